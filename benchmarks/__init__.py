@@ -1,0 +1,1 @@
+"""The speed of this server beside others: `python -m benchmarks`."""

@@ -1,0 +1,234 @@
+"""The parts of the benchmark. Each drives servers in turn with the same load, round by round."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.request import urlopen
+
+from .processes import output_of, python, serving
+from .results import (
+    BUSY,
+    FIRST,
+    HELP,
+    LISTEN,
+    LONG,
+    ONCE,
+    ONE,
+    PACE,
+    PACE_LATE,
+    PACED,
+    RESIDENT,
+    SHORT,
+    STREAM,
+    TOKENS,
+    Results,
+)
+from .servers import KINDS, Kind, Target, model_server, ours, target, write_settings
+
+INTERVAL = 50
+"""Milliseconds from token to token, where they come one by one."""
+
+OWNER = "filler"
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is done. `growth` are turns, `long` and `short` items of a thread."""
+
+    rounds: int = 3
+    turns: int = 10
+    one_token_turns: int = 20
+    paced_chats: int = 200
+    paced_turns: int = 3
+    streams: int = 1000
+    growth: tuple[int, int] = (1000, 10_000)
+    long: int = 10_000
+    short: int = 20
+    thread_turns: int = 20
+    starts: int = 7
+
+    def with_rounds(self, rounds: int) -> Size:
+        """Return the same with another number of rounds."""
+        return replace(self, rounds=rounds)
+
+
+QUICK = Size(
+    rounds=1,
+    turns=3,
+    one_token_turns=5,
+    paced_chats=50,
+    paced_turns=1,
+    streams=200,
+    growth=(200, 600),
+    long=1000,
+    thread_turns=5,
+    starts=2,
+)
+
+
+@dataclass
+class Run:
+    """One run of the benchmark: what to measure, how much of it, and what came out."""
+
+    kinds: Sequence[Kind]
+    size: Size = Size()
+    results: Results = field(default_factory=Results)
+    tell: Callable[[str], None] = print
+
+    @contextmanager
+    def targets(self) -> Iterator[tuple[list[Target], str]]:
+        """Run the servers, and the model server that they ask; the value names its URL too."""
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="chatkit-benchmark-")))
+            model = stack.enter_context(model_server())
+            targets = []
+            for kind in self.kinds:
+                self.tell(f"  starting {kind.title}")
+                targets.append(stack.enter_context(target(kind, model, folder)))
+            yield targets, model
+
+    def rounds(self) -> Iterator[int]:
+        """Count the rounds."""
+        for number in range(1, self.size.rounds + 1):
+            self.tell(f"  round {number} of {self.size.rounds}")
+            yield number
+
+
+def tokens(run: Run) -> None:
+    """Processor time of a token and of a turn, and the time to the first token."""
+    size, add = run.size, run.results.add
+    with run.targets() as (targets, _):
+        for _ in run.rounds():
+            for on in targets:
+                name = on.kind.name
+                once = on.load(TOKENS, chats=16, turns=size.turns).drive()
+                add(name, ONCE, [once.cpu_per_turn])
+            for on in targets:
+                name = on.kind.name
+                paced = on.load(TOKENS, interval=INTERVAL, chats=50).drive()
+                add(name, PACED, [paced.cpu_per_turn])
+                add(name, FIRST, paced.first)
+            for on in targets:
+                one = on.load(1, chats=16, turns=size.one_token_turns).drive()
+                add(on.kind.name, ONE, [one.cpu_per_turn])
+
+
+def pace(run: Run) -> None:
+    """How long a turn takes while many chats are under way, by the time the model took."""
+    size, add = run.size, run.results.add
+    seconds = TOKENS * INTERVAL / 1000
+    with run.targets() as (targets, model):
+        for _ in run.rounds():
+            for on in targets:
+                _times(model)
+                load = on.load(
+                    TOKENS,
+                    interval=INTERVAL,
+                    chats=size.paced_chats,
+                    turns=size.paced_turns,
+                    spread=seconds,
+                )
+                driven = load.drive()
+                own = statistics.median(_times(model))
+                turns = sorted(driven.turns)
+                add(on.kind.name, PACE, [statistics.median(turns) / own])
+                add(on.kind.name, PACE_LATE, [turns[int(0.99 * len(turns))] / own])
+                add(on.kind.name, BUSY, [driven.cpu / driven.seconds])
+
+
+def _times(model: str) -> list[float]:
+    """Return the seconds that the model took for each answer since the last question."""
+    with urlopen(f"{model}/times", timeout=10) as answer:
+        times: list[float] = json.load(answer)
+    return times
+
+
+def memory(run: Run) -> None:
+    """Memory of an open stream that waits for its model."""
+    size = run.size
+    with run.targets() as (targets, _):
+        for on in targets:
+            on.load(TOKENS, chats=16, turns=4).drive()
+            driven = on.load(2, interval=600_000, chats=size.streams, hold=True).drive()
+            one, all_of_them = driven.resident
+            run.results.add(on.kind.name, STREAM, [(all_of_them - one) / (size.streams - 1)])
+
+
+def growth(run: Run) -> None:
+    """Memory in the course of thousands of turns: after the first ones, and at each tenth."""
+    first, last = run.size.growth
+    with run.targets() as (targets, _):
+        for on in targets:
+            done = 0
+            while done < last:
+                step = min(first, last - done)
+                driven = on.load(TOKENS, chats=10, turns=step // 10).drive()
+                done += step
+                run.tell(f"  {on.kind.title}: {done} turns, {driven.resident[1] / 1e6:.0f} MB")
+                run.results.add(on.kind.name, RESIDENT, [driven.resident[1]])
+
+
+def long(run: Run) -> None:
+    """A turn on a thread of very many items beside turns on short ones; this server alone."""
+    size = run.size
+    with TemporaryDirectory(prefix="chatkit-benchmark-") as temporary, model_server() as model:
+        endpoint = {"base_url": model, "api_key": "none"}
+        file = write_settings(
+            Path(temporary, "ours"),
+            "bench/bench",
+            {"compatible_models": {"endpoints": {"bench": endpoint}}},
+        )
+        run.tell(f"  filling a thread with {size.long} items")
+        short_ones = size.rounds * size.thread_turns
+        sizes = [size.long, *[size.short] * short_ones]
+        fill = python("benchmarks.fill", str(file), OWNER, *map(str, sizes))
+        long_one, *shorts = output_of(fill, limit=600).split()
+        with serving(ours(file)) as server:
+            on = Target(KINDS["ours"], server)
+            on.load(20, chats=4, turns=8).drive()
+            for _ in run.rounds():
+                some = [shorts.pop() for _ in range(size.thread_turns)]
+                for figure, threads in ((LONG, [long_one] * len(some)), (SHORT, some)):
+                    driven = on.load(20, turns=len(some), threads=threads, user=OWNER).drive()
+                    run.results.add("ours", figure, [driven.cpu_per_turn])
+
+
+def start(run: Run) -> None:
+    """The time of `--help`, and the time until the server listens; warm."""
+    with TemporaryDirectory(prefix="chatkit-benchmark-") as temporary, model_server() as model:
+        command = KINDS["ours"].command(model, Path(temporary))
+        for number in range(run.size.starts + 1):
+            begun = time.monotonic()
+            output_of(python("chatkit_server", "--help"), limit=60)
+            told = time.monotonic() - begun
+            with serving(command) as server:
+                # The first one warms the disk up
+                if number:
+                    run.results.add("ours", HELP, [told])
+                    run.results.add("ours", LISTEN, [server.seconds])
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part, the servers it is about unless others are named, and whether others can be."""
+
+    work: Callable[[Run], None]
+    servers: tuple[str, ...]
+    others: bool = True
+
+
+PARTS = {
+    "tokens": Part(tokens, tuple(KINDS)),
+    "pace": Part(pace, ("floor", "ours", "official")),
+    "memory": Part(memory, ("ours", "official")),
+    "growth": Part(growth, ("ours",)),
+    "long": Part(long, ("ours",), others=False),
+    "start": Part(start, ("ours",), others=False),
+}

@@ -1,0 +1,150 @@
+"""What was measured as text: tables, goals and profiles, the same in a terminal and in a page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+
+from .chart import bars
+from .goals import goals
+from .profiles import Profile
+from .results import (
+    BUSY,
+    FIRST,
+    ONCE,
+    ONE,
+    PACE,
+    PACE_LATE,
+    PACED,
+    RESIDENT,
+    STREAM,
+    Results,
+    ratio,
+)
+from .servers import KINDS
+
+_AROUND = re.compile(r"\((<frozen runpy>|threading\.py|asyncio/|chatkit_server/(__main__|cli))")
+"""The frames around everything, which tell nothing."""
+
+Column = tuple[str, Callable[[str], float | None], str]
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table whose columns are aligned, the first one to the left."""
+    lines = [list(heads), *(list(row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    aligned = [
+        [cell.ljust(width) if n == 0 else cell.rjust(width) for n, (cell, width) in cells]
+        for cells in (enumerate(zip(line, widths, strict=True)) for line in lines)
+    ]
+    return "\n".join(f"| {' | '.join(line)} |" for line in [aligned[0], rule, *aligned[1:]])
+
+
+def comparison(results: Results) -> str:
+    """Return the table of the servers under the same load."""
+    columns: list[Column] = [
+        ("at once, µs", lambda s: _times(results.per_token(s, ONCE), 1e6), ",.0f"),
+        ("by floor", lambda s: _by_floor(results, s, ONCE), ".1f"),
+        ("one by one, µs", lambda s: _times(results.per_token(s, PACED), 1e6), ",.0f"),
+        ("by floor", lambda s: _by_floor(results, s, PACED), ".1f"),
+        ("further, at once", lambda s: _times(results.per_further_token(s, ONCE), 1e6), ",.0f"),
+        ("further, one by one", lambda s: _times(results.per_further_token(s, PACED), 1e6), ",.0f"),
+        ("1-token turn, ms", lambda s: _times(results.median(s, ONE), 1e3), ".1f"),
+        ("first p50, ms", lambda s: _times(results.percentile(s, FIRST, 50), 1e3), ",.0f"),
+        ("first p99, ms", lambda s: _times(results.percentile(s, FIRST, 99), 1e3), ",.0f"),
+    ]
+    return _measured(columns)
+
+
+def many(results: Results) -> str:
+    """Return the table of many chats at once, and of memory."""
+    columns: list[Column] = [
+        ("turn by the model's", lambda s: results.median(s, PACE), ".2f"),
+        ("the same, p99", lambda s: results.median(s, PACE_LATE), ".2f"),
+        ("cores in use", lambda s: results.median(s, BUSY), ".2f"),
+        ("open stream, kB", lambda s: _times(results.median(s, STREAM), 1e-3), ".0f"),
+        ("first turns, MB", lambda s: _times(_resident(results, s, 0), 1e-6), ".0f"),
+        ("all turns, MB", lambda s: _times(_resident(results, s, -1), 1e-6), ".0f"),
+    ]
+    return _measured(columns)
+
+
+def _measured(columns: list[Column]) -> str:
+    """Return a table of the servers and columns with figures, "" if there are none."""
+    figures = {name: [figure(name) for _, figure, _ in columns] for name in KINDS}
+    rows = {name: row for name, row in figures.items() if any(f is not None for f in row)}
+    used = [n for n in range(len(columns)) if any(row[n] is not None for row in rows.values())]
+    if not rows:
+        return ""
+    return table(
+        ["", *(columns[n][0] for n in used)],
+        (
+            [KINDS[name].title, *(_said(row[n], columns[n][2]) for n in used)]
+            for name, row in rows.items()
+        ),
+    )
+
+
+def goal_table(results: Results) -> str:
+    """Return the goals that were measured, each with its figure; "" if there are none."""
+    rows = [
+        (
+            goal.words,
+            f"{goal.figure:.2f} {goal.unit}",
+            f"{goal.most:.2f} {goal.unit}",
+            "yes" if goal.reached else "**no**",
+        )
+        for goal in goals(results)
+    ]
+    return table(["goal", "measured", "at most", "reached"], rows) if rows else ""
+
+
+def profile_table(profile: Profile, tokens: int, longest: int = 25) -> str:
+    """Return where the time of a token goes, by package and by function, in µs of each token."""
+    token = profile.cpu / tokens * 1e6
+    within = [(name, share) for name, share in profile.within if not _AROUND.search(name)]
+    parts = []
+    for head, shares in (
+        ("package, itself alone", profile.packages),
+        ("function, itself alone", profile.own),
+        ("function, with what it calls", within),
+    ):
+        rows = [
+            (f"`{name}`", f"{share:.1%}", f"{share * token:.1f}")
+            for name, share in shares[:longest]
+        ]
+        parts.append(table([head, "share", f"µs of {token:,.0f}"], rows))
+    return "\n\n".join(parts)
+
+
+def chart(results: Results) -> str:
+    """Return the chart of the processor time of a token."""
+    rows = [
+        (
+            kind.title,
+            _times(results.per_token(name, ONCE), 1e6),
+            _times(results.per_token(name, PACED), 1e6),
+        )
+        for name, kind in KINDS.items()
+    ]
+    measured = [row for row in rows if row[1] is not None or row[2] is not None]
+    title = "Processor time of a token, in µs: less is better"
+    return bars(title, ("all at once", "one by one"), measured)
+
+
+def _by_floor(results: Results, server: str, figure: str) -> float | None:
+    return ratio(results.per_token(server, figure), results.per_token("floor", figure))
+
+
+def _resident(results: Results, server: str, place: int) -> float | None:
+    values = results.values(server, RESIDENT)
+    return values[place] if values else None
+
+
+def _times(figure: float | None, factor: float) -> float | None:
+    return None if figure is None else figure * factor
+
+
+def _said(figure: float | None, form: str) -> str:
+    return "" if figure is None else format(figure, form)

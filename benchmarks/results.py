@@ -1,0 +1,66 @@
+"""What was measured: values by server and figure, and what is made of them."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable
+
+ONCE = "processor seconds of a turn of 100 tokens that come at once"
+PACED = "processor seconds of a turn of 100 tokens that come one by one"
+ONE = "processor seconds of a turn of 1 token"
+FIRST = "seconds to the first token"
+PACE = "a turn's time by the model's own"
+PACE_LATE = "a slow turn's time by the model's own"
+BUSY = "share of a core at that pace"
+STREAM = "bytes of an open stream"
+RESIDENT = "resident bytes in the course of turns"
+LONG = "processor seconds of a turn on a long thread"
+SHORT = "processor seconds of a turn on a short thread"
+HELP = "seconds of --help"
+LISTEN = "seconds to listen"
+
+TOKENS = 100
+"""The tokens of a turn whose processor time is measured."""
+
+
+class Results:
+    """Values by server and figure; a figure has one for each round, or for each turn."""
+
+    def __init__(self) -> None:
+        self._values: dict[tuple[str, str], list[float]] = defaultdict(list)
+
+    def add(self, server: str, figure: str, values: Iterable[float]) -> None:
+        """Add values."""
+        self._values[server, figure].extend(values)
+
+    def values(self, server: str, figure: str) -> list[float]:
+        """Return the values, in the order in which they were added."""
+        return self._values.get((server, figure), [])
+
+    def median(self, server: str, figure: str) -> float | None:
+        """Return the median, None if nothing was measured."""
+        values = self.values(server, figure)
+        return statistics.median(values) if values else None
+
+    def percentile(self, server: str, figure: str, percent: int) -> float | None:
+        """Return a percentile of all values, None if there are too few."""
+        values = self.values(server, figure)
+        if len(values) < 2:
+            return None
+        return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
+
+    def per_token(self, server: str, figure: str) -> float | None:
+        """Return the processor seconds of a token: those of a turn, by its tokens."""
+        turn = self.median(server, figure)
+        return None if turn is None else turn / TOKENS
+
+    def per_further_token(self, server: str, figure: str) -> float | None:
+        """Return the processor seconds of a token beyond the first, without the turn's own."""
+        turn, one = self.median(server, figure), self.median(server, ONE)
+        return None if turn is None or one is None else (turn - one) / (TOKENS - 1)
+
+
+def ratio(one: float | None, other: float | None) -> float | None:
+    """Return how many times the other a figure is, None if one is missing."""
+    return None if one is None or not other else one / other

@@ -1,0 +1,121 @@
+"""The servers that are compared, each as a command, and a model server that all of them ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .load import Load
+from .processes import Server, python, serving
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of server: `items` is whether it tells finished items."""
+
+    name: str
+    title: str
+    command: Callable[[str, Path], list[str]]
+    items: bool = True
+
+
+@dataclass(frozen=True)
+class Target:
+    """A server under load."""
+
+    kind: Kind
+    server: Server
+
+    def load(self, tokens: int, **options: Any) -> Load:
+        """Return a load on this server, not driven yet."""
+        server = self.server
+        return Load(server.pid, server.port, server.path, self.kind.items, tokens, **options)
+
+
+def _floor(model: str, folder: Path) -> list[str]:
+    return python("benchmarks.floor", model)
+
+
+def _official(model: str, folder: Path) -> list[str]:
+    return python("benchmarks.official", model)
+
+
+def _official_litellm(model: str, folder: Path) -> list[str]:
+    return python("benchmarks.official", model, "--litellm")
+
+
+def _ours(model: str, folder: Path) -> list[str]:
+    file = write_settings(
+        folder / "ours", "bench/bench", {"compatible_models": {"endpoints": {"bench": _at(model)}}}
+    )
+    return ours(file)
+
+
+def _ours_litellm(model: str, folder: Path) -> list[str]:
+    plugins = {"litellm_models": {"providers": {"openai": _at(model)}}}
+    return ours(write_settings(folder / "ours-litellm", "litellm/openai/bench", plugins))
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind("floor", "the floor", _floor, items=False),
+        Kind("ours", "this server", _ours),
+        Kind("official", "the official SDK", _official),
+        Kind("ours-litellm", "this server through LiteLLM", _ours_litellm),
+        Kind("official-litellm", "the official SDK through LiteLLM", _official_litellm),
+    )
+}
+
+
+def _at(model: str) -> dict[str, str]:
+    return {"base_url": model, "api_key": "none"}
+
+
+def ours(settings: Path) -> list[str]:
+    """Return the command that runs this server with a settings file."""
+    return python("chatkit_server", "run", "--port", "0", "--settings", str(settings))
+
+
+def write_settings(folder: Path, model: str, models: dict[str, Any]) -> Path:
+    """Write the settings of a deployment with the default plugins, and one with every hook.
+
+    The database is a file in `folder`. Users are told apart, and many may ask at once.
+    """
+    folder.mkdir()
+    settings = {
+        "agent": {"model": model},
+        "turns": {"limits": {"server": 5000}},
+        "plugins": {
+            "benchmarks.every_hook": None,
+            "anonymous_auth": {"user_header": "X-User"},
+            "tortoise_store": {"url": f"sqlite://{folder / 'chatkit.db'}"},
+            "demo_model": None,
+            "todo_mcp": None,
+            **models,
+        },
+    }
+    file = folder / "settings.yaml"
+    file.write_text(yaml.safe_dump(settings, sort_keys=False))
+    return file
+
+
+@contextmanager
+def model_server() -> Iterator[str]:
+    """Run the model server; the value is its base URL."""
+    with serving(python("benchmarks.model")) as server:
+        yield server.url
+
+
+@contextmanager
+def target(kind: Kind, model: str, folder: Path) -> Iterator[Target]:
+    """Run a server of this kind, warmed up by a few turns. Its data goes to `folder`."""
+    with serving(kind.command(model, folder)) as server:
+        running = Target(kind, server)
+        running.load(20, chats=4, turns=8).drive()
+        yield running

@@ -1,0 +1,198 @@
+"""An MCP server as agents use it: every call ends, and every error says what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+import anyio
+from agents import AgentBase, FunctionTool, RunContextWrapper
+from agents.exceptions import UserError
+from agents.mcp import MCPServer, MCPUtil
+from agents.tool import ToolErrorFunction
+from mcp import MCPError
+from mcp.types import (
+    CONNECTION_CLOSED,
+    INVALID_REQUEST,
+    REQUEST_TIMEOUT,
+    CallToolResult,
+    GetPromptResult,
+    ListPromptsResult,
+    Tool,
+)
+
+log = logging.getLogger(__name__)
+
+_LISTING = 30.0
+"""The seconds that listing the tools may take on a server without a timeout of its own."""
+
+_NETWORK_ERRORS = (
+    ConnectionError,
+    EOFError,
+    OSError,
+    anyio.BrokenResourceError,
+    anyio.ClosedResourceError,
+    anyio.EndOfStream,
+)
+
+
+class ToolFailed(UserError):
+    """A tool of an MCP server failed; the message is for the model, and says what to do."""
+
+
+class Link(MCPServer):
+    """Stands in for an MCP server that somebody else connects: a plugin, for one turn."""
+
+    def __init__(self, server: MCPServer) -> None:
+        super().__init__(
+            use_structured_content=server.use_structured_content,
+            tool_meta_resolver=server.tool_meta_resolver,
+            custom_data_extractor=server.custom_data_extractor,
+            tool_input_guardrails=server.tool_input_guardrails,
+            tool_output_guardrails=server.tool_output_guardrails,
+        )
+        self.server = server
+        self.required: bool = getattr(server, "required", False)
+        self.prefix: str | None = getattr(server, "prefix", None)
+        self.timeout: float | None = getattr(server, "timeout", None)
+        self.tools: list[Tool] = []
+        self.calls = 0
+        self.heard = time.monotonic()
+        self._functions: dict[str, FunctionTool] = {}
+
+    @property
+    def name(self) -> str:
+        """The name of the server."""
+        return self.server.name
+
+    def function(self, tool: Tool, name: str) -> FunctionTool:
+        """Return the tool as the Agents SDK has it, under the name the model is to call."""
+        if name not in self._functions:
+            self._functions[name] = MCPUtil.to_function_tool(
+                tool, self, False, failure_error_function=None, tool_name_override=name
+            )
+        return self._functions[name]
+
+    async def refresh(self) -> None:
+        """Ask the server which tools it has."""
+        async with asyncio.timeout(self.timeout or _LISTING):
+            tools = await self.server.list_tools()
+        self.heard = time.monotonic()
+        if tools != self.tools:
+            self.tools = tools
+            self._functions = {}
+
+    async def call_tool(
+        self, tool_name: str, arguments: dict[str, Any] | None, meta: dict[str, Any] | None = None
+    ) -> CallToolResult:
+        """Call a tool.
+
+        Raises `ToolFailed` when the server says that the tool failed, does not answer in time, or
+        cannot be reached.
+        """
+        try:
+            return await self._call(tool_name, arguments, meta)
+        except Exception as error:
+            raise self._failed(error) from error
+
+    async def _call(
+        self, tool_name: str, arguments: dict[str, Any] | None, meta: dict[str, Any] | None
+    ) -> CallToolResult:
+        self.calls += 1
+        try:
+            async with asyncio.timeout(self.timeout):
+                result = await self.server.call_tool(tool_name, arguments, meta)
+        finally:
+            self.calls -= 1
+        self.heard = time.monotonic()
+        if result.is_error:
+            texts = [item.text for item in result.content if item.type == "text"]
+            raise ToolFailed("\n".join(texts) or "The tool failed and did not say why.")
+        return result
+
+    def _failed(self, error: Exception) -> ToolFailed:
+        if isinstance(error, ToolFailed):
+            return error
+        if isinstance(error, TimeoutError) or _code(error) == REQUEST_TIMEOUT:
+            limit = f" within {self.timeout:g} s" if self.timeout else " in time"
+            return ToolFailed(f"`{self.name}` did not answer{limit}.")
+        if is_lost(error):
+            return ToolFailed(
+                f"The connection to `{self.name}` was lost during the call. It may have been "
+                "carried out or not: look before you try again."
+            )
+        if isinstance(error, MCPError | UserError):
+            return ToolFailed(str(error))
+        log.error("MCP server %s failed in a call", self.name, exc_info=error)
+        return ToolFailed(f"`{self.name}` failed with an error of its own.")
+
+    async def connect(self) -> None:
+        """Do nothing: who made the server connects it."""
+
+    async def cleanup(self) -> None:
+        """Do nothing: who made the server closes it."""
+
+    async def list_tools(
+        self,
+        run_context: RunContextWrapper[Any] | None = None,
+        agent: AgentBase | None = None,
+    ) -> list[Tool]:
+        """Return the server's own answer."""
+        return await self.server.list_tools(run_context, agent)
+
+    async def list_prompts(self) -> ListPromptsResult:
+        """Return the server's own answer."""
+        return await self.server.list_prompts()
+
+    async def get_prompt(
+        self, name: str, arguments: dict[str, Any] | None = None
+    ) -> GetPromptResult:
+        """Return the server's own answer."""
+        return await self.server.get_prompt(name, arguments)
+
+    def _get_needs_approval_for_tool(self, tool: Tool, agent: Any) -> Any:
+        return self.server._get_needs_approval_for_tool(tool, agent)
+
+    def _get_failure_error_function(
+        self, agent_failure_error_function: ToolErrorFunction | None
+    ) -> ToolErrorFunction | None:
+        return self.server._get_failure_error_function(agent_failure_error_function)
+
+
+def is_lost(error: BaseException) -> bool:
+    """Return whether the error means that the connection or the session is gone."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(is_lost(part) for part in error.exceptions)
+    if isinstance(error, TimeoutError):
+        return False
+    if _code(error) == INVALID_REQUEST:
+        # an answer of 404 to a session's id: "Session terminated", "Session not found", …
+        return "session" in str(error).lower()
+    if isinstance(error, UserError) and "Server not initialized" in str(error):
+        return True
+    return isinstance(error, _NETWORK_ERRORS) or _code(error) == CONNECTION_CLOSED
+
+
+def words(error: BaseException) -> str:
+    """Say in a few words what is wrong, without anything that could be secret."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, TimeoutError) or _code(error) == REQUEST_TIMEOUT:
+        return "timed out"
+    if isinstance(error, FileNotFoundError):
+        return "command or folder not found"
+    if isinstance(error, PermissionError):
+        return "not allowed to run the command"
+    if _code(error) == CONNECTION_CLOSED:
+        return "connection closed"
+    if isinstance(error, MCPError):
+        return f"answered with an error ({error.code})"
+    if isinstance(error, UserError):
+        return str(error).rpartition("': ")[2].rstrip(".")
+    return type(error).__name__
+
+
+def _code(error: BaseException) -> int | None:
+    return error.code if isinstance(error, MCPError) else None

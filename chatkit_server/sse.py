@@ -1,0 +1,72 @@
+"""The response that carries events."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from aiohttp import web
+from aiohttp_sse import EventSourceResponse
+
+from .events import EventLog
+
+KEEP_ALIVE = b": keep-alive\n"
+"""One comment line with one newline: two would make ChatKit's parser deliver an empty message."""
+
+END = b": end\n"
+"""The last line of a stream: a client that misses it knows that it was cut off."""
+
+SMALL = 16_384
+"""Bytes that go into an empty write buffer without waiting; aiohttp's own limit is 64 KiB."""
+
+
+class EventStream(EventSourceResponse):
+    """A response that follows an event log, with a keep-alive after each `silence` seconds.
+
+    A client that does not read for `patience` seconds is dropped.
+    """
+
+    def __init__(self, log: EventLog, silence: float, patience: float = 120.0) -> None:
+        super().__init__(
+            allow_all_methods=True,
+            ping_interval=silence,
+            send_timeout=patience,
+            headers={"X-Turn-Id": log.turn_id},
+        )
+        self._log = log
+        self._last_write = 0.0
+
+    async def follow(self, request: web.Request, after: int = 0) -> None:
+        """Send the events after number `after` until the log ends or the client is gone."""
+        await self.prepare(request)
+        async with self:
+            async for frames in self._log.follow(after):
+                await self._send(frames)
+            await self._send(END)
+        await self.write_eof()
+
+    async def _send(self, data: bytes) -> None:
+        """Write, and drop a client that does not read."""
+        self._last_write = asyncio.get_running_loop().time()
+        transport = self._req.transport if self._req is not None else None
+        if transport is not None and len(data) < SMALL and not transport.get_write_buffer_size():
+            # Nothing waits to be read, so this does not wait either: no clock for each token
+            await self.write(data)
+            return
+        try:
+            async with asyncio.timeout(self._send_timeout):
+                await self.write(data)
+        except TimeoutError:
+            self._abort_transport()
+            raise
+
+    async def _ping(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._last_write = loop.time()
+        with suppress(ConnectionResetError, TimeoutError):
+            while True:
+                silent = loop.time() - self._last_write
+                if silent < self._ping_interval:
+                    await asyncio.sleep(self._ping_interval - silent)
+                else:
+                    await self._send(KEEP_ALIVE)

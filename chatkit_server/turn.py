@@ -1,0 +1,166 @@
+"""What hooks and tools see of a turn: who asks, what was said, and what will answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from agents import Model, ModelSettings, Tool, TResponseInputItem, Usage
+from agents.mcp import MCPServer
+from chatkit.agents import AgentContext
+from chatkit.server import stream_widget
+from chatkit.store import StoreItemType
+from chatkit.types import ThreadItem, ThreadMetadata, ThreadStreamEvent, UserMessageItem
+from chatkit.widgets import WidgetRoot
+from pydantic import Field, PrivateAttr
+from pydantic_core import CoreSchema, core_schema
+
+from .ids import new_id
+
+ID_PREFIXES: Mapping[StoreItemType, str] = {
+    "thread": "thr",
+    "message": "msg",
+    "tool_call": "tc",
+    "task": "tsk",
+    "workflow": "wf",
+    "attachment": "atc",
+    "sdk_hidden_context": "shcx",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who is asking, as an `auth` hook found it.
+
+    `id` is unique within `tenant`; together they own threads, items and tasks. `claims` are
+    whatever else the hook learnt, such as the payload of a token.
+    """
+
+    id: str
+    tenant: str = ""
+    name: str | None = None
+    claims: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreContext:
+    """For whom a store is asked, and in which turn if there is one.
+
+    `attempt` counts the processes that worked at the turn, from 1.
+    """
+
+    user: User
+    turn_id: str | None = None
+    attempt: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A tool call of the model. `server` is the name of the MCP server, None for other tools."""
+
+    id: str
+    name: str
+    arguments: dict[str, Any]
+    server: str | None = None
+
+
+@dataclass(slots=True)
+class ToolResult:
+    """What a tool answered: text, or what the Agents SDK takes as a tool's output.
+
+    `failed` is True when the output tells the model of an error. `seconds` is the time it took.
+    """
+
+    output: Any
+    failed: bool = False
+    seconds: float = 0.0
+
+
+Status = Literal["completed", "failed", "cancelled", "interrupted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a turn ended. Times are in seconds from the start of the turn.
+
+    `error` is the message the user saw, `allow_retry` whether trying again can help. `items` are
+    the items the turn saved, in order, the user's message first. `first_token` is None when no text
+    came.
+    """
+
+    status: Status
+    seconds: float
+    items: list[ThreadItem]
+    tools: list[tuple[ToolCall, ToolResult]]
+    usage: Usage
+    model: str
+    error: str | None = None
+    allow_retry: bool = False
+    first_token: float | None = None
+
+
+class _Unchecked:
+    """Marks a field that pydantic takes as it is: others' types, of no use to validate."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
+        return core_schema.any_schema()
+
+
+class Turn(AgentContext[StoreContext]):
+    """A turn in progress: the context of the agent's run, `ctx.context` in a tool.
+
+    It is ChatKit's `AgentContext`, so tools written for ChatKit's SDK work: `stream`,
+    `stream_widget`, `start_workflow`, `client_tool_call` and the rest. `pre_turn` may set
+    `instructions`, `model`, `model_settings`, `tools`, `mcp_servers` and `input`.
+    """
+
+    id: str = Field(default_factory=lambda: new_id("turn"))
+    user: Annotated[User, _Unchecked()]
+    operation: str
+    """The ChatKit operation that asked for this turn, or `plain`."""
+    message: Annotated[UserMessageItem | None, _Unchecked()] = None
+    """The user's message, if the turn answers one."""
+    locale: str | None = None
+    """The client's preferred language, a BCP 47 tag, from `Accept-Language`."""
+    instructions: str | None = None
+    model: Annotated[str | Model | None, _Unchecked()] = None
+    model_settings: Annotated[ModelSettings, _Unchecked()] = Field(default_factory=ModelSettings)
+    tools: Annotated[list[Tool], _Unchecked()] = Field(default_factory=list)
+    mcp_servers: Annotated[list[MCPServer], _Unchecked()] = Field(default_factory=list)
+    input: Annotated[list[TResponseInputItem], _Unchecked()] = Field(default_factory=list)
+    """What the model is told: the history within its budget, and the new message last."""
+    state: Annotated[dict[Any, Any], _Unchecked()] = Field(default_factory=dict)
+    """A plugin's own notes from one hook to the next."""
+
+    _started: float = PrivateAttr(default_factory=time.monotonic)
+    _emit: Callable[[ThreadStreamEvent], Awaitable[None]] | None = PrivateAttr(default=None)
+
+    @property
+    def seconds(self) -> float:
+        """The time since the turn began."""
+        return time.monotonic() - self._started
+
+    def connect(self, emit: Callable[[ThreadStreamEvent], Awaitable[None]]) -> None:
+        """Send the events of this turn to `emit`; the engine does this when the stream opens."""
+        self._emit = emit
+
+    def generate_id(self, type: StoreItemType, thread: ThreadMetadata | None = None) -> str:
+        """Return a new id for an item of this type."""
+        return new_id(ID_PREFIXES[type])
+
+    async def stream(self, event: ThreadStreamEvent) -> None:
+        """Send an event to the client; the item of a `thread.item.done` is saved first."""
+        if self._emit is None:
+            raise RuntimeError("the turn has not begun to stream: use turn.state in pre_turn")
+        await self._emit(event)
+
+    async def stream_widget(
+        self,
+        widget: WidgetRoot | AsyncGenerator[WidgetRoot, None],
+        copy_text: str | None = None,
+    ) -> None:
+        """Show a widget, or one that changes as the generator goes on."""
+        async for event in stream_widget(self.thread, widget, copy_text, self.generate_id):
+            await self.stream(event)

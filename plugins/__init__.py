@@ -1,0 +1,1 @@
+"""The bundled plugins, installed as the package `chatkit_plugins`."""

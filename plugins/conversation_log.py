@@ -1,0 +1,253 @@
+"""Writes one line of JSON for each finished turn: who asked what, what it took, how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import logging
+import os
+import queue
+import sys
+import threading
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import orjson
+from aiohttp import web
+from chatkit.types import AssistantMessageItem
+from pydantic import BaseModel, Field
+
+from chatkit_server import Outcome, SettingsError, Size, ToolCall, ToolResult, Turn, hookimpl
+
+MOST_WAITING = 10_000  # lines; more are dropped while the disk hangs
+LONGEST_STOP = 5.0  # seconds to write what is waiting when the server stops
+
+log = logging.getLogger(__name__)
+
+
+class Config(BaseModel):
+    """Where the lines go. Without `path`, or with `-`, that is standard output.
+
+    A file that would grow beyond `max_size` becomes `path.1`, that one `path.2`, and so on to
+    `keep`. With `redact`, the lines have no text: no messages, no arguments, no errors.
+    """
+
+    path: str | None = None
+    max_size: Size = 10_000_000
+    keep: int = Field(5, ge=1)
+    redact: bool = False
+
+
+class Plugin:
+    """Hands a line for each turn to a thread that writes, so that no turn waits for a disk."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.writer = Writer(StandardOutput())
+        if config.path not in (None, "", "-"):
+            file = Path(str(config.path))
+            self.writer = Writer(RotatedFile(file, config.max_size, config.keep))
+
+    @hookimpl
+    def setup(self, app: web.Application) -> None:
+        try:
+            self.writer.target.check()
+        except OSError as error:
+            raise SettingsError(
+                f"path: {self.config.path} cannot be written: {error.strerror}. Name another file, "
+                "or `-` for standard output."
+            ) from None
+        app.cleanup_ctx.append(self.writer.run)
+
+    @hookimpl
+    async def post_turn(self, turn: Turn, outcome: Outcome) -> None:
+        record = describe(turn, outcome)
+        if not self.config.redact:
+            record |= quote(turn, outcome)
+        self.writer.put(as_line(record))
+
+
+def describe(turn: Turn, outcome: Outcome) -> dict[str, Any]:
+    """Return what may be told of a turn without quoting anybody. Times are in seconds."""
+    return {
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "turn": turn.id,
+        "thread": turn.thread.id,
+        "user": turn.user.id,
+        "tenant": turn.user.tenant,
+        "operation": turn.operation,
+        "model": outcome.model,
+        "status": outcome.status,
+        "seconds": round(outcome.seconds, 4),
+        "first_token": None if outcome.first_token is None else round(outcome.first_token, 4),
+        "input_tokens": outcome.usage.input_tokens,
+        "output_tokens": outcome.usage.output_tokens,
+        "tools": [describe_tool(call, result) for call, result in outcome.tools],
+    }
+
+
+def describe_tool(call: ToolCall, result: ToolResult) -> dict[str, Any]:
+    return {
+        "name": call.name,
+        "server": call.server,
+        "seconds": round(result.seconds, 4),
+        "failed": result.failed,
+    }
+
+
+def quote(turn: Turn, outcome: Outcome) -> dict[str, Any]:
+    """Return what was said in a turn: by the user, by the model, to tools, and of errors."""
+    asked = turn.message.content if turn.message is not None else []
+    answers = [
+        "".join(part.text for part in item.content)
+        for item in outcome.items
+        if isinstance(item, AssistantMessageItem)
+    ]
+    return {
+        "tools": [
+            describe_tool(call, result) | {"arguments": call.arguments}
+            for call, result in outcome.tools
+        ],
+        "error": outcome.error,
+        "message": "".join(part.text for part in asked),
+        "answer": "\n\n".join(answers),
+    }
+
+
+def as_line(record: dict[str, Any]) -> bytes:
+    """Return a record as one line of JSON with its newline."""
+    try:
+        return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:  # a model's arguments may have what orjson refuses, as a number over 64 bits
+        return json.dumps(record, default=str).encode() + b"\n"
+
+
+class Target(Protocol):
+    """Where whole lines go; only one thread writes at a time. All raise `OSError`."""
+
+    def check(self) -> None: ...
+
+    def write(self, line: bytes) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class StandardOutput:
+    """Writes to the process's standard output, whatever that is at the time."""
+
+    def check(self) -> None:
+        """Standard output needs no preparation."""
+
+    def write(self, line: bytes) -> None:
+        sys.stdout.write(line.decode())
+        sys.stdout.flush()
+
+    def close(self) -> None:
+        """Standard output stays open."""
+
+
+class RotatedFile:
+    """A file to which lines are added, each in one piece, and which is renamed when it is full."""
+
+    # Several applications in one process may write to the same file.
+    _one_at_a_time = threading.Lock()
+
+    def __init__(self, path: Path, max_size: int, keep: int) -> None:
+        self.path = path
+        self.max_size = max_size
+        self.keep = keep
+        self._descriptor: int | None = None
+
+    def check(self) -> None:
+        """Make the folder and the file."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(self._open())
+
+    def write(self, line: bytes) -> None:
+        with self._one_at_a_time:
+            descriptor = self._current()
+            size = os.fstat(descriptor).st_size
+            if size and size + len(line) > self.max_size:
+                self._rotate()
+                descriptor, size = self._current(), 0
+            if os.write(descriptor, line) < len(line):
+                os.ftruncate(descriptor, size)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def close(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _open(self) -> int:
+        # readable by the group, for programs that collect logs; not by everyone: people's words
+        return os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+
+    def _current(self) -> int:
+        """Return the open file, opened again if somebody renamed or deleted it."""
+        if self._descriptor is not None and not self._is_at_its_path(self._descriptor):
+            self.close()
+        if self._descriptor is None:
+            self._descriptor = self._open()
+        return self._descriptor
+
+    def _is_at_its_path(self, descriptor: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(descriptor), os.stat(self.path))
+        except FileNotFoundError:
+            return False
+
+    def _rotate(self) -> None:
+        self.close()
+        names = [self.path, *(Path(f"{self.path}.{n}") for n in range(1, self.keep + 1))]
+        for older, newer in zip(reversed(names[1:]), reversed(names[:-1]), strict=True):
+            if newer.exists():
+                newer.replace(older)
+
+
+class Writer:
+    """A thread that writes lines, and says once in the log when it cannot."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self._lines: queue.Queue[bytes | None] = queue.Queue(MOST_WAITING)
+        self._failing = False
+
+    async def run(self, _: web.Application) -> AsyncIterator[None]:
+        """Write from here to the end of the server, and then what is still waiting."""
+        thread = threading.Thread(target=self._write_all, name="conversation_log", daemon=True)
+        thread.start()
+        yield
+        await asyncio.to_thread(self._stop, thread)
+
+    def put(self, line: bytes) -> None:
+        """Hand over a line; never waits."""
+        try:
+            self._lines.put_nowait(line)
+        except queue.Full:
+            self._report(f"{MOST_WAITING} lines are waiting to be written")
+
+    def _write_all(self) -> None:
+        while (line := self._lines.get()) is not None:
+            try:
+                self.target.write(line)
+            except (OSError, ValueError) as error:  # a closed standard output is a ValueError
+                self._report(str(error))
+            else:
+                self._failing = False
+        self.target.close()
+
+    def _stop(self, thread: threading.Thread) -> None:
+        try:
+            self._lines.put(None, timeout=LONGEST_STOP)
+        except queue.Full:
+            return
+        thread.join(LONGEST_STOP)
+
+    def _report(self, reason: str) -> None:
+        if not self._failing:
+            log.error("turns are missing in the conversation log: %s", reason)
+        self._failing = True

@@ -1,0 +1,206 @@
+"""MCP servers from the settings: their tools are the agent's tools."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
+
+import httpx2
+from agents.mcp import (
+    MCPServer,
+    MCPServerStdio,
+    MCPServerStdioParams,
+    MCPServerStreamableHttp,
+    MCPServerStreamableHttpParams,
+    MCPToolMetaContext,
+    create_static_tool_filter,
+)
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from chatkit_server import Duration, Turn, hookimpl
+
+IDENTITY = "chatkit-server/user"
+"""The key of MCP's `_meta` under which a server is told who the user is."""
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
+Texts = Annotated[dict[str, str], Field(default_factory=dict, repr=False)]
+
+
+class ServerConfig(BaseModel):
+    """One MCP server: `url` for streamable HTTP, or `command` for one on standard input and output.
+
+    A `command` gets `args`, `env` (added to a few harmless variables of this process) and `cwd`,
+    and writes its log to this process's standard error. A `url` gets `headers` with each request;
+    that is the place for a token, for debug messages show the address.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+
+    name: Name
+    url: str | None = Field(None, repr=False)
+    headers: Texts
+    command: str | None = None
+    args: list[str] = Field(default_factory=list, repr=False)
+    env: Texts
+    cwd: Path | None = None
+    timeout: Duration = 10.0
+    """How long a call of a tool may take."""
+    connect_timeout: Duration = 30.0
+    """How long connecting may take; the start of the server does not wait for it."""
+    allowed_tools: list[str] | None = None
+    """The names of the only tools to use, as the server has them."""
+    blocked_tools: list[str] = Field(default_factory=list)
+    """The names of tools not to use, as the server has them."""
+    prefix: Name | None = None
+    """Put before the names of all its tools; without it, only before those another server has."""
+    required: bool = False
+    """Whether a turn answers 503 while the server is not connected, instead of doing without."""
+    send_identity: bool = False
+    """Whether to tell the server who the user is: `{"id", "tenant", "thread_id", "turn_id"}` as
+    `chatkit-server/user` in the `_meta` of each call. Off, for it is personal data: turn it on for
+    servers of your own. Such a server must take it from nobody but this one, so let it ask for a
+    secret in `headers`."""
+
+    @field_validator("url")
+    @classmethod
+    def _check_url(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("expected an address such as https://example.com/mcp")
+        if parts.username or parts.password:
+            raise ValueError("no user or password here: send them with `headers`")
+        return url
+
+    @model_validator(mode="after")
+    def _check_kind(self) -> Self:
+        if (self.url is None) == (self.command is None):
+            raise ValueError(f"server `{self.name}` needs either `url` or `command`")
+        foreign = ("args", "env", "cwd") if self.command is None else ("headers",)
+        for key in foreign:
+            if getattr(self, key):
+                kind = "command" if self.command is None else "url"
+                raise ValueError(f"server `{self.name}`: `{key}` is only for one with a `{kind}`")
+        return self
+
+
+class Config(BaseModel):
+    """The MCP servers, in the order in which their tools are offered."""
+
+    servers: list[ServerConfig] = Field(default_factory=list)
+
+    @field_validator("servers")
+    @classmethod
+    def _check_names(cls, servers: list[ServerConfig]) -> list[ServerConfig]:
+        for name, count in Counter(server.name for server in servers).items():
+            if count > 1:
+                raise ValueError(f"the name `{name}` is used {count} times; each needs its own")
+        return servers
+
+
+class _Told:
+    """What the core reads from the server: see the hook `mcp_servers`."""
+
+    required: bool
+    prefix: str | None
+    timeout: float
+    connect_timeout: float
+
+    def tell(self, config: ServerConfig) -> None:
+        self.required = config.required
+        self.prefix = config.prefix
+        self.timeout = config.timeout
+        self.connect_timeout = config.connect_timeout
+
+
+class StdioServer(MCPServerStdio, _Told):
+    """A server that runs as a child process."""
+
+    def __init__(self, config: ServerConfig) -> None:
+        assert config.command is not None
+        params: MCPServerStdioParams = {
+            "command": config.command,
+            "args": config.args,
+            "env": config.env,
+        }
+        if config.cwd is not None:
+            params["cwd"] = config.cwd
+        super().__init__(params, **_common(config))
+        self.tell(config)
+
+
+class HttpServer(MCPServerStreamableHttp, _Told):
+    """A server at an address."""
+
+    def __init__(self, config: ServerConfig) -> None:
+        assert config.url is not None
+        params: MCPServerStreamableHttpParams = {
+            "url": config.url,
+            "headers": config.headers,
+            "timeout": config.connect_timeout,
+            # a silence that breaks off all calls of all users: only when each has given up
+            "sse_read_timeout": max(300.0, config.timeout + 60.0),
+            "httpx_client_factory": _http_client,
+        }
+        super().__init__(params, **_common(config))
+        self.tell(config)
+        # The SDK sends one request at a time, for MCP's first client: a slow tool of one user
+        # would keep all others waiting.
+        self._serialize_session_requests = False
+
+
+def _http_client(
+    headers: dict[str, str] | None = None, timeout: Any = None, auth: Any = None
+) -> httpx2.AsyncClient:
+    hooks = {"response": [_refuse_401]}
+    return httpx2.AsyncClient(headers=headers, timeout=timeout, auth=auth, event_hooks=hooks)
+
+
+async def _refuse_401(response: httpx2.Response) -> None:
+    """Say that the token is wrong: MCP's client takes it for a server of an older protocol."""
+    if response.status_code == 401:
+        response.raise_for_status()
+
+
+def _common(config: ServerConfig) -> dict[str, Any]:
+    blocked = config.blocked_tools or None
+    return {
+        "name": config.name,
+        "cache_tools_list": True,
+        "tool_filter": create_static_tool_filter(config.allowed_tools, blocked),
+        # of any request, connecting included; the core sees to `timeout` of calls
+        "client_session_timeout_seconds": max(config.timeout, config.connect_timeout),
+        "tool_meta_resolver": _identity if config.send_identity else None,
+    }
+
+
+def _identity(context: MCPToolMetaContext) -> dict[str, Any] | None:
+    turn = context.run_context.context
+    if not isinstance(turn, Turn):
+        return None
+    return {
+        IDENTITY: {
+            "id": turn.user.id,
+            "tenant": turn.user.tenant,
+            "thread_id": turn.thread.id,
+            "turn_id": turn.id,
+        }
+    }
+
+
+class Plugin:
+    """Gives the servers of the settings to the core, which connects them."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+
+    @hookimpl
+    def mcp_servers(self) -> list[MCPServer]:
+        """Return a server for each entry."""
+        return [
+            StdioServer(server) if server.url is None else HttpServer(server)
+            for server in self._config.servers
+        ]

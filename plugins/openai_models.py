@@ -1,0 +1,130 @@
+"""OpenAI's own models through its Responses API: `openai/gpt-5`.
+
+    openai_models: {api_key: "${OPENAI_API_KEY}"}
+
+The key may be left out where the variable `OPENAI_API_KEY` is set.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+import httpx2
+import openai
+from agents import Model, ModelProvider, OpenAIResponsesModel
+from agents.exceptions import ModelBehaviorError
+from aiohttp import web
+from openai.types.responses import Response, ResponseStreamEvent
+from pydantic import BaseModel, Field, SecretStr, field_validator
+
+from chatkit_server import ModelTimeouts, Pieces, Watch, hookimpl
+
+_LIMITS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=60)
+_LAST = {"response.completed", "response.incomplete", "response.failed", "error"}
+
+
+def _key_from_environment() -> SecretStr:
+    return SecretStr(os.environ.get("OPENAI_API_KEY", ""))
+
+
+class Config(BaseModel):
+    """`max_retries` counts tries before anything was answered."""
+
+    api_key: SecretStr = Field(default_factory=_key_from_environment, validate_default=True)
+    base_url: str = Field("https://api.openai.com/v1", pattern=r"^https?://")
+    organization: str | None = None
+    project: str | None = None
+    timeouts: ModelTimeouts = ModelTimeouts()
+    max_retries: int = Field(2, ge=0)
+
+    @field_validator("api_key")
+    @classmethod
+    def _not_empty(cls, key: SecretStr) -> SecretStr:
+        if not key.get_secret_value():
+            raise ValueError("set the variable OPENAI_API_KEY, or write `api_key:` here")
+        return key
+
+
+class Plugin:
+    """Serves OpenAI's models under `openai/`."""
+
+    def __init__(self, config: Config) -> None:
+        self._provider = ResponsesModels(config)
+
+    @hookimpl
+    def model_providers(self) -> dict[str, ModelProvider]:
+        return {"openai": self._provider}
+
+    @hookimpl
+    def setup(self, app: web.Application) -> None:
+        app.cleanup_ctx.append(self._closed_at_the_end)
+
+    async def _closed_at_the_end(self, _: web.Application) -> AsyncIterator[None]:
+        yield
+        await self._provider.aclose()
+
+
+class ResponsesModels(ModelProvider):
+    """OpenAI's models, which share one pool of connections."""
+
+    def __init__(self, config: Config) -> None:
+        self._timeouts = config.timeouts
+        # all other waiting is watched from outside
+        timeout = httpx2.Timeout(None, connect=config.timeouts.connect)
+        self._client = openai.AsyncOpenAI(
+            api_key=config.api_key.get_secret_value(),
+            base_url=config.base_url,
+            organization=config.organization,
+            project=config.project,
+            max_retries=config.max_retries,
+            timeout=timeout,
+            http_client=openai.DefaultAsyncHttpx2Client(timeout=timeout, limits=_LIMITS),
+        )
+
+    def get_model(self, model_name: str | None) -> Model:
+        """Return the model that OpenAI knows under this name."""
+        if not model_name:
+            raise ValueError("name a model, as in `openai/gpt-5`")
+        return ResponsesModel(model_name, self._client, self._timeouts)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+
+class ResponsesModel(OpenAIResponsesModel):
+    """A model that is watched for timeouts, and whose answers are whole or an error."""
+
+    def __init__(self, model: str, client: openai.AsyncOpenAI, timeouts: ModelTimeouts) -> None:
+        super().__init__(model, client)
+        self._timeouts = timeouts
+
+    async def _fetch_response(self, *args: Any, **kwargs: Any) -> Any:
+        watch = self._timeouts.watch()
+        answer = await watch.answer(super()._fetch_response(*args, **kwargs))
+        return answer if isinstance(answer, Response) else whole(answer, watch)
+
+
+async def whole(
+    stream: Pieces[ResponseStreamEvent], watch: Watch
+) -> AsyncGenerator[ResponseStreamEvent]:
+    """Yield the events of an answer up to its last one.
+
+    Raises `TimeoutError`, `ConnectionError` if the answer broke off, and `ModelBehaviorError` if it
+    is not one. A last event that tells of a failure is for the SDK's model, which raises it.
+    """
+    last = ""
+    async with aclosing(watch.pieces(stream)) as events:
+        try:
+            async for event in events:
+                last = event.type
+                yield event
+        except (ValueError, AttributeError, TypeError) as error:
+            raise ModelBehaviorError(f"the endpoint sent what is no event: {error!r}") from error
+    if not last:
+        raise ModelBehaviorError("the endpoint answered with something other than events")
+    if last not in _LAST:
+        raise ConnectionAbortedError("the stream ended without its last event")

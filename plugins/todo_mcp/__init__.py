@@ -1,0 +1,103 @@
+"""A todo list for each user, as MCP tools: for the agent, and at `/api/mcp` for any MCP client."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from agents.mcp import MCPServer
+from aiohttp import web
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from pydantic import BaseModel, Field
+from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.context import get_current_context
+
+from chatkit_server import SETTINGS, Forbidden, SettingsError, authenticate, hookimpl
+
+from .asgi import answer
+from .server import USER, InProcessServer, http_server
+from .tasks import TaskList
+
+APP = "todo"
+
+
+class Config(BaseModel):
+    """`path` is where MCP clients find the tools, over streamable HTTP."""
+
+    path: str = Field("/api/mcp", pattern=r"^/[^\s?#{}]*[^\s?#/{}]$")
+
+
+class Plugin:
+    """The tasks are in the database of the storage plugin; they belong to who `auth` says asks."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._connection: BaseDBAsyncClient | None = None
+        # no sessions and no streams: any server of several can answer any request
+        self._sessions = StreamableHTTPSessionManager(
+            http_server(self._tasks_of), json_response=True, stateless=True
+        )
+
+    @hookimpl
+    def tortoise_apps(self) -> Mapping[str, Mapping[str, Any]]:
+        """Ask the storage plugin to open the table of tasks."""
+        package = __name__
+        return {
+            APP: {"models": [f"{package}.models"], "migrations": f"{package}.migrations"},
+        }
+
+    @hookimpl
+    def mcp_servers(self) -> list[MCPServer]:
+        """Give the agent the tools."""
+        return [InProcessServer(self._tasks_of)]
+
+    @hookimpl
+    def setup(self, app: web.Application) -> None:
+        """Serve the tools over HTTP."""
+        app.router.add_route("POST", self._config.path, self._answer)
+        app.cleanup_ctx.append(self._serve)
+        # after every cleanup_ctx: whichever plugin opens the database has done so
+        app.on_startup.append(self._find_database)
+
+    async def _find_database(self, _: web.Application) -> None:
+        context = get_current_context()
+        if context is None or context.apps is None or APP not in context.apps:
+            raise SettingsError(
+                "todo_mcp keeps its tasks in the database of tortoise_store: enable it"
+            )
+        self._connection = context.db()
+
+    def _tasks_of(self, tenant: str, user_id: str) -> TaskList:
+        if self._connection is None:
+            raise RuntimeError("todo_mcp was not started")
+        return TaskList(self._connection, tenant, user_id)
+
+    async def _serve(self, _: web.Application) -> AsyncIterator[None]:
+        # in a task of its own: its task group must end in the task it began in
+        started, ended = asyncio.Event(), asyncio.Event()
+
+        async def run() -> None:
+            async with self._sessions.run():
+                started.set()
+                await ended.wait()
+
+        task = asyncio.create_task(run())
+        await started.wait()
+        yield
+        ended.set()
+        await task
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        _check_origin(request)
+        user = await authenticate(request)
+        return await answer(self._sessions.handle_request, request, {USER: user})
+
+
+def _check_origin(request: web.Request) -> None:
+    """Refuse pages of other sites, as MCP asks of every server."""
+    origin = request.headers.get("Origin")
+    if origin is None or origin.partition("://")[2] == request.host:
+        return
+    if not {origin, "*"} & set(request.app[SETTINGS].server.cors_origins):
+        raise Forbidden(f"Pages of {origin} may not use this: see server.cors_origins.")

@@ -1,0 +1,137 @@
+"""Keeps conversations in SQLite or PostgreSQL, through Tortoise ORM.
+
+```yaml
+plugins:
+  tortoise_store:
+    url: ${DATABASE_URL:-sqlite://chatkit.db}
+```
+
+Other plugins add their tables to the same database with the hook `tortoise_apps`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiohttp import web
+from chatkit.store import Store
+from chatkit.types import FeedbackKind
+from pydantic import BaseModel, Field, field_validator
+
+from chatkit_server import HOOKS, Duration, SettingsError, StoreContext, TurnStore, User, hookimpl
+
+from .database import Database
+from .store import TortoiseStore
+from .turn_store import TortoiseTurnStore
+from .url import Address, parse
+
+_OWN = "tortoise_store"
+_OWN_APP = {"models": [f"{__name__}.models"], "migrations": f"{__name__}.migrations"}
+
+
+class Config(BaseModel):
+    """The settings.
+
+    `url` is `sqlite://FILE`, `sqlite://:memory:` or `postgresql://user:password@host/database`
+    with libpq's parameters. `pool_size` is the most connections to PostgreSQL.
+    """
+
+    url: str = Field("sqlite://chatkit.db", repr=False)
+    pool_size: int = Field(10, ge=1)
+    auto_migrate: bool = True
+    connect_timeout: Duration = 10.0
+
+    @field_validator("url")
+    @classmethod
+    def _readable(cls, url: str) -> str:
+        parse(url, pool_size=1, connect_timeout=1)
+        return url
+
+    @property
+    def address(self) -> Address:
+        """Where the database is."""
+        return parse(self.url, pool_size=self.pool_size, connect_timeout=self.connect_timeout)
+
+
+class Plugin:
+    """The store, and the database that it and other plugins' tables are in."""
+
+    def __init__(self, config: Config) -> None:
+        self._auto_migrate = config.auto_migrate
+        self._database = Database(config.address)
+        self._store = TortoiseStore(self._database)
+        self._turn_store = TortoiseTurnStore(self._database)
+
+    @hookimpl
+    def setup(self, app: web.Application) -> None:
+        """Open the database when the server starts, and close it when it stops."""
+        self._database.add(_collect(app[HOOKS].boot("tortoise_apps")))
+        app.cleanup_ctx.append(self._while_running)
+
+    @hookimpl
+    def store(self) -> Store[StoreContext]:
+        """Return the store; it works once the server has started."""
+        return self._store
+
+    @hookimpl
+    def turn_store(self) -> TurnStore:
+        """Return where turns are written down, in the same database.
+
+        Where another plugin answers first this is not called, and the store takes every write:
+        it knows no turns.
+        """
+        self._store.guard_turns()
+        return self._turn_store
+
+    @hookimpl
+    async def feedback(
+        self, user: User, thread_id: str, item_ids: list[str], kind: FeedbackKind
+    ) -> bool:
+        """Keep thumbs in the table `chatkit_feedback`."""
+        await self._store.save_feedback(user, thread_id, item_ids, kind)
+        return True
+
+    @hookimpl
+    async def migrate(self) -> list[str]:
+        """Apply the pending migrations of all apps."""
+        async with self._open() as database:
+            names = await database.migrate()
+        where = self._database.address.name
+        return [f"{where}: applied {name}" for name in names] or [f"{where}: up to date"]
+
+    async def _while_running(self, _app: web.Application) -> AsyncIterator[None]:
+        async with self._open() as database:
+            if self._auto_migrate:
+                await database.migrate()
+            else:
+                await database.refuse_if_pending()
+            yield
+
+    @asynccontextmanager
+    async def _open(self) -> AsyncIterator[Database]:
+        await self._database.open()
+        try:
+            yield self._database
+        finally:
+            await self._database.close()
+
+
+def _collect(answers: Iterable[tuple[str, Mapping[str, Mapping[str, Any]]]]) -> dict[str, Any]:
+    """Return the store's own Tortoise app and those of other plugins, by label."""
+    apps: dict[str, Mapping[str, Any]] = {_OWN: _OWN_APP}
+    for plugin, answer in answers:
+        for label, app in answer.items():
+            if label in apps:
+                raise SettingsError(
+                    f"plugin {plugin}: tortoise_apps: the label {label!r} is taken; use another"
+                )
+            missing = [key for key in ("models", "migrations") if not app.get(key)]
+            if missing:
+                raise SettingsError(
+                    f"plugin {plugin}: tortoise_apps: {label!r} has no {missing[0]!r}: give both "
+                    "`models`, a list of modules, and `migrations`, a package"
+                )
+            apps[label] = app
+    return apps

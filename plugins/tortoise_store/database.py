@@ -1,0 +1,197 @@
+"""The connection of one application to its database, and the Tortoise context that owns it."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Any
+
+import asyncpg
+from tortoise import exceptions as orm
+from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.context import TortoiseContext, set_global_context
+
+from chatkit_server import SettingsError, Unavailable
+
+from . import schema
+from .schema import Apps
+from .sql import for_sqlite
+from .url import Address
+
+log = logging.getLogger(__name__)
+
+Run = Callable[[str, Sequence[Any]], Awaitable[list[dict[str, Any]]]]
+
+_WRONG_USER = (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError)
+_NO_DATABASE = (orm.DBConnectionError, asyncpg.InvalidCatalogNameError)
+_FAILURES = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, sqlite3.Error)
+# While it runs: the server is gone or full, or the file is locked for too long.
+_OUT_OF_REACH = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+)
+
+
+class Database:
+    """A database and its apps. It may be given to a store before it is open.
+
+    The database of an application is the current one (in Tortoise's sense) for all tasks that
+    begin after it was opened, the request handlers among them; and, unless another application of
+    the process was first, for every task that has no current one.
+    """
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self._apps: Apps = {}
+        self._context: TortoiseContext | None = None
+
+    def add(self, apps: Apps) -> None:
+        """Add Tortoise apps, by label, before it is opened."""
+        place = {"default_connection": self.address.connection}
+        self._apps = {**self._apps, **{label: {**app, **place} for label, app in apps.items()}}
+
+    async def open(self) -> None:
+        """Connect, or raise `SettingsError` that says what to change."""
+        if self.address.file and not self.address.file.parent.is_dir():
+            raise SettingsError(self._told(f"there is no folder {self.address.file.parent}"))
+        self._context = context = TortoiseContext()
+        context.__enter__()
+        try:
+            with self._explained():
+                self._try_file()
+                await context.init(config=self._config())
+                await self._client.execute_query("SELECT 1")
+            # The first application of the process keeps the place.
+            with suppress(orm.ConfigurationError):
+                set_global_context(context)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Close all connections."""
+        context, self._context = self._context, None
+        if context is None:
+            return
+        await context.close_connections()
+        # The cleanup of an application may run in another task than its startup.
+        with suppress(ValueError):
+            context.__exit__(None, None, None)
+
+    async def migrate(self) -> list[str]:
+        """Apply the pending migrations of all apps, and return their names."""
+        with self._explained():
+            # Most starts find nothing to do, and need no lock.
+            if not await schema.pending(self._client, self._apps):
+                return []
+            return await schema.migrate(self._client, self._apps)
+
+    async def refuse_if_pending(self) -> None:
+        """Raise `SettingsError` if the database is not what the program expects."""
+        with self._explained():
+            names = await schema.pending(self._client, self._apps)
+        if names:
+            raise SettingsError(
+                f"{self.address.name} lacks migrations ({', '.join(names)}): run "
+                "`chatkit-server migrate`, or set plugins.tortoise_store.auto_migrate to true"
+            )
+
+    async def rows(self, statement: str, values: Sequence[Any]) -> list[dict[str, Any]]:
+        """Run a statement with parameters written `$1`, and return its rows.
+
+        Raises `Unavailable` if the database cannot be reached.
+        """
+        with self._reached():
+            return await self._client.execute_query_dict(self._own(statement), list(values))
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Run]:
+        """Give a function like `rows` for statements that happen together or not at all.
+
+        The first one must write: a SQLite transaction that begins by reading may fail.
+        """
+
+        async def run(statement: str, values: Sequence[Any]) -> list[dict[str, Any]]:
+            return await client.execute_query_dict(self._own(statement), list(values))
+
+        with self._reached():
+            # not Tortoise's `in_transaction`: the current context may be another application's
+            async with self._client._in_transaction() as client:
+                yield run
+
+    def _own(self, statement: str) -> str:
+        return for_sqlite(statement) if self.address.is_sqlite else statement
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        """Raise `Unavailable` where the database cannot be reached."""
+        try:
+            yield
+        except _OUT_OF_REACH as error:
+            raise self._unavailable(error) from error
+        except orm.OperationalError as error:
+            # Tortoise gives PostgreSQL's errors this name only where a statement was wrong.
+            if isinstance(error.args[0], sqlite3.OperationalError):
+                raise self._unavailable(error) from error
+            raise
+
+    @property
+    def _client(self) -> BaseDBAsyncClient:
+        """The connection; within a Tortoise transaction of this task, that transaction."""
+        if self._context is None:
+            raise RuntimeError("the database is not open: the server is not running")
+        return self._context.db()
+
+    def _try_file(self) -> None:
+        """Raise `sqlite3.Error` for a file that cannot be opened.
+
+        aiosqlite would leave a thread behind that prints a traceback when the process ends.
+        """
+        if self.address.file:
+            sqlite3.connect(self.address.file).close()
+
+    def _config(self) -> dict[str, Any]:
+        connection = {"engine": self.address.engine, "credentials": self.address.credentials}
+        return {"connections": {self.address.connection: connection}, "apps": self._apps}
+
+    def _unavailable(self, error: Exception) -> Unavailable:
+        log.warning("%s does not answer: %r", self.address.name, error)
+        return Unavailable("The conversations cannot be reached right now. Try again in a moment.")
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn what goes wrong at the start into one line."""
+        try:
+            yield
+        except schema.NewerDatabase as error:
+            raise SettingsError(
+                f"{self.address.name} was made by a newer version: this program does not know its "
+                f"migrations {', '.join(error.args)}. Install the newer version, or use another "
+                "database"
+            ) from None
+        except TimeoutError as error:
+            raise SettingsError(
+                self._told("it did not answer within the connect_timeout")
+            ) from error
+        except _WRONG_USER as error:
+            user = self.address.credentials["user"]
+            raise SettingsError(
+                self._told(f"it refused the user or the password of {user!r}")
+            ) from error
+        except _NO_DATABASE as error:
+            raise SettingsError(self._told("there is no such database; create it first")) from error
+        except (orm.ConfigurationError, ImportError) as error:
+            raise SettingsError(f"an app of the hook `tortoise_apps`: {error}") from error
+        except (*_FAILURES, orm.OperationalError, orm.IntegrityError) as error:
+            raise SettingsError(self._told(" ".join(str(error).split()))) from error
+
+    def _told(self, reason: str) -> str:
+        return (
+            f"cannot use {self.address.name}: {reason.rstrip('.')}. "
+            "Check plugins.tortoise_store.url"
+        )

@@ -1,0 +1,196 @@
+"""ChatKit's `Store` on the tables of this plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from chatkit.store import NotFoundError, Store, StoreItemType, default_generate_id
+from chatkit.types import Attachment, FeedbackKind, Page, ThreadItem, ThreadMetadata
+from uuid_utils import uuid7
+
+from chatkit_server import StoreContext, TakenOver, User
+
+from . import payloads, sql
+from .database import Database
+from .identities import refuse_odd, storable
+
+T = TypeVar("T")
+Ids = Sequence[str | None]
+
+_MOST = 2**31 - 1
+_FEEDBACK_AT_ONCE = 500
+
+
+class TortoiseStore(Store[StoreContext]):
+    """Keeps threads, items and attachments, each for its owner alone.
+
+    What is not there and what is somebody else's are the same `NotFoundError`. Each method happens
+    as a whole or not at all.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._sqlite = database.address.is_sqlite
+        self._guards_turns = False
+
+    def guard_turns(self) -> None:
+        """From now on, refuse what an old attempt at a turn would write, with `TakenOver`.
+
+        A context that names a turn then writes only while `chatkit_turn` says that the turn runs,
+        and is at the context's attempt. A turn that is not in the table does not run: it was never
+        begun, or ended long ago.
+        """
+        self._guards_turns = True
+
+    def generate_thread_id(self, context: StoreContext) -> str:
+        return _new_id("thread")
+
+    def generate_item_id(
+        self,
+        item_type: StoreItemType,
+        thread: ThreadMetadata,
+        context: StoreContext,
+    ) -> str:
+        return _new_id(item_type)
+
+    async def load_thread(self, thread_id: str, context: StoreContext) -> ThreadMetadata:
+        row = await self._one(sql.LOAD_THREAD, context, (thread_id,))
+        return payloads.load_thread(row["payload"])
+
+    async def save_thread(self, thread: ThreadMetadata, context: StoreContext) -> None:
+        payload = payloads.dump_thread(thread)
+        await self._write(sql.SAVE_THREAD, context, (thread.id,), payload)
+
+    async def delete_thread(self, thread_id: str, context: StoreContext) -> None:
+        """Delete a thread with all of it, the records of its turns included."""
+        values = self._values(context, (thread_id,))
+        async with self._database.transaction() as run:
+            for statement in sql.DELETE_THREAD:
+                rows = await run(statement, values)
+            if not rows:
+                raise _not_found((thread_id,))
+
+    async def load_threads(
+        self, limit: int, after: str | None, order: str, context: StoreContext
+    ) -> Page[ThreadMetadata]:
+        statement = sql.page_of_threads(order, after=after is not None, sqlite=self._sqlite)
+        limit = _limit(limit)
+        ids = () if after is None else (after,)
+        rows = await self._rows(statement, context, ids, limit + 1)
+        if not rows and ids:
+            await self._one(sql.LOAD_THREAD, context, ids)
+        return _page(rows, limit, payloads.load_thread)
+
+    async def load_thread_items(
+        self, thread_id: str, after: str | None, limit: int, order: str, context: StoreContext
+    ) -> Page[ThreadItem]:
+        statement = sql.page_of_items(order, after=after is not None, sqlite=self._sqlite)
+        limit = _limit(limit)
+        ids = (thread_id,) if after is None else (thread_id, after)
+        rows = await self._rows(statement, context, ids, limit + 1)
+        if not rows:
+            await self._one(sql.LOAD_THREAD if after is None else sql.LOAD_ITEM, context, ids)
+        return _page(rows, limit, payloads.load_item)
+
+    async def add_thread_item(
+        self, thread_id: str, item: ThreadItem, context: StoreContext
+    ) -> None:
+        """Add an item at the end; one that is there already is changed where it stands."""
+        payload = payloads.dump_item(item)
+        await self._write(sql.SAVE_ITEM, context, (thread_id, item.id), payload)
+
+    async def save_item(self, thread_id: str, item: ThreadItem, context: StoreContext) -> None:
+        await self.add_thread_item(thread_id, item, context)
+
+    async def load_item(self, thread_id: str, item_id: str, context: StoreContext) -> ThreadItem:
+        row = await self._one(sql.LOAD_ITEM, context, (thread_id, item_id))
+        return payloads.load_item(row["payload"])
+
+    async def delete_thread_item(self, thread_id: str, item_id: str, context: StoreContext) -> None:
+        await self._write(sql.DELETE_ITEM, context, (thread_id, item_id))
+
+    async def save_attachment(self, attachment: Attachment, context: StoreContext) -> None:
+        payload = payloads.dump_attachment(attachment)
+        ids = (attachment.id, attachment.thread_id)
+        await self._write(sql.SAVE_ATTACHMENT, context, ids, payload)
+
+    async def load_attachment(self, attachment_id: str, context: StoreContext) -> Attachment:
+        row = await self._one(sql.LOAD_ATTACHMENT, context, (attachment_id,))
+        return payloads.load_attachment(row["payload"])
+
+    async def delete_attachment(self, attachment_id: str, context: StoreContext) -> None:
+        await self._one(sql.DELETE_ATTACHMENT, context, (attachment_id,))
+
+    async def save_feedback(
+        self, user: User, thread_id: str, item_ids: Sequence[str], kind: FeedbackKind
+    ) -> None:
+        """Keep a thumb for each item of the thread; the newest counts. Unknown items are left."""
+        known = [item_id for item_id in item_ids if storable(item_id)]
+        for begin in range(0, len(known), _FEEDBACK_AT_ONCE):
+            ids = known[begin : begin + _FEEDBACK_AT_ONCE]
+            statement = sql.save_feedback(len(ids))
+            await self._rows(statement, StoreContext(user), (thread_id, *ids), kind)
+
+    async def _write(self, statement: str, context: StoreContext, ids: Ids, *values: Any) -> None:
+        """Run a statement that writes; what belongs to a turn, as its current attempt alone."""
+        if context.turn_id is None or not self._guards_turns:
+            await self._one(statement, context, ids, *values)
+            return
+        turn = (context.turn_id, context.attempt)
+        if not storable(context.turn_id):
+            raise _taken_over()
+        if await self._rows(sql.guarded(statement), context, ids, *values, *turn):
+            return
+        if not await self._rows(sql.AT_ATTEMPT, context, turn[:1], *turn[1:]):
+            raise _taken_over()
+        raise _not_found(ids)
+
+    async def _one(
+        self, statement: str, context: StoreContext, ids: Ids, *values: Any
+    ) -> dict[str, Any]:
+        rows = await self._rows(statement, context, ids, *values)
+        if not rows:
+            raise _not_found(ids)
+        return rows[0]
+
+    async def _rows(
+        self, statement: str, context: StoreContext, ids: Ids, *values: Any
+    ) -> list[dict[str, Any]]:
+        return await self._database.rows(statement, self._values(context, ids, *values))
+
+    def _values(self, context: StoreContext, ids: Ids, *values: Any) -> tuple[Any, ...]:
+        """Return the parameters of a statement, after a look at the user and the ids."""
+        user = context.user
+        refuse_odd(user)
+        if not all(one is None or storable(one) for one in ids):
+            raise _not_found(ids)
+        return (user.tenant, user.id, *ids, *values)
+
+
+def _new_id(item_type: StoreItemType) -> str:
+    prefix = default_generate_id(item_type).partition("_")[0]
+    return f"{prefix}_{uuid7().hex}"
+
+
+def _not_found(ids: Ids) -> NotFoundError:
+    return NotFoundError(f"not there: {' / '.join(repr(one)[:80] for one in ids)}")
+
+
+def _taken_over() -> TakenOver:
+    return TakenOver("Another process has taken this turn over, or it has ended.")
+
+
+def _limit(limit: int) -> int:
+    return min(max(limit, 1), _MOST)
+
+
+def _page(rows: list[dict[str, Any]], limit: int, parse: Callable[[str], T]) -> Page[T]:
+    """Make a page of rows of which one more than the limit was asked for."""
+    has_more = len(rows) > limit
+    rows = rows[:limit]
+    return Page(
+        data=[parse(row["payload"]) for row in rows],
+        has_more=has_more,
+        after=rows[-1]["id"] if has_more else None,
+    )

@@ -1,0 +1,92 @@
+"""The statements of the turn store. `$1` is the id of a turn, where nothing else is said."""
+
+from __future__ import annotations
+
+from .sql import BEGUN, NOW, OWNED, SKIPPING_LOCK
+
+_COLUMNS = (
+    "tenant, user_id, id, thread_id, operation, model, request, attempt, state, partial, error"
+)
+_AT_ATTEMPT = "id = $1 AND attempt = $2 AND state = 'running'"
+_STALE = f"state = 'running' AND beaten < {BEGUN} - CAST({{0}} AS double precision)"
+
+# $1 is the tenant, $2 the user's id, and then the columns in their order.
+BEGIN = f"""
+INSERT INTO chatkit_turn (
+    tenant, user_id, id, thread_id, operation, model, request, attempt, partial, state,
+    cancel, thread_deleted, beaten
+)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'running', false, false, {NOW})
+ON CONFLICT (tenant, user_id, thread_id) WHERE state = 'running' DO NOTHING
+RETURNING seq
+"""
+
+_BEAT = f"""
+UPDATE chatkit_turn SET
+    beaten = {NOW},
+    partial = CASE
+        WHEN thread_deleted THEN NULL ELSE coalesce(beat.said, partial)
+    END
+FROM {{0}} AS beat
+WHERE chatkit_turn.id = beat.turn_id AND chatkit_turn.attempt = beat.by_attempt
+AND chatkit_turn.state = 'running'
+RETURNING id, cancel
+"""
+
+# $1, $2 and $3 are arrays: ids, attempts, partial answers.
+BEAT = _BEAT.format(
+    "unnest(CAST($1 AS text[]), CAST($2 AS integer[]), CAST($3 AS text[]))"
+).replace(" AS beat", " AS beat (turn_id, by_attempt, said)")
+
+# $1 is JSON: an array of arrays of an id, an attempt and a partial answer.
+SQLITE_BEAT = _BEAT.format(
+    "(SELECT json_extract(value, '$[0]') AS turn_id, json_extract(value, '$[1]') AS by_attempt, "
+    "json_extract(value, '$[2]') AS said FROM json_each($1))"
+)
+
+# $2 is the attempt, $3 the state, $4 the error.
+END = f"""
+UPDATE chatkit_turn SET state = $3, error = $4, partial = NULL, ended = {NOW}
+WHERE {_AT_ATTEMPT}
+RETURNING id
+"""
+
+# $1 is the tenant, $2 the user's id, $3 the id of the turn.
+FIND = f"SELECT {_COLUMNS} FROM chatkit_turn WHERE {OWNED} AND id = $3"
+CANCEL = f"""
+UPDATE chatkit_turn SET cancel = true WHERE {OWNED} AND id = $3 AND state = 'running'
+RETURNING id
+"""
+
+# $3 is the id of the thread.
+RUNNING = (
+    f"SELECT {_COLUMNS} FROM chatkit_turn WHERE {OWNED} AND thread_id = $3 AND state = 'running'"
+)
+
+# $3 is the request, $4 the seconds.
+ASKED = f"""
+SELECT {_COLUMNS} FROM (
+    SELECT * FROM chatkit_turn WHERE {OWNED} AND request = $3 ORDER BY seq DESC LIMIT 1
+) AS newest
+WHERE state = 'running' OR ended > {BEGUN} - CAST($4 AS double precision)
+"""
+
+# $1 are the seconds. The order is that of the index of running turns, which SQLite would not use.
+STALE = f"""
+SELECT {_COLUMNS} FROM chatkit_turn WHERE {_STALE.format("$1")}
+ORDER BY tenant, user_id, thread_id
+"""
+
+# $2 is the attempt, $3 the seconds.
+TAKE_OVER = f"""
+UPDATE chatkit_turn SET attempt = attempt + 1, beaten = {NOW}
+WHERE {_AT_ATTEMPT} AND {_STALE.format("$3")}
+RETURNING id
+"""
+
+# $1 are the seconds. Rows that somebody deletes at this moment are left to them.
+PRUNE = f"""
+DELETE FROM chatkit_turn WHERE seq IN (
+    SELECT seq FROM chatkit_turn WHERE ended < {BEGUN} - CAST($1 AS double precision){SKIPPING_LOCK}
+)
+"""

@@ -1,0 +1,122 @@
+"""The turns under way, in the same database as what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from chatkit_server import Beat, Pulse, State, TurnRecord, TurnStore, User
+
+from . import turn_sql
+from .database import Database
+from .identities import as_text, refuse_odd, storable
+
+
+class TortoiseTurnStore(TurnStore):
+    """Keeps the records of turns for all servers of a database, whose clock is the one that counts.
+
+    Each method is one statement. A record's user comes back with the tenant and the id alone.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._sqlite = database.address.is_sqlite
+
+    async def begin(self, record: TurnRecord) -> TurnRecord | None:
+        refuse_odd(record.user)
+        values = (
+            *_owner(record.user),
+            record.id,
+            record.thread_id,
+            record.operation,
+            as_text(record.model),
+            record.request,
+            record.attempt,
+            _text(record.partial),
+        )
+        while True:
+            if await self._database.rows(turn_sql.BEGIN, values):
+                return None
+            other = await self.running(record.thread_id, record.user)
+            # None: it has ended since
+            if other is not None:
+                return other
+
+    async def beat(self, beats: Sequence[Beat]) -> Mapping[str, Pulse]:
+        values = [(beat.turn_id, beat.attempt, _text(beat.partial)) for beat in beats]
+        if self._sqlite:
+            parameter = orjson.dumps(values).decode()
+            rows = await self._database.rows(turn_sql.SQLITE_BEAT, (parameter,))
+        else:
+            columns = [list(column) for column in zip(*values, strict=True)] or [[], [], []]
+            rows = await self._database.rows(turn_sql.BEAT, columns)
+        pulses: dict[str, Pulse] = {
+            row["id"]: "cancel" if row["cancel"] else "go on" for row in rows
+        }
+        return {beat.turn_id: pulses.get(beat.turn_id, "lost") for beat in beats}
+
+    async def end(self, turn_id: str, attempt: int, state: State, error: str | None) -> bool:
+        told = None if error is None else as_text(error)
+        return bool(await self._database.rows(turn_sql.END, (turn_id, attempt, state, told)))
+
+    async def find(self, turn_id: str, user: User) -> TurnRecord | None:
+        return await self._one(turn_sql.FIND, user, turn_id)
+
+    async def running(self, thread_id: str, user: User) -> TurnRecord | None:
+        return await self._one(turn_sql.RUNNING, user, thread_id)
+
+    async def asked(self, request: str, user: User, seconds: float) -> TurnRecord | None:
+        return await self._one(turn_sql.ASKED, user, request, seconds)
+
+    async def cancel(self, turn_id: str, user: User) -> bool:
+        return bool(await self._rows(turn_sql.CANCEL, user, turn_id))
+
+    async def stale(self, seconds: float) -> list[TurnRecord]:
+        rows = await self._database.rows(turn_sql.STALE, (seconds,))
+        return [_record(row) for row in rows]
+
+    async def take_over(self, turn_id: str, attempt: int, seconds: float) -> bool:
+        values = (turn_id, attempt, seconds)
+        return bool(await self._database.rows(turn_sql.TAKE_OVER, values))
+
+    async def prune(self, seconds: float) -> None:
+        await self._database.rows(turn_sql.PRUNE, (seconds,))
+
+    async def _one(
+        self, statement: str, user: User, identity: str, *values: Any
+    ) -> TurnRecord | None:
+        rows = await self._rows(statement, user, identity, *values)
+        return _record(rows[0]) if rows else None
+
+    async def _rows(
+        self, statement: str, user: User, identity: str, *values: Any
+    ) -> list[dict[str, Any]]:
+        if not all(storable(name) for name in (user.tenant, user.id, identity)):
+            return []
+        return await self._database.rows(statement, (*_owner(user), identity, *values))
+
+
+def _owner(user: User) -> tuple[str, str]:
+    return user.tenant, user.id
+
+
+def _text(partial: bytes | None) -> str | None:
+    return None if partial is None else partial.decode()
+
+
+def _record(row: Mapping[str, Any]) -> TurnRecord:
+    partial = row["partial"]
+    return TurnRecord(
+        id=row["id"],
+        thread_id=row["thread_id"],
+        user=User(row["user_id"], row["tenant"]),
+        operation=row["operation"],
+        model=row["model"],
+        request=row["request"],
+        attempt=row["attempt"],
+        state=row["state"],
+        partial=None if partial is None else partial.encode(),
+        error=row["error"],
+    )

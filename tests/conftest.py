@@ -1,0 +1,63 @@
+"""Factories: a server with the plugins a test needs, and a client for it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient
+
+from chatkit_server import Settings, User, hookimpl
+from chatkit_server.app import create_app
+from chatkit_server.plugins import Hooks, load_plugins
+from tests.client import Chat
+from tests.memory_store import MemoryStorePlugin
+from tests.model_server import ModelServer
+
+MakeChat = Callable[..., Awaitable[Chat]]
+
+
+class HeaderAuth:
+    """Believes the header `X-User`, `tenant/id`; without it, everyone is `somebody`."""
+
+    @hookimpl
+    async def auth(self, request: web.Request) -> User:
+        tenant, _, user_id = request.headers.get("X-User", "somebody").rpartition("/")
+        return User(id=user_id, tenant=tenant, name=user_id.capitalize())
+
+
+@pytest.fixture
+def make_chat(aiohttp_client: Callable[..., Awaitable[TestClient[Any, Any]]]) -> MakeChat:
+    """Return a factory: `await make_chat(plugin, ..., agent={...}, plugins={...})`.
+
+    The plugin objects are called first, in order; then those named in `plugins`, made with their
+    settings; then a header-believing `auth`, and a store in memory where nobody brings another.
+    """
+
+    async def make(*given: object, **sections: Any) -> Chat:
+        settings = Settings.model_validate({"plugins": {"demo_model": {"pace": "1ms"}}, **sections})
+        named = load_plugins(settings)
+        plugins = [(f"{type(p).__name__}_{i}", p) for i, p in enumerate(given)]
+        plugins += named.plugins
+        plugins += [("header_auth", HeaderAuth()), ("memory_store", MemoryStorePlugin())]
+        app = create_app(settings, Hooks.of(plugins, settings.hooks))
+        return Chat(await aiohttp_client(app), settings.server.path)
+
+    return make
+
+
+@pytest.fixture
+async def model_server() -> AsyncIterator[ModelServer]:
+    """A model server of the test's own."""
+    async with ModelServer() as server:
+        yield server
+
+
+def served_by(server: ModelServer, **agent: Any) -> dict[str, Any]:
+    """Return sections for `make_chat` whose agent asks `test/model` of the model server."""
+    return {
+        "agent": {"model": "test/model", **agent},
+        "plugins": {"compatible_models": {"endpoints": {"test": {"base_url": server.url}}}},
+    }

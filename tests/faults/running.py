@@ -1,0 +1,83 @@
+"""How runs are made: many at once, each to its end, whatever happens in it."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import TypeVar
+
+from tests.faults.losses import Losses, Run
+
+T = TypeVar("T")
+
+AT_ONCE = 6
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much to run.
+
+    `points` is at how many points of a turn each fault strikes, None for all; `repeats` how often.
+    `kills`, `replicas`, `drains`, `outages` are strikes at a whole server for each database,
+    `people` how many use it then, `lanes` how many servers run at once. With `slow`, some turns
+    under way take longer than their partial answers may stay unsaved.
+    """
+
+    points: int | None = None
+    repeats: int = 1
+    kills: int = 100
+    replicas: int = 10
+    drains: int = 8
+    outages: int = 10
+    people: int = 4
+    lanes: int = 5
+    slow: bool = True
+
+
+FULL = Size()
+SHORT = Size(points=2, kills=1, replicas=0, drains=1, outages=1, people=4, lanes=1, slow=False)
+
+
+def some(points: Sequence[T], size: Size, random: Random) -> list[T]:
+    """Return the points to strike at."""
+    if size.points is None or size.points >= len(points):
+        return list(points) * size.repeats
+    return random.sample(points, size.points)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run that is to be made."""
+
+    fault: str
+    database: str
+    work: Callable[[Losses], Awaitable[Run]]
+
+    async def run(self) -> Run:
+        """Make the run; an error in it is a loss of its own."""
+        losses = Losses()
+        made = await guarded(self.work(losses), losses)
+        return made or Run(self.fault, self.database, "nothing heard", losses)
+
+
+async def guarded(work: Awaitable[T], losses: Losses) -> T | None:
+    """Await `work`; an error in it is a loss."""
+    try:
+        return await work
+    except Exception:
+        losses.add("other", traceback.format_exc(limit=-6))
+        return None
+
+
+async def together(jobs: Iterable[Job]) -> list[Run]:
+    """Make runs, some at once."""
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def make(job: Job) -> Run:
+        async with places:
+            return await job.run()
+
+    return await asyncio.gather(*map(make, jobs))

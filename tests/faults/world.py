@@ -1,0 +1,106 @@
+"""A deployment in this process: a real server, with the model and the tools of the fault runs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
+
+from chatkit_server import Settings
+from chatkit_server.app import create_app
+from chatkit_server.plugins import Hooks, load_plugins
+from tests.conftest import HeaderAuth
+from tests.faults.ledger import Ledger
+from tests.faults.nursery import Nursery
+from tests.faults.person import Person
+from tests.faults.scripted import ScriptedModel
+
+
+@dataclass
+class Backstage:
+    """What is around a server and outlives it: its model, its tools, and who talks to it.
+
+    Servers of their own processes come from the nursery.
+    """
+
+    model: ScriptedModel
+    ledger: Ledger
+    nursery: Nursery | None = None
+    people: list[Person] = field(default_factory=list)
+
+    def sections(self, database: str) -> dict[str, Any]:
+        """Return the settings of a server that uses them."""
+        server = {"name": "ledger", "url": self.ledger.url, "timeout": "10s"}
+        return {
+            "agent": {"model": "test/model", "history": {"items": 200, "tokens": 100_000}},
+            "log": {"level": "error"},
+            "plugins": {
+                "tortoise_store": {"url": database},
+                "compatible_models": {"endpoints": {"test": {"base_url": self.model.url}}},
+                "mcp_servers": {"servers": [server]},
+            },
+        }
+
+    def person(self, session: ClientSession, path: str) -> Person:
+        """Return somebody new."""
+        person = Person(f"p{len(self.people)}", session, path, self.model)
+        self.people.append(person)
+        return person
+
+
+@asynccontextmanager
+async def backstage(nursery: Nursery | None = None) -> AsyncIterator[Backstage]:
+    """Run a model and a ledger while the block runs."""
+    model = ScriptedModel()
+    async with model:
+        ledger = Ledger()
+        await ledger.start()
+        try:
+            yield Backstage(model, ledger, nursery)
+        finally:
+            await ledger.stop()
+
+
+@dataclass
+class World:
+    """A running server. `plugins` of the test's own are called before the others."""
+
+    stage: Backstage
+    session: ClientSession
+    path: str
+
+    def person(self) -> Person:
+        """Return somebody new."""
+        return self.stage.person(self.session, self.path)
+
+
+@asynccontextmanager
+async def world(
+    stage: Backstage, database: str, *plugins: object, **sections: Any
+) -> AsyncIterator[World]:
+    """Run a server while the block runs."""
+    settings = Settings.model_validate({**stage.sections(database), **sections})
+    given = [(f"given_{i}", plugin) for i, plugin in enumerate(plugins)]
+    named = load_plugins(settings).plugins
+    hooks = Hooks.of([*given, *named, ("header_auth", HeaderAuth())], settings.hooks)
+    app = create_app(settings, hooks)
+    # As `serve` does
+    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1.0)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(runner.cleanup)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        host, port = runner.addresses[0][:2]
+        yield World(
+            stage,
+            await stack.enter_async_context(client(f"http://{host}:{port}")),
+            settings.server.path,
+        )
+
+
+def client(url: str) -> ClientSession:
+    """Return a session for any number of connections to a server."""
+    return ClientSession(url, connector=TCPConnector(limit=0), timeout=ClientTimeout(total=60))

@@ -1,0 +1,106 @@
+"""A store of somebody else's: in memory, after ChatKit's interface alone."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any, TypeVar
+
+from chatkit.store import NotFoundError, Store
+from chatkit.types import Attachment, Page, ThreadItem, ThreadMetadata
+
+from chatkit_server import StoreContext, hookimpl
+
+T = TypeVar("T", ThreadMetadata, ThreadItem)
+
+
+class MemoryStore(Store[StoreContext]):
+    """Keeps a user's threads, items and attachments in dictionaries."""
+
+    def __init__(self) -> None:
+        self.threads: dict[Any, dict[str, ThreadMetadata]] = defaultdict(dict)
+        self.items: dict[str, dict[str, ThreadItem]] = defaultdict(dict)
+        self.attachments: dict[Any, dict[str, Attachment]] = defaultdict(dict)
+
+    async def load_thread(self, thread_id: str, context: StoreContext) -> ThreadMetadata:
+        try:
+            return self.threads[_owner(context)][thread_id].model_copy(deep=True)
+        except KeyError:
+            raise NotFoundError(thread_id) from None
+
+    async def save_thread(self, thread: ThreadMetadata, context: StoreContext) -> None:
+        copied = ThreadMetadata.model_validate(thread.model_dump())
+        self.threads[_owner(context)][thread.id] = copied
+
+    async def load_thread_items(
+        self, thread_id: str, after: str | None, limit: int, order: str, context: StoreContext
+    ) -> Page[ThreadItem]:
+        await self.load_thread(thread_id, context)
+        return _page(list(self.items[thread_id].values()), after, limit, order)
+
+    async def save_attachment(self, attachment: Attachment, context: StoreContext) -> None:
+        self.attachments[_owner(context)][attachment.id] = attachment
+
+    async def load_attachment(self, attachment_id: str, context: StoreContext) -> Attachment:
+        try:
+            return self.attachments[_owner(context)][attachment_id]
+        except KeyError:
+            raise NotFoundError(attachment_id) from None
+
+    async def delete_attachment(self, attachment_id: str, context: StoreContext) -> None:
+        self.attachments[_owner(context)].pop(attachment_id, None)
+
+    async def load_threads(
+        self, limit: int, after: str | None, order: str, context: StoreContext
+    ) -> Page[ThreadMetadata]:
+        return _page(list(self.threads[_owner(context)].values()), after, limit, order)
+
+    async def add_thread_item(
+        self, thread_id: str, item: ThreadItem, context: StoreContext
+    ) -> None:
+        await self.load_thread(thread_id, context)
+        self.items[thread_id][item.id] = item.model_copy(deep=True)
+
+    async def save_item(self, thread_id: str, item: ThreadItem, context: StoreContext) -> None:
+        await self.add_thread_item(thread_id, item, context)
+
+    async def load_item(self, thread_id: str, item_id: str, context: StoreContext) -> ThreadItem:
+        await self.load_thread(thread_id, context)
+        try:
+            return self.items[thread_id][item_id].model_copy(deep=True)
+        except KeyError:
+            raise NotFoundError(item_id) from None
+
+    async def delete_thread(self, thread_id: str, context: StoreContext) -> None:
+        self.threads[_owner(context)].pop(thread_id, None)
+        self.items.pop(thread_id, None)
+
+    async def delete_thread_item(self, thread_id: str, item_id: str, context: StoreContext) -> None:
+        await self.load_thread(thread_id, context)
+        self.items[thread_id].pop(item_id, None)
+
+
+class MemoryStorePlugin:
+    """Plugs the memory store in."""
+
+    def __init__(self) -> None:
+        self.memory = MemoryStore()
+
+    @hookimpl
+    def store(self) -> Store[StoreContext]:
+        return self.memory
+
+
+def _owner(context: StoreContext) -> tuple[str, str]:
+    return context.user.tenant, context.user.id
+
+
+def _page(rows: list[T], after: str | None, limit: int, order: str) -> Page[T]:
+    if order == "desc":
+        rows = rows[::-1]
+    if after is not None:
+        ids = [row.id for row in rows]
+        if after not in ids:
+            raise NotFoundError(after)
+        rows = rows[ids.index(after) + 1 :]
+    page = rows[:limit]
+    return Page(data=page, has_more=len(rows) > limit, after=page[-1].id if page else None)

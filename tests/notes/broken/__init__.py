@@ -1,0 +1,1 @@
+"""A second version that cannot be applied."""

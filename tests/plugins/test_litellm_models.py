@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from agents import ModelProvider
+from aiohttp import web
+from chatkit_plugins.litellm_models import Config, Plugin
+
+from chatkit_server import Settings, failures
+from chatkit_server.plugins import load_plugins
+from chatkit_server.settings import Source, validate
+from tests.model_server import ModelServer
+from tests.plugins import model_checks as checks
+
+# LiteLLM uses pydantic in ways that it deprecates, once for each chunk that tells usage
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:litellm")
+NAME = "openai/any"
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ModelServer]:
+    async with ModelServer() as server:
+        yield server
+
+
+def plugin(server: ModelServer, **settings: Any) -> Plugin:
+    openai = {"base_url": server.url, "api_key": checks.KEY}
+    section = {"providers": {"openai": openai}, "max_retries": 0} | settings
+    return Plugin(validate(Config, section, Source()))
+
+
+def provider(server: ModelServer, **settings: Any) -> ModelProvider:
+    models: ModelProvider = plugin(server, **settings).model_providers()["litellm"]
+    return models
+
+
+@pytest.fixture
+async def models(server: ModelServer) -> AsyncIterator[ModelProvider]:
+    models = provider(server)
+    yield models
+    await models.aclose()
+
+
+@pytest.mark.parametrize("case", checks.CASES.values(), ids=checks.CASES)
+async def test_a_failure_is_told_in_words(
+    case: checks.Case, server: ModelServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = provider(server, timeouts=case.timeouts)
+    await checks.check_case(case, server, models.get_model(NAME))
+    await models.aclose()
+    assert capsys.readouterr().out == ""
+
+
+async def test_text_comes_in_pieces(server: ModelServer, models: ModelProvider) -> None:
+    await checks.check_text(server, models.get_model(NAME))
+    assert server.requests[0].body["model"] == "any"
+
+
+async def test_an_answer_that_is_not_streamed(server: ModelServer, models: ModelProvider) -> None:
+    quick = provider(server, timeouts=checks.QUICK)
+    await checks.check_whole_answer(server, models.get_model(NAME), quick.get_model(NAME))
+    await quick.aclose()
+
+
+async def test_five_turns_with_tools(server: ModelServer, models: ModelProvider) -> None:
+    await checks.check_five_turns(server, models.get_model(NAME))
+
+
+async def test_parallel_calls(server: ModelServer, models: ModelProvider) -> None:
+    await checks.check_parallel_calls(server, models.get_model(NAME))
+
+
+async def test_reasoning(server: ModelServer, models: ModelProvider) -> None:
+    await checks.check_reasoning(server, models.get_model(NAME), "reasoning_content")
+
+
+async def test_tries_again_before_the_first_piece_only(server: ModelServer) -> None:
+    models = provider(server, max_retries=2)
+    await checks.check_retries(server, models.get_model(NAME))
+    server.requests.clear()
+    await checks.check_no_second_try(server, models.get_model(NAME))
+    await models.aclose()
+
+
+async def test_too_many_steps(models: ModelProvider) -> None:
+    await checks.check_endless_calls(models.get_model(NAME))
+
+
+async def test_a_provider_that_litellm_does_not_know(models: ModelProvider) -> None:
+    told = await checks.failure(models.get_model("nobody/any"))
+    assert (told.message, told.allow_retry) == (failures.UNKNOWN_MODEL, False)
+
+
+async def test_a_key_that_is_not_there(
+    models: ModelProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("ANTHROPIC_API_KEY", "OPENAI_API_KEY"):
+        monkeypatch.delenv(variable, raising=False)
+    for name in ("anthropic/any", "text-completion-openai/any"):
+        told = await checks.failure(models.get_model(name))
+        assert told.message == failures.WRONG_KEY
+
+
+async def test_nothing_listens_there(server: ModelServer) -> None:
+    await server.__aexit__()
+    models = provider(server)
+    told = await checks.failure(models.get_model(NAME))
+    await models.aclose()
+    assert (told.message, told.allow_retry) == (failures.NO_CONNECTION, True)
+
+
+async def test_googles_variable_is_enough_for_gemini(
+    server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GEMINI_API_KEY", raising=False)
+    monkeypatch.setenv("GOOGLE_API_KEY", checks.KEY)
+    gemini = {"base_url": server.url}
+    models = provider(server, providers={"gemini": gemini})
+    await checks.failure(models.get_model("gemini/gemini-2.5-flash"))
+    [request] = server.requests
+    assert checks.KEY in f"{request.path} {request.headers}"
+    assert "streamGenerateContent" in request.path
+    await models.aclose()
+
+
+async def test_one_pool_closed_with_the_server(server: ModelServer) -> None:
+    ours = plugin(server)
+    app = web.Application()
+    ours.setup(app)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    models = ours.model_providers()["litellm"]
+    for _ in range(3):
+        await checks.run(models.get_model("openai/a"))
+        await checks.run(models.get_model("openai/b"))
+    assert len(server.connections) == 1
+    await runner.cleanup()
+    await checks.run(models.get_model("openai/a"))
+    assert len(server.connections) == 2
+    await models.aclose()
+
+
+def test_serves_its_own_prefix_and_what_nobody_else_serves() -> None:
+    hooks = load_plugins(Settings(plugins={"litellm_models": None}))
+    [(_, providers)] = hooks.boot("model_providers")
+    assert set(providers) == {"litellm", ""}
+
+
+def test_litellm_is_not_imported_before_it_is_used() -> None:
+    code = (
+        "import sys\n"
+        "from chatkit_server import Settings\n"
+        "from chatkit_server.plugins import load_plugins\n"
+        "hooks = load_plugins(Settings(plugins={'litellm_models': None}))\n"
+        "[(_, providers)] = hooks.boot('model_providers')\n"
+        "providers[''].get_model('gemini/gemini-2.5-flash')\n"
+        "assert 'litellm' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,167 @@
+"""The short way of a token gives the same text, items and history as the Agents SDK's own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx2
+import pytest
+from agents import Agent, Model, RunConfig, Runner, function_tool
+from agents.items import TResponseStreamEvent
+from chatkit_plugins.compatible_models import Config, Plugin, _events
+
+from chatkit_server import DirectModel
+from tests.model_script import Part
+from tests.model_server import (
+    KEEP_ALIVE,
+    Call,
+    ModelServer,
+    Reasoning,
+    Refusal,
+    Reply,
+    Text,
+)
+
+STREAMS: dict[str, list[tuple[Part, ...]]] = {
+    "text": [("One ", "two ", "three.")],
+    "one piece": [("All at once.",)],
+    "no text": [()],
+    "empty pieces": [("", "a", "", "b")],
+    "the same piece again": [("ha", "ha", "ha", "haha", "ha")],
+    "words of the world": [("naïve ", "日本", "語 ", "👩‍👩‍👧", "!")],
+    "keep-alives": [("One ", KEEP_ALIVE, "two ", KEEP_ALIVE, "three.")],
+    "reasoning, then text": [(Reasoning("Let me "), Reasoning("think."), "One ", "two.")],
+    "text, then reasoning, then text": [("One ", "two ", Reasoning("hm"), "three ", "four.")],
+    "a call": [(Call("add", {"a": 1, "b": 2}),), ("It is ", "3.")],
+    "text and calls": [
+        ("Let me ", "see. ", Call("add", {"a": 1, "b": 2}), Call("add", {"a": 3, "b": 4})),
+        ("3 ", "and ", "7."),
+    ],
+    "calls, then text": [(Call("add", {"a": 1, "b": 2}), "On ", "it. ", "Wait."), ("3.",)],
+}
+
+
+@function_tool
+async def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+class Heard:
+    """What a turn would hear: pieces of text, and the types of the other events."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.pieces: list[str] = []
+        self.direct = 0
+
+    def text(self, text: str) -> None:
+        self.pieces.append(text)
+        self.direct += 1
+
+    async def event(self, event: TResponseStreamEvent) -> None:
+        if event.type == "response.output_text.delta":
+            self.pieces.append(event.delta)
+        else:
+            self.told.append(event.type)
+
+
+async def run(server: ModelServer, model: Model, parts: list[tuple[Part, ...]]) -> Any:
+    server.script.extend(Reply(part) for part in parts)
+    result = Runner.run_streamed(
+        Agent(name="a", model=model, tools=[add]),
+        "Go",
+        run_config=RunConfig(tracing_disabled=True),
+    )
+    return result, [event async for event in result.stream_events()]
+
+
+def without_ids(value: Any) -> Any:
+    """Leave out what differs between two runs: the ids that were made up for them."""
+    if isinstance(value, list):
+        return [without_ids(child) for child in value]
+    if isinstance(value, dict):
+        made_up = ("id", "call_id", "tool_call_id", "response_id")
+        return {key: without_ids(child) for key, child in value.items() if key not in made_up}
+    return value
+
+
+@pytest.fixture
+async def model(model_server: ModelServer) -> AsyncIterator[DirectModel]:
+    """A model of the server, as the plugin gives it."""
+    config = Config.model_validate({"endpoints": {"test": {"base_url": model_server.url}}})
+    provider = Plugin(config).model_providers()["test"]
+    model = provider.get_model("any")
+    assert isinstance(model, DirectModel)
+    yield model
+    await provider.aclose()
+
+
+@pytest.mark.parametrize("name", STREAMS)
+async def test_both_ways_give_the_same(
+    model: DirectModel, model_server: ModelServer, name: str
+) -> None:
+    long_way, events = await run(model_server, model, STREAMS[name])
+    heard = Heard()
+    short_way, _ = await run(model_server, model.to(heard), STREAMS[name])
+    raw = [event.data for event in events if event.type == "raw_response_event"]
+    pieces = [event.delta for event in raw if event.type == "response.output_text.delta"]
+    others = [event.type for event in raw if event.type != "response.output_text.delta"]
+    assert heard.pieces == pieces
+    assert heard.told == others
+    assert without_ids(short_way.to_input_list()) == without_ids(long_way.to_input_list())
+    assert short_way.final_output == long_way.final_output
+    assert short_way.context_wrapper.usage == long_way.context_wrapper.usage
+    history = [json.loads(json.dumps(r.body["messages"])) for r in model_server.requests]
+    half = len(history) // 2
+    assert without_ids(history[:half]) == without_ids(history[half:])
+
+
+async def test_text_takes_the_short_way(model: DirectModel, model_server: ModelServer) -> None:
+    heard = Heard()
+    words = tuple(f"word{i} " for i in range(100))
+    await run(model_server, model.to(heard), [(Text(*words),)])
+    assert heard.direct == 99
+    assert "".join(heard.pieces) == "".join(words)
+
+
+async def test_a_refusal_is_told_as_by_the_sdk(
+    model: DirectModel, model_server: ModelServer
+) -> None:
+    heard = Heard()
+    with pytest.raises(Exception, match="refus"):
+        await run(model_server, model.to(heard), [(Refusal("I may not."),)])
+    assert "response.refusal.delta" in heard.told
+
+
+STREAM = (
+    ': hello\n\ndata: {"a": "naïve 日本"}\n\ndata:{"b": 2}\r\n\r\nevent: x\nid: 7\n'
+    'data: {"c":\ndata:  3}\n\n: comment\n\n\n\ndata: {"d": 4}\n\ndata: [DONE]\n\n'
+    'data: {"e": 5}\n\n'
+).encode()
+CHUNKS = [{"a": "naïve 日本"}, {"b": 2}, {"c": 3}, {"d": 4}]
+
+
+class Blocks(httpx2.AsyncByteStream):
+    """A response's body, in these blocks."""
+
+    def __init__(self, *blocks: bytes) -> None:
+        self.blocks = blocks
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for block in self.blocks:
+            yield block
+
+
+async def parsed(*blocks: bytes) -> list[dict[str, Any]]:
+    request = httpx2.Request("POST", "http://localhost/")
+    response = httpx2.Response(200, stream=Blocks(*blocks), request=request)
+    return [chunk async for chunk in _events(response)]
+
+
+async def test_every_split_of_the_bytes_gives_the_same_chunks() -> None:
+    for cut in range(len(STREAM) + 1):
+        assert await parsed(STREAM[:cut], STREAM[cut:]) == CHUNKS
+    assert await parsed(*(bytes([byte]) for byte in STREAM)) == CHUNKS

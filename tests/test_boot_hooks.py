@@ -1,0 +1,86 @@
+"""The hooks that no request calls: `turn_store` at boot, and `migrate` from the command line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from chatkit_server import MemoryTurnStore, TurnStore, User, hookimpl
+from chatkit_server.cli import main
+from tests.conftest import MakeChat
+
+NOBODY_ELSE = User("somebody", name="Somebody")
+
+
+class KeepsTurns:
+    """Brings a turn store."""
+
+    def __init__(self) -> None:
+        self.turns = MemoryTurnStore()
+
+    @hookimpl
+    def turn_store(self) -> TurnStore:
+        return self.turns
+
+
+async def test_turns_are_written_down_where_the_first_plugin_says(make_chat: MakeChat) -> None:
+    first, second = KeepsTurns(), KeepsTurns()
+    chat = await make_chat(first, second)
+    streamed = await chat.say("hello")
+    turn_id = streamed.response.headers["X-Turn-Id"]
+    record = await first.turns.find(turn_id, NOBODY_ELSE)
+    assert record is not None
+    assert (record.state, record.thread_id) == ("completed", streamed.thread_id)
+    assert await second.turns.find(turn_id, NOBODY_ELSE) is None
+
+
+MIGRATES = """
+    from chatkit_server import SettingsError, hookimpl
+
+    class Plugin:
+        @hookimpl
+        async def migrate(self) -> list[str] | None:
+            {does}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder with settings for three plugins that migrate, and a store."""
+    names = ["first", "silent", "last"]
+    plugins = "".join(f"  {name}:\n" for name in names)
+    store = "  tortoise_store: {url: 'sqlite://:memory:'}\n"
+    settings = f"plugins:\n{plugins}{store}  anonymous_auth:\n  demo_model:\n"
+    (tmp_path / "settings.yaml").write_text(settings)
+    (tmp_path / "plugins").mkdir()
+    for name, does in zip(
+        names, ("return ['one', 'two']", "return None", "return ['three']"), strict=True
+    ):
+        (tmp_path / "plugins" / f"{name}.py").write_text(dedent(MIGRATES.format(does=does)))
+    before = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        if name.startswith("chatkit_plugin_file"):
+            del sys.modules[name]
+
+
+def test_migrate_calls_all_plugins_in_order(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["migrate", "--settings", str(folder / "settings.yaml")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:3] == ["first: one", "first: two", "last: three"]
+    assert all(line.startswith("tortoise_store: ") for line in lines[3:])
+
+
+def test_an_error_ends_migrate(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    does = "raise SettingsError('the tables are locked')"
+    (folder / "plugins" / "silent.py").write_text(dedent(MIGRATES.format(does=does)))
+    assert main(["migrate", "--settings", str(folder / "settings.yaml")]) == 2
+    out, err = capsys.readouterr()
+    assert out.splitlines() == ["first: one", "first: two"]
+    assert err == "chatkit-server: the tables are locked\n"

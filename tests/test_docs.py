@@ -1,0 +1,420 @@
+"""What the documents say is so."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+import os
+import re
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+import pytest
+import yaml
+from aiohttp import web
+from aiohttp.test_utils import TestClient
+from pydantic import BaseModel, create_model
+from pydantic.fields import FieldInfo
+
+from chatkit_server import (
+    ModelTimeouts,
+    Outcome,
+    StoreContext,
+    ToolCall,
+    ToolResult,
+    Turn,
+    User,
+    errors,
+    failures,
+    hookspecs,
+    running,
+)
+from chatkit_server.agent import Models
+from chatkit_server.app import create_app
+from chatkit_server.cli import main
+from chatkit_server.operations import OPERATIONS, parse
+from chatkit_server.plain import PlainRequest
+from chatkit_server.plugins import load_plugins
+from chatkit_server.settings import Settings, load
+from tests.client import EVENT, Chat
+from tests.conftest import MakeChat, served_by
+from tests.documents import (
+    DOCUMENTS,
+    ROOT,
+    Fence,
+    anchors,
+    fences,
+    links,
+    rows,
+    section,
+    write_plugins,
+)
+from tests.model_server import Call, ModelServer
+
+MakeClient = Callable[..., Awaitable[TestClient[web.Request, web.Application]]]
+
+ROW = re.compile(r"^\| `(\w+)\(([^)]*)\)` \|", re.MULTILINE)
+NOTHING = "\N{EN DASH}"
+SETTINGS = {
+    "acme_models": {"api_key": "x"},
+    "api_keys": {"keys": {"ann": "x"}},
+    "hide_words": {"words": ["milk"]},
+}
+
+
+@pytest.fixture
+def shown(tmp_path: Path) -> Iterator[list[str]]:
+    """Write the plugins that the documents show into `tmp_path/plugins`, and return their names."""
+    before = set(sys.modules)
+    yield write_plugins(tmp_path / "plugins")
+    for name in set(sys.modules) - before:
+        if name.startswith("chatkit_plugin_file"):
+            del sys.modules[name]
+
+
+# The hooks
+
+
+def specs() -> dict[str, list[str]]:
+    return {
+        name: list(inspect.signature(spec).parameters)
+        for name, spec in vars(hookspecs).items()
+        if hasattr(spec, f"{hookspecs.PROJECT}_spec")
+    }
+
+
+def test_the_hook_table_names_every_hook_with_its_arguments() -> None:
+    table = {
+        name: [argument.strip() for argument in arguments.split(",") if argument.strip()]
+        for name, arguments in ROW.findall((ROOT / "docs" / "plugins.md").read_text())
+    }
+    assert table == specs()
+
+
+@pytest.mark.parametrize("hook", specs())
+def test_every_hook_has_a_test(hook: str) -> None:
+    pattern = re.compile(rf"@hookimpl[^\n]*\n\s+(async )?def {hook}\(")
+    assert any(pattern.search(file.read_text()) for file in (ROOT / "tests").rglob("*.py"))
+
+
+@pytest.mark.parametrize("hook", specs())
+def test_every_hook_says_what_an_error_does(hook: str) -> None:
+    assert "error" in inspect.getdoc(getattr(hookspecs, hook)).lower()  # type: ignore[union-attr]
+
+
+# What hooks are given, and what they may raise
+
+
+@pytest.mark.parametrize("given", [User, ToolCall, ToolResult, Outcome, StoreContext])
+def test_every_field_of_what_hooks_are_given_is_described(given: Any) -> None:
+    described = [
+        row[0].strip("`") for row in rows(section("plugins.md", f"### `{given.__name__}`"))
+    ]
+    assert described == [field.name for field in dataclasses.fields(given)]
+
+
+def test_every_field_of_a_turn_is_described() -> None:
+    described = {row[0].strip("`") for row in rows(section("plugins.md", "### `Turn`"))}
+    own = {name for name in Turn.__annotations__ if not name.startswith("_")}
+    inherited = {"thread", "store", "request_context"}
+    assert described == own | inherited | {"seconds"}
+    assert inherited <= set(Turn.model_fields)
+
+
+def test_every_error_is_described_with_its_status() -> None:
+    described = {
+        row[0].strip("`"): int(row[1]) for row in rows(section("plugins.md", "## Errors to raise"))
+    }
+    kinds = [kind for kind in vars(errors).values() if inspect.isclass(kind)]
+    assert described == {
+        kind.__name__: kind.status
+        for kind in kinds
+        if issubclass(kind, errors.ServerError) and kind is not errors.ServerError
+    }
+
+
+# Settings
+
+
+def plugin_configs() -> dict[str, type[BaseModel]]:
+    modules = {
+        entry.name: import_module(entry.module) for entry in entry_points(group="chatkit_server")
+    }
+    return {name: module.Config for name, module in modules.items()}
+
+
+def sections() -> dict[str, type[BaseModel]]:
+    """Return the models of the settings' sections, by their headings in docs/settings.md."""
+    core = {
+        name: model
+        for name, field in Settings.model_fields.items()
+        for model in models_in(field.annotation)
+    }
+    return {**core, **plugin_configs(), "timeouts": ModelTimeouts}
+
+
+def keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """Yield the keys of a section with their fields; NAME and N stand for any name and number."""
+    for name, field in model.model_fields.items():
+        key = f"{prefix}{name}"
+        inner = next(models_in(field.annotation), None)
+        if inner is None:
+            yield key, field
+        elif inspect.isclass(field.annotation):
+            yield from keys(inner, f"{key}.")
+        else:
+            yield key, field
+            any_of = "NAME" if get_origin(field.annotation) is dict else "N"
+            yield from keys(inner, f"{key}.{any_of}.")
+
+
+def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if annotation is ModelTimeouts:
+        return  # it has a table of its own
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from models_in(argument)
+
+
+@pytest.mark.parametrize("name", sections())
+def test_every_setting_is_described_with_its_default(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "a key")
+    fields = dict(keys(sections()[name]))
+    described = {row[0].strip("`"): row for row in rows(section("settings.md", f"### `{name}`"))}
+    assert list(described) == list(fields)
+    for key, (_, default, meaning) in described.items():
+        assert meaning
+        check_default(key, default, fields[key])
+
+
+def check_default(key: str, cell: str, field: FieldInfo) -> None:
+    """Check that what the document gives as the default means, in YAML, the default."""
+    assert field.is_required() == (cell == "needed"), key
+    if field.is_required():
+        return
+    expected = field.get_default(call_default_factory=True, validated_data={})
+    if cell == NOTHING:
+        assert expected is None, key
+        return
+    assert cell.startswith("`"), key
+    written = yaml.safe_load(os.path.expandvars(cell.strip("`")))
+    make: Any = create_model  # not for mypy, which takes the name of a model for a type
+    one = make("One", value=(field.annotation, field))
+    assert one(value=written).value == expected, key
+
+
+def test_no_section_is_described_that_is_none() -> None:
+    headings = re.findall(r"^### `(.*)`$", (ROOT / "docs/settings.md").read_text(), re.MULTILINE)
+    assert sorted(headings) == sorted(sections())
+
+
+def test_the_default_settings_work_without_any_variable(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("CHATKIT_MODEL", "CORS_ORIGINS", "DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert main(["check", "--settings", str(ROOT / "settings.yaml")]) == 0
+    assert "Plugins: anonymous_auth, tortoise_store" in capsys.readouterr().out
+
+
+# Code that is shown
+
+
+@pytest.mark.parametrize("fence", fences("python"), ids=str)
+def test_python_compiles(fence: Fence) -> None:
+    compile(fence.text, str(fence), "exec")
+
+
+def test_plugins_that_are_shown_can_be_enabled(tmp_path: Path, shown: list[str]) -> None:
+    assert len(shown) > 5
+    file = tmp_path / "settings.yaml"
+    file.write_text(yaml.safe_dump({"plugins": {name: SETTINGS.get(name) for name in shown}}))
+    assert load_plugins(load(file, {})).names == sorted(shown)
+
+
+@pytest.mark.parametrize("fence", fences("yaml"), ids=str)
+async def test_yaml_is_valid_settings(
+    fence: Fence, tmp_path: Path, shown: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "a key")
+    file = tmp_path / "settings.yaml"
+    file.write_text(fence.text, "utf-8")
+    settings = load(file, fence.environ)
+    if fence.file == "settings.yaml":
+        create_app(settings)
+    else:
+        models = Models(load_plugins(settings))
+        for name in [settings.agent.model, *settings.agent.models] * ("agent:" in fence.text):
+            models.check(name)
+
+
+@pytest.mark.parametrize("fence", fences("sh"), ids=str)
+def test_commands_take_the_options_that_are_shown(
+    fence: Fence,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for command in re.findall(r"chatkit-server (.*)$", fence.text, re.MULTILINE):
+        assert main(command.split()) == 2
+        assert "no such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_commands_that_are_mentioned_exist(
+    document: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for command in re.findall(r"`chatkit-server (\w+)\b([^`]*)`", document.read_text()):
+        assert main(" ".join(command).split()) == 2
+        assert "no such file" in capsys.readouterr().err
+
+
+async def test_a_test_that_is_shown_passes(
+    tmp_path: Path,
+    shown: list[str],
+    aiohttp_client: MakeClient,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    [test] = [fence for fence in fences("python") if (fence.file or "").startswith("tests/")]
+    names: dict[str, Any] = {}
+    exec(compile(test.text, str(test), "exec"), names)
+    await names["test_words_are_hidden"](aiohttp_client, tmp_path)
+
+
+async def chat_with(make_chat: MakeChat, server: ModelServer, folder: Path, *names: str) -> Chat:
+    settings = served_by(server)
+    settings["plugins"] |= {name: SETTINGS.get(name) for name in names}
+    return await make_chat(**settings, plugin_dirs=[folder])
+
+
+async def test_tools_that_are_shown_show_and_ask(
+    make_chat: MakeChat, model_server: ModelServer, tmp_path: Path, shown: list[str]
+) -> None:
+    chat = await chat_with(
+        make_chat, model_server, tmp_path / "plugins", "weather", "page_colour", "todays_date"
+    )
+    model_server.reply(Call("weather", {"city": "Rome"}))
+    model_server.reply("There it is.")
+    streamed = await chat.say("Rome?")
+    assert streamed.done("widget")[0]["copy_text"] == "It is sunny in Rome."
+    assert {
+        "type": "progress_update",
+        "text": "Looking out of the window in Rome…",
+    } in streamed.data
+    assert "\nToday is " in model_server.requests[0].body["messages"][0]["content"]
+    model_server.reply(Call("set_colour", {"colour": "red"}))
+    streamed = await chat.say("Red, please.", streamed.thread_id)
+    [asked] = streamed.done("client_tool_call")
+    assert (asked["name"], asked["arguments"]) == ("set_colour", {"colour": "red"})
+    model_server.reply("It is red.")
+    streamed = await chat.stream(
+        "threads.add_client_tool_output", thread_id=streamed.thread_id, result={"done": True}
+    )
+    assert streamed.text == "It is red."
+
+
+async def test_an_action_and_a_route_that_are_shown_answer(
+    make_chat: MakeChat, model_server: ModelServer, tmp_path: Path, shown: list[str]
+) -> None:
+    chat = await chat_with(
+        make_chat, model_server, tmp_path / "plugins", "api_keys", "refresh", "export"
+    )
+    chat.headers = {"X-Api-Key": "x"}
+    model_server.reply("Hello.")
+    thread_id = (await chat.say("Hello?")).thread_id
+    streamed = await chat.stream(
+        "threads.custom_action", thread_id=thread_id, action={"type": "refresh"}
+    )
+    assert streamed.data[-1]["message"] == "Fresh again, ann."
+    await chat.ask("threads.update", thread_id=thread_id, title="Greetings")
+    path = f"/api/threads/{thread_id}/title"
+    assert await (await chat.client.get(path, headers=chat.headers)).json() == {
+        "title": "Greetings"
+    }
+    assert (await chat.client.get(path)).status == 404  # somebody else
+    assert (await chat.client.get(path, headers={"X-Api-Key": "wrong"})).status == 401
+
+
+# The protocol
+
+
+def test_every_operation_is_described() -> None:
+    described = [row[0].strip("`") for row in rows(section("protocol.md", "## Operations"))]
+    assert sorted(described) == sorted(OPERATIONS)
+
+
+@pytest.mark.parametrize("fence", fences("json"), ids=str)
+def test_json_that_is_shown_is_valid(fence: Fence) -> None:
+    body = json.loads(fence.text)
+    if fence.document.name != "protocol.md":
+        return
+    if "type" in body:
+        parse(body)
+    else:
+        PlainRequest.model_validate(body)
+
+
+@pytest.mark.parametrize("fence", fences("text"), ids=str)
+def test_events_that_are_shown_are_valid(fence: Fence) -> None:
+    for line in fence.text.splitlines():
+        if line.startswith("data: "):
+            event = json.loads(line.removeprefix("data: "))
+            if "type" in event:
+                EVENT.validate_python(event)
+            else:
+                assert next(iter(event)) in {"thread_id", "tool_call", "content", "error", "done"}
+
+
+def test_every_message_of_a_failure_is_described() -> None:
+    described = {row[0]: row[1] for row in rows(section("protocol.md", "## Errors in the stream"))}
+    messages = {
+        value: value in failures._RETRIABLE
+        for name, value in vars(failures).items()
+        if name.isupper() and not name.startswith("_")
+    }
+    for ending in (running.STOPPED, running.RESTARTED, running.TAKEN_OVER):
+        messages[ending.problem.message] = ending.problem.allow_retry
+    for message, retry in messages.items():
+        assert described.pop(message) == ("yes" if retry else "no")
+    # Those of limits, which are made where they are raised
+    source = (ROOT / "chatkit_server/running.py").read_text()
+    source += (ROOT / "chatkit_server/recorder.py").read_text()
+    for message in described:
+        assert all(part in source for part in message.split("{limit}"))
+
+
+def test_the_bundled_store_records_turns() -> None:
+    """As docs/deployment.md says of several processes, and of one that died."""
+    settings = Settings.model_validate({"plugins": {"tortoise_store": None}})
+    assert load_plugins(settings).implemented("turn_store")
+
+
+# All documents
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    for link in links(document):
+        path, _, anchor = link.partition("#")
+        target = document.parent / path if path else document
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_nothing_names_a_package_registry() -> None:
+    assert not re.search(r"https?://|index-url|find-links", (ROOT / "constraints.txt").read_text())

@@ -1,0 +1,108 @@
+"""The event log of a turn: written once, followed by many."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+
+import pytest
+
+from chatkit_server.events import EventLog
+
+FRAME = re.compile(rb"id: turn_1:(\d+)\ndata: (\{[^\n]*\})\n\n")
+
+
+async def read(log: EventLog, after: int = 0, pauses: random.Random | None = None) -> list[int]:
+    """Follow to the end, at a speed of one's own; return the numbers of the frames."""
+    numbers: list[int] = []
+    async for frames in log.follow(after):
+        found = FRAME.findall(frames)
+        assert b"".join(b"id: turn_1:%b\ndata: %b\n\n" % frame for frame in found) == frames
+        assert all(data == b'{"n":%b}' % number for number, data in found)
+        numbers += [int(number) for number, _ in found]
+        for _ in range(pauses.randrange(4) if pauses else 0):
+            await asyncio.sleep(0)
+    return numbers
+
+
+def append(log: EventLog) -> None:
+    log.append(b'{"n":%d}' % (len(log) + 1))
+
+
+async def test_followers_miss_nothing_and_hear_nothing_twice() -> None:
+    pauses = random.Random(7)
+    log = EventLog("turn_1")
+    followers: dict[asyncio.Task[list[int]], int] = {}
+
+    def join(after: int) -> None:
+        speed = random.Random(pauses.random())
+        followers[asyncio.create_task(read(log, after, speed))] = after
+
+    join(0)
+    for number in range(1, 201):
+        append(log)
+        for _ in range(pauses.randrange(3)):
+            await asyncio.sleep(0)
+        if number % 10 == 0:
+            # from the start, from the middle, from now, and from what is still to come
+            for after in (0, number // 2, number, number + 5):
+                join(after)
+    log.end()
+    join(0)
+    join(200)
+    for follower, after in followers.items():
+        assert await follower == list(range(after + 1, 201))
+
+
+async def test_a_follower_that_leaves_does_not_disturb_the_others() -> None:
+    log = EventLog("turn_1")
+    staying = [asyncio.create_task(read(log)) for _ in range(3)]
+    leaving = [asyncio.create_task(read(log)) for _ in range(3)]
+    await asyncio.sleep(0)
+    append(log)
+    await asyncio.sleep(0)
+    for follower in leaving:
+        follower.cancel()
+    append(log)
+    await asyncio.sleep(0)
+    append(log)
+    log.end()
+    assert [await follower for follower in staying] == [[1, 2, 3]] * 3
+    for follower in leaving:
+        with pytest.raises(asyncio.CancelledError):
+            await follower
+
+
+async def test_what_waits_comes_in_one_piece() -> None:
+    log = EventLog("turn_1")
+    for _ in range(3):
+        append(log)
+    following = log.follow()
+    assert len(FRAME.findall(await anext(following))) == 3
+    append(log)
+    assert len(FRAME.findall(await anext(following))) == 1
+    log.end()
+    assert [frames async for frames in following] == []
+
+
+async def test_a_log_that_has_ended_is_replayed() -> None:
+    log = EventLog("turn_1")
+    assert not log.ended
+    append(log)
+    append(log)
+    log.end()
+    assert log.ended
+    assert len(log) == 2
+    assert await read(log) == [1, 2]
+    assert await read(log, 1) == [2]
+    assert await read(log, 2) == []
+    assert await read(log, 99) == []
+
+
+async def test_an_empty_log_ends() -> None:
+    log = EventLog("turn_1")
+    waiting = asyncio.create_task(read(log))
+    await asyncio.sleep(0)
+    log.end()
+    assert await waiting == []

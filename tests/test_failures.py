@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+import httpx
+import httpx2
+import openai
+import pytest
+from agents import (
+    Agent,
+    GuardrailFunctionOutput,
+    RunConfig,
+    Runner,
+    input_guardrail,
+    output_guardrail,
+)
+from agents.exceptions import MaxTurnsExceeded, ModelBehaviorError, ModelTimeoutError, UserError
+from agents.testing import ScriptedModel, assistant_message
+
+from chatkit_server import NotFound, TurnFailed, failures
+from chatkit_server.failures import explain
+
+REQUEST = httpx2.Request("POST", "https://user:secret@llm.example.com/v1?key=secret")
+
+
+def status(code: int, body: Any = None, **headers: str) -> openai.APIStatusError:
+    response = httpx2.Response(code, headers=headers, request=REQUEST)
+    kind = openai.RateLimitError if code == 429 else openai.APIStatusError
+    return kind("secret", response=response, body=body)
+
+
+def caused(error: Exception, cause: BaseException) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+def timeout() -> Exception:
+    return openai.APITimeoutError(REQUEST)
+
+
+def lost() -> Exception:
+    return openai.APIConnectionError(request=REQUEST)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (caused(lost(), httpx2.ConnectError("secret")), failures.NO_CONNECTION),
+        (caused(timeout(), httpx2.ConnectTimeout("secret")), failures.NO_CONNECTION),
+        (lost(), failures.NO_CONNECTION),
+        (timeout(), failures.TIMEOUT),
+        (caused(lost(), httpx2.ReadError("secret")), failures.BROKEN_OFF),
+        (caused(lost(), httpx2.RemoteProtocolError("secret")), failures.BROKEN_OFF),
+        (httpx.ConnectError("secret"), failures.UNREACHABLE),
+        (httpx.ReadTimeout("secret"), failures.TIMEOUT),
+        (httpx.ReadError("secret"), failures.BROKEN_OFF),
+        (httpx2.PoolTimeout("secret"), failures.TIMEOUT),
+        (aiohttp.ServerTimeoutError("secret"), failures.TIMEOUT),
+        (aiohttp.ClientPayloadError("secret"), failures.BROKEN_OFF),
+        (aiohttp.ServerDisconnectedError("secret"), failures.BROKEN_OFF),
+        (TimeoutError("secret"), failures.TIMEOUT),
+        (ConnectionRefusedError("secret"), failures.UNREACHABLE),
+        (ConnectionResetError("secret"), failures.BROKEN_OFF),
+        (asyncio.IncompleteReadError(b"secret", 9), failures.BROKEN_OFF),
+        (json.JSONDecodeError("secret", "secret", 0), failures.NONSENSE),
+        (ModelTimeoutError(3), failures.TIMEOUT),
+    ],
+    ids=repr,
+)
+def test_failures_of_the_network(error: Exception, message: str) -> None:
+    told = explain(error)
+    assert (told.message, told.allow_retry) == (message, True)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (status(401), failures.WRONG_KEY),
+        (status(402), failures.NO_QUOTA),
+        (status(403), failures.NO_PERMISSION),
+        (status(404), failures.UNKNOWN_MODEL),
+        (status(400), failures.REFUSED_REQUEST),
+        (status(422), failures.REFUSED_REQUEST),
+        (status(413, {"code": "rate_limit_exceeded"}), failures.TOO_LONG),
+        (status(500, {"message": "the context size is exceeded"}), failures.TOO_LONG),
+        (status(400, {"message": "Your credit balance is too low"}), failures.NO_QUOTA),
+        (status(400, {"message": "prompt is too long: 9 > 8"}), failures.TOO_LONG),
+        (
+            status(404, {"message": 'model "qwen3" not found'}),
+            failures.UNKNOWN_MODEL,
+        ),
+        (MaxTurnsExceeded("secret"), failures.TOO_MANY_STEPS),
+        (openai.ContentFilterFinishReasonError(), failures.CONTENT_REFUSED),
+    ],
+    ids=repr,
+)
+def test_failures_that_trying_again_does_not_help(error: Exception, message: str) -> None:
+    told = explain(error)
+    assert (told.message, told.allow_retry) == (message, False)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (status(503), failures.PROVIDER_DOWN),
+        (status(529, {"message": "Overloaded"}), failures.PROVIDER_DOWN),
+        (openai.APIError("secret", REQUEST, body={"code": 429}), "Wait a minute and try again."),
+        (openai.APIError("secret", REQUEST, body={"code": 502}), failures.PROVIDER_DOWN),
+        (openai.APIError("secret", REQUEST, body=None), failures.PROVIDER_DOWN),
+        (ModelBehaviorError("Tool x not found in agent secret"), failures.UNKNOWN_TOOL),
+        (ModelBehaviorError("Model did not produce a final response!"), failures.BROKEN_OFF),
+        (ModelBehaviorError("Invalid JSON: secret"), failures.NONSENSE),
+        (UserError("secret"), failures.GENERAL),
+        (RuntimeError("secret"), failures.GENERAL),
+        (ExceptionGroup("secret", [status(503)]), failures.PROVIDER_DOWN),
+    ],
+    ids=repr,
+)
+def test_failures_that_trying_again_may_help(error: Exception, message: str) -> None:
+    told = explain(error)
+    assert message in told.message
+    assert "secret" not in told.message
+    assert told.allow_retry
+
+
+@pytest.mark.parametrize(
+    ("header", "wait"),
+    [
+        ("1", "1 second"),
+        ("2.4", "3 seconds"),
+        ("120", "120 seconds"),
+        ("3600", "60 minutes"),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", "a minute"),
+        ("-5", "a minute"),
+        ("nan", "a minute"),
+        ("1e999", "a minute"),
+    ],
+)
+def test_a_rate_limit_says_how_long_to_wait(header: str, wait: str) -> None:
+    told = explain(status(429, **{"Retry-After": header}))
+    assert told.message == failures.RATE_LIMIT.format(wait=wait)
+
+
+def test_a_servers_own_error_is_told_as_it_is() -> None:
+    error = NotFound("There is no such thread.")
+    assert explain(error) is error
+    assert explain(ExceptionGroup("several", [error])) is error
+
+
+def test_causes_that_go_in_a_circle() -> None:
+    one, two = RuntimeError("one"), RuntimeError("two")
+    one.__cause__, two.__cause__ = two, one
+    assert explain(one).message == failures.GENERAL
+
+
+def test_every_message_is_told_apart_and_ends_as_a_sentence() -> None:
+    messages = [text for name, text in vars(failures).items() if name.isupper() and name[0] != "_"]
+    assert len(messages) >= 20
+    assert len(set(messages)) == len(messages)
+    assert all(message.endswith(".") for message in messages)
+
+
+@input_guardrail
+async def no_questions(*_: object) -> GuardrailFunctionOutput:
+    """Stop every message."""
+    return GuardrailFunctionOutput(output_info="secret", tripwire_triggered=True)
+
+
+@output_guardrail
+async def no_answers(*_: object) -> GuardrailFunctionOutput:
+    """Stop every answer."""
+    return GuardrailFunctionOutput(output_info="secret", tripwire_triggered=True)
+
+
+@pytest.mark.parametrize(
+    ("guarded", "message"),
+    [
+        (lambda model: Agent("a", model=model, input_guardrails=[no_questions]), "GUARDRAIL_INPUT"),
+        (lambda model: Agent("a", model=model, output_guardrails=[no_answers]), "GUARDRAIL_OUTPUT"),
+    ],
+    ids=["input", "output"],
+)
+async def test_guardrails(guarded: Callable[[Any], Agent[Any]], message: str) -> None:
+    agent = guarded(ScriptedModel([[assistant_message("Hello.")]]))
+    result = Runner.run_streamed(agent, "hello", run_config=RunConfig(tracing_disabled=True))
+    with pytest.raises(Exception, match="tripwire") as caught:
+        async for _ in result.stream_events():
+            pass
+    told = explain(caught.value)
+    assert isinstance(told, TurnFailed)
+    assert (told.message, told.allow_retry) == (getattr(failures, message), False)

@@ -1,0 +1,126 @@
+"""How events are written for ChatKit."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import pytest
+from agents import Usage
+from chatkit.types import (
+    AssistantMessageContent,
+    AssistantMessageContentPartAdded,
+    AssistantMessageItem,
+    FileAttachment,
+    HiddenContextItem,
+    InferenceOptions,
+    SDKHiddenContextItem,
+    ThreadItemAddedEvent,
+    ThreadItemDoneEvent,
+    ThreadItemReplacedEvent,
+    ThreadItemUpdatedEvent,
+    UserMessageItem,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chatkit_server import Outcome
+from chatkit_server.turn import ToolCall, ToolResult
+from chatkit_server.wire import ChatKitWire
+from tests.client import EVENT
+
+BASE: dict[str, Any] = {"id": "msg_1", "thread_id": "thr_1", "created_at": datetime.now(UTC)}
+
+
+def outcome(**changes: Any) -> Outcome:
+    given: dict[str, Any] = {
+        "status": "completed",
+        "seconds": 1.0,
+        "items": [],
+        "tools": [],
+        "usage": Usage(),
+        "model": "test/model",
+    }
+    return Outcome(**given | changes)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.text(st.characters(exclude_categories=["Cs"]), min_size=1),
+            st.integers(0, 9),
+            st.text(st.characters(exclude_categories=["Cs"])),
+        ),
+        min_size=1,
+    )
+)
+def test_a_piece_of_text_is_written_as_chatkits_own_type_would_be(
+    pieces: list[tuple[str, int, str]],
+) -> None:
+    wire = ChatKitWire()
+    for item_id, index, text in pieces:
+        line = wire.delta(item_id, index, text)
+        assert b"\n" not in line
+        event = EVENT.validate_json(line)
+        assert isinstance(event, ThreadItemUpdatedEvent)
+        assert event.item_id == item_id
+        assert event.update.model_dump() == {
+            "type": "assistant_message.content_part.text_delta",
+            "content_index": index,
+            "delta": text,
+        }
+        assert orjson.loads(line) == event.model_dump()
+
+
+def test_neither_nulls_nor_what_attachments_keep_for_the_server() -> None:
+    attachment = FileAttachment(
+        id="atc_1", name="a", mime_type="text/plain", metadata={"bucket": "s3cret"}
+    )
+    item = UserMessageItem(
+        **BASE, content=[], attachments=[attachment], inference_options=InferenceOptions()
+    )
+    line = ChatKitWire().event(ThreadItemDoneEvent(item=item))
+    assert line is not None
+    assert b"null" not in line
+    assert b"s3cret" not in line
+    assert b"metadata" not in line
+    told = EVENT.validate_json(line)
+    assert isinstance(told, ThreadItemDoneEvent)
+    expected = attachment.model_copy(update={"metadata": None})
+    assert told.item == item.model_copy(update={"attachments": [expected]})
+
+
+@pytest.mark.parametrize(
+    "event", [ThreadItemAddedEvent, ThreadItemDoneEvent, ThreadItemReplacedEvent]
+)
+@pytest.mark.parametrize("item", [HiddenContextItem, SDKHiddenContextItem])
+def test_hidden_items_are_never_written(event: Any, item: Any) -> None:
+    assert ChatKitWire().event(event(item=item(**BASE, content="secret"))) is None
+    shown = AssistantMessageItem(**BASE, content=[AssistantMessageContent(text="hello")])
+    assert EVENT.validate_json(ChatKitWire().event(event(item=shown)) or b"") == event(item=shown)
+
+
+def test_updates_are_written_as_they_are() -> None:
+    update = AssistantMessageContentPartAdded(
+        content_index=0, content=AssistantMessageContent(text="a\nb")
+    )
+    event = ThreadItemUpdatedEvent(item_id="msg_1", update=update)
+    line = ChatKitWire().event(event)
+    assert line is not None
+    assert b"\n" not in line
+    assert EVENT.validate_json(line) == event
+
+
+def test_a_clean_end_says_nothing_and_any_other_is_an_error() -> None:
+    wire = ChatKitWire()
+    assert wire.end(outcome()) == []
+    [line] = wire.end(outcome(status="failed", error="It broke.", allow_retry=True))
+    assert orjson.loads(line) == {
+        "type": "error",
+        "code": "custom",
+        "message": "It broke.",
+        "allow_retry": True,
+    }
+    assert wire.tool(ToolCall("c", "t", {}), ToolResult("x")) is None
