@@ -24,8 +24,8 @@ FLAGS = (
     "--no-first-run",
     "--remote-debugging-port=0",
 )
-PATIENCE = 30.0
-"""Seconds that the browser may take to start, and a page to do what it is told."""
+PATIENCE = 60.0
+"""Seconds that the browser may take to start on a cold disk, and a page to do what it is told."""
 
 
 @contextmanager

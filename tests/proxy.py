@@ -18,6 +18,8 @@ Where = Callable[[bytes], int | None]
 
 _STREAM = re.compile(rb"^HTTP/1\.1 200 .*?content-type: text/event-stream.*?\r\n\r\n", re.I | re.S)
 _LAST_CHUNK = b"0\r\n\r\n"
+READING = 0.03
+"""Seconds that a client has for what came before a cut."""
 
 
 def after_frames(count: int, more: int = 0) -> Where:
@@ -147,6 +149,8 @@ async def _pass(
             await writer.drain()
             noticed()
             if not more:
+                # A browser forgets what it has not read of a connection that breaks
+                await asyncio.sleep(READING)
                 return
 
 
