@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextlib import aclosing
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from .settings import Duration, Section
 
@@ -65,17 +65,67 @@ class Watch:
 
     async def pieces(self, stream: Pieces[T]) -> AsyncGenerator[T]:
         """Yield what the stream yields, as long as it does in time; the stream is closed after."""
-        limit = self._timeouts.first_byte
+        alarm = _Alarm(self._deadline, self._timeouts.first_byte)
         async with aclosing(stream):
             source = aiter(stream)
-            while True:
-                try:
-                    async with asyncio.timeout_at(self._deadline):
+            try:
+                while True:
+                    with alarm:
                         piece = await anext(source)
-                except StopAsyncIteration:
-                    return
-                except TimeoutError as error:
-                    raise TimeoutError(f"the model was silent for {limit:g} s") from error
-                yield piece
-                limit = self._timeouts.silence
-                self._deadline = self._loop.time() + limit
+                    yield piece
+                    alarm.set(self._timeouts.silence)
+            except StopAsyncIteration:
+                return
+            finally:
+                alarm.close()
+
+
+class _Alarm:
+    """Ends what its task waits for within the block, if that is not there at the deadline.
+
+    `asyncio.timeout` sets a clock for each block. This one has a single clock, which looks at the
+    deadline only when it was to ring: a deadline that is put off for each token costs nothing.
+    """
+
+    def __init__(self, deadline: float, limit: float) -> None:
+        self._limit = limit
+        self._deadline = deadline
+        self._loop = asyncio.get_running_loop()
+        self._clock = self._loop.call_at(deadline, self._look)
+        self._task: asyncio.Task[Any] | None = None
+        self._cancelling = 0
+        self._rang = False
+
+    def set(self, limit: float) -> None:
+        """Ring in so many seconds."""
+        self._limit = limit
+        self._deadline = self._loop.time() + limit
+        if self._deadline < self._clock.when():
+            self._clock.cancel()
+            self._clock = self._loop.call_at(self._deadline, self._look)
+
+    def close(self) -> None:
+        """Ring no more."""
+        self._clock.cancel()
+
+    def __enter__(self) -> None:
+        self._task = task = asyncio.current_task()
+        self._cancelling = task.cancelling() if task is not None else 0
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        task, self._task = self._task, None
+        if self._rang and task is not None:
+            others = task.uncancel() > self._cancelling
+            if kind is asyncio.CancelledError and not others:
+                raise TimeoutError(f"the model was silent for {self._limit:g} s")
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        if self._deadline > now:
+            self._clock = self._loop.call_at(self._deadline, self._look)
+        elif self._task is None:
+            # Whoever was given a piece may take its time
+            self._clock = self._loop.call_later(self._limit, self._look)
+        else:
+            self._rang = True
+            self._task.cancel()

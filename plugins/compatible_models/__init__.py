@@ -1,0 +1,87 @@
+"""Models of any server that speaks OpenAI's chat-completions protocol.
+
+    compatible_models:
+      endpoints:
+        gemini: {api_key: "${GOOGLE_API_KEY}"}
+        ollama:
+        mine: {base_url: "https://llm.example.com/v1", api_key: "${LLM_KEY}"}
+
+The endpoint's name is the prefix of its models: `gemini/gemini-2.5-flash`, `ollama/qwen3`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from agents import Model, ModelProvider
+from aiohttp import web
+from pydantic import BaseModel, BeforeValidator, Field, field_validator
+
+from chatkit_server import ModelTimeouts, hookimpl
+
+from .client import Client
+from .endpoint import PRESETS, Endpoint, completed
+from .model import ChatModel
+
+__all__ = ["PRESETS", "Config", "Plugin"]
+
+
+def _nothing_is_empty(value: Any) -> Any:
+    return {} if value is None else value
+
+
+class Config(BaseModel):
+    """`timeouts` are those of every endpoint that does not set its own."""
+
+    endpoints: dict[str, Annotated[Endpoint, BeforeValidator(_nothing_is_empty)]] = Field(
+        min_length=1
+    )
+    timeouts: ModelTimeouts = ModelTimeouts()
+
+    @field_validator("endpoints")
+    @classmethod
+    def _complete(cls, endpoints: dict[str, Endpoint]) -> dict[str, Endpoint]:
+        return {name: completed(name, endpoint) for name, endpoint in endpoints.items()}
+
+
+class Plugin:
+    """Serves each endpoint's models under its name."""
+
+    def __init__(self, config: Config) -> None:
+        self._providers = {
+            name: EndpointModels(endpoint, config.timeouts.but(endpoint.timeouts))
+            for name, endpoint in config.endpoints.items()
+        }
+
+    @hookimpl
+    def model_providers(self) -> dict[str, ModelProvider]:
+        return dict(self._providers)
+
+    @hookimpl
+    def setup(self, app: web.Application) -> None:
+        app.cleanup_ctx.append(self._closed_at_the_end)
+
+    async def _closed_at_the_end(self, _: web.Application) -> AsyncIterator[None]:
+        yield
+        for provider in self._providers.values():
+            await provider.aclose()
+
+
+class EndpointModels(ModelProvider):
+    """The models of one endpoint, which share one pool of connections."""
+
+    def __init__(self, endpoint: Endpoint, timeouts: ModelTimeouts) -> None:
+        self._usage = bool(endpoint.stream_usage)
+        self._timeouts = timeouts
+        self._client = Client(endpoint, timeouts.connect)
+
+    def get_model(self, model_name: str | None) -> Model:
+        """Return the model that the endpoint knows under this name."""
+        if not model_name:
+            raise ValueError("an endpoint has no default model: name one, as in `ollama/qwen3`")
+        return ChatModel(model_name, self._client, self._timeouts, usage=self._usage)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()

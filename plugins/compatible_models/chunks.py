@@ -1,0 +1,111 @@
+"""The chunks of an answer, from the bytes on the wire."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from openai.types.chat import ChatCompletionChunk
+from openai.types.chat.chat_completion_chunk import ChoiceDeltaToolCall
+from pydantic import ValidationError
+
+Chunk = dict[str, Any]
+"""A chat-completions chunk as it came."""
+
+_BLANK = (b"\n", b"\r\n", b"\r")
+_DONE = b"[DONE]"
+_TEXT_KEYS = ("content", "role")
+
+
+class Parser:
+    """Takes the bytes of a stream of server-sent events, however they were cut.
+
+    `done` is set by the `[DONE]` of the chat-completions protocol; nothing counts after it.
+    """
+
+    def __init__(self) -> None:
+        self.done = False
+        self._rest = b""
+        self._data = b""
+
+    def feed(self, block: bytes) -> list[Chunk]:
+        """Return the chunks that these bytes complete.
+
+        Raises `ValueError` and `TypeError` for an event that is no JSON object.
+        """
+        lines = (self._rest + block).splitlines(keepends=True)
+        # A line that ends in a carriage return may go on with a line feed
+        self._rest = lines.pop() if lines and not lines[-1].endswith(b"\n") else b""
+        chunks: list[Chunk] = []
+        for line in lines:
+            if line.startswith(b"data:"):
+                self._data += line[5:]
+            elif self._data and line in _BLANK:
+                data, self._data = self._data, b""
+                if data.strip() == _DONE:
+                    self.done = True
+                    break
+                chunks.append(_object(data))
+        return chunks
+
+
+def _object(data: bytes) -> Chunk:
+    chunk = orjson.loads(data)
+    if not isinstance(chunk, dict):
+        raise TypeError(f"not an object: {chunk!r}")
+    return chunk
+
+
+def only_text(chunk: Chunk) -> str | None:
+    """Return the text of a chunk that has nothing else."""
+    choices = chunk.get("choices")
+    if not choices or len(choices) != 1 or chunk.get("usage"):
+        return None
+    choice = choices[0]
+    if choice.get("finish_reason") or choice.get("index") or choice.get("logprobs"):
+        return None
+    delta = choice.get("delta")
+    if not delta:
+        return None
+    text = delta.get("content")
+    if len(delta) > 1 and any(v for k, v in delta.items() if k not in _TEXT_KEYS):
+        return None
+    return text if isinstance(text, str) else None
+
+
+def with_text(chunk: Chunk, text: str) -> Chunk:
+    """Return a chunk of text with another text in it."""
+    [choice] = chunk["choices"]
+    return {**chunk, "choices": [{**choice, "delta": {**choice["delta"], "content": text}}]}
+
+
+def as_typed(chunk: Chunk) -> ChatCompletionChunk:
+    """Return a chunk as `openai`'s type, also one that does not keep to it."""
+    try:
+        return ChatCompletionChunk.model_validate(chunk)
+    except ValidationError:
+        # Takes anything, at many times the cost
+        return ChatCompletionChunk.construct(**chunk)
+
+
+class CallNumbers:
+    """Gives each tool call of an answer an index of its own.
+
+    Gemini and some proxies send each call in one piece with the index 0, which would make one call
+    of them all. Another id at a known index is another call.
+    """
+
+    def __init__(self) -> None:
+        self._ids: list[str] = []
+        self._current: dict[int, int] = {}
+
+    def correct(self, calls: list[ChoiceDeltaToolCall] | None) -> None:
+        """Correct the indexes in place."""
+        for call in calls or ():
+            given = call.index or 0
+            known = self._current.get(given)
+            if known is None or (call.id and self._ids[known] not in ("", call.id)):
+                self._current[given] = known = len(self._ids)
+                self._ids.append("")
+            self._ids[known] = call.id or self._ids[known]
+            call.index = known

@@ -1,0 +1,78 @@
+"""Where a provider's chat-completions protocol is spoken, and what is known of the well-known ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import BaseModel, Field, SecretStr
+
+from chatkit_server import ModelTimeouts
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What is known of a provider: `usage` is whether it takes `stream_options`."""
+
+    base_url: str
+    needs_key: bool = True
+    usage: bool = True
+
+
+PRESETS = {
+    "anthropic": Preset("https://api.anthropic.com/v1/"),
+    "cerebras": Preset("https://api.cerebras.ai/v1"),
+    "deepseek": Preset("https://api.deepseek.com/v1"),
+    "fireworks": Preset("https://api.fireworks.ai/inference/v1"),
+    "gemini": Preset("https://generativelanguage.googleapis.com/v1beta/openai/"),
+    "groq": Preset("https://api.groq.com/openai/v1"),
+    "lmstudio": Preset("http://localhost:1234/v1", needs_key=False),
+    # refuses stream_options, and tells the usage without being asked
+    "mistral": Preset("https://api.mistral.ai/v1", usage=False),
+    "ollama": Preset("http://localhost:11434/v1", needs_key=False),
+    "openrouter": Preset("https://openrouter.ai/api/v1"),
+    "perplexity": Preset("https://api.perplexity.ai", usage=False),
+    "together": Preset("https://api.together.xyz/v1"),
+    "vllm": Preset("http://localhost:8000/v1", needs_key=False),
+    "xai": Preset("https://api.x.ai/v1"),
+}
+
+
+class Endpoint(BaseModel):
+    """One endpoint. What is left out comes from the preset of that name, if there is one.
+
+    `stream_usage` is whether to ask for the number of tokens used; an endpoint that refuses
+    unknown fields may need false. `max_retries` counts tries before anything was answered.
+    """
+
+    base_url: str | None = Field(None, pattern=r"^https?://")
+    api_key: SecretStr | None = None
+    headers: dict[str, str] = Field(default_factory=dict, repr=False)
+    timeouts: ModelTimeouts = ModelTimeouts()
+    max_retries: int = Field(2, ge=0)
+    stream_usage: bool | None = None
+
+    @property
+    def key(self) -> str:
+        """The API key; "" where there is none."""
+        return self.api_key.get_secret_value() if self.api_key is not None else ""
+
+
+def completed(name: str, endpoint: Endpoint) -> Endpoint:
+    """Return the endpoint with what its preset knows; raises `ValueError` for what is missing."""
+    if not name or "/" in name:
+        raise ValueError(f"`{name}` cannot be the prefix of a model's name")
+    preset = PRESETS.get(name)
+    if endpoint.base_url is None:
+        if preset is None:
+            raise ValueError(
+                f"{name}: add `base_url: https://...`; without it these work: {', '.join(PRESETS)}"
+            )
+        if preset.needs_key and not endpoint.key:
+            raise ValueError(
+                f"{name}: add `api_key: ${{{name.upper()}_API_KEY}}`, and set that variable"
+            )
+        endpoint = endpoint.model_copy(update={"base_url": preset.base_url})
+    if endpoint.stream_usage is None:
+        usage = preset is None or preset.usage
+        endpoint = endpoint.model_copy(update={"stream_usage": usage})
+    return endpoint

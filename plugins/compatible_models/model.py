@@ -1,0 +1,182 @@
+"""A model of an endpoint, as the Agents SDK runs it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from copy import copy
+from dataclasses import replace
+from typing import Any, cast
+
+import aiohttp
+import httpx2
+import openai
+from agents import Model, ModelSettings, OpenAIChatCompletionsModel
+from agents.exceptions import ModelBehaviorError
+from agents.items import TResponseStreamEvent
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+
+from chatkit_server import DirectModel, ModelTimeouts, Out, ShortCut, Watch
+
+from .chunks import CallNumbers, Chunk, Parser, as_typed, only_text, with_text
+from .client import Client
+
+
+class ChatModel(OpenAIChatCompletionsModel, DirectModel):
+    """A model that is watched for timeouts, and whose answers are whole or an error."""
+
+    _out: Out | None = None
+    _short_cut: ShortCut | None = None
+
+    def __init__(
+        self, model: str, client: Client, timeouts: ModelTimeouts, *, usage: bool
+    ) -> None:
+        super().__init__(model, cast(openai.AsyncOpenAI, client))
+        self._timeouts = timeouts
+        self._usage = usage
+
+    async def _fetch_response(
+        self,
+        system_instructions: Any,
+        input: Any,
+        model_settings: ModelSettings,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
+        if self._usage and model_settings.include_usage is None:
+            model_settings = replace(model_settings, include_usage=True)
+        watch = self._timeouts.watch()
+        answer = await watch.answer(
+            super()._fetch_response(system_instructions, input, model_settings, *args, **kwargs)
+        )
+        if isinstance(answer, ChatCompletion):
+            return answer
+        response, stream = cast(tuple[Any, aiohttp.ClientResponse], answer)
+        return response, whole(stream, watch, self._short_cut)
+
+    def to(self, out: Out) -> Model:
+        """Return this model for one turn, which says its text there."""
+        bound = copy(self)
+        bound._out = out
+        return bound
+
+    async def stream_response(
+        self, *args: Any, **kwargs: Any
+    ) -> AsyncIterator[TResponseStreamEvent]:
+        """Yield the answer's events, and say them to the turn if this model is bound to one."""
+        events = super().stream_response(*args, **kwargs)
+        if self._out is not None:
+            self._short_cut = ShortCut(self._out)
+            events = self._short_cut.events(events)
+        async for event in events:
+            yield event
+
+
+async def whole(
+    response: aiohttp.ClientResponse, watch: Watch, short_cut: ShortCut | None = None
+) -> AsyncGenerator[ChatCompletionChunk]:
+    """Yield the chunks of an answer that ends as it should.
+
+    With a short cut, text goes there instead, and comes in one chunk before the next other one.
+    Raises `TimeoutError`, `ConnectionError` if the answer broke off, `ModelBehaviorError` if it
+    is not one or was cut off, and `openai.ContentFilterFinishReasonError`.
+    """
+    finish: str | None = None
+    numbers = CallNumbers()
+    async with aclosing(_Reader(response, watch, short_cut).chunks()) as chunks:
+        try:
+            async for data in chunks:
+                chunk = as_typed(data)
+                for choice in chunk.choices or ():
+                    finish = choice.finish_reason or finish
+                    numbers.correct(choice.delta.tool_calls if choice.delta else None)
+                yield chunk
+        except (ValueError, AttributeError, TypeError) as error:
+            raise ModelBehaviorError(f"the endpoint sent what is no chunk: {error!r}") from error
+    if finish is None:
+        raise ConnectionAbortedError("the stream ended without a finish reason")
+    if finish == "content_filter":
+        raise openai.ContentFilterFinishReasonError
+    if finish == "length":
+        raise ModelBehaviorError("Chat Completions stream terminated with finish_reason='length'")
+
+
+class _Reader:
+    """Reads an answer in a task of its own, which hands over all chunks but those of text.
+
+    Whoever takes the chunks has some dozens of calls under way, through each of which every piece
+    of text would come if it were read there.
+    """
+
+    def __init__(
+        self, response: aiohttp.ClientResponse, watch: Watch, short_cut: ShortCut | None
+    ) -> None:
+        self._response = response
+        self._watch = watch
+        self._short_cut = short_cut
+        self._taken: asyncio.Queue[Chunk | None] = asyncio.Queue()
+        self._last: Chunk = {}
+
+    async def chunks(self) -> AsyncGenerator[Chunk]:
+        """Yield the chunks, those of text put together where the short cut took them."""
+        reading = asyncio.create_task(self._read())
+        reading.add_done_callback(lambda _: self._taken.put_nowait(None))
+        try:
+            while (chunk := await self._taken.get()) is not None:
+                yield chunk
+                self._taken.task_done()
+            await reading
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+
+    async def _read(self) -> None:
+        try:
+            async with aclosing(self._watch.pieces(self._parsed())) as pieces:
+                async for chunks in pieces:
+                    for chunk in chunks:
+                        await self._take(chunk)
+            await self._hand_over_text()
+        finally:
+            # A connection whose answer was not read to its end is closed by that
+            self._response.release()
+
+    async def _parsed(self) -> AsyncGenerator[list[Chunk]]:
+        """Yield the chunks that came at once; raises `openai.APIError` for one that is an error."""
+        told = self._response.headers.get("content-type", "event-stream")
+        if "event-stream" not in told:
+            raise ModelBehaviorError("the endpoint answered with something other than a stream")
+        parser = Parser()
+        async for block in self._response.content.iter_any():
+            if chunks := parser.feed(block):
+                yield chunks
+            if parser.done:
+                return
+
+    async def _take(self, chunk: Chunk) -> None:
+        if chunk.get("error"):
+            raise self._told(chunk["error"])
+        if self._short_cut is not None:
+            text = only_text(chunk)
+            if text and self._short_cut.take(text):
+                self._last = chunk
+                return
+            await self._hand_over_text()
+        await self._hand_over(chunk)
+
+    async def _hand_over_text(self) -> None:
+        if self._short_cut is not None and (held := self._short_cut.held()):
+            await self._hand_over(with_text(self._last, held))
+
+    async def _hand_over(self, chunk: Chunk) -> None:
+        """Give a chunk away, and wait until it was used: what comes next is said after it."""
+        self._taken.put_nowait(chunk)
+        await self._taken.join()
+
+    def _told(self, error: Any) -> openai.APIError:
+        message = error.get("message") if isinstance(error, dict) else None
+        request = httpx2.Request("POST", str(self._response.url))
+        return openai.APIError(
+            message or "An error occurred during streaming", request=request, body=error
+        )
