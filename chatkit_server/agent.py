@@ -149,6 +149,18 @@ def instructions(template: str, turn: Turn) -> str:
     return _PLACEHOLDER.sub(value, template)
 
 
+def as_changed(agent: Agent[Turn], turn: Turn) -> Agent[Turn]:
+    """Return a copy of the agent with what the hooks made of the turn."""
+    changed = copy.copy(agent)
+    if turn.instructions is not None:
+        changed.instructions = turn.instructions
+    changed.model = turn.model
+    changed.model_settings = turn.model_settings
+    changed.tools = turn.tools
+    changed.mcp_servers = turn.mcp_servers
+    return changed
+
+
 class Crew:
     """An agent and those it may hand over to, made ready for one turn: every tool is watched.
 
@@ -188,9 +200,9 @@ class Crew:
             return known
         names = [tool.name for tool in agent.tools]
         mcp_tools = await self.servers.tools(agent.mcp_servers, taken=names)
-        copied = agent.clone(
-            tools=[self._watched(tool) for tool in [*agent.tools, *mcp_tools]], mcp_servers=[]
-        )
+        copied = copy.copy(agent)
+        copied.tools = [self._watched(tool) for tool in [*agent.tools, *mcp_tools]]
+        copied.mcp_servers = []
         if agent.tool_use_behavior == "run_llm_again":
             copied.tool_use_behavior = self._stop_at_client_tool
         copied.model = self._bound(copied.model)

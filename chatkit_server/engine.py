@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from copy import copy
 from dataclasses import replace
 
 from agents import Agent, Runner, TResponseInputItem, Usage
@@ -20,7 +21,16 @@ from chatkit.types import (
     UserMessageItem,
 )
 
-from .agent import TRIPWIRES, Crew, Models, choose_model, instructions, model_settings, run_config
+from .agent import (
+    TRIPWIRES,
+    Crew,
+    Models,
+    as_changed,
+    choose_model,
+    instructions,
+    model_settings,
+    run_config,
+)
 from .errors import Conflict, ServerError, TakenOver, TooLarge, TurnFailed, Unavailable
 from .events import EventLog
 from .failures import explain
@@ -65,7 +75,10 @@ class Engine:
         self.servers = servers
         self.models = models
         self.turns = Turns(settings.turns)
-        self._model_settings = model_settings(settings.agent)
+        # To make one looks through all its annotations: it is done once, and copied for each turn
+        self._agent: Agent[Turn] = Agent(
+            name=settings.agent.name, model_settings=model_settings(settings.agent)
+        )
         self._run_config = run_config(models, settings.agent)
 
     async def start(
@@ -203,23 +216,13 @@ class Engine:
         turn.mcp_servers = [*agent.mcp_servers, *self.servers.servers]
         turn.input = await self._input(work.plan, turn)
         await self.hooks.each("pre_turn", turn=turn)
-        changed = agent.clone(
-            instructions=agent.instructions if turn.instructions is None else turn.instructions,
-            model=turn.model,
-            model_settings=turn.model_settings,
-            tools=turn.tools,
-            mcp_servers=turn.mcp_servers,
-        )
-        work.agent = await work.crew.ready(changed)
+        work.agent = await work.crew.ready(as_changed(agent, turn))
         choose_tool(work.agent, turn.message)
 
     def _default_agent(self, turn: Turn) -> Agent[Turn]:
-        settings = self.settings.agent
-        return Agent(
-            name=settings.name,
-            instructions=instructions(settings.instructions, turn),
-            model_settings=self._model_settings,
-        )
+        agent = copy(self._agent)
+        agent.instructions = instructions(self.settings.agent.instructions, turn)
+        return agent
 
     async def _input(self, plan: Plan, turn: Turn) -> list[TResponseInputItem]:
         budget = self.settings.agent.history

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from contextlib import suppress
 
 from aiohttp import web
@@ -42,8 +43,7 @@ class EventStream(EventSourceResponse):
         async with self:
             async for frames in self._log.follow(after):
                 await self._send(frames)
-            await self._send(END)
-        await self.write_eof()
+        await self._patiently(self.write_eof(END))
 
     async def _send(self, data: bytes) -> None:
         """Write, and drop a client that does not read."""
@@ -52,10 +52,13 @@ class EventStream(EventSourceResponse):
         if transport is not None and len(data) < SMALL and not transport.get_write_buffer_size():
             # Nothing waits to be read, so this does not wait either: no clock for each token
             await self.write(data)
-            return
+        else:
+            await self._patiently(self.write(data))
+
+    async def _patiently(self, writing: Awaitable[None]) -> None:
         try:
             async with asyncio.timeout(self._send_timeout):
-                await self.write(data)
+                await writing
         except TimeoutError:
             self._abort_transport()
             raise
