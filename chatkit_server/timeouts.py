@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from typing import Any, Protocol, TypeVar
 
 from .settings import Duration, Section
@@ -63,32 +63,41 @@ class Watch:
         except TimeoutError as error:
             raise TimeoutError(f"no answer in {self._timeouts.first_byte:g} s") from error
 
+    def silence(self) -> Silence:
+        """Watch for silence from now on; for those who read without `pieces`."""
+        return Silence(self._timeouts, self._deadline)
+
     async def pieces(self, stream: Pieces[T]) -> AsyncGenerator[T]:
         """Yield what the stream yields, as long as it does in time; the stream is closed after."""
-        alarm = _Alarm(self._deadline, self._timeouts.first_byte)
-        async with aclosing(stream):
-            source = aiter(stream)
-            try:
+        with closing(self.silence()) as silence:
+            async with aclosing(stream):
+                source = aiter(stream)
                 while True:
-                    with alarm:
-                        piece = await anext(source)
+                    try:
+                        with silence:
+                            piece = await anext(source)
+                    except StopAsyncIteration:
+                        return
                     yield piece
-                    alarm.set(self._timeouts.silence)
-            except StopAsyncIteration:
-                return
-            finally:
-                alarm.close()
+                    silence.broken()
 
 
-class _Alarm:
-    """Ends what its task waits for within the block, if that is not there at the deadline.
+class Silence:
+    """Ends a wait within its block, with a `TimeoutError`, once a model was silent for too long.
 
-    `asyncio.timeout` sets a clock for each block. This one has a single clock, which looks at the
-    deadline only when it was to ring: a deadline that is put off for each token costs nothing.
+    with closing(watch.silence()) as silence:
+        while True:
+            with silence:
+                piece = await ...
+            silence.broken()
+
+    `asyncio.timeout` sets a clock for each block. Here is one clock, which looks at the deadline
+    only when it was to ring: putting the deadline off for each token costs next to nothing.
     """
 
-    def __init__(self, deadline: float, limit: float) -> None:
-        self._limit = limit
+    def __init__(self, timeouts: ModelTimeouts, deadline: float) -> None:
+        self._limit = timeouts.first_byte
+        self._next_limit = timeouts.silence
         self._deadline = deadline
         self._loop = asyncio.get_running_loop()
         self._clock = self._loop.call_at(deadline, self._look)
@@ -96,16 +105,16 @@ class _Alarm:
         self._cancelling = 0
         self._rang = False
 
-    def set(self, limit: float) -> None:
-        """Ring in so many seconds."""
-        self._limit = limit
-        self._deadline = self._loop.time() + limit
+    def broken(self) -> None:
+        """Note that the model said something: the time begins anew."""
+        self._limit = self._next_limit
+        self._deadline = self._loop.time() + self._limit
         if self._deadline < self._clock.when():
             self._clock.cancel()
             self._clock = self._loop.call_at(self._deadline, self._look)
 
     def close(self) -> None:
-        """Ring no more."""
+        """Watch no more."""
         self._clock.cancel()
 
     def __enter__(self) -> None:

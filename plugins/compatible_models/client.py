@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from copy import copy
 from functools import cache, cached_property
 from typing import Any
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import certifi
@@ -61,8 +62,8 @@ class Client:
         self.base_url = endpoint.base_url
         self.max_retries = endpoint.max_retries
         self.chat = self.completions = self
-        self._pool = _Pool(connect_timeout, secure=endpoint.base_url.startswith("https:"))
         self._url = URL(endpoint.base_url.rstrip("/") + "/chat/completions")
+        self._pool = _Pool(self._url, connect_timeout)
         self._headers = {
             "Accept": "application/json",
             "Authorization": f"Bearer {endpoint.key or 'none'}",
@@ -148,22 +149,23 @@ class Client:
 class _Pool:
     """The connections to an endpoint; the first use opens them, as that needs an event loop."""
 
-    def __init__(self, connect_timeout: float, *, secure: bool) -> None:
+    def __init__(self, url: URL, connect_timeout: float) -> None:
+        self._url = url
         self._connect_timeout = connect_timeout
-        self._secure = secure
 
     @cached_property
     def session(self) -> aiohttp.ClientSession:
-        """The session, with the proxies that the environment names."""
+        """The session, by way of the proxy that the environment names for this endpoint."""
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=_CONNECTIONS,
                 keepalive_timeout=_IDLE,
-                ssl=_certificates() if self._secure else True,
+                ssl=_certificates() if self._url.scheme == "https" else True,
             ),
             timeout=self.timeout(),
             cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=True,
+            # aiohttp itself would look for it in a thread, for each request
+            proxy=_proxy(self._url),
         )
 
     def timeout(self, silence: float | None = None) -> aiohttp.ClientTimeout:
@@ -175,6 +177,13 @@ class _Pool:
     async def aclose(self) -> None:
         """Close the connections, and open none any more."""
         await self.session.close()
+
+
+def _proxy(url: URL) -> str | None:
+    """Return the proxy of `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` for this address."""
+    if url.host is None or proxy_bypass(url.host):
+        return None
+    return getproxies().get(url.scheme)
 
 
 @cache

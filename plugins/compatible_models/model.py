@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from copy import copy
 from dataclasses import replace
 from typing import Any, cast
@@ -29,9 +29,7 @@ class ChatModel(OpenAIChatCompletionsModel, DirectModel):
     _out: Out | None = None
     _short_cut: ShortCut | None = None
 
-    def __init__(
-        self, model: str, client: Client, timeouts: ModelTimeouts, *, usage: bool
-    ) -> None:
+    def __init__(self, model: str, client: Client, timeouts: ModelTimeouts, *, usage: bool) -> None:
         super().__init__(model, cast(openai.AsyncOpenAI, client))
         self._timeouts = timeouts
         self._usage = usage
@@ -132,27 +130,27 @@ class _Reader:
             await asyncio.gather(reading, return_exceptions=True)
 
     async def _read(self) -> None:
+        parser, content = Parser(), self._response.content
         try:
-            async with aclosing(self._watch.pieces(self._parsed())) as pieces:
-                async for chunks in pieces:
-                    for chunk in chunks:
+            self._refuse_what_is_no_stream()
+            with closing(self._watch.silence()) as silence:
+                while not parser.done:
+                    with silence:
+                        block = await content.readany()
+                    if not block:
+                        break
+                    for chunk in parser.feed(block):
                         await self._take(chunk)
+                        silence.broken()
             await self._hand_over_text()
         finally:
             # A connection whose answer was not read to its end is closed by that
             self._response.release()
 
-    async def _parsed(self) -> AsyncGenerator[list[Chunk]]:
-        """Yield the chunks that came at once; raises `openai.APIError` for one that is an error."""
+    def _refuse_what_is_no_stream(self) -> None:
         told = self._response.headers.get("content-type", "event-stream")
         if "event-stream" not in told:
             raise ModelBehaviorError("the endpoint answered with something other than a stream")
-        parser = Parser()
-        async for block in self._response.content.iter_any():
-            if chunks := parser.feed(block):
-                yield chunks
-            if parser.done:
-                return
 
     async def _take(self, chunk: Chunk) -> None:
         if chunk.get("error"):
