@@ -84,22 +84,22 @@ class Client:
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, Any] | None = None,
         extra_body: Mapping[str, Any] | None = None,
-        timeout: float | None = None,
         **body: Any,
     ) -> aiohttp.ClientResponse | ChatCompletion:
         """Ask for a chat completion; the response is returned unread if `body` says `stream`.
 
-        `timeout`, in seconds, is the longest silence of the connection.
+        A `timeout` in `body`, in seconds, is the longest silence of the connection.
         """
         given = {key: value for key, value in body.items() if not isinstance(value, _LEFT_OUT)}
+        silence = given.pop("timeout", None)
         options: dict[str, Any] = {
             "data": _dump({**given, **(extra_body or {})}),
             "headers": {**self._headers, **(extra_headers or {})},
         }
         if extra_query:
             options["params"] = extra_query
-        if isinstance(timeout, int | float):
-            options["timeout"] = self._pool.timeout(timeout)
+        if isinstance(silence, int | float):
+            options["timeout"] = self._pool.timeout(silence)
         response = await self._insist(options)
         if given.get("stream"):
             return response
@@ -215,7 +215,7 @@ def _status_error(response: httpx2.Response) -> openai.APIStatusError:
 
 def _pause(error: openai.APIError, tries: int) -> float | None:
     """Return how many seconds to wait before another try; None if it would not help."""
-    pause = min(_FIRST_PAUSE * 2**tries, _LONGEST_PAUSE) * (1 - random.random() / 4)
+    pause = float(min(_FIRST_PAUSE * 2**tries, _LONGEST_PAUSE) * (1 - random.random() / 4))
     if not isinstance(error, openai.APIStatusError):
         return pause
     if error.status_code < 500 and error.status_code not in _WORTH_ANOTHER_TRY:

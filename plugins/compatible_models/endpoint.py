@@ -1,4 +1,4 @@
-"""Where a provider's chat-completions protocol is spoken, and what is known of the well-known ones."""
+"""Where a chat-completions protocol is spoken, and what is known of well-known providers."""
 
 from __future__ import annotations
 
