@@ -38,6 +38,19 @@ _OFFLINE = ("LITELLM_LOCAL_MODEL_COST_MAP", "LITELLM_LOCAL_ANTHROPIC_BETA_HEADER
 # LiteLLM is what imports it.
 _ORIGINAL = {"OpenAIError", "TransportError"}
 
+# What LiteLLM makes of a line of a stream that has no data
+_NOTHING = (
+    None,
+    {
+        "text": "",
+        "is_finished": False,
+        "finish_reason": "",
+        "usage": None,
+        "index": 0,
+        "tool_use": None,
+    },
+)
+
 
 class Provider(BaseModel):
     """What to use instead of LiteLLM's own settings for one provider."""
@@ -217,6 +230,7 @@ class Chunks(Pieces[Any], Protocol):
     """LiteLLM's stream, which remembers what the provider said of the answer's end."""
 
     received_finish_reason: str | None
+    intermittent_finish_reason: str | None
 
 
 async def whole(
@@ -237,7 +251,8 @@ async def whole(
                     yield chunk
         except openai.APIError as error:
             _raise_original(error)
-    finish = stream.received_finish_reason
+    # of Gemini's answers LiteLLM only ever knows the latter
+    finish = stream.received_finish_reason or stream.intermittent_finish_reason
     if finish is None:
         raise ConnectionAbortedError("the stream ended without a finish reason")
     if finish == "content_filter":
@@ -278,7 +293,7 @@ def _tapped(stream: Any, short_cut: ShortCut | None) -> _Source | None:
         or getattr(stream, "merge_reasoning_content_in_choices", True)
     ):
         return None
-    stream.completion_stream = source = _Source(raw, short_cut)
+    stream.completion_stream = source = _Source(stream, raw, short_cut)
     return source
 
 
@@ -305,8 +320,9 @@ class _Source:
     LiteLLM makes several objects of each chunk, whose text is the same in the end.
     """
 
-    def __init__(self, raw: AsyncIterable[Any], short_cut: ShortCut) -> None:
+    def __init__(self, stream: Chunks, raw: AsyncIterable[Any], short_cut: ShortCut) -> None:
         self.raw = raw
+        self._stream = stream
         self._short_cut = short_cut
         self._dicts = _left_as_dicts(raw)
         self._chunks = aiter(raw)
@@ -332,10 +348,7 @@ class _Source:
         """
         if self._waiting:
             return False
-        try:
-            chunk = await anext(self._chunks)
-        except Exception as end:
-            chunk = end
+        chunk = await self._next()
         text = _only_text(chunk)
         if text and not self._repeats(text) and self._short_cut.take(text):
             self._last = chunk
@@ -344,6 +357,19 @@ class _Source:
             self._waiting.append(_with_text(self._last, held))
         self._waiting.append(chunk)
         return False
+
+    async def _next(self) -> Any:
+        """Return the next chunk, or what was raised instead of it.
+
+        Chunks that say nothing are left out, as LiteLLM does, unless it has seen the finish.
+        """
+        try:
+            while True:
+                chunk = await anext(self._chunks)
+                if chunk not in _NOTHING or self._stream.received_finish_reason is not None:
+                    return chunk
+        except Exception as error:
+            return error
 
     def _repeats(self, text: str) -> bool:
         """Tell whether this text came just before: LiteLLM ends a stream that repeats for long."""
@@ -429,3 +455,6 @@ async def _close_litellm() -> None:
         close = getattr(client, "aclose", None) or getattr(client, "close", None)
         if close is not None and asyncio.iscoroutinefunction(close):
             await close()
+        # LiteLLM would go on to use this one
+        if vars(litellm).get("module_level_aclient") is client:
+            del litellm.module_level_aclient
