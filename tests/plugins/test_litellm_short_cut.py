@@ -1,4 +1,4 @@
-"""The short way of a token through LiteLLM gives the same as LiteLLM and the SDK give by themselves."""
+"""The short way of a token through LiteLLM gives the same as LiteLLM and the SDK by themselves."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from chatkit_plugins.litellm_models import Config, Plugin
 
 from chatkit_server import DirectModel
 from chatkit_server.failures import explain
+from tests.model_script import Part
 from tests.model_server import (
     Call,
     Error,
@@ -110,7 +111,7 @@ async def model(model_server: ModelServer) -> AsyncIterator[DirectModel]:
     await provider.aclose()
 
 
-ANSWERS = {
+ANSWERS: dict[str, list[tuple[Part, ...]]] = {
     **STREAMS,
     "the same word for long": [("well ", *["and "] * 90, "so.")],
     "no usage": [("One ", "two ", "three.")],
@@ -173,13 +174,19 @@ async def test_text_takes_the_short_way(model: DirectModel, model_server: ModelS
 async def test_text_is_told_before_the_next_piece_comes(
     model: DirectModel, model_server: ModelServer
 ) -> None:
+    direct = asyncio.Event()
+
+    class Waited(Heard):
+        def text(self, text: str) -> None:
+            super().text(text)
+            direct.set()
+
     gate = Gate()
     model_server.reply("One ", "two ", gate, "three.")
-    heard = Heard()
+    heard = Waited()
     running = asyncio.create_task(Ran(model.to(heard)).to_the_end())
-    async with asyncio.timeout(10):
-        while (TEXT, "two ") not in heard.told:
-            await asyncio.sleep(0.001)
+    await asyncio.wait_for(direct.wait(), 10)
+    assert heard.told[-1] == (TEXT, "two ")
     gate.open()
     assert (await running).result.final_output == "One two three."
 
@@ -236,7 +243,7 @@ def texts(*pieces: str) -> list[dict[str, Any]]:
 
 def claude(reason: str, *blocks: list[dict[str, Any]]) -> bytes:
     """An answer as Anthropic's API streams it."""
-    message = {
+    message: dict[str, Any] = {
         "id": "msg_1",
         "type": "message",
         "role": "assistant",
@@ -320,11 +327,11 @@ CLAUDE = {
 
 
 def gemini(*parts: dict[str, Any], finish: str = "STOP") -> bytes:
-    """An answer as Gemini's API streams it, one part in each chunk."""
+    """An answer as Gemini's API streams it, one part in each chunk, all with the usage so far."""
     usage = {"promptTokenCount": 9, "candidatesTokenCount": 12, "totalTokenCount": 21}
-    chunks = [{"candidates": [{"content": {"parts": [part], "role": "model"}}]} for part in parts]
-    last = {"candidates": [{"content": {"parts": []}, "finishReason": finish, "index": 0}]}
-    return sse(*chunks, {**last, "usageMetadata": usage})
+    said: list[Any] = [{"content": {"parts": [part], "role": "model"}} for part in parts]
+    last = {"content": {"parts": []}, "finishReason": finish, "index": 0}
+    return sse(*({"candidates": [c], "usageMetadata": usage} for c in [*said, last]))
 
 
 def google(*pieces: str) -> list[dict[str, Any]]:
@@ -371,5 +378,96 @@ async def test_both_ways_give_the_same_of_other_providers(
     heard = await check_both_ways(models.get_model(model))
     await models.aclose()
     assert next(answers.streams, None) is None
-    if name == "text":
+    if (prefix, name) == ("anthropic", "text"):
         assert heard.direct == 2
+
+
+async def test_a_provider_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    models = plugin("mine", "http://127.0.0.1:1").model_providers()["litellm"]
+    model = models.get_model("mine/any")
+    # imports LiteLLM as the plugin does
+    await models.load("mine/any")
+    import litellm
+    from litellm.llms.custom_llm import CustomLLM
+
+    class Mine(CustomLLM):
+        # an async generator, whatever its type in LiteLLM says
+        async def astreaming(  # type: ignore[override]
+            self, *_: Any, **__: Any
+        ) -> AsyncIterator[Any]:
+            for text in ("One ", "two ", "", "three ", "four."):
+                yield {
+                    "text": text,
+                    "is_finished": False,
+                    "finish_reason": "",
+                    "usage": None,
+                    "index": 0,
+                    "tool_use": None,
+                }
+            used = {"prompt_tokens": 1, "completion_tokens": 4, "total_tokens": 5}
+            yield {
+                "text": "",
+                "is_finished": True,
+                "finish_reason": "stop",
+                "usage": used,
+                "index": 0,
+                "tool_use": None,
+            }
+
+    served = [{"provider": "mine", "custom_handler": Mine()}]
+    monkeypatch.setattr(litellm, "custom_provider_map", served)
+    monkeypatch.setattr(litellm, "_custom_providers", [])
+    monkeypatch.setattr(litellm, "provider_list", list(litellm.provider_list))
+    # LiteLLM learns of it with the first request
+    await Ran(model).to_the_end()
+    heard = await check_both_ways(model)
+    assert heard.direct == 3
+    assert heard.told[-1][0] == "response.completed"
+    await models.aclose()
+
+
+async def test_what_looks_at_the_text_in_litellm_still_sees_it_all(
+    model: DirectModel, model_server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model_server.script.extend([Reply(("One ", "two ", "three."))] * 2)
+    await Ran(model).to_the_end()
+    import litellm
+
+    seen: list[str] = []
+
+    def rule(text: str) -> bool:
+        seen.append(text)
+        return "three" not in text
+
+    monkeypatch.setattr(litellm, "post_call_rules", [rule])
+    heard = Heard()
+    ran = await Ran(model.to(heard)).to_the_end()
+    assert seen[:3] == ["One ", "One two ", "One two three."]
+    assert (heard.direct, ran.error is None) == (0, False)
+    assert (TEXT, "three.") not in heard.told
+
+
+async def test_litellms_logs_are_told_the_whole_answer(
+    model: DirectModel, model_server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model_server.script.extend([Reply(("One ", "two ", "three."))] * 2)
+    await Ran(model).to_the_end()
+    import litellm
+    from litellm.integrations.custom_logger import CustomLogger
+
+    logged: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+    class Log(CustomLogger):
+        async def async_log_success_event(
+            self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any
+        ) -> None:
+            logged.set_result(response_obj)
+
+    for name in ("callbacks", "success_callback", "failure_callback", "input_callback"):
+        monkeypatch.setattr(litellm, name, [])
+    monkeypatch.setattr(litellm, "_async_success_callback", [Log()])
+    heard = Heard()
+    await Ran(model.to(heard)).to_the_end()
+    answer = await asyncio.wait_for(logged, 10)
+    assert answer.choices[0].message.content == "One two three."
+    assert (heard.direct, answer.usage.completion_tokens) == (2, 3)
