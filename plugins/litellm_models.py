@@ -251,7 +251,7 @@ async def whole(
                     yield chunk
         except openai.APIError as error:
             _raise_original(error)
-    # of Gemini's answers LiteLLM only ever knows the latter
+    # LiteLLM never takes Gemini's reasons for the last word, and keeps them in the latter
     finish = stream.received_finish_reason or stream.intermittent_finish_reason
     if finish is None:
         raise ConnectionAbortedError("the stream ended without a finish reason")
@@ -284,12 +284,14 @@ async def _pieces(stream: Any, short_cut: ShortCut | None) -> AsyncGenerator[Any
 def _tapped(stream: Any, short_cut: ShortCut | None) -> _Source | None:
     """Put a short cut before LiteLLM's stream, if that does nothing with text but pass it on."""
     import litellm
+    from litellm import constants
 
     raw = getattr(stream, "completion_stream", None)
     if (
         short_cut is None
         or not isinstance(raw, AsyncIterable)
         or litellm.post_call_rules
+        or getattr(constants, "LITELLM_MAX_STREAMING_DURATION_SECONDS", None) is not None
         or getattr(stream, "merge_reasoning_content_in_choices", True)
     ):
         return None

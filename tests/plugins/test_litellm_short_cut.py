@@ -378,6 +378,8 @@ async def test_both_ways_give_the_same_of_other_providers(
     heard = await check_both_ways(models.get_model(model))
     await models.aclose()
     assert next(answers.streams, None) is None
+    if name == "text":
+        assert heard.told[-1][0] == "response.completed"
     if (prefix, name) == ("anthropic", "text"):
         assert heard.direct == 2
 
@@ -445,6 +447,20 @@ async def test_what_looks_at_the_text_in_litellm_still_sees_it_all(
     assert seen[:3] == ["One ", "One two ", "One two three."]
     assert (heard.direct, ran.error is None) == (0, False)
     assert (TEXT, "three.") not in heard.told
+
+
+async def test_litellms_own_limit_of_time_is_kept(
+    model: DirectModel, model_server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model_server.script.extend([Reply(("One ", "two ", "three."))] * 2)
+    await Ran(model).to_the_end()
+    from litellm import constants
+
+    monkeypatch.setattr(constants, "LITELLM_MAX_STREAMING_DURATION_SECONDS", 0.0)
+    heard = Heard()
+    ran = await Ran(model.to(heard)).to_the_end()
+    assert heard.direct == 0
+    assert "max streaming duration" in str(ran.error)
 
 
 async def test_litellms_logs_are_told_the_whole_answer(
