@@ -69,20 +69,14 @@ class Database:
                 self._try_file()
                 await context.init(config=self._config())
                 await self._client.execute_query("SELECT 1")
-                await self._open_thread()
+                if self.address.file:
+                    self._thread = SqliteThread(self.address.file, self.address.pragmas)
             # The first application of the process keeps the place.
             with suppress(orm.ConfigurationError):
                 set_global_context(context)
         except BaseException:
             await self.close()
             raise
-
-    async def _open_thread(self) -> None:
-        """Open a second connection to a SQLite file, for what is no transaction of Tortoise's."""
-        if self.address.file:
-            thread = SqliteThread(self.address.file, self.address.pragmas)
-            await thread.open()
-            self._thread = thread
 
     async def close(self) -> None:
         """Close all connections."""
