@@ -10,7 +10,7 @@ from typing import Any
 
 import asyncpg
 from tortoise import exceptions as orm
-from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.backends.base.client import BaseDBAsyncClient, TransactionalDBClient
 from tortoise.context import TortoiseContext, set_global_context
 
 from chatkit_server import SettingsError, Unavailable
@@ -18,6 +18,7 @@ from chatkit_server import SettingsError, Unavailable
 from . import schema
 from .schema import Apps
 from .sql import for_sqlite
+from .sqlite import SqliteThread
 from .url import Address
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ _FAILURES = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, sqlite3.Err
 # While it runs: the server is gone or full, or the file is locked for too long.
 _OUT_OF_REACH = (
     OSError,
+    sqlite3.OperationalError,
     asyncpg.InterfaceError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
@@ -49,6 +51,7 @@ class Database:
         self.address = address
         self._apps: Apps = {}
         self._context: TortoiseContext | None = None
+        self._thread: SqliteThread | None = None
 
     def add(self, apps: Apps) -> None:
         """Add Tortoise apps, by label, before it is opened."""
@@ -66,6 +69,8 @@ class Database:
                 self._try_file()
                 await context.init(config=self._config())
                 await self._client.execute_query("SELECT 1")
+                if self.address.file:
+                    self._thread = SqliteThread(self.address.file, self.address.pragmas)
             # The first application of the process keeps the place.
             with suppress(orm.ConfigurationError):
                 set_global_context(context)
@@ -76,6 +81,9 @@ class Database:
     async def close(self) -> None:
         """Close all connections."""
         context, self._context = self._context, None
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            await thread.close()
         if context is None:
             return
         await context.close_connections()
@@ -106,8 +114,11 @@ class Database:
 
         Raises `Unavailable` if the database cannot be reached.
         """
+        client = self._client
         with self._reached():
-            return await self._client.execute_query_dict(self._own(statement), list(values))
+            if self._thread is None or isinstance(client, TransactionalDBClient):
+                return await client.execute_query_dict(self._own(statement), list(values))
+            return list(map(dict, await self._thread.rows(self._own(statement), values)))
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Run]:

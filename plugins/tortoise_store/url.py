@@ -59,6 +59,11 @@ class Address:
         return "sqlite" if self.is_sqlite else "postgresql"
 
     @property
+    def pragmas(self) -> dict[str, Any]:
+        """What a connection to SQLite is set up with, in this order."""
+        return {key: value for key, value in self.credentials.items() if key != "file_path"}
+
+    @property
     def file(self) -> Path | None:
         """The file of a SQLite database; None for one in memory, and for PostgreSQL."""
         path = self.credentials.get("file_path", MEMORY)
