@@ -33,8 +33,6 @@ from agents import (
 )
 from agents.tool_context import ToolContext
 from chatkit.types import ProgressUpdateEvent
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
 from mcp import MCPError
 
 from .direct import DirectModel, Out
@@ -181,6 +179,11 @@ class Crew:
         """Whether the agent's model says its events to the turn itself."""
         return any(agent.model is model for model in self._direct)
 
+    def dismiss(self) -> None:
+        """Let the agents go: their tools know this crew, which is a circle."""
+        self._ready.clear()
+        self._direct.clear()
+
     async def ready(self, agent: Agent[Turn]) -> Agent[Turn]:
         """Return a copy of the agent whose tools, MCP tools and handoffs go through this turn."""
         known = self._ready.get(id(agent))
@@ -314,6 +317,10 @@ def _misfit(context: RunContextWrapper[Any], name: str) -> str | None:
         return None
     if _arguments(context.tool_arguments) is None:
         return "its arguments are not a JSON object"
+    # It brings megabytes of its own, and this is seldom called for
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+
     for tool in context.agent.tools:
         if tool.name == name and isinstance(tool, FunctionTool):
             problems = Draft202012Validator(tool.params_json_schema).iter_errors(

@@ -252,6 +252,7 @@ class Engine:
             await to_the_end(self._close(work, ending))
         finally:
             work.recorder.log.end()
+            work.crew.dismiss()
 
     async def _open(self, work: Work) -> None:
         """Save what the user said, and say that an answer is coming."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from chatkit.agents import ResponseStreamConverter
 from chatkit.types import (
@@ -55,18 +55,6 @@ class Translator:
         self._thoughts: _Thoughts | None = None
         self._images: dict[int, GeneratedImageItem] = {}
         self._convert = ResponseStreamConverter()
-        self._handlers: dict[str, Callable[[Any], Awaitable[None]]] = {
-            "response.created": self._created,
-            "response.output_text.delta": self._text,
-            "response.refusal.delta": self._text,
-            "response.output_text.annotation.added": self._annotation,
-            "response.output_item.added": self._item_added,
-            "response.output_item.done": self._item_done,
-            "response.reasoning_summary_part.added": self._thought_begun,
-            "response.reasoning_summary_text.delta": self._thought,
-            "response.reasoning_text.delta": self._thought,
-            "response.image_generation_call.partial_image": self._partial_image,
-        }
 
     def text(self, text: str) -> None:
         """Add a piece of text to the message that is being written: the path of a token."""
@@ -75,9 +63,9 @@ class Translator:
 
     async def event(self, data: Any) -> None:
         """Take one event of a model's response, an `openai` response stream event."""
-        handler = self._handlers.get(data.type)
+        handler = self._HANDLERS.get(data.type)
         if handler is not None:
-            await handler(data)
+            await handler(self, data)
 
     async def withdraw(self) -> None:
         """Remove what was shown, because a guardrail refused it."""
@@ -203,6 +191,19 @@ class Translator:
 
     async def _update(self, item_id: str, update: ThreadItemUpdate) -> None:
         await self.recorder.emit(ThreadItemUpdatedEvent(item_id=item_id, update=update))
+
+    _HANDLERS: ClassVar[dict[str, Callable[[Translator, Any], Awaitable[None]]]] = {
+        "response.created": _created,
+        "response.output_text.delta": _text,
+        "response.refusal.delta": _text,
+        "response.output_text.annotation.added": _annotation,
+        "response.output_item.added": _item_added,
+        "response.output_item.done": _item_done,
+        "response.reasoning_summary_part.added": _thought_begun,
+        "response.reasoning_summary_text.delta": _thought,
+        "response.reasoning_text.delta": _thought,
+        "response.image_generation_call.partial_image": _partial_image,
+    }
 
 
 class _Message:
