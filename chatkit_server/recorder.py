@@ -164,7 +164,7 @@ class Recorder:
                 self._write(self.wire.event(ThreadItemRemovedEvent(item_id=item_id)))
             else:
                 closed.append(item)
-                await self.emit(ThreadItemDoneEvent(item=item))
+                await self.emit(ThreadItemDoneEvent.model_construct(item=item))
         return closed
 
     def end(self, outcome: Outcome) -> None:
@@ -210,7 +210,7 @@ class Recorder:
             return
         self._thread = thread.model_copy(deep=True)
         await self.store.save_thread(thread, self.turn.request_context)
-        self._write(self.wire.event(ThreadUpdatedEvent(thread=as_thread(thread))))
+        self._write(self.wire.event(ThreadUpdatedEvent.model_construct(thread=as_thread(thread))))
 
     def _write(self, data: bytes | None) -> None:
         if data is not None:

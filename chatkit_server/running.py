@@ -193,7 +193,9 @@ class RunningTurn:
         self.log.pack()
 
     def _after(self, seconds: float, name: str, then: Callable[[], None]) -> None:
-        self._timers[name] = asyncio.get_running_loop().call_later(seconds, then)
+        # asyncio keeps a cancelled clock for a while, and with it the context it was set in
+        loop = asyncio.get_running_loop()
+        self._timers[name] = loop.call_later(seconds, then, context=Context())
 
     def _too_long(self) -> None:
         limit = self._settings.limits.turn

@@ -88,7 +88,7 @@ class Translator:
             )
             self._images[data.output_index] = item
             self._images_shown.append(item.id)
-            await self.recorder.emit(ThreadItemAddedEvent(item=item))
+            await self.recorder.emit(ThreadItemAddedEvent.model_construct(item=item))
 
     async def _item_done(self, data: Any) -> None:
         match data.item.type:
@@ -187,10 +187,12 @@ class Translator:
         if item is not None and data.item.result:
             url = await self._convert.base64_image_to_url(item.id, data.item.result)
             item.image = GeneratedImage(id=item.id, url=url)
-            await self.recorder.emit(ThreadItemDoneEvent(item=item))
+            await self.recorder.emit(ThreadItemDoneEvent.model_construct(item=item))
 
     async def _update(self, item_id: str, update: ThreadItemUpdate) -> None:
-        await self.recorder.emit(ThreadItemUpdatedEvent(item_id=item_id, update=update))
+        await self.recorder.emit(
+            ThreadItemUpdatedEvent.model_construct(item_id=item_id, update=update)
+        )
 
     _HANDLERS: ClassVar[dict[str, Callable[[Translator, Any], Awaitable[None]]]] = {
         "response.created": _created,
@@ -222,7 +224,7 @@ class _Message:
         self._annotations: dict[int, int] = {}
 
     async def begin(self) -> None:
-        await self.recorder.emit(ThreadItemAddedEvent(item=self.item))
+        await self.recorder.emit(ThreadItemAddedEvent.model_construct(item=self.item))
 
     async def text(self, index: int, text: str) -> None:
         if index not in self._parts:
@@ -248,10 +250,12 @@ class _Message:
                 AssistantMessageContentPartDone(content_index=index, content=content)
             )
         done = self.item.model_copy(update={"content": contents})
-        await self.recorder.emit(ThreadItemDoneEvent(item=done))
+        await self.recorder.emit(ThreadItemDoneEvent.model_construct(item=done))
 
     async def _update(self, update: ThreadItemUpdate) -> None:
-        await self.recorder.emit(ThreadItemUpdatedEvent(item_id=self.id, update=update))
+        await self.recorder.emit(
+            ThreadItemUpdatedEvent.model_construct(item_id=self.id, update=update)
+        )
 
 
 class _Thoughts:
@@ -275,7 +279,7 @@ class _Thoughts:
         if index in self._texts:
             return
         if not self._texts:
-            await self.recorder.emit(ThreadItemAddedEvent(item=self.item))
+            await self.recorder.emit(ThreadItemAddedEvent.model_construct(item=self.item))
         position = len(self._texts)
         self._texts[index] = ""
         await self._update(WorkflowTaskAdded(task=ThoughtTask(content=""), task_index=position))
@@ -303,7 +307,7 @@ class _Thoughts:
             summary=DurationSummary(duration=round(time.monotonic() - self.started)),
         )
         done = self.item.model_copy(update={"workflow": workflow})
-        await self.recorder.emit(ThreadItemDoneEvent(item=done))
+        await self.recorder.emit(ThreadItemDoneEvent.model_construct(item=done))
 
     async def _catch_up(self) -> None:
         if self._behind is None:
@@ -315,7 +319,9 @@ class _Thoughts:
         await self._update(WorkflowTaskUpdated(task=task, task_index=position))
 
     async def _update(self, update: ThreadItemUpdate) -> None:
-        await self.recorder.emit(ThreadItemUpdatedEvent(item_id=self.item.id, update=update))
+        await self.recorder.emit(
+            ThreadItemUpdatedEvent.model_construct(item_id=self.item.id, update=update)
+        )
 
 
 def _part_text(part: Any) -> str:
