@@ -26,15 +26,12 @@ from agents import (
     OutputGuardrailTripwireTriggered,
     RunConfig,
     RunContextWrapper,
-    Tool,
     ToolErrorFormatterArgs,
     ToolOutputText,
     ToolsToFinalOutputResult,
 )
 from agents.tool_context import ToolContext
 from chatkit.types import ProgressUpdateEvent
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
 from mcp import MCPError
 
 from .direct import DirectModel, Out
@@ -188,10 +185,17 @@ class Crew:
         self.client_call_id: str | None = None
         self._ready: dict[int, Agent[Turn]] = {}
         self._direct: list[Model] = []
+        turn._crew = self
 
     def is_direct(self, agent: Agent[Any]) -> bool:
         """Whether the agent's model says its events to the turn itself."""
         return any(agent.model is model for model in self._direct)
+
+    def dismiss(self) -> None:
+        """Let the turn and the agents go: they know this crew, which is a circle."""
+        self.turn._crew = None
+        self._ready.clear()
+        self._direct.clear()
 
     async def ready(self, agent: Agent[Turn]) -> Agent[Turn]:
         """Return a copy of the agent whose tools, MCP tools and handoffs go through this turn."""
@@ -199,9 +203,12 @@ class Crew:
         if known is not None:
             return known
         names = [tool.name for tool in agent.tools]
-        mcp_tools = await self.servers.tools(agent.mcp_servers, taken=names)
+        mcp_tools = await self.servers.tools(agent.mcp_servers, taken=names, wrap=_watched)
+        own_tools = [
+            _watched(tool) if isinstance(tool, FunctionTool) else tool for tool in agent.tools
+        ]
         copied = copy.copy(agent)
-        copied.tools = [self._watched(tool) for tool in [*agent.tools, *mcp_tools]]
+        copied.tools = [*own_tools, *mcp_tools]
         copied.mcp_servers = []
         if agent.tool_use_behavior == "run_llm_again":
             copied.tool_use_behavior = self._stop_at_client_tool
@@ -252,26 +259,15 @@ class Crew:
             is_final_output=waits, final_output=results[-1].output if waits else None
         )
 
-    def _watched(self, tool: Tool) -> Tool:
-        if not isinstance(tool, FunctionTool):
-            return tool
-        original = tool.on_invoke_tool
-        origin = tool._tool_origin
-        server = origin.mcp_server_name if origin else None
-
-        async def invoke(context: ToolContext[Turn], arguments: str) -> Any:
-            call = ToolCall(context.tool_call_id, tool.name, _arguments(arguments) or {}, server)
-            text = f"{tool.name.replace('_', ' ').capitalize()}…"
-            await self.turn.stream(ProgressUpdateEvent(text=text))
-            result = await self._call(call, lambda: original(context, arguments))
-            if self.turn.client_tool_call is not None and self.client_call_id is None:
-                self.client_call_id = call.id
-            self.observe(call, result)
-            return result.output
-
-        watched = copy.copy(tool)
-        watched.on_invoke_tool = invoke
-        return watched
+    async def call(self, call: ToolCall, invoke: Callable[[], Awaitable[Any]]) -> Any:
+        """Call a tool of the turn, and return what the model is told of it."""
+        text = f"{call.name.replace('_', ' ').capitalize()}…"
+        await self.turn.stream(ProgressUpdateEvent(text=text))
+        result = await self._call(call, invoke)
+        if self.turn.client_tool_call is not None and self.client_call_id is None:
+            self.client_call_id = call.id
+        self.observe(call, result)
+        return result.output
 
     async def _call(self, call: ToolCall, invoke: Callable[[], Awaitable[Any]]) -> ToolResult:
         started = time.monotonic()
@@ -296,6 +292,25 @@ class Crew:
             result.output = f"The tool {call.name} failed: {_reason(error)}"
         result.output = _cut(result.output, self.limits.tool_output)
         return result
+
+
+def _watched(tool: FunctionTool) -> FunctionTool:
+    """Return the tool as it goes through the crew of the turn that it is called in.
+
+    It knows no turn itself, so that one such tool serves all of them.
+    """
+    original = tool.on_invoke_tool
+    origin = tool._tool_origin
+    server = origin.mcp_server_name if origin else None
+
+    async def invoke(context: ToolContext[Turn], arguments: str) -> Any:
+        call = ToolCall(context.tool_call_id, tool.name, _arguments(arguments) or {}, server)
+        crew: Crew = context.context._crew
+        return await crew.call(call, lambda: original(context, arguments))
+
+    watched = copy.copy(tool)
+    watched.on_invoke_tool = invoke
+    return watched
 
 
 def run_config(models: Models, settings: AgentSettings) -> RunConfig:
@@ -326,6 +341,10 @@ def _misfit(context: RunContextWrapper[Any], name: str) -> str | None:
         return None
     if _arguments(context.tool_arguments) is None:
         return "its arguments are not a JSON object"
+    # It brings megabytes of its own, and this is seldom called for
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+
     for tool in context.agent.tools:
         if tool.name == name and isinstance(tool, FunctionTool):
             problems = Draft202012Validator(tool.params_json_schema).iter_errors(

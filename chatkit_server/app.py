@@ -109,14 +109,22 @@ def _check_models(settings: Settings, models: Models) -> None:
 
 async def _chat(request: web.Request) -> web.StreamResponse:
     """Answer one ChatKit operation, or a plain request."""
+    answer = await _answered(request)
+    if isinstance(answer, web.Response):
+        return answer
+    # What was asked is with the turn: here it would stay in memory for as long as the answer takes
+    return await follow(request, *answer)
+
+
+async def _answered(request: web.Request) -> web.Response | tuple[RunningTurn, int]:
+    """Return the answer, or the turn that gives it and the last event that its client has seen."""
     raw = await request.read()
     body = read_object(raw)
     user = await authenticate(request)
     caller = _caller(request, user)
     operation = None if plain.is_plain(body) else parse(body)
     if operation is None or is_streaming_req(operation):
-        running, after = await _turn(request, caller, raw, operation or body)
-        return await follow(request, running, after)
+        return await _turn(request, caller, raw, operation or body)
     answer = await _answer(request.app[ENGINE], caller, operation)
     data = b"{}" if answer is None else dump(answer)
     return web.Response(body=data, content_type="application/json")

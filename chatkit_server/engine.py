@@ -255,24 +255,25 @@ class Engine:
             await to_the_end(self._close(work, ending))
         finally:
             work.recorder.log.end()
+            work.crew.dismiss()
 
     async def _open(self, work: Work) -> None:
         """Save what the user said, and say that an answer is coming."""
         plan, emit = work.plan, work.recorder.emit
         if plan.new_thread:
             await self.store.save_thread(plan.thread, work.turn.request_context)
-            await emit(ThreadCreatedEvent(thread=as_thread(plan.thread)))
+            await emit(ThreadCreatedEvent.model_construct(thread=as_thread(plan.thread)))
         for item in plan.earlier:
-            await emit(ThreadItemDoneEvent(item=item))
+            await emit(ThreadItemDoneEvent.model_construct(item=item))
         if plan.message is not None and plan.superseded is None:
             for attachment in plan.message.attachments:
                 await self.store.save_attachment(attachment, work.turn.request_context)
-            await emit(ThreadItemDoneEvent(item=plan.message))
+            await emit(ThreadItemDoneEvent.model_construct(item=plan.message))
         await emit(StreamOptionsEvent(stream_options=StreamOptions(allow_cancel=True)))
         if isinstance(plan.replaced, ClientToolCallItem):
             await work.recorder.keep(plan.replaced)
         elif plan.replaced is not None:
-            await emit(ThreadItemReplacedEvent(item=plan.replaced))
+            await emit(ThreadItemReplacedEvent.model_construct(item=plan.replaced))
 
     async def _answer(self, work: Work) -> None:
         if work.agent is None:
@@ -303,7 +304,9 @@ class Engine:
         finally:
             await stop(work.result)
         if turn.client_tool_call is not None:
-            await work.recorder.emit(ThreadItemDoneEvent(item=client_tool_call(work)))
+            await work.recorder.emit(
+                ThreadItemDoneEvent.model_construct(item=client_tool_call(work))
+            )
 
     async def _act(self, work: Work) -> None:
         plan = work.plan
@@ -373,7 +376,7 @@ class Engine:
         )
         if memory is not None:
             item = memory.as_item(work.turn.thread.id)
-            await work.recorder.emit(ThreadItemDoneEvent(item=item))
+            await work.recorder.emit(ThreadItemDoneEvent.model_construct(item=item))
 
 
 def _refuse_if_long(message: UserMessageItem | None, limit: int) -> None:

@@ -93,27 +93,27 @@ class Keeper:
 
         Raises what the turn store raises; the next beat then tells everything again.
         """
-        under_way = {running.turn.id: running for running in self._turns.under_way}
+        under_way = {running.id: running for running in self._turns.under_way}
         self._told = {id: told for id, told in self._told.items() if id in under_way}
         for some in _groups(list(under_way.values()), BEATS_AT_ONCE):
             await self._beat(some)
 
     async def _beat(self, some: Sequence[RunningTurn]) -> None:
-        lengths = {running.turn.id: len(running.log) for running in some}
+        lengths = {running.id: len(running.log) for running in some}
         beats = [self._sign(running) for running in some]
         async with asyncio.timeout(self._pace.patience):
             pulses = await self._turn_store.beat(beats)
         self._told |= lengths
         for running in some:
-            pulse = pulses.get(running.turn.id)
+            pulse = pulses.get(running.id)
             if pulse == "cancel":
                 running.end(STOPPED)
             elif pulse == "lost" and not running.log.ended:
                 running.end(TAKEN_OVER)
 
     def _sign(self, running: RunningTurn) -> Beat:
-        turn_id = running.turn.id
-        attempt = running.turn.request_context.attempt
+        turn_id = running.id
+        attempt = running.attempt
         if self._told.get(turn_id) == len(running.log):
             return Beat(turn_id, attempt)
         try:
@@ -131,7 +131,7 @@ class Keeper:
         async with asyncio.timeout(self._pace.patience):
             stale = await self._turn_store.stale(self._pace.stale)
         if asyncio.get_running_loop().time() >= self._trusts_from:
-            ours = {running.turn.id for running in self._turns.under_way}
+            ours = {running.id for running in self._turns.under_way}
             left = [record for record in stale if record.id not in ours]
             for some in _groups(left, RECOVERED_AT_ONCE):
                 await asyncio.gather(*(self._take_over(record) for record in some))

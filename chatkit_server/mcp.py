@@ -23,7 +23,7 @@ from mcp.types import Tool
 
 from .errors import SettingsError, Unavailable
 from .mcp_kept import KeptLink, Pace
-from .mcp_link import Link, ToolFailed, words
+from .mcp_link import Link, ToolFailed, Wrap, as_it_is, words
 
 __all__ = ["McpServers", "McpStatus", "Pace", "ToolFailed"]
 
@@ -103,11 +103,15 @@ class McpServers:
         }
 
     async def tools(
-        self, servers: Sequence[MCPServer], taken: Collection[str] = ()
+        self,
+        servers: Sequence[MCPServer],
+        taken: Collection[str] = (),
+        wrap: Wrap = as_it_is,
     ) -> list[FunctionTool]:
         """Return the tools of these servers for a turn; a failing one raises `ToolFailed`.
 
-        `taken` are names of other tools of the agent. A tool whose name is taken, or is that of
+        `taken` are names of other tools of the agent. `wrap` is called once for a tool, not for
+        each turn. A tool whose name is taken, or is that of
         another server's tool, gets its server's name in front. Servers that are down are left out.
         Raises `Unavailable` if one of them is required.
         """
@@ -124,7 +128,9 @@ class McpServers:
             log.warning("turn without MCP servers %s", ", ".join(link.name for link in down))
         named = _name([link for link, _ in links], taken)
         ready_links = {link for link, ready in links if ready}
-        return [link.function(tool, name) for link, tool, name in named if link in ready_links]
+        return [
+            link.function(tool, name, wrap) for link, tool, name in named if link in ready_links
+        ]
 
     async def _link(self, server: MCPServer) -> tuple[Link, bool]:
         kept = self._links.get(server)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 import anyio
@@ -24,6 +25,9 @@ from mcp.types import (
 )
 
 log = logging.getLogger(__name__)
+
+Wrap = Callable[[FunctionTool], FunctionTool]
+"""What is done to a tool before an agent gets it; a function of a module."""
 
 _LISTING = 30.0
 """The seconds that listing the tools may take on a server without a timeout of its own."""
@@ -60,20 +64,25 @@ class Link(MCPServer):
         self.tools: list[Tool] = []
         self.calls = 0
         self.heard = time.monotonic()
-        self._functions: dict[str, FunctionTool] = {}
+        self._functions: dict[tuple[str, Wrap], FunctionTool] = {}
 
     @property
     def name(self) -> str:
         """The name of the server."""
         return self.server.name
 
-    def function(self, tool: Tool, name: str) -> FunctionTool:
-        """Return the tool as the Agents SDK has it, under the name the model is to call."""
-        if name not in self._functions:
-            self._functions[name] = MCPUtil.to_function_tool(
-                tool, self, False, failure_error_function=None, tool_name_override=name
+    def function(self, tool: Tool, name: str, wrap: Wrap) -> FunctionTool:
+        """Return the tool as the Agents SDK has it, under the name the model is to call.
+
+        It is made and wrapped once for all turns.
+        """
+        if (name, wrap) not in self._functions:
+            self._functions[name, wrap] = wrap(
+                MCPUtil.to_function_tool(
+                    tool, self, False, failure_error_function=None, tool_name_override=name
+                )
             )
-        return self._functions[name]
+        return self._functions[name, wrap]
 
     async def refresh(self) -> None:
         """Ask the server which tools it has."""
@@ -159,6 +168,10 @@ class Link(MCPServer):
         self, agent_failure_error_function: ToolErrorFunction | None
     ) -> ToolErrorFunction | None:
         return self.server._get_failure_error_function(agent_failure_error_function)
+
+
+def as_it_is(tool: FunctionTool) -> FunctionTool:
+    return tool
 
 
 def is_lost(error: BaseException) -> bool:

@@ -11,12 +11,12 @@ import orjson
 from agents import TResponseInputItem
 from chatkit.types import ThreadItem, WidgetItem
 from chatkit.widgets import DynamicWidgetRoot
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 
 from .turn import ToolCall, ToolResult
 
-_ITEM: TypeAdapter[ThreadItem] = TypeAdapter(ThreadItem)
-_ITEMS: TypeAdapter[list[ThreadItem]] = TypeAdapter(list[ThreadItem])
+# Only a recovery reads; what reads takes a megabyte, and is made then
+_ITEM: TypeAdapter[ThreadItem] = TypeAdapter(ThreadItem, config=ConfigDict(defer_build=True))
 
 
 @dataclass
@@ -50,7 +50,8 @@ class Partial:
         }
         try:
             body = orjson.dumps(rest, default=str, option=orjson.OPT_NON_STR_KEYS)
-            return b'{"items":' + _ITEMS.dump_json(self.items) + b"," + body[1:]
+            items = ",".join(item.model_dump_json() for item in self.items).encode()
+            return b'{"items":[' + items + b"]," + body[1:]
         except (TypeError, ValueError):
             # Halves of characters, and numbers beyond 64 bits: a model may write either
             return _dump_odd({"items": [item.model_dump() for item in self.items], **rest})

@@ -6,6 +6,7 @@ import asyncio
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TypeVar
+from weakref import ref
 
 from chatkit.store import NotFoundError, Store
 from chatkit.types import (
@@ -63,7 +64,9 @@ class Recorder:
         wire: Wire,
         room: int,
     ) -> None:
-        self.turn = turn
+        # The turn knows the recorder, as the place to stream to: a circle would keep both, and all
+        # they hold, until the garbage collector looks
+        self._turn = ref(turn)
         self.store = store
         self.hooks = hooks
         self.log = log
@@ -76,6 +79,13 @@ class Recorder:
         self._superseded: list[ThreadItem] = []
         self._texts: dict[tuple[str, int], list[str]] = {}
         self._thread = turn.thread.model_copy(deep=True)
+
+    @property
+    def turn(self) -> Turn:
+        """The turn; who has the recorder has that too."""
+        turn = self._turn()
+        assert turn is not None
+        return turn
 
     def supersede(self, items: list[ThreadItem]) -> None:
         """Remove these items once something new is saved."""
@@ -154,7 +164,7 @@ class Recorder:
                 self._write(self.wire.event(ThreadItemRemovedEvent(item_id=item_id)))
             else:
                 closed.append(item)
-                await self.emit(ThreadItemDoneEvent(item=item))
+                await self.emit(ThreadItemDoneEvent.model_construct(item=item))
         return closed
 
     def end(self, outcome: Outcome) -> None:
@@ -200,7 +210,7 @@ class Recorder:
             return
         self._thread = thread.model_copy(deep=True)
         await self.store.save_thread(thread, self.turn.request_context)
-        self._write(self.wire.event(ThreadUpdatedEvent(thread=as_thread(thread))))
+        self._write(self.wire.event(ThreadUpdatedEvent.model_construct(thread=as_thread(thread))))
 
     def _write(self, data: bytes | None) -> None:
         if data is not None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,7 +43,7 @@ TAKEN_OVER = Ending(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Identity:
     """What a repeated request is known by: its key, its body, or the last event it has seen.
 
@@ -97,12 +99,18 @@ def _is_number(text: str) -> bool:
 
 
 class RunningTurn:
-    """A turn, its event log, and the task that works at it. It stays for a time after its end."""
+    """A turn's event log, and the task that works at the turn. It stays for a time after its end.
+
+    It knows the turn by its id, and not the turn itself: what a turn holds goes when it ends.
+    """
 
     def __init__(
         self, turn: Turn, log: EventLog, settings: TurnSettings, identity: Identity
     ) -> None:
-        self.turn = turn
+        self.id = turn.id
+        self.thread_id = turn.thread.id
+        self.owner: Owner = (turn.user.tenant, turn.user.id)
+        self.attempt = turn.request_context.attempt
         self.log = log
         self.identity = identity
         self.status: Status | None = None
@@ -112,19 +120,20 @@ class RunningTurn:
         self.is_idle: Callable[[], bool] = _always
         self.partial: Callable[[], Partial] = Partial
         self._settings = settings
+        self._asked_at = time.monotonic() - turn.seconds
         self._task: asyncio.Task[None] | None = None
         self._begun = False
         self._followers = 0
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
     @property
-    def owner(self) -> Owner:
-        """Whose turn it is."""
-        return self.turn.user.tenant, self.turn.user.id
+    def seconds(self) -> float:
+        """The time since the turn began."""
+        return time.monotonic() - self._asked_at
 
     def run(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Begin to work at the turn, within its limits."""
-        self._task = asyncio.create_task(self._begin(work), name=self.turn.id)
+        self._task = asyncio.create_task(self._begin(work), name=self.id)
         limits = self._settings.limits
         self._after(limits.turn, "turn", self._too_long)
         self._after(limits.silence, "silence", lambda: self._silent(len(self.log)))
@@ -177,10 +186,16 @@ class RunningTurn:
         self._timers.clear()
         self.ended_at = asyncio.get_running_loop().time()
         self.is_idle, self.partial = _always, Partial
-        self.turn.input, self.turn.tools, self.turn.mcp_servers = [], [], []
+        self._task = None
+        if self.problem is not None:
+            # Its traceback holds the frames that worked at the turn, and all they knew
+            self.problem.__traceback__ = self.problem.__cause__ = self.problem.__context__ = None
+        self.log.pack()
 
     def _after(self, seconds: float, name: str, then: Callable[[], None]) -> None:
-        self._timers[name] = asyncio.get_running_loop().call_later(seconds, then)
+        # asyncio keeps a cancelled clock for a while, and with it the context it was set in
+        loop = asyncio.get_running_loop()
+        self._timers[name] = loop.call_later(seconds, then, context=Context())
 
     def _too_long(self) -> None:
         limit = self._settings.limits.turn
@@ -221,6 +236,7 @@ class Turns:
         self._once: dict[tuple[Owner, str], tuple[asyncio.Lock, int]] = {}
         self._tasks: dict[asyncio.Task[None], RunningTurn] = {}
         self._over: deque[RunningTurn] = deque()
+        self._next_look: asyncio.TimerHandle | None = None
         self._ended_size = 0
 
     @property
@@ -266,7 +282,7 @@ class Turns:
         return (running, 0) if running is not None and self._is_fresh(running) else None
 
     def _is_fresh(self, running: RunningTurn) -> bool:
-        return not running.log.ended and running.turn.seconds < self._settings.repeat
+        return not running.log.ended and running.seconds < self._settings.repeat
 
     @asynccontextmanager
     async def once(self, identity: Identity, user: User) -> AsyncIterator[None]:
@@ -330,8 +346,8 @@ class Turns:
 
     def start(self, running: RunningTurn, work: Coroutine[Any, Any, None]) -> None:
         """Work at a turn whose thread was claimed; the thread is released when it ends."""
-        self._seats[running.turn.thread.id].running = running
-        self._known[running.turn.id] = running
+        self._seats[running.thread_id].running = running
+        self._known[running.id] = running
         for place in running.identity.places:
             self._requests[running.owner, place] = running
         task = running.run(work)
@@ -343,24 +359,32 @@ class Turns:
     def _ended(self, task: asyncio.Task[None]) -> None:
         running = self._tasks.pop(task)
         running.close()
-        self.release(running.turn.thread.id)
+        self.release(running.thread_id)
         self._ended_size += running.log.size
         self._over.append(running)
         self._forget_old()
-        asyncio.get_running_loop().call_later(self._settings.keep, self._forget_old)
 
     def _forget_old(self) -> None:
         """Forget the events that were kept long enough, or take too much room."""
-        now = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        now = loop.time()
         while self._over and (
             now - self._over[0].ended_at >= self._settings.keep
             or self._ended_size > self._settings.keep_size
         ):
             self._forget(self._over.popleft())
+        if self._over and self._next_look is None:
+            # One clock for all of them: each would keep the context of its turn
+            due = self._over[0].ended_at + self._settings.keep
+            self._next_look = loop.call_at(due, self._look_again, context=Context())
+
+    def _look_again(self) -> None:
+        self._next_look = None
+        self._forget_old()
 
     def _forget(self, running: RunningTurn) -> None:
         self._ended_size -= running.log.size
-        self._known.pop(running.turn.id, None)
+        self._known.pop(running.id, None)
         for place in running.identity.places:
             if self._requests.get((running.owner, place)) is running:
                 del self._requests[running.owner, place]
@@ -374,7 +398,7 @@ class Turns:
             raise Unavailable("The server is restarting. Try again in a moment.", retry_after=5)
         limits = self._settings.limits
         others = Counter(
-            running.owner for running in self._tasks.values() if running.turn.thread.id != thread_id
+            running.owner for running in self._tasks.values() if running.thread_id != thread_id
         )
         if others.total() >= limits.server:
             raise Unavailable("The server is busy. Try again in a moment.", retry_after=5)

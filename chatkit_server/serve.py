@@ -59,8 +59,8 @@ async def serve(settings: Settings) -> None:
             await _try_port(settings)
             await runner.setup()
             await _listen(runner, settings)
-            _leave_to_the_process()
             print(_welcome(app, runner, settings), flush=True)
+            _leave_to_the_process()
             await stop.told.wait()
         except asyncio.CancelledError:
             if not stop.told.is_set():
@@ -148,7 +148,11 @@ def _explained(settings: Settings) -> Iterator[None]:
 
 
 def _leave_to_the_process() -> None:
-    """Keep what the start made for good: looking for garbage among it would hold up turns."""
+    """Keep what the start made for good: looking for garbage among it would hold up turns.
+
+    What it made and does not need any more, some megabytes, is for the turns to use.
+    """
+    gc.collect()
     gc.freeze()
     gc.enable()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from chatkit.agents import ResponseStreamConverter
 from chatkit.types import (
@@ -55,18 +55,6 @@ class Translator:
         self._thoughts: _Thoughts | None = None
         self._images: dict[int, GeneratedImageItem] = {}
         self._convert = ResponseStreamConverter()
-        self._handlers: dict[str, Callable[[Any], Awaitable[None]]] = {
-            "response.created": self._created,
-            "response.output_text.delta": self._text,
-            "response.refusal.delta": self._text,
-            "response.output_text.annotation.added": self._annotation,
-            "response.output_item.added": self._item_added,
-            "response.output_item.done": self._item_done,
-            "response.reasoning_summary_part.added": self._thought_begun,
-            "response.reasoning_summary_text.delta": self._thought,
-            "response.reasoning_text.delta": self._thought,
-            "response.image_generation_call.partial_image": self._partial_image,
-        }
 
     def text(self, text: str) -> None:
         """Add a piece of text to the message that is being written: the path of a token."""
@@ -75,9 +63,9 @@ class Translator:
 
     async def event(self, data: Any) -> None:
         """Take one event of a model's response, an `openai` response stream event."""
-        handler = self._handlers.get(data.type)
+        handler = self._HANDLERS.get(data.type)
         if handler is not None:
-            await handler(data)
+            await handler(self, data)
 
     async def withdraw(self) -> None:
         """Remove what was shown, because a guardrail refused it."""
@@ -100,7 +88,7 @@ class Translator:
             )
             self._images[data.output_index] = item
             self._images_shown.append(item.id)
-            await self.recorder.emit(ThreadItemAddedEvent(item=item))
+            await self.recorder.emit(ThreadItemAddedEvent.model_construct(item=item))
 
     async def _item_done(self, data: Any) -> None:
         match data.item.type:
@@ -199,10 +187,25 @@ class Translator:
         if item is not None and data.item.result:
             url = await self._convert.base64_image_to_url(item.id, data.item.result)
             item.image = GeneratedImage(id=item.id, url=url)
-            await self.recorder.emit(ThreadItemDoneEvent(item=item))
+            await self.recorder.emit(ThreadItemDoneEvent.model_construct(item=item))
 
     async def _update(self, item_id: str, update: ThreadItemUpdate) -> None:
-        await self.recorder.emit(ThreadItemUpdatedEvent(item_id=item_id, update=update))
+        await self.recorder.emit(
+            ThreadItemUpdatedEvent.model_construct(item_id=item_id, update=update)
+        )
+
+    _HANDLERS: ClassVar[dict[str, Callable[[Translator, Any], Awaitable[None]]]] = {
+        "response.created": _created,
+        "response.output_text.delta": _text,
+        "response.refusal.delta": _text,
+        "response.output_text.annotation.added": _annotation,
+        "response.output_item.added": _item_added,
+        "response.output_item.done": _item_done,
+        "response.reasoning_summary_part.added": _thought_begun,
+        "response.reasoning_summary_text.delta": _thought,
+        "response.reasoning_text.delta": _thought,
+        "response.image_generation_call.partial_image": _partial_image,
+    }
 
 
 class _Message:
@@ -221,7 +224,7 @@ class _Message:
         self._annotations: dict[int, int] = {}
 
     async def begin(self) -> None:
-        await self.recorder.emit(ThreadItemAddedEvent(item=self.item))
+        await self.recorder.emit(ThreadItemAddedEvent.model_construct(item=self.item))
 
     async def text(self, index: int, text: str) -> None:
         if index not in self._parts:
@@ -247,10 +250,12 @@ class _Message:
                 AssistantMessageContentPartDone(content_index=index, content=content)
             )
         done = self.item.model_copy(update={"content": contents})
-        await self.recorder.emit(ThreadItemDoneEvent(item=done))
+        await self.recorder.emit(ThreadItemDoneEvent.model_construct(item=done))
 
     async def _update(self, update: ThreadItemUpdate) -> None:
-        await self.recorder.emit(ThreadItemUpdatedEvent(item_id=self.id, update=update))
+        await self.recorder.emit(
+            ThreadItemUpdatedEvent.model_construct(item_id=self.id, update=update)
+        )
 
 
 class _Thoughts:
@@ -274,7 +279,7 @@ class _Thoughts:
         if index in self._texts:
             return
         if not self._texts:
-            await self.recorder.emit(ThreadItemAddedEvent(item=self.item))
+            await self.recorder.emit(ThreadItemAddedEvent.model_construct(item=self.item))
         position = len(self._texts)
         self._texts[index] = ""
         await self._update(WorkflowTaskAdded(task=ThoughtTask(content=""), task_index=position))
@@ -302,7 +307,7 @@ class _Thoughts:
             summary=DurationSummary(duration=round(time.monotonic() - self.started)),
         )
         done = self.item.model_copy(update={"workflow": workflow})
-        await self.recorder.emit(ThreadItemDoneEvent(item=done))
+        await self.recorder.emit(ThreadItemDoneEvent.model_construct(item=done))
 
     async def _catch_up(self) -> None:
         if self._behind is None:
@@ -314,7 +319,9 @@ class _Thoughts:
         await self._update(WorkflowTaskUpdated(task=task, task_index=position))
 
     async def _update(self, update: ThreadItemUpdate) -> None:
-        await self.recorder.emit(ThreadItemUpdatedEvent(item_id=self.item.id, update=update))
+        await self.recorder.emit(
+            ThreadItemUpdatedEvent.model_construct(item_id=self.item.id, update=update)
+        )
 
 
 def _part_text(part: Any) -> str:

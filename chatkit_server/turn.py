@@ -136,6 +136,7 @@ class Turn(AgentContext[StoreContext]):
 
     _started: float = PrivateAttr(default_factory=time.monotonic)
     _emit: Callable[[ThreadStreamEvent], Awaitable[None]] | None = PrivateAttr(default=None)
+    _crew: Any = PrivateAttr(default=None)
 
     @property
     def seconds(self) -> float:

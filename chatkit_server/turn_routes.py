@@ -49,7 +49,7 @@ async def follow(request: web.Request, running: RunningTurn, after: int = 0) -> 
     try:
         await response.follow(request, after)
     except (ConnectionResetError, TimeoutError):
-        log.debug("turn %s: a follower is gone", running.turn.id)
+        log.debug("turn %s: a follower is gone", running.id)
     finally:
         running.left()
     return response
@@ -68,7 +68,7 @@ def _after(request: web.Request, running: RunningTurn) -> int:
     given = request.headers.get("Last-Event-ID")
     if given is not None:
         turn_id, _, number = given.rpartition(":")
-        if turn_id != running.turn.id:
+        if turn_id != running.id:
             raise BadRequest("Last-Event-ID: this is no event of the turn.")
     else:
         number = request.query.get("after", "0")
@@ -123,8 +123,8 @@ def _described(turn: RunningTurn | TurnRecord) -> dict[str, Any]:
         told: dict[str, Any] = {"id": turn.id, "thread_id": turn.thread_id, "state": turn.state}
         return told | ({"error": turn.error} if turn.error else {})
     told = {
-        "id": turn.turn.id,
-        "thread_id": turn.turn.thread.id,
+        "id": turn.id,
+        "thread_id": turn.thread_id,
         "state": turn.status or "running",
         "events": len(turn.log),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, get_args
 
 import orjson
 from chatkit.types import (
@@ -10,12 +10,16 @@ from chatkit.types import (
     ErrorEvent,
     HiddenContextItem,
     SDKHiddenContextItem,
+    Thread,
+    ThreadCreatedEvent,
     ThreadItem,
     ThreadItemAddedEvent,
     ThreadItemDoneEvent,
     ThreadItemReplacedEvent,
+    ThreadItemUpdate,
     ThreadItemUpdatedEvent,
     ThreadStreamEvent,
+    ThreadUpdatedEvent,
 )
 from pydantic import BaseModel
 
@@ -23,6 +27,8 @@ from .turn import Outcome, ToolCall, ToolResult
 
 HIDDEN = (HiddenContextItem, SDKHiddenContextItem)
 _WITH_ITEM = (ThreadItemAddedEvent, ThreadItemDoneEvent, ThreadItemReplacedEvent)
+_ITEMS = frozenset(get_args(get_args(ThreadItem)[0]))
+_UPDATES = frozenset(get_args(ThreadItemUpdate))
 
 
 class Wire(Protocol):
@@ -50,7 +56,7 @@ class ChatKitWire:
     def event(self, event: ThreadStreamEvent) -> bytes | None:
         if isinstance(event, _WITH_ITEM) and is_hidden(event.item):
             return None
-        return dump(event)
+        return dump_event(event)
 
     def delta(self, item_id: str, content_index: int, text: str) -> bytes:
         known_id, known_index, before, after = self._envelope
@@ -76,6 +82,30 @@ def dump(model: BaseModel) -> bytes:
     ).encode()
 
 
+def dump_event(event: ThreadStreamEvent) -> bytes:
+    """Write an event as `dump` does.
+
+    Pydantic makes for each kind of event its own copy of all that writes items, a megabyte each.
+    Where the item, update or thread is of ChatKit's own classes, it is written by its class alone.
+    """
+    match event:
+        case ThreadItemAddedEvent() | ThreadItemDoneEvent() | ThreadItemReplacedEvent():
+            if type(event.item) in _ITEMS:
+                return b'{"type":"%b","item":%b}' % (event.type.encode(), dump(event.item))
+        case ThreadItemUpdatedEvent():
+            if type(event.update) in _UPDATES:
+                item_id, update = orjson.dumps(event.item_id), dump(event.update)
+                return b'{"type":"%b","item_id":%b,"update":%b}' % (
+                    event.type.encode(),
+                    item_id,
+                    update,
+                )
+        case ThreadCreatedEvent() | ThreadUpdatedEvent():
+            if type(event.thread) is Thread:
+                return b'{"type":"%b","thread":%b}' % (event.type.encode(), dump(event.thread))
+    return dump(event)
+
+
 def is_hidden(item: ThreadItem) -> bool:
     """Whether the item must never leave the server."""
     return isinstance(item, HIDDEN)
@@ -83,6 +113,6 @@ def is_hidden(item: ThreadItem) -> bool:
 
 def _delta_envelope(item_id: str, content_index: int) -> tuple[bytes, bytes]:
     update = AssistantMessageContentPartTextDelta(content_index=content_index, delta="\0")
-    whole = dump(ThreadItemUpdatedEvent(item_id=item_id, update=update))
+    whole = dump_event(ThreadItemUpdatedEvent.model_construct(item_id=item_id, update=update))
     before, _, after = whole.rpartition(orjson.dumps("\0"))
     return before, after

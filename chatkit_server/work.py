@@ -122,6 +122,9 @@ async def stop(result: RunResultStreaming) -> None:
     if not task.done():
         result.cancel()
     await asyncio.gather(task, return_exceptions=True)
+    # It knows the result that knows it: a circle that would keep the run until the garbage
+    # collector looks
+    result._sandbox_cleanup = None
 
 
 async def each(events: Any) -> AsyncIterator[ThreadStreamEvent]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 import re
+import tracemalloc
 
 import pytest
 
-from chatkit_server.events import EventLog
+from chatkit_server.events import AT_ONCE, EventLog
 
 FRAME = re.compile(rb"id: turn_1:(\d+)\ndata: (\{[^\n]*\})\n\n")
 
@@ -106,3 +107,47 @@ async def test_an_empty_log_ends() -> None:
     await asyncio.sleep(0)
     log.end()
     assert await waiting == []
+
+
+@pytest.mark.parametrize("count", [0, 1, AT_ONCE, 2 * AT_ONCE + 7])
+async def test_a_packed_log_is_followed_as_before(count: int) -> None:
+    log, same = EventLog("turn_1"), EventLog("turn_1")
+    for _ in range(count):
+        append(log)
+        append(same)
+    log.end()
+    same.end()
+    log.pack()
+    assert (len(log), log.size) == (len(same), same.size)
+    for after in {0, 1, count // 2, AT_ONCE - 1, AT_ONCE, count - 1, count, count + 5}:
+        told = b"".join([frames async for frames in log.follow(max(after, 0))])
+        assert told == b"".join([frames async for frames in same.follow(max(after, 0))])
+
+
+async def test_a_follower_goes_on_while_the_log_is_packed() -> None:
+    log = EventLog("turn_1")
+    for _ in range(AT_ONCE + 3):
+        append(log)
+    following = log.follow(AT_ONCE - 2)
+    first = await anext(following)
+    append(log)
+    log.end()
+    log.pack()
+    told = first + b"".join([frames async for frames in following])
+    numbers = [int(number) for number, _ in FRAME.findall(told)]
+    assert numbers == list(range(AT_ONCE - 1, AT_ONCE + 5))
+
+
+def test_a_packed_log_takes_little_room() -> None:
+    log = EventLog("turn_1")
+    for _ in range(500):
+        append(log)
+    log.end()
+    tracemalloc.start()
+    try:
+        log.pack()
+        packed, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert packed < log.size / 4
+    assert not log._frames

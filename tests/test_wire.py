@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 from agents import Usage
+from chatkit import types
 from chatkit.types import (
     AssistantMessageContent,
     AssistantMessageContentPartAdded,
@@ -22,12 +23,13 @@ from chatkit.types import (
     ThreadItemUpdatedEvent,
     UserMessageItem,
 )
+from chatkit.widgets import Card, Text
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatkit_server import Outcome
 from chatkit_server.turn import ToolCall, ToolResult
-from chatkit_server.wire import ChatKitWire
+from chatkit_server.wire import ChatKitWire, dump, dump_event
 from tests.client import EVENT
 
 BASE: dict[str, Any] = {"id": "msg_1", "thread_id": "thr_1", "created_at": datetime.now(UTC)}
@@ -124,3 +126,63 @@ def test_a_clean_end_says_nothing_and_any_other_is_an_error() -> None:
         "allow_retry": True,
     }
     assert wire.tool(ToolCall("c", "t", {}), ToolResult("x")) is None
+
+
+WHOLE: dict[str, dict[str, Any]] = {
+    "AssistantMessageItem": {"content": [{"text": "hé\n"}]},
+    "ClientToolCallItem": {"call_id": "c", "name": "t", "arguments": {"a": None}},
+    "GeneratedImageItem": {"image": {"id": "i", "url": "https://example.com/i.png"}},
+    "TaskItem": {"task": {"type": "custom", "title": "T"}},
+    "UserMessageItem": {
+        "content": [{"type": "input_text", "text": "hi"}],
+        "inference_options": {},
+        "attachments": [
+            {"id": "a", "type": "file", "name": "n", "mime_type": "t", "metadata": {"s": 1}}
+        ],
+    },
+    "WidgetItem": {"widget": {"type": "Card", "children": [{"type": "Text", "value": "v"}]}},
+    "WorkflowItem": {"workflow": {"type": "reasoning", "tasks": []}},
+}
+"""What some kinds of item need besides `BASE`."""
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+def test_events_with_items_are_written_as_chatkits_own_types_would_be(kind: str) -> None:
+    item = getattr(types, kind).model_validate(BASE | WHOLE[kind])
+    for event in (ThreadItemAddedEvent, ThreadItemDoneEvent, ThreadItemReplacedEvent):
+        assert dump_event(event.model_construct(item=item)) == dump(event(item=item))
+
+
+def test_other_events_are_written_as_chatkits_own_types_would_be() -> None:
+    widget = Card(children=[Text(value="v")])
+    task = types.ThoughtTask(content="why")
+    for update in (
+        types.AssistantMessageContentPartDone(
+            content_index=1, content=AssistantMessageContent(text="t")
+        ),
+        types.WidgetRootUpdated(widget=widget),
+        types.WorkflowTaskAdded(task_index=0, task=task),
+        types.GeneratedImageUpdated(
+            image=types.GeneratedImage(id="i", url="https://x"), progress=1
+        ),
+    ):
+        for item_id in ("msg_1", 'odd"\n'):
+            parts: dict[str, Any] = {"item_id": item_id, "update": update}
+            expected = dump(ThreadItemUpdatedEvent(**parts))
+            assert dump_event(ThreadItemUpdatedEvent.model_construct(**parts)) == expected
+    thread = types.Thread(id="thr_1", created_at=datetime.now(UTC), items=types.Page())
+    for event in (types.ThreadCreatedEvent, types.ThreadUpdatedEvent):
+        assert dump_event(event.model_construct(thread=thread)) == dump(event(thread=thread))
+    assert dump_event(types.NoticeEvent(level="info", message="m")) == dump(
+        types.NoticeEvent(level="info", message="m")
+    )
+
+
+def test_a_plugins_own_kind_of_item_is_written_as_the_kind_it_derives_from() -> None:
+    class Own(AssistantMessageItem):
+        secret: str = "s3cret"
+
+    item = Own(**BASE, content=[])
+    told = dump_event(ThreadItemDoneEvent.model_construct(item=item))
+    assert told == dump(ThreadItemDoneEvent(item=item))
+    assert b"s3cret" not in told

@@ -1,0 +1,112 @@
+"""What stays in memory: of a turn that has ended next to nothing, of libraries what is used."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+from weakref import ref
+
+import pytest
+from agents import Agent, function_tool
+from chatkit.types import ThreadItem
+
+from chatkit_server import Turn, TurnFailed, hookimpl
+from chatkit_server.turn_routes import ENGINE
+from tests.conftest import MakeChat
+
+
+class Thing:
+    """Something that can be watched as it goes."""
+
+
+@function_tool
+async def weather(city: str) -> str:
+    """Tell the weather."""
+    return f"sunny in {city}"
+
+
+class Witness:
+    """Watches what belongs to each turn, and keeps none of it."""
+
+    def __init__(self, fails: bool) -> None:
+        self.seen: list[ref[Any]] = []
+        self.fails = fails
+
+    def _watch(self, *things: object) -> None:
+        self.seen += [ref(thing) for thing in things]
+
+    @hookimpl
+    async def agent(self, turn: Turn) -> Agent[Turn]:
+        agent = Agent[Turn](name="Watched", tools=[weather])
+        self._watch(turn, agent)
+        return agent
+
+    @hookimpl
+    async def pre_turn(self, turn: Turn) -> None:
+        turn.state["thing"] = thing = Thing()
+        self._watch(thing)
+
+    @hookimpl
+    async def persist(self, item: ThreadItem) -> None:
+        if self.fails and item.type == "assistant_message":
+            raise TurnFailed("This is not to be saved.")
+
+
+@pytest.fixture
+def no_collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let nothing go but what nobody refers to; asyncio forgets a cancelled clock at once."""
+    monkeypatch.setattr(asyncio.base_events, "_MIN_SCHEDULED_TIMER_HANDLES", 0)
+    monkeypatch.setattr(asyncio.base_events, "_MIN_CANCELLED_TIMER_HANDLES_FRACTION", 0)
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["completed", "failed"])
+async def test_an_ended_turn_leaves_its_events_alone(
+    make_chat: MakeChat, no_collector: None, fails: bool
+) -> None:
+    witness = Witness(fails)
+    chat = await make_chat(witness)
+    streamed = await chat.say("hello")
+    assert (streamed.error is not None) == fails
+    turn_id = streamed.response.headers["X-Turn-Id"]
+    engine = chat.client.server.app[ENGINE]  # type: ignore[attr-defined]
+    [*_] = [await running.ended() for running in engine.turns.under_way]
+    assert len(witness.seen) == 3
+    if fails:
+        # Tracebacks are circles, which only the collector finds
+        gc.collect()
+    assert [thing() for thing in witness.seen if thing() is not None] == []
+    again = await chat.client.get(f"{chat.path}/turns/{turn_id}/events")
+    assert (await again.read()).count(b"\ndata: ") == len(streamed.data)
+
+
+def test_what_is_not_used_is_not_loaded() -> None:
+    """Megabytes each: what checks a tool's arguments, LiteLLM, and a writer for each event."""
+    program = """
+import sys
+import chatkit.types, chatkit_server.serve, chatkit_server.partial as partial
+from datetime import UTC, datetime
+from chatkit_server.partial import Partial
+from chatkit_server.wire import ChatKitWire
+item = chatkit.types.AssistantMessageItem(
+    id="msg_1", thread_id="thr_1", created_at=datetime.now(UTC), content=[])
+events = [chatkit.types.ThreadItemAddedEvent, chatkit.types.ThreadItemDoneEvent]
+for event in events:
+    assert ChatKitWire().event(event.model_construct(item=item))
+assert ChatKitWire().delta("msg_1", 0, "text")
+assert Partial(items=[item]).dump()
+assert not [event for event in events if event.__pydantic_complete__]
+assert not chatkit.types.ThreadItemUpdatedEvent.__pydantic_complete__
+assert not partial._ITEM.pydantic_complete
+print([name for name in ("jsonschema", "litellm") if name in sys.modules])
+"""
+    command = [sys.executable, "-W", "ignore", "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
