@@ -24,19 +24,19 @@ RECOVERED_AT_ONCE = 8
 
 @dataclass(frozen=True)
 class KeeperPace:
-    """Seconds from beat to beat, from sweep to sweep, and until a turn without beats is stale.
+    """Seconds from beat to beat, and until a turn without beats is stale.
 
-    The turn of a dead process is found within `stale` and `sweep` together.
+    There are as many sweeps as beats: the turn of a dead process is found within both together, and
+    sooner where the turn store knows that the process is gone.
     """
 
     beat: float
-    sweep: float
     stale: float
 
     @classmethod
     def of(cls, stale: float) -> KeeperPace:
         """Return the pace for turns that are stale after so many seconds."""
-        return cls(min(1.0, stale / 8), min(3.0, stale * 3 / 8), stale)
+        return cls(min(1.0, stale / 8), stale)
 
     @property
     def patience(self) -> float:
@@ -68,7 +68,7 @@ class Keeper:
         """Beat and sweep while the block runs."""
         tasks = [
             asyncio.create_task(self._every(self._pace.beat, self.beat)),
-            asyncio.create_task(self._every(self._pace.sweep, self.sweep)),
+            asyncio.create_task(self._every(self._pace.beat, self.sweep)),
         ]
         try:
             yield

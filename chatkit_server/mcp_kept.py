@@ -8,6 +8,7 @@ import math
 import random
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,10 +33,12 @@ _CLIENTS = (MCPServerStdio, MCPServerStreamableHttp, MCPServerSse)
 class Pace:
     """How patient the server is with MCP servers; all in seconds.
 
-    `start`: how long the start waits for them. `recover`: how long a turn waits for one that was
-    just lost. `check_after`: a turn has a connection checked that was silent for so long.
-    `check_every`: so is one that no turn uses. `retry_first`, `retry_most`: the time between
-    attempts to connect, doubled each time. `close`: how long closing may take.
+    `start`: how long the start waits for them. `recover`: how long a turn waits for one that is
+    down; one that takes longer to connect holds up no other turn. `check_after`: a turn has a
+    connection checked that was silent for so long. `check_every`: so is one that no turn uses.
+    `retry_first`, `retry_most`: the time between attempts to connect, doubled each time; when a
+    turn asks, the next one follows `retry_first` after the last. `close`: how long closing may
+    take.
     """
 
     start: float = 1.0
@@ -58,8 +61,10 @@ class KeptLink(Link):
         self.tried = asyncio.Event()
         self.error: str | None = "not connected yet"
         self._recovering = False
+        self._limit = self.connect_timeout
         self._delay = pace.retry_first
-        self._next_try = time.monotonic()
+        self._next_try = self._began = self._ended = time.monotonic()
+        self._attempted = asyncio.Event()
         self._wake = asyncio.Event()
         self._connecting: asyncio.Timeout | None = None
         self._closing = False
@@ -101,11 +106,14 @@ class KeptLink(Link):
         if self._closing:
             return
         connect: Callable[[], Awaitable[None]] = self.server.connect
+        self._began = time.monotonic()
         try:
-            async with asyncio.timeout(self.connect_timeout) as self._connecting:
+            async with asyncio.timeout(self._limit) as self._connecting:
                 await connect()
                 await self.refresh()
         except Exception as error:
+            if isinstance(error, TimeoutError):
+                self._limit = min(self.connect_timeout, self._limit * 2)
             self._note_failure(error)
         except asyncio.CancelledError as error:
             # the client libraries cancel within when a transport breaks off
@@ -117,6 +125,9 @@ class KeptLink(Link):
         finally:
             self._connecting = None
             self._recovering = False
+            self._ended = time.monotonic()
+            self._attempted.set()
+            self._attempted = asyncio.Event()
 
     async def cleanup(self) -> None:
         """Close the connection; what goes wrong in that is of interest to nobody."""
@@ -170,6 +181,10 @@ class KeptLink(Link):
         log.info("MCP server %s: connected, %d tools", self.name, len(self.tools))
         self.error = None
         self._delay = self.pace.retry_first
+        # What answers next time does so as soon as this time: an attempt that hangs on something
+        # half dead must not be in the way of what comes in its place
+        usual = time.monotonic() - self._began
+        self._limit = min(self.connect_timeout, max(self.pace.recover, 4 * usual))
         self._wake.clear()
         self.up.set()
 
@@ -188,13 +203,33 @@ class KeptLink(Link):
             self._wake.set()
 
     async def prepare(self) -> bool:
-        """Return whether a turn may use the server, after a short wait if it was just lost."""
+        """Return whether a turn may use the server.
+
+        One that is down is tried at once, and the turn waits for that, unless it was in vain just
+        now, or takes long already.
+        """
         if self.up.is_set():
             if time.monotonic() - self.heard > self.pace.check_after:
                 self._wake.set()
             return True
         self._wake.set()
-        return (self._recovering or self.required) and await self._is_up(self.pace.recover)
+        if self._recovering or self.required:
+            return await self._is_up(self.pace.recover)
+        return await self._is_back()
+
+    async def _is_back(self) -> bool:
+        now = time.monotonic()
+        patience = self.pace.recover
+        if self._connecting is not None:
+            patience -= now - self._began
+        elif now - self._ended < self.pace.retry_first:
+            return False
+        if not self.tried.is_set() or patience <= 0:
+            return False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await self._attempted.wait()
+        return self.up.is_set()
 
     async def _is_up(self, patience: float) -> bool:
         try:

@@ -93,14 +93,17 @@ class TurnStore(ABC):
 
     @abstractmethod
     async def stale(self, seconds: float) -> list[TurnRecord]:
-        """Return running turns without a sign of life for that long, of all users."""
+        """Return running turns without a sign of life for that long, of all users.
+
+        A turn whose process is known to have ended is stale sooner.
+        """
 
     @abstractmethod
     async def take_over(self, turn_id: str, attempt: int, seconds: float) -> bool:
         """Become the next attempt at a running turn, which counts as a sign of life.
 
-        Return False where there was a sign of life within `seconds`, or `attempt` is not the
-        current one: somebody else was first.
+        Return False where the turn is not stale, as `stale` has it, or `attempt` is not the current
+        one: somebody else was first.
         """
 
     @abstractmethod

@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -301,6 +302,55 @@ async def test_a_session_forgotten_by_a_restarted_server_is_made_again() -> None
             await server.start()
             assert int(await invoke(tools["process"])) == os.getpid()
             assert connected(servers)
+
+
+async def test_the_first_turn_after_a_server_is_back_has_its_tools() -> None:
+    server = HttpServer()
+    servers = McpServers([Http("web", server.url)], replace(FAST, retry_most=600))
+    async with servers.run():
+        # it is tried less and less often, and a turn does not wait for the next time
+        for _ in range(12):
+            assert await tools_of(servers) == {}
+            await asyncio.sleep(FAST.retry_first)
+        await server.start()
+        try:
+            assert "echo" in await tools_of(servers)
+        finally:
+            await server.stop()
+
+
+async def test_what_hangs_as_a_server_is_lost_is_not_in_the_way_of_its_return() -> None:
+    server = InProcess("local", "ping", connect_timeout=600)
+    servers = McpServers([server], replace(FAST, recover=0.05))
+    async with servers.run():
+        tools = await tools_of(servers)
+        server.fails = ConnectionResetError()
+        server.connect_gate.clear()
+        with pytest.raises(ToolFailed, match="was lost"):
+            await invoke(tools["ping"])
+        assert await tools_of(servers) == {}
+        # only attempts from now on get through
+        server.fails, server.connect_gate = None, asyncio.Event()
+        server.connect_gate.set()
+        await until(lambda: connected(servers))
+        assert "ping" in await tools_of(servers)
+
+
+async def test_a_server_that_takes_long_to_come_back_gets_the_time() -> None:
+    server = InProcess("local", "ping", connect_timeout=600)
+    servers = McpServers([server], replace(FAST, recover=0.02))
+    async with servers.run():
+        tools = await tools_of(servers)
+        server.fails = ConnectionResetError()
+
+        async def connect() -> None:
+            server.fails = None
+            await asyncio.sleep(0.3)
+
+        server.connect = connect  # type: ignore[method-assign]
+        with pytest.raises(ToolFailed, match="was lost"):
+            await invoke(tools["ping"])
+        await until(lambda: connected(servers))
 
 
 async def test_waiting_calls_share_one_new_connection() -> None:

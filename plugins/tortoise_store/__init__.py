@@ -23,6 +23,7 @@ from pydantic import BaseModel, Field, field_validator
 from chatkit_server import HOOKS, Duration, SettingsError, StoreContext, TurnStore, User, hookimpl
 
 from .database import Database
+from .presence import present
 from .store import TortoiseStore
 from .turn_store import TortoiseTurnStore
 from .url import Address, parse
@@ -107,7 +108,13 @@ class Plugin:
                 await database.migrate()
             else:
                 await database.refuse_if_pending()
-            yield
+            if not database.address.file:
+                yield
+                return
+            with present(database.address.file) as alone_at:
+                if alone_at is not None:
+                    await self._turn_store.abandon(alone_at)
+                yield
 
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[Database]:

@@ -94,8 +94,9 @@ class Turn(models.Model):
     """A turn as it is written down; `partial` is JSON of what it has said and not saved yet.
 
     `thread_id` is no foreign key: the turn that makes a thread is written down before it. `beaten`
-    and `ended` are seconds since 1970 by the database's clock. `cancel` asks whoever works at it to
-    end it. The migration adds a unique index of the owner and the thread, of running turns alone.
+    and `ended` are seconds since 1970 by the database's clock. `backend` is PostgreSQL's process
+    that took the last sign of life; it ends with its connection. `cancel` asks whoever works at it
+    to end it. The migration adds a unique index of the owner and the thread, for running turns.
     """
 
     seq = fields.BigIntField(primary_key=True)
@@ -113,6 +114,7 @@ class Turn(models.Model):
     partial = fields.TextField(null=True)
     error = fields.TextField(null=True)
     beaten = fields.FloatField()
+    backend = fields.IntField(null=True)
     ended = fields.FloatField(null=True)
 
     class Meta:

@@ -18,6 +18,20 @@ _GUARD = "/* guard */"
 # an index by `BEGUN`, and not by `NOW`, which goes on while a statement waits for a lock.
 NOW = "date_part('epoch', clock_timestamp())"
 BEGUN = "date_part('epoch', statement_timestamp())"
+# The process of PostgreSQL at the other end of the connection.
+BACKEND = "pg_backend_pid()"
+
+# Whether whoever gave a turn's last sign of life is gone, as far as PostgreSQL knows. Connections
+# are replaced now and then: a process that lives has given another sign through a new one since.
+# After a restart of PostgreSQL itself all are gone.
+MISSED_BEATS = 3.0
+IS_GONE = f"""(
+    beaten < {BEGUN} - {MISSED_BEATS}
+    AND beaten > date_part('epoch', pg_postmaster_start_time())
+    AND backend IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM pg_stat_activity WHERE pid = backend)
+)"""
+
 _SQLITE_NOW = "((julianday('now') - 2440587.5) * 86400.0)"
 
 # Threads. $3 is the id.
@@ -160,4 +174,12 @@ def for_sqlite(statement: str) -> str:
     return re.sub(r"\$(\d+)", r"?\1", statement)
 
 
-_IN_SQLITE = {_LOCK: "", _SHARED_LOCK: "", SKIPPING_LOCK: "", NOW: _SQLITE_NOW, BEGUN: _SQLITE_NOW}
+_IN_SQLITE = {
+    _LOCK: "",
+    _SHARED_LOCK: "",
+    SKIPPING_LOCK: "",
+    IS_GONE: "false",
+    NOW: _SQLITE_NOW,
+    BEGUN: _SQLITE_NOW,
+    BACKEND: "NULL",
+}

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from .sql import BEGUN, NOW, OWNED, SKIPPING_LOCK
+from .sql import BACKEND, BEGUN, IS_GONE, NOW, OWNED, SKIPPING_LOCK
 
 _COLUMNS = (
     "tenant, user_id, id, thread_id, operation, model, request, attempt, state, partial, error"
 )
 _AT_ATTEMPT = "id = $1 AND attempt = $2 AND state = 'running'"
-_STALE = f"state = 'running' AND beaten < {BEGUN} - CAST({{0}} AS double precision)"
+_STALE = f"state = 'running' AND (beaten < {BEGUN} - CAST({{0}} AS double precision) OR {IS_GONE})"
 
 # $1 is the tenant, $2 the user's id, and then the columns in their order.
 BEGIN = f"""
 INSERT INTO chatkit_turn (
     tenant, user_id, id, thread_id, operation, model, request, attempt, partial, state,
-    cancel, thread_deleted, beaten
+    cancel, thread_deleted, beaten, backend
 )
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'running', false, false, {NOW})
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'running', false, false, {NOW}, {BACKEND})
 ON CONFLICT (tenant, user_id, thread_id) WHERE state = 'running' DO NOTHING
 RETURNING seq
 """
@@ -24,6 +24,7 @@ RETURNING seq
 _BEAT = f"""
 UPDATE chatkit_turn SET
     beaten = {NOW},
+    backend = {BACKEND},
     partial = CASE
         WHEN thread_deleted THEN NULL ELSE coalesce(beat.said, partial)
     END
@@ -79,10 +80,13 @@ ORDER BY tenant, user_id, thread_id
 
 # $2 is the attempt, $3 the seconds.
 TAKE_OVER = f"""
-UPDATE chatkit_turn SET attempt = attempt + 1, beaten = {NOW}
+UPDATE chatkit_turn SET attempt = attempt + 1, beaten = {NOW}, backend = {BACKEND}
 WHERE {_AT_ATTEMPT} AND {_STALE.format("$3")}
 RETURNING id
 """
+
+# $1 is a time: the turns whose last sign of life is older belong to nobody.
+ABANDON = "UPDATE chatkit_turn SET beaten = 0 WHERE state = 'running' AND beaten < $1"
 
 # $1 are the seconds. Rows that somebody deletes at this moment are left to them.
 PRUNE = f"""

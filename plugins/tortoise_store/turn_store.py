@@ -17,7 +17,8 @@ from .identities import as_text, refuse_odd, storable
 class TortoiseTurnStore(TurnStore):
     """Keeps the records of turns for all servers of a database, whose clock is the one that counts.
 
-    Each method is one statement. A record's user comes back with the tenant and the id alone.
+    Each method is one statement. A record's user comes back with the tenant and the id alone. On
+    PostgreSQL, a turn is stale when the connection is gone that brought its last sign of life.
     """
 
     def __init__(self, database: Database) -> None:
@@ -80,6 +81,10 @@ class TortoiseTurnStore(TurnStore):
     async def take_over(self, turn_id: str, attempt: int, seconds: float) -> bool:
         values = (turn_id, attempt, seconds)
         return bool(await self._database.rows(turn_sql.TAKE_OVER, values))
+
+    async def abandon(self, before: float) -> None:
+        """Make running turns stale whose last sign of life came before that time, since 1970."""
+        await self._database.rows(turn_sql.ABANDON, (before,))
 
     async def prune(self, seconds: float) -> None:
         await self._database.rows(turn_sql.PRUNE, (seconds,))

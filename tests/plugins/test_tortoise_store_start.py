@@ -29,7 +29,7 @@ from tests.databases import DATABASES, PASSWORD, QUOTED_PASSWORD, Front, new_url
 from tests.notes.models import Folder, Note
 from tests.stores import ANN, item, make_app, query, running, thread
 
-OWN = ("tortoise_store.0001_initial", "tortoise_store.0002_turns")
+OWN = tuple(f"tortoise_store.{name}" for name in ("0001_initial", "0002_turns", "0003_backends"))
 
 
 class Notes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from chatkit.store import NotFoundError, Store
 from chatkit.types import FileAttachment
 from chatkit_plugins.tortoise_store import sql, turn_sql
+from chatkit_plugins.tortoise_store.presence import present
 from tortoise.transactions import in_transaction
 
 from chatkit_server import (
@@ -305,7 +307,96 @@ async def test_turns_outlive_the_server(url: str) -> None:
         await turns.beat([Beat("turn_1", 1, b'"said"')])
     async with served(url) as (_, turns):
         assert await turns.stale(-60) == [record(request="key:1", partial=b'"said"')]
-        assert await turns.stale(60) == []
+
+
+async def grow_old(seconds: float) -> None:
+    """Make every turn look as if it gave no sign of life for so long."""
+    await query(f"UPDATE chatkit_turn SET beaten = beaten - {seconds}")
+
+
+def expect_no_beats(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a connection to PostgreSQL that is lost count at once."""
+    for name in ("STALE", "TAKE_OVER"):
+        statement = getattr(turn_sql, name)
+        changed = statement.replace(f"- {sql.MISSED_BEATS}", "- 0")
+        assert changed != statement
+        monkeypatch.setattr(turn_sql, name, changed)
+
+
+async def test_a_turn_is_stale_as_soon_as_its_server_is_gone(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if url.startswith("postgresql"):
+        expect_no_beats(monkeypatch)
+    async with served(url) as (_, turns):
+        await turns.begin(record())
+        await turns.begin(record("turn_2", "thr_2"))
+        async with served(url) as (_, others):
+            assert await others.stale(60) == []
+            assert not await others.take_over("turn_1", 1, 60)
+            assert await others.take_over("turn_2", 1, -60)
+            assert await turns.stale(60) == []
+    async with served(url) as (_, turns):
+        assert {one.id for one in await turns.stale(60)} == {"turn_1", "turn_2"}
+        assert await turns.take_over("turn_1", 1, 60)
+        assert not await turns.take_over("turn_1", 2, 60), "that was a sign of life"
+        assert await turns.take_over("turn_2", 2, 60)
+        assert await turns.beat([Beat("turn_1", 1)]) == {"turn_1": "lost"}
+        async with served(url) as (_, others):
+            assert await others.stale(60) == []
+
+
+async def test_a_replica_sees_that_another_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    expect_no_beats(monkeypatch)
+    url = new_url("postgresql", Path())
+    async with served(url) as (_, alive):
+        async with served(url) as (_, dead):
+            await dead.begin(record())
+            await alive.begin(record("turn_2", "thr_2"))
+            assert await alive.stale(60) == []
+        assert [one.id for one in await alive.stale(60)] == ["turn_1"]
+        await alive.beat([Beat("turn_1", 1)])
+        assert await alive.stale(60) == []
+
+
+async def test_a_connection_may_be_lost_between_signs_of_life() -> None:
+    url = new_url("postgresql", Path())
+    async with served(url) as (_, alive):
+        async with served(url) as (_, dead):
+            await dead.begin(record())
+        assert await alive.stale(60) == []
+        assert not await alive.take_over("turn_1", 1, 60)
+
+
+async def test_after_a_restart_of_postgresql_all_connections_are_new(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    expect_no_beats(monkeypatch)
+    url = new_url("postgresql", Path())
+    async with served(url) as (_, alive):
+        async with served(url) as (_, dead):
+            await dead.begin(record())
+        uptime = "clock_timestamp() - pg_postmaster_start_time()"
+        [row] = await query(f"SELECT CAST(date_part('epoch', {uptime}) AS float) AS seconds")
+        await grow_old(row["seconds"] + 1)
+        assert await alive.stale(row["seconds"] + 1000) == []
+
+
+async def test_one_server_at_a_time_is_alone_with_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "chatkit.db"
+    for _ in range(2):
+        begun = time.time()
+        with present(file) as first, present(file) as second:
+            assert first is not None
+            assert begun <= first <= time.time()
+            assert second is None
+            with present(file) as third:
+                assert third is None
+    with present(file) as first:
+        with present(file):
+            pass
+        with present(file) as second:
+            assert second is None
 
 
 async def test_the_time_is_in_seconds_and_the_same_for_all(url: str) -> None:
