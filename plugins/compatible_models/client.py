@@ -7,7 +7,8 @@ import json
 import logging
 import random
 import ssl
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
+from contextvars import Context
 from copy import copy
 from functools import cache, cached_property
 from typing import Any
@@ -122,7 +123,7 @@ class Client:
 
     async def _ask(self, options: dict[str, Any]) -> aiohttp.ClientResponse:
         try:
-            response = await self._pool.session.post(self._url, **options)
+            response = await self._pool.post(options)
             if response.status < 400:
                 return response
             async with response:
@@ -153,8 +154,16 @@ class _Pool:
         self._url = url
         self._connect_timeout = connect_timeout
 
+    async def post(self, options: dict[str, Any]) -> aiohttp.ClientResponse:
+        """Send a request; raises `aiohttp.ClientError`.
+
+        A connection keeps the context that it was made in, and a turn's has all of the turn.
+        """
+        asking = self._session.post(self._url, **options)
+        return await asyncio.create_task(_awaited(asking), context=Context())
+
     @cached_property
-    def session(self) -> aiohttp.ClientSession:
+    def _session(self) -> aiohttp.ClientSession:
         """The session, by way of the proxy that the environment names for this endpoint."""
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
@@ -176,7 +185,11 @@ class _Pool:
 
     async def aclose(self) -> None:
         """Close the connections, and open none any more."""
-        await self.session.close()
+        await self._session.close()
+
+
+async def _awaited(response: Awaitable[aiohttp.ClientResponse]) -> aiohttp.ClientResponse:
+    return await response
 
 
 def _proxy(url: URL) -> str | None:

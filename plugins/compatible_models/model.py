@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, closing
+from contextvars import Context
 from copy import copy
 from dataclasses import replace
 from typing import Any, cast
@@ -118,7 +119,8 @@ class _Reader:
 
     async def chunks(self) -> AsyncGenerator[Chunk]:
         """Yield the chunks, those of text put together where the short cut took them."""
-        reading = asyncio.create_task(self._read())
+        # Clocks and connections outlive the turn, and would keep all that is in its context
+        reading = asyncio.create_task(self._read(), context=Context())
         reading.add_done_callback(lambda _: self._taken.put_nowait(None))
         try:
             while (chunk := await self._taken.get()) is not None:

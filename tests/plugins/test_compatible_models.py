@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import asyncio
+import gc
 import socket
 from collections.abc import AsyncIterator
+from contextvars import ContextVar
 from typing import Any
+from weakref import ref
 
 import pytest
 from agents import ModelProvider
@@ -208,3 +212,29 @@ def test_its_hooks_fit() -> None:
     assert set(providers) == {"ollama"}
     with pytest.raises(ValueError, match="no default model"):
         providers["ollama"].get_model(None)
+
+
+async def test_a_kept_connection_keeps_nothing_of_the_turn(
+    server: ModelServer, models: ModelProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # asyncio forgets a cancelled clock at once
+    monkeypatch.setattr(asyncio.base_events, "_MIN_SCHEDULED_TIMER_HANDLES", 0)
+    monkeypatch.setattr(asyncio.base_events, "_MIN_CANCELLED_TIMER_HANDLES_FRACTION", 0)
+
+    class Thing:
+        pass
+
+    mark: ContextVar[Thing] = ContextVar("mark")
+
+    async def turn() -> ref[Thing]:
+        thing = Thing()
+        mark.set(thing)
+        await checks.run(models.get_model("any"))
+        return ref(thing)
+
+    known = await asyncio.create_task(turn())
+    await asyncio.sleep(0.01)
+    gc.collect()
+    assert known() is None
+    await checks.run(models.get_model("any"))
+    assert len(server.connections) == 1
