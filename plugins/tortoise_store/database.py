@@ -69,14 +69,20 @@ class Database:
                 self._try_file()
                 await context.init(config=self._config())
                 await self._client.execute_query("SELECT 1")
-                if self.address.file:
-                    self._thread = SqliteThread(self.address.file, self.address.pragmas)
+                self._thread = self._open_thread()
             # The first application of the process keeps the place.
             with suppress(orm.ConfigurationError):
                 set_global_context(context)
         except BaseException:
             await self.close()
             raise
+
+    def _open_thread(self) -> SqliteThread | None:
+        """Connect a second time to a SQLite file, for all that is no transaction."""
+        if self.address.file is None:
+            return None
+        alone = self._client.acquire_connection
+        return SqliteThread(self.address.file, self.address.pragmas, alone)
 
     async def close(self) -> None:
         """Close all connections."""

@@ -115,6 +115,7 @@ def guarded(statement: str) -> str:
     return statement.replace(_GUARD, f"AND EXISTS ({turn})")
 
 
+@cache
 def page_of_threads(order: str, *, after: bool, sqlite: bool) -> str:
     """Select a page of threads: $3 is the id to go on after, if there is one; the last, the limit.
 
@@ -125,6 +126,7 @@ def page_of_threads(order: str, *, after: bool, sqlite: bool) -> str:
     return f"SELECT id, payload FROM chatkit_thread WHERE {page} LIMIT ${4 if after else 3}"
 
 
+@cache
 def page_of_items(order: str, *, after: bool, sqlite: bool) -> str:
     """Select a page of items: $3 is the thread's id, $4 as $3 for threads; the last, the limit."""
     item = f"chatkit_item WHERE {OWNED} AND thread_id = $3 AND id = $4"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -12,9 +13,10 @@ from threading import Thread
 from typing import Any
 
 Rows = list[sqlite3.Row]
+Results = list[Rows | Exception]
 
 _STATEMENTS_KEPT = 256
-"""More prepared statements than the plugin has."""
+"""Prepared statements that a connection keeps: more than the plugin has."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,8 +33,17 @@ class SqliteThread:
     event loop, the way to a thread and back costs several times what a statement costs.
     """
 
-    def __init__(self, file: Path, pragmas: Mapping[str, Any]) -> None:
-        """Connect; raises `sqlite3.Error`."""
+    def __init__(
+        self,
+        file: Path,
+        pragmas: Mapping[str, Any],
+        alone: Callable[[], AbstractAsyncContextManager[Any]],
+    ) -> None:
+        """Connect; raises `sqlite3.Error`. Statements run while `alone` is held.
+
+        `alone` keeps them out of transactions on other connections of the process. Of two of
+        these, SQLite would refuse the one that has read before and writes after the other.
+        """
         self._connection = sqlite3.connect(
             file,
             isolation_level=None,
@@ -42,17 +53,19 @@ class SqliteThread:
         self._connection.row_factory = sqlite3.Row
         for name, value in pragmas.items():
             self._connection.execute(f"PRAGMA {name} = {value}")
+        self._alone = alone
         self._loop = asyncio.get_running_loop()
         self._waiting: list[_Call] = []
-        self._given: SimpleQueue[list[_Call]] = SimpleQueue()
-        self._works = False
+        self._handing: asyncio.Task[None] | None = None
+        self._given: SimpleQueue[tuple[list[_Call], asyncio.Future[Results]] | None] = SimpleQueue()
         self._thread = Thread(target=self._work, name="sqlite", daemon=True)
         self._thread.start()
 
     async def close(self) -> None:
-        """End the thread, when what was asked before is done, and close the connection."""
-        self._hand_over()
-        self._given.put([])
+        """Close the connection, when what was asked before is done."""
+        if self._handing is not None:
+            await self._handing
+        self._given.put(None)
         await asyncio.to_thread(self._thread.join)
         self._connection.close()
 
@@ -63,31 +76,27 @@ class SqliteThread:
         """
         call = _Call(statement, values, self._loop.create_future())
         self._waiting.append(call)
-        if not self._works:
-            self._works = True
-            self._loop.call_soon(self._hand_over)
+        if self._handing is None:
+            # The task begins after others that are ready now, and may ask for something too
+            self._handing = self._loop.create_task(self._hand_over())
         return await call.rows
 
-    def _hand_over(self) -> None:
-        self._works = bool(self._waiting)
-        if self._works:
-            self._given.put(self._waiting)
-            self._waiting = []
-
-    def _take_back(self, calls: list[_Call], results: list[Rows | Exception]) -> None:
-        for call, result in zip(calls, results, strict=True):
-            if call.rows.done():
-                continue
-            if isinstance(result, Exception):
-                call.rows.set_exception(result)
-            else:
-                call.rows.set_result(result)
-        self._hand_over()
+    async def _hand_over(self) -> None:
+        while self._waiting:
+            async with self._alone():
+                calls, self._waiting = self._waiting, []
+                done: asyncio.Future[Results] = self._loop.create_future()
+                self._given.put((calls, done))
+                results = await done
+            for call, result in zip(calls, results, strict=True):
+                _tell(call.rows, result)
+        self._handing = None
 
     def _work(self) -> None:
-        while calls := self._given.get():
+        while given := self._given.get():
+            calls, done = given
             results = [self._result(call) for call in calls]
-            self._loop.call_soon_threadsafe(self._take_back, calls, results)
+            self._loop.call_soon_threadsafe(done.set_result, results)
 
     def _result(self, call: _Call) -> Rows | Exception:
         if call.rows.cancelled():
@@ -96,3 +105,12 @@ class SqliteThread:
             return self._connection.execute(call.statement, call.values).fetchall()
         except Exception as error:
             return error
+
+
+def _tell(rows: asyncio.Future[Rows], result: Rows | Exception) -> None:
+    if rows.done():
+        return  # the caller was cancelled
+    if isinstance(result, Exception):
+        rows.set_exception(result)
+    else:
+        rows.set_result(result)
