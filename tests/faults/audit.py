@@ -15,12 +15,12 @@ from tests.faults.losses import Losses
 from tests.faults.person import BROKEN, Message, Person, Stream
 from tests.faults.scripted import TAG, Script
 
-PATIENCE = 7.5
-"""Seconds within which a thread must take a new message after a fault: less than it takes until a
-sweep unlocks it, so that none has to."""
+PATIENCE = 30.0
+"""Seconds within which a thread must take a new message after a fault that no process died of. No
+sweep unlocks it by then: see `world.NEVER_STALE`."""
 
 RECOVERY = 15.0
-"""The same where a process or its database died."""
+"""The same where a process or its database died: a sweep may have to unlock it."""
 
 _MARK = re.compile(r"<(\S+)>")
 

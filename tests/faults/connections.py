@@ -17,7 +17,7 @@ from tests.databases import DATABASES, DatabaseKind, new_url
 from tests.faults.audit import Audit
 from tests.faults.losses import Losses, Report, Run
 from tests.faults.person import Message, Person, Stream, point
-from tests.faults.running import Job, Size, some, together
+from tests.faults.running import Job, Size, lost_time, some, together
 from tests.faults.scripted import STEPS, Script, chunks_of
 from tests.faults.world import Backstage, World, world
 from tests.model_script import Gate
@@ -138,9 +138,10 @@ async def repeated(strike: Strike) -> Stream | None:
 async def cancelled(strike: Strike) -> Stream | None:
     """The user stops the answer."""
     stream = await strike.begin()
-    begun = time.monotonic()
-    state = await strike.person.cancel(stream.turn_id)
-    seconds = time.monotonic() - begun
+    async with lost_time() as lost:
+        begun = time.monotonic()
+        state = await strike.person.cancel(stream.turn_id)
+        seconds = time.monotonic() - begun - lost()
     again = await strike.person.cancel(stream.turn_id)
     await stream.read()
     if seconds > CANCEL_WITHIN or state["state"] not in ("cancelled", "completed"):

@@ -31,6 +31,9 @@ REPLICA = "kill -9 beside a replica"
 TERM = "SIGTERM, time to finish"
 SHORT_TERM = "SIGTERM, cut off"
 
+SWEPT = "ended for a process that did not"
+"""What a server logs of a turn that another one left without an end."""
+
 DRAIN = {TERM: "50s", SHORT_TERM: "200ms"}
 
 
@@ -50,6 +53,7 @@ class Deployment:
         sections["plugins"] = {"anonymous_auth": {"user_header": "X-User"}, **sections["plugins"]}
         sections["server"] = {"drain": drain}
         sections["turns"] = {"disconnect": {"policy": "continue"}}
+        sections["log"] = {"level": "warning"}
         (self.folder / "settings.yaml").write_text(yaml.safe_dump(sections))
 
     @asynccontextmanager
@@ -128,6 +132,8 @@ async def _lane(deployment: Deployment, fault: str, strikes: int, report: Report
     for number in range(strikes + 1):
         async with deployment.started() as (server, session):
             await _look_back(deployment, fault, victims, session, report)
+            if fault in DRAIN and SWEPT in server.said:
+                victims[0].losses.add("locked", f"a sweep had to end a turn: {server.said}")
             if number < strikes:
                 victims = await deployment.crowd(session)
                 await _strike(deployment, fault, victims, server)

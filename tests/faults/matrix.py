@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import logging
 import sys
 import tempfile
@@ -89,6 +90,9 @@ async def run(
         say(f"{name}, {kind}: {len(made.runs)} turns in {seconds:.0f} s, {len(made.losses)} losses")
 
     postgres()
+    # Looking for garbage among what was imported would hold up the servers of this process
+    gc.collect()
+    gc.freeze()
     waiting = [
         make(name, runs, kind) for name, runs in WAITING.items() for kind in plan.get(name, ())
     ]

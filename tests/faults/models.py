@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from tests.databases import DatabaseKind, new_url
 from tests.faults.audit import Audit
@@ -16,20 +18,22 @@ from tests.faults.scripted import STEPS, Script, chunks_of
 from tests.faults.world import Backstage, World, world
 from tests.model_script import Break, End, Failure, Gate
 
-LIMITS = {"limits": {"silence": "3s"}}
+SILENT = {"limits": {"silence": "5s"}}
 
 
 @dataclass(frozen=True)
 class ModelFault:
     """A fault of the model; `script` makes it at a step and a chunk of it.
 
-    `recovers` is whether the turn is to end well all the same.
+    `recovers` is whether the turn is to end well all the same, `turns` the
+    settings that it needs.
     """
 
     name: str
     script: Callable[[int, int], Script]
     recovers: bool = False
     begins_only: bool = False
+    turns: dict[str, Any] = field(default_factory=dict)
 
     def places(self) -> Iterator[tuple[int, int]]:
         """Yield each step and chunk at which the fault can come."""
@@ -46,7 +50,9 @@ def _failing(status: int, times: int, step: int, _chunk: int) -> Script:
 MODEL_FAULTS = (
     ModelFault("model breaks off", lambda step, n: Script(at=(step, n), stop=Break())),
     ModelFault("model ends early", lambda step, n: Script(at=(step, n), stop=End())),
-    ModelFault("model falls silent", lambda step, n: Script(at=(step, n), stop=Gate())),
+    ModelFault(
+        "model falls silent", lambda step, n: Script(at=(step, n), stop=Gate()), turns=SILENT
+    ),
     ModelFault("model answers 503 once", partial(_failing, 503, 1), True, True),
     ModelFault("model answers 429 once", partial(_failing, 429, 1), True, True),
     ModelFault("model answers 500 always", partial(_failing, 500, 9), False, True),
@@ -58,13 +64,17 @@ async def model_runs(
     stage: Backstage, kind: DatabaseKind, where: Path, size: Size, random: Random
 ) -> Report:
     """Let the model fail at every chunk of its answers."""
-    async with world(stage, new_url(kind, where), turns=LIMITS) as here:
-        jobs = [
-            Job(fault.name, kind, partial(_run, here, kind, fault, place, number))
-            for fault in MODEL_FAULTS
-            for number, place in enumerate(some(list(fault.places()), size, random))
-        ]
-        return Report(await together(jobs))
+    report = Report()
+    url = new_url(kind, where)
+    for turns, faults in groupby(MODEL_FAULTS, key=lambda fault: fault.turns):
+        async with world(stage, url, turns=turns) as here:
+            jobs = [
+                Job(fault.name, kind, partial(_run, here, kind, fault, place, number))
+                for fault in faults
+                for number, place in enumerate(some(list(fault.places()), size, random))
+            ]
+            report.runs += await together(jobs)
+    return report
 
 
 async def _run(

@@ -37,6 +37,8 @@ sys.stdin.read()
 connection.execute("ROLLBACK")
 """
 
+TURNS = {"disconnect": {"policy": "continue"}, "stale": "8s"}
+
 Outage = Callable[[float], Awaitable[None]]
 
 
@@ -59,7 +61,7 @@ async def _stopped(stage: Backstage, size: Size, random: Random) -> Report:
             await asyncio.sleep(seconds)
             await front.open()
 
-        async with world(stage, url, turns={"disconnect": {"policy": "continue"}}) as here:
+        async with world(stage, url, turns=TURNS) as here:
             for _ in range(size.outages):
                 seconds = random.choice((0.0, random.uniform(0.1, 2.0)))
                 await _round(here, "postgresql", STOPPED, outage, seconds, size, random, report)
@@ -76,8 +78,7 @@ async def _locked(stage: Backstage, where: Path, size: Size, random: Random) -> 
         async with _lock(file):
             await asyncio.sleep(seconds)
 
-    turns = {"disconnect": {"policy": "continue"}}
-    async with world(stage, url + timeout, turns=turns) as here:
+    async with world(stage, url + timeout, turns=TURNS) as here:
         for _ in range(size.outages):
             for fault, seconds in ((LOCKED_SHORT, BUSY / 3), (LOCKED_LONG, BUSY * 3)):
                 await _round(here, "sqlite", fault, outage, seconds, size, random, report)

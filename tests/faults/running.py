@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import traceback
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from random import Random
 from typing import TypeVar
@@ -14,6 +16,7 @@ from tests.faults.losses import Losses, Run
 T = TypeVar("T")
 
 AT_ONCE = 6
+_TICK = 0.01
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,28 @@ def some(points: Sequence[T], size: Size, random: Random) -> list[T]:
     if size.points is None or size.points >= len(points):
         return list(points) * size.repeats
     return random.sample(points, size.points)
+
+
+@asynccontextmanager
+async def lost_time() -> AsyncIterator[Callable[[], float]]:
+    """Count the seconds that this process had to wait for the processor while the block runs.
+
+    Servers that run in it lose them too, through no fault of their own.
+    """
+    lost = 0.0
+
+    async def count() -> None:
+        nonlocal lost
+        while True:
+            begun = time.monotonic()
+            await asyncio.sleep(_TICK)
+            lost += time.monotonic() - begun - _TICK
+
+    counting = asyncio.create_task(count())
+    try:
+        yield lambda: lost
+    finally:
+        counting.cancel()
 
 
 @dataclass(frozen=True)
