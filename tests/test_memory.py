@@ -91,10 +91,12 @@ async def test_an_ended_turn_leaves_its_events_alone(
 
 
 def test_what_is_not_used_is_not_loaded() -> None:
-    """Megabytes each: what checks a tool's arguments, LiteLLM, and a writer for each event."""
+    """Megabytes each: what checks a tool's arguments, LiteLLM, PostgreSQL's driver, and a writer
+    for each event."""
     program = """
 import sys
-import chatkit.types, chatkit_server.serve, chatkit_server.partial as partial
+import chatkit.types, chatkit_plugins.tortoise_store, chatkit_server.serve
+import chatkit_server.partial as partial
 from datetime import UTC, datetime
 from chatkit_server.partial import Partial
 from chatkit_server.wire import ChatKitWire
@@ -108,7 +110,7 @@ assert Partial(items=[item]).dump()
 assert not [event for event in events if event.__pydantic_complete__]
 assert not chatkit.types.ThreadItemUpdatedEvent.__pydantic_complete__
 assert not partial._ITEM.pydantic_complete
-print([name for name in ("jsonschema", "litellm") if name in sys.modules])
+print([name for name in ("asyncpg", "jsonschema", "litellm") if name in sys.modules])
 """
     command = [sys.executable, "-W", "ignore", "-c", program]
     done = subprocess.run(command, capture_output=True, text=True)

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
-import asyncpg
 from tortoise import exceptions as orm
 from tortoise.backends.base.client import BaseDBAsyncClient, TransactionalDBClient
 from tortoise.context import TortoiseContext, set_global_context
@@ -16,6 +15,7 @@ from tortoise.context import TortoiseContext, set_global_context
 from chatkit_server import SettingsError, Unavailable
 
 from . import schema
+from .failures import failures_of
 from .schema import Apps
 from .sql import for_sqlite
 from .sqlite import SqliteThread
@@ -24,19 +24,6 @@ from .url import Address
 log = logging.getLogger(__name__)
 
 Run = Callable[[str, Sequence[Any]], Awaitable[list[dict[str, Any]]]]
-
-_WRONG_USER = (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError)
-_NO_DATABASE = (orm.DBConnectionError, asyncpg.InvalidCatalogNameError)
-_FAILURES = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, sqlite3.Error)
-# While it runs: the server is gone or full, or the file is locked for too long.
-_OUT_OF_REACH = (
-    OSError,
-    sqlite3.OperationalError,
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-)
 
 
 class Database:
@@ -49,6 +36,7 @@ class Database:
 
     def __init__(self, address: Address) -> None:
         self.address = address
+        self._failures = failures_of(sqlite=address.is_sqlite)
         self._apps: Apps = {}
         self._context: TortoiseContext | None = None
         self._thread: SqliteThread | None = None
@@ -149,7 +137,7 @@ class Database:
         """Raise `Unavailable` where the database cannot be reached."""
         try:
             yield
-        except _OUT_OF_REACH as error:
+        except self._failures.reach as error:
             raise self._unavailable(error) from error
         except orm.OperationalError as error:
             # Tortoise gives PostgreSQL's errors this name only where a statement was wrong.
@@ -195,16 +183,16 @@ class Database:
             raise SettingsError(
                 self._told("it did not answer within the connect_timeout")
             ) from error
-        except _WRONG_USER as error:
+        except self._failures.user as error:
             user = self.address.credentials["user"]
             raise SettingsError(
                 self._told(f"it refused the user or the password of {user!r}")
             ) from error
-        except _NO_DATABASE as error:
+        except self._failures.database as error:
             raise SettingsError(self._told("there is no such database; create it first")) from error
         except (orm.ConfigurationError, ImportError) as error:
             raise SettingsError(f"an app of the hook `tortoise_apps`: {error}") from error
-        except (*_FAILURES, orm.OperationalError, orm.IntegrityError) as error:
+        except self._failures.start as error:
             raise SettingsError(self._told(" ".join(str(error).split()))) from error
 
     def _told(self, reason: str) -> str:
