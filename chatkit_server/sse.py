@@ -27,9 +27,6 @@ class EventStream(EventSourceResponse):
     A client that does not read for `patience` seconds is dropped.
     """
 
-    # They go with the first event, which comes before the model is asked
-    _send_headers_immediately = False
-
     def __init__(self, log: EventLog, silence: float, patience: float = 120.0) -> None:
         super().__init__(
             allow_all_methods=True,
