@@ -7,7 +7,6 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from copy import copy
-from dataclasses import replace
 
 from agents import Agent, Runner, TResponseInputItem, Usage
 from chatkit.store import Store
@@ -193,6 +192,8 @@ class Engine:
             operation=plan.operation,
             message=plan.message,
             locale=plan.locale,
+            # A copy costs less than new ones, which are validated
+            model_settings=copy(self._agent.model_settings),
         )
         turn.request_context = StoreContext(plan.user, turn.id, attempt=1)
         limits = self.settings.turns.limits
@@ -211,7 +212,7 @@ class Engine:
         agent = await self.hooks.first("agent", turn=turn) or self._default_agent(turn)
         turn.model = picked or agent.model or self.settings.agent.model
         turn.instructions = agent.instructions if isinstance(agent.instructions, str) else None
-        turn.model_settings = replace(agent.model_settings)
+        turn.model_settings = copy(agent.model_settings)
         turn.tools = list(agent.tools)
         turn.mcp_servers = [*agent.mcp_servers, *self.servers.servers]
         turn.input = await self._input(work.plan, turn)

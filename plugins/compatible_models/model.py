@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, closing
 from contextvars import Context
 from copy import copy
-from dataclasses import replace
 from typing import Any, cast
 
 import aiohttp
@@ -44,7 +43,9 @@ class ChatModel(OpenAIChatCompletionsModel, DirectModel):
         **kwargs: Any,
     ) -> Any:
         if self._usage and model_settings.include_usage is None:
-            model_settings = replace(model_settings, include_usage=True)
+            # not `replace`, which validates all of them
+            model_settings = copy(model_settings)
+            model_settings.include_usage = True
         watch = self._timeouts.watch()
         answer = await watch.answer(
             super()._fetch_response(system_instructions, input, model_settings, *args, **kwargs)
