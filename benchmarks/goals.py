@@ -27,12 +27,16 @@ NOISE = 1.03
 
 @dataclass(frozen=True)
 class Goal:
-    """A goal: `most` is the limit, `figure` what was measured, in the same unit."""
+    """A goal: `most` is the limit, `figure` what was measured, in the same unit.
+
+    `why` says where the figure comes from, for the case that it is too much.
+    """
 
     words: str
     figure: float
     most: float
     unit: str = "times"
+    why: str = ""
 
     @property
     def reached(self) -> bool:
@@ -44,8 +48,39 @@ def goals(results: Results) -> list[Goal]:
     """Return the goals whose figures were measured."""
     found = [*_tokens(results), *_turns(results), *_waiting(results), *_memory(results)]
     return [
-        Goal(words, figure, most, unit) for words, figure, most, unit in found if figure is not None
+        Goal(words, figure, most, unit, _why(words))
+        for words, figure, most, unit in found
+        if figure is not None
     ]
+
+
+_TURN = "a turn's own cost is part of each of its tokens"
+_WHY = {
+    "CPU per token, tokens one by one: by the floor's": (
+        f"{_TURN}, and the floor has no turns. Without it: the line above."
+    ),
+    "CPU per token, tokens at once: by the floor's": (
+        f"{_TURN}, and the floor has no turns. Without it: the line above."
+    ),
+    "CPU per token, tokens one by one: by the official SDK's": (
+        f"reading and writing sockets for each token costs what it costs the floor; {_TURN}."
+    ),
+    "CPU per token, tokens at once: by the official SDK's": (
+        f"{_TURN}; below is what it consists of."
+    ),
+    "First token after the floor's, p50 of 50 chats at once": (
+        "50 turns begin at the same moment and get on together, so that the first tokens come when "
+        "nearly all of them have done what is before it: a third of what a turn of one token costs."
+    ),
+    "Memory of an open, idle stream": (
+        "two connections with their buffers, the Agents SDK's run with its tasks, queues, tools "
+        "and messages, and the turn itself."
+    ),
+}
+
+
+def _why(words: str) -> str:
+    return _WHY.get(words, "")
 
 
 Found = Iterator[tuple[str, float | None, float, str]]

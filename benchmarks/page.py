@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .machine import described
 from .parts import Size
-from .report import chart, comparison, goal_table, many
+from .report import chart, comparison, goal_table, many, unreached
 from .results import Results
 
 CHART = "performance.svg"
@@ -56,7 +56,9 @@ clients on one machine: a turn's time by the time that the model took for it. Th
 
 {goals}
 
-A long thread has {long} items, a short one {short}.
+A long thread has {long} items, a short one {short}. Where a goal is not reached:
+
+{unreached}
 
 ## The servers
 
@@ -105,6 +107,7 @@ def write_page(
         comparison=comparison(results),
         many=many(results),
         goals=goal_table(results),
+        unreached=unreached(results) or "- All are reached.",
         tokens=tokens,
         paced=size.paced_chats,
         streams=f"{size.streams:,}",

@@ -100,6 +100,13 @@ def goal_table(results: Results) -> str:
     return table(["goal", "measured", "at most", "reached"], rows) if rows else ""
 
 
+def unreached(results: Results) -> str:
+    """Return why goals were not reached, as a list; "" if all were."""
+    return "\n".join(
+        f"- {goal.words}: {goal.why}" for goal in goals(results) if goal.why and not goal.reached
+    )
+
+
 def profile_table(profile: Profile, tokens: int, longest: int = 25) -> str:
     """Return where the time of a token goes, by package and by function, in µs of each token."""
     token = profile.cpu / tokens * 1e6

@@ -7,7 +7,7 @@ import json
 import logging
 import random
 import ssl
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from contextvars import Context
 from copy import copy
 from functools import cache, cached_property
@@ -159,8 +159,15 @@ class _Pool:
 
         A connection keeps the context that it was made in, and a turn's has all of the turn.
         """
-        asking = self._session.post(self._url, **options)
-        return await asyncio.create_task(_awaited(asking), context=Context())
+        asking = asyncio.create_task(self._post(options), context=Context())
+        try:
+            return await asking
+        except asyncio.CancelledError:
+            asking.add_done_callback(_close)
+            raise
+
+    async def _post(self, options: dict[str, Any]) -> aiohttp.ClientResponse:
+        return await self._session.post(self._url, **options)
 
     @cached_property
     def _session(self) -> aiohttp.ClientSession:
@@ -188,8 +195,10 @@ class _Pool:
         await self._session.close()
 
 
-async def _awaited(response: Awaitable[aiohttp.ClientResponse]) -> aiohttp.ClientResponse:
-    return await response
+def _close(asked: asyncio.Task[aiohttp.ClientResponse]) -> None:
+    """Close a response that came as nobody waited for it any more."""
+    if not asked.cancelled() and asked.exception() is None:
+        asked.result().close()
 
 
 def _proxy(url: URL) -> str | None:

@@ -16,7 +16,7 @@ from chatkit_plugins.compatible_models import PRESETS, Config, Plugin
 from chatkit_server import Settings, SettingsError, failures
 from chatkit_server.plugins import Hooks, load_plugins
 from chatkit_server.settings import Source, validate
-from tests.model_server import Call, ModelServer
+from tests.model_server import Call, Gate, ModelServer
 from tests.plugins import model_checks as checks
 
 
@@ -238,3 +238,21 @@ async def test_a_kept_connection_keeps_nothing_of_the_turn(
     assert known() is None
     await checks.run(models.get_model("any"))
     assert len(server.connections) == 1
+
+
+async def test_an_answer_that_nobody_waits_for_is_closed(
+    server: ModelServer, models: ModelProvider
+) -> None:
+    for loops in range(12):
+        gate = Gate()
+        server.reply("One", gate, "two")
+        asking = asyncio.create_task(checks.run(models.get_model("any")))
+        for _ in range(loops):
+            await asyncio.sleep(0.001)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        gate.open()
+        server.script.clear()
+    gc.collect()
+    assert (await checks.run(models.get_model("any"))).result.final_output
