@@ -256,3 +256,21 @@ async def test_an_answer_that_nobody_waits_for_is_closed(
         server.script.clear()
     gc.collect()
     assert (await checks.run(models.get_model("any"))).result.final_output
+
+
+async def test_an_endpoint_behind_a_proxy(
+    server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", server.url.removesuffix("/v1"))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    behind = provider(server, base_url="http://models.invalid/v1")
+    assert (await checks.run(behind.get_model("any"))).result.final_output
+    assert server.requests[0].headers["Host"] == "models.invalid"
+    await behind.aclose()
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        direct = provider(server, base_url=f"http://127.0.0.1:{closed.getsockname()[1]}/v1")
+        told = await checks.failure(direct.get_model("any"))
+        await direct.aclose()
+    assert told.message == failures.NO_CONNECTION
+    assert len(server.requests) == 1
