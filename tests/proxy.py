@@ -98,10 +98,11 @@ class Proxy:
         await self._server.wait_closed()
 
     async def passed(self, text: bytes) -> None:
-        """Wait until a stream has brought this."""
+        """Wait until a stream has brought this, and its client had time to read it."""
         while not any(text in body for body in self.bodies):
             self._news.clear()
             await self._news.wait()
+        await asyncio.sleep(READING)
 
     def hang_up(self) -> None:
         """Close all connections as they are."""

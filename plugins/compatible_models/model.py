@@ -106,7 +106,8 @@ class _Reader:
     """Reads an answer in a task of its own, which hands over all chunks but those of text.
 
     Whoever takes the chunks has some dozens of calls under way, through each of which every piece
-    of text would come if it were read there.
+    of text would come if it were read there. While he is busy, text waits with the other chunks, so
+    that nothing is said out of order; nor is anything left unread when the connection breaks.
     """
 
     def __init__(
@@ -115,24 +116,38 @@ class _Reader:
         self._response = response
         self._watch = watch
         self._short_cut = short_cut
-        self._taken: asyncio.Queue[Chunk | None] = asyncio.Queue()
+        self._read: asyncio.Queue[Chunk | None] = asyncio.Queue()
+        self._waited_for = False
         self._last: Chunk = {}
 
     async def chunks(self) -> AsyncGenerator[Chunk]:
-        """Yield the chunks, those of text put together where the short cut took them."""
+        """Yield the chunks, those of text put together where the short cut took them.
+
+        Raises `openai.APIError` for a chunk that tells of an error.
+        """
         # Clocks and connections outlive the turn, and would keep all that is in its context
-        reading = asyncio.create_task(self._read(), context=Context())
-        reading.add_done_callback(lambda _: self._taken.put_nowait(None))
+        reading = asyncio.create_task(self._read_on(), context=Context())
+        reading.add_done_callback(lambda _: self._hand_over(None))
         try:
-            while (chunk := await self._taken.get()) is not None:
-                yield chunk
-                self._taken.task_done()
+            while (chunk := await self._next()) is not None:
+                if error := chunk.get("error"):
+                    raise self._told(error)
+                if not self._was_taken(chunk):
+                    if held := self._held():
+                        yield held
+                    yield chunk
             await reading
+            if held := self._held():
+                yield held
         finally:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
 
-    async def _read(self) -> None:
+    async def _next(self) -> Chunk | None:
+        self._waited_for = self._read.empty()
+        return await self._read.get()
+
+    async def _read_on(self) -> None:
         parser, content = Parser(), self._response.content
         try:
             self._refuse_what_is_no_stream()
@@ -142,38 +157,43 @@ class _Reader:
                         block = await content.readany()
                     if not block:
                         break
-                    for chunk in parser.feed(block):
-                        await self._take(chunk)
+                    if chunks := parser.feed(block):
                         silence.broken()
-            await self._hand_over_text()
+                    self._heard(chunks)
+        except aiohttp.ClientError:
+            # What came before the break is there, but aiohttp gives it to nobody any more
+            self._heard(parser.feed(content._read_nowait(-1)))
+            raise
         finally:
             # A connection whose answer was not read to its end is closed by that
             self._response.release()
+
+    def _heard(self, chunks: list[Chunk]) -> None:
+        for chunk in chunks:
+            if not (self._waited_for and self._was_taken(chunk)):
+                self._hand_over(chunk)
 
     def _refuse_what_is_no_stream(self) -> None:
         told = self._response.headers.get("content-type", "event-stream")
         if "event-stream" not in told:
             raise ModelBehaviorError("the endpoint answered with something other than a stream")
 
-    async def _take(self, chunk: Chunk) -> None:
-        if chunk.get("error"):
-            raise self._told(chunk["error"])
-        if self._short_cut is not None:
-            text = only_text(chunk)
-            if text and self._short_cut.take(text):
-                self._last = chunk
-                return
-            await self._hand_over_text()
-        await self._hand_over(chunk)
+    def _hand_over(self, chunk: Chunk | None) -> None:
+        self._waited_for = False
+        self._read.put_nowait(chunk)
 
-    async def _hand_over_text(self) -> None:
-        if self._short_cut is not None and (held := self._short_cut.held()):
-            await self._hand_over(with_text(self._last, held))
+    def _was_taken(self, chunk: Chunk) -> bool:
+        """Whether the chunk is nothing but text, and the short cut took that."""
+        text = only_text(chunk) if self._short_cut is not None else None
+        if not text or self._short_cut is None or not self._short_cut.take(text):
+            return False
+        self._last = chunk
+        return True
 
-    async def _hand_over(self, chunk: Chunk) -> None:
-        """Give a chunk away, and wait until it was used: what comes next is said after it."""
-        self._taken.put_nowait(chunk)
-        await self._taken.join()
+    def _held(self) -> Chunk | None:
+        """Return the text that was taken since, in one chunk."""
+        held = self._short_cut.held() if self._short_cut is not None else ""
+        return with_text(self._last, held) if held else None
 
     def _told(self, error: Any) -> openai.APIError:
         message = error.get("message") if isinstance(error, dict) else None
