@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
+import openai
 import pytest
-from agents import Agent, Model, RunConfig, Runner, function_tool
+from agents import (
+    Agent,
+    Model,
+    ModelSettings,
+    OpenAIChatCompletionsModel,
+    RunConfig,
+    Runner,
+    function_tool,
+)
+from agents.exceptions import ModelRefusalError
 from agents.items import TResponseStreamEvent
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import TestServer
 from chatkit_plugins.compatible_models import Config, Plugin
 from chatkit_plugins.compatible_models.chunks import Parser
 
 from chatkit_server import DirectModel
+from chatkit_server.failures import explain
 from tests.model_script import Part
 from tests.model_server import (
     KEEP_ALIVE,
     Call,
+    Error,
     ModelServer,
     Reasoning,
     Refusal,
@@ -71,7 +87,12 @@ class Heard:
 async def run(server: ModelServer, model: Model, parts: list[tuple[Part, ...]]) -> Any:
     server.script.extend(Reply(part) for part in parts)
     result = Runner.run_streamed(
-        Agent(name="a", model=model, tools=[add]),
+        Agent(
+            name="a",
+            model=model,
+            tools=[add],
+            model_settings=ModelSettings(include_usage=True),
+        ),
         "Go",
         run_config=RunConfig(tracing_disabled=True),
     )
@@ -91,7 +112,13 @@ def without_ids(value: Any) -> Any:
 @pytest.fixture
 async def model(model_server: ModelServer) -> AsyncIterator[DirectModel]:
     """A model of the server, as the plugin gives it."""
-    config = Config.model_validate({"endpoints": {"test": {"base_url": model_server.url}}})
+    async with ours(model_server.url) as model:
+        yield model
+
+
+@asynccontextmanager
+async def ours(url: str) -> AsyncIterator[DirectModel]:
+    config = Config.model_validate({"endpoints": {"test": {"base_url": url}}})
     provider = Plugin(config).model_providers()["test"]
     model = provider.get_model("any")
     assert isinstance(model, DirectModel)
@@ -99,13 +126,20 @@ async def model(model_server: ModelServer) -> AsyncIterator[DirectModel]:
     await provider.aclose()
 
 
-@pytest.mark.parametrize("name", STREAMS)
-async def test_both_ways_give_the_same(
-    model: DirectModel, model_server: ModelServer, name: str
-) -> None:
-    long_way, events = await run(model_server, model, STREAMS[name])
+@asynccontextmanager
+async def theirs(url: str) -> AsyncIterator[Model]:
+    """The Agents SDK's own model, on OpenAI's client."""
+    async with openai.AsyncOpenAI(base_url=url, api_key="none", max_retries=0) as client:
+        yield OpenAIChatCompletionsModel("any", client)
+
+
+async def compare(server: ModelServer, url: str, parts: list[tuple[Part, ...]]) -> None:
+    """Run the same answers through the SDK's own model and the short way of ours."""
     heard = Heard()
-    short_way, _ = await run(model_server, model.to(heard), STREAMS[name])
+    async with theirs(url) as model:
+        long_way, events = await run(server, model, parts)
+    async with ours(url) as model:
+        short_way, _ = await run(server, model.to(heard), parts)
     raw = [event.data for event in events if event.type == "raw_response_event"]
     pieces = [event.delta for event in raw if event.type == "response.output_text.delta"]
     others = [event.type for event in raw if event.type != "response.output_text.delta"]
@@ -114,9 +148,69 @@ async def test_both_ways_give_the_same(
     assert without_ids(short_way.to_input_list()) == without_ids(long_way.to_input_list())
     assert short_way.final_output == long_way.final_output
     assert short_way.context_wrapper.usage == long_way.context_wrapper.usage
-    history = [json.loads(json.dumps(r.body["messages"])) for r in model_server.requests]
+    history = [json.loads(json.dumps(r.body["messages"])) for r in server.requests]
     half = len(history) // 2
+    assert half == len(parts)
     assert without_ids(history[:half]) == without_ids(history[half:])
+
+
+@pytest.mark.parametrize("name", STREAMS)
+async def test_both_ways_give_the_same(model_server: ModelServer, name: str) -> None:
+    await compare(model_server, model_server.url, STREAMS[name])
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+@pytest.mark.parametrize("name", ["text and calls", "words of the world"])
+async def test_both_ways_give_the_same_however_the_bytes_come(
+    model_server: ModelServer, name: str, size: int
+) -> None:
+    async with TestServer(dribbling(model_server.url, size)) as between:
+        await compare(model_server, str(between.make_url("/v1")), STREAMS[name])
+
+
+@pytest.mark.parametrize(
+    ("parts", "kind"),
+    [
+        ((Refusal("I may not."),), ModelRefusalError),
+        (("One ", Error("overloaded")), openai.APIError),
+    ],
+)
+async def test_both_ways_fail_with_the_same(
+    model_server: ModelServer, parts: tuple[Part, ...], kind: type[Exception]
+) -> None:
+    heard = Heard()
+    async with theirs(model_server.url) as model:
+        with pytest.raises(kind) as long_way:
+            await run(model_server, model, [parts])
+    async with ours(model_server.url) as model:
+        with pytest.raises(kind) as short_way:
+            await run(model_server, model.to(heard), [parts])
+    assert type(short_way.value) is type(long_way.value)
+    assert explain(short_way.value).message == explain(long_way.value).message
+
+
+def dribbling(url: str, size: int) -> web.Application:
+    """A server before the model server, whose answers come in blocks of so many bytes."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        body = await request.read()
+        async with (
+            ClientSession() as session,
+            session.post(
+                f"{url}/chat/completions", data=body, headers={"Content-Type": "application/json"}
+            ) as asked,
+        ):
+            whole = await asked.read()
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        for start in range(0, len(whole), size):
+            await response.write(whole[start : start + size])
+            await asyncio.sleep(0)
+        return response
+
+    app = web.Application()
+    app.router.add_post("/v1/chat/completions", answer)
+    return app
 
 
 async def test_text_takes_the_short_way(model: DirectModel, model_server: ModelServer) -> None:
