@@ -55,9 +55,22 @@ async def test_a_stream_that_falls_silent() -> None:
 async def test_the_reader_may_take_its_time() -> None:
     pieces = QUICK.watch().pieces(Pieces(1, 2))
     assert await anext(pieces) == 1
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.1)
     assert await anext(pieces) == 2
-    await pieces.aclose()
+    async with asyncio.timeout(10) as guard:
+        with pytest.raises(TimeoutError, match=r"silent for 0\.02 s"):
+            await anext(pieces)
+    assert not guard.expired()
+
+
+async def test_silence_may_be_much_shorter_than_the_wait_for_the_first_piece() -> None:
+    timeouts = ModelTimeouts.model_validate({"first_byte": "1h", "silence": "20ms"})
+    pieces = timeouts.watch().pieces(Pieces(1))
+    assert await anext(pieces) == 1
+    async with asyncio.timeout(10) as guard:
+        with pytest.raises(TimeoutError, match=r"silent for 0\.02 s"):
+            await anext(pieces)
+    assert not guard.expired()
 
 
 async def test_a_reader_that_leaves_closes_the_stream() -> None:

@@ -213,6 +213,38 @@ def dribbling(url: str, size: int) -> web.Application:
     return app
 
 
+class Slow(Heard):
+    """Takes its time for the text that begins a message, and remembers the order of all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.order: list[str] = []
+
+    def text(self, text: str) -> None:
+        self.order.append(text)
+
+    async def event(self, event: TResponseStreamEvent) -> None:
+        if event.type == "response.output_text.delta":
+            await asyncio.sleep(0.02)
+        self.order.append(event.delta if event.type == "response.output_text.delta" else event.type)
+
+
+async def test_text_waits_for_what_came_before_it() -> None:
+    call = Call("add", {"a": 1, "b": 2})
+    parts: list[tuple[Part, ...]] = [("One ", "two ", call, "three ", "four."), ("Done.",)]
+    # The next piece is there while the one before is still being told
+    async with ModelServer(delay=0.005) as server:
+        async with theirs(server.url) as long_way:
+            _, events = await run(server, long_way, parts)
+        told = [event.data for event in events if event.type == "raw_response_event"]
+        slow = Slow()
+        async with ours(server.url) as model:
+            await run(server, model.to(slow), parts)
+    assert slow.order == [
+        event.delta if event.type == "response.output_text.delta" else event.type for event in told
+    ]
+
+
 async def test_text_takes_the_short_way(model: DirectModel, model_server: ModelServer) -> None:
     heard = Heard()
     words = tuple(f"word{i} " for i in range(100))

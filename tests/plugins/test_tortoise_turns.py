@@ -20,6 +20,7 @@ from tortoise.transactions import in_transaction
 from chatkit_server import (
     BadRequest,
     Beat,
+    SettingsError,
     StoreContext,
     TakenOver,
     TurnRecord,
@@ -397,6 +398,15 @@ async def test_one_server_at_a_time_is_alone_with_a_file(tmp_path: Path) -> None
             pass
         with present(file) as second:
             assert second is None
+
+
+async def test_a_server_that_cannot_be_seen_does_not_start(tmp_path: Path) -> None:
+    file = tmp_path / "chatkit.db"
+    # root may read all files; nobody can open a folder as one
+    (tmp_path / "chatkit.db-lock").mkdir()
+    told = r"cannot open .*chatkit\.db-lock: .* must be able"
+    with pytest.raises(SettingsError, match=told), present(file):
+        pass
 
 
 async def test_the_time_is_in_seconds_and_the_same_for_all(url: str) -> None:
