@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -18,7 +19,7 @@ from . import schema
 from .failures import failures_of
 from .schema import Apps
 from .sql import for_sqlite
-from .sqlite import SqliteThread
+from .sqlite import SqliteThread, connect
 from .url import Address
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ class Database:
         self._failures = failures_of(sqlite=address.is_sqlite)
         self._apps: Apps = {}
         self._context: TortoiseContext | None = None
+        self._file: sqlite3.Connection | None = None
         self._thread: SqliteThread | None = None
 
     def add(self, apps: Apps) -> None:
@@ -54,10 +56,12 @@ class Database:
         context.__enter__()
         try:
             with self._explained():
-                self._try_file()
+                await self._open_file()
                 await context.init(config=self._config())
                 await self._client.execute_query("SELECT 1")
-                self._thread = self._open_thread()
+                if self._file is not None:
+                    alone = self._client.acquire_connection
+                    self._thread = SqliteThread(self._file, alone)
             # The first application of the process keeps the place.
             with suppress(orm.ConfigurationError):
                 set_global_context(context)
@@ -65,19 +69,24 @@ class Database:
             await self.close()
             raise
 
-    def _open_thread(self) -> SqliteThread | None:
-        """Connect a second time to a SQLite file, for all that is no transaction."""
-        if self.address.file is None:
-            return None
-        alone = self._client.acquire_connection
-        return SqliteThread(self.address.file, self.address.pragmas, alone)
+    async def _open_file(self) -> None:
+        """Open a SQLite file, once more than Tortoise does, for all that is no transaction.
+
+        This comes first: aiosqlite would leave a thread behind that prints a traceback when the
+        process ends, where a file cannot be opened.
+        """
+        if self.address.file is not None:
+            self._file = await asyncio.to_thread(connect, self.address.file, self.address.pragmas)
 
     async def close(self) -> None:
         """Close all connections."""
         context, self._context = self._context, None
         thread, self._thread = self._thread, None
+        file, self._file = self._file, None
         if thread is not None:
             await thread.close()
+        if file is not None:
+            file.close()
         if context is None:
             return
         await context.close_connections()
@@ -151,14 +160,6 @@ class Database:
         if self._context is None:
             raise RuntimeError("the database is not open: the server is not running")
         return self._context.db()
-
-    def _try_file(self) -> None:
-        """Raise `sqlite3.Error` for a file that cannot be opened.
-
-        aiosqlite would leave a thread behind that prints a traceback when the process ends.
-        """
-        if self.address.file:
-            sqlite3.connect(self.address.file).close()
 
     def _config(self) -> dict[str, Any]:
         connection = {"engine": self.address.engine, "credentials": self.address.credentials}

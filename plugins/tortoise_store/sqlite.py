@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -18,12 +19,49 @@ Results = list[Rows | Exception]
 _STATEMENTS_KEPT = 256
 """Prepared statements that a connection keeps: more than the plugin has."""
 
+_PAUSE = 0.01
+"""Seconds between two tries to set up a file that another process sets up."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Call:
     statement: str
     values: Sequence[Any]
     rows: asyncio.Future[Rows]
+
+
+def connect(file: Path, pragmas: Mapping[str, Any]) -> sqlite3.Connection:
+    """Open a file, wait for others that open it too, and return a connection for any thread.
+
+    Raises `sqlite3.Error`, that of a locked file after the `busy_timeout` of the pragmas, in
+    milliseconds. SQLite itself does not wait where two turn a new file to WAL. While a connection
+    is open, all others find that done.
+    """
+    deadline = time.monotonic() + float(pragmas.get("busy_timeout", 0)) / 1000
+    while True:
+        connection = sqlite3.connect(
+            file,
+            isolation_level=None,
+            cached_statements=_STATEMENTS_KEPT,
+            check_same_thread=False,
+        )
+        try:
+            for name, value in pragmas.items():
+                connection.execute(f"PRAGMA {name} = {value}")
+        except sqlite3.Error as error:
+            connection.close()
+            if not _is_busy(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            connection.row_factory = sqlite3.Row
+            return connection
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    # The low byte is the kind of error; the others say more of it
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF == sqlite3.SQLITE_BUSY
 
 
 class SqliteThread:
@@ -35,24 +73,15 @@ class SqliteThread:
 
     def __init__(
         self,
-        file: Path,
-        pragmas: Mapping[str, Any],
+        connection: sqlite3.Connection,
         alone: Callable[[], AbstractAsyncContextManager[Any]],
     ) -> None:
-        """Connect; raises `sqlite3.Error`. Statements run while `alone` is held.
+        """Begin. Statements run while `alone` is held; the connection stays the caller's to close.
 
         `alone` keeps them out of transactions on other connections of the process. Of two of
         these, SQLite would refuse the one that has read before and writes after the other.
         """
-        self._connection = sqlite3.connect(
-            file,
-            isolation_level=None,
-            cached_statements=_STATEMENTS_KEPT,
-            check_same_thread=False,
-        )
-        self._connection.row_factory = sqlite3.Row
-        for name, value in pragmas.items():
-            self._connection.execute(f"PRAGMA {name} = {value}")
+        self._connection = connection
         self._alone = alone
         self._loop = asyncio.get_running_loop()
         self._waiting: list[_Call] = []
@@ -62,12 +91,11 @@ class SqliteThread:
         self._thread.start()
 
     async def close(self) -> None:
-        """Close the connection, when what was asked before is done."""
+        """End the thread, when what was asked before is done."""
         if self._handing is not None:
             await self._handing
         self._given.put(None)
         await asyncio.to_thread(self._thread.join)
-        self._connection.close()
 
     async def rows(self, statement: str, values: Sequence[Any]) -> Rows:
         """Run a statement with parameters written `?1`, and return its rows.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from contextvars import copy_context
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chatkit_plugins.tortoise_store.sqlite import SqliteThread
+from chatkit_plugins.tortoise_store.sqlite import SqliteThread, connect
 from tortoise.transactions import in_transaction
 
 from tests.stores import ANN, opened, query, thread
@@ -22,12 +23,14 @@ _PRAGMAS = {"busy_timeout": 100, "journal_mode": "WAL", "synchronous": "NORMAL"}
 @asynccontextmanager
 async def connected(folder: Path) -> AsyncIterator[SqliteThread]:
     """Open a file with a table `t` of one column, of unique values."""
-    sqlite = SqliteThread(folder / "test.db", _PRAGMAS, asyncio.Lock)
+    connection = connect(folder / "test.db", _PRAGMAS)
+    sqlite = SqliteThread(connection, asyncio.Lock)
     await sqlite.rows("CREATE TABLE t (n INTEGER UNIQUE)", ())
     try:
         yield sqlite
     finally:
         await sqlite.close()
+        connection.close()
 
 
 async def numbers(sqlite: SqliteThread) -> list[int]:
@@ -97,6 +100,39 @@ async def test_it_is_set_up_as_the_settings_say(tmp_path: Path) -> None:
     async with connected(tmp_path) as sqlite:
         found = [await sqlite.rows(f"PRAGMA {name}", ()) for name in _PRAGMAS]
         assert [tuple(row) for (row,) in found] == [(100,), ("wal",), (1,)]
+
+
+def test_a_new_file_may_be_opened_by_many_at_once(tmp_path: Path) -> None:
+    # Without waiting for each other, about one in fifty of these files is refused to somebody
+    for number in range(100):
+        problems: list[Exception] = []
+        together = threading.Barrier(4)
+
+        def opened_with_others(
+            file: Path = tmp_path / f"{number}.db",
+            problems: list[Exception] = problems,
+            together: threading.Barrier = together,
+        ) -> None:
+            together.wait()
+            try:
+                connect(file, {**_PRAGMAS, "busy_timeout": 10_000}).close()
+            except Exception as error:
+                problems.append(error)
+
+        threads = [threading.Thread(target=opened_with_others) for _ in range(4)]
+        for one in threads:
+            one.start()
+        for one in threads:
+            one.join()
+        assert problems == []
+
+
+def test_a_file_that_stays_locked_is_told_of(tmp_path: Path) -> None:
+    holder = sqlite3.connect(tmp_path / "test.db", isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        connect(tmp_path / "test.db", {**_PRAGMAS, "busy_timeout": 50})
+    holder.close()
 
 
 async def test_a_transaction_that_reads_first_is_not_cut_off(tmp_path: Path) -> None:
