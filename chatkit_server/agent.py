@@ -8,12 +8,13 @@ import json
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from agents import (
     Agent,
+    AgentBase,
     AgentsException,
     FunctionTool,
     FunctionToolResult,
@@ -26,6 +27,7 @@ from agents import (
     OutputGuardrailTripwireTriggered,
     RunConfig,
     RunContextWrapper,
+    Tool,
     ToolErrorFormatterArgs,
     ToolOutputText,
     ToolsToFinalOutputResult,
@@ -184,6 +186,7 @@ class Crew:
         self.busy = 0
         self.client_call_id: str | None = None
         self._ready: dict[int, Agent[Turn]] = {}
+        self._tools: dict[int, Sequence[Tool]] = {}
         self._direct: list[Model] = []
         turn._crew = self
 
@@ -195,6 +198,7 @@ class Crew:
         """Let the turn and the agents go: they know this crew, which is a circle."""
         self.turn._crew = None
         self._ready.clear()
+        self._tools.clear()
         self._direct.clear()
 
     async def ready(self, agent: Agent[Turn]) -> Agent[Turn]:
@@ -208,14 +212,20 @@ class Crew:
             _watched(tool) if isinstance(tool, FunctionTool) else tool for tool in agent.tools
         ]
         copied = copy.copy(agent)
-        copied.tools = [*own_tools, *mcp_tools]
+        copied.tools = own_tools
         copied.mcp_servers = []
+        _answer_with(copied, mcp_tools)
+        self._tools[id(copied)] = [*own_tools, *mcp_tools]
         if agent.tool_use_behavior == "run_llm_again":
             copied.tool_use_behavior = self._stop_at_client_tool
         copied.model = self._bound(copied.model)
         self._ready[id(agent)] = copied
         copied.handoffs = [await self._handoff(handoff) for handoff in agent.handoffs]
         return copied
+
+    def tools_of(self, agent: AgentBase[Any]) -> Sequence[Tool]:
+        """Return all tools of an agent that was made ready, those of MCP servers last."""
+        return self._tools.get(id(agent), ())
 
     def _bound(self, model: str | Model | None) -> str | Model | None:
         """Return the model as it says its events to this turn, if it can.
@@ -294,6 +304,19 @@ class Crew:
         return result
 
 
+def _answer_with(agent: Agent[Turn], mcp_tools: Sequence[Tool]) -> None:
+    """Let the agent give these when the SDK asks it for the tools of its MCP servers.
+
+    The SDK goes through an agent's own tools again and again in each run, and takes these as they
+    are.
+    """
+
+    async def get_mcp_tools(_: RunContextWrapper[Turn]) -> list[Tool]:
+        return list(mcp_tools)
+
+    vars(agent)["get_mcp_tools"] = get_mcp_tools
+
+
 def _watched(tool: FunctionTool) -> FunctionTool:
     """Return the tool as it goes through the crew of the turn that it is called in.
 
@@ -345,7 +368,8 @@ def _misfit(context: RunContextWrapper[Any], name: str) -> str | None:
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
 
-    for tool in context.agent.tools:
+    crew: Crew = context.context._crew
+    for tool in crew.tools_of(context.agent):
         if tool.name == name and isinstance(tool, FunctionTool):
             problems = Draft202012Validator(tool.params_json_schema).iter_errors(
                 _arguments(context.tool_arguments)

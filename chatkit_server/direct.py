@@ -44,8 +44,18 @@ class ShortCut:
     def __init__(self, out: Out) -> None:
         self._out = out
         self._open = False
+        self._ahead = False
         self._held: list[str] = []
         self._said: str | None = None
+
+    def begun(self, text: str) -> None:
+        """Note that a message was begun with this text, of which no chunk has told yet.
+
+        What is said from now on is held with it. If chunks become events after all, `out` has heard
+        of those up to the held text.
+        """
+        self._open = self._ahead = True
+        self._held.append(text)
 
     def take(self, text: str) -> bool:
         """Say a piece of text; return False where no message is open, so that it must be shown."""
@@ -69,7 +79,8 @@ class ShortCut:
         async for event in events:
             if event.type == "response.output_text.delta" and event.delta == self._said:
                 self._said = None
-            else:
+                self._ahead = False
+            elif not self._ahead:
                 self._open = event.type == "response.output_text.delta"
                 await self._out.event(event)
             yield event

@@ -218,7 +218,7 @@ class Engine:
         turn.input = await self._input(work.plan, turn)
         await self.hooks.each("pre_turn", turn=turn)
         work.agent = await work.crew.ready(as_changed(agent, turn))
-        choose_tool(work.agent, turn.message)
+        choose_tool(work.agent, turn.message, work.crew.tools_of(work.agent))
 
     def _default_agent(self, turn: Turn) -> Agent[Turn]:
         agent = copy(self._agent)

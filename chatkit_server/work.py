@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from agents import Agent, RunResultStreaming, TResponseInputItem
+from agents import Agent, RunResultStreaming, Tool, TResponseInputItem
 from chatkit.actions import Action
 from chatkit.types import (
     ClientToolCallItem,
@@ -94,10 +94,10 @@ def model_name(turn: Turn) -> str:
     return turn.model if isinstance(turn.model, str) else type(turn.model).__name__
 
 
-def choose_tool(agent: Agent[Turn], message: UserMessageItem | None) -> None:
-    """Make the model use the tool picked in the composer, if the agent has one of that name."""
+def choose_tool(agent: Agent[Turn], message: UserMessageItem | None, tools: Sequence[Tool]) -> None:
+    """Make the model use the tool picked in the composer, if one of these has that name."""
     choice = message.inference_options.tool_choice if message else None
-    if choice is not None and any(tool.name == choice.id for tool in agent.tools):
+    if choice is not None and any(tool.name == choice.id for tool in tools):
         agent.model_settings = replace(agent.model_settings, tool_choice=choice.id)
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import orjson
+from agents.exceptions import ModelBehaviorError
 from openai.types.chat import ChatCompletionChunk
 from openai.types.chat.chat_completion_chunk import ChoiceDeltaToolCall
 from pydantic import ValidationError
@@ -56,6 +59,15 @@ def _object(data: bytes) -> Chunk:
     return chunk
 
 
+@contextmanager
+def readable() -> Iterator[None]:
+    """Raise `ModelBehaviorError` for what is no chunk, and shows that in the block."""
+    try:
+        yield
+    except (ValueError, LookupError, AttributeError, TypeError) as error:
+        raise ModelBehaviorError(f"the endpoint sent what is no chunk: {error!r}") from error
+
+
 def only_text(chunk: Chunk) -> str | None:
     """Return the text of a chunk that has nothing else."""
     choices = chunk.get("choices")
@@ -73,7 +85,38 @@ def only_text(chunk: Chunk) -> str | None:
     return text if isinstance(text, str) else None
 
 
-def with_text(chunk: Chunk, text: str) -> Chunk:
+class Said(NamedTuple):
+    """What a chunk says: its text, and whether it ends a whole answer or has the usage."""
+
+    text: str
+    finish: bool
+    usage: bool
+
+
+def said(chunk: Chunk) -> Said | None:
+    """Return what a chunk says, None if it has something that is nothing of these."""
+    choices, usage = chunk.get("choices") or [], chunk.get("usage")
+    if not choices:
+        return Said("", False, bool(usage))
+    [choice, *others] = choices
+    delta, finish = choice.get("delta"), choice.get("finish_reason")
+    if others or delta is None or choice.get("index") or choice.get("logprobs"):
+        return None
+    text = delta.get("content") or ""
+    if finish not in (None, "stop") or not isinstance(text, str):
+        return None
+    if any(value for key, value in delta.items() if key not in _TEXT_KEYS):
+        return None
+    return Said(text, finish is not None, bool(usage))
+
+
+def text_alone(chunk: Chunk) -> Chunk:
+    """Return a chunk of text without a finish reason and usage."""
+    [choice] = chunk["choices"]
+    return {**chunk, "choices": [{**choice, "finish_reason": None}], "usage": None}
+
+
+def with_text(chunk: Chunk, text: str | None) -> Chunk:
     """Return a chunk of text with another text in it."""
     [choice] = chunk["choices"]
     return {**chunk, "choices": [{**choice, "delta": {**choice["delta"], "content": text}}]}

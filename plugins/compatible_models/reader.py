@@ -1,0 +1,117 @@
+"""Reads an answer as it comes, text past all others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import closing
+from contextvars import Context
+from typing import Any
+
+import aiohttp
+import httpx2
+import openai
+from agents.exceptions import ModelBehaviorError
+
+from chatkit_server import ShortCut, Watch
+
+from .chunks import Chunk, Parser, only_text, readable, with_text
+
+
+class Reader:
+    """Reads an answer in a task of its own, which hands over all chunks but those of text.
+
+    Whoever takes the chunks has some dozens of calls under way, through each of which every piece
+    of text would come if it were read there. While he is busy, text waits with the other chunks, so
+    that nothing is said out of order; nor is anything left unread when the connection breaks.
+    """
+
+    def __init__(
+        self, response: aiohttp.ClientResponse, watch: Watch, short_cut: ShortCut | None = None
+    ) -> None:
+        self._response = response
+        self._watch = watch
+        self._short_cut = short_cut
+        self._read: asyncio.Queue[Chunk | None] = asyncio.Queue()
+        self._waited_for = False
+        self.last: Chunk = {}
+        """The last chunk whose text was said; empty if none was."""
+
+    async def chunks(self) -> AsyncGenerator[Chunk]:
+        """Yield the chunks, but those whose text the short cut took; see `held`.
+
+        Raises `openai.APIError` for a chunk that tells of an error.
+        """
+        # Clocks and connections outlive the turn, and would keep all that is in its context
+        reading = asyncio.create_task(self._read_on(), context=Context())
+        reading.add_done_callback(lambda _: self._hand_over(None))
+        try:
+            with readable():
+                while (chunk := await self._next()) is not None:
+                    if error := chunk.get("error"):
+                        raise self._told(error)
+                    if not self._was_taken(chunk):
+                        yield chunk
+                await reading
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+
+    def held(self) -> list[Chunk]:
+        """Return the text that was taken since, in one chunk; none if there was no text."""
+        held = self._short_cut.held() if self._short_cut is not None else ""
+        return [with_text(self.last, held)] if held else []
+
+    async def _next(self) -> Chunk | None:
+        self._waited_for = self._read.empty()
+        return await self._read.get()
+
+    async def _read_on(self) -> None:
+        parser, content = Parser(), self._response.content
+        try:
+            self._refuse_what_is_no_stream()
+            with closing(self._watch.silence()) as silence:
+                while not parser.done:
+                    with silence:
+                        block = await content.readany()
+                    if not block:
+                        break
+                    if chunks := parser.feed(block):
+                        silence.broken()
+                    self._heard(chunks)
+        except aiohttp.ClientError:
+            # What came before the break is there, but aiohttp gives it to nobody any more
+            self._heard(parser.feed(content._read_nowait(-1)))
+            raise
+        finally:
+            # A connection whose answer was not read to its end is closed by that
+            self._response.release()
+
+    def _heard(self, chunks: list[Chunk]) -> None:
+        for chunk in chunks:
+            if not (self._waited_for and self._was_taken(chunk)):
+                self._hand_over(chunk)
+
+    def _refuse_what_is_no_stream(self) -> None:
+        told = self._response.headers.get("content-type", "event-stream")
+        if "event-stream" not in told:
+            raise ModelBehaviorError("the endpoint answered with something other than a stream")
+
+    def _hand_over(self, chunk: Chunk | None) -> None:
+        self._waited_for = False
+        self._read.put_nowait(chunk)
+
+    def _was_taken(self, chunk: Chunk) -> bool:
+        """Whether the chunk is nothing but text, and the short cut took that."""
+        text = only_text(chunk) if self._short_cut is not None else None
+        if not text or self._short_cut is None or not self._short_cut.take(text):
+            return False
+        self.last = chunk
+        return True
+
+    def _told(self, error: Any) -> openai.APIError:
+        message = error.get("message") if isinstance(error, dict) else None
+        request = httpx2.Request("POST", str(self._response.url))
+        return openai.APIError(
+            message or "An error occurred during streaming", request=request, body=error
+        )
