@@ -39,6 +39,7 @@ from mcp import MCPError
 from .direct import DirectModel, Out
 from .errors import BadRequest, ServerError, SettingsError, TurnFailed
 from .mcp import McpServers
+from .opening import Opening
 from .plugins import Hooks
 from .settings import AgentSettings, TurnLimits, nearest
 from .turn import ToolCall, ToolResult, Turn
@@ -193,6 +194,12 @@ class Crew:
     def is_direct(self, agent: Agent[Any]) -> bool:
         """Whether the agent's model says its events to the turn itself."""
         return any(agent.model is model for model in self._direct)
+
+    def begin_with(self, opening: Opening, agent: Agent[Turn]) -> None:
+        """Let the run of an agent begin with an answer that its model has given."""
+        assert isinstance(agent.model, Model)
+        agent.model = opening.before(agent.model)
+        self._direct.append(agent.model)
 
     def dismiss(self) -> None:
         """Let the turn and the agents go: they know this crew, which is a circle."""

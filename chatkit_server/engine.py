@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from copy import copy
 
-from agents import Agent, Runner, TResponseInputItem, Usage
+from agents import Agent, Runner, TResponseInputItem
 from chatkit.store import Store
 from chatkit.types import (
     ClientToolCallItem,
@@ -35,6 +35,7 @@ from .events import EventLog
 from .failures import explain
 from .history import load_history, remember, to_input
 from .mcp import McpServers
+from .opening import may_open, open_with
 from .plugins import Hooks
 from .recorder import Recorder, as_thread
 from .running import STOPPED, TAKEN_OVER, Ending, Identity, RunningTurn, Turns
@@ -79,6 +80,7 @@ class Engine:
             name=settings.agent.name, model_settings=model_settings(settings.agent)
         )
         self._run_config = run_config(models, settings.agent)
+        self._traced = not self._run_config.tracing_disabled
 
     async def start(
         self, make_plan: Callable[[], Awaitable[Plan]], identity: Identity
@@ -281,6 +283,8 @@ class Engine:
             await self._act(work)
             return
         turn = work.turn
+        if await self._open_with(work, work.agent):
+            return
         work.result = Runner.run_streamed(
             work.agent,
             turn.input,
@@ -309,6 +313,19 @@ class Engine:
                 ThreadItemDoneEvent.model_construct(item=client_tool_call(work))
             )
 
+    async def _open_with(self, work: Work, agent: Agent[Turn]) -> bool:
+        """Ask the model once, where that needs no run; return whether it has said all there is."""
+        tools = work.crew.tools_of(agent)
+        if self._traced or not work.crew.is_direct(agent) or not may_open(agent, work.turn, tools):
+            return False
+        opening = await open_with(agent, work.turn, tools)
+        if opening.whole:
+            work.opened = opening
+            work.entries += opening.entries
+        else:
+            work.crew.begin_with(opening, agent)
+        return opening.whole
+
     async def _act(self, work: Work) -> None:
         plan = work.plan
         assert plan.action is not None
@@ -332,7 +349,7 @@ class Engine:
             seconds=turn.seconds,
             items=recorder.saved,
             tools=recorder.tools,
-            usage=work.result.context_wrapper.usage if work.result else Usage(),
+            usage=work.usage,
             model=model_name(turn),
             error=problem.message if problem else None,
             allow_retry=problem.allow_retry if problem else False,

@@ -38,7 +38,9 @@ BYTES_PER_TOKEN = 4
 CALL_CUT_OFF = "The call was cut off; whether it took effect is not known."
 
 _PAGE = 50
-_PLAIN_KEYS = frozenset({"id", "type", "role", "status", "content", "phase"})
+_PLAIN_KEYS = frozenset({"id", "type", "role", "status", "content", "phase", "provider_data"})
+_PLAIN_DATA = frozenset({"model", "response_id"})
+"""What the Agents SDK notes with every message of chat completions, and does not look at again."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,12 @@ def _as_text(output: Any) -> str:
 
 
 def _is_plain_message(entry: dict[str, Any]) -> bool:
-    return entry.get("type") == "message" and not (set(entry) - _PLAIN_KEYS)
+    data = entry.get("provider_data") or {}
+    return (
+        entry.get("type") == "message"
+        and entry.keys() <= _PLAIN_KEYS
+        and data.keys() <= _PLAIN_DATA
+    )
 
 
 def _message_text(entry: dict[str, Any]) -> str:

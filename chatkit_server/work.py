@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from agents import Agent, RunResultStreaming, Tool, TResponseInputItem
+from agents import Agent, RunResultStreaming, Tool, TResponseInputItem, Usage
 from chatkit.actions import Action
 from chatkit.types import (
     ClientToolCallItem,
@@ -22,6 +22,7 @@ from chatkit.types import (
 )
 
 from .agent import Crew
+from .opening import Opening
 from .partial import Partial
 from .recorder import Recorder
 from .running import RunningTurn
@@ -63,11 +64,19 @@ class Work:
     crew: Crew
     agent: Agent[Turn] | None = None
     result: RunResultStreaming | None = None
+    opened: Opening | None = None
     entries: list[TResponseInputItem] = field(default_factory=list)
-    """What the run has produced so far, as the model will see it again."""
+    """What the model has produced so far, as it will see it again."""
     client_gone: bool = False
     """Whether the request was cancelled while the turn was written down."""
     running: RunningTurn = field(init=False)
+
+    @property
+    def usage(self) -> Usage:
+        """The tokens that the models of the turn have counted."""
+        if self.result is not None:
+            return self.result.context_wrapper.usage
+        return self.opened.usage if self.opened is not None else Usage()
 
     def partial(self) -> Partial:
         """Return what the turn has said and not saved as items yet."""

@@ -17,8 +17,8 @@ PLUGINS = Path(chatkit_plugins.__file__).parent
 ORDER = [
     *("errors", "body", "ids", "tasks", "turn", "turn_store", "hookspecs", "settings", "timeouts"),
     *("plugins", "keys", "failures", "mcp_link", "mcp_kept", "mcp", "direct", "events", "wire"),
-    *("sse", "recorder", "stream", "history", "agent", "partial", "recovery", "running", "keeper"),
-    *("work", "engine", "turn_routes", "operations", "plain", "app", "serve", "cli"),
+    *("sse", "recorder", "stream", "history", "opening", "agent", "partial", "recovery", "running"),
+    *("keeper", "work", "engine", "turn_routes", "operations", "plain", "app", "serve", "cli"),
 ]
 """Each module imports only from those before it."""
 
