@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
 
+import orjson
 from agents import TResponseInputItem
 from chatkit.agents import ThreadItemConverter
 from chatkit.store import Store
@@ -244,7 +245,7 @@ async def to_input(
             entries = await _CONVERTER.to_agent_input(item)
         else:
             entries = _replay(memory, model, outputs)
-        size = len(json.dumps(entries, ensure_ascii=False, default=str).encode(errors="replace"))
+        size = _size(entries)
         if size > left and told:
             if memory is None:
                 break
@@ -254,6 +255,15 @@ async def to_input(
         if memory is not None:
             covered.update(memory.covers)
     return [entry for _, entries in _from_a_user_message(told[::-1]) for entry in entries]
+
+
+def _size(entries: Any) -> int:
+    """Return the bytes of entries as JSON."""
+    try:
+        return len(orjson.dumps(entries, default=str, option=orjson.OPT_NON_STR_KEYS))
+    except TypeError:
+        # Halves of characters, and numbers beyond 64 bits: a model may have written either
+        return len(json.dumps(entries, ensure_ascii=False, default=str).encode(errors="replace"))
 
 
 def _from_a_user_message(

@@ -26,6 +26,7 @@ from agents import (
     Usage,
 )
 from agents.items import TResponseStreamEvent
+from agents.usage import RequestUsage
 from openai.types.responses import (
     Response,
     ResponseCompletedEvent,
@@ -112,18 +113,15 @@ class Opening:
         assert self._response is not None
         told = self._response.usage
         assert told is not None
-        usage = Usage()
-        usage.add(
-            Usage(
-                requests=1,
-                input_tokens=told.input_tokens,
-                output_tokens=told.output_tokens,
-                total_tokens=told.total_tokens,
-                input_tokens_details=told.input_tokens_details,
-                output_tokens_details=told.output_tokens_details,
-            )
-        )
-        return usage
+        counted: dict[str, Any] = {
+            "input_tokens": told.input_tokens,
+            "output_tokens": told.output_tokens,
+            "total_tokens": told.total_tokens,
+            "input_tokens_details": told.input_tokens_details,
+            "output_tokens_details": told.output_tokens_details,
+        }
+        entries = [RequestUsage(**counted)] if told.input_tokens or told.output_tokens else []
+        return Usage(requests=1, request_usage_entries=entries, **counted)
 
     def before(self, model: Model) -> Model:
         """Return a model that gives this answer first, and then the model's own."""

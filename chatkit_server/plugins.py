@@ -25,6 +25,7 @@ from pydantic import BaseModel
 from . import hookspecs
 from .errors import ServerError, SettingsError, Unavailable
 from .settings import HookSettings, Settings, nearest, validate
+from .tasks import resumed
 
 ENTRY_POINTS = "chatkit_server"
 _FOLDER_PACKAGE = "chatkit_plugin_file"
@@ -297,9 +298,15 @@ class Hooks:
         Raises `Unavailable` when it takes longer.
         """
         limit = self._settings.timeouts.get(plugin, self._settings.timeout)
+        hook_call = call()
+        try:
+            # Most have nothing to wait for, and need no clock
+            waits_for = hook_call.send(None)
+        except StopIteration as stop:
+            return stop.value
         try:
             async with asyncio.timeout(limit) as clock:
-                return await call()
+                return await resumed(hook_call, waits_for)
         except TimeoutError:
             if not clock.expired():
                 raise

@@ -78,7 +78,7 @@ class Recorder:
         self._room = room
         self._superseded: list[ThreadItem] = []
         self._texts: dict[tuple[str, int], list[str]] = {}
-        self._thread = turn.thread.model_copy(deep=True)
+        self._thread = turn.thread.model_dump()
 
     @property
     def turn(self) -> Turn:
@@ -206,9 +206,11 @@ class Recorder:
 
     async def _save_thread(self) -> None:
         thread = self.turn.thread
-        if thread == self._thread:
+        # Written out, as a tool may change what is deep within it; that costs less than copies
+        now = thread.model_dump()
+        if now == self._thread:
             return
-        self._thread = thread.model_copy(deep=True)
+        self._thread = now
         await self.store.save_thread(thread, self.turn.request_context)
         self._write(self.wire.event(ThreadUpdatedEvent.model_construct(thread=as_thread(thread))))
 
@@ -224,7 +226,10 @@ class Recorder:
                 AssistantMessageContentPartAdded() | AssistantMessageContentPartDone()
             ):
                 _content_at(item, update.content_index)
-                item.content[update.content_index] = update.content.model_copy(deep=True)
+                # A copy that text can be added to, and annotations
+                content = update.content.model_copy()
+                content.annotations = list(content.annotations)
+                item.content[update.content_index] = content
                 self._texts.pop((item_id, update.content_index), None)
             case AssistantMessageItem(), AssistantMessageContentPartTextDelta():
                 _content_at(item, update.content_index).text += update.delta

@@ -7,7 +7,7 @@ import json
 import logging
 import random
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextvars import Context
 from copy import copy
 from functools import cache, cached_property
@@ -218,10 +218,19 @@ def _certificates() -> ssl.SSLContext:
 
 def _dump(body: dict[str, Any]) -> bytes:
     try:
-        return orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS)
+        return orjson.dumps(body, default=_plain, option=orjson.OPT_NON_STR_KEYS)
     except TypeError:
         # Halves of characters, and numbers beyond 64 bits: a model may have written either
-        return json.dumps(body).encode()
+        return json.dumps(body, default=_plain).encode()
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON can hold of a collection of another kind, such as in a tool's schema."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Iterable):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} cannot be sent as JSON")
 
 
 def _status_error(response: httpx2.Response) -> openai.APIStatusError:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from copy import copy
 from typing import Any, cast
 
 import openai
-from agents import Model, ModelSettings, ModelTracing, OpenAIChatCompletionsModel, generation_span
+from agents import (
+    Model,
+    ModelSettings,
+    ModelTracing,
+    OpenAIChatCompletionsModel,
+    Tool,
+    generation_span,
+)
 from agents.exceptions import ModelBehaviorError
 from agents.items import TResponseStreamEvent
+from agents.models.chatcmpl_converter import Converter
 from agents.models.chatcmpl_stream_handler import ChatCmplStreamHandler
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
@@ -86,7 +94,7 @@ class ChatModel(OpenAIChatCompletionsModel, DirectModel):
                 super().stream_response(*asked, tracing, *others, **more)
             )
         else:
-            events = self._say(self._out, *asked)
+            events = self._say(self._out, *with_tools_apart(*asked))
         async for event in events:
             yield event
 
@@ -112,6 +120,30 @@ class ChatModel(OpenAIChatCompletionsModel, DirectModel):
                 )
                 async for event in short_cut.events(handled):
                     yield event
+
+
+def with_tools_apart(
+    system_instructions: Any,
+    input: Any,
+    model_settings: ModelSettings,
+    tools: Sequence[Tool],
+    output_schema: Any,
+    handoffs: Sequence[Any],
+) -> tuple[Any, ...]:
+    """Return what is asked, with the tools as they are sent: the SDK would copy all their schemas.
+
+    Where there is more than tools, or the settings have some, it is returned as it was given.
+    """
+    extra = model_settings.extra_args or {}
+    sent: Sequence[Tool] = tools
+    if tools and not handoffs and not extra.keys() & {"tools", "parallel_tool_calls"}:
+        model_settings = copy(model_settings)
+        told: dict[str, Any] = {"tools": [Converter.tool_to_openai(tool) for tool in tools]}
+        if model_settings.parallel_tool_calls is not None:
+            told["parallel_tool_calls"] = model_settings.parallel_tool_calls
+        model_settings.extra_args = {**extra, **told}
+        sent = []
+    return system_instructions, input, model_settings, sent, output_schema, handoffs
 
 
 async def _and_text(
