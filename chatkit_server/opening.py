@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
-from copy import copy
 from typing import Any, cast
 
 from agents import (
@@ -142,7 +141,7 @@ async def open_with(agent: Agent[Turn], turn: Turn, tools: Sequence[Tool]) -> Op
     stream = model.stream_response(
         cast(str | None, agent.instructions),
         turn.input,
-        copy(agent.model_settings),
+        agent.model_settings,
         list(tools),
         None,
         [],

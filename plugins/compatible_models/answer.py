@@ -79,8 +79,10 @@ class TextAnswer:
         if found.text:
             if not self._short_cut.take(found.text):
                 await self._begin(found.text)
-            self._reader.last = text_alone(chunk)
-            chunk = with_text(chunk, None)
+            self._reader.last = chunk
+            if found.finish or found.usage:
+                self._reader.last = text_alone(chunk)
+                chunk = with_text(chunk, None)
         if found.finish:
             self._finish = chunk
         if found.usage:

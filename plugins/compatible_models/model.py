@@ -72,7 +72,7 @@ class ChatModel(OpenAIChatCompletionsModel, DirectModel):
         bound._out = out
         return bound
 
-    async def stream_response(
+    def stream_response(
         self,
         system_instructions: Any,
         input: Any,
@@ -87,16 +87,12 @@ class ChatModel(OpenAIChatCompletionsModel, DirectModel):
         """Yield the answer's events, and say them to the turn if this model is bound to one."""
         asked = (system_instructions, input, model_settings, tools, output_schema, handoffs)
         if self._out is None:
-            events = super().stream_response(*asked, tracing, *others, **more)
-        elif not tracing.is_disabled() or model_settings.preserve_raw_usage:
+            return super().stream_response(*asked, tracing, *others, **more)
+        if not tracing.is_disabled() or model_settings.preserve_raw_usage:
             # Only the SDK itself can tell its traces all that they have to know
-            events = ShortCut(self._out).events(
-                super().stream_response(*asked, tracing, *others, **more)
-            )
-        else:
-            events = self._say(self._out, *with_tools_apart(*asked))
-        async for event in events:
-            yield event
+            told = super().stream_response(*asked, tracing, *others, **more)
+            return ShortCut(self._out).events(told)
+        return self._say(self._out, *with_tools_apart(*asked))
 
     async def _say(self, out: Out, *asked: Any) -> AsyncIterator[TResponseStreamEvent]:
         """Say the answer to the turn, and yield what the SDK has to know of it."""
@@ -104,6 +100,7 @@ class ChatModel(OpenAIChatCompletionsModel, DirectModel):
         (response, stream), watch = await self._ask(
             *asked, untraced, ModelTracing.DISABLED, stream=True
         )
+        del asked  # what the answer does not need, in the long time that it may take
         short_cut = ShortCut(out)
         reader = Reader(stream, watch, short_cut)
         async with aclosing(reader.chunks()) as chunks:

@@ -32,8 +32,10 @@ class Reader:
         self._response = response
         self._watch = watch
         self._short_cut = short_cut
-        self._read: asyncio.Queue[Chunk | None] = asyncio.Queue()
-        self._waited_for = False
+        # Not a queue, which has four of its own and a lock in it
+        self._read: list[Chunk] = []
+        self._ended = False
+        self._waiting: asyncio.Future[None] | None = None
         self.last: Chunk = {}
         """The last chunk whose text was said; empty if none was."""
 
@@ -44,14 +46,16 @@ class Reader:
         """
         # Clocks and connections outlive the turn, and would keep all that is in its context
         reading = asyncio.create_task(self._read_on(), context=Context())
-        reading.add_done_callback(lambda _: self._hand_over(None))
+        reading.add_done_callback(self._end)
         try:
             with readable():
-                while (chunk := await self._next()) is not None:
-                    if error := chunk.get("error"):
-                        raise self._told(error)
-                    if not self._was_taken(chunk):
-                        yield chunk
+                while await self._wait():
+                    chunks, self._read = self._read, []
+                    for chunk in chunks:
+                        if error := chunk.get("error"):
+                            raise self._told(error)
+                        if not self._was_taken(chunk):
+                            yield chunk
                 await reading
         finally:
             reading.cancel()
@@ -62,9 +66,21 @@ class Reader:
         held = self._short_cut.held() if self._short_cut is not None else ""
         return [with_text(self.last, held)] if held else []
 
-    async def _next(self) -> Chunk | None:
-        self._waited_for = self._read.empty()
-        return await self._read.get()
+    async def _wait(self) -> bool:
+        """Wait for chunks; return whether there are any."""
+        if not self._read and not self._ended:
+            self._waiting = asyncio.get_running_loop().create_future()
+            await self._waiting
+        return bool(self._read)
+
+    def _wake(self) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
+
+    def _end(self, _: object) -> None:
+        self._ended = True
+        self._wake()
 
     async def _read_on(self) -> None:
         parser, content = Parser(), self._response.content
@@ -89,17 +105,15 @@ class Reader:
 
     def _heard(self, chunks: list[Chunk]) -> None:
         for chunk in chunks:
-            if not (self._waited_for and self._was_taken(chunk)):
-                self._hand_over(chunk)
+            # Nobody waits where something else is still being told
+            if self._waiting is None or not self._was_taken(chunk):
+                self._read.append(chunk)
+                self._wake()
 
     def _refuse_what_is_no_stream(self) -> None:
         told = self._response.headers.get("content-type", "event-stream")
         if "event-stream" not in told:
             raise ModelBehaviorError("the endpoint answered with something other than a stream")
-
-    def _hand_over(self, chunk: Chunk | None) -> None:
-        self._waited_for = False
-        self._read.put_nowait(chunk)
 
     def _was_taken(self, chunk: Chunk) -> bool:
         """Whether the chunk is nothing but text, and the short cut took that."""
