@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 
 AT_ONCE = 256
+
+Take = Callable[[bytes], bool]
+"""Takes frames and returns True, or leaves them and returns False."""
+
 _FRAME_END = b"\n\n"
 
 
@@ -24,7 +29,8 @@ class EventLog:
         self.size = 0
         self._frames: list[bytes] = []
         self._packed: _Packed | None = None
-        self._waiters: list[asyncio.Future[None]] = []
+        self._waiting: list[_Waiting] = []
+        self._will_tell = False
 
     def __len__(self) -> int:
         return len(self._frames) if self._packed is None else len(self._packed)
@@ -35,13 +41,14 @@ class EventLog:
         frame = b"%b%d\ndata: %b\n\n" % (self._prefix, len(frames) + 1, data)
         frames.append(frame)
         self.size += len(frame)
-        if self._waiters:
-            self._wake()
+        if self._waiting and not self._will_tell:
+            self._tell_soon()
 
     def end(self) -> None:
         """Say that no event will follow."""
         self.ended = True
-        self._wake()
+        if self._waiting and not self._will_tell:
+            self._tell_soon()
 
     def pack(self) -> None:
         """Keep the events of a log that has ended in little room; it can be followed as before."""
@@ -55,10 +62,12 @@ class EventLog:
             return self._packed.after(number)
         return self._frames[number : number + AT_ONCE]
 
-    async def follow(self, after: int = 0) -> AsyncIterator[bytes]:
+    async def follow(self, after: int = 0, take: Take | None = None) -> AsyncIterator[bytes]:
         """Yield the frames after number `after`, those that wait in one piece, until the end.
 
-        A piece has up to `AT_ONCE` frames: a follower that was slow is not sent all at once.
+        A piece has up to `AT_ONCE` frames: a follower that was slow is not sent all at once. While
+        the follower waits for more, `take` is offered it first, at less than half the cost. What
+        that leaves is yielded, and so is the last piece.
         """
         while True:
             if after < len(self):
@@ -68,16 +77,39 @@ class EventLog:
             elif self.ended:
                 return
             else:
-                waiter = asyncio.get_running_loop().create_future()
-                self._waiters.append(waiter)
-                await waiter
+                one = _Waiting(after, take, asyncio.get_running_loop().create_future())
+                self._waiting.append(one)
+                await one.over
+                after = one.after
 
-    def _wake(self) -> None:
-        for waiter in self._waiters:
-            # That of a follower who was cancelled is done
-            if not waiter.done():
-                waiter.set_result(None)
-        self._waiters.clear()
+    def _tell_soon(self) -> None:
+        """Tell those who wait, once more cannot come at the same time."""
+        self._will_tell = True
+        asyncio.get_running_loop().call_soon(self._tell)
+
+    def _tell(self) -> None:
+        self._will_tell = False
+        # That of a follower who was cancelled is over
+        self._waiting = [one for one in self._waiting if not one.over.done() and self._took(one)]
+
+    def _took(self, one: _Waiting) -> bool:
+        """Return whether the frames were taken, and their follower waits on."""
+        if one.take is not None and not self.ended:
+            frames = self._after(one.after)
+            if one.take(frames[0] if len(frames) == 1 else b"".join(frames)):
+                one.after += len(frames)
+                return True
+        one.over.set_result(None)
+        return False
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A follower that has all frames up to number `after`."""
+
+    after: int
+    take: Take | None
+    over: asyncio.Future[None]
 
 
 class _Packed:

@@ -41,19 +41,37 @@ class EventStream(EventSourceResponse):
         """Send the events after number `after` until the log ends or the client is gone."""
         await self.prepare(request)
         async with self:
-            async for frames in self._log.follow(after):
+            async for frames in self._log.follow(after, self._write_at_once):
                 await self._send(frames)
         await self._patiently(self.write_eof(END))
 
     async def _send(self, data: bytes) -> None:
         """Write, and drop a client that does not read."""
-        self._last_write = asyncio.get_running_loop().time()
-        transport = self._req.transport if self._req is not None else None
-        if transport is not None and len(data) < SMALL and not transport.get_write_buffer_size():
-            # Nothing waits to be read, so this does not wait either: no clock for each token
-            await self.write(data)
-        else:
+        if not self._write_at_once(data):
+            self._last_write = asyncio.get_running_loop().time()
             await self._patiently(self.write(data))
+
+    def _write_at_once(self, data: bytes) -> bool:
+        """Write a piece if nothing waits to be read before it; return whether it was written.
+
+        This does not wait, and so it needs neither a task nor a clock for each token.
+        """
+        transport = self._req.transport if self._req is not None else None
+        if transport is None or len(data) >= SMALL or transport.get_write_buffer_size():
+            return False
+        writing = self.write(data)
+        try:
+            writing.send(None)
+        except StopIteration:
+            pass
+        except ConnectionResetError:
+            # The task of the response is told
+            return False
+        else:
+            # All of it is in the buffer; the next piece will wait for that to be read
+            writing.close()
+        self._last_write = asyncio.get_running_loop().time()
+        return True
 
     async def _patiently(self, writing: Awaitable[None]) -> None:
         try:
