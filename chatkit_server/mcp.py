@@ -115,7 +115,7 @@ class McpServers:
         another server's tool, gets its server's name in front. Servers that are down are left out.
         Raises `Unavailable` if one of them is required.
         """
-        links = await asyncio.gather(*(self._link(server) for server in dict.fromkeys(servers)))
+        links = await self._links_to(list(dict.fromkeys(servers)))
         down = [link for link, ready in links if not ready]
         for link in down:
             if link.required:
@@ -131,6 +131,14 @@ class McpServers:
         return [
             link.function(tool, name, wrap) for link, tool, name in named if link in ready_links
         ]
+
+    async def _links_to(self, servers: Sequence[MCPServer]) -> list[tuple[Link, bool]]:
+        """Return for each server its link, and whether the turn may use it."""
+        kept = [self._links[server] for server in servers if server in self._links]
+        if len(kept) == len(servers) and all(link.up.is_set() for link in kept):
+            # What is up is not waited for
+            return [(link, await link.prepare()) for link in kept]
+        return await asyncio.gather(*(self._link(server) for server in servers))
 
     async def _link(self, server: MCPServer) -> tuple[Link, bool]:
         kept = self._links.get(server)

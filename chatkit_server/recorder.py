@@ -22,7 +22,6 @@ from chatkit.types import (
     Thread,
     ThreadItem,
     ThreadItemAddedEvent,
-    ThreadItemBase,
     ThreadItemDoneEvent,
     ThreadItemRemovedEvent,
     ThreadItemReplacedEvent,
@@ -45,7 +44,7 @@ from .tasks import to_the_end
 from .turn import Outcome, StoreContext, ToolCall, ToolResult, Turn
 from .wire import Wire, is_hidden
 
-ItemT = TypeVar("ItemT", bound=ThreadItemBase)
+EventT = TypeVar("EventT", ThreadItemAddedEvent, ThreadItemDoneEvent, ThreadItemReplacedEvent)
 
 
 class Recorder:
@@ -96,15 +95,15 @@ class Recorder:
         cancelled = False
         match event:
             case ThreadItemAddedEvent():
-                event = event.model_copy(update={"item": _dated(event.item)})
+                event = _dated(event)
                 self.open[event.item.id] = event.item.model_copy(deep=True)
             case ThreadItemUpdatedEvent():
                 self._apply(event.item_id, event.update)
             case ThreadItemDoneEvent():
-                event = event.model_copy(update={"item": _dated(event.item)})
+                event = _dated(event)
                 cancelled = await to_the_end(self._save(event.item))
             case ThreadItemReplacedEvent():
-                event = event.model_copy(update={"item": _dated(event.item)})
+                event = _dated(event)
                 cancelled = await to_the_end(self._save(event.item, replace=True))
             case ThreadItemRemovedEvent():
                 await self._remove(event.item_id)
@@ -287,7 +286,9 @@ def _aware(time: datetime) -> datetime:
     return time if time.tzinfo is not None else time.astimezone(UTC)
 
 
-def _dated(item: ItemT) -> ItemT:
+def _dated(event: EventT) -> EventT:
+    item = event.item
     if item.created_at.tzinfo is not None:
-        return item
-    return item.model_copy(update={"created_at": _aware(item.created_at)})
+        return event
+    dated = item.model_copy(update={"created_at": _aware(item.created_at)})
+    return event.model_copy(update={"item": dated})

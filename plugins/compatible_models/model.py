@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from copy import copy
+from functools import cache
 from typing import Any, cast
 
 import openai
@@ -28,6 +29,12 @@ from .answer import TextAnswer
 from .chunks import CallNumbers, Chunk, as_typed, readable
 from .client import Client
 from .reader import Reader
+
+
+@cache
+def _untraced() -> Any:
+    """What the SDK wants to have for its traces, where there are none."""
+    return generation_span(disabled=True)
 
 
 class ChatModel(OpenAIChatCompletionsModel, DirectModel):
@@ -96,9 +103,8 @@ class ChatModel(OpenAIChatCompletionsModel, DirectModel):
 
     async def _say(self, out: Out, *asked: Any) -> AsyncIterator[TResponseStreamEvent]:
         """Say the answer to the turn, and yield what the SDK has to know of it."""
-        untraced = generation_span(disabled=True)
         (response, stream), watch = await self._ask(
-            *asked, untraced, ModelTracing.DISABLED, stream=True
+            *asked, _untraced(), ModelTracing.DISABLED, stream=True
         )
         del asked  # what the answer does not need, in the long time that it may take
         short_cut = ShortCut(out)
