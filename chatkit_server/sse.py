@@ -7,6 +7,7 @@ from collections.abc import Awaitable
 from contextlib import suppress
 
 from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
 from aiohttp_sse import EventSourceResponse
 
 from .events import EventLog
@@ -36,10 +37,14 @@ class EventStream(EventSourceResponse):
         )
         self._log = log
         self._last_write = 0.0
+        self._writer: AbstractStreamWriter | None = None
+        self._transport: asyncio.WriteTransport | None = None
 
     async def follow(self, request: web.Request, after: int = 0) -> None:
         """Send the events after number `after` until the log ends or the client is gone."""
-        await self.prepare(request)
+        self._writer = await self.prepare(request)
+        # To compress may take a thread, which has to be waited for
+        self._transport = None if self.compression else request.transport
         async with self:
             async for frames in self._log.follow(after, self._write_at_once):
                 await self._send(frames)
@@ -56,10 +61,12 @@ class EventStream(EventSourceResponse):
 
         This does not wait, and so it needs neither a task nor a clock for each token.
         """
-        transport = self._req.transport if self._req is not None else None
-        if transport is None or len(data) >= SMALL or transport.get_write_buffer_size():
+        transport, writer = self._transport, self._writer
+        if transport is None or writer is None:
             return False
-        writing = self.write(data)
+        if len(data) >= SMALL or transport.get_write_buffer_size():
+            return False
+        writing = writer.write(data)
         try:
             writing.send(None)
         except StopIteration:

@@ -86,10 +86,10 @@ class Reader:
         parser, content = Parser(), self._response.content
         try:
             self._refuse_what_is_no_stream()
-            with closing(self._watch.silence()) as silence:
+            # Nothing else is waited for in here
+            with closing(self._watch.silence()) as silence, silence:
                 while not parser.done:
-                    with silence:
-                        block = await content.readany()
+                    block = await content.readany()
                     if not block:
                         break
                     if chunks := parser.feed(block):
