@@ -32,6 +32,7 @@ from agents import (
     ToolOutputText,
     ToolsToFinalOutputResult,
 )
+from agents.models import get_default_model_settings
 from agents.tool_context import ToolContext
 from chatkit.types import ProgressUpdateEvent
 from mcp import MCPError
@@ -161,6 +162,17 @@ def as_changed(agent: Agent[Turn], turn: Turn) -> Agent[Turn]:
     return changed
 
 
+def own_settings(agent: Agent[Any]) -> ModelSettings:
+    """Return a copy of an agent's model settings.
+
+    An agent without a model gets those of the SDK's own default model, such as an effort of
+    reasoning, which others refuse: nobody chose them.
+    """
+    if agent.model is None and agent.model_settings == get_default_model_settings():
+        return ModelSettings()
+    return copy.copy(agent.model_settings)
+
+
 class Crew:
     """An agent and those it may hand over to, made ready for one turn: every tool is watched.
 
@@ -225,6 +237,8 @@ class Crew:
         self._tools[id(copied)] = [*own_tools, *mcp_tools]
         if agent.tool_use_behavior == "run_llm_again":
             copied.tool_use_behavior = self._stop_at_client_tool
+        if agent.model is None:
+            copied.model_settings = own_settings(agent)
         copied.model = self._bound(copied.model)
         self._ready[id(agent)] = copied
         copied.handoffs = [await self._handoff(handoff) for handoff in agent.handoffs]

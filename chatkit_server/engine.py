@@ -28,6 +28,7 @@ from .agent import (
     choose_model,
     instructions,
     model_settings,
+    own_settings,
     run_config,
 )
 from .errors import Conflict, ServerError, TakenOver, TooLarge, TurnFailed, Unavailable
@@ -214,7 +215,7 @@ class Engine:
         agent = await self.hooks.first("agent", turn=turn) or self._default_agent(turn)
         turn.model = picked or agent.model or self.settings.agent.model
         turn.instructions = agent.instructions if isinstance(agent.instructions, str) else None
-        turn.model_settings = copy(agent.model_settings)
+        turn.model_settings = own_settings(agent)
         turn.tools = list(agent.tools)
         turn.mcp_servers = [*agent.mcp_servers, *self.servers.servers]
         turn.input = await self._input(work.plan, turn)

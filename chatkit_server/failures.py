@@ -6,6 +6,7 @@ them is in a message made here.
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from collections.abc import Iterator
@@ -26,6 +27,8 @@ from agents.exceptions import (
 )
 
 from .errors import ServerError, TurnFailed
+
+log = logging.getLogger(__name__)
 
 WRONG_KEY = (
     "The model's provider did not accept this server's API key. Whoever runs this server has to "
@@ -146,7 +149,12 @@ def explain(error: BaseException) -> ServerError:
         return error
     if isinstance(error, BaseExceptionGroup):
         return explain(error.exceptions[0])
-    message = _message(error)
+    try:
+        message = _message(error)
+    except Exception:
+        # Some libraries' errors have less than their classes say; the turn has to end all the same
+        log.exception("%r cannot be told apart", error)
+        message = GENERAL
     return TurnFailed(message.format(wait=_wait(error)), allow_retry=message in _RETRIABLE)
 
 
@@ -198,11 +206,14 @@ def _status(error: openai.APIError) -> int | None:
     status = getattr(error, "status_code", None)
     if isinstance(status, int):
         return status
-    return int(error.code) if error.code and error.code.isdecimal() else None
+    code = getattr(error, "code", None)
+    return int(code) if isinstance(code, str) and code.isdecimal() else None
 
 
 def _text(error: openai.APIError) -> str:
-    return f"{type(error).__name__} {error.code} {error.type} {error.message} {error.body}"
+    # LiteLLM's are not all made by the constructor of the class that they derive from
+    told = (getattr(error, name, None) for name in ("code", "type", "message", "body"))
+    return " ".join(map(str, (type(error).__name__, *told)))
 
 
 def _of_agent(error: AgentsException) -> str:

@@ -193,3 +193,27 @@ async def test_guardrails(guarded: Callable[[Any], Agent[Any]], message: str) ->
     told = explain(caught.value)
     assert isinstance(told, TurnFailed)
     assert (told.message, told.allow_retry) == (getattr(failures, message), False)
+
+
+class Halfway(openai.APIError):
+    """An error whose constructor did not call that of the class it derives from, as LiteLLM has."""
+
+    def __init__(self, **told: Any) -> None:
+        Exception.__init__(self)
+        vars(self).update(told)
+
+
+class Broken(openai.APIError):
+    def __init__(self) -> None:
+        Exception.__init__(self)
+
+    @property
+    def code(self) -> str:  # type: ignore[override]
+        raise RuntimeError("no code")
+
+
+def test_an_error_with_less_than_its_class_says_is_told_as_well_as_it_can_be() -> None:
+    assert explain(Halfway()).message == failures.PROVIDER_DOWN
+    assert explain(Halfway(code="429")).message == explain(status(429)).message
+    assert explain(Halfway(message="context_length_exceeded")).message == failures.TOO_LONG
+    assert explain(Broken()).message == failures.GENERAL

@@ -594,3 +594,23 @@ async def test_a_turn_that_was_about_to_begin_as_the_server_stops_is_ended_too(
     assert (await asked).data[-1]["status"] == "interrupted"
     items = await chat.ask("items.list", thread_id=(await asked).data[0]["thread_id"])
     assert [item["type"] for item in items["data"]] == ["user_message"]
+
+
+class Bare:
+    """Answers with an agent that names no model, and hands over to another one."""
+
+    @hookimpl
+    async def agent(self, turn: Turn) -> Agent[Turn]:
+        return Agent(name="first", handoffs=[Agent(name="second")])
+
+
+async def test_an_agent_without_a_model_has_no_settings_of_the_sdks_own(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    chat = await make_chat(Bare(), **served_by(model_server))
+    model_server.reply(Call("transfer_to_second", {}))
+    model_server.reply("Here I am.")
+    assert (await chat.say("hello")).text == "Here I am."
+    assert len(model_server.requests) == 2
+    for request in model_server.requests:
+        assert not request.body.keys() & {"reasoning_effort", "verbosity"}
