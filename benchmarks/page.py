@@ -65,7 +65,9 @@ A long thread has {long} items, a short one {short}. Where a goal is not reached
 - *The floor*: aiohttp reads the model's lines from one pool of connections, parses each, and \
 writes one ChatKit event. It has no agent, no store, no users and no errors.
 - *This server*: `chatkit-server run` with the default plugins, SQLite on disk, and a plugin that \
-implements every hook. Its model is one of `compatible_models`, or of `litellm_models`.
+implements every hook. Its model is one of `compatible_models`, or of `litellm_models`. The \
+answers are nothing but text, so its turns are over before a run of the Agents SDK begins. *A run \
+for each turn* is the same with such a run in every turn, as in turns that call tools.
 - *The official SDK*: `openai-chatkit`'s `ChatKitServer` in FastAPI, as its documentation builds \
 it, on uvicorn with uvloop and httptools, without access log and tracing, its store in memory. \
 Its model is the Agents SDK's own class for chat completions, or its extension for LiteLLM.

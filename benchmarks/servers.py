@@ -50,10 +50,12 @@ def _official_litellm(model: str, folder: Path) -> list[str]:
 
 
 def _ours(model: str, folder: Path) -> list[str]:
-    file = write_settings(
-        folder / "ours", "bench/bench", {"compatible_models": {"endpoints": {"bench": _at(model)}}}
-    )
-    return ours(file)
+    return ours(write_settings(folder / "ours", "bench/bench", _compatible(model)))
+
+
+def _ours_run(model: str, folder: Path) -> list[str]:
+    plugins = {"benchmarks.every_run": None, **_compatible(model)}
+    return ours(write_settings(folder / "ours-run", "bench/bench", plugins))
 
 
 def _ours_litellm(model: str, folder: Path) -> list[str]:
@@ -66,11 +68,16 @@ KINDS = {
     for kind in (
         Kind("floor", "the floor", _floor, items=False),
         Kind("ours", "this server", _ours),
+        Kind("ours-run", "this server, a run for each turn", _ours_run),
         Kind("official", "the official SDK", _official),
         Kind("ours-litellm", "this server through LiteLLM", _ours_litellm),
         Kind("official-litellm", "the official SDK through LiteLLM", _official_litellm),
     )
 }
+
+
+def _compatible(model: str) -> dict[str, Any]:
+    return {"compatible_models": {"endpoints": {"bench": _at(model)}}}
 
 
 def _at(model: str) -> dict[str, str]:

@@ -16,7 +16,11 @@ from agents.items import TResponseStreamEvent
 
 
 class Out(Protocol):
-    """Where a model says what it has to say, in order."""
+    """Where a model says what it has to say, in order.
+
+    What only announces text, or says again what was told, may be left out: a message begins with
+    its first delta.
+    """
 
     def text(self, text: str) -> None:
         """Add a piece to the message part that the last `event` began or added to."""
