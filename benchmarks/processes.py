@@ -22,7 +22,11 @@ PATIENCE = 60.0
 """Seconds that a server may take to listen."""
 
 _LISTENS = re.compile(r"listens on http://127\.0\.0\.1:(\d+)(/\S*)")
-_OURS = re.compile(r"CHATKIT_|CORS_|DATABASE_URL|[A-Z]+_API_KEY|[A-Z]+_PROXY", re.IGNORECASE)
+_OURS = re.compile(
+    # The last one makes each start compile all modules anew
+    r"CHATKIT_|CORS_|DATABASE_URL|[A-Z]+_API_KEY|[A-Z]+_PROXY|PYTHONDONTWRITEBYTECODE",
+    re.IGNORECASE,
+)
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
 

@@ -14,7 +14,7 @@ from chatkit_server import hookspecs
 GENEROUS = 3
 """How many times the goal a figure may be: other work shares the machine."""
 
-TOKENS = 400
+TOKENS = 250
 """So many that what turns cost besides, which varies more, does not matter much."""
 
 

@@ -104,7 +104,7 @@ async def test_it_is_set_up_as_the_settings_say(tmp_path: Path) -> None:
 
 def test_a_new_file_may_be_opened_by_many_at_once(tmp_path: Path) -> None:
     # Without waiting for each other, about one in fifty of these files is refused to somebody
-    for number in range(100):
+    for number in range(60):
         problems: list[Exception] = []
         together = threading.Barrier(4)
 
