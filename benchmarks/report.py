@@ -103,7 +103,9 @@ def goal_table(results: Results) -> str:
 def unreached(results: Results) -> str:
     """Return why goals were not reached, as a list; "" if all were."""
     return "\n".join(
-        f"- {goal.words}: {goal.why}" for goal in goals(results) if goal.why and not goal.reached
+        f"- {goal.words}: {goal.why or 'for no reason that is known.'}"
+        for goal in goals(results)
+        if not goal.reached
     )
 
 
