@@ -151,3 +151,68 @@ def test_a_packed_log_takes_little_room() -> None:
         tracemalloc.stop()
     assert packed < log.size / 4
     assert not log._frames
+
+
+async def test_a_follower_that_waits_is_offered_frames_before_its_task_wakes() -> None:
+    log = EventLog("turn_1")
+    taken: list[bytes] = []
+    takes = True
+
+    def take(frames: bytes) -> bool:
+        if takes:
+            taken.append(frames)
+        return takes
+
+    following = log.follow(0, take)
+    waiting = asyncio.ensure_future(anext(following))
+    await asyncio.sleep(0)
+    append(log)
+    append(log)
+    await asyncio.sleep(0)
+    assert [len(FRAME.findall(frames)) for frames in taken] == [2]
+    assert not waiting.done()
+    takes = False
+    append(log)
+    assert FRAME.findall(await waiting) == [(b"3", b'{"n":3}')]
+    takes = True
+    rest = asyncio.ensure_future(anext(following))
+    await asyncio.sleep(0)
+    append(log)
+    log.end()
+    # the last ones are for the task, which has an end to write
+    assert FRAME.findall(await rest) == [(b"4", b'{"n":4}')]
+    assert [frames async for frames in following] == []
+    assert len(taken) == 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_what_is_taken_and_what_is_left_is_all_of_it_in_order(seed: int) -> None:
+    chance = random.Random(seed)
+    log = EventLog("turn_1")
+
+    async def follow(after: int, speed: random.Random) -> list[int]:
+        numbers: list[int] = []
+
+        def take(frames: bytes) -> bool:
+            takes = speed.random() < 0.7
+            if takes:
+                numbers.extend(int(number) for number, _ in FRAME.findall(frames))
+            return takes
+
+        async for frames in log.follow(after, take):
+            numbers.extend(int(number) for number, _ in FRAME.findall(frames))
+            for _ in range(speed.randrange(4)):
+                await asyncio.sleep(0)
+        return numbers
+
+    followers = {
+        after: asyncio.create_task(follow(after, random.Random(chance.random())))
+        for after in (0, 3, 50, 250)
+    }
+    for _ in range(300):
+        append(log)
+        for _ in range(chance.randrange(3)):
+            await asyncio.sleep(0)
+    log.end()
+    for after, follower in followers.items():
+        assert await follower == list(range(after + 1, 301))
