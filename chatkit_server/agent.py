@@ -163,7 +163,7 @@ def as_changed(agent: Agent[Turn], turn: Turn) -> Agent[Turn]:
 
 
 def own_settings(agent: Agent[Any]) -> ModelSettings:
-    """Return a copy of an agent's model settings.
+    """Return a copy of the model settings of a plugin's agent.
 
     An agent without a model gets those of the SDK's own default model, such as an effort of
     reasoning, which others refuse: nobody chose them.

@@ -212,10 +212,11 @@ class Engine:
         """Let `agent` and `pre_turn` decide what will answer, and with what in mind."""
         turn = work.turn
         picked = choose_model(turn, self.settings.agent)
-        agent = await self.hooks.first("agent", turn=turn) or self._default_agent(turn)
+        given: Agent[Turn] | None = await self.hooks.first("agent", turn=turn)
+        agent = given or self._default_agent(turn)
         turn.model = picked or agent.model or self.settings.agent.model
         turn.instructions = agent.instructions if isinstance(agent.instructions, str) else None
-        turn.model_settings = own_settings(agent)
+        turn.model_settings = own_settings(given) if given else copy(agent.model_settings)
         turn.tools = list(agent.tools)
         turn.mcp_servers = [*agent.mcp_servers, *self.servers.servers]
         turn.input = await self._input(work.plan, turn)

@@ -614,3 +614,15 @@ async def test_an_agent_without_a_model_has_no_settings_of_the_sdks_own(
     assert len(model_server.requests) == 2
     for request in model_server.requests:
         assert not request.body.keys() & {"reasoning_effort", "verbosity"}
+
+
+async def test_settings_like_those_of_the_sdks_own_model_are_kept(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    chosen = {"reasoning": {"effort": "none"}, "verbosity": "low"}
+    chat = await make_chat(**served_by(model_server, model_settings=chosen))
+    model_server.reply("Here I am.")
+    assert (await chat.say("hello")).text == "Here I am."
+    [request] = model_server.requests
+    assert request.body["reasoning_effort"] == "none"
+    assert request.body["verbosity"] == "low"

@@ -20,7 +20,7 @@ from openai.types.responses.response_usage import InputTokensDetails, OutputToke
 
 from chatkit_server import Out, ShortCut
 
-from .chunks import Chunk, Said, only_text, said, text_alone, with_text
+from .chunks import Chunk, Said, only_text, readable, said, text_alone, with_text
 from .reader import Reader
 
 
@@ -50,7 +50,8 @@ class TextAnswer:
         """
         begun = False
         async for chunk in chunks:
-            found = said(chunk)
+            with readable():
+                found = said(chunk)
             if found is None:
                 self.left = [*self._reader.held(), *self._ends, chunk]
                 return
@@ -126,7 +127,9 @@ class TextAnswer:
     def _completed(
         self, message: ResponseOutputMessage, usage: Mapping[str, Any]
     ) -> ResponseCompletedEvent:
-        response = self._response.model_copy(update={"output": [message], "usage": _usage(usage)})
+        with readable():
+            told = {"output": [message], "usage": _usage(usage)}
+        response = self._response.model_copy(update=told)
         return ResponseCompletedEvent(
             type="response.completed", response=response, sequence_number=3
         )

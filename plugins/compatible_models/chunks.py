@@ -61,7 +61,7 @@ def _object(data: bytes) -> Chunk:
 
 @contextmanager
 def readable() -> Iterator[None]:
-    """Raise `ModelBehaviorError` for what is no chunk, and shows that in the block."""
+    """Raise `ModelBehaviorError` where the block finds that something is no chunk."""
     try:
         yield
     except (ValueError, LookupError, AttributeError, TypeError) as error:

@@ -19,7 +19,7 @@ from agents import (
     Runner,
     function_tool,
 )
-from agents.exceptions import ModelRefusalError
+from agents.exceptions import ModelBehaviorError, ModelRefusalError
 from agents.items import TResponseStreamEvent
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
@@ -34,6 +34,7 @@ from tests.model_server import (
     Call,
     Error,
     ModelServer,
+    Raw,
     Reasoning,
     Refusal,
     Reply,
@@ -292,3 +293,21 @@ def test_every_split_of_the_bytes_gives_the_same_chunks() -> None:
     for cut in range(len(STREAM) + 1):
         assert parsed(STREAM[:cut], STREAM[cut:]) == CHUNKS
     assert parsed(*(bytes([byte]) for byte in STREAM)) == CHUNKS
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"choices": {"a": 1, "b": 2}},
+        {"choices": [{"delta": "text", "finish_reason": "stop"}]},
+        {"choices": [], "usage": 5},
+        {"choices": [], "usage": {"prompt_tokens": "many"}},
+    ],
+)
+async def test_what_is_no_chunk_is_told_as_nonsense(
+    model: DirectModel, model_server: ModelServer, odd: dict[str, Any]
+) -> None:
+    line = Raw(b"data: %b\n\n" % json.dumps(odd).encode())
+    model_server.script.append(Reply(("One ", "two.", line), usage=False))
+    with pytest.raises(ModelBehaviorError, match="no chunk"):
+        await run(model_server, model.to(Heard()), [])
