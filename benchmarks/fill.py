@@ -25,7 +25,7 @@ from chatkit.types import (
 from chatkit_server import STORE, StoreContext, User
 from chatkit_server.app import create_app
 from chatkit_server.ids import new_id
-from chatkit_server.settings import load
+from chatkit_server.settings.schema import load
 
 from .script import Answer
 

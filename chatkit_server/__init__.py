@@ -20,39 +20,39 @@ from .errors import (
     Unavailable,
     Unprocessable,
 )
-from .hookspecs import hookimpl
+from .plugin.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from .direct import DirectModel, Out, ShortCut
-    from .keys import HOOKS, SETTINGS, STORE, authenticate
-    from .settings import Duration, Settings, Size
-    from .timeouts import ModelTimeouts, Pieces, Watch
+    from .agent.fast.direct import DirectModel, Out, ShortCut
+    from .agent.timeouts import ModelTimeouts, Pieces, Watch
+    from .settings.schema import Duration, Settings, Size
     from .turn import Outcome, StoreContext, ToolCall, ToolResult, Turn, User
-    from .turn_store import Beat, MemoryTurnStore, Pulse, State, TurnRecord, TurnStore
+    from .turns.store import Beat, MemoryTurnStore, Pulse, State, TurnRecord, TurnStore
+    from .web.keys import HOOKS, SETTINGS, STORE, authenticate
 
 __version__ = "0.1.0"
 
 # The Agents SDK takes over a second to import; `chatkit-server --help` does without it.
 _LAZY = {
-    "DirectModel": "direct",
-    "Out": "direct",
-    "ShortCut": "direct",
-    "HOOKS": "keys",
-    "SETTINGS": "keys",
-    "STORE": "keys",
-    "authenticate": "keys",
-    "Duration": "settings",
-    "Settings": "settings",
-    "Size": "settings",
-    "ModelTimeouts": "timeouts",
-    "Pieces": "timeouts",
-    "Watch": "timeouts",
-    "Beat": "turn_store",
-    "MemoryTurnStore": "turn_store",
-    "Pulse": "turn_store",
-    "State": "turn_store",
-    "TurnRecord": "turn_store",
-    "TurnStore": "turn_store",
+    "DirectModel": "agent.fast.direct",
+    "Out": "agent.fast.direct",
+    "ShortCut": "agent.fast.direct",
+    "HOOKS": "web.keys",
+    "SETTINGS": "web.keys",
+    "STORE": "web.keys",
+    "authenticate": "web.keys",
+    "Duration": "settings.schema",
+    "Settings": "settings.schema",
+    "Size": "settings.schema",
+    "ModelTimeouts": "agent.timeouts",
+    "Pieces": "agent.timeouts",
+    "Watch": "agent.timeouts",
+    "Beat": "turns.store",
+    "MemoryTurnStore": "turns.store",
+    "Pulse": "turns.store",
+    "State": "turns.store",
+    "TurnRecord": "turns.store",
+    "TurnStore": "turns.store",
     "Outcome": "turn",
     "StoreContext": "turn",
     "ToolCall": "turn",

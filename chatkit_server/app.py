@@ -21,24 +21,24 @@ from chatkit.types import (
     is_streaming_req,
 )
 
-from . import plain
-from .agent import Models
-from .body import read_object
-from .engine import Engine
+from .agent.runner import Models
 from .errors import ServerError, SettingsError
-from .keeper import Keeper, KeeperPace
-from .keys import ATTACHMENT_STORE, HOOKS, SETTINGS, STORE, authenticate
-from .mcp import McpServers
-from .operations import Caller, parse, perform
-from .plugins import Hooks, load_plugins
-from .recovery import Recovery
-from .running import STOPPED, RunningTurn
-from .settings import Settings
+from .events.wire import dump
+from .mcp.manager import McpServers
+from .plugin.discovery import Hooks, load_plugins
+from .settings.schema import Settings
 from .turn import StoreContext, User
-from .turn_routes import ENGINE, add_turn_routes, follow, identity_of
-from .turn_store import MemoryTurnStore, TurnStore
-from .wire import dump
-from .work import Plan
+from .turns.engine import Engine
+from .turns.heartbeat import Keeper, KeeperPace
+from .turns.recovery import Recovery
+from .turns.running import STOPPED, RunningTurn
+from .turns.store import MemoryTurnStore, TurnStore
+from .turns.work import Plan
+from .web import plain
+from .web.body import read_object
+from .web.keys import ATTACHMENT_STORE, HOOKS, SETTINGS, STORE, authenticate
+from .web.operations import Caller, parse, perform
+from .web.turn_routes import ENGINE, add_turn_routes, follow, identity_of
 
 KEEPER = web.AppKey("keeper", Keeper)
 SERVERS = web.AppKey("servers", McpServers)

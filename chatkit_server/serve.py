@@ -18,10 +18,10 @@ from aiohttp import web
 
 from .app import create_app
 from .errors import SettingsError
-from .keys import HOOKS
-from .running import RESTARTED, Turns
-from .settings import Settings
-from .turn_routes import ENGINE
+from .settings.schema import Settings
+from .turns.running import RESTARTED, Turns
+from .web.keys import HOOKS
+from .web.turn_routes import ENGINE
 
 LAST_ANSWERS = 5.0
 """The seconds that requests which are no turns have to end when the server stops."""

@@ -10,7 +10,7 @@ from typing import Any
 from agents import FunctionTool
 from agents.tool_context import ToolContext
 
-from chatkit_server.mcp import McpServers
+from chatkit_server.mcp.manager import McpServers
 
 
 async def invoke(tool: FunctionTool, context: Any = None, **arguments: Any) -> Any:

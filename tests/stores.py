@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, TypeAdapter
 from tortoise.context import get_current_context
 
 from chatkit_server import HOOKS, StoreContext, User
-from chatkit_server.plugins import Hooks
+from chatkit_server.plugin.discovery import Hooks
 
 ANN = StoreContext(User("ann", tenant="acme"))
 BOB = StoreContext(User("bob", tenant="acme"))

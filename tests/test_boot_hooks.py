@@ -10,7 +10,7 @@ from textwrap import dedent
 import pytest
 
 from chatkit_server import MemoryTurnStore, TurnStore, User, hookimpl
-from chatkit_server.cli import main
+from chatkit_server.cli.main import main
 from tests.conftest import MakeChat
 
 NOBODY_ELSE = User("somebody", name="Somebody")

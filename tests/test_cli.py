@@ -24,7 +24,7 @@ from chatkit_plugins.demo_model import INTRODUCTION
 
 import chatkit_server
 from chatkit_server import StoreContext, User
-from chatkit_server.cli import main
+from chatkit_server.cli.main import main
 from tests.client import Chat
 from tests.processes import MODULE, PATIENCE, SCRIPT, Process, environment, running, started
 from tests.stores import opened
@@ -378,7 +378,7 @@ def test_help_imports_nothing_that_takes_long(ended: Get) -> None:
     assert told.status == 0
     assert {"run", "check", "migrate"} <= set(told.output.split())
     found = imported(told.errors)
-    assert "chatkit_server.cli" in found
+    assert "chatkit_server.cli.main" in found
     assert not {"agents", "openai", "litellm", "mcp", "aiohttp", "tortoise"} & found
 
 

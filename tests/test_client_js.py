@@ -32,7 +32,7 @@ from tests.proxy import (
 )
 
 JS = Path(__file__).parent / "js"
-SCRIPT = Path(__file__).parents[1] / "chatkit_server/client.js"
+SCRIPT = Path(__file__).parents[1] / "chatkit_server/web/client.js"
 MODULES = JS / "node_modules/@microsoft/fetch-event-source/lib/esm"
 TEXT = ("Grüße", ", ", "日本", " and ", "🎈", ".")
 

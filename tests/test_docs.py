@@ -34,13 +34,13 @@ from chatkit_server import (
     hookspecs,
     running,
 )
-from chatkit_server.agent import Models
+from chatkit_server.agent.runner import Models
 from chatkit_server.app import create_app
-from chatkit_server.cli import main
-from chatkit_server.operations import OPERATIONS, parse
-from chatkit_server.plain import PlainRequest
-from chatkit_server.plugins import load_plugins
-from chatkit_server.settings import Settings, load
+from chatkit_server.cli.main import main
+from chatkit_server.plugin.discovery import load_plugins
+from chatkit_server.settings.schema import Settings, load
+from chatkit_server.web.operations import OPERATIONS, parse
+from chatkit_server.web.plain import PlainRequest
 from tests.client import EVENT, Chat
 from tests.conftest import MakeChat, served_by
 from tests.documents import (

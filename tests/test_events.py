@@ -9,7 +9,7 @@ import tracemalloc
 
 import pytest
 
-from chatkit_server.events import AT_ONCE, EventLog
+from chatkit_server.events.log import AT_ONCE, EventLog
 
 FRAME = re.compile(rb"id: turn_1:(\d+)\ndata: (\{[^\n]*\})\n\n")
 

@@ -21,8 +21,9 @@ from agents import (
 from agents.exceptions import MaxTurnsExceeded, ModelBehaviorError, ModelTimeoutError, UserError
 from agents.testing import ScriptedModel, assistant_message
 
-from chatkit_server import NotFound, TurnFailed, failures
-from chatkit_server.failures import explain
+from chatkit_server import NotFound, TurnFailed
+from chatkit_server.turns import failures
+from chatkit_server.turns.failures import explain
 
 REQUEST = httpx2.Request("POST", "https://user:secret@llm.example.com/v1?key=secret")
 

@@ -42,9 +42,9 @@ from pydantic import TypeAdapter
 
 from chatkit_server import STORE, Settings, StoreContext, User, hookimpl
 from chatkit_server.app import create_app
-from chatkit_server.failures import GENERAL
 from chatkit_server.ids import new_id
-from chatkit_server.plugins import Hooks, load_plugins
+from chatkit_server.plugin.discovery import Hooks, load_plugins
+from chatkit_server.turns.failures import GENERAL
 from tests.client import EVENT
 from tests.conftest import HeaderAuth
 from tests.databases import DATABASES, new_url

@@ -34,13 +34,13 @@ from chatkit_server import (
     hookimpl,
 )
 from chatkit_server.app import KEEPER, create_app
-from chatkit_server.keeper import Keeper, KeeperPace
-from chatkit_server.partial import Partial
-from chatkit_server.plugins import Hooks, load_plugins
-from chatkit_server.recovery import MOST_ATTEMPTS
-from chatkit_server.running import Turns
-from chatkit_server.settings import TurnSettings
-from chatkit_server.turn_routes import ENGINE
+from chatkit_server.events.partial import Partial
+from chatkit_server.plugin.discovery import Hooks, load_plugins
+from chatkit_server.settings.schema import TurnSettings
+from chatkit_server.turns.heartbeat import Keeper, KeeperPace
+from chatkit_server.turns.recovery import MOST_ATTEMPTS
+from chatkit_server.turns.running import Turns
+from chatkit_server.web.turn_routes import ENGINE
 from tests.client import Chat, Streamed
 from tests.conftest import HeaderAuth, served_by
 from tests.databases import DATABASES, Front, new_url, postgres

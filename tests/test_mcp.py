@@ -18,7 +18,7 @@ from agents.mcp import MCPServer, MCPServerStdio, MCPServerStreamableHttp, MCPTo
 from mcp.types import CallToolResult, GetPromptResult, ListPromptsResult, Tool
 
 from chatkit_server.errors import SettingsError, Unavailable
-from chatkit_server.mcp import McpServers, Pace, ToolFailed
+from chatkit_server.mcp.manager import McpServers, Pace, ToolFailed
 from tests.mcp_calls import connected, invoke, tools_of, until
 from tests.mcp_http_server import HttpServer, http_server
 
@@ -145,7 +145,7 @@ async def test_tools_are_listed_once_and_work_over_stdio(
         "MCP server files: connected, 10 tools"
     ]
     assert {r.name for r in caplog.records if r.levelno > logging.DEBUG} == {
-        "chatkit_server.mcp_kept"
+        "chatkit_server.mcp.server"
     }
 
 

@@ -16,7 +16,7 @@ from agents import Agent, function_tool
 from chatkit.types import ThreadItem
 
 from chatkit_server import Turn, TurnFailed, hookimpl
-from chatkit_server.turn_routes import ENGINE
+from chatkit_server.web.turn_routes import ENGINE
 from tests.conftest import MakeChat
 
 
@@ -98,8 +98,8 @@ import sys
 import chatkit.types, chatkit_plugins.tortoise_store, chatkit_server.serve
 import chatkit_server.partial as partial
 from datetime import UTC, datetime
-from chatkit_server.partial import Partial
-from chatkit_server.wire import ChatKitWire
+from chatkit_server.events.partial import Partial
+from chatkit_server.events.wire import ChatKitWire
 item = chatkit.types.AssistantMessageItem(
     id="msg_1", thread_id="thr_1", created_at=datetime.now(UTC), content=[])
 events = [chatkit.types.ThreadItemAddedEvent, chatkit.types.ThreadItemDoneEvent]

@@ -23,7 +23,7 @@ from chatkit.types import ThreadItem, ThreadMetadata
 from pydantic import BaseModel
 
 from chatkit_server import Outcome, StoreContext, Turn, User, hookimpl
-from chatkit_server.opening import may_open
+from chatkit_server.agent.fast.first_answer import may_open
 from tests.client import Chat
 from tests.conftest import MakeChat, served_by
 from tests.memory_store import MemoryStorePlugin

@@ -12,8 +12,8 @@ from chatkit.types import ThreadItemDoneEvent as Done
 
 from chatkit_server import Turn, hookimpl
 from chatkit_server.ids import new_id
-from chatkit_server.plain import PlainWire
 from chatkit_server.turn import ToolCall, ToolResult
+from chatkit_server.web.plain import PlainWire
 from tests.conftest import MakeChat, served_by
 from tests.memory_store import MemoryStorePlugin
 from tests.model_server import Break, Call, ModelServer, Reasoning

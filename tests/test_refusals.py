@@ -31,8 +31,8 @@ from chatkit_server import (
     hookimpl,
 )
 from chatkit_server.app import create_app
-from chatkit_server.body import MAX_DEPTH, MAX_VALUES
-from chatkit_server.plugins import Hooks
+from chatkit_server.plugin.discovery import Hooks
+from chatkit_server.web.body import MAX_DEPTH, MAX_VALUES
 from tests.client import Chat
 from tests.conftest import MakeChat, served_by
 from tests.memory_store import MemoryStore, MemoryStorePlugin

@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, SecretStr, TypeAdapter, ValidationError
 
 from chatkit_server import SettingsError
-from chatkit_server.settings import (
+from chatkit_server.settings.schema import (
     CommaList,
     Duration,
     Settings,

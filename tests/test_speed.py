@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import every_hook
 from benchmarks.servers import KINDS, Target, model_server, target
-from chatkit_server import hookspecs
+from chatkit_server.plugin import hookspecs
 
 GENEROUS = 3
 """How many times the goal a figure may be: other work shares the machine."""

@@ -13,8 +13,8 @@ from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestServer
 
 from chatkit_server import Outcome, hookimpl
-from chatkit_server.events import EventLog
-from chatkit_server.sse import EventStream
+from chatkit_server.events.log import EventLog
+from chatkit_server.web.sse import EventStream
 from tests.client import Chat
 from tests.conftest import MakeChat, served_by
 from tests.model_server import Gate, ModelServer

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from chatkit_server import ModelTimeouts
-from chatkit_server.settings import Source, validate
+from chatkit_server.settings.schema import Source, validate
 
 QUICK = ModelTimeouts.model_validate({"first_byte": "50ms", "silence": "20ms"})
 

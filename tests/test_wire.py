@@ -28,8 +28,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatkit_server import Outcome
+from chatkit_server.events.wire import ChatKitWire, dump, dump_event
 from chatkit_server.turn import ToolCall, ToolResult
-from chatkit_server.wire import ChatKitWire, dump, dump_event
 from tests.client import EVENT
 
 BASE: dict[str, Any] = {"id": "msg_1", "thread_id": "thr_1", "created_at": datetime.now(UTC)}

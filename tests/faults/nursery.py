@@ -22,7 +22,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from chatkit_server.cli import main
+from chatkit_server.cli.main import main
 
 _PATIENCE = 60.0
 _PARTS = (

@@ -20,8 +20,9 @@ from agents import (
 )
 from openai.types.responses import ResponseTextDeltaEvent
 
-from chatkit_server import ServerError, TurnFailed, failures
-from chatkit_server.failures import explain
+from chatkit_server import ServerError, TurnFailed
+from chatkit_server.turns import failures
+from chatkit_server.turns.failures import explain
 from tests.model_server import (
     KEEP_ALIVE,
     Break,

@@ -26,8 +26,8 @@ from chatkit_server import (
     authenticate,
     hookimpl,
 )
-from chatkit_server.plugins import Hooks
-from chatkit_server.settings import Source, validate
+from chatkit_server.plugin.discovery import Hooks
+from chatkit_server.settings.schema import Source, validate
 
 SECRET = "a-secret-of-this-test-of-32-chars-and-more"
 PAGE = "https://app.example.com"

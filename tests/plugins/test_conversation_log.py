@@ -39,8 +39,8 @@ from chatkit_server import (
     Turn,
     User,
 )
-from chatkit_server.plugins import Hooks
-from chatkit_server.settings import Source, validate
+from chatkit_server.plugin.discovery import Hooks
+from chatkit_server.settings.schema import Source, validate
 
 NOW = datetime.now(UTC)
 THREAD = ThreadMetadata(id="thr_1", created_at=NOW)

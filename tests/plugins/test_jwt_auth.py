@@ -36,8 +36,8 @@ from chatkit_server import (
     User,
     hookimpl,
 )
-from chatkit_server.plugins import Hooks
-from chatkit_server.settings import Source, validate
+from chatkit_server.plugin.discovery import Hooks
+from chatkit_server.settings.schema import Source, validate
 
 SECRET = "a-secret-of-this-test-that-is-as-long-as-the-longest-hash-which-has-64-bytes"
 

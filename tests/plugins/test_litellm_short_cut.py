@@ -14,7 +14,7 @@ from aiohttp import web
 from chatkit_plugins.litellm_models import Config, Plugin
 
 from chatkit_server import DirectModel
-from chatkit_server.failures import explain
+from chatkit_server.turns.failures import explain
 from tests.model_script import Part
 from tests.model_server import (
     Call,

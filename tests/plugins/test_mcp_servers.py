@@ -15,9 +15,9 @@ from agents import FunctionTool
 from chatkit.types import ThreadMetadata
 
 from chatkit_server import SettingsError, StoreContext, Turn, User
-from chatkit_server.mcp import McpServers, ToolFailed
-from chatkit_server.plugins import load_plugins
-from chatkit_server.settings import load
+from chatkit_server.mcp.manager import McpServers, ToolFailed
+from chatkit_server.plugin.discovery import load_plugins
+from chatkit_server.settings.schema import load
 from tests.mcp_calls import connected, invoke, tools_of, until
 from tests.mcp_http_server import http_server
 from tests.memory_store import MemoryStore

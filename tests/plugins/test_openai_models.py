@@ -8,9 +8,10 @@ from agents import ModelProvider
 from aiohttp import web
 from chatkit_plugins.openai_models import Config, Plugin
 
-from chatkit_server import Settings, SettingsError, failures
-from chatkit_server.plugins import load_plugins
-from chatkit_server.settings import Source, validate
+from chatkit_server import Settings, SettingsError
+from chatkit_server.plugin.discovery import load_plugins
+from chatkit_server.settings.schema import Source, validate
+from chatkit_server.turns import failures
 from tests.model_server import Error, ModelServer, Raw
 from tests.plugins import model_checks as checks
 

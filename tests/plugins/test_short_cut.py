@@ -27,7 +27,7 @@ from chatkit_plugins.compatible_models import Config, Plugin
 from chatkit_plugins.compatible_models.chunks import Parser
 
 from chatkit_server import DirectModel
-from chatkit_server.failures import explain
+from chatkit_server.turns.failures import explain
 from tests.model_script import Part
 from tests.model_server import (
     KEEP_ALIVE,

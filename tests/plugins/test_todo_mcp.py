@@ -29,8 +29,8 @@ from tortoise.migrations.autodetector import MigrationAutodetector
 
 from chatkit_server import HOOKS, SettingsError, StoreContext, Turn, Unauthorized, User, hookimpl
 from chatkit_server.app import SERVERS
-from chatkit_server.mcp import McpServers, ToolFailed
-from chatkit_server.plugins import Hooks
+from chatkit_server.mcp.manager import McpServers, ToolFailed
+from chatkit_server.plugin.discovery import Hooks
 from tests.client import Chat
 from tests.databases import DATABASES, DatabaseKind, new_url
 from tests.mcp_calls import invoke, tools_of

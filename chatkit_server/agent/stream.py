@@ -1,0 +1,334 @@
+"""Agents SDK events become ChatKit events."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from chatkit.agents import ResponseStreamConverter
+from chatkit.types import (
+    Annotation,
+    AssistantMessageContent,
+    AssistantMessageContentPartAdded,
+    AssistantMessageContentPartAnnotationAdded,
+    AssistantMessageContentPartDone,
+    AssistantMessageItem,
+    DurationSummary,
+    GeneratedImage,
+    GeneratedImageItem,
+    GeneratedImageUpdated,
+    ThoughtTask,
+    ThreadItemAddedEvent,
+    ThreadItemDoneEvent,
+    ThreadItemRemovedEvent,
+    ThreadItemUpdate,
+    ThreadItemUpdatedEvent,
+    Workflow,
+    WorkflowItem,
+    WorkflowTaskAdded,
+    WorkflowTaskUpdated,
+)
+
+from ..events.recorder import Recorder
+from ..turn import Turn
+
+THOUGHT_INTERVAL = 0.1
+"""Seconds between two updates of a thought: each carries the whole text so far."""
+
+
+class Translator:
+    """Tells the recorder what a run's raw events mean in ChatKit.
+
+    Model ids are not used: chat-completions models give every item the same. An output item of a
+    response is known by its index, and gets an id of its own.
+    """
+
+    def __init__(self, turn: Turn, recorder: Recorder) -> None:
+        self.turn = turn
+        self.recorder = recorder
+        self.messages: list[str] = []
+        self._images_shown: list[str] = []
+        self._messages: dict[int, _Message] = {}
+        self._writing = ("", 0)
+        self._thoughts: _Thoughts | None = None
+        self._images: dict[int, GeneratedImageItem] = {}
+        self._convert = ResponseStreamConverter()
+
+    def text(self, text: str) -> None:
+        """Add a piece of text to the message that is being written: the path of a token."""
+        message, index = self._writing
+        self.recorder.delta(message, index, text if text.isascii() else _whole(text))
+
+    async def event(self, data: Any) -> None:
+        """Take one event of a model's response, an `openai` response stream event."""
+        handler = self._HANDLERS.get(data.type)
+        if handler is not None:
+            await handler(self, data)
+
+    async def withdraw(self) -> None:
+        """Remove what was shown, because a guardrail refused it."""
+        for item_id in [*self.messages, *self._images_shown]:
+            await self.recorder.emit(ThreadItemRemovedEvent(item_id=item_id))
+        self.messages.clear()
+
+    async def _created(self, data: Any) -> None:
+        self._messages.clear()
+        self._images.clear()
+
+    async def _item_added(self, data: Any) -> None:
+        if data.item.type == "reasoning" and self._thoughts is None:
+            self._thoughts = _Thoughts(self.turn, self.recorder)
+        elif data.item.type == "image_generation_call":
+            item = GeneratedImageItem(
+                id=self.turn.generate_id("message"),
+                thread_id=self.turn.thread.id,
+                created_at=datetime.now(UTC),
+            )
+            self._images[data.output_index] = item
+            self._images_shown.append(item.id)
+            await self.recorder.emit(ThreadItemAddedEvent.model_construct(item=item))
+
+    async def _item_done(self, data: Any) -> None:
+        match data.item.type:
+            case "message":
+                message = await self._message(data.output_index, data.item.content)
+                if message is not None:
+                    await self._end_thoughts()
+                    await message.finish(await self._contents(data.item.content))
+                self._messages.pop(data.output_index, None)
+            case "reasoning":
+                await self._end_thoughts(data.item)
+            case "image_generation_call":
+                await self._image_done(data)
+
+    async def _text(self, data: Any) -> None:
+        await self._end_thoughts()
+        message = self._messages.get(data.output_index)
+        if message is None:
+            message = await self._begin_message(data.output_index)
+        await message.text(data.content_index, _whole(data.delta))
+        self._writing = (message.id, data.content_index)
+
+    async def _message(self, output_index: int, content: list[Any]) -> _Message | None:
+        """Return the message at this index; begin it if it has text and was never streamed."""
+        message = self._messages.get(output_index)
+        if message is None and any(_part_text(part) for part in content):
+            message = await self._begin_message(output_index)
+        return message
+
+    async def _begin_message(self, output_index: int) -> _Message:
+        message = _Message(self.turn, self.recorder)
+        self._messages[output_index] = message
+        self.messages.append(message.id)
+        await message.begin()
+        return message
+
+    async def _annotation(self, data: Any) -> None:
+        message = self._messages.get(data.output_index)
+        annotation = await self._convert_annotation(data.annotation)
+        if message is not None and annotation is not None:
+            await message.annotate(data.content_index, annotation)
+
+    async def _convert_annotation(self, annotation: Any) -> Annotation | None:
+        converters: dict[str, Callable[[Any], Awaitable[Annotation | None]]] = {
+            "file_citation": self._convert.file_citation_to_annotation,
+            "container_file_citation": self._convert.container_file_citation_to_annotation,
+            "url_citation": self._convert.url_citation_to_annotation,
+        }
+        if isinstance(annotation, dict) or annotation.type not in converters:
+            return None
+        return await converters[annotation.type](annotation)
+
+    async def _contents(self, parts: list[Any]) -> list[AssistantMessageContent]:
+        contents = []
+        for part in parts:
+            found = [
+                await self._convert_annotation(annotation)
+                for annotation in getattr(part, "annotations", None) or []
+            ]
+            contents.append(
+                AssistantMessageContent(
+                    text=_part_text(part), annotations=[a for a in found if a is not None]
+                )
+            )
+        return contents
+
+    async def _thought_begun(self, data: Any) -> None:
+        if self._thoughts is None:
+            self._thoughts = _Thoughts(self.turn, self.recorder)
+        await self._thoughts.next(data.summary_index)
+
+    async def _thought(self, data: Any) -> None:
+        if self._thoughts is None:
+            self._thoughts = _Thoughts(self.turn, self.recorder)
+        index = getattr(data, "summary_index", None)
+        await self._thoughts.add(data.content_index if index is None else index, _whole(data.delta))
+
+    async def _end_thoughts(self, reasoning: Any = None) -> None:
+        thoughts, self._thoughts = self._thoughts, None
+        if thoughts is not None:
+            await thoughts.finish([part.text for part in getattr(reasoning, "summary", [])])
+
+    async def _partial_image(self, data: Any) -> None:
+        item = self._images.get(data.output_index)
+        if item is None:
+            return
+        url = await self._convert.base64_image_to_url(
+            item.id, data.partial_image_b64, data.partial_image_index
+        )
+        progress = self._convert.partial_image_index_to_progress(data.partial_image_index)
+        image = GeneratedImage(id=item.id, url=url)
+        await self._update(item.id, GeneratedImageUpdated(image=image, progress=progress))
+
+    async def _image_done(self, data: Any) -> None:
+        item = self._images.pop(data.output_index, None)
+        if item is not None and data.item.result:
+            url = await self._convert.base64_image_to_url(item.id, data.item.result)
+            item.image = GeneratedImage(id=item.id, url=url)
+            await self.recorder.emit(ThreadItemDoneEvent.model_construct(item=item))
+
+    async def _update(self, item_id: str, update: ThreadItemUpdate) -> None:
+        await self.recorder.emit(
+            ThreadItemUpdatedEvent.model_construct(item_id=item_id, update=update)
+        )
+
+    _HANDLERS: ClassVar[dict[str, Callable[[Translator, Any], Awaitable[None]]]] = {
+        "response.created": _created,
+        "response.output_text.delta": _text,
+        "response.refusal.delta": _text,
+        "response.output_text.annotation.added": _annotation,
+        "response.output_item.added": _item_added,
+        "response.output_item.done": _item_done,
+        "response.reasoning_summary_part.added": _thought_begun,
+        "response.reasoning_summary_text.delta": _thought,
+        "response.reasoning_text.delta": _thought,
+        "response.image_generation_call.partial_image": _partial_image,
+    }
+
+
+class _Message:
+    """An assistant message as it is written."""
+
+    def __init__(self, turn: Turn, recorder: Recorder) -> None:
+        self.recorder = recorder
+        self.item = AssistantMessageItem(
+            id=turn.generate_id("message"),
+            thread_id=turn.thread.id,
+            created_at=datetime.now(UTC),
+            content=[],
+        )
+        self.id = self.item.id
+        self._parts: set[int] = set()
+        self._annotations: dict[int, int] = {}
+
+    async def begin(self) -> None:
+        await self.recorder.emit(ThreadItemAddedEvent.model_construct(item=self.item))
+
+    async def text(self, index: int, text: str) -> None:
+        if index not in self._parts:
+            self._parts.add(index)
+            content = AssistantMessageContent(text="")
+            await self._update(
+                AssistantMessageContentPartAdded(content_index=index, content=content)
+            )
+        self.recorder.delta(self.id, index, text)
+
+    async def annotate(self, index: int, annotation: Annotation) -> None:
+        number = self._annotations.get(index, 0)
+        self._annotations[index] = number + 1
+        await self._update(
+            AssistantMessageContentPartAnnotationAdded(
+                content_index=index, annotation_index=number, annotation=annotation
+            )
+        )
+
+    async def finish(self, contents: list[AssistantMessageContent]) -> None:
+        for index, content in enumerate(contents):
+            await self._update(
+                AssistantMessageContentPartDone(content_index=index, content=content)
+            )
+        done = self.item.model_copy(update={"content": contents})
+        await self.recorder.emit(ThreadItemDoneEvent.model_construct(item=done))
+
+    async def _update(self, update: ThreadItemUpdate) -> None:
+        await self.recorder.emit(
+            ThreadItemUpdatedEvent.model_construct(item_id=self.id, update=update)
+        )
+
+
+class _Thoughts:
+    """A model's reasoning, shown as a workflow with a task for each part."""
+
+    def __init__(self, turn: Turn, recorder: Recorder) -> None:
+        self.recorder = recorder
+        self.started = time.monotonic()
+        self.item = WorkflowItem(
+            id=turn.generate_id("workflow"),
+            thread_id=turn.thread.id,
+            created_at=datetime.now(UTC),
+            workflow=Workflow(type="reasoning", tasks=[]),
+        )
+        self._texts: dict[int, str] = {}
+        self._told = 0.0
+        self._behind: int | None = None
+
+    async def next(self, index: int) -> None:
+        await self._catch_up()
+        if index in self._texts:
+            return
+        if not self._texts:
+            await self.recorder.emit(ThreadItemAddedEvent.model_construct(item=self.item))
+        position = len(self._texts)
+        self._texts[index] = ""
+        await self._update(WorkflowTaskAdded(task=ThoughtTask(content=""), task_index=position))
+
+    async def add(self, index: int, text: str) -> None:
+        if index not in self._texts:
+            await self.next(index)
+        self._texts[index] += text
+        self._behind = index
+        if time.monotonic() - self._told >= THOUGHT_INTERVAL:
+            await self._catch_up()
+
+    async def finish(self, summaries: list[str]) -> None:
+        for index, text in enumerate(summaries):
+            if text and self._texts.get(index) != text:
+                await self.next(index)
+                self._texts[index] = text
+                self._behind = index
+        await self._catch_up()
+        if not self._texts:
+            return
+        workflow = Workflow(
+            type="reasoning",
+            tasks=[ThoughtTask(content=text) for text in self._texts.values()],
+            summary=DurationSummary(duration=round(time.monotonic() - self.started)),
+        )
+        done = self.item.model_copy(update={"workflow": workflow})
+        await self.recorder.emit(ThreadItemDoneEvent.model_construct(item=done))
+
+    async def _catch_up(self) -> None:
+        if self._behind is None:
+            return
+        index, self._behind = self._behind, None
+        self._told = time.monotonic()
+        task = ThoughtTask(content=self._texts[index])
+        position = list(self._texts).index(index)
+        await self._update(WorkflowTaskUpdated(task=task, task_index=position))
+
+    async def _update(self, update: ThreadItemUpdate) -> None:
+        await self.recorder.emit(
+            ThreadItemUpdatedEvent.model_construct(item_id=self.item.id, update=update)
+        )
+
+
+def _part_text(part: Any) -> str:
+    text = getattr(part, "text", None)
+    return _whole(str(text if text is not None else getattr(part, "refusal", "") or ""))
+
+
+def _whole(text: str) -> str:
+    """Replace halves of surrogate pairs, which some providers send and JSON cannot carry."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

@@ -1,0 +1,1 @@
+"""`chatkit-server run | check | migrate`."""

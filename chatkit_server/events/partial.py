@@ -1,0 +1,83 @@
+"""What a turn has said and not saved as items yet, as it is written down every second."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from agents import TResponseInputItem
+from chatkit.types import ThreadItem, WidgetItem
+from chatkit.widgets import DynamicWidgetRoot
+from pydantic import ConfigDict, TypeAdapter
+
+from ..turn import ToolCall, ToolResult
+
+# Only a recovery reads; what reads takes a megabyte, and is made then
+_ITEM: TypeAdapter[ThreadItem] = TypeAdapter(ThreadItem, config=ConfigDict(defer_build=True))
+
+
+@dataclass
+class Partial:
+    """The answer of a turn so far.
+
+    `items` are those that have begun and are not saved; `entries` what the model must see again;
+    `messages` the ids of the messages written; `superseded` the ids of the items that go when the
+    answer has come; `saved` the ids of the items that the turn has saved.
+    """
+
+    items: list[ThreadItem] = field(default_factory=list)
+    entries: Sequence[TResponseInputItem] = ()
+    messages: Sequence[str] = ()
+    tools: Sequence[tuple[ToolCall, ToolResult]] = ()
+    superseded: Sequence[str] = ()
+    saved: Sequence[str] = ()
+
+    def dump(self) -> bytes:
+        """Return it as JSON, always valid UTF-8."""
+        tools = [
+            [call.id, call.name, call.arguments, call.server, result.output, result.failed]
+            for call, result in self.tools
+        ]
+        rest: dict[str, Any] = {
+            "entries": self.entries,
+            "messages": self.messages,
+            "tools": tools,
+            "superseded": self.superseded,
+            "saved": self.saved,
+        }
+        try:
+            body = orjson.dumps(rest, default=str, option=orjson.OPT_NON_STR_KEYS)
+            items = ",".join(item.model_dump_json() for item in self.items).encode()
+            return b'{"items":[' + items + b"]," + body[1:]
+        except (TypeError, ValueError):
+            # Halves of characters, and numbers beyond 64 bits: a model may write either
+            return _dump_odd({"items": [item.model_dump() for item in self.items], **rest})
+
+    @classmethod
+    def load(cls, data: bytes | None) -> Partial:
+        """Read what `dump` wrote; None is nothing."""
+        if data is None:
+            return cls()
+        rest = json.loads(data)
+        tools = [
+            (ToolCall(call_id, name, arguments, server), ToolResult(output, failed))
+            for call_id, name, arguments, server, output, failed in rest["tools"]
+        ]
+        items = [_load_item(item) for item in rest["items"]]
+        keys = ("entries", "messages", "superseded", "saved")
+        return cls(items, tools=tools, **{key: rest[key] for key in keys})
+
+
+def _dump_odd(whole: dict[str, Any]) -> bytes:
+    return json.dumps(whole, default=str, ensure_ascii=False).encode(errors="replace")
+
+
+def _load_item(data: dict[str, Any]) -> ThreadItem:
+    item = _ITEM.validate_python(data)
+    # ChatKit's named widgets leave out what they do not know
+    if isinstance(item, WidgetItem) and item.model_dump(mode="json") != data:
+        return item.model_copy(update={"widget": DynamicWidgetRoot.model_validate(data["widget"])})
+    return item

@@ -1,0 +1,294 @@
+"""What a turn says is saved first and then told."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TypeVar
+from weakref import ref
+
+from chatkit.store import NotFoundError, Store
+from chatkit.types import (
+    AssistantMessageContent,
+    AssistantMessageContentPartAdded,
+    AssistantMessageContentPartAnnotationAdded,
+    AssistantMessageContentPartDone,
+    AssistantMessageContentPartTextDelta,
+    AssistantMessageItem,
+    GeneratedImageItem,
+    GeneratedImageUpdated,
+    Page,
+    Thread,
+    ThreadItem,
+    ThreadItemAddedEvent,
+    ThreadItemDoneEvent,
+    ThreadItemRemovedEvent,
+    ThreadItemReplacedEvent,
+    ThreadItemUpdate,
+    ThreadItemUpdatedEvent,
+    ThreadMetadata,
+    ThreadStreamEvent,
+    ThreadUpdatedEvent,
+    WidgetItem,
+    WidgetRootUpdated,
+    WorkflowItem,
+    WorkflowTaskAdded,
+    WorkflowTaskUpdated,
+)
+
+from ..errors import TurnFailed
+from ..plugin.discovery import Hooks
+from ..tasks import to_the_end
+from ..turn import Outcome, StoreContext, ToolCall, ToolResult, Turn
+from .log import EventLog
+from .wire import Wire, is_hidden
+
+EventT = TypeVar("EventT", ThreadItemAddedEvent, ThreadItemDoneEvent, ThreadItemReplacedEvent)
+
+
+class Recorder:
+    """Keeps what a turn says: in the store, through `persist`, and then in the event log.
+
+    `open` holds the items that have begun and are not done, by id. `room` is how many characters
+    the answer may have.
+    """
+
+    def __init__(
+        self,
+        turn: Turn,
+        store: Store[StoreContext],
+        hooks: Hooks,
+        log: EventLog,
+        wire: Wire,
+        room: int,
+    ) -> None:
+        # The turn knows the recorder, as the place to stream to: a circle would keep both, and all
+        # they hold, until the garbage collector looks
+        self._turn = ref(turn)
+        self.store = store
+        self.hooks = hooks
+        self.log = log
+        self.wire = wire
+        self.open: dict[str, ThreadItem] = {}
+        self.saved: list[ThreadItem] = []
+        self.tools: list[tuple[ToolCall, ToolResult]] = []
+        self.first_token: float | None = None
+        self._room = room
+        self._superseded: list[ThreadItem] = []
+        self._texts: dict[tuple[str, int], list[str]] = {}
+        self._thread = turn.thread.model_dump()
+
+    @property
+    def turn(self) -> Turn:
+        """The turn; who has the recorder has that too."""
+        turn = self._turn()
+        assert turn is not None
+        return turn
+
+    def supersede(self, items: list[ThreadItem]) -> None:
+        """Remove these items once something new is saved."""
+        self._superseded = items
+
+    async def emit(self, event: ThreadStreamEvent) -> None:
+        """Save what the event says, if it says something lasting, and append it to the log."""
+        cancelled = False
+        match event:
+            case ThreadItemAddedEvent():
+                event = _dated(event)
+                self.open[event.item.id] = event.item.model_copy(deep=True)
+            case ThreadItemUpdatedEvent():
+                self._apply(event.item_id, event.update)
+            case ThreadItemDoneEvent():
+                event = _dated(event)
+                cancelled = await to_the_end(self._save(event.item))
+            case ThreadItemReplacedEvent():
+                event = _dated(event)
+                cancelled = await to_the_end(self._save(event.item, replace=True))
+            case ThreadItemRemovedEvent():
+                await self._remove(event.item_id)
+        self._write(self.wire.event(event))
+        if cancelled:
+            raise asyncio.CancelledError
+        await self._save_thread()
+
+    def delta(self, item_id: str, content_index: int, text: str) -> None:
+        """Append a piece of text to an open assistant message: the path of a token."""
+        if self.first_token is None:
+            self.first_token = self.turn.seconds
+        self._room -= len(text)
+        if self._room < 0:
+            raise TurnFailed("The answer is longer than allowed here and was cut off.")
+        pieces = self._texts.get((item_id, content_index))
+        if pieces is None:
+            pieces = self._texts[item_id, content_index] = []
+        pieces.append(text)
+        self.log.append(self.wire.delta(item_id, content_index, text))
+
+    def tool(self, call: ToolCall, result: ToolResult) -> None:
+        """Note a tool call that has ended."""
+        self.tools.append((call, result))
+        self._write(self.wire.tool(call, result))
+
+    def partial(self, item_id: str) -> ThreadItem:
+        """Return an open item as far as it has come."""
+        item = self.open[item_id]
+        if isinstance(item, AssistantMessageItem):
+            for (owner, index), pieces in self._texts.items():
+                if owner == item_id and pieces:
+                    content = _content_at(item, index)
+                    content.text += "".join(pieces)
+                    pieces.clear()
+        return item
+
+    def unfinished(self) -> list[ThreadItem]:
+        """Return the open items as far as they have come."""
+        return [self.partial(item_id) for item_id in self.open]
+
+    @property
+    def superseded(self) -> list[str]:
+        """The ids of the items that are still to go."""
+        return [item.id for item in self._superseded]
+
+    async def close(self) -> list[ThreadItem]:
+        """Finish what is open: save partial items that show something, remove the others.
+
+        Returns the items saved.
+        """
+        closed: list[ThreadItem] = []
+        for item_id in list(self.open):
+            item = self.partial(item_id)
+            if shows_nothing(item):
+                self.open.pop(item_id)
+                self._write(self.wire.event(ThreadItemRemovedEvent(item_id=item_id)))
+            else:
+                closed.append(item)
+                await self.emit(ThreadItemDoneEvent.model_construct(item=item))
+        return closed
+
+    def end(self, outcome: Outcome) -> None:
+        """Write the last lines; followers go."""
+        for line in self.wire.end(outcome):
+            self.log.append(line)
+        self.log.end()
+
+    async def keep(self, item: ThreadItem) -> None:
+        """Save an item that the client completed and has on its screen already."""
+        await to_the_end(self._save(item, replace=True))
+
+    async def _save(self, item: ThreadItem, replace: bool = False) -> None:
+        context = self.turn.request_context
+        if replace:
+            await self.store.save_item(self.turn.thread.id, item, context)
+        else:
+            await self.store.add_thread_item(self.turn.thread.id, item, context)
+        await self.hooks.each("persist", turn=self.turn, item=item)
+        await self._remove_superseded(item)
+        self.saved.append(item)
+        self.open.pop(item.id, None)
+
+    async def _remove(self, item_id: str) -> None:
+        if self.open.pop(item_id, None) is None:
+            await self.store.delete_thread_item(
+                self.turn.thread.id, item_id, self.turn.request_context
+            )
+
+    async def _remove_superseded(self, new: ThreadItem) -> None:
+        if not answers(new):
+            return
+        while self._superseded:
+            with suppress(NotFoundError):
+                await self.store.delete_thread_item(
+                    self.turn.thread.id, self._superseded[0].id, self.turn.request_context
+                )
+            del self._superseded[0]
+
+    async def _save_thread(self) -> None:
+        thread = self.turn.thread
+        # Written out, as a tool may change what is deep within it; that costs less than copies
+        now = thread.model_dump()
+        if now == self._thread:
+            return
+        self._thread = now
+        await self.store.save_thread(thread, self.turn.request_context)
+        self._write(self.wire.event(ThreadUpdatedEvent.model_construct(thread=as_thread(thread))))
+
+    def _write(self, data: bytes | None) -> None:
+        if data is not None:
+            self.log.append(data)
+
+    def _apply(self, item_id: str, update: ThreadItemUpdate) -> None:
+        """Keep the open item as the client sees it."""
+        item = self.open.get(item_id)
+        match item, update:
+            case AssistantMessageItem(), (
+                AssistantMessageContentPartAdded() | AssistantMessageContentPartDone()
+            ):
+                _content_at(item, update.content_index)
+                # A copy that text can be added to, and annotations
+                content = update.content.model_copy()
+                content.annotations = list(content.annotations)
+                item.content[update.content_index] = content
+                self._texts.pop((item_id, update.content_index), None)
+            case AssistantMessageItem(), AssistantMessageContentPartTextDelta():
+                _content_at(item, update.content_index).text += update.delta
+                if self.first_token is None:
+                    self.first_token = self.turn.seconds
+            case AssistantMessageItem(), AssistantMessageContentPartAnnotationAdded():
+                _content_at(item, update.content_index).annotations.append(update.annotation)
+            case WorkflowItem(), WorkflowTaskAdded():
+                item.workflow.tasks.append(update.task)
+            case WorkflowItem(), WorkflowTaskUpdated():
+                item.workflow.tasks[update.task_index] = update.task
+            case WidgetItem(), WidgetRootUpdated():
+                item.widget = update.widget
+            case GeneratedImageItem(), GeneratedImageUpdated():
+                item.image = update.image
+
+
+def as_thread(thread: ThreadMetadata, items: Page[ThreadItem] | None = None) -> Thread:
+    """Return a thread as a client may see it: the server's own `metadata` stays here."""
+    return Thread(
+        id=thread.id,
+        title=thread.title,
+        created_at=_aware(thread.created_at),
+        status=thread.status,
+        allowed_image_domains=thread.allowed_image_domains,
+        items=items or Page(),
+    )
+
+
+def _content_at(item: AssistantMessageItem, index: int) -> AssistantMessageContent:
+    while len(item.content) <= index:
+        item.content.append(AssistantMessageContent(text=""))
+    return item.content[index]
+
+
+def answers(item: ThreadItem) -> bool:
+    """Whether an item is a part of an answer, and not only of the way to it."""
+    return not is_hidden(item) and not isinstance(item, WorkflowItem)
+
+
+def shows_nothing(item: ThreadItem) -> bool:
+    """Whether an item that was cut off has nothing that a user could see."""
+    match item:
+        case AssistantMessageItem():
+            return not any(content.text.strip() for content in item.content)
+        case WorkflowItem():
+            return not item.workflow.tasks
+        case GeneratedImageItem():
+            return item.image is None
+    return False
+
+
+def _aware(time: datetime) -> datetime:
+    # ChatKit's helpers make naive local times
+    return time if time.tzinfo is not None else time.astimezone(UTC)
+
+
+def _dated(event: EventT) -> EventT:
+    item = event.item
+    if item.created_at.tzinfo is not None:
+        return event
+    dated = item.model_copy(update={"created_at": _aware(item.created_at)})
+    return event.model_copy(update={"item": dated})

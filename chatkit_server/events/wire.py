@@ -1,0 +1,118 @@
+"""How a turn's events are written: as ChatKit reads them, or as plain clients do."""
+
+from __future__ import annotations
+
+from typing import Protocol, get_args
+
+import orjson
+from chatkit.types import (
+    AssistantMessageContentPartTextDelta,
+    ErrorEvent,
+    HiddenContextItem,
+    SDKHiddenContextItem,
+    Thread,
+    ThreadCreatedEvent,
+    ThreadItem,
+    ThreadItemAddedEvent,
+    ThreadItemDoneEvent,
+    ThreadItemReplacedEvent,
+    ThreadItemUpdate,
+    ThreadItemUpdatedEvent,
+    ThreadStreamEvent,
+    ThreadUpdatedEvent,
+)
+from pydantic import BaseModel
+
+from ..turn import Outcome, ToolCall, ToolResult
+
+HIDDEN = (HiddenContextItem, SDKHiddenContextItem)
+_WITH_ITEM = (ThreadItemAddedEvent, ThreadItemDoneEvent, ThreadItemReplacedEvent)
+_ITEMS = frozenset(get_args(get_args(ThreadItem)[0]))
+_UPDATES = frozenset(get_args(ThreadItemUpdate))
+
+
+class Wire(Protocol):
+    """Turns what happens in a turn into lines of JSON; None where there is nothing to say."""
+
+    def event(self, event: ThreadStreamEvent) -> bytes | None:
+        """Write a ChatKit event."""
+
+    def delta(self, item_id: str, content_index: int, text: str) -> bytes:
+        """Write a piece of an assistant's message; the path of a token."""
+
+    def tool(self, call: ToolCall, result: ToolResult) -> bytes | None:
+        """Write a tool call that has ended."""
+
+    def end(self, outcome: Outcome) -> list[bytes]:
+        """Write the last lines."""
+
+
+class ChatKitWire:
+    """The events as `chatkit.types.ThreadStreamEvent`; hidden items stay on the server."""
+
+    def __init__(self) -> None:
+        self._envelope: tuple[str, int, bytes, bytes] = ("", -1, b"", b"")
+
+    def event(self, event: ThreadStreamEvent) -> bytes | None:
+        if isinstance(event, _WITH_ITEM) and is_hidden(event.item):
+            return None
+        return dump_event(event)
+
+    def delta(self, item_id: str, content_index: int, text: str) -> bytes:
+        known_id, known_index, before, after = self._envelope
+        if known_id != item_id or known_index != content_index:
+            before, after = _delta_envelope(item_id, content_index)
+            self._envelope = (item_id, content_index, before, after)
+        return before + orjson.dumps(text) + after
+
+    def tool(self, call: ToolCall, result: ToolResult) -> bytes | None:
+        return None
+
+    def end(self, outcome: Outcome) -> list[bytes]:
+        if outcome.error is None:
+            return []
+        # ChatKit takes a clean end for success
+        return [dump(ErrorEvent(message=outcome.error, allow_retry=outcome.allow_retry))]
+
+
+def dump(model: BaseModel) -> bytes:
+    """Write a ChatKit type as its client expects: by alias, no nulls, no attachment metadata."""
+    return model.model_dump_json(
+        by_alias=True, exclude_none=True, context={"exclude_metadata": True}
+    ).encode()
+
+
+def dump_event(event: ThreadStreamEvent) -> bytes:
+    """Write an event as `dump` does.
+
+    Pydantic makes for each kind of event its own copy of all that writes items, a megabyte each.
+    Where the item, update or thread is of ChatKit's own classes, it is written by its class alone.
+    """
+    match event:
+        case ThreadItemAddedEvent() | ThreadItemDoneEvent() | ThreadItemReplacedEvent():
+            if type(event.item) in _ITEMS:
+                return b'{"type":"%b","item":%b}' % (event.type.encode(), dump(event.item))
+        case ThreadItemUpdatedEvent():
+            if type(event.update) in _UPDATES:
+                item_id, update = orjson.dumps(event.item_id), dump(event.update)
+                return b'{"type":"%b","item_id":%b,"update":%b}' % (
+                    event.type.encode(),
+                    item_id,
+                    update,
+                )
+        case ThreadCreatedEvent() | ThreadUpdatedEvent():
+            if type(event.thread) is Thread:
+                return b'{"type":"%b","thread":%b}' % (event.type.encode(), dump(event.thread))
+    return dump(event)
+
+
+def is_hidden(item: ThreadItem) -> bool:
+    """Whether the item must never leave the server."""
+    return isinstance(item, HIDDEN)
+
+
+def _delta_envelope(item_id: str, content_index: int) -> tuple[bytes, bytes]:
+    update = AssistantMessageContentPartTextDelta(content_index=content_index, delta="\0")
+    whole = dump_event(ThreadItemUpdatedEvent.model_construct(item_id=item_id, update=update))
+    before, _, after = whole.rpartition(orjson.dumps("\0"))
+    return before, after

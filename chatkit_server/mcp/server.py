@@ -1,0 +1,287 @@
+"""An MCP server that the core keeps connected."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import random
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from agents.mcp import (
+    MCPServer,
+    MCPServerManager,
+    MCPServerSse,
+    MCPServerStdio,
+    MCPServerStreamableHttp,
+)
+from mcp.client.session import IncomingMessage, MessageHandlerFnT
+from mcp.types import CallToolResult, ToolListChangedNotification
+
+from .connection import Link, ToolFailed, is_lost, words
+
+log = logging.getLogger(__name__)
+
+_CLIENTS = (MCPServerStdio, MCPServerStreamableHttp, MCPServerSse)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How patient the server is with MCP servers; all in seconds.
+
+    `start`: how long the start waits for them. `recover`: how long a turn waits for one that is
+    down; one that takes longer to connect holds up no other turn. `check_after`: a turn has a
+    connection checked that was silent for so long. `check_every`: so is one that no turn uses.
+    `retry_first`, `retry_most`: the time between attempts to connect, doubled each time; when a
+    turn asks, the next one follows `retry_first` after the last. `close`: how long closing may
+    take.
+    """
+
+    start: float = 1.0
+    recover: float = 2.0
+    check_after: float = 15.0
+    check_every: float = 60.0
+    retry_first: float = 0.5
+    retry_most: float = 30.0
+    close: float = 8.0
+
+
+class KeptLink(Link):
+    """Stands in for an MCP server that the core keeps connected, from `keep` until its end."""
+
+    def __init__(self, server: MCPServer, pace: Pace) -> None:
+        super().__init__(server)
+        self.pace = pace
+        self.connect_timeout: float = getattr(server, "connect_timeout", 30.0)
+        self.up = asyncio.Event()
+        self.tried = asyncio.Event()
+        self.error: str | None = "not connected yet"
+        self._recovering = False
+        self._limit = self.connect_timeout
+        self._delay = pace.retry_first
+        self._next_try = self._began = self._ended = time.monotonic()
+        self._attempted = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._connecting: asyncio.Timeout | None = None
+        self._closing = False
+        if isinstance(server, _CLIENTS):
+            server.message_handler = self._listen(server.message_handler)
+
+    @property
+    def retry_after(self) -> int:
+        """The seconds until it is worth while to ask again."""
+        return max(1, math.ceil(self._next_try - time.monotonic()))
+
+    async def keep(self) -> None:
+        """Connect the server, and again whenever it is lost, until cancelled; then close it."""
+        # One manager for each: in a common one, a slow server keeps the others waiting.
+        manager = MCPServerManager(
+            [self],
+            connect_timeout_seconds=None,
+            cleanup_timeout_seconds=None,
+            suppress_cancelled_error=False,
+            connect_in_parallel=True,
+        )
+        try:
+            await manager.connect_all()
+            while True:
+                self.tried.set()
+                await (self._while_up() if self.up.is_set() else self._back_off())
+                await manager.reconnect(failed_only=False)
+        finally:
+            await manager.cleanup_all()
+
+    def close(self) -> None:
+        """Break off an attempt to connect, so that cancelling `keep` ends at once."""
+        self._closing = True
+        if self._connecting is not None:
+            self._connecting.reschedule(asyncio.get_running_loop().time())
+
+    async def connect(self) -> None:
+        """Try to connect, and note how it went; the manager would log a trace at each attempt."""
+        if self._closing:
+            return
+        connect: Callable[[], Awaitable[None]] = self.server.connect
+        self._began = time.monotonic()
+        try:
+            async with asyncio.timeout(self._limit) as self._connecting:
+                await connect()
+                await self.refresh()
+        except Exception as error:
+            if isinstance(error, TimeoutError):
+                self._limit = min(self.connect_timeout, self._limit * 2)
+            self._note_failure(error)
+        except asyncio.CancelledError as error:
+            # the client libraries cancel within when a transport breaks off
+            if _is_cancelled():
+                raise
+            self._note_failure(error)
+        else:
+            self._note_success()
+        finally:
+            self._connecting = None
+            self._recovering = False
+            self._ended = time.monotonic()
+            self._attempted.set()
+            self._attempted = asyncio.Event()
+
+    async def cleanup(self) -> None:
+        """Close the connection; what goes wrong in that is of interest to nobody."""
+        self.up.clear()
+        close: Callable[[], Awaitable[None]] = self.server.cleanup
+        try:
+            async with asyncio.timeout(self.pace.close):
+                await close()
+        except Exception:
+            log.debug("MCP server %s: closing failed", self.name, exc_info=True)
+
+    async def _while_up(self) -> None:
+        while self.up.is_set():
+            try:
+                async with asyncio.timeout(self.pace.check_every):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._wake.clear()
+            if self.up.is_set():
+                await self._check()
+
+    async def _check(self) -> None:
+        if isinstance(self.server, _CLIENTS):
+            forget: Callable[[], None] = self.server.invalidate_tools_cache
+            forget()
+        try:
+            await self.refresh()
+        except Exception as error:
+            # calls under way may hold up the check, and notice a loss themselves
+            if is_lost(error) or (isinstance(error, TimeoutError) and not self.calls):
+                self.lose(error)
+            else:
+                log.warning("MCP server %s: listing its tools failed: %s", self.name, words(error))
+
+    async def _back_off(self) -> None:
+        delay = self._delay * random.uniform(0.8, 1.2)
+        self._delay = min(self._delay * 2, self.pace.retry_most)
+        self._next_try = time.monotonic() + delay
+        await asyncio.sleep(min(delay, self.pace.retry_first))
+        try:
+            async with asyncio.timeout_at(
+                asyncio.get_running_loop().time() + self._next_try - time.monotonic()
+            ):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+        self._wake.clear()
+
+    def _note_success(self) -> None:
+        log.info("MCP server %s: connected, %d tools", self.name, len(self.tools))
+        self.error = None
+        self._delay = self.pace.retry_first
+        # What answers next time does so as soon as this time: an attempt that hangs on something
+        # half dead must not be in the way of what comes in its place
+        usual = time.monotonic() - self._began
+        self._limit = min(self.connect_timeout, max(self.pace.recover, 4 * usual))
+        self._wake.clear()
+        self.up.set()
+
+    def _note_failure(self, error: BaseException) -> None:
+        said = words(error)
+        if said != self.error and not self._closing:
+            log.warning("MCP server %s: %s; trying again in the background", self.name, said)
+        self.error = said
+
+    def lose(self, error: Exception) -> None:
+        """Note that the connection is gone; it is made again at once, for all who wait."""
+        if self.up.is_set():
+            self.up.clear()
+            self._recovering = True
+            self._note_failure(error)
+            self._wake.set()
+
+    async def prepare(self) -> bool:
+        """Return whether a turn may use the server.
+
+        One that is down is tried at once, and the turn waits for that, unless it was in vain just
+        now, or takes long already.
+        """
+        if self.up.is_set():
+            if time.monotonic() - self.heard > self.pace.check_after:
+                self._wake.set()
+            return True
+        self._wake.set()
+        if self._recovering or self.required:
+            return await self._is_up(self.pace.recover)
+        return await self._is_back()
+
+    async def _is_back(self) -> bool:
+        now = time.monotonic()
+        patience = self.pace.recover
+        if self._connecting is not None:
+            patience -= now - self._began
+        elif now - self._ended < self.pace.retry_first:
+            return False
+        if not self.tried.is_set() or patience <= 0:
+            return False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await self._attempted.wait()
+        return self.up.is_set()
+
+    async def _is_up(self, patience: float) -> bool:
+        try:
+            async with asyncio.timeout(patience):
+                await self.up.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def call_tool(
+        self, tool_name: str, arguments: dict[str, Any] | None, meta: dict[str, Any] | None = None
+    ) -> CallToolResult:
+        """Call a tool; once more over a new connection if it was lost and the tool allows that.
+
+        Raises `ToolFailed` as `Link.call_tool` does.
+        """
+        for last in (not self._repeatable(tool_name), True):
+            if not await self._is_up(self.pace.recover):
+                raise ToolFailed(f"`{self.name}` is not available right now.")
+            session = self._session
+            try:
+                return await self._call(tool_name, arguments, meta)
+            except Exception as error:
+                if not is_lost(error):
+                    raise self._failed(error) from error
+                if session is self._session:
+                    self.lose(error)
+                if last:
+                    raise self._failed(error) from error
+        raise AssertionError("unreachable")
+
+    @property
+    def _session(self) -> object:
+        """What is another object after each connection."""
+        return getattr(self.server, "session", None)
+
+    def _repeatable(self, tool_name: str) -> bool:
+        for tool in self.tools:
+            if tool.name == tool_name and tool.annotations is not None:
+                return bool(tool.annotations.read_only_hint or tool.annotations.idempotent_hint)
+        return False
+
+    def _listen(self, others: MessageHandlerFnT | None) -> MessageHandlerFnT:
+        async def handle(message: IncomingMessage) -> None:
+            if isinstance(message, ToolListChangedNotification):
+                self._wake.set()
+            if others is not None:
+                await others(message)
+
+        return handle
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -1,0 +1,280 @@
+"""Turns whatever ended a turn into an error with words that a user understands.
+
+The details of an exception (addresses, keys, what a provider wrote) belong in the log; none of
+them is in a message made here.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+from collections.abc import Iterator
+from json import JSONDecodeError
+from socket import gaierror
+
+import openai
+from agents.exceptions import (
+    AgentsException,
+    InputGuardrailTripwireTriggered,
+    MaxTurnsExceeded,
+    ModelBehaviorError,
+    ModelRefusalError,
+    ModelTimeoutError,
+    OutputGuardrailTripwireTriggered,
+    ToolInputGuardrailTripwireTriggered,
+    ToolOutputGuardrailTripwireTriggered,
+)
+
+from ..errors import ServerError, TurnFailed
+
+log = logging.getLogger(__name__)
+
+WRONG_KEY = (
+    "The model's provider did not accept this server's API key. Whoever runs this server has to "
+    "set a valid one."
+)
+NO_PERMISSION = (
+    "This server's account may not use that model. Whoever runs this server has to allow it with "
+    "the model's provider, or choose another model."
+)
+NO_QUOTA = (
+    "This server's account with the model's provider has no quota or credit left. Whoever runs "
+    "this server has to renew it."
+)
+UNKNOWN_MODEL = (
+    "The model's provider does not know that model. Choose another one, or have whoever runs this "
+    "server correct its name."
+)
+RATE_LIMIT = "The model is asked too much at the moment. Wait {wait} and try again."
+TOO_LONG = (
+    "This conversation is too long for the model. Start a new one, or send a shorter message."
+)
+REFUSED_REQUEST = (
+    "The model's provider did not accept the request. Whoever runs this server finds the reason in "
+    "its log."
+)
+PROVIDER_DOWN = "The model's provider has a problem at the moment. Try again in a minute."
+NO_CONNECTION = "The model's provider cannot be reached. Try again in a minute."
+UNREACHABLE = "Something that this answer needs cannot be reached. Try again in a minute."
+TIMEOUT = "The answer did not come in time. Try again."
+BROKEN_OFF = "The connection broke off before the answer was complete. Try again."
+CONTENT_REFUSED = (
+    "The model's content filter stopped this answer. Say it differently, or ask something else."
+)
+GUARDRAIL_INPUT = "This message is not allowed here. Say it differently, or ask something else."
+GUARDRAIL_OUTPUT = "The answer was held back, as it is not allowed here. Ask something else."
+CUT_OFF = "The answer reached the model's length limit and is not complete."
+NONSENSE = "The model's answer could not be understood. Try again."
+UNKNOWN_TOOL = "The model asked for a tool that does not exist. Try again."
+TOO_MANY_STEPS = (
+    "The model took more steps than allowed here without coming to an answer. Ask for less at once."
+)
+GENERAL = "Something went wrong on the server. Try again; whoever runs it finds more in its log."
+
+_LONGEST_WAIT = 24 * 3600
+_RETRIABLE = {
+    RATE_LIMIT,
+    PROVIDER_DOWN,
+    NO_CONNECTION,
+    UNREACHABLE,
+    TIMEOUT,
+    BROKEN_OFF,
+    NONSENSE,
+    UNKNOWN_TOOL,
+    GENERAL,
+}
+
+# Statuses that mean one thing, whatever the body says, and what others mean when it says nothing.
+_SURE = {401: WRONG_KEY, 402: NO_QUOTA, 408: TIMEOUT, 413: TOO_LONG}
+_LIKELY = {403: NO_PERMISSION, 404: UNKNOWN_MODEL, 429: RATE_LIMIT}
+
+# Providers give one failure under many statuses and codes, and litellm keeps only their text.
+_TOO_LONG_WORDS = (
+    r"context_length_exceeded|context (length|window|size)|ContextWindowExceeded"
+    r"|prompt is too long|too many (input )?tokens|maximum number of tokens"
+)
+_WORDS = (
+    (TOO_LONG, _TOO_LONG_WORDS),
+    (CUT_OFF, r"max_output_tokens|finish_reason='length'"),
+    (
+        CONTENT_REFUSED,
+        r"content_filter|content filter|content_policy|ContentPolicyViolation|ResponsibleAI"
+        r"|invalid_prompt|safety system|content management policy|blocked by .{0,20}safety",
+    ),
+    (
+        WRONG_KEY,
+        r"api[ _-]?key not valid|invalid[ _]api[ _-]?key|incorrect api key|missing credentials",
+    ),
+    (NO_QUOTA, r"insufficient_quota|insufficient (balance|credit)|credit balance"),
+    (
+        UNKNOWN_MODEL,
+        r"model_not_found|model.{0,80} (not found|does not exist|not exist)|Provider NOT provided",
+    ),
+)
+# In an error without a status, such as one told inside a stream.
+_WORDS_INSTEAD_OF_STATUS = (
+    (RATE_LIMIT, r"rate.?limit"),
+    (PROVIDER_DOWN, r"server_error|server error|overloaded|unavailable"),
+)
+
+# Exceptions of HTTP clients that the core does not import: httpx, httpx2, aiohttp.
+_NO_CONNECTION_NAMES = {"ConnectError", "ConnectTimeout", "ClientConnectorError"}
+_TIMEOUT_NAMES = {"TimeoutException", "ServerTimeoutError"}
+_BROKEN_OFF_NAMES = {
+    "NetworkError",
+    "RemoteProtocolError",
+    "ClientPayloadError",
+    "ServerDisconnectedError",
+    "ClientOSError",
+}
+_AGENT_FAILURES: tuple[tuple[type[AgentsException], str], ...] = (
+    (MaxTurnsExceeded, TOO_MANY_STEPS),
+    (ModelTimeoutError, TIMEOUT),
+    (ModelRefusalError, CONTENT_REFUSED),
+    (InputGuardrailTripwireTriggered, GUARDRAIL_INPUT),
+    (OutputGuardrailTripwireTriggered, GUARDRAIL_OUTPUT),
+    (ToolInputGuardrailTripwireTriggered, GUARDRAIL_OUTPUT),
+    (ToolOutputGuardrailTripwireTriggered, GUARDRAIL_OUTPUT),
+)
+
+
+def explain(error: BaseException) -> ServerError:
+    """Return what to tell the user of `error`, and whether trying again can help.
+
+    A `ServerError` is returned as it is. Everything else becomes a `TurnFailed` whose message is
+    one of this module's, so that nothing of the exception's own text is shown.
+    """
+    if isinstance(error, ServerError):
+        return error
+    if isinstance(error, BaseExceptionGroup):
+        return explain(error.exceptions[0])
+    try:
+        message = _message(error)
+    except Exception:
+        # Some libraries' errors have less than their classes say; the turn has to end all the same
+        log.exception("%r cannot be told apart", error)
+        message = GENERAL
+    return TurnFailed(message.format(wait=_wait(error)), allow_retry=message in _RETRIABLE)
+
+
+def _message(error: BaseException) -> str:
+    if isinstance(error, openai.APIConnectionError):
+        return _of_connection(error)
+    if isinstance(error, openai.APIError):
+        return _of_provider(error)
+    if isinstance(error, AgentsException):
+        return _of_agent(error)
+    if isinstance(error, openai.ContentFilterFinishReasonError):
+        return CONTENT_REFUSED
+    if isinstance(error, openai.LengthFinishReasonError):
+        return CUT_OFF
+    if isinstance(error, openai.OpenAIError):
+        return _first_match(_WORDS, str(error)) or GENERAL
+    if isinstance(error, JSONDecodeError | UnicodeDecodeError):
+        return NONSENSE
+    return _of_transport(error) or GENERAL
+
+
+def _of_connection(error: openai.APIConnectionError) -> str:
+    told = _of_transport(error)
+    if told == UNREACHABLE:
+        return NO_CONNECTION
+    if told is not None:
+        return told
+    # litellm puts whatever it does not know under this class
+    return _first_match(_WORDS, _text(error)) or NO_CONNECTION
+
+
+def _of_provider(error: openai.APIError) -> str:
+    if isinstance(error, openai.APIResponseValidationError):
+        return NONSENSE
+    status, text = _status(error), _text(error)
+    if status in _SURE:
+        return _SURE[status]
+    if status is not None and status >= 500:
+        return _first_match(((TOO_LONG, _TOO_LONG_WORDS),), text) or PROVIDER_DOWN
+    if told := _first_match(_WORDS, text):
+        return told
+    if status is not None:
+        return _LIKELY.get(status, REFUSED_REQUEST)
+    return _first_match(_WORDS_INSTEAD_OF_STATUS, text) or PROVIDER_DOWN
+
+
+def _status(error: openai.APIError) -> int | None:
+    """Return the HTTP status; an error inside a stream may carry one as its code."""
+    status = getattr(error, "status_code", None)
+    if isinstance(status, int):
+        return status
+    code = getattr(error, "code", None)
+    return int(code) if isinstance(code, str) and code.isdecimal() else None
+
+
+def _text(error: openai.APIError) -> str:
+    # LiteLLM's are not all made by the constructor of the class that they derive from
+    told = (getattr(error, name, None) for name in ("code", "type", "message", "body"))
+    return " ".join(map(str, (type(error).__name__, *told)))
+
+
+def _of_agent(error: AgentsException) -> str:
+    for kind, message in _AGENT_FAILURES:
+        if isinstance(error, kind):
+            return message
+    if not isinstance(error, ModelBehaviorError):
+        return GENERAL
+    text = error.message
+    if "not found in agent" in text:
+        return UNKNOWN_TOOL
+    if "did not produce a final response" in text or "ended before" in text:
+        return BROKEN_OFF
+    if text.startswith(("Responses stream ended", "Chat Completions ")):
+        return _first_match((*_WORDS, *_WORDS_INSTEAD_OF_STATUS), text) or PROVIDER_DOWN
+    return NONSENSE
+
+
+def _of_transport(error: BaseException) -> str | None:
+    """Return what a failure of the network or a timeout is called, if `error` is or has one."""
+    links = list(_chain(error))
+    names = {kind.__name__ for link in links for kind in type(link).__mro__}
+
+    def has(*kinds: type[BaseException]) -> bool:
+        return any(isinstance(link, kinds) for link in links)
+
+    # a timeout of connecting is both, so the order matters
+    if names & _NO_CONNECTION_NAMES or has(ConnectionRefusedError, gaierror):
+        return UNREACHABLE
+    if names & _TIMEOUT_NAMES or has(TimeoutError, openai.APITimeoutError):
+        return TIMEOUT
+    if names & _BROKEN_OFF_NAMES or has(ConnectionError, EOFError):
+        return BROKEN_OFF
+    return None
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and what it was raised from."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__
+
+
+def _first_match(words: tuple[tuple[str, str], ...], text: str) -> str | None:
+    for message, pattern in words:
+        if re.search(pattern, text, re.IGNORECASE | re.DOTALL):
+            return message
+    return None
+
+
+def _wait(error: BaseException) -> str:
+    """Return how long the provider asked to wait, in words."""
+    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    try:
+        seconds = math.ceil(float(headers.get("retry-after", "")))
+    except (ValueError, OverflowError):
+        return "a minute"
+    if not 0 < seconds <= _LONGEST_WAIT:
+        return "a minute"
+    if seconds <= 120:
+        return f"{seconds} second{'s' * (seconds != 1)}"
+    return f"{math.ceil(seconds / 60)} minutes"

@@ -1,0 +1,166 @@
+"""Saves what is left of a turn that nobody works at any more."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import takewhile
+
+from agents import Usage
+from chatkit.store import NotFoundError, Store
+from chatkit.types import ThreadItem, ThreadMetadata, UserMessageItem
+
+from ..agent.history import remember
+from ..events.partial import Partial
+from ..events.recorder import answers, shows_nothing
+from ..plugin.discovery import Hooks
+from ..turn import Outcome, Status, StoreContext, Turn
+from .store import TurnRecord, TurnStore
+
+log = logging.getLogger(__name__)
+
+INTERRUPTED = "The server stopped before the answer was complete."
+MOST_ATTEMPTS = 100
+"""A turn whose remains cannot be saved is given up then: its thread must not stay busy for ever."""
+
+_LATEST = 50
+
+
+@dataclass(frozen=True)
+class Left:
+    """How a turn ended whose record still says that it runs.
+
+    `looked_back` says that its `post_turn` was called. By default its process is gone.
+    """
+
+    status: Status = "interrupted"
+    message: str | None = INTERRUPTED
+    looked_back: bool = False
+
+
+class Recovery:
+    """Ends turns for processes that are gone. Neither models nor tools are asked again.
+
+    It may be cut off at any point, and done again by another process: everything it saves has the
+    id that it would have had.
+    """
+
+    def __init__(self, turn_store: TurnStore, store: Store[StoreContext], hooks: Hooks) -> None:
+        self._turn_store = turn_store
+        self._store = store
+        self._hooks = hooks
+
+    async def end(self, record: TurnRecord, attempt: int, left: Left) -> None:
+        """Save what a turn has said and not saved, as this attempt, and note its end.
+
+        Raises what the stores raise; the turn then still runs, as far as its record says.
+        """
+        context = StoreContext(record.user, record.id, attempt)
+        partial = _load(record)
+        turn, saved = None, []
+        try:
+            thread = await self._store.load_thread(record.thread_id, context)
+            turn = self._turn(record, thread, context)
+            saved = await self._save(turn, partial, left)
+        except NotFoundError:
+            log.info("turn %s: its conversation is not there", record.id)
+        except Exception:
+            if attempt < MOST_ATTEMPTS:
+                raise
+            log.exception("turn %s: what it said could not be saved, and is given up", record.id)
+        ended = await self._turn_store.end(record.id, attempt, left.status, left.message)
+        if not ended:
+            return
+        log.warning("turn %s: ended for a process that did not: %s", record.id, left.status)
+        if turn is not None and not left.looked_back:
+            outcome = _outcome(record, partial, saved, left)
+            await self._hooks.each_alone("post_turn", turn=turn, outcome=outcome)
+
+    def _turn(self, record: TurnRecord, thread: ThreadMetadata, context: StoreContext) -> Turn:
+        return Turn(
+            id=record.id,
+            thread=thread,
+            store=self._store,
+            request_context=context,
+            user=record.user,
+            operation=record.operation,
+            model=record.model,
+        )
+
+    async def _save(self, turn: Turn, partial: Partial, left: Left) -> list[ThreadItem]:
+        """Save what is missing, and return all items of the turn in their order."""
+        items: dict[str, ThreadItem] = {}
+        for item_id in partial.saved:
+            found = await self._found(turn, item_id)
+            if found is not None:
+                items[item_id] = found
+        asked = [item for item in items.values() if isinstance(item, UserMessageItem)]
+        turn.message = asked[-1] if asked else None
+        if left.status == "completed":
+            # It saved everything; the record is a little older than that
+            return list(items.values())
+        for item in self._remains(turn, partial, left):
+            items[item.id] = await self._found(turn, item.id) or await self._add(turn, item)
+        await self._finish_retry(turn, partial)
+        return list(items.values())
+
+    def _remains(self, turn: Turn, partial: Partial, left: Left) -> list[ThreadItem]:
+        items = [item for item in partial.items if not shows_nothing(item)]
+        said_something = bool(items or partial.entries or partial.messages or partial.tools)
+        memory = remember(
+            turn.id,
+            str(turn.model),
+            partial.entries,
+            partial.messages,
+            partial.tools,
+            cut_off=left.message if said_something else None,
+        )
+        return [*items, memory.as_item(turn.thread.id)] if memory is not None else items
+
+    async def _found(self, turn: Turn, item_id: str) -> ThreadItem | None:
+        try:
+            return await self._store.load_item(turn.thread.id, item_id, turn.request_context)
+        except NotFoundError:
+            return None
+
+    async def _add(self, turn: Turn, item: ThreadItem) -> ThreadItem:
+        await self._store.add_thread_item(turn.thread.id, item, turn.request_context)
+        await self._hooks.each_alone("persist", turn=turn, item=item)
+        return item
+
+    async def _finish_retry(self, turn: Turn, partial: Partial) -> None:
+        """Remove the old answer if something of the new one is there."""
+        if not partial.superseded:
+            return
+        thread_id, context = turn.thread.id, turn.request_context
+        page = await self._store.load_thread_items(thread_id, None, _LATEST, "desc", context)
+        messages = (item.id for item in page.data if isinstance(item, UserMessageItem))
+        old = {*partial.superseded, *messages}
+        if not any(answers(item) for item in takewhile(lambda i: i.id not in old, page.data)):
+            return
+        for item_id in partial.superseded:
+            with suppress(NotFoundError):
+                await self._store.delete_thread_item(thread_id, item_id, context)
+
+
+def _load(record: TurnRecord) -> Partial:
+    try:
+        return Partial.load(record.partial)
+    except Exception:
+        # Such as what another version of the program wrote
+        log.exception("turn %s: its partial answer cannot be read", record.id)
+        return Partial()
+
+
+def _outcome(record: TurnRecord, partial: Partial, items: list[ThreadItem], left: Left) -> Outcome:
+    return Outcome(
+        status=left.status,
+        seconds=0.0,
+        items=items,
+        tools=list(partial.tools),
+        usage=Usage(),
+        model=record.model,
+        error=left.message,
+        allow_retry=True,
+    )

@@ -1,0 +1,148 @@
+"""What a turn is about, and what belongs to it while it runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from agents import Agent, RunResultStreaming, Tool, TResponseInputItem, Usage
+from chatkit.actions import Action
+from chatkit.types import (
+    ClientToolCallItem,
+    SyncCustomActionResponse,
+    ThreadItem,
+    ThreadItemReplacedEvent,
+    ThreadMetadata,
+    ThreadStreamEvent,
+    UserMessageItem,
+    WidgetItem,
+)
+
+from ..agent.fast.first_answer import Opening
+from ..agent.runner import Crew
+from ..agent.stream import Translator
+from ..events.partial import Partial
+from ..events.recorder import Recorder
+from ..events.wire import Wire
+from ..turn import Turn, User
+from .running import RunningTurn
+
+
+@dataclass
+class Plan:
+    """What an operation asks of a turn, checked against what is stored."""
+
+    operation: str
+    user: User
+    thread: ThreadMetadata
+    wire: Wire
+    locale: str | None = None
+    new_thread: bool = False
+    earlier: list[ThreadItem] = field(default_factory=list)
+    """Items to save before the message, where a conversation did not begin here."""
+    message: UserMessageItem | None = None
+    superseded: list[ThreadItem] | None = None
+    """When a stored message is answered again: what came after it, to go when the new answer
+    begins to arrive."""
+    replaced: ThreadItem | None = None
+    """An item that the client completed, to be saved in place of the stored one."""
+    action: Action[str, Any] | None = None
+    sender: WidgetItem | None = None
+
+
+@dataclass
+class Work:
+    """A turn that is ready to run. An action has no agent."""
+
+    plan: Plan
+    turn: Turn
+    recorder: Recorder
+    translator: Translator
+    crew: Crew
+    agent: Agent[Turn] | None = None
+    result: RunResultStreaming | None = None
+    opened: Opening | None = None
+    entries: list[TResponseInputItem] = field(default_factory=list)
+    """What the model has produced so far, as it will see it again."""
+    client_gone: bool = False
+    """Whether the request was cancelled while the turn was written down."""
+    running: RunningTurn = field(init=False)
+
+    @property
+    def usage(self) -> Usage:
+        """The tokens that the models of the turn have counted."""
+        if self.result is not None:
+            return self.result.context_wrapper.usage
+        return self.opened.usage if self.opened is not None else Usage()
+
+    def partial(self) -> Partial:
+        """Return what the turn has said and not saved as items yet."""
+        return Partial(
+            self.recorder.unfinished(),
+            self.entries,
+            self.translator.messages,
+            self.recorder.tools,
+            self.recorder.superseded,
+            self._saved(),
+        )
+
+    def _saved(self) -> list[str]:
+        """Return the ids of the items saved, the user's message even before."""
+        plan = self.plan
+        asked = [plan.message] if plan.message is not None and plan.superseded is None else []
+        return list(dict.fromkeys(item.id for item in (*asked, *self.recorder.saved)))
+
+
+def model_name(turn: Turn) -> str:
+    """Return the name of the model that answers, as far as it has one; "" if none does."""
+    if turn.model is None:
+        return ""
+    return turn.model if isinstance(turn.model, str) else type(turn.model).__name__
+
+
+def choose_tool(agent: Agent[Turn], message: UserMessageItem | None, tools: Sequence[Tool]) -> None:
+    """Make the model use the tool picked in the composer, if one of these has that name."""
+    choice = message.inference_options.tool_choice if message else None
+    if choice is not None and any(tool.name == choice.id for tool in tools):
+        agent.model_settings = replace(agent.model_settings, tool_choice=choice.id)
+
+
+def client_tool_call(work: Work) -> ClientToolCallItem:
+    call = work.turn.client_tool_call
+    assert call is not None
+    return ClientToolCallItem(
+        id=work.turn.generate_id("tool_call"),
+        thread_id=work.turn.thread.id,
+        created_at=datetime.now(UTC),
+        call_id=work.crew.client_call_id or work.turn.generate_id("tool_call"),
+        name=call.name,
+        arguments=call.arguments,
+    )
+
+
+async def stop(result: RunResultStreaming) -> None:
+    """Wait until nothing of the run goes on: its model is not read, its tools are cancelled."""
+    task = result.run_loop_task
+    if task is None:
+        return
+    if not task.done():
+        result.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    # It knows the result that knows it: a circle that would keep the run until the garbage
+    # collector looks
+    result._sandbox_cleanup = None
+
+
+async def each(events: Any) -> AsyncIterator[ThreadStreamEvent]:
+    if isinstance(events, SyncCustomActionResponse):
+        if events.updated_item is not None:
+            yield ThreadItemReplacedEvent(item=events.updated_item)
+    elif hasattr(events, "__aiter__"):
+        async for event in events:
+            yield event
+    else:
+        for event in events:
+            yield event
