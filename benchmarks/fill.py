@@ -22,10 +22,11 @@ from chatkit.types import (
     UserMessageTextContent,
 )
 
-from chatkit_server import STORE, StoreContext, User
+from chatkit_server import STORE, User
 from chatkit_server.app import create_app
 from chatkit_server.ids import new_id
-from chatkit_server.settings.schema import load
+from chatkit_server.settings.load import load
+from chatkit_server.storage import StoreContext
 
 from .script import Answer
 

@@ -1,4 +1,7 @@
-"""What a plugin imports."""
+"""What every plugin imports. `chatkit_server.models` and `chatkit_server.storage` have the rest.
+
+The folders behind it are private: they may change with each version.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,6 @@ from .errors import (
     NotFound,
     ServerError,
     SettingsError,
-    TakenOver,
     TooLarge,
     TooManyRequests,
     TurnFailed,
@@ -23,36 +25,22 @@ from .errors import (
 from .plugin.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from .agent.fast.direct import DirectModel, Out, ShortCut
-    from .agent.timeouts import ModelTimeouts, Pieces, Watch
-    from .settings.schema import Duration, Settings, Size
+    from .settings.schema import Settings
+    from .settings.types import Duration, Size
     from .turn import Outcome, StoreContext, ToolCall, ToolResult, Turn, User
-    from .turns.store import Beat, MemoryTurnStore, Pulse, State, TurnRecord, TurnStore
     from .web.keys import HOOKS, SETTINGS, STORE, authenticate
 
 __version__ = "0.1.0"
 
 # The Agents SDK takes over a second to import; `chatkit-server --help` does without it.
 _LAZY = {
-    "DirectModel": "agent.fast.direct",
-    "Out": "agent.fast.direct",
-    "ShortCut": "agent.fast.direct",
     "HOOKS": "web.keys",
     "SETTINGS": "web.keys",
     "STORE": "web.keys",
     "authenticate": "web.keys",
-    "Duration": "settings.schema",
+    "Duration": "settings.types",
     "Settings": "settings.schema",
-    "Size": "settings.schema",
-    "ModelTimeouts": "agent.timeouts",
-    "Pieces": "agent.timeouts",
-    "Watch": "agent.timeouts",
-    "Beat": "turns.store",
-    "MemoryTurnStore": "turns.store",
-    "Pulse": "turns.store",
-    "State": "turns.store",
-    "TurnRecord": "turns.store",
-    "TurnStore": "turns.store",
+    "Size": "settings.types",
     "Outcome": "turn",
     "StoreContext": "turn",
     "ToolCall": "turn",
@@ -66,39 +54,26 @@ __all__ = [
     "SETTINGS",
     "STORE",
     "BadRequest",
-    "Beat",
     "Conflict",
-    "DirectModel",
     "Duration",
     "Forbidden",
-    "MemoryTurnStore",
-    "ModelTimeouts",
     "NotFound",
-    "Out",
     "Outcome",
-    "Pieces",
-    "Pulse",
     "ServerError",
     "Settings",
     "SettingsError",
-    "ShortCut",
     "Size",
-    "State",
     "StoreContext",
-    "TakenOver",
     "TooLarge",
     "TooManyRequests",
     "ToolCall",
     "ToolResult",
     "Turn",
     "TurnFailed",
-    "TurnRecord",
-    "TurnStore",
     "Unauthorized",
     "Unavailable",
     "Unprocessable",
     "User",
-    "Watch",
     "authenticate",
     "hookimpl",
 ]
@@ -110,3 +85,7 @@ def __getattr__(name: str) -> Any:
     value = getattr(import_module(f".{_LAZY[name]}", __name__), name)
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -19,9 +19,9 @@ from aiohttp import web
 from .app import create_app
 from .errors import SettingsError
 from .settings.schema import Settings
-from .turns.running import RESTARTED, Turns
-from .web.keys import HOOKS
-from .web.turn_routes import ENGINE
+from .turns.registry import TurnRegistry
+from .turns.running import RESTARTED
+from .web.keys import ENGINE, HOOKS
 
 LAST_ANSWERS = 5.0
 """The seconds that requests which are no turns have to end when the server stops."""
@@ -57,7 +57,7 @@ async def serve(settings: Settings) -> None:
     )
     task = asyncio.current_task()
     assert task is not None
-    stop = _Stop(task, app[ENGINE].turns, settings.server.drain)
+    stop = _Shutdown(task, app[ENGINE].turns, settings.server.drain)
     with _on_signals(stop.signalled):
         try:
             await _try_port(settings)
@@ -76,10 +76,10 @@ async def serve(settings: Settings) -> None:
             await runner.cleanup()
 
 
-class _Stop:
+class _Shutdown:
     """What signals do: the first ends the server, the next ones the turns it waits for."""
 
-    def __init__(self, task: asyncio.Task[Any], turns: Turns, drain: float) -> None:
+    def __init__(self, task: asyncio.Task[Any], turns: TurnRegistry, drain: float) -> None:
         self.told = asyncio.Event()
         self.task = task
         self._turns = turns
@@ -87,7 +87,7 @@ class _Stop:
 
     def signalled(self) -> None:
         """Take a signal."""
-        running = self._turns.under_way
+        running = self._turns.active
         if self.told.is_set():
             for turn in running:
                 turn.end(RESTARTED)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-async def to_the_end(work: Coroutine[Any, Any, None]) -> bool:
+async def run_to_completion(work: Coroutine[Any, Any, None]) -> bool:
     """Await `work` even if cancelled meanwhile; return whether that happened.
 
     Raises what `work` raises.

@@ -136,7 +136,7 @@ class Turn(AgentContext[StoreContext]):
 
     _started: float = PrivateAttr(default_factory=time.monotonic)
     _emit: Callable[[ThreadStreamEvent], Awaitable[None]] | None = PrivateAttr(default=None)
-    _crew: Any = PrivateAttr(default=None)
+    _runner: Any = PrivateAttr(default=None)
     # ChatKit's queue of events: `stream` has no use for it, and a turn would keep it while it waits
     _events: Any = PrivateAttr(default=None)
 

@@ -29,7 +29,15 @@ from aiohttp import web
 from openai.types.chat import ChatCompletionChunk
 from pydantic import BaseModel, Field, SecretStr
 
-from chatkit_server import DirectModel, ModelTimeouts, Out, Pieces, ShortCut, Watch, hookimpl
+from chatkit_server import hookimpl
+from chatkit_server.models import (
+    ClosableStream,
+    EventSink,
+    FastPathModel,
+    ModelTimeouts,
+    RequestTimer,
+    TextFastPath,
+)
 
 # LiteLLM would fetch these lists over the network when it is imported.
 _OFFLINE = ("LITELLM_LOCAL_MODEL_COST_MAP", "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS")
@@ -100,7 +108,7 @@ class LitellmModels(ModelProvider):
             raise ValueError("name a model, as in `litellm/gemini/gemini-2.5-flash`")
         return LazyModel(self, model_name)
 
-    async def load(self, name: str, short_cut: ShortCut | None = None) -> Model:
+    async def load(self, name: str, fast_path: TextFastPath | None = None) -> Model:
         """Import LiteLLM if need be, which takes seconds, and return the model.
 
         The import runs in a thread, so that other turns go on meanwhile.
@@ -115,7 +123,7 @@ class LitellmModels(ModelProvider):
             key,
             timeouts=self._config.timeouts.but(provider.timeouts),
             max_retries=self._config.max_retries,
-            short_cut=short_cut,
+            fast_path=fast_path,
         )
         return model
 
@@ -125,19 +133,19 @@ class LitellmModels(ModelProvider):
             await _close_litellm()
 
 
-class LazyModel(DirectModel):
+class LazyModel(FastPathModel):
     """A model that is made when it is first asked."""
 
-    _out: Out | None = None
+    _sink: EventSink | None = None
 
     def __init__(self, provider: LitellmModels, name: str) -> None:
         self._provider = provider
         self._name = name
 
-    def to(self, out: Out) -> Model:
+    def bind(self, sink: EventSink) -> Model:
         """Return this model for one turn, which says its text there."""
         bound = copy(self)
-        bound._out = out
+        bound._sink = sink
         return bound
 
     async def get_response(self, *args: Any, **kwargs: Any) -> ModelResponse:
@@ -148,11 +156,11 @@ class LazyModel(DirectModel):
         self, *args: Any, **kwargs: Any
     ) -> AsyncGenerator[TResponseStreamEvent]:
         """Yield the answer's events, and say them to the turn if this model is bound to one."""
-        short_cut = ShortCut(self._out) if self._out is not None else None
-        model = await self._provider.load(self._name, short_cut)
+        fast_path = TextFastPath(self._sink) if self._sink is not None else None
+        model = await self._provider.load(self._name, fast_path)
         events: Any = model.stream_response(*args, **kwargs)
         async with aclosing(events):
-            async for event in short_cut.events(events) if short_cut else events:
+            async for event in fast_path.events(events) if fast_path else events:
                 yield event
 
 
@@ -184,11 +192,11 @@ def _model_class() -> Any:
             *,
             timeouts: ModelTimeouts,
             max_retries: int,
-            short_cut: ShortCut | None,
+            fast_path: TextFastPath | None,
         ) -> None:
             super().__init__(model, base_url, api_key)
             self._timeouts = timeouts
-            self._short_cut = short_cut
+            self._fast_path = fast_path
             longest = max(timeouts.first_byte, timeouts.silence)
             timeout = httpx.Timeout(longest, connect=timeouts.connect)
             self._extra_args = {"timeout": timeout, "max_retries": max_retries}
@@ -206,16 +214,16 @@ def _model_class() -> Any:
                 include_usage=self._include_usage(model_settings),
                 extra_args={**self._extra_args, **(model_settings.extra_args or {})},
             )
-            watch = self._timeouts.watch()
+            timer = self._timeouts.timer()
             request = super()._fetch_response(system_instructions, input, settings, *args, **kwargs)
             try:
-                answer = await watch.answer(request)
+                answer = await timer.answer(request)
             except openai.APIError as error:
                 _raise_original(error)
             if not isinstance(answer, tuple):
                 return answer
             response, stream = answer
-            return response, whole(stream, watch, self._short_cut)
+            return response, whole(stream, timer, self._fast_path)
 
         def _include_usage(self, settings: ModelSettings) -> bool | None:
             if settings.include_usage is not None:
@@ -226,7 +234,7 @@ def _model_class() -> Any:
     return WatchedLitellmModel
 
 
-class Chunks(Pieces[Any], Protocol):
+class Chunks(ClosableStream[Any], Protocol):
     """LiteLLM's stream, which remembers what the provider said of the answer's end."""
 
     received_finish_reason: str | None
@@ -234,7 +242,7 @@ class Chunks(Pieces[Any], Protocol):
 
 
 async def whole(
-    stream: Chunks, watch: Watch, short_cut: ShortCut | None = None
+    stream: Chunks, timer: RequestTimer, fast_path: TextFastPath | None = None
 ) -> AsyncGenerator[Any]:
     """Yield the chunks of an answer that ends as it should.
 
@@ -244,7 +252,7 @@ async def whole(
     `ModelBehaviorError` if it is not one or was cut off, `openai.ContentFilterFinishReasonError`,
     and `openai.APIError`.
     """
-    async with aclosing(watch.pieces(_pieces(stream, short_cut))) as chunks:
+    async with aclosing(timer.chunks(_pieces(stream, fast_path))) as chunks:
         try:
             async for chunk in chunks:
                 if chunk is not None:
@@ -261,18 +269,18 @@ async def whole(
         raise ModelBehaviorError("Chat Completions stream terminated with finish_reason='length'")
 
 
-async def _pieces(stream: Any, short_cut: ShortCut | None) -> AsyncGenerator[Any]:
+async def _pieces(stream: Any, fast_path: TextFastPath | None) -> AsyncGenerator[Any]:
     """Yield the chunks that LiteLLM makes, and None for each that the short cut took from it."""
     source: _Source | None = None
     try:
-        source = _tapped(stream, short_cut)
+        source = _tapped(stream, fast_path)
         async for chunk in stream:
             yield chunk
             if getattr(stream, "sent_stream_usage", False) and _unlogged(stream):
                 # all that is left is that LiteLLM puts the answer together again, for its logs
                 return
             # some providers' streams are made with their first chunk
-            source = source or _tapped(stream, short_cut)
+            source = source or _tapped(stream, fast_path)
             while source is not None and await source.take():
                 yield None
     finally:
@@ -281,21 +289,21 @@ async def _pieces(stream: Any, short_cut: ShortCut | None) -> AsyncGenerator[Any
         await stream.aclose()
 
 
-def _tapped(stream: Any, short_cut: ShortCut | None) -> _Source | None:
+def _tapped(stream: Any, fast_path: TextFastPath | None) -> _Source | None:
     """Put a short cut before LiteLLM's stream, if that does nothing with text but pass it on."""
     import litellm
     from litellm import constants
 
     raw = getattr(stream, "completion_stream", None)
     if (
-        short_cut is None
+        fast_path is None
         or not isinstance(raw, AsyncIterable)
         or litellm.post_call_rules
         or getattr(constants, "LITELLM_MAX_STREAMING_DURATION_SECONDS", None) is not None
         or getattr(stream, "merge_reasoning_content_in_choices", True)
     ):
         return None
-    stream.completion_stream = source = _Source(stream, raw, short_cut)
+    stream.completion_stream = source = _Source(stream, raw, fast_path)
     return source
 
 
@@ -322,10 +330,10 @@ class _Source:
     LiteLLM makes several objects of each chunk, whose text is the same in the end.
     """
 
-    def __init__(self, stream: Chunks, raw: AsyncIterable[Any], short_cut: ShortCut) -> None:
+    def __init__(self, stream: Chunks, raw: AsyncIterable[Any], fast_path: TextFastPath) -> None:
         self.raw = raw
         self._stream = stream
-        self._short_cut = short_cut
+        self._fast_path = fast_path
         self._dicts = _left_as_dicts(raw)
         self._chunks = aiter(raw)
         self._waiting: deque[Any] = deque()
@@ -352,10 +360,10 @@ class _Source:
             return False
         chunk = await self._next()
         text = _only_text(chunk)
-        if text and not self._repeats(text) and self._short_cut.take(text):
+        if text and not self._repeats(text) and self._fast_path.take(text):
             self._last = chunk
             return True
-        if held := self._short_cut.held():
+        if held := self._fast_path.held():
             self._waiting.append(_with_text(self._last, held))
         self._waiting.append(chunk)
         return False

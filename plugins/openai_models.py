@@ -20,7 +20,8 @@ from aiohttp import web
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
-from chatkit_server import ModelTimeouts, Pieces, Watch, hookimpl
+from chatkit_server import hookimpl
+from chatkit_server.models import ClosableStream, ModelTimeouts, RequestTimer
 
 _LIMITS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=60)
 _LAST = {"response.completed", "response.incomplete", "response.failed", "error"}
@@ -103,13 +104,13 @@ class ResponsesModel(OpenAIResponsesModel):
         self._timeouts = timeouts
 
     async def _fetch_response(self, *args: Any, **kwargs: Any) -> Any:
-        watch = self._timeouts.watch()
-        answer = await watch.answer(super()._fetch_response(*args, **kwargs))
-        return answer if isinstance(answer, Response) else whole(answer, watch)
+        timer = self._timeouts.timer()
+        answer = await timer.answer(super()._fetch_response(*args, **kwargs))
+        return answer if isinstance(answer, Response) else whole(answer, timer)
 
 
 async def whole(
-    stream: Pieces[ResponseStreamEvent], watch: Watch
+    stream: ClosableStream[ResponseStreamEvent], timer: RequestTimer
 ) -> AsyncGenerator[ResponseStreamEvent]:
     """Yield the events of an answer up to its last one.
 
@@ -117,7 +118,7 @@ async def whole(
     is not one. A last event that tells of a failure is for the SDK's model, which raises it.
     """
     last = ""
-    async with aclosing(watch.pieces(stream)) as events:
+    async with aclosing(timer.chunks(stream)) as events:
         try:
             async for event in events:
                 last = event.type

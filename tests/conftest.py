@@ -11,7 +11,8 @@ from aiohttp.test_utils import TestClient
 
 from chatkit_server import Settings, User, hookimpl
 from chatkit_server.app import create_app
-from chatkit_server.plugin.discovery import Hooks, load_plugins
+from chatkit_server.plugin.calls import Hooks
+from chatkit_server.plugin.load import load_plugins
 from tests.client import Chat
 from tests.memory_store import MemoryStorePlugin
 from tests.model_server import ModelServer

@@ -10,7 +10,7 @@ from typing import Any
 from agents import FunctionTool
 from agents.tool_context import ToolContext
 
-from chatkit_server.mcp.manager import McpServers
+from chatkit_server.mcp.manager import McpManager
 
 
 async def invoke(tool: FunctionTool, context: Any = None, **arguments: Any) -> Any:
@@ -23,7 +23,7 @@ async def invoke(tool: FunctionTool, context: Any = None, **arguments: Any) -> A
     return output["text"] if isinstance(output, dict) else output
 
 
-async def tools_of(servers: McpServers) -> dict[str, FunctionTool]:
+async def tools_of(servers: McpManager) -> dict[str, FunctionTool]:
     """Return the tools of a turn, by name."""
     return {tool.name: tool for tool in await servers.tools(servers.servers)}
 
@@ -35,6 +35,6 @@ async def until(holds: Callable[[], bool]) -> None:
             await asyncio.sleep(0.005)
 
 
-def connected(servers: McpServers) -> bool:
+def connected(servers: McpManager) -> bool:
     """Return whether all servers are connected."""
     return all(state["connected"] for state in servers.status().values())

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 from chatkit.store import NotFoundError, Store
 from chatkit.types import Attachment, Page, ThreadItem, ThreadMetadata
 
-from chatkit_server import StoreContext, hookimpl
+from chatkit_server import hookimpl
+from chatkit_server.storage import StoreContext
 
 T = TypeVar("T", ThreadMetadata, ThreadItem)
 

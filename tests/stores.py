@@ -13,8 +13,9 @@ from chatkit_plugins.tortoise_store import Config, Plugin
 from pydantic import AwareDatetime, TypeAdapter
 from tortoise.context import get_current_context
 
-from chatkit_server import HOOKS, StoreContext, User
-from chatkit_server.plugin.discovery import Hooks
+from chatkit_server import HOOKS, User
+from chatkit_server.plugin.calls import Hooks
+from chatkit_server.storage import StoreContext
 
 ANN = StoreContext(User("ann", tenant="acme"))
 BOB = StoreContext(User("bob", tenant="acme"))

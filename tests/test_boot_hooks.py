@@ -9,8 +9,9 @@ from textwrap import dedent
 
 import pytest
 
-from chatkit_server import MemoryTurnStore, TurnStore, User, hookimpl
+from chatkit_server import User, hookimpl
 from chatkit_server.cli.main import main
+from chatkit_server.storage import MemoryTurnStore, TurnStore
 from tests.conftest import MakeChat
 
 NOBODY_ELSE = User("somebody", name="Somebody")

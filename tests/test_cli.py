@@ -23,8 +23,9 @@ from chatkit.types import AssistantMessageItem
 from chatkit_plugins.demo_model import INTRODUCTION
 
 import chatkit_server
-from chatkit_server import StoreContext, User
+from chatkit_server import User
 from chatkit_server.cli.main import main
+from chatkit_server.storage import StoreContext
 from tests.client import Chat
 from tests.processes import MODULE, PATIENCE, SCRIPT, Process, environment, running, started
 from tests.stores import opened
@@ -368,7 +369,7 @@ async def test_plugins_are_beside_the_settings_and_data_where_it_runs(tmp_path: 
 
 def test_check_starts_nothing(ended: Get) -> None:
     check = ended("check")
-    assert check.output == f"{check.folder / 'settings.yaml'}: fine. Plugins: {PLUGINS}\n"
+    assert check.output == f"{check.folder / 'settings.yaml'}: OK. Plugins: {PLUGINS}\n"
     assert (check.status, check.errors) == (0, "")
     assert os.listdir(check.folder) == ["settings.yaml"]
 

@@ -22,24 +22,24 @@ from pydantic import BaseModel, create_model
 from pydantic.fields import FieldInfo
 
 from chatkit_server import (
-    ModelTimeouts,
     Outcome,
-    StoreContext,
     ToolCall,
     ToolResult,
     Turn,
     User,
     errors,
-    failures,
-    hookspecs,
-    running,
 )
-from chatkit_server.agent.runner import Models
+from chatkit_server.agent.models import ModelRouter
 from chatkit_server.app import create_app
 from chatkit_server.cli.main import main
-from chatkit_server.plugin.discovery import load_plugins
-from chatkit_server.settings.schema import Settings, load
-from chatkit_server.web.operations import OPERATIONS, parse
+from chatkit_server.models import ModelTimeouts
+from chatkit_server.plugin import hookspecs
+from chatkit_server.plugin.load import load_plugins
+from chatkit_server.settings.load import load
+from chatkit_server.settings.schema import Settings
+from chatkit_server.storage import StoreContext
+from chatkit_server.turns import failures, running
+from chatkit_server.web.operations.dispatch import OPERATIONS, parse
 from chatkit_server.web.plain import PlainRequest
 from tests.client import EVENT, Chat
 from tests.conftest import MakeChat, served_by
@@ -252,7 +252,7 @@ async def test_yaml_is_valid_settings(
     if fence.file == "settings.yaml":
         create_app(settings)
     else:
-        models = Models(load_plugins(settings))
+        models = ModelRouter(load_plugins(settings))
         for name in [settings.agent.model, *settings.agent.models] * ("agent:" in fence.text):
             models.check(name)
 
@@ -392,8 +392,8 @@ def test_every_message_of_a_failure_is_described() -> None:
     for message, retry in messages.items():
         assert described.pop(message) == ("yes" if retry else "no")
     # Those of limits, which are made where they are raised
-    source = (ROOT / "chatkit_server/running.py").read_text()
-    source += (ROOT / "chatkit_server/recorder.py").read_text()
+    source = (ROOT / "chatkit_server/turns/running.py").read_text()
+    source += (ROOT / "chatkit_server/events/recorder.py").read_text()
     for message in described:
         assert all(part in source for part in message.split("{limit}"))
 

@@ -9,7 +9,7 @@ import tracemalloc
 
 import pytest
 
-from chatkit_server.events.log import AT_ONCE, EventLog
+from chatkit_server.events.log import BATCH, EventLog, MemoryEventLog
 
 FRAME = re.compile(rb"id: turn_1:(\d+)\ndata: (\{[^\n]*\})\n\n")
 
@@ -33,7 +33,7 @@ def append(log: EventLog) -> None:
 
 async def test_followers_miss_nothing_and_hear_nothing_twice() -> None:
     pauses = random.Random(7)
-    log = EventLog("turn_1")
+    log = MemoryEventLog("turn_1")
     followers: dict[asyncio.Task[list[int]], int] = {}
 
     def join(after: int) -> None:
@@ -57,7 +57,7 @@ async def test_followers_miss_nothing_and_hear_nothing_twice() -> None:
 
 
 async def test_a_follower_that_leaves_does_not_disturb_the_others() -> None:
-    log = EventLog("turn_1")
+    log = MemoryEventLog("turn_1")
     staying = [asyncio.create_task(read(log)) for _ in range(3)]
     leaving = [asyncio.create_task(read(log)) for _ in range(3)]
     await asyncio.sleep(0)
@@ -76,7 +76,7 @@ async def test_a_follower_that_leaves_does_not_disturb_the_others() -> None:
 
 
 async def test_what_waits_comes_in_one_piece() -> None:
-    log = EventLog("turn_1")
+    log = MemoryEventLog("turn_1")
     for _ in range(3):
         append(log)
     following = log.follow()
@@ -88,7 +88,7 @@ async def test_what_waits_comes_in_one_piece() -> None:
 
 
 async def test_a_log_that_has_ended_is_replayed() -> None:
-    log = EventLog("turn_1")
+    log = MemoryEventLog("turn_1")
     assert not log.ended
     append(log)
     append(log)
@@ -102,50 +102,50 @@ async def test_a_log_that_has_ended_is_replayed() -> None:
 
 
 async def test_an_empty_log_ends() -> None:
-    log = EventLog("turn_1")
+    log = MemoryEventLog("turn_1")
     waiting = asyncio.create_task(read(log))
     await asyncio.sleep(0)
     log.end()
     assert await waiting == []
 
 
-@pytest.mark.parametrize("count", [0, 1, AT_ONCE, 2 * AT_ONCE + 7])
+@pytest.mark.parametrize("count", [0, 1, BATCH, 2 * BATCH + 7])
 async def test_a_packed_log_is_followed_as_before(count: int) -> None:
-    log, same = EventLog("turn_1"), EventLog("turn_1")
+    log, same = MemoryEventLog("turn_1"), MemoryEventLog("turn_1")
     for _ in range(count):
         append(log)
         append(same)
     log.end()
     same.end()
-    log.pack()
+    log.compress()
     assert (len(log), log.size) == (len(same), same.size)
-    for after in {0, 1, count // 2, AT_ONCE - 1, AT_ONCE, count - 1, count, count + 5}:
+    for after in {0, 1, count // 2, BATCH - 1, BATCH, count - 1, count, count + 5}:
         told = b"".join([frames async for frames in log.follow(max(after, 0))])
         assert told == b"".join([frames async for frames in same.follow(max(after, 0))])
 
 
 async def test_a_follower_goes_on_while_the_log_is_packed() -> None:
-    log = EventLog("turn_1")
-    for _ in range(AT_ONCE + 3):
+    log = MemoryEventLog("turn_1")
+    for _ in range(BATCH + 3):
         append(log)
-    following = log.follow(AT_ONCE - 2)
+    following = log.follow(BATCH - 2)
     first = await anext(following)
     append(log)
     log.end()
-    log.pack()
+    log.compress()
     told = first + b"".join([frames async for frames in following])
     numbers = [int(number) for number, _ in FRAME.findall(told)]
-    assert numbers == list(range(AT_ONCE - 1, AT_ONCE + 5))
+    assert numbers == list(range(BATCH - 1, BATCH + 5))
 
 
 def test_a_packed_log_takes_little_room() -> None:
-    log = EventLog("turn_1")
+    log = MemoryEventLog("turn_1")
     for _ in range(500):
         append(log)
     log.end()
     tracemalloc.start()
     try:
-        log.pack()
+        log.compress()
         packed, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -154,7 +154,7 @@ def test_a_packed_log_takes_little_room() -> None:
 
 
 async def test_a_follower_that_waits_is_offered_frames_before_its_task_wakes() -> None:
-    log = EventLog("turn_1")
+    log = MemoryEventLog("turn_1")
     taken: list[bytes] = []
     takes = True
 
@@ -188,7 +188,7 @@ async def test_a_follower_that_waits_is_offered_frames_before_its_task_wakes() -
 @pytest.mark.parametrize("seed", range(5))
 async def test_what_is_taken_and_what_is_left_is_all_of_it_in_order(seed: int) -> None:
     chance = random.Random(seed)
-    log = EventLog("turn_1")
+    log = MemoryEventLog("turn_1")
 
     async def follow(after: int, speed: random.Random) -> list[int]:
         numbers: list[int] = []

@@ -40,10 +40,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from chatkit_server import STORE, Settings, StoreContext, User, hookimpl
+from chatkit_server import STORE, Settings, User, hookimpl
 from chatkit_server.app import create_app
 from chatkit_server.ids import new_id
-from chatkit_server.plugin.discovery import Hooks, load_plugins
+from chatkit_server.plugin.calls import Hooks
+from chatkit_server.plugin.load import load_plugins
+from chatkit_server.storage import StoreContext
 from chatkit_server.turns.failures import GENERAL
 from tests.client import EVENT
 from tests.conftest import HeaderAuth

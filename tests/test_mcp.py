@@ -18,12 +18,16 @@ from agents.mcp import MCPServer, MCPServerStdio, MCPServerStreamableHttp, MCPTo
 from mcp.types import CallToolResult, GetPromptResult, ListPromptsResult, Tool
 
 from chatkit_server.errors import SettingsError, Unavailable
-from chatkit_server.mcp.manager import McpServers, Pace, ToolFailed
+from chatkit_server.mcp.connection import ToolFailed
+from chatkit_server.mcp.manager import McpManager
+from chatkit_server.mcp.server import McpTiming
 from tests.mcp_calls import connected, invoke, tools_of, until
 from tests.mcp_http_server import HttpServer, http_server
 
 ROOT = Path(__file__).parents[1]
-FAST = Pace(start=10, recover=5, check_after=60, check_every=60, retry_first=0.02, retry_most=0.05)
+FAST = McpTiming(
+    start=10, recover=5, check_after=60, check_every=60, retry_first=0.02, retry_most=0.05
+)
 
 
 class Stdio(MCPServerStdio):
@@ -128,7 +132,7 @@ async def test_tools_are_listed_once_and_work_over_stdio(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
-    servers = McpServers([Stdio("files")], FAST)
+    servers = McpManager([Stdio("files")], FAST)
     async with servers.run():
         tools = await tools_of(servers)
         assert await invoke(tools["echo"], text="hé") == "hé"
@@ -152,7 +156,7 @@ async def test_tools_are_listed_once_and_work_over_stdio(
 @pytest.mark.parametrize("legacy", [False, True])
 async def test_tools_work_over_http(legacy: bool, caplog: pytest.LogCaptureFixture) -> None:
     async with http_server(legacy=legacy) as server:
-        servers = McpServers([Http("web", server.url)], FAST)
+        servers = McpManager([Http("web", server.url)], FAST)
         async with servers.run():
             tools = await tools_of(servers)
             assert await invoke(tools["add"], a=2, b=3) == "5"
@@ -161,7 +165,7 @@ async def test_tools_work_over_http(legacy: bool, caplog: pytest.LogCaptureFixtu
 
 async def test_what_a_tool_says_of_its_failure_reaches_the_model() -> None:
     async with http_server() as server:
-        servers = McpServers([Http("web", server.url)], FAST)
+        servers = McpManager([Http("web", server.url)], FAST)
         async with servers.run():
             tools = await tools_of(servers)
             with pytest.raises(ToolFailed, match="required"):
@@ -175,7 +179,7 @@ async def test_a_server_that_is_down_at_the_start_gets_its_tools_when_it_comes(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     server = HttpServer()
-    servers = McpServers([Http("web", server.url), InProcess("local", "ping")], FAST)
+    servers = McpManager([Http("web", server.url), InProcess("local", "ping")], FAST)
     async with servers.run():
         assert list(await tools_of(servers)) == ["ping"]
         assert "turn without MCP servers web" in caplog.text
@@ -197,7 +201,7 @@ async def test_a_server_that_is_down_at_the_start_gets_its_tools_when_it_comes(
 async def test_the_start_does_not_wait_for_a_slow_server() -> None:
     slow, quick = InProcess("slow", "late"), InProcess("quick", "ping")
     slow.connect_gate.clear()
-    servers = McpServers([slow, quick], Pace(start=0.05))
+    servers = McpManager([slow, quick], McpTiming(start=0.05))
     async with servers.run():
         assert list(await tools_of(servers)) == ["ping"]
         slow.connect_gate.set()
@@ -208,7 +212,7 @@ async def test_the_start_does_not_wait_for_a_slow_server() -> None:
 async def test_closing_does_not_wait_for_a_connection_being_made() -> None:
     slow = InProcess("slow", "late")
     slow.connect_gate.clear()
-    servers = McpServers([slow], Pace(start=0.01))
+    servers = McpManager([slow], McpTiming(start=0.01))
     async with asyncio.timeout(5), servers.run():
         pass
     assert not slow.connect_gate.is_set()
@@ -217,7 +221,7 @@ async def test_closing_does_not_wait_for_a_connection_being_made() -> None:
 async def test_a_command_that_is_not_there_is_said_so(caplog: pytest.LogCaptureFixture) -> None:
     server = MCPServerStdio({"command": "/no/such/command"}, name="files")
     silent = MCPServerStdio({"command": "true"}, name="silent")
-    servers = McpServers([server, silent], FAST)
+    servers = McpManager([server, silent], FAST)
     async with servers.run():
         status = servers.status()
     assert status["files"]["error"] == "command or folder not found"
@@ -227,8 +231,8 @@ async def test_a_command_that_is_not_there_is_said_so(caplog: pytest.LogCaptureF
 
 async def test_a_turn_without_a_required_server_is_refused() -> None:
     server = HttpServer()
-    pace = Pace(start=10, recover=0.05, retry_first=0.02, retry_most=0.05)
-    servers = McpServers([Http("web", server.url, required=True)], pace)
+    pace = McpTiming(start=10, recover=0.05, retry_first=0.02, retry_most=0.05)
+    servers = McpManager([Http("web", server.url, required=True)], pace)
     async with servers.run():
         with pytest.raises(Unavailable, match="needs `web`") as refused:
             await tools_of(servers)
@@ -244,7 +248,7 @@ async def test_a_turn_without_a_required_server_is_refused() -> None:
 async def test_a_child_killed_between_turns_is_back_for_the_next(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    servers = McpServers([Stdio("files")], Pace(start=10, recover=10, check_after=0))
+    servers = McpManager([Stdio("files")], McpTiming(start=10, recover=10, check_after=0))
     async with servers.run():
         tools = await tools_of(servers)
         first = int(await invoke(tools["process"]))
@@ -260,7 +264,7 @@ async def test_a_child_killed_between_turns_is_back_for_the_next(
 
 
 async def test_a_child_killed_during_a_call(pipe: Path, caplog: pytest.LogCaptureFixture) -> None:
-    servers = McpServers([Stdio("files", pipe)], Pace(start=10, recover=10))
+    servers = McpManager([Stdio("files", pipe)], McpTiming(start=10, recover=10))
     async with servers.run():
         tools = await tools_of(servers)
         pid = int(await invoke(tools["process"]))
@@ -279,7 +283,7 @@ async def test_a_child_killed_during_a_call(pipe: Path, caplog: pytest.LogCaptur
 
 async def test_an_http_server_that_stops_during_a_call() -> None:
     async with http_server() as server:
-        servers = McpServers([Http("web", server.url)], FAST)
+        servers = McpManager([Http("web", server.url)], FAST)
         async with servers.run():
             tools = await tools_of(servers)
             write = asyncio.create_task(invoke(tools["slow"]))
@@ -295,7 +299,7 @@ async def test_an_http_server_that_stops_during_a_call() -> None:
 
 async def test_a_session_forgotten_by_a_restarted_server_is_made_again() -> None:
     async with http_server(legacy=True) as server:
-        servers = McpServers([Http("web", server.url)], FAST)
+        servers = McpManager([Http("web", server.url)], FAST)
         async with servers.run():
             tools = await tools_of(servers)
             await server.stop()
@@ -306,7 +310,7 @@ async def test_a_session_forgotten_by_a_restarted_server_is_made_again() -> None
 
 async def test_the_first_turn_after_a_server_is_back_has_its_tools() -> None:
     server = HttpServer()
-    servers = McpServers([Http("web", server.url)], replace(FAST, retry_most=600))
+    servers = McpManager([Http("web", server.url)], replace(FAST, retry_most=600))
     async with servers.run():
         # it is tried less and less often, and a turn does not wait for the next time
         for _ in range(12):
@@ -321,7 +325,7 @@ async def test_the_first_turn_after_a_server_is_back_has_its_tools() -> None:
 
 async def test_what_hangs_as_a_server_is_lost_is_not_in_the_way_of_its_return() -> None:
     server = InProcess("local", "ping", connect_timeout=600)
-    servers = McpServers([server], replace(FAST, recover=0.05))
+    servers = McpManager([server], replace(FAST, recover=0.05))
     async with servers.run():
         tools = await tools_of(servers)
         server.fails = ConnectionResetError()
@@ -338,7 +342,7 @@ async def test_what_hangs_as_a_server_is_lost_is_not_in_the_way_of_its_return() 
 
 async def test_a_server_that_takes_long_to_come_back_gets_the_time() -> None:
     server = InProcess("local", "ping", connect_timeout=600)
-    servers = McpServers([server], replace(FAST, recover=0.02))
+    servers = McpManager([server], replace(FAST, recover=0.02))
     async with servers.run():
         tools = await tools_of(servers)
         server.fails = ConnectionResetError()
@@ -356,7 +360,7 @@ async def test_a_server_that_takes_long_to_come_back_gets_the_time() -> None:
 async def test_waiting_calls_share_one_new_connection() -> None:
     async with http_server(legacy=True) as server:
         client = Counted("web", server.url)
-        servers = McpServers([client], FAST)
+        servers = McpManager([client], FAST)
         async with servers.run():
             tools = await tools_of(servers)
             await server.stop()
@@ -367,7 +371,7 @@ async def test_waiting_calls_share_one_new_connection() -> None:
 
 async def test_a_lost_connection_is_tried_once_more_and_no_oftener() -> None:
     local = InProcess("local", "write")
-    servers = McpServers([local], FAST)
+    servers = McpManager([local], FAST)
     async with servers.run():
         tools = await tools_of(servers)
         local.fails = ConnectionResetError()
@@ -400,7 +404,7 @@ class Reconnecting(InProcess):
 
 async def test_news_of_an_old_connection_does_not_end_the_new_one() -> None:
     server = Reconnecting("local", "now", "late")
-    servers = McpServers([server], FAST)
+    servers = McpManager([server], FAST)
     async with servers.run():
         tools = await tools_of(servers)
         late = asyncio.create_task(invoke(tools["late"]))
@@ -417,7 +421,7 @@ async def test_news_of_an_old_connection_does_not_end_the_new_one() -> None:
 
 async def test_a_call_that_takes_too_long_ends() -> None:
     async with http_server() as server:
-        servers = McpServers([Http("web", server.url, timeout=0.2)], FAST)
+        servers = McpManager([Http("web", server.url, timeout=0.2)], FAST)
         async with servers.run():
             tools = await tools_of(servers)
             with pytest.raises(ToolFailed, match=re.escape("`web` did not answer within 0.2 s")):
@@ -432,7 +436,7 @@ async def test_an_error_of_the_server_object_is_logged_and_not_told(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     local = InProcess("local", "write")
-    servers = McpServers([local], FAST)
+    servers = McpManager([local], FAST)
     async with servers.run():
         tools = await tools_of(servers)
         local.fails = KeyError("password=1234")
@@ -445,7 +449,7 @@ async def test_an_error_of_the_server_object_is_logged_and_not_told(
 async def test_names_that_two_servers_share_get_the_server_in_front() -> None:
     one, two = InProcess("one", "search", "read"), InProcess("two", "search", "write")
     own = InProcess("own", "list", prefix="mine")
-    servers = McpServers([one, two, own], Pace(start=10, recover=0.05))
+    servers = McpManager([one, two, own], McpTiming(start=10, recover=0.05))
     async with servers.run():
         assert list(await tools_of(servers)) == [
             "one_search", "read", "two_search", "write", "mine_list",
@@ -465,7 +469,7 @@ async def test_names_that_two_servers_share_get_the_server_in_front() -> None:
 async def test_every_name_is_legal_and_there_once() -> None:
     long = "t" * 70
     names = [f"{long}a", f"{long}b", "größe.x", "größe/x"]
-    servers = McpServers([InProcess("a b", *names), InProcess("a.b", *names)], FAST)
+    servers = McpManager([InProcess("a b", *names), InProcess("a.b", *names)], FAST)
     async with servers.run():
         tools = await servers.tools(servers.servers)
         assert len({tool.name for tool in tools}) == 8
@@ -476,7 +480,7 @@ async def test_every_name_is_legal_and_there_once() -> None:
 
 async def test_a_tool_that_comes_later_is_offered() -> None:
     async with http_server(legacy=True) as server:
-        servers = McpServers([Http("web", server.url)], FAST)
+        servers = McpManager([Http("web", server.url)], FAST)
         async with servers.run():
             tools = await tools_of(servers)
             await invoke(tools["grow"], name="later")
@@ -484,18 +488,18 @@ async def test_a_tool_that_comes_later_is_offered() -> None:
             assert await invoke((await tools_of(servers))["later"]) == "later"
 
 
-def names(servers: McpServers) -> list[str]:
-    return [tool.name for link in servers._links.values() for tool in link.tools]
+def names(servers: McpManager) -> list[str]:
+    return [tool.name for link in servers._connections.values() for tool in link.tools]
 
 
 async def test_a_turn_lists_nothing_unless_the_connection_was_silent() -> None:
     local = InProcess("local", "one")
-    servers = McpServers([local], FAST)
+    servers = McpManager([local], FAST)
     async with servers.run():
         for _ in range(5):
             await tools_of(servers)
         assert local.lists == 1
-    idle = McpServers([local], Pace(check_after=0))
+    idle = McpManager([local], McpTiming(check_after=0))
     local.lists = 0
     async with idle.run():
         local.names.append("two")
@@ -505,7 +509,7 @@ async def test_a_turn_lists_nothing_unless_the_connection_was_silent() -> None:
 
 
 async def test_a_server_of_a_turn_is_used_as_it_is() -> None:
-    servers = McpServers([InProcess("ours", "search")], FAST)
+    servers = McpManager([InProcess("ours", "search")], FAST)
     theirs = InProcess("theirs", "search", "buy")
     broken = InProcess("broken", "never")
     broken.fails = ConnectionResetError()
@@ -520,7 +524,7 @@ async def test_a_server_of_a_turn_is_used_as_it_is() -> None:
 
 
 async def test_calls_run_side_by_side(pipe: Path) -> None:
-    servers = McpServers([Stdio("files", pipe)], FAST)
+    servers = McpManager([Stdio("files", pipe)], FAST)
     async with servers.run():
         tools = await tools_of(servers)
         slow = asyncio.create_task(invoke(tools["slow"]))
@@ -534,7 +538,7 @@ async def test_calls_run_side_by_side(pipe: Path) -> None:
 
 async def test_a_cancelled_call_leaves_the_connection_for_others() -> None:
     async with http_server() as server:
-        servers = McpServers([Http("web", server.url)], FAST)
+        servers = McpManager([Http("web", server.url)], FAST)
         async with servers.run():
             tools = await tools_of(servers)
             call = asyncio.create_task(invoke(tools["slow"]))
@@ -552,7 +556,7 @@ async def test_what_the_server_is_told_of_the_user_comes_from_its_resolver() -> 
     async with http_server() as server:
         client = Http("web", server.url)
         client.tool_meta_resolver = resolve
-        servers = McpServers([client], FAST)
+        servers = McpManager([client], FAST)
         async with servers.run():
             tools = await tools_of(servers)
             told = json.loads(await invoke(tools["meta"], context="anna", user="bert"))
@@ -561,19 +565,19 @@ async def test_what_the_server_is_told_of_the_user_comes_from_its_resolver() -> 
 
 def test_two_servers_of_one_name_are_refused() -> None:
     with pytest.raises(SettingsError, match="the name is used twice"):
-        McpServers([InProcess("a"), InProcess("a")])
+        McpManager([InProcess("a"), InProcess("a")])
 
 
 def test_a_filter_that_depends_on_the_turn_is_refused() -> None:
     server = MCPServerStdio({"command": "x"}, name="x", tool_filter=lambda _, __: True)
     with pytest.raises(SettingsError, match="use a static filter"):
-        McpServers([server])
+        McpManager([server])
 
 
 async def test_the_libraries_log_as_before_when_it_is_over(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async with McpServers([]).run():
+    async with McpManager([]).run():
         logging.getLogger("mcp.client.stdio").error("inside")
         logging.getLogger("openai.agents").error("not about MCP")
     logging.getLogger("mcp.client.stdio").error("outside")

@@ -16,7 +16,7 @@ from agents import Agent, function_tool
 from chatkit.types import ThreadItem
 
 from chatkit_server import Turn, TurnFailed, hookimpl
-from chatkit_server.web.turn_routes import ENGINE
+from chatkit_server.web.keys import ENGINE
 from tests.conftest import MakeChat
 
 
@@ -80,7 +80,7 @@ async def test_an_ended_turn_leaves_its_events_alone(
     assert (streamed.error is not None) == fails
     turn_id = streamed.response.headers["X-Turn-Id"]
     engine = chat.client.server.app[ENGINE]  # type: ignore[attr-defined]
-    [*_] = [await running.ended() for running in engine.turns.under_way]
+    [*_] = [await running.ended() for running in engine.turns.active]
     assert len(witness.seen) == 3
     if fails:
         # Tracebacks are circles, which only the collector finds
@@ -96,9 +96,9 @@ def test_what_is_not_used_is_not_loaded() -> None:
     program = """
 import sys
 import chatkit.types, chatkit_plugins.tortoise_store, chatkit_server.serve
-import chatkit_server.partial as partial
+import chatkit_server.events.partial as partial
 from datetime import UTC, datetime
-from chatkit_server.events.partial import Partial
+from chatkit_server.events.partial import PartialAnswer
 from chatkit_server.events.wire import ChatKitWire
 item = chatkit.types.AssistantMessageItem(
     id="msg_1", thread_id="thr_1", created_at=datetime.now(UTC), content=[])
@@ -106,7 +106,7 @@ events = [chatkit.types.ThreadItemAddedEvent, chatkit.types.ThreadItemDoneEvent]
 for event in events:
     assert ChatKitWire().event(event.model_construct(item=item))
 assert ChatKitWire().delta("msg_1", 0, "text")
-assert Partial(items=[item]).dump()
+assert PartialAnswer(items=[item]).dump()
 assert not [event for event in events if event.__pydantic_complete__]
 assert not chatkit.types.ThreadItemUpdatedEvent.__pydantic_complete__
 assert not partial._ITEM.pydantic_complete

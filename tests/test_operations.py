@@ -40,9 +40,10 @@ from chatkit.types import (
 from chatkit.widgets import Card, Text
 from pydantic import AnyUrl, TypeAdapter
 
-from chatkit_server import Forbidden, Outcome, StoreContext, TurnFailed, Unavailable, User, hookimpl
+from chatkit_server import Forbidden, Outcome, TurnFailed, Unavailable, User, hookimpl
 from chatkit_server import Turn as ServerTurn
 from chatkit_server.ids import new_id
+from chatkit_server.storage import StoreContext
 from tests.client import Chat, Streamed
 from tests.conftest import MakeChat, served_by
 from tests.memory_store import MemoryStore, MemoryStorePlugin

@@ -18,7 +18,8 @@ from chatkit.types import (
 )
 from pydantic import TypeAdapter
 
-from chatkit_server import StoreContext, User, hookimpl
+from chatkit_server import User, hookimpl
+from chatkit_server.storage import StoreContext
 from tests.client import Chat
 from tests.conftest import MakeChat
 from tests.memory_store import MemoryStore, MemoryStorePlugin

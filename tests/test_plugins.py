@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 
 from chatkit_server import BadRequest, SettingsError, hookimpl
-from chatkit_server.plugin.discovery import Hooks, discover, load_plugins
-from chatkit_server.settings.schema import load
+from chatkit_server.plugin.calls import Hooks
+from chatkit_server.plugin.discovery import discover
+from chatkit_server.plugin.load import load_plugins
+from chatkit_server.settings.load import load
 
 REPOSITORY = Path(__file__).parents[1]
 BUNDLED = sorted(entry.name for entry in entry_points(group="chatkit_server"))

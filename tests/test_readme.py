@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 
 from chatkit_server.app import create_app
-from chatkit_server.settings.schema import load
+from chatkit_server.settings.load import load
 from tests.client import Chat
 from tests.documents import README, ROOT, Fence, fences
 

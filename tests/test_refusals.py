@@ -23,7 +23,6 @@ from chatkit_server import (
     Forbidden,
     Settings,
     SettingsError,
-    StoreContext,
     TooManyRequests,
     Unauthorized,
     Unavailable,
@@ -31,7 +30,8 @@ from chatkit_server import (
     hookimpl,
 )
 from chatkit_server.app import create_app
-from chatkit_server.plugin.discovery import Hooks
+from chatkit_server.plugin.calls import Hooks
+from chatkit_server.storage import StoreContext
 from chatkit_server.web.body import MAX_DEPTH, MAX_VALUES
 from tests.client import Chat
 from tests.conftest import MakeChat, served_by

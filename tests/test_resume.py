@@ -12,7 +12,7 @@ from agents import function_tool
 from aiohttp import ClientResponse
 
 from chatkit_server import Outcome, Turn, hookimpl
-from chatkit_server.web.turn_routes import ENGINE
+from chatkit_server.web.keys import ENGINE
 from tests.client import Chat, Streamed
 from tests.conftest import MakeChat, served_by
 from tests.model_server import Call, Gate, ModelServer

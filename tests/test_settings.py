@@ -10,16 +10,11 @@ import pytest
 from pydantic import BaseModel, ConfigDict, SecretStr, TypeAdapter, ValidationError
 
 from chatkit_server import SettingsError
-from chatkit_server.settings.schema import (
-    CommaList,
-    Duration,
-    Settings,
-    Size,
-    Source,
-    load,
-    nearest,
-    validate,
-)
+from chatkit_server.settings.load import load, validate
+from chatkit_server.settings.problems import nearest
+from chatkit_server.settings.schema import Settings
+from chatkit_server.settings.source import Source
+from chatkit_server.settings.types import CommaList, Duration, Size
 
 Read = Callable[..., Settings]
 DEFAULTS = Settings().model_dump()

@@ -13,7 +13,7 @@ from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestServer
 
 from chatkit_server import Outcome, hookimpl
-from chatkit_server.events.log import EventLog
+from chatkit_server.events.log import EventLog, MemoryEventLog
 from chatkit_server.web.sse import EventStream
 from tests.client import Chat
 from tests.conftest import MakeChat, served_by
@@ -190,7 +190,7 @@ class Following:
 
 
 async def test_a_stream_begins_after_any_event(aiohttp_client: Any) -> None:
-    log = EventLog("turn_1")
+    log = MemoryEventLog("turn_1")
     for number in range(1, 6):
         log.append(b"%d" % number)
     log.end()
@@ -202,7 +202,7 @@ async def test_a_stream_begins_after_any_event(aiohttp_client: Any) -> None:
 
 
 async def test_a_client_that_does_not_read_is_dropped() -> None:
-    log = EventLog("turn_1")
+    log = MemoryEventLog("turn_1")
     following = Following(log, patience=0.05)
     server = TestServer(following.app())
     await server.start_server()
@@ -224,7 +224,7 @@ async def test_a_client_that_does_not_read_is_dropped() -> None:
 
 
 async def test_followers_of_one_turn_are_told_the_same(aiohttp_client: Any) -> None:
-    log = EventLog("turn_1")
+    log = MemoryEventLog("turn_1")
     client = await aiohttp_client(Following(log).app())
     responses = [await client.post("/") for _ in range(3)]
     for number in range(100):

@@ -5,8 +5,9 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from chatkit_server import ModelTimeouts
-from chatkit_server.settings.schema import Source, validate
+from chatkit_server.models import ModelTimeouts
+from chatkit_server.settings.load import validate
+from chatkit_server.settings.source import Source
 
 QUICK = ModelTimeouts.model_validate({"first_byte": "50ms", "silence": "20ms"})
 
@@ -33,58 +34,58 @@ class Pieces:
 
 async def test_an_answer_that_does_not_come() -> None:
     with pytest.raises(TimeoutError, match=r"no answer in 0\.05 s"):
-        await QUICK.watch().answer(asyncio.Event().wait())
+        await QUICK.timer().answer(asyncio.Event().wait())
 
 
 async def test_a_stream_that_does_not_begin() -> None:
     stream = Pieces()
     with pytest.raises(TimeoutError, match=r"silent for 0\.05 s"):
-        await anext(QUICK.watch().pieces(stream))
+        await anext(QUICK.timer().chunks(stream))
     assert stream.closed
 
 
 async def test_a_stream_that_falls_silent() -> None:
     stream = Pieces(1, 2)
-    pieces = QUICK.watch().pieces(stream)
-    assert [await anext(pieces), await anext(pieces)] == [1, 2]
+    chunks = QUICK.timer().chunks(stream)
+    assert [await anext(chunks), await anext(chunks)] == [1, 2]
     with pytest.raises(TimeoutError, match=r"silent for 0\.02 s"):
-        await anext(pieces)
+        await anext(chunks)
     assert stream.closed
 
 
 async def test_the_reader_may_take_its_time() -> None:
-    pieces = QUICK.watch().pieces(Pieces(1, 2))
-    assert await anext(pieces) == 1
+    chunks = QUICK.timer().chunks(Pieces(1, 2))
+    assert await anext(chunks) == 1
     await asyncio.sleep(0.1)
-    assert await anext(pieces) == 2
+    assert await anext(chunks) == 2
     async with asyncio.timeout(10) as guard:
         with pytest.raises(TimeoutError, match=r"silent for 0\.02 s"):
-            await anext(pieces)
+            await anext(chunks)
     assert not guard.expired()
 
 
 async def test_silence_may_be_much_shorter_than_the_wait_for_the_first_piece() -> None:
     timeouts = ModelTimeouts.model_validate({"first_byte": "1h", "silence": "20ms"})
-    pieces = timeouts.watch().pieces(Pieces(1))
-    assert await anext(pieces) == 1
+    chunks = timeouts.timer().chunks(Pieces(1))
+    assert await anext(chunks) == 1
     async with asyncio.timeout(10) as guard:
         with pytest.raises(TimeoutError, match=r"silent for 0\.02 s"):
-            await anext(pieces)
+            await anext(chunks)
     assert not guard.expired()
 
 
 async def test_a_reader_that_leaves_closes_the_stream() -> None:
     stream = Pieces(1, 2)
-    pieces = QUICK.watch().pieces(stream)
-    await anext(pieces)
-    await pieces.aclose()
+    chunks = QUICK.timer().chunks(stream)
+    await anext(chunks)
+    await chunks.aclose()
     assert stream.closed
 
 
 async def test_a_cancelled_reader_is_cancelled_not_timed_out() -> None:
     stream = Pieces()
-    pieces = ModelTimeouts().watch().pieces(stream)
-    reader = asyncio.ensure_future(anext(pieces))
+    chunks = ModelTimeouts().timer().chunks(stream)
+    reader = asyncio.ensure_future(anext(chunks))
     await asyncio.sleep(0)
     reader.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from chatkit_server import Beat, MemoryTurnStore, TurnRecord, TurnStore, User
+from chatkit_server import User
+from chatkit_server.storage import HeartbeatSignal, MemoryTurnStore, TurnRecord, TurnStore
 from tests.databases import DATABASES, new_url
 from tests.stores import query, running
 
@@ -104,7 +105,7 @@ async def test_others_turns_do_not_exist(store: TurnStore) -> None:
         assert await store.cancel("turn_1", stranger) is False
         # threads of other people may have the same id
         assert await store.begin(record(f"turn_{stranger}", user=stranger)) is None
-    assert await store.beat([Beat("turn_1", 1)]) == {"turn_1": "go on"}
+    assert await store.beat([HeartbeatSignal("turn_1", 1)]) == {"turn_1": "go on"}
     assert await store.running("thr_1", ANN) == record(request="body:1")
 
 
@@ -124,9 +125,9 @@ async def test_what_a_beat_says_and_hears(store: TurnStore) -> None:
     await store.cancel("turn_1", ANN)
     await store.end("turn_2", 1, "completed", None)
     said = {0: b'"zero"', 1: b'"one"', 2: b'"two"', 3: b'"three"'}
-    beats = [Beat(f"turn_{number}", 1, partial) for number, partial in said.items()]
+    beats = [HeartbeatSignal(f"turn_{number}", 1, partial) for number, partial in said.items()]
     beats[3] = replace(beats[3], attempt=2)
-    assert await store.beat([*beats, Beat("absent", 1, b'"?"')]) == {
+    assert await store.beat([*beats, HeartbeatSignal("absent", 1, b'"?"')]) == {
         "turn_0": "go on",
         "turn_1": "cancel",
         "turn_2": "lost",
@@ -140,8 +141,8 @@ async def test_what_a_beat_says_and_hears(store: TurnStore) -> None:
 
 async def test_a_beat_without_news_keeps_what_was_said(store: TurnStore) -> None:
     await store.begin(record())
-    await store.beat([Beat("turn_1", 1, b'"said"')])
-    assert await store.beat([Beat("turn_1", 1)]) == {"turn_1": "go on"}
+    await store.beat([HeartbeatSignal("turn_1", 1, b'"said"')])
+    assert await store.beat([HeartbeatSignal("turn_1", 1)]) == {"turn_1": "go on"}
     assert await store.find("turn_1", ANN) == record(partial=b'"said"')
     assert await store.beat([]) == {}
 
@@ -150,7 +151,10 @@ async def test_many_turns_beat_at_once(store: TurnStore) -> None:
     said = ("Grüße \\u0000 \\\\ \\\" ' " * 100).encode()
     for number in range(150):
         await store.begin(record(f"turn_{number}", f"thr_{number}"))
-    beats = [Beat(f"turn_{n}", 1, b'"%d %b"' % (n, said) if n % 2 else None) for n in range(150)]
+    beats = [
+        HeartbeatSignal(f"turn_{n}", 1, b'"%d %b"' % (n, said) if n % 2 else None)
+        for n in range(150)
+    ]
     assert set((await store.beat(beats)).values()) == {"go on"}
     assert len(await store.stale(-60)) == 150
     for one in await store.stale(-60):
@@ -200,7 +204,7 @@ async def test_turns_without_a_sign_of_life_are_stale(case: Case) -> None:
         await case.age(f"turn_{number}", 100)
     assert [one.id for one in await store.stale(60)] == ["turn_0", "turn_1", "turn_2"]
     assert (await store.stale(60))[0] == record("turn_0", "thr_0", partial=b'"said"')
-    await store.beat([Beat("turn_0", 1), Beat("turn_1", 7)])
+    await store.beat([HeartbeatSignal("turn_0", 1), HeartbeatSignal("turn_1", 7)])
     await store.end("turn_2", 1, "completed", None)
     assert [one.id for one in await store.stale(60)] == ["turn_1"]
     assert await store.stale(200) == []
@@ -215,7 +219,7 @@ async def test_one_of_many_takes_a_turn_over(case: Case) -> None:
     assert sorted(answers) == [False] * 9 + [True]
     assert await store.running("thr_1", ANN) == record(partial=b'"said"', attempt=2)
     assert await store.stale(60) == [], "that was a sign of life"
-    assert await store.beat([Beat("turn_1", 1, b'"late"')]) == {"turn_1": "lost"}
+    assert await store.beat([HeartbeatSignal("turn_1", 1, b'"late"')]) == {"turn_1": "lost"}
     assert await store.end("turn_1", 1, "completed", None) is False
     await case.age("turn_1", 100)
     assert [one.attempt for one in await store.stale(60)] == [2]

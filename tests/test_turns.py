@@ -19,7 +19,7 @@ from chatkit_server import (
     Unavailable,
     hookimpl,
 )
-from chatkit_server.web.turn_routes import ENGINE
+from chatkit_server.web.keys import ENGINE
 from tests.client import Chat, Streamed
 from tests.conftest import MakeChat, served_by
 from tests.model_server import Break, Call, Gate, ModelServer, Reasoning, Request

@@ -1,6 +1,7 @@
 """From a turn to an answer: the model, its tools, its history.
 
-- `runner`: the agent of a turn, with its tools wrapped.
+- `models`: which model answers.
+- `runner`: the agent of a turn. `tools`: its tools, wrapped.
 - `history`: what the model is told about the conversation so far.
 - `stream`: Agents SDK events become ChatKit events.
 - `timeouts`: how long to wait for a model.

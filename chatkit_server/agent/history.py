@@ -32,7 +32,7 @@ from ..ids import new_id
 from ..settings.schema import HistorySettings
 from ..turn import StoreContext, ToolCall, ToolResult
 
-MEMORY = "chatkit_server.turn"
+MEMORY_TYPE = "chatkit_server.turn"
 BYTES_PER_TOKEN = 4
 """OpenAI's rule of thumb for English text."""
 
@@ -45,7 +45,7 @@ _PLAIN_DATA = frozenset({"model", "response_id"})
 
 
 @dataclass(frozen=True)
-class Memory:
+class TurnMemory:
     """What the model must see again of one turn.
 
     `input` are its input items, `covers` the ids of the visible items they stand for, `model` the
@@ -69,7 +69,7 @@ class Memory:
             thread_id=thread_id,
             created_at=datetime.now(UTC),
             content={
-                "type": MEMORY,
+                "type": MEMORY_TYPE,
                 "turn_id": self.turn_id,
                 "model": self.model,
                 "covers": self.covers,
@@ -78,22 +78,22 @@ class Memory:
         )
 
     @classmethod
-    def of(cls, item: ThreadItem) -> Memory | None:
+    def of(cls, item: ThreadItem) -> TurnMemory | None:
         """Return the memory that a hidden item keeps, None for other items."""
         content = item.content if isinstance(item, HiddenContextItem) else None
-        if not isinstance(content, dict) or content.get("type") != MEMORY:
+        if not isinstance(content, dict) or content.get("type") != MEMORY_TYPE:
             return None
         return cls(content["turn_id"], content["model"], content["covers"], content["input"])
 
 
-def remember(
+def build_memory(
     turn_id: str,
     model: str,
     entries: Sequence[TResponseInputItem],
     messages: Sequence[str],
     tools: Sequence[tuple[ToolCall, ToolResult]],
     cut_off: str | None,
-) -> Memory | None:
+) -> TurnMemory | None:
     """Return the memory of a turn, None if its visible items say it all.
 
     `entries` are what the run produced, `messages` the ids of the visible messages that it wrote,
@@ -109,7 +109,7 @@ def remember(
         complete.append(_note(cut_off))
     # zip: a message that was cut off is told by its visible item
     covers = [item_id for item_id, _ in zip(messages, written, strict=False)]
-    return Memory(turn_id, model, covers, complete)
+    return TurnMemory(turn_id, model, covers, complete)
 
 
 def _missing_outputs(
@@ -151,7 +151,7 @@ def _note(text: str) -> dict[str, Any]:
     return {"type": "message", "role": "user", "content": [_text(f"({text})")]}
 
 
-class Converter(ThreadItemConverter):
+class HistoryConverter(ThreadItemConverter):
     """ChatKit's converter, with what it leaves to others: attachments, tags, hidden items."""
 
     async def attachment_to_message_content(
@@ -195,7 +195,7 @@ class Converter(ThreadItemConverter):
         )
 
 
-_CONVERTER = Converter()
+_CONVERTER = HistoryConverter()
 
 
 async def load_history(
@@ -240,7 +240,7 @@ async def to_input(
     for item in reversed(items):
         if item.id in covered:
             continue
-        memory = Memory.of(item)
+        memory = TurnMemory.of(item)
         if memory is None:
             entries = await _CONVERTER.to_agent_input(item)
         else:
@@ -274,7 +274,7 @@ def _from_a_user_message(
     return told[next(starts, 0) :]
 
 
-def _replay(memory: Memory, model: str, outputs: dict[str, Any]) -> list[TResponseInputItem]:
+def _replay(memory: TurnMemory, model: str, outputs: dict[str, Any]) -> list[TResponseInputItem]:
     """Return the memory's input items, with what clients answered since, fit for `model`."""
     entries: list[dict[str, Any]] = []
     for entry in memory.input:

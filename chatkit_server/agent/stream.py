@@ -38,7 +38,7 @@ THOUGHT_INTERVAL = 0.1
 """Seconds between two updates of a thought: each carries the whole text so far."""
 
 
-class Translator:
+class EventTranslator:
     """Tells the recorder what a run's raw events mean in ChatKit.
 
     Model ids are not used: chat-completions models give every item the same. An output item of a
@@ -52,7 +52,7 @@ class Translator:
         self._images_shown: list[str] = []
         self._messages: dict[int, _Message] = {}
         self._writing = ("", 0)
-        self._thoughts: _Thoughts | None = None
+        self._thoughts: _Reasoning | None = None
         self._images: dict[int, GeneratedImageItem] = {}
         self._convert = ResponseStreamConverter()
 
@@ -79,7 +79,7 @@ class Translator:
 
     async def _item_added(self, data: Any) -> None:
         if data.item.type == "reasoning" and self._thoughts is None:
-            self._thoughts = _Thoughts(self.turn, self.recorder)
+            self._thoughts = _Reasoning(self.turn, self.recorder)
         elif data.item.type == "image_generation_call":
             item = GeneratedImageItem(
                 id=self.turn.generate_id("message"),
@@ -157,12 +157,12 @@ class Translator:
 
     async def _thought_begun(self, data: Any) -> None:
         if self._thoughts is None:
-            self._thoughts = _Thoughts(self.turn, self.recorder)
+            self._thoughts = _Reasoning(self.turn, self.recorder)
         await self._thoughts.next(data.summary_index)
 
     async def _thought(self, data: Any) -> None:
         if self._thoughts is None:
-            self._thoughts = _Thoughts(self.turn, self.recorder)
+            self._thoughts = _Reasoning(self.turn, self.recorder)
         index = getattr(data, "summary_index", None)
         await self._thoughts.add(data.content_index if index is None else index, _whole(data.delta))
 
@@ -194,7 +194,7 @@ class Translator:
             ThreadItemUpdatedEvent.model_construct(item_id=item_id, update=update)
         )
 
-    _HANDLERS: ClassVar[dict[str, Callable[[Translator, Any], Awaitable[None]]]] = {
+    _HANDLERS: ClassVar[dict[str, Callable[[EventTranslator, Any], Awaitable[None]]]] = {
         "response.created": _created,
         "response.output_text.delta": _text,
         "response.refusal.delta": _text,
@@ -258,7 +258,7 @@ class _Message:
         )
 
 
-class _Thoughts:
+class _Reasoning:
     """A model's reasoning, shown as a workflow with a task for each part."""
 
     def __init__(self, turn: Turn, recorder: Recorder) -> None:

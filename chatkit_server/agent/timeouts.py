@@ -7,13 +7,13 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextlib import aclosing, closing
 from typing import Any, Protocol, TypeVar
 
-from ..settings.schema import Duration, Section
+from ..settings.types import Duration, Section
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
-class Pieces(Protocol[T_co]):
+class ClosableStream(Protocol[T_co]):
     """A stream of pieces that can be closed, such as an async generator or `openai`'s stream."""
 
     def __aiter__(self) -> AsyncIterator[T_co]: ...
@@ -38,12 +38,12 @@ class ModelTimeouts(Section):
         """Return these timeouts, except those that were set in `other`."""
         return self.model_copy(update=other.model_dump(exclude_unset=True))
 
-    def watch(self) -> Watch:
+    def timer(self) -> RequestTimer:
         """Begin to watch a request that is sent now."""
-        return Watch(self)
+        return RequestTimer(self)
 
 
-class Watch:
+class RequestTimer:
     """Watches one request to a model, from the moment this was made.
 
     Await the request through `answer`; if the answer is a stream, read it through `pieces`. Both
@@ -63,11 +63,11 @@ class Watch:
         except TimeoutError as error:
             raise TimeoutError(f"no answer in {self._timeouts.first_byte:g} s") from error
 
-    def silence(self) -> Silence:
+    def silence(self) -> SilenceTimer:
         """Watch for silence from now on; for those who read without `pieces`."""
-        return Silence(self._timeouts, self._deadline)
+        return SilenceTimer(self._timeouts, self._deadline)
 
-    async def pieces(self, stream: Pieces[T]) -> AsyncGenerator[T]:
+    async def chunks(self, stream: ClosableStream[T]) -> AsyncGenerator[T]:
         """Yield what the stream yields, as long as it does in time; the stream is closed after."""
         with closing(self.silence()) as silence:
             async with aclosing(stream):
@@ -79,10 +79,10 @@ class Watch:
                     except StopAsyncIteration:
                         return
                     yield piece
-                    silence.broken()
+                    silence.reset()
 
 
-class Silence:
+class SilenceTimer:
     """Ends a wait within its block, with a `TimeoutError`, once a model was silent for too long.
 
     with closing(watch.silence()) as silence:
@@ -105,7 +105,7 @@ class Silence:
         self._cancelling = 0
         self._rang = False
 
-    def broken(self) -> None:
+    def reset(self) -> None:
         """Note that the model said something: the time begins anew."""
         self._limit = self._next_limit
         self._deadline = self._loop.time() + self._limit

@@ -1,7 +1,7 @@
 """What a turn tells its clients.
 
-- `log`: the numbered events of a turn, which any number of clients follow.
+- `log`: the contract of an event log, and the one in memory. Clients follow it.
 - `recorder`: saves an item, then appends its event to the log.
-- `partial`: an unfinished answer, as it is written down each second.
+- `partial`: an unfinished answer, as it is saved each second.
 - `wire`: how ChatKit's events are written.
 """

@@ -4,71 +4,105 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
-AT_ONCE = 256
+BATCH = 256
 
-Take = Callable[[bytes], bool]
-"""Takes frames and returns True, or leaves them and returns False."""
+FrameWriter = Callable[[bytes], bool]
+"""Writes frames and returns True, or leaves them and returns False."""
 
 _FRAME_END = b"\n\n"
 
 
-class EventLog:
-    """The events of one turn, serialised once and numbered from 1.
+class EventLog(ABC):
+    """The events of one turn, numbered from 1.
 
-    Any number of followers read it, each from its own point and at its own speed. `size` is in
-    bytes.
+    Any number of clients follow a log, each from its own point and at its own speed. `size` is in
+    bytes, and `ended` says whether more events can come.
     """
 
     def __init__(self, turn_id: str) -> None:
         self.turn_id = turn_id
         self.ended = False
-        self._prefix = f"id: {turn_id}:".encode()
         self.size = 0
-        self._frames: list[bytes] = []
-        self._packed: _Packed | None = None
-        self._waiting: list[_Waiting] = []
-        self._will_tell = False
 
+    @abstractmethod
     def __len__(self) -> int:
-        return len(self._frames) if self._packed is None else len(self._packed)
+        """Return the number of the last event."""
 
+    @abstractmethod
     def append(self, data: bytes) -> None:
         """Add an event, given as one line of JSON."""
+
+    @abstractmethod
+    def end(self) -> None:
+        """Say that no more events come; followers get what is left, and end."""
+
+    @abstractmethod
+    def compress(self) -> None:
+        """Take less memory, now that the log has ended. It can be followed as before."""
+
+    @abstractmethod
+    def follow(self, after: int = 0, write: FrameWriter | None = None) -> AsyncIterator[bytes]:
+        """Yield the frames after number `after`, several in one piece, until the log ends.
+
+        A frame is one event as it is sent: its id, its data, an empty line. While the follower
+        waits for more, new frames are offered to `write` first, which costs less than half. Frames
+        that `write` does not take are yielded, and so is the last piece.
+        """
+
+
+EventLogFactory = Callable[[str], EventLog]
+"""Makes the log of a turn, given the turn's id."""
+
+
+class MemoryEventLog(EventLog):
+    """Keeps the events of a turn in this process, written once for all followers.
+
+    Frames are handed out up to `BATCH` at a time, so that a slow follower is not sent everything at
+    once.
+    """
+
+    def __init__(self, turn_id: str) -> None:
+        super().__init__(turn_id)
+        self._prefix = f"id: {turn_id}:".encode()
+        self._frames: list[bytes] = []
+        self._compressed: _CompressedFrames | None = None
+        self._followers: list[_Follower] = []
+        self._notify_scheduled = False
+
+    def __len__(self) -> int:
+        return len(self._frames) if self._compressed is None else len(self._compressed)
+
+    def append(self, data: bytes) -> None:
         frames = self._frames
         frame = b"%b%d\ndata: %b\n\n" % (self._prefix, len(frames) + 1, data)
         frames.append(frame)
         self.size += len(frame)
-        if self._waiting and not self._will_tell:
-            self._tell_soon()
+        if self._followers and not self._notify_scheduled:
+            self._schedule_notify()
 
     def end(self) -> None:
-        """Say that no event will follow."""
         self.ended = True
-        if self._waiting and not self._will_tell:
-            self._tell_soon()
+        if self._followers and not self._notify_scheduled:
+            self._schedule_notify()
 
-    def pack(self) -> None:
-        """Keep the events of a log that has ended in little room; it can be followed as before."""
-        if self._packed is None:
-            self._packed = _Packed(self._frames)
+    def compress(self) -> None:
+        if self._compressed is None:
+            self._compressed = _CompressedFrames(self._frames)
             self._frames = []
 
     def _after(self, number: int) -> Sequence[bytes]:
-        """Return up to `AT_ONCE` frames after number `number`."""
-        if self._packed is not None:
-            return self._packed.after(number)
-        return self._frames[number : number + AT_ONCE]
+        """Return up to `BATCH` frames after number `number`."""
+        if self._compressed is not None:
+            return self._compressed.after(number)
+        return self._frames[number : number + BATCH]
 
-    async def follow(self, after: int = 0, take: Take | None = None) -> AsyncIterator[bytes]:
-        """Yield the frames after number `after`, those that wait in one piece, until the end.
-
-        A piece has up to `AT_ONCE` frames: a follower that was slow is not sent all at once. While
-        the follower waits for more, `take` is offered it first, at less than half the cost. What
-        that leaves is yielded, and so is the last piece.
-        """
+    async def follow(
+        self, after: int = 0, write: FrameWriter | None = None
+    ) -> AsyncIterator[bytes]:
         while True:
             if after < len(self):
                 waiting = self._after(after)
@@ -77,53 +111,55 @@ class EventLog:
             elif self.ended:
                 return
             else:
-                one = _Waiting(after, take, asyncio.get_running_loop().create_future())
-                self._waiting.append(one)
-                await one.over
+                one = _Follower(after, write, asyncio.get_running_loop().create_future())
+                self._followers.append(one)
+                await one.woken
                 after = one.after
 
-    def _tell_soon(self) -> None:
+    def _schedule_notify(self) -> None:
         """Tell those who wait, once more cannot come at the same time."""
-        self._will_tell = True
-        asyncio.get_running_loop().call_soon(self._tell)
+        self._notify_scheduled = True
+        asyncio.get_running_loop().call_soon(self._notify)
 
-    def _tell(self) -> None:
-        self._will_tell = False
+    def _notify(self) -> None:
+        self._notify_scheduled = False
         # That of a follower who was cancelled is over
-        self._waiting = [one for one in self._waiting if not one.over.done() and self._took(one)]
+        self._followers = [
+            one for one in self._followers if not one.woken.done() and self._wrote(one)
+        ]
 
-    def _took(self, one: _Waiting) -> bool:
+    def _wrote(self, one: _Follower) -> bool:
         """Return whether the frames were taken, and their follower waits on."""
-        if one.take is not None and not self.ended:
+        if one.write is not None and not self.ended:
             frames = self._after(one.after)
-            if one.take(frames[0] if len(frames) == 1 else b"".join(frames)):
+            if one.write(frames[0] if len(frames) == 1 else b"".join(frames)):
                 one.after += len(frames)
                 return True
-        one.over.set_result(None)
+        one.woken.set_result(None)
         return False
 
 
 @dataclass(slots=True)
-class _Waiting:
+class _Follower:
     """A follower that has all frames up to number `after`."""
 
     after: int
-    take: Take | None
-    over: asyncio.Future[None]
+    write: FrameWriter | None
+    woken: asyncio.Future[None]
 
 
-class _Packed:
+class _CompressedFrames:
     """Frames that are hardly ever read again. They are much alike: packed, they take a twentieth.
 
-    They are unpacked `AT_ONCE` at a time.
+    They are unpacked `BATCH` at a time.
     """
 
     def __init__(self, frames: Sequence[bytes]) -> None:
         self._count = len(frames)
-        starts = range(0, len(frames), AT_ONCE)
+        starts = range(0, len(frames), BATCH)
         self._blocks = [
             # The fastest level packs as well as the others do
-            zlib.compress(b"".join(frames[start : start + AT_ONCE]), 1)
+            zlib.compress(b"".join(frames[start : start + BATCH]), 1)
             for start in starts
         ]
 
@@ -132,7 +168,7 @@ class _Packed:
 
     def after(self, number: int) -> Sequence[bytes]:
         """Return the frames after number `number`, as far as they are in one block with it."""
-        block = zlib.decompress(self._blocks[number // AT_ONCE])
+        block = zlib.decompress(self._blocks[number // BATCH])
         # A frame is one line of JSON, which has no line feed of its own
-        frames = block.split(_FRAME_END)[number % AT_ONCE : -1]
+        frames = block.split(_FRAME_END)[number % BATCH : -1]
         return [frame + _FRAME_END for frame in frames]

@@ -20,7 +20,7 @@ _ITEM: TypeAdapter[ThreadItem] = TypeAdapter(ThreadItem, config=ConfigDict(defer
 
 
 @dataclass
-class Partial:
+class PartialAnswer:
     """The answer of a turn so far.
 
     `items` are those that have begun and are not saved; `entries` what the model must see again;
@@ -57,7 +57,7 @@ class Partial:
             return _dump_odd({"items": [item.model_dump() for item in self.items], **rest})
 
     @classmethod
-    def load(cls, data: bytes | None) -> Partial:
+    def load(cls, data: bytes | None) -> PartialAnswer:
         """Read what `dump` wrote; None is nothing."""
         if data is None:
             return cls()

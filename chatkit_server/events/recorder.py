@@ -38,11 +38,11 @@ from chatkit.types import (
 )
 
 from ..errors import TurnFailed
-from ..plugin.discovery import Hooks
-from ..tasks import to_the_end
+from ..plugin.calls import Hooks
+from ..tasks import run_to_completion
 from ..turn import Outcome, StoreContext, ToolCall, ToolResult, Turn
 from .log import EventLog
-from .wire import Wire, is_hidden
+from .wire import WireFormat, is_hidden
 
 EventT = TypeVar("EventT", ThreadItemAddedEvent, ThreadItemDoneEvent, ThreadItemReplacedEvent)
 
@@ -60,7 +60,7 @@ class Recorder:
         store: Store[StoreContext],
         hooks: Hooks,
         log: EventLog,
-        wire: Wire,
+        wire: WireFormat,
         room: int,
     ) -> None:
         # The turn knows the recorder, as the place to stream to: a circle would keep both, and all
@@ -101,10 +101,10 @@ class Recorder:
                 self._apply(event.item_id, event.update)
             case ThreadItemDoneEvent():
                 event = _dated(event)
-                cancelled = await to_the_end(self._save(event.item))
+                cancelled = await run_to_completion(self._save(event.item))
             case ThreadItemReplacedEvent():
                 event = _dated(event)
-                cancelled = await to_the_end(self._save(event.item, replace=True))
+                cancelled = await run_to_completion(self._save(event.item, replace=True))
             case ThreadItemRemovedEvent():
                 await self._remove(event.item_id)
         self._write(self.wire.event(event))
@@ -174,7 +174,7 @@ class Recorder:
 
     async def keep(self, item: ThreadItem) -> None:
         """Save an item that the client completed and has on its screen already."""
-        await to_the_end(self._save(item, replace=True))
+        await run_to_completion(self._save(item, replace=True))
 
     async def _save(self, item: ThreadItem, replace: bool = False) -> None:
         context = self.turn.request_context

@@ -31,7 +31,7 @@ _ITEMS = frozenset(get_args(get_args(ThreadItem)[0]))
 _UPDATES = frozenset(get_args(ThreadItemUpdate))
 
 
-class Wire(Protocol):
+class WireFormat(Protocol):
     """Turns what happens in a turn into lines of JSON; None where there is nothing to say."""
 
     def event(self, event: ThreadStreamEvent) -> bytes | None:

@@ -46,7 +46,7 @@ class ToolFailed(UserError):
     """A tool of an MCP server failed; the message is for the model, and says what to do."""
 
 
-class Link(MCPServer):
+class McpConnection(MCPServer):
     """Stands in for an MCP server that somebody else connects: a plugin, for one turn."""
 
     def __init__(self, server: MCPServer) -> None:
@@ -170,7 +170,7 @@ class Link(MCPServer):
         return self.server._get_failure_error_function(agent_failure_error_function)
 
 
-def as_it_is(tool: FunctionTool) -> FunctionTool:
+def unwrapped(tool: FunctionTool) -> FunctionTool:
     return tool
 
 
@@ -188,7 +188,7 @@ def is_lost(error: BaseException) -> bool:
     return isinstance(error, _NETWORK_ERRORS) or _code(error) == CONNECTION_CLOSED
 
 
-def words(error: BaseException) -> str:
+def describe(error: BaseException) -> str:
     """Say in a few words what is wrong, without anything that could be secret."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

@@ -22,10 +22,10 @@ from agents.mcp import MCPServer
 from mcp.types import Tool
 
 from ..errors import SettingsError, Unavailable
-from .connection import Link, ToolFailed, Wrap, as_it_is, words
-from .server import KeptLink, Pace
+from .connection import McpConnection, ToolFailed, Wrap, describe, unwrapped
+from .server import ManagedServer, McpTiming
 
-__all__ = ["McpServers", "McpStatus", "Pace", "ToolFailed"]
+__all__ = ["McpManager", "McpStatus", "McpTiming", "ToolFailed"]
 
 log = logging.getLogger(__name__)
 
@@ -42,50 +42,51 @@ class McpStatus(TypedDict):
     error: str | None
 
 
-class McpServers:
+class McpManager:
     """The MCP servers that plugins gave at boot.
 
     Raises `SettingsError` for two of the same name, or one whose tools differ from turn to turn.
     """
 
-    def __init__(self, servers: Iterable[MCPServer], pace: Pace = Pace()) -> None:  # noqa: B008
-        self._pace = pace
-        self._links: dict[MCPServer, KeptLink] = {}
+    def __init__(self, servers: Iterable[MCPServer], timing: McpTiming = McpTiming()) -> None:  # noqa: B008
+        self._timing = timing
+        self._connections: dict[MCPServer, ManagedServer] = {}
         for server in servers:
-            if any(link.name == server.name for link in self._links.values()):
+            if any(connection.name == server.name for connection in self._connections.values()):
                 raise SettingsError(f"MCP server {server.name}: the name is used twice; change one")
             if callable(getattr(server, "tool_filter", None)):
                 raise SettingsError(
                     f"MCP server {server.name}: its tool_filter is a function, but its tools are "
                     "listed once for all turns: use a static filter"
                 )
-            self._links[server] = KeptLink(server, pace)
+            self._connections[server] = ManagedServer(server, timing)
 
     @property
     def servers(self) -> list[MCPServer]:
         """The servers, in the order of the plugins."""
-        return list(self._links)
+        return list(self._connections)
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
         """Keep the servers connected while the block runs.
 
-        The block begins when each was tried once, or after `pace.start` seconds; those not
+        The block begins when each was tried once, or after `timing.start` seconds; those not
         connected by then are connected in the background.
         """
         with _quiet():
-            keepers = [asyncio.create_task(link.keep()) for link in self._links.values()]
+            connections = list(self._connections.values())
+            keepers = [asyncio.create_task(connection.keep()) for connection in connections]
             try:
                 try:
-                    async with asyncio.timeout(self._pace.start):
-                        for link in self._links.values():
-                            await link.tried.wait()
+                    async with asyncio.timeout(self._timing.start):
+                        for connection in connections:
+                            await connection.tried.wait()
                 except TimeoutError:
                     pass
                 yield
             finally:
-                for link, keeper in zip(self._links.values(), keepers, strict=True):
-                    link.close()
+                for connection, keeper in zip(connections, keepers, strict=True):
+                    connection.close()
                     keeper.cancel()
                 for ended in await asyncio.gather(*keepers, return_exceptions=True):
                     if isinstance(ended, Exception):
@@ -94,19 +95,19 @@ class McpServers:
     def status(self) -> dict[str, McpStatus]:
         """Return the state of each server, by name."""
         return {
-            link.name: {
-                "connected": link.up.is_set(),
-                "required": link.required,
-                "error": link.error,
+            connection.name: {
+                "connected": connection.up.is_set(),
+                "required": connection.required,
+                "error": connection.error,
             }
-            for link in self._links.values()
+            for connection in self._connections.values()
         }
 
     async def tools(
         self,
         servers: Sequence[MCPServer],
         taken: Collection[str] = (),
-        wrap: Wrap = as_it_is,
+        wrap: Wrap = unwrapped,
     ) -> list[FunctionTool]:
         """Return the tools of these servers for a turn; a failing one raises `ToolFailed`.
 
@@ -115,62 +116,79 @@ class McpServers:
         another server's tool, gets its server's name in front. Servers that are down are left out.
         Raises `Unavailable` if one of them is required.
         """
-        links = await self._links_to(list(dict.fromkeys(servers)))
-        down = [link for link, ready in links if not ready]
-        for link in down:
-            if link.required:
+        connections = await self._connections_to(list(dict.fromkeys(servers)))
+        down = [connection for connection, ready in connections if not ready]
+        for connection in down:
+            if connection.required:
                 raise Unavailable(
-                    f"The assistant needs `{link.name}`, which is not available right now. "
+                    f"The assistant needs `{connection.name}`, which is not available right now. "
                     "Try again in a moment.",
-                    retry_after=link.retry_after if isinstance(link, KeptLink) else None,
+                    retry_after=connection.retry_after
+                    if isinstance(connection, ManagedServer)
+                    else None,
                 )
         if down:
-            log.warning("turn without MCP servers %s", ", ".join(link.name for link in down))
-        named = _name([link for link, _ in links], taken)
-        ready_links = {link for link, ready in links if ready}
+            log.warning(
+                "turn without MCP servers %s", ", ".join(connection.name for connection in down)
+            )
+        named = _name([connection for connection, _ in connections], taken)
+        usable = {connection for connection, ready in connections if ready}
         return [
-            link.function(tool, name, wrap) for link, tool, name in named if link in ready_links
+            connection.function(tool, name, wrap)
+            for connection, tool, name in named
+            if connection in usable
         ]
 
-    async def _links_to(self, servers: Sequence[MCPServer]) -> list[tuple[Link, bool]]:
-        """Return for each server its link, and whether the turn may use it."""
-        kept = [self._links[server] for server in servers if server in self._links]
-        if len(kept) == len(servers) and all(link.up.is_set() for link in kept):
+    async def _connections_to(
+        self, servers: Sequence[MCPServer]
+    ) -> list[tuple[McpConnection, bool]]:
+        """Return for each server its connection, and whether the turn may use it."""
+        kept = [self._connections[server] for server in servers if server in self._connections]
+        if len(kept) == len(servers) and all(connection.up.is_set() for connection in kept):
             # What is up is not waited for
-            return [(link, await link.prepare()) for link in kept]
-        return await asyncio.gather(*(self._link(server) for server in servers))
+            return [(connection, await connection.prepare()) for connection in kept]
+        return await asyncio.gather(*(self._connection(server) for server in servers))
 
-    async def _link(self, server: MCPServer) -> tuple[Link, bool]:
-        kept = self._links.get(server)
+    async def _connection(self, server: MCPServer) -> tuple[McpConnection, bool]:
+        kept = self._connections.get(server)
         if kept is not None:
             return kept, await kept.prepare()
-        link = Link(server)
+        connection = McpConnection(server)
         try:
-            await link.refresh()
+            await connection.refresh()
         except Exception as error:
-            log.warning("MCP server %s: listing its tools failed: %s", link.name, words(error))
-            return link, False
-        return link, True
+            log.warning(
+                "MCP server %s: listing its tools failed: %s", connection.name, describe(error)
+            )
+            return connection, False
+        return connection, True
 
 
-def _name(links: Sequence[Link], taken: Collection[str]) -> Iterator[tuple[Link, Tool, str]]:
+def _name(
+    connections: Sequence[McpConnection], taken: Collection[str]
+) -> Iterator[tuple[McpConnection, Tool, str]]:
     """Yield each tool with the name the model is to call, one that no other has.
 
     The tools that servers had before they were lost count too, so that names do not change with
     each loss.
     """
     used = set(taken)
-    count = Counter(tool.name for link in links if link.prefix is None for tool in link.tools)
-    for link in links:
-        for tool in link.tools:
-            prefix = link.prefix
+    count = Counter(
+        tool.name
+        for connection in connections
+        if connection.prefix is None
+        for tool in connection.tools
+    )
+    for connection in connections:
+        for tool in connection.tools:
+            prefix = connection.prefix
             if prefix is None and (count[tool.name] > 1 or tool.name in used):
-                prefix = link.name
+                prefix = connection.name
             name = _legal(tool.name if prefix is None else f"{prefix}_{tool.name}")
             if name in used:
-                name = _shorten(name, f"{link.name}\0{tool.name}")
+                name = _shorten(name, f"{connection.name}\0{tool.name}")
             used.add(name)
-            yield link, tool, name
+            yield connection, tool, name
 
 
 def _legal(name: str) -> str:
@@ -183,7 +201,7 @@ def _shorten(name: str, seed: str) -> str:
     return f"{name[: _NAME_LENGTH - len(mark) - 1]}_{mark}"
 
 
-class _Hush(logging.Filter):
+class _DebugOnly(logging.Filter):
     """Makes what MCP's and OpenAI's libraries say of connections a debug message.
 
     They log every request, and a lost connection as an error with its trace. `KeptLink` says the
@@ -199,7 +217,7 @@ class _Hush(logging.Filter):
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    hush = _Hush()
+    hush = _DebugOnly()
     for name in _NOISY:
         logging.getLogger(name).addFilter(hush)
     try:

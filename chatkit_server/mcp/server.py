@@ -22,7 +22,7 @@ from agents.mcp import (
 from mcp.client.session import IncomingMessage, MessageHandlerFnT
 from mcp.types import CallToolResult, ToolListChangedNotification
 
-from .connection import Link, ToolFailed, is_lost, words
+from .connection import McpConnection, ToolFailed, describe, is_lost
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ _CLIENTS = (MCPServerStdio, MCPServerStreamableHttp, MCPServerSse)
 
 
 @dataclass(frozen=True)
-class Pace:
+class McpTiming:
     """How patient the server is with MCP servers; all in seconds.
 
     `start`: how long the start waits for them. `recover`: how long a turn waits for one that is
@@ -50,19 +50,19 @@ class Pace:
     close: float = 8.0
 
 
-class KeptLink(Link):
+class ManagedServer(McpConnection):
     """Stands in for an MCP server that the core keeps connected, from `keep` until its end."""
 
-    def __init__(self, server: MCPServer, pace: Pace) -> None:
+    def __init__(self, server: MCPServer, timing: McpTiming) -> None:
         super().__init__(server)
-        self.pace = pace
+        self.timing = timing
         self.connect_timeout: float = getattr(server, "connect_timeout", 30.0)
         self.up = asyncio.Event()
         self.tried = asyncio.Event()
         self.error: str | None = "not connected yet"
         self._recovering = False
         self._limit = self.connect_timeout
-        self._delay = pace.retry_first
+        self._delay = timing.retry_first
         self._next_try = self._began = self._ended = time.monotonic()
         self._attempted = asyncio.Event()
         self._wake = asyncio.Event()
@@ -134,7 +134,7 @@ class KeptLink(Link):
         self.up.clear()
         close: Callable[[], Awaitable[None]] = self.server.cleanup
         try:
-            async with asyncio.timeout(self.pace.close):
+            async with asyncio.timeout(self.timing.close):
                 await close()
         except Exception:
             log.debug("MCP server %s: closing failed", self.name, exc_info=True)
@@ -142,7 +142,7 @@ class KeptLink(Link):
     async def _while_up(self) -> None:
         while self.up.is_set():
             try:
-                async with asyncio.timeout(self.pace.check_every):
+                async with asyncio.timeout(self.timing.check_every):
                     await self._wake.wait()
             except TimeoutError:
                 pass
@@ -161,13 +161,15 @@ class KeptLink(Link):
             if is_lost(error) or (isinstance(error, TimeoutError) and not self.calls):
                 self.lose(error)
             else:
-                log.warning("MCP server %s: listing its tools failed: %s", self.name, words(error))
+                log.warning(
+                    "MCP server %s: listing its tools failed: %s", self.name, describe(error)
+                )
 
     async def _back_off(self) -> None:
         delay = self._delay * random.uniform(0.8, 1.2)
-        self._delay = min(self._delay * 2, self.pace.retry_most)
+        self._delay = min(self._delay * 2, self.timing.retry_most)
         self._next_try = time.monotonic() + delay
-        await asyncio.sleep(min(delay, self.pace.retry_first))
+        await asyncio.sleep(min(delay, self.timing.retry_first))
         try:
             async with asyncio.timeout_at(
                 asyncio.get_running_loop().time() + self._next_try - time.monotonic()
@@ -180,16 +182,16 @@ class KeptLink(Link):
     def _note_success(self) -> None:
         log.info("MCP server %s: connected, %d tools", self.name, len(self.tools))
         self.error = None
-        self._delay = self.pace.retry_first
+        self._delay = self.timing.retry_first
         # What answers next time does so as soon as this time: an attempt that hangs on something
         # half dead must not be in the way of what comes in its place
         usual = time.monotonic() - self._began
-        self._limit = min(self.connect_timeout, max(self.pace.recover, 4 * usual))
+        self._limit = min(self.connect_timeout, max(self.timing.recover, 4 * usual))
         self._wake.clear()
         self.up.set()
 
     def _note_failure(self, error: BaseException) -> None:
-        said = words(error)
+        said = describe(error)
         if said != self.error and not self._closing:
             log.warning("MCP server %s: %s; trying again in the background", self.name, said)
         self.error = said
@@ -209,20 +211,20 @@ class KeptLink(Link):
         now, or takes long already.
         """
         if self.up.is_set():
-            if time.monotonic() - self.heard > self.pace.check_after:
+            if time.monotonic() - self.heard > self.timing.check_after:
                 self._wake.set()
             return True
         self._wake.set()
         if self._recovering or self.required:
-            return await self._is_up(self.pace.recover)
+            return await self._is_up(self.timing.recover)
         return await self._is_back()
 
     async def _is_back(self) -> bool:
         now = time.monotonic()
-        patience = self.pace.recover
+        patience = self.timing.recover
         if self._connecting is not None:
             patience -= now - self._began
-        elif now - self._ended < self.pace.retry_first:
+        elif now - self._ended < self.timing.retry_first:
             return False
         if not self.tried.is_set() or patience <= 0:
             return False
@@ -247,7 +249,7 @@ class KeptLink(Link):
         Raises `ToolFailed` as `Link.call_tool` does.
         """
         for last in (not self._repeatable(tool_name), True):
-            if not await self._is_up(self.pace.recover):
+            if not await self._is_up(self.timing.recover):
                 raise ToolFailed(f"`{self.name}` is not available right now.")
             session = self._session
             try:

@@ -1,5 +1,7 @@
 """How plugins are found and called.
 
 - `hookspecs`: every hook. Read this first.
-- `discovery`: find, import and make the plugins that the settings name, and call their hooks.
+- `discovery`: find plugins. `load`: import and make those that the settings name.
+- `checks`: refuse implementations that cannot work.
+- `calls`: call hooks, in order and in time.
 """

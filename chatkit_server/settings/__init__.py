@@ -1,4 +1,6 @@
 """`settings.yaml` and `CHATKIT_*` variables, validated.
 
-- `schema`: every setting with its type and default.
+- `schema`: every setting with its type and default. `types`: durations, sizes, lists.
+- `load`: read a file and the variables. `reader`: YAML with line numbers.
+- `problems`, `source`: what is wrong, and where it was written.
 """

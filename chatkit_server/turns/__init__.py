@@ -1,9 +1,8 @@
 """One turn, from the request that asks for it to its last event.
 
-- `store`: the contract for records of turns, and the implementation in memory.
-- `running`: which turns run in this process, and which request asked for them.
-- `engine`: one turn, top to bottom.
-- `work`: what belongs to a turn while it runs.
+- `engine`: one turn, top to bottom. Start here. `job`: what belongs to it while it runs.
+- `identity`: which request is it. `running`: one turn that runs. `registry`: all of them.
+- `store`: the contract for records of turns, and the one in memory.
 - `failures`: errors become messages that a user understands.
-- `heartbeat`, `recovery`: turns of processes that died.
+- `heartbeat`, `recovery`: end the turns of processes that died.
 """

@@ -20,33 +20,26 @@ from chatkit.types import (
     UserMessageItem,
 )
 
-from ..agent.fast.first_answer import may_open, open_with
-from ..agent.history import load_history, remember, to_input
-from ..agent.runner import (
-    TRIPWIRES,
-    Crew,
-    Models,
-    as_changed,
-    choose_model,
-    instructions,
-    model_settings,
-    own_settings,
-    run_config,
-)
-from ..agent.stream import Translator
+from ..agent.fast.first_answer import ask_model, can_skip_run
+from ..agent.history import build_memory, load_history, to_input
+from ..agent.models import ModelRouter, choose_model, model_settings, own_settings
+from ..agent.runner import TRIPWIRES, AgentRunner, as_changed, instructions, run_config
+from ..agent.stream import EventTranslator
 from ..errors import Conflict, ServerError, TakenOver, TooLarge, TurnFailed, Unavailable
-from ..events.log import EventLog
+from ..events.log import MemoryEventLog
 from ..events.recorder import Recorder, as_thread
 from ..events.wire import dump
-from ..mcp.manager import McpServers
-from ..plugin.discovery import Hooks
+from ..mcp.manager import McpManager
+from ..plugin.calls import Hooks
 from ..settings.schema import Settings
-from ..tasks import to_the_end
+from ..tasks import run_to_completion
 from ..turn import Outcome, StoreContext, Turn, User
 from .failures import explain
-from .running import STOPPED, TAKEN_OVER, Ending, Identity, RunningTurn, Turns
-from .store import State, TurnRecord, TurnStore
-from .work import Plan, Work, choose_tool, client_tool_call, each, model_name, stop
+from .identity import RequestIdentity
+from .job import TurnJob, TurnPlan, choose_tool, client_tool_call, each, model_name, stop
+from .registry import TurnRegistry
+from .running import STOPPED, TAKEN_OVER, Ending, RunningTurn
+from .store import TurnRecord, TurnState, TurnStore
 
 log = logging.getLogger(__name__)
 
@@ -66,8 +59,8 @@ class Engine:
         hooks: Hooks,
         store: Store[StoreContext],
         turn_store: TurnStore,
-        models: Models,
-        servers: McpServers,
+        models: ModelRouter,
+        servers: McpManager,
     ) -> None:
         self.settings = settings
         self.hooks = hooks
@@ -75,7 +68,7 @@ class Engine:
         self.turn_store = turn_store
         self.servers = servers
         self.models = models
-        self.turns = Turns(settings.turns)
+        self.turns = TurnRegistry(settings.turns)
         # To make one looks through all its annotations: it is done once, and copied for each turn
         self._agent: Agent[Turn] = Agent(
             name=settings.agent.name, model_settings=model_settings(settings.agent)
@@ -84,7 +77,7 @@ class Engine:
         self._traced = not self._run_config.tracing_disabled
 
     async def start(
-        self, make_plan: Callable[[], Awaitable[Plan]], identity: Identity
+        self, make_plan: Callable[[], Awaitable[TurnPlan]], identity: RequestIdentity
     ) -> RunningTurn:
         """Begin a turn. Every error here is a status: nothing has been said yet.
 
@@ -94,25 +87,27 @@ class Engine:
         _refuse_if_long(plan.message, self.settings.turns.limits.message)
         waited = await self.turns.claim(plan.thread.id, plan.user)
         try:
-            work = await self._ready(await make_plan() if waited else plan)
+            job = await self._ready(await make_plan() if waited else plan)
             deadline = time.monotonic() + ELSEWHERE
-            while (other := await self._write_down(work, identity.request)) is not None:
-                await self._wait_elsewhere(other, deadline)
-                work = await self._ready(await make_plan())
+            while (other := await self._register(job, identity.request)) is not None:
+                await self._wait_for_other_process(other, deadline)
+                job = await self._ready(await make_plan())
         except BaseException:
             self.turns.release(plan.thread.id)
             raise
-        running = RunningTurn(work.turn, work.recorder.log, self.settings.turns, identity)
-        running.partial = work.partial
-        running.is_idle = lambda: not work.crew.busy
-        work.running = running
-        self.turns.start(running, self._run(work))
-        if work.client_gone:
-            running.alone()
+        running = RunningTurn(job.turn, job.recorder.log, self.settings.turns, identity)
+        running.partial = job.partial
+        running.is_idle = lambda: not job.runner.busy
+        job.running = running
+        self.turns.start(running, self._run(job))
+        if job.client_gone:
+            running.start_grace()
             raise asyncio.CancelledError
         return running
 
-    async def repeated(self, identity: Identity, user: User) -> tuple[RunningTurn, int] | None:
+    async def repeated(
+        self, identity: RequestIdentity, user: User
+    ) -> tuple[RunningTurn, int] | None:
         """Return the turn that an equal request began, and the last event the client has seen.
 
         Raises `Conflict` for a turn that began in another process or is not known any more: it is
@@ -142,13 +137,13 @@ class Engine:
         here = self.turns.find(record.id, record.user)
         return record.state in ENDED_WELL or here is not None
 
-    async def _write_down(self, work: Work, request: str | None) -> TurnRecord | None:
+    async def _register(self, job: TurnJob, request: str | None) -> TurnRecord | None:
         """Note that the turn runs; return the one that another process has in its thread, if so.
 
         What is noted begins, even if the client goes meanwhile: else nobody would work at it, and
         the thread would be locked until a sweep.
         """
-        turn = work.turn
+        turn = job.turn
         record = TurnRecord(
             turn.id,
             turn.thread.id,
@@ -156,7 +151,7 @@ class Engine:
             turn.operation,
             model_name(turn),
             request,
-            partial=work.partial().dump(),
+            partial=job.partial().dump(),
         )
         other: TurnRecord | None = None
 
@@ -164,12 +159,12 @@ class Engine:
             nonlocal other
             other = await self.turn_store.begin(record)
 
-        work.client_gone = await to_the_end(begin())
-        if work.client_gone and other is not None:
+        job.client_gone = await run_to_completion(begin())
+        if job.client_gone and other is not None:
             raise asyncio.CancelledError
         return other
 
-    async def _wait_elsewhere(self, other: TurnRecord, deadline: float) -> None:
+    async def _wait_for_other_process(self, other: TurnRecord, deadline: float) -> None:
         """Wait until another process has ended its turn, or a sweep has in its place."""
         if self.settings.turns.when_busy == "reject":
             raise Conflict(BUSY)
@@ -180,13 +175,13 @@ class Engine:
                 raise Unavailable(BUSY, retry_after=5)
             await asyncio.sleep(0.2)
 
-    async def _ready(self, plan: Plan) -> Work:
-        work = self._work(plan)
+    async def _ready(self, plan: TurnPlan) -> TurnJob:
+        job = self._new_job(plan)
         if plan.action is None:
-            await self._prepare(work)
-        return work
+            await self._prepare(job)
+        return job
 
-    def _work(self, plan: Plan) -> Work:
+    def _new_job(self, plan: TurnPlan) -> TurnJob:
         turn = Turn(
             thread=plan.thread,
             store=self.store,
@@ -200,17 +195,19 @@ class Engine:
         )
         turn.request_context = StoreContext(plan.user, turn.id, attempt=1)
         limits = self.settings.turns.limits
-        event_log = EventLog(turn.id)
+        event_log = MemoryEventLog(turn.id)
         recorder = Recorder(turn, self.store, self.hooks, event_log, plan.wire, limits.answer)
         recorder.supersede(plan.superseded or [])
         turn.connect(recorder.emit)
-        translator = Translator(turn, recorder)
-        crew = Crew(turn, self.hooks, self.servers, recorder.tool, limits, self.models, translator)
-        return Work(plan, turn, recorder, translator, crew)
+        translator = EventTranslator(turn, recorder)
+        runner = AgentRunner(
+            turn, self.hooks, self.servers, recorder.tool, limits, self.models, translator
+        )
+        return TurnJob(plan, turn, recorder, translator, runner)
 
-    async def _prepare(self, work: Work) -> None:
+    async def _prepare(self, job: TurnJob) -> None:
         """Let `agent` and `pre_turn` decide what will answer, and with what in mind."""
-        turn = work.turn
+        turn = job.turn
         picked = choose_model(turn, self.settings.agent)
         given: Agent[Turn] | None = await self.hooks.first("agent", turn=turn)
         agent = given or self._default_agent(turn)
@@ -219,17 +216,17 @@ class Engine:
         turn.model_settings = own_settings(given) if given else copy(agent.model_settings)
         turn.tools = list(agent.tools)
         turn.mcp_servers = [*agent.mcp_servers, *self.servers.servers]
-        turn.input = await self._input(work.plan, turn)
+        turn.input = await self._input(job.plan, turn)
         await self.hooks.each("pre_turn", turn=turn)
-        work.agent = await work.crew.ready(as_changed(agent, turn))
-        choose_tool(work.agent, turn.message, work.crew.tools_of(work.agent))
+        job.agent = await job.runner.ready(as_changed(agent, turn))
+        choose_tool(job.agent, turn.message, job.runner.tools_of(job.agent))
 
     def _default_agent(self, turn: Turn) -> Agent[Turn]:
         agent = copy(self._agent)
         agent.instructions = instructions(self.settings.agent.instructions, turn)
         return agent
 
-    async def _input(self, plan: Plan, turn: Turn) -> list[TResponseInputItem]:
+    async def _input(self, plan: TurnPlan, turn: Turn) -> list[TResponseInputItem]:
         budget = self.settings.agent.history
         items = list(plan.earlier)
         if not plan.new_thread:
@@ -243,52 +240,52 @@ class Engine:
             items.append(plan.message)
         return await to_input(items, model_name(turn), budget)
 
-    async def _run(self, work: Work) -> None:
+    async def _run(self, job: TurnJob) -> None:
         ending: Ending | None = None
         try:
-            await self._open(work)
-            if work.running.ending or self.turns.overtaken(work.turn.thread.id):
+            await self._open(job)
+            if job.running.ending or self.turns.overtaken(job.turn.thread.id):
                 raise asyncio.CancelledError
-            await self._answer(work)
+            await self._answer(job)
         except asyncio.CancelledError:
-            ending = work.running.ending or STOPPED
+            ending = job.running.ending or STOPPED
         except TakenOver:
             ending = TAKEN_OVER
         except Exception as error:
-            ending = _failed(work, error)
+            ending = _failed(job, error)
         try:
-            await to_the_end(self._close(work, ending))
+            await run_to_completion(self._close(job, ending))
         finally:
-            work.recorder.log.end()
-            work.crew.dismiss()
+            job.recorder.log.end()
+            job.runner.dismiss()
 
-    async def _open(self, work: Work) -> None:
+    async def _open(self, job: TurnJob) -> None:
         """Save what the user said, and say that an answer is coming."""
-        plan, emit = work.plan, work.recorder.emit
+        plan, emit = job.plan, job.recorder.emit
         if plan.new_thread:
-            await self.store.save_thread(plan.thread, work.turn.request_context)
+            await self.store.save_thread(plan.thread, job.turn.request_context)
             await emit(ThreadCreatedEvent.model_construct(thread=as_thread(plan.thread)))
         for item in plan.earlier:
             await emit(ThreadItemDoneEvent.model_construct(item=item))
         if plan.message is not None and plan.superseded is None:
             for attachment in plan.message.attachments:
-                await self.store.save_attachment(attachment, work.turn.request_context)
+                await self.store.save_attachment(attachment, job.turn.request_context)
             await emit(ThreadItemDoneEvent.model_construct(item=plan.message))
         await emit(StreamOptionsEvent(stream_options=StreamOptions(allow_cancel=True)))
         if isinstance(plan.replaced, ClientToolCallItem):
-            await work.recorder.keep(plan.replaced)
+            await job.recorder.keep(plan.replaced)
         elif plan.replaced is not None:
             await emit(ThreadItemReplacedEvent.model_construct(item=plan.replaced))
 
-    async def _answer(self, work: Work) -> None:
-        if work.agent is None:
-            await self._act(work)
+    async def _answer(self, job: TurnJob) -> None:
+        if job.agent is None:
+            await self._act(job)
             return
-        turn = work.turn
-        if await self._open_with(work, work.agent):
+        turn = job.turn
+        if await self._answer_without_run(job, job.agent):
             return
-        work.result = Runner.run_streamed(
-            work.agent,
+        job.result = Runner.run_streamed(
+            job.agent,
             turn.input,
             context=turn,
             max_turns=self.settings.agent.max_turns,
@@ -296,62 +293,64 @@ class Engine:
         )
         direct = False
         try:
-            async for event in work.result.stream_events():
+            async for event in job.result.stream_events():
                 if event.type == "raw_response_event":
                     if not direct:
-                        await work.translator.event(event.data)
+                        await job.translator.event(event.data)
                 elif event.type == "run_item_stream_event":
-                    work.entries.append(event.item.to_input_item())
+                    job.entries.append(event.item.to_input_item())
                 else:
-                    direct = work.crew.is_direct(event.new_agent)
+                    direct = job.runner.uses_fast_path(event.new_agent)
         except TRIPWIRES:
-            await work.translator.withdraw()
-            work.entries.clear()
+            await job.translator.withdraw()
+            job.entries.clear()
             raise
         finally:
-            await stop(work.result)
+            await stop(job.result)
         if turn.client_tool_call is not None:
-            await work.recorder.emit(
-                ThreadItemDoneEvent.model_construct(item=client_tool_call(work))
-            )
+            await job.recorder.emit(ThreadItemDoneEvent.model_construct(item=client_tool_call(job)))
 
-    async def _open_with(self, work: Work, agent: Agent[Turn]) -> bool:
+    async def _answer_without_run(self, job: TurnJob, agent: Agent[Turn]) -> bool:
         """Ask the model once, where that needs no run; return whether it has said all there is."""
-        tools = work.crew.tools_of(agent)
-        if self._traced or not work.crew.is_direct(agent) or not may_open(agent, work.turn, tools):
+        tools = job.runner.tools_of(agent)
+        if (
+            self._traced
+            or not job.runner.uses_fast_path(agent)
+            or not can_skip_run(agent, job.turn, tools)
+        ):
             return False
-        opening = await open_with(agent, work.turn, tools)
-        if opening.whole:
-            work.opened = opening
-            work.entries += opening.entries
+        first_answer = await ask_model(agent, job.turn, tools)
+        if first_answer.complete:
+            job.first_answer = first_answer
+            job.entries += first_answer.entries
         else:
-            work.crew.begin_with(opening, agent)
-        return opening.whole
+            job.runner.continue_from(first_answer, agent)
+        return first_answer.complete
 
-    async def _act(self, work: Work) -> None:
-        plan = work.plan
+    async def _act(self, job: TurnJob) -> None:
+        plan = job.plan
         assert plan.action is not None
         events = await self.hooks.first(
-            "action", turn=work.turn, action=plan.action, item=plan.sender
+            "action", turn=job.turn, action=plan.action, item=plan.sender
         )
         if events is None:
             raise TurnFailed(f"Nothing here answers the action `{plan.action.type}`.")
         async for event in each(events):
-            await work.recorder.emit(event)
+            await job.recorder.emit(event)
 
-    async def _close(self, work: Work, ending: Ending | None) -> None:
+    async def _close(self, job: TurnJob, ending: Ending | None) -> None:
         """Save what is unfinished, tell the followers how it ended, and look back."""
-        recorder, turn = work.recorder, work.turn
-        ending = await self._save_the_rest(work, ending)
+        recorder, turn = job.recorder, job.turn
+        ending = await self._save_unfinished(job, ending)
         problem = ending.problem if ending else None
-        work.running.problem = problem
-        work.running.status = ending.status if ending else "completed"
+        job.running.problem = problem
+        job.running.status = ending.status if ending else "completed"
         outcome = Outcome(
-            status=work.running.status,
+            status=job.running.status,
             seconds=turn.seconds,
             items=recorder.saved,
             tools=recorder.tools,
-            usage=work.usage,
+            usage=job.usage,
             model=model_name(turn),
             error=problem.message if problem else None,
             allow_retry=problem.allow_retry if problem else False,
@@ -361,20 +360,20 @@ class Engine:
         if ending is None or not ending.lost:
             await self.hooks.each_alone("post_turn", turn=turn, outcome=outcome)
 
-    async def _save_the_rest(self, work: Work, ending: Ending | None) -> Ending | None:
+    async def _save_unfinished(self, job: TurnJob, ending: Ending | None) -> Ending | None:
         """Save what is unfinished and note the end; return how the turn ended after all."""
         if ending is not None and ending.lost:
             return ending
-        turn = work.turn
+        turn = job.turn
         try:
-            await work.recorder.close()
-            await self._remember(work, ending.problem if ending else None)
+            await job.recorder.close()
+            await self._save_memory(job, ending.problem if ending else None)
         except TakenOver:
             return TAKEN_OVER
         except Exception as error:
-            ending = _failed(work, error)
+            ending = _failed(job, error)
         try:
-            state: State = ending.status if ending else "completed"
+            state: TurnState = ending.status if ending else "completed"
             error_message = ending.problem.message if ending else None
             attempt = turn.request_context.attempt
             if not await self.turn_store.end(turn.id, attempt, state, error_message):
@@ -384,19 +383,19 @@ class Engine:
             log.warning("turn %s: its end could not be written down: %r", turn.id, error)
         return ending
 
-    async def _remember(self, work: Work, problem: ServerError | None) -> None:
-        said_something = bool(work.entries or work.translator.messages or work.recorder.tools)
-        memory = remember(
-            work.turn.id,
-            model_name(work.turn),
-            work.entries,
-            work.translator.messages,
-            work.recorder.tools,
+    async def _save_memory(self, job: TurnJob, problem: ServerError | None) -> None:
+        said_something = bool(job.entries or job.translator.messages or job.recorder.tools)
+        memory = build_memory(
+            job.turn.id,
+            model_name(job.turn),
+            job.entries,
+            job.translator.messages,
+            job.recorder.tools,
             cut_off=problem.message if problem and said_something else None,
         )
         if memory is not None:
-            item = memory.as_item(work.turn.thread.id)
-            await work.recorder.emit(ThreadItemDoneEvent.model_construct(item=item))
+            item = memory.as_item(job.turn.thread.id)
+            await job.recorder.emit(ThreadItemDoneEvent.model_construct(item=item))
 
 
 def _refuse_if_long(message: UserMessageItem | None, limit: int) -> None:
@@ -405,7 +404,7 @@ def _refuse_if_long(message: UserMessageItem | None, limit: int) -> None:
         raise TooLarge(f"The message has {size} bytes, and {limit} are allowed. Send less at once.")
 
 
-def _failed(work: Work, error: Exception) -> Ending:
+def _failed(job: TurnJob, error: Exception) -> Ending:
     problem = explain(error)
-    log.warning("turn %s failed: %s", work.turn.id, problem.message, exc_info=error)
+    log.warning("turn %s failed: %s", job.turn.id, problem.message, exc_info=error)
     return Ending("failed", problem)

@@ -9,10 +9,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-from ..tasks import to_the_end
-from .recovery import Left, Recovery
-from .running import STOPPED, TAKEN_OVER, RunningTurn, Turns
-from .store import Beat, TurnRecord, TurnStore
+from ..tasks import run_to_completion
+from .recovery import Leftover, Recovery
+from .registry import TurnRegistry
+from .running import STOPPED, TAKEN_OVER, RunningTurn
+from .store import HeartbeatSignal, TurnRecord, TurnStore
 
 T = TypeVar("T")
 
@@ -23,7 +24,7 @@ RECOVERED_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
-class KeeperPace:
+class HeartbeatTiming:
     """Seconds from beat to beat, and until a turn without beats is stale.
 
     There are as many sweeps as beats: the turn of a dead process is found within both together, and
@@ -34,7 +35,7 @@ class KeeperPace:
     stale: float
 
     @classmethod
-    def of(cls, stale: float) -> KeeperPace:
+    def of(cls, stale: float) -> HeartbeatTiming:
         """Return the pace for turns that are stale after so many seconds."""
         return cls(min(1.0, stale / 8), stale)
 
@@ -44,31 +45,31 @@ class KeeperPace:
         return self.stale / 2
 
 
-class Keeper:
+class Heartbeat:
     """Beats for the turns under way, and sweeps up after processes that beat no more."""
 
     def __init__(
         self,
-        turns: Turns,
+        turns: TurnRegistry,
         turn_store: TurnStore,
         recovery: Recovery,
         keep: float,
-        pace: KeeperPace,
+        timing: HeartbeatTiming,
     ) -> None:
         self._turns = turns
         self._turn_store = turn_store
         self._recovery = recovery
         self._keep = keep
-        self._pace = pace
-        self._told: dict[str, int] = {}
+        self._timing = timing
+        self._reported: dict[str, int] = {}
         self._trusts_from = 0.0
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
         """Beat and sweep while the block runs."""
         tasks = [
-            asyncio.create_task(self._every(self._pace.beat, self.beat)),
-            asyncio.create_task(self._every(self._pace.beat, self.sweep)),
+            asyncio.create_task(self._every(self._timing.beat, self.beat)),
+            asyncio.create_task(self._every(self._timing.beat, self.sweep)),
         ]
         try:
             yield
@@ -85,7 +86,7 @@ class Keeper:
             except Exception as error:
                 log.warning("the turn store does not answer: %r", error)
                 # Nobody could give signs of life; now they get the time to
-                self._trusts_from = loop.time() + self._pace.stale
+                self._trusts_from = loop.time() + self._timing.stale
             await asyncio.sleep(seconds)
 
     async def beat(self) -> None:
@@ -93,69 +94,69 @@ class Keeper:
 
         Raises what the turn store raises; the next beat then tells everything again.
         """
-        under_way = {running.id: running for running in self._turns.under_way}
-        self._told = {id: told for id, told in self._told.items() if id in under_way}
-        for some in _groups(list(under_way.values()), BEATS_AT_ONCE):
+        active = {running.id: running for running in self._turns.active}
+        self._reported = {id: reported for id, reported in self._reported.items() if id in active}
+        for some in _groups(list(active.values()), BEATS_AT_ONCE):
             await self._beat(some)
 
     async def _beat(self, some: Sequence[RunningTurn]) -> None:
         lengths = {running.id: len(running.log) for running in some}
-        beats = [self._sign(running) for running in some]
-        async with asyncio.timeout(self._pace.patience):
-            pulses = await self._turn_store.beat(beats)
-        self._told |= lengths
+        beats = [self._signal(running) for running in some]
+        async with asyncio.timeout(self._timing.patience):
+            replies = await self._turn_store.beat(beats)
+        self._reported |= lengths
         for running in some:
-            pulse = pulses.get(running.id)
-            if pulse == "cancel":
+            reply = replies.get(running.id)
+            if reply == "cancel":
                 running.end(STOPPED)
-            elif pulse == "lost" and not running.log.ended:
+            elif reply == "lost" and not running.log.ended:
                 running.end(TAKEN_OVER)
 
-    def _sign(self, running: RunningTurn) -> Beat:
+    def _signal(self, running: RunningTurn) -> HeartbeatSignal:
         turn_id = running.id
         attempt = running.attempt
-        if self._told.get(turn_id) == len(running.log):
-            return Beat(turn_id, attempt)
+        if self._reported.get(turn_id) == len(running.log):
+            return HeartbeatSignal(turn_id, attempt)
         try:
-            return Beat(turn_id, attempt, running.partial().dump())
+            return HeartbeatSignal(turn_id, attempt, running.partial().dump())
         except Exception:
             # A turn with something odd in it is as alive as any
             log.exception("turn %s: its partial answer cannot be written down", turn_id)
-            return Beat(turn_id, attempt)
+            return HeartbeatSignal(turn_id, attempt)
 
     async def sweep(self) -> None:
         """End the turns that nobody works at, and forget those that ended long ago.
 
         Raises what the turn store raises.
         """
-        async with asyncio.timeout(self._pace.patience):
-            stale = await self._turn_store.stale(self._pace.stale)
+        async with asyncio.timeout(self._timing.patience):
+            stale = await self._turn_store.stale(self._timing.stale)
         if asyncio.get_running_loop().time() >= self._trusts_from:
-            ours = {running.id for running in self._turns.under_way}
-            left = [record for record in stale if record.id not in ours]
-            for some in _groups(left, RECOVERED_AT_ONCE):
+            ours = {running.id for running in self._turns.active}
+            leftover = [record for record in stale if record.id not in ours]
+            for some in _groups(leftover, RECOVERED_AT_ONCE):
                 await asyncio.gather(*(self._take_over(record) for record in some))
         await self._turn_store.prune(self._keep)
 
     async def _take_over(self, record: TurnRecord) -> None:
         attempt = record.attempt
         try:
-            if not await self._turn_store.take_over(record.id, attempt, self._pace.stale):
+            if not await self._turn_store.take_over(record.id, attempt, self._timing.stale):
                 return
-            recover = self._recovery.end(record, attempt + 1, self._left(record))
-            if await to_the_end(recover):
+            recover = self._recovery.end(record, attempt + 1, self._leftover(record))
+            if await run_to_completion(recover):
                 raise asyncio.CancelledError
         except Exception:
             # It stays as it is: when it is stale again, a sweep finds it again
             log.exception("turn %s: what its process left could not be saved", record.id)
 
-    def _left(self, record: TurnRecord) -> Left:
+    def _leftover(self, record: TurnRecord) -> Leftover:
         """Return how a turn ended: here, if only its end could not be written down."""
         running = self._turns.find(record.id, record.user)
         if running is None or running.status is None or running.problem is TAKEN_OVER.problem:
-            return Left()
+            return Leftover()
         message = running.problem.message if running.problem else None
-        return Left(running.status, message, looked_back=True)
+        return Leftover(running.status, message, post_turn_called=True)
 
 
 def _groups(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

@@ -11,10 +11,10 @@ from agents import Usage
 from chatkit.store import NotFoundError, Store
 from chatkit.types import ThreadItem, ThreadMetadata, UserMessageItem
 
-from ..agent.history import remember
-from ..events.partial import Partial
+from ..agent.history import build_memory
+from ..events.partial import PartialAnswer
 from ..events.recorder import answers, shows_nothing
-from ..plugin.discovery import Hooks
+from ..plugin.calls import Hooks
 from ..turn import Outcome, Status, StoreContext, Turn
 from .store import TurnRecord, TurnStore
 
@@ -28,7 +28,7 @@ _LATEST = 50
 
 
 @dataclass(frozen=True)
-class Left:
+class Leftover:
     """How a turn ended whose record still says that it runs.
 
     `looked_back` says that its `post_turn` was called. By default its process is gone.
@@ -36,7 +36,7 @@ class Left:
 
     status: Status = "interrupted"
     message: str | None = INTERRUPTED
-    looked_back: bool = False
+    post_turn_called: bool = False
 
 
 class Recovery:
@@ -51,7 +51,7 @@ class Recovery:
         self._store = store
         self._hooks = hooks
 
-    async def end(self, record: TurnRecord, attempt: int, left: Left) -> None:
+    async def end(self, record: TurnRecord, attempt: int, leftover: Leftover) -> None:
         """Save what a turn has said and not saved, as this attempt, and note its end.
 
         Raises what the stores raise; the turn then still runs, as far as its record says.
@@ -62,19 +62,19 @@ class Recovery:
         try:
             thread = await self._store.load_thread(record.thread_id, context)
             turn = self._turn(record, thread, context)
-            saved = await self._save(turn, partial, left)
+            saved = await self._save(turn, partial, leftover)
         except NotFoundError:
             log.info("turn %s: its conversation is not there", record.id)
         except Exception:
             if attempt < MOST_ATTEMPTS:
                 raise
             log.exception("turn %s: what it said could not be saved, and is given up", record.id)
-        ended = await self._turn_store.end(record.id, attempt, left.status, left.message)
+        ended = await self._turn_store.end(record.id, attempt, leftover.status, leftover.message)
         if not ended:
             return
-        log.warning("turn %s: ended for a process that did not: %s", record.id, left.status)
-        if turn is not None and not left.looked_back:
-            outcome = _outcome(record, partial, saved, left)
+        log.warning("turn %s: ended for a process that did not: %s", record.id, leftover.status)
+        if turn is not None and not leftover.post_turn_called:
+            outcome = _outcome(record, partial, saved, leftover)
             await self._hooks.each_alone("post_turn", turn=turn, outcome=outcome)
 
     def _turn(self, record: TurnRecord, thread: ThreadMetadata, context: StoreContext) -> Turn:
@@ -88,7 +88,9 @@ class Recovery:
             model=record.model,
         )
 
-    async def _save(self, turn: Turn, partial: Partial, left: Left) -> list[ThreadItem]:
+    async def _save(
+        self, turn: Turn, partial: PartialAnswer, leftover: Leftover
+    ) -> list[ThreadItem]:
         """Save what is missing, and return all items of the turn in their order."""
         items: dict[str, ThreadItem] = {}
         for item_id in partial.saved:
@@ -97,24 +99,24 @@ class Recovery:
                 items[item_id] = found
         asked = [item for item in items.values() if isinstance(item, UserMessageItem)]
         turn.message = asked[-1] if asked else None
-        if left.status == "completed":
+        if leftover.status == "completed":
             # It saved everything; the record is a little older than that
             return list(items.values())
-        for item in self._remains(turn, partial, left):
+        for item in self._remains(turn, partial, leftover):
             items[item.id] = await self._found(turn, item.id) or await self._add(turn, item)
         await self._finish_retry(turn, partial)
         return list(items.values())
 
-    def _remains(self, turn: Turn, partial: Partial, left: Left) -> list[ThreadItem]:
+    def _remains(self, turn: Turn, partial: PartialAnswer, leftover: Leftover) -> list[ThreadItem]:
         items = [item for item in partial.items if not shows_nothing(item)]
         said_something = bool(items or partial.entries or partial.messages or partial.tools)
-        memory = remember(
+        memory = build_memory(
             turn.id,
             str(turn.model),
             partial.entries,
             partial.messages,
             partial.tools,
-            cut_off=left.message if said_something else None,
+            cut_off=leftover.message if said_something else None,
         )
         return [*items, memory.as_item(turn.thread.id)] if memory is not None else items
 
@@ -129,7 +131,7 @@ class Recovery:
         await self._hooks.each_alone("persist", turn=turn, item=item)
         return item
 
-    async def _finish_retry(self, turn: Turn, partial: Partial) -> None:
+    async def _finish_retry(self, turn: Turn, partial: PartialAnswer) -> None:
         """Remove the old answer if something of the new one is there."""
         if not partial.superseded:
             return
@@ -144,23 +146,25 @@ class Recovery:
                 await self._store.delete_thread_item(thread_id, item_id, context)
 
 
-def _load(record: TurnRecord) -> Partial:
+def _load(record: TurnRecord) -> PartialAnswer:
     try:
-        return Partial.load(record.partial)
+        return PartialAnswer.load(record.partial)
     except Exception:
         # Such as what another version of the program wrote
         log.exception("turn %s: its partial answer cannot be read", record.id)
-        return Partial()
+        return PartialAnswer()
 
 
-def _outcome(record: TurnRecord, partial: Partial, items: list[ThreadItem], left: Left) -> Outcome:
+def _outcome(
+    record: TurnRecord, partial: PartialAnswer, items: list[ThreadItem], leftover: Leftover
+) -> Outcome:
     return Outcome(
-        status=left.status,
+        status=leftover.status,
         seconds=0.0,
         items=items,
         tools=list(partial.tools),
         usage=Usage(),
         model=record.model,
-        error=left.message,
+        error=leftover.message,
         allow_retry=True,
     )

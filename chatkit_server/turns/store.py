@@ -10,8 +10,8 @@ from typing import Literal
 
 from ..turn import User
 
-State = Literal["running", "completed", "failed", "cancelled", "interrupted"]
-Pulse = Literal["go on", "cancel", "lost"]
+TurnState = Literal["running", "completed", "failed", "cancelled", "interrupted"]
+HeartbeatReply = Literal["go on", "cancel", "lost"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +31,13 @@ class TurnRecord:
     model: str
     request: str | None = None
     attempt: int = 1
-    state: State = "running"
+    state: TurnState = "running"
     partial: bytes | None = None
     error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Beat:
+class HeartbeatSignal:
     """A sign of life: the turn, the attempt, and its partial answer if it has changed."""
 
     turn_id: str
@@ -60,7 +60,7 @@ class TurnStore(ABC):
         """
 
     @abstractmethod
-    async def beat(self, beats: Sequence[Beat]) -> Mapping[str, Pulse]:
+    async def beat(self, beats: Sequence[HeartbeatSignal]) -> Mapping[str, HeartbeatReply]:
         """Note signs of life, and return by turn id what to do.
 
         `cancel` where somebody asked for that, `lost` where the attempt is no longer the current
@@ -68,7 +68,7 @@ class TurnStore(ABC):
         """
 
     @abstractmethod
-    async def end(self, turn_id: str, attempt: int, state: State, error: str | None) -> bool:
+    async def end(self, turn_id: str, attempt: int, state: TurnState, error: str | None) -> bool:
         """Note that a turn has ended, and forget its partial answer.
 
         Return False, and write nothing, where the attempt is no longer the current one or the turn
@@ -136,10 +136,10 @@ class MemoryTurnStore(TurnStore):
             self._running[_place(record.thread_id, record.user)] = record.id
         return other
 
-    async def beat(self, beats: Sequence[Beat]) -> Mapping[str, Pulse]:
+    async def beat(self, beats: Sequence[HeartbeatSignal]) -> Mapping[str, HeartbeatReply]:
         return {beat.turn_id: self._beat(beat) for beat in beats}
 
-    def _beat(self, beat: Beat) -> Pulse:
+    def _beat(self, beat: HeartbeatSignal) -> HeartbeatReply:
         row = self._current(beat.turn_id, beat.attempt)
         if row is None:
             return "lost"
@@ -148,7 +148,7 @@ class MemoryTurnStore(TurnStore):
             row.record = replace(row.record, partial=beat.partial)
         return "cancel" if row.cancel else "go on"
 
-    async def end(self, turn_id: str, attempt: int, state: State, error: str | None) -> bool:
+    async def end(self, turn_id: str, attempt: int, state: TurnState, error: str | None) -> bool:
         row = self._current(turn_id, attempt)
         if row is None:
             return False

@@ -59,7 +59,7 @@ def _children(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def misfit(error: ValidationError, body: dict[str, Any]) -> BadRequest:
+def validation_error(error: ValidationError, body: dict[str, Any]) -> BadRequest:
     """Return the error that names the first field that is wrong, by its path in the body."""
     first = error.errors(include_url=False)[0]
     path = _path(first["loc"], body, missing=first["type"] == "missing")

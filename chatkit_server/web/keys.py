@@ -6,21 +6,27 @@ from aiohttp import web
 from chatkit.store import AttachmentStore, Store
 
 from ..errors import ServerError, Unauthorized
-from ..plugin.discovery import Hooks
+from ..mcp.manager import McpManager
+from ..plugin.calls import Hooks
 from ..settings.schema import Settings
 from ..turn import StoreContext, User
+from ..turns.engine import Engine
+from ..turns.heartbeat import Heartbeat
 
 HOOKS = web.AppKey("hooks", Hooks)
 SETTINGS = web.AppKey("settings", Settings)
 STORE: web.AppKey[Store[StoreContext]] = web.AppKey("store", Store)
 ATTACHMENT_STORE: web.AppKey[AttachmentStore[StoreContext] | None] = web.AppKey("attachment_store")
+MCP = web.AppKey("mcp", McpManager)
+ENGINE = web.AppKey("engine", Engine)
+HEARTBEAT = web.AppKey("heartbeat", Heartbeat)
 
 
 async def authenticate(request: web.Request) -> User:
     """Return who is asking, as the `auth` hooks say.
 
-    Raises `Unauthorized` or `Forbidden`, or `Unavailable` where that cannot be found out now. A
-    plugin with routes of its own calls this first.
+    A plugin with routes of its own calls this first. Raises `Unauthorized` or `Forbidden`, or
+    `Unavailable` if the plugin cannot tell right now.
     """
     try:
         user = await request.app[HOOKS].first("auth", request=request)
@@ -30,7 +36,7 @@ async def authenticate(request: web.Request) -> User:
             raise
         raise Unauthorized(error.message) from error
     except Exception as error:
-        raise Unauthorized("Who is asking could not be found out. Sign in again.") from error
+        raise Unauthorized("Could not verify who you are. Sign in again.") from error
     if user is None:
         raise Unauthorized("Sign in first: the request names no user.")
     assert isinstance(user, User)

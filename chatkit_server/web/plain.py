@@ -22,13 +22,13 @@ from chatkit.types import (
 )
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
-from ..agent.runner import output_text
+from ..agent.tools import output_text
 from ..errors import BadRequest
 from ..ids import new_id
 from ..turn import Outcome, ToolCall, ToolResult
-from ..turns.work import Plan
-from .body import misfit
-from .operations import Caller, writable_thread
+from ..turns.job import TurnPlan
+from .body import validation_error
+from .operations.caller import Caller, writable_thread
 
 OPERATION = "plain"
 
@@ -67,7 +67,7 @@ def is_plain(body: dict[str, Any]) -> bool:
     return "messages" in body and "type" not in body
 
 
-async def plan(caller: Caller, body: dict[str, Any]) -> Plan:
+async def plan(caller: Caller, body: dict[str, Any]) -> TurnPlan:
     """Return the plan of the turn that a plain request asks for.
 
     With a thread, only the last message is new; without one, all of them begin a thread.
@@ -76,7 +76,7 @@ async def plan(caller: Caller, body: dict[str, Any]) -> Plan:
     try:
         request = PlainRequest.model_validate(body)
     except ValidationError as error:
-        raise misfit(error, body) from None
+        raise validation_error(error, body) from None
     *earlier, last = request.messages
     if last.role != "user" or not last.content.strip():
         raise BadRequest("messages: the last one must be the user's, and say something.")
@@ -87,7 +87,7 @@ async def plan(caller: Caller, body: dict[str, Any]) -> Plan:
         thread = ThreadMetadata(id=new_id("thr"), created_at=datetime.now(UTC))
     message = _user_message(thread.id, last.content)
     items = [_item(thread.id, message) for message in earlier if message.content]
-    return Plan(
+    return TurnPlan(
         OPERATION,
         caller.user,
         thread,

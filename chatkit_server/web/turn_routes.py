@@ -11,13 +11,10 @@ from aiohttp import web
 
 from ..errors import BadRequest, NotFound, ServerError
 from ..turn import User
-from ..turns.engine import Engine
-from ..turns.running import STOPPED, Identity, RunningTurn
+from ..turns.running import STOPPED, RunningTurn
 from ..turns.store import TurnRecord
-from .keys import SETTINGS, authenticate
+from .keys import ENGINE, SETTINGS, authenticate
 from .sse import EventStream
-
-ENGINE = web.AppKey("engine", Engine)
 
 log = logging.getLogger(__name__)
 
@@ -32,20 +29,10 @@ def add_turn_routes(app: web.Application) -> None:
     app.router.add_get(f"{path}/threads/{{thread_id}}/turn", _turn_of_thread)
 
 
-def identity_of(request: web.Request, body: bytes) -> Identity:
-    """Return what a repetition of this request is known by."""
-    return Identity.of(
-        body,
-        idempotency_key=request.headers.get("Idempotency-Key"),
-        frame=request.headers.get("chatkit-frame-instance-id"),
-        last_event_id=request.headers.get("Last-Event-ID"),
-    )
-
-
 async def follow(request: web.Request, running: RunningTurn, after: int = 0) -> web.StreamResponse:
     """Answer with the turn's events after number `after`, until it ends or the client goes."""
     response = EventStream(running.log, request.app[SETTINGS].server.keep_alive)
-    running.joined()
+    running.add_follower()
     try:
         await response.follow(request, after)
     except (ConnectionResetError, TimeoutError):
@@ -88,12 +75,12 @@ async def _turn_of_thread(request: web.Request) -> web.StreamResponse:
     user = await authenticate(request)
     engine = request.app[ENGINE]
     thread_id = request.match_info["thread_id"]
-    running = engine.turns.of_thread(thread_id, user)
+    running = engine.turns.in_thread(thread_id, user)
     found = running or await engine.turn_store.running(thread_id, user)
     if found is None:
         raise NotFound("No answer is being written in this conversation.")
     if running is not None:
-        running.visited()
+        running.note_visit()
     return web.json_response(_described(found))
 
 

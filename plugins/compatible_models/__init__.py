@@ -18,7 +18,8 @@ from agents import Model, ModelProvider
 from aiohttp import web
 from pydantic import BaseModel, BeforeValidator, Field, field_validator
 
-from chatkit_server import ModelTimeouts, hookimpl
+from chatkit_server import hookimpl
+from chatkit_server.models import ModelTimeouts
 
 from .client import Client
 from .endpoint import PRESETS, Endpoint, completed

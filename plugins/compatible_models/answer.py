@@ -18,7 +18,7 @@ from openai.types.responses import (
 )
 from openai.types.responses.response_usage import InputTokensDetails, OutputTokensDetails
 
-from chatkit_server import Out, ShortCut
+from chatkit_server.models import EventSink, TextFastPath
 
 from .chunks import Chunk, Said, only_text, readable, said, text_alone, with_text
 from .reader import Reader
@@ -31,13 +31,15 @@ class TextAnswer:
     more, it is not `complete`, and `left` are the chunks for the SDK, from the first on.
     """
 
-    def __init__(self, response: Response, reader: Reader, short_cut: ShortCut, out: Out) -> None:
+    def __init__(
+        self, response: Response, reader: Reader, fast_path: TextFastPath, sink: EventSink
+    ) -> None:
         self.complete = False
         self.left: list[Chunk] = []
         self._response = response
         self._reader = reader
-        self._short_cut = short_cut
-        self._out = out
+        self._fast_path = fast_path
+        self._sink = sink
         self._finish: Chunk | None = None
         self._usage: Chunk | None = None
 
@@ -60,7 +62,7 @@ class TextAnswer:
                 created = ResponseCreatedEvent(
                     type="response.created", response=self._response, sequence_number=0
                 )
-                await self._out.event(created)
+                await self._sink.event(created)
                 yield created
             await self._take(chunk, found)
         held = self._reader.held()
@@ -68,7 +70,7 @@ class TextAnswer:
             self.left = [*held, *self._ends]
             return
         message = self._message(only_text(held[0]) or "")
-        await self._out.event(
+        await self._sink.event(
             ResponseOutputItemDoneEvent(
                 type="response.output_item.done", item=message, output_index=0, sequence_number=2
             )
@@ -78,7 +80,7 @@ class TextAnswer:
 
     async def _take(self, chunk: Chunk, found: Said) -> None:
         if found.text:
-            if not self._short_cut.take(found.text):
+            if not self._fast_path.take(found.text):
                 await self._begin(found.text)
             self._reader.last = chunk
             if found.finish or found.usage:
@@ -90,7 +92,7 @@ class TextAnswer:
             self._usage = chunk
 
     async def _begin(self, text: str) -> None:
-        await self._out.event(
+        await self._sink.event(
             ResponseTextDeltaEvent(
                 type="response.output_text.delta",
                 delta=text,
@@ -101,7 +103,7 @@ class TextAnswer:
                 sequence_number=1,
             )
         )
-        self._short_cut.begun(text)
+        self._fast_path.begun(text)
 
     @property
     def _ends(self) -> list[Chunk]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, Field, SecretStr
 
-from chatkit_server import ModelTimeouts
+from chatkit_server.models import ModelTimeouts
 
 
 @dataclass(frozen=True)

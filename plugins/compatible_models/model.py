@@ -23,7 +23,13 @@ from agents.models.chatcmpl_converter import Converter
 from agents.models.chatcmpl_stream_handler import ChatCmplStreamHandler
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from chatkit_server import DirectModel, ModelTimeouts, Out, ShortCut, Watch
+from chatkit_server.models import (
+    EventSink,
+    FastPathModel,
+    ModelTimeouts,
+    RequestTimer,
+    TextFastPath,
+)
 
 from .answer import TextAnswer
 from .chunks import CallNumbers, Chunk, as_typed, readable
@@ -37,10 +43,10 @@ def _untraced() -> Any:
     return generation_span(disabled=True)
 
 
-class ChatModel(OpenAIChatCompletionsModel, DirectModel):
+class ChatModel(OpenAIChatCompletionsModel, FastPathModel):
     """A model that is watched for timeouts, and whose answers are whole or an error."""
 
-    _out: Out | None = None
+    _sink: EventSink | None = None
 
     def __init__(self, model: str, client: Client, timeouts: ModelTimeouts, *, usage: bool) -> None:
         super().__init__(model, cast(openai.AsyncOpenAI, client))
@@ -48,11 +54,11 @@ class ChatModel(OpenAIChatCompletionsModel, DirectModel):
         self._usage = usage
 
     async def _fetch_response(self, *args: Any, **kwargs: Any) -> Any:
-        answer, watch = await self._ask(*args, **kwargs)
+        answer, timer = await self._ask(*args, **kwargs)
         if isinstance(answer, ChatCompletion):
             return answer
         response, stream = answer
-        return response, whole(Reader(stream, watch).chunks())
+        return response, whole(Reader(stream, timer).chunks())
 
     async def _ask(
         self,
@@ -61,22 +67,22 @@ class ChatModel(OpenAIChatCompletionsModel, DirectModel):
         model_settings: ModelSettings,
         *args: Any,
         **kwargs: Any,
-    ) -> tuple[Any, Watch]:
+    ) -> tuple[Any, RequestTimer]:
         """Return what the endpoint answers, a stream unread, and the watch over it."""
         if self._usage and model_settings.include_usage is None:
             # not `replace`, which validates all of them
             model_settings = copy(model_settings)
             model_settings.include_usage = True
-        watch = self._timeouts.watch()
+        timer = self._timeouts.timer()
         asking = super()._fetch_response(
             system_instructions, input, model_settings, *args, **kwargs
         )
-        return await watch.answer(asking), watch
+        return await timer.answer(asking), timer
 
-    def to(self, out: Out) -> Model:
+    def bind(self, sink: EventSink) -> Model:
         """Return this model for one turn, which says its text there."""
         bound = copy(self)
-        bound._out = out
+        bound._sink = sink
         return bound
 
     def stream_response(
@@ -93,24 +99,24 @@ class ChatModel(OpenAIChatCompletionsModel, DirectModel):
     ) -> AsyncIterator[TResponseStreamEvent]:
         """Yield the answer's events, and say them to the turn if this model is bound to one."""
         asked = (system_instructions, input, model_settings, tools, output_schema, handoffs)
-        if self._out is None:
+        if self._sink is None:
             return super().stream_response(*asked, tracing, *others, **more)
         if not tracing.is_disabled() or model_settings.preserve_raw_usage:
             # Only the SDK itself can tell its traces all that they have to know
             told = super().stream_response(*asked, tracing, *others, **more)
-            return ShortCut(self._out).events(told)
-        return self._say(self._out, *with_tools_apart(*asked))
+            return TextFastPath(self._sink).events(told)
+        return self._say(self._sink, *with_tools_apart(*asked))
 
-    async def _say(self, out: Out, *asked: Any) -> AsyncIterator[TResponseStreamEvent]:
+    async def _say(self, sink: EventSink, *asked: Any) -> AsyncIterator[TResponseStreamEvent]:
         """Say the answer to the turn, and yield what the SDK has to know of it."""
-        (response, stream), watch = await self._ask(
+        (response, stream), timer = await self._ask(
             *asked, _untraced(), ModelTracing.DISABLED, stream=True
         )
         del asked  # what the answer does not need, in the long time that it may take
-        short_cut = ShortCut(out)
-        reader = Reader(stream, watch, short_cut)
+        fast_path = TextFastPath(sink)
+        reader = Reader(stream, timer, fast_path)
         async with aclosing(reader.chunks()) as chunks:
-            answer = TextAnswer(response, reader, short_cut, out)
+            answer = TextAnswer(response, reader, fast_path, sink)
             async for told in answer.events(chunks):
                 yield told
             if not answer.complete:
@@ -121,7 +127,7 @@ class ChatModel(OpenAIChatCompletionsModel, DirectModel):
                     model=str(self.model),
                     raise_on_length_truncation=True,
                 )
-                async for event in short_cut.events(handled):
+                async for event in fast_path.events(handled):
                     yield event
 
 

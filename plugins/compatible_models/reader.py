@@ -13,7 +13,7 @@ import httpx2
 import openai
 from agents.exceptions import ModelBehaviorError
 
-from chatkit_server import ShortCut, Watch
+from chatkit_server.models import RequestTimer, TextFastPath
 
 from .chunks import Chunk, Parser, only_text, readable, with_text
 
@@ -27,11 +27,14 @@ class Reader:
     """
 
     def __init__(
-        self, response: aiohttp.ClientResponse, watch: Watch, short_cut: ShortCut | None = None
+        self,
+        response: aiohttp.ClientResponse,
+        timer: RequestTimer,
+        fast_path: TextFastPath | None = None,
     ) -> None:
         self._response = response
-        self._watch = watch
-        self._short_cut = short_cut
+        self._timer = timer
+        self._fast_path = fast_path
         # Not a queue, which has four of its own and a lock in it
         self._read: list[Chunk] = []
         self._ended = False
@@ -63,7 +66,7 @@ class Reader:
 
     def held(self) -> list[Chunk]:
         """Return the text that was taken since, in one chunk; none if there was no text."""
-        held = self._short_cut.held() if self._short_cut is not None else ""
+        held = self._fast_path.held() if self._fast_path is not None else ""
         return [with_text(self.last, held)] if held else []
 
     async def _wait(self) -> bool:
@@ -87,13 +90,13 @@ class Reader:
         try:
             self._refuse_what_is_no_stream()
             # Nothing else is waited for in here
-            with closing(self._watch.silence()) as silence, silence:
+            with closing(self._timer.silence()) as silence, silence:
                 while not parser.done:
                     block = await content.readany()
                     if not block:
                         break
                     if chunks := parser.feed(block):
-                        silence.broken()
+                        silence.reset()
                     self._heard(chunks)
         except aiohttp.ClientError:
             # What came before the break is there, but aiohttp gives it to nobody any more
@@ -117,8 +120,8 @@ class Reader:
 
     def _was_taken(self, chunk: Chunk) -> bool:
         """Whether the chunk is nothing but text, and the short cut took that."""
-        text = only_text(chunk) if self._short_cut is not None else None
-        if not text or self._short_cut is None or not self._short_cut.take(text):
+        text = only_text(chunk) if self._fast_path is not None else None
+        if not text or self._fast_path is None or not self._fast_path.take(text):
             return False
         self.last = chunk
         return True

@@ -20,7 +20,8 @@ from chatkit.store import Store
 from chatkit.types import FeedbackKind
 from pydantic import BaseModel, Field, field_validator
 
-from chatkit_server import HOOKS, Duration, SettingsError, StoreContext, TurnStore, User, hookimpl
+from chatkit_server import HOOKS, Duration, SettingsError, User, hookimpl
+from chatkit_server.storage import StoreContext, TurnStore
 
 from .database import Database
 from .presence import present

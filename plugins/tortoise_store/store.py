@@ -9,7 +9,8 @@ from chatkit.store import NotFoundError, Store, StoreItemType, default_generate_
 from chatkit.types import Attachment, FeedbackKind, Page, ThreadItem, ThreadMetadata
 from uuid_utils import uuid7
 
-from chatkit_server import StoreContext, TakenOver, User
+from chatkit_server import User
+from chatkit_server.storage import StoreContext, TakenOver
 
 from . import payloads, sql
 from .database import Database

@@ -7,7 +7,8 @@ from typing import Any
 
 import orjson
 
-from chatkit_server import Beat, Pulse, State, TurnRecord, TurnStore, User
+from chatkit_server import User
+from chatkit_server.storage import HeartbeatReply, HeartbeatSignal, TurnRecord, TurnState, TurnStore
 
 from . import turn_sql
 from .database import Database
@@ -45,7 +46,7 @@ class TortoiseTurnStore(TurnStore):
             if other is not None:
                 return other
 
-    async def beat(self, beats: Sequence[Beat]) -> Mapping[str, Pulse]:
+    async def beat(self, beats: Sequence[HeartbeatSignal]) -> Mapping[str, HeartbeatReply]:
         values = [(beat.turn_id, beat.attempt, _text(beat.partial)) for beat in beats]
         if self._sqlite:
             parameter = orjson.dumps(values).decode()
@@ -53,12 +54,12 @@ class TortoiseTurnStore(TurnStore):
         else:
             columns = [list(column) for column in zip(*values, strict=True)] or [[], [], []]
             rows = await self._database.rows(turn_sql.BEAT, columns)
-        pulses: dict[str, Pulse] = {
+        pulses: dict[str, HeartbeatReply] = {
             row["id"]: "cancel" if row["cancel"] else "go on" for row in rows
         }
         return {beat.turn_id: pulses.get(beat.turn_id, "lost") for beat in beats}
 
-    async def end(self, turn_id: str, attempt: int, state: State, error: str | None) -> bool:
+    async def end(self, turn_id: str, attempt: int, state: TurnState, error: str | None) -> bool:
         told = None if error is None else as_text(error)
         return bool(await self._database.rows(turn_sql.END, (turn_id, attempt, state, told)))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-MEMORY = ":memory:"
+MEMORY_TYPE = ":memory:"
 
 _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _SQLITE_PRAGMAS = ("busy_timeout", "cache_size", "mmap_size", "synchronous")
@@ -66,8 +66,8 @@ class Address:
     @property
     def file(self) -> Path | None:
         """The file of a SQLite database; None for one in memory, and for PostgreSQL."""
-        path = self.credentials.get("file_path", MEMORY)
-        return None if path == MEMORY else Path(path)
+        path = self.credentials.get("file_path", MEMORY_TYPE)
+        return None if path == MEMORY_TYPE else Path(path)
 
 
 def parse(url: str, *, pool_size: int, connect_timeout: float) -> Address:
@@ -95,7 +95,7 @@ def _sqlite(rest: str) -> Address:
     if unknown := sorted(pragmas.keys() - set(_SQLITE_PRAGMAS)):
         known = ", ".join(_SQLITE_PRAGMAS)
         raise ValueError(f"unknown parameter {unknown[0]!r} in the SQLite URL; known: {known}")
-    if path != MEMORY:
+    if path != MEMORY_TYPE:
         path = str(Path(path).expanduser().absolute())
     credentials = {
         "file_path": path,

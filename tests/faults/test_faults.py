@@ -9,7 +9,8 @@ import pytest
 from chatkit.store import Store
 from chatkit.types import AssistantMessageItem, ThreadItem
 
-from chatkit_server import Conflict, StoreContext, Turn, Unavailable, hookimpl
+from chatkit_server import Conflict, Turn, Unavailable, hookimpl
+from chatkit_server.storage import StoreContext
 from tests.databases import DATABASES, new_url
 from tests.faults.audit import Audit
 from tests.faults.kills import KILL

@@ -11,7 +11,8 @@ from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
 
 from chatkit_server import Settings
 from chatkit_server.app import create_app
-from chatkit_server.plugin.discovery import Hooks, load_plugins
+from chatkit_server.plugin.calls import Hooks
+from chatkit_server.plugin.load import load_plugins
 from tests.conftest import HeaderAuth
 from tests.faults.ledger import Ledger
 from tests.faults.nursery import Nursery

@@ -26,8 +26,9 @@ from chatkit_server import (
     authenticate,
     hookimpl,
 )
-from chatkit_server.plugin.discovery import Hooks
-from chatkit_server.settings.schema import Source, validate
+from chatkit_server.plugin.calls import Hooks
+from chatkit_server.settings.load import validate
+from chatkit_server.settings.source import Source
 
 SECRET = "a-secret-of-this-test-of-32-chars-and-more"
 PAGE = "https://app.example.com"

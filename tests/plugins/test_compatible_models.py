@@ -17,8 +17,10 @@ from chatkit_plugins.compatible_models.client import Client, _Pool
 from chatkit_plugins.compatible_models.endpoint import Endpoint
 
 from chatkit_server import Settings, SettingsError
-from chatkit_server.plugin.discovery import Hooks, load_plugins
-from chatkit_server.settings.schema import Source, validate
+from chatkit_server.plugin.calls import Hooks
+from chatkit_server.plugin.load import load_plugins
+from chatkit_server.settings.load import validate
+from chatkit_server.settings.source import Source
 from chatkit_server.turns import failures
 from tests.model_server import Call, Gate, ModelServer
 from tests.plugins import model_checks as checks

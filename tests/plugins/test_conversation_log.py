@@ -33,14 +33,15 @@ from chatkit_server import (
     Outcome,
     Settings,
     SettingsError,
-    StoreContext,
     ToolCall,
     ToolResult,
     Turn,
     User,
 )
-from chatkit_server.plugin.discovery import Hooks
-from chatkit_server.settings.schema import Source, validate
+from chatkit_server.plugin.calls import Hooks
+from chatkit_server.settings.load import validate
+from chatkit_server.settings.source import Source
+from chatkit_server.storage import StoreContext
 
 NOW = datetime.now(UTC)
 THREAD = ThreadMetadata(id="thr_1", created_at=NOW)

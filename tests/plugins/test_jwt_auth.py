@@ -36,8 +36,9 @@ from chatkit_server import (
     User,
     hookimpl,
 )
-from chatkit_server.plugin.discovery import Hooks
-from chatkit_server.settings.schema import Source, validate
+from chatkit_server.plugin.calls import Hooks
+from chatkit_server.settings.load import validate
+from chatkit_server.settings.source import Source
 
 SECRET = "a-secret-of-this-test-that-is-as-long-as-the-longest-hash-which-has-64-bytes"
 

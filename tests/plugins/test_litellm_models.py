@@ -11,8 +11,9 @@ from aiohttp import web
 from chatkit_plugins.litellm_models import Config, Plugin
 
 from chatkit_server import Settings
-from chatkit_server.plugin.discovery import load_plugins
-from chatkit_server.settings.schema import Source, validate
+from chatkit_server.plugin.load import load_plugins
+from chatkit_server.settings.load import validate
+from chatkit_server.settings.source import Source
 from chatkit_server.turns import failures
 from tests.model_server import ModelServer
 from tests.plugins import model_checks as checks
@@ -155,7 +156,7 @@ def test_litellm_is_not_imported_before_it_is_used() -> None:
     code = (
         "import sys\n"
         "from chatkit_server import Settings\n"
-        "from chatkit_server.plugin.discovery import load_plugins\n"
+        "from chatkit_server.plugin.load import load_plugins\n"
         "hooks = load_plugins(Settings(plugins={'litellm_models': None}))\n"
         "[(_, providers)] = hooks.boot('model_providers')\n"
         "providers[''].get_model('gemini/gemini-2.5-flash')\n"

@@ -14,10 +14,12 @@ import pytest
 from agents import FunctionTool
 from chatkit.types import ThreadMetadata
 
-from chatkit_server import SettingsError, StoreContext, Turn, User
-from chatkit_server.mcp.manager import McpServers, ToolFailed
-from chatkit_server.plugin.discovery import load_plugins
-from chatkit_server.settings.schema import load
+from chatkit_server import SettingsError, Turn, User
+from chatkit_server.mcp.connection import ToolFailed
+from chatkit_server.mcp.manager import McpManager
+from chatkit_server.plugin.load import load_plugins
+from chatkit_server.settings.load import load
+from chatkit_server.storage import StoreContext
 from tests.mcp_calls import connected, invoke, tools_of, until
 from tests.mcp_http_server import http_server
 from tests.memory_store import MemoryStore
@@ -26,15 +28,15 @@ ROOT = Path(__file__).parents[2]
 STDIO = {"command": sys.executable, "args": ["-m", "tests.mcp_stdio_server"], "cwd": str(ROOT)}
 
 
-def given(folder: Path, *servers: dict[str, Any]) -> McpServers:
+def given(folder: Path, *servers: dict[str, Any]) -> McpManager:
     """Return the servers that these entries of a settings file make."""
     file = folder / "settings.yaml"
     file.write_text(json.dumps({"plugins": {"mcp_servers": {"servers": servers}}}))
     hooks = load_plugins(load(file, {}))
-    return McpServers([server for _, answer in hooks.boot("mcp_servers") for server in answer])
+    return McpManager([server for _, answer in hooks.boot("mcp_servers") for server in answer])
 
 
-async def until_connected(servers: McpServers) -> dict[str, FunctionTool]:
+async def until_connected(servers: McpManager) -> dict[str, FunctionTool]:
     """Wait until all are connected, and return their tools."""
     await until(lambda: connected(servers))
     return await tools_of(servers)

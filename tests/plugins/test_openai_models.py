@@ -9,8 +9,9 @@ from aiohttp import web
 from chatkit_plugins.openai_models import Config, Plugin
 
 from chatkit_server import Settings, SettingsError
-from chatkit_server.plugin.discovery import load_plugins
-from chatkit_server.settings.schema import Source, validate
+from chatkit_server.plugin.load import load_plugins
+from chatkit_server.settings.load import validate
+from chatkit_server.settings.source import Source
 from chatkit_server.turns import failures
 from tests.model_server import Error, ModelServer, Raw
 from tests.plugins import model_checks as checks

@@ -27,10 +27,12 @@ from starlette.types import Message, Receive, Scope, Send
 from tortoise.context import get_current_context
 from tortoise.migrations.autodetector import MigrationAutodetector
 
-from chatkit_server import HOOKS, SettingsError, StoreContext, Turn, Unauthorized, User, hookimpl
-from chatkit_server.app import SERVERS
-from chatkit_server.mcp.manager import McpServers, ToolFailed
-from chatkit_server.plugin.discovery import Hooks
+from chatkit_server import HOOKS, SettingsError, Turn, Unauthorized, User, hookimpl
+from chatkit_server.mcp.connection import ToolFailed
+from chatkit_server.mcp.manager import McpManager
+from chatkit_server.plugin.calls import Hooks
+from chatkit_server.storage import StoreContext
+from chatkit_server.web.keys import MCP
 from tests.client import Chat
 from tests.databases import DATABASES, DatabaseKind, new_url
 from tests.mcp_calls import invoke, tools_of
@@ -58,7 +60,7 @@ def turn_of(user_id: str, tenant: str = "") -> Turn:
 async def todo(url: str) -> AsyncIterator[dict[str, FunctionTool]]:
     """Run the plugin beside the storage plugin, and give the agent's tools."""
     plugin = Plugin(Config())
-    servers = McpServers(plugin.mcp_servers())
+    servers = McpManager(plugin.mcp_servers())
     async with running(url, ("todo_mcp", plugin)), servers.run():
         yield await tools_of(servers)
 
@@ -341,7 +343,7 @@ async def test_two_servers_in_one_process(make_chat: MakeChat, tmp_path: Path) -
         await client.call_tool("add_task", {"title": "in one"})
     async with mcp_client(chats[1], "ann") as client:
         assert text_of(await client.call_tool("list_tasks")) == "There are no tasks."
-    tools = await tools_of(chats[0].client.app[SERVERS])
+    tools = await tools_of(chats[0].client.app[MCP])
     assert "in one" in await invoke(tools["list_tasks"], ANN)
 
 

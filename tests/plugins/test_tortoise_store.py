@@ -60,7 +60,8 @@ from chatkit_plugins.tortoise_store.models import Thread as Thread_
 from pydantic import AnyUrl, TypeAdapter
 from tortoise.transactions import in_transaction
 
-from chatkit_server import BadRequest, StoreContext, Unavailable, User
+from chatkit_server import BadRequest, Unavailable, User
+from chatkit_server.storage import StoreContext
 from tests.databases import DATABASES, Front, new_url, postgres
 from tests.stores import ANN, BOB, NOON, OTHER_ANN, item, opened, query, running, thread
 

@@ -11,7 +11,7 @@ from chatkit_plugins.tortoise_store import Config
 from chatkit_plugins.tortoise_store.url import Address, parse
 
 from chatkit_server import Settings, SettingsError
-from chatkit_server.plugin.discovery import load_plugins
+from chatkit_server.plugin.load import load_plugins
 
 NEON = (
     "postgresql://app_owner:npg_s3cr3t@ep-cool-sea-1234{}.eu-central-1.aws.neon.tech/app"

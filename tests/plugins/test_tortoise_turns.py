@@ -17,17 +17,8 @@ from chatkit_plugins.tortoise_store import sql, turn_sql
 from chatkit_plugins.tortoise_store.presence import present
 from tortoise.transactions import in_transaction
 
-from chatkit_server import (
-    BadRequest,
-    Beat,
-    SettingsError,
-    StoreContext,
-    TakenOver,
-    TurnRecord,
-    TurnStore,
-    Unavailable,
-    User,
-)
+from chatkit_server import BadRequest, SettingsError, Unavailable, User
+from chatkit_server.storage import HeartbeatSignal, StoreContext, TakenOver, TurnRecord, TurnStore
 from tests.databases import DATABASES, new_url
 from tests.stores import ANN, BOB, item, query, running, thread
 
@@ -205,7 +196,7 @@ async def test_servers_that_write_beat_and_delete_do_not_wait_in_a_circle(url: s
             return "still there"
 
         async def beat() -> None:
-            beats = [Beat(f"turn_{number}", 1, b'"said"') for number in range(10)]
+            beats = [HeartbeatSignal(f"turn_{number}", 1, b'"said"') for number in range(10)]
             while not over.is_set():
                 assert "lost" not in (await turns.beat(beats)).values()
                 await turns.prune(-60)
@@ -246,7 +237,7 @@ async def test_a_turn_whose_thread_was_deleted_is_told_to_end_and_brings_nothing
     async with served(url) as (store, turns):
         await begin(store, turns)
         await store.delete_thread("thr_1", ANN)
-        assert await turns.beat([Beat("turn_1", 1, b'"said"')]) == {"turn_1": "cancel"}
+        assert await turns.beat([HeartbeatSignal("turn_1", 1, b'"said"')]) == {"turn_1": "cancel"}
         assert await turns.find("turn_1", ANN.user) == record()
         for write in WRITES.values():
             with pytest.raises(NotFoundError):
@@ -262,7 +253,7 @@ async def test_a_thread_that_cannot_be_deleted_keeps_its_turns(url: str) -> None
             with pytest.raises(NotFoundError):
                 await store.delete_thread(name, context)
         assert await turns.running("thr_1", ANN.user) == record(partial=b'"said"')
-        assert await turns.beat([Beat("turn_1", 1)]) == {"turn_1": "go on"}
+        assert await turns.beat([HeartbeatSignal("turn_1", 1)]) == {"turn_1": "go on"}
 
 
 async def test_a_deletion_takes_part_in_the_transaction_it_is_called_in(url: str) -> None:
@@ -305,7 +296,7 @@ async def test_words_that_a_database_cannot_hold_do_not_stop_a_turn(url: str) ->
 async def test_turns_outlive_the_server(url: str) -> None:
     async with served(url) as (_, turns):
         await turns.begin(record(request="key:1"))
-        await turns.beat([Beat("turn_1", 1, b'"said"')])
+        await turns.beat([HeartbeatSignal("turn_1", 1, b'"said"')])
     async with served(url) as (_, turns):
         assert await turns.stale(-60) == [record(request="key:1", partial=b'"said"')]
 
@@ -342,7 +333,7 @@ async def test_a_turn_is_stale_as_soon_as_its_server_is_gone(
         assert await turns.take_over("turn_1", 1, 60)
         assert not await turns.take_over("turn_1", 2, 60), "that was a sign of life"
         assert await turns.take_over("turn_2", 2, 60)
-        assert await turns.beat([Beat("turn_1", 1)]) == {"turn_1": "lost"}
+        assert await turns.beat([HeartbeatSignal("turn_1", 1)]) == {"turn_1": "lost"}
         async with served(url) as (_, others):
             assert await others.stale(60) == []
 
@@ -356,7 +347,7 @@ async def test_a_replica_sees_that_another_is_gone(monkeypatch: pytest.MonkeyPat
             await alive.begin(record("turn_2", "thr_2"))
             assert await alive.stale(60) == []
         assert [one.id for one in await alive.stale(60)] == ["turn_1"]
-        await alive.beat([Beat("turn_1", 1)])
+        await alive.beat([HeartbeatSignal("turn_1", 1)])
         assert await alive.stale(60) == []
 
 

@@ -15,7 +15,7 @@ from agents import Model
 from agents.items import TResponseStreamEvent
 
 
-class Out(Protocol):
+class EventSink(Protocol):
     """Where a model says what it has to say, in order.
 
     What only announces text, or says again what was told, may be left out: a message begins with
@@ -29,24 +29,24 @@ class Out(Protocol):
         """Take any other event of the response, as the model also gives it to the SDK."""
 
 
-class DirectModel(Model):
+class FastPathModel(Model):
     """A model that can say its text to the turn itself."""
 
     @abstractmethod
-    def to(self, out: Out) -> Model:
+    def bind(self, sink: EventSink) -> Model:
         """Return this model for one turn, whose stream also goes to `out`: each event it yields is
         given to `out.event` before, except text that was given to `out.text`."""
 
 
-class ShortCut:
+class TextFastPath:
     """Takes the text out of one stream of chat-completions chunks, and says it to `out` at once.
 
     The chunks that are left, with all the held text in one of them where the next other chunk
     comes, make the same items as the whole stream would.
     """
 
-    def __init__(self, out: Out) -> None:
-        self._out = out
+    def __init__(self, sink: EventSink) -> None:
+        self._sink = sink
         self._open = False
         self._ahead = False
         self._held: list[str] = []
@@ -64,7 +64,7 @@ class ShortCut:
     def take(self, text: str) -> bool:
         """Say a piece of text; return False where no message is open, so that it must be shown."""
         if self._open:
-            self._out.text(text)
+            self._sink.text(text)
             self._held.append(text)
         return self._open
 
@@ -86,5 +86,5 @@ class ShortCut:
                 self._ahead = False
             elif not self._ahead:
                 self._open = event.type == "response.output_text.delta"
-                await self._out.event(event)
+                await self._sink.event(event)
             yield event

@@ -48,7 +48,7 @@ _OF_A_RUN = ("handoffs", "hooks", "input_guardrails", "output_guardrails", "outp
 """What only a run of the SDK can heed."""
 
 
-def may_open(agent: Agent[Turn], turn: Turn, tools: Sequence[Tool]) -> bool:
+def can_skip_run(agent: Agent[Turn], turn: Turn, tools: Sequence[Tool]) -> bool:
     """Whether an agent's model may be asked as a run of the SDK would, without the run."""
     names = {tool.name for tool in tools}
     return (
@@ -82,7 +82,7 @@ def _is_told_as_it_is(input: Any) -> bool:
     return True
 
 
-class Opening:
+class FirstAnswer:
     """The first answer, which was said to the turn as it came.
 
     `entries` is what the model must see of it again, and `usage` what it cost, where it is `whole`:
@@ -96,7 +96,7 @@ class Opening:
         self._response = last.response if isinstance(last, ResponseCompletedEvent) else None
 
     @property
-    def whole(self) -> bool:
+    def complete(self) -> bool:
         """Whether there is nothing left to do."""
         return self._response is not None and _is_text(self._response)
 
@@ -122,9 +122,9 @@ class Opening:
         entries = [RequestUsage(**counted)] if told.input_tokens or told.output_tokens else []
         return Usage(requests=1, request_usage_entries=entries, **counted)
 
-    def before(self, model: Model) -> Model:
+    def prepend_to(self, model: Model) -> Model:
         """Return a model that gives this answer first, and then the model's own."""
-        return _Opened(model, self._events)
+        return _ReplayFirstAnswer(model, self._events)
 
     def _item(self, item: Any) -> MessageOutputItem | ReasoningItem:
         if isinstance(item, ResponseReasoningItem):
@@ -132,7 +132,7 @@ class Opening:
         return MessageOutputItem(agent=self._agent, raw_item=item)
 
 
-async def open_with(agent: Agent[Turn], turn: Turn, tools: Sequence[Tool]) -> Opening:
+async def ask_model(agent: Agent[Turn], turn: Turn, tools: Sequence[Tool]) -> FirstAnswer:
     """Ask the model of an agent that `may_open`, and return its answer.
 
     The model must say its events to the turn itself. Raises what it raises.
@@ -151,7 +151,7 @@ async def open_with(agent: Agent[Turn], turn: Turn, tools: Sequence[Tool]) -> Op
         prompt=None,
     )
     async with aclosing(cast(AsyncGenerator[TResponseStreamEvent], stream)) as events:
-        return Opening(agent, [event async for event in events if _is_kept(event)])
+        return FirstAnswer(agent, [event async for event in events if _is_kept(event)])
 
 
 def _is_kept(event: TResponseStreamEvent) -> bool:
@@ -170,7 +170,7 @@ def _is_text(response: Response) -> bool:
     )
 
 
-class _Opened(Model):
+class _ReplayFirstAnswer(Model):
     """A model whose first answer was given before."""
 
     def __init__(self, model: Model, events: Iterable[TResponseStreamEvent]) -> None:

@@ -13,7 +13,7 @@ from agents.items import TResponseStreamEvent
 from aiohttp import web
 from chatkit_plugins.litellm_models import Config, Plugin
 
-from chatkit_server import DirectModel
+from chatkit_server.models import FastPathModel
 from chatkit_server.turns.failures import explain
 from tests.model_script import Part
 from tests.model_server import (
@@ -26,7 +26,7 @@ from tests.model_server import (
     Reply,
 )
 from tests.plugins import model_checks as checks
-from tests.plugins.test_short_cut import STREAMS, add, without_ids
+from tests.plugins.test_fast_path import STREAMS, add, without_ids
 
 # LiteLLM uses pydantic in ways that it deprecates, once for each chunk that tells usage
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:litellm")
@@ -83,10 +83,10 @@ class Ran:
 
 async def check_both_ways(model: Model) -> Heard:
     """Run a model twice, which gets the same answers both times, and compare what comes out."""
-    assert isinstance(model, DirectModel)
+    assert isinstance(model, FastPathModel)
     heard = Heard()
     long_way = await Ran(model).to_the_end()
-    short_way = await Ran(model.to(heard)).to_the_end()
+    short_way = await Ran(model.bind(heard)).to_the_end()
     assert heard.told == long_way.told
     assert short_way.failure == long_way.failure
     assert short_way.items == long_way.items
@@ -102,11 +102,11 @@ def plugin(prefix: str, base_url: str, **settings: Any) -> Plugin:
 
 
 @pytest.fixture
-async def model(model_server: ModelServer) -> AsyncIterator[DirectModel]:
+async def model(model_server: ModelServer) -> AsyncIterator[FastPathModel]:
     """A model of the server, as the plugin gives it."""
     provider = plugin("openai", model_server.url).model_providers()["litellm"]
     model = provider.get_model("openai/any")
-    assert isinstance(model, DirectModel)
+    assert isinstance(model, FastPathModel)
     yield model
     await provider.aclose()
 
@@ -132,7 +132,7 @@ FAILURES = {
 
 @pytest.mark.parametrize("name", ANSWERS)
 async def test_both_ways_give_the_same(
-    model: DirectModel, model_server: ModelServer, name: str
+    model: FastPathModel, model_server: ModelServer, name: str
 ) -> None:
     replies = [Reply(part, usage=name != "no usage") for part in ANSWERS[name]]
     model_server.script.extend([*replies, *replies])
@@ -145,7 +145,7 @@ async def test_both_ways_give_the_same(
 
 @pytest.mark.parametrize("name", FAILURES)
 async def test_both_ways_fail_the_same(
-    model: DirectModel, model_server: ModelServer, name: str
+    model: FastPathModel, model_server: ModelServer, name: str
 ) -> None:
     model_server.script.extend([FAILURES[name]] * 2)
     await check_both_ways(model)
@@ -156,23 +156,23 @@ async def test_a_failure_is_told_in_words(case: checks.Case, model_server: Model
     ours = plugin("openai", model_server.url, timeouts=case.timeouts)
     provider = ours.model_providers()["litellm"]
     model = provider.get_model("openai/any")
-    assert isinstance(model, DirectModel)
-    await checks.check_case(case, model_server, model.to(Heard()))
+    assert isinstance(model, FastPathModel)
+    await checks.check_case(case, model_server, model.bind(Heard()))
     await provider.aclose()
 
 
-async def test_text_takes_the_short_way(model: DirectModel, model_server: ModelServer) -> None:
+async def test_text_takes_the_short_way(model: FastPathModel, model_server: ModelServer) -> None:
     words = tuple(f"word{i} " for i in range(100))
     model_server.script.append(Reply(words))
     heard = Heard()
-    ran = await Ran(model.to(heard)).to_the_end()
+    ran = await Ran(model.bind(heard)).to_the_end()
     assert heard.direct == 99
     assert ran.result.final_output == "".join(words)
     assert [kind for kind, _ in ran.told].count(TEXT) == 2
 
 
 async def test_text_is_told_before_the_next_piece_comes(
-    model: DirectModel, model_server: ModelServer
+    model: FastPathModel, model_server: ModelServer
 ) -> None:
     direct = asyncio.Event()
 
@@ -184,7 +184,7 @@ async def test_text_is_told_before_the_next_piece_comes(
     gate = Gate()
     model_server.reply("One ", "two ", gate, "three.")
     heard = Waited()
-    running = asyncio.create_task(Ran(model.to(heard)).to_the_end())
+    running = asyncio.create_task(Ran(model.bind(heard)).to_the_end())
     await asyncio.wait_for(direct.wait(), 10)
     assert heard.told[-1] == (TEXT, "two ")
     gate.open()
@@ -429,7 +429,7 @@ async def test_a_provider_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_what_looks_at_the_text_in_litellm_still_sees_it_all(
-    model: DirectModel, model_server: ModelServer, monkeypatch: pytest.MonkeyPatch
+    model: FastPathModel, model_server: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model_server.script.extend([Reply(("One ", "two ", "three."))] * 2)
     await Ran(model).to_the_end()
@@ -443,14 +443,14 @@ async def test_what_looks_at_the_text_in_litellm_still_sees_it_all(
 
     monkeypatch.setattr(litellm, "post_call_rules", [rule])
     heard = Heard()
-    ran = await Ran(model.to(heard)).to_the_end()
+    ran = await Ran(model.bind(heard)).to_the_end()
     assert seen[:3] == ["One ", "One two ", "One two three."]
     assert (heard.direct, ran.error is None) == (0, False)
     assert (TEXT, "three.") not in heard.told
 
 
 async def test_litellms_own_limit_of_time_is_kept(
-    model: DirectModel, model_server: ModelServer, monkeypatch: pytest.MonkeyPatch
+    model: FastPathModel, model_server: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model_server.script.extend([Reply(("One ", "two ", "three."))] * 2)
     await Ran(model).to_the_end()
@@ -458,13 +458,13 @@ async def test_litellms_own_limit_of_time_is_kept(
 
     monkeypatch.setattr(constants, "LITELLM_MAX_STREAMING_DURATION_SECONDS", 0.0)
     heard = Heard()
-    ran = await Ran(model.to(heard)).to_the_end()
+    ran = await Ran(model.bind(heard)).to_the_end()
     assert heard.direct == 0
     assert "max streaming duration" in str(ran.error)
 
 
 async def test_litellms_logs_are_told_the_whole_answer(
-    model: DirectModel, model_server: ModelServer, monkeypatch: pytest.MonkeyPatch
+    model: FastPathModel, model_server: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model_server.script.extend([Reply(("One ", "two ", "three."))] * 2)
     await Ran(model).to_the_end()
@@ -483,7 +483,7 @@ async def test_litellms_logs_are_told_the_whole_answer(
         monkeypatch.setattr(litellm, name, [])
     monkeypatch.setattr(litellm, "_async_success_callback", [Log()])
     heard = Heard()
-    await Ran(model.to(heard)).to_the_end()
+    await Ran(model.bind(heard)).to_the_end()
     answer = await asyncio.wait_for(logged, 10)
     assert answer.choices[0].message.content == "One two three."
     assert (heard.direct, answer.usage.completion_tokens) == (2, 3)

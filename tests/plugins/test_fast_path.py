@@ -26,7 +26,7 @@ from aiohttp.test_utils import TestServer
 from chatkit_plugins.compatible_models import Config, Plugin
 from chatkit_plugins.compatible_models.chunks import Parser
 
-from chatkit_server import DirectModel
+from chatkit_server.models import FastPathModel
 from chatkit_server.turns.failures import explain
 from tests.model_script import Part
 from tests.model_server import (
@@ -120,18 +120,18 @@ def without_ids(value: Any) -> Any:
 
 
 @pytest.fixture
-async def model(model_server: ModelServer) -> AsyncIterator[DirectModel]:
+async def model(model_server: ModelServer) -> AsyncIterator[FastPathModel]:
     """A model of the server, as the plugin gives it."""
     async with ours(model_server.url) as model:
         yield model
 
 
 @asynccontextmanager
-async def ours(url: str) -> AsyncIterator[DirectModel]:
+async def ours(url: str) -> AsyncIterator[FastPathModel]:
     config = Config.model_validate({"endpoints": {"test": {"base_url": url}}})
     provider = Plugin(config).model_providers()["test"]
     model = provider.get_model("any")
-    assert isinstance(model, DirectModel)
+    assert isinstance(model, FastPathModel)
     yield model
     await provider.aclose()
 
@@ -149,7 +149,7 @@ async def compare(server: ModelServer, url: str, parts: list[tuple[Part, ...]]) 
     async with theirs(url) as model:
         long_way, events = await run(server, model, parts)
     async with ours(url) as model:
-        short_way, _ = await run(server, model.to(heard), parts)
+        short_way, _ = await run(server, model.bind(heard), parts)
     raw = [event.data for event in events if event.type == "raw_response_event"]
     pieces = [event.delta for event in raw if event.type == "response.output_text.delta"]
     others = [e.type for e in raw if is_shown(e) and e.type != "response.output_text.delta"]
@@ -195,7 +195,7 @@ async def test_both_ways_fail_with_the_same(
             await run(model_server, model, [parts])
     async with ours(model_server.url) as model:
         with pytest.raises(kind) as short_way:
-            await run(model_server, model.to(heard), [parts])
+            await run(model_server, model.bind(heard), [parts])
     assert type(short_way.value) is type(long_way.value)
     assert explain(short_way.value).message == explain(long_way.value).message
 
@@ -255,24 +255,24 @@ async def test_text_waits_for_what_came_before_it() -> None:
         told = [event.data for event in events if event.type == "raw_response_event"]
         slow = Slow()
         async with ours(server.url) as model:
-            await run(server, model.to(slow), parts)
+            await run(server, model.bind(slow), parts)
     assert slow.order == [_word(event) for event in told if is_shown(event)]
 
 
-async def test_text_takes_the_short_way(model: DirectModel, model_server: ModelServer) -> None:
+async def test_text_takes_the_short_way(model: FastPathModel, model_server: ModelServer) -> None:
     heard = Heard()
     words = tuple(f"word{i} " for i in range(100))
-    await run(model_server, model.to(heard), [(Text(*words),)])
+    await run(model_server, model.bind(heard), [(Text(*words),)])
     assert heard.direct == 99
     assert "".join(heard.pieces) == "".join(words)
 
 
 async def test_a_refusal_is_told_as_by_the_sdk(
-    model: DirectModel, model_server: ModelServer
+    model: FastPathModel, model_server: ModelServer
 ) -> None:
     heard = Heard()
     with pytest.raises(Exception, match="refus"):
-        await run(model_server, model.to(heard), [(Refusal("I may not."),)])
+        await run(model_server, model.bind(heard), [(Refusal("I may not."),)])
     assert "response.refusal.delta" in heard.told
 
 
@@ -305,9 +305,9 @@ def test_every_split_of_the_bytes_gives_the_same_chunks() -> None:
     ],
 )
 async def test_what_is_no_chunk_is_told_as_nonsense(
-    model: DirectModel, model_server: ModelServer, odd: dict[str, Any]
+    model: FastPathModel, model_server: ModelServer, odd: dict[str, Any]
 ) -> None:
     line = Raw(b"data: %b\n\n" % json.dumps(odd).encode())
     model_server.script.append(Reply(("One ", "two.", line), usage=False))
     with pytest.raises(ModelBehaviorError, match="no chunk"):
-        await run(model_server, model.to(Heard()), [])
+        await run(model_server, model.bind(Heard()), [])

@@ -21,26 +21,25 @@ from chatkit.types import AssistantMessageContent, AssistantMessageItem, ThreadI
 from chatkit.widgets import DynamicWidgetRoot
 
 from chatkit_server import (
-    Beat,
-    MemoryTurnStore,
     Outcome,
     Settings,
     ToolCall,
     ToolResult,
     Turn,
-    TurnRecord,
     Unavailable,
     User,
     hookimpl,
 )
-from chatkit_server.app import KEEPER, create_app
-from chatkit_server.events.partial import Partial
-from chatkit_server.plugin.discovery import Hooks, load_plugins
+from chatkit_server.app import create_app
+from chatkit_server.events.partial import PartialAnswer
+from chatkit_server.plugin.calls import Hooks
+from chatkit_server.plugin.load import load_plugins
 from chatkit_server.settings.schema import TurnSettings
-from chatkit_server.turns.heartbeat import Keeper, KeeperPace
+from chatkit_server.storage import HeartbeatSignal, MemoryTurnStore, TurnRecord
+from chatkit_server.turns.heartbeat import Heartbeat, HeartbeatTiming
 from chatkit_server.turns.recovery import MOST_ATTEMPTS
-from chatkit_server.turns.running import Turns
-from chatkit_server.web.turn_routes import ENGINE
+from chatkit_server.turns.registry import TurnRegistry
+from chatkit_server.web.keys import ENGINE, HEARTBEAT
 from tests.client import Chat, Streamed
 from tests.conftest import HeaderAuth, served_by
 from tests.databases import DATABASES, Front, new_url, postgres
@@ -89,10 +88,10 @@ class Replica:
         return self.client.server.app  # type: ignore[attr-defined]
 
     async def beat(self) -> None:
-        await Keeper.beat(self.app[KEEPER])
+        await Heartbeat.beat(self.app[HEARTBEAT])
 
     async def sweep(self) -> None:
-        await Keeper.sweep(self.app[KEEPER])
+        await Heartbeat.sweep(self.app[HEARTBEAT])
 
     async def state(self, turn_id: str) -> str:
         response = await self.client.get(f"/api/chat/turns/{turn_id}")
@@ -133,7 +132,7 @@ async def replica(url: str, model_server: ModelServer, *tools: Any) -> AsyncIter
     watch.tools = list(tools)
     plugins = [("watch", watch), *load_plugins(settings).plugins, ("auth", HeaderAuth())]
     app = create_app(settings, Hooks.of(plugins, settings.hooks))
-    app[KEEPER].beat = app[KEEPER].sweep = _nothing  # type: ignore[method-assign]
+    app[HEARTBEAT].beat = app[HEARTBEAT].sweep = _nothing  # type: ignore[method-assign]
     async with TestClient(TestServer(app)) as client:
         yield Replica(client, watch)
 
@@ -334,7 +333,7 @@ async def test_a_process_dies_in_the_middle_of_a_tool(
     model_server.reply("Let me see.", Call("fast"), Call("slow"))
     begun = await begin(dead.chat, request("Go"), "Let me see.")
     await hangs.wait()
-    while not Partial.load(await written_down()).tools:
+    while not PartialAnswer.load(await written_down()).tools:
         await dead.beat()
     await grow_old()
     await alive.sweep()
@@ -379,7 +378,9 @@ async def test_a_process_dies_before_its_thread_was_saved(
     alive = await start()
     turn_store = alive.app[ENGINE].turn_store
     user = User("somebody")
-    record = TurnRecord("turn_1", "thr_1", user, "threads.create", "m", partial=Partial().dump())
+    record = TurnRecord(
+        "turn_1", "thr_1", user, "threads.create", "m", partial=PartialAnswer().dump()
+    )
     await turn_store.begin(record)
     await grow_old()
     await alive.sweep()
@@ -488,7 +489,7 @@ async def test_a_recovery_that_fails_at_any_point_is_finished_by_the_next(
         return "sunny"
 
     dead, half, alive = await start(weather), await start(), await start()
-    recovery = half.app[KEEPER]._recovery
+    recovery = half.app[HEARTBEAT]._recovery
     store, turn_store = recovery._store, recovery._turn_store
     fails_at, calls = 0, ["?"]
     while len(calls) >= fails_at:
@@ -522,7 +523,7 @@ async def test_a_turn_that_can_never_be_saved_is_given_up_in_the_end(
     model_server.reply("One, ", Gate())
     begun = await begin(dead.chat, request("Count"), "One, ")
     await dead.beat()
-    recovery = alive.app[KEEPER]._recovery
+    recovery = alive.app[HEARTBEAT]._recovery
     store, recovery._store = recovery._store, Failing(recovery._store, [], 1)
     await query(f"UPDATE chatkit_turn SET attempt = {MOST_ATTEMPTS - 2}")
     await grow_old()
@@ -539,7 +540,7 @@ def test_what_is_written_down_can_be_read_whatever_a_model_writes() -> None:
     content = [AssistantMessageContent(text="nul \0 half \ud83e")]
     widget = DynamicWidgetRoot.model_validate({"type": "Card", "children": [], "new": {"a": [1]}})
     entry: Any = {"type": "function_call", "call_id": "c", "name": "n", "arguments": "\ud83e"}
-    whole = Partial(
+    whole = PartialAnswer(
         [
             AssistantMessageItem(id="msg", content=content, **base),
             WidgetItem(id="widget", widget=widget, **base),
@@ -550,7 +551,7 @@ def test_what_is_written_down_can_be_read_whatever_a_model_writes() -> None:
         ["old"],
         ["saved"],
     )
-    read = Partial.load(whole.dump())
+    read = PartialAnswer.load(whole.dump())
     [message, shown] = read.items
     assert isinstance(message, AssistantMessageItem)
     assert message.content[0].text == "nul \0 half ?"
@@ -560,9 +561,9 @@ def test_what_is_written_down_can_be_read_whatever_a_model_writes() -> None:
     assert call.arguments == {"n": 10**30}
     assert (result.output, result.failed) == ({"set": "{1}"}, True)
     assert (read.messages, read.superseded, read.saved) == (["msg"], ["old"], ["saved"])
-    plain = Partial([WidgetItem(id="widget", widget=widget, **base)])
-    assert Partial.load(plain.dump()).items == plain.items
-    assert Partial.load(None) == Partial()
+    plain = PartialAnswer([WidgetItem(id="widget", widget=widget, **base)])
+    assert PartialAnswer.load(plain.dump()).items == plain.items
+    assert PartialAnswer.load(None) == PartialAnswer()
 
 
 async def test_a_thread_that_is_deleted_elsewhere_ends_its_turn(
@@ -711,8 +712,8 @@ class Away(MemoryTurnStore):
 
 async def test_after_a_failure_others_get_the_time_to_give_signs_of_life() -> None:
     away = Away()
-    pace = KeeperPace.of(0.2)
-    keeper = Keeper(Turns(TurnSettings()), away, None, 600, pace)  # type: ignore[arg-type]
+    pace = HeartbeatTiming.of(0.2)
+    keeper = Heartbeat(TurnRegistry(TurnSettings()), away, None, 600, pace)  # type: ignore[arg-type]
     async with keeper.run():
         taken_at = await away.taken_at
     assert away.failed_at is not None
@@ -725,18 +726,18 @@ async def test_a_turn_store_that_hangs_is_given_up() -> None:
             await asyncio.Event().wait()
             return []
 
-    pace = KeeperPace.of(0.1)
-    keeper = Keeper(Turns(TurnSettings()), Hangs(), None, 600, pace)  # type: ignore[arg-type]
+    pace = HeartbeatTiming.of(0.1)
+    keeper = Heartbeat(TurnRegistry(TurnSettings()), Hangs(), None, 600, pace)  # type: ignore[arg-type]
     with pytest.raises(TimeoutError):
         await keeper.sweep()
 
 
 def test_turns_of_the_dead_are_found_within_fifteen_seconds() -> None:
-    pace = KeeperPace.of(TurnSettings().stale)
+    pace = HeartbeatTiming.of(TurnSettings().stale)
     assert pace.stale + pace.beat < 15
     assert pace.beat <= 1
     assert 4 * pace.beat < pace.stale
-    assert KeeperPace.of(3600).beat == 1
+    assert HeartbeatTiming.of(3600).beat == 1
 
 
 async def test_something_odd_in_a_turn_stops_no_beat(
@@ -748,7 +749,7 @@ async def test_something_odd_in_a_turn_stops_no_beat(
     odd = await begin(server.chat, request("Count"), "One, ")
     await begin(server.chat, request("Count"), "Two, ")
 
-    def broken() -> Partial:
+    def broken() -> PartialAnswer:
         raise ValueError("odd")
 
     server.app[ENGINE].turns.find(odd.turn_id, User("somebody")).partial = broken
@@ -758,7 +759,7 @@ async def test_something_odd_in_a_turn_stops_no_beat(
     assert "Two, " in rows[1]["partial"]
     turn_store = server.app[ENGINE].turn_store
     assert await turn_store.stale(60) == []
-    assert await turn_store.beat([Beat(odd.turn_id, 1)]) == {odd.turn_id: "go on"}
+    assert await turn_store.beat([HeartbeatSignal(odd.turn_id, 1)]) == {odd.turn_id: "go on"}
 
 
 # Real processes, really killed

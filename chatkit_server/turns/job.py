@@ -21,24 +21,24 @@ from chatkit.types import (
     WidgetItem,
 )
 
-from ..agent.fast.first_answer import Opening
-from ..agent.runner import Crew
-from ..agent.stream import Translator
-from ..events.partial import Partial
+from ..agent.fast.first_answer import FirstAnswer
+from ..agent.runner import AgentRunner
+from ..agent.stream import EventTranslator
+from ..events.partial import PartialAnswer
 from ..events.recorder import Recorder
-from ..events.wire import Wire
+from ..events.wire import WireFormat
 from ..turn import Turn, User
 from .running import RunningTurn
 
 
 @dataclass
-class Plan:
+class TurnPlan:
     """What an operation asks of a turn, checked against what is stored."""
 
     operation: str
     user: User
     thread: ThreadMetadata
-    wire: Wire
+    wire: WireFormat
     locale: str | None = None
     new_thread: bool = False
     earlier: list[ThreadItem] = field(default_factory=list)
@@ -54,17 +54,17 @@ class Plan:
 
 
 @dataclass
-class Work:
+class TurnJob:
     """A turn that is ready to run. An action has no agent."""
 
-    plan: Plan
+    plan: TurnPlan
     turn: Turn
     recorder: Recorder
-    translator: Translator
-    crew: Crew
+    translator: EventTranslator
+    runner: AgentRunner
     agent: Agent[Turn] | None = None
     result: RunResultStreaming | None = None
-    opened: Opening | None = None
+    first_answer: FirstAnswer | None = None
     entries: list[TResponseInputItem] = field(default_factory=list)
     """What the model has produced so far, as it will see it again."""
     client_gone: bool = False
@@ -76,11 +76,11 @@ class Work:
         """The tokens that the models of the turn have counted."""
         if self.result is not None:
             return self.result.context_wrapper.usage
-        return self.opened.usage if self.opened is not None else Usage()
+        return self.first_answer.usage if self.first_answer is not None else Usage()
 
-    def partial(self) -> Partial:
+    def partial(self) -> PartialAnswer:
         """Return what the turn has said and not saved as items yet."""
-        return Partial(
+        return PartialAnswer(
             self.recorder.unfinished(),
             self.entries,
             self.translator.messages,
@@ -110,14 +110,14 @@ def choose_tool(agent: Agent[Turn], message: UserMessageItem | None, tools: Sequ
         agent.model_settings = replace(agent.model_settings, tool_choice=choice.id)
 
 
-def client_tool_call(work: Work) -> ClientToolCallItem:
-    call = work.turn.client_tool_call
+def client_tool_call(job: TurnJob) -> ClientToolCallItem:
+    call = job.turn.client_tool_call
     assert call is not None
     return ClientToolCallItem(
-        id=work.turn.generate_id("tool_call"),
-        thread_id=work.turn.thread.id,
+        id=job.turn.generate_id("tool_call"),
+        thread_id=job.turn.thread.id,
         created_at=datetime.now(UTC),
-        call_id=work.crew.client_call_id or work.turn.generate_id("tool_call"),
+        call_id=job.runner.client_call_id or job.turn.generate_id("tool_call"),
         name=call.name,
         arguments=call.arguments,
     )

@@ -22,14 +22,15 @@ from agents import (
 from chatkit.types import ThreadItem, ThreadMetadata
 from pydantic import BaseModel
 
-from chatkit_server import Outcome, StoreContext, Turn, User, hookimpl
-from chatkit_server.agent.fast.first_answer import may_open
+from chatkit_server import Outcome, Turn, User, hookimpl
+from chatkit_server.agent.fast.first_answer import can_skip_run
+from chatkit_server.storage import StoreContext
 from tests.client import Chat
 from tests.conftest import MakeChat, served_by
 from tests.memory_store import MemoryStorePlugin
 from tests.model_server import Break, Call, Error, ModelServer, Reasoning, Refusal, Reply
 from tests.model_wire import chat_usage
-from tests.plugins.test_short_cut import STREAMS, without_ids
+from tests.plugins.test_fast_path import STREAMS, without_ids
 
 
 @function_tool
@@ -270,8 +271,8 @@ def turn_with(*entries: Any) -> Turn:
     ),
 )
 def test_what_only_a_run_can_heed_is_left_to_one(agent: Agent[Turn]) -> None:
-    assert may_open(Agent(name="a", instructions="Be kind."), turn_with(MESSAGE), [add])
-    assert not may_open(agent, turn_with(MESSAGE), [])
+    assert can_skip_run(Agent(name="a", instructions="Be kind."), turn_with(MESSAGE), [add])
+    assert not can_skip_run(agent, turn_with(MESSAGE), [])
 
 
 @pytest.mark.parametrize(
@@ -280,7 +281,7 @@ def test_what_only_a_run_can_heed_is_left_to_one(agent: Agent[Turn]) -> None:
     ids=["of one name", "hosted", "enabled by a function"],
 )
 def test_tools_that_a_run_looks_through_are_left_to_one(tools: list[Any]) -> None:
-    assert not may_open(Agent(name="a"), turn_with(MESSAGE), tools)
+    assert not can_skip_run(Agent(name="a"), turn_with(MESSAGE), tools)
 
 
 @pytest.mark.parametrize(
@@ -293,4 +294,4 @@ def test_tools_that_a_run_looks_through_are_left_to_one(tools: list[Any]) -> Non
     ],
 )
 def test_input_that_a_run_would_change_is_left_to_one(entries: list[Any], told: bool) -> None:
-    assert may_open(Agent(name="a"), turn_with(*entries), []) is told
+    assert can_skip_run(Agent(name="a"), turn_with(*entries), []) is told

@@ -1,0 +1,110 @@
+"""Which model answers."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from agents import (
+    Agent,
+    Model,
+    ModelProvider,
+    ModelSettings,
+)
+from agents.models import get_default_model_settings
+
+from ..errors import BadRequest, SettingsError, TurnFailed
+from ..plugin.calls import Hooks
+from ..settings.problems import nearest
+from ..settings.schema import AgentSettings
+from ..turn import Turn
+
+
+class ModelRouter(ModelProvider):
+    """All model providers; the part of a name before the first `/` chooses one."""
+
+    def __init__(self, hooks: Hooks) -> None:
+        self._providers: dict[str, ModelProvider] = {}
+        owners: dict[str, str] = {}
+        for plugin, providers in hooks.boot("model_providers"):
+            for prefix, provider in providers.items():
+                if prefix in owners:
+                    raise SettingsError(
+                        f"plugin {plugin}: the models `{prefix}/…` are already served by the "
+                        f"plugin {owners[prefix]}; enable one of the two"
+                    )
+                owners[prefix] = plugin
+                self._providers[prefix] = provider
+
+    @property
+    def prefixes(self) -> list[str]:
+        """The prefixes that have a provider; `""` stands for all others."""
+        return sorted(self._providers)
+
+    def get_model(self, model_name: str | None) -> Model:
+        """Return the model of this name, such as `demo/todo`.
+
+        Raises `TurnFailed` when no provider serves it.
+        """
+        name = model_name or ""
+        prefix, _, rest = name.partition("/")
+        if rest and prefix in self._providers:
+            return self._providers[prefix].get_model(rest)
+        if "" in self._providers and name:
+            return self._providers[""].get_model(name)
+        raise TurnFailed(self._unserved(name))
+
+    def check(self, name: str) -> None:
+        """Raise `SettingsError` when no provider serves this model."""
+        prefix, _, rest = name.partition("/")
+        if not (rest and prefix in self._providers) and not (name and "" in self._providers):
+            raise SettingsError(
+                f"{self._unserved(name)}. For others, enable a plugin that serves them, such as "
+                "`compatible_models`"
+            )
+
+    def _unserved(self, name: str) -> str:
+        prefix = name.partition("/")[0]
+        known = ", ".join(f"{p}/…" for p in self.prefixes if p) or "none"
+        return (
+            f"no enabled plugin serves the model `{name}`.{nearest(prefix, self._providers)} "
+            f"Served: {known}"
+        )
+
+
+def model_settings(settings: AgentSettings) -> ModelSettings:
+    """Return the model settings of the settings file as the Agents SDK's.
+
+    Raises `SettingsError` for a setting it does not know.
+    """
+    try:
+        return ModelSettings(**settings.model_settings)
+    except (TypeError, ValueError) as error:
+        known = sorted(vars(ModelSettings()))
+        raise SettingsError(
+            f"agent.model_settings: {error}. Known here: {', '.join(known)}"
+        ) from None
+
+
+def choose_model(turn: Turn, settings: AgentSettings) -> str | None:
+    """Return the model picked in the composer, if one was.
+
+    Raises `BadRequest` when the settings do not allow the one picked.
+    """
+    options = turn.message.inference_options if turn.message else None
+    picked = options.model if options else None
+    if picked is None or picked == settings.model or picked in settings.models:
+        return picked
+    allowed = ", ".join(dict.fromkeys([settings.model, *settings.models]))
+    raise BadRequest(f"inference_options.model: `{picked}` is not offered here. Use: {allowed}")
+
+
+def own_settings(agent: Agent[Any]) -> ModelSettings:
+    """Return a copy of the model settings of a plugin's agent.
+
+    An agent without a model gets those of the SDK's own default model, such as an effort of
+    reasoning, which others refuse: nobody chose them.
+    """
+    if agent.model is None and agent.model_settings == get_default_model_settings():
+        return ModelSettings()
+    return copy.copy(agent.model_settings)

@@ -1,0 +1,27 @@
+"""`chatkit-server check`: check the settings and the plugins."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+
+from ..settings.load import load
+from .options import Commands, add_command
+
+
+def add_to(commands: Commands) -> None:
+    """Add the command `check`."""
+    add_command(commands, "check", check, "check the settings and the plugins, and start nothing")
+
+
+def check(options: argparse.Namespace) -> int:
+    settings = load(options.settings)
+    from ..app import create_app
+    from ..web.keys import HOOKS
+
+    async def create() -> list[str]:
+        return create_app(settings)[HOOKS].names
+
+    names = asyncio.run(create())
+    print(f"{options.settings.absolute()}: OK. Plugins: {', '.join(names)}")
+    return 0

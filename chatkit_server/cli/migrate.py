@@ -1,0 +1,31 @@
+"""`chatkit-server migrate`: bring the plugins' databases up to date."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+
+from ..settings.load import load
+from .options import Commands, add_command
+
+
+def add_to(commands: Commands) -> None:
+    """Add the command `migrate`."""
+    add_command(commands, "migrate", migrate, "bring the plugins' databases up to date")
+
+
+def migrate(options: argparse.Namespace) -> int:
+    settings = load(options.settings)
+    from ..app import create_app
+    from ..web.keys import HOOKS
+
+    async def run_migrations() -> None:
+        hooks = create_app(settings)[HOOKS]
+        if not hooks.implemented("migrate"):
+            print("No plugin has a database to migrate.")
+        for plugin, call in hooks.calls("migrate"):
+            for line in await call() or []:
+                print(f"{plugin}: {line}")
+
+    asyncio.run(run_migrations())
+    return 0

@@ -1,0 +1,31 @@
+"""What the commands share."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+_PATHS = (
+    "Relative paths of plugin_dirs start at the settings file; those of data, such as "
+    "sqlite://chatkit.db, start at the working directory."
+)
+
+
+def add_command(
+    commands: Commands, name: str, function: Callable[[argparse.Namespace], int], text: str
+) -> argparse.ArgumentParser:
+    """Add a command that reads a settings file; `function` runs it and returns the exit status."""
+    command = commands.add_parser(name, help=text, description=text, epilog=_PATHS)
+    command.add_argument(
+        "--settings",
+        type=Path,
+        default=Path("settings.yaml"),
+        metavar="FILE",
+        help="the settings file (default: settings.yaml)",
+    )
+    command.set_defaults(command=function)
+    return command

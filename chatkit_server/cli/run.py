@@ -1,0 +1,47 @@
+"""`chatkit-server run`: start the server."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+
+from ..settings.load import load
+from ..settings.schema import Settings
+from .options import Commands, add_command
+
+
+def add_to(commands: Commands) -> None:
+    """Add the command `run`."""
+    command = add_command(commands, "run", run, "start the server")
+    command.add_argument("--host", help="the address to listen on; overrides server.host")
+    command.add_argument(
+        "--port", type=_port, help="the port to listen on; overrides server.port; 0: a free one"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    # Before the server begins and after it has ended there is nothing to shut down
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: os._exit(0))
+    settings = _with_options(load(options.settings), options)
+    # The Agents SDK takes over a second to import: --help and wrong settings do without it
+    from ..serve import configure_logging, serve
+
+    configure_logging(settings)
+    asyncio.run(serve(settings))
+    return 0
+
+
+def _port(text: str) -> int:
+    if text.isdecimal() and int(text) <= 65535:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"expected a number from 0 to 65535, not {text!r}")
+
+
+def _with_options(settings: Settings, options: argparse.Namespace) -> Settings:
+    changes = {key: getattr(options, key) for key in ("host", "port")}
+    given = {key: value for key, value in changes.items() if value is not None}
+    server = settings.server.model_copy(update=given)
+    return settings.model_copy(update={"server": server})

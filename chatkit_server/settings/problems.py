@@ -1,0 +1,94 @@
+"""What pydantic finds wrong becomes one line: where, what was expected, the nearest known name."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, get_args
+
+from pydantic import (
+    BaseModel,
+)
+from pydantic_core import ErrorDetails
+
+from .source import KeyPath, Source
+
+_SECRET = re.compile(r"key|secret|token|password|authorization|url", re.IGNORECASE)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return a hint at the known name that looks most like `name`, or an empty string."""
+    matches = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" Did you mean `{matches[0]}`?" if matches else ""
+
+
+def explain(
+    problem: ErrorDetails,
+    model: type[BaseModel],
+    data: Mapping[str, Any],
+    source: Source,
+    base: KeyPath,
+) -> str:
+    kind, location = problem["type"], problem["loc"]
+    path = (*base, *_keys_in(data, location, keep_last=kind == "missing"))
+    where = source.where(path)
+    if kind == "extra_forbidden":
+        known = _fields_at(model, location[:-1])
+        hint = nearest(str(location[-1]), known)
+        return f"{where}: unknown key.{hint} Known here: {', '.join(sorted(known))}"
+    if kind == "missing":
+        return f"{where}: this key is needed and missing"
+    if kind in ("dict_type", "model_type"):
+        return f"{where}: expected a section, with keys of its own"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}{_shown(problem['input'], path, source)}"
+
+
+def _shown(given: Any, path: KeyPath, source: Source) -> str:
+    """Return what was given instead, unless it may be a secret."""
+    starts = [path[:end] for end in range(len(path), 0, -1)]
+    if any(start in source.overrides for start in starts):
+        return ""
+    for start in starts:
+        if start in source.variables:
+            return f" (its value is taken from the variable {source.variables[start]})"
+    if given is None:
+        return ", and it is empty"
+    secret = any(_SECRET.search(str(part)) for part in path)
+    if secret or not isinstance(given, str | int | float | bool):
+        return ""
+    return f", not {given!r}"
+
+
+def _keys_in(data: Any, location: KeyPath, *, keep_last: bool) -> KeyPath:
+    """Return `location` without the names of types, which pydantic adds for unions."""
+    path: list[str | int] = []
+    for position, part in enumerate(location, 1):
+        keys = range(len(data)) if isinstance(data, list) else data
+        if isinstance(keys, Mapping | range) and part in keys:
+            data = data[part]
+        elif not (keep_last and position == len(location)):
+            continue
+        path.append(part)
+    return tuple(path)
+
+
+def _fields_at(model: type[BaseModel], location: KeyPath) -> list[str]:
+    """Return the names of the keys that the models at `location` take."""
+    models = [model]
+    for part in location:
+        named = [f for m in models for n, f in m.model_fields.items() if part in (n, f.alias)]
+        if named:
+            models = [inner for f in named for inner in _models_in(f.annotation)]
+        else:
+            models = [m for m in models if m.__name__ == part] or models
+    names = [f.alias or name for m in models for name, f in m.model_fields.items()]
+    return list(dict.fromkeys(names))
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models_in(argument)

@@ -1,0 +1,73 @@
+"""The types of settings: durations, sizes, lists with commas."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+_SIZE = re.compile(r"(\d+)\s*(B|kB|MB|GB)")
+
+_BYTES = {"B": 1, "kB": 1000, "MB": 1000**2, "GB": 1000**3}
+
+
+def _duration(value: Any) -> Any:
+    if isinstance(value, str):
+        match = _DURATION.fullmatch(value.strip())
+        if match is None:
+            raise ValueError("expected a duration such as 250ms, 10s or 5m")
+        return float(match[1]) * _SECONDS[match[2]]
+    raise ValueError("expected a duration with its unit, such as 250ms, 10s or 5m")
+
+
+def _size(value: Any) -> Any:
+    if isinstance(value, str):
+        match = _SIZE.fullmatch(value.strip())
+        if match is None:
+            raise ValueError("expected a size such as 64kB or 16MB")
+        return int(match[1]) * _BYTES[match[2]]
+    raise ValueError("expected a size with its unit, such as 64kB or 16MB")
+
+
+def nothing_is_empty(value: Any) -> Any:
+    return {} if value is None else value
+
+
+def _comma_separated(value: Any) -> Any:
+    if value is None:
+        return []
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+Duration = Annotated[float, BeforeValidator(_duration), Field(gt=0)]
+"""Seconds as a float; written `250ms`, `10s`, `5m`, `2h` or `1d`."""
+
+Size = Annotated[int, BeforeValidator(_size), Field(gt=0)]
+"""Bytes as an int; written `512B`, `64kB`, `16MB` or `1GB`, in powers of 1000."""
+
+CommaList = Annotated[list[str], BeforeValidator(_comma_separated)]
+"""A list, or a string with commas."""
+
+
+class Section(BaseModel):
+    """A part of the settings: no unknown keys, no changes after it was read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _only_a_heading(cls, data: Any) -> Any:
+        return nothing_is_empty(data)

@@ -1,0 +1,28 @@
+"""What a storage plugin imports: the contract of the turn store, and who a store is asked for.
+
+Conversations are kept by a `chatkit.store.Store`, whose `context` is a `StoreContext`.
+"""
+
+from __future__ import annotations
+
+from .errors import TakenOver
+from .turn import StoreContext
+from .turns.store import (
+    HeartbeatReply,
+    HeartbeatSignal,
+    MemoryTurnStore,
+    TurnRecord,
+    TurnState,
+    TurnStore,
+)
+
+__all__ = [
+    "HeartbeatReply",
+    "HeartbeatSignal",
+    "MemoryTurnStore",
+    "StoreContext",
+    "TakenOver",
+    "TurnRecord",
+    "TurnState",
+    "TurnStore",
+]

@@ -1,0 +1,57 @@
+"""Which request is it: what a repeated request is known by."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RequestIdentity:
+    """What a repeated request is known by: its key, its body, or the last event it has seen.
+
+    `key` and `body` are what it is kept under, `body` for requests of the same page. `content` is
+    what was asked.
+    """
+
+    key: str | None = None
+    body: str | None = None
+    content: str | None = None
+    last_event: tuple[str, int] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        body: bytes,
+        *,
+        idempotency_key: str | None,
+        frame: str | None,
+        last_event_id: str | None,
+    ) -> RequestIdentity:
+        """Read a request: its body, and the headers `Idempotency-Key`,
+        `chatkit-frame-instance-id` and `Last-Event-ID`."""
+        turn_id, _, number = (last_event_id or "").rpartition(":")
+        return cls(
+            key=f"key:{_digest(idempotency_key.encode())}" if idempotency_key else None,
+            body=f"body:{_digest(frame.encode(), body)}" if frame else None,
+            content=_digest(body),
+            last_event=(turn_id, int(number)) if turn_id and _is_number(number) else None,
+        )
+
+    @property
+    def request(self) -> str | None:
+        """What the request is written down as."""
+        return self.key or self.body
+
+    @property
+    def places(self) -> list[str]:
+        """What the request is kept under."""
+        return [place for place in (self.key, self.body) if place]
+
+
+def _digest(*parts: bytes) -> str:
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10

@@ -1,0 +1,107 @@
+"""Find the function of an operation by its type, and call it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from chatkit.actions import Action
+from chatkit.store import NotFoundError
+from chatkit.types import (
+    ChatKitReq,
+    NonStreamingReq,
+    StreamingReq,
+    ThreadsCustomActionReq,
+    ThreadsSyncCustomActionReq,
+)
+from pydantic import TypeAdapter, ValidationError
+
+from ...errors import BadRequest, NotFound
+from ...settings.problems import nearest
+from ...turns.job import TurnPlan
+from ..body import validation_error
+from .actions import custom_action, sync_custom_action
+from .caller import Answer, Caller
+from .media import create_attachment, delete_attachment, transcribe
+from .threads import delete_thread, feedback, get_thread, list_items, list_threads, update_thread
+from .turns import (
+    add_client_tool_output,
+    add_structured_input,
+    add_user_message,
+    create_thread,
+    retry_after_item,
+)
+
+_REQUEST: TypeAdapter[ChatKitReq] = TypeAdapter(ChatKitReq)
+
+
+def parse(body: dict[str, Any]) -> ChatKitReq:
+    """Return the request that a body makes.
+
+    Raises `BadRequest` that names what is wrong with which field.
+    """
+    kind = body.get("type")
+    if not isinstance(kind, str):
+        raise BadRequest(
+            "type: a string is needed, such as `threads.create`; plain clients send `messages`."
+        )
+    if kind not in OPERATIONS:
+        kind = kind[:50]
+        raise BadRequest(f"type: unknown operation `{kind}`.{nearest(kind, OPERATIONS)}")
+    try:
+        request = _REQUEST.validate_python(body)
+    except ValidationError as error:
+        raise validation_error(error, body) from None
+    if isinstance(request, ThreadsCustomActionReq | ThreadsSyncCustomActionReq):
+        # ChatKit's own type has a strange default for it
+        _needs_type(request.params.action)
+    return request
+
+
+def _needs_type(action: Action[str, Any]) -> None:
+    if not isinstance(action.type, str):
+        raise BadRequest("params.action.type: Field required")
+
+
+async def plan(caller: Caller, request: StreamingReq) -> TurnPlan:
+    """Return the plan of the turn that an operation asks for."""
+    with _known_things_only():
+        return await TURNS[request.type](caller, request)
+
+
+async def answer(caller: Caller, request: NonStreamingReq) -> Answer:
+    """Return what an operation answers at once; None is an empty answer."""
+    with _known_things_only():
+        return await ANSWERS[request.type](caller, request)
+
+
+@contextmanager
+def _known_things_only() -> Iterator[None]:
+    try:
+        yield
+    except NotFoundError:
+        raise NotFound("Not found.") from None
+
+
+TURNS: dict[str, Callable[[Caller, Any], Awaitable[TurnPlan]]] = {
+    "threads.create": create_thread,
+    "threads.add_user_message": add_user_message,
+    "threads.add_client_tool_output": add_client_tool_output,
+    "threads.add_structured_input": add_structured_input,
+    "threads.retry_after_item": retry_after_item,
+    "threads.custom_action": custom_action,
+}
+ANSWERS: dict[str, Callable[[Caller, Any], Awaitable[Answer]]] = {
+    "threads.sync_custom_action": sync_custom_action,
+    "threads.get_by_id": get_thread,
+    "threads.list": list_threads,
+    "threads.update": update_thread,
+    "threads.delete": delete_thread,
+    "items.list": list_items,
+    "items.feedback": feedback,
+    "attachments.create": create_attachment,
+    "attachments.delete": delete_attachment,
+    "input.transcribe": transcribe,
+}
+OPERATIONS = {*TURNS, *ANSWERS}

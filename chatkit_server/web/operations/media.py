@@ -1,0 +1,58 @@
+"""Attachments and audio."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import cast
+
+from chatkit.types import (
+    AttachmentsCreateReq,
+    AttachmentsDeleteReq,
+    AudioInput,
+    InputTranscribeReq,
+    TranscriptionResult,
+)
+from pydantic import BaseModel
+
+from ...errors import BadRequest, Unprocessable
+from .caller import (
+    Answer,
+    Caller,
+    call_first,
+    checked_id,
+    refusing,
+    require_attachment_store,
+    require_hook,
+)
+
+
+async def create_attachment(caller: Caller, request: AttachmentsCreateReq) -> Answer:
+    attachment_store = require_attachment_store(caller)
+    with refusing("The attachment store"):
+        attachment = await attachment_store.create_attachment(request.params, caller.context)
+    await caller.store.save_attachment(attachment, caller.context)
+    return cast(BaseModel, attachment)
+
+
+async def delete_attachment(caller: Caller, request: AttachmentsDeleteReq) -> Answer:
+    attachment_store = require_attachment_store(caller)
+    attachment_id = checked_id(request.params.attachment_id) or ""
+    await caller.store.load_attachment(attachment_id, caller.context)
+    with refusing("The attachment store"):
+        await attachment_store.delete_attachment(attachment_id, caller.context)
+    await caller.store.delete_attachment(attachment_id, caller.context)
+    return None
+
+
+async def transcribe(caller: Caller, request: InputTranscribeReq) -> Answer:
+    require_hook(caller, "transcribe")
+    try:
+        data = base64.b64decode(request.params.audio_base64, validate=True)
+    except (binascii.Error, ValueError):
+        raise BadRequest("params.audio_base64: not Base64.") from None
+    audio = AudioInput(data=data, mime_type=request.params.mime_type)
+    text = await call_first(caller, "transcribe", user=caller.user, audio=audio)
+    if text is None:
+        raise Unprocessable("No plugin's `transcribe` hook understands this audio.")
+    return TranscriptionResult(text=text)

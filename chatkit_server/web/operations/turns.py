@@ -1,0 +1,134 @@
+"""Operations that ask for an answer."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from chatkit.store import NotFoundError
+from chatkit.types import (
+    Attachment,
+    ClientToolCallItem,
+    StructuredInputAnswer,
+    StructuredInputItem,
+    StructuredInputMultipleChoice,
+    StructuredInputSubmission,
+    ThreadItem,
+    ThreadMetadata,
+    ThreadsAddClientToolOutputReq,
+    ThreadsAddStructuredInputReq,
+    ThreadsAddUserMessageReq,
+    ThreadsCreateReq,
+    ThreadsRetryAfterItemReq,
+    UserMessageInput,
+    UserMessageItem,
+)
+
+from ...errors import BadRequest, Conflict, NotFound
+from ...ids import new_id
+from ...turns.job import TurnPlan
+from .caller import (
+    MAX_ID_LENGTH,
+    MAX_PAGE_SIZE,
+    PAGE_SIZE,
+    Caller,
+    checked_id,
+    load_item,
+    new_plan,
+    writable_thread,
+)
+
+
+async def create_thread(caller: Caller, request: ThreadsCreateReq) -> TurnPlan:
+    thread = ThreadMetadata(id=new_id("thr"), created_at=datetime.now(UTC))
+    message = await _message(caller, thread, request.params.input)
+    return new_plan(caller, request.type, thread, message=message, new_thread=True)
+
+
+async def add_user_message(caller: Caller, request: ThreadsAddUserMessageReq) -> TurnPlan:
+    thread = await writable_thread(caller, request.params.thread_id)
+    message = await _message(caller, thread, request.params.input)
+    return new_plan(caller, request.type, thread, message=message)
+
+
+async def add_client_tool_output(
+    caller: Caller, request: ThreadsAddClientToolOutputReq
+) -> TurnPlan:
+    thread = await writable_thread(caller, request.params.thread_id)
+    page = await caller.store.load_thread_items(thread.id, None, PAGE_SIZE, "desc", caller.context)
+    for item in page.data:
+        if isinstance(item, ClientToolCallItem) and item.status == "pending":
+            update = {"status": "completed", "output": request.params.result}
+            return new_plan(caller, request.type, thread, replaced=item.model_copy(update=update))
+    raise Conflict("No client tool call waits for an output in this thread.")
+
+
+async def add_structured_input(caller: Caller, request: ThreadsAddStructuredInputReq) -> TurnPlan:
+    thread = await writable_thread(caller, request.params.thread_id)
+    item = await load_item(caller, thread.id, request.params.item_id)
+    if not isinstance(item, StructuredInputItem):
+        raise BadRequest("params.item_id: this item does not ask for input.")
+    if item.status != "pending":
+        raise Conflict("This has been answered already.")
+    return new_plan(caller, request.type, thread, replaced=_answered(item, request.params.input))
+
+
+async def retry_after_item(caller: Caller, request: ThreadsRetryAfterItemReq) -> TurnPlan:
+    thread = await writable_thread(caller, request.params.thread_id)
+    message = await load_item(caller, thread.id, request.params.item_id)
+    if not isinstance(message, UserMessageItem):
+        raise BadRequest("params.item_id: only a user's message can be answered again.")
+    later: list[ThreadItem] = []
+    after: str | None = message.id
+    while after is not None:
+        page = await caller.store.load_thread_items(
+            thread.id, after, MAX_PAGE_SIZE, "asc", caller.context
+        )
+        later += page.data
+        after = page.after if page.has_more else None
+    return new_plan(caller, request.type, thread, message=message, superseded=later)
+
+
+async def _message(
+    caller: Caller, thread: ThreadMetadata, message: UserMessageInput
+) -> UserMessageItem:
+    if not message.attachments and not any(part.text.strip() for part in message.content):
+        raise BadRequest("params.input.content: the message says nothing.")
+    attachments = [
+        await _attachment(caller, attachment_id)
+        for attachment_id in dict.fromkeys(message.attachments)
+    ]
+    return UserMessageItem(
+        id=new_id("msg"),
+        thread_id=thread.id,
+        created_at=datetime.now(UTC),
+        content=message.content,
+        attachments=[found.model_copy(update={"thread_id": thread.id}) for found in attachments],
+        quoted_text=message.quoted_text,
+        inference_options=message.inference_options,
+    )
+
+
+async def _attachment(caller: Caller, attachment_id: str) -> Attachment:
+    try:
+        return await caller.store.load_attachment(checked_id(attachment_id) or "", caller.context)
+    except (NotFoundError, NotFound):
+        raise BadRequest(
+            f"params.input.attachments: there is no attachment {attachment_id[:MAX_ID_LENGTH]}."
+        ) from None
+
+
+def _answered(
+    item: StructuredInputItem, submission: StructuredInputSubmission
+) -> StructuredInputItem:
+    answered = item.model_copy(deep=True)
+    for question in answered.inputs:
+        answer = submission.answers.get(question.id)
+        if submission.status == "skipped" or not answer or answer.skipped or not answer.values:
+            question.answer = StructuredInputAnswer(skipped=True)
+            continue
+        single = isinstance(question, StructuredInputMultipleChoice) and not question.multiple
+        question.answer = StructuredInputAnswer(
+            values=answer.values[:1] if single else answer.values
+        )
+    answered.status = submission.status
+    return answered
