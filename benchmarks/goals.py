@@ -69,13 +69,13 @@ _WHY = {
         f"{_TURN}; the profile below shows where it goes."
     ),
     "First token later than the floor's, p50 of 50 chats": (
-        "50 turns begin at the same moment and share one core, so the first tokens come when nearly "
+        "50 turns begin at the same moment and share one core. The first tokens come when nearly "
         "all turns have done the work before it: about half the cost of a one-token turn."
     ),
     "Memory of an open, idle stream": (
         "two connections with their buffers, the tasks that serve them, and the turn itself."
     ),
-    "Start, until it listens": ("two thirds of it is importing the Agents SDK and its dependencies."),
+    "Start, until it listens": "two thirds of it is importing the Agents SDK and what it needs.",
 }
 
 

@@ -26,8 +26,8 @@ LIBRARIES = (
 _PAGE = """\
 # Performance
 
-This page compares the cost of a token and of a turn with the official SDK, and with the least that \
-any server could do. `python -m benchmarks` measures it and writes this page.
+This page compares the cost of a token and of a turn with the official SDK, and with the least \
+that any server could do. `python -m benchmarks` measures it and writes this page.
 
 ![CPU time per token by server]({chart})
 
@@ -39,7 +39,7 @@ any server could do. `python -m benchmarks` measures it and writes this page.
 immediately. *One by one*: 50 chats start at the same moment, and the model sends a token every \
 50 ms.
 - *Token* is the CPU time of the server process during a turn, user and system, divided by the \
-turn's tokens. It includes the cost of the turn itself.
+turn's tokens. It includes the cost of the turn itself. *By floor* divides it by the floor's.
 - *Extra* leaves that out: it is the cost of a turn of {tokens} tokens minus that of a one-token \
 turn, divided by the other tokens.
 - *First* is the time from the request to the first token, when tokens come one by one.
@@ -49,8 +49,8 @@ turn, divided by the other tokens.
 {many}
 
 - {paced} concurrent chats, each at one token every 50 ms. The server, the model and the clients \
-share one machine. *Turn ÷ model time* is how long a turn took, divided by how long the model took. \
-The p99 is over turns.
+share one machine. *Turn ÷ model time* is how long a turn took, divided by how long the model \
+took. The p99 is over turns.
 - *Open stream* is a stream that waits for its model: the memory that each of {streams} adds.
 - *Memory* is measured after {first_turns} turns and after {all_turns} turns of {tokens} tokens \
 each.

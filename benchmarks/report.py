@@ -45,9 +45,9 @@ def comparison(results: Results) -> str:
     """Return the table of the servers under the same load."""
     columns: list[Column] = [
         ("token at once, µs", lambda s: _times(results.per_token(s, ONCE), 1e6), ",.0f"),
-        ("× floor", lambda s: _by_floor(results, s, ONCE), ".1f"),
+        ("by floor", lambda s: _by_floor(results, s, ONCE), ".1f"),
         ("token one by one, µs", lambda s: _times(results.per_token(s, PACED), 1e6), ",.0f"),
-        ("× floor", lambda s: _by_floor(results, s, PACED), ".1f"),
+        ("by floor", lambda s: _by_floor(results, s, PACED), ".1f"),
         ("extra, at once", lambda s: _times(results.per_further_token(s, ONCE), 1e6), ",.0f"),
         ("extra, one by one", lambda s: _times(results.per_further_token(s, PACED), 1e6), ",.0f"),
         ("1-token turn, ms", lambda s: _times(results.median(s, ONE), 1e3), ".1f"),

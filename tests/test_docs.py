@@ -70,7 +70,7 @@ SETTINGS = {
 
 @pytest.fixture
 def shown(tmp_path: Path) -> Iterator[list[str]]:
-    """Write the plugins that the documents show into `tmp_path/my_plugins`, and return their names."""
+    """Write the plugins that the documents show into a folder, and return their names."""
     before = set(sys.modules)
     yield write_plugins(tmp_path / "my_plugins")
     for name in set(sys.modules) - before:

@@ -50,7 +50,7 @@ def page(report: Report, seed: int, seconds: float) -> str:
             report.summary(),
             _COLUMNS,
             "## Where in the turn the faults struck\n",
-            "The number of turns hit at each point. The point is what the client had received by then.\n",
+            "How many turns were hit at each point: what their clients had received by then.\n",
             *report.points(),
             "## Losses\n",
             losses,
