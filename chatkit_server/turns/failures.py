@@ -72,6 +72,9 @@ TOO_MANY_STEPS = (
 )
 GENERAL = "Something went wrong on the server. Try again; whoever runs it finds more in its log."
 
+_LONGEST_WORDS = 500
+_UNFORESEEN = {GENERAL, NONSENSE}
+
 _LONGEST_WAIT = 24 * 3600
 _RETRIABLE = {
     RATE_LIMIT,
@@ -156,6 +159,37 @@ def explain(error: BaseException) -> ServerError:
         log.exception("%r cannot be told apart", error)
         message = GENERAL
     return TurnFailed(message.format(wait=_wait(error)), allow_retry=message in _RETRIABLE)
+
+
+def log_failure(turn_id: str, problem: ServerError, error: BaseException) -> None:
+    """Log why a turn failed: one line, with a traceback only if nobody foresaw the error."""
+    if isinstance(error, ServerError):
+        log.warning("turn %s failed: %s", turn_id, problem.message)
+    elif problem.message in _UNFORESEEN:
+        log.warning("turn %s failed: %s", turn_id, problem.message, exc_info=error)
+    else:
+        log.warning("turn %s failed: %s (%s)", turn_id, problem.message, _in_one_line(error))
+
+
+def _in_one_line(error: BaseException) -> str:
+    """Return what an error says, such as the words of a provider, fit for a log."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    text = _provider_words(error) or f"{type(error).__name__}: {error}"
+    text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return text if len(text) <= _LONGEST_WORDS else f"{text[:_LONGEST_WORDS]}…"
+
+
+def _provider_words(error: BaseException) -> str | None:
+    """Return the status and the message that a provider answered, None if there is no message."""
+    if not isinstance(error, openai.APIError):
+        return None
+    body = getattr(error, "body", None)
+    if isinstance(body, dict) and isinstance(body.get("error"), dict):
+        body = body["error"]
+    message = body.get("message") if isinstance(body, dict) else None
+    status = _status(error)
+    return f"HTTP {status}: {message}" if message and status else None
 
 
 def _message(error: BaseException) -> str:
