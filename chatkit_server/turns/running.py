@@ -167,14 +167,14 @@ class RunningTurn:
 
     def _too_long(self) -> None:
         limit = self._settings.limits.turn
-        message = f"The answer took longer than {limit:g} seconds and was cut off."
+        message = f"The answer took longer than {limit:g} seconds and was stopped."
         self.end(Ending("failed", TurnFailed(message, allow_retry=True)))
 
     def _silent(self, heard: int) -> None:
         """Look whether an event came since the last look; while a tool runs, the model may wait."""
         limit = self._settings.limits.silence
         if len(self.log) == heard and self.is_idle():
-            message = f"The model said nothing for {limit:g} seconds."
+            message = f"The model sent nothing for {limit:g} seconds."
             self.end(Ending("failed", TurnFailed(message, allow_retry=True)))
         else:
             self._after(limit, "silence", lambda: self._silent(len(self.log)))
