@@ -27,7 +27,7 @@ class ThreadSlot:
 
 
 class TurnRegistry:
-    """The turns of this process: those that run, and those that ended less than `turns.keep` ago."""
+    """The turns of this process: those that run, and those that ended up to `turns.keep` ago."""
 
     def __init__(self, settings: TurnSettings) -> None:
         self.closing = False
@@ -81,7 +81,7 @@ class TurnRegistry:
         if running is not None:
             if running.identity.content != identity.content:
                 raise Unprocessable(
-                    "Idempotency-Key: another request used this key. Use a new one for each request."
+                    "Idempotency-Key: another request used this key. Use a new key for each one."
                 )
             return running, 0
         running = self._requests.get((owner, identity.body or ""))

@@ -171,7 +171,7 @@ class RunningTurn:
         self.end(Ending("failed", TurnFailed(message, allow_retry=True)))
 
     def _silent(self, last_length: int) -> None:
-        """End the turn if no event came since the last check. While a tool runs, none is expected."""
+        """End the turn if no event came since the last check. None is due while a tool runs."""
         limit = self._settings.limits.silence
         if len(self.log) == last_length and self.is_idle():
             message = f"The model sent nothing for {limit:g} seconds."

@@ -92,7 +92,7 @@ class TurnStore(ABC):
 
     @abstractmethod
     async def find_by_request(self, request: str, user: User, seconds: float) -> TurnRecord | None:
-        """Return the newest turn that this request started, if it runs or ended within `seconds`."""
+        """Return the newest turn of this request, if it runs or ended within `seconds`."""
 
     @abstractmethod
     async def cancel(self, turn_id: str, user: User) -> bool:
