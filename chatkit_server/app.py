@@ -46,13 +46,12 @@ def create_app(settings: Settings, hooks: Hooks | None = None) -> web.Applicatio
 def _add_parts(app: web.Application) -> None:
     settings, hooks = app[SETTINGS], app[HOOKS]
     store = app[STORE] = _store(hooks)
-    _, app[ATTACHMENT_STORE] = next(hooks.boot("attachment_store"), ("", None))
-    servers = [server for _, given in hooks.boot("mcp_servers") for server in given]
+    app[ATTACHMENT_STORE] = hooks.boot_first("attachment_store")
+    servers = [server for _, given in hooks.boot_all("mcp_servers") for server in given]
     app[MCP] = McpManager(servers)
     models = ModelRouter(hooks)
     _check_models(settings, models)
-    turn_store: TurnStore
-    _, turn_store = next(hooks.boot("turn_store"), ("", MemoryTurnStore()))
+    turn_store: TurnStore = hooks.boot_first("turn_store") or MemoryTurnStore()
     engine = app[ENGINE] = Engine(settings, hooks, store, turn_store, models, app[MCP])
     app[HEARTBEAT] = Heartbeat(
         engine.turns,
@@ -64,12 +63,13 @@ def _add_parts(app: web.Application) -> None:
 
 
 def _store(hooks: Hooks) -> Store[StoreContext]:
-    for _, store in hooks.boot("store"):
-        return store  # type: ignore[no-any-return]
-    raise SettingsError(
-        "plugins: none of them stores conversations. Add `tortoise_store:`, or a plugin of your "
-        "own with a `store` hook"
-    )
+    store: Store[StoreContext] | None = hooks.boot_first("store")
+    if store is None:
+        raise SettingsError(
+            "plugins: none of them stores conversations. Add `tortoise_store:`, or your own "
+            "plugin with a `store` hook"
+        )
+    return store
 
 
 def _check_models(settings: Settings, models: ModelRouter) -> None:
@@ -87,8 +87,7 @@ def _add_routes(app: web.Application) -> None:
     add_turn_routes(app)
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
-    for _ in app[HOOKS].boot("setup", app=app):
-        pass
+    app[HOOKS].boot_all("setup", app=app)
 
 
 async def _connected(app: web.Application) -> AsyncIterator[None]:

@@ -26,7 +26,7 @@ class ModelRouter(ModelProvider):
     def __init__(self, hooks: Hooks) -> None:
         self._providers: dict[str, ModelProvider] = {}
         owners: dict[str, str] = {}
-        for plugin, providers in hooks.boot("model_providers"):
+        for plugin, providers in hooks.boot_all("model_providers"):
             for prefix, provider in providers.items():
                 if prefix in owners:
                     raise SettingsError(

@@ -23,8 +23,8 @@ def migrate(options: argparse.Namespace) -> int:
         hooks = create_app(settings)[HOOKS]
         if not hooks.implemented("migrate"):
             print("No plugin has a database to migrate.")
-        for plugin, call in hooks.calls("migrate"):
-            for line in await call() or []:
+        async for plugin, lines in hooks.boot_each("migrate"):
+            for line in lines:
                 print(f"{plugin}: {line}")
 
     asyncio.run(run_migrations())

@@ -5,16 +5,36 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, get_args
 
-from pydantic import (
-    BaseModel,
-)
+from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from ..errors import SettingsError
 from .source import KeyPath, Source
 
 _SECRET = re.compile(r"key|secret|token|password|authorization|url", re.IGNORECASE)
+
+
+class Problems:
+    """Collects what is wrong, so that all of it is reported at once."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    @contextmanager
+    def collect(self) -> Iterator[None]:
+        """Keep the lines of a `SettingsError` that the block raises, and go on after it."""
+        try:
+            yield
+        except SettingsError as error:
+            self.lines += str(error).splitlines()
+
+    def raise_any(self) -> None:
+        """Raise one `SettingsError` with everything that was collected, if anything was."""
+        if self.lines:
+            raise SettingsError("\n".join(dict.fromkeys(self.lines)))
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -30,7 +30,7 @@ from ..events.log import MemoryEventLog
 from ..events.recorder import Recorder, as_thread
 from ..events.wire import dump
 from ..mcp.manager import McpManager
-from ..plugin.calls import Hooks
+from ..plugin.calls import Hooks, PluginFailed
 from ..settings.schema import Settings
 from ..tasks import run_to_completion
 from ..turn import Outcome, StoreContext, Turn, User
@@ -358,7 +358,7 @@ class Engine:
         )
         recorder.end(outcome)
         if ending is None or not ending.lost:
-            await self.hooks.each_alone("post_turn", turn=turn, outcome=outcome)
+            await self.hooks.each_isolated("post_turn", turn=turn, outcome=outcome)
 
     async def _save_unfinished(self, job: TurnJob, ending: Ending | None) -> Ending | None:
         """Save what is unfinished and note the end; return how the turn ended after all."""
@@ -406,5 +406,7 @@ def _refuse_if_long(message: UserMessageItem | None, limit: int) -> None:
 
 def _failed(job: TurnJob, error: Exception) -> Ending:
     problem = explain(error)
-    log.warning("turn %s failed: %s", job.turn.id, problem.message, exc_info=error)
+    # The log has a plugin's failure already
+    trace = None if isinstance(error, PluginFailed) else error
+    log.warning("turn %s failed: %s", job.turn.id, problem.message, exc_info=trace)
     return Ending("failed", problem)
