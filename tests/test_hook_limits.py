@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -147,23 +146,22 @@ async def test_a_slow_auth_is_no_reason_to_sign_out(make_chat: MakeChat) -> None
 # Hooks that block the event loop, or nearly take too long
 
 
+Jump = Callable[[float], None]
+
+
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], None]]:
-    """Let the clock by which steps are timed jump; what waits for real time does not notice."""
-    ahead = 0.0
-    real = time.monotonic
+def clock(monkeypatch: pytest.MonkeyPatch) -> Jump:
+    """Stop the clock by which hooks are timed, and return how to put it forward."""
+    now = 0.0
 
     def jump(seconds: float) -> None:
-        nonlocal ahead
-        ahead += seconds
+        nonlocal now
+        now += seconds
 
-    fake = SimpleNamespace(monotonic=lambda: real() + ahead)
+    fake = SimpleNamespace(monotonic=lambda: now)
     monkeypatch.setattr(tasks, "time", fake)
     monkeypatch.setattr(calls, "time", fake)
-    yield jump
-
-
-Jump = Callable[[float], None]
+    return jump
 
 
 def warned(caplog: pytest.LogCaptureFixture) -> list[str]:

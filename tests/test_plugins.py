@@ -382,7 +382,7 @@ class ArgumentOfNone:
 
 class WithoutSelf:
     @hookimpl
-    async def pre_turn(turn: object) -> None: ...  # type: ignore[misc]
+    async def pre_turn(turn: object) -> None: ...
 
 
 class WithNothing:
