@@ -1,4 +1,4 @@
-"""Coroutines that must run to their end, and coroutines whose steps are timed."""
+"""Coroutines that must not be cancelled half-way, and coroutines whose steps are timed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Report = Callable[[float], None]
 
 
 async def run_to_completion(work: Coroutine[Any, Any, None]) -> bool:
-    """Await `work` even if cancelled meanwhile; return whether that happened.
+    """Await `work` to its end, even if cancelled meanwhile; return whether that happened.
 
     Raises what `work` raises.
     """
@@ -52,7 +52,7 @@ async def watch_blocking(work: Awaitable[T], report: Report) -> T:
 
 @coroutine
 def resumed(work: Coroutine[Any, Any, T], waits_for: Any, report: Report) -> Generator[Any, Any, T]:
-    """Await the rest of a coroutine whose first step was taken and returned `waits_for`."""
+    """Await the rest of a coroutine that was started with `send`, which returned `waits_for`."""
     try:
         while True:
             try:

@@ -131,7 +131,7 @@ async def test_a_life_of_the_default_server(folder: Path) -> None:
         rest = await chat.read(stream)
         assert any("error" in event for event in rest.data)
         # It ended what the second had left
-        recovered = await third.process.line("WARNING .* ended for a process that did not")
+        recovered = await third.process.line("WARNING .* recovered turn .* of a dead process")
         third.process.errors.remove(recovered.string)
         assert_quiet(third.process)
     *_, partial = await saved_answers(folder, tasks.data[0]["thread_id"])

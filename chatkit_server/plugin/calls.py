@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -141,14 +141,26 @@ class Hooks:
                 return answer
         return None
 
-    async def each(self, hook: str, **arguments: Any) -> None:
-        """Await all implementations in order; the first error ends it."""
+    async def each(self, hook: str, *, called: list[str] | None = None, **arguments: Any) -> None:
+        """Await all implementations in order; the first error ends it.
+
+        The names of the plugins are added to `called`, each before its call.
+        """
         for call in self._hook_calls(hook, arguments):
+            if called is not None:
+                called.append(call.plugin)
             await call.answer()
 
-    async def each_isolated(self, hook: str, **arguments: Any) -> None:
-        """Await all implementations in order; errors are logged, all but a cancellation."""
+    async def each_isolated(
+        self, hook: str, *, only: Collection[str] | None = None, **arguments: Any
+    ) -> None:
+        """Await all implementations in order; errors are logged, all but a cancellation.
+
+        `only` limits it to the plugins of these names.
+        """
         for call in self._hook_calls(hook, arguments):
+            if only is not None and call.plugin not in only:
+                continue
             try:
                 await call.answer()
             except (PluginFailed, HookTimeout):

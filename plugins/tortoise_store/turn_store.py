@@ -63,13 +63,16 @@ class TortoiseTurnStore(TurnStore):
         told = None if error is None else as_text(error)
         return bool(await self._database.rows(turn_sql.END, (turn_id, attempt, state, told)))
 
+    async def withdraw(self, turn_id: str, attempt: int) -> None:
+        await self._database.rows(turn_sql.WITHDRAW, (turn_id, attempt))
+
     async def find(self, turn_id: str, user: User) -> TurnRecord | None:
         return await self._one(turn_sql.FIND, user, turn_id)
 
     async def running(self, thread_id: str, user: User) -> TurnRecord | None:
         return await self._one(turn_sql.RUNNING, user, thread_id)
 
-    async def asked(self, request: str, user: User, seconds: float) -> TurnRecord | None:
+    async def find_by_request(self, request: str, user: User, seconds: float) -> TurnRecord | None:
         return await self._one(turn_sql.ASKED, user, request, seconds)
 
     async def cancel(self, turn_id: str, user: User) -> bool:
