@@ -231,6 +231,27 @@ async def test_a_hook_that_takes_its_time_is_not_named(
     assert warned(caplog) == []
 
 
+async def test_a_tool_that_blocks_is_named(
+    make_chat: MakeChat, model_server: ModelServer, caplog: pytest.LogCaptureFixture, clock: Jump
+) -> None:
+    @function_tool
+    async def slow() -> str:
+        """Take long."""
+        clock(8)
+        return "done"
+
+    class Tools:
+        @hookimpl
+        async def pre_turn(self, turn: Turn) -> None:
+            turn.tools.append(slow)
+
+    chat = await make_chat(Tools(), **served_by(model_server))
+    model_server.reply(Call("slow", {}))
+    model_server.reply("Done.")
+    assert (await chat.say("go")).text == "Done."
+    assert warned(caplog) == ["turn: tool slow blocked every user for 8.0 s"]
+
+
 @pytest.mark.parametrize("kind", ["at once", "after a wait", "future"])
 async def test_watch_blocking_returns_what_it_awaits(clock: Jump, kind: str) -> None:
     reports: list[float] = []
