@@ -18,6 +18,7 @@ from aiohttp import web
 
 from .app import create_app
 from .errors import SettingsError
+from .settings.problems import Problems
 from .settings.schema import Settings
 from .turns.registry import TurnRegistry
 from .turns.running import RESTARTED
@@ -44,13 +45,14 @@ def configure_logging(settings: Settings) -> None:
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))
 
 
-async def serve(settings: Settings) -> None:
+async def serve(settings: Settings, problems: Problems | None = None) -> None:
     """Run the server until SIGINT or SIGTERM, and then end it cleanly.
 
     The first signal gives the turns under way `server.drain` to end; another one ends them at
-    once, and what they said so far is saved. Raises `SettingsError` when it cannot start.
+    once, and what they said so far is saved. Raises `SettingsError` when it cannot start, also
+    for the `problems` that were found before.
     """
-    app = create_app(settings)
+    app = create_app(settings, problems=problems)
     # A handler only follows its turn: it goes with its client, and the turn decides for itself
     runner = web.AppRunner(
         app, handler_cancellation=True, access_log=None, shutdown_timeout=LAST_ANSWERS

@@ -6,6 +6,7 @@ import asyncio
 import importlib
 import inspect
 import logging
+import re
 import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
@@ -20,6 +21,7 @@ from chatkit_server.plugin.calls import Hooks, PluginFailed
 from chatkit_server.plugin.discovery import discover
 from chatkit_server.plugin.load import load_plugins
 from chatkit_server.settings.load import load
+from chatkit_server.settings.problems import Problems
 
 REPOSITORY = Path(__file__).parents[1]
 BUNDLED = sorted(entry.name for entry in entry_points(group="chatkit_server"))
@@ -105,7 +107,7 @@ SAYS_ITS_FILE = """
 
 def test_bundled_plugins_are_found_through_entry_points() -> None:
     assert "anonymous_auth" in BUNDLED
-    found = discover([])
+    found = discover([], Problems())
     assert sorted(found) == BUNDLED
     assert found["anonymous_auth"].module == "chatkit_plugins.anonymous_auth"
 
@@ -141,6 +143,71 @@ def test_a_package_in_a_folder_with_modules_of_its_own(write: Write, loaded: Loa
     assert answers(loaded("plugins: {greeter: }")) == [("greeter", ["good day"])]
 
 
+SHARES = """
+    {imports}
+
+    @hookimpl
+    def tortoise_apps():
+        return {{{word}: {{}}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("imports", "word"),
+    [
+        ("import shared", "shared.WORD"),
+        ("from shared import WORD", "WORD"),
+        ("from . import shared", "shared.WORD"),
+        ("from .shared import WORD", "WORD"),
+        ("import shared as other", "other.WORD"),
+        ("import words.deep", "words.deep.WORD"),
+        ("from words import deep", "deep.WORD"),
+        ("from words.deep import WORD", "WORD"),
+        ("def late():\n        import shared\n        return shared", "late().WORD"),
+    ],
+)
+def test_plugins_share_a_module_beside_them(
+    write: Write, loaded: Load, imports: str, word: str
+) -> None:
+    write("shared.py", "import _more\nWORD = _more.WORD")
+    write("_more.py", "WORD = 'good day'")
+    write("words/__init__.py", "")
+    write("words/deep.py", "WORD = 'good day'")
+    for name in ("one", "two"):
+        write(f"{name}.py", SHARES.format(imports=imports, word=word))
+    hooks = loaded("plugins: {one: , two: }")
+    assert answers(hooks) == [("one", ["good day"]), ("two", ["good day"])]
+    assert not {"shared", "words", "_more"} & set(sys.modules)
+
+
+def test_modules_of_the_same_name_in_two_folders_do_not_mix(write: Write, loaded: Load) -> None:
+    for name in ("one", "two"):
+        text = SHARES.format(imports="from shared import WORD", word="WORD")
+        write(f"../{name}_dir/{name}.py", text)
+        write(f"../{name}_dir/shared.py", f"WORD = 'this is {name}'")
+    hooks = loaded("plugin_dirs: [one_dir, two_dir]\nplugins: {one: , two: }")
+    assert answers(hooks) == [("one", ["this is one"]), ("two", ["this is two"])]
+
+
+def test_an_installed_module_comes_before_one_beside_the_plugin(write: Write, loaded: Load) -> None:
+    """A plugin may have the name of the library that it uses."""
+    write("yaml.py", SHARES.format(imports="import yaml", word="yaml.safe_load('5 days')"))
+    assert answers(loaded("plugins: {yaml: }")) == [("yaml", ["5 days"])]
+
+
+def test_a_module_that_is_nowhere(write: Write, refused: Refused) -> None:
+    file = write("bad.py", "import shard")
+    assert refused("plugins: {bad: }").endswith(
+        f"{file}:2: ModuleNotFoundError: No module named 'shard'"
+    )
+
+
+def test_an_import_that_fails_beside_a_plugin_says_where(write: Write, refused: Refused) -> None:
+    write("bad.py", "import shared")
+    write("shared.py", "import missing_thing")
+    assert "No module named 'missing_thing'" in refused("plugins: {bad: }")
+
+
 def test_a_dotted_name(loaded: Load, site: Callable[[str, str], None]) -> None:
     site("strange_pack/__init__.py", "")
     site("strange_pack/hello.py", "from chatkit_server import hookimpl\n" + dedent(SAYS_ITS_FILE))
@@ -151,7 +218,7 @@ def test_a_dotted_name(loaded: Load, site: Callable[[str, str], None]) -> None:
 def test_other_files_in_a_folder_are_no_plugins(write: Write, tmp_path: Path) -> None:
     for name in ("_private.py", ".hidden.py", "notes.txt", "data/words.py", "__init__.py"):
         write(name, "")
-    assert sorted(discover([tmp_path / "plugins"])) == BUNDLED
+    assert sorted(discover([tmp_path / "plugins"], Problems())) == BUNDLED
 
 
 def test_nothing_is_imported_that_is_not_enabled(write: Write, loaded: Load) -> None:
@@ -169,7 +236,7 @@ def test_a_plugin_is_imported_once_in_a_process(write: Write, loaded: Load) -> N
 
 
 def test_the_bundled_folder_and_the_entry_points_are_the_same_plugins() -> None:
-    found = discover([REPOSITORY / "plugins"])
+    found = discover([REPOSITORY / "plugins"], Problems())
     assert sorted(found) == BUNDLED
     for plugin in found.values():
         assert plugin.module.startswith("chatkit_plugins.")
@@ -243,7 +310,7 @@ def test_a_plugin_that_failed_to_import_can_be_mended(
 def test_a_module_without_config_takes_no_settings(write: Write, refused: Refused) -> None:
     write("hello.py", SAYS_ITS_FILE)
     assert refused("plugins: {hello: {a: 1}}").endswith(
-        "plugins.hello: this plugin has no settings; leave its section empty"
+        "plugins.hello: this plugin has no settings. Leave its section empty"
     )
 
 
@@ -281,7 +348,7 @@ def test_a_class_is_made_once_with_its_settings(write: Write, loaded: Load) -> N
 @pytest.mark.parametrize(
     ("section", "told"),
     [
-        ("", "2: plugins.greeter.greeting: this key is needed and missing"),
+        ("", "2: plugins.greeter.greeting: this key is required"),
         ("{greetin: hi}", "2: plugins.greeter.greetin: unknown key. Did you mean `greeting`?"),
         ("{greeting: hi, times: often}", "2: plugins.greeter.times: Input should be a valid int"),
     ],
@@ -298,11 +365,34 @@ def test_a_section_is_validated_with_the_plugins_own_model(
     ("text", "told"),
     [
         ("class Plugin:\n    def __init__(self):\n        raise OSError('no disk')", "no disk"),
-        ("class Plugin:\n    def __init__(self, config): pass", "missing 1 required positional"),
-        ("class Config: pass\nclass Plugin: pass", "`Config` must be a pydantic.BaseModel"),
+        (
+            "class Plugin:\n    def __init__(self, config): pass",
+            "{file}:3: `Plugin` is called without arguments, since the module has no `Config`: ",
+        ),
+        (
+            "class Config: pass\nclass Plugin: pass",
+            "{file}:2: `Config` must be a subclass of pydantic.BaseModel",
+        ),
+        ("Config = 5", "`Config` must be a subclass of pydantic.BaseModel"),
+        ("Plugin = 5", "{file}: `Plugin` must be a class"),
         (
             "from pydantic import BaseModel\nclass Config(BaseModel): pass",
-            "needs a class `Plugin` to take it",
+            "{file}:3: a plugin with a `Config` needs a class `Plugin` that takes it",
+        ),
+        (
+            "from pydantic import BaseModel\nclass Config(BaseModel): pass\nclass Plugin: pass",
+            "{file}:4: `Plugin` is called with its `Config`: write `def __init__(self, config: ",
+        ),
+        (
+            "from pydantic import BaseModel\nclass Config(BaseModel): pass\n"
+            "class Plugin:\n    def __init__(config): pass",
+            "{file}:5: `Plugin` is called with its `Config`: write `def __init__(self, config: ",
+        ),
+        (
+            "from pydantic import BaseModel, model_validator\nclass Config(BaseModel):\n"
+            "    @model_validator(mode='after')\n    def check(self): return {}[1]\n"
+            "class Plugin:\n    def __init__(self, config): pass",
+            "its `Config` failed: ",
         ),
         (
             "from chatkit_server import SettingsError\nclass Plugin:\n"
@@ -311,17 +401,44 @@ def test_a_section_is_validated_with_the_plugins_own_model(
         ),
         (
             "class Plugin: pass\n@hookimpl\nasync def auth(request): pass",
-            "the function `auth` stands outside of the class `Plugin`",
+            "{file}:4: the function `auth` is outside of the class `Plugin`",
         ),
     ],
 )
 def test_a_plugin_that_cannot_be_made(
     write: Write, refused: Refused, tmp_path: Path, text: str, told: str
 ) -> None:
-    write("bad.py", text)
+    file = write("bad.py", text)
     message = refused("plugins:\n  bad:\n")
     assert message.startswith(f"{tmp_path / 'settings.yaml'}:2: plugins.bad: ")
-    assert told in message
+    assert told.format(file=file) in message
+    assert "\n" not in message
+
+
+def test_a_section_for_a_plugin_class_without_config(write: Write, refused: Refused) -> None:
+    file = write("bad.py", "class Plugin: pass")
+    told = f"Leave its section empty, or add a class `Config` to {file}"
+    assert refused("plugins: {bad: {a: 1}}").endswith(told)
+
+
+def test_all_plugins_that_cannot_be_loaded_are_told_at_once(write: Write, refused: Refused) -> None:
+    write("greeter.py", WITH_CONFIG)
+    write("broken.py", "1 / 0")
+    text = """
+        plugin_dirs: [plugins, nowhere]
+        plugins:
+          greeter: {times: often}
+          unknown:
+          broken:
+    """
+    lines = refused(text).splitlines()
+    assert [re.sub(r"^/[^:]*:\d+: ", "", line).split(": ")[:2] for line in lines] == [
+        ["plugin_dirs", lines[0].partition(": ")[2]],
+        ["plugins.greeter.greeting", "this key is required"],
+        ["plugins.greeter.times", lines[2].split(": ")[2]],
+        ["plugins.unknown", lines[3].split(": ")[2]],
+        ["plugins.broken", "the plugin cannot be imported"],
+    ]
 
 
 # Hook implementations that cannot work

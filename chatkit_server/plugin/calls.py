@@ -97,14 +97,26 @@ class Hooks:
             taken |= {n: arguments[n] for n in implementation.kwargnames if n in arguments}
             yield implementation.plugin_name, partial(implementation.function, **taken)
 
+    def checked_calls(self, hook: str, **arguments: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
+        """Yield `(plugin name, call)` of a boot hook for each implementation, in order.
+
+        A call raises `SettingsError` that names the plugin.
+        """
+
+        def checked(name: str, call: Callable[[], Any]) -> Any:
+            with mistakes_named(name, hook):
+                return _checked(hook, call())
+
+        for name, call in self.calls(hook, **arguments):
+            yield name, partial(checked, name, call)
+
     def boot_first(self, hook: str, **arguments: Any) -> Any:
         """Call a boot hook of one plugin after another; return the first answer, None without.
 
         Raises `SettingsError` that names the plugin.
         """
-        for name, call in self.calls(hook, **arguments):
-            with mistakes_named(name, hook):
-                answer = _checked(hook, call())
+        for _, call in self.checked_calls(hook, **arguments):
+            answer = call()
             if answer is not None:
                 return answer
         return None
@@ -116,9 +128,9 @@ class Hooks:
         """
         answers = []
         problems = Problems()
-        for name, call in self.calls(hook, **arguments):
-            with problems.collect(), mistakes_named(name, hook):
-                answers.append((name, _checked(hook, call())))
+        for name, call in self.checked_calls(hook, **arguments):
+            with problems.collect():
+                answers.append((name, call()))
         problems.raise_any()
         return [(name, answer) for name, answer in answers if answer is not None]
 

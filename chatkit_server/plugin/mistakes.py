@@ -66,3 +66,11 @@ def place_of(function: Callable[..., Any]) -> str:
         if define.match(linecache.getline(code.co_filename, number)):
             return f"{code.co_filename}:{number}"
     return f"{code.co_filename}:{line}"
+
+
+def place_of_class(value: Any) -> str:
+    """Return `file:line` of a class, or only the file, as far as they are known."""
+    try:
+        return f"{inspect.getfile(value)}:{inspect.getsourcelines(value)[1]}"
+    except (TypeError, OSError):
+        return f"{getattr(value, '__module__', '')}"
