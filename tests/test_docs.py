@@ -265,9 +265,8 @@ def test_commands_take_the_options_that_are_shown(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for command in re.findall(r"chatkit-server (.*)$", fence.text, re.MULTILINE):
-        assert main(command.split()) == 2
-        assert "no such file" in capsys.readouterr().err
+    for command in re.findall(r"chatkit-server ([^&#\n]*)", fence.text):
+        is_a_command(command.split(), capsys)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
@@ -279,8 +278,18 @@ def test_commands_that_are_mentioned_exist(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for command in re.findall(r"`chatkit-server (\w+)\b([^`]*)`", document.read_text()):
-        assert main(" ".join(command).split()) == 2
-        assert "no such file" in capsys.readouterr().err
+        is_a_command(" ".join(command).split(), capsys)
+
+
+def is_a_command(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Run a command where there are no settings: all but `init` say so."""
+    status = main(words)
+    if words[0] == "init":
+        assert status in (0, 2)  # it has run before
+        Path(*words[1:], "settings.yaml").unlink(missing_ok=True)
+        return
+    assert status == 2
+    assert "no such file" in capsys.readouterr().err
 
 
 async def test_a_test_that_is_shown_passes(

@@ -14,15 +14,19 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from chatkit_plugins import anonymous_auth, jwt_auth
 
 from chatkit_server import SettingsError, hookimpl
 from chatkit_server.cli.main import main
 from chatkit_server.plugin import startup
 from chatkit_server.plugin.calls import Hooks
+from chatkit_server.plugin.credentials import curl_credentials
 from chatkit_server.plugin.startup import set_up
+from tests.processes import running
 
 Told = Callable[[str, str], list[str]]
 
+BEARER = '-H "Authorization: Bearer $TOKEN"'
 WHOLE = "tortoise_store: {url: 'sqlite://:memory:'}\n  anonymous_auth:\n  demo_model:\n"
 
 
@@ -165,6 +169,70 @@ def test_a_mistake_in_setup_or_in_what_it_adds_is_one_line(
     (folder / "my_plugins" / "bad.py").write_text(text.lstrip())
     lines = told("run", f"plugins:\n  bad:\n  {WHOLE}")
     assert [shown.startswith(line) for shown in lines] == [True], lines
+
+
+class Auth:
+    """Answers nobody; `curl_credentials` is what an example request must send."""
+
+    def __init__(self, *credentials: str | None) -> None:
+        if credentials:
+            [self.curl_credentials] = credentials
+
+    @hookimpl
+    async def auth(self) -> None: ...
+
+
+class NoAuth:
+    curl_credentials = "never"
+
+    @hookimpl
+    async def pre_turn(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("plugins", "expected"),
+    [
+        ([Auth("-H 'X-Key: 1'"), Auth("")], ("-H 'X-Key: 1'", None)),
+        ([Auth(None), Auth("")], ("", None)),
+        ([Auth(None), Auth("-u me")], ("-u me", None)),
+        ([Auth(), Auth("")], ("", "plugin0")),
+        ([NoAuth(), Auth("")], ("", None)),
+        ([Auth(None)], ("", None)),
+        ([jwt_auth.Plugin(jwt_auth.Config(secret="x" * 32))], (BEARER, None)),
+        ([anonymous_auth.Plugin(anonymous_auth.Config())], ("", None)),
+        (
+            [
+                jwt_auth.Plugin(jwt_auth.Config(secret="x" * 32, required=False)),
+                anonymous_auth.Plugin(anonymous_auth.Config(user_header="X-User")),
+            ],
+            ("-H 'X-User: somebody'", None),
+        ),
+    ],
+)
+def test_the_credentials_of_the_example_request(
+    plugins: list[Any], expected: tuple[str, str | None]
+) -> None:
+    hooks = Hooks.of([(f"plugin{i}", plugin) for i, plugin in enumerate(plugins)])
+    assert curl_credentials(hooks) == expected
+
+
+@pytest.mark.parametrize(
+    ("auth", "told", "line"),
+    [
+        ("curl_credentials = '-H \"X-Key: 1\"'", "Try it:", ' -H "X-Key: 1" -d '),
+        ("", "Try it (add what the plugin bad needs to know you):", "/api/chat -d "),
+    ],
+)
+async def test_the_example_request_has_credentials_or_says_what_is_missing(
+    folder: Path, auth: str, told: str, line: str
+) -> None:
+    text = f"from chatkit_server import hookimpl\n{auth}\n@hookimpl\nasync def auth(): ...\n"
+    (folder / "my_plugins" / "bad.py").write_text(text)
+    (folder / "settings.yaml").write_text(f"plugins:\n  bad:\n  {WHOLE}")
+    async with running(folder) as server:
+        curl = await server.process.line("^  curl -N")
+        assert line in curl.string
+        assert told in server.process.output
 
 
 class Adds:
