@@ -116,12 +116,13 @@ def _missing_outputs(
     entries: list[dict[str, Any]], tools: Sequence[tuple[ToolCall, ToolResult]]
 ) -> list[dict[str, Any]]:
     answered = {e["call_id"] for e in entries if e.get("type") == "function_call_output"}
-    results = {call.id: result.output for call, result in tools}
+    # By name too: some models give every call the same id
+    results = {(call.id, call.name): result.output for call, result in tools}
     return [
         {
             "type": "function_call_output",
             "call_id": entry["call_id"],
-            "output": _as_text(results.get(entry["call_id"], CALL_CUT_OFF)),
+            "output": _as_text(results.get((entry["call_id"], entry.get("name")), CALL_CUT_OFF)),
         }
         for entry in entries
         if entry.get("type") == "function_call" and entry["call_id"] not in answered

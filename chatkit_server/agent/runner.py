@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from agents import (
@@ -17,25 +17,30 @@ from agents import (
     FunctionTool,
     FunctionToolResult,
     Handoff,
-    InputGuardrailTripwireTriggered,
     Model,
-    OutputGuardrailTripwireTriggered,
     RunConfig,
     RunContextWrapper,
+    RunResultStreaming,
     Tool,
+    ToolErrorFormatterArgs,
     ToolsToFinalOutputResult,
 )
+from agents.tool_context import ToolContext
 from chatkit.types import ProgressUpdateEvent
 
-from ..errors import ServerError
+from ..errors import ServerError, TurnFailed
 from ..mcp.manager import McpManager
 from ..plugin.calls import Hooks
 from ..settings.schema import AgentSettings, TurnLimits
 from ..turn import ToolCall, ToolResult, Turn
 from .fast.direct import EventSink, FastPathModel
 from .fast.first_answer import FirstAnswer
+from .invocation import TRIPWIRES, ToolFailure, described, failure_of, invoke
 from .models import ModelRouter, own_settings
-from .tools import cut, failure_reason, plain_output, tool_error, wrapped
+from .sdk import agent_of, answer_with, is_paused, mcp_server_name, raising, running
+from .tools import arguments_of, cut, wrapped
+
+__all__ = ["TRIPWIRES", "AgentRunner", "as_changed", "instructions", "run_config"]
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +49,6 @@ _PLACEHOLDER = re.compile(r"\{(user_id|user_name|locale)\}")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]+")
 
 _NAME_LENGTH = 100
-
-TRIPWIRES = (InputGuardrailTripwireTriggered, OutputGuardrailTripwireTriggered)
 
 
 def instructions(template: str, turn: Turn) -> str:
@@ -78,9 +81,10 @@ def as_changed(agent: Agent[Turn], turn: Turn) -> Agent[Turn]:
 
 
 class AgentRunner:
-    """An agent and those it may hand over to, made ready for one turn: every tool is watched.
+    """An agent, and all that it may hand over to or run as a tool, made ready for one turn.
 
-    `busy` counts the tools that run.
+    Every tool that one of them calls goes through `call`. `busy` counts the tools that run. Without
+    a `sink`, all text of the models goes through the SDK.
     """
 
     def __init__(
@@ -91,7 +95,7 @@ class AgentRunner:
         observe: Callable[[ToolCall, ToolResult], None],
         limits: TurnLimits,
         models: ModelRouter,
-        sink: EventSink,
+        sink: EventSink | None,
     ) -> None:
         self.turn = turn
         self.hooks = hooks
@@ -102,13 +106,15 @@ class AgentRunner:
         self.sink = sink
         self.busy = 0
         self.client_call_id: str | None = None
-        self._ready: dict[int, Agent[Turn]] = {}
+        self._ready: dict[tuple[int, bool], tuple[Agent[Any], Agent[Turn]]] = {}
         self._tools: dict[int, Sequence[Tool]] = {}
+        self._nested: set[int] = set()
         self._fast_path_models: list[Model] = []
+        self._handled: dict[int, ToolFailure] = {}
         turn._runner = self
 
     def uses_fast_path(self, agent: Agent[Any]) -> bool:
-        """Whether the agent's model says its events to the turn itself."""
+        """Whether the agent's model sends its events to the turn itself."""
         return any(agent.model is model for model in self._fast_path_models)
 
     def continue_from(self, first_answer: FirstAnswer, agent: Agent[Turn]) -> None:
@@ -118,17 +124,21 @@ class AgentRunner:
         self._fast_path_models.append(agent.model)
 
     def dismiss(self) -> None:
-        """Let the turn and the agents go: they know this runner, which is a circle."""
+        """Let the turn and the agents go: they refer to this runner, which is a cycle."""
         self.turn._runner = None
         self._ready.clear()
         self._tools.clear()
         self._fast_path_models.clear()
 
-    async def ready(self, agent: Agent[Turn]) -> Agent[Turn]:
-        """Return a copy of the agent whose tools, MCP tools and handoffs go through this turn."""
-        known = self._ready.get(id(agent))
-        if known is not None:
-            return known
+    async def ready(self, agent: Agent[Any], *, nested: bool = False) -> Agent[Turn]:
+        """Return a copy of the agent whose tools, MCP tools and handoffs go through this turn.
+
+        A `nested` agent is run by a tool: what it says is not a part of the turn's answer.
+        """
+        if id(agent) in self._tools:
+            return agent
+        if (known := self._ready.get((id(agent), nested))) is not None:
+            return known[1]
         names = [tool.name for tool in agent.tools]
         mcp_tools = await self.servers.tools(agent.mcp_servers, taken=names, wrap=wrapped)
         own_tools = [
@@ -137,49 +147,53 @@ class AgentRunner:
         copied = copy.copy(agent)
         copied.tools = own_tools
         copied.mcp_servers = []
-        _answer_with(copied, mcp_tools)
+        answer_with(copied, mcp_tools)
         self._tools[id(copied)] = [*own_tools, *mcp_tools]
+        if nested:
+            self._nested.add(id(copied))
         if agent.tool_use_behavior == "run_llm_again":
             copied.tool_use_behavior = self._stop_at_client_tool
         if agent.model is None:
             copied.model_settings = own_settings(agent)
-        copied.model = self._bound(copied.model)
-        self._ready[id(agent)] = copied
-        copied.handoffs = [await self._handoff(handoff) for handoff in agent.handoffs]
+        copied.model = self._model(agent.model, nested)
+        # With the original: another agent would get its id once it is gone
+        self._ready[id(agent), nested] = (agent, copied)
+        copied.handoffs = [await self._handoff(handoff, nested) for handoff in agent.handoffs]
         return copied
 
     def tools_of(self, agent: AgentBase[Any]) -> Sequence[Tool]:
         """Return all tools of an agent that was made ready, those of MCP servers last."""
         return self._tools.get(id(agent), ())
 
-    def _bound(self, model: str | Model | None) -> str | Model | None:
-        """Return the model as it says its events to this turn, if it can.
+    def _model(self, model: str | Model | None, nested: bool) -> str | Model | None:
+        """Return the model that answers, bound to this turn if it can be and is to be.
 
-        An agent without a model, such as one that is handed over to, gets that of the turn.
+        An agent without a model gets that of the turn.
         """
-        if model is None:
-            model = self.turn.model
-        if model is None or isinstance(model, str):
+        given = self.turn.model if model is None else model
+        found = given
+        if found is None or isinstance(found, str):
             try:
-                found = self.models.get_model(model)
+                found = self.models.get_model(found)
             except ServerError:
-                # The run says so, in its own time
-                return model
-        else:
-            found = model
-        if not isinstance(found, FastPathModel):
-            return model
+                # The run raises it again, where it ends the turn or the tool
+                return given
+        if nested:
+            # The run of a tool may have other model providers than the turn
+            return found if model is None else model
+        if self.sink is None or not isinstance(found, FastPathModel):
+            return given
         bound = found.bind(self.sink)
         self._fast_path_models.append(bound)
         return bound
 
-    async def _handoff(self, handoff: Agent[Any] | Handoff[Turn, Any]) -> Any:
+    async def _handoff(self, handoff: Agent[Any] | Handoff[Any, Any], nested: bool) -> Any:
         if isinstance(handoff, Agent):
-            return await self.ready(handoff)
+            return await self.ready(handoff, nested=nested)
         original = handoff.on_invoke_handoff
 
         async def invoke(context: RunContextWrapper[Any], arguments: str) -> Agent[Turn]:
-            return await self.ready(await original(context, arguments))
+            return await self.ready(await original(context, arguments), nested=nested)
 
         return replace(handoff, on_invoke_handoff=invoke)
 
@@ -194,52 +208,109 @@ class AgentRunner:
             is_final_output=waits, final_output=results[-1].output if waits else None
         )
 
-    async def call(self, call: ToolCall, invoke: Callable[[], Awaitable[Any]]) -> Any:
+    async def call(self, tool: FunctionTool, context: ToolContext[Turn], arguments: str) -> Any:
         """Call a tool of the turn, and return what the model is told of it."""
+        call = ToolCall(
+            context.tool_call_id, tool.name, arguments_of(arguments) or {}, mcp_server_name(tool)
+        )
         text = f"{call.name.replace('_', ' ').capitalize()}…"
         await self.turn.stream(ProgressUpdateEvent(text=text))
-        result = await self._call(call, invoke)
-        if self.turn.client_tool_call is not None and self.client_call_id is None:
-            self.client_call_id = call.id
-        self.observe(call, result)
+        started = time.monotonic()
+        output, failure = await self._invoke(tool, context, arguments)
+        if failure is None and is_paused(context):
+            return output
+        if failure is not None:
+            self._log(call.name, failure)
+        seconds = time.monotonic() - started
+        result = ToolResult(output, failed=failure is not None, seconds=seconds)
+        await self.report(call, result)
+        if failure is not None and failure.fatal is not None:
+            raise failure.fatal
+        if id(context.agent) not in self._nested and self.turn.client_tool_call is not None:
+            self.client_call_id = self.client_call_id or call.id
         return result.output
 
-    async def _call(self, call: ToolCall, invoke: Callable[[], Awaitable[Any]]) -> ToolResult:
-        started = time.monotonic()
-        result = ToolResult(output=None)
+    async def _invoke(
+        self, tool: FunctionTool, context: ToolContext[Turn], arguments: str
+    ) -> tuple[Any, ToolFailure | None]:
         self.busy += 1
         try:
-            async with asyncio.timeout(self.limits.tool):
-                result.output = plain_output(await invoke())
-        except TRIPWIRES:
-            raise
+            run = partial(self._run, tool)
+            output = await invoke(tool, run, context, arguments, self.limits.tool)
+            return output, self._handled.get(id(context))
         except Exception as error:
-            log.warning("turn %s: tool %s failed: %r", self.turn.id, call.name, error)
-            result.failed = True
-            result.output = f"The tool {call.name} failed: {failure_reason(error)}"
+            failure = await failure_of(tool, context, error)
+            return failure.output, failure
         finally:
+            self._handled.pop(id(context), None)
             self.busy -= 1
-        result.seconds = time.monotonic() - started
+
+    async def _run(self, tool: FunctionTool, context: ToolContext[Turn], arguments: str) -> Any:
+        agent = agent_of(tool)
+        if agent is None:
+            return await raising(tool)(context, arguments)
+        return await running(tool, await self.ready(agent, nested=True))(context, arguments)
+
+    async def report(self, call: ToolCall, result: ToolResult) -> None:
+        """Show a tool's result to the hooks, and note what they made of it."""
         try:
             await self.hooks.each("tool_result", turn=self.turn, call=call, result=result)
         except Exception as error:
             result.failed = True
-            result.output = f"The tool {call.name} failed: {failure_reason(error)}"
+            result.output = described(call.name, error).output
         result.output = cut(result.output, self.limits.tool_output)
-        return result
+        self.observe(call, result)
+
+    async def tool_error(self, problem: ToolErrorFormatterArgs[Any]) -> str | None:
+        """Return what the model is told of a tool that failed outside of `call`, or unseen by it.
+
+        There are two: a tool that does not exist, and one whose own function calls another tool's,
+        where the SDK has made text of the error before it gets here.
+        """
+        if problem.kind == "tool_exception" and problem.error is not None:
+            failure = described(problem.tool_name, problem.error)
+            self._handled[id(problem.run_context)] = failure
+            return failure.output
+        if problem.kind != "tool_not_found":
+            return None
+        self._log(problem.tool_name, ToolFailure("", "there is no such tool"))
+        call = ToolCall(problem.call_id, problem.tool_name, {})
+        result = ToolResult(problem.default_message, failed=True)
+        await self.report(call, result)
+        return str(result.output)
+
+    async def check_approvals(self, result: RunResultStreaming) -> None:
+        """Raise `TurnFailed` if the run has stopped at tools that need an approval."""
+        for item in result.interruptions:
+            name = item.name or "without a name"
+            log.warning(
+                "turn %s: tool %s needs an approval, and this server cannot ask for one; remove "
+                "the tool, or its `needs_approval` (of an MCP server: `require_approval`)",
+                self.turn.id,
+                name,
+            )
+            call = ToolCall(item.call_id or "", name, arguments_of(item.arguments) or {})
+            output = f"The tool {name} was not run: it needs an approval, which nobody can give."
+            await self.report(call, ToolResult(output, failed=True))
+        if result.interruptions:
+            raise TurnFailed(
+                f"The assistant wanted to use `{result.interruptions[0].name}`, which needs an "
+                "approval. This server cannot ask for approvals. Ask for something else."
+            )
+
+    def _log(self, name: str, failure: ToolFailure) -> None:
+        log.warning(
+            "turn %s: tool %s failed: %s",
+            self.turn.id,
+            name,
+            failure.reason,
+            exc_info=failure.unexpected,
+        )
 
 
-def _answer_with(agent: Agent[Turn], mcp_tools: Sequence[Tool]) -> None:
-    """Let the agent give these when the SDK asks it for the tools of its MCP servers.
-
-    The SDK goes through an agent's own tools again and again in each run, and takes these as they
-    are.
-    """
-
-    async def get_mcp_tools(_: RunContextWrapper[Turn]) -> list[Tool]:
-        return list(mcp_tools)
-
-    vars(agent)["get_mcp_tools"] = get_mcp_tools
+async def _tool_error(problem: ToolErrorFormatterArgs[Any]) -> str | None:
+    runner: AgentRunner = problem.run_context.context._runner
+    return await runner.tool_error(problem)
 
 
 def run_config(models: ModelRouter, settings: AgentSettings) -> RunConfig:
@@ -248,6 +319,6 @@ def run_config(models: ModelRouter, settings: AgentSettings) -> RunConfig:
         model_provider=models,
         tracing_disabled=not settings.tracing,
         tool_not_found_behavior="return_error_to_model",
-        tool_error_formatter=tool_error,
+        tool_error_formatter=_tool_error,
         workflow_name=settings.name,
     )

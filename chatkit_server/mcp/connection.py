@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -24,8 +23,6 @@ from mcp.types import (
     Tool,
 )
 
-log = logging.getLogger(__name__)
-
 Wrap = Callable[[FunctionTool], FunctionTool]
 """What is done to a tool before an agent gets it; a function of a module."""
 
@@ -43,7 +40,14 @@ _NETWORK_ERRORS = (
 
 
 class ToolFailed(UserError):
-    """A tool of an MCP server failed; the message is for the model, and says what to do."""
+    """A tool of an MCP server failed; the message is for the model, and says what to do.
+
+    `unexpected` says that the error it was raised from is worth a traceback in the log.
+    """
+
+    def __init__(self, message: str, *, unexpected: bool = False) -> None:
+        super().__init__(message)
+        self.unexpected = unexpected
 
 
 class McpConnection(MCPServer):
@@ -134,8 +138,7 @@ class McpConnection(MCPServer):
             )
         if isinstance(error, MCPError | UserError):
             return ToolFailed(str(error))
-        log.error("MCP server %s failed in a call", self.name, exc_info=error)
-        return ToolFailed(f"`{self.name}` failed with an error of its own.")
+        return ToolFailed(f"`{self.name}` failed with an unexpected error.", unexpected=True)
 
     async def connect(self) -> None:
         """Do nothing: who made the server connects it."""

@@ -200,8 +200,9 @@ class Engine:
         recorder.supersede(plan.superseded or [])
         turn.connect(recorder.emit)
         translator = EventTranslator(turn, recorder)
+        sink = translator if self.settings.agent.fast_path else None
         runner = AgentRunner(
-            turn, self.hooks, self.servers, recorder.tool, limits, self.models, translator
+            turn, self.hooks, self.servers, recorder.tool, limits, self.models, sink
         )
         return TurnJob(plan, turn, recorder, translator, runner)
 
@@ -307,6 +308,7 @@ class Engine:
             raise
         finally:
             await stop(job.result)
+        await job.runner.check_approvals(job.result)
         if turn.client_tool_call is not None:
             await job.recorder.emit(ThreadItemDoneEvent.model_construct(item=client_tool_call(job)))
 
