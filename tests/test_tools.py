@@ -25,6 +25,7 @@ from agents import (
 )
 from agents.mcp import MCPServer
 from agents.tool_context import ToolContext
+from chatkit.agents import ClientToolCall
 from mcp.types import CallToolResult, TextContent
 from mcp.types import Tool as McpTool
 
@@ -113,7 +114,8 @@ def failing(**options: Any) -> FunctionTool:
         """Explode."""
         raise ZeroDivisionError(f"fuse {fuse}, password hunter2")
 
-    return function_tool(**options)(explode)
+    tool: FunctionTool = function_tool(**options)(explode)
+    return tool
 
 
 def guarded(
@@ -524,8 +526,6 @@ async def test_an_agent_that_fails_as_a_tool_has_failed(
 async def test_an_inner_agent_may_ask_the_client_to_act(
     make_chat: MakeChat, model_server: ModelServer
 ) -> None:
-    from chatkit.agents import ClientToolCall
-
     @function_tool
     async def open_map(context: RunContextWrapper[Turn]) -> str:
         """Open the map."""
@@ -562,7 +562,7 @@ def _approved_never() -> tuple[Any, list[Call]]:
 
 def _approved_by_function() -> tuple[Any, list[Call]]:
     async def policy(context: Any, arguments: dict[str, Any], call_id: str) -> bool:
-        return arguments["to"] == "ann"
+        return bool(arguments["to"] == "ann")
 
     @function_tool(needs_approval=policy)
     async def send_mail(to: str) -> str:

@@ -122,7 +122,9 @@ def _missing_outputs(
         {
             "type": "function_call_output",
             "call_id": entry["call_id"],
-            "output": _as_text(results.get((entry["call_id"], entry.get("name")), CALL_CUT_OFF)),
+            "output": _as_text(
+                results.get((entry["call_id"], entry.get("name", "")), CALL_CUT_OFF)
+            ),
         }
         for entry in entries
         if entry.get("type") == "function_call" and entry["call_id"] not in answered

@@ -7,7 +7,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -80,6 +80,19 @@ def as_changed(agent: Agent[Turn], turn: Turn) -> Agent[Turn]:
     return changed
 
 
+@dataclass(frozen=True, slots=True)
+class _PreparedAgent:
+    """An agent and its copy for a turn.
+
+    Both are kept as long as their ids are: a later agent may get the id of one that is gone.
+    """
+
+    original: Agent[Any]
+    copy: Agent[Turn]
+    tools: Sequence[Tool]
+    nested: bool
+
+
 class AgentRunner:
     """An agent, and all that it may hand over to or run as a tool, made ready for one turn.
 
@@ -106,9 +119,8 @@ class AgentRunner:
         self.sink = sink
         self.busy = 0
         self.client_call_id: str | None = None
-        self._ready: dict[tuple[int, bool], tuple[Agent[Any], Agent[Turn]]] = {}
-        self._tools: dict[int, Sequence[Tool]] = {}
-        self._nested: set[int] = set()
+        self._prepared: dict[tuple[int, bool], _PreparedAgent] = {}
+        self._copies: dict[int, _PreparedAgent] = {}
         self._fast_path_models: list[Model] = []
         self._handled: dict[int, ToolFailure] = {}
         turn._runner = self
@@ -126,8 +138,8 @@ class AgentRunner:
     def dismiss(self) -> None:
         """Let the turn and the agents go: they refer to this runner, which is a cycle."""
         self.turn._runner = None
-        self._ready.clear()
-        self._tools.clear()
+        self._prepared.clear()
+        self._copies.clear()
         self._fast_path_models.clear()
 
     async def ready(self, agent: Agent[Any], *, nested: bool = False) -> Agent[Turn]:
@@ -135,10 +147,10 @@ class AgentRunner:
 
         A `nested` agent is run by a tool: what it says is not a part of the turn's answer.
         """
-        if id(agent) in self._tools:
+        if id(agent) in self._copies:
             return agent
-        if (known := self._ready.get((id(agent), nested))) is not None:
-            return known[1]
+        if (known := self._prepared.get((id(agent), nested))) is not None:
+            return known.copy
         names = [tool.name for tool in agent.tools]
         mcp_tools = await self.servers.tools(agent.mcp_servers, taken=names, wrap=wrapped)
         own_tools = [
@@ -148,22 +160,24 @@ class AgentRunner:
         copied.tools = own_tools
         copied.mcp_servers = []
         answer_with(copied, mcp_tools)
-        self._tools[id(copied)] = [*own_tools, *mcp_tools]
-        if nested:
-            self._nested.add(id(copied))
         if agent.tool_use_behavior == "run_llm_again":
             copied.tool_use_behavior = self._stop_at_client_tool
         if agent.model is None:
             copied.model_settings = own_settings(agent)
         copied.model = self._model(agent.model, nested)
-        # With the original: another agent would get its id once it is gone
-        self._ready[id(agent), nested] = (agent, copied)
+        prepared = _PreparedAgent(agent, copied, [*own_tools, *mcp_tools], nested)
+        self._prepared[id(agent), nested] = self._copies[id(copied)] = prepared
         copied.handoffs = [await self._handoff(handoff, nested) for handoff in agent.handoffs]
         return copied
 
     def tools_of(self, agent: AgentBase[Any]) -> Sequence[Tool]:
         """Return all tools of an agent that was made ready, those of MCP servers last."""
-        return self._tools.get(id(agent), ())
+        prepared = self._copies.get(id(agent))
+        return prepared.tools if prepared is not None else ()
+
+    def _is_nested(self, agent: AgentBase[Any] | None) -> bool:
+        prepared = self._copies.get(id(agent))
+        return prepared is not None and prepared.nested
 
     def _model(self, model: str | Model | None, nested: bool) -> str | Model | None:
         """Return the model that answers, bound to this turn if it can be and is to be.
@@ -226,7 +240,7 @@ class AgentRunner:
         await self.report(call, result)
         if failure is not None and failure.fatal is not None:
             raise failure.fatal
-        if id(context.agent) not in self._nested and self.turn.client_tool_call is not None:
+        if self.turn.client_tool_call is not None and not self._is_nested(context.agent):
             self.client_call_id = self.client_call_id or call.id
         return result.output
 

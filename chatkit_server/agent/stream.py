@@ -104,6 +104,8 @@ class EventTranslator:
                 await self._image_done(data)
 
     async def _text(self, data: Any) -> None:
+        if not data.delta:
+            return
         await self._end_thoughts()
         message = self._messages.get(data.output_index)
         if message is None:

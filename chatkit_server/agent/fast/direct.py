@@ -85,6 +85,9 @@ class TextFastPath:
                 self._said = None
                 self._ahead = False
             elif not self._ahead:
-                self._open = event.type == "response.output_text.delta"
+                if event.type != "response.output_text.delta":
+                    self._open = False
+                elif event.delta:
+                    self._open = True
                 await self._sink.event(event)
             yield event
