@@ -182,7 +182,7 @@ async def test_a_server_that_is_down_at_the_start_gets_its_tools_when_it_comes(
     servers = McpManager([Http("web", server.url), InProcess("local", "ping")], FAST)
     async with servers.run():
         assert list(await tools_of(servers)) == ["ping"]
-        assert "turn without MCP servers web" in caplog.text
+        assert "runs without MCP servers web" in caplog.text
         assert servers.status()["web"] == {
             "connected": False,
             "required": False,

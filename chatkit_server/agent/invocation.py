@@ -1,7 +1,6 @@
 """One call of a function tool: its guardrails, its time limit, and what went wrong with it.
 
-The SDK would do all of this around the call, where no `tool_result` hook sees it: it runs a tool's
-guardrails, stops it when its time is over, and turns its errors into text.
+The SDK does the same around the call, where no `tool_result` hook sees it. So it is done here.
 """
 
 from __future__ import annotations
@@ -42,8 +41,8 @@ _LOGGED_TEXT = 500
 class ToolFailure:
     """Why a tool call failed.
 
-    `output` is what the model is told, `reason` what the log says, with the traceback of
-    `unexpected`. `fatal` is raised once the call has been reported: it ends the run.
+    `output` is for the model, `reason` for the log, with the traceback of `unexpected`. `fatal` is
+    raised after the call has been reported, and ends the run.
     """
 
     output: str
@@ -53,11 +52,11 @@ class ToolFailure:
 
 
 class ToolRejected(Exception):
-    """A guardrail of the tool rejected its arguments or its output; the message is the model's."""
+    """A guardrail rejected the tool's arguments or output; the message is for the model."""
 
 
 class ToolCancelled(Exception):
-    """The tool cancelled itself, and nobody else did."""
+    """The tool raised `CancelledError`, although its task was not cancelled."""
 
 
 class FatalToolError(Exception):
@@ -114,17 +113,17 @@ async def _check_arguments(tool: FunctionTool, context: ToolContext[Any]) -> Non
     for guardrail in tool.tool_input_guardrails or ():
         data = ToolInputGuardrailData(context, cast(Agent[Any], context.agent))
         found = await guardrail.run(data)
-        _heed(found, ToolInputGuardrailTripwireTriggered(guardrail, found))
+        _respect(found, ToolInputGuardrailTripwireTriggered(guardrail, found))
 
 
 async def _check_output(tool: FunctionTool, context: ToolContext[Any], output: Any) -> None:
     for guardrail in tool.tool_output_guardrails or ():
         data = ToolOutputGuardrailData(context, cast(Agent[Any], context.agent), output)
         found = await guardrail.run(data)
-        _heed(found, ToolOutputGuardrailTripwireTriggered(guardrail, found))
+        _respect(found, ToolOutputGuardrailTripwireTriggered(guardrail, found))
 
 
-def _heed(found: ToolGuardrailFunctionOutput, tripwire: Exception) -> None:
+def _respect(found: ToolGuardrailFunctionOutput, tripwire: Exception) -> None:
     behavior = found.behavior
     if behavior["type"] == "reject_content":
         raise ToolRejected(behavior["message"])
@@ -135,59 +134,61 @@ def _heed(found: ToolGuardrailFunctionOutput, tripwire: Exception) -> None:
 async def failure_of(
     tool: FunctionTool, context: ToolContext[Any], error: Exception
 ) -> ToolFailure:
-    """Return what to tell of an error that `invoke` raised."""
+    """Return how to report an error that `invoke` raised."""
     if isinstance(error, ToolRejected):
         return ToolFailure(str(error), "a guardrail rejected the call")
     fatal = error.error if isinstance(error, FatalToolError) else None
     if isinstance(error, TRIPWIRES) and propagates_errors(tool):
         fatal = error
-    failure = described(tool.name, fatal or error, _misfit(tool, context, error), fatal)
     if fatal is not None:
-        return failure
+        return tool_failure(tool.name, fatal, fatal=fatal)
     try:
-        own = await _own_words(tool, context, error)
+        found = tool_failure(tool.name, error, _schema_problem(tool, context, error))
+        text = await _author_text(tool, context, error)
     except Exception as second:
-        return described(tool.name, second)
-    return failure if own is None else ToolFailure(own, failure.reason, failure.unexpected)
+        return tool_failure(tool.name, second)
+    return found if text is None else ToolFailure(text, found.reason, found.unexpected)
 
 
-def described(
+def tool_failure(
     name: str, error: Exception, reason: str | None = None, fatal: Exception | None = None
 ) -> ToolFailure:
-    """Return what to tell of an error in the words of this server."""
+    """Return how to report an error in the words of this server."""
     unexpected = None if _is_expected(error) else error
-    told = reason or failure_reason(error)
-    # Without `reason`, which quotes the arguments
-    logged = repr(error) if unexpected else " ".join(str(error).split()) or told
-    return ToolFailure(f"The tool {name} failed: {told}", logged[:_LOGGED_TEXT], unexpected, fatal)
+    shown = reason or failure_reason(error)
+    # Not `reason`: it quotes the arguments
+    logged = repr(error) if unexpected else " ".join(str(error).split()) or shown
+    return ToolFailure(f"The tool {name} failed: {shown}", logged[:_LOGGED_TEXT], unexpected, fatal)
 
 
-async def _own_words(tool: FunctionTool, context: ToolContext[Any], error: Exception) -> str | None:
-    """Return what the tool's author has to say of an error, if they wrote a function for that."""
+async def _author_text(
+    tool: FunctionTool, context: ToolContext[Any], error: Exception
+) -> str | None:
+    """Return the text of the tool's own error function for the model, if it has one."""
     function = failure_function(tool)
     if isinstance(error, ToolTimeoutError) and error.tool_name == tool.name:
         function = tool.timeout_error_function or function
     if function is None:
         return None
-    words = function(context, error)
-    return await words if inspect.isawaitable(words) else words
+    text = function(context, error)
+    return await text if inspect.isawaitable(text) else text
 
 
 def _is_expected(error: Exception) -> bool:
-    """Whether the error's own words say enough, so that a traceback would tell nothing new."""
+    """Whether the error's message is enough for the log, without a traceback."""
     if isinstance(error, ToolFailed):
         return not error.unexpected
     return isinstance(error, _EXPECTED)
 
 
-def _misfit(tool: FunctionTool, context: ToolContext[Any], error: Exception) -> str | None:
-    """Return how a call's arguments do not fit the tool's schema, which the SDK does not say."""
+def _schema_problem(tool: FunctionTool, context: ToolContext[Any], error: Exception) -> str | None:
+    """Return how the arguments do not fit the tool's schema, which the SDK does not tell."""
     if not isinstance(error, ModelBehaviorError):
         return None
     arguments = arguments_of(context.tool_arguments)
     if arguments is None:
         return "its arguments are not a JSON object"
-    # This import takes megabytes, and few turns need it
+    # This import takes megabytes, and few calls need it
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
 
@@ -196,7 +197,7 @@ def _misfit(tool: FunctionTool, context: ToolContext[Any], error: Exception) -> 
 
 
 def failure_reason(error: BaseException) -> str:
-    """Return what the model may know: a tool's own words, but not those of a stray exception."""
+    """Return the reason for the model: messages meant for it, but not those of other exceptions."""
     if isinstance(error, ServerError):
         return error.message
     if isinstance(error, TimeoutError | ToolTimeoutError):
@@ -204,7 +205,7 @@ def failure_reason(error: BaseException) -> str:
     if isinstance(error, ToolCancelled):
         return "it was cancelled"
     if type(error) is AgentsException and error.__cause__ is not None:
-        # The SDK's words around a stray exception, which repeat it
+        # The SDK wraps other exceptions in this, and repeats their message
         return failure_reason(error.__cause__)
     if isinstance(error, AgentsException | MCPError):
         return str(error)

@@ -1,4 +1,4 @@
-"""The agent of a turn, the settings' or a plugin's, and how its tools are called."""
+"""The agent of a turn, and how its tools are called."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ from ..settings.schema import AgentSettings, TurnLimits
 from ..turn import ToolCall, ToolResult, Turn
 from .fast.direct import EventSink, FastPathModel
 from .fast.first_answer import FirstAnswer
-from .invocation import TRIPWIRES, ToolFailure, described, failure_of, invoke
+from .invocation import TRIPWIRES, ToolFailure, failure_of, invoke, tool_failure
 from .models import ModelRouter, own_settings
-from .sdk import agent_of, answer_with, is_paused, mcp_server_name, raising, running
+from .sdk import agent_of, is_paused, mcp_server_name, raising, running, set_mcp_tools
 from .tools import arguments_of, cut, wrapped
 
 __all__ = ["TRIPWIRES", "AgentRunner", "as_changed", "instructions", "run_config"]
@@ -52,9 +52,9 @@ _NAME_LENGTH = 100
 
 
 def instructions(template: str, turn: Turn) -> str:
-    """Put the user's id, name and locale into the settings' instructions.
+    """Return the settings' instructions for the user of a turn.
 
-    `{user_id}`, `{user_name}` and `{locale}` are replaced; nothing a user wrote in a chat is.
+    `{user_id}`, `{user_name}` and `{locale}` are replaced, and nothing else.
     """
     values = {
         "user_id": turn.user.id,
@@ -69,7 +69,7 @@ def instructions(template: str, turn: Turn) -> str:
 
 
 def as_changed(agent: Agent[Turn], turn: Turn) -> Agent[Turn]:
-    """Return a copy of the agent with what the hooks made of the turn."""
+    """Return a copy of the agent with what `pre_turn` hooks changed in the turn."""
     changed = copy.copy(agent)
     if turn.instructions is not None:
         changed.instructions = turn.instructions
@@ -84,7 +84,7 @@ def as_changed(agent: Agent[Turn], turn: Turn) -> Agent[Turn]:
 class _PreparedAgent:
     """An agent and its copy for a turn.
 
-    Both are kept as long as their ids are: a later agent may get the id of one that is gone.
+    Both are kept, because they are found by their ids: an id is reused once its object is gone.
     """
 
     original: Agent[Any]
@@ -94,10 +94,11 @@ class _PreparedAgent:
 
 
 class AgentRunner:
-    """An agent, and all that it may hand over to or run as a tool, made ready for one turn.
+    """Prepares the agents of one turn, and calls their tools.
 
-    Every tool that one of them calls goes through `call`. `busy` counts the tools that run. Without
-    a `sink`, all text of the models goes through the SDK.
+    The agents are the turn's own, those that it can hand over to, and those that it runs as tools.
+    All their tool calls go through `call`; `busy` counts those that run. Models are bound to
+    `sink`; without one, all their text goes through the SDK.
     """
 
     def __init__(
@@ -130,36 +131,38 @@ class AgentRunner:
         return any(agent.model is model for model in self._fast_path_models)
 
     def continue_from(self, first_answer: FirstAnswer, agent: Agent[Turn]) -> None:
-        """Let the run of an agent begin with an answer that its model has given."""
+        """Start the run of an agent with an answer that its model has given already."""
         assert isinstance(agent.model, Model)
         agent.model = first_answer.prepend_to(agent.model)
         self._fast_path_models.append(agent.model)
 
     def dismiss(self) -> None:
-        """Let the turn and the agents go: they refer to this runner, which is a cycle."""
+        """Drop the references to the turn and the agents, which are a cycle."""
         self.turn._runner = None
         self._prepared.clear()
         self._copies.clear()
         self._fast_path_models.clear()
 
     async def ready(self, agent: Agent[Any], *, nested: bool = False) -> Agent[Turn]:
-        """Return a copy of the agent whose tools, MCP tools and handoffs go through this turn.
+        """Return a copy of the agent for this turn: with its tools, MCP tools and handoffs wrapped.
 
-        A `nested` agent is run by a tool: what it says is not a part of the turn's answer.
+        A `nested` agent is run by a tool: its text is not part of the turn's answer.
         """
         if id(agent) in self._copies:
             return agent
         if (known := self._prepared.get((id(agent), nested))) is not None:
             return known.copy
         names = [tool.name for tool in agent.tools]
-        mcp_tools = await self.servers.tools(agent.mcp_servers, taken=names, wrap=wrapped)
+        mcp_tools = await self.servers.tools(
+            agent.mcp_servers, taken=names, wrap=wrapped, turn_id=self.turn.id
+        )
         own_tools = [
             wrapped(tool) if isinstance(tool, FunctionTool) else tool for tool in agent.tools
         ]
         copied = copy.copy(agent)
         copied.tools = own_tools
         copied.mcp_servers = []
-        answer_with(copied, mcp_tools)
+        set_mcp_tools(copied, mcp_tools)
         if agent.tool_use_behavior == "run_llm_again":
             copied.tool_use_behavior = self._stop_at_client_tool
         if agent.model is None:
@@ -180,7 +183,7 @@ class AgentRunner:
         return prepared is not None and prepared.nested
 
     def _model(self, model: str | Model | None, nested: bool) -> str | Model | None:
-        """Return the model that answers, bound to this turn if it can be and is to be.
+        """Return the model for an agent, bound to this turn if that is possible.
 
         An agent without a model gets that of the turn.
         """
@@ -190,10 +193,10 @@ class AgentRunner:
             try:
                 found = self.models.get_model(found)
             except ServerError:
-                # The run raises it again, where it ends the turn or the tool
+                # The run raises it again, and reports it
                 return given
         if nested:
-            # The run of a tool may have other model providers than the turn
+            # A nested run may have its own model provider for a name
             return found if model is None else model
         if self.sink is None or not isinstance(found, FastPathModel):
             return given
@@ -223,7 +226,7 @@ class AgentRunner:
         )
 
     async def call(self, tool: FunctionTool, context: ToolContext[Turn], arguments: str) -> Any:
-        """Call a tool of the turn, and return what the model is told of it."""
+        """Call a tool, and return the output for the model."""
         call = ToolCall(
             context.tool_call_id, tool.name, arguments_of(arguments) or {}, mcp_server_name(tool)
         )
@@ -266,23 +269,23 @@ class AgentRunner:
         return await running(tool, await self.ready(agent, nested=True))(context, arguments)
 
     async def report(self, call: ToolCall, result: ToolResult) -> None:
-        """Show a tool's result to the hooks, and note what they made of it."""
+        """Pass a tool's result to the `tool_result` hooks, and record it."""
         try:
             await self.hooks.each("tool_result", turn=self.turn, call=call, result=result)
         except Exception as error:
             result.failed = True
-            result.output = described(call.name, error).output
+            result.output = tool_failure(call.name, error).output
         result.output = cut(result.output, self.limits.tool_output)
         self.observe(call, result)
 
     async def tool_error(self, problem: ToolErrorFormatterArgs[Any]) -> str | None:
-        """Return what the model is told of a tool that failed outside of `call`, or unseen by it.
+        """Return the output for the model of a tool that failed where `call` cannot see it.
 
-        There are two: a tool that does not exist, and one whose own function calls another tool's,
-        where the SDK has made text of the error before it gets here.
+        There are two such cases: a tool that does not exist, and a tool whose function calls
+        another tool's function, where the SDK turns the error into text first.
         """
         if problem.kind == "tool_exception" and problem.error is not None:
-            failure = described(problem.tool_name, problem.error)
+            failure = tool_failure(problem.tool_name, problem.error)
             self._handled[id(problem.run_context)] = failure
             return failure.output
         if problem.kind != "tool_not_found":
@@ -294,22 +297,22 @@ class AgentRunner:
         return str(result.output)
 
     async def check_approvals(self, result: RunResultStreaming) -> None:
-        """Raise `TurnFailed` if the run has stopped at tools that need an approval."""
+        """Raise `TurnFailed` if the run has stopped because a tool needs an approval."""
         for item in result.interruptions:
             name = item.name or "without a name"
             log.warning(
-                "turn %s: tool %s needs an approval, and this server cannot ask for one; remove "
-                "the tool, or its `needs_approval` (of an MCP server: `require_approval`)",
+                "turn %s: tool %s needs an approval, which is not supported: remove the tool, or "
+                "its `needs_approval` (`require_approval` of an MCP server)",
                 self.turn.id,
                 name,
             )
             call = ToolCall(item.call_id or "", name, arguments_of(item.arguments) or {})
-            output = f"The tool {name} was not run: it needs an approval, which nobody can give."
+            output = f"The tool {name} was not run: it needs an approval, which is not supported."
             await self.report(call, ToolResult(output, failed=True))
         if result.interruptions:
             raise TurnFailed(
                 f"The assistant wanted to use `{result.interruptions[0].name}`, which needs an "
-                "approval. This server cannot ask for approvals. Ask for something else."
+                "approval. This server does not support approvals. Ask for something else."
             )
 
     def _log(self, name: str, failure: ToolFailure) -> None:
@@ -328,7 +331,7 @@ async def _tool_error(problem: ToolErrorFormatterArgs[Any]) -> str | None:
 
 
 def run_config(models: ModelRouter, settings: AgentSettings) -> RunConfig:
-    """Return how the Agents SDK is to run a turn: no tracing unless asked for."""
+    """Return how the Agents SDK runs all turns. Tracing is off unless the settings turn it on."""
     return RunConfig(
         model_provider=models,
         tracing_disabled=not settings.tracing,

@@ -1,4 +1,4 @@
-"""What the Agents SDK has no documented way for; `tests/library_names.py` lists every name used."""
+"""Uses of private names of the Agents SDK; `tests/library_names.py` lists and explains them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def propagates_errors(tool: FunctionTool) -> bool:
 
 
 def raising(tool: FunctionTool) -> Invoke:
-    """Return what runs a tool, without the part that turns its errors into text."""
+    """Return the function of a tool that raises errors, instead of turning them into text."""
     copied = copy.copy(tool)
     set_function_tool_failure_error_function(copied, None)
     return copied.on_invoke_tool
@@ -59,14 +59,14 @@ def agent_of(tool: FunctionTool) -> Agent[Any] | None:
 
 
 def running(tool: FunctionTool, agent: Agent[Any]) -> Invoke:
-    """Return what runs a tool made by `Agent.as_tool`, with another agent in place of its own.
+    """Return the function of a tool made by `Agent.as_tool`, with another agent in it.
 
-    The SDK keeps the agent, like all other arguments of `as_tool`, in the closure of the function
-    that it made for the tool. This is that function with another value for one variable.
+    The SDK keeps the agent, like all arguments of `as_tool`, in the closure of the tool's function.
+    This returns the same function with another value of that variable.
     """
     run = getattr(tool.on_invoke_tool, "_invoke_tool_impl", None)
     if not isinstance(run, FunctionType) or "self" not in run.__code__.co_freevars:
-        raise UserError(f"this version of the Agents SDK runs the agent of {tool.name} otherwise")
+        raise UserError(f"this version of the Agents SDK keeps the agent of {tool.name} elsewhere")
     cells = zip(run.__code__.co_freevars, run.__closure__ or (), strict=True)
     closure = tuple(CellType(agent) if name == "self" else cell for name, cell in cells)
     invoke: Invoke = FunctionType(
@@ -85,11 +85,10 @@ def is_paused(context: ToolContext[Any]) -> bool:
     return bool(getattr(result, "interruptions", None))
 
 
-def answer_with(agent: Agent[Any], mcp_tools: Sequence[Tool]) -> None:
-    """Make these the agent's answer when the SDK asks it for the tools of its MCP servers.
+def set_mcp_tools(agent: Agent[Any], mcp_tools: Sequence[Tool]) -> None:
+    """Make the agent return these when the SDK asks for the tools of its MCP servers.
 
-    The SDK goes through an agent's own tools several times in each run, and takes these as they
-    are.
+    They are not put into `tools`: the SDK processes those several times in each run.
     """
 
     async def get_mcp_tools(_: RunContextWrapper[Any]) -> list[Tool]:

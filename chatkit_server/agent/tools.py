@@ -16,26 +16,26 @@ if TYPE_CHECKING:
 
 
 def wrapped(tool: FunctionTool) -> FunctionTool:
-    """Return the tool as it goes through the runner of the turn that calls it.
+    """Return a copy of the tool that is called through the runner of its turn.
 
-    It knows no turn itself, so that one such tool serves all of them.
+    The copy finds the turn in its context, so one copy serves all turns.
     """
 
     async def invoke(context: ToolContext[Turn], arguments: str) -> Any:
         runner: AgentRunner = context.context._runner
         return await runner.call(tool, context, arguments)
 
-    watched = copy.copy(tool)
-    watched.on_invoke_tool = invoke
-    # The runner heeds these, so that hooks see what comes of them
-    watched.timeout_seconds = None
-    watched.tool_input_guardrails = None
-    watched.tool_output_guardrails = None
-    return watched
+    copied = copy.copy(tool)
+    copied.on_invoke_tool = invoke
+    # The runner handles these, so that hooks see the result
+    copied.timeout_seconds = None
+    copied.tool_input_guardrails = None
+    copied.tool_output_guardrails = None
+    return copied
 
 
 def cut(output: Any, size: int) -> Any:
-    """Return an output of text within `size` bytes; the model is told what is missing."""
+    """Cut an output of text to `size` bytes, and say in it how much is missing."""
     text = output_text(output)
     if len(text) <= size // 4 or len(data := text.encode(errors="replace")) <= size:
         return output
@@ -44,14 +44,14 @@ def cut(output: Any, size: int) -> Any:
 
 
 def output_text(output: Any) -> str:
-    """Return what a tool answered as text, JSON where it is neither text nor a list of texts."""
+    """Return a tool's output as text: JSON if it is not text."""
     if isinstance(output, str):
         return output
     return json.dumps(output, ensure_ascii=False, default=str)
 
 
 def plain_output(output: Any) -> Any:
-    """Return the text of an output that is nothing but text, other outputs as they are."""
+    """Return the text of an output that is only text, and other outputs unchanged."""
     parts = output if isinstance(output, list) else [output]
     texts = [_part_text(part) for part in parts]
     return "\n".join(text for text in texts if text is not None) if None not in texts else output
