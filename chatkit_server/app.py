@@ -20,7 +20,7 @@ from .turns.recovery import Recovery
 from .turns.store import MemoryTurnStore, TurnStore
 from .web.chat import chat
 from .web.cors import allow_origins
-from .web.errors import errors
+from .web.errors import handle_errors
 from .web.health import healthz, readyz
 from .web.keys import ATTACHMENT_STORE, ENGINE, HEARTBEAT, HOOKS, MCP, SETTINGS, STORE
 from .web.turn_routes import add_turn_routes
@@ -32,7 +32,8 @@ def create_app(settings: Settings, hooks: Hooks | None = None) -> web.Applicatio
     Raises `SettingsError` for what cannot work. Databases and MCP servers are connected later, when
     the application starts.
     """
-    app = web.Application(middlewares=[errors], client_max_size=settings.server.max_body)
+    app = web.Application(client_max_size=settings.server.max_body)
+    handle_errors(app)
     app[SETTINGS] = settings
     app[HOOKS] = load_plugins(settings) if hooks is None else hooks
     _add_parts(app)

@@ -60,6 +60,7 @@ MakeClient = Callable[..., Awaitable[TestClient[web.Request, web.Application]]]
 
 ROW = re.compile(r"^\| `(\w+)\(([^)]*)\)` \|", re.MULTILINE)
 NOTHING = "\N{EN DASH}"
+PLAIN_LINES = {"thread_id", "tool_call", "content", "widget", "error", "done"}
 SETTINGS = {
     "acme_models": {"api_key": "x"},
     "api_keys": {"keys": {"ann": "x"}},
@@ -377,7 +378,7 @@ def test_events_that_are_shown_are_valid(fence: Fence) -> None:
             if "type" in event:
                 EVENT.validate_python(event)
             else:
-                assert next(iter(event)) in {"thread_id", "tool_call", "content", "error", "done"}
+                assert next(iter(event)) in PLAIN_LINES
 
 
 def test_every_message_of_a_failure_is_described() -> None:

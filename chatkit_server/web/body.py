@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from typing import Any
 
 import orjson
 from pydantic import ValidationError
 
 from ..errors import BadRequest, TooLarge
+from ..settings.problems import nearest
 
 MAX_DEPTH = 100
 """Levels of lists and objects; pydantic and databases read back no more than about 200."""
@@ -59,10 +61,22 @@ def _children(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def validation_error(error: ValidationError, body: dict[str, Any]) -> BadRequest:
-    """Return the error that names the first field that is wrong, by its path in the body."""
+def validation_error(
+    error: ValidationError,
+    body: dict[str, Any],
+    known: Callable[[tuple[int | str, ...]], Collection[str]] | None = None,
+) -> BadRequest:
+    """Return the error that names the first wrong field, by its path in the body.
+
+    Where unknown fields are errors, `known` returns the fields of the object at a path.
+    """
     first = error.errors(include_url=False)[0]
-    path = _path(first["loc"], body, missing=first["type"] == "missing")
+    location = first["loc"]
+    path = _path(location, body, missing=first["type"] == "missing")[:_MAX_MESSAGE]
+    if known is not None and first["type"] == "extra_forbidden":
+        fields = known(location[:-1])
+        hint = nearest(str(location[-1])[:50], fields)
+        return BadRequest(f"{path}: unknown field.{hint} Known: {', '.join(fields)}")
     message = _WORDS.get(first["type"]) or first["msg"].removeprefix("Value error, ")
     return BadRequest(f"{path or 'body'}: {message[:_MAX_MESSAGE]}")
 

@@ -18,6 +18,9 @@ KEEP_ALIVE = b": keep-alive\n"
 END = b": end\n"
 """The last line of a stream: a client that misses it knows that it was cut off."""
 
+TURN_ID = "X-Turn-Id"
+"""The header with the id of the turn that answers."""
+
 SMALL = 16_384
 """Bytes that go into an empty write buffer without waiting; aiohttp's own limit is 64 KiB."""
 
@@ -33,7 +36,7 @@ class EventStream(EventSourceResponse):
             allow_all_methods=True,
             ping_interval=silence,
             send_timeout=patience,
-            headers={"X-Turn-Id": log.turn_id},
+            headers={TURN_ID: log.turn_id},
         )
         self._log = log
         self._last_write = 0.0
