@@ -1,4 +1,4 @@
-"""The body of a request: JSON that is safe to keep, and words for what does not fit."""
+"""Read the body of a request, and say what is wrong with it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ..errors import BadRequest, TooLarge
 from ..settings.problems import nearest
 
 MAX_DEPTH = 100
-"""Levels of lists and objects; pydantic and databases read back no more than about 200."""
+"""Levels of lists and objects; pydantic and databases can read back about 200."""
 
 MAX_VALUES = 100_000
-"""Pydantic makes an error for each value that is wrong, about a kilobyte each."""
+"""Pydantic makes an error of about a kilobyte for each wrong value."""
 
 _MAX_MESSAGE = 300
 _OBJECT = "Input should be a JSON object"
@@ -23,10 +23,10 @@ _WORDS = {"model_type": _OBJECT, "model_attributes_type": _OBJECT, "dict_type": 
 
 
 def read_object(data: bytes) -> dict[str, Any]:
-    """Return the JSON object that a body is.
+    """Return the JSON object in a body.
 
-    Raises `BadRequest` for anything else, and for what no database can keep; `TooLarge` for more
-    than `MAX_VALUES` values.
+    Raises `BadRequest` if it is not one, or if a database could not store it, and `TooLarge` for
+    more than `MAX_VALUES` values.
     """
     try:
         body = orjson.loads(data)
@@ -55,7 +55,7 @@ def _check(body: dict[str, Any]) -> None:
 def _children(value: Any) -> list[Any]:
     if isinstance(value, str) and "\0" in value:
         # PostgreSQL cannot store it
-        raise BadRequest("The body has a NUL character (\\u0000) in a text.")
+        raise BadRequest("The body contains a NUL character (\\u0000).")
     if isinstance(value, dict):
         return [*value, *value.values()]
     return value if isinstance(value, list) else []
@@ -82,7 +82,7 @@ def validation_error(
 
 
 def _path(location: tuple[int | str, ...], body: Any, *, missing: bool) -> str:
-    """Leave out the names of types, which pydantic adds for unions."""
+    """Return the path without the type names that pydantic adds for unions."""
     path = []
     value = body
     for position, part in enumerate(location, 1):

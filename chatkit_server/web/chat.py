@@ -29,13 +29,13 @@ _LANGUAGE = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*")
 async def chat(request: web.Request) -> web.StreamResponse:
     """Answer one ChatKit operation, or a plain request."""
     respond = await _understand(request)
-    # The body and what was parsed of it went out of scope with `_understand`: here they would stay
-    # in memory for as long as the answer takes
+    # The body went out of scope with `_understand`: here it would stay in memory until the end of
+    # the stream
     return await respond(request)
 
 
 async def _understand(request: web.Request) -> Respond:
-    """Do what the body asks for, or begin to; return how to respond."""
+    """Read the request, answer it or start its turn, and return how to respond."""
     raw = await request.read()
     body = read_object(raw)
     caller = _caller(request, await authenticate(request))

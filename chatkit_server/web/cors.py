@@ -31,7 +31,7 @@ def allow_origins(app: web.Application, settings: Settings) -> None:
     """
     _check(settings)
     server = settings.server
-    options = ResourceOptions(
+    options = ResourceOptions(  # type: ignore[no-untyped-call]
         allow_credentials=server.cors_credentials,
         expose_headers=(TURN_ID, REQUEST_ID_HEADER, "Retry-After", "WWW-Authenticate"),
         allow_headers="*",
@@ -39,7 +39,7 @@ def allow_origins(app: web.Application, settings: Settings) -> None:
         max_age=600,
     )
     every_path = _EveryPath(dict.fromkeys(server.cors_origins, options))
-    CorsConfig(app, router_adapter=every_path).add(app.router)  # type: ignore[no-untyped-call]
+    CorsConfig(app, router_adapter=every_path).add(app.router)
     app.middlewares.append(every_path.middleware)
 
 

@@ -1,4 +1,4 @@
-"""Every error before a stream begins is `{"message": …}` with a status, and a line in the log."""
+"""Errors before a stream begins: a status, `{"message": …}`, and a line in the log."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _REQUEST_ID = re.compile(r"[!-~]{1,100}")
 
 
 class Refusal(ServerError):
-    """A refusal with a status of its own; `details` stand in its body beside the message."""
+    """An error with any status; `details` are sent in the body beside the message."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ async def _name_request(request: web.Request, response: web.StreamResponse) -> N
 
 
 def request_id(request: web.Request) -> str:
-    """Return the id that the client or a proxy has given the request, or else a new one."""
+    """Return the id that the client or a proxy gave the request, or else a new one."""
     if REQUEST_ID not in request:
         given = request.headers.get(REQUEST_ID_HEADER, "")
         request[REQUEST_ID] = given if _REQUEST_ID.fullmatch(given) else new_id("req")
@@ -85,7 +85,7 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def _as_refusal(error: Exception, request: web.Request) -> ServerError | None:
-    """Return the error as it is answered, or None for one that nobody expects."""
+    """Return the error to answer with, or None if the error is unexpected."""
     match error:
         case ServerError():
             return error
@@ -126,7 +126,7 @@ def _log(request: web.Request, refusal: ServerError) -> None:
 
 
 def described(request: web.Request) -> str:
-    """Return the request as it stands in a line of the log, with its id and its user if known."""
+    """Return the request as log lines show it, with its id and its user if known."""
     text = f"{request.method} {printable(request.rel_url.raw_path)} (request {request_id(request)}"
     user = request.get(USER)
     if user is not None:

@@ -28,9 +28,9 @@ REQUEST_ID = web.RequestKey("request_id", str)
 
 
 async def authenticate(request: web.Request) -> User:
-    """Return who is asking, as the `auth` hooks say.
+    """Return the user who sent the request, as the `auth` hooks say.
 
-    A plugin with routes of its own calls this first. Raises `Unauthorized` or `Forbidden`, or
+    Call this first in a plugin's own routes. Raises `Unauthorized` or `Forbidden`, or
     `Unavailable` if the plugin cannot tell right now.
     """
     try:

@@ -1,4 +1,4 @@
-"""The plain chat protocol: the same endpoint, for clients without ChatKit."""
+"""The plain protocol: the same endpoint for clients without ChatKit."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _TEXT_PARTS = ("text", "input_text", "output_text")
 
 
 def _joined(content: Any) -> Any:
-    """Join the parts that clients of other APIs send in place of a string."""
+    """Join the parts that clients of other APIs send instead of a string."""
     return "".join(map(_part_text, content)) if isinstance(content, list) else content
 
 
@@ -79,7 +79,7 @@ def is_plain(body: dict[str, Any]) -> bool:
 
 
 def parse(body: dict[str, Any]) -> PlainRequest:
-    """Return the request that a body makes.
+    """Return the plain request in a body.
 
     Raises `BadRequest` that names the first wrong or unknown field.
     """

@@ -1,4 +1,4 @@
-"""One line in the log for each refused request, and no more than a stranger may cause."""
+"""Log lines for refused requests, limited so that a stranger cannot flood the log."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class _Window:
 
 
 class RefusalLog:
-    """Writes at most a number of lines of each kind in a minute, and then how many more came."""
+    """Writes a limited number of lines of each kind a minute, then how many more there were."""
 
     def __init__(self, seconds: float = WINDOW) -> None:
         self._seconds = seconds
         self._windows: dict[str, _Window] = {}
 
     def write(self, kind: str, level: int, line: str, *, most: int = 20) -> None:
-        """Write a line, unless `most` lines of its kind were written in this window."""
+        """Write a line, unless `most` lines of its kind were written in this minute."""
         if kind not in self._windows and len(self._windows) >= MOST_KINDS:
             kind = _OTHERS
         window = self._windows.get(kind) or self._open(kind, level, most)
@@ -58,13 +58,13 @@ class RefusalLog:
             log.log(window.level, "refused (%s): … and %d more like it", kind, more)
 
     def close(self) -> None:
-        """Write what was left out so far."""
+        """Write how many lines were left out so far."""
         for kind in list(self._windows):
             self._end(kind)
 
 
 def printable(text: str, most: int = _MOST_CHARACTERS) -> str:
-    """Return a text as it can stand in one line: cut off, and control characters escaped."""
+    """Return a text that fits into one line: truncated, with control characters escaped."""
     shown = "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:most]
     )

@@ -1,4 +1,4 @@
-"""A turn by its own address: follow it, look at it, cancel it; and the script that does so."""
+"""Routes of a turn: its events, its state, cancel; and the script for pages that uses them."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def following(running: RunningTurn) -> Iterator[None]:
 
 
 async def follow(request: web.Request, running: RunningTurn, after: int = 0) -> web.StreamResponse:
-    """Answer with the turn's events after number `after`, until it ends or the client goes."""
+    """Stream the turn's events after number `after`, until it ends or the client disconnects."""
     response = EventStream(running.log, request.app[SETTINGS].server.keep_alive)
     with following(running):
         try:
             await response.follow(request, after)
         except (ConnectionResetError, TimeoutError):
-            log.debug("turn %s: a follower is gone", running.id)
+            log.debug("turn %s: a client has disconnected", running.id)
     return response
 
 
@@ -93,7 +93,7 @@ async def _state(request: web.Request) -> web.StreamResponse:
 
 
 async def _turn_of_thread(request: web.Request) -> web.StreamResponse:
-    """Describe the turn that runs in a thread, so that a page that was reloaded can follow it."""
+    """Describe the turn that runs in a thread, so that a reloaded page can follow it."""
     user = await authenticate(request)
     engine = request.app[ENGINE]
     thread_id = request.match_info["thread_id"]
@@ -107,7 +107,7 @@ async def _turn_of_thread(request: web.Request) -> web.StreamResponse:
 
 
 async def _cancel(request: web.Request) -> web.StreamResponse:
-    """End a turn and answer how it ended; to do so again changes nothing."""
+    """End a turn, and answer with its state. Repeating it changes nothing."""
     user = await authenticate(request)
     turn = await _find(request, user)
     if isinstance(turn, RunningTurn):
@@ -158,7 +158,7 @@ def _described(turn: RunningTurn | TurnRecord) -> dict[str, Any]:
 
 
 class _Script:
-    """The script for pages, for everybody whose origin is allowed."""
+    """The script for pages; it needs no sign-in."""
 
     def __init__(self, file: Path) -> None:
         self._body = file.read_bytes()

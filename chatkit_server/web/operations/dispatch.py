@@ -1,4 +1,4 @@
-"""Find the function of an operation by its type, and call it."""
+"""The table of operations: read a request, and call the function of its type."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ _REQUEST: TypeAdapter[ChatKitReq] = TypeAdapter(ChatKitReq)
 
 
 def parse(body: dict[str, Any]) -> ChatKitReq:
-    """Return the request that a body makes.
+    """Return the ChatKit request in a body.
 
-    Raises `BadRequest` that names what is wrong with which field.
+    Raises `BadRequest` that names the wrong field.
     """
     kind = body.get("type")
     if not isinstance(kind, str):
@@ -68,7 +68,7 @@ async def plan(caller: Caller, request: StreamingReq) -> TurnPlan:
 
 
 async def answer(caller: Caller, request: NonStreamingReq) -> Answer:
-    """Return what an operation answers at once; None is an empty answer."""
+    """Return the answer of an operation that starts no turn."""
     return await ANSWERS[request.type](caller, request)
 
 
