@@ -21,6 +21,7 @@ from chatkit.types import (
 from chatkit_server import (
     Conflict,
     Forbidden,
+    ServerError,
     Settings,
     SettingsError,
     TooManyRequests,
@@ -260,7 +261,8 @@ class Model:
         (Forbidden("Not from there."), 403, "Not from there."),
         (Unavailable("No keys."), 503, "No keys."),
         (Conflict("Not so."), 401, "Not so."),
-        (ZeroDivisionError("hunter2"), 401, ""),
+        (ServerError("hunter2"), 401, "Could not verify who you are."),
+        (ZeroDivisionError("hunter2"), 401, "Could not verify who you are."),
     ],
 )
 async def test_an_auth_plugin_that_refuses(

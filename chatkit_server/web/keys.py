@@ -26,6 +26,8 @@ REFUSALS = web.AppKey("refusals", RefusalLog)
 USER = web.RequestKey("user", User)
 REQUEST_ID = web.RequestKey("request_id", str)
 
+_UNVERIFIED = "Could not verify who you are. Sign in again."
+
 
 async def authenticate(request: web.Request) -> User:
     """Return the user who sent the request, as the `auth` hooks say.
@@ -39,9 +41,9 @@ async def authenticate(request: web.Request) -> User:
         # 503: the plugin cannot tell right now, and a client that retries can stay signed in
         if error.status in (401, 403, 503):
             raise
-        raise Unauthorized(error.message) from error
+        raise Unauthorized(error.message if error.status < 500 else _UNVERIFIED) from error
     except Exception as error:
-        raise Unauthorized("Could not verify who you are. Sign in again.") from error
+        raise Unauthorized(_UNVERIFIED) from error
     if user is None:
         raise Unauthorized("Sign in first: the request does not say who you are.")
     assert isinstance(user, User)
