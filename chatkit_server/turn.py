@@ -78,16 +78,21 @@ class ToolResult:
     seconds: float = 0.0
 
 
-Status = Literal["completed", "failed", "cancelled", "interrupted"]
+EndState = Literal["completed", "failed", "cancelled", "interrupted"]
+"""How a turn that began to answer can end."""
+
+Status = Literal[EndState, "refused"]
+"""How a turn can end. `refused`: before it began, by a hook or because something was missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How a turn ended. Times are in seconds from the start of the turn.
 
-    `error` is the message the user saw, `allow_retry` whether trying again can help. `items` are
-    the items the turn saved, in order, the user's message first. `first_token` is None when no text
-    came.
+    `refused` means that nothing was saved or answered: a hook refused the turn, or something it
+    needs is missing. `error` is the message the user saw, `allow_retry` whether trying again can
+    help. `items` are the items the turn saved, in order, the user's message first. `first_token` is
+    None when no text came.
     """
 
     status: Status

@@ -109,7 +109,7 @@ def test_failures_that_trying_again_does_not_help(error: Exception, message: str
     [
         (status(503), failures.PROVIDER_DOWN),
         (status(529, {"message": "Overloaded"}), failures.PROVIDER_DOWN),
-        (openai.APIError("secret", REQUEST, body={"code": 429}), "Wait a minute and try again."),
+        (openai.APIError("secret", REQUEST, body={"code": 429}), "Try again in a minute."),
         (openai.APIError("secret", REQUEST, body={"code": 502}), failures.PROVIDER_DOWN),
         (openai.APIError("secret", REQUEST, body=None), failures.PROVIDER_DOWN),
         (ModelBehaviorError("Tool x not found in agent secret"), failures.UNKNOWN_TOOL),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -122,7 +122,9 @@ async def _nothing() -> None:
 
 
 @asynccontextmanager
-async def replica(url: str, model_server: ModelServer, *tools: Any) -> AsyncIterator[Replica]:
+async def replica(
+    url: str, model_server: ModelServer, *tools: Any, plugins: Sequence[object] = ()
+) -> AsyncIterator[Replica]:
     """Start a server."""
     sections = served_by(model_server)
     sections["plugins"]["tortoise_store"] = {"url": url}
@@ -130,8 +132,9 @@ async def replica(url: str, model_server: ModelServer, *tools: Any) -> AsyncIter
     settings = Settings.model_validate({**sections, "server": {"drain": "1ms"}})
     watch = Watch()
     watch.tools = list(tools)
-    plugins = [("watch", watch), *load_plugins(settings).plugins, ("auth", HeaderAuth())]
-    app = create_app(settings, Hooks.of(plugins, settings.hooks))
+    named = [(f"{type(plugin).__name__}_{i}", plugin) for i, plugin in enumerate(plugins)]
+    named += [("watch", watch), *load_plugins(settings).plugins, ("auth", HeaderAuth())]
+    app = create_app(settings, Hooks.of(named, settings.hooks))
     app[HEARTBEAT].beat = app[HEARTBEAT].sweep = _nothing  # type: ignore[method-assign]
     async with TestClient(TestServer(app)) as client:
         yield Replica(client, watch)

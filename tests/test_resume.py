@@ -631,8 +631,8 @@ async def test_interrupt_ends_the_running_turn_first(
 @pytest.mark.parametrize(
     ("limits", "message"),
     [
-        ({"turn": "500ms"}, "The answer took longer than 0.5 seconds and was cut off."),
-        ({"silence": "500ms"}, "The model said nothing for 0.5 seconds."),
+        ({"turn": "500ms"}, "The answer took longer than 0.5 seconds and was stopped."),
+        ({"silence": "500ms"}, "The model sent nothing for 0.5 seconds."),
     ],
     ids=["turn", "silence"],
 )
@@ -695,7 +695,7 @@ async def test_a_long_answer_is_cut_off(make_chat: MakeChat, model_server: Model
     model_server.reply("12345", "67890", "and more")
     whole = await chat.say("Count")
     assert whole.error is not None
-    message = "The answer is longer than allowed here and was cut off."
+    message = "The answer is longer than allowed and was cut off."
     assert (whole.error["message"], whole.error["allow_retry"]) == (message, False)
     assert await texts(chat, whole.thread_id) == ["Count", "1234567890"]
 

@@ -19,7 +19,6 @@ from chatkit_server import (
     Unavailable,
     hookimpl,
 )
-from chatkit_server.web.keys import ENGINE
 from tests.client import Chat, Streamed
 from tests.conftest import MakeChat, served_by
 from tests.model_server import Break, Call, Gate, ModelServer, Reasoning, Request
@@ -569,31 +568,6 @@ def test_streamed_is_what_it_says() -> None:
     """The client's own helper: an update's type is the update's."""
     data = [{"type": "thread.item.updated", "update": {"type": "x", "delta": "a"}}]
     assert Streamed(None, [], data).types == ["x"]  # type: ignore[arg-type]
-
-
-async def test_a_turn_that_was_about_to_begin_as_the_server_stops_is_ended_too(
-    make_chat: MakeChat, model_server: ModelServer
-) -> None:
-    inside, go_on = asyncio.Event(), asyncio.Event()
-
-    class Slow:
-        @hookimpl
-        async def pre_turn(self, turn: Turn) -> None:
-            inside.set()
-            await go_on.wait()
-
-    chat = await make_chat(Slow(), **served_by(model_server))
-    model_server.reply(Gate(), "never said")
-    asked = asyncio.create_task(chat.plain("hello"))
-    await inside.wait()
-    closing = asyncio.create_task(chat.client.app[ENGINE].turns.close(0.001))
-    await asyncio.sleep(0.05)
-    assert not closing.done()
-    go_on.set()
-    await closing
-    assert (await asked).data[-1]["status"] == "interrupted"
-    items = await chat.ask("items.list", thread_id=(await asked).data[0]["thread_id"])
-    assert [item["type"] for item in items["data"]] == ["user_message"]
 
 
 class Bare:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from agents import TResponseInputItem
+from agents import TResponseInputItem, Usage
 from chatkit.types import ThreadItem, WidgetItem
 from chatkit.widgets import DynamicWidgetRoot
 from pydantic import ConfigDict, TypeAdapter
@@ -25,7 +25,9 @@ class PartialAnswer:
 
     `items` are those that have begun and are not saved; `entries` what the model must see again;
     `messages` the ids of the messages written; `superseded` the ids of the items that go when the
-    answer has come; `saved` the ids of the items that the turn has saved.
+    answer has come; `saved` the ids of the items that the turn has saved; `model` the
+    name of the model that answers; `seconds` the time since the turn began; `usage` the tokens that
+    were counted.
     """
 
     items: list[ThreadItem] = field(default_factory=list)
@@ -34,6 +36,9 @@ class PartialAnswer:
     tools: Sequence[tuple[ToolCall, ToolResult]] = ()
     superseded: Sequence[str] = ()
     saved: Sequence[str] = ()
+    model: str = ""
+    seconds: float = 0.0
+    usage: Usage = field(default_factory=Usage)
 
     def dump(self) -> bytes:
         """Return it as JSON, always valid UTF-8."""
@@ -47,6 +52,9 @@ class PartialAnswer:
             "tools": tools,
             "superseded": self.superseded,
             "saved": self.saved,
+            "model": self.model,
+            "seconds": self.seconds,
+            "usage": _counts(self.usage),
         }
         try:
             body = orjson.dumps(rest, default=str, option=orjson.OPT_NON_STR_KEYS)
@@ -68,7 +76,24 @@ class PartialAnswer:
         ]
         items = [_load_item(item) for item in rest["items"]]
         keys = ("entries", "messages", "superseded", "saved")
-        return cls(items, tools=tools, **{key: rest[key] for key in keys})
+        return cls(
+            items,
+            tools=tools,
+            **{key: rest[key] for key in keys},
+            # Not written by earlier versions
+            model=rest.get("model", ""),
+            seconds=rest.get("seconds", 0.0),
+            usage=Usage(**rest.get("usage", {})),
+        )
+
+
+def _counts(usage: Usage) -> dict[str, int]:
+    return {
+        "requests": usage.requests,
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "total_tokens": usage.total_tokens,
+    }
 
 
 def _dump_odd(whole: dict[str, Any]) -> bytes:

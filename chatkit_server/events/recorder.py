@@ -118,7 +118,7 @@ class Recorder:
             self.first_token = self.turn.seconds
         self._room -= len(text)
         if self._room < 0:
-            raise TurnFailed("The answer is longer than allowed here and was cut off.")
+            raise TurnFailed("The answer is longer than allowed and was cut off.")
         pieces = self._texts.get((item_id, content_index))
         if pieces is None:
             pieces = self._texts[item_id, content_index] = []

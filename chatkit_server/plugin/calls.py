@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -111,15 +111,27 @@ class Hooks:
                 return answer
         return None
 
-    async def each(self, hook: str, **arguments: Any) -> None:
-        """Await all implementations in order; the first error ends it."""
+    async def each(self, hook: str, *, called: list[str] | None = None, **arguments: Any) -> None:
+        """Await all implementations in order; the first error ends it.
+
+        The names of the plugins that were called are added to `called`, as they are.
+        """
         for name, call in self.calls(hook, **arguments):
+            if called is not None:
+                called.append(name)
             with _named(name, hook):
                 await self._in_time(name, hook, call)
 
-    async def each_alone(self, hook: str, **arguments: Any) -> None:
-        """Await all implementations in order; errors are logged, all but a cancellation."""
+    async def each_alone(
+        self, hook: str, *, only: Collection[str] | None = None, **arguments: Any
+    ) -> None:
+        """Await all implementations in order; errors are logged, all but a cancellation.
+
+        `only` limits it to the plugins of these names.
+        """
         for name, call in self.calls(hook, **arguments):
+            if only is not None and name not in only:
+                continue
             try:
                 await self._in_time(name, hook, call)
             except Exception:

@@ -1,7 +1,7 @@
-"""Turns whatever ended a turn into an error with words that a user understands.
+"""Whatever made a turn fail becomes a message that a user understands.
 
-The details of an exception (addresses, keys, what a provider wrote) belong in the log; none of
-them is in a message made here.
+Details of an exception (addresses, keys, a provider's words) belong in the log. No message here
+has any of them.
 """
 
 from __future__ import annotations
@@ -31,46 +31,46 @@ from ..errors import ServerError, TurnFailed
 log = logging.getLogger(__name__)
 
 WRONG_KEY = (
-    "The model's provider did not accept this server's API key. Whoever runs this server has to "
-    "set a valid one."
+    "The model provider rejected this server's API key. The server's operator has to set a "
+    "valid one."
 )
 NO_PERMISSION = (
-    "This server's account may not use that model. Whoever runs this server has to allow it with "
-    "the model's provider, or choose another model."
+    "This server's account may not use that model. The server's operator has to enable it with "
+    "the model provider, or choose another model."
 )
 NO_QUOTA = (
-    "This server's account with the model's provider has no quota or credit left. Whoever runs "
-    "this server has to renew it."
+    "This server's account with the model provider has no quota or credit left. The server's "
+    "operator has to renew it."
 )
 UNKNOWN_MODEL = (
-    "The model's provider does not know that model. Choose another one, or have whoever runs this "
-    "server correct its name."
+    "The model provider does not know that model. Choose another one, or ask the server's "
+    "operator to correct its name."
 )
-RATE_LIMIT = "The model is asked too much at the moment. Wait {wait} and try again."
+RATE_LIMIT = "The model is rate-limited. Try again in {wait}."
 TOO_LONG = (
     "This conversation is too long for the model. Start a new one, or send a shorter message."
 )
-REFUSED_REQUEST = (
-    "The model's provider did not accept the request. Whoever runs this server finds the reason in "
-    "its log."
-)
-PROVIDER_DOWN = "The model's provider has a problem at the moment. Try again in a minute."
-NO_CONNECTION = "The model's provider cannot be reached. Try again in a minute."
-UNREACHABLE = "Something that this answer needs cannot be reached. Try again in a minute."
-TIMEOUT = "The answer did not come in time. Try again."
-BROKEN_OFF = "The connection broke off before the answer was complete. Try again."
+REFUSED_REQUEST = "The model provider rejected the request. The reason is in the server's log."
+PROVIDER_DOWN = "The model provider has a problem. Try again in a minute."
+NO_CONNECTION = "The model provider cannot be reached. Try again in a minute."
+UNREACHABLE = "A service that this answer needs cannot be reached. Try again in a minute."
+TIMEOUT = "The answer timed out. Try again."
+BROKEN_OFF = "The connection was lost before the answer was complete. Try again."
 CONTENT_REFUSED = (
-    "The model's content filter stopped this answer. Say it differently, or ask something else."
+    "The model's content filter stopped this answer. Rephrase your message, or ask something else."
 )
-GUARDRAIL_INPUT = "This message is not allowed here. Say it differently, or ask something else."
-GUARDRAIL_OUTPUT = "The answer was held back, as it is not allowed here. Ask something else."
-CUT_OFF = "The answer reached the model's length limit and is not complete."
-NONSENSE = "The model's answer could not be understood. Try again."
+GUARDRAIL_INPUT = "This message is not allowed here. Rephrase it, or ask something else."
+GUARDRAIL_OUTPUT = "The answer was withheld because it is not allowed here. Ask something else."
+CUT_OFF = "The answer reached the model's length limit and is incomplete."
+NONSENSE = "The model sent an invalid answer. Try again."
 UNKNOWN_TOOL = "The model asked for a tool that does not exist. Try again."
 TOO_MANY_STEPS = (
-    "The model took more steps than allowed here without coming to an answer. Ask for less at once."
+    "The model took more steps than allowed without reaching an answer. Ask for less at once."
 )
-GENERAL = "Something went wrong on the server. Try again; whoever runs it finds more in its log."
+GENERAL = "Something went wrong on the server. Try again. The details are in the server's log."
+
+_LONGEST_WORDS = 500
+_UNFORESEEN = {GENERAL, NONSENSE}
 
 _LONGEST_WAIT = 24 * 3600
 _RETRIABLE = {
@@ -156,6 +156,37 @@ def explain(error: BaseException) -> ServerError:
         log.exception("%r cannot be told apart", error)
         message = GENERAL
     return TurnFailed(message.format(wait=_wait(error)), allow_retry=message in _RETRIABLE)
+
+
+def log_failure(turn_id: str, problem: ServerError, error: BaseException) -> None:
+    """Log why a turn failed: one line, with a traceback only if nobody foresaw the error."""
+    if isinstance(error, ServerError):
+        log.warning("turn %s failed: %s", turn_id, problem.message)
+    elif problem.message in _UNFORESEEN:
+        log.warning("turn %s failed: %s", turn_id, problem.message, exc_info=error)
+    else:
+        log.warning("turn %s failed: %s (%s)", turn_id, problem.message, _in_one_line(error))
+
+
+def _in_one_line(error: BaseException) -> str:
+    """Return what an error says, such as the words of a provider, fit for a log."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    text = _provider_words(error) or f"{type(error).__name__}: {error}"
+    text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return text if len(text) <= _LONGEST_WORDS else f"{text[:_LONGEST_WORDS]}…"
+
+
+def _provider_words(error: BaseException) -> str | None:
+    """Return the status and the message that a provider answered, None if there is no message."""
+    if not isinstance(error, openai.APIError):
+        return None
+    body = getattr(error, "body", None)
+    if isinstance(body, dict) and isinstance(body.get("error"), dict):
+        body = body["error"]
+    message = body.get("message") if isinstance(body, dict) else None
+    status = _status(error)
+    return f"HTTP {status}: {message}" if message and status else None
 
 
 def _message(error: BaseException) -> str:

@@ -141,6 +141,10 @@ class Heartbeat:
     async def _take_over(self, record: TurnRecord) -> None:
         attempt = record.attempt
         try:
+            if self._turns.was_refused(record.id):
+                await self._turn_store.withdraw(record.id, attempt)
+                self._turns.forget_refused(record.id)
+                return
             if not await self._turn_store.take_over(record.id, attempt, self._timing.stale):
                 return
             recover = self._recovery.end(record, attempt + 1, self._leftover(record))
@@ -153,10 +157,11 @@ class Heartbeat:
     def _leftover(self, record: TurnRecord) -> Leftover:
         """Return how a turn ended: here, if only its end could not be written down."""
         running = self._turns.find(record.id, record.user)
-        if running is None or running.status is None or running.problem is TAKEN_OVER.problem:
+        status = running.status if running is not None else None
+        if running is None or status is None or running.problem is TAKEN_OVER.problem:
             return Leftover()
         message = running.problem.message if running.problem else None
-        return Leftover(running.status, message, post_turn_called=True)
+        return Leftover(status, message, post_turn_called=True)
 
 
 def _groups(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

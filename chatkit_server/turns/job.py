@@ -67,8 +67,8 @@ class TurnJob:
     first_answer: FirstAnswer | None = None
     entries: list[TResponseInputItem] = field(default_factory=list)
     """What the model has produced so far, as it will see it again."""
-    client_gone: bool = False
-    """Whether the request was cancelled while the turn was written down."""
+    prepared_by: list[str] = field(default_factory=list)
+    """The plugins whose `pre_turn` was called."""
     running: RunningTurn = field(init=False)
 
     @property
@@ -87,6 +87,9 @@ class TurnJob:
             self.recorder.tools,
             self.recorder.superseded,
             self._saved(),
+            model_name(self.turn),
+            self.turn.seconds,
+            self.usage,
         )
 
     def _saved(self) -> list[str]:

@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import takewhile
 
-from agents import Usage
 from chatkit.store import NotFoundError, Store
 from chatkit.types import ThreadItem, ThreadMetadata, UserMessageItem
 
@@ -15,7 +14,7 @@ from ..agent.history import build_memory
 from ..events.partial import PartialAnswer
 from ..events.recorder import answers, shows_nothing
 from ..plugin.calls import Hooks
-from ..turn import Outcome, Status, StoreContext, Turn
+from ..turn import EndState, Outcome, StoreContext, Turn
 from .store import TurnRecord, TurnStore
 
 log = logging.getLogger(__name__)
@@ -34,7 +33,7 @@ class Leftover:
     `looked_back` says that its `post_turn` was called. By default its process is gone.
     """
 
-    status: Status = "interrupted"
+    status: EndState = "interrupted"
     message: str | None = INTERRUPTED
     post_turn_called: bool = False
 
@@ -61,7 +60,7 @@ class Recovery:
         turn, saved = None, []
         try:
             thread = await self._store.load_thread(record.thread_id, context)
-            turn = self._turn(record, thread, context)
+            turn = self._turn(record, partial, thread, context)
             saved = await self._save(turn, partial, leftover)
         except NotFoundError:
             log.info("turn %s: its conversation is not there", record.id)
@@ -77,7 +76,13 @@ class Recovery:
             outcome = _outcome(record, partial, saved, leftover)
             await self._hooks.each_alone("post_turn", turn=turn, outcome=outcome)
 
-    def _turn(self, record: TurnRecord, thread: ThreadMetadata, context: StoreContext) -> Turn:
+    def _turn(
+        self,
+        record: TurnRecord,
+        partial: PartialAnswer,
+        thread: ThreadMetadata,
+        context: StoreContext,
+    ) -> Turn:
         return Turn(
             id=record.id,
             thread=thread,
@@ -85,7 +90,7 @@ class Recovery:
             request_context=context,
             user=record.user,
             operation=record.operation,
-            model=record.model,
+            model=partial.model or record.model,
         )
 
     async def _save(
@@ -160,11 +165,11 @@ def _outcome(
 ) -> Outcome:
     return Outcome(
         status=leftover.status,
-        seconds=0.0,
+        seconds=partial.seconds,
         items=items,
         tools=list(partial.tools),
-        usage=Usage(),
-        model=record.model,
+        usage=partial.usage,
+        model=partial.model or record.model,
         error=leftover.message,
         allow_retry=True,
     )

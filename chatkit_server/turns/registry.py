@@ -40,6 +40,7 @@ class TurnRegistry:
         self._requests: dict[tuple[Owner, str], RunningTurn] = {}
         self._once: dict[tuple[Owner, str], tuple[asyncio.Lock, int]] = {}
         self._tasks: dict[asyncio.Task[None], RunningTurn] = {}
+        self._refused: set[str] = set()
         self._over: deque[RunningTurn] = deque()
         self._next_look: asyncio.TimerHandle | None = None
         self._ended_size = 0
@@ -150,9 +151,10 @@ class TurnRegistry:
             self._vacant.set()
 
     def start(self, running: RunningTurn, work: Coroutine[Any, Any, None]) -> None:
-        """Work at a turn whose thread was claimed; the thread is released when it ends."""
-        self._slots[running.thread_id].running = running
-        self._known[running.id] = running
+        """Work at a turn whose thread was claimed; the thread is released when it ends.
+
+        Before the turn is admitted it can be found by its request alone.
+        """
         for place in running.identity.places:
             self._requests[running.owner, place] = running
         task = running.run(work)
@@ -161,10 +163,33 @@ class TurnRegistry:
         if self._hurry:
             running.end(RESTARTED)
 
+    def admit(self, running: RunningTurn) -> None:
+        """Let a turn that was started be found: its preparation has succeeded."""
+        self._slots[running.thread_id].running = running
+        self._known[running.id] = running
+        running.prepared()
+
+    def note_refused(self, running: RunningTurn) -> None:
+        """Remember a refused turn whose record is still to be withdrawn."""
+        self._refused.add(running.id)
+
+    def was_refused(self, turn_id: str) -> bool:
+        """Whether a turn was refused and its record is still to be withdrawn."""
+        return turn_id in self._refused
+
+    def forget_refused(self, turn_id: str) -> None:
+        """Forget a refused turn whose record is gone."""
+        self._refused.discard(turn_id)
+
     def _ended(self, task: asyncio.Task[None]) -> None:
         running = self._tasks.pop(task)
         running.close()
         self.release(running.thread_id)
+        if running.id not in self._known:
+            # The same request may be sent again
+            self._forget_request(running)
+            running.prepared()
+            return
         self._ended_size += running.log.size
         self._over.append(running)
         self._forget_old()
@@ -190,6 +215,9 @@ class TurnRegistry:
     def _forget(self, running: RunningTurn) -> None:
         self._ended_size -= running.log.size
         self._known.pop(running.id, None)
+        self._forget_request(running)
+
+    def _forget_request(self, running: RunningTurn) -> None:
         for place in running.identity.places:
             if self._requests.get((running.owner, place)) is running:
                 del self._requests[running.owner, place]

@@ -13,7 +13,7 @@ from ..errors import ServerError, TurnFailed
 from ..events.log import EventLog
 from ..events.partial import PartialAnswer
 from ..settings.schema import TurnSettings
-from ..turn import Status, Turn
+from ..turn import EndState, Turn
 from .identity import RequestIdentity
 
 Owner = tuple[str, str]
@@ -26,7 +26,7 @@ class Ending:
     `lost` says that another process has taken the turn over: this one may not write any more.
     """
 
-    status: Status
+    status: EndState
     problem: ServerError
     lost: bool = False
 
@@ -62,12 +62,14 @@ class RunningTurn:
         self.attempt = turn.request_context.attempt
         self.log = log
         self.identity = identity
-        self.status: Status | None = None
+        self.status: EndState | None = None
         self.problem: ServerError | None = None
         self.ending: Ending | None = None
         self.ended_at = 0.0
         self.is_idle: Callable[[], bool] = _always
         self.partial: Callable[[], PartialAnswer] = PartialAnswer
+        self.refusal: Exception | None = None
+        self._prepared = asyncio.Event()
         self._settings = settings
         self._asked_at = time.monotonic() - turn.seconds
         self._task: asyncio.Task[None] | None = None
@@ -91,6 +93,23 @@ class RunningTurn:
     async def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         self._begun = True
         await work
+
+    def prepared(self) -> None:
+        """Note that the turn can run, or that it was refused."""
+        self._prepared.set()
+
+    async def until_prepared(self) -> None:
+        """Wait until the turn can run; raise why not, if it was refused.
+
+        A client that leaves meanwhile counts as one that followed the turn and left.
+        """
+        try:
+            await self._prepared.wait()
+        except asyncio.CancelledError:
+            self.start_grace()
+            raise
+        if self.refusal is not None:
+            raise self.refusal
 
     def end(self, ending: Ending) -> None:
         """End the turn; what was said so far is saved. The first reason counts."""
@@ -148,14 +167,14 @@ class RunningTurn:
 
     def _too_long(self) -> None:
         limit = self._settings.limits.turn
-        message = f"The answer took longer than {limit:g} seconds and was cut off."
+        message = f"The answer took longer than {limit:g} seconds and was stopped."
         self.end(Ending("failed", TurnFailed(message, allow_retry=True)))
 
     def _silent(self, heard: int) -> None:
         """Look whether an event came since the last look; while a tool runs, the model may wait."""
         limit = self._settings.limits.silence
         if len(self.log) == heard and self.is_idle():
-            message = f"The model said nothing for {limit:g} seconds."
+            message = f"The model sent nothing for {limit:g} seconds."
             self.end(Ending("failed", TurnFailed(message, allow_retry=True)))
         else:
             self._after(limit, "silence", lambda: self._silent(len(self.log)))

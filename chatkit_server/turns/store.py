@@ -18,10 +18,10 @@ HeartbeatReply = Literal["go on", "cancel", "lost"]
 class TurnRecord:
     """A turn as it is written down.
 
-    `attempt` counts the processes that worked at it, from 1. `request` is what a repetition of the
-    request is known by. `partial` is JSON of what was said and not saved as items yet; it is None
-    once the turn has ended. `error` is the message the user saw. A store may bring `user` back with
-    `id` and `tenant` alone.
+    `attempt` counts the processes that worked at it, from 1. `model` is the one asked for: hooks
+    may still choose another. `request` identifies a repeated request. `partial` is JSON of what was
+    said and not saved as items yet; it is None once the turn has ended. `error` is the message the
+    user saw. A store may bring `user` back with `id` and `tenant` alone.
     """
 
     id: str
@@ -73,6 +73,13 @@ class TurnStore(ABC):
 
         Return False, and write nothing, where the attempt is no longer the current one or the turn
         does not run.
+        """
+
+    @abstractmethod
+    async def withdraw(self, turn_id: str, attempt: int) -> None:
+        """Forget a running turn that was refused before anything of it was saved.
+
+        Do nothing where the attempt is no longer the current one or the turn does not run.
         """
 
     @abstractmethod
@@ -156,6 +163,12 @@ class MemoryTurnStore(TurnStore):
         row.ended = time.monotonic()
         del self._running[_place(row.record.thread_id, row.record.user)]
         return True
+
+    async def withdraw(self, turn_id: str, attempt: int) -> None:
+        row = self._current(turn_id, attempt)
+        if row is not None:
+            del self._rows[turn_id]
+            del self._running[_place(row.record.thread_id, row.record.user)]
 
     async def find(self, turn_id: str, user: User) -> TurnRecord | None:
         row = self._rows.get(turn_id)

@@ -52,6 +52,9 @@ WHERE {_AT_ATTEMPT}
 RETURNING id
 """
 
+# $2 is the attempt.
+WITHDRAW = f"DELETE FROM chatkit_turn WHERE {_AT_ATTEMPT}"
+
 # $1 is the tenant, $2 the user's id, $3 the id of the turn.
 FIND = f"SELECT {_COLUMNS} FROM chatkit_turn WHERE {OWNED} AND id = $3"
 CANCEL = f"""

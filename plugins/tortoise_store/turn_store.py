@@ -63,6 +63,9 @@ class TortoiseTurnStore(TurnStore):
         told = None if error is None else as_text(error)
         return bool(await self._database.rows(turn_sql.END, (turn_id, attempt, state, told)))
 
+    async def withdraw(self, turn_id: str, attempt: int) -> None:
+        await self._database.rows(turn_sql.WITHDRAW, (turn_id, attempt))
+
     async def find(self, turn_id: str, user: User) -> TurnRecord | None:
         return await self._one(turn_sql.FIND, user, turn_id)
 

@@ -1,0 +1,130 @@
+"""Claim a thread for a turn: in this process, and in the turn store for all others."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from ..errors import Conflict, Unavailable
+from ..settings.schema import TurnSettings
+from ..tasks import run_to_completion
+from ..turn import User
+from .identity import RequestIdentity
+from .job import TurnJob, TurnPlan, model_name
+from .registry import TurnRegistry
+from .running import RunningTurn
+from .store import TurnRecord, TurnStore
+
+BUSY = "An answer is still being written in this conversation."
+ENDED_WELL = ("completed", "failed", "cancelled")
+OTHER_PROCESS_TIMEOUT = 30.0
+"""Seconds to wait for another process to end its turn in the same thread."""
+OTHER_PROCESS_POLL = 0.2
+"""Seconds between two looks whether it has."""
+
+
+class Claims:
+    """Which request may start a turn, and when."""
+
+    def __init__(self, turns: TurnRegistry, turn_store: TurnStore, settings: TurnSettings) -> None:
+        self._turns = turns
+        self._turn_store = turn_store
+        self._settings = settings
+
+    async def repeated(
+        self, identity: RequestIdentity, user: User
+    ) -> tuple[RunningTurn, int] | None:
+        """Return the turn that an equal request started, and the last event the client has seen.
+
+        Raises `Conflict` for a turn of another process, or one that is not known any more: it is
+        not started again, and its events are not here.
+        """
+        known = self._turns.repeated(identity, user)
+        if known is not None:
+            return known
+        record: TurnRecord | None = None
+        if identity.last_event is not None:
+            record = await self._turn_store.find(identity.last_event[0], user)
+        if record is None and identity.request is not None:
+            record = await self._turn_store.asked(identity.request, user, self._settings.repeat)
+            if record is not None and identity.key is None and self._is_over(record):
+                # The same words once more: without a key, only a running turn is joined
+                record = None
+        if record is None and identity.last_event is None:
+            return None
+        raise Conflict(
+            "This message was sent before, and the connection to its answer was lost. Reload the "
+            "conversation to see what was saved."
+        )
+
+    def _is_over(self, record: TurnRecord) -> bool:
+        """Whether an equal body is no repetition any more; for turns of this process that is known
+        already."""
+        here = self._turns.find(record.id, record.user)
+        return record.state in ENDED_WELL or here is not None
+
+    async def claim(
+        self,
+        plan: TurnPlan,
+        make_job: Callable[[bool], Awaitable[TurnJob]],
+        identity: RequestIdentity,
+    ) -> tuple[TurnJob, bool]:
+        """Wait for the plan's thread; return the job that now owns it, and whether the client left.
+
+        `make_job(changed)` makes the job; `changed` says that another turn ran in the thread since
+        the plan was made. A claim that was written down is returned even if the client left
+        meanwhile: otherwise nobody would work at the turn, and the thread would stay locked until a
+        sweep. Raises what `TurnRegistry.claim` raises, and `Conflict` or `Unavailable` where
+        another process does not end its turn.
+        """
+        waited = await self._turns.claim(plan.thread.id, plan.user)
+        try:
+            job = await make_job(waited)
+            deadline = time.monotonic() + OTHER_PROCESS_TIMEOUT
+            while True:
+                other, client_left = await self._write_down(job, identity)
+                if other is None:
+                    return job, client_left
+                if client_left:
+                    raise asyncio.CancelledError
+                await self._wait_for_other_process(other, deadline)
+                job = await make_job(True)
+        except BaseException:
+            self._turns.release(plan.thread.id)
+            raise
+
+    async def _write_down(
+        self, job: TurnJob, identity: RequestIdentity
+    ) -> tuple[TurnRecord | None, bool]:
+        """Record that the turn runs; return the turn that another process has in its thread, if
+        any, and whether the client left meanwhile."""
+        turn = job.turn
+        record = TurnRecord(
+            turn.id,
+            turn.thread.id,
+            turn.user,
+            turn.operation,
+            model_name(turn),
+            identity.request,
+            partial=job.partial().dump(),
+        )
+        other: TurnRecord | None = None
+
+        async def begin() -> None:
+            nonlocal other
+            other = await self._turn_store.begin(record)
+
+        client_left = await run_to_completion(begin())
+        return other, client_left
+
+    async def _wait_for_other_process(self, other: TurnRecord, deadline: float) -> None:
+        """Wait until another process has ended its turn, or a sweep has in its place."""
+        if self._settings.when_busy == "reject":
+            raise Conflict(BUSY)
+        while await self._turn_store.running(other.thread_id, other.user) is not None:
+            if self._settings.when_busy == "interrupt":
+                await self._turn_store.cancel(other.id, other.user)
+            if time.monotonic() > deadline:
+                raise Unavailable(BUSY, retry_after=5)
+            await asyncio.sleep(OTHER_PROCESS_POLL)

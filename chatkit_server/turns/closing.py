@@ -1,0 +1,118 @@
+"""The end of a turn: save what is unfinished, tell the followers, call `post_turn`."""
+
+from __future__ import annotations
+
+import logging
+
+from chatkit.types import ThreadItemDoneEvent
+
+from ..agent.history import build_memory
+from ..errors import ServerError, TakenOver
+from ..plugin.calls import Hooks
+from ..turn import EndState, Outcome, Status
+from .failures import explain, log_failure
+from .job import TurnJob, model_name
+from .registry import TurnRegistry
+from .running import TAKEN_OVER, Ending
+from .store import TurnState, TurnStore
+
+log = logging.getLogger(__name__)
+
+
+class Closing:
+    """Ends turns, on every way out."""
+
+    def __init__(self, turns: TurnRegistry, turn_store: TurnStore, hooks: Hooks) -> None:
+        self._turns = turns
+        self._turn_store = turn_store
+        self._hooks = hooks
+
+    def failed(self, job: TurnJob, error: Exception) -> Ending:
+        """Return the ending of a turn that failed, and log why."""
+        problem = explain(error)
+        log_failure(job.turn.id, problem, error)
+        return Ending("failed", problem)
+
+    async def refuse(self, job: TurnJob, error: Exception) -> None:
+        """Take back a turn whose preparation failed: nothing was saved, and nothing is.
+
+        Every plugin whose `pre_turn` was called gets one `post_turn`.
+        """
+        turn, problem = job.turn, explain(error)
+        job.running.refusal = error
+        try:
+            await self._turn_store.withdraw(turn.id, turn.request_context.attempt)
+        except Exception as failure:
+            # Its record still says that it runs: a sweep will withdraw it
+            log.warning("turn %s: could not be withdrawn: %r", turn.id, failure)
+            self._turns.note_refused(job.running)
+        job.recorder.log.end()
+        await self._hooks.each_alone(
+            "post_turn",
+            only=job.prepared_by,
+            turn=turn,
+            outcome=_outcome(job, "refused", problem),
+        )
+
+    async def close(self, job: TurnJob, ending: Ending | None) -> None:
+        """Save what is unfinished, tell the followers how the turn ended, and call `post_turn`."""
+        ending = await self._save_unfinished(job, ending)
+        problem = ending.problem if ending else None
+        status: EndState = ending.status if ending else "completed"
+        job.running.status, job.running.problem = status, problem
+        outcome = _outcome(job, status, problem)
+        job.recorder.end(outcome)
+        if ending is None or not ending.lost:
+            await self._hooks.each_alone("post_turn", turn=job.turn, outcome=outcome)
+
+    async def _save_unfinished(self, job: TurnJob, ending: Ending | None) -> Ending | None:
+        """Save what is unfinished and record the end; return how the turn ended after all."""
+        if ending is not None and ending.lost:
+            return ending
+        turn = job.turn
+        try:
+            await job.recorder.close()
+            await self._save_memory(job, ending.problem if ending else None)
+        except TakenOver:
+            return TAKEN_OVER
+        except Exception as error:
+            ending = self.failed(job, error)
+        try:
+            state: TurnState = ending.status if ending else "completed"
+            error_message = ending.problem.message if ending else None
+            attempt = turn.request_context.attempt
+            if not await self._turn_store.end(turn.id, attempt, state, error_message):
+                return TAKEN_OVER
+        except Exception as error:
+            # Its record still says that it runs: a sweep will end it
+            log.warning("turn %s: its end could not be recorded: %r", turn.id, error)
+        return ending
+
+    async def _save_memory(self, job: TurnJob, problem: ServerError | None) -> None:
+        """Save what only the model must see again, and a note if the answer has no end."""
+        said_something = bool(job.entries or job.translator.messages or job.recorder.tools)
+        memory = build_memory(
+            job.turn.id,
+            model_name(job.turn),
+            job.entries,
+            job.translator.messages,
+            job.recorder.tools,
+            cut_off=problem.message if problem and said_something else None,
+        )
+        if memory is not None:
+            item = memory.as_item(job.turn.thread.id)
+            await job.recorder.emit(ThreadItemDoneEvent.model_construct(item=item))
+
+
+def _outcome(job: TurnJob, status: Status, problem: ServerError | None) -> Outcome:
+    return Outcome(
+        status=status,
+        seconds=job.turn.seconds,
+        items=job.recorder.saved,
+        tools=job.recorder.tools,
+        usage=job.usage,
+        model=model_name(job.turn),
+        error=problem.message if problem else None,
+        allow_retry=problem.allow_retry if problem else False,
+        first_token=job.recorder.first_token,
+    )

@@ -1,0 +1,112 @@
+"""What is told of turns that did not end well: tokens, time, and one line in the log."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from chatkit_server import hookimpl
+from chatkit_server.web.keys import ENGINE
+from tests.conftest import MakeChat, served_by
+from tests.databases import DATABASES, new_url
+from tests.model_server import Call, Gate, ModelServer
+from tests.test_heartbeat import Replica, Start, begin, grow_old, replica, request
+from tests.test_turns import Tools, Watch, weather
+
+
+@pytest.fixture(params=DATABASES)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return new_url(request.param, tmp_path)
+
+
+@pytest.fixture
+async def start(url: str, model_server: ModelServer) -> AsyncIterator[Start]:
+    """Return a factory of servers on one database: `await start(plugin, ...)`."""
+    async with AsyncExitStack() as stack:
+
+        async def begin(*plugins: object) -> Replica:
+            return await stack.enter_async_context(replica(url, model_server, plugins=plugins))
+
+        yield begin
+
+
+async def test_a_cancelled_turn_reports_the_tokens_counted_so_far(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    watch, gate = Watch(), Gate()
+    chat = await make_chat(Tools(weather), watch, **served_by(model_server))
+    model_server.reply(Call("weather", {"city": "Rome"}))
+    model_server.reply("It is ", gate, "sunny.")
+    begun = await begin(chat, request("Rome?"), "It is ")
+    response = await chat.client.post(f"/api/chat/turns/{begun.turn_id}/cancel")
+    assert (await response.json())["state"] == "cancelled"
+    await watch.ended.wait()
+    [outcome] = watch.outcomes
+    assert outcome.status == "cancelled"
+    assert outcome.usage.input_tokens > 0
+    assert outcome.usage.output_tokens > 0
+    assert outcome.seconds > 0
+
+
+async def test_an_interrupted_turn_reports_its_tokens_and_its_time(
+    start: Start, model_server: ModelServer
+) -> None:
+    dead, alive = await start(Tools(weather)), await start()
+    model_server.reply(Call("weather", {"city": "Rome"}))
+    model_server.reply("It is ", Gate(), "sunny.")
+    begun = await begin(dead.chat, request("Rome?"), "It is ")
+    await dead.beat()
+    running = dead.app[ENGINE].turns.active[0]
+    expected = running.partial()
+    await grow_old()
+    await alive.sweep()
+    [(turn, outcome)] = alive.watch.ended
+    assert (turn.id, outcome.status) == (begun.turn_id, "interrupted")
+    assert outcome.usage.requests == expected.usage.requests == 1
+    assert outcome.usage.input_tokens == expected.usage.input_tokens > 0
+    assert outcome.usage.output_tokens == expected.usage.output_tokens > 0
+    assert 0 < outcome.seconds <= expected.seconds
+    assert outcome.model == "test/model"
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 422, 429])
+async def test_a_providers_refusal_is_one_line_with_its_words(
+    make_chat: MakeChat,
+    model_server: ModelServer,
+    caplog: pytest.LogCaptureFixture,
+    status: int,
+) -> None:
+    chat = await make_chat(**served_by(model_server))
+    for _ in range(3):
+        model_server.fail(status, "tool `x` has\n no \x1b[31mschema")
+    with caplog.at_level(logging.INFO):
+        streamed = await chat.say("hello")
+    assert streamed.error is not None
+    turn_id = streamed.response.headers["X-Turn-Id"]
+    records = [r for r in caplog.records if "failed" in r.getMessage()]
+    assert len(records) == 1
+    message = records[0].getMessage()
+    assert message.startswith(f"turn {turn_id} failed: ")
+    assert "tool `x` has no" in message
+    assert "\n" not in message
+    assert "\x1b" not in message
+    assert records[0].exc_info is None
+
+
+async def test_an_unforeseen_error_has_its_traceback(
+    make_chat: MakeChat, model_server: ModelServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Odd:
+        @hookimpl
+        async def persist(self, item: object) -> None:
+            if getattr(item, "type", "") == "assistant_message":
+                raise ZeroDivisionError("odd")
+
+    chat = await make_chat(Odd(), **served_by(model_server))
+    model_server.reply("Hello.")
+    assert (await chat.say("hello")).error is not None
+    assert "ZeroDivisionError: odd" in caplog.text
