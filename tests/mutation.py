@@ -43,24 +43,52 @@ UNTOUCHED = [
 
 @dataclass(frozen=True)
 class Folder:
-    """What is mutated, and the test files that should notice."""
+    """What is mutated, and the test files that should notice, without `tests/` and `test_`."""
 
     mutate: Sequence[str]
     tests: Sequence[str]
+
+    @property
+    def files(self) -> Iterator[str]:
+        for name in self.tests:
+            folder, _, test = name.rpartition("/")
+            path = Path("tests", folder, f"test_{test}.py")
+            if (ROOT / path).exists():
+                yield str(path)
 
 
 FOLDERS = {
     "events": Folder(
         ["chatkit_server/events/*"],
+        ["events", "wire", "recorder", "partial", "closing", "turns", "plain", "operations"],
+    ),
+    "turns": Folder(
+        ["chatkit_server/turns/*"],
         [
-            "tests/test_events.py",
-            "tests/test_wire.py",
-            "tests/test_recorder.py",
-            "tests/test_partial.py",
-            "tests/test_turns.py",
-            "tests/test_plain.py",
-            "tests/test_operations.py",
-            "tests/test_heartbeat.py",
+            *("registry", "turn_store", "failures", "heartbeat", "turns", "resume", "refusals"),
+            *("preparing", "outcomes", "operations", "plain", "hook_limits"),
+        ],
+    ),
+    "agent": Folder(
+        ["chatkit_server/agent/*"],
+        [
+            *("history", "stream", "timeouts", "tools", "turns", "first_answer", "mcp"),
+            *("operations", "plugins/compatible_models", "plugins/fast_path"),
+        ],
+    ),
+    "web": Folder(
+        ["chatkit_server/web/*"],
+        [
+            *("body", "sse", "chat", "operations", "plain", "refusals", "resume", "pages"),
+            *("boot_hooks", "settings", "turns"),
+        ],
+    ),
+    "tortoise_store": Folder(
+        ["chatkit_plugins/tortoise_store/*"],
+        [
+            *("plugins/tortoise_store", "plugins/tortoise_store_sqlite", "turn_store"),
+            *("plugins/tortoise_store_start", "plugins/tortoise_store_url"),
+            "plugins/tortoise_turns",
         ],
     ),
 }
@@ -136,7 +164,7 @@ def stage(folder: Folder, place: Path) -> None:
             "-k",
             f"not ({SLOW})",
         ],
-        "pytest_add_cli_args_test_selection": [t for t in folder.tests if (ROOT / t).exists()],
+        "pytest_add_cli_args_test_selection": list(folder.files),
         "timeout_multiplier": 4.0,
         "timeout_constant": 15.0,
         "use_git_change_detection": False,

@@ -339,7 +339,7 @@ async def test_room_that_is_just_filled_is_kept() -> None:
 
 
 async def test_a_newer_turn_of_the_same_request_is_kept() -> None:
-    registry = TurnRegistry(settings_of(keep_size="0B"))
+    registry = TurnRegistry(settings_of(keep_size="1B"))
     identity = RequestIdentity(body="body:1", content="c")
     old = await begin(registry, make_running("turn_1", "thr_1", identity=identity))
     new = make_running("turn_2", "thr_2", identity=identity)
