@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
 import pytest
 from chatkit.store import NotFoundError
 from chatkit.types import (
@@ -31,75 +29,15 @@ from chatkit.types import (
 )
 from chatkit.widgets import Card, Text
 
-from chatkit_server import Turn, User, hookimpl
 from chatkit_server.errors import TurnFailed
-from chatkit_server.events.log import MemoryEventLog
-from chatkit_server.events.recorder import Recorder, answers, as_thread, shows_nothing
-from chatkit_server.events.wire import ChatKitWire
-from chatkit_server.plugin.calls import Hooks
+from chatkit_server.events.recorder import answers, as_thread, shows_nothing
 from chatkit_server.storage import StoreContext
-from tests.memory_store import MemoryStore
-
-ANN = User("ann", "acme")
-CONTEXT = StoreContext(ANN, "turn_1", 1)
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-class Persisted:
-    """Notes what `persist` is told, and what the store has at that moment."""
-
-    def __init__(self, store: MemoryStore) -> None:
-        self.store = store
-        self.items: list[str] = []
-
-    @hookimpl
-    async def persist(self, turn: Turn, item: ThreadItem) -> None:
-        assert turn.id == "turn_1"
-        assert item.id in self.store.items["thr_1"]
-        self.items.append(item.id)
-
-
-@dataclass
-class Case:
-    """A recorder in a thread, with what it writes to."""
-
-    recorder: Recorder
-    turn: Turn
-    store: MemoryStore
-    log: MemoryEventLog
-    persisted: Persisted
-    read: int = field(default=0)
-
-    @property
-    def stored(self) -> list[str]:
-        return list(self.store.items["thr_1"])
-
-    async def told(self) -> list[dict[str, Any]]:
-        """Return the events since the last time."""
-        frames = [frame.split(b"data: ", 1)[1] for frame in self.log._frames[self.read :]]
-        self.read = len(self.log)
-        return [orjson.loads(frame) for frame in frames]
+from tests.recording import CONTEXT, NOW, Recording, make_recording
 
 
 @pytest.fixture
-async def case() -> Case:
-    store = MemoryStore()
-    thread = ThreadMetadata(id="thr_1", created_at=NOW)
-    await store.save_thread(thread, CONTEXT)
-    turn = Turn(
-        id="turn_1",
-        thread=thread,
-        store=store,
-        request_context=CONTEXT,
-        user=ANN,
-        operation="plain",
-        model="test/model",
-    )
-    persisted = Persisted(store)
-    log = MemoryEventLog("turn_1")
-    hooks = Hooks.of([("persisted", persisted)])
-    recorder = Recorder(turn, store, hooks, log, ChatKitWire(), room=20)
-    return Case(recorder, turn, store, log, persisted)
+async def case() -> Recording:
+    return await make_recording(room=20)
 
 
 def base(item_id: str) -> dict[str, Any]:
@@ -125,7 +63,7 @@ def widget(item_id: str) -> WidgetItem:
     return WidgetItem(widget=Card(children=[Text(value="")]), **base(item_id))
 
 
-async def begin(case: Case, *items: ThreadItem) -> None:
+async def begin(case: Recording, *items: ThreadItem) -> None:
     for item in items:
         await case.recorder.emit(ThreadItemAddedEvent(item=item))
 
@@ -146,37 +84,39 @@ EMPTY = [
 
 @pytest.mark.parametrize("item", SHOWN)
 async def test_what_shows_something_is_saved_when_a_turn_is_cut_off(
-    case: Case, item: ThreadItem
+    case: Recording, item: ThreadItem
 ) -> None:
     assert not shows_nothing(item)
     await begin(case, item)
-    await case.told()
+    case.told()
     assert await case.recorder.close() == [item]
     assert case.stored == case.persisted.items == [item.id]
-    [event] = await case.told()
+    [event] = case.told()
     assert (event["type"], event["item"]["id"]) == ("thread.item.done", item.id)
     assert case.recorder.open == {}
 
 
 @pytest.mark.parametrize("item", EMPTY)
-async def test_what_shows_nothing_is_taken_off_the_screen(case: Case, item: ThreadItem) -> None:
+async def test_what_shows_nothing_is_taken_off_the_screen(
+    case: Recording, item: ThreadItem
+) -> None:
     assert shows_nothing(item)
     await begin(case, item)
-    await case.told()
+    case.told()
     assert await case.recorder.close() == []
     assert case.stored == []
-    assert await case.told() == [{"type": "thread.item.removed", "item_id": item.id}]
+    assert case.told() == [{"type": "thread.item.removed", "item_id": item.id}]
     assert case.recorder.open == {}
 
 
-async def test_each_of_several_open_items_is_closed(case: Case) -> None:
+async def test_each_of_several_open_items_is_closed(case: Recording) -> None:
     await begin(case, message("m"), widget("c"), workflow("w"), message("n", "text"))
     closed = await case.recorder.close()
     assert [item.id for item in closed] == case.stored == ["c", "n"]
     assert [item.id for item in case.recorder.saved] == ["c", "n"]
 
 
-async def test_pieces_of_text_belong_to_their_message_and_part(case: Case) -> None:
+async def test_pieces_of_text_belong_to_their_message_and_part(case: Recording) -> None:
     await begin(case, message("one"), message("two"))
     for item_id, index, text in (
         ("one", 0, "a"),
@@ -196,7 +136,7 @@ async def test_pieces_of_text_belong_to_their_message_and_part(case: Case) -> No
     assert [content.text for content in one.content] == ["ace", "", "d"]
 
 
-async def test_a_part_that_begins_has_the_text_it_was_given(case: Case) -> None:
+async def test_a_part_that_begins_has_the_text_it_was_given(case: Recording) -> None:
     await begin(case, message("one"))
     case.recorder.delta("one", 0, "before")
     part = AssistantMessageContentPartAdded(
@@ -210,19 +150,19 @@ async def test_a_part_that_begins_has_the_text_it_was_given(case: Case) -> None:
     assert part.content.text == "anew", "what was told stays as it was"
 
 
-async def test_an_answer_may_have_as_many_characters_as_there_is_room(case: Case) -> None:
+async def test_an_answer_may_have_as_many_characters_as_there_is_room(case: Recording) -> None:
     await begin(case, message("m"))
     case.recorder.delta("m", 0, "x" * 12)
     case.recorder.delta("m", 0, "y" * 8)
     with pytest.raises(TurnFailed) as raised:
         case.recorder.delta("m", 0, "z")
-    assert raised.value.message == "The answer is longer than allowed here and was cut off."
+    assert raised.value.message == "The answer is longer than allowed and was cut off."
     [item] = case.recorder.unfinished()
     assert isinstance(item, AssistantMessageItem)
     assert item.content[0].text == "x" * 12 + "y" * 8
 
 
-async def test_the_first_token_is_timed_once(case: Case) -> None:
+async def test_the_first_token_is_timed_once(case: Recording) -> None:
     assert case.recorder.first_token is None
     case.recorder.delta("m", 0, "a")
     first = case.recorder.first_token
@@ -232,7 +172,7 @@ async def test_the_first_token_is_timed_once(case: Case) -> None:
     assert case.recorder.first_token == first
 
 
-async def test_a_kept_item_replaces_the_stored_one_and_is_not_told(case: Case) -> None:
+async def test_a_kept_item_replaces_the_stored_one_and_is_not_told(case: Recording) -> None:
     replaced: list[str] = []
     save = case.store.save_item
 
@@ -243,7 +183,7 @@ async def test_a_kept_item_replaces_the_stored_one_and_is_not_told(case: Case) -
     case.store.save_item = save_item  # type: ignore[method-assign]
     await case.recorder.keep(widget("c"))
     assert replaced == case.stored == case.persisted.items == ["c"]
-    assert await case.told() == []
+    assert case.told() == []
     await case.recorder.emit(ThreadItemReplacedEvent(item=widget("d")))
     assert replaced == ["c", "d"]
     await case.recorder.emit(ThreadItemDoneEvent(item=widget("e")))
@@ -251,7 +191,7 @@ async def test_a_kept_item_replaces_the_stored_one_and_is_not_told(case: Case) -
     assert case.stored == ["c", "d", "e"]
 
 
-async def test_the_old_answer_goes_when_something_of_the_new_one_is_saved(case: Case) -> None:
+async def test_the_old_answer_goes_when_something_of_the_new_one_is_saved(case: Recording) -> None:
     old = [message("old_1", "a"), message("old_2", "b")]
     for item in old:
         await case.store.add_thread_item("thr_1", item, CONTEXT)
@@ -266,7 +206,7 @@ async def test_the_old_answer_goes_when_something_of_the_new_one_is_saved(case: 
     assert case.recorder.superseded == []
 
 
-async def test_an_old_item_that_is_gone_already_keeps_no_other(case: Case) -> None:
+async def test_an_old_item_that_is_gone_already_keeps_no_other(case: Recording) -> None:
     delete = case.store.delete_thread_item
 
     async def missing(thread_id: str, item_id: str, context: StoreContext) -> None:
@@ -281,7 +221,7 @@ async def test_an_old_item_that_is_gone_already_keeps_no_other(case: Case) -> No
     assert case.stored == ["new"]
 
 
-async def test_an_item_is_saved_whole_before_its_turn_is_cancelled(case: Case) -> None:
+async def test_an_item_is_saved_whole_before_its_turn_is_cancelled(case: Recording) -> None:
     begun, go_on = asyncio.Event(), asyncio.Event()
     add = case.store.add_thread_item
 
@@ -298,24 +238,24 @@ async def test_an_item_is_saved_whole_before_its_turn_is_cancelled(case: Case) -
     with pytest.raises(asyncio.CancelledError):
         await saving
     assert case.stored == case.persisted.items == ["m"]
-    [event] = await case.told()
+    [event] = case.told()
     assert event["type"] == "thread.item.done"
 
 
-async def test_a_changed_thread_is_saved_and_told_with_the_next_event(case: Case) -> None:
+async def test_a_changed_thread_is_saved_and_told_with_the_next_event(case: Recording) -> None:
     await begin(case, message("m"))
-    assert [event["type"] for event in await case.told()] == ["thread.item.added"]
+    assert [event["type"] for event in case.told()] == ["thread.item.added"]
     case.turn.thread.title = "Greetings"
     case.turn.thread.metadata["secret"] = {"deep": [1]}
     await begin(case, message("n"))
-    added, updated = await case.told()
+    added, updated = case.told()
     assert (added["type"], updated["type"]) == ("thread.item.added", "thread.updated")
     assert updated["thread"]["title"] == "Greetings"
     assert "secret" not in str(updated)
     stored = await case.store.load_thread("thr_1", CONTEXT)
     assert (stored.title, stored.metadata) == ("Greetings", {"secret": {"deep": [1]}})
     await begin(case, message("o"))
-    assert len(await case.told()) == 1, "it is told once"
+    assert len(case.told()) == 1, "it is told once"
     case.turn.thread.metadata["secret"]["deep"].append(2)
     await begin(case, message("p"))
     assert (await case.store.load_thread("thr_1", CONTEXT)).metadata == {"secret": {"deep": [1, 2]}}
@@ -339,7 +279,7 @@ def test_a_thread_is_shown_with_all_but_its_metadata() -> None:
     assert shown.created_at.tzinfo is not None
 
 
-async def test_an_item_without_a_time_zone_gets_one(case: Case) -> None:
+async def test_an_item_without_a_time_zone_gets_one(case: Recording) -> None:
     naive = datetime(2026, 3, 1, 12)
     item = message("m", "text").model_copy(update={"created_at": naive})
     await begin(case, item)
@@ -347,12 +287,12 @@ async def test_an_item_without_a_time_zone_gets_one(case: Case) -> None:
     for event in (ThreadItemDoneEvent(item=item), ThreadItemReplacedEvent(item=item)):
         await case.recorder.emit(event)
         assert case.store.items["thr_1"]["m"].created_at == naive.astimezone(UTC)
-    for told in await case.told():
+    for told in case.told():
         assert datetime.fromisoformat(told["item"]["created_at"]) == naive.astimezone(UTC)
     assert item.created_at is naive
 
 
-async def test_an_open_item_is_not_changed_by_who_began_it(case: Case) -> None:
+async def test_an_open_item_is_not_changed_by_who_began_it(case: Recording) -> None:
     item = workflow("w")
     await begin(case, item)
     item.workflow.tasks.append(ThoughtTask(content="later"))
