@@ -1,1 +1,1 @@
-"""The speed of this server beside others: `python -m benchmarks`."""
+"""Compare this server's speed with others: `python -m benchmarks`."""

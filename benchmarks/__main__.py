@@ -33,7 +33,7 @@ def main() -> int:
     if unknown:
         print(f"no such part: {', '.join(unknown)}. There are: {', '.join(PARTS)}", file=sys.stderr)
         return 2
-    # so that what was started is ended on the way out
+    # So that child processes are stopped on the way out
     signal.signal(signal.SIGTERM, _terminated)
     try:
         _run(options)
@@ -54,24 +54,24 @@ def _terminated(*_: object) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description="The speed of this server beside others. Without a part, all are run.",
+        description="Compare this server's speed with others. Without a PART, runs all of them.",
         epilog="parts: "
         + "; ".join(f"{name}: {part.work.__doc__}" for name, part in PARTS.items()),
     )
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--server", nargs="+", choices=KINDS, metavar="NAME", help=", ".join(KINDS))
-    parser.add_argument("--quick", action="store_true", help="less of everything: one round")
-    parser.add_argument("--rounds", type=int, help="how often each server has its turn")
+    parser.add_argument("--quick", action="store_true", help="one round, less of everything")
+    parser.add_argument("--rounds", type=int, help="how many times to measure each server")
     parser.add_argument(
         "--profile",
         action="store_true",
-        help="instead of measuring, tell where the time of a token and of a turn goes",
+        help="show where the time of a token and of a turn goes, instead of measuring",
     )
     parser.add_argument(
         "--write",
         type=Path,
         metavar="FILE",
-        help="write the page here; a whole run writes docs/performance.md",
+        help="write the page to FILE; a full run writes docs/performance.md",
     )
     return parser
 

@@ -1,4 +1,4 @@
-"""One chat of the load: a connection that asks, and reads the stream that answers.
+"""One chat of the load: a connection that sends requests and reads streams.
 
 It looks at the bytes as little as it can while they come, and at all of them when the stream has
 ended.
@@ -21,7 +21,7 @@ _DATA = re.compile(rb"^data: (.*)$", re.MULTILINE)
 
 
 class Wrong(Exception):
-    """A stream is not what was asked for."""
+    """A stream differs from what was requested."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class ChatConnection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def connection_lost(self, _: Exception | None) -> None:
-        """Fail whoever waits."""
+        """Fail all waiters."""
         self._fail("the connection was closed")
 
     def data_received(self, data: bytes) -> None:
@@ -91,7 +91,7 @@ class ChatConnection(asyncio.Protocol):
         await self._begun
 
     async def whole(self, answer: Answer, *, items: bool) -> Heard:
-        """Wait for the end, and check that the stream is what was asked for.
+        """Wait for the end, and check the stream.
 
         With `items` the whole message must be there too, as a finished item, and a thread.
         Raises `Wrong`.
@@ -105,13 +105,13 @@ class ChatConnection(asyncio.Protocol):
         return Heard(self._first, seconds, thread_id)
 
     def close(self) -> None:
-        """Close the connection, whatever is under way."""
+        """Close the connection at once."""
         self._begun = self._ended = None
         self._transport.abort()
 
 
 def check(response: bytes, answer: Answer, *, items: bool) -> str:
-    """Check a whole HTTP response, and return the id of its thread, "" if it tells none."""
+    """Check a whole HTTP response, and return its thread's id, "" if it has none."""
     events = [orjson.loads(line) for line in _DATA.findall(_body(response))]
     told = "".join(e["update"].get("delta", "") for e in events if "update" in e)
     if told != answer.text:

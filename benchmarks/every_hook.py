@@ -1,4 +1,4 @@
-"""A plugin that implements every hook and does next to nothing in each: hooks in use have a cost.
+"""A plugin that implements every hook and does almost nothing: calling hooks costs time.
 
 Named `benchmarks.every_hook` in a settings file.
 """

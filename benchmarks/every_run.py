@@ -1,4 +1,4 @@
-"""A plugin whose agent only the Agents SDK can run, so that each turn is one of its runs.
+"""A plugin whose agent needs a run of the Agents SDK in every turn.
 
 So it is with turns that call tools. Named `benchmarks.every_run` in a settings file.
 """
@@ -13,7 +13,7 @@ from chatkit_server import Turn, hookimpl
 
 
 class Run(Agent[Turn]):
-    """An agent that no other code may ask."""
+    """An agent that only the Agents SDK can run."""
 
 
 _AGENT = Run(

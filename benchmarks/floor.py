@@ -1,4 +1,4 @@
-"""The floor: the least that a server of tokens does.
+"""The floor: the least that a server of tokens can do.
 
 It reads the model's lines, parses each, and writes one ChatKit event for each token. It has no
 agent, no store, no users and no errors.

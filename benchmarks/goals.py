@@ -1,4 +1,4 @@
-"""What this server is to reach, and whether it does."""
+"""The goals for this server's speed, and whether it reaches them."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from .results import (
 )
 
 NOISE = 1.03
-"""How much memory may grow and count as not growing."""
+"""Memory that grows by up to this factor counts as not growing."""
 
 
 @dataclass(frozen=True)
 class Goal:
-    """A goal: `most` is the limit, `figure` what was measured, in the same unit.
+    """A goal: `most` is the limit, `figure` the measured value, in the same unit.
 
-    `why` says where the figure comes from, for the case that it is too much.
+    `why` explains the figure, in case it is over the limit.
     """
 
     words: str
@@ -54,28 +54,28 @@ def goals(results: Results) -> list[Goal]:
     ]
 
 
-_TURN = "a turn's own cost is part of each of its tokens"
+_TURN = "the cost of the turn itself is divided among its tokens"
 _WHY = {
-    "CPU per token, tokens one by one: by the floor's": (
-        f"{_TURN}, and the floor has no turns. Without it: the line above."
+    "CPU per token, one by one, relative to the floor": (
+        f"{_TURN}, and the floor has no turns. The line above leaves it out."
     ),
-    "CPU per token, tokens at once: by the floor's": (
-        f"{_TURN}, and the floor has no turns. Without it: the line above."
+    "CPU per token, at once, relative to the floor": (
+        f"{_TURN}, and the floor has no turns. The line above leaves it out."
     ),
-    "CPU per token, tokens one by one: by the official SDK's": (
-        f"reading and writing sockets for each token costs what it costs the floor; {_TURN}."
+    "CPU per token, one by one, relative to the official SDK": (
+        f"reading and writing sockets costs the same for every server; {_TURN}."
     ),
-    "CPU per token, tokens at once: by the official SDK's": (
-        f"{_TURN}; below is what it consists of."
+    "CPU per token, at once, relative to the official SDK": (
+        f"{_TURN}; the profile below shows where it goes."
     ),
-    "First token after the floor's, p50 of 50 chats at once": (
-        "50 turns begin at the same moment and get on together, so that the first tokens come when "
-        "nearly all of them have done what is before it: half of what a turn of one token costs."
+    "First token later than the floor's, p50 of 50 chats": (
+        "50 turns begin at the same moment and share one core. The first tokens come when nearly "
+        "all turns have done the work before it: about half the cost of a one-token turn."
     ),
     "Memory of an open, idle stream": (
-        "two connections with their buffers, the tasks that follow them, and the turn itself."
+        "two connections with their buffers, the tasks that serve them, and the turn itself."
     ),
-    "Listening": ("importing the Agents SDK, with all that it imports, is two thirds of it."),
+    "Start, until it listens": "two thirds of it is importing the Agents SDK and what it needs.",
 }
 
 
@@ -91,27 +91,27 @@ def _tokens(results: Results) -> Found:
         further = ratio(
             results.per_further_token("ours", figure), results.per_further_token("floor", figure)
         )
-        yield f"CPU per further token, tokens {when}: by the floor's", further, most, "times"
+        yield f"CPU per extra token, {when}, relative to the floor", further, most, "times"
         ours = results.per_token("ours", figure)
         floor = ratio(ours, results.per_token("floor", figure))
-        yield f"CPU per token, tokens {when}: by the floor's", floor, most, "times"
+        yield f"CPU per token, {when}, relative to the floor", floor, most, "times"
         official = ratio(ours, results.per_token("official", figure))
-        yield f"CPU per token, tokens {when}: by the official SDK's", official, 1 / 6, "times"
+        yield f"CPU per token, {when}, relative to the official SDK", official, 1 / 6, "times"
     for figure, when in ((PACED, "one by one"), (ONCE, "at once")):
         litellm = ratio(
             results.per_token("ours-litellm", figure), results.per_token("official-litellm", figure)
         )
-        words = f"CPU per token through LiteLLM, tokens {when}: by the official SDK's"
+        words = f"CPU per token through LiteLLM, {when}, relative to the official SDK"
         yield words, litellm, 0.5, "times"
 
 
 def _turns(results: Results) -> Found:
     one = results.median("ours", ONE)
-    yield "CPU of a turn of one token", _times(one, 1e3), 6.0, "ms"
+    yield "CPU of a one-token turn", _times(one, 1e3), 6.0, "ms"
     official = ratio(one, results.median("official", ONE))
-    yield "CPU of a turn of one token: by the official SDK's", official, 0.5, "times"
+    yield "CPU of a one-token turn, relative to the official SDK", official, 0.5, "times"
     long = ratio(results.median("ours", LONG), results.median("ours", SHORT))
-    yield "CPU of a turn on a long thread: by one on a short thread", long, 1.2, "times"
+    yield "CPU of a turn on a long thread, relative to a short one", long, 1.2, "times"
 
 
 def _waiting(results: Results) -> Found:
@@ -119,11 +119,11 @@ def _waiting(results: Results) -> Found:
         ours = results.percentile("ours", FIRST, percent)
         floor = results.percentile("floor", FIRST, percent)
         later = None if ours is None or floor is None else (ours - floor) * 1e3
-        yield f"First token after the floor's, p{percent} of 50 chats at once", later, most, "ms"
+        yield f"First token later than the floor's, p{percent} of 50 chats", later, most, "ms"
     pace = results.median("ours", PACE)
-    yield "A turn's time by the model's own, many chats at 20 tokens/s", pace, 1.05, "times"
+    yield "Turn time relative to the model's, many chats at 20 tokens/s", pace, 1.05, "times"
     yield "`chatkit-server --help`", results.median("ours", HELP), 0.3, "s"
-    yield "Listening", results.median("ours", LISTEN), 2.0, "s"
+    yield "Start, until it listens", results.median("ours", LISTEN), 2.0, "s"
 
 
 def _memory(results: Results) -> Found:
@@ -132,7 +132,7 @@ def _memory(results: Results) -> Found:
     if resident:
         first, last = resident[0], resident[-1]
         yield "Memory after the first turns", first / 1e6, 160.0, "MB"
-        yield "Memory after all turns: by that after the first ones", last / first, NOISE, "times"
+        yield "Memory after all turns, relative to the first ones", last / first, NOISE, "times"
 
 
 def _times(figure: float | None, factor: float) -> float | None:

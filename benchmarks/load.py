@@ -1,4 +1,4 @@
-"""The load: many chats at once, from a process of its own, each checked to its last byte.
+"""The load: many concurrent chats from a separate process, each checked to its last byte.
 
 `python -m benchmarks.load JSON` drives a server with a `Load` and prints a `Driven` as JSON.
 """
@@ -24,7 +24,7 @@ _OPENED_AT_ONCE = 50
 
 @dataclass(frozen=True)
 class Load:
-    """What is asked of a server: `chats` at once, each `turns` times.
+    """A load: `chats` at once, each with this many `turns`.
 
     They begin within `spread` seconds, evenly. A thread has `thread_turns` turns, unless `threads`
     names those to go on with, one for each turn. With `hold` the streams are opened and left open.
@@ -47,7 +47,7 @@ class Load:
 
     @property
     def answer(self) -> Answer:
-        """What each turn asks for."""
+        """The request of each turn."""
         return Answer(self.tokens, self.interval)
 
     def drive(self) -> Driven:
@@ -58,7 +58,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Driven:
-    """What came of it: processor seconds and resident bytes of the server, seconds of each turn.
+    """The result: CPU seconds and resident bytes of the server, seconds of each turn.
 
     `resident` is measured before the load and after it; with `hold`, while one stream is open and
     while all are.
@@ -72,12 +72,12 @@ class Driven:
 
     @property
     def cpu_per_turn(self) -> float:
-        """Processor seconds of a turn."""
+        """CPU seconds of a turn."""
         return self.cpu / len(self.turns)
 
 
 async def drive(load: Load) -> Driven:
-    """Drive a server; raises `Wrong` as soon as a stream is not what was asked for."""
+    """Drive a server; raises `Wrong` as soon as a stream is wrong."""
     connections = [await _connected(load) for _ in range(load.chats)]
     try:
         return await (_held(load, connections) if load.hold else _turns(load, connections))

@@ -1,4 +1,4 @@
-"""What the kernel knows of a process: its processor time and its memory. Linux only."""
+"""CPU time and memory of a process, from the kernel. Linux only."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _SCHEDULED = 2
-"""The clock of the time a process was on a processor, in the kernel's numbers for clocks."""
+"""The kernel's clock number for the CPU time of a process."""
 
 
 def family(pid: int) -> Iterator[int]:
-    """Yield a process and its children, and theirs."""
+    """Yield a process and all its descendants."""
     yield pid
     with suppress(FileNotFoundError, ProcessLookupError):
         for task in Path(f"/proc/{pid}/task").iterdir():
@@ -24,7 +24,7 @@ def family(pid: int) -> Iterator[int]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return the processor time of a process and its living children, user and system.
+    """Return the CPU time of a process and its living children, user and system.
 
     It is read from the processes' own clocks, which count nanoseconds: those of `/proc` and
     psutil count hundredths of a second.
@@ -33,13 +33,13 @@ def cpu_seconds(pid: int) -> float:
 
 
 def main_thread_seconds(pid: int) -> float:
-    """Return the processor time of a process's first thread."""
+    """Return the CPU time of a process's first thread."""
     nanoseconds = Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[0]
     return int(nanoseconds) / 1e9
 
 
 def resident_bytes(pid: int) -> int:
-    """Return the memory of a process and its children that is in use."""
+    """Return the memory that a process and its children use."""
     pages = 0
     for member in family(pid):
         pages += int(Path(f"/proc/{member}/statm").read_text().split()[1])

@@ -1,4 +1,4 @@
-"""The store of the official SDK's server: dictionaries, and no copies."""
+"""The store of the official SDK's server: dictionaries, without copying."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ V = TypeVar("V")
 
 
 class MemoryStore(Store[Context]):
-    """Keeps threads with their items, oldest first; everybody owns everything."""
+    """Keeps threads with their items, oldest first, without users."""
 
     def __init__(self) -> None:
         self._threads: dict[str, ThreadMetadata] = {}

@@ -1,4 +1,4 @@
-"""A model server that costs little: chat completions, streamed, and nothing else.
+"""A cheap model server: it only streams chat completions.
 
 It writes chunks that were encoded beforehand straight to the connection, so that what is measured
 is the server that reads them. The last user message says how many tokens, and how fast; see
@@ -26,7 +26,7 @@ _END = b"0\r\n\r\n"
 
 
 class Connection(asyncio.Protocol):
-    """One client's connection, which asks for one answer after the other."""
+    """A client's connection, with one request at a time."""
 
     def __init__(self, times: list[float]) -> None:
         self._times = times
@@ -40,12 +40,12 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def connection_lost(self, _: Exception | None) -> None:
-        """Say no more."""
+        """Stop writing."""
         if self._next is not None:
             self._next.cancel()
 
     def data_received(self, data: bytes) -> None:
-        """Answer the request once it is whole."""
+        """Answer the request when it is complete."""
         self._received += data
         head, found, rest = self._received.partition(b"\r\n\r\n")
         if not found:
@@ -72,7 +72,7 @@ class Connection(asyncio.Protocol):
             self._times.append(self._loop.time() - started)
 
     def _say(self, answer: Answer, usage: bool, started: float, number: int) -> None:
-        """Write one token, and then the next ones in time: a late one does not delay others."""
+        """Write a token, and schedule the next ones. A late token doesn't delay the others."""
         self._transport.write(_token(number))
         number += 1
         if number < answer.tokens:

@@ -1,4 +1,4 @@
-"""The official SDK's server, as its documentation builds it, and as fast as its users can make it.
+"""The official SDK's server, built as in its documentation, and as fast as users can make it.
 
 openai-chatkit's `ChatKitServer` in FastAPI on uvicorn, with uvloop and httptools, without access
 log and tracing, its store in memory. With `--litellm` the model is reached through LiteLLM.
@@ -36,7 +36,7 @@ from .memory_store import Context, MemoryStore
 
 
 class Converter(ThreadItemConverter):
-    """Gives an assistant's message its id, without which no chat-completions model takes it."""
+    """Adds the id to assistant messages, which chat-completions models need."""
 
     async def assistant_message_to_input(
         self, item: AssistantMessageItem
@@ -47,7 +47,7 @@ class Converter(ThreadItemConverter):
 
 
 class Assistant(ChatKitServer[Context]):
-    """Answers with one agent, which is told the last 20 items."""
+    """Answers with one agent, which gets the last 20 items."""
 
     def __init__(self, model: Model) -> None:
         super().__init__(MemoryStore())
@@ -88,7 +88,7 @@ def application(model: Model) -> FastAPI:
 
 
 def model_at(url: str, *, litellm: bool) -> Model:
-    """Return the model, of the Agents SDK or of its extension for LiteLLM."""
+    """Return the model, from the Agents SDK or its LiteLLM extension."""
     if litellm:
         from agents.extensions.models.litellm_model import LitellmModel
 

@@ -1,4 +1,4 @@
-"""The page that a whole run writes: docs/performance.md, and its chart beside it."""
+"""The page that a full run writes, docs/performance.md, and its chart."""
 
 from __future__ import annotations
 
@@ -26,65 +26,68 @@ LIBRARIES = (
 _PAGE = """\
 # Performance
 
-What one token costs, and one turn, beside the official SDK and beside the least that any server \
-could do. `python -m benchmarks` measured this and wrote this page.
+This page compares the cost of a token and of a turn with the official SDK, and with the least \
+that any server could do. `python -m benchmarks` measures it and writes this page.
 
-![Processor time of a token by server]({chart})
+![CPU time per token by server]({chart})
 
-## Side by side
+## Comparison
 
 {comparison}
 
-- A turn has {tokens} tokens. *At once*: 16 chats, whose model says everything as soon as it is \
-asked. *One by one*: 50 chats that begin at the same moment, one token every 50 ms.
-- The first columns are the processor time of the server's process in a turn, user and system, by \
-the turn's tokens: what the turn costs itself is part of it. *Further* is a token beyond the \
-first, without that: the cost of a turn of {tokens} tokens less that of a turn of one, by the \
-other tokens.
-- *First* is the time from the request to the first token, of the chats that come one by one.
+- A turn has {tokens} tokens. *At once*: 16 chats, and the model sends its whole answer \
+immediately. *One by one*: 50 chats start at the same moment, and the model sends a token every \
+50 ms.
+- *Token* is the CPU time of the server process during a turn, user and system, divided by the \
+turn's tokens. It includes the cost of the turn itself. *By floor* divides it by the floor's.
+- *Extra* leaves that out: it is the cost of a turn of {tokens} tokens minus that of a one-token \
+turn, divided by the other tokens.
+- *First* is the time from the request to the first token, when tokens come one by one.
 
 ## Many chats, and memory
 
 {many}
 
-- {paced} chats at any time, one token every 50 ms each, with the server, the model and the \
-clients on one machine: a turn's time by the time that the model took for it. The p99 is of turns.
-- An open stream waits for its model: {streams} of them, each by what it adds to the first.
-- Memory after {first_turns} turns and after {all_turns} turns, of {tokens} tokens each.
+- {paced} concurrent chats, each at one token every 50 ms. The server, the model and the clients \
+share one machine. *Turn ÷ model time* is how long a turn took, divided by how long the model \
+took. The p99 is over turns.
+- *Open stream* is a stream that waits for its model: the memory that each of {streams} adds.
+- *Memory* is measured after {first_turns} turns and after {all_turns} turns of {tokens} tokens \
+each.
 
 ## Goals
 
 {goals}
 
-A long thread has {long} items, a short one {short}. Where a goal is not reached:
+A long thread has {long} items, a short one {short}. Missed goals:
 
 {unreached}
 
-## The servers
+## What was compared
 
-- *The floor*: aiohttp reads the model's lines from one pool of connections, parses each, and \
-writes one ChatKit event. It has no agent, no store, no users and no errors.
+- *The floor*: aiohttp reads the model's lines from a connection pool, parses each, and writes one \
+ChatKit event. It has no agent, no store, no users and no error handling.
 - *This server*: `chatkit-server run` with the default plugins, SQLite on disk, and a plugin that \
-implements every hook. Its model is one of `compatible_models`, or of `litellm_models`. The \
-answers are nothing but text, so its turns are over before a run of the Agents SDK begins. *A run \
-for each turn* is the same with such a run in every turn, as in turns that call tools.
-- *The official SDK*: `openai-chatkit`'s `ChatKitServer` in FastAPI, as its documentation builds \
-it, on uvicorn with uvloop and httptools, without access log and tracing, its store in memory. \
-Its model is the Agents SDK's own class for chat completions, or its extension for LiteLLM.
+implements every hook. Its model comes from `compatible_models` or `litellm_models`. The answers \
+are only text, so no turn needs a run of the Agents SDK. *A run for each turn* forces one in every \
+turn, as a tool call would.
+- *The official SDK*: `openai-chatkit`'s `ChatKitServer` in FastAPI, as its documentation shows \
+it, on uvicorn with uvloop and httptools, without access log and tracing, with an in-memory store. \
+Its model is the Agents SDK's class for chat completions, or its LiteLLM extension.
 
-All of them were asked in turn in the same run, {rounds} rounds one after the other; the figures \
-are medians. The model server is a process of its own that writes chunks encoded beforehand, the \
-clients are another, and they check every stream to its last byte.
+All servers were measured in the same run, in {rounds} rounds; the figures are medians. The model \
+server is a separate process that sends chunks encoded in advance. The clients are another process \
+and check every stream to its last byte.
 
-Measured on {machine}; the load average was {load:.2f} when it began. {versions}.
+Measured on {machine}; the load average at the start was {load:.2f}. {versions}.
 
-## Measure it yourself
+## Run the benchmarks
 
 On Linux:
 
 ```sh
 pip install -e '.[bench]'
-python -m benchmarks                                  # everything, and writes this page
+python -m benchmarks                                  # everything; writes this page
 python -m benchmarks --quick                          # a first impression
 python -m benchmarks tokens --server ours floor       # one part, some servers
 python -m benchmarks tokens --server ours --profile   # where the time goes
@@ -94,7 +97,7 @@ python -m benchmarks tokens --server ours --profile   # where the time goes
 
 @dataclass(frozen=True)
 class Profiled:
-    """A section of the page that says where the time goes."""
+    """A section of the page that shows where the time goes."""
 
     head: str
     text: str
@@ -109,7 +112,7 @@ def write_page(
         comparison=comparison(results),
         many=many(results),
         goals=goal_table(results),
-        unreached=unreached(results) or "- All are reached.",
+        unreached=unreached(results) or "- None.",
         tokens=tokens,
         paced=size.paced_chats,
         streams=f"{size.streams:,}",

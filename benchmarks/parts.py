@@ -1,4 +1,4 @@
-"""The parts of the benchmark. Each drives servers in turn with the same load, round by round."""
+"""The parts of the benchmark. Each puts the same load on one server after another, in rounds."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ from .results import (
 from .servers import KINDS, Kind, Target, model_server, ours, target, write_settings
 
 INTERVAL = 50
-"""Milliseconds from token to token, where they come one by one."""
+"""Milliseconds between tokens, when they come one by one."""
 
 OWNER = "filler"
 
 
 @dataclass(frozen=True)
 class Size:
-    """How much is done. `growth` are turns, `long` and `short` items of a thread."""
+    """The size of the benchmark. `growth` counts turns, `long` and `short` items of a thread."""
 
     rounds: int = 3
     turns: int = 10
@@ -75,7 +75,7 @@ QUICK = Size(
 
 @dataclass
 class Run:
-    """One run of the benchmark: what to measure, how much of it, and what came out."""
+    """One run of the benchmark: what to measure, its size, and the results."""
 
     kinds: Sequence[Kind]
     size: Size = Size()
@@ -84,7 +84,7 @@ class Run:
 
     @contextmanager
     def targets(self) -> Iterator[tuple[list[Target], str]]:
-        """Run the servers, and the model server that they ask; the value names its URL too."""
+        """Run the servers and their model server; the value includes its URL."""
         with ExitStack() as stack:
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="chatkit-benchmark-")))
             model = stack.enter_context(model_server())
@@ -102,7 +102,7 @@ class Run:
 
 
 def tokens(run: Run) -> None:
-    """Processor time of a token and of a turn, and the time to the first token."""
+    """CPU time per token and per turn, and the time to the first token."""
     size, add = run.size, run.results.add
     with run.targets() as (targets, _):
         for _ in run.rounds():
@@ -121,7 +121,7 @@ def tokens(run: Run) -> None:
 
 
 def pace(run: Run) -> None:
-    """How long a turn takes while many chats are under way, by the time the model took."""
+    """How long turns take during many concurrent chats, relative to the model's time."""
     size, add = run.size, run.results.add
     seconds = TOKENS * INTERVAL / 1000
     with run.targets() as (targets, model):
@@ -144,7 +144,7 @@ def pace(run: Run) -> None:
 
 
 def _times(model: str) -> list[float]:
-    """Return the seconds that the model took for each answer since the last question."""
+    """Return the seconds that the model took for each answer since the last call."""
     with urlopen(f"{model}/times", timeout=10) as answer:
         times: list[float] = json.load(answer)
     return times
@@ -162,7 +162,7 @@ def memory(run: Run) -> None:
 
 
 def growth(run: Run) -> None:
-    """Memory in the course of thousands of turns: after the first ones, and at each tenth."""
+    """Memory over thousands of turns: after the first ones, and after each tenth of them."""
     first, last = run.size.growth
     with run.targets() as (targets, _):
         for on in targets:
@@ -176,7 +176,7 @@ def growth(run: Run) -> None:
 
 
 def long(run: Run) -> None:
-    """A turn on a thread of very many items beside turns on short ones; this server alone."""
+    """A turn on a very long thread compared with short ones; this server only."""
     size = run.size
     with TemporaryDirectory(prefix="chatkit-benchmark-") as temporary, model_server() as model:
         endpoint = {"base_url": model, "api_key": "none"}
@@ -217,7 +217,7 @@ def start(run: Run) -> None:
 
 @dataclass(frozen=True)
 class Part:
-    """A part, the servers it is about unless others are named, and whether others can be."""
+    """A part, its default servers, and whether it can measure others."""
 
     work: Callable[[Run], None]
     servers: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Child processes: started, waited for, measured, and always ended."""
+"""Child processes: start, wait, measure, and always stop them."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ _PR_SET_PDEATHSIG = 1
 
 
 class Failed(Exception):
-    """A process did not do what it was started for."""
+    """A process failed."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """A process that listens; `seconds` is the time from its start until it did."""
+    """A process that listens; `seconds` is the time from its start until then."""
 
     pid: int
     port: int
@@ -46,17 +46,17 @@ class Server:
 
     @property
     def url(self) -> str:
-        """The address of its one resource."""
+        """The URL of its only resource."""
         return f"http://127.0.0.1:{self.port}{self.path}"
 
 
 def python(*arguments: str) -> list[str]:
-    """Return the command that runs a module of this Python."""
+    """Return the command that runs a module with this Python."""
     return [sys.executable, "-m", *arguments]
 
 
 def environment() -> dict[str, str]:
-    """Return this process's variables without those that would change a server."""
+    """Return this process's environment without variables that affect a server."""
     kept = {name: value for name, value in os.environ.items() if not _OURS.match(name)}
     return kept | {"PYTHONPATH": str(ROOT), "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
 
@@ -135,7 +135,7 @@ def _die_with_the_parent() -> None:
 
 
 def _end(process: subprocess.Popen[Any]) -> None:
-    """End a process and its group: politely, and then for certain."""
+    """Stop a process and its group: with SIGTERM, then with SIGKILL."""
     if process.poll() is None:
         process.terminate()
         with suppress(subprocess.TimeoutExpired):

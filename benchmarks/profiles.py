@@ -1,4 +1,4 @@
-"""Where the processor time of a server goes, by py-spy's samples under a load."""
+"""Where the CPU time of a server goes: py-spy's samples under load."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _RATE = 500
 _LOOP = "_run_module_as_main"
 _THREAD = ("Thread._bootstrap", "_bootstrap")
 _WAITS = "EpollSelector.select "
-"""Where a server has nothing to do, which py-spy often takes for work."""
+"""Frames of an idle server, which py-spy often takes for work."""
 
 _FILE = re.compile(r" \(([^()<>]+?)(?::\d+)?\)$")
 _COUNT = re.compile(r"[0-9]{1,9}")
@@ -34,10 +34,10 @@ Shares = list[tuple[str, float]]
 
 @dataclass(frozen=True)
 class Profile:
-    """Shares of the samples by function: `own` of the function itself, `within` with its callees.
+    """Shares of the samples by function: `own` without callees, `within` with them.
 
-    `packages` are the shares of whole packages, themselves alone. `cpu` is the processor time of
-    a turn, in seconds; sampling adds little to it.
+    `packages` are the shares of packages, without callees. `cpu` is the CPU time of a turn, in
+    seconds; sampling adds little to it.
     """
 
     cpu: float
@@ -47,7 +47,7 @@ class Profile:
 
 
 def profile(load: Load, *, keep: Path | None = None) -> Profile:
-    """Drive a server while it is sampled; `keep` is a file for the stacks, for flame graphs.
+    """Put a load on a server while sampling it; `keep` is a file for the stacks, for flame graphs.
 
     Raises `Failed` if py-spy is missing or may not look at processes.
     """
@@ -86,7 +86,7 @@ def _sampled(pid: int, file: Path) -> Iterator[None]:
 
 
 def _read(file: Path) -> Iterator[Stack]:
-    """Yield the stacks that were read whole: py-spy does not stop the process meanwhile."""
+    """Yield the complete stacks: py-spy doesn't stop the process, so some are incomplete."""
     for line in file.read_text("utf-8", "replace").split("\n"):
         stack, _, samples = line.rpartition(" ")
         frames = stack.split(";")
@@ -97,7 +97,7 @@ def _read(file: Path) -> Iterator[Stack]:
 
 
 def _counted(stacks: list[Stack], cpu: float, loop: float) -> Profile:
-    """Count samples, those of the event loop's thread as its share of the processor time.
+    """Count samples, those of the event loop's thread as its share of the CPU time.
 
     py-spy samples by the clock, and cannot always tell a thread that works from one that waits
     for a disk or a lock: the kernel knows what each had.
@@ -123,6 +123,6 @@ def _most(shares: dict[str, float]) -> Shares:
 
 
 def _package(frame: str) -> str:
-    """Return the package that a frame's file is in, or the module of the standard library."""
+    """Return the package of a frame's file, or the module of the standard library."""
     found = _FILE.search(frame)
     return found[1].split("/")[0].removesuffix(".py") if found else "others"

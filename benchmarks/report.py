@@ -1,4 +1,4 @@
-"""What was measured as text: tables, goals and profiles, the same in a terminal and in a page."""
+"""Results as text: tables, goals and profiles, for the terminal and for the page."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .results import (
 from .servers import KINDS
 
 _AROUND = re.compile(r"\((<frozen runpy>|threading\.py|asyncio/|chatkit_server/(__main__|cli))")
-"""The frames around everything, which tell nothing."""
+"""Frames that contain everything, and so say nothing."""
 
 Column = tuple[str, Callable[[str], float | None], str]
 
@@ -44,12 +44,12 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def comparison(results: Results) -> str:
     """Return the table of the servers under the same load."""
     columns: list[Column] = [
-        ("at once, µs", lambda s: _times(results.per_token(s, ONCE), 1e6), ",.0f"),
+        ("token at once, µs", lambda s: _times(results.per_token(s, ONCE), 1e6), ",.0f"),
         ("by floor", lambda s: _by_floor(results, s, ONCE), ".1f"),
-        ("one by one, µs", lambda s: _times(results.per_token(s, PACED), 1e6), ",.0f"),
+        ("token one by one, µs", lambda s: _times(results.per_token(s, PACED), 1e6), ",.0f"),
         ("by floor", lambda s: _by_floor(results, s, PACED), ".1f"),
-        ("further, at once", lambda s: _times(results.per_further_token(s, ONCE), 1e6), ",.0f"),
-        ("further, one by one", lambda s: _times(results.per_further_token(s, PACED), 1e6), ",.0f"),
+        ("extra, at once", lambda s: _times(results.per_further_token(s, ONCE), 1e6), ",.0f"),
+        ("extra, one by one", lambda s: _times(results.per_further_token(s, PACED), 1e6), ",.0f"),
         ("1-token turn, ms", lambda s: _times(results.median(s, ONE), 1e3), ".1f"),
         ("first p50, ms", lambda s: _times(results.percentile(s, FIRST, 50), 1e3), ",.0f"),
         ("first p99, ms", lambda s: _times(results.percentile(s, FIRST, 99), 1e3), ",.0f"),
@@ -58,20 +58,20 @@ def comparison(results: Results) -> str:
 
 
 def many(results: Results) -> str:
-    """Return the table of many chats at once, and of memory."""
+    """Return the table of many concurrent chats, and of memory."""
     columns: list[Column] = [
-        ("turn by the model's", lambda s: results.median(s, PACE), ".2f"),
-        ("the same, p99", lambda s: results.median(s, PACE_LATE), ".2f"),
+        ("turn ÷ model time", lambda s: results.median(s, PACE), ".2f"),
+        ("same, p99", lambda s: results.median(s, PACE_LATE), ".2f"),
         ("cores in use", lambda s: results.median(s, BUSY), ".2f"),
         ("open stream, kB", lambda s: _times(results.median(s, STREAM), 1e-3), ".0f"),
-        ("first turns, MB", lambda s: _times(_resident(results, s, 0), 1e-6), ".0f"),
-        ("all turns, MB", lambda s: _times(_resident(results, s, -1), 1e-6), ".0f"),
+        ("memory early, MB", lambda s: _times(_resident(results, s, 0), 1e-6), ".0f"),
+        ("memory late, MB", lambda s: _times(_resident(results, s, -1), 1e-6), ".0f"),
     ]
     return _measured(columns)
 
 
 def _measured(columns: list[Column]) -> str:
-    """Return a table of the servers and columns with figures, "" if there are none."""
+    """Return a table of the servers and columns that have figures, "" if there are none."""
     figures = {name: [figure(name) for _, figure, _ in columns] for name in KINDS}
     rows = {name: row for name, row in figures.items() if any(f is not None for f in row)}
     used = [n for n in range(len(columns)) if any(row[n] is not None for row in rows.values())]
@@ -87,7 +87,7 @@ def _measured(columns: list[Column]) -> str:
 
 
 def goal_table(results: Results) -> str:
-    """Return the goals that were measured, each with its figure; "" if there are none."""
+    """Return the measured goals with their figures, "" if there are none."""
     rows = [
         (
             goal.words,
@@ -101,23 +101,23 @@ def goal_table(results: Results) -> str:
 
 
 def unreached(results: Results) -> str:
-    """Return why goals were not reached, as a list; "" if all were."""
+    """Return a list of why goals were missed, "" if none was."""
     return "\n".join(
-        f"- {goal.words}: {goal.why or 'for no reason that is known.'}"
+        f"- {goal.words}: {goal.why or 'the reason is not known.'}"
         for goal in goals(results)
         if not goal.reached
     )
 
 
 def profile_table(profile: Profile, tokens: int, longest: int = 25) -> str:
-    """Return where the time of a token goes, by package and by function, in µs of each token."""
+    """Return where the CPU time of a token goes, by package and by function, in µs."""
     token = profile.cpu / tokens * 1e6
     within = [(name, share) for name, share in profile.within if not _AROUND.search(name)]
     parts = []
     for head, shares in (
-        ("package, itself alone", profile.packages),
-        ("function, itself alone", profile.own),
-        ("function, with what it calls", within),
+        ("package, own time", profile.packages),
+        ("function, own time", profile.own),
+        ("function, including calls", within),
     ):
         rows = [
             (f"`{name}`", f"{share:.1%}", f"{share * token:.1f}")
@@ -128,7 +128,7 @@ def profile_table(profile: Profile, tokens: int, longest: int = 25) -> str:
 
 
 def chart(results: Results) -> str:
-    """Return the chart of the processor time of a token."""
+    """Return the chart of the CPU time per token."""
     rows = [
         (
             kind.title,
@@ -138,7 +138,7 @@ def chart(results: Results) -> str:
         for name, kind in KINDS.items()
     ]
     measured = [row for row in rows if row[1] is not None or row[2] is not None]
-    title = "Processor time of a token, in µs: less is better"
+    title = "CPU time per token, in µs: less is better"
     return bars(title, ("all at once", "one by one"), measured)
 
 

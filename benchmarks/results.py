@@ -1,4 +1,4 @@
-"""What was measured: values by server and figure, and what is made of them."""
+"""Measured values by server and figure, and what is computed from them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HELP = "seconds of --help"
 LISTEN = "seconds to listen"
 
 TOKENS = 100
-"""The tokens of a turn whose processor time is measured."""
+"""The tokens per turn when CPU time is measured."""
 
 
 class Results:
@@ -39,7 +39,7 @@ class Results:
         return self._values.get((server, figure), [])
 
     def median(self, server: str, figure: str) -> float | None:
-        """Return the median, None if nothing was measured."""
+        """Return the median, None without values."""
         values = self.values(server, figure)
         return statistics.median(values) if values else None
 
@@ -51,16 +51,16 @@ class Results:
         return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
 
     def per_token(self, server: str, figure: str) -> float | None:
-        """Return the processor seconds of a token: those of a turn, by its tokens."""
+        """Return the CPU seconds per token: those of a turn, divided by its tokens."""
         turn = self.median(server, figure)
         return None if turn is None else turn / TOKENS
 
     def per_further_token(self, server: str, figure: str) -> float | None:
-        """Return the processor seconds of a token beyond the first, without the turn's own."""
+        """Return the CPU seconds of each token after the first, without the cost of the turn."""
         turn, one = self.median(server, figure), self.median(server, ONE)
         return None if turn is None or one is None else (turn - one) / (TOKENS - 1)
 
 
 def ratio(one: float | None, other: float | None) -> float | None:
-    """Return how many times the other a figure is, None if one is missing."""
+    """Return a figure divided by another, None if one is missing."""
     return None if one is None or not other else one / other

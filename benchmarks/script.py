@@ -1,4 +1,4 @@
-"""What a chat asks of the model server, and what the model then says."""
+"""The requests of a chat, and the answers of the model server."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ class Answer:
 
     @property
     def asked(self) -> str:
-        """The user's message that asks for it."""
+        """The user's message that requests it."""
         return f"Say {self.tokens} tokens, one every {self.interval} ms."
 
     @property
     def text(self) -> str:
-        """The whole text."""
+        """The complete text."""
         return _text(self.tokens)
 
     @classmethod
     def to(cls, message: str) -> Answer:
-        """Return what a message asks for; raises `ValueError` if it asks for nothing."""
+        """Return what a message requests; raises `ValueError` if it requests nothing."""
         found = _ASKED.search(message)
         if found is None:
             raise ValueError(f"not a message of the benchmark: {message[:80]!r}")
@@ -39,7 +39,7 @@ class Answer:
 
 
 def token(number: int) -> str:
-    """Return a piece of text, as long as a model's are."""
+    """Return a piece of text as long as a model's token."""
     return f"word{number} "
 
 

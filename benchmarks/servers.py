@@ -1,4 +1,4 @@
-"""The servers that are compared, each as a command, and a model server that all of them ask."""
+"""The servers to compare, each as a command, and the model server that all of them use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .processes import Server, python, serving
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of server: `items` is whether it tells finished items."""
+    """A kind of server: `items` says whether it sends finished items."""
 
     name: str
     title: str
@@ -32,7 +32,7 @@ class Target:
     server: Server
 
     def load(self, tokens: int, **options: Any) -> Load:
-        """Return a load on this server, not driven yet."""
+        """Return a load for this server, not started yet."""
         server = self.server
         return Load(server.pid, server.port, server.path, self.kind.items, tokens, **options)
 
@@ -90,7 +90,7 @@ def ours(settings: Path) -> list[str]:
 
 
 def write_settings(folder: Path, model: str, models: dict[str, Any]) -> Path:
-    """Write the settings of a deployment with the default plugins, and one with every hook.
+    """Write settings with the default plugins and one that implements every hook.
 
     The database is a file in `folder`. Users are told apart, and many may ask at once.
     """
@@ -121,7 +121,7 @@ def model_server() -> Iterator[str]:
 
 @contextmanager
 def target(kind: Kind, model: str, folder: Path) -> Iterator[Target]:
-    """Run a server of this kind, warmed up by a few turns. Its data goes to `folder`."""
+    """Run a server of this kind, and warm it up with a few turns. Its data goes to `folder`."""
     with serving(kind.command(model, folder)) as server:
         running = Target(kind, server)
         running.load(20, chats=4, turns=8).drive()

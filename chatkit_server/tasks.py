@@ -1,4 +1,4 @@
-"""Work that must not be cut in two, and work that was begun before."""
+"""Coroutines that must not be cancelled half-way, or that were started by hand."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 async def run_to_completion(work: Coroutine[Any, Any, None]) -> bool:
-    """Await `work` even if cancelled meanwhile; return whether that happened.
+    """Await `work` to its end, even if cancelled meanwhile; return whether that happened.
 
     Raises what `work` raises.
     """
@@ -30,7 +30,7 @@ async def run_to_completion(work: Coroutine[Any, Any, None]) -> bool:
 
 @coroutine
 def resumed(work: Coroutine[Any, Any, T], waits_for: Any) -> Generator[Any, Any, T]:
-    """Await the rest of a coroutine whose `send` was called once and returned `waits_for`."""
+    """Await the rest of a coroutine that was started with `send`, which returned `waits_for`."""
     try:
         while True:
             try:

@@ -1,4 +1,4 @@
-"""The documents, taken apart: fences, tables and links."""
+"""Read the documents: code blocks, tables, links and commands."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ _FENCE = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 _VARIABLE = re.compile(r"\$\{(\w+)")
+_COMMAND = re.compile(r"(?:^|[\s/])chatkit-server ([a-z]+\b[^#`\n]*)", re.MULTILINE)
 
 _FAKE = {"DATABASE_URL": "postgresql://user:password@localhost/database"}
 
@@ -30,7 +31,7 @@ class Fence:
 
     @property
     def file(self) -> str | None:
-        """The file that it is to be, if its first line says so: `# plugins/name.py`."""
+        """The file that it is to be, if its first line says so: `# my_plugins/name.py`."""
         named = re.match(r"# (\S+\.(?:py|yaml))\n", self.text)
         return named[1] if named else None
 
@@ -54,13 +55,18 @@ def fences(*languages: str) -> list[Fence]:
     ]
 
 
+def commands(text: str) -> list[list[str]]:
+    """Return the arguments of each `chatkit-server COMMAND` in a block of code."""
+    return [arguments.split() for arguments in _COMMAND.findall(text)]
+
+
 def write_plugins(folder: Path) -> list[str]:
     """Write the plugins that the documents show into a folder of plugins; return their names."""
     folder.mkdir()
     shown = {fence.file: fence for fence in fences("python") if fence.file}
-    names = [Path(file).stem for file in shown if file.startswith("plugins/")]
+    names = [Path(file).stem for file in shown if file.startswith("my_plugins/")]
     for name in names:
-        (folder / f"{name}.py").write_text(shown[f"plugins/{name}.py"].text, "utf-8")
+        (folder / f"{name}.py").write_text(shown[f"my_plugins/{name}.py"].text, "utf-8")
     return names
 
 

@@ -57,11 +57,11 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     store = "  tortoise_store: {url: 'sqlite://:memory:'}\n"
     settings = f"plugins:\n{plugins}{store}  anonymous_auth:\n  demo_model:\n"
     (tmp_path / "settings.yaml").write_text(settings)
-    (tmp_path / "plugins").mkdir()
+    (tmp_path / "my_plugins").mkdir()
     for name, does in zip(
         names, ("return ['one', 'two']", "return None", "return ['three']"), strict=True
     ):
-        (tmp_path / "plugins" / f"{name}.py").write_text(dedent(MIGRATES.format(does=does)))
+        (tmp_path / "my_plugins" / f"{name}.py").write_text(dedent(MIGRATES.format(does=does)))
     before = set(sys.modules)
     yield tmp_path
     for name in set(sys.modules) - before:
@@ -80,7 +80,7 @@ def test_migrate_calls_all_plugins_in_order(
 
 def test_an_error_ends_migrate(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     does = "raise SettingsError('the tables are locked')"
-    (folder / "plugins" / "silent.py").write_text(dedent(MIGRATES.format(does=does)))
+    (folder / "my_plugins" / "silent.py").write_text(dedent(MIGRATES.format(does=does)))
     assert main(["migrate", "--settings", str(folder / "settings.yaml")]) == 2
     out, err = capsys.readouterr()
     assert out.splitlines() == ["first: one", "first: two"]

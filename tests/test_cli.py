@@ -131,7 +131,7 @@ async def test_a_life_of_the_default_server(folder: Path) -> None:
         rest = await chat.read(stream)
         assert any("error" in event for event in rest.data)
         # It ended what the second had left
-        recovered = await third.process.line("WARNING .* ended for a process that did not")
+        recovered = await third.process.line("WARNING .* recovered turn .* of a dead process")
         third.process.errors.remove(recovered.string)
         assert_quiet(third.process)
     *_, partial = await saved_answers(folder, tasks.data[0]["thread_id"])
@@ -349,8 +349,8 @@ async def tool_result(turn, call, result):
 async def test_plugins_are_beside_the_settings_and_data_where_it_runs(tmp_path: Path) -> None:
     """The command line's host counts, too: that of the settings is nobody's."""
     etc, work = tmp_path / "etc", tmp_path / "work"
-    (etc / "plugins").mkdir(parents=True)
-    (etc / "plugins" / "loud.py").write_text(LOUD)
+    (etc / "my_plugins").mkdir(parents=True)
+    (etc / "my_plugins" / "loud.py").write_text(LOUD)
     work.mkdir()
     text = SETTINGS.read_text().replace("host: 127.0.0.1", "host: 192.0.2.1")
     more = "  loud:\n  conversation_log: {path: logs/turns.jsonl}\n"
@@ -364,7 +364,7 @@ async def test_plugins_are_beside_the_settings_and_data_where_it_runs(tmp_path: 
         assert_quiet(server.process)
     assert (work / "chatkit.db").is_file()
     assert "BUY MILK" in (work / "logs" / "turns.jsonl").read_text()
-    assert sorted(os.listdir(etc)) == ["plugins", "settings.yaml"]
+    assert sorted(os.listdir(etc)) == ["my_plugins", "settings.yaml"]
 
 
 def test_check_starts_nothing(ended: Get) -> None:

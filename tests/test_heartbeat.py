@@ -793,7 +793,7 @@ async def test_kill_9(kind: Any, tmp_path: Path, model_server: ModelServer) -> N
     async with running_process(tmp_path) as server:
         chat = server.chat()
         assert (await chat.refused(body, headers=headers))[0] == 409
-        await server.process.line(f"turn {begun.turn_id}: ended for a process")
+        await server.process.line(f"recovered turn {begun.turn_id} of a dead process")
         status, turn = await server.get(f"/api/chat/turns/{begun.turn_id}")
         assert (status, turn["state"], turn["error"]) == (200, "interrupted", INTERRUPTED)
         page = await chat.ask("items.list", thread_id=begun.thread_id, order="asc")

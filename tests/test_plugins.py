@@ -33,7 +33,7 @@ def write(tmp_path: Path) -> Write:
     """Write a plugin's file into the folder of plugins."""
 
     def write(name: str, text: str) -> Path:
-        file = tmp_path / "plugins" / name
+        file = tmp_path / "my_plugins" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("from chatkit_server import hookimpl\n" + dedent(text), encoding="utf-8")
         return file
@@ -148,7 +148,7 @@ def test_a_dotted_name(loaded: Load, site: Callable[[str, str], None]) -> None:
 def test_other_files_in_a_folder_are_no_plugins(write: Write, tmp_path: Path) -> None:
     for name in ("_private.py", ".hidden.py", "notes.txt", "data/words.py", "__init__.py"):
         write(name, "")
-    assert sorted(discover([tmp_path / "plugins"])) == BUNDLED
+    assert sorted(discover([tmp_path / "my_plugins"])) == BUNDLED
 
 
 def test_nothing_is_imported_that_is_not_enabled(write: Write, loaded: Load) -> None:
@@ -182,8 +182,8 @@ def test_of_two_folders_the_later_counts(write: Write, loaded: Load, tmp_path: P
     write("hello.py", SAYS_ITS_FILE)
     other = tmp_path / "other" / "hello.py"
     other.parent.mkdir()
-    other.write_text((tmp_path / "plugins" / "hello.py").read_text())
-    hooks = loaded("plugin_dirs: [plugins, other]\nplugins: {hello: }")
+    other.write_text((tmp_path / "my_plugins" / "hello.py").read_text())
+    hooks = loaded("plugin_dirs: [my_plugins, other]\nplugins: {hello: }")
     assert answers(hooks) == [("hello", [str(other)])]
 
 

@@ -196,7 +196,7 @@ async def test_a_client_that_leaves_during_a_hook_loses_nothing(
     asked = asyncio.create_task(chat.post(HELLO))
     await held.entered.wait()
     asked.cancel()
-    engine = chat.client.app[ENGINE]  # type: ignore[index]
+    engine = chat.client.app[ENGINE]
     [running] = engine.turns.active
     held.open.set()
     await running.ended()
@@ -228,12 +228,12 @@ async def test_a_turn_that_is_prepared_as_the_server_stops_is_refused(make_chat:
     chat = await make_chat(witness, held)
     asked = asyncio.create_task(chat.refused(HELLO))
     await held.entered.wait()
-    await chat.client.app[ENGINE].turns.close(0.001)  # type: ignore[index]
+    await chat.client.app[ENGINE].turns.close(0.001)
     status, message = await asked
     assert status == 503
     assert "restarted" in message
     assert [status for _, status in witness.ended] == ["refused"]
-    assert chat.client.app[HEARTBEAT] is not None  # type: ignore[index]
+    assert chat.client.app[HEARTBEAT] is not None
 
 
 @pytest.mark.parametrize("how", ["event", "widget"])

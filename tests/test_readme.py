@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from aiohttp import web
@@ -58,6 +59,16 @@ def start(tmp_path: Path, aiohttp_client: MakeClient, monkeypatch: pytest.Monkey
 async def data_of(chat: Chat) -> list[str]:
     response = await chat.post({"messages": [{"role": "user", "content": QUESTION}]})
     return re.findall(r"^data: (.*)$", await response.text(), re.MULTILINE)
+
+
+def test_the_recorded_session_has_each_event_once() -> None:
+    assert "](docs/session.svg)" in TEXT
+    picture = ElementTree.parse(ROOT / "docs" / "session.svg")
+    lines = [element.text or "" for element in picture.iter("{http://www.w3.org/2000/svg}text")]
+    assert any(QUESTION in line for line in lines)
+    numbers = [int(line.rpartition(":")[2]) for line in lines if line.startswith("id: ")]
+    assert numbers == list(range(1, len(shown_data()) + 1))
+    assert lines[-1] == ": end"
 
 
 @pytest.mark.parametrize("mark", ["run", "tests"])

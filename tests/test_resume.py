@@ -712,7 +712,7 @@ async def test_a_long_message_is_refused(make_chat: MakeChat, model_server: Mode
 @pytest.mark.parametrize(
     ("limits", "other_user", "words"),
     [
-        ({"user": 1}, 200, "You have 1 answers under way. Wait for one of them."),
+        ({"user": 1}, 200, "You have 1 answers running. Wait until one of them ends."),
         ({"server": 1}, 503, "The server is busy. Try again in a moment."),
     ],
     ids=["user", "server"],

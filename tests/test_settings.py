@@ -112,8 +112,8 @@ def test_a_value_that_a_merge_key_overrides_needs_no_variable(read: Read) -> Non
 
 def test_plugin_dirs_is_the_folder_beside_the_file_if_there(read: Read, tmp_path: Path) -> None:
     assert read("").plugin_dirs == []
-    (tmp_path / "plugins").mkdir()
-    assert read("").plugin_dirs == [tmp_path / "plugins"]
+    (tmp_path / "my_plugins").mkdir()
+    assert read("").plugin_dirs == [tmp_path / "my_plugins"]
     assert read("plugin_dirs: []").plugin_dirs == []
 
 

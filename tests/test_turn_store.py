@@ -73,7 +73,7 @@ async def test_a_turn_is_found_as_it_was_written_down(store: TurnStore) -> None:
     assert await store.begin(one) is None
     assert await store.find("turn_1", ANN) == one
     assert await store.running("thr_1", ANN) == one
-    assert await store.asked("body:1", ANN, 60) == one
+    assert await store.find_by_request("body:1", ANN, 60) == one
     plain = record("turn_2", "thr_2")
     assert await store.begin(plain) is None
     assert await store.find("turn_2", ANN) == plain
@@ -101,7 +101,7 @@ async def test_others_turns_do_not_exist(store: TurnStore) -> None:
     for stranger in STRANGERS:
         assert await store.find("turn_1", stranger) is None
         assert await store.running("thr_1", stranger) is None
-        assert await store.asked("body:1", stranger, 60) is None
+        assert await store.find_by_request("body:1", stranger, 60) is None
         assert await store.cancel("turn_1", stranger) is False
         # threads of other people may have the same id
         assert await store.begin(record(f"turn_{stranger}", user=stranger)) is None
@@ -115,7 +115,7 @@ async def test_what_was_never_written_down_is_not_found(store: TurnStore, odd: s
     for user in (ANN, User(odd), User("ann", odd)):
         assert await store.find(odd, user) is None
         assert await store.running(odd, user) is None
-        assert await store.asked(odd, user, 60) is None
+        assert await store.find_by_request(odd, user, 60) is None
         assert await store.cancel(odd, user) is False
 
 
@@ -185,16 +185,16 @@ async def test_the_newest_turn_of_a_request_counts_for_a_time(case: Case) -> Non
     await store.begin(first)
     await store.begin(record("turn_other", "thr_2", request="key:2"))
     await case.age("turn_1", 1000)
-    assert await store.asked("key:1", ANN, 60) == first, "it runs"
+    assert await store.find_by_request("key:1", ANN, 60) == first, "it runs"
     await store.end("turn_1", 1, "completed", None)
-    assert await store.asked("key:1", ANN, 60) == replace(first, state="completed")
+    assert await store.find_by_request("key:1", ANN, 60) == replace(first, state="completed")
     await store.begin(second)
-    assert await store.asked("key:1", ANN, 60) == second
+    assert await store.find_by_request("key:1", ANN, 60) == second
     await store.end("turn_2", 1, "failed", None)
     await case.age("turn_2", 1000)
-    assert await store.asked("key:1", ANN, 60) is None
-    assert await store.asked("key:1", ANN, 2000) == replace(second, state="failed")
-    assert await store.asked("key:3", ANN, 2000) is None
+    assert await store.find_by_request("key:1", ANN, 60) is None
+    assert await store.find_by_request("key:1", ANN, 2000) == replace(second, state="failed")
+    assert await store.find_by_request("key:3", ANN, 2000) is None
 
 
 async def test_turns_without_a_sign_of_life_are_stale(case: Case) -> None:

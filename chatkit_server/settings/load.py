@@ -44,7 +44,7 @@ def load(file: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     if "plugin_dirs" in data:
         directories = [file.parent / directory for directory in settings.plugin_dirs]
     else:
-        directories = [d for d in (file.parent / "plugins",) if d.is_dir()]
+        directories = [d for d in (file.parent / "my_plugins",) if d.is_dir()]
     loaded = settings.model_copy(update={"plugin_dirs": directories})
     loaded._source = source
     return loaded

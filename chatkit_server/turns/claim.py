@@ -47,7 +47,9 @@ class Claims:
         if identity.last_event is not None:
             record = await self._turn_store.find(identity.last_event[0], user)
         if record is None and identity.request is not None:
-            record = await self._turn_store.asked(identity.request, user, self._settings.repeat)
+            record = await self._turn_store.find_by_request(
+                identity.request, user, self._settings.repeat
+            )
             if record is not None and identity.key is None and self._is_over(record):
                 # The same words once more: without a key, only a running turn is joined
                 record = None

@@ -1,4 +1,4 @@
-"""Shows that this process is alive, and ends the turns of processes that are not."""
+"""Signals that this process is alive, and ends the turns of processes that died."""
 
 from __future__ import annotations
 
@@ -19,16 +19,19 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-BEATS_AT_ONCE = 100
-RECOVERED_AT_ONCE = 8
+SIGNALS_PER_CALL = 100
+"""Turns that are reported to the turn store with one statement."""
+
+CONCURRENT_RECOVERIES = 8
+"""Turns of dead processes that are ended at the same time."""
 
 
 @dataclass(frozen=True)
 class HeartbeatTiming:
-    """Seconds from beat to beat, and until a turn without beats is stale.
+    """Seconds between two heartbeats, and until a turn without one is stale.
 
-    There are as many sweeps as beats: the turn of a dead process is found within both together, and
-    sooner where the turn store knows that the process is gone.
+    Sweeps run as often as heartbeats. The turn of a dead process is found after the sum of both, or
+    sooner if the turn store knows that the process is gone.
     """
 
     beat: float
@@ -36,17 +39,17 @@ class HeartbeatTiming:
 
     @classmethod
     def of(cls, stale: float) -> HeartbeatTiming:
-        """Return the pace for turns that are stale after so many seconds."""
+        """Return the timing for turns that are stale after so many seconds."""
         return cls(min(1.0, stale / 8), stale)
 
     @property
-    def patience(self) -> float:
-        """The seconds after which the turn store counts as out of reach."""
+    def timeout(self) -> float:
+        """Seconds after which a call to the turn store fails."""
         return self.stale / 2
 
 
 class Heartbeat:
-    """Beats for the turns under way, and sweeps up after processes that beat no more."""
+    """Sends heartbeats for the running turns, and ends turns whose heartbeats have stopped."""
 
     def __init__(
         self,
@@ -62,11 +65,11 @@ class Heartbeat:
         self._keep = keep
         self._timing = timing
         self._reported: dict[str, int] = {}
-        self._trusts_from = 0.0
+        self._sweeps_from = 0.0
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
-        """Beat and sweep while the block runs."""
+        """Send heartbeats and sweep while the block runs."""
         tasks = [
             asyncio.create_task(self._every(self._timing.beat, self.beat)),
             asyncio.create_task(self._every(self._timing.beat, self.sweep)),
@@ -85,24 +88,24 @@ class Heartbeat:
                 await work()
             except Exception as error:
                 log.warning("the turn store does not answer: %r", error)
-                # Nobody could give signs of life; now they get the time to
-                self._trusts_from = loop.time() + self._timing.stale
+                # No process could send heartbeats. Give them time to, before a sweep
+                self._sweeps_from = loop.time() + self._timing.stale
             await asyncio.sleep(seconds)
 
     async def beat(self) -> None:
-        """Write down how far the turns under way have come, and do what is asked for them.
+        """Report the running turns, with what they have said so far, and do what others ask for.
 
-        Raises what the turn store raises; the next beat then tells everything again.
+        Raises what the turn store raises; the next heartbeat then reports everything again.
         """
         active = {running.id: running for running in self._turns.active}
         self._reported = {id: reported for id, reported in self._reported.items() if id in active}
-        for some in _groups(list(active.values()), BEATS_AT_ONCE):
+        for some in _groups(list(active.values()), SIGNALS_PER_CALL):
             await self._beat(some)
 
     async def _beat(self, some: Sequence[RunningTurn]) -> None:
         lengths = {running.id: len(running.log) for running in some}
         beats = [self._signal(running) for running in some]
-        async with asyncio.timeout(self._timing.patience):
+        async with asyncio.timeout(self._timing.timeout):
             replies = await self._turn_store.beat(beats)
         self._reported |= lengths
         for running in some:
@@ -120,21 +123,21 @@ class Heartbeat:
         try:
             return HeartbeatSignal(turn_id, attempt, running.partial().dump())
         except Exception:
-            # A turn with something odd in it is as alive as any
-            log.exception("turn %s: its partial answer cannot be written down", turn_id)
+            # The turn is alive all the same
+            log.exception("turn %s: its partial answer could not be saved", turn_id)
             return HeartbeatSignal(turn_id, attempt)
 
     async def sweep(self) -> None:
-        """End the turns that nobody works at, and forget those that ended long ago.
+        """End the turns of dead processes, and forget turns that ended long ago.
 
         Raises what the turn store raises.
         """
-        async with asyncio.timeout(self._timing.patience):
+        async with asyncio.timeout(self._timing.timeout):
             stale = await self._turn_store.stale(self._timing.stale)
-        if asyncio.get_running_loop().time() >= self._trusts_from:
+        if asyncio.get_running_loop().time() >= self._sweeps_from:
             ours = {running.id for running in self._turns.active}
             leftover = [record for record in stale if record.id not in ours]
-            for some in _groups(leftover, RECOVERED_AT_ONCE):
+            for some in _groups(leftover, CONCURRENT_RECOVERIES):
                 await asyncio.gather(*(self._take_over(record) for record in some))
         await self._turn_store.prune(self._keep)
 
@@ -151,11 +154,11 @@ class Heartbeat:
             if await run_to_completion(recover):
                 raise asyncio.CancelledError
         except Exception:
-            # It stays as it is: when it is stale again, a sweep finds it again
-            log.exception("turn %s: what its process left could not be saved", record.id)
+            # A later sweep finds it again, when it is stale again
+            log.exception("turn %s: could not recover it from its dead process", record.id)
 
     def _leftover(self, record: TurnRecord) -> Leftover:
-        """Return how a turn ended: here, if only its end could not be written down."""
+        """Return how a turn ended: in this process, if only its end could not be recorded."""
         running = self._turns.find(record.id, record.user)
         status = running.status if running is not None else None
         if running is None or status is None or running.problem is TAKEN_OVER.problem:

@@ -1,4 +1,4 @@
-"""Which request is it: what a repeated request is known by."""
+"""How a repeated request is recognised."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RequestIdentity:
-    """What a repeated request is known by: its key, its body, or the last event it has seen.
+    """What identifies a repeated request: its key, its body, or the last event its client saw.
 
-    `key` and `body` are what it is kept under, `body` for requests of the same page. `content` is
-    what was asked.
+    `key` comes from `Idempotency-Key`. `body` is a digest of the page's id and the body: equal
+    bodies of different pages are different requests. `content` is a digest of the body alone.
     """
 
     key: str | None = None
@@ -40,12 +40,12 @@ class RequestIdentity:
 
     @property
     def request(self) -> str | None:
-        """What the request is written down as."""
+        """What identifies the request in the turn store."""
         return self.key or self.body
 
     @property
     def places(self) -> list[str]:
-        """What the request is kept under."""
+        """All that identifies the request in this process."""
         return [place for place in (self.key, self.body) if place]
 
 

@@ -1,4 +1,4 @@
-"""What a turn is about, and what belongs to it while it runs."""
+"""What a request asks of a turn, and what belongs to the turn while it runs."""
 
 from __future__ import annotations
 
@@ -42,20 +42,20 @@ class TurnPlan:
     locale: str | None = None
     new_thread: bool = False
     earlier: list[ThreadItem] = field(default_factory=list)
-    """Items to save before the message, where a conversation did not begin here."""
+    """Earlier messages that a plain client sent, to save before the new one."""
     message: UserMessageItem | None = None
     superseded: list[ThreadItem] | None = None
-    """When a stored message is answered again: what came after it, to go when the new answer
-    begins to arrive."""
+    """When a stored message is answered again: the items after it, which are removed when the first
+    item of the new answer is saved."""
     replaced: ThreadItem | None = None
-    """An item that the client completed, to be saved in place of the stored one."""
+    """An item that the client completed; it replaces the stored one."""
     action: Action[str, Any] | None = None
     sender: WidgetItem | None = None
 
 
 @dataclass
 class TurnJob:
-    """A turn that is ready to run. An action has no agent."""
+    """A turn and its parts, from the claim of its thread to its end. An action has no agent."""
 
     plan: TurnPlan
     turn: Turn
@@ -66,20 +66,20 @@ class TurnJob:
     result: RunResultStreaming | None = None
     first_answer: FirstAnswer | None = None
     entries: list[TResponseInputItem] = field(default_factory=list)
-    """What the model has produced so far, as it will see it again."""
+    """What the model has produced so far, as input items for later requests."""
     prepared_by: list[str] = field(default_factory=list)
     """The plugins whose `pre_turn` was called."""
     running: RunningTurn = field(init=False)
 
     @property
     def usage(self) -> Usage:
-        """The tokens that the models of the turn have counted."""
+        """The tokens counted so far by the models of the turn."""
         if self.result is not None:
             return self.result.context_wrapper.usage
         return self.first_answer.usage if self.first_answer is not None else Usage()
 
     def partial(self) -> PartialAnswer:
-        """Return what the turn has said and not saved as items yet."""
+        """Return what the turn has said so far and not saved as items."""
         return PartialAnswer(
             self.recorder.unfinished(),
             self.entries,
@@ -93,21 +93,21 @@ class TurnJob:
         )
 
     def _saved(self) -> list[str]:
-        """Return the ids of the items saved, the user's message even before."""
+        """Return the ids of the saved items, with the user's message even before it is saved."""
         plan = self.plan
         asked = [plan.message] if plan.message is not None and plan.superseded is None else []
         return list(dict.fromkeys(item.id for item in (*asked, *self.recorder.saved)))
 
 
 def model_name(turn: Turn) -> str:
-    """Return the name of the model that answers, as far as it has one; "" if none does."""
+    """Return the name of the model that answers; "" for an action, which has none."""
     if turn.model is None:
         return ""
     return turn.model if isinstance(turn.model, str) else type(turn.model).__name__
 
 
 def choose_tool(agent: Agent[Turn], message: UserMessageItem | None, tools: Sequence[Tool]) -> None:
-    """Make the model use the tool picked in the composer, if one of these has that name."""
+    """Make the model use the tool picked in the composer, if the agent has it."""
     choice = message.inference_options.tool_choice if message else None
     if choice is not None and any(tool.name == choice.id for tool in tools):
         agent.model_settings = replace(agent.model_settings, tool_choice=choice.id)
@@ -127,15 +127,14 @@ def client_tool_call(job: TurnJob) -> ClientToolCallItem:
 
 
 async def stop(result: RunResultStreaming) -> None:
-    """Wait until nothing of the run goes on: its model is not read, its tools are cancelled."""
+    """Stop a run and wait until it has: its model is no longer read, its tools are cancelled."""
     task = result.run_loop_task
     if task is None:
         return
     if not task.done():
         result.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    # It knows the result that knows it: a circle that would keep the run until the garbage
-    # collector looks
+    # A reference cycle, which would keep the run in memory until the garbage collector runs
     result._sandbox_cleanup = None
 
 

@@ -1,4 +1,4 @@
-"""Saves what is left of a turn that nobody works at any more."""
+"""Saves what is left of a turn whose process died."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ log = logging.getLogger(__name__)
 
 INTERRUPTED = "The server stopped before the answer was complete."
 MOST_ATTEMPTS = 100
-"""A turn whose remains cannot be saved is given up then: its thread must not stay busy for ever."""
+"""Attempts to save what a turn left. After these it is given up, to free its thread."""
 
 _LATEST = 50
 
 
 @dataclass(frozen=True)
 class Leftover:
-    """How a turn ended whose record still says that it runs.
+    """How a turn ended whose record still says that it runs. The default: its process died.
 
-    `looked_back` says that its `post_turn` was called. By default its process is gone.
+    `post_turn_called` says that its `post_turn` hooks have run already.
     """
 
     status: EndState = "interrupted"
@@ -39,10 +39,10 @@ class Leftover:
 
 
 class Recovery:
-    """Ends turns for processes that are gone. Neither models nor tools are asked again.
+    """Ends turns of dead processes. No model and no tool is called again.
 
-    It may be cut off at any point, and done again by another process: everything it saves has the
-    id that it would have had.
+    It may be interrupted at any point and repeated by another process: every item it saves has the
+    id that the turn would have given it.
     """
 
     def __init__(self, turn_store: TurnStore, store: Store[StoreContext], hooks: Hooks) -> None:
@@ -51,9 +51,9 @@ class Recovery:
         self._hooks = hooks
 
     async def end(self, record: TurnRecord, attempt: int, leftover: Leftover) -> None:
-        """Save what a turn has said and not saved, as this attempt, and note its end.
+        """Save what a turn said and did not save, as this attempt, and record its end.
 
-        Raises what the stores raise; the turn then still runs, as far as its record says.
+        Raises what the stores raise; its record then still says that the turn runs.
         """
         context = StoreContext(record.user, record.id, attempt)
         partial = _load(record)
@@ -63,15 +63,15 @@ class Recovery:
             turn = self._turn(record, partial, thread, context)
             saved = await self._save(turn, partial, leftover)
         except NotFoundError:
-            log.info("turn %s: its conversation is not there", record.id)
+            log.info("turn %s: its conversation was deleted", record.id)
         except Exception:
             if attempt < MOST_ATTEMPTS:
                 raise
-            log.exception("turn %s: what it said could not be saved, and is given up", record.id)
+            log.exception("turn %s: gave up saving what it said", record.id)
         ended = await self._turn_store.end(record.id, attempt, leftover.status, leftover.message)
         if not ended:
             return
-        log.warning("turn %s: ended for a process that did not: %s", record.id, leftover.status)
+        log.warning("recovered turn %s of a dead process: %s", record.id, leftover.status)
         if turn is not None and not leftover.post_turn_called:
             outcome = _outcome(record, partial, saved, leftover)
             await self._hooks.each_alone("post_turn", turn=turn, outcome=outcome)
@@ -105,7 +105,7 @@ class Recovery:
         asked = [item for item in items.values() if isinstance(item, UserMessageItem)]
         turn.message = asked[-1] if asked else None
         if leftover.status == "completed":
-            # It saved everything; the record is a little older than that
+            # It saved everything; the partial answer is from a little earlier
             return list(items.values())
         for item in self._remains(turn, partial, leftover):
             items[item.id] = await self._found(turn, item.id) or await self._add(turn, item)
@@ -137,7 +137,7 @@ class Recovery:
         return item
 
     async def _finish_retry(self, turn: Turn, partial: PartialAnswer) -> None:
-        """Remove the old answer if something of the new one is there."""
+        """Remove the old answer if any part of the new one was saved."""
         if not partial.superseded:
             return
         thread_id, context = turn.thread.id, turn.request_context
@@ -155,7 +155,7 @@ def _load(record: TurnRecord) -> PartialAnswer:
     try:
         return PartialAnswer.load(record.partial)
     except Exception:
-        # Such as what another version of the program wrote
+        # Another version of the server may have written it
         log.exception("turn %s: its partial answer cannot be read", record.id)
         return PartialAnswer()
 

@@ -19,7 +19,7 @@ from .running import RESTARTED, STOPPED, Owner, RunningTurn
 
 @dataclass
 class ThreadSlot:
-    """Who works at a thread, and how many wait to."""
+    """Which turn runs in a thread, and how many wait for it to end."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     running: RunningTurn | None = None
@@ -27,12 +27,12 @@ class ThreadSlot:
 
 
 class TurnRegistry:
-    """The turns of this process: those under way, and those that ended a short time ago."""
+    """The turns of this process: those that run, and those that ended up to `turns.keep` ago."""
 
     def __init__(self, settings: TurnSettings) -> None:
         self.closing = False
         self._settings = settings
-        self._hurry = False
+        self._ending_all = False
         self._slots: dict[str, ThreadSlot] = {}
         self._vacant = asyncio.Event()
         self._vacant.set()
@@ -41,22 +41,22 @@ class TurnRegistry:
         self._once: dict[tuple[Owner, str], tuple[asyncio.Lock, int]] = {}
         self._tasks: dict[asyncio.Task[None], RunningTurn] = {}
         self._refused: set[str] = set()
-        self._over: deque[RunningTurn] = deque()
-        self._next_look: asyncio.TimerHandle | None = None
+        self._ended_turns: deque[RunningTurn] = deque()
+        self._next_cleanup: asyncio.TimerHandle | None = None
         self._ended_size = 0
 
     @property
     def active(self) -> list[RunningTurn]:
-        """The turns that somebody works at."""
+        """The turns whose task runs."""
         return list(self._tasks.values())
 
     def find(self, turn_id: str, user: User) -> RunningTurn | None:
-        """Return a turn of the user's, if this process still knows it."""
+        """Return a turn of this user, if this process still keeps it."""
         running = self._known.get(turn_id)
         return running if running and running.owner == (user.tenant, user.id) else None
 
     def in_thread(self, thread_id: str, user: User) -> RunningTurn | None:
-        """Return the turn under way in a thread of the user's."""
+        """Return the turn that runs in a thread of this user."""
         slot = self._slots.get(thread_id)
         running = slot.running if slot else None
         if running is None or running.owner != (user.tenant, user.id) or running.log.ended:
@@ -64,10 +64,10 @@ class TurnRegistry:
         return running
 
     def repeated(self, identity: RequestIdentity, user: User) -> tuple[RunningTurn, int] | None:
-        """Return the turn that an equal request began, and the last event the client has seen.
+        """Return the turn that an equal request started, and the last event the client has seen.
 
-        Raises `BadRequest` for an event that is still to come, and `Unprocessable` where another
-        request had the same key.
+        Raises `BadRequest` for an event that has not happened yet, and `Unprocessable` if another
+        request used the same key.
         """
         owner = (user.tenant, user.id)
         if identity.last_event is not None:
@@ -81,7 +81,7 @@ class TurnRegistry:
         if running is not None:
             if running.identity.content != identity.content:
                 raise Unprocessable(
-                    "Idempotency-Key: another request had this key. Use a new one for each request."
+                    "Idempotency-Key: another request used this key. Use a new key for each one."
                 )
             return running, 0
         running = self._requests.get((owner, identity.body or ""))
@@ -92,7 +92,7 @@ class TurnRegistry:
 
     @asynccontextmanager
     async def once(self, identity: RequestIdentity, user: User) -> AsyncIterator[None]:
-        """Let equal requests in one at a time, so that the second finds what the first began."""
+        """Let equal requests in one at a time, so that the second finds the turn of the first."""
         async with AsyncExitStack() as stack:
             for place in identity.places:
                 await stack.enter_async_context(self._alone((user.tenant, user.id), place))
@@ -112,10 +112,10 @@ class TurnRegistry:
                 self._once[place] = lock, waiting - 1
 
     async def claim(self, thread_id: str, user: User) -> bool:
-        """Wait for the thread, and return whether that was needed.
+        """Lock the thread for a new turn; return whether that had to wait for another turn.
 
-        What happens to a turn that runs there is a setting. Raises `Unavailable` while the server
-        shuts down or is full, `Conflict` if the thread is busy and the settings say to reject.
+        `turns.when_busy` says what happens to a turn that runs there. Raises `Unavailable` while
+        the server shuts down or is full, `Conflict` if `when_busy` is `reject`.
         """
         self._refuse_if_full(thread_id, user)
         slot = self._slots.setdefault(thread_id, ThreadSlot())
@@ -137,14 +137,14 @@ class TurnRegistry:
         return busy
 
     def release(self, thread_id: str) -> None:
-        """Give the thread back."""
+        """Unlock the thread."""
         slot = self._slots[thread_id]
         slot.running = None
         slot.lock.release()
         self._leave(thread_id, slot)
 
     def _leave(self, thread_id: str, slot: ThreadSlot) -> None:
-        """Remove a slot that nobody has or waits for."""
+        """Remove a slot that is neither locked nor waited for."""
         if not slot.waiting and not slot.lock.locked():
             del self._slots[thread_id]
         if not self._slots:
@@ -160,7 +160,7 @@ class TurnRegistry:
         task = running.run(work)
         self._tasks[task] = running
         task.add_done_callback(self._ended)
-        if self._hurry:
+        if self._ending_all:
             running.end(RESTARTED)
 
     def admit(self, running: RunningTurn) -> None:
@@ -191,25 +191,25 @@ class TurnRegistry:
             running.prepared()
             return
         self._ended_size += running.log.size
-        self._over.append(running)
+        self._ended_turns.append(running)
         self._forget_old()
 
     def _forget_old(self) -> None:
-        """Forget the events that were kept long enough, or take too much room."""
+        """Forget the oldest turns: those kept long enough, or beyond `turns.keep_size`."""
         loop = asyncio.get_running_loop()
         now = loop.time()
-        while self._over and (
-            now - self._over[0].ended_at >= self._settings.keep
+        while self._ended_turns and (
+            now - self._ended_turns[0].ended_at >= self._settings.keep
             or self._ended_size > self._settings.keep_size
         ):
-            self._forget(self._over.popleft())
-        if self._over and self._next_look is None:
-            # One clock for all of them: each would keep the context of its turn
-            due = self._over[0].ended_at + self._settings.keep
-            self._next_look = loop.call_at(due, self._look_again, context=Context())
+            self._forget(self._ended_turns.popleft())
+        if self._ended_turns and self._next_cleanup is None:
+            # One timer for all: a timer of its own would keep the context of each turn
+            due = self._ended_turns[0].ended_at + self._settings.keep
+            self._next_cleanup = loop.call_at(due, self._clean_up, context=Context())
 
-    def _look_again(self) -> None:
-        self._next_look = None
+    def _clean_up(self) -> None:
+        self._next_cleanup = None
         self._forget_old()
 
     def _forget(self, running: RunningTurn) -> None:
@@ -223,7 +223,7 @@ class TurnRegistry:
                 del self._requests[running.owner, place]
 
     def overtaken(self, thread_id: str) -> bool:
-        """Whether another turn waits to interrupt the one in this thread."""
+        """Whether another request waits to interrupt the turn in this thread."""
         return self._settings.when_busy == "interrupt" and self._slots[thread_id].waiting > 0
 
     def _refuse_if_full(self, thread_id: str, user: User) -> None:
@@ -237,17 +237,18 @@ class TurnRegistry:
             raise Unavailable("The server is busy. Try again in a moment.", retry_after=5)
         if others[user.tenant, user.id] >= limits.user:
             raise Unavailable(
-                f"You have {limits.user} answers under way. Wait for one of them.", retry_after=5
+                f"You have {limits.user} answers running. Wait until one of them ends.",
+                retry_after=5,
             )
 
     async def close(self, drain: float) -> None:
-        """Refuse new turns, give those under way `drain` seconds, then end them."""
+        """Refuse new turns, give running ones `drain` seconds to end, then end them."""
         self.closing = True
         try:
             async with asyncio.timeout(drain):
                 await self._vacant.wait()
         except TimeoutError:
-            self._hurry = True
+            self._ending_all = True
             for running in self.active:
                 running.end(RESTARTED)
             await self._vacant.wait()

@@ -1,4 +1,4 @@
-"""A turn that runs: its event log, its task, and what ends it."""
+"""A running turn: its event log, its task, and what ends it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Owner = tuple[str, str]
 
 @dataclass(frozen=True)
 class Ending:
-    """Why a turn is ended from outside, as its outcome tells it.
+    """Why something other than its own work ends a turn.
 
-    `lost` says that another process has taken the turn over: this one may not write any more.
+    `lost` says that another process has taken the turn over: this one must not write any more.
     """
 
     status: EndState
@@ -48,9 +48,9 @@ def _always() -> bool:
 
 
 class RunningTurn:
-    """A turn's event log, and the task that works at the turn. It stays for a time after its end.
+    """A turn's event log and task. It is kept for `turns.keep` after the turn ended.
 
-    It knows the turn by its id, and not the turn itself: what a turn holds goes when it ends.
+    It holds no reference to the turn itself, so what the turn holds is freed when it ends.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class RunningTurn:
         self._settings = settings
         self._asked_at = time.monotonic() - turn.seconds
         self._task: asyncio.Task[None] | None = None
-        self._begun = False
+        self._started = False
         self._followers = 0
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
@@ -83,15 +83,15 @@ class RunningTurn:
         return time.monotonic() - self._asked_at
 
     def run(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Begin to work at the turn, within its limits."""
-        self._task = asyncio.create_task(self._begin(work), name=self.id)
+        """Start the turn's task, within its limits."""
+        self._task = asyncio.create_task(self._start(work), name=self.id)
         limits = self._settings.limits
         self._after(limits.turn, "turn", self._too_long)
         self._after(limits.silence, "silence", lambda: self._silent(len(self.log)))
         return self._task
 
-    async def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        self._begun = True
+    async def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        self._started = True
         await work
 
     def prepared(self) -> None:
@@ -112,43 +112,43 @@ class RunningTurn:
             raise self.refusal
 
     def end(self, ending: Ending) -> None:
-        """End the turn; what was said so far is saved. The first reason counts."""
+        """End the turn; what was said so far is saved. Only the first ending counts."""
         if self._task is not None and self.ending is None:
             self.ending = ending
-            # A task cancelled before its first step would not even save the user's message:
-            # the work looks at `ending` itself
-            if self._begun:
+            # A task that is cancelled before its first step never runs, and would not save the
+            # user's message. The engine looks at `ending` itself
+            if self._started:
                 self._task.cancel()
 
     async def ended(self) -> None:
-        """Wait until nobody works at the turn any more."""
+        """Wait until the turn's task has ended."""
         if self._task is not None:
             await asyncio.wait([self._task])
 
     def add_follower(self) -> None:
-        """Note that somebody follows the turn."""
+        """Count a client that follows the turn."""
         self._followers += 1
         self.note_visit()
 
-    def left(self) -> None:
-        """Note that a follower is gone."""
+    def remove_follower(self) -> None:
+        """Count a client that stopped following."""
         self._followers -= 1
         self.start_grace()
 
     def start_grace(self) -> None:
-        """Let the turn end after the grace time, if nobody follows it."""
+        """Stop the turn after `turns.disconnect.grace` if no client follows it by then."""
         disconnect = self._settings.disconnect
         if self._followers == 0 and not self.log.ended and disconnect.policy == "cancel":
             self._after(disconnect.grace, "abandoned", lambda: self.end(STOPPED))
 
     def note_visit(self) -> None:
-        """Note that its user looks at the thread: that is a reload, not a stop."""
+        """Keep the turn running: its user looks at the thread, so this was a reload, not a stop."""
         timer = self._timers.pop("abandoned", None)
         if timer is not None:
             timer.cancel()
 
     def close(self) -> None:
-        """Stop all clocks, and keep only what a follower may still ask for."""
+        """Stop all timers, and keep only what a client may still ask for."""
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
@@ -156,12 +156,12 @@ class RunningTurn:
         self.is_idle, self.partial = _always, PartialAnswer
         self._task = None
         if self.problem is not None:
-            # Its traceback holds the frames that worked at the turn, and all they knew
+            # Its traceback would keep the frames of the turn, and all they hold
             self.problem.__traceback__ = self.problem.__cause__ = self.problem.__context__ = None
         self.log.compress()
 
     def _after(self, seconds: float, name: str, then: Callable[[], None]) -> None:
-        # asyncio keeps a cancelled clock for a while, and with it the context it was set in
+        # asyncio keeps a cancelled timer for a while, and with it the context it was made in
         loop = asyncio.get_running_loop()
         self._timers[name] = loop.call_later(seconds, then, context=Context())
 
@@ -170,10 +170,10 @@ class RunningTurn:
         message = f"The answer took longer than {limit:g} seconds and was stopped."
         self.end(Ending("failed", TurnFailed(message, allow_retry=True)))
 
-    def _silent(self, heard: int) -> None:
-        """Look whether an event came since the last look; while a tool runs, the model may wait."""
+    def _silent(self, last_length: int) -> None:
+        """End the turn if no event came since the last check. None is due while a tool runs."""
         limit = self._settings.limits.silence
-        if len(self.log) == heard and self.is_idle():
+        if len(self.log) == last_length and self.is_idle():
             message = f"The model sent nothing for {limit:g} seconds."
             self.end(Ending("failed", TurnFailed(message, allow_retry=True)))
         else:

@@ -1,4 +1,4 @@
-"""Where the turns under way are written down, so that one is found when its process has died."""
+"""The records of turns, so that a turn can be recovered when its process has died."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HeartbeatReply = Literal["go on", "cancel", "lost"]
 
 @dataclass(frozen=True, slots=True)
 class TurnRecord:
-    """A turn as it is written down.
+    """A turn as the turn store keeps it.
 
     `attempt` counts the processes that worked at it, from 1. `model` is the one asked for: hooks
     may still choose another. `request` identifies a repeated request. `partial` is JSON of what was
@@ -38,7 +38,7 @@ class TurnRecord:
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatSignal:
-    """A sign of life: the turn, the attempt, and its partial answer if it has changed."""
+    """Says that a turn is alive: its id, its attempt, and its partial answer if it has changed."""
 
     turn_id: str
     attempt: int
@@ -46,76 +46,76 @@ class HeartbeatSignal:
 
 
 class TurnStore(ABC):
-    """Keeps a record of each turn; a storage plugin returns one from the hook `turn_store`.
+    """Keeps a record of each turn. A storage plugin returns one from its hook `turn_store`.
 
-    Times are the store's own: all processes that share a store share its clock. Each method is
-    atomic. Where a `user` is given, others' turns do not exist.
+    Each method is atomic. Times are those of the store, so that all processes share one clock. A
+    method that takes a `user` finds only turns of that user.
     """
 
     @abstractmethod
     async def begin(self, record: TurnRecord) -> TurnRecord | None:
-        """Write down a running turn, with a first sign of life.
+        """Record a running turn, with a first heartbeat.
 
-        Where a turn runs in its thread already, write nothing and return that one.
+        If another turn runs in its thread, record nothing and return that one.
         """
 
     @abstractmethod
     async def beat(self, beats: Sequence[HeartbeatSignal]) -> Mapping[str, HeartbeatReply]:
-        """Note signs of life, and return by turn id what to do.
+        """Record heartbeats, and return by turn id what to do.
 
-        `cancel` where somebody asked for that, `lost` where the attempt is no longer the current
+        `cancel` if another process asked for that, `lost` if the attempt is no longer the current
         one or the turn does not run.
         """
 
     @abstractmethod
     async def end(self, turn_id: str, attempt: int, state: TurnState, error: str | None) -> bool:
-        """Note that a turn has ended, and forget its partial answer.
+        """Record that a turn has ended, and delete its partial answer.
 
-        Return False, and write nothing, where the attempt is no longer the current one or the turn
+        Return False, and write nothing, if the attempt is no longer the current one or the turn
         does not run.
         """
 
     @abstractmethod
     async def withdraw(self, turn_id: str, attempt: int) -> None:
-        """Forget a running turn that was refused before anything of it was saved.
+        """Delete the record of a running turn that was refused before anything was saved.
 
-        Do nothing where the attempt is no longer the current one or the turn does not run.
+        Do nothing if the attempt is no longer the current one or the turn does not run.
         """
 
     @abstractmethod
     async def find(self, turn_id: str, user: User) -> TurnRecord | None:
-        """Return a turn of the user's."""
+        """Return a turn of this user."""
 
     @abstractmethod
     async def running(self, thread_id: str, user: User) -> TurnRecord | None:
         """Return the turn that runs in a thread."""
 
     @abstractmethod
-    async def asked(self, request: str, user: User, seconds: float) -> TurnRecord | None:
-        """Return the newest turn that this request began, if it runs or ended within `seconds`."""
+    async def find_by_request(self, request: str, user: User, seconds: float) -> TurnRecord | None:
+        """Return the newest turn of this request, if it runs or ended within `seconds`."""
 
     @abstractmethod
     async def cancel(self, turn_id: str, user: User) -> bool:
-        """Ask whoever works at a running turn to cancel it; return whether one runs."""
+        """Ask the process of a running turn to cancel it; return whether it runs."""
 
     @abstractmethod
     async def stale(self, seconds: float) -> list[TurnRecord]:
-        """Return running turns without a sign of life for that long, of all users.
+        """Return the running turns of all users that had no heartbeat for that long.
 
-        A turn whose process is known to have ended is stale sooner.
+        A turn whose process is known to be gone is stale sooner.
         """
 
     @abstractmethod
     async def take_over(self, turn_id: str, attempt: int, seconds: float) -> bool:
-        """Become the next attempt at a running turn, which counts as a sign of life.
+        """Start the next attempt at a stale turn, which counts as a heartbeat.
 
-        Return False where the turn is not stale, as `stale` has it, or `attempt` is not the current
-        one: somebody else was first.
+        Return False if the turn is not stale as `stale` defines it, or if `attempt` is not the
+        current one: another process was first.
         """
 
     @abstractmethod
     async def prune(self, seconds: float) -> None:
-        """Forget turns that ended longer ago than that."""
+        """Delete the records of turns that ended longer ago than that."""
 
 
 @dataclass
@@ -127,9 +127,9 @@ class _Row:
 
 
 class MemoryTurnStore(TurnStore):
-    """Keeps the records in this process: what a store without turns of its own makes do with.
+    """Keeps the records in this process, for deployments whose store has no turn store.
 
-    A turn whose process has died is then forgotten with it.
+    When the process dies, its records are gone too.
     """
 
     def __init__(self) -> None:
@@ -178,7 +178,7 @@ class MemoryTurnStore(TurnStore):
         turn_id = self._running.get(_place(thread_id, user))
         return None if turn_id is None else self._rows[turn_id].record
 
-    async def asked(self, request: str, user: User, seconds: float) -> TurnRecord | None:
+    async def find_by_request(self, request: str, user: User, seconds: float) -> TurnRecord | None:
         for row in reversed(self._rows.values()):
             record = row.record
             if record.request == request and _same(record.user, user):

@@ -38,7 +38,7 @@ async def follow(request: web.Request, running: RunningTurn, after: int = 0) -> 
     except (ConnectionResetError, TimeoutError):
         log.debug("turn %s: a follower is gone", running.id)
     finally:
-        running.left()
+        running.remove_follower()
     return response
 
 

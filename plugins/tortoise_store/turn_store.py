@@ -72,7 +72,7 @@ class TortoiseTurnStore(TurnStore):
     async def running(self, thread_id: str, user: User) -> TurnRecord | None:
         return await self._one(turn_sql.RUNNING, user, thread_id)
 
-    async def asked(self, request: str, user: User, seconds: float) -> TurnRecord | None:
+    async def find_by_request(self, request: str, user: User, seconds: float) -> TurnRecord | None:
         return await self._one(turn_sql.ASKED, user, request, seconds)
 
     async def cancel(self, turn_id: str, user: User) -> bool:

@@ -31,7 +31,7 @@ REPLICA = "kill -9 beside a replica"
 TERM = "SIGTERM, time to finish"
 SHORT_TERM = "SIGTERM, cut off"
 
-SWEPT = "ended for a process that did not"
+SWEPT = "of a dead process"
 """What a server logs of a turn that another one left without an end."""
 
 DRAIN = {TERM: "50s", SHORT_TERM: "200ms"}
