@@ -60,7 +60,7 @@ class Folder:
 FOLDERS = {
     "events": Folder(
         ["chatkit_server/events/*"],
-        ["events", "wire", "recorder", "partial", "closing", "turns", "plain", "operations"],
+        ["events", "wire", "recorder", "partial", "closing", "stream", "plain"],
     ),
     "turns": Folder(
         ["chatkit_server/turns/*"],

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from agents import Usage
 from chatkit.types import (
     AssistantMessageContent,
     AssistantMessageItem,
@@ -40,8 +41,20 @@ def test_everything_comes_back() -> None:
         ],
         superseded=["old_1", "old_2"],
         saved=["msg_0"],
+        model="test/model",
+        seconds=1.5,
+        usage=Usage(requests=1, input_tokens=2, output_tokens=3, total_tokens=5),
     )
     assert PartialAnswer.load(whole.dump()) == whole
+
+
+def test_what_an_earlier_version_wrote_can_be_read() -> None:
+    written = json.loads(PartialAnswer([MESSAGE], model="m", seconds=2.0).dump())
+    for key in ("model", "seconds", "usage"):
+        del written[key]
+    read = PartialAnswer.load(json.dumps(written).encode())
+    assert read.items == [MESSAGE]
+    assert (read.model, read.seconds, read.usage) == ("", 0.0, Usage())
 
 
 def test_nothing_written_down_is_an_empty_answer() -> None:
