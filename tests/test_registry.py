@@ -21,67 +21,17 @@ from chatkit_server.turns.registry import TurnRegistry
 from chatkit_server.turns.running import RESTARTED, STOPPED, TAKEN_OVER, RunningTurn
 from tests.mcp_calls import until
 from tests.memory_store import MemoryStore
-
-ANN = User("ann", "acme")
-BOB = User("bob", "acme")
-OTHER_ANN = User("ann", "umbrella")
-
-NOBODY_KNOWS = RequestIdentity(content="c")
-
-
-def settings_of(**given: Any) -> TurnSettings:
-    return TurnSettings.model_validate(given)
-
-
-def make_running(
-    turn_id: str = "turn_1",
-    thread_id: str = "thr_1",
-    *,
-    user: User = ANN,
-    identity: RequestIdentity = NOBODY_KNOWS,
-    settings: TurnSettings | None = None,
-) -> RunningTurn:
-    turn = Turn(
-        id=turn_id,
-        thread=ThreadMetadata(id=thread_id, created_at=datetime.now(UTC)),
-        store=MemoryStore(),
-        request_context=StoreContext(user, turn_id, 3),
-        user=user,
-        operation="plain",
-    )
-    return RunningTurn(turn, MemoryEventLog(turn_id), settings or TurnSettings(), identity)
-
-
-class Work:
-    """What a turn does: nothing until it is let go, as a turn would, with an end of its log."""
-
-    def __init__(self, running: RunningTurn) -> None:
-        self.running = running
-        self.go_on = asyncio.Event()
-        self.cancelled = False
-
-    async def run(self) -> None:
-        try:
-            await self.go_on.wait()
-        except asyncio.CancelledError:
-            self.cancelled = True
-        self.running.log.end()
-
-
-async def begin(registry: TurnRegistry, running: RunningTurn, user: User = ANN) -> Work:
-    """Claim a thread and work at a turn in it."""
-    work = Work(running)
-    await registry.claim(running.thread_id, user)
-    registry.start(running, work.run())
-    registry.admit(running)
-    await asyncio.sleep(0)
-    assert running._begun
-    return work
-
-
-async def finish(registry: TurnRegistry, work: Work) -> None:
-    work.go_on.set()
-    await until(lambda: work.running not in registry.active)
+from tests.running_turns import (
+    ANN,
+    BOB,
+    NOBODY_KNOWS,
+    OTHER_ANN,
+    Work,
+    begin,
+    finish,
+    make_running,
+    settings_of,
+)
 
 
 async def blocked(claim: Awaitable[bool]) -> asyncio.Future[bool]:
@@ -160,7 +110,7 @@ async def test_a_user_has_so_many_turns_and_the_server_too() -> None:
     registry = TurnRegistry(settings_of(limits={"user": 2, "server": 4}))
     for number in (1, 2):
         await begin(registry, make_running(f"turn_{number}", f"thr_{number}"))
-    with pytest.raises(Unavailable, match=r"^You have 2 answers under way") as raised:
+    with pytest.raises(Unavailable, match=r"^You have 2 answers running\.") as raised:
         await registry.claim("thr_3", ANN)
     assert raised.value.headers["Retry-After"] == "5"
     for number, user in ((3, BOB), (4, OTHER_ANN)):
@@ -210,7 +160,7 @@ async def test_the_turn_of_an_equal_request_is_found() -> None:
         RequestIdentity(key="key:2", body="body:2", content="c"),
     ):
         assert registry.repeated(other, ANN) is None
-    with pytest.raises(Unprocessable, match=r"^Idempotency-Key: another request had this key"):
+    with pytest.raises(Unprocessable, match=r"^Idempotency-Key: another request used this key"):
         registry.repeated(RequestIdentity(key="key:1", content="other"), ANN)
     await finish(registry, work)
     assert registry.repeated(by_key, ANN) == (running, 0), "a key is for ever"
@@ -316,7 +266,7 @@ async def test_old_events_are_forgotten_in_time() -> None:
     await until(lambda: registry.find("turn_2", ANN) is None)
     assert registry.find("turn_1", ANN) is None
     assert registry.repeated(identity, ANN) is None
-    assert (registry._ended_size, list(registry._over)) == (0, [])
+    assert (registry._ended_size, list(registry._ended_turns)) == (0, [])
 
 
 async def test_events_take_only_so_much_room() -> None:
@@ -327,7 +277,7 @@ async def test_events_take_only_so_much_room() -> None:
         await finish(registry, await begin(registry, running))
     kept = [n for n in range(1, 5) if registry.find(f"turn_{n}", ANN)]
     assert kept == [3, 4]
-    assert registry._ended_size == sum(running.log.size for running in registry._over)
+    assert registry._ended_size == sum(running.log.size for running in registry._ended_turns)
 
 
 async def test_room_that_is_just_filled_is_kept() -> None:
@@ -501,16 +451,16 @@ async def test_a_turn_that_nobody_follows_ends_after_the_grace_time() -> None:
     running.run(work.run())
     running.add_follower()
     running.add_follower()
-    running.left()
+    running.remove_follower()
     assert "abandoned" not in clocks(running), "somebody else follows"
-    running.left()
+    running.remove_follower()
     assert "abandoned" in clocks(running)
     running.note_visit()
     assert "abandoned" not in clocks(running), "a reload is no stop"
     running.start_grace()
     running.add_follower()
     assert "abandoned" not in clocks(running)
-    running.left()
+    running.remove_follower()
     await until(lambda: running.ending is not None)
     assert running.ending is STOPPED
     running.close()
