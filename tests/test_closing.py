@@ -15,6 +15,7 @@ from chatkit.types import (
     GeneratedImage,
     GeneratedImageItem,
     HiddenContextItem,
+    LockedStatus,
     SDKHiddenContextItem,
     ThoughtTask,
     ThreadItem,
@@ -267,6 +268,7 @@ def test_a_thread_is_shown_with_all_but_its_metadata() -> None:
         id="thr_1",
         title="Greetings",
         created_at=naive,
+        status=LockedStatus(reason="done"),
         allowed_image_domains=["example.org"],
         metadata={"secret": 1},
     )
