@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 from chatkit.store import Store
 
-from .agent.models import ModelRouter
+from .agent.models import ModelRouter, model_settings
 from .errors import SettingsError
 from .mcp.manager import McpManager
 from .plugin.calls import Hooks
-from .plugin.load import load_plugins
+from .plugin.load import collect_plugins
+from .plugin.startup import set_up
+from .settings.problems import Problems
 from .settings.schema import Settings
 from .turn import StoreContext
 from .turns.engine import Engine
@@ -19,23 +21,33 @@ from .turns.heartbeat import Heartbeat, HeartbeatTiming
 from .turns.recovery import Recovery
 from .turns.store import MemoryTurnStore, TurnStore
 from .web.chat import chat
-from .web.cors import allow_origins
+from .web.cors import allow_origins, check_origins
 from .web.errors import errors
 from .web.health import healthz, readyz
 from .web.keys import ATTACHMENT_STORE, ENGINE, HEARTBEAT, HOOKS, MCP, SETTINGS, STORE
 from .web.turn_routes import add_turn_routes
 
 
-def create_app(settings: Settings, hooks: Hooks | None = None) -> web.Application:
+def create_app(
+    settings: Settings, hooks: Hooks | None = None, problems: Problems | None = None
+) -> web.Application:
     """Return the application of a deployment, with the plugins that its settings name.
 
-    Raises `SettingsError` for what cannot work. Databases and MCP servers are connected later, when
-    the application starts.
+    Raises `SettingsError` with a line for each thing that cannot work, after those in `problems`.
+    Databases and MCP servers are connected later, when the application starts.
     """
+    problems = problems or Problems()
+    with problems.collect():
+        check_origins(settings)
+    hooks = hooks or collect_plugins(settings, problems)
+    if hooks is None:
+        # What else is wrong may be for want of a plugin
+        problems.raise_any()
+    assert hooks is not None
     app = web.Application(middlewares=[errors], client_max_size=settings.server.max_body)
     app[SETTINGS] = settings
-    app[HOOKS] = load_plugins(settings) if hooks is None else hooks
-    _add_parts(app)
+    app[HOOKS] = hooks
+    _add_parts(app, problems)
     _add_routes(app)
     app.cleanup_ctx.append(_connected)
     app.on_shutdown.append(_drain)
@@ -43,43 +55,57 @@ def create_app(settings: Settings, hooks: Hooks | None = None) -> web.Applicatio
     return app
 
 
-def _add_parts(app: web.Application) -> None:
+def _add_parts(app: web.Application, problems: Problems) -> None:
     settings, hooks = app[SETTINGS], app[HOOKS]
-    store = app[STORE] = _store(hooks)
-    _, app[ATTACHMENT_STORE] = next(hooks.boot("attachment_store"), ("", None))
-    servers = [server for _, given in hooks.boot("mcp_servers") for server in given]
-    app[MCP] = McpManager(servers)
-    models = ModelRouter(hooks)
-    _check_models(settings, models)
-    turn_store: TurnStore
-    _, turn_store = next(hooks.boot("turn_store"), ("", MemoryTurnStore()))
-    engine = app[ENGINE] = Engine(settings, hooks, store, turn_store, models, app[MCP])
+    turn_store: TurnStore | None = None
+    with problems.collect():
+        app[STORE] = _store(hooks)
+    with problems.collect():
+        app[ATTACHMENT_STORE] = hooks.boot_first("attachment_store")
+    with problems.collect():
+        turn_store = hooks.boot_first("turn_store")
+    with problems.collect():
+        servers = [server for _, given in hooks.boot_all("mcp_servers") for server in given]
+        app[MCP] = McpManager(servers)
+    with problems.collect():
+        models = ModelRouter(hooks)
+        _check_models(settings, models)
+    with problems.collect():
+        model_settings(settings.agent, settings.source)
+    problems.raise_any()
+    turn_store = turn_store or MemoryTurnStore()
+    engine = app[ENGINE] = Engine(settings, hooks, app[STORE], turn_store, models, app[MCP])
     app[HEARTBEAT] = Heartbeat(
         engine.turns,
         turn_store,
-        Recovery(turn_store, store, hooks),
+        Recovery(turn_store, app[STORE], hooks),
         settings.turns.keep,
         HeartbeatTiming.of(settings.turns.stale),
     )
 
 
 def _store(hooks: Hooks) -> Store[StoreContext]:
-    for _, store in hooks.boot("store"):
-        return store  # type: ignore[no-any-return]
-    raise SettingsError(
-        "plugins: none of them stores conversations. Add `tortoise_store:`, or a plugin of your "
-        "own with a `store` hook"
-    )
+    store: Store[StoreContext] | None = hooks.boot_first("store")
+    if store is None:
+        raise SettingsError(
+            "plugins: none of them stores conversations. Add `tortoise_store:`, or your own "
+            "plugin with a `store` hook"
+        )
+    return store
 
 
 def _check_models(settings: Settings, models: ModelRouter) -> None:
+    if settings.source.is_broken(("agent",)):
+        return
+    problems = Problems()
     for key, names in (("model", [settings.agent.model]), ("models", settings.agent.models)):
         for name in names:
             try:
                 models.check(name)
             except SettingsError as error:
                 where = settings.source.where(("agent", key))
-                raise SettingsError(f"{where}: {error}") from None
+                problems.lines.append(f"{where}: {error}")
+    problems.raise_any()
 
 
 def _add_routes(app: web.Application) -> None:
@@ -87,8 +113,7 @@ def _add_routes(app: web.Application) -> None:
     add_turn_routes(app)
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
-    for _ in app[HOOKS].boot("setup", app=app):
-        pass
+    set_up(app[HOOKS], app)
 
 
 async def _connected(app: web.Application) -> AsyncIterator[None]:

@@ -18,6 +18,9 @@ from aiohttp import web
 
 from .app import create_app
 from .errors import SettingsError
+from .plugin.calls import Hooks
+from .plugin.credentials import curl_credentials
+from .settings.problems import Problems
 from .settings.schema import Settings
 from .turns.registry import TurnRegistry
 from .turns.running import RESTARTED
@@ -44,13 +47,14 @@ def configure_logging(settings: Settings) -> None:
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))
 
 
-async def serve(settings: Settings) -> None:
+async def serve(settings: Settings, problems: Problems | None = None) -> None:
     """Run the server until SIGINT or SIGTERM, and then end it cleanly.
 
     The first signal gives the turns under way `server.drain` to end; another one ends them at
-    once, and what they said so far is saved. Raises `SettingsError` when it cannot start.
+    once, and what they said so far is saved. Raises `SettingsError` when it cannot start, also
+    for the `problems` that were found before.
     """
-    app = create_app(settings)
+    app = create_app(settings, problems=problems)
     # A handler only follows its turn: it goes with its client, and the turn decides for itself
     runner = web.AppRunner(
         app, handler_cancellation=True, access_log=None, shutdown_timeout=LAST_ANSWERS
@@ -165,15 +169,22 @@ def _leave_to_the_process() -> None:
 def _welcome(app: web.Application, runner: web.AppRunner, settings: Settings) -> str:
     host, port = runner.addresses[0][:2]
     url = f"http://{_reachable(host)}:{port}{settings.server.path}"
-    message = '{"messages": [{"role": "user", "content": "add buy milk to my list"}]}'
     return (
         f"chatkit-server listens on {url}\n"
         f"  settings: {settings.source.file.absolute() if settings.source.file else 'none'}\n"
         f"  model:    {settings.agent.model}\n"
         f"  plugins:  {', '.join(app[HOOKS].names)}\n"
-        f"Try it:\n"
-        f"  curl -N {url} -d '{message}'"
+        f"{_example(url, app[HOOKS])}"
     )
+
+
+def _example(url: str, hooks: Hooks) -> str:
+    """Return a request to try, with what the plugins in use need to know its user."""
+    credentials, unknown = curl_credentials(hooks)
+    message = '{"messages": [{"role": "user", "content": "add buy milk to my list"}]}'
+    words = ["curl -N", url, credentials, f"-d '{message}'"]
+    note = f" (add what the plugin {unknown} needs to know you)" if unknown else ""
+    return f"Try it{note}:\n  {' '.join(word for word in words if word)}"
 
 
 def _reachable(host: str) -> str:

@@ -69,6 +69,8 @@ class Plugin:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.secret = b""
+        header = config.user_header
+        self.curl_credentials = f"-H '{header}: somebody'" if header else ""
 
     @hookimpl
     def setup(self, app: web.Application) -> None:

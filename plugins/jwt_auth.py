@@ -108,6 +108,8 @@ class Plugin:
 
     def __init__(self, config: Config) -> None:
         self.config = config
+        bearer = '-H "Authorization: Bearer $TOKEN"'
+        self.curl_credentials = bearer if config.required else None
         self.keys = KeySet(config) if config.jwks_url else None
         self.fixed: dict[str, jwt.PyJWK | Any] = {}
         if config.secret is not None:

@@ -84,4 +84,21 @@ def test_an_error_ends_migrate(folder: Path, capsys: pytest.CaptureFixture[str])
     assert main(["migrate", "--settings", str(folder / "settings.yaml")]) == 2
     out, err = capsys.readouterr()
     assert out.splitlines() == ["first: one", "first: two"]
-    assert err == "chatkit-server: the tables are locked\n"
+    assert err == "chatkit-server: plugin silent: the tables are locked\n"
+
+
+@pytest.mark.parametrize(
+    ("does", "told"),
+    [
+        ("return {}[1]", "migrate: {file}:7: KeyError: 1"),
+        ("return 'done'", "migrate: returned a str, expected a list of str, or None"),
+    ],
+)
+def test_a_mistake_in_migrate_is_one_line(
+    folder: Path, capsys: pytest.CaptureFixture[str], does: str, told: str
+) -> None:
+    file = folder / "my_plugins" / "silent.py"
+    file.write_text(dedent(MIGRATES.format(does=does)))
+    assert main(["migrate", "--settings", str(folder / "settings.yaml")]) == 2
+    told = told.format(file=file)
+    assert capsys.readouterr().err == f"chatkit-server: plugin silent: {told}\n"

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
+from agents import MultiProvider
 from aiohttp import web
 from chatkit.types import (
     ActiveStatus,
@@ -250,7 +251,7 @@ class Model:
 
     @hookimpl
     def model_providers(self) -> dict[str, Any]:
-        return {"demo": object()}
+        return {"demo": MultiProvider()}
 
 
 @pytest.mark.parametrize(

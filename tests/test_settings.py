@@ -10,8 +10,8 @@ import pytest
 from pydantic import BaseModel, ConfigDict, SecretStr, TypeAdapter, ValidationError
 
 from chatkit_server import SettingsError
-from chatkit_server.settings.load import load, validate
-from chatkit_server.settings.problems import nearest
+from chatkit_server.settings.load import collect_settings, load, validate
+from chatkit_server.settings.problems import Problems, nearest
 from chatkit_server.settings.schema import Settings
 from chatkit_server.settings.source import Source
 from chatkit_server.settings.types import CommaList, Duration, Size
@@ -110,10 +110,13 @@ def test_a_value_that_a_merge_key_overrides_needs_no_variable(read: Read) -> Non
     assert settings.plugins["a"] == {"key": "mine"}
 
 
-def test_plugin_dirs_is_the_folder_beside_the_file_if_there(read: Read, tmp_path: Path) -> None:
+def test_plugin_dirs_are_the_folders_beside_the_file_if_there(read: Read, tmp_path: Path) -> None:
     assert read("").plugin_dirs == []
+    (tmp_path / "plugins").mkdir()
+    assert read("").plugin_dirs == [tmp_path / "plugins"]
     (tmp_path / "my_plugins").mkdir()
-    assert read("").plugin_dirs == [tmp_path / "my_plugins"]
+    # The later one wins
+    assert read("").plugin_dirs == [tmp_path / "plugins", tmp_path / "my_plugins"]
     assert read("plugin_dirs: []").plugin_dirs == []
 
 
@@ -269,7 +272,7 @@ def test_an_override_of_an_unknown_key_names_the_variable(refused: Refused, file
 
 def test_an_override_below_a_value(refused: Refused) -> None:
     message = refused("server: {port: 8000}", CHATKIT_SERVER__PORT__HIGH="1")
-    assert message == "CHATKIT_SERVER__PORT__HIGH: `server.port` is no section"
+    assert message == "CHATKIT_SERVER__PORT__HIGH: `server.port` is not a section"
 
 
 # Mistakes
@@ -302,7 +305,7 @@ def test_an_unknown_key_is_named_with_the_nearest(
         ("server: {port: many}", "1: server.port: Input should be a valid integer"),
         ("server: {port: 70000}", "1: server.port: Input should be less than or equal to 65535"),
         ("server:\n  host: [a]", "2: server.host: Input should be a valid string"),
-        ("server:\n  host:", "2: server.host: Input should be a valid string, and it is empty"),
+        ("server:\n  host:", "2: server.host: Input should be a valid string, but it is empty"),
         ("server: 5", "1: server: expected a section"),
         ("plugins: [a, b]", "1: plugins: expected a section"),
         ("plugins:\n  a: text", "2: plugins.a: expected a section"),
@@ -321,13 +324,53 @@ def test_everything_wrong_is_told_at_once(refused: Refused) -> None:
     assert [line.split(": ")[1] for line in lines] == ["server.port", "server.hots", "log.level"]
 
 
+def test_what_cannot_be_read_and_what_does_not_fit_is_told_at_once(read: Read, file: Path) -> None:
+    """A value that cannot be read is not reported again for what it is not."""
+    text = """
+        server: {port: '${NO_PORT}', host: '${NO_HOST}', prot: 1, cors_origins: ['${NO_ORIGIN}']}
+        agent: {name: '${A-b}', model: '${NO_MODEL}'}
+        log: {level: loud, level: info}
+        plugins: {one: {key: '${NO_KEY}', day: 2024-99-99}, two: text}
+    """
+    with pytest.raises(SettingsError) as error:
+        read(text, CHATKIT_LOG__LEVEL__HIGH="1")
+    lines = [line.removeprefix(f"{file}:") for line in str(error.value).splitlines()]
+    places = [":".join(line.split(":")[:2]) for line in lines]
+    assert places == [
+        "2: server.port",
+        "2: server.host",
+        "2: server.cors_origins.0",
+        "3: agent.name",
+        "3: agent.model",
+        "4: log.level",
+        "5: plugins.one.key",
+        "5: plugins.one.day",
+        "CHATKIT_LOG__LEVEL__HIGH: `log.level` is not a section",
+        "2: server.prot",
+        "5: plugins.two",
+    ]
+
+
+def test_settings_with_mistakes_have_their_other_values(file: Path) -> None:
+    file.write_text("server: {port: many, host: h, hots: x}\nplugins: {a: {b: '${NO}'}, c: }\n")
+    problems = Problems()
+    settings = collect_settings(file, problems, {})
+    assert len(problems.lines) == 3
+    assert (settings.server.port, settings.server.host) == (8000, "h")
+    assert settings.plugins == {"a": {}, "c": None}
+    assert settings.source.is_broken(("plugins", "a"))
+    assert settings.source.is_broken(("plugins",))
+    assert not settings.source.is_broken(("plugins", "c"))
+
+
 @pytest.mark.parametrize(
-    "text", ["server:\n  port: 1\n  port: 2\n", "a: 1\nb: 2\na: 3\n", "x: 1\n<<: {x: 2}\nx: 3\n"]
+    "text",
+    ["server:\n  port: 1\n  port: 2\n", "log:\nserver:\nlog:\n", "log: \n<<: {log: }\nlog: \n"],
 )
 def test_a_key_written_twice(refused: Refused, file: Path, text: str) -> None:
     message = refused(text)
-    assert message.startswith(f"{file}:3: `")
-    assert message.endswith("` is written twice here; keep one")
+    assert message.startswith(f"{file}:3: ")
+    assert message.endswith(": this key is here twice. Keep one")
 
 
 @pytest.mark.parametrize(
@@ -340,8 +383,8 @@ def test_a_key_written_twice(refused: Refused, file: Path, text: str) -> None:
         ("a: \x07\n", ": not valid YAML: unacceptable character"),
         ("just a text", ":1: expected sections such as"),
         ("- a\n- b\n", ":1: expected sections such as"),
-        ("a: &a {b: *a}\n", ": nested too deeply, or an alias stands inside its own anchor"),
-        ("a: &a\n  <<: *a\n", ": nested too deeply, or an alias stands inside its own anchor"),
+        ("a: &a {b: *a}\n", ": nested too deeply, or an alias is inside its own anchor"),
+        ("a: &a\n  <<: *a\n", ": nested too deeply, or an alias is inside its own anchor"),
         ("<<: 5\n", ":1: `<<` takes a section"),
         ("? [a]\n: 1\n", ":1: a key must be a plain word"),
         ("log:\n  level: !loud 5\n", ":2: log.level: cannot be read as !loud"),
@@ -400,7 +443,7 @@ def test_secrets_are_not_shown(read: Read, section: str, environ: dict[str, str]
 def test_a_value_from_a_variable_is_told_by_the_variable(refused: Refused, file: Path) -> None:
     message = refused("server: {port: '${MY_PORT}'}", MY_PORT="many")
     assert message.startswith(f"{file}:1: server.port: Input should be a valid integer")
-    assert message.endswith(" (its value is taken from the variable MY_PORT)")
+    assert message.endswith(" (the value comes from the variable MY_PORT)")
     assert "many" not in message
 
 
@@ -458,7 +501,7 @@ def test_an_unknown_key_deep_in_a_plugin(section_refused: SectionRefused, file: 
     assert section_refused(
         "    endpoints:\n      a: {base_url: x}\n      b:\n        moed: 1\n"
     ) == [
-        f"{file}:5: plugins.p.endpoints.b.base_url: this key is needed and missing",
+        f"{file}:5: plugins.p.endpoints.b.base_url: this key is required",
         f"{file}:6: plugins.p.endpoints.b.moed: unknown key. Did you mean `mode`? "
         "Known here: base_url, mode",
     ]
@@ -467,7 +510,7 @@ def test_an_unknown_key_deep_in_a_plugin(section_refused: SectionRefused, file: 
 def test_unions_are_reported_without_the_names_of_types(section_refused: SectionRefused) -> None:
     message = "\n".join(section_refused("    servers:\n      - {ulr: x}\n"))
     assert "plugins.p.servers.0.ulr: unknown key. Did you mean `url`?" in message
-    assert "plugins.p.servers.0.command: this key is needed and missing" in message
+    assert "plugins.p.servers.0.command: this key is required" in message
     assert "Stdio" not in message
     lines = section_refused("    audience: {a: 1}\n")
     assert [line.split(": ")[1] for line in lines] == ["plugins.p.audience"] * 2

@@ -12,11 +12,13 @@ from agents import (
     ModelSettings,
 )
 from agents.models import get_default_model_settings
+from pydantic import ValidationError
 
 from ..errors import BadRequest, SettingsError, TurnFailed
 from ..plugin.calls import Hooks
 from ..settings.problems import nearest
 from ..settings.schema import AgentSettings
+from ..settings.source import Source
 from ..turn import Turn
 
 
@@ -26,7 +28,7 @@ class ModelRouter(ModelProvider):
     def __init__(self, hooks: Hooks) -> None:
         self._providers: dict[str, ModelProvider] = {}
         owners: dict[str, str] = {}
-        for plugin, providers in hooks.boot("model_providers"):
+        for plugin, providers in hooks.boot_all("model_providers"):
             for prefix, provider in providers.items():
                 if prefix in owners:
                     raise SettingsError(
@@ -72,18 +74,22 @@ class ModelRouter(ModelProvider):
         )
 
 
-def model_settings(settings: AgentSettings) -> ModelSettings:
+def model_settings(settings: AgentSettings, source: Source = Source()) -> ModelSettings:  # noqa: B008
     """Return the model settings of the settings file as the Agents SDK's.
 
-    Raises `SettingsError` for a setting it does not know.
+    Raises `SettingsError` with a line for each setting that it does not know or take.
     """
+    given = settings.model_settings
+    known = sorted(vars(ModelSettings()))
+    wrong = {key: f"unknown key.{nearest(key, known)}" for key in given if key not in known}
     try:
-        return ModelSettings(**settings.model_settings)
-    except (TypeError, ValueError) as error:
-        known = sorted(vars(ModelSettings()))
-        raise SettingsError(
-            f"agent.model_settings: {error}. Known here: {', '.join(known)}"
-        ) from None
+        result = ModelSettings(**{key: value for key, value in given.items() if key in known})
+    except ValidationError as error:
+        wrong |= {str(problem["loc"][0]): problem["msg"] for problem in error.errors()}
+    if not wrong:
+        return result
+    where = {key: source.where(("agent", "model_settings", key)) for key in wrong}
+    raise SettingsError("\n".join(f"{where[key]}: {told}" for key, told in wrong.items()))
 
 
 def choose_model(turn: Turn, settings: AgentSettings) -> str | None:

@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from agents import (
@@ -31,6 +32,7 @@ from ..errors import ServerError
 from ..mcp.manager import McpManager
 from ..plugin.calls import Hooks
 from ..settings.schema import AgentSettings, TurnLimits
+from ..tasks import watch_blocking
 from ..turn import ToolCall, ToolResult, Turn
 from .fast.direct import EventSink, FastPathModel
 from .fast.first_answer import FirstAnswer
@@ -210,7 +212,8 @@ class AgentRunner:
         self.busy += 1
         try:
             async with asyncio.timeout(self.limits.tool):
-                result.output = plain_output(await invoke())
+                answered = await watch_blocking(invoke(), partial(self._blocked, call.name))
+                result.output = plain_output(answered)
         except TRIPWIRES:
             raise
         except Exception as error:
@@ -227,6 +230,9 @@ class AgentRunner:
             result.output = f"The tool {call.name} failed: {failure_reason(error)}"
         result.output = cut(result.output, self.limits.tool_output)
         return result
+
+    def _blocked(self, tool: str, seconds: float) -> None:
+        log.warning("turn %s: tool %s blocked every user for %.1f s", self.turn.id, tool, seconds)
 
 
 def _answer_with(agent: Agent[Turn], mcp_tools: Sequence[Tool]) -> None:

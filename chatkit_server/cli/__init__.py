@@ -1,6 +1,6 @@
 """The command line, one file a command.
 
 - `main`: the commands, and their exit status.
-- `run`, `check`, `migrate`: what each of them does.
+- `init`, `run`, `check`, `migrate`: what each of them does. `template`: what `init` writes.
 - `options`: what the commands share.
 """

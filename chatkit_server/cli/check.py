@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from ..settings.load import load
-from .options import Commands, add_command
+from .options import Commands, add_command, load_settings
 
 
 def add_to(commands: Commands) -> None:
@@ -15,12 +14,12 @@ def add_to(commands: Commands) -> None:
 
 
 def check(options: argparse.Namespace) -> int:
-    settings = load(options.settings)
+    settings, problems = load_settings(options)
     from ..app import create_app
     from ..web.keys import HOOKS
 
     async def create() -> list[str]:
-        return create_app(settings)[HOOKS].names
+        return create_app(settings, problems=problems)[HOOKS].names
 
     names = asyncio.run(create())
     print(f"{options.settings.absolute()}: OK. Plugins: {', '.join(names)}")

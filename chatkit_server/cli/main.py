@@ -8,7 +8,7 @@ import sys
 
 from .. import __version__
 from ..errors import SettingsError
-from . import check, migrate, run
+from . import check, init, migrate, run
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
@@ -40,6 +40,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (run, check, migrate):
+    for command in (init, run, check, migrate):
         command.add_to(commands)
     return parser

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from ..settings.load import load
-from .options import Commands, add_command
+from .options import Commands, add_command, load_settings
 
 
 def add_to(commands: Commands) -> None:
@@ -15,16 +14,16 @@ def add_to(commands: Commands) -> None:
 
 
 def migrate(options: argparse.Namespace) -> int:
-    settings = load(options.settings)
+    settings, problems = load_settings(options)
     from ..app import create_app
     from ..web.keys import HOOKS
 
     async def run_migrations() -> None:
-        hooks = create_app(settings)[HOOKS]
+        hooks = create_app(settings, problems=problems)[HOOKS]
         if not hooks.implemented("migrate"):
             print("No plugin has a database to migrate.")
-        for plugin, call in hooks.calls("migrate"):
-            for line in await call() or []:
+        async for plugin, lines in hooks.boot_each("migrate"):
+            for line in lines:
                 print(f"{plugin}: {line}")
 
     asyncio.run(run_migrations())

@@ -7,12 +7,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
+from ..settings.load import collect_settings
+from ..settings.problems import Problems
+from ..settings.schema import Settings
+
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 _PATHS = (
     "Relative paths of plugin_dirs start at the settings file; those of data, such as "
     "sqlite://chatkit.db, start at the working directory."
 )
+
+
+def load_settings(options: argparse.Namespace) -> tuple[Settings, Problems]:
+    """Return the settings, and what is wrong with them so far: `create_app` reports all of it."""
+    problems = Problems()
+    return collect_settings(options.settings, problems), problems
 
 
 def add_command(

@@ -7,9 +7,8 @@ import asyncio
 import os
 import signal
 
-from ..settings.load import load
 from ..settings.schema import Settings
-from .options import Commands, add_command
+from .options import Commands, add_command, load_settings
 
 
 def add_to(commands: Commands) -> None:
@@ -25,12 +24,13 @@ def run(options: argparse.Namespace) -> int:
     # Before the server begins and after it has ended there is nothing to shut down
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: os._exit(0))
-    settings = _with_options(load(options.settings), options)
-    # The Agents SDK takes over a second to import: --help and wrong settings do without it
+    settings, problems = load_settings(options)
+    settings = _with_options(settings, options)
+    # The Agents SDK takes over a second to import: --help does without it
     from ..serve import configure_logging, serve
 
     configure_logging(settings)
-    asyncio.run(serve(settings))
+    asyncio.run(serve(settings, problems))
     return 0
 
 

@@ -1,24 +1,45 @@
-"""Call the hooks of all plugins, in order and in time."""
+"""Call the hooks of all plugins: in order, in time, and with checked answers."""
 
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import pluggy
+from chatkit.store import NotFoundError
 
 from ..errors import ServerError, SettingsError, Unavailable
+from ..settings.problems import Problems
 from ..settings.schema import HookSettings
-from ..tasks import resumed
+from ..tasks import resumed, timed_step
 from . import hookspecs
-from .checks import last_line, refuse_arguments_never_given, refuse_unknown_hooks, specs
+from .answers import wrong_answer
+from .checks import check_plugin
+from .mistakes import mistakes_named
 
 log = logging.getLogger(__name__)
+
+NEARLY = 0.8
+"""The part of its time limit after which a hook gets a warning."""
+
+
+class PluginFailed(ServerError):
+    """A hook raised an unexpected error or returned a wrong value. The log has it already."""
+
+    def __init__(self) -> None:
+        super().__init__("Something went wrong on the server. Try again later.")
+
+
+class HookTimeout(Unavailable):
+    """A hook took longer than its time limit. The log has it already."""
+
+    def __init__(self) -> None:
+        super().__init__("A part of the server did not answer in time. Try again in a moment.")
 
 
 class Hooks:
@@ -34,36 +55,26 @@ class Hooks:
         plugins: list[tuple[str, object]],
         settings: HookSettings = HookSettings(),  # noqa: B008
     ) -> Hooks:
-        """Register plugins, given by name in the order in which they are to be called."""
+        """Register plugins, given by name in the order in which they are to be called.
+
+        Raises `SettingsError` with a line for each hook implementation that cannot work.
+        """
         manager = pluggy.PluginManager(hookspecs.PROJECT)
         manager.add_hookspecs(hookspecs)
+        problems = Problems()
+        for name, plugin in plugins:
+            with problems.collect():
+                check_plugin(manager, name, plugin)
+        problems.raise_any()
         # pluggy calls the last registered first
         for name, plugin in reversed(plugins):
             try:
                 manager.register(plugin, name)
-            except pluggy.PluginValidationError as error:
-                raise SettingsError(f"plugin {name}: {last_line(error)}") from None
             except ValueError:
                 raise SettingsError(
                     f"plugin {name}: enabled already, as `{manager.get_name(plugin)}`; keep one"
                 ) from None
-        for name, plugin in plugins:
-            refuse_unknown_hooks(manager, name, plugin)
-        hooks = cls(manager, settings)
-        hooks._refuse_what_cannot_work()
-        return hooks
-
-    def _refuse_what_cannot_work(self) -> None:
-        for name, spec in specs():
-            for implementation in getattr(self._manager.hook, name).get_hookimpls():
-                where = f"plugin {implementation.plugin_name}: {name}"
-                if implementation.hookwrapper or implementation.wrapper:
-                    raise SettingsError(f"{where}: hook wrappers are not supported")
-                wants_async = inspect.iscoroutinefunction(spec)
-                if inspect.iscoroutinefunction(implementation.function) != wants_async:
-                    needed = "async def" if wants_async else "def"
-                    raise SettingsError(f"{where}: must be a plain `{needed}`, without `yield`")
-                refuse_arguments_never_given(implementation, where)
+        return cls(manager, settings)
 
     @property
     def plugins(self) -> list[tuple[str, object]]:
@@ -86,27 +97,58 @@ class Hooks:
             taken |= {n: arguments[n] for n in implementation.kwargnames if n in arguments}
             yield implementation.plugin_name, partial(implementation.function, **taken)
 
-    def boot(self, hook: str, **arguments: Any) -> Iterator[tuple[str, Any]]:
-        """Call a boot hook; yield `(plugin name, answer)` for each answer that is not None.
+    def checked_calls(self, hook: str, **arguments: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
+        """Yield `(plugin name, call)` of a boot hook for each implementation, in order.
+
+        A call raises `SettingsError` that names the plugin.
+        """
+
+        def checked(name: str, call: Callable[[], Any]) -> Any:
+            with mistakes_named(name, hook):
+                return _checked(hook, call())
+
+        for name, call in self.calls(hook, **arguments):
+            yield name, partial(checked, name, call)
+
+    def boot_first(self, hook: str, **arguments: Any) -> Any:
+        """Call a boot hook of one plugin after another; return the first answer, None without.
 
         Raises `SettingsError` that names the plugin.
         """
+        for _, call in self.checked_calls(hook, **arguments):
+            answer = call()
+            if answer is not None:
+                return answer
+        return None
+
+    def boot_all(self, hook: str, **arguments: Any) -> list[tuple[str, Any]]:
+        """Call a boot hook of all plugins; return `(plugin name, answer)` for each answer.
+
+        Raises `SettingsError` with a line for each plugin that failed.
+        """
+        answers = []
+        problems = Problems()
+        for name, call in self.checked_calls(hook, **arguments):
+            with problems.collect():
+                answers.append((name, call()))
+        problems.raise_any()
+        return [(name, answer) for name, answer in answers if answer is not None]
+
+    async def boot_each(self, hook: str, **arguments: Any) -> AsyncIterator[tuple[str, Any]]:
+        """Await an `async` boot hook of all plugins; yield each answer as it comes.
+
+        Raises `SettingsError` that names the plugin; the plugins after it are not called.
+        """
         for name, call in self.calls(hook, **arguments):
-            try:
-                answer = call()
-            except SettingsError as error:
-                raise SettingsError(f"plugin {name}: {error}") from None
-            except Exception as error:
-                log.debug("plugin %s failed in %s", name, hook, exc_info=True)
-                raise SettingsError(f"plugin {name}: {hook}: {error!r}") from error
+            with mistakes_named(name, hook):
+                answer = _checked(hook, await call())
             if answer is not None:
                 yield name, answer
 
     async def first(self, hook: str, **arguments: Any) -> Any:
         """Await implementations in order until one answers, and return that; None if none does."""
-        for name, call in self.calls(hook, **arguments):
-            with _named(name, hook):
-                answer = await self._in_time(name, hook, call)
+        for call in self._hook_calls(hook, arguments):
+            answer = await call.answer()
             if answer is not None:
                 return answer
         return None
@@ -114,63 +156,102 @@ class Hooks:
     async def each(self, hook: str, *, called: list[str] | None = None, **arguments: Any) -> None:
         """Await all implementations in order; the first error ends it.
 
-        The names of the plugins that were called are added to `called`, as they are.
+        The names of the plugins are added to `called`, each before its call.
         """
-        for name, call in self.calls(hook, **arguments):
+        for call in self._hook_calls(hook, arguments):
             if called is not None:
-                called.append(name)
-            with _named(name, hook):
-                await self._in_time(name, hook, call)
+                called.append(call.plugin)
+            await call.answer()
 
-    async def each_alone(
+    async def each_isolated(
         self, hook: str, *, only: Collection[str] | None = None, **arguments: Any
     ) -> None:
         """Await all implementations in order; errors are logged, all but a cancellation.
 
         `only` limits it to the plugins of these names.
         """
-        for name, call in self.calls(hook, **arguments):
-            if only is not None and name not in only:
+        for call in self._hook_calls(hook, arguments):
+            if only is not None and call.plugin not in only:
                 continue
             try:
-                await self._in_time(name, hook, call)
+                await call.answer()
+            except (PluginFailed, HookTimeout):
+                continue
             except Exception:
-                log.exception("plugin %s failed in %s", name, hook)
+                log.exception("%s failed", call)
 
-    async def _in_time(self, plugin: str, hook: str, call: Callable[[], Any]) -> Any:
-        """Await a hook within its plugin's time limit.
+    def _hook_calls(self, hook: str, arguments: dict[str, Any]) -> Iterator[HookCall]:
+        turn = arguments.get("turn")
+        for name, call in self.calls(hook, **arguments):
+            yield HookCall(name, hook, call, self._settings, getattr(turn, "id", None))
 
-        Raises `Unavailable` when it takes longer.
+
+def _checked(hook: str, answer: Any) -> Any:
+    if wrong := wrong_answer(hook, answer):
+        raise SettingsError(f"{hook}: {wrong}")
+    return answer
+
+
+@dataclass(slots=True)
+class HookCall:
+    """One call of one plugin's hook, for a turn if there is one."""
+
+    plugin: str
+    hook: str
+    call: Callable[[], Any]
+    settings: HookSettings
+    turn_id: str | None = None
+
+    def __str__(self) -> str:
+        turn = f"turn {self.turn_id}: " if self.turn_id else ""
+        return f"{turn}plugin {self.plugin}: {self.hook}"
+
+    async def answer(self) -> Any:
+        """Await the hook and return its answer.
+
+        Raises the hook's own `ServerError` or `NotFoundError`. Everything else is logged, once,
+        and raised as `PluginFailed`, or as `HookTimeout` for a hook that takes too long.
         """
-        limit = self._settings.timeouts.get(plugin, self._settings.timeout)
-        hook_call = call()
+        try:
+            answer = await self._in_time()
+        except (ServerError, NotFoundError):
+            raise
+        except Exception as error:
+            log.exception("%s failed", self)
+            raise PluginFailed from error
+        if wrong := wrong_answer(self.hook, answer):
+            log.error("%s %s", self, wrong)
+            raise PluginFailed
+        return answer
+
+    async def _in_time(self) -> Any:
+        started = time.monotonic()
+        work = self.call()
         try:
             # Most have nothing to wait for, and need no clock
-            waits_for = hook_call.send(None)
+            waits_for = timed_step(work.send, None, self._blocked)
         except StopIteration as stop:
             return stop.value
+        limit = self.settings.timeouts.get(self.plugin, self.settings.timeout)
         try:
             async with asyncio.timeout(limit) as clock:
-                return await resumed(hook_call, waits_for)
+                answer = await resumed(work, waits_for, self._blocked)
         except TimeoutError:
             if not clock.expired():
                 raise
-        log.error(
-            "plugin %s: %s took longer than %g seconds. See hooks.timeouts in the settings",
-            plugin,
-            hook,
-            limit,
-        )
-        raise Unavailable("A part of the server did not answer in time. Try again in a moment.")
+            log.error("%s took longer than the %g s that %s allows", self, limit, self._setting)
+            raise HookTimeout from None
+        seconds = time.monotonic() - started
+        if NEARLY * limit <= seconds <= limit:
+            log.warning(
+                "%s took %.1f s of the %g s that %s allows", self, seconds, limit, self._setting
+            )
+        return answer
 
+    @property
+    def _setting(self) -> str:
+        own = self.plugin in self.settings.timeouts
+        return f"hooks.timeouts.{self.plugin}" if own else "hooks.timeout"
 
-@contextmanager
-def _named(plugin: str, hook: str) -> Iterator[None]:
-    """Log which plugin failed, where the error says nothing a user should read."""
-    try:
-        yield
-    except ServerError:
-        raise
-    except Exception:
-        log.exception("plugin %s failed in %s", plugin, hook)
-        raise
+    def _blocked(self, seconds: float) -> None:
+        log.warning("%s blocked every user for %.1f s", self, seconds)

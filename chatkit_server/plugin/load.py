@@ -1,11 +1,9 @@
-"""Import and make the plugins that the settings name."""
+"""Import and create the plugins that the settings name."""
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
+import inspect
 import logging
-import traceback
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
@@ -14,28 +12,66 @@ from pydantic import BaseModel
 
 from ..errors import SettingsError
 from ..settings.load import validate
-from ..settings.problems import nearest
+from ..settings.problems import Problems, nearest
 from ..settings.schema import Settings
-from . import discovery, hookspecs
+from . import hookspecs
 from .calls import Hooks
 from .discovery import FoundPlugin, discover
+from .mistakes import described, place_of, place_of_class, place_of_error
 
 log = logging.getLogger(__name__)
 
 
 def load_plugins(settings: Settings) -> Hooks:
-    """Make the plugins that the settings name, in their order, and return their hooks.
+    """Create the plugins that the settings name, in their order, and return their hooks.
 
-    Raises `SettingsError` for an unknown plugin, one that cannot be imported or made, a section
-    that does not fit the plugin's `Config`, or a hook implementation that cannot work.
+    Raises `SettingsError` with a line for each problem: an unknown plugin, one that cannot be
+    imported or created, a section that does not fit the plugin's `Config`, or a hook
+    implementation that cannot work.
     """
-    found = discover(settings.plugin_dirs)
+    problems = Problems()
+    hooks = collect_plugins(settings, problems)
+    problems.raise_any()
+    assert hooks is not None
+    return hooks
+
+
+def collect_plugins(settings: Settings, problems: Problems) -> Hooks | None:
+    """Do as `load_plugins`, but collect what is wrong; return None if a plugin is missing then."""
+    found = discover(settings.plugin_dirs, problems)
     plugins: list[tuple[str, object]] = []
     for name, section in settings.plugins.items():
-        where = settings.source.where(("plugins", name))
-        module = _import(name, found, where)
-        plugins.append((name, _make(name, module, section, settings)))
-    return Hooks.of(plugins, settings.hooks)
+        with problems.collect():
+            plugins.append((name, _load(name, found, section, settings)))
+    if len(plugins) < len(settings.plugins) or settings.source.is_broken(("plugins",)):
+        return None
+    with problems.collect():
+        return Hooks.of(plugins, settings.hooks)
+    return None
+
+
+def _load(
+    name: str,
+    found: Mapping[str, FoundPlugin],
+    section: Mapping[str, Any] | None,
+    settings: Settings,
+) -> object:
+    where = settings.source.where(("plugins", name))
+    module = _import(name, found, where)
+    config_model, plugin_class = _parts(module, where)
+    if plugin_class is None:
+        if section:
+            raise SettingsError(f"{where}: this plugin has no settings. Leave its section empty")
+        return module
+    if config_model is None:
+        if section:
+            raise SettingsError(
+                f"{where}: this plugin has no settings. Leave its section empty, or add a class "
+                f"`Config` to {_file(module)}"
+            )
+        return _create(where, plugin_class)
+    config = _config(config_model, section or {}, settings, name)
+    return _create(where, plugin_class, config)
 
 
 def _import(name: str, found: Mapping[str, FoundPlugin], where: str) -> ModuleType:
@@ -44,62 +80,93 @@ def _import(name: str, found: Mapping[str, FoundPlugin], where: str) -> ModuleTy
         if "." not in name:
             known = ", ".join(sorted(found))
             raise SettingsError(f"{where}: unknown plugin.{nearest(name, found)} Known: {known}")
-        plugin = FoundPlugin(name, None, name)
+        plugin = FoundPlugin(name, name)
     try:
         return plugin.load()
     except Exception as error:
         log.debug("plugin %s cannot be imported", name, exc_info=True)
-        place = _place(error) or plugin.file or plugin.module
+        place = "" if place_of_error(error) else f"{plugin}: "
         raise SettingsError(
-            f"{where}: the plugin cannot be imported: {place}: {type(error).__name__}: {error}"
+            f"{where}: the plugin cannot be imported: {place}{described(error)}"
         ) from error
 
 
-def _place(error: Exception) -> str | None:
-    """Return `file:line` in the plugin's own file, None if none of its lines was reached."""
-    if isinstance(error, SyntaxError):
-        return f"{error.filename}:{error.lineno}"
-    ours = {__file__, discovery.__file__, importlib.__file__}
-    for frame in traceback.extract_tb(error.__traceback__):
-        if frame.filename not in ours and not frame.filename.startswith("<"):
-            return f"{frame.filename}:{frame.lineno}"
-    return None
-
-
-def _make(
-    name: str, module: ModuleType, section: Mapping[str, Any] | None, settings: Settings
-) -> object:
+def _parts(module: ModuleType, where: str) -> tuple[type[BaseModel] | None, type | None]:
+    """Return the plugin's `Config` and `Plugin`, None for those that it does not have."""
     config_model = getattr(module, "Config", None)
     plugin_class = getattr(module, "Plugin", None)
-    where = settings.source.where(("plugins", name))
+    if config_model is not None:
+        place = f"{where}: {place_of_class(config_model)}"
+        if not (inspect.isclass(config_model) and issubclass(config_model, BaseModel)):
+            raise SettingsError(f"{place}: `Config` must be a subclass of pydantic.BaseModel")
+        if plugin_class is None:
+            raise SettingsError(
+                f"{place}: a plugin with a `Config` needs a class `Plugin` that takes it: move "
+                "the hooks into it as methods"
+            )
     if plugin_class is not None:
+        if not inspect.isclass(plugin_class):
+            raise SettingsError(f"{where}: {_file(module)}: `Plugin` must be a class")
         _refuse_functions_beside(plugin_class, module, where)
-    if config_model is None:
-        if section:
-            raise SettingsError(f"{where}: this plugin has no settings; leave its section empty")
-        return module if plugin_class is None else _made(where, plugin_class)
-    if plugin_class is None:
-        raise SettingsError(f"{where}: a plugin with a `Config` needs a class `Plugin` to take it")
-    if not (isinstance(config_model, type) and issubclass(config_model, BaseModel)):
-        raise SettingsError(f"{where}: the plugin's `Config` must be a pydantic.BaseModel")
-    config = validate(config_model, section or {}, settings.source, ("plugins", name))
-    return _made(where, plugin_class, config)
-
-
-def _made(where: str, plugin_class: Callable[..., object], *arguments: object) -> object:
-    try:
-        return plugin_class(*arguments)
-    except SettingsError as error:
-        raise SettingsError(f"{where}: {error}") from None
-    except Exception as error:
-        log.debug("%s: the plugin cannot be made", where, exc_info=True)
-        raise SettingsError(f"{where}: the plugin cannot be made: {error!r}") from error
+    return config_model, plugin_class
 
 
 def _refuse_functions_beside(plugin_class: type, module: ModuleType, where: str) -> None:
     for name, value in vars(module).items():
         if hasattr(value, f"{hookspecs.PROJECT}_impl"):
             raise SettingsError(
-                f"{where}: the function `{name}` stands outside of the class "
-                f"`{plugin_class.__name__}`, where it would not be called; move it inside"
+                f"{where}: {place_of(value)}: the function `{name}` is outside of the class "
+                f"`{plugin_class.__name__}`, so it would not be called. Move it inside"
             )
+
+
+def _config(
+    model: type[BaseModel], section: Mapping[str, Any], settings: Settings, name: str
+) -> BaseModel:
+    path = ("plugins", name)
+    try:
+        config = validate(model, section, settings.source, path)
+    except SettingsError:
+        raise
+    except Exception as error:
+        where = settings.source.where(path)
+        raise SettingsError(f"{where}: its `Config` failed: {described(error)}") from error
+    if settings.source.is_broken(path):
+        # What is wrong is reported already
+        raise SettingsError("")
+    return config
+
+
+def _create(where: str, plugin_class: Callable[..., object], *config: BaseModel) -> object:
+    _check_arguments(where, plugin_class, config)
+    try:
+        return plugin_class(*config)
+    except SettingsError as error:
+        raise SettingsError(f"{where}: {error}") from None
+    except Exception as error:
+        log.debug("%s: the plugin cannot be created", where, exc_info=True)
+        raise SettingsError(f"{where}: the plugin cannot be created: {described(error)}") from error
+
+
+def _check_arguments(
+    where: str, plugin_class: Callable[..., object], config: tuple[BaseModel, ...]
+) -> None:
+    try:
+        inspect.signature(plugin_class).bind(*config)
+    except TypeError:
+        init = plugin_class.__init__
+        place = place_of(init) or place_of_class(plugin_class)
+        if config:
+            wanted = (
+                "`Plugin` is called with its `Config`: write `def __init__(self, config: Config)`"
+            )
+        else:
+            wanted = (
+                "`Plugin` is called without arguments, since the module has no `Config`: add a "
+                "class `Config(pydantic.BaseModel)`, or write `def __init__(self)`"
+            )
+        raise SettingsError(f"{where}: {place}: {wanted}") from None
+
+
+def _file(module: ModuleType) -> str:
+    return module.__file__ or module.__name__

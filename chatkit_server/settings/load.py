@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import (
-    BaseModel,
-    ValidationError,
-)
+from pydantic import BaseModel, ValidationError
 
 from ..errors import SettingsError
-from .problems import explain
+from .problems import Problems, explain, path_of
 from .reader import Reader
 from .schema import Settings
 from .source import KeyPath, Source, dotted
 
 ENV_PREFIX = "CHATKIT_"
+
+PLUGIN_DIRS = ("plugins", "my_plugins")
+"""The plugin folders beside the settings file, where it names none; the last one wins."""
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -26,25 +27,31 @@ M = TypeVar("M", bound=BaseModel)
 def load(file: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     """Read and validate a settings file; variables come from `environ`.
 
-    Raises `SettingsError` with the file, the line, the path of the key, and what was expected.
+    Raises `SettingsError` with a line for each problem: the file, the line, the path of the key,
+    and what was expected.
     """
-    try:
-        text = file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise SettingsError(
-            f"{file.absolute()}: no such file. Pass the settings with --settings FILE, or run "
-            "where settings.yaml is."
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file}: cannot be read: {error}") from None
-    reader = Reader(file, environ)
-    data = reader.read(text)
-    source = Source(file, reader.lines, reader.variables, _override(data, environ))
-    settings = validate(Settings, data, source)
+    problems = Problems()
+    settings = collect_settings(file, problems, environ)
+    problems.raise_any()
+    return settings
+
+
+def collect_settings(
+    file: Path, problems: Problems, environ: Mapping[str, str] = os.environ
+) -> Settings:
+    """Do as `load`, but collect what is wrong, and return the settings with the rest.
+
+    Raises `SettingsError` for a file that cannot be read at all.
+    """
+    reader = Reader(file, environ, problems)
+    data = reader.read(_text(file))
+    overrides = _override(data, environ, problems)
+    source = Source(file, reader.lines, reader.variables, overrides, reader.broken)
+    settings = _valid_settings(data, source, problems)
     if "plugin_dirs" in data:
         directories = [file.parent / directory for directory in settings.plugin_dirs]
     else:
-        directories = [d for d in (file.parent / "my_plugins",) if d.is_dir()]
+        directories = [d for d in (file.parent / name for name in PLUGIN_DIRS) if d.is_dir()]
     loaded = settings.model_copy(update={"plugin_dirs": directories})
     loaded._source = source
     return loaded
@@ -59,29 +66,98 @@ def validate(model: type[M], data: Mapping[str, Any], source: Source, base: KeyP
     try:
         return model.model_validate(data, extra=model.model_config.get("extra", "forbid"))
     except ValidationError as error:
-        problems = [explain(problem, model, data, source, base) for problem in error.errors()]
-        raise SettingsError("\n".join(dict.fromkeys(problems))) from None
+        lines = [line for _, line in _explained(error, model, data, source, base)]
+        raise SettingsError("\n".join(dict.fromkeys(lines))) from None
 
 
-def _override(data: dict[str, Any], environ: Mapping[str, str]) -> dict[KeyPath, str]:
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SettingsError(
+            f"{file.absolute()}: no such file. Name the settings with --settings FILE, run the "
+            "command in the folder of settings.yaml, or write one with `chatkit-server init`"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: cannot be read: {error}") from None
+
+
+def _explained(
+    error: ValidationError,
+    model: type[BaseModel],
+    data: Mapping[str, Any],
+    source: Source,
+    base: KeyPath,
+) -> Iterator[tuple[KeyPath, str]]:
+    """Yield the path of each key that is wrong, and a line about it."""
+    for problem in error.errors():
+        path = path_of(problem, data)
+        if not source.is_broken((*base, *path)):
+            yield path, explain(problem, model, (*base, *path), source)
+
+
+def _valid_settings(data: dict[str, Any], source: Source, problems: Problems) -> Settings:
+    """Validate the settings; keys that are wrong are reported, and get their defaults."""
+    given = copy.deepcopy(data)
+    for path in source.broken:
+        _remove(given, path)
+    while True:
+        try:
+            return Settings.model_validate(given)
+        except ValidationError as error:
+            wrong = [path_of(problem, given) for problem in error.errors()]
+            for path, line in list(_explained(error, Settings, given, source, ())):
+                problems.lines.append(line)
+                source.broken.add(path)
+            if not any(_remove(given, path) for path in wrong):
+                return Settings()
+
+
+def _remove(data: Any, path: KeyPath) -> bool:
+    """Remove the key at `path`, or the list that it is in; return whether it was there."""
+    end = next((i for i, part in enumerate(path) if isinstance(part, int)), len(path))
+    if end == 0:
+        return False
+    *sections, key = path[:end]
+    for part in sections:
+        data = data.get(part) if isinstance(data, dict) else None
+    if not isinstance(data, dict) or key not in data:
+        return False
+    del data[key]
+    return True
+
+
+def _override(
+    data: dict[str, Any], environ: Mapping[str, str], problems: Problems
+) -> dict[KeyPath, str]:
     """Put `CHATKIT_SERVER__PORT=9000` and the like into the data read from the file.
 
     Returns the variable's name for each key it gave, the sections it made included.
     """
     given: dict[KeyPath, str] = {}
     for variable in sorted(environ):
-        keys = variable.removeprefix(ENV_PREFIX).lower().split("__")
-        if not variable.startswith(ENV_PREFIX) or len(keys) < 2:
-            continue
-        section: Any = data
-        for depth, key in enumerate(keys[:-1], 1):
-            if key not in section:
-                given[tuple(keys[:depth])] = variable
-            if section.get(key) is None:
-                section[key] = {}
-            section = section[key]
-            if not isinstance(section, dict):
-                raise SettingsError(f"{variable}: `{dotted(tuple(keys[:depth]))}` is no section")
-        section[keys[-1]] = environ[variable] or None
-        given[tuple(keys)] = variable
+        keys = tuple(variable.removeprefix(ENV_PREFIX).lower().split("__"))
+        if variable.startswith(ENV_PREFIX) and len(keys) > 1:
+            with problems.collect():
+                _set(data, keys, variable, environ[variable] or None, given)
     return given
+
+
+def _set(
+    data: dict[str, Any],
+    keys: tuple[str, ...],
+    variable: str,
+    value: str | None,
+    given: dict[KeyPath, str],
+) -> None:
+    section: Any = data
+    for depth, key in enumerate(keys[:-1], 1):
+        if key not in section:
+            given[keys[:depth]] = variable
+        if section.get(key) is None:
+            section[key] = {}
+        section = section[key]
+        if not isinstance(section, dict):
+            raise SettingsError(f"{variable}: `{dotted(keys[:depth])}` is not a section")
+    section[keys[-1]] = value
+    given[keys] = variable

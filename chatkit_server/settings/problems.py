@@ -5,16 +5,36 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, get_args
 
-from pydantic import (
-    BaseModel,
-)
+from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from ..errors import SettingsError
 from .source import KeyPath, Source
 
 _SECRET = re.compile(r"key|secret|token|password|authorization|url", re.IGNORECASE)
+
+
+class Problems:
+    """Collects what is wrong, so that all of it is reported at once."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    @contextmanager
+    def collect(self) -> Iterator[None]:
+        """Keep the lines of a `SettingsError` that the block raises, and go on after it."""
+        try:
+            yield
+        except SettingsError as error:
+            self.lines += str(error).splitlines()
+
+    def raise_any(self) -> None:
+        """Raise one `SettingsError` with everything that was collected, if anything was."""
+        if self.lines:
+            raise SettingsError("\n".join(dict.fromkeys(self.lines)))
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -23,24 +43,23 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f" Did you mean `{matches[0]}`?" if matches else ""
 
 
-def explain(
-    problem: ErrorDetails,
-    model: type[BaseModel],
-    data: Mapping[str, Any],
-    source: Source,
-    base: KeyPath,
-) -> str:
+def path_of(problem: ErrorDetails, data: Mapping[str, Any]) -> KeyPath:
+    """Return the path of the key that a problem is about, within `data`."""
+    return _keys_in(data, problem["loc"], keep_last=problem["type"] == "missing")
+
+
+def explain(problem: ErrorDetails, model: type[BaseModel], path: KeyPath, source: Source) -> str:
+    """Return one line about a problem of the key at `path`, which is in a section of `model`."""
     kind, location = problem["type"], problem["loc"]
-    path = (*base, *_keys_in(data, location, keep_last=kind == "missing"))
     where = source.where(path)
     if kind == "extra_forbidden":
         known = _fields_at(model, location[:-1])
         hint = nearest(str(location[-1]), known)
         return f"{where}: unknown key.{hint} Known here: {', '.join(sorted(known))}"
     if kind == "missing":
-        return f"{where}: this key is needed and missing"
+        return f"{where}: this key is required"
     if kind in ("dict_type", "model_type"):
-        return f"{where}: expected a section, with keys of its own"
+        return f"{where}: expected a section with keys"
     message = problem["msg"].removeprefix("Value error, ")
     return f"{where}: {message}{_shown(problem['input'], path, source)}"
 
@@ -52,9 +71,9 @@ def _shown(given: Any, path: KeyPath, source: Source) -> str:
         return ""
     for start in starts:
         if start in source.variables:
-            return f" (its value is taken from the variable {source.variables[start]})"
+            return f" (the value comes from the variable {source.variables[start]})"
     if given is None:
-        return ", and it is empty"
+        return ", but it is empty"
     secret = any(_SECRET.search(str(part)) for part in path)
     if secret or not isinstance(given, str | int | float | bool):
         return ""

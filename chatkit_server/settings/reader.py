@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from ..errors import SettingsError
+from .problems import Problems
 from .source import KeyPath, dotted
 
 _VARIABLE = re.compile(r"(\$?)\$\{(?:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\})?")
@@ -18,13 +19,18 @@ _MERGE = "tag:yaml.org,2002:merge"
 
 
 class Reader:
-    """Turns YAML into values, and remembers the line and the variables of each key."""
+    """Turns YAML into values, and remembers the line and the variables of each key.
 
-    def __init__(self, file: Path, environ: Mapping[str, str]) -> None:
+    A value that cannot be read is None, and its key is in `broken`; `problems` has a line about it.
+    """
+
+    def __init__(self, file: Path, environ: Mapping[str, str], problems: Problems) -> None:
         self.file = file
         self.environ = environ
+        self.problems = problems
         self.lines: dict[KeyPath, int] = {}
         self.variables: dict[KeyPath, str] = {}
+        self.broken: set[KeyPath] = set()
         self.constructor = yaml.SafeLoader("")
 
     def read(self, text: str) -> dict[str, Any]:
@@ -42,7 +48,7 @@ class Reader:
             raise SettingsError(f"{self.file}: not valid YAML: {told}") from None
         except RecursionError:
             raise SettingsError(
-                f"{self.file}: nested too deeply, or an alias stands inside its own anchor"
+                f"{self.file}: nested too deeply, or an alias is inside its own anchor"
             ) from None
         if data is not None and not isinstance(data, dict):
             raise SettingsError(f"{self.file}:1: expected sections such as `server:`, `plugins:`")
@@ -51,7 +57,7 @@ class Reader:
     def value(self, node: yaml.Node, path: KeyPath) -> Any:
         self.lines.setdefault(path, _line(node))
         if isinstance(node, yaml.MappingNode):
-            pairs = self.pairs(node)
+            pairs = self.pairs(node, path)
             for key, (key_node, _) in pairs.items():
                 self.lines[(*path, key)] = _line(key_node)
             return {key: self.value(child, (*path, key)) for key, (_, child) in pairs.items()}
@@ -59,60 +65,68 @@ class Reader:
             return [self.value(child, (*path, i)) for i, child in enumerate(node.value)]
         return self.scalar(node, path)
 
-    def pairs(self, node: yaml.MappingNode) -> dict[str, tuple[yaml.Node, yaml.Node]]:
-        """Return the key and value nodes by key; those of `<<:` first, and overridden."""
+    def pairs(
+        self, node: yaml.MappingNode, path: KeyPath
+    ) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+        """Return the key and value nodes by key; `<<:` comes first and is overridden."""
         own: dict[str, tuple[yaml.Node, yaml.Node]] = {}
         merged: dict[str, tuple[yaml.Node, yaml.Node]] = {}
         for key_node, value_node in node.value:
-            where = f"{self.file}:{_line(key_node)}"
             if key_node.tag == _MERGE:
-                for other in self.merged(value_node, where):
-                    merged = {**self.pairs(other), **merged}
+                for other in self.merged(value_node, path):
+                    merged = {**self.pairs(other, path), **merged}
             elif not isinstance(key_node, yaml.ScalarNode):
-                raise SettingsError(f"{where}: a key must be a plain word")
+                self.problem(key_node, path, "a key must be a plain word")
             elif key_node.value in own:
-                raise SettingsError(f"{where}: `{key_node.value}` is written twice here; keep one")
+                self.problem(key_node, (*path, key_node.value), "this key is here twice. Keep one")
             else:
                 own[key_node.value] = key_node, value_node
         return {**merged, **own}
 
-    def merged(self, node: yaml.Node, where: str) -> list[yaml.MappingNode]:
+    def merged(self, node: yaml.Node, path: KeyPath) -> list[yaml.MappingNode]:
         nodes = node.value if isinstance(node, yaml.SequenceNode) else [node]
         sections = [other for other in nodes if isinstance(other, yaml.MappingNode)]
         if len(sections) < len(nodes):
-            raise SettingsError(f"{where}: `<<` takes a section, or a list of sections")
+            self.problem(node, path, "`<<` takes a section, or a list of sections")
         return sections
+
+    def problem(self, node: yaml.Node, path: KeyPath, told: str) -> None:
+        parts = (f"{self.file}:{_line(node)}", dotted(path), told)
+        self.problems.lines.append(": ".join(part for part in parts if part))
+        if path:
+            self.broken.add(path)
 
     def scalar(self, node: yaml.Node, path: KeyPath) -> Any:
         if "${" in node.value:
-            return _VARIABLE.sub(lambda match: self.variable(match, node, path), node.value)
+            value = _VARIABLE.sub(lambda match: self.variable(match, node, path), node.value)
+            return None if path in self.broken else value
         try:
             return self.constructor.construct_object(node)
         except (yaml.YAMLError, ValueError):
             kind = node.tag.rpartition(":")[2]
-            raise SettingsError(
-                f"{self.file}:{_line(node)}: {dotted(path)}: cannot be read as {kind}; "
-                "put it in quotes if it is text"
-            ) from None
+            self.problem(node, path, f"cannot be read as {kind}. Put it in quotes if it is text")
+            return None
 
     def variable(self, match: re.Match[str], node: yaml.Node, path: KeyPath) -> str:
         escape, name, default = match.groups()
         if escape:
             return match[0][1:]
-        where = f"{self.file}:{_line(node)}: {dotted(path)}"
         if name is None:
-            raise SettingsError(
-                f"{where}: write ${{NAME}} or ${{NAME:-default}}, and $${{ for the characters ${{"
+            self.problem(
+                node, path, "write ${NAME} or ${NAME:-default}, and $${ for the characters ${"
             )
+            return ""
         names = [self.variables[path]] if path in self.variables else []
         self.variables[path] = ", ".join([*names, name])
         value = self.environ.get(name) or default
         if value is None:
-            raise SettingsError(
-                f"{where}: the environment variable {name} is not set, or empty. "
-                f"Set it, or write a default: ${{{name}:-value}}"
+            self.problem(
+                node,
+                path,
+                f"the environment variable {name} is not set, or empty. Set it, or write a "
+                f"default: ${{{name}:-value}}",
             )
-        return value
+        return value or ""
 
 
 def _line(node: yaml.Node) -> int:

@@ -13,13 +13,15 @@ KeyPath = tuple[str | int, ...]
 class Source:
     """Where each key was written: a line of the file (from 1), or an overriding variable.
 
-    `variables` are the names inside `${...}` for the keys whose text had some.
+    `variables` are the names inside `${...}` for the keys whose text had some. `broken` are the
+    keys without a usable value: what is wrong with them is reported already.
     """
 
     file: Path | None = None
     lines: Mapping[KeyPath, int] = field(default_factory=dict)
     variables: Mapping[KeyPath, str] = field(default_factory=dict)
     overrides: Mapping[KeyPath, str] = field(default_factory=dict)
+    broken: set[KeyPath] = field(default_factory=set)
 
     def where(self, path: KeyPath) -> str:
         """Return `file:line: path`, with the line of the nearest key that was written down.
@@ -33,6 +35,10 @@ class Source:
             if line := self.lines.get(path[:end]):
                 return f"{self.file}:{line}: {name}"
         return ": ".join(str(part) for part in (self.file, name) if part)
+
+    def is_broken(self, path: KeyPath) -> bool:
+        """Whether a key, one inside it or one around it has no usable value."""
+        return any(path[: len(b)] == b[: len(path)] for b in self.broken)
 
 
 def dotted(path: KeyPath) -> str:

@@ -47,7 +47,7 @@ class Closing:
             log.warning("turn %s: could not be withdrawn: %r", turn.id, failure)
             self._turns.note_refused(job.running)
         job.recorder.log.end()
-        await self._hooks.each_alone(
+        await self._hooks.each_isolated(
             "post_turn",
             only=job.prepared_by,
             turn=turn,
@@ -63,7 +63,7 @@ class Closing:
         outcome = _outcome(job, status, problem)
         job.recorder.end(outcome)
         if ending is None or not ending.lost:
-            await self._hooks.each_alone("post_turn", turn=job.turn, outcome=outcome)
+            await self._hooks.each_isolated("post_turn", turn=job.turn, outcome=outcome)
 
     async def _save_unfinished(self, job: TurnJob, ending: Ending | None) -> Ending | None:
         """Save what is unfinished and record the end; return how the turn ended after all."""

@@ -74,7 +74,7 @@ class Recovery:
         log.warning("recovered turn %s of a dead process: %s", record.id, leftover.status)
         if turn is not None and not leftover.post_turn_called:
             outcome = _outcome(record, partial, saved, leftover)
-            await self._hooks.each_alone("post_turn", turn=turn, outcome=outcome)
+            await self._hooks.each_isolated("post_turn", turn=turn, outcome=outcome)
 
     def _turn(
         self,
@@ -133,7 +133,7 @@ class Recovery:
 
     async def _add(self, turn: Turn, item: ThreadItem) -> ThreadItem:
         await self._store.add_thread_item(turn.thread.id, item, turn.request_context)
-        await self._hooks.each_alone("persist", turn=turn, item=item)
+        await self._hooks.each_isolated("persist", turn=turn, item=item)
         return item
 
     async def _finish_retry(self, turn: Turn, partial: PartialAnswer) -> None:

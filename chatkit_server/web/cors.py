@@ -15,11 +15,7 @@ _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s]+")
 
 
 def allow_origins(app: web.Application, settings: Settings) -> None:
-    """Let pages of the origins in the settings call every route.
-
-    Raises `SettingsError` for an origin that no browser sends, and for `*` with credentials.
-    """
-    _check(settings)
+    """Let pages of the origins in the settings call every route."""
     server = settings.server
     options = aiohttp_cors.ResourceOptions(  # type: ignore[no-untyped-call]
         allow_credentials=server.cors_credentials,
@@ -35,17 +31,21 @@ def allow_origins(app: web.Application, settings: Settings) -> None:
             cors.add(route)
 
 
-def _check(settings: Settings) -> None:
+def check_origins(settings: Settings) -> None:
+    """Raise `SettingsError` for origins that no browser sends, and for `*` with credentials."""
     server = settings.server
     where = settings.source.where(("server", "cors_origins"))
+    problems = []
     if "*" in server.cors_origins and server.cors_credentials:
-        raise SettingsError(
+        problems.append(
             f"{where}: `*` would let every page act as its visitor. Name the origins, or set "
             "server.cors_credentials: false"
         )
-    for origin in server.cors_origins:
-        if origin != "*" and not _ORIGIN.fullmatch(origin):
-            raise SettingsError(
-                f"{where}: `{origin}` is not an origin as browsers write it: scheme, host and "
-                "port, such as https://app.example.com or http://localhost:3000, without a path"
-            )
+    problems += [
+        f"{where}: `{origin}` is not an origin as browsers write it: scheme, host and port, such "
+        "as https://app.example.com or http://localhost:3000, without a path"
+        for origin in server.cors_origins
+        if origin != "*" and not _ORIGIN.fullmatch(origin)
+    ]
+    if problems:
+        raise SettingsError("\n".join(problems))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from aiohttp import web
-from chatkit.store import AttachmentStore, Store
+from chatkit.store import AttachmentStore, NotFoundError, Store
 
 from ..errors import ServerError, Unauthorized
 from ..mcp.manager import McpManager
-from ..plugin.calls import Hooks
+from ..plugin.calls import Hooks, PluginFailed
 from ..settings.schema import Settings
 from ..turn import StoreContext, User
 from ..turns.engine import Engine
@@ -29,15 +29,14 @@ async def authenticate(request: web.Request) -> User:
     `Unavailable` if the plugin cannot tell right now.
     """
     try:
-        user = await request.app[HOOKS].first("auth", request=request)
+        user: User | None = await request.app[HOOKS].first("auth", request=request)
+    except (PluginFailed, NotFoundError) as error:
+        raise Unauthorized("Could not verify who you are. Sign in again.") from error
     except ServerError as error:
         # 503: nobody can tell right now, and a client that asks again may stay signed in
         if error.status in (401, 403, 503):
             raise
         raise Unauthorized(error.message) from error
-    except Exception as error:
-        raise Unauthorized("Could not verify who you are. Sign in again.") from error
     if user is None:
         raise Unauthorized("Sign in first: the request names no user.")
-    assert isinstance(user, User)
     return user

@@ -69,7 +69,7 @@ class Plugin:
     @hookimpl
     def setup(self, app: web.Application) -> None:
         """Open the database when the server starts, and close it when it stops."""
-        self._database.add(_collect(app[HOOKS].boot("tortoise_apps")))
+        self._database.add(_collect(app[HOOKS].boot_all("tortoise_apps")))
         app.cleanup_ctx.append(self._while_running)
 
     @hookimpl

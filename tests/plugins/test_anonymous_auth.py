@@ -68,7 +68,7 @@ def application(
     hooks = app[HOOKS] = Hooks.of([(f"{type(p).__name__}_{i}", p) for i, p in enumerate(plugins)])
     for path in ("/api/chat", "/elsewhere"):
         app.router.add_route("*", path, whoami)
-    list(hooks.boot("setup", app=app))
+    hooks.boot_all("setup", app=app)
     return app
 
 

@@ -214,7 +214,7 @@ def test_an_endpoints_timeouts_stand_in_front_of_the_common_ones() -> None:
 def test_its_hooks_fit() -> None:
     plugin = Plugin(config(endpoints={"ollama": {}}))
     hooks = Hooks.of([("compatible_models", plugin)])
-    [(_, providers)] = hooks.boot("model_providers")
+    [(_, providers)] = hooks.boot_all("model_providers")
     assert set(providers) == {"ollama"}
     with pytest.raises(ValueError, match="no default model"):
         providers["ollama"].get_model(None)

@@ -95,7 +95,7 @@ async def running(*plugins: Plugin) -> AsyncIterator[Callable[[Turn, Outcome], A
     app = web.Application()
     app[SETTINGS] = Settings()
     hooks = app[HOOKS] = Hooks.of([(f"log_{i}", p) for i, p in enumerate(plugins)])
-    list(hooks.boot("setup", app=app))
+    hooks.boot_all("setup", app=app)
     runner = web.AppRunner(app)
     await runner.setup()
 
@@ -341,7 +341,7 @@ def test_a_path_that_cannot_be_written_stops_the_start(tmp_path: Path) -> None:
         app = web.Application()
         hooks = Hooks.of([("conversation_log", plugin(path=str(path)))])
         with pytest.raises(SettingsError) as error:
-            list(hooks.boot("setup", app=app))
+            hooks.boot_all("setup", app=app)
         message = str(error.value)
         assert message.startswith(f"plugin conversation_log: path: {path} cannot be written: ")
         assert "Name another file" in message

@@ -116,7 +116,7 @@ def application(*plugins: object) -> web.Application:
     app[SETTINGS] = Settings()
     hooks = app[HOOKS] = Hooks.of([(f"{type(p).__name__}_{i}", p) for i, p in enumerate(plugins)])
     app.router.add_get("/", whoami)
-    list(hooks.boot("setup", app=app))
+    hooks.boot_all("setup", app=app)
     return app
 
 

@@ -148,7 +148,7 @@ async def test_one_pool_closed_with_the_server(server: ModelServer) -> None:
 
 def test_serves_its_own_prefix_and_what_nobody_else_serves() -> None:
     hooks = load_plugins(Settings(plugins={"litellm_models": None}))
-    [(_, providers)] = hooks.boot("model_providers")
+    [(_, providers)] = hooks.boot_all("model_providers")
     assert set(providers) == {"litellm", ""}
 
 
@@ -158,7 +158,7 @@ def test_litellm_is_not_imported_before_it_is_used() -> None:
         "from chatkit_server import Settings\n"
         "from chatkit_server.plugin.load import load_plugins\n"
         "hooks = load_plugins(Settings(plugins={'litellm_models': None}))\n"
-        "[(_, providers)] = hooks.boot('model_providers')\n"
+        "[(_, providers)] = hooks.boot_all('model_providers')\n"
         "providers[''].get_model('gemini/gemini-2.5-flash')\n"
         "assert 'litellm' not in sys.modules\n"
     )

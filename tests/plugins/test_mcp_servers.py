@@ -33,7 +33,7 @@ def given(folder: Path, *servers: dict[str, Any]) -> McpManager:
     file = folder / "settings.yaml"
     file.write_text(json.dumps({"plugins": {"mcp_servers": {"servers": servers}}}))
     hooks = load_plugins(load(file, {}))
-    return McpManager([server for _, answer in hooks.boot("mcp_servers") for server in answer])
+    return McpManager([server for _, answer in hooks.boot_all("mcp_servers") for server in answer])
 
 
 async def until_connected(servers: McpManager) -> dict[str, FunctionTool]:

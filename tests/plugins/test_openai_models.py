@@ -149,6 +149,6 @@ def test_a_missing_key_stops_the_start(section: Any, monkeypatch: pytest.MonkeyP
 def test_the_key_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", checks.KEY)
     hooks = load_plugins(Settings(plugins={"openai_models": None}))
-    [(_, providers)] = hooks.boot("model_providers")
+    [(_, providers)] = hooks.boot_all("model_providers")
     assert set(providers) == {"openai"}
     assert checks.KEY not in repr(Config())

@@ -210,7 +210,7 @@ async def test_the_migrations_make_what_the_models_are(tmp_path: Path) -> None:
 async def test_without_a_database_the_start_says_what_to_enable() -> None:
     app = web.Application()
     app[HOOKS] = Hooks.of([("todo_mcp", Plugin(Config()))])
-    assert list(app[HOOKS].boot("setup", app=app)) == []
+    assert app[HOOKS].boot_all("setup", app=app) == []
     runner = web.AppRunner(app)
     with pytest.raises(SettingsError, match="in the database of tortoise_store: enable it"):
         await runner.setup()

@@ -21,7 +21,7 @@ from pydantic import BaseModel
 
 from ...errors import BadRequest, Conflict, NotFound, ServerError, Unprocessable
 from ...events.wire import ChatKitWire, is_hidden
-from ...plugin.calls import Hooks
+from ...plugin.calls import Hooks, PluginFailed
 from ...turn import StoreContext, User
 from ...turns.job import TurnPlan
 from ...turns.registry import TurnRegistry
@@ -137,6 +137,8 @@ def refusing(what: str) -> Iterator[None]:
         yield
     except NotFoundError:
         raise
+    except PluginFailed as error:
+        raise Unprocessable(f"{what} failed.") from error
     except ServerError as error:
         if error.status < 500:
             raise

@@ -1,0 +1,61 @@
+"""`chatkit-server init`: write settings and an example plugin to start from."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from ..errors import SettingsError
+from .options import Commands
+
+_FILES = ("settings.yaml", "my_plugins/hello.py")
+
+_NEXT = """\
+Wrote {written}.
+Next:
+  {enter}chatkit-server run      # starts the server and prints a request to try
+  chatkit-server check    # tells what is wrong with the settings, and starts nothing
+Change the model in settings.yaml; your own plugins go into my_plugins/."""
+
+
+def add_to(commands: Commands) -> None:
+    """Add the command `init`."""
+    text = "write a commented settings.yaml and a folder with an example plugin"
+    command = commands.add_parser("init", help=text, description=text)
+    command.add_argument(
+        "folder", nargs="?", type=Path, default=Path(), metavar="FOLDER", help="default: here"
+    )
+    command.set_defaults(command=init)
+
+
+def init(options: argparse.Namespace) -> int:
+    folder: Path = options.folder
+    existing = [name for name in _FILES if (folder / name).exists()]
+    if existing:
+        raise SettingsError(
+            f"{folder.absolute()} already has {' and '.join(existing)}; nothing was written. "
+            "Choose another folder: chatkit-server init FOLDER"
+        )
+    try:
+        for name in _FILES:
+            _write(folder / name, _template() / name)
+    except OSError as error:
+        raise SettingsError(f"cannot write into {folder.absolute()}: {error}") from None
+    enter = "" if folder == Path() else f"cd {shlex.quote(str(folder))}\n  "
+    written = " and ".join(str(folder / name) for name in _FILES)
+    print(_NEXT.format(written=written, enter=enter))
+    return 0
+
+
+def _template() -> Traversable:
+    return files("chatkit_server.cli") / "template"
+
+
+def _write(file: Path, template: Traversable) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    # Mode x never overwrites, whatever happened since the check
+    with file.open("x", encoding="utf-8") as out:
+        out.write(template.read_text(encoding="utf-8"))

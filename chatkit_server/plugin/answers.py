@@ -1,0 +1,141 @@
+"""What each hook may return: one table, checked at boot or at the call."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pkgutil import resolve_name
+from typing import Any, get_args
+
+Check = Callable[[Any], str | None]
+"""Returns what came instead, such as `a str`; None if the answer fits."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a hook may return, in words and as a check; None always passes on to the next plugin."""
+
+    words: str
+    check: Check
+
+
+def wrong_answer(hook: str, answer: Any) -> str | None:
+    """Return what is wrong with a hook's answer, None if it fits."""
+    if answer is None:
+        return None
+    expected = ANSWERS[hook]
+    came = expected.check(answer)
+    return None if came is None else f"returned {came}, expected {expected.words}"
+
+
+def _described(value: Any) -> str:
+    """Name the type of a value, never the value: it may be a secret."""
+    if inspect.iscoroutine(value):
+        value.close()
+        return "a coroutine (an `await` is missing)"
+    if inspect.isclass(value):
+        return f"the class {value.__name__} (create an instance)"
+    name = type(value).__name__
+    return f"an {name}" if name[0] in "aeiouAEIOU" else f"a {name}"
+
+
+@cache
+def _class(name: str) -> type:
+    """Import a class by its public name: most of these libraries take long to import."""
+    found: type = resolve_name(name)
+    return found
+
+
+@cache
+def _event_classes() -> tuple[type, ...]:
+    return get_args(get_args(resolve_name("chatkit.types.ThreadStreamEvent"))[0])
+
+
+def _nothing(value: Any) -> str | None:
+    return _described(value)
+
+
+def _instance(name: str) -> Check:
+    return lambda value: None if isinstance(value, _class(name)) else _described(value)
+
+
+def _list_of(check: Check) -> Check:
+    def check_all(value: Any) -> str | None:
+        if not isinstance(value, list | tuple):
+            return _described(value)
+        return _first_wrong(value, enumerate(value), check, "at index")
+
+    return check_all
+
+
+def _mapping_of(check: Check) -> Check:
+    def check_all(value: Any) -> str | None:
+        if not isinstance(value, Mapping):
+            return _described(value)
+        for key in value:
+            if not isinstance(key, str):
+                return f"{_described(value)} with {_described(key)} as a key"
+        return _first_wrong(value, value.items(), check, "for")
+
+    return check_all
+
+
+def _first_wrong(
+    whole: Any, parts: Iterable[tuple[Any, Any]], check: Check, where: str
+) -> str | None:
+    for key, part in parts:
+        if came := check(part):
+            return f"{_described(whole)} with {came} {where} {key!r}"
+    return None
+
+
+def _event(value: Any) -> str | None:
+    return None if isinstance(value, _event_classes()) else _described(value)
+
+
+def _events(value: Any) -> str | None:
+    if isinstance(value, list | tuple):
+        return _list_of(_event)(value)
+    # Those of an iterator are not known yet. An event is iterable itself, as a pydantic model is
+    iterator = hasattr(value, "__aiter__") or hasattr(value, "__next__")
+    response = isinstance(value, _class("chatkit.types.SyncCustomActionResponse"))
+    return None if iterator or response else _described(value)
+
+
+def _one(name: str) -> Answer:
+    article = "an" if name[0] == "a" else "a"
+    return Answer(f"{article} {name} or None", _instance(name))
+
+
+ANSWERS: Mapping[str, Answer] = {
+    "setup": Answer("nothing: `setup` adds to `app`", _nothing),
+    "store": _one("chatkit.store.Store"),
+    "turn_store": _one("chatkit_server.storage.TurnStore"),
+    "attachment_store": _one("chatkit.store.AttachmentStore"),
+    "model_providers": Answer(
+        "a dict of prefixes and agents.ModelProvider, or None",
+        _mapping_of(_instance("agents.ModelProvider")),
+    ),
+    "mcp_servers": Answer(
+        "a list of agents.mcp.MCPServer, or None", _list_of(_instance("agents.mcp.MCPServer"))
+    ),
+    "tortoise_apps": Answer(
+        "a dict of labels and dicts, or None", _mapping_of(_instance("collections.abc.Mapping"))
+    ),
+    "migrate": Answer("a list of str, or None", _list_of(_instance("builtins.str"))),
+    "auth": _one("chatkit_server.User"),
+    "agent": _one("agents.Agent"),
+    "pre_turn": Answer("nothing: `pre_turn` changes `turn`", _nothing),
+    "tool_result": Answer("nothing: `tool_result` changes `result`", _nothing),
+    "persist": Answer("nothing", _nothing),
+    "post_turn": Answer("nothing", _nothing),
+    "action": Answer(
+        "a list or async iterator of chatkit.types.ThreadStreamEvent, a "
+        "chatkit.types.SyncCustomActionResponse, or None",
+        _events,
+    ),
+    "transcribe": Answer("a str or None", _instance("builtins.str")),
+    "feedback": Answer("a bool or None", _instance("builtins.bool")),
+}

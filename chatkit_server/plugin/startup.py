@@ -1,0 +1,119 @@
+"""Name the plugin in the errors of what its `setup` added to the application."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from typing import Any
+
+from aiohttp.web import Application
+
+from ..errors import SettingsError
+from ..settings.problems import Problems
+from .calls import Hooks
+from .mistakes import mistakes_named
+
+log = logging.getLogger(__name__)
+
+SLOW_START = 10.0
+"""Seconds after which the log says what the start waits for."""
+
+Context = Callable[[Application], Any]
+
+
+def set_up(hooks: Hooks, app: Application) -> None:
+    """Call the `setup` hooks; what they add to `app` names its plugin when it fails.
+
+    Raises `SettingsError` with a line for each plugin that failed.
+    """
+    problems = Problems()
+    for plugin, call in hooks.checked_calls("setup", app=app):
+        with problems.collect(), _additions_named(app, plugin):
+            call()
+    problems.raise_any()
+
+
+@contextmanager
+def _additions_named(app: Application, plugin: str) -> Iterator[None]:
+    """Wrap what the block adds to `app.cleanup_ctx` and `app.on_startup`."""
+    lists: tuple[tuple[Any, Callable[[str, Any], Any]], ...] = (
+        (app.cleanup_ctx, _named_context),
+        (app.on_startup, _named_handler),
+    )
+    known = {id(entry) for entries, _ in lists for entry in entries}
+    yield
+    for entries, wrap in lists:
+        for i, entry in enumerate(entries):
+            if id(entry) not in known:
+                entries[i] = wrap(plugin, entry)
+
+
+def _named_handler(plugin: str, handler: Callable[[Application], Awaitable[None]]) -> Context:
+    async def named(app: Application) -> None:
+        with mistakes_named(plugin, _name(handler)), _told_if_slow(plugin, handler):
+            await handler(app)
+
+    return named
+
+
+def _named_context(plugin: str, context: Context) -> Context:
+    @asynccontextmanager
+    async def named(app: Application) -> AsyncIterator[None]:
+        with mistakes_named(plugin, _name(context)), _told_if_slow(plugin, context):
+            entered = _context_manager(context, app)
+            await _enter(entered)
+        yield
+        try:
+            await entered.__aexit__(None, None, None)
+        except Exception:
+            log.exception("plugin %s: %s failed when the server stopped", plugin, _name(context))
+
+    return named
+
+
+def _context_manager(context: Context, app: Application) -> AbstractAsyncContextManager[Any]:
+    made = context(app)
+    if inspect.isasyncgen(made):
+        return asynccontextmanager(lambda: made)()
+    if isinstance(made, AbstractAsyncContextManager):
+        return made
+    if inspect.iscoroutine(made):
+        made.close()
+    raise SettingsError(f"{_name(context)}: must be an `async def` with one `yield`")
+
+
+async def _enter(context: AbstractAsyncContextManager[Any]) -> None:
+    try:
+        await context.__aenter__()
+    except RuntimeError as error:
+        if str(error) != "generator didn't yield":
+            raise
+        raise ValueError("it returned before its `yield`") from None
+
+
+@contextmanager
+def _told_if_slow(plugin: str, added: object) -> Iterator[None]:
+    """Say what the start waits for, again and again."""
+
+    async def tell() -> None:
+        waited = 0.0
+        while True:
+            await asyncio.sleep(SLOW_START)
+            waited += SLOW_START
+            log.warning(
+                "the start waits for plugin %s: %s, for %g s now", plugin, _name(added), waited
+            )
+
+    teller = asyncio.get_running_loop().create_task(tell())
+    try:
+        yield
+    finally:
+        teller.cancel()
+
+
+def _name(added: object) -> str:
+    name = getattr(added, "__qualname__", None) or type(added).__name__
+    return f"`{name.rpartition('<locals>.')[2]}`"
