@@ -24,13 +24,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.databases import postgres
+
 ROOT = Path(__file__).parent.parent
 BUILD = ROOT / "build" / "mutation"
-
-SLOW = (
-    # Other processes, databases and browsers: the selections have the same code in this process
-    "postgresql or kill_9"
-)
 
 UNTOUCHED = [
     # Texts of the log
@@ -43,10 +40,14 @@ UNTOUCHED = [
 
 @dataclass(frozen=True)
 class Folder:
-    """What is mutated, and the test files that should notice, without `tests/` and `test_`."""
+    """What is mutated, and the test files that should notice, without `tests/` and `test_`.
+
+    Tests whose names match `slow` are not run: quick ones reach the same code.
+    """
 
     mutate: Sequence[str]
     tests: str
+    slow: str = "postgresql or kill_9"
 
     @property
     def files(self) -> list[str]:
@@ -77,8 +78,11 @@ FOLDERS = {
         ["chatkit_plugins/tortoise_store/*"],
         "turn_store plugins/tortoise_store plugins/tortoise_store_sqlite"
         " plugins/tortoise_store_start plugins/tortoise_store_url plugins/tortoise_turns",
+        slow="kill_9",
     ),
 }
+
+PYTEST = ["-p", "tests.mutation", "-p", "no:cacheprovider", "--timeout=20"]
 
 MOST_TESTS = "MUTATION_TESTS"
 
@@ -91,7 +95,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if "__mutmut_" in mutant:
         del items[int(os.environ[MOST_TESTS]) :]
     elif not mutant:
-        # A second look at tests that have all just passed
+        # All of them have just passed. Those who try the mutants share one database server
+        if any("postgresql" in item.name for item in items):
+            postgres()
         del items[20:]
 
 
@@ -142,18 +148,8 @@ def stage(folder: Folder, place: Path) -> None:
         "only_mutate": list(folder.mutate),
         "do_not_mutate_patterns": UNTOUCHED,
         "also_copy": ["settings.yaml"],
-        "pytest_add_cli_args": [
-            "-p",
-            "tests.mutation",
-            "-p",
-            "no:cacheprovider",
-            "--timeout=20",
-            "-k",
-            f"not ({SLOW})",
-        ],
-        "pytest_add_cli_args_test_selection": [
-            name for name in folder.files if (ROOT / name).exists()
-        ],
+        "pytest_add_cli_args": [*PYTEST, "-k", f"not ({folder.slow})"],
+        "pytest_add_cli_args_test_selection": [t for t in folder.files if (ROOT / t).exists()],
         "timeout_multiplier": 4.0,
         "timeout_constant": 15.0,
         "use_git_change_detection": False,
