@@ -62,8 +62,8 @@ FOLDERS = {
     ),
     "turns": Folder(
         ["chatkit_server/turns/*"],
-        "registry recovery turn_store failures heartbeat turns resume refusals preparing outcomes"
-        " operations plain hook_limits",
+        "registry recovery claims turn_store failures heartbeat turns resume refusals preparing"
+        " outcomes operations plain hook_limits",
     ),
     "agent": Folder(
         ["chatkit_server/agent/*"],
