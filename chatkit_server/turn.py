@@ -1,4 +1,4 @@
-"""What hooks and tools see of a turn: who asks, what was said, and what will answer."""
+"""The turn as hooks and tools see it, and the types that they are given."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ ID_PREFIXES: Mapping[StoreItemType, str] = {
 class User:
     """Who is asking, as an `auth` hook found it.
 
-    `id` is unique within `tenant`; together they own threads, items and tasks. `claims` are
-    whatever else the hook learnt, such as the payload of a token.
+    `id` is unique within `tenant`; together they own threads, items and tasks. `claims` is all else
+    that the hook knows, such as the payload of a token.
     """
 
     id: str
@@ -46,9 +46,9 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class StoreContext:
-    """For whom a store is asked, and in which turn if there is one.
+    """For whom a store reads or writes, and in which turn, if any.
 
-    `attempt` counts the processes that worked at the turn, from 1.
+    `attempt` counts the processes that have worked on the turn, from 1.
     """
 
     user: User
@@ -68,9 +68,10 @@ class ToolCall:
 
 @dataclass(slots=True)
 class ToolResult:
-    """What a tool answered: text, or what the Agents SDK takes as a tool's output.
+    """A tool's output: text, or what else the Agents SDK takes as a tool's output.
 
-    `failed` is True when the output tells the model of an error. `seconds` is the time it took.
+    `failed` is True if the tool failed in any way: the output is then an error message for the
+    model. `seconds` is the time that the call took.
     """
 
     output: Any
@@ -90,9 +91,9 @@ class Outcome:
     """How a turn ended. Times are in seconds from the start of the turn.
 
     `refused` means that nothing was saved or answered: a hook refused the turn, or something it
-    needs is missing. `error` is the message the user saw, `allow_retry` whether trying again can
-    help. `items` are the items the turn saved, in order, the user's message first. `first_token` is
-    None when no text came.
+    needs is missing. `error` is the message that the user saw, `allow_retry` whether a retry can
+    help. `items` are the items that the turn saved, in order, the user's message first.
+    `first_token` is None if there was no text.
     """
 
     status: Status
@@ -107,7 +108,7 @@ class Outcome:
 
 
 class _Unchecked:
-    """Marks a field that pydantic takes as it is: others' types, of no use to validate."""
+    """Marks a field that pydantic does not validate: other libraries' types."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
         return core_schema.any_schema()
@@ -135,14 +136,14 @@ class Turn(AgentContext[StoreContext]):
     tools: Annotated[list[Tool], _Unchecked()] = Field(default_factory=list)
     mcp_servers: Annotated[list[MCPServer], _Unchecked()] = Field(default_factory=list)
     input: Annotated[list[TResponseInputItem], _Unchecked()] = Field(default_factory=list)
-    """What the model is told: the history within its budget, and the new message last."""
+    """The input for the model: the history within its budget, and the new message last."""
     state: Annotated[dict[Any, Any], _Unchecked()] = Field(default_factory=dict)
-    """A plugin's own notes from one hook to the next."""
+    """For plugins: notes from one hook to the next."""
 
     _started: float = PrivateAttr(default_factory=time.monotonic)
     _emit: Callable[[ThreadStreamEvent], Awaitable[None]] | None = PrivateAttr(default=None)
     _runner: Any = PrivateAttr(default=None)
-    # ChatKit's queue of events: `stream` has no use for it, and a turn would keep it while it waits
+    # ChatKit's queue of events: `stream` does not use it, and it would take memory in each turn
     _events: Any = PrivateAttr(default=None)
 
     @property
@@ -169,6 +170,6 @@ class Turn(AgentContext[StoreContext]):
         widget: WidgetRoot | AsyncGenerator[WidgetRoot, None],
         copy_text: str | None = None,
     ) -> None:
-        """Show a widget, or one that changes as the generator goes on."""
+        """Show a widget; a generator yields its changed states."""
         async for event in stream_widget(self.thread, widget, copy_text, self.generate_id):
             await self.stream(event)

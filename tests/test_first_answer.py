@@ -20,6 +20,7 @@ from agents import (
     function_tool,
 )
 from chatkit.types import ThreadItem, ThreadMetadata
+from chatkit_plugins.compatible_models.model import ChatModel
 from pydantic import BaseModel
 
 from chatkit_server import Outcome, Turn, User, hookimpl
@@ -138,19 +139,38 @@ CONVERSATIONS: dict[str, list[Any]] = {
 }
 
 
+WAYS: tuple[tuple[type[Agent[Turn]], bool], ...] = ((Agent, True), (Own, True), (Agent, False))
+"""The short way, with a run, and without the fast path."""
+
+
 @pytest.mark.parametrize("name", CONVERSATIONS)
-async def test_a_turn_is_what_it_would_be_with_a_run(make_chat: MakeChat, name: str) -> None:
+async def test_a_turn_is_the_same_on_all_ways(make_chat: MakeChat, name: str) -> None:
     went = []
-    for kind in KINDS:
+    for kind, fast_path in WAYS:
         async with ModelServer() as server:
             watched = Watched(kind)
-            chat = await make_chat(watched, **served_by(server))
+            chat = await make_chat(watched, **served_by(server, fast_path=fast_path))
             went.append(await converse(chat, watched, server, CONVERSATIONS[name]))
-    opened, run = went
-    assert opened.events == run.events
-    assert opened.items == run.items
-    assert opened.outcomes == run.outcomes
-    assert opened.asked == run.asked
+    short, *others = went
+    for other in others:
+        assert short.events == other.events
+        assert short.items == other.items
+        assert short.outcomes == other.outcomes
+        assert short.asked == other.asked
+
+
+async def test_without_the_fast_path_the_model_says_nothing_to_the_turn_itself(
+    make_chat: MakeChat, model_server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> Any:
+        raise AssertionError("the fast path is off")
+
+    monkeypatch.setattr(ChatModel, "bind", refuse)
+    monkeypatch.setattr("chatkit_server.turns.engine.ask_model", refuse)
+    for watched in (Watched(Agent), Watched(Own)):
+        chat = await make_chat(watched, **served_by(model_server, fast_path=False))
+        model_server.reply("One ", "two.")
+        assert (await chat.say("Hello")).text == "One two."
 
 
 async def test_what_was_cached_is_counted(

@@ -1,9 +1,9 @@
 """From a turn to an answer: the model, its tools, its history.
 
 - `models`: which model answers.
-- `runner`: the agent of a turn. `tools`: its tools, wrapped.
-- `history`: what the model is told about the conversation so far.
+- `runner`: the agent of a turn. `tools`: its tools, wrapped. `invocation`: one call of a tool.
+- `history`: the conversation so far, as input for the model.
 - `stream`: Agents SDK events become ChatKit events.
 - `timeouts`: how long to wait for a model.
-- `fast`: the short ways of a token.
+- `fast`: the fast path of text. `sdk`: what the Agents SDK has no documented way for.
 """

@@ -1,7 +1,7 @@
-"""What the model is told of the earlier conversation.
+"""The conversation so far, as input for the model.
 
-A thread's visible items are what the user saw. What only the model must see again (tool calls,
-their results, reasoning) is kept in one hidden item per turn, the turn's memory.
+A thread's visible items are what the user saw. What only the model needs (tool calls, their
+results, reasoning) is kept in one hidden item per turn, the turn's memory.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ CALL_CUT_OFF = "The call was cut off; whether it took effect is not known."
 _PAGE = 50
 _PLAIN_KEYS = frozenset({"id", "type", "role", "status", "content", "phase", "provider_data"})
 _PLAIN_DATA = frozenset({"model", "response_id"})
-"""What the Agents SDK notes with every message of chat completions, and does not look at again."""
+"""Data that the Agents SDK adds to every message of chat completions, and never reads."""
 
 
 @dataclass(frozen=True)
 class TurnMemory:
     """What the model must see again of one turn.
 
-    `input` are its input items, `covers` the ids of the visible items they stand for, `model` the
-    model they came from.
+    `input` are the items for the model, `covers` the ids of the visible items that they replace,
+    `model` the model that made them.
     """
 
     turn_id: str
@@ -59,7 +59,7 @@ class TurnMemory:
 
     @property
     def item_id(self) -> str:
-        """The id of its item: a turn has one memory, however often it is saved."""
+        """The id of its item. A turn has one memory: saving it again replaces it."""
         return f"mem_{self.turn_id.removeprefix('turn_')}"
 
     def as_item(self, thread_id: str) -> HiddenContextItem:
@@ -94,11 +94,11 @@ def build_memory(
     tools: Sequence[tuple[ToolCall, ToolResult]],
     cut_off: str | None,
 ) -> TurnMemory | None:
-    """Return the memory of a turn, None if its visible items say it all.
+    """Return the memory of a turn, None if its visible items are enough.
 
-    `entries` are what the run produced, `messages` the ids of the visible messages that it wrote,
-    in order. `cut_off` says why the answer has no end. A call that was cut off gets a result that
-    says so.
+    `entries` are the items that the run produced, `messages` the ids of the visible messages that
+    it wrote, in order. `cut_off` is the reason if the answer is not complete. A tool call that was
+    cut off gets a result that says so.
     """
     complete = [cast(dict[str, Any], entry) for entry in entries]
     complete += _missing_outputs(complete, tools)
@@ -107,7 +107,7 @@ def build_memory(
     written = [entry for entry in complete if _message_text(entry)]
     if cut_off:
         complete.append(_note(cut_off))
-    # zip: a message that was cut off is told by its visible item
+    # zip: a message that was cut off has no entry, and is sent as its visible item
     covers = [item_id for item_id, _ in zip(messages, written, strict=False)]
     return TurnMemory(turn_id, model, covers, complete)
 
@@ -116,16 +116,23 @@ def _missing_outputs(
     entries: list[dict[str, Any]], tools: Sequence[tuple[ToolCall, ToolResult]]
 ) -> list[dict[str, Any]]:
     answered = {e["call_id"] for e in entries if e.get("type") == "function_call_output"}
-    results = {call.id: result.output for call, result in tools}
+    # By name too: some models give every call the same id
+    results = {(call.id, call.name): result.output for call, result in tools}
     return [
         {
             "type": "function_call_output",
             "call_id": entry["call_id"],
-            "output": _as_text(results.get(entry["call_id"], CALL_CUT_OFF)),
+            "output": _as_text(
+                results.get((entry["call_id"], entry.get("name", "")), CALL_CUT_OFF)
+            ),
         }
         for entry in entries
         if entry.get("type") == "function_call" and entry["call_id"] not in answered
     ]
+
+
+def _call_key(entry: dict[str, Any]) -> tuple[str, str]:
+    return entry["call_id"], entry.get("name", "")
 
 
 def _as_text(output: Any) -> str:
@@ -152,7 +159,7 @@ def _note(text: str) -> dict[str, Any]:
 
 
 class HistoryConverter(ThreadItemConverter):
-    """ChatKit's converter, with what it leaves to others: attachments, tags, hidden items."""
+    """ChatKit's converter, with the parts that it leaves open: attachments, tags, hidden items."""
 
     async def attachment_to_message_content(
         self, attachment: Attachment
@@ -179,7 +186,7 @@ class HistoryConverter(ThreadItemConverter):
     async def assistant_message_to_input(
         self, item: AssistantMessageItem
     ) -> TResponseInputItem | list[TResponseInputItem] | None:
-        # With its id: without, chat-completions models refuse the message
+        # With its id: chat-completions models refuse a message without one
         return cast(
             TResponseInputItem,
             {
@@ -224,10 +231,10 @@ async def load_history(
 async def to_input(
     items: Sequence[ThreadItem], model: str, budget: HistorySettings
 ) -> list[TResponseInputItem]:
-    """Return what the model is told of these items, oldest first, the newest within the budget.
+    """Return these items, oldest first, as input for the model: the newest that fit the budget.
 
-    A tool call is never parted from its result: a turn's memory is told whole, or else the visible
-    items that it covers are. The newest item is always told.
+    A tool call is never separated from its result: a turn's memory is sent in full, or else the
+    visible items that it covers are sent. The newest item is always sent.
     """
     outputs = {
         item.call_id: item.output
@@ -236,7 +243,7 @@ async def to_input(
     }
     left = budget.tokens * BYTES_PER_TOKEN
     covered: set[str] = set()
-    told: list[tuple[ThreadItem, list[TResponseInputItem]]] = []
+    chosen: list[tuple[ThreadItem, list[TResponseInputItem]]] = []
     for item in reversed(items):
         if item.id in covered:
             continue
@@ -246,15 +253,15 @@ async def to_input(
         else:
             entries = _replay(memory, model, outputs)
         size = _size(entries)
-        if size > left and told:
+        if size > left and chosen:
             if memory is None:
                 break
             continue
         left -= size
-        told.append((item, entries))
+        chosen.append((item, entries))
         if memory is not None:
             covered.update(memory.covers)
-    return [entry for _, entries in _from_a_user_message(told[::-1]) for entry in entries]
+    return [entry for _, entries in _from_a_user_message(chosen[::-1]) for entry in entries]
 
 
 def _size(entries: Any) -> int:
@@ -262,20 +269,20 @@ def _size(entries: Any) -> int:
     try:
         return len(orjson.dumps(entries, default=str, option=orjson.OPT_NON_STR_KEYS))
     except TypeError:
-        # Halves of characters, and numbers beyond 64 bits: a model may have written either
+        # Half surrogate pairs, and numbers beyond 64 bits: models write both
         return len(json.dumps(entries, ensure_ascii=False, default=str).encode(errors="replace"))
 
 
 def _from_a_user_message(
-    told: list[tuple[ThreadItem, list[TResponseInputItem]]],
+    chosen: list[tuple[ThreadItem, list[TResponseInputItem]]],
 ) -> list[tuple[ThreadItem, list[TResponseInputItem]]]:
-    """Leave out an answer whose question was cut off; some models refuse to begin with one."""
-    starts = (i for i, (item, _) in enumerate(told) if isinstance(item, UserMessageItem))
-    return told[next(starts, 0) :]
+    """Drop what comes before the first user message: some models refuse an answer first."""
+    starts = (i for i, (item, _) in enumerate(chosen) if isinstance(item, UserMessageItem))
+    return chosen[next(starts, 0) :]
 
 
 def _replay(memory: TurnMemory, model: str, outputs: dict[str, Any]) -> list[TResponseInputItem]:
-    """Return the memory's input items, with what clients answered since, fit for `model`."""
+    """Return the memory's input items for `model`, with the results that clients sent since."""
     entries: list[dict[str, Any]] = []
     for entry in memory.input:
         if entry.get("type") == "function_call_output" and entry["call_id"] in outputs:
@@ -287,7 +294,7 @@ def _replay(memory: TurnMemory, model: str, outputs: dict[str, Any]) -> list[TRe
 
 
 def _portable(entry: dict[str, Any]) -> dict[str, Any]:
-    """Take off what only the model that made the entry can read."""
+    """Remove what only the model that made the entry can read."""
     entry = {key: value for key, value in entry.items() if key not in ("id", "provider_data")}
     if entry.get("type") == "message":
         entry["id"] = new_id("msg")

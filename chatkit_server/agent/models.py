@@ -40,7 +40,7 @@ class ModelRouter(ModelProvider):
 
     @property
     def prefixes(self) -> list[str]:
-        """The prefixes that have a provider; `""` stands for all others."""
+        """The prefixes that have a provider; `""` is the provider of all others."""
         return sorted(self._providers)
 
     def get_model(self, model_name: str | None) -> Model:
@@ -108,8 +108,8 @@ def choose_model(turn: Turn, settings: AgentSettings) -> str | None:
 def own_settings(agent: Agent[Any]) -> ModelSettings:
     """Return a copy of the model settings of a plugin's agent.
 
-    An agent without a model gets those of the SDK's own default model, such as an effort of
-    reasoning, which others refuse: nobody chose them.
+    An agent without a model has the settings of the SDK's default model, such as its reasoning
+    effort. They are dropped: nobody chose them, and other models refuse them.
     """
     if agent.model is None and agent.model_settings == get_default_model_settings():
         return ModelSettings()

@@ -1,14 +1,13 @@
-"""The agent of a turn, the settings' or a plugin's, and how its tools are called."""
+"""The agent of a turn, and how its tools are called."""
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -18,17 +17,18 @@ from agents import (
     FunctionTool,
     FunctionToolResult,
     Handoff,
-    InputGuardrailTripwireTriggered,
     Model,
-    OutputGuardrailTripwireTriggered,
     RunConfig,
     RunContextWrapper,
+    RunResultStreaming,
     Tool,
+    ToolErrorFormatterArgs,
     ToolsToFinalOutputResult,
 )
+from agents.tool_context import ToolContext
 from chatkit.types import ProgressUpdateEvent
 
-from ..errors import ServerError
+from ..errors import ServerError, TurnFailed
 from ..mcp.manager import McpManager
 from ..plugin.calls import Hooks
 from ..settings.schema import AgentSettings, TurnLimits
@@ -36,8 +36,12 @@ from ..tasks import watch_blocking
 from ..turn import ToolCall, ToolResult, Turn
 from .fast.direct import EventSink, FastPathModel
 from .fast.first_answer import FirstAnswer
+from .invocation import TRIPWIRES, ToolFailure, failure_of, invoke, tool_failure
 from .models import ModelRouter, own_settings
-from .tools import cut, failure_reason, plain_output, tool_error, wrapped
+from .sdk import agent_of, is_paused, mcp_server_name, raising, running, set_mcp_tools
+from .tools import arguments_of, cut, wrapped
+
+__all__ = ["TRIPWIRES", "AgentRunner", "as_changed", "instructions", "run_config"]
 
 log = logging.getLogger(__name__)
 
@@ -47,13 +51,11 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]+")
 
 _NAME_LENGTH = 100
 
-TRIPWIRES = (InputGuardrailTripwireTriggered, OutputGuardrailTripwireTriggered)
-
 
 def instructions(template: str, turn: Turn) -> str:
-    """Put the user's id, name and locale into the settings' instructions.
+    """Return the settings' instructions for the user of a turn.
 
-    `{user_id}`, `{user_name}` and `{locale}` are replaced; nothing a user wrote in a chat is.
+    `{user_id}`, `{user_name}` and `{locale}` are replaced, and nothing else.
     """
     values = {
         "user_id": turn.user.id,
@@ -68,7 +70,7 @@ def instructions(template: str, turn: Turn) -> str:
 
 
 def as_changed(agent: Agent[Turn], turn: Turn) -> Agent[Turn]:
-    """Return a copy of the agent with what the hooks made of the turn."""
+    """Return a copy of the agent with what `pre_turn` hooks changed in the turn."""
     changed = copy.copy(agent)
     if turn.instructions is not None:
         changed.instructions = turn.instructions
@@ -79,10 +81,25 @@ def as_changed(agent: Agent[Turn], turn: Turn) -> Agent[Turn]:
     return changed
 
 
-class AgentRunner:
-    """An agent and those it may hand over to, made ready for one turn: every tool is watched.
+@dataclass(frozen=True, slots=True)
+class _PreparedAgent:
+    """An agent and its copy for a turn.
 
-    `busy` counts the tools that run.
+    Both are kept, because they are found by their ids: an id is reused once its object is gone.
+    """
+
+    original: Agent[Any]
+    copy: Agent[Turn]
+    tools: Sequence[Tool]
+    nested: bool
+
+
+class AgentRunner:
+    """Prepares the agents of one turn, and calls their tools.
+
+    The agents are the turn's own, those that it can hand over to, and those that it runs as tools.
+    All their tool calls go through `call`; `busy` counts those that run. Models are bound to
+    `sink`; without one, all their text goes through the SDK.
     """
 
     def __init__(
@@ -93,7 +110,7 @@ class AgentRunner:
         observe: Callable[[ToolCall, ToolResult], None],
         limits: TurnLimits,
         models: ModelRouter,
-        sink: EventSink,
+        sink: EventSink | None,
     ) -> None:
         self.turn = turn
         self.hooks = hooks
@@ -104,84 +121,97 @@ class AgentRunner:
         self.sink = sink
         self.busy = 0
         self.client_call_id: str | None = None
-        self._ready: dict[int, Agent[Turn]] = {}
-        self._tools: dict[int, Sequence[Tool]] = {}
+        self._prepared: dict[tuple[int, bool], _PreparedAgent] = {}
+        self._copies: dict[int, _PreparedAgent] = {}
         self._fast_path_models: list[Model] = []
+        self._handled: dict[int, ToolFailure] = {}
         turn._runner = self
 
     def uses_fast_path(self, agent: Agent[Any]) -> bool:
-        """Whether the agent's model says its events to the turn itself."""
+        """Whether the agent's model sends its events to the turn itself."""
         return any(agent.model is model for model in self._fast_path_models)
 
     def continue_from(self, first_answer: FirstAnswer, agent: Agent[Turn]) -> None:
-        """Let the run of an agent begin with an answer that its model has given."""
+        """Start the run of an agent with an answer that its model has given already."""
         assert isinstance(agent.model, Model)
         agent.model = first_answer.prepend_to(agent.model)
         self._fast_path_models.append(agent.model)
 
     def dismiss(self) -> None:
-        """Let the turn and the agents go: they know this runner, which is a circle."""
+        """Drop the references to the turn and the agents, which are a cycle."""
         self.turn._runner = None
-        self._ready.clear()
-        self._tools.clear()
+        self._prepared.clear()
+        self._copies.clear()
         self._fast_path_models.clear()
 
-    async def ready(self, agent: Agent[Turn]) -> Agent[Turn]:
-        """Return a copy of the agent whose tools, MCP tools and handoffs go through this turn."""
-        known = self._ready.get(id(agent))
-        if known is not None:
-            return known
+    async def ready(self, agent: Agent[Any], *, nested: bool = False) -> Agent[Turn]:
+        """Return a copy of the agent for this turn: with its tools, MCP tools and handoffs wrapped.
+
+        A `nested` agent is run by a tool: its text is not part of the turn's answer.
+        """
+        if id(agent) in self._copies:
+            return agent
+        if (known := self._prepared.get((id(agent), nested))) is not None:
+            return known.copy
         names = [tool.name for tool in agent.tools]
-        mcp_tools = await self.servers.tools(agent.mcp_servers, taken=names, wrap=wrapped)
+        mcp_tools = await self.servers.tools(
+            agent.mcp_servers, taken=names, wrap=wrapped, turn_id=self.turn.id
+        )
         own_tools = [
             wrapped(tool) if isinstance(tool, FunctionTool) else tool for tool in agent.tools
         ]
         copied = copy.copy(agent)
         copied.tools = own_tools
         copied.mcp_servers = []
-        _answer_with(copied, mcp_tools)
-        self._tools[id(copied)] = [*own_tools, *mcp_tools]
+        set_mcp_tools(copied, mcp_tools)
         if agent.tool_use_behavior == "run_llm_again":
             copied.tool_use_behavior = self._stop_at_client_tool
         if agent.model is None:
             copied.model_settings = own_settings(agent)
-        copied.model = self._bound(copied.model)
-        self._ready[id(agent)] = copied
-        copied.handoffs = [await self._handoff(handoff) for handoff in agent.handoffs]
+        copied.model = self._model(agent.model, nested)
+        prepared = _PreparedAgent(agent, copied, [*own_tools, *mcp_tools], nested)
+        self._prepared[id(agent), nested] = self._copies[id(copied)] = prepared
+        copied.handoffs = [await self._handoff(handoff, nested) for handoff in agent.handoffs]
         return copied
 
     def tools_of(self, agent: AgentBase[Any]) -> Sequence[Tool]:
         """Return all tools of an agent that was made ready, those of MCP servers last."""
-        return self._tools.get(id(agent), ())
+        prepared = self._copies.get(id(agent))
+        return prepared.tools if prepared is not None else ()
 
-    def _bound(self, model: str | Model | None) -> str | Model | None:
-        """Return the model as it says its events to this turn, if it can.
+    def _is_nested(self, agent: AgentBase[Any] | None) -> bool:
+        prepared = self._copies.get(id(agent))
+        return prepared is not None and prepared.nested
 
-        An agent without a model, such as one that is handed over to, gets that of the turn.
+    def _model(self, model: str | Model | None, nested: bool) -> str | Model | None:
+        """Return the model for an agent, bound to this turn if that is possible.
+
+        An agent without a model gets that of the turn.
         """
-        if model is None:
-            model = self.turn.model
-        if model is None or isinstance(model, str):
+        given = self.turn.model if model is None else model
+        found = given
+        if found is None or isinstance(found, str):
             try:
-                found = self.models.get_model(model)
+                found = self.models.get_model(found)
             except ServerError:
-                # The run says so, in its own time
-                return model
-        else:
-            found = model
-        if not isinstance(found, FastPathModel):
-            return model
+                # The run raises it again, and reports it
+                return given
+        if nested:
+            # A nested run may have its own model provider for a name
+            return found if model is None else model
+        if self.sink is None or not isinstance(found, FastPathModel):
+            return given
         bound = found.bind(self.sink)
         self._fast_path_models.append(bound)
         return bound
 
-    async def _handoff(self, handoff: Agent[Any] | Handoff[Turn, Any]) -> Any:
+    async def _handoff(self, handoff: Agent[Any] | Handoff[Any, Any], nested: bool) -> Any:
         if isinstance(handoff, Agent):
-            return await self.ready(handoff)
+            return await self.ready(handoff, nested=nested)
         original = handoff.on_invoke_handoff
 
         async def invoke(context: RunContextWrapper[Any], arguments: str) -> Agent[Turn]:
-            return await self.ready(await original(context, arguments))
+            return await self.ready(await original(context, arguments), nested=nested)
 
         return replace(handoff, on_invoke_handoff=invoke)
 
@@ -196,64 +226,121 @@ class AgentRunner:
             is_final_output=waits, final_output=results[-1].output if waits else None
         )
 
-    async def call(self, call: ToolCall, invoke: Callable[[], Awaitable[Any]]) -> Any:
-        """Call a tool of the turn, and return what the model is told of it."""
+    async def call(self, tool: FunctionTool, context: ToolContext[Turn], arguments: str) -> Any:
+        """Call a tool, and return the output for the model."""
+        call = ToolCall(
+            context.tool_call_id, tool.name, arguments_of(arguments) or {}, mcp_server_name(tool)
+        )
         text = f"{call.name.replace('_', ' ').capitalize()}…"
         await self.turn.stream(ProgressUpdateEvent(text=text))
-        result = await self._call(call, invoke)
-        if self.turn.client_tool_call is not None and self.client_call_id is None:
-            self.client_call_id = call.id
-        self.observe(call, result)
+        started = time.monotonic()
+        output, failure = await self._invoke(tool, context, arguments)
+        if failure is None and is_paused(context):
+            return output
+        if failure is not None:
+            self._log(call.name, failure)
+        seconds = time.monotonic() - started
+        result = ToolResult(output, failed=failure is not None, seconds=seconds)
+        await self.report(call, result)
+        if failure is not None and failure.fatal is not None:
+            raise failure.fatal
+        if self.turn.client_tool_call is not None and not self._is_nested(context.agent):
+            self.client_call_id = self.client_call_id or call.id
         return result.output
 
-    async def _call(self, call: ToolCall, invoke: Callable[[], Awaitable[Any]]) -> ToolResult:
-        started = time.monotonic()
-        result = ToolResult(output=None)
+    async def _invoke(
+        self, tool: FunctionTool, context: ToolContext[Turn], arguments: str
+    ) -> tuple[Any, ToolFailure | None]:
         self.busy += 1
         try:
-            async with asyncio.timeout(self.limits.tool):
-                answered = await watch_blocking(invoke(), partial(self._blocked, call.name))
-                result.output = plain_output(answered)
-        except TRIPWIRES:
-            raise
+            run = partial(self._run, tool)
+            work = invoke(tool, run, context, arguments, self.limits.tool)
+            output = await watch_blocking(work, partial(self._blocked, tool.name))
+            return output, self._handled.get(id(context))
         except Exception as error:
-            log.warning("turn %s: tool %s failed: %r", self.turn.id, call.name, error)
-            result.failed = True
-            result.output = f"The tool {call.name} failed: {failure_reason(error)}"
+            failure = await failure_of(tool, context, error)
+            return failure.output, failure
         finally:
+            self._handled.pop(id(context), None)
             self.busy -= 1
-        result.seconds = time.monotonic() - started
+
+    async def _run(self, tool: FunctionTool, context: ToolContext[Turn], arguments: str) -> Any:
+        agent = agent_of(tool)
+        if agent is None:
+            return await raising(tool)(context, arguments)
+        return await running(tool, await self.ready(agent, nested=True))(context, arguments)
+
+    async def report(self, call: ToolCall, result: ToolResult) -> None:
+        """Pass a tool's result to the `tool_result` hooks, and record it."""
         try:
             await self.hooks.each("tool_result", turn=self.turn, call=call, result=result)
         except Exception as error:
             result.failed = True
-            result.output = f"The tool {call.name} failed: {failure_reason(error)}"
+            result.output = tool_failure(call.name, error).output
         result.output = cut(result.output, self.limits.tool_output)
-        return result
+        self.observe(call, result)
+
+    async def tool_error(self, problem: ToolErrorFormatterArgs[Any]) -> str | None:
+        """Return the output for the model of a tool that failed where `call` cannot see it.
+
+        There are two such cases: a tool that does not exist, and a tool whose function calls
+        another tool's function, where the SDK turns the error into text first.
+        """
+        if problem.kind == "tool_exception" and problem.error is not None:
+            failure = tool_failure(problem.tool_name, problem.error)
+            self._handled[id(problem.run_context)] = failure
+            return failure.output
+        if problem.kind != "tool_not_found":
+            return None
+        self._log(problem.tool_name, ToolFailure("", "there is no such tool"))
+        call = ToolCall(problem.call_id, problem.tool_name, {})
+        result = ToolResult(problem.default_message, failed=True)
+        await self.report(call, result)
+        return str(result.output)
+
+    async def check_approvals(self, result: RunResultStreaming) -> None:
+        """Raise `TurnFailed` if the run has stopped because a tool needs an approval."""
+        for item in result.interruptions:
+            name = item.name or "without a name"
+            log.warning(
+                "turn %s: tool %s needs an approval, which is not supported: remove the tool, or "
+                "its `needs_approval` (`require_approval` of an MCP server)",
+                self.turn.id,
+                name,
+            )
+            call = ToolCall(item.call_id or "", name, arguments_of(item.arguments) or {})
+            output = f"The tool {name} was not run: it needs an approval, which is not supported."
+            await self.report(call, ToolResult(output, failed=True))
+        if result.interruptions:
+            raise TurnFailed(
+                f"The assistant wanted to use `{result.interruptions[0].name}`, which needs an "
+                "approval. This server does not support approvals. Ask for something else."
+            )
+
+    def _log(self, name: str, failure: ToolFailure) -> None:
+        log.warning(
+            "turn %s: tool %s failed: %s",
+            self.turn.id,
+            name,
+            failure.reason,
+            exc_info=failure.unexpected,
+        )
 
     def _blocked(self, tool: str, seconds: float) -> None:
         log.warning("turn %s: tool %s blocked every user for %.1f s", self.turn.id, tool, seconds)
 
 
-def _answer_with(agent: Agent[Turn], mcp_tools: Sequence[Tool]) -> None:
-    """Let the agent give these when the SDK asks it for the tools of its MCP servers.
-
-    The SDK goes through an agent's own tools again and again in each run, and takes these as they
-    are.
-    """
-
-    async def get_mcp_tools(_: RunContextWrapper[Turn]) -> list[Tool]:
-        return list(mcp_tools)
-
-    vars(agent)["get_mcp_tools"] = get_mcp_tools
+async def _tool_error(problem: ToolErrorFormatterArgs[Any]) -> str | None:
+    runner: AgentRunner = problem.run_context.context._runner
+    return await runner.tool_error(problem)
 
 
 def run_config(models: ModelRouter, settings: AgentSettings) -> RunConfig:
-    """Return how the Agents SDK is to run a turn: no tracing unless asked for."""
+    """Return how the Agents SDK runs all turns. Tracing is off unless the settings turn it on."""
     return RunConfig(
         model_provider=models,
         tracing_disabled=not settings.tracing,
         tool_not_found_behavior="return_error_to_model",
-        tool_error_formatter=tool_error,
+        tool_error_formatter=_tool_error,
         workflow_name=settings.name,
     )

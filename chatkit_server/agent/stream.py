@@ -35,14 +35,14 @@ from ..events.recorder import Recorder
 from ..turn import Turn
 
 THOUGHT_INTERVAL = 0.1
-"""Seconds between two updates of a thought: each carries the whole text so far."""
+"""Seconds between two updates of a thought: each has the full text so far."""
 
 
 class EventTranslator:
-    """Tells the recorder what a run's raw events mean in ChatKit.
+    """Turns a run's raw events into ChatKit events for the recorder.
 
-    Model ids are not used: chat-completions models give every item the same. An output item of a
-    response is known by its index, and gets an id of its own.
+    The model's item ids are not used: chat-completions models give every item the same one. An
+    output item is identified by its index in the response, and gets a new id.
     """
 
     def __init__(self, turn: Turn, recorder: Recorder) -> None:
@@ -50,16 +50,16 @@ class EventTranslator:
         self.recorder = recorder
         self.messages: list[str] = []
         self._images_shown: list[str] = []
-        self._messages: dict[int, _Message] = {}
-        self._writing = ("", 0)
-        self._thoughts: _Reasoning | None = None
+        self._messages: dict[int, _MessageWriter] = {}
+        self._current_part = ("", 0)
+        self._reasoning: _ReasoningWriter | None = None
         self._images: dict[int, GeneratedImageItem] = {}
         self._convert = ResponseStreamConverter()
 
     def text(self, text: str) -> None:
-        """Add a piece of text to the message that is being written: the path of a token."""
-        message, index = self._writing
-        self.recorder.delta(message, index, text if text.isascii() else _whole(text))
+        """Add a piece of text to the current message: the path of a token."""
+        message, index = self._current_part
+        self.recorder.delta(message, index, text if text.isascii() else _valid(text))
 
     async def event(self, data: Any) -> None:
         """Take one event of a model's response, an `openai` response stream event."""
@@ -78,8 +78,8 @@ class EventTranslator:
         self._images.clear()
 
     async def _item_added(self, data: Any) -> None:
-        if data.item.type == "reasoning" and self._thoughts is None:
-            self._thoughts = _Reasoning(self.turn, self.recorder)
+        if data.item.type == "reasoning" and self._reasoning is None:
+            self._reasoning = _ReasoningWriter(self.turn, self.recorder)
         elif data.item.type == "image_generation_call":
             item = GeneratedImageItem(
                 id=self.turn.generate_id("message"),
@@ -95,31 +95,33 @@ class EventTranslator:
             case "message":
                 message = await self._message(data.output_index, data.item.content)
                 if message is not None:
-                    await self._end_thoughts()
+                    await self._end_reasoning()
                     await message.finish(await self._contents(data.item.content))
                 self._messages.pop(data.output_index, None)
             case "reasoning":
-                await self._end_thoughts(data.item)
+                await self._end_reasoning(data.item)
             case "image_generation_call":
                 await self._image_done(data)
 
     async def _text(self, data: Any) -> None:
-        await self._end_thoughts()
+        if not data.delta:
+            return
+        await self._end_reasoning()
         message = self._messages.get(data.output_index)
         if message is None:
             message = await self._begin_message(data.output_index)
-        await message.text(data.content_index, _whole(data.delta))
-        self._writing = (message.id, data.content_index)
+        await message.text(data.content_index, _valid(data.delta))
+        self._current_part = (message.id, data.content_index)
 
-    async def _message(self, output_index: int, content: list[Any]) -> _Message | None:
-        """Return the message at this index; begin it if it has text and was never streamed."""
+    async def _message(self, output_index: int, content: list[Any]) -> _MessageWriter | None:
+        """Return the message at this index; begin it if it has text and was not streamed."""
         message = self._messages.get(output_index)
         if message is None and any(_part_text(part) for part in content):
             message = await self._begin_message(output_index)
         return message
 
-    async def _begin_message(self, output_index: int) -> _Message:
-        message = _Message(self.turn, self.recorder)
+    async def _begin_message(self, output_index: int) -> _MessageWriter:
+        message = _MessageWriter(self.turn, self.recorder)
         self._messages[output_index] = message
         self.messages.append(message.id)
         await message.begin()
@@ -155,21 +157,23 @@ class EventTranslator:
             )
         return contents
 
-    async def _thought_begun(self, data: Any) -> None:
-        if self._thoughts is None:
-            self._thoughts = _Reasoning(self.turn, self.recorder)
-        await self._thoughts.next(data.summary_index)
+    async def _thought_started(self, data: Any) -> None:
+        if self._reasoning is None:
+            self._reasoning = _ReasoningWriter(self.turn, self.recorder)
+        await self._reasoning.next(data.summary_index)
 
     async def _thought(self, data: Any) -> None:
-        if self._thoughts is None:
-            self._thoughts = _Reasoning(self.turn, self.recorder)
+        if self._reasoning is None:
+            self._reasoning = _ReasoningWriter(self.turn, self.recorder)
         index = getattr(data, "summary_index", None)
-        await self._thoughts.add(data.content_index if index is None else index, _whole(data.delta))
+        await self._reasoning.add(
+            data.content_index if index is None else index, _valid(data.delta)
+        )
 
-    async def _end_thoughts(self, reasoning: Any = None) -> None:
-        thoughts, self._thoughts = self._thoughts, None
-        if thoughts is not None:
-            await thoughts.finish([part.text for part in getattr(reasoning, "summary", [])])
+    async def _end_reasoning(self, reasoning: Any = None) -> None:
+        writer, self._reasoning = self._reasoning, None
+        if writer is not None:
+            await writer.finish([part.text for part in getattr(reasoning, "summary", [])])
 
     async def _partial_image(self, data: Any) -> None:
         item = self._images.get(data.output_index)
@@ -201,14 +205,14 @@ class EventTranslator:
         "response.output_text.annotation.added": _annotation,
         "response.output_item.added": _item_added,
         "response.output_item.done": _item_done,
-        "response.reasoning_summary_part.added": _thought_begun,
+        "response.reasoning_summary_part.added": _thought_started,
         "response.reasoning_summary_text.delta": _thought,
         "response.reasoning_text.delta": _thought,
         "response.image_generation_call.partial_image": _partial_image,
     }
 
 
-class _Message:
+class _MessageWriter:
     """An assistant message as it is written."""
 
     def __init__(self, turn: Turn, recorder: Recorder) -> None:
@@ -258,7 +262,7 @@ class _Message:
         )
 
 
-class _Reasoning:
+class _ReasoningWriter:
     """A model's reasoning, shown as a workflow with a task for each part."""
 
     def __init__(self, turn: Turn, recorder: Recorder) -> None:
@@ -271,11 +275,11 @@ class _Reasoning:
             workflow=Workflow(type="reasoning", tasks=[]),
         )
         self._texts: dict[int, str] = {}
-        self._told = 0.0
-        self._behind: int | None = None
+        self._last_update = 0.0
+        self._pending: int | None = None
 
     async def next(self, index: int) -> None:
-        await self._catch_up()
+        await self._send_pending()
         if index in self._texts:
             return
         if not self._texts:
@@ -288,17 +292,17 @@ class _Reasoning:
         if index not in self._texts:
             await self.next(index)
         self._texts[index] += text
-        self._behind = index
-        if time.monotonic() - self._told >= THOUGHT_INTERVAL:
-            await self._catch_up()
+        self._pending = index
+        if time.monotonic() - self._last_update >= THOUGHT_INTERVAL:
+            await self._send_pending()
 
     async def finish(self, summaries: list[str]) -> None:
         for index, text in enumerate(summaries):
             if text and self._texts.get(index) != text:
                 await self.next(index)
                 self._texts[index] = text
-                self._behind = index
-        await self._catch_up()
+                self._pending = index
+        await self._send_pending()
         if not self._texts:
             return
         workflow = Workflow(
@@ -309,11 +313,11 @@ class _Reasoning:
         done = self.item.model_copy(update={"workflow": workflow})
         await self.recorder.emit(ThreadItemDoneEvent.model_construct(item=done))
 
-    async def _catch_up(self) -> None:
-        if self._behind is None:
+    async def _send_pending(self) -> None:
+        if self._pending is None:
             return
-        index, self._behind = self._behind, None
-        self._told = time.monotonic()
+        index, self._pending = self._pending, None
+        self._last_update = time.monotonic()
         task = ThoughtTask(content=self._texts[index])
         position = list(self._texts).index(index)
         await self._update(WorkflowTaskUpdated(task=task, task_index=position))
@@ -326,9 +330,9 @@ class _Reasoning:
 
 def _part_text(part: Any) -> str:
     text = getattr(part, "text", None)
-    return _whole(str(text if text is not None else getattr(part, "refusal", "") or ""))
+    return _valid(str(text if text is not None else getattr(part, "refusal", "") or ""))
 
 
-def _whole(text: str) -> str:
-    """Replace halves of surrogate pairs, which some providers send and JSON cannot carry."""
+def _valid(text: str) -> str:
+    """Replace half surrogate pairs, which some providers send and JSON cannot hold."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()

@@ -14,7 +14,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class ClosableStream(Protocol[T_co]):
-    """A stream of pieces that can be closed, such as an async generator or `openai`'s stream."""
+    """A stream that can be closed, such as an async generator or `openai`'s stream."""
 
     def __aiter__(self) -> AsyncIterator[T_co]: ...
 
@@ -24,10 +24,10 @@ class ClosableStream(Protocol[T_co]):
 class ModelTimeouts(Section):
     """How long to wait for a model, in seconds: a field of a plugin's `Config`.
 
-    `connect` is for the plugin's HTTP client. `first_byte` runs from the request to the first piece
-    of the answer, with all retries, or to the whole of an answer that is not streamed. `silence`
-    runs from one piece to the next. Keep-alive comments are not pieces. The defaults leave time for
-    models that think first, or that a local server has yet to load.
+    `connect` is for the plugin's HTTP client. `first_byte` is the time from the request, with all
+    retries, to the first chunk of the answer, or to the complete answer if it is not streamed.
+    `silence` is the time from one chunk to the next. Keep-alive comments are not chunks. The
+    defaults leave time for models that think first, or that a local server has to load.
     """
 
     connect: Duration = 10.0
@@ -35,19 +35,19 @@ class ModelTimeouts(Section):
     silence: Duration = 120.0
 
     def but(self, other: ModelTimeouts) -> ModelTimeouts:
-        """Return these timeouts, except those that were set in `other`."""
+        """Return these timeouts, overridden by those that are set in `other`."""
         return self.model_copy(update=other.model_dump(exclude_unset=True))
 
     def timer(self) -> RequestTimer:
-        """Begin to watch a request that is sent now."""
+        """Return a timer for a request that is sent now."""
         return RequestTimer(self)
 
 
 class RequestTimer:
-    """Watches one request to a model, from the moment this was made.
+    """Times one request to a model, from the moment this is created.
 
-    Await the request through `answer`; if the answer is a stream, read it through `pieces`. Both
-    raise a `TimeoutError` that says which timeout it was.
+    Await the request through `answer`; if the answer is a stream, read it through `chunks`. Both
+    raise a `TimeoutError` that names the timeout.
     """
 
     def __init__(self, timeouts: ModelTimeouts) -> None:
@@ -56,7 +56,7 @@ class RequestTimer:
         self._deadline = self._loop.time() + timeouts.first_byte
 
     async def answer(self, request: Awaitable[T]) -> T:
-        """Return what the request answers, if it does in time."""
+        """Return the answer to the request, if it comes in time."""
         try:
             async with asyncio.timeout_at(self._deadline):
                 return await request
@@ -64,35 +64,35 @@ class RequestTimer:
             raise TimeoutError(f"no answer in {self._timeouts.first_byte:g} s") from error
 
     def silence(self) -> SilenceTimer:
-        """Watch for silence from now on; for those who read without `pieces`."""
+        """Time the silence from now on; for code that reads without `chunks`."""
         return SilenceTimer(self._timeouts, self._deadline)
 
     async def chunks(self, stream: ClosableStream[T]) -> AsyncGenerator[T]:
-        """Yield what the stream yields, as long as it does in time; the stream is closed after."""
+        """Yield the chunks of the stream as long as they come in time; then close the stream."""
         with closing(self.silence()) as silence:
             async with aclosing(stream):
                 source = aiter(stream)
                 while True:
                     try:
                         with silence:
-                            piece = await anext(source)
+                            chunk = await anext(source)
                     except StopAsyncIteration:
                         return
-                    yield piece
+                    yield chunk
                     silence.reset()
 
 
 class SilenceTimer:
-    """Ends a wait within its block, with a `TimeoutError`, once a model was silent for too long.
+    """Raises `TimeoutError` in its block when a model is silent for too long.
 
-    with closing(watch.silence()) as silence:
+    with closing(timer.silence()) as silence:
         while True:
             with silence:
-                piece = await ...
-            silence.broken()
+                chunk = await ...
+            silence.reset()
 
-    `asyncio.timeout` sets a clock for each block. Here is one clock, which looks at the deadline
-    only when it was to ring: putting the deadline off for each token costs next to nothing.
+    `asyncio.timeout` schedules a call for each block. This has one scheduled call, which checks the
+    deadline when it runs: moving the deadline with each token costs almost nothing.
     """
 
     def __init__(self, timeouts: ModelTimeouts, deadline: float) -> None:
@@ -100,22 +100,22 @@ class SilenceTimer:
         self._next_limit = timeouts.silence
         self._deadline = deadline
         self._loop = asyncio.get_running_loop()
-        self._clock = self._loop.call_at(deadline, self._look)
+        self._handle = self._loop.call_at(deadline, self._check)
         self._task: asyncio.Task[Any] | None = None
         self._cancelling = 0
-        self._rang = False
+        self._expired = False
 
     def reset(self) -> None:
-        """Note that the model said something: the time begins anew."""
+        """Restart the time: the model has sent something."""
         self._limit = self._next_limit
         self._deadline = self._loop.time() + self._limit
-        if self._deadline < self._clock.when():
-            self._clock.cancel()
-            self._clock = self._loop.call_at(self._deadline, self._look)
+        if self._deadline < self._handle.when():
+            self._handle.cancel()
+            self._handle = self._loop.call_at(self._deadline, self._check)
 
     def close(self) -> None:
-        """Watch no more."""
-        self._clock.cancel()
+        """Stop the timer."""
+        self._handle.cancel()
 
     def __enter__(self) -> None:
         self._task = task = asyncio.current_task()
@@ -123,18 +123,18 @@ class SilenceTimer:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         task, self._task = self._task, None
-        if self._rang and task is not None:
+        if self._expired and task is not None:
             others = task.uncancel() > self._cancelling
             if kind is asyncio.CancelledError and not others:
                 raise TimeoutError(f"the model was silent for {self._limit:g} s")
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         now = self._loop.time()
         if self._deadline > now:
-            self._clock = self._loop.call_at(self._deadline, self._look)
+            self._handle = self._loop.call_at(self._deadline, self._check)
         elif self._task is None:
-            # Whoever was given a piece may take its time
-            self._clock = self._loop.call_later(self._limit, self._look)
+            # Nobody waits for the model now: the reader handles a chunk
+            self._handle = self._loop.call_later(self._limit, self._check)
         else:
-            self._rang = True
+            self._expired = True
             self._task.cancel()

@@ -1,7 +1,7 @@
-"""What a turn tells its clients.
+"""The events of a turn: saved, logged, sent.
 
 - `log`: the contract of an event log, and the one in memory. Clients follow it.
-- `recorder`: saves an item, then appends its event to the log.
+- `recorder`: saves an item, then appends its event to the log. `updates`: changes an open item.
 - `partial`: an unfinished answer, as it is saved each second.
 - `wire`: how ChatKit's events are written.
 """

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 BATCH = 256
 
 FrameWriter = Callable[[bytes], bool]
-"""Writes frames and returns True, or leaves them and returns False."""
+"""Writes frames and returns True, or returns False if it cannot at once."""
 
 _FRAME_END = b"\n\n"
 
@@ -19,8 +19,8 @@ _FRAME_END = b"\n\n"
 class EventLog(ABC):
     """The events of one turn, numbered from 1.
 
-    Any number of clients follow a log, each from its own point and at its own speed. `size` is in
-    bytes, and `ended` says whether more events can come.
+    Any number of clients follow a log, each from any event on and at its own speed. `size` is in
+    bytes; after `ended`, no more events come.
     """
 
     def __init__(self, turn_id: str) -> None:
@@ -38,19 +38,19 @@ class EventLog(ABC):
 
     @abstractmethod
     def end(self) -> None:
-        """Say that no more events come; followers get what is left, and end."""
+        """End the log: followers get the remaining events, and stop."""
 
     @abstractmethod
     def compress(self) -> None:
-        """Take less memory, now that the log has ended. It can be followed as before."""
+        """Compress an ended log in memory. It can be followed as before."""
 
     @abstractmethod
     def follow(self, after: int = 0, write: FrameWriter | None = None) -> AsyncIterator[bytes]:
-        """Yield the frames after number `after`, several in one piece, until the log ends.
+        """Yield the frames after number `after`, several at a time, until the log ends.
 
         A frame is one event as it is sent: its id, its data, an empty line. While the follower
-        waits for more, new frames are offered to `write` first, which costs less than half. Frames
-        that `write` does not take are yielded, and so is the last piece.
+        waits, new frames are passed to `write`, which costs less than half. Frames that `write`
+        refuses are yielded, and so are the last ones.
         """
 
 
@@ -59,10 +59,9 @@ EventLogFactory = Callable[[str], EventLog]
 
 
 class MemoryEventLog(EventLog):
-    """Keeps the events of a turn in this process, written once for all followers.
+    """Keeps the events of a turn in this process, encoded once for all followers.
 
-    Frames are handed out up to `BATCH` at a time, so that a slow follower is not sent everything at
-    once.
+    A follower gets up to `BATCH` frames at a time, so that a slow one does not get all at once.
     """
 
     def __init__(self, turn_id: str) -> None:
@@ -117,19 +116,19 @@ class MemoryEventLog(EventLog):
                 after = one.after
 
     def _schedule_notify(self) -> None:
-        """Tell those who wait, once more cannot come at the same time."""
+        """Notify the followers in the next iteration of the loop, once for several events."""
         self._notify_scheduled = True
         asyncio.get_running_loop().call_soon(self._notify)
 
     def _notify(self) -> None:
         self._notify_scheduled = False
-        # That of a follower who was cancelled is over
+        # The future of a cancelled follower is done
         self._followers = [
             one for one in self._followers if not one.woken.done() and self._wrote(one)
         ]
 
     def _wrote(self, one: _Follower) -> bool:
-        """Return whether the frames were taken, and their follower waits on."""
+        """Return whether the follower's `write` took the frames; if not, wake the follower."""
         if one.write is not None and not self.ended:
             frames = self._after(one.after)
             if one.write(frames[0] if len(frames) == 1 else b"".join(frames)):
@@ -149,16 +148,13 @@ class _Follower:
 
 
 class _CompressedFrames:
-    """Frames that are hardly ever read again. They are much alike: packed, they take a twentieth.
-
-    They are unpacked `BATCH` at a time.
-    """
+    """Frames of an ended log, in compressed blocks of `BATCH`: a twentieth of the size."""
 
     def __init__(self, frames: Sequence[bytes]) -> None:
         self._count = len(frames)
         starts = range(0, len(frames), BATCH)
         self._blocks = [
-            # The fastest level packs as well as the others do
+            # The fastest level: the others make it no smaller
             zlib.compress(b"".join(frames[start : start + BATCH]), 1)
             for start in starts
         ]
@@ -167,8 +163,8 @@ class _CompressedFrames:
         return self._count
 
     def after(self, number: int) -> Sequence[bytes]:
-        """Return the frames after number `number`, as far as they are in one block with it."""
+        """Return the frames after number `number` in the same block."""
         block = zlib.decompress(self._blocks[number // BATCH])
-        # A frame is one line of JSON, which has no line feed of its own
+        # A frame's JSON has no line breaks
         frames = block.split(_FRAME_END)[number % BATCH : -1]
         return [frame + _FRAME_END for frame in frames]

@@ -1,4 +1,4 @@
-"""What a turn has said and not saved as items yet, as it is written down every second."""
+"""The unfinished answer of a turn, which is saved each second for a recovery."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pydantic import ConfigDict, TypeAdapter
 
 from ..turn import ToolCall, ToolResult
 
-# Only a recovery reads; what reads takes a megabyte, and is made then
+# Built when it is first used, by a recovery: it takes a megabyte
 _ITEM: TypeAdapter[ThreadItem] = TypeAdapter(ThreadItem, config=ConfigDict(defer_build=True))
 
 
@@ -23,11 +23,10 @@ _ITEM: TypeAdapter[ThreadItem] = TypeAdapter(ThreadItem, config=ConfigDict(defer
 class PartialAnswer:
     """The answer of a turn so far.
 
-    `items` are those that have begun and are not saved; `entries` what the model must see again;
-    `messages` the ids of the messages written; `superseded` the ids of the items that go when the
-    answer has come; `saved` the ids of the items that the turn has saved; `model` the
-    name of the model that answers; `seconds` the time since the turn began; `usage` the tokens that
-    were counted.
+    `items` are the open ones, not saved yet; `entries` the model's output as input for its next
+    turn; `messages` the ids of the messages written; `superseded` the ids of the items that the
+    answer replaces; `saved` the ids of the items that the turn has saved; `model` the name of the
+    model that answers; `seconds` the time since the turn began; `usage` the tokens counted so far.
     """
 
     items: list[ThreadItem] = field(default_factory=list)
@@ -61,8 +60,8 @@ class PartialAnswer:
             items = ",".join(item.model_dump_json() for item in self.items).encode()
             return b'{"items":[' + items + b"]," + body[1:]
         except (TypeError, ValueError):
-            # Halves of characters, and numbers beyond 64 bits: a model may write either
-            return _dump_odd({"items": [item.model_dump() for item in self.items], **rest})
+            # Half surrogate pairs, and numbers beyond 64 bits: models write both
+            return _dump_leniently({"items": [item.model_dump() for item in self.items], **rest})
 
     @classmethod
     def load(cls, data: bytes | None) -> PartialAnswer:
@@ -96,13 +95,13 @@ def _counts(usage: Usage) -> dict[str, int]:
     }
 
 
-def _dump_odd(whole: dict[str, Any]) -> bytes:
-    return json.dumps(whole, default=str, ensure_ascii=False).encode(errors="replace")
+def _dump_leniently(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, default=str, ensure_ascii=False).encode(errors="replace")
 
 
 def _load_item(data: dict[str, Any]) -> ThreadItem:
     item = _ITEM.validate_python(data)
-    # ChatKit's named widgets leave out what they do not know
+    # ChatKit's named widgets drop fields that they do not know
     if isinstance(item, WidgetItem) and item.model_dump(mode="json") != data:
         return item.model_copy(update={"widget": DynamicWidgetRoot.model_validate(data["widget"])})
     return item

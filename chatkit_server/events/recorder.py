@@ -1,4 +1,4 @@
-"""What a turn says is saved first and then told."""
+"""Saves what a turn says, and then sends it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,11 @@ from weakref import ref
 
 from chatkit.store import NotFoundError, Store
 from chatkit.types import (
-    AssistantMessageContent,
     AssistantMessageContentPartAdded,
-    AssistantMessageContentPartAnnotationAdded,
     AssistantMessageContentPartDone,
     AssistantMessageContentPartTextDelta,
     AssistantMessageItem,
     GeneratedImageItem,
-    GeneratedImageUpdated,
     Page,
     Thread,
     ThreadItem,
@@ -30,11 +27,7 @@ from chatkit.types import (
     ThreadMetadata,
     ThreadStreamEvent,
     ThreadUpdatedEvent,
-    WidgetItem,
-    WidgetRootUpdated,
     WorkflowItem,
-    WorkflowTaskAdded,
-    WorkflowTaskUpdated,
 )
 
 from ..errors import TurnFailed
@@ -42,6 +35,7 @@ from ..plugin.calls import Hooks
 from ..tasks import run_to_completion
 from ..turn import Outcome, StoreContext, ToolCall, ToolResult, Turn
 from .log import EventLog
+from .updates import apply_update, content_at
 from .wire import WireFormat, is_hidden
 
 EventT = TypeVar("EventT", ThreadItemAddedEvent, ThreadItemDoneEvent, ThreadItemReplacedEvent)
@@ -50,8 +44,8 @@ EventT = TypeVar("EventT", ThreadItemAddedEvent, ThreadItemDoneEvent, ThreadItem
 class Recorder:
     """Keeps what a turn says: in the store, through `persist`, and then in the event log.
 
-    `open` holds the items that have begun and are not done, by id. `room` is how many characters
-    the answer may have.
+    `open` holds the items that have begun and are not done, by id. `answer_limit` is the most
+    characters that an answer may have.
     """
 
     def __init__(
@@ -61,10 +55,10 @@ class Recorder:
         hooks: Hooks,
         log: EventLog,
         wire: WireFormat,
-        room: int,
+        answer_limit: int,
     ) -> None:
-        # The turn knows the recorder, as the place to stream to: a circle would keep both, and all
-        # they hold, until the garbage collector looks
+        # The turn refers to the recorder, to stream to it. A strong reference back would be a
+        # cycle, which keeps both in memory until the garbage collector runs
         self._turn = ref(turn)
         self.store = store
         self.hooks = hooks
@@ -74,14 +68,14 @@ class Recorder:
         self.saved: list[ThreadItem] = []
         self.tools: list[tuple[ToolCall, ToolResult]] = []
         self.first_token: float | None = None
-        self._room = room
+        self._characters_left = answer_limit
         self._superseded: list[ThreadItem] = []
         self._texts: dict[tuple[str, int], list[str]] = {}
         self._thread = turn.thread.model_dump()
 
     @property
     def turn(self) -> Turn:
-        """The turn; who has the recorder has that too."""
+        """The turn; it lives as long as anyone uses the recorder."""
         turn = self._turn()
         assert turn is not None
         return turn
@@ -116,8 +110,8 @@ class Recorder:
         """Append a piece of text to an open assistant message: the path of a token."""
         if self.first_token is None:
             self.first_token = self.turn.seconds
-        self._room -= len(text)
-        if self._room < 0:
+        self._characters_left -= len(text)
+        if self._characters_left < 0:
             raise TurnFailed("The answer is longer than allowed and was cut off.")
         pieces = self._texts.get((item_id, content_index))
         if pieces is None:
@@ -136,7 +130,7 @@ class Recorder:
         if isinstance(item, AssistantMessageItem):
             for (owner, index), pieces in self._texts.items():
                 if owner == item_id and pieces:
-                    content = _content_at(item, index)
+                    content = content_at(item, index)
                     content.text += "".join(pieces)
                     pieces.clear()
         return item
@@ -184,14 +178,22 @@ class Recorder:
             await self.store.add_thread_item(self.turn.thread.id, item, context)
         await self.hooks.each("persist", turn=self.turn, item=item)
         await self._remove_superseded(item)
-        self.saved.append(item)
+        self._note_saved(item)
         self.open.pop(item.id, None)
+
+    def _note_saved(self, item: ThreadItem) -> None:
+        for index, known in enumerate(self.saved):
+            if known.id == item.id:
+                self.saved[index] = item
+                return
+        self.saved.append(item)
 
     async def _remove(self, item_id: str) -> None:
         if self.open.pop(item_id, None) is None:
             await self.store.delete_thread_item(
                 self.turn.thread.id, item_id, self.turn.request_context
             )
+            self.saved = [item for item in self.saved if item.id != item_id]
 
     async def _remove_superseded(self, new: ThreadItem) -> None:
         if not answers(new):
@@ -220,30 +222,15 @@ class Recorder:
     def _apply(self, item_id: str, update: ThreadItemUpdate) -> None:
         """Keep the open item as the client sees it."""
         item = self.open.get(item_id)
-        match item, update:
-            case AssistantMessageItem(), (
-                AssistantMessageContentPartAdded() | AssistantMessageContentPartDone()
-            ):
-                _content_at(item, update.content_index)
-                # A copy that text can be added to, and annotations
-                content = update.content.model_copy()
-                content.annotations = list(content.annotations)
-                item.content[update.content_index] = content
-                self._texts.pop((item_id, update.content_index), None)
-            case AssistantMessageItem(), AssistantMessageContentPartTextDelta():
-                _content_at(item, update.content_index).text += update.delta
-                if self.first_token is None:
-                    self.first_token = self.turn.seconds
-            case AssistantMessageItem(), AssistantMessageContentPartAnnotationAdded():
-                _content_at(item, update.content_index).annotations.append(update.annotation)
-            case WorkflowItem(), WorkflowTaskAdded():
-                item.workflow.tasks.append(update.task)
-            case WorkflowItem(), WorkflowTaskUpdated():
-                item.workflow.tasks[update.task_index] = update.task
-            case WidgetItem(), WidgetRootUpdated():
-                item.widget = update.widget
-            case GeneratedImageItem(), GeneratedImageUpdated():
-                item.image = update.image
+        if item is None:
+            return
+        if isinstance(update, AssistantMessageContentPartTextDelta):
+            self._texts.setdefault((item_id, update.content_index), []).append(update.delta)
+            if self.first_token is None:
+                self.first_token = self.turn.seconds
+        elif isinstance(update, AssistantMessageContentPartAdded | AssistantMessageContentPartDone):
+            self._texts.pop((item_id, update.content_index), None)
+        apply_update(item, update)
 
 
 def as_thread(thread: ThreadMetadata, items: Page[ThreadItem] | None = None) -> Thread:
@@ -256,12 +243,6 @@ def as_thread(thread: ThreadMetadata, items: Page[ThreadItem] | None = None) -> 
         allowed_image_domains=thread.allowed_image_domains,
         items=items or Page(),
     )
-
-
-def _content_at(item: AssistantMessageItem, index: int) -> AssistantMessageContent:
-    while len(item.content) <= index:
-        item.content.append(AssistantMessageContent(text=""))
-    return item.content[index]
 
 
 def answers(item: ThreadItem) -> bool:

@@ -1,4 +1,4 @@
-"""How a turn's events are written: as ChatKit reads them, or as plain clients do."""
+"""How a turn's events are encoded: for ChatKit, or for plain clients."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _UPDATES = frozenset(get_args(ThreadItemUpdate))
 
 
 class WireFormat(Protocol):
-    """Turns what happens in a turn into lines of JSON; None where there is nothing to say."""
+    """Encodes what happens in a turn as lines of JSON; None for nothing to send."""
 
     def event(self, event: ThreadStreamEvent) -> bytes | None:
         """Write a ChatKit event."""
 
     def delta(self, item_id: str, content_index: int, text: str) -> bytes:
-        """Write a piece of an assistant's message; the path of a token."""
+        """Write a piece of an assistant message: the path of a token."""
 
     def tool(self, call: ToolCall, result: ToolResult) -> bytes | None:
         """Write a tool call that has ended."""
@@ -71,7 +71,7 @@ class ChatKitWire:
     def end(self, outcome: Outcome) -> list[bytes]:
         if outcome.error is None:
             return []
-        # ChatKit takes a clean end for success
+        # ChatKit takes a clean end of the stream as success
         return [dump(ErrorEvent(message=outcome.error, allow_retry=outcome.allow_retry))]
 
 
@@ -85,8 +85,8 @@ def dump(model: BaseModel) -> bytes:
 def dump_event(event: ThreadStreamEvent) -> bytes:
     """Write an event as `dump` does.
 
-    Pydantic makes for each kind of event its own copy of all that writes items, a megabyte each.
-    Where the item, update or thread is of ChatKit's own classes, it is written by its class alone.
+    Pydantic builds a serializer of all items for each kind of event, a megabyte each. So an item,
+    update or thread of ChatKit's own classes is written with the serializer of its class.
     """
     match event:
         case ThreadItemAddedEvent() | ThreadItemDoneEvent() | ThreadItemReplacedEvent():
@@ -113,6 +113,6 @@ def is_hidden(item: ThreadItem) -> bool:
 
 def _delta_envelope(item_id: str, content_index: int) -> tuple[bytes, bytes]:
     update = AssistantMessageContentPartTextDelta(content_index=content_index, delta="\0")
-    whole = dump_event(ThreadItemUpdatedEvent.model_construct(item_id=item_id, update=update))
-    before, _, after = whole.rpartition(orjson.dumps("\0"))
+    event = dump_event(ThreadItemUpdatedEvent.model_construct(item_id=item_id, update=update))
+    before, _, after = event.rpartition(orjson.dumps("\0"))
     return before, after

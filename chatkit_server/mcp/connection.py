@@ -1,9 +1,8 @@
-"""An MCP server as agents use it: every call ends, and every error says what to do."""
+"""The connection to an MCP server: every call has a limit, every error says what to do."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -24,13 +23,11 @@ from mcp.types import (
     Tool,
 )
 
-log = logging.getLogger(__name__)
-
 Wrap = Callable[[FunctionTool], FunctionTool]
-"""What is done to a tool before an agent gets it; a function of a module."""
+"""Changes a tool before an agent gets it. A module's function: tools are cached by it."""
 
 _LISTING = 30.0
-"""The seconds that listing the tools may take on a server without a timeout of its own."""
+"""Seconds for listing the tools of a server that sets no timeout."""
 
 _NETWORK_ERRORS = (
     ConnectionError,
@@ -43,11 +40,18 @@ _NETWORK_ERRORS = (
 
 
 class ToolFailed(UserError):
-    """A tool of an MCP server failed; the message is for the model, and says what to do."""
+    """A tool of an MCP server failed; the message is for the model, and says what to do.
+
+    With `unexpected`, the log has the traceback of the error that it was raised from.
+    """
+
+    def __init__(self, message: str, *, unexpected: bool = False) -> None:
+        super().__init__(message)
+        self.unexpected = unexpected
 
 
 class McpConnection(MCPServer):
-    """Stands in for an MCP server that somebody else connects: a plugin, for one turn."""
+    """Wraps an MCP server that a plugin connects itself, such as for one turn."""
 
     def __init__(self, server: MCPServer) -> None:
         super().__init__(
@@ -63,7 +67,7 @@ class McpConnection(MCPServer):
         self.timeout: float | None = getattr(server, "timeout", None)
         self.tools: list[Tool] = []
         self.calls = 0
-        self.heard = time.monotonic()
+        self.last_answer = time.monotonic()
         self._functions: dict[tuple[str, Wrap], FunctionTool] = {}
 
     @property
@@ -74,7 +78,7 @@ class McpConnection(MCPServer):
     def function(self, tool: Tool, name: str, wrap: Wrap) -> FunctionTool:
         """Return the tool as the Agents SDK has it, under the name the model is to call.
 
-        It is made and wrapped once for all turns.
+        It is created and wrapped once for all turns.
         """
         if (name, wrap) not in self._functions:
             self._functions[name, wrap] = wrap(
@@ -88,7 +92,7 @@ class McpConnection(MCPServer):
         """Ask the server which tools it has."""
         async with asyncio.timeout(self.timeout or _LISTING):
             tools = await self.server.list_tools()
-        self.heard = time.monotonic()
+        self.last_answer = time.monotonic()
         if tools != self.tools:
             self.tools = tools
             self._functions = {}
@@ -115,7 +119,7 @@ class McpConnection(MCPServer):
                 result = await self.server.call_tool(tool_name, arguments, meta)
         finally:
             self.calls -= 1
-        self.heard = time.monotonic()
+        self.last_answer = time.monotonic()
         if result.is_error:
             texts = [item.text for item in result.content if item.type == "text"]
             raise ToolFailed("\n".join(texts) or "The tool failed and did not say why.")
@@ -129,36 +133,35 @@ class McpConnection(MCPServer):
             return ToolFailed(f"`{self.name}` did not answer{limit}.")
         if is_lost(error):
             return ToolFailed(
-                f"The connection to `{self.name}` was lost during the call. It may have been "
-                "carried out or not: look before you try again."
+                f"The connection to `{self.name}` was lost during the call, which may have been "
+                "carried out or not. Check before you try again."
             )
         if isinstance(error, MCPError | UserError):
             return ToolFailed(str(error))
-        log.error("MCP server %s failed in a call", self.name, exc_info=error)
-        return ToolFailed(f"`{self.name}` failed with an error of its own.")
+        return ToolFailed(f"`{self.name}` failed with an unexpected error.", unexpected=True)
 
     async def connect(self) -> None:
-        """Do nothing: who made the server connects it."""
+        """Do nothing: the plugin connects its server."""
 
     async def cleanup(self) -> None:
-        """Do nothing: who made the server closes it."""
+        """Do nothing: the plugin closes its server."""
 
     async def list_tools(
         self,
         run_context: RunContextWrapper[Any] | None = None,
         agent: AgentBase | None = None,
     ) -> list[Tool]:
-        """Return the server's own answer."""
+        """Return the server's answer."""
         return await self.server.list_tools(run_context, agent)
 
     async def list_prompts(self) -> ListPromptsResult:
-        """Return the server's own answer."""
+        """Return the server's answer."""
         return await self.server.list_prompts()
 
     async def get_prompt(
         self, name: str, arguments: dict[str, Any] | None = None
     ) -> GetPromptResult:
-        """Return the server's own answer."""
+        """Return the server's answer."""
         return await self.server.get_prompt(name, arguments)
 
     def _get_needs_approval_for_tool(self, tool: Tool, agent: Any) -> Any:
@@ -181,7 +184,7 @@ def is_lost(error: BaseException) -> bool:
     if isinstance(error, TimeoutError):
         return False
     if _code(error) == INVALID_REQUEST:
-        # an answer of 404 to a session's id: "Session terminated", "Session not found", …
+        # A 404 for a session id: "Session terminated", "Session not found", …
         return "session" in str(error).lower()
     if isinstance(error, UserError) and "Server not initialized" in str(error):
         return True
@@ -189,7 +192,7 @@ def is_lost(error: BaseException) -> bool:
 
 
 def describe(error: BaseException) -> str:
-    """Say in a few words what is wrong, without anything that could be secret."""
+    """Return in a few words what is wrong, without anything that may be secret."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     if isinstance(error, TimeoutError) or _code(error) == REQUEST_TIMEOUT:

@@ -1,4 +1,4 @@
-"""The MCP servers of the process: connected once, kept connected, and their tools for each turn.
+"""The MCP servers of the application, kept connected, and their tools for each turn.
 
 A server object from the `mcp_servers` hook, or from `turn.mcp_servers`, may have these attributes:
 `required` (bool; without it no turn begins), `prefix` (str; put before the names of its tools),
@@ -35,7 +35,7 @@ _NOISY = ("httpx2", "mcp.client.stdio", "mcp.client.streamable_http", "openai.ag
 
 
 class McpStatus(TypedDict):
-    """The state of one server; `error` says in a few words why it is not connected."""
+    """The state of one server; `error` is the reason if it is not connected."""
 
     connected: bool
     required: bool
@@ -70,8 +70,8 @@ class McpManager:
     async def run(self) -> AsyncIterator[None]:
         """Keep the servers connected while the block runs.
 
-        The block begins when each was tried once, or after `timing.start` seconds; those not
-        connected by then are connected in the background.
+        The block begins when each was tried once, or after `timing.start` seconds. The others are
+        connected in the background.
         """
         with _quiet():
             connections = list(self._connections.values())
@@ -108,13 +108,14 @@ class McpManager:
         servers: Sequence[MCPServer],
         taken: Collection[str] = (),
         wrap: Wrap = unwrapped,
+        turn_id: str = "?",
     ) -> list[FunctionTool]:
-        """Return the tools of these servers for a turn; a failing one raises `ToolFailed`.
+        """Return the tools of these servers for a turn; a tool that fails raises `ToolFailed`.
 
-        `taken` are names of other tools of the agent. `wrap` is called once for a tool, not for
-        each turn. A tool whose name is taken, or is that of
-        another server's tool, gets its server's name in front. Servers that are down are left out.
-        Raises `Unavailable` if one of them is required.
+        `taken` are the names of the agent's other tools. A tool whose name is taken, or used by
+        another server, gets its server's name as a prefix. `wrap` is called once for each tool, not
+        for each turn. Servers that are down are left out; `Unavailable` is raised if one of them is
+        required.
         """
         connections = await self._connections_to(list(dict.fromkeys(servers)))
         down = [connection for connection, ready in connections if not ready]
@@ -128,9 +129,8 @@ class McpManager:
                     else None,
                 )
         if down:
-            log.warning(
-                "turn without MCP servers %s", ", ".join(connection.name for connection in down)
-            )
+            names = ", ".join(connection.name for connection in down)
+            log.warning("turn %s: runs without MCP servers %s", turn_id, names)
         named = _name([connection for connection, _ in connections], taken)
         usable = {connection for connection, ready in connections if ready}
         return [
@@ -145,7 +145,7 @@ class McpManager:
         """Return for each server its connection, and whether the turn may use it."""
         kept = [self._connections[server] for server in servers if server in self._connections]
         if len(kept) == len(servers) and all(connection.up.is_set() for connection in kept):
-            # What is up is not waited for
+            # All are up: nothing to wait for
             return [(connection, await connection.prepare()) for connection in kept]
         return await asyncio.gather(*(self._connection(server) for server in servers))
 
@@ -167,10 +167,9 @@ class McpManager:
 def _name(
     connections: Sequence[McpConnection], taken: Collection[str]
 ) -> Iterator[tuple[McpConnection, Tool, str]]:
-    """Yield each tool with the name the model is to call, one that no other has.
+    """Yield each tool with a unique name for the model.
 
-    The tools that servers had before they were lost count too, so that names do not change with
-    each loss.
+    Tools of servers that are down count too, so that names do not change when a connection is lost.
     """
     used = set(taken)
     count = Counter(
@@ -202,10 +201,10 @@ def _shorten(name: str, seed: str) -> str:
 
 
 class _DebugOnly(logging.Filter):
-    """Makes what MCP's and OpenAI's libraries say of connections a debug message.
+    """Turns the MCP and OpenAI libraries' messages about connections into debug messages.
 
-    They log every request, and a lost connection as an error with its trace. `KeptLink` says the
-    same in one line.
+    They log every request, and a lost connection as an error with a traceback. `ManagedServer` logs
+    one line instead.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -217,11 +216,11 @@ class _DebugOnly(logging.Filter):
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    hush = _DebugOnly()
+    quiet = _DebugOnly()
     for name in _NOISY:
-        logging.getLogger(name).addFilter(hush)
+        logging.getLogger(name).addFilter(quiet)
     try:
         yield
     finally:
         for name in _NOISY:
-            logging.getLogger(name).removeFilter(hush)
+            logging.getLogger(name).removeFilter(quiet)

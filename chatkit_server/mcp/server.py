@@ -31,14 +31,13 @@ _CLIENTS = (MCPServerStdio, MCPServerStreamableHttp, MCPServerSse)
 
 @dataclass(frozen=True)
 class McpTiming:
-    """How patient the server is with MCP servers; all in seconds.
+    """Timeouts and intervals for MCP servers, in seconds.
 
-    `start`: how long the start waits for them. `recover`: how long a turn waits for one that is
-    down; one that takes longer to connect holds up no other turn. `check_after`: a turn has a
-    connection checked that was silent for so long. `check_every`: so is one that no turn uses.
-    `retry_first`, `retry_most`: the time between attempts to connect, doubled each time; when a
-    turn asks, the next one follows `retry_first` after the last. `close`: how long closing may
-    take.
+    `start`: how long the start of this server waits for them. `recover`: how long a turn waits for
+    one that is down. `check_after`: a turn checks a connection that was silent for this long.
+    `check_every`: the interval of checks while no turn uses it. `retry_first`, `retry_most`: the
+    first and the longest pause between attempts to connect; each pause doubles the last. When a
+    turn needs the server, the pause is `retry_first`. `close`: the limit for closing.
     """
 
     start: float = 1.0
@@ -51,7 +50,7 @@ class McpTiming:
 
 
 class ManagedServer(McpConnection):
-    """Stands in for an MCP server that the core keeps connected, from `keep` until its end."""
+    """Keeps an MCP server connected, from `keep` until its end."""
 
     def __init__(self, server: MCPServer, timing: McpTiming) -> None:
         super().__init__(server)
@@ -73,12 +72,12 @@ class ManagedServer(McpConnection):
 
     @property
     def retry_after(self) -> int:
-        """The seconds until it is worth while to ask again."""
+        """The seconds until it makes sense to ask again."""
         return max(1, math.ceil(self._next_try - time.monotonic()))
 
     async def keep(self) -> None:
-        """Connect the server, and again whenever it is lost, until cancelled; then close it."""
-        # One manager for each: in a common one, a slow server keeps the others waiting.
+        """Connect the server, and reconnect it when it is lost; close it when cancelled."""
+        # One manager for each server: in a shared one, a slow server blocks the others
         manager = MCPServerManager(
             [self],
             connect_timeout_seconds=None,
@@ -96,13 +95,13 @@ class ManagedServer(McpConnection):
             await manager.cleanup_all()
 
     def close(self) -> None:
-        """Break off an attempt to connect, so that cancelling `keep` ends at once."""
+        """Abort an attempt to connect, so that cancelling `keep` ends at once."""
         self._closing = True
         if self._connecting is not None:
             self._connecting.reschedule(asyncio.get_running_loop().time())
 
     async def connect(self) -> None:
-        """Try to connect, and note how it went; the manager would log a trace at each attempt."""
+        """Try to connect, and note the result: the manager would log a traceback of an error."""
         if self._closing:
             return
         connect: Callable[[], Awaitable[None]] = self.server.connect
@@ -116,7 +115,7 @@ class ManagedServer(McpConnection):
                 self._limit = min(self.connect_timeout, self._limit * 2)
             self._note_failure(error)
         except asyncio.CancelledError as error:
-            # the client libraries cancel within when a transport breaks off
+            # The client libraries cancel this task when a transport breaks
             if _is_cancelled():
                 raise
             self._note_failure(error)
@@ -130,7 +129,7 @@ class ManagedServer(McpConnection):
             self._attempted = asyncio.Event()
 
     async def cleanup(self) -> None:
-        """Close the connection; what goes wrong in that is of interest to nobody."""
+        """Close the connection; errors are only logged for debugging."""
         self.up.clear()
         close: Callable[[], Awaitable[None]] = self.server.cleanup
         try:
@@ -157,7 +156,7 @@ class ManagedServer(McpConnection):
         try:
             await self.refresh()
         except Exception as error:
-            # calls under way may hold up the check, and notice a loss themselves
+            # Running calls may delay the check, and notice a lost connection themselves
             if is_lost(error) or (isinstance(error, TimeoutError) and not self.calls):
                 self.lose(error)
             else:
@@ -183,21 +182,20 @@ class ManagedServer(McpConnection):
         log.info("MCP server %s: connected, %d tools", self.name, len(self.tools))
         self.error = None
         self._delay = self.timing.retry_first
-        # What answers next time does so as soon as this time: an attempt that hangs on something
-        # half dead must not be in the way of what comes in its place
-        usual = time.monotonic() - self._began
-        self._limit = min(self.connect_timeout, max(self.timing.recover, 4 * usual))
+        # A server that is back answers about as fast as before: a hanging attempt is given up early
+        seconds = time.monotonic() - self._began
+        self._limit = min(self.connect_timeout, max(self.timing.recover, 4 * seconds))
         self._wake.clear()
         self.up.set()
 
     def _note_failure(self, error: BaseException) -> None:
-        said = describe(error)
-        if said != self.error and not self._closing:
-            log.warning("MCP server %s: %s; trying again in the background", self.name, said)
-        self.error = said
+        reason = describe(error)
+        if reason != self.error and not self._closing:
+            log.warning("MCP server %s: %s; trying again in the background", self.name, reason)
+        self.error = reason
 
     def lose(self, error: Exception) -> None:
-        """Note that the connection is gone; it is made again at once, for all who wait."""
+        """Note that the connection is lost, and reconnect at once."""
         if self.up.is_set():
             self.up.clear()
             self._recovering = True
@@ -207,11 +205,11 @@ class ManagedServer(McpConnection):
     async def prepare(self) -> bool:
         """Return whether a turn may use the server.
 
-        One that is down is tried at once, and the turn waits for that, unless it was in vain just
-        now, or takes long already.
+        If it is down, this reconnects at once and waits, unless an attempt has just failed or has
+        been running for long.
         """
         if self.up.is_set():
-            if time.monotonic() - self.heard > self.timing.check_after:
+            if time.monotonic() - self.last_answer > self.timing.check_after:
                 self._wake.set()
             return True
         self._wake.set()
@@ -221,21 +219,21 @@ class ManagedServer(McpConnection):
 
     async def _is_back(self) -> bool:
         now = time.monotonic()
-        patience = self.timing.recover
+        seconds = self.timing.recover
         if self._connecting is not None:
-            patience -= now - self._began
+            seconds -= now - self._began
         elif now - self._ended < self.timing.retry_first:
             return False
-        if not self.tried.is_set() or patience <= 0:
+        if not self.tried.is_set() or seconds <= 0:
             return False
         with suppress(TimeoutError):
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(seconds):
                 await self._attempted.wait()
         return self.up.is_set()
 
-    async def _is_up(self, patience: float) -> bool:
+    async def _is_up(self, seconds: float) -> bool:
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(seconds):
                 await self.up.wait()
         except TimeoutError:
             return False
@@ -244,9 +242,9 @@ class ManagedServer(McpConnection):
     async def call_tool(
         self, tool_name: str, arguments: dict[str, Any] | None, meta: dict[str, Any] | None = None
     ) -> CallToolResult:
-        """Call a tool; once more over a new connection if it was lost and the tool allows that.
+        """Call a tool; retry once if the connection was lost and the tool may be repeated.
 
-        Raises `ToolFailed` as `Link.call_tool` does.
+        Raises `ToolFailed` as `McpConnection.call_tool` does.
         """
         for last in (not self._repeatable(tool_name), True):
             if not await self._is_up(self.timing.recover):
@@ -265,7 +263,7 @@ class ManagedServer(McpConnection):
 
     @property
     def _session(self) -> object:
-        """What is another object after each connection."""
+        """The client's session: another object after each connection."""
         return getattr(self.server, "session", None)
 
     def _repeatable(self, tool_name: str) -> bool:

@@ -36,7 +36,10 @@ class HistorySettings(Section):
 
 
 class AgentSettings(Section):
-    """The agent that answers when no plugin brings another."""
+    """The agent that answers when no plugin brings another.
+
+    Without `fast_path`, every turn is a run of the Agents SDK, and all text goes through it.
+    """
 
     name: str = "Assistant"
     model: str = "demo/todo"
@@ -45,6 +48,7 @@ class AgentSettings(Section):
     model_settings: dict[str, Any] = Field(default_factory=dict)
     max_turns: int = Field(10, ge=1)
     tracing: bool = False
+    fast_path: bool = True
     history: HistorySettings = HistorySettings()
 
 

@@ -213,6 +213,7 @@ class Engine:
             raise
         finally:
             await stop(job.result)
+        await job.runner.check_approvals(job.result)
         if job.turn.client_tool_call is not None:
             await job.recorder.emit(ThreadItemDoneEvent.model_construct(item=client_tool_call(job)))
 

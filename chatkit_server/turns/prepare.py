@@ -55,9 +55,8 @@ class Preparation:
         )
         recorder.supersede(plan.superseded or [])
         translator = EventTranslator(turn, recorder)
-        runner = AgentRunner(
-            turn, self.hooks, self.mcp, recorder.tool, limits, self.models, translator
-        )
+        sink = translator if self.settings.agent.fast_path else None
+        runner = AgentRunner(turn, self.hooks, self.mcp, recorder.tool, limits, self.models, sink)
         return TurnJob(plan, turn, recorder, translator, runner)
 
     def _turn(self, plan: TurnPlan) -> Turn:

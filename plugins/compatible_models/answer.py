@@ -103,7 +103,7 @@ class TextAnswer:
                 sequence_number=1,
             )
         )
-        self._fast_path.begun(text)
+        self._fast_path.began(text)
 
     @property
     def _ends(self) -> list[Chunk]:

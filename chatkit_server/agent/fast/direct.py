@@ -1,8 +1,8 @@
-"""The short way of a token: from a model to the turn, past the Agents SDK's queue.
+"""Text goes from the model straight to the turn, past the Agents SDK's queue.
 
 For each event the SDK makes an object, puts it on a queue and takes it off again. A model that
-derives from `DirectModel` says its text to the turn itself, and gives the SDK the boundaries alone:
-items that begin and end, tool calls, usage.
+derives from `FastPathModel` sends its text to the turn itself. The SDK gets the rest: items that
+begin and end, tool calls, usage, and the same text in one piece.
 """
 
 from __future__ import annotations
@@ -16,33 +16,36 @@ from agents.items import TResponseStreamEvent
 
 
 class EventSink(Protocol):
-    """Where a model says what it has to say, in order.
+    """Takes the events of a model's response, in order.
 
-    What only announces text, or says again what was told, may be left out: a message begins with
-    its first delta.
+    Events that only announce text, or repeat it, may be left out: a message begins with its first
+    delta that has text.
     """
 
     def text(self, text: str) -> None:
-        """Add a piece to the message part that the last `event` began or added to."""
+        """Add a piece of text to the message part that the last delta with text belongs to."""
 
     async def event(self, event: TResponseStreamEvent) -> None:
         """Take any other event of the response, as the model also gives it to the SDK."""
 
 
 class FastPathModel(Model):
-    """A model that can say its text to the turn itself."""
+    """A model that can send its text to the turn itself."""
 
     @abstractmethod
     def bind(self, sink: EventSink) -> Model:
-        """Return this model for one turn, whose stream also goes to `out`: each event it yields is
-        given to `out.event` before, except text that was given to `out.text`."""
+        """Return a copy of this model for one turn, whose stream also goes to `sink`.
+
+        Each event is given to `sink.event` before it is yielded, except text that was given to
+        `sink.text`.
+        """
 
 
 class TextFastPath:
-    """Takes the text out of one stream of chat-completions chunks, and says it to `out` at once.
+    """Takes the text out of a stream of chat-completions chunks, and sends it to `sink` at once.
 
-    The chunks that are left, with all the held text in one of them where the next other chunk
-    comes, make the same items as the whole stream would.
+    The other chunks become events as usual. Before each of them, the text since the last one is put
+    back as a single chunk (`held`), so that the events make the same items as the full stream.
     """
 
     def __init__(self, sink: EventSink) -> None:
@@ -50,41 +53,44 @@ class TextFastPath:
         self._open = False
         self._ahead = False
         self._held: list[str] = []
-        self._said: str | None = None
+        self._flushed: str | None = None
 
-    def begun(self, text: str) -> None:
-        """Note that a message was begun with this text, of which no chunk has told yet.
+    def began(self, text: str) -> None:
+        """Note that the caller has begun a message in the sink with this text.
 
-        What is said from now on is held with it. If chunks become events after all, `out` has heard
-        of those up to the held text.
+        Text that follows is held with it. If the chunks become events after all, those up to the
+        held text are not sent to the sink again.
         """
         self._open = self._ahead = True
         self._held.append(text)
 
     def take(self, text: str) -> bool:
-        """Say a piece of text; return False where no message is open, so that it must be shown."""
+        """Send a piece of text; return False if no message is open: it must come as an event."""
         if self._open:
             self._sink.text(text)
             self._held.append(text)
         return self._open
 
     def held(self) -> str:
-        """Return what was said since, to be put into one chunk before the next one."""
+        """Return the text that was taken since the last call, to be put into one chunk."""
         if not self._held:
             return ""
-        self._said = "".join(self._held)
+        self._flushed = "".join(self._held)
         self._held.clear()
-        return self._said
+        return self._flushed
 
     async def events(
         self, events: AsyncIterator[TResponseStreamEvent]
     ) -> AsyncIterator[TResponseStreamEvent]:
-        """Yield the events that the chunks were made into, each after `out` has taken it."""
+        """Yield the events that the chunks became, each after the sink has taken it."""
         async for event in events:
-            if event.type == "response.output_text.delta" and event.delta == self._said:
-                self._said = None
+            if event.type == "response.output_text.delta" and event.delta == self._flushed:
+                self._flushed = None
                 self._ahead = False
             elif not self._ahead:
-                self._open = event.type == "response.output_text.delta"
+                if event.type != "response.output_text.delta":
+                    self._open = False
+                elif event.delta:
+                    self._open = True
                 await self._sink.event(event)
             yield event

@@ -1,9 +1,9 @@
-"""The model's first answer of a turn, which most turns are over with.
+"""Ask the model before the run: most turns are complete with the first answer.
 
-A run of the Agents SDK is made for agents that go on: it calls tools, hands over, asks again. Where
-the first answer is nothing but text, none of that happens, and the run costs more than the rest of
-the turn. So the model is asked first, as the run would do it, and the run begins only if there is
-something left to do: with this answer in place of a first one of its own.
+A run of the Agents SDK is made for agents that call tools, hand over and ask again. If the first
+answer is only text, none of that happens, and the run costs more than the rest of the turn. So the
+model is asked first, the way the run would ask it. A run begins only if the answer is not complete,
+and starts with this answer instead of asking again.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ _KEPT = (
 )
 _ERRORS = ("error", "response.error")
 _CALLS = ("function_call", "function_call_output")
-_OF_A_RUN = ("handoffs", "hooks", "input_guardrails", "output_guardrails", "output_type", "prompt")
-"""What only a run of the SDK can heed."""
+_RUN_ONLY = ("handoffs", "hooks", "input_guardrails", "output_guardrails", "output_type", "prompt")
+"""Parts of an agent that only a run of the SDK respects."""
 
 
 def can_skip_run(agent: Agent[Turn], turn: Turn, tools: Sequence[Tool]) -> bool:
@@ -54,12 +54,12 @@ def can_skip_run(agent: Agent[Turn], turn: Turn, tools: Sequence[Tool]) -> bool:
     return (
         type(agent) is Agent
         and isinstance(agent.instructions, str | None)
-        and not any(getattr(agent, part) for part in _OF_A_RUN)
+        and not any(getattr(agent, part) for part in _RUN_ONLY)
         and agent.model_settings.retry is None
         and agent.model_settings.timeout is None
         and len(names) == len(tools)
         and all(_is_plain(tool) for tool in tools)
-        and _is_told_as_it_is(turn.input)
+        and _is_sent_unchanged(turn.input)
     )
 
 
@@ -67,8 +67,8 @@ def _is_plain(tool: Tool) -> bool:
     return isinstance(tool, FunctionTool) and tool.is_enabled is True and not tool.defer_loading
 
 
-def _is_told_as_it_is(input: Any) -> bool:
-    """Whether the run would leave these input items alone: it drops what comes twice."""
+def _is_sent_unchanged(input: Any) -> bool:
+    """Whether the run would send these input items unchanged: it drops duplicates."""
     if not isinstance(input, list):
         return False
     calls: set[tuple[str, str]] = set()
@@ -83,10 +83,10 @@ def _is_told_as_it_is(input: Any) -> bool:
 
 
 class FirstAnswer:
-    """The first answer, which was said to the turn as it came.
+    """The first answer, which the turn has received as it came.
 
-    `entries` is what the model must see of it again, and `usage` what it cost, where it is `whole`:
-    all that the turn's agent has to say.
+    If it is `complete`, nothing else follows in this turn; `entries` are then its items for the
+    model's next input, and `usage` its tokens.
     """
 
     def __init__(self, agent: Agent[Turn], events: Sequence[TResponseStreamEvent]) -> None:
@@ -97,12 +97,12 @@ class FirstAnswer:
 
     @property
     def complete(self) -> bool:
-        """Whether there is nothing left to do."""
+        """Whether the answer needs no run: it is only text."""
         return self._response is not None and _is_text(self._response)
 
     @property
     def entries(self) -> list[TResponseInputItem]:
-        """The answer's items as the model sees them again."""
+        """The answer's items as input for the model."""
         assert self._response is not None
         return [self._item(item).to_input_item() for item in self._response.output]
 
@@ -110,20 +110,20 @@ class FirstAnswer:
     def usage(self) -> Usage:
         """The tokens of this one request."""
         assert self._response is not None
-        told = self._response.usage
-        assert told is not None
+        usage = self._response.usage
+        assert usage is not None
         counted: dict[str, Any] = {
-            "input_tokens": told.input_tokens,
-            "output_tokens": told.output_tokens,
-            "total_tokens": told.total_tokens,
-            "input_tokens_details": told.input_tokens_details,
-            "output_tokens_details": told.output_tokens_details,
+            "input_tokens": usage.input_tokens,
+            "output_tokens": usage.output_tokens,
+            "total_tokens": usage.total_tokens,
+            "input_tokens_details": usage.input_tokens_details,
+            "output_tokens_details": usage.output_tokens_details,
         }
-        entries = [RequestUsage(**counted)] if told.input_tokens or told.output_tokens else []
+        entries = [RequestUsage(**counted)] if usage.input_tokens or usage.output_tokens else []
         return Usage(requests=1, request_usage_entries=entries, **counted)
 
     def prepend_to(self, model: Model) -> Model:
-        """Return a model that gives this answer first, and then the model's own."""
+        """Return a model that gives this answer first, and asks `model` after that."""
         return _ReplayFirstAnswer(model, self._events)
 
     def _item(self, item: Any) -> MessageOutputItem | ReasoningItem:
@@ -133,9 +133,9 @@ class FirstAnswer:
 
 
 async def ask_model(agent: Agent[Turn], turn: Turn, tools: Sequence[Tool]) -> FirstAnswer:
-    """Ask the model of an agent that `may_open`, and return its answer.
+    """Ask the model of an agent that `can_skip_run`, and return its answer.
 
-    The model must say its events to the turn itself. Raises what it raises.
+    The model must be bound to the turn. Raises what the model raises.
     """
     model = cast(Model, agent.model)
     stream = model.stream_response(
@@ -171,7 +171,7 @@ def _is_text(response: Response) -> bool:
 
 
 class _ReplayFirstAnswer(Model):
-    """A model whose first answer was given before."""
+    """A model whose first answer is known already."""
 
     def __init__(self, model: Model, events: Iterable[TResponseStreamEvent]) -> None:
         self._model = model

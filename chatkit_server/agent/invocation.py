@@ -1,0 +1,212 @@
+"""One call of a function tool: its guardrails, its time limit, and what went wrong with it.
+
+The SDK does the same around the call, where no `tool_result` hook sees it. So it is done here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from dataclasses import dataclass
+from typing import Any, cast
+
+from agents import (
+    Agent,
+    AgentsException,
+    FunctionTool,
+    InputGuardrailTripwireTriggered,
+    ModelBehaviorError,
+    OutputGuardrailTripwireTriggered,
+    ToolGuardrailFunctionOutput,
+    ToolInputGuardrailData,
+    ToolInputGuardrailTripwireTriggered,
+    ToolOutputGuardrailData,
+    ToolOutputGuardrailTripwireTriggered,
+)
+from agents.exceptions import ToolTimeoutError
+from agents.tool_context import ToolContext
+from mcp import MCPError
+
+from ..errors import ServerError
+from ..mcp.connection import ToolFailed
+from .sdk import Invoke, failure_function, propagates_errors
+from .tools import arguments_of, plain_output
+
+TRIPWIRES = (InputGuardrailTripwireTriggered, OutputGuardrailTripwireTriggered)
+
+_LOGGED_TEXT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFailure:
+    """Why a tool call failed.
+
+    `output` is for the model, `reason` for the log, with the traceback of `unexpected`. `fatal` is
+    raised after the call has been reported, and ends the run.
+    """
+
+    output: str
+    reason: str
+    unexpected: BaseException | None = None
+    fatal: Exception | None = None
+
+
+class ToolRejected(Exception):
+    """A guardrail rejected the tool's arguments or output; the message is for the model."""
+
+
+class ToolCancelled(Exception):
+    """The tool raised `CancelledError`, although its task was not cancelled."""
+
+
+class FatalToolError(Exception):
+    """An error that the tool's author wants to end the run."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+_EXPECTED = (
+    ServerError,
+    MCPError,
+    ModelBehaviorError,
+    ToolTimeoutError,
+    ToolCancelled,
+    *TRIPWIRES,
+    ToolInputGuardrailTripwireTriggered,
+    ToolOutputGuardrailTripwireTriggered,
+)
+
+
+async def invoke(
+    tool: FunctionTool, run: Invoke, context: ToolContext[Any], arguments: str, limit: float
+) -> Any:
+    """Run a tool within `limit` seconds, or within its own timeout; return its output.
+
+    Raises what the tool raises, `ToolTimeoutError`, or one of the exceptions of this module.
+    """
+    own = tool.timeout_seconds
+    seconds = limit if own is None else min(limit, own)
+    clock = asyncio.timeout(seconds)
+    try:
+        async with clock:
+            await _check_arguments(tool, context)
+            output = plain_output(await run(context, arguments))
+            await _check_output(tool, context, output)
+            return output
+    except TimeoutError:
+        if not clock.expired():
+            raise
+        error = ToolTimeoutError(tool.name, seconds)
+        if seconds == own and tool.timeout_behavior == "raise_exception":
+            raise FatalToolError(error) from None
+        raise error from None
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise ToolCancelled from None
+
+
+async def _check_arguments(tool: FunctionTool, context: ToolContext[Any]) -> None:
+    for guardrail in tool.tool_input_guardrails or ():
+        data = ToolInputGuardrailData(context, cast(Agent[Any], context.agent))
+        found = await guardrail.run(data)
+        _respect(found, ToolInputGuardrailTripwireTriggered(guardrail, found))
+
+
+async def _check_output(tool: FunctionTool, context: ToolContext[Any], output: Any) -> None:
+    for guardrail in tool.tool_output_guardrails or ():
+        data = ToolOutputGuardrailData(context, cast(Agent[Any], context.agent), output)
+        found = await guardrail.run(data)
+        _respect(found, ToolOutputGuardrailTripwireTriggered(guardrail, found))
+
+
+def _respect(found: ToolGuardrailFunctionOutput, tripwire: Exception) -> None:
+    behavior = found.behavior
+    if behavior["type"] == "reject_content":
+        raise ToolRejected(behavior["message"])
+    if behavior["type"] == "raise_exception":
+        raise FatalToolError(tripwire)
+
+
+async def failure_of(
+    tool: FunctionTool, context: ToolContext[Any], error: Exception
+) -> ToolFailure:
+    """Return how to report an error that `invoke` raised."""
+    if isinstance(error, ToolRejected):
+        return ToolFailure(str(error), "a guardrail rejected the call")
+    fatal = error.error if isinstance(error, FatalToolError) else None
+    if isinstance(error, TRIPWIRES) and propagates_errors(tool):
+        fatal = error
+    if fatal is not None:
+        return tool_failure(tool.name, fatal, fatal=fatal)
+    try:
+        found = tool_failure(tool.name, error, _schema_problem(tool, context, error))
+        text = await _author_text(tool, context, error)
+    except Exception as second:
+        return tool_failure(tool.name, second)
+    return found if text is None else ToolFailure(text, found.reason, found.unexpected)
+
+
+def tool_failure(
+    name: str, error: Exception, reason: str | None = None, fatal: Exception | None = None
+) -> ToolFailure:
+    """Return how to report an error in the words of this server."""
+    unexpected = None if _is_expected(error) else error
+    shown = reason or failure_reason(error)
+    # Not `reason`: it quotes the arguments
+    logged = repr(error) if unexpected else " ".join(str(error).split()) or shown
+    return ToolFailure(f"The tool {name} failed: {shown}", logged[:_LOGGED_TEXT], unexpected, fatal)
+
+
+async def _author_text(
+    tool: FunctionTool, context: ToolContext[Any], error: Exception
+) -> str | None:
+    """Return the text of the tool's own error function for the model, if it has one."""
+    function = failure_function(tool)
+    if isinstance(error, ToolTimeoutError) and error.tool_name == tool.name:
+        function = tool.timeout_error_function or function
+    if function is None:
+        return None
+    text = function(context, error)
+    return await text if inspect.isawaitable(text) else text
+
+
+def _is_expected(error: Exception) -> bool:
+    """Whether the error's message is enough for the log, without a traceback."""
+    if isinstance(error, ToolFailed):
+        return not error.unexpected
+    return isinstance(error, _EXPECTED)
+
+
+def _schema_problem(tool: FunctionTool, context: ToolContext[Any], error: Exception) -> str | None:
+    """Return how the arguments do not fit the tool's schema, which the SDK does not tell."""
+    if not isinstance(error, ModelBehaviorError):
+        return None
+    arguments = arguments_of(context.tool_arguments)
+    if arguments is None:
+        return "its arguments are not a JSON object"
+    # This import takes megabytes, and few calls need it
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+
+    problem = best_match(Draft202012Validator(tool.params_json_schema).iter_errors(arguments))
+    return f"{problem.json_path}: {problem.message}" if problem else None
+
+
+def failure_reason(error: BaseException) -> str:
+    """Return the reason for the model: messages meant for it, but not those of other exceptions."""
+    if isinstance(error, ServerError):
+        return error.message
+    if isinstance(error, TimeoutError | ToolTimeoutError):
+        return "it took too long"
+    if isinstance(error, ToolCancelled):
+        return "it was cancelled"
+    if type(error) is AgentsException and error.__cause__ is not None:
+        # The SDK wraps other exceptions in this, and repeats their message
+        return failure_reason(error.__cause__)
+    if isinstance(error, AgentsException | MCPError):
+        return str(error)
+    return f"an unexpected {type(error).__name__}"

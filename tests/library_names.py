@@ -1,0 +1,234 @@
+"""The private and undocumented names of libraries that this project uses, each with its reason.
+
+`tests/test_library_names.py` looks for each of them in the installed version, and refuses a use of
+any other private name. When a new version of a library has moved one, the test names it, and
+`reason` says what breaks without it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class LibraryName:
+    """A name: `path` within `module`.
+
+    A part of a path may be an attribute that only instances have. `outer.<locals>.inner` is a
+    function within a function; what follows is a variable of it.
+    """
+
+    module: str
+    path: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.module}:{self.path}"
+
+    @property
+    def last(self) -> str:
+        """The name itself."""
+        return self.path.rpartition(".")[2]
+
+
+# openai-agents: a tool's errors, and agents used as tools
+_TOOL = "agents.tool"
+_SDK = (
+    LibraryName(
+        _TOOL,
+        "set_function_tool_failure_error_function",
+        "a tool is run without what turns its errors into text, so that hooks see the failure",
+    ),
+    LibraryName(
+        _TOOL,
+        "resolve_function_tool_failure_error_function",
+        "the model gets the words of a tool's own `failure_error_function`",
+    ),
+    LibraryName(_TOOL, "get_function_tool_origin", "`ToolCall.server`: the tool's MCP server"),
+    LibraryName(
+        _TOOL,
+        "FunctionTool._agent_instance",
+        "tells which agent a tool made by `Agent.as_tool` runs",
+    ),
+    LibraryName(
+        _TOOL,
+        "_FailureHandlingFunctionToolInvoker._invoke_tool_impl",
+        "the function in whose closure `Agent.as_tool` keeps its agent",
+    ),
+    LibraryName(
+        "agents.agent",
+        "Agent.as_tool.<locals>._run_agent_impl.self",
+        "the variable of that closure; a copy of the function has the turn's copy of the agent",
+    ),
+    LibraryName(
+        "agents.agent_tool_state",
+        "peek_agent_tool_run_result",
+        "tells an inner agent that waits for an approval from one that has answered",
+    ),
+    LibraryName(
+        "agents.agent_tool_state", "get_agent_tool_state_scope", "where to look for the former"
+    ),
+    LibraryName(
+        "agents",
+        "AgentBase.get_mcp_tools",
+        "replaced on a turn's copy of an agent: it gives the tools of connections that are kept",
+    ),
+    LibraryName(
+        "agents.result",
+        "RunResultStreaming.run_loop_task",
+        "awaited when a turn ends, so that no model and no tool of it goes on",
+    ),
+    LibraryName(
+        "agents.result",
+        "RunResultStreaming._sandbox_cleanup",
+        "cleared when a turn ends: it is a reference cycle that keeps the run in memory",
+    ),
+    LibraryName(
+        "agents.mcp",
+        "MCPServer._get_needs_approval_for_tool",
+        "passed on by the stand-in for a server, so that `require_approval` holds",
+    ),
+    LibraryName(
+        "agents.mcp",
+        "MCPServer._get_failure_error_function",
+        "passed on by the stand-in for a server, so that its own error function is used",
+    ),
+    LibraryName(
+        "agents.mcp.server",
+        "_MCPServerWithClientSession.session",
+        "another object after each connection: tells an old failure from a new one",
+    ),
+    LibraryName(
+        "agents.mcp.server",
+        "_MCPServerWithClientSession.message_handler",
+        "set to hear of changed tools",
+    ),
+)
+
+# openai-agents: requests to models
+_MODELS = (
+    LibraryName(
+        "agents",
+        "OpenAIChatCompletionsModel._fetch_response",
+        "overridden: timeouts, answers that broke off, and the endpoint's own client",
+    ),
+    LibraryName(
+        "agents", "OpenAIResponsesModel._fetch_response", "overridden: timeouts, broken answers"
+    ),
+    LibraryName(
+        "agents.extensions.models.litellm_model",
+        "LitellmModel._fetch_response",
+        "overridden: timeouts, broken answers, and the provider's own errors",
+    ),
+    LibraryName(
+        "agents.models.chatcmpl_stream_handler",
+        "ChatCmplStreamHandler.handle_stream",
+        "makes events of the chunks that the fast path leaves",
+    ),
+    LibraryName(
+        "agents.models.chatcmpl_converter",
+        "Converter.tool_to_openai",
+        "tools are sent without a copy of all their schemas",
+    ),
+    LibraryName(
+        "agents.models.fake_id", "FAKE_RESPONSES_ID", "the id that the SDK gives such answers"
+    ),
+    LibraryName(
+        "openai",
+        "AsyncStream._cast_to",
+        "set to `object`: no typed object is made of each chunk that LiteLLM reads",
+    ),
+)
+
+_HTTP = (
+    LibraryName(
+        "aiohttp",
+        "StreamReader._read_nowait",
+        "what came before a connection broke; the public methods raise instead",
+    ),
+    LibraryName(
+        "aiohttp_sse",
+        "EventSourceResponse._ping",
+        "overridden: a keep-alive of one line, and only after a silence",
+    ),
+    LibraryName("aiohttp_sse", "EventSourceResponse._ping_interval", "the seconds of that silence"),
+    LibraryName(
+        "aiohttp_sse",
+        "EventSourceResponse._send_timeout",
+        "the seconds after which a client that does not read is dropped",
+    ),
+    LibraryName(
+        "aiohttp_sse", "EventSourceResponse._abort_transport", "drops a client that does not read"
+    ),
+)
+
+_CHATKIT = (
+    LibraryName(
+        "chatkit.agents",
+        "AgentContext._events",
+        "set to None: `Turn.stream` has another way, and the queue would cost memory",
+    ),
+)
+
+_TORTOISE = (
+    LibraryName(
+        "tortoise.backends.base.client",
+        "BaseDBAsyncClient._in_transaction",
+        "a transaction of this application's database; the public function takes the current one",
+    ),
+    LibraryName(
+        "tortoise.migrations.executor",
+        "MigrationExecutor._schema_editor",
+        "makes Tortoise's own table of migrations before the transaction begins",
+    ),
+)
+
+_LITELLM = (
+    LibraryName(
+        "litellm",
+        "_async_success_callback",
+        "if nobody listens, LiteLLM need not put each answer together again",
+    ),
+    LibraryName(
+        "litellm.litellm_core_utils.streaming_handler",
+        "CustomStreamWrapper.completion_stream",
+        "replaced by a source that takes text past LiteLLM",
+    ),
+    LibraryName(
+        "litellm.litellm_core_utils.streaming_handler",
+        "CustomStreamWrapper.received_finish_reason",
+        "tells an answer that broke off; LiteLLM makes up a reason for it",
+    ),
+    LibraryName(
+        "litellm.litellm_core_utils.streaming_handler",
+        "CustomStreamWrapper.intermittent_finish_reason",
+        "the same for Gemini",
+    ),
+    LibraryName(
+        "litellm.litellm_core_utils.streaming_handler",
+        "CustomStreamWrapper.sent_stream_usage",
+        "the last chunk has come; what follows is only for LiteLLM's logs",
+    ),
+    LibraryName(
+        "litellm.litellm_core_utils.streaming_handler",
+        "CustomStreamWrapper.merge_reasoning_content_in_choices",
+        "LiteLLM changes text then, and must see it",
+    ),
+    LibraryName(
+        "litellm.litellm_core_utils.streaming_handler",
+        "CustomStreamWrapper.logging_obj",
+        "who listens to this one answer",
+    ),
+    LibraryName(
+        "litellm.litellm_core_utils.logging_worker",
+        "GLOBAL_LOGGING_WORKER.stop",
+        "a task that would outlive the application",
+    ),
+    LibraryName(
+        "litellm",
+        "in_memory_llm_clients_cache.cache_dict",
+        "the clients to close when the application ends",
+    ),
+)
+
+LIBRARY_NAMES = (*_SDK, *_MODELS, *_HTTP, *_CHATKIT, *_TORTOISE, *_LITELLM)
