@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import os
 import shutil
 import ssl
 import tempfile
@@ -60,7 +61,8 @@ class Postgres:
 
     def new_url(self) -> str:
         """Make an empty database and return its URL."""
-        name = f"test_{next(self.numbers)}"
+        # A process that was forked has the same numbers
+        name = f"test_{os.getpid()}_{next(self.numbers)}"
         self.psql(f"CREATE DATABASE {name}")
         return self.url(name)
 
