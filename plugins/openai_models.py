@@ -7,6 +7,7 @@ The key may be left out where the variable `OPENAI_API_KEY` is set.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
@@ -24,6 +25,7 @@ from chatkit_server import hookimpl
 from chatkit_server.models import ClosableStream, ModelTimeouts, RequestTimer
 
 _LIMITS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=60)
+_REPORTS = ("Error streaming response", "Error getting response")
 _LAST = {"response.completed", "response.incomplete", "response.failed", "error"}
 
 
@@ -72,6 +74,7 @@ class ResponsesModels(ModelProvider):
     """OpenAI's models, which share one pool of connections."""
 
     def __init__(self, config: Config) -> None:
+        logging.getLogger("openai.agents").addFilter(_is_no_report)
         self._timeouts = config.timeouts
         # all other waiting is watched from outside
         timeout = httpx2.Timeout(None, connect=config.timeouts.connect)
@@ -94,6 +97,11 @@ class ResponsesModels(ModelProvider):
     async def aclose(self) -> None:
         """Close the connections."""
         await self._client.close()
+
+
+def _is_no_report(record: logging.LogRecord) -> bool:
+    """Drop the SDK's report of a failed request: the core logs the failure with the turn's id."""
+    return not record.getMessage().startswith(_REPORTS)
 
 
 class ResponsesModel(OpenAIResponsesModel):

@@ -7,6 +7,7 @@ import asyncio
 import os
 import signal
 
+from ..logs import configure_logging
 from ..settings.load import load
 from ..settings.schema import Settings
 from .options import Commands, add_command
@@ -26,10 +27,10 @@ def run(options: argparse.Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: os._exit(0))
     settings = _with_options(load(options.settings), options)
-    # The Agents SDK takes over a second to import: --help and wrong settings do without it
-    from ..serve import configure_logging, serve
-
     configure_logging(settings)
+    # The Agents SDK takes over a second to import: --help and wrong settings do without it
+    from ..serve import serve
+
     asyncio.run(serve(settings))
     return 0
 

@@ -55,7 +55,7 @@ class Parser:
 def _object(data: bytes) -> Chunk:
     chunk = orjson.loads(data)
     if not isinstance(chunk, dict):
-        raise TypeError(f"not an object: {chunk!r}")
+        raise TypeError(f"expected an object, not a {type(chunk).__name__}")
     return chunk
 
 

@@ -10,7 +10,7 @@ from agents import ModelProvider
 from aiohttp import web
 from chatkit_plugins.litellm_models import Config, Plugin
 
-from chatkit_server import Settings
+from chatkit_server import SETTINGS, Settings
 from chatkit_server.plugin.load import load_plugins
 from chatkit_server.settings.load import validate
 from chatkit_server.settings.source import Source
@@ -132,6 +132,7 @@ async def test_googles_variable_is_enough_for_gemini(
 async def test_one_pool_closed_with_the_server(server: ModelServer) -> None:
     ours = plugin(server)
     app = web.Application()
+    app[SETTINGS] = Settings()
     ours.setup(app)
     runner = web.AppRunner(app)
     await runner.setup()
