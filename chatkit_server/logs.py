@@ -15,6 +15,7 @@ import re
 import sys
 from importlib.metadata import entry_points
 
+from .ids import current_turn
 from .settings.schema import Settings
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -42,7 +43,7 @@ def configure_logging(settings: Settings) -> None:
     """Log to standard error, one line a record. Call it before the Agents SDK is imported."""
     content = settings.log.content
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter(FORMAT) if content else WithoutContent(FORMAT))
+    handler.setFormatter(NamesTurn(FORMAT) if content else WithoutContent(FORMAT))
     logging.basicConfig(level=settings.log.level.upper(), handlers=[handler])
     for flag in _SDK_FLAGS:
         os.environ[flag] = "0" if content else "1"
@@ -53,7 +54,17 @@ def configure_logging(settings: Settings) -> None:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
 
 
-class WithoutContent(logging.Formatter):
+class NamesTurn(logging.Formatter):
+    """Names the turn in each line that is written while it runs, whoever writes it."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        turn_id = current_turn.get()
+        if turn_id and turn_id not in record.message:
+            record.message = f"turn {turn_id}: {record.message}"
+        return super().formatMessage(record)
+
+
+class WithoutContent(NamesTurn):
     """Leaves out the values that exceptions quote, in messages and in tracebacks."""
 
     def format(self, record: logging.LogRecord) -> str:

@@ -24,6 +24,7 @@ MODELS = ("test/any", "openai/any", "litellm/openai/any")
 SECRET = "secret-"
 """Begins every word that the user, the model or a tool says."""
 
+TURN = re.compile(r"\bturn turn_[0-9a-f]{32}\b")
 RECORD = re.compile(r"^\S+ \S+ (?P<level>[A-Z]+) (?P<logger>[\w.]+): ")
 
 PLUGIN = """
@@ -42,6 +43,10 @@ async def pre_turn(turn):
 @hookimpl
 async def tool_result(turn, call, result):
     library.warning("a tool was called")
+
+@hookimpl
+async def post_turn(turn, outcome):
+    log.error("the turn %s", outcome.status)
 """
 BROKEN_PLUGIN = """
 import pydantic
@@ -100,6 +105,9 @@ async def talk(server: Server, models: ModelServer, model: str) -> None:
         errors += (await chat.say("secret-question", thread, **choice)).error is not None
     # OpenAI's client leaves out what is no event
     assert errors >= 3
+    models.fail(503, headers={"Retry-After-Ms": "1"})
+    retried = await chat.say("secret-question", thread, **choice)
+    assert retried.text == "You said: secret-question"
     assert (await chat.ask("threads.get_by_id", thread_id=thread))["items"]["data"]
 
 
@@ -136,10 +144,20 @@ async def test_nothing_of_what_is_said_is_logged(
             await talk(server, model_server, model)
         await server.stop()
     assert SECRET not in server.process.said
+    # what the operator needs is there, with the turn's id
     texts = [text for _, text in records(server)]
-    # what the operator needs is there
-    for needed in ("the plugin's debug line", "the library's info line", "ValidationError"):
-        assert any(needed in text for text in texts), needed
+    for needed in (
+        "the plugin's debug line",
+        "the library's info line",
+        "ValidationError: 1 validation error for Message",
+        "127.0.0.1: retrying in",
+        "tool add_task failed",
+        "the turn failed",
+    ):
+        assert any(needed in text and TURN.search(text) for text in texts), needed
+    for text in texts:
+        if " WARNING asyncio: " not in text and re.match(r"\S+ \S+ (WARNING|ERROR)", text):
+            assert TURN.search(text), text
 
 
 async def test_log_content_brings_the_lines_of_libraries_back(

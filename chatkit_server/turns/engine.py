@@ -29,6 +29,7 @@ from ..errors import Conflict, ServerError, TakenOver, TooLarge, TurnFailed, Una
 from ..events.log import MemoryEventLog
 from ..events.recorder import Recorder, as_thread
 from ..events.wire import dump
+from ..ids import current_turn
 from ..mcp.manager import McpManager
 from ..plugin.calls import Hooks
 from ..settings.schema import Settings
@@ -194,6 +195,8 @@ class Engine:
             model_settings=copy(self._agent.model_settings),
         )
         turn.request_context = StoreContext(plan.user, turn.id, attempt=1)
+        # The turn's task, and all that it starts, inherit it
+        current_turn.set(turn.id)
         limits = self.settings.turns.limits
         event_log = MemoryEventLog(turn.id)
         recorder = Recorder(turn, self.store, self.hooks, event_log, plan.wire, limits.answer)

@@ -117,7 +117,7 @@ class Client:
                 pause = _pause(error, tries)
                 if tries >= self.max_retries or pause is None:
                     raise
-                log.info("%s: asked again in %.1f s, after %s", self._url.host, pause, error)
+                log.info("%s: retrying in %.1f s: %s", self._url.host, pause, error)
             tries += 1
             await asyncio.sleep(pause)
 
