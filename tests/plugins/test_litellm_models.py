@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import traceback
 from collections.abc import AsyncIterator
 from typing import Any
 
+import openai
 import pytest
 from agents import ModelProvider
 from aiohttp import web
@@ -49,12 +51,24 @@ async def models(server: ModelServer) -> AsyncIterator[ModelProvider]:
 
 @pytest.mark.parametrize("case", checks.CASES.values(), ids=checks.CASES)
 async def test_a_failure_is_told_in_words(
-    case: checks.Case, server: ModelServer, capsys: pytest.CaptureFixture[str]
+    case: checks.Case,
+    server: ModelServer,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     models = provider(server, timeouts=case.timeouts)
-    await checks.check_case(case, server, models.get_model(NAME))
+    await checks.check_case(case, server, models.get_model(NAME), caplog)
     await models.aclose()
     assert capsys.readouterr().out == ""
+
+
+async def test_a_refusal_comes_without_litellms_own_errors(
+    server: ModelServer, models: ModelProvider
+) -> None:
+    server.fail(400, "no such thing")
+    with pytest.raises(openai.BadRequestError, match="no such thing") as caught:
+        await checks.run(models.get_model(NAME))
+    assert "During handling" not in "".join(traceback.format_exception(caught.value))
 
 
 async def test_text_comes_in_pieces(server: ModelServer, models: ModelProvider) -> None:
