@@ -17,7 +17,7 @@ from chatkit_server.plugin.load import load_plugins
 from chatkit_server.settings.load import validate
 from chatkit_server.settings.source import Source
 from chatkit_server.turns import failures
-from tests.model_server import ModelServer
+from tests.model_server import Error, ModelServer
 from tests.plugins import model_checks as checks
 
 # LiteLLM uses pydantic in ways that it deprecates, once for each chunk that tells usage
@@ -62,11 +62,11 @@ async def test_a_failure_is_told_in_words(
     assert capsys.readouterr().out == ""
 
 
-async def test_a_refusal_comes_without_litellms_own_errors(
+async def test_an_error_comes_without_litellms_own_errors(
     server: ModelServer, models: ModelProvider
 ) -> None:
-    server.fail(400, "no such thing")
-    with pytest.raises(openai.BadRequestError, match="no such thing") as caught:
+    server.reply("Let ", Error("overloaded"))
+    with pytest.raises(openai.APIError, match="overloaded") as caught:
         await checks.run(models.get_model(NAME))
     assert "During handling" not in "".join(traceback.format_exception(caught.value))
 
