@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -91,7 +92,7 @@ async def talk(server: Server, models: ModelServer, model: str) -> None:
     """Have a conversation in which all turns fail that can fail because of what is said."""
     await server.process.line("MCP server echo: connected")
     chat = server.chat()
-    choice = {"inference_options": {"model": model}}
+    choice: dict[str, Any] = {"inference_options": {"model": model}}
     first = await chat.say('secret-word call echo {"text": "secret-echo"}', **choice)
     assert "secret-echo" in first.text
     thread = first.thread_id
