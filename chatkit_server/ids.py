@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
+
 from uuid_utils import uuid7
+
+current_turn: ContextVar[str] = ContextVar("current_turn", default="")
+"""The id of the turn that this task works on: each line of the log names it."""
 
 
 def new_id(prefix: str) -> str:

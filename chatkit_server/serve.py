@@ -9,7 +9,6 @@ import ipaddress
 import logging
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -34,17 +33,6 @@ log = logging.getLogger(__name__)
 GARBAGE = 10_000
 """Objects made between two looks for garbage. Turns leave next to none, and at Python's own 700
 the looks take a tenth of a server's processor time."""
-
-
-def configure_logging(settings: Settings) -> None:
-    """Log to standard error, one line a record."""
-    logging.basicConfig(
-        level=settings.log.level.upper(),
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
-    for noisy in ("httpx", "httpx2", "mcp"):
-        logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))
 
 
 async def serve(settings: Settings, problems: Problems | None = None) -> None:

@@ -1,8 +1,8 @@
-"""Says who is asking without any password: for a server that only this machine can reach.
+"""Authenticates without a password, for a server that only this machine can reach.
 
-Everyone is the user `local`; with `per_browser` each browser is a user of its own, known by a
-signed cookie; with `user_header` a header names the user. In the plain protocol, where neither is
-set, a `user_id` in the body is believed.
+Everyone is the user `local`. With `per_browser`, each browser is a user, identified by a signed
+cookie. With `user_header`, a header names the user. With neither, a `user_id` in the body of a
+plain request is trusted.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ log = logging.getLogger(__name__)
 class Config(BaseModel):
     """How users are told apart. Without settings there is one user, `local`.
 
-    `per_browser` needs a secret that outlives a restart, or everyone would be a stranger again:
-    `secret` (32 characters or more), or else the one in `secret_file`, which is made, readable
-    by its owner only, if it is not there.
+    `per_browser` signs its cookies with `secret` (32 characters or more), or else with the secret
+    in `secret_file`. The file is created if it does not exist, readable by its owner only. With a
+    new secret, every browser is a new user.
     """
 
     per_browser: bool = False
@@ -57,14 +57,14 @@ class Config(BaseModel):
     secret_file: Path = Path(".chatkit-secret")
 
     @model_validator(mode="after")
-    def _one_way(self) -> Config:
+    def _check_one_method(self) -> Config:
         if self.per_browser and self.user_header:
             raise ValueError("set `per_browser` or `user_header`, not both")
         return self
 
 
 class Plugin:
-    """Answers every request, so no `auth` plugin after this one is ever asked."""
+    """Authenticates every request, so an `auth` plugin after this one is never called."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -74,11 +74,11 @@ class Plugin:
 
     @hookimpl
     def setup(self, app: web.Application) -> None:
-        self._refuse_to_let_strangers_in(app)
+        self._refuse_public_host(app)
         if self.config.per_browser:
             given = self.config.secret
-            self.secret = given.get_secret_value().encode() if given else self._kept_secret()
-            app.on_response_prepare.append(self._keep_cookie)
+            self.secret = given.get_secret_value().encode() if given else self._secret_from_file()
+            app.on_response_prepare.append(self._set_cookie)
 
     @hookimpl
     async def auth(self, request: web.Request) -> User:
@@ -89,35 +89,35 @@ class Plugin:
             return User(user_in_header(request, self.config.user_header))
         return User(await user_in_body(request) or "local")
 
-    def _refuse_to_let_strangers_in(self, app: web.Application) -> None:
+    def _refuse_public_host(self, app: web.Application) -> None:
         calls = list(app[HOOKS].calls("auth", request=None))
         names = [name for name, _ in calls]
         mine = next(i for i, (_, call) in enumerate(calls) if _function(call) == self.auth)
         earlier, later = names[:mine], names[mine + 1 :]
         host = app[SETTINGS].server.host
         if not earlier and not is_loopback(host):
-            instead = f"write {later[-1]} before it" if later else "enable one such as jwt_auth"
+            instead = f"put {later[-1]} before it" if later else "enable one, such as jwt_auth"
             raise SettingsError(
-                f"server.host is {host!r}, which others can reach, and no plugin before this one "
-                f"asks who they are. Listen on 127.0.0.1, or {instead}. (With `user_header` too: "
-                "whoever reaches the server can send the header, so the proxy that sets it must "
-                "run on this machine.)"
+                f"server.host is {host!r}, which other machines can reach, and no plugin before "
+                f"this one authenticates them. Listen on 127.0.0.1, or {instead}. (This holds for "
+                "`user_header` too: anyone who reaches the server can send the header, so the "
+                "proxy that sets it must run on this machine.)"
             )
         if not is_loopback(host):
-            log.warning("whom %s passes on is let in without a password", ", ".join(earlier))
+            log.warning("requests that %s passes on need no password", ", ".join(earlier))
         if later:
-            log.warning("%s is never asked who it is: %s answers first", later[0], names[mine])
+            log.warning("%s is never called: %s authenticates every request", later[0], names[mine])
 
     def _browser(self, request: web.Request) -> str:
-        """Return the user of the cookie, or a new one where it is missing or forged."""
+        """Return the cookie's user, or a new one if the cookie is missing or forged."""
         if BROWSER not in request:
             user, _, signature = request.cookies.get(COOKIE, "").rpartition(".")
             known = user and hmac.compare_digest(signature.encode(), self._sign(user).encode())
             request[BROWSER] = user if known else f"browser_{secrets.token_hex(16)}"
         return request[BROWSER]
 
-    async def _keep_cookie(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Send the cookie with every answer, streams included, so that it does not run out."""
+    async def _set_cookie(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Send the cookie with every response, streams too, so that it does not expire."""
         if BROWSER not in request:
             return
         user = request[BROWSER]
@@ -126,27 +126,27 @@ class Plugin:
         cookie.update({"path": "/", "max-age": str(COOKIE_SECONDS), "samesite": "Lax"})
         cookie["httponly"] = True
         cookie["secure"] = request.secure or forwarded == "https"
-        # aiohttp has written the response's own cookies into its headers by now
+        # aiohttp has already written the response's cookies into its headers
         response.headers.add("Set-Cookie", cookie.OutputString())
 
     def _sign(self, user: str) -> str:
         return hmac.new(self.secret, f"{COOKIE}:{user}".encode(), hashlib.sha256).hexdigest()
 
-    def _kept_secret(self) -> bytes:
+    def _secret_from_file(self) -> bytes:
         file = self.config.secret_file
         try:
             if not file.exists():
-                make_secret(file)
+                create_secret(file)
             secret = file.read_text("ascii").strip().encode()
         except (OSError, ValueError) as error:
             raise SettingsError(
-                f"secret_file: {file} cannot be read or made: {error}. Name another, or set "
+                f"secret_file: cannot read or create {file}: {error}. Use another file, or set "
                 "`secret`."
             ) from None
         if len(secret) < SHORTEST_SECRET:
             raise SettingsError(
-                f"secret_file: {file} holds fewer than {SHORTEST_SECRET} characters. Delete it to "
-                "have a new one made; every browser is then a new user."
+                f"secret_file: {file} has fewer than {SHORTEST_SECRET} characters. Delete it, and "
+                "a new one is created; every browser is then a new user."
             )
         return secret
 
@@ -155,8 +155,8 @@ def _function(call: Callable[[], Any]) -> object:
     return call.func if isinstance(call, partial) else call
 
 
-def make_secret(file: Path) -> None:
-    """Make a file with a random secret, unless another process was faster."""
+def create_secret(file: Path) -> None:
+    """Create a file with a random secret, unless another process was faster."""
     draft = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -170,7 +170,7 @@ def make_secret(file: Path) -> None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address, or name, of a host."""
+    """Whether only this machine can reach this host, an address or a name."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -178,9 +178,9 @@ def is_loopback(host: str) -> bool:
 
 
 def refuse_other_pages(request: web.Request) -> None:
-    """Raise `Forbidden` for a page of another site that uses this machine's browser to ask.
+    """Raise `Forbidden` for a page of another site, open in a browser on this machine.
 
-    The server's own pages and those of `server.cors_origins` may. Programs send no `Origin`.
+    The server's pages and those of `server.cors_origins` are allowed. Programs send no `Origin`.
     """
     origin = request.headers.get("Origin")
     allowed = request.app[SETTINGS].server.cors_origins
@@ -190,16 +190,16 @@ def refuse_other_pages(request: web.Request) -> None:
     if netloc == request.host and is_loopback(urlsplit(origin).hostname or ""):
         return
     raise Forbidden(
-        f"Pages from {origin} may not use this server. If this one should, add it to "
+        f"Pages from {origin} may not use this server. To allow them, add the origin to "
         "server.cors_origins."
     )
 
 
 def user_in_header(request: web.Request, header: str) -> str:
-    """Return the user that the one header of this name gives."""
+    """Return the user that the header names; it must be there once."""
     values = request.headers.getall(header, [])
     if len(values) != 1 or not values[0].strip():
-        raise Unauthorized(f"Sign in first: the request needs one header {header}.")
+        raise Unauthorized(f"Sign in first: the request needs the header {header}, once.")
     return checked(values[0].strip(), f"the header {header}")
 
 
@@ -213,7 +213,7 @@ async def user_in_body(request: web.Request) -> str | None:
     try:
         body = json.loads(text)
     except (ValueError, RecursionError):
-        return None  # the core says what is wrong with it
+        return None  # the core reports what is wrong with it
     if not isinstance(body, dict) or "messages" not in body or "type" in body:
         return None
     user = body.get("user_id")
@@ -225,7 +225,7 @@ async def user_in_body(request: web.Request) -> str | None:
 
 
 def checked(user: str, source: str) -> str:
-    """Return a user's id if it is one that can be stored and shown."""
+    """Return a user's id; raises `Unauthorized` if it cannot be stored and shown."""
     if not user.strip() or len(user) > LONGEST_ID or not user.isprintable():
         raise Unauthorized(
             f"Sign in first: {source} must be 1 to {LONGEST_ID} printable characters."

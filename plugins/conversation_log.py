@@ -1,4 +1,4 @@
-"""Writes one line of JSON for each finished turn: who asked what, what it took, how it ended."""
+"""Writes one line of JSON for each finished turn: who asked what, what it cost, how it ended."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from pydantic import BaseModel, Field
 
 from chatkit_server import Outcome, SettingsError, Size, ToolCall, ToolResult, Turn, hookimpl
 
-MOST_WAITING = 10_000  # lines; more are dropped while the disk hangs
-LONGEST_STOP = 5.0  # seconds to write what is waiting when the server stops
+MOST_WAITING = 10_000  # lines; more are dropped while the disk does not respond
+LONGEST_STOP = 5.0  # seconds to write the queued lines when the server stops
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +31,8 @@ log = logging.getLogger(__name__)
 class Config(BaseModel):
     """Where the lines go. Without `path`, or with `-`, that is standard output.
 
-    A file that would grow beyond `max_size` becomes `path.1`, that one `path.2`, and so on to
-    `keep`. With `redact`, the lines have no text: no messages, no arguments, no errors.
+    A file that would grow beyond `max_size` is renamed to `path.1`, that one to `path.2`, and so on
+    up to `keep`. With `redact`, lines have no messages, arguments or errors.
     """
 
     path: str | None = None
@@ -42,7 +42,7 @@ class Config(BaseModel):
 
 
 class Plugin:
-    """Hands a line for each turn to a thread that writes, so that no turn waits for a disk."""
+    """Passes a line for each turn to a writer thread, so that no turn waits for the disk."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -57,7 +57,7 @@ class Plugin:
             self.writer.target.check()
         except OSError as error:
             raise SettingsError(
-                f"path: {self.config.path} cannot be written: {error.strerror}. Name another file, "
+                f"path: cannot write {self.config.path}: {error.strerror}. Use another file, "
                 "or `-` for standard output."
             ) from None
         app.cleanup_ctx.append(self.writer.run)
@@ -71,7 +71,7 @@ class Plugin:
 
 
 def describe(turn: Turn, outcome: Outcome) -> dict[str, Any]:
-    """Return what may be told of a turn without quoting anybody. Times are in seconds."""
+    """Return a turn's metadata, without anything that was said. Times are in seconds."""
     return {
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "turn": turn.id,
@@ -99,7 +99,7 @@ def describe_tool(call: ToolCall, result: ToolResult) -> dict[str, Any]:
 
 
 def quote(turn: Turn, outcome: Outcome) -> dict[str, Any]:
-    """Return what was said in a turn: by the user, by the model, to tools, and of errors."""
+    """Return what was said in a turn: message, answer, tools' arguments, error."""
     asked = turn.message.content if turn.message is not None else []
     answers = [
         "".join(part.text for part in item.content)
@@ -121,12 +121,12 @@ def as_line(record: dict[str, Any]) -> bytes:
     """Return a record as one line of JSON with its newline."""
     try:
         return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
-    except TypeError:  # a model's arguments may have what orjson refuses, as a number over 64 bits
+    except TypeError:  # orjson refuses numbers over 64 bits, which a model may write
         return json.dumps(record, default=str).encode() + b"\n"
 
 
 class Target(Protocol):
-    """Where whole lines go; only one thread writes at a time. All raise `OSError`."""
+    """Where lines go; one thread at a time writes. All methods raise `OSError`."""
 
     def check(self) -> None: ...
 
@@ -150,7 +150,7 @@ class StandardOutput:
 
 
 class RotatedFile:
-    """A file to which lines are added, each in one piece, and which is renamed when it is full."""
+    """A file that lines are appended to, each in one write, and that is renamed when it is full."""
 
     # Several applications in one process may write to the same file.
     _one_at_a_time = threading.Lock()
@@ -162,7 +162,7 @@ class RotatedFile:
         self._descriptor: int | None = None
 
     def check(self) -> None:
-        """Make the folder and the file."""
+        """Create the folder and the file."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         os.close(self._open())
 
@@ -183,11 +183,11 @@ class RotatedFile:
             self._descriptor = None
 
     def _open(self) -> int:
-        # readable by the group, for programs that collect logs; not by everyone: people's words
+        # The group may read it, for programs that collect logs; others may not: it has messages
         return os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
 
     def _current(self) -> int:
-        """Return the open file, opened again if somebody renamed or deleted it."""
+        """Return the open file, reopened if it was renamed or deleted."""
         if self._descriptor is not None and not self._is_at_its_path(self._descriptor):
             self.close()
         if self._descriptor is None:
@@ -209,7 +209,7 @@ class RotatedFile:
 
 
 class Writer:
-    """A thread that writes lines, and says once in the log when it cannot."""
+    """A thread that writes lines; the log has one error for each time that it starts to fail."""
 
     def __init__(self, target: Target) -> None:
         self.target = target
@@ -217,18 +217,18 @@ class Writer:
         self._failing = False
 
     async def run(self, _: web.Application) -> AsyncIterator[None]:
-        """Write from here to the end of the server, and then what is still waiting."""
+        """Write while the server runs, and then the lines that are still queued."""
         thread = threading.Thread(target=self._write_all, name="conversation_log", daemon=True)
         thread.start()
         yield
         await asyncio.to_thread(self._stop, thread)
 
     def put(self, line: bytes) -> None:
-        """Hand over a line; never waits."""
+        """Queue a line, without waiting."""
         try:
             self._lines.put_nowait(line)
         except queue.Full:
-            self._report(f"{MOST_WAITING} lines are waiting to be written")
+            self._report(f"{MOST_WAITING} lines are queued already")
 
     def _write_all(self) -> None:
         while (line := self._lines.get()) is not None:
@@ -249,5 +249,5 @@ class Writer:
 
     def _report(self, reason: str) -> None:
         if not self._failing:
-            log.error("turns are missing in the conversation log: %s", reason)
+            log.error("the conversation log is losing turns: %s", reason)
         self._failing = True

@@ -1,4 +1,4 @@
-"""MCP servers from the settings: their tools are the agent's tools."""
+"""MCP servers from the settings, whose tools the agent gets."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from chatkit_server import Duration, Turn, hookimpl
 
 IDENTITY = "chatkit-server/user"
-"""The key of MCP's `_meta` under which a server is told who the user is."""
+"""The key of MCP's `_meta` for the user's identity."""
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
 Texts = Annotated[dict[str, str], Field(default_factory=dict, repr=False)]
 
 
 class ServerConfig(BaseModel):
-    """One MCP server: `url` for streamable HTTP, or `command` for one on standard input and output.
+    """One MCP server: `url` for streamable HTTP, or `command` for standard input and output.
 
-    A `command` gets `args`, `env` (added to a few harmless variables of this process) and `cwd`,
-    and writes its log to this process's standard error. A `url` gets `headers` with each request;
-    that is the place for a token, for debug messages show the address.
+    A `command` takes `args`, `env` (added to a few harmless variables of this process) and `cwd`,
+    and logs to this process's standard error. For a `url`, `headers` are sent with each request;
+    put tokens there, because debug lines show the address.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
@@ -46,22 +46,22 @@ class ServerConfig(BaseModel):
     env: Texts
     cwd: Path | None = None
     timeout: Duration = 10.0
-    """How long a call of a tool may take."""
+    """The time limit of a tool call."""
     connect_timeout: Duration = 30.0
-    """How long connecting may take; the start of the server does not wait for it."""
+    """The time limit for connecting; the server starts without waiting for it."""
     allowed_tools: list[str] | None = None
-    """The names of the only tools to use, as the server has them."""
+    """The only tools to use, by the server's names for them."""
     blocked_tools: list[str] = Field(default_factory=list)
-    """The names of tools not to use, as the server has them."""
+    """Tools not to use, by the server's names for them."""
     prefix: Name | None = None
-    """Put before the names of all its tools; without it, only before those another server has."""
+    """Put before all its tools' names; by default the name, where two servers share a tool name."""
     required: bool = False
-    """Whether a turn answers 503 while the server is not connected, instead of doing without."""
+    """Whether a turn is refused with 503 while the server is down, or runs without its tools."""
     send_identity: bool = False
-    """Whether to tell the server who the user is: `{"id", "tenant", "thread_id", "turn_id"}` as
-    `chatkit-server/user` in the `_meta` of each call. Off, for it is personal data: turn it on for
-    servers of your own. Such a server must take it from nobody but this one, so let it ask for a
-    secret in `headers`."""
+    """Whether to send the user's identity: `{"id", "tenant", "thread_id", "turn_id"}` as
+    `chatkit-server/user` in the `_meta` of each call. It is personal data, so turn it on only for
+    servers that you run. They must accept it from this server alone: have them check a secret in
+    `headers`."""
 
     @field_validator("url")
     @classmethod
@@ -72,18 +72,18 @@ class ServerConfig(BaseModel):
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("expected an address such as https://example.com/mcp")
         if parts.username or parts.password:
-            raise ValueError("no user or password here: send them with `headers`")
+            raise ValueError("a user and password are not supported here: send them in `headers`")
         return url
 
     @model_validator(mode="after")
     def _check_kind(self) -> Self:
         if (self.url is None) == (self.command is None):
-            raise ValueError(f"server `{self.name}` needs either `url` or `command`")
+            raise ValueError(f"server `{self.name}`: set either `url` or `command`")
         foreign = ("args", "env", "cwd") if self.command is None else ("headers",)
         for key in foreign:
             if getattr(self, key):
-                kind = "command" if self.command is None else "url"
-                raise ValueError(f"server `{self.name}`: `{key}` is only for one with a `{kind}`")
+                kind = "url" if self.command is None else "command"
+                raise ValueError(f"server `{self.name}`: `{key}` does not work with `{kind}`")
         return self
 
 
@@ -97,26 +97,26 @@ class Config(BaseModel):
     def _check_names(cls, servers: list[ServerConfig]) -> list[ServerConfig]:
         for name, count in Counter(server.name for server in servers).items():
             if count > 1:
-                raise ValueError(f"the name `{name}` is used {count} times; each needs its own")
+                raise ValueError(f"{count} servers have the name `{name}`; names must be unique")
         return servers
 
 
-class _Told:
-    """What the core reads from the server: see the hook `mcp_servers`."""
+class _CoreSettings:
+    """The attributes that the core reads from a server: see the hook `mcp_servers`."""
 
     required: bool
     prefix: str | None
     timeout: float
     connect_timeout: float
 
-    def tell(self, config: ServerConfig) -> None:
+    def set_core_settings(self, config: ServerConfig) -> None:
         self.required = config.required
         self.prefix = config.prefix
         self.timeout = config.timeout
         self.connect_timeout = config.connect_timeout
 
 
-class StdioServer(MCPServerStdio, _Told):
+class StdioServer(MCPServerStdio, _CoreSettings):
     """A server that runs as a child process."""
 
     def __init__(self, config: ServerConfig) -> None:
@@ -129,10 +129,10 @@ class StdioServer(MCPServerStdio, _Told):
         if config.cwd is not None:
             params["cwd"] = config.cwd
         super().__init__(params, **_common(config))
-        self.tell(config)
+        self.set_core_settings(config)
 
 
-class HttpServer(MCPServerStreamableHttp, _Told):
+class HttpServer(MCPServerStreamableHttp, _CoreSettings):
     """A server at an address."""
 
     def __init__(self, config: ServerConfig) -> None:
@@ -141,14 +141,13 @@ class HttpServer(MCPServerStreamableHttp, _Told):
             "url": config.url,
             "headers": config.headers,
             "timeout": config.connect_timeout,
-            # a silence that breaks off all calls of all users: only when each has given up
+            # Longer than any call may take: this timeout ends the calls of all users
             "sse_read_timeout": max(300.0, config.timeout + 60.0),
             "httpx_client_factory": _http_client,
         }
         super().__init__(params, **_common(config))
-        self.tell(config)
-        # The SDK sends one request at a time, for MCP's first client: a slow tool of one user
-        # would keep all others waiting.
+        self.set_core_settings(config)
+        # The SDK would send one request at a time: a slow tool of one user would block all others
         self._serialize_session_requests = False
 
 
@@ -160,7 +159,7 @@ def _http_client(
 
 
 async def _refuse_401(response: httpx2.Response) -> None:
-    """Say that the token is wrong: MCP's client takes it for a server of an older protocol."""
+    """Report a wrong token: MCP's client would take the 401 for an older protocol version."""
     if response.status_code == 401:
         response.raise_for_status()
 
@@ -171,7 +170,7 @@ def _common(config: ServerConfig) -> dict[str, Any]:
         "name": config.name,
         "cache_tools_list": True,
         "tool_filter": create_static_tool_filter(config.allowed_tools, blocked),
-        # of any request, connecting included; the core sees to `timeout` of calls
+        # For any request, connecting included; the core enforces `timeout` for calls
         "client_session_timeout_seconds": max(config.timeout, config.connect_timeout),
         "tool_meta_resolver": _identity if config.send_identity else None,
     }
@@ -192,7 +191,7 @@ def _identity(context: MCPToolMetaContext) -> dict[str, Any] | None:
 
 
 class Plugin:
-    """Gives the servers of the settings to the core, which connects them."""
+    """Passes the servers of the settings to the core, which connects them."""
 
     def __init__(self, config: Config) -> None:
         self._config = config

@@ -2,11 +2,12 @@
 
     openai_models: {api_key: "${OPENAI_API_KEY}"}
 
-The key may be left out where the variable `OPENAI_API_KEY` is set.
+The key is optional if the variable `OPENAI_API_KEY` is set.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
@@ -24,6 +25,7 @@ from chatkit_server import hookimpl
 from chatkit_server.models import ClosableStream, ModelTimeouts, RequestTimer
 
 _LIMITS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=60)
+_REPORTS = ("Error streaming response", "Error getting response")
 _LAST = {"response.completed", "response.incomplete", "response.failed", "error"}
 
 
@@ -32,7 +34,7 @@ def _key_from_environment() -> SecretStr:
 
 
 class Config(BaseModel):
-    """`max_retries` counts tries before anything was answered."""
+    """`max_retries` counts retries before the answer begins."""
 
     api_key: SecretStr = Field(default_factory=_key_from_environment, validate_default=True)
     base_url: str = Field("https://api.openai.com/v1", pattern=r"^https?://")
@@ -45,7 +47,7 @@ class Config(BaseModel):
     @classmethod
     def _not_empty(cls, key: SecretStr) -> SecretStr:
         if not key.get_secret_value():
-            raise ValueError("set the variable OPENAI_API_KEY, or write `api_key:` here")
+            raise ValueError("set the variable OPENAI_API_KEY, or `api_key` here")
         return key
 
 
@@ -61,9 +63,9 @@ class Plugin:
 
     @hookimpl
     def setup(self, app: web.Application) -> None:
-        app.cleanup_ctx.append(self._closed_at_the_end)
+        app.cleanup_ctx.append(self._close_at_the_end)
 
-    async def _closed_at_the_end(self, _: web.Application) -> AsyncIterator[None]:
+    async def _close_at_the_end(self, _: web.Application) -> AsyncIterator[None]:
         yield
         await self._provider.aclose()
 
@@ -72,8 +74,9 @@ class ResponsesModels(ModelProvider):
     """OpenAI's models, which share one pool of connections."""
 
     def __init__(self, config: Config) -> None:
+        logging.getLogger("openai.agents").addFilter(_is_no_report)
         self._timeouts = config.timeouts
-        # all other waiting is watched from outside
+        # ModelTimeouts limit all other waiting
         timeout = httpx2.Timeout(None, connect=config.timeouts.connect)
         self._client = openai.AsyncOpenAI(
             api_key=config.api_key.get_secret_value(),
@@ -96,8 +99,13 @@ class ResponsesModels(ModelProvider):
         await self._client.close()
 
 
+def _is_no_report(record: logging.LogRecord) -> bool:
+    """Drop the SDK's report of a failed request: the core logs the failure with the turn's id."""
+    return not record.getMessage().startswith(_REPORTS)
+
+
 class ResponsesModel(OpenAIResponsesModel):
-    """A model that is watched for timeouts, and whose answers are whole or an error."""
+    """A model with timeouts, whose answers are complete or an error."""
 
     def __init__(self, model: str, client: openai.AsyncOpenAI, timeouts: ModelTimeouts) -> None:
         super().__init__(model, client)
@@ -106,16 +114,16 @@ class ResponsesModel(OpenAIResponsesModel):
     async def _fetch_response(self, *args: Any, **kwargs: Any) -> Any:
         timer = self._timeouts.timer()
         answer = await timer.answer(super()._fetch_response(*args, **kwargs))
-        return answer if isinstance(answer, Response) else whole(answer, timer)
+        return answer if isinstance(answer, Response) else complete(answer, timer)
 
 
-async def whole(
+async def complete(
     stream: ClosableStream[ResponseStreamEvent], timer: RequestTimer
 ) -> AsyncGenerator[ResponseStreamEvent]:
     """Yield the events of an answer up to its last one.
 
     Raises `TimeoutError`, `ConnectionError` if the answer broke off, and `ModelBehaviorError` if it
-    is not one. A last event that tells of a failure is for the SDK's model, which raises it.
+    is not one. If the last event reports a failure, the SDK's model raises it.
     """
     last = ""
     async with aclosing(timer.chunks(stream)) as events:
@@ -124,8 +132,10 @@ async def whole(
                 last = event.type
                 yield event
         except (ValueError, AttributeError, TypeError) as error:
-            raise ModelBehaviorError(f"the endpoint sent what is no event: {error!r}") from error
+            raise ModelBehaviorError(
+                f"the endpoint sent something that is not an event: {error!r}"
+            ) from error
     if not last:
-        raise ModelBehaviorError("the endpoint answered with something other than events")
+        raise ModelBehaviorError("the endpoint answered with something other than an event stream")
     if last not in _LAST:
         raise ConnectionAbortedError("the stream ended without its last event")

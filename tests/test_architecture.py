@@ -23,7 +23,7 @@ LAYERS = (
     {"turns"},
     {"web"},
     {"app"},
-    {"serve"},
+    {"serve", "logs"},
     {"cli"},
 )
 """Each file or folder imports only from those in layers before its own, and from itself."""

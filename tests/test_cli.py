@@ -250,7 +250,7 @@ CASES = {
         env={"DATABASE_URL": "postgresql://u:hunter2@127.0.0.1:1/d"},
     ),
     "migrations not done": Case(
-        (r"SQLite /.*/chatkit.db lacks migrations .*: run `chatkit-server migrate`, or set",),
+        (r"SQLite /.*/chatkit.db has pending migrations .*: run `chatkit-server migrate`, or set",),
         env={"CHATKIT_PLUGINS__TORTOISE_STORE__AUTO_MIGRATE": "false"},
     ),
     "no folder": Case(

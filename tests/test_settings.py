@@ -284,7 +284,7 @@ def test_an_override_below_a_value(refused: Refused) -> None:
         ("sever: {}", "1: sever: unknown key. Did you mean `server`?"),
         (
             "log:\n  levle: info",
-            "2: log.levle: unknown key. Did you mean `level`? Known here: level",
+            "2: log.levle: unknown key. Did you mean `level`? Known here: content, level",
         ),
         (
             "turns:\n  disconnect:\n    polcy: cancel",

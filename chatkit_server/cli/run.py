@@ -7,6 +7,7 @@ import asyncio
 import os
 import signal
 
+from ..logs import configure_logging
 from ..settings.schema import Settings
 from .options import Commands, add_command, load_settings
 
@@ -26,10 +27,10 @@ def run(options: argparse.Namespace) -> int:
         signal.signal(number, lambda *_: os._exit(0))
     settings, problems = load_settings(options)
     settings = _with_options(settings, options)
-    # The Agents SDK takes over a second to import: --help does without it
-    from ..serve import configure_logging, serve
-
     configure_logging(settings)
+    # The Agents SDK takes over a second to import: --help does without it
+    from ..serve import serve
+
     asyncio.run(serve(settings, problems))
     return 0
 

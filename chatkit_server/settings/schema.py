@@ -103,9 +103,13 @@ class HookSettings(Section):
 
 
 class LogSettings(Section):
-    """What the server itself logs, on standard error."""
+    """What the server logs, on standard error.
+
+    `content` lets other libraries write their debug lines, with what users and models say.
+    """
 
     level: Literal["debug", "info", "warning", "error"] = "info"
+    content: bool = False
 
 
 class Settings(Section):

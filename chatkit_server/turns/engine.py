@@ -25,6 +25,7 @@ from ..errors import Conflict, TakenOver, TooLarge, TurnFailed, Unavailable
 from ..events.log import EventLogFactory, MemoryEventLog
 from ..events.recorder import as_thread
 from ..events.wire import dump
+from ..ids import current_turn
 from ..mcp.manager import McpManager
 from ..plugin.calls import Hooks
 from ..settings.schema import Settings
@@ -111,6 +112,8 @@ class Engine:
 
     async def _work(self, job: TurnJob) -> None:
         """Do all of a turn's work: the turn's task."""
+        # For log records: all that the task starts inherits it
+        current_turn.set(job.turn.id)
         refusal = await self._prepare(job)
         if refusal is None:
             self.turns.admit(job.running)

@@ -7,6 +7,12 @@
         mine: {base_url: "https://llm.example.com/v1", api_key: "${LLM_KEY}"}
 
 The endpoint's name is the prefix of its models: `gemini/gemini-2.5-flash`, `ollama/qwen3`.
+
+- `endpoint`: the settings of an endpoint, and presets for well-known providers.
+- `client`: requests to an endpoint, with retries.
+- `model`: a model as the Agents SDK runs it.
+- `reader`, `chunks`: the chunks of an answer, from the bytes on the wire.
+- `answer`: an answer that is only text, past the SDK's handling of chunks.
 """
 
 from __future__ import annotations
@@ -22,32 +28,30 @@ from chatkit_server import hookimpl
 from chatkit_server.models import ModelTimeouts
 
 from .client import Client
-from .endpoint import PRESETS, Endpoint, completed
+from .endpoint import PRESETS, Endpoint, with_preset
 from .model import ChatModel
 
 __all__ = ["PRESETS", "Config", "Plugin"]
 
 
-def _nothing_is_empty(value: Any) -> Any:
+def _none_is_empty(value: Any) -> Any:
     return {} if value is None else value
 
 
 class Config(BaseModel):
-    """`timeouts` are those of every endpoint that does not set its own."""
+    """`timeouts` apply to every endpoint that sets none."""
 
-    endpoints: dict[str, Annotated[Endpoint, BeforeValidator(_nothing_is_empty)]] = Field(
-        min_length=1
-    )
+    endpoints: dict[str, Annotated[Endpoint, BeforeValidator(_none_is_empty)]] = Field(min_length=1)
     timeouts: ModelTimeouts = ModelTimeouts()
 
     @field_validator("endpoints")
     @classmethod
     def _complete(cls, endpoints: dict[str, Endpoint]) -> dict[str, Endpoint]:
-        return {name: completed(name, endpoint) for name, endpoint in endpoints.items()}
+        return {name: with_preset(name, endpoint) for name, endpoint in endpoints.items()}
 
 
 class Plugin:
-    """Serves each endpoint's models under its name."""
+    """Serves each endpoint's models under the endpoint's name."""
 
     def __init__(self, config: Config) -> None:
         self._providers = {
@@ -61,16 +65,16 @@ class Plugin:
 
     @hookimpl
     def setup(self, app: web.Application) -> None:
-        app.cleanup_ctx.append(self._closed_at_the_end)
+        app.cleanup_ctx.append(self._close_at_the_end)
 
-    async def _closed_at_the_end(self, _: web.Application) -> AsyncIterator[None]:
+    async def _close_at_the_end(self, _: web.Application) -> AsyncIterator[None]:
         yield
         for provider in self._providers.values():
             await provider.aclose()
 
 
 class EndpointModels(ModelProvider):
-    """The models of one endpoint, which share one pool of connections."""
+    """The models of one endpoint, which share one connection pool."""
 
     def __init__(self, endpoint: Endpoint, timeouts: ModelTimeouts) -> None:
         self._usage = bool(endpoint.stream_usage)

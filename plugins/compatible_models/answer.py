@@ -1,4 +1,4 @@
-"""An answer that is nothing but text, without the Agents SDK's handling of each chunk."""
+"""An answer that is only text, without the Agents SDK's handling of each chunk."""
 
 from __future__ import annotations
 
@@ -20,19 +20,27 @@ from openai.types.responses.response_usage import InputTokensDetails, OutputToke
 
 from chatkit_server.models import EventSink, TextFastPath
 
-from .chunks import Chunk, Said, only_text, readable, said, text_alone, with_text
-from .reader import Reader
+from .chunks import (
+    Chunk,
+    Content,
+    content_of,
+    malformed_is_model_error,
+    only_text,
+    with_text,
+    without_ends,
+)
+from .reader import ChunkReader
 
 
 class TextAnswer:
-    """Says an answer to a turn, as long as it says nothing but text and ends with its usage.
+    """Sends an answer to a turn, as long as it is only text and ends with its usage.
 
-    The Agents SDK makes an object of each chunk, and several of what is in it. Where the answer has
-    more, it is not `complete`, and `left` are the chunks for the SDK, from the first on.
+    The Agents SDK makes an object of each chunk, and several of its content. If the answer has
+    anything else, `complete` stays False, and `left` has the chunks that the SDK must handle.
     """
 
     def __init__(
-        self, response: Response, reader: Reader, fast_path: TextFastPath, sink: EventSink
+        self, response: Response, reader: ChunkReader, fast_path: TextFastPath, sink: EventSink
     ) -> None:
         self.complete = False
         self.left: list[Chunk] = []
@@ -46,19 +54,19 @@ class TextAnswer:
     async def events(
         self, chunks: AsyncIterator[Chunk]
     ) -> AsyncIterator[ResponseCreatedEvent | ResponseCompletedEvent]:
-        """Yield what the SDK has to know: that the answer has begun, and all of it at its end.
+        """Yield the two events that the SDK needs: the answer's start, and all of it at its end.
 
-        Ends before that, with chunks in `left`, if the answer has more than text.
+        Returns early, with chunks in `left`, if the answer has anything but text.
         """
-        begun = False
+        started = False
         async for chunk in chunks:
-            with readable():
-                found = said(chunk)
+            with malformed_is_model_error():
+                found = content_of(chunk)
             if found is None:
                 self.left = [*self._reader.held(), *self._ends, chunk]
                 return
-            if found.text and not begun:
-                begun = True
+            if found.text and not started:
+                started = True
                 created = ResponseCreatedEvent(
                     type="response.created", response=self._response, sequence_number=0
                 )
@@ -78,20 +86,20 @@ class TextAnswer:
         self.complete = True
         yield self._completed(message, self._usage["usage"])
 
-    async def _take(self, chunk: Chunk, found: Said) -> None:
+    async def _take(self, chunk: Chunk, found: Content) -> None:
         if found.text:
             if not self._fast_path.take(found.text):
-                await self._begin(found.text)
+                await self._start_message(found.text)
             self._reader.last = chunk
             if found.finish or found.usage:
-                self._reader.last = text_alone(chunk)
+                self._reader.last = without_ends(chunk)
                 chunk = with_text(chunk, None)
         if found.finish:
             self._finish = chunk
         if found.usage:
             self._usage = chunk
 
-    async def _begin(self, text: str) -> None:
+    async def _start_message(self, text: str) -> None:
         await self._sink.event(
             ResponseTextDeltaEvent(
                 type="response.output_text.delta",
@@ -107,13 +115,13 @@ class TextAnswer:
 
     @property
     def _ends(self) -> list[Chunk]:
-        """The chunks with the finish reason and the usage, which may be one, without text."""
+        """The chunks with the finish reason and the usage, without text; they may be one chunk."""
         ends = [chunk for chunk in (self._finish, self._usage) if chunk is not None]
         return ends[:1] if len(ends) == 2 and ends[0] is ends[1] else ends
 
     def _message(self, text: str) -> ResponseOutputMessage:
-        told = (chunk for chunk in (self._finish, self._reader.last) if chunk and chunk.get("id"))
-        last = next(told, None)
+        with_id = (c for c in (self._finish, self._reader.last) if c and c.get("id"))
+        last = next(with_id, None)
         data = {"model": self._response.model} | ({"response_id": last["id"]} if last else {})
         return ResponseOutputMessage(
             id=FAKE_RESPONSES_ID,
@@ -129,22 +137,22 @@ class TextAnswer:
     def _completed(
         self, message: ResponseOutputMessage, usage: Mapping[str, Any]
     ) -> ResponseCompletedEvent:
-        with readable():
-            told = {"output": [message], "usage": _usage(usage)}
-        response = self._response.model_copy(update=told)
+        with malformed_is_model_error():
+            update = {"output": [message], "usage": _usage(usage)}
+        response = self._response.model_copy(update=update)
         return ResponseCompletedEvent(
             type="response.completed", response=response, sequence_number=3
         )
 
 
-def _usage(told: Mapping[str, Any]) -> ResponseUsage:
-    """Return the usage of a chunk as the Responses API has it."""
-    read = told.get("prompt_tokens_details") or {}
-    written = told.get("completion_tokens_details") or {}
+def _usage(usage: Mapping[str, Any]) -> ResponseUsage:
+    """Return the usage of a chunk in the form of the Responses API."""
+    read = usage.get("prompt_tokens_details") or {}
+    written = usage.get("completion_tokens_details") or {}
     return ResponseUsage(
-        input_tokens=told.get("prompt_tokens") or 0,
-        output_tokens=told.get("completion_tokens") or 0,
-        total_tokens=told.get("total_tokens") or 0,
+        input_tokens=usage.get("prompt_tokens") or 0,
+        output_tokens=usage.get("completion_tokens") or 0,
+        total_tokens=usage.get("total_tokens") or 0,
         input_tokens_details=InputTokensDetails(
             cached_tokens=read.get("cached_tokens") or 0,
             cache_write_tokens=read.get("cache_write_tokens") or 0,

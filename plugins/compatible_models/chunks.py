@@ -13,7 +13,7 @@ from openai.types.chat.chat_completion_chunk import ChoiceDeltaToolCall
 from pydantic import ValidationError
 
 Chunk = dict[str, Any]
-"""A chat-completions chunk as it came."""
+"""A chat-completions chunk as it was received."""
 
 _BLANK = (b"\n", b"\r\n", b"\r")
 _DONE = b"[DONE]"
@@ -21,9 +21,9 @@ _TEXT_KEYS = ("content", "role")
 
 
 class Parser:
-    """Takes the bytes of a stream of server-sent events, however they were cut.
+    """Parses a stream of server-sent events, in whatever pieces its bytes arrive.
 
-    `done` is set by the `[DONE]` of the chat-completions protocol; nothing counts after it.
+    `[DONE]` sets `done`; whatever follows it is ignored.
     """
 
     def __init__(self) -> None:
@@ -34,10 +34,10 @@ class Parser:
     def feed(self, block: bytes) -> list[Chunk]:
         """Return the chunks that these bytes complete.
 
-        Raises `ValueError` and `TypeError` for an event that is no JSON object.
+        Raises `ValueError` or `TypeError` for an event that is not a JSON object.
         """
         lines = (self._rest + block).splitlines(keepends=True)
-        # A line that ends in a carriage return may go on with a line feed
+        # A carriage return at the end may be followed by a line feed
         self._rest = lines.pop() if lines and not lines[-1].endswith(b"\n") else b""
         chunks: list[Chunk] = []
         for line in lines:
@@ -55,17 +55,17 @@ class Parser:
 def _object(data: bytes) -> Chunk:
     chunk = orjson.loads(data)
     if not isinstance(chunk, dict):
-        raise TypeError(f"not an object: {chunk!r}")
+        raise TypeError(f"expected an object, not a {type(chunk).__name__}")
     return chunk
 
 
 @contextmanager
-def readable() -> Iterator[None]:
-    """Raise `ModelBehaviorError` where the block finds that something is no chunk."""
+def malformed_is_model_error() -> Iterator[None]:
+    """Raise `ModelBehaviorError` if the block fails on a malformed chunk."""
     try:
         yield
     except (ValueError, LookupError, AttributeError, TypeError) as error:
-        raise ModelBehaviorError(f"the endpoint sent what is no chunk: {error!r}") from error
+        raise ModelBehaviorError(f"the endpoint sent a malformed chunk: {error!r}") from error
 
 
 def only_text(chunk: Chunk) -> str | None:
@@ -85,19 +85,19 @@ def only_text(chunk: Chunk) -> str | None:
     return text if isinstance(text, str) else None
 
 
-class Said(NamedTuple):
-    """What a chunk says: its text, and whether it ends a whole answer or has the usage."""
+class Content(NamedTuple):
+    """A chunk's text, and whether it has a finish reason or the usage."""
 
     text: str
     finish: bool
     usage: bool
 
 
-def said(chunk: Chunk) -> Said | None:
-    """Return what a chunk says, None if it has something that is nothing of these."""
+def content_of(chunk: Chunk) -> Content | None:
+    """Return what is in a chunk, None if it has anything else."""
     choices, usage = chunk.get("choices") or [], chunk.get("usage")
     if not choices:
-        return Said("", False, bool(usage))
+        return Content("", False, bool(usage))
     [choice, *others] = choices
     delta, finish = choice.get("delta"), choice.get("finish_reason")
     if others or delta is None or choice.get("index") or choice.get("logprobs"):
@@ -107,35 +107,35 @@ def said(chunk: Chunk) -> Said | None:
         return None
     if any(value for key, value in delta.items() if key not in _TEXT_KEYS):
         return None
-    return Said(text, finish is not None, bool(usage))
+    return Content(text, finish is not None, bool(usage))
 
 
-def text_alone(chunk: Chunk) -> Chunk:
-    """Return a chunk of text without a finish reason and usage."""
+def without_ends(chunk: Chunk) -> Chunk:
+    """Return a chunk of text without its finish reason and usage."""
     [choice] = chunk["choices"]
     return {**chunk, "choices": [{**choice, "finish_reason": None}], "usage": None}
 
 
 def with_text(chunk: Chunk, text: str | None) -> Chunk:
-    """Return a chunk of text with another text in it."""
+    """Return a chunk of text with its text replaced."""
     [choice] = chunk["choices"]
     return {**chunk, "choices": [{**choice, "delta": {**choice["delta"], "content": text}}]}
 
 
 def as_typed(chunk: Chunk) -> ChatCompletionChunk:
-    """Return a chunk as `openai`'s type, also one that does not keep to it."""
+    """Return a chunk as `openai`'s type, even if it does not match it."""
     try:
         return ChatCompletionChunk.model_validate(chunk)
     except ValidationError:
-        # Takes anything, at many times the cost
+        # Accepts anything, at many times the cost
         return ChatCompletionChunk.construct(**chunk)
 
 
-class CallNumbers:
-    """Gives each tool call of an answer an index of its own.
+class CallIndexes:
+    """Gives each tool call of an answer a unique index.
 
-    Gemini and some proxies send each call in one piece with the index 0, which would make one call
-    of them all. Another id at a known index is another call.
+    Gemini and some proxies send each call in one chunk with the index 0, which would merge them
+    into one call. A new id at a known index is another call.
     """
 
     def __init__(self) -> None:

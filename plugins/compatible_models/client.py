@@ -1,4 +1,4 @@
-"""Asks one endpoint, over one pool of connections."""
+"""Requests to one endpoint, over one connection pool."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from .endpoint import Endpoint
 
 log = logging.getLogger(__name__)
 
-_LEFT_OUT = (openai.NotGiven, openai.Omit)
+_OMITTED = (openai.NotGiven, openai.Omit)
 _CONNECTIONS = 1000
 _IDLE = 60.0
-"""Seconds that a connection which nobody uses is kept."""
+"""Seconds that an unused connection is kept open."""
 
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 8.0
-_LONGEST_WISH = 60.0
-"""Seconds that a provider may ask to wait before it is asked again; else it is not."""
+_LONGEST_RETRY_AFTER = 60.0
+"""Seconds; a provider that asks to wait longer is not retried."""
 
 _ERRORS: dict[int, type[openai.APIStatusError]] = {
     400: openai.BadRequestError,
@@ -46,16 +46,16 @@ _ERRORS: dict[int, type[openai.APIStatusError]] = {
     429: openai.RateLimitError,
 }
 _WIRE = ("content-encoding", "content-length", "transfer-encoding")
-"""Headers that speak of the bytes on the wire."""
+"""Headers that describe the bytes on the wire."""
 
-_WORTH_ANOTHER_TRY = (408, 409, 429)
+_RETRIABLE = (408, 409, 429)
 
 
 class Client:
-    """What the Agents SDK uses of OpenAI's client: `client.chat.completions.create`.
+    """The part of OpenAI's client that the Agents SDK uses: `client.chat.completions.create`.
 
-    That one builds some dozens of objects for a request, and is made for more than one endpoint.
-    Errors are those of the package `openai`.
+    OpenAI's client makes dozens of objects for each request, which this one saves. It raises the
+    errors of the package `openai`.
     """
 
     def __init__(self, endpoint: Endpoint, connect_timeout: float) -> None:
@@ -73,7 +73,7 @@ class Client:
         }
 
     def with_options(self, *, max_retries: int) -> Client:
-        """Return the same with another number of retries."""
+        """Return a client with another number of retries."""
         other = copy(self)
         other.chat = other.completions = other
         other.max_retries = max_retries
@@ -87,11 +87,11 @@ class Client:
         extra_body: Mapping[str, Any] | None = None,
         **body: Any,
     ) -> aiohttp.ClientResponse | ChatCompletion:
-        """Ask for a chat completion; the response is returned unread if `body` says `stream`.
+        """Request a chat completion; with `stream` in `body`, return the response unread.
 
-        A `timeout` in `body`, in seconds, is the longest silence of the connection.
+        A `timeout` in `body`, in seconds, limits the silence of the connection.
         """
-        given = {key: value for key, value in body.items() if not isinstance(value, _LEFT_OUT)}
+        given = {key: value for key, value in body.items() if not isinstance(value, _OMITTED)}
         silence = given.pop("timeout", None)
         options: dict[str, Any] = {
             "data": _dump({**given, **(extra_body or {})}),
@@ -101,27 +101,27 @@ class Client:
             options["params"] = extra_query
         if isinstance(silence, int | float):
             options["timeout"] = self._pool.timeout(silence)
-        response = await self._insist(options)
+        response = await self._request_with_retries(options)
         if given.get("stream"):
             return response
         async with response:
             return ChatCompletion.construct(**orjson.loads(await response.read()))
 
-    async def _insist(self, options: dict[str, Any]) -> aiohttp.ClientResponse:
-        """Ask, and ask again if that may help; return an answer that is no error."""
+    async def _request_with_retries(self, options: dict[str, Any]) -> aiohttp.ClientResponse:
+        """Send a request, with retries where that may help; return a response below 400."""
         tries = 0
         while True:
             try:
-                return await self._ask(options)
+                return await self._send(options)
             except openai.APIError as error:
                 pause = _pause(error, tries)
                 if tries >= self.max_retries or pause is None:
                     raise
-                log.info("%s: asked again in %.1f s, after %s", self._url.host, pause, error)
+                log.info("%s: retrying in %.1f s: %s", self._url.host, pause, error)
             tries += 1
             await asyncio.sleep(pause)
 
-    async def _ask(self, options: dict[str, Any]) -> aiohttp.ClientResponse:
+    async def _send(self, options: dict[str, Any]) -> aiohttp.ClientResponse:
         try:
             response = await self._pool.post(options)
             if response.status < 400:
@@ -139,16 +139,16 @@ class Client:
 
     @property
     def _request(self) -> httpx2.Request:
-        """What the errors of `openai` want to know of a request; it has no secrets."""
+        """The request that the errors of `openai` refer to; it has no secrets."""
         return httpx2.Request("POST", str(self._url))
 
     async def aclose(self) -> None:
-        """Close the connections; nothing can be asked after."""
+        """Close the connections; the client cannot be used after that."""
         await self._pool.aclose()
 
 
 class _Pool:
-    """The connections to an endpoint; the first use opens them, as that needs an event loop."""
+    """The connections to an endpoint, made on first use because that needs an event loop."""
 
     def __init__(self, url: URL, connect_timeout: float) -> None:
         self._url = url
@@ -157,13 +157,14 @@ class _Pool:
     async def post(self, options: dict[str, Any]) -> aiohttp.ClientResponse:
         """Send a request; raises `aiohttp.ClientError`.
 
-        A connection keeps the context that it was made in, and a turn's has all of the turn.
+        A connection keeps a reference to the context that it was made in. An empty one keeps no
+        turn in memory.
         """
-        asking = asyncio.create_task(self._post(options), context=Context())
+        sending = asyncio.create_task(self._post(options), context=Context())
         try:
-            return await asking
+            return await sending
         except asyncio.CancelledError:
-            asking.add_done_callback(_close)
+            sending.add_done_callback(_close)
             raise
 
     async def _post(self, options: dict[str, Any]) -> aiohttp.ClientResponse:
@@ -171,7 +172,7 @@ class _Pool:
 
     @cached_property
     def _session(self) -> aiohttp.ClientSession:
-        """The session, by way of the proxy that the environment names for this endpoint."""
+        """The session, with the proxy that the environment sets for this endpoint."""
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=_CONNECTIONS,
@@ -180,25 +181,25 @@ class _Pool:
             ),
             timeout=self.timeout(),
             cookie_jar=aiohttp.DummyCookieJar(),
-            # aiohttp itself would look for it in a thread, for each request
+            # aiohttp would look it up for each request, in a thread
             proxy=_proxy(self._url),
         )
 
     def timeout(self, silence: float | None = None) -> aiohttp.ClientTimeout:
-        """Return the timeouts of a request; longer waiting is watched from outside."""
+        """Return the timeouts of a request; `ModelTimeouts` limit all other waiting."""
         return aiohttp.ClientTimeout(
             total=None, sock_connect=self._connect_timeout, sock_read=silence
         )
 
     async def aclose(self) -> None:
-        """Close the connections, and open none any more."""
+        """Close the connections."""
         await self._session.close()
 
 
-def _close(asked: asyncio.Task[aiohttp.ClientResponse]) -> None:
-    """Close a response that came as nobody waited for it any more."""
-    if not asked.cancelled() and asked.exception() is None:
-        asked.result().close()
+def _close(sent: asyncio.Task[aiohttp.ClientResponse]) -> None:
+    """Close a response that came after its request was cancelled."""
+    if not sent.cancelled() and sent.exception() is None:
+        sent.result().close()
 
 
 def _proxy(url: URL) -> str | None:
@@ -210,7 +211,7 @@ def _proxy(url: URL) -> str | None:
 
 @cache
 def _certificates() -> ssl.SSLContext:
-    """Whom to trust: as the system says, and where it says nothing, as browsers do."""
+    """Return the certificates that the system and that browsers trust."""
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())
     return context
@@ -220,12 +221,12 @@ def _dump(body: dict[str, Any]) -> bytes:
     try:
         return orjson.dumps(body, default=_plain, option=orjson.OPT_NON_STR_KEYS)
     except TypeError:
-        # Halves of characters, and numbers beyond 64 bits: a model may have written either
+        # Lone surrogates, and numbers over 64 bits: a model may write either
         return json.dumps(body, default=_plain).encode()
 
 
 def _plain(value: Any) -> Any:
-    """Return what JSON can hold of a collection of another kind, such as in a tool's schema."""
+    """Return a collection of another type, as in a tool's schema, as JSON can hold it."""
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, Iterable):
@@ -238,32 +239,32 @@ def _status_error(response: httpx2.Response) -> openai.APIStatusError:
         body = response.json()
     except ValueError:
         body = response.text
-    told = body.get("error", body) if isinstance(body, dict) else body
+    error = body.get("error", body) if isinstance(body, dict) else body
     status = response.status_code
     default = openai.InternalServerError if status >= 500 else openai.APIStatusError
-    return _ERRORS.get(status, default)(f"HTTP {status}: {body}", response=response, body=told)
+    return _ERRORS.get(status, default)(f"HTTP {status}: {body}", response=response, body=error)
 
 
 def _pause(error: openai.APIError, tries: int) -> float | None:
-    """Return how many seconds to wait before another try; None if it would not help."""
+    """Return how many seconds to wait before a retry; None if a retry would not help."""
     pause = float(min(_FIRST_PAUSE * 2**tries, _LONGEST_PAUSE) * (1 - random.random() / 4))
     if not isinstance(error, openai.APIStatusError):
         return pause
-    if error.status_code < 500 and error.status_code not in _WORTH_ANOTHER_TRY:
+    if error.status_code < 500 and error.status_code not in _RETRIABLE:
         return None
-    wish = _wish(error.response.headers)
-    if wish is None:
+    seconds = _retry_after(error.response.headers)
+    if seconds is None:
         return pause
-    return wish if wish <= _LONGEST_WISH else None
+    return seconds if seconds <= _LONGEST_RETRY_AFTER else None
 
 
-def _wish(headers: Mapping[str, str]) -> float | None:
+def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds that a provider asks to wait, if it does."""
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
-            wish = float(headers.get(name, "")) * unit
+            seconds = float(headers.get(name, "")) * unit
         except ValueError:
             continue
-        if wish > 0:
-            return wish
+        if seconds > 0:
+            return seconds
     return None

@@ -1,4 +1,4 @@
-"""Where a chat-completions protocol is spoken, and what is known of well-known providers."""
+"""The settings of an endpoint, and presets for well-known providers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chatkit_server.models import ModelTimeouts
 
 @dataclass(frozen=True)
 class Preset:
-    """What is known of a provider: `usage` is whether it takes `stream_options`."""
+    """Settings of a well-known provider: `usage` is whether it accepts `stream_options`."""
 
     base_url: str
     needs_key: bool = True
@@ -26,7 +26,7 @@ PRESETS = {
     "gemini": Preset("https://generativelanguage.googleapis.com/v1beta/openai/"),
     "groq": Preset("https://api.groq.com/openai/v1"),
     "lmstudio": Preset("http://localhost:1234/v1", needs_key=False),
-    # refuses stream_options, and tells the usage without being asked
+    # refuses stream_options, and always sends the usage
     "mistral": Preset("https://api.mistral.ai/v1", usage=False),
     "ollama": Preset("http://localhost:11434/v1", needs_key=False),
     "openrouter": Preset("https://openrouter.ai/api/v1"),
@@ -38,10 +38,10 @@ PRESETS = {
 
 
 class Endpoint(BaseModel):
-    """One endpoint. What is left out comes from the preset of that name, if there is one.
+    """One endpoint. Defaults come from the preset of the same name, if there is one.
 
     `stream_usage` is whether to ask for the number of tokens used; an endpoint that refuses
-    unknown fields may need false. `max_retries` counts tries before anything was answered.
+    unknown fields may need false. `max_retries` counts retries before the answer begins.
     """
 
     base_url: str | None = Field(None, pattern=r"^https?://")
@@ -53,19 +53,19 @@ class Endpoint(BaseModel):
 
     @property
     def key(self) -> str:
-        """The API key; "" where there is none."""
+        """The API key, or ""."""
         return self.api_key.get_secret_value() if self.api_key is not None else ""
 
 
-def completed(name: str, endpoint: Endpoint) -> Endpoint:
-    """Return the endpoint with what its preset knows; raises `ValueError` for what is missing."""
+def with_preset(name: str, endpoint: Endpoint) -> Endpoint:
+    """Return the endpoint with its preset's values; raises `ValueError` for what is missing."""
     if not name or "/" in name:
         raise ValueError(f"`{name}` cannot be the prefix of a model's name")
     preset = PRESETS.get(name)
     if endpoint.base_url is None:
         if preset is None:
             raise ValueError(
-                f"{name}: add `base_url: https://...`; without it these work: {', '.join(PRESETS)}"
+                f"{name}: add `base_url: https://...`. Only these need none: {', '.join(PRESETS)}"
             )
         if preset.needs_key and not endpoint.key:
             raise ValueError(

@@ -32,19 +32,19 @@ from chatkit_server.models import (
 )
 
 from .answer import TextAnswer
-from .chunks import CallNumbers, Chunk, as_typed, readable
+from .chunks import CallIndexes, Chunk, as_typed, malformed_is_model_error
 from .client import Client
-from .reader import Reader
+from .reader import ChunkReader
 
 
 @cache
 def _untraced() -> Any:
-    """What the SDK wants to have for its traces, where there are none."""
+    """The span that the SDK requires, also without tracing."""
     return generation_span(disabled=True)
 
 
 class ChatModel(OpenAIChatCompletionsModel, FastPathModel):
-    """A model that is watched for timeouts, and whose answers are whole or an error."""
+    """A model with timeouts, whose answers are complete or an error."""
 
     _sink: EventSink | None = None
 
@@ -54,13 +54,13 @@ class ChatModel(OpenAIChatCompletionsModel, FastPathModel):
         self._usage = usage
 
     async def _fetch_response(self, *args: Any, **kwargs: Any) -> Any:
-        answer, timer = await self._ask(*args, **kwargs)
+        answer, timer = await self._request(*args, **kwargs)
         if isinstance(answer, ChatCompletion):
             return answer
         response, stream = answer
-        return response, whole(Reader(stream, timer).chunks())
+        return response, complete(ChunkReader(stream, timer).chunks())
 
-    async def _ask(
+    async def _request(
         self,
         system_instructions: Any,
         input: Any,
@@ -68,19 +68,19 @@ class ChatModel(OpenAIChatCompletionsModel, FastPathModel):
         *args: Any,
         **kwargs: Any,
     ) -> tuple[Any, RequestTimer]:
-        """Return what the endpoint answers, a stream unread, and the watch over it."""
+        """Return the endpoint's answer, a stream unread, and the timer that watches it."""
         if self._usage and model_settings.include_usage is None:
-            # not `replace`, which validates all of them
+            # `replace` would validate all fields
             model_settings = copy(model_settings)
             model_settings.include_usage = True
         timer = self._timeouts.timer()
-        asking = super()._fetch_response(
+        request = super()._fetch_response(
             system_instructions, input, model_settings, *args, **kwargs
         )
-        return await timer.answer(asking), timer
+        return await timer.answer(request), timer
 
     def bind(self, sink: EventSink) -> Model:
-        """Return this model for one turn, which says its text there."""
+        """Return this model for one turn; it sends its text to `sink`."""
         bound = copy(self)
         bound._sink = sink
         return bound
@@ -97,30 +97,32 @@ class ChatModel(OpenAIChatCompletionsModel, FastPathModel):
         *others: Any,
         **more: Any,
     ) -> AsyncIterator[TResponseStreamEvent]:
-        """Yield the answer's events, and say them to the turn if this model is bound to one."""
-        asked = (system_instructions, input, model_settings, tools, output_schema, handoffs)
+        """Yield the answer's events, and send them to the turn if this model is bound to one."""
+        inputs = (system_instructions, input, model_settings, tools, output_schema, handoffs)
         if self._sink is None:
-            return super().stream_response(*asked, tracing, *others, **more)
+            return super().stream_response(*inputs, tracing, *others, **more)
         if not tracing.is_disabled() or model_settings.preserve_raw_usage:
-            # Only the SDK itself can tell its traces all that they have to know
-            told = super().stream_response(*asked, tracing, *others, **more)
-            return TextFastPath(self._sink).events(told)
-        return self._say(self._sink, *with_tools_apart(*asked))
+            # Only the SDK can fill its traces and the raw usage
+            events = super().stream_response(*inputs, tracing, *others, **more)
+            return TextFastPath(self._sink).events(events)
+        return self._stream_to(self._sink, *with_tools_converted(*inputs))
 
-    async def _say(self, sink: EventSink, *asked: Any) -> AsyncIterator[TResponseStreamEvent]:
-        """Say the answer to the turn, and yield what the SDK has to know of it."""
-        (response, stream), timer = await self._ask(
-            *asked, _untraced(), ModelTracing.DISABLED, stream=True
+    async def _stream_to(
+        self, sink: EventSink, *inputs: Any
+    ) -> AsyncIterator[TResponseStreamEvent]:
+        """Send the answer to the turn, and yield the events that the SDK needs."""
+        (response, stream), timer = await self._request(
+            *inputs, _untraced(), ModelTracing.DISABLED, stream=True
         )
-        del asked  # what the answer does not need, in the long time that it may take
+        del inputs  # they would stay in memory as long as the answer takes
         fast_path = TextFastPath(sink)
-        reader = Reader(stream, timer, fast_path)
+        reader = ChunkReader(stream, timer, fast_path)
         async with aclosing(reader.chunks()) as chunks:
             answer = TextAnswer(response, reader, fast_path, sink)
-            async for told in answer.events(chunks):
-                yield told
+            async for sdk_event in answer.events(chunks):
+                yield sdk_event
             if not answer.complete:
-                rest = whole(_and_text(answer.left, chunks, reader))
+                rest = complete(_with_held_text(answer.left, chunks, reader))
                 handled = ChatCmplStreamHandler.handle_stream(
                     response,
                     cast(Any, rest),
@@ -131,7 +133,7 @@ class ChatModel(OpenAIChatCompletionsModel, FastPathModel):
                     yield event
 
 
-def with_tools_apart(
+def with_tools_converted(
     system_instructions: Any,
     input: Any,
     model_settings: ModelSettings,
@@ -139,28 +141,28 @@ def with_tools_apart(
     output_schema: Any,
     handoffs: Sequence[Any],
 ) -> tuple[Any, ...]:
-    """Return what is asked, with the tools as they are sent: the SDK would copy all their schemas.
+    """Return the inputs with the tools in the form that is sent: the SDK would copy all schemas.
 
-    Where there is more than tools, or the settings have some, it is returned as it was given.
+    With handoffs, or with tools in the settings, the inputs are returned unchanged.
     """
     extra = model_settings.extra_args or {}
     sent: Sequence[Tool] = tools
     if tools and not handoffs and not extra.keys() & {"tools", "parallel_tool_calls"}:
         model_settings = copy(model_settings)
-        told: dict[str, Any] = {"tools": [Converter.tool_to_openai(tool) for tool in tools]}
+        converted: dict[str, Any] = {"tools": [Converter.tool_to_openai(tool) for tool in tools]}
         if model_settings.parallel_tool_calls is not None:
-            told["parallel_tool_calls"] = model_settings.parallel_tool_calls
-        model_settings.extra_args = {**extra, **told}
+            converted["parallel_tool_calls"] = model_settings.parallel_tool_calls
+        model_settings.extra_args = {**extra, **converted}
         sent = []
     return system_instructions, input, model_settings, sent, output_schema, handoffs
 
 
-async def _and_text(
-    left: list[Chunk], chunks: AsyncIterator[Chunk], reader: Reader
+async def _with_held_text(
+    left: list[Chunk], chunks: AsyncIterator[Chunk], reader: ChunkReader
 ) -> AsyncGenerator[Chunk]:
-    """Yield chunks that were left and those to come, with the text that was taken meanwhile.
+    """Yield the chunks in `left` and those after, with the text that the fast path has taken.
 
-    It comes in one chunk before the next other one.
+    That text is one chunk, before the next chunk of another kind.
     """
     for chunk in left:
         yield chunk
@@ -172,21 +174,21 @@ async def _and_text(
         yield held
 
 
-async def whole(chunks: AsyncGenerator[Chunk]) -> AsyncGenerator[ChatCompletionChunk]:
+async def complete(chunks: AsyncGenerator[Chunk]) -> AsyncGenerator[ChatCompletionChunk]:
     """Yield the chunks of an answer that ends as it should.
 
     Raises `ConnectionError` if the answer broke off, `ModelBehaviorError` if it is not one or was
     cut off, and `openai.ContentFilterFinishReasonError`.
     """
     finish: str | None = None
-    numbers = CallNumbers()
+    indexes = CallIndexes()
     async with aclosing(chunks):
-        with readable():
+        with malformed_is_model_error():
             async for data in chunks:
                 chunk = as_typed(data)
                 for choice in chunk.choices or ():
                     finish = choice.finish_reason or finish
-                    numbers.correct(choice.delta.tool_calls if choice.delta else None)
+                    indexes.correct(choice.delta.tool_calls if choice.delta else None)
                 yield chunk
     if finish is None:
         raise ConnectionAbortedError("the stream ended without a finish reason")

@@ -1,4 +1,4 @@
-"""Reads an answer as it comes, text past all others."""
+"""Reads an answer's chunks as they arrive, and sends their text to the turn."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from agents.exceptions import ModelBehaviorError
 
 from chatkit_server.models import RequestTimer, TextFastPath
 
-from .chunks import Chunk, Parser, only_text, readable, with_text
+from .chunks import Chunk, Parser, malformed_is_model_error, only_text, with_text
 
 
-class Reader:
-    """Reads an answer in a task of its own, which hands over all chunks but those of text.
+class ChunkReader:
+    """Reads an answer in its own task, which passes on all chunks except those with only text.
 
-    Whoever takes the chunks has some dozens of calls under way, through each of which every piece
-    of text would come if it were read there. While he is busy, text waits with the other chunks, so
-    that nothing is said out of order; nor is anything left unread when the connection breaks.
+    The consumer of the chunks is dozens of calls deep in the SDK. Text that was read there would
+    pass through each of these calls. While the consumer is busy with a chunk, text is queued behind
+    it, so that the order is kept. If the connection breaks, everything received is still read.
     """
 
     def __init__(
@@ -35,29 +35,29 @@ class Reader:
         self._response = response
         self._timer = timer
         self._fast_path = fast_path
-        # Not a queue, which has four of its own and a lock in it
-        self._read: list[Chunk] = []
+        # A list costs less than an `asyncio.Queue`
+        self._queued: list[Chunk] = []
         self._ended = False
         self._waiting: asyncio.Future[None] | None = None
         self.last: Chunk = {}
-        """The last chunk whose text was said; empty if none was."""
+        """The last chunk whose text was sent to the turn; empty if there is none."""
 
     async def chunks(self) -> AsyncGenerator[Chunk]:
-        """Yield the chunks, but those whose text the short cut took; see `held`.
+        """Yield the chunks, except those whose text the fast path took; see `held`.
 
-        Raises `openai.APIError` for a chunk that tells of an error.
+        Raises `openai.APIError` for a chunk that reports an error.
         """
-        # Clocks and connections outlive the turn, and would keep all that is in its context
-        reading = asyncio.create_task(self._read_on(), context=Context())
+        # Timers and connections outlive the turn, and would keep its context in memory
+        reading = asyncio.create_task(self._read(), context=Context())
         reading.add_done_callback(self._end)
         try:
-            with readable():
+            with malformed_is_model_error():
                 while await self._wait():
-                    chunks, self._read = self._read, []
+                    chunks, self._queued = self._queued, []
                     for chunk in chunks:
                         if error := chunk.get("error"):
-                            raise self._told(error)
-                        if not self._was_taken(chunk):
+                            raise self._stream_error(error)
+                        if not self._take(chunk):
                             yield chunk
                 await reading
         finally:
@@ -65,16 +65,16 @@ class Reader:
             await asyncio.gather(reading, return_exceptions=True)
 
     def held(self) -> list[Chunk]:
-        """Return the text that was taken since, in one chunk; none if there was no text."""
+        """Return the text taken since the last call, as one chunk; none if there was no text."""
         held = self._fast_path.held() if self._fast_path is not None else ""
         return [with_text(self.last, held)] if held else []
 
     async def _wait(self) -> bool:
         """Wait for chunks; return whether there are any."""
-        if not self._read and not self._ended:
+        if not self._queued and not self._ended:
             self._waiting = asyncio.get_running_loop().create_future()
             await self._waiting
-        return bool(self._read)
+        return bool(self._queued)
 
     def _wake(self) -> None:
         waiting, self._waiting = self._waiting, None
@@ -85,11 +85,11 @@ class Reader:
         self._ended = True
         self._wake()
 
-    async def _read_on(self) -> None:
+    async def _read(self) -> None:
         parser, content = Parser(), self._response.content
         try:
-            self._refuse_what_is_no_stream()
-            # Nothing else is waited for in here
+            self._check_content_type()
+            # This task waits for nothing else
             with closing(self._timer.silence()) as silence, silence:
                 while not parser.done:
                     block = await content.readany()
@@ -97,36 +97,36 @@ class Reader:
                         break
                     if chunks := parser.feed(block):
                         silence.reset()
-                    self._heard(chunks)
+                    self._pass_on(chunks)
         except aiohttp.ClientError:
-            # What came before the break is there, but aiohttp gives it to nobody any more
-            self._heard(parser.feed(content._read_nowait(-1)))
+            # aiohttp raises without giving out what it had received before the break
+            self._pass_on(parser.feed(content._read_nowait(-1)))
             raise
         finally:
-            # A connection whose answer was not read to its end is closed by that
+            # This closes the connection, unless the answer was read to its end
             self._response.release()
 
-    def _heard(self, chunks: list[Chunk]) -> None:
+    def _pass_on(self, chunks: list[Chunk]) -> None:
         for chunk in chunks:
-            # Nobody waits where something else is still being told
-            if self._waiting is None or not self._was_taken(chunk):
-                self._read.append(chunk)
+            # Without a waiting consumer, an earlier chunk is still being handled
+            if self._waiting is None or not self._take(chunk):
+                self._queued.append(chunk)
                 self._wake()
 
-    def _refuse_what_is_no_stream(self) -> None:
-        told = self._response.headers.get("content-type", "event-stream")
-        if "event-stream" not in told:
+    def _check_content_type(self) -> None:
+        content_type = self._response.headers.get("content-type", "event-stream")
+        if "event-stream" not in content_type:
             raise ModelBehaviorError("the endpoint answered with something other than a stream")
 
-    def _was_taken(self, chunk: Chunk) -> bool:
-        """Whether the chunk is nothing but text, and the short cut took that."""
+    def _take(self, chunk: Chunk) -> bool:
+        """Offer the text of a chunk that is only text to the fast path; return if it was taken."""
         text = only_text(chunk) if self._fast_path is not None else None
         if not text or self._fast_path is None or not self._fast_path.take(text):
             return False
         self.last = chunk
         return True
 
-    def _told(self, error: Any) -> openai.APIError:
+    def _stream_error(self, error: Any) -> openai.APIError:
         message = error.get("message") if isinstance(error, dict) else None
         request = httpx2.Request("POST", str(self._response.url))
         return openai.APIError(

@@ -23,25 +23,25 @@ APP = "todo"
 
 
 class Config(BaseModel):
-    """`path` is where MCP clients find the tools, over streamable HTTP."""
+    """`path` is where MCP clients reach the tools, over streamable HTTP."""
 
     path: str = Field("/api/mcp", pattern=r"^/[^\s?#{}]*[^\s?#/{}]$")
 
 
 class Plugin:
-    """The tasks are in the database of the storage plugin; they belong to who `auth` says asks."""
+    """Keeps each user's tasks in the database of the storage plugin."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
         self._connection: BaseDBAsyncClient | None = None
-        # no sessions and no streams: any server of several can answer any request
+        # Without sessions and streams, any of several servers can answer any request
         self._sessions = StreamableHTTPSessionManager(
             http_server(self._tasks_of), json_response=True, stateless=True
         )
 
     @hookimpl
     def tortoise_apps(self) -> Mapping[str, Mapping[str, Any]]:
-        """Ask the storage plugin to open the table of tasks."""
+        """Have the storage plugin open the table of tasks."""
         package = __name__
         return {
             APP: {"models": [f"{package}.models"], "migrations": f"{package}.migrations"},
@@ -49,7 +49,7 @@ class Plugin:
 
     @hookimpl
     def mcp_servers(self) -> list[MCPServer]:
-        """Give the agent the tools."""
+        """Return the server with the agent's tools."""
         return [InProcessServer(self._tasks_of)]
 
     @hookimpl
@@ -57,14 +57,14 @@ class Plugin:
         """Serve the tools over HTTP."""
         app.router.add_route("POST", self._config.path, self._answer)
         app.cleanup_ctx.append(self._serve)
-        # after every cleanup_ctx: whichever plugin opens the database has done so
+        # This runs after every cleanup_ctx, so the database is open
         app.on_startup.append(self._find_database)
 
     async def _find_database(self, _: web.Application) -> None:
         context = get_current_context()
         if context is None or context.apps is None or APP not in context.apps:
             raise SettingsError(
-                "todo_mcp keeps its tasks in the database of tortoise_store: enable it"
+                "todo_mcp stores its tasks in the database of tortoise_store: enable that plugin"
             )
         self._connection = context.db()
 
@@ -74,7 +74,7 @@ class Plugin:
         return TaskList(self._connection, tenant, user_id)
 
     async def _serve(self, _: web.Application) -> AsyncIterator[None]:
-        # in a task of its own: its task group must end in the task it began in
+        # In a separate task: its task group must end in the task that it started in
         started, ended = asyncio.Event(), asyncio.Event()
 
         async def run() -> None:
@@ -95,9 +95,12 @@ class Plugin:
 
 
 def _check_origin(request: web.Request) -> None:
-    """Refuse pages of other sites, as MCP asks of every server."""
+    """Refuse pages of other sites, as MCP requires of servers."""
     origin = request.headers.get("Origin")
     if origin is None or origin.partition("://")[2] == request.host:
         return
     if not {origin, "*"} & set(request.app[SETTINGS].server.cors_origins):
-        raise Forbidden(f"Pages of {origin} may not use this: see server.cors_origins.")
+        raise Forbidden(
+            f"Pages from {origin} may not use this server. To allow them, add the origin to "
+            "server.cors_origins."
+        )

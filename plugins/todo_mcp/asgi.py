@@ -1,7 +1,7 @@
 """An ASGI application as the answer to an aiohttp request.
 
-A route handler rather than a package that registers resources of its own: aiohttp-cors takes only
-aiohttp's, and nothing but plain HTTP is needed.
+This is a route handler, because aiohttp-cors accepts only aiohttp's own resources. It supports
+plain HTTP only.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from starlette.types import ASGIApp, Message
 
 
 async def answer(app: ASGIApp, request: web.Request, extra: dict[str, Any]) -> web.StreamResponse:
-    """Call the application with this request, and return what it answers, streamed as it comes.
+    """Call the application with this request, and return its response, streamed as it arrives.
 
-    `extra` is added to the scope. A client that leaves ends the call when the handler is
-    cancelled, or with the next thing written.
+    `extra` is added to the scope. When the client disconnects, the call ends with the handler's
+    cancellation or the next write.
     """
     exchange = _Exchange(request)
     await app(_scope(request) | extra, exchange.receive, exchange.send)

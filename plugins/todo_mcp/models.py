@@ -8,7 +8,7 @@ TITLE_LENGTH = 500
 
 
 class Task(models.Model):
-    """A task of one user; `number` is what the user and the model call it by."""
+    """A task of one user; the user and the model refer to it by `number`."""
 
     seq = fields.BigIntField(primary_key=True)
     tenant = fields.CharField(max_length=255)

@@ -1,4 +1,4 @@
-"""The two ways to the tools: in this process for the agent, over HTTP for everyone else."""
+"""The tools as MCP servers: in this process for the agent, and over HTTP for other clients."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from mcp.types import (
 from chatkit_server import Turn, User
 
 from .tasks import TaskList
-from .tools import call, described
+from .tools import call, tool_types
 
 IDENTITY = "chatkit-server/user"
-"""The key of `_meta` under which the agent's calls say whose tasks are meant."""
+"""The key of `_meta` with the user of a call by the agent."""
 
 USER = "chatkit_server.user"
-"""The key of the ASGI scope under which the HTTP route says who is asking."""
+"""The key of the ASGI scope with the user of an HTTP request."""
 
 TasksOf = Callable[[str, str], TaskList]
-"""The tasks of a tenant and user id."""
+"""Returns the tasks of a tenant and user id."""
 
 
 class InProcessServer(MCPServer):
-    """The tools for the agent, without HTTP or JSON-RPC in between.
+    """The tools for the agent, called directly, without HTTP or JSON-RPC.
 
-    Whose tasks they are comes from the turn, as `_meta`: only callers in this process reach this
-    server, and the model fills in no `_meta`.
+    The user comes from the turn, in `_meta`. That is safe: only this process can call this server,
+    and the model cannot set `_meta`.
     """
 
     def __init__(self, tasks_of: TasksOf) -> None:
@@ -51,10 +51,10 @@ class InProcessServer(MCPServer):
         return "todo"
 
     async def connect(self) -> None:
-        """Nothing is to be connected."""
+        """Do nothing: there is no connection."""
 
     async def cleanup(self) -> None:
-        """Nothing is to be closed."""
+        """Do nothing: there is no connection."""
 
     async def list_tools(
         self,
@@ -62,7 +62,7 @@ class InProcessServer(MCPServer):
         agent: AgentBase | None = None,
     ) -> list[Tool]:
         """Return the tools."""
-        return described()
+        return tool_types()
 
     async def call_tool(
         self, tool_name: str, arguments: dict[str, Any] | None, meta: dict[str, Any] | None = None
@@ -72,7 +72,7 @@ class InProcessServer(MCPServer):
         return await call(self._tasks_of(user["tenant"], user["id"]), tool_name, arguments)
 
     async def list_prompts(self) -> ListPromptsResult:
-        """There are no prompts."""
+        """Return no prompts."""
         return ListPromptsResult(prompts=[])
 
     async def get_prompt(
@@ -80,7 +80,7 @@ class InProcessServer(MCPServer):
         name: str,
         arguments: dict[str, Any] | None = None,
     ) -> GetPromptResult:
-        """There are no prompts."""
+        """Raise: there are no prompts."""
         raise ValueError(f"there is no prompt {name}")
 
 
@@ -91,15 +91,15 @@ def _identity(context: MCPToolMetaContext) -> dict[str, Any]:
 
 
 def http_server(tasks_of: TasksOf) -> Server[Any]:
-    """Return the tools as an MCP server; who is asking is in the scope of the HTTP request.
+    """Return the tools as an MCP server; the user is in the scope of the HTTP request.
 
-    The `_meta` of a request is not looked at: anyone can write anything there.
+    The `_meta` of a request is ignored: clients can write anything there.
     """
 
     async def list_tools(
         _: ServerRequestContext[Any], __: PaginatedRequestParams | None
     ) -> ListToolsResult:
-        return ListToolsResult(tools=described())
+        return ListToolsResult(tools=tool_types())
 
     async def call_tool(
         context: ServerRequestContext[Any], params: CallToolRequestParams

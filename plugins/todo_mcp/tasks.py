@@ -21,7 +21,7 @@ class NoTask(Exception):
 
 @dataclass(frozen=True)
 class TaskList:
-    """The tasks that belong to one user; every query names the owner."""
+    """The tasks of one user; every query filters by the owner."""
 
     connection: BaseDBAsyncClient
     tenant: str
@@ -32,13 +32,13 @@ class TaskList:
         return Task.filter(tenant=self.tenant, user_id=self.user_id).using_db(self.connection)
 
     async def all(self, done: bool | None = None, limit: int | None = None) -> list[Task]:
-        """Return tasks, the open ones first; `done` chooses one kind."""
+        """Return tasks, open ones first; `done` filters them."""
         tasks = self._own if done is None else self._own.filter(done=done)
         ordered = tasks.order_by("done", "number")
         return await (ordered if limit is None else ordered.limit(limit))
 
     async def count(self, done: bool | None = None) -> int:
-        """Return how many tasks there are."""
+        """Return the number of tasks."""
         return await (self._own if done is None else self._own.filter(done=done)).count()
 
     async def add(self, title: str) -> Task:
@@ -54,22 +54,22 @@ class TaskList:
                     title=title,
                 )
             except IntegrityError:
-                # somebody else took the number: another tab, or another server
+                # Another tab or another server took the number
                 await asyncio.sleep(random.uniform(0, 0.005 * (attempt + 1)))
         raise RuntimeError(f"no free number for a task after {_ATTEMPTS} attempts")
 
     async def complete(self, number: int) -> tuple[Task, bool]:
-        """Mark a task as done; return it, and whether it was open."""
+        """Mark a task as done; return it, and whether it was open before."""
         changed = await self._own.filter(number=number, done=False).update(done=True)
         return await self._get(number), changed > 0
 
     async def rename(self, number: int, title: str) -> Task:
-        """Give a task another title, and return it."""
+        """Change the title of a task, and return it."""
         await self._own.filter(number=number).update(title=title)
         return await self._get(number)
 
     async def delete(self, number: int) -> Task:
-        """Delete a task, and return what it was."""
+        """Delete a task, and return it."""
         task = await self._get(number)
         if not await self._own.filter(number=number).delete():
             raise NoTask(number)

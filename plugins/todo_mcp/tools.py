@@ -1,4 +1,4 @@
-"""The tools: what each is called with, and what it answers."""
+"""The tools: their arguments and their results."""
 
 from __future__ import annotations
 
@@ -86,8 +86,8 @@ async def list_tasks(tasks: TaskList, arguments: ListTasks) -> CallToolResult:
 
 async def complete_task(tasks: TaskList, arguments: OneTask) -> CallToolResult:
     task, was_open = await tasks.complete(arguments.id)
-    said = "Completed task" if was_open else "Already done: task"
-    return _about(task, f"{said} {task.number}: {task.title}")
+    action = "Completed task" if was_open else "Already done: task"
+    return _about(task, f"{action} {task.number}: {task.title}")
 
 
 async def update_task(tasks: TaskList, arguments: UpdateTask) -> CallToolResult:
@@ -105,7 +105,7 @@ A = TypeVar("A", bound=_Arguments)
 
 @dataclass(frozen=True)
 class Tool(Generic[A]):
-    """A tool: its function, what it takes, and what the model is told of it."""
+    """A tool: its function, its arguments, and its description for the model."""
 
     run: Callable[[TaskList, A], Awaitable[CallToolResult]]
     arguments: type[A]
@@ -113,10 +113,10 @@ class Tool(Generic[A]):
     annotations: ToolAnnotations
 
     async def call(self, tasks: TaskList, arguments: dict[str, Any] | None) -> CallToolResult:
-        """Call the tool; what the model did wrong is an answer with `is_error`."""
+        """Call the tool; a mistake by the model is a result with `is_error`."""
         try:
-            taken = self.arguments.model_validate(arguments or {})
-            return await self.run(tasks, taken)
+            validated = self.arguments.model_validate(arguments or {})
+            return await self.run(tasks, validated)
         except ValidationError as error:
             return _error("; ".join(_problem(problem) for problem in error.errors()))
         except NoTask as error:
@@ -146,13 +146,13 @@ async def call(tasks: TaskList, name: str, arguments: dict[str, Any] | None) -> 
     try:
         return await TOOLS[name].call(tasks, arguments)
     except Exception:
-        # what the database said is for the log, not for a client
-        log.exception("todo_mcp: %s failed", name)
-        return _error("The tasks cannot be reached right now. Try again in a moment.")
+        # The database's error is for the log, not for a client
+        log.exception("tool %s failed", name)
+        return _error("The tasks are not available right now. Try again in a moment.")
 
 
-def described() -> list[ToolType]:
-    """Return the tools as MCP lists them."""
+def tool_types() -> list[ToolType]:
+    """Return the tools in the form that MCP lists."""
     return [
         ToolType(
             name=name,
@@ -165,7 +165,7 @@ def described() -> list[ToolType]:
 
 
 def _schema(model: type[BaseModel]) -> dict[str, Any]:
-    """Return the JSON schema without what tells a model nothing, and some providers refuse."""
+    """Return the JSON schema without keys that models do not need and some providers refuse."""
     schema = model.model_json_schema()
     del schema["title"], schema["additionalProperties"]
     for field in schema["properties"].values():

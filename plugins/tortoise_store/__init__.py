@@ -1,4 +1,4 @@
-"""Keeps conversations in SQLite or PostgreSQL, through Tortoise ORM.
+"""Stores conversations in SQLite or PostgreSQL, through Tortoise ORM.
 
 ```yaml
 plugins:
@@ -7,6 +7,12 @@ plugins:
 ```
 
 Other plugins add their tables to the same database with the hook `tortoise_apps`.
+
+- `url`: a database URL becomes Tortoise's credentials.
+- `database`: the connection; `sqlite`: statements in a thread; `failures`: the drivers' exceptions.
+- `models`, `migrations`: the tables. `schema`: which migrations are pending, and applying them.
+- `store`, `sql`, `payloads`, `identities`: threads, items, attachments, feedback.
+- `turn_store`, `turn_sql`, `presence`: turns in progress, and whose process is gone.
 """
 
 from __future__ import annotations
@@ -37,7 +43,7 @@ class Config(BaseModel):
     """The settings.
 
     `url` is `sqlite://FILE`, `sqlite://:memory:` or `postgresql://user:password@host/database`
-    with libpq's parameters. `pool_size` is the most connections to PostgreSQL.
+    with libpq's parameters. `pool_size` limits the connections to PostgreSQL.
     """
 
     url: str = Field("sqlite://chatkit.db", repr=False)
@@ -53,12 +59,12 @@ class Config(BaseModel):
 
     @property
     def address(self) -> Address:
-        """Where the database is."""
+        """The parsed URL."""
         return parse(self.url, pool_size=self.pool_size, connect_timeout=self.connect_timeout)
 
 
 class Plugin:
-    """The store, and the database that it and other plugins' tables are in."""
+    """The store, and the database with its tables and those of other plugins."""
 
     def __init__(self, config: Config) -> None:
         self._auto_migrate = config.auto_migrate
@@ -79,10 +85,10 @@ class Plugin:
 
     @hookimpl
     def turn_store(self) -> TurnStore:
-        """Return where turns are written down, in the same database.
+        """Return the turn store, in the same database.
 
-        Where another plugin answers first this is not called, and the store takes every write:
-        it knows no turns.
+        If another plugin brings the turn store, this is not called, and the store does not check
+        turns when it writes.
         """
         self._store.guard_turns()
         return self._turn_store
@@ -91,7 +97,7 @@ class Plugin:
     async def feedback(
         self, user: User, thread_id: str, item_ids: list[str], kind: FeedbackKind
     ) -> bool:
-        """Keep thumbs in the table `chatkit_feedback`."""
+        """Store thumbs up and down in the table `chatkit_feedback`."""
         await self._store.save_feedback(user, thread_id, item_ids, kind)
         return True
 
@@ -133,7 +139,7 @@ def _collect(answers: Iterable[tuple[str, Mapping[str, Mapping[str, Any]]]]) -> 
         for label, app in answer.items():
             if label in apps:
                 raise SettingsError(
-                    f"plugin {plugin}: tortoise_apps: the label {label!r} is taken; use another"
+                    f"plugin {plugin}: tortoise_apps: the label {label!r} is taken; choose another"
                 )
             missing = [key for key in ("models", "migrations") if not app.get(key)]
             if missing:

@@ -1,4 +1,4 @@
-"""The connection of one application to its database, and the Tortoise context that owns it."""
+"""The connection of one application to its database, and its Tortoise context."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ Run = Callable[[str, Sequence[Any]], Awaitable[list[dict[str, Any]]]]
 
 
 class Database:
-    """A database and its apps. It may be given to a store before it is open.
+    """A database and its apps. A store can hold it before it is open.
 
-    The database of an application is the current one (in Tortoise's sense) for all tasks that
-    begin after it was opened, the request handlers among them; and, unless another application of
-    the process was first, for every task that has no current one.
+    Once open, it is Tortoise's current database for all tasks that start later, such as request
+    handlers. It is also the default for tasks without a current database, unless another
+    application of the process opened one before.
     """
 
     def __init__(self, address: Address) -> None:
@@ -44,25 +44,25 @@ class Database:
         self._thread: SqliteThread | None = None
 
     def add(self, apps: Apps) -> None:
-        """Add Tortoise apps, by label, before it is opened."""
+        """Add Tortoise apps, by label; call this before `open`."""
         place = {"default_connection": self.address.connection}
         self._apps = {**self._apps, **{label: {**app, **place} for label, app in apps.items()}}
 
     async def open(self) -> None:
-        """Connect, or raise `SettingsError` that says what to change."""
+        """Connect; raises `SettingsError` that says what to change."""
         if self.address.file and not self.address.file.parent.is_dir():
-            raise SettingsError(self._told(f"there is no folder {self.address.file.parent}"))
+            raise SettingsError(self._problem(f"there is no folder {self.address.file.parent}"))
         self._context = context = TortoiseContext()
         context.__enter__()
         try:
-            with self._explained():
+            with self._as_settings_errors():
                 await self._open_file()
                 await context.init(config=self._config())
                 await self._client.execute_query("SELECT 1")
                 if self._file is not None:
                     alone = self._client.acquire_connection
                     self._thread = SqliteThread(self._file, alone)
-            # The first application of the process keeps the place.
+            # Fails if another application of the process was first.
             with suppress(orm.ConfigurationError):
                 set_global_context(context)
         except BaseException:
@@ -70,10 +70,10 @@ class Database:
             raise
 
     async def _open_file(self) -> None:
-        """Open a SQLite file, once more than Tortoise does, for all that is no transaction.
+        """Open a second connection to a SQLite file, for statements outside of transactions.
 
-        This comes first: aiosqlite would leave a thread behind that prints a traceback when the
-        process ends, where a file cannot be opened.
+        This comes before Tortoise's connection: if a file cannot be opened, aiosqlite leaves a
+        thread behind that prints a traceback when the process ends.
         """
         if self.address.file is not None:
             self._file = await asyncio.to_thread(connect, self.address.file, self.address.pragmas)
@@ -90,25 +90,25 @@ class Database:
         if context is None:
             return
         await context.close_connections()
-        # The cleanup of an application may run in another task than its startup.
+        # An application may clean up in another task than it started in.
         with suppress(ValueError):
             context.__exit__(None, None, None)
 
     async def migrate(self) -> list[str]:
         """Apply the pending migrations of all apps, and return their names."""
-        with self._explained():
-            # Most starts find nothing to do, and need no lock.
+        with self._as_settings_errors():
+            # Most starts have nothing to do, and need no lock.
             if not await schema.pending(self._client, self._apps):
                 return []
             return await schema.migrate(self._client, self._apps)
 
     async def refuse_if_pending(self) -> None:
-        """Raise `SettingsError` if the database is not what the program expects."""
-        with self._explained():
+        """Raise `SettingsError` if migrations are pending."""
+        with self._as_settings_errors():
             names = await schema.pending(self._client, self._apps)
         if names:
             raise SettingsError(
-                f"{self.address.name} lacks migrations ({', '.join(names)}): run "
+                f"{self.address.name} has pending migrations ({', '.join(names)}): run "
                 "`chatkit-server migrate`, or set plugins.tortoise_store.auto_migrate to true"
             )
 
@@ -118,45 +118,46 @@ class Database:
         Raises `Unavailable` if the database cannot be reached.
         """
         client = self._client
-        with self._reached():
+        with self._as_unavailable():
             if self._thread is None or isinstance(client, TransactionalDBClient):
-                return await client.execute_query_dict(self._own(statement), list(values))
-            return list(map(dict, await self._thread.rows(self._own(statement), values)))
+                return await client.execute_query_dict(self._in_dialect(statement), list(values))
+            return list(map(dict, await self._thread.rows(self._in_dialect(statement), values)))
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Run]:
-        """Give a function like `rows` for statements that happen together or not at all.
+        """Yield a function like `rows`, for statements in one transaction.
 
-        The first one must write: a SQLite transaction that begins by reading may fail.
+        The first statement must write: a SQLite transaction that starts with a read may fail.
         """
 
         async def run(statement: str, values: Sequence[Any]) -> list[dict[str, Any]]:
-            return await client.execute_query_dict(self._own(statement), list(values))
+            return await client.execute_query_dict(self._in_dialect(statement), list(values))
 
-        with self._reached():
-            # not Tortoise's `in_transaction`: the current context may be another application's
+        with self._as_unavailable():
+            # Tortoise's `in_transaction` would use the current context, which may be another
+            # application's
             async with self._client._in_transaction() as client:
                 yield run
 
-    def _own(self, statement: str) -> str:
+    def _in_dialect(self, statement: str) -> str:
         return for_sqlite(statement) if self.address.is_sqlite else statement
 
     @contextmanager
-    def _reached(self) -> Iterator[None]:
-        """Raise `Unavailable` where the database cannot be reached."""
+    def _as_unavailable(self) -> Iterator[None]:
+        """Raise `Unavailable` if the database does not answer."""
         try:
             yield
-        except self._failures.reach as error:
+        except self._failures.unavailable as error:
             raise self._unavailable(error) from error
         except orm.OperationalError as error:
-            # Tortoise gives PostgreSQL's errors this name only where a statement was wrong.
+            # For PostgreSQL, this is only raised for a wrong statement.
             if isinstance(error.args[0], sqlite3.OperationalError):
                 raise self._unavailable(error) from error
             raise
 
     @property
     def _client(self) -> BaseDBAsyncClient:
-        """The connection; within a Tortoise transaction of this task, that transaction."""
+        """The connection, or this task's Tortoise transaction."""
         if self._context is None:
             raise RuntimeError("the database is not open: the server is not running")
         return self._context.db()
@@ -167,36 +168,34 @@ class Database:
 
     def _unavailable(self, error: Exception) -> Unavailable:
         log.warning("%s does not answer: %r", self.address.name, error)
-        return Unavailable("The conversations cannot be reached right now. Try again in a moment.")
+        return Unavailable("The conversations are not available right now. Try again in a moment.")
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Turn what goes wrong at the start into one line."""
+    def _as_settings_errors(self) -> Iterator[None]:
+        """Turn errors of the start into `SettingsError`, one line each."""
         try:
             yield
         except schema.NewerDatabase as error:
             raise SettingsError(
-                f"{self.address.name} was made by a newer version: this program does not know its "
+                f"{self.address.name} was created by a newer version: this one does not know the "
                 f"migrations {', '.join(error.args)}. Install the newer version, or use another "
                 "database"
             ) from None
         except TimeoutError as error:
-            raise SettingsError(
-                self._told("it did not answer within the connect_timeout")
-            ) from error
+            raise SettingsError(self._problem("no answer within connect_timeout")) from error
         except self._failures.user as error:
             user = self.address.credentials["user"]
-            raise SettingsError(
-                self._told(f"it refused the user or the password of {user!r}")
-            ) from error
+            raise SettingsError(self._problem(f"wrong user or password for {user!r}")) from error
         except self._failures.database as error:
-            raise SettingsError(self._told("there is no such database; create it first")) from error
+            raise SettingsError(
+                self._problem("the database does not exist; create it first")
+            ) from error
         except (orm.ConfigurationError, ImportError) as error:
             raise SettingsError(f"an app of the hook `tortoise_apps`: {error}") from error
         except self._failures.start as error:
-            raise SettingsError(self._told(" ".join(str(error).split()))) from error
+            raise SettingsError(self._problem(" ".join(str(error).split()))) from error
 
-    def _told(self, reason: str) -> str:
+    def _problem(self, reason: str) -> str:
         return (
             f"cannot use {self.address.name}: {reason.rstrip('.')}. "
             "Check plugins.tortoise_store.url"

@@ -1,4 +1,4 @@
-"""What the databases' drivers raise."""
+"""The exceptions of the database drivers."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from tortoise import exceptions as orm
 
 Kinds = tuple[type[Exception], ...]
 
-_TORTOISES = (orm.OperationalError, orm.IntegrityError)
+_TORTOISE = (orm.OperationalError, orm.IntegrityError)
 
 
 @dataclass(frozen=True)
 class Failures:
-    """Exceptions by what they mean: `start` are those of opening, `reach` those while it runs.
+    """Exceptions by meaning: `start` are those of opening, `unavailable` those while it runs.
 
-    The latter say that the server is gone or full, or that the file was locked for too long.
+    `unavailable`: the server is gone or overloaded, or the file was locked for too long.
     """
 
     start: Kinds
-    reach: Kinds
+    unavailable: Kinds
     user: Kinds = ()
     database: Kinds = (orm.DBConnectionError,)
 
 
 def failures_of(*, sqlite: bool) -> Failures:
-    """Return what the driver of SQLite raises, or that of PostgreSQL."""
+    """Return the exceptions of SQLite's driver, or of PostgreSQL's."""
     if sqlite:
         return Failures(
-            start=(OSError, sqlite3.Error, *_TORTOISES),
-            reach=(OSError, sqlite3.OperationalError),
+            start=(OSError, sqlite3.Error, *_TORTOISE),
+            unavailable=(OSError, sqlite3.OperationalError),
         )
-    # It takes megabytes, which a server with SQLite does without
+    # It takes megabytes, which a server with SQLite does not need
     import asyncpg
 
     return Failures(
-        start=(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, *_TORTOISES),
-        reach=(
+        start=(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, *_TORTOISE),
+        unavailable=(
             OSError,
             asyncpg.InterfaceError,
             asyncpg.PostgresConnectionError,

@@ -1,4 +1,4 @@
-"""What can be an id in both databases."""
+"""Ids and text that both databases can store."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def storable(identity: str) -> bool:
-    """Whether both databases can hold it: short, no NUL, no half of a surrogate pair."""
+    """Whether both databases can store the id: not too long, no NUL, no lone surrogate."""
     return (
         len(identity) <= ID_LENGTH
         and "\x00" not in identity
@@ -20,12 +20,14 @@ def storable(identity: str) -> bool:
     )
 
 
-def refuse_odd(user: User) -> None:
-    """Raise `BadRequest` for a user whose name cannot be kept."""
+def require_storable(user: User) -> None:
+    """Raise `BadRequest` for a user whose id cannot be stored."""
     if not (storable(user.tenant) and storable(user.id)):
-        raise BadRequest(f"The user's id cannot be kept: at most {ID_LENGTH} characters.")
+        raise BadRequest(
+            f"The user's id cannot be stored: it may have up to {ID_LENGTH} characters, and no NUL."
+        )
 
 
 def as_text(value: str) -> str:
-    """Return text that both databases can hold, with `?` in place of what they cannot."""
+    """Return text that both databases can store, with `?` for characters that they cannot."""
     return value.replace("\x00", "?").encode(errors="replace").decode()

@@ -23,15 +23,14 @@ def load_thread(payload: str) -> ThreadMetadata:
 
 
 def dump_item(item: ThreadItem) -> str:
-    """Return an item as JSON, with all that a client is not sent."""
+    """Return an item as JSON, with the fields that clients are not sent."""
     return _ITEM.dump_json(item).decode()
 
 
 def load_item(payload: str) -> ThreadItem:
     """Return the item of a payload."""
     item = _ITEM.validate_json(payload)
-    # ChatKit tries its named widget classes first. They leave out what they do not know, and add
-    # defaults that nobody wrote.
+    # ChatKit tries its named widget classes first. They drop unknown fields and add defaults.
     if isinstance(item, WidgetItem) and dump_item(item) != payload:
         widget = DynamicWidgetRoot.model_validate(orjson.loads(payload)["widget"])
         return item.model_copy(update={"widget": widget})

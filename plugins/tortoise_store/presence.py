@@ -16,22 +16,23 @@ from chatkit_server import SettingsError
 def present(database: Path) -> Iterator[float | None]:
     """Hold a lock on a file beside the database while the block runs.
 
-    Yields when it was that nobody else was there, in seconds since 1970: what is older belongs to
-    processes that have ended. Yields None if somebody is there, or may be.
+    Yields the time, in seconds since 1970, at which no other process held the lock: turns with
+    older heartbeats belong to processes that have ended. Yields None if another process holds it,
+    or may hold it.
 
-    The system takes the lock back when a process ends, in whatever way, and not before: a process
-    that is slow, or stopped, or in another container, is there. Raises `SettingsError` for a lock
+    The system releases the lock when a process ends, in whatever way, and not before: a process
+    that is slow, stopped, or in another container still holds it. Raises `SettingsError` for a lock
     file that cannot be opened.
     """
-    # Not on the database itself: to close it here would take SQLite's own locks away
+    # Not on the database file: closing it here would release SQLite's locks
     path = f"{database}-lock"
     try:
         file = os.open(path, os.O_RDONLY | os.O_CREAT, 0o666)
     except OSError as error:
-        # Whoever can open it would take this process for one that is gone
+        # Other processes, which can open it, would think that this one has ended
         raise SettingsError(
-            f"cannot open {path}: {error.strerror}. This user must be able to read it, as all who "
-            "use the database"
+            f"cannot open {path}: {error.strerror}. Every process that uses the database "
+            "must be able to read it"
         ) from error
     try:
         yield _enter(file)
@@ -47,6 +48,6 @@ def _enter(file: int) -> float | None:
             alone_at = time.time()
         fcntl.flock(file, fcntl.LOCK_SH)
     except OSError:
-        # A file system without these locks: nobody can be seen
+        # A file system without these locks: other processes cannot be detected
         return None
     return alone_at

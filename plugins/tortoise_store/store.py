@@ -14,7 +14,7 @@ from chatkit_server.storage import StoreContext, TakenOver
 
 from . import payloads, sql
 from .database import Database
-from .identities import refuse_odd, storable
+from .identities import require_storable, storable
 
 T = TypeVar("T")
 Ids = Sequence[str | None]
@@ -24,10 +24,10 @@ _FEEDBACK_AT_ONCE = 500
 
 
 class TortoiseStore(Store[StoreContext]):
-    """Keeps threads, items and attachments, each for its owner alone.
+    """Stores threads, items and attachments; each is visible to its owner only.
 
-    What is not there and what is somebody else's are the same `NotFoundError`. Each method happens
-    as a whole or not at all.
+    For what does not exist and for what belongs to another user, the error is the same:
+    `NotFoundError`. Each method is atomic.
     """
 
     def __init__(self, database: Database) -> None:
@@ -36,11 +36,11 @@ class TortoiseStore(Store[StoreContext]):
         self._guards_turns = False
 
     def guard_turns(self) -> None:
-        """From now on, refuse what an old attempt at a turn would write, with `TakenOver`.
+        """From now on, refuse writes by an old attempt at a turn, with `TakenOver`.
 
-        A context that names a turn then writes only while `chatkit_turn` says that the turn runs,
-        and is at the context's attempt. A turn that is not in the table does not run: it was never
-        begun, or ended long ago.
+        With a turn in its context, a write then requires that the turn is running in
+        `chatkit_turn`, at the context's attempt. A turn that is not in the table is not running: it
+        never began, or ended long ago.
         """
         self._guards_turns = True
 
@@ -64,7 +64,7 @@ class TortoiseStore(Store[StoreContext]):
         await self._write(sql.SAVE_THREAD, context, (thread.id,), payload)
 
     async def delete_thread(self, thread_id: str, context: StoreContext) -> None:
-        """Delete a thread with all of it, the records of its turns included."""
+        """Delete a thread with its items, attachments, feedback and turn records."""
         values = self._values(context, (thread_id,))
         async with self._database.transaction() as run:
             for statement in sql.DELETE_THREAD:
@@ -126,7 +126,7 @@ class TortoiseStore(Store[StoreContext]):
     async def save_feedback(
         self, user: User, thread_id: str, item_ids: Sequence[str], kind: FeedbackKind
     ) -> None:
-        """Keep a thumb for each item of the thread; the newest counts. Unknown items are left."""
+        """Store a thumb for each item of the thread, replacing earlier ones; skip unknown items."""
         known = [item_id for item_id in item_ids if storable(item_id)]
         for begin in range(0, len(known), _FEEDBACK_AT_ONCE):
             ids = known[begin : begin + _FEEDBACK_AT_ONCE]
@@ -134,7 +134,7 @@ class TortoiseStore(Store[StoreContext]):
             await self._rows(statement, StoreContext(user), (thread_id, *ids), kind)
 
     async def _write(self, statement: str, context: StoreContext, ids: Ids, *values: Any) -> None:
-        """Run a statement that writes; what belongs to a turn, as its current attempt alone."""
+        """Run a statement that writes; for a turn, only as its current attempt."""
         if context.turn_id is None or not self._guards_turns:
             await self._one(statement, context, ids, *values)
             return
@@ -161,9 +161,9 @@ class TortoiseStore(Store[StoreContext]):
         return await self._database.rows(statement, self._values(context, ids, *values))
 
     def _values(self, context: StoreContext, ids: Ids, *values: Any) -> tuple[Any, ...]:
-        """Return the parameters of a statement, after a look at the user and the ids."""
+        """Return the parameters of a statement; checks the user and the ids."""
         user = context.user
-        refuse_odd(user)
+        require_storable(user)
         if not all(one is None or storable(one) for one in ids):
             raise _not_found(ids)
         return (user.tenant, user.id, *ids, *values)
@@ -187,7 +187,7 @@ def _limit(limit: int) -> int:
 
 
 def _page(rows: list[dict[str, Any]], limit: int, parse: Callable[[str], T]) -> Page[T]:
-    """Make a page of rows of which one more than the limit was asked for."""
+    """Return a page; `rows` were queried with one more than the limit."""
     has_more = len(rows) > limit
     rows = rows[:limit]
     return Page(

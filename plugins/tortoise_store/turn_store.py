@@ -1,4 +1,4 @@
-"""The turns under way, in the same database as what they say."""
+"""The records of turns, in the same database as the conversations."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from chatkit_server.storage import HeartbeatReply, HeartbeatSignal, TurnRecord, 
 
 from . import turn_sql
 from .database import Database
-from .identities import as_text, refuse_odd, storable
+from .identities import as_text, require_storable, storable
 
 
 class TortoiseTurnStore(TurnStore):
-    """Keeps the records of turns for all servers of a database, whose clock is the one that counts.
+    """Stores the records of turns for all servers of a database, with times by its clock.
 
-    Each method is one statement. A record's user comes back with the tenant and the id alone. On
-    PostgreSQL, a turn is stale when the connection is gone that brought its last sign of life.
+    Each method is one statement. The user of a returned record has only tenant and id. On
+    PostgreSQL, a turn is also stale if the connection of its last heartbeat is gone.
     """
 
     def __init__(self, database: Database) -> None:
@@ -27,7 +27,7 @@ class TortoiseTurnStore(TurnStore):
         self._sqlite = database.address.is_sqlite
 
     async def begin(self, record: TurnRecord) -> TurnRecord | None:
-        refuse_odd(record.user)
+        require_storable(record.user)
         values = (
             *_owner(record.user),
             record.id,
@@ -42,7 +42,7 @@ class TortoiseTurnStore(TurnStore):
             if await self._database.rows(turn_sql.BEGIN, values):
                 return None
             other = await self.running(record.thread_id, record.user)
-            # None: it has ended since
+            # None: it has ended meanwhile
             if other is not None:
                 return other
 
@@ -54,14 +54,14 @@ class TortoiseTurnStore(TurnStore):
         else:
             columns = [list(column) for column in zip(*values, strict=True)] or [[], [], []]
             rows = await self._database.rows(turn_sql.BEAT, columns)
-        pulses: dict[str, HeartbeatReply] = {
+        replies: dict[str, HeartbeatReply] = {
             row["id"]: "cancel" if row["cancel"] else "go on" for row in rows
         }
-        return {beat.turn_id: pulses.get(beat.turn_id, "lost") for beat in beats}
+        return {beat.turn_id: replies.get(beat.turn_id, "lost") for beat in beats}
 
     async def end(self, turn_id: str, attempt: int, state: TurnState, error: str | None) -> bool:
-        told = None if error is None else as_text(error)
-        return bool(await self._database.rows(turn_sql.END, (turn_id, attempt, state, told)))
+        text = None if error is None else as_text(error)
+        return bool(await self._database.rows(turn_sql.END, (turn_id, attempt, state, text)))
 
     async def withdraw(self, turn_id: str, attempt: int) -> None:
         await self._database.rows(turn_sql.WITHDRAW, (turn_id, attempt))
@@ -87,7 +87,7 @@ class TortoiseTurnStore(TurnStore):
         return bool(await self._database.rows(turn_sql.TAKE_OVER, values))
 
     async def abandon(self, before: float) -> None:
-        """Make running turns stale whose last sign of life came before that time, since 1970."""
+        """Make running turns stale whose last heartbeat was before then, in s since 1970."""
         await self._database.rows(turn_sql.ABANDON, (before,))
 
     async def prune(self, seconds: float) -> None:

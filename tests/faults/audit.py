@@ -1,4 +1,4 @@
-"""Compares what a person was told with what is there: everything that a fault may have cost."""
+"""Compares what a user received with what is stored, to find what a fault has cost."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from tests.faults.person import BROKEN, Message, Person, Stream
 from tests.faults.scripted import TAG, Script
 
 PATIENCE = 30.0
-"""Seconds within which a thread must take a new message after a fault that no process died of. No
-sweep unlocks it by then: see `world.NEVER_STALE`."""
+"""Seconds within which a thread must accept a new message after a fault that kills no process. No
+sweep unlocks it in that time: see `world.NEVER_STALE`."""
 
 RECOVERY = 15.0
-"""The same where a process or its database died: a sweep may have to unlock it."""
+"""The same after a process or its database died: a sweep may have to unlock the thread."""
 
 _MARK = re.compile(r"<(\S+)>")
 
 
 class Audit:
-    """Finds what a person has lost.
+    """Finds what a user has lost.
 
-    What was shown of an unfinished text until the time `shown_until` must be there. `patience` is
-    in seconds.
+    Text of unfinished messages that was shown before the time `shown_until` must be stored.
+    `patience` is in seconds.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Audit:
             self.losses.add("locked", f"{self.person.name}: a turn still runs")
 
     async def compare_logs(self) -> None:
-        """Compare what each follower heard with the turn's whole log."""
+        """Compare what each follower received with the turn's complete log."""
         logs: dict[str, Stream] = {}
         streams = list(self.person.streams)
         for stream in streams:
@@ -76,14 +76,14 @@ class Audit:
             self.losses.add("events", f"{stream.turn_id}: none after {last} of {len(whole.frames)}")
 
     def check_numbers(self, stream: Stream) -> None:
-        """Look whether events are missing or doubled among those that were heard."""
+        """Check that no received event is missing or duplicated."""
         heard = [frame.number for frame in stream.frames]
         wanted = list(range(stream.after + 1, stream.after + len(heard) + 1))
         if heard != wanted:
             self.losses.add("events", f"{stream.turn_id}: heard {heard}")
 
     async def go_on(self, since: float | None = None, *, again: bool = False) -> None:
-        """Send one more message, or have the last one answered again: the thread must take it.
+        """Send one more message, or retry the last one: the thread must accept it.
 
         `since` is when its server was killed.
         """
@@ -141,7 +141,7 @@ class Audit:
                 self.losses.add("lost", f"{item_id} was {item} and is {stored[item_id]}")
 
     def _gone(self, items: list[dict[str, Any]]) -> set[str]:
-        """Return the items that retries superseded, where something new has come."""
+        """Return the items that a retry has replaced with a new answer."""
         gone: set[str] = set()
         stored = {item["id"] for item in items}
         for message in self.person.messages:
@@ -161,7 +161,7 @@ class Audit:
                 self.losses.add("doubled", f"{name} is there {count} times")
 
     def _check_shown(self, stored: dict[str, dict[str, Any]]) -> None:
-        """Look whether unfinished texts were kept as far as they were shown."""
+        """Check that unfinished texts are stored as far as they were shown."""
         done = acknowledged(self.person.streams)
         gone = self._gone(list(stored.values()))
         for item_id, text in shown(self.person.streams, self.shown_until).items():
@@ -204,7 +204,7 @@ class Audit:
 
 
 def acknowledged(streams: Iterable[Stream]) -> dict[str, dict[str, Any]]:
-    """Return the items that a client was told are done, and not that they are removed."""
+    """Return the items that were done, and not removed later, in the client's view."""
     done: dict[str, dict[str, Any]] = {}
     for stream in streams:
         for frame in stream.frames:

@@ -1,4 +1,4 @@
-"""Connections that close, break off and come again, and requests that are sent twice."""
+"""Connections that close, break and are resumed, and requests that are sent twice."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ class Strike:
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault at each event of a turn; `strike` returns the stream that was hit, if one was.
+    """A fault at each event of a turn; `strike` returns the stream that was hit, if any.
 
-    `late` is whether it makes sense when the model has nothing more to say.
+    `late` is whether the fault makes sense after the model's last chunk.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
     late: bool = True
     at_once: int = 0
-    """How often to strike before the answer, at moments of their own, and then never."""
+    """If set: strike this often before the answer, at random moments, and never later."""
 
     def points(self, last: int) -> Sequence[int]:
         """Return the points to strike at, in a turn of which `last` is the end."""
@@ -189,7 +189,7 @@ async def strike_once(
         script.at, script.stop = (STEPS - 1, chunks_of(STEPS - 1)), Gate()
     message = person.compose(script, **fault.headers)
     stream = await fault.strike(Strike(person, message, at, losses))
-    place = "nothing heard" if stream is None else place_of(stream, at)
+    place = "nothing received" if stream is None else place_of(stream, at)
     audit = Audit(person, world.stage.ledger)
     audit.losses = losses
     await audit.settled()

@@ -1,4 +1,4 @@
-"""People whose turns are under way, each at a point of its own, when something happens to all."""
+"""Users whose turns are running, each at a different point, when a fault hits all of them."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ MakePerson = Callable[[], Person]
 
 @dataclass
 class Victim:
-    """A person with a message to send; `retried` is its stored item if it is to be answered again.
+    """A user with a message to send; `retried` is the stored item's id for a retry.
 
-    `point` and `cut` say where in its turn the fault came, and whether it ended the turn early.
+    `point` is where in the turn the fault came, `cut` whether the turn was still running.
     """
 
     person: Person
@@ -37,7 +37,7 @@ class Victim:
     losses: Losses = field(default_factory=Losses)
 
     async def listen(self, delay: float) -> None:
-        """Send the message after a while, and hear what comes."""
+        """Send the message after a delay, and read the answer."""
         await asyncio.sleep(delay)
         self.sent = True
         try:
@@ -53,27 +53,27 @@ class Victim:
             self.losses.add("other", f"{self.message.tag}: refused: {self.message.refused}")
 
     def strike(self) -> None:
-        """Note that the fault comes now."""
+        """Record that the fault comes now."""
         self.struck = time.monotonic()
         if self.stream is not None:
             self.point = self.stream.point
         else:
-            self.point = "nothing heard" if self.sent else "not sent"
+            self.point = "nothing received" if self.sent else "not sent"
         self.cut = self.sent and self.point != "ended"
 
     def audit(self, ledger: Ledger, shown_until: float, patience: float = PATIENCE) -> Audit:
-        """Return what finds this person's losses."""
+        """Return the audit that finds this user's losses."""
         audit = Audit(self.person, ledger, shown_until, patience)
         audit.losses = self.losses
         return audit
 
     def run(self, fault: str, database: DatabaseKind) -> Run:
-        """Return what the fault cost."""
+        """Return the run, with its losses."""
         return Run(fault, database, self.point, self.losses, self.cut)
 
 
 def script(random: Random, slow: bool) -> Script:
-    """Return a turn that takes from a moment to a few seconds; or, if `slow`, to some more."""
+    """Return the script of a turn that takes up to a few seconds, or more if `slow`."""
     scripts = [Script(), Script(0.01, tool=0.2, words=10), Script(0.005, tool=0.6, words=5)]
     return random.choice([*scripts, Script(0.06, words=60)] if slow else scripts)
 
@@ -81,7 +81,7 @@ def script(random: Random, slow: bool) -> Script:
 async def crowd(
     make_person: MakePerson, count: int, random: Random, *, slow: bool = False
 ) -> list[Victim]:
-    """Return people about to send: a first message, one more, or the first one again."""
+    """Return users about to send a first message, another one, or a retry."""
     kinds = [random.choice(("first", "first", "more", "more", "again")) for _ in range(count)]
     scripts = [script(random, slow) for _ in kinds]
     return await asyncio.gather(
@@ -111,7 +111,7 @@ async def struck(
     *,
     slow: bool = False,
 ) -> None:
-    """Let all send at moments of their own, and let the fault come in between."""
+    """Have all users send at random moments, and the fault come in between."""
     listening = [asyncio.create_task(v.listen(random.uniform(0, 0.8))) for v in victims]
     early, late, latest = random.uniform(0.1, 1.0), random.uniform(0.5, 2.5), random.uniform(3, 5)
     await asyncio.sleep(random.choice((early, late, latest) if slow else (early, late)))

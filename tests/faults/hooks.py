@@ -33,7 +33,7 @@ LIMIT = {"timeouts": {"given_0": "100ms"}}
 
 @dataclass
 class Saboteur:
-    """Does nothing for most; for a user in `armed`, one call of one hook goes wrong."""
+    """For a user in `armed`, one call of one hook fails; for others it does nothing."""
 
     armed: dict[str, tuple[str, int, Mode]] = field(default_factory=dict)
     struck: set[str] = field(default_factory=set)
@@ -80,7 +80,7 @@ class Saboteur:
 async def hook_runs(
     stage: Backstage, kind: DatabaseKind, where: Path, size: Size, random: Random
 ) -> Report:
-    """Let a plugin go wrong in each call of each hook."""
+    """Have a plugin fail in each call of each hook."""
     saboteur = Saboteur()
     modes: tuple[Mode, ...] = ("raises", "hangs")
     places = [

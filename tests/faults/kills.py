@@ -1,4 +1,4 @@
-"""Servers of their own processes, killed or told to stop while people use them."""
+"""Server processes that are killed or told to stop while users have turns running."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.faults.running import Size, guarded
 from tests.faults.world import Backstage, client
 
 SAVED_EVERY = 2.0
-"""Seconds after which what was shown must outlive its process: it is saved every second."""
+"""Seconds; text shown longer ago must survive its process, because it is saved every second."""
 
 KILL = "kill -9"
 REPLICA = "kill -9 beside a replica"
@@ -32,7 +32,7 @@ TERM = "SIGTERM, time to finish"
 SHORT_TERM = "SIGTERM, cut off"
 
 SWEPT = "of a dead process"
-"""What a server logs of a turn that another one left without an end."""
+"""What a server logs when it ends the turn of a dead process."""
 
 DRAIN = {TERM: "50s", SHORT_TERM: "200ms"}
 

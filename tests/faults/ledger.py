@@ -1,4 +1,4 @@
-"""An MCP server that writes down every call: what tools did in the world, outside of the server."""
+"""An MCP server that records every call, to count the side effects of tools."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tests.mcp_http_server import HttpServer
 
 
 class Ledger(HttpServer):
-    """Counts the calls of `note`, by the number that the model gave to the call.
+    """Counts the calls of `note`, by the number that the model passes.
 
-    A call has its effect at once, and is answered after the seconds that it was told.
+    A call is counted at once, and answered after `seconds`.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What was lost, by column; and the tables that tell it."""
+"""What was lost, by column, and the tables that show it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 
 COLUMNS = {
     "lost": "acknowledged items lost",
-    "doubled": "items doubled",
-    "events": "events missing or doubled",
+    "doubled": "items duplicated",
+    "events": "events missing or duplicated",
     "tools": "tools run twice",
     "locked": "threads left locked",
     "status": "5xx after a write",
     "text": "shown text lost",
-    "history": "model misled",
-    "other": "otherwise wrong",
+    "history": "wrong history for the model",
+    "other": "other errors",
 }
 
 
@@ -44,9 +44,9 @@ class Losses:
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a fault: where in a turn it struck, and what it cost.
+    """One run of a fault: the point of the turn, and the losses.
 
-    `cut` says whether a turn was under way then.
+    `cut` is whether the turn was still running.
     """
 
     fault: str
@@ -124,12 +124,12 @@ def table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
 
 POINTS = (
     "not sent",
-    "nothing heard",
+    "nothing received",
     "thread created",
     "message saved",
     "answer announced",
     *(f"text {n} {state}" for n in (1, 2, 3) for state in ("begun", "half", "whole", "saved")),
-    "error told",
+    "error received",
     "ended",
 )
-"""The points of a turn, as its client knows them; a tool is called after texts 1 and 2."""
+"""The points of a turn, as its client sees them; a tool is called after texts 1 and 2."""

@@ -1,4 +1,4 @@
-"""Break everything at every point of a turn, and print what it cost.
+"""Break each part at each point of a turn, and print what was lost.
 
 python -m tests.faults.matrix                       # all, in about ten minutes
 python -m tests.faults.matrix --short               # a few of each
@@ -68,9 +68,9 @@ FEW: Plan = {
 async def run(
     size: Size, seed: int, plan: Plan = ALL, say: Callable[[str], None] = print
 ) -> Report:
-    """Make the runs of a plan, and return what they cost.
+    """Make the runs of a plan, and return what they lost.
 
-    Groups that mostly wait run all at once, beside one that is busy.
+    Groups that mostly wait all run at once, beside one busy group.
     """
     report = Report()
 
@@ -90,7 +90,7 @@ async def run(
         say(f"{name}, {kind}: {len(made.runs)} turns in {seconds:.0f} s, {len(made.losses)} losses")
 
     postgres()
-    # Looking for garbage among what was imported would hold up the servers of this process
+    # Collecting garbage among all imported objects would delay the servers of this process
     gc.collect()
     gc.freeze()
     waiting = [

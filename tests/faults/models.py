@@ -1,4 +1,4 @@
-"""Models that break off, fail, or say nothing more."""
+"""Models that break off, fail, or fall silent."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Starts servers in a moment: forks them from a process that has imported everything already.
+"""Starts servers quickly: forks them from a process that has already imported everything.
 
-A server is the command's own `main`, in a process and a folder of its own. By hand, line by line:
+Each server runs the command's `main` in a forked process, in its own folder. By hand, line by line:
 `python -m tests.faults.nursery`, then `{"folder": FOLDER, "log": FILE}`.
 """
 
@@ -38,7 +38,7 @@ _LISTENS = re.compile(r"listens on (http://[^/]+)/")
 
 
 class Child:
-    """A running server, which writes everything to a log of its own."""
+    """A running server, with its output in a log file."""
 
     def __init__(self, log: Path, pid: int) -> None:
         self.pid = pid
@@ -70,7 +70,7 @@ class Child:
 
 
 class Nursery:
-    """Where servers are forked; `started` runs one."""
+    """The process that forks servers; `started` runs one."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -79,7 +79,7 @@ class Nursery:
         self._numbers = itertools.count(1)
 
     async def read(self) -> None:
-        """Take what the process tells, until it ends."""
+        """Read the process's messages until it ends."""
         assert self._process.stdout is not None
         async for line in self._process.stdout:
             told = json.loads(line)
@@ -153,7 +153,7 @@ def _become_a_server(folder: str, log: str) -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((nothing, 0), (output, 1), (output, 2)):
         os.dup2(source, target)
-    # the ends of its brothers are no business of this one
+    # The pipes and pidfds of the other servers
     os.closerange(3, 256)
 
 
@@ -182,7 +182,7 @@ def _serve() -> None:
 
 
 def _end(selector: selectors.BaseSelector) -> None:
-    """End the servers that are left, as who asked for them is gone."""
+    """Kill the remaining servers: the process that requested them is gone."""
     for key in selector.get_map().values():
         if key.data is not None:
             os.kill(key.data, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Databases that go away and come back, and one that somebody else has locked."""
+"""Databases that stop and restart, and one that another process has locked."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.faults.running import Size, guarded
 from tests.faults.world import Backstage, World, world
 
 SAVED_EVERY = 2.0
-"""Seconds after which what was shown must outlive an outage: it is saved every second."""
+"""Seconds; text shown longer ago must survive an outage, because it is saved every second."""
 
 STOPPED = "database stopped and started"
 LOCKED_SHORT = "database locked, shorter than its timeout"
@@ -45,7 +45,7 @@ Outage = Callable[[float], Awaitable[None]]
 async def outage_runs(
     stage: Backstage, kind: DatabaseKind, where: Path, size: Size, random: Random
 ) -> Report:
-    """Take the database away at random moments, for a time."""
+    """Make the database unavailable at random moments."""
     if kind == "postgresql":
         return await _stopped(stage, size, random)
     return await _locked(stage, where, size, random)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.faults.audit import PATIENCE, RECOVERY
 from tests.faults.kills import KILL
 from tests.faults.losses import Report
 
@@ -19,21 +20,22 @@ that the client had received. Every column from the sixth on has to be 0.
 """
 
 _COLUMNS = """
-- *acknowledged items lost*: the client had received their `thread.item.done`, and they are gone or
+- *acknowledged items lost*: the client had received `thread.item.done`, and the item is gone or
   changed.
-- *items doubled*: items, messages or texts that exist twice, and answers that a newer answer should
-  have replaced.
-- *events missing or doubled*: the events that a client received over all its connections, compared
-  with the turn's event log.
-- *tools run twice*: one tool call, executed twice; or more calls than the model made.
-- *threads left locked*: the next message was refused, failed, or got no answer in time (15 seconds
-  after a process or a database died, 7.5 seconds after other faults).
-- *5xx after a write*: the server answered with a 5xx although it had stored the message.
-- *shown text lost*: text of an unfinished answer that the client had received was not saved. After
-  `kill -9` and without a database, this counts text received at least two seconds earlier.
-- *model misled*: the model received a tool call without its result, a message or a call twice, or
-  a history that lacks something the user had said.
-- *otherwise wrong*: any other unexpected outcome, such as a wrong exit status.
+- *items duplicated*: items, messages or texts that are stored twice, and answers that a retry
+  should have replaced.
+- *events missing or duplicated*: what a follower received, over all its connections, compared with
+  the turn's complete log.
+- *tools run twice*: one call of the model, executed twice, or more calls than requests to the
+  model.
+- *threads left locked*: the next message was refused, failed, or got no answer in time:
+  {recovery:g} seconds after a process or a database died, {patience:g} seconds after other faults.
+- *5xx after a write*: the server answered with a 5xx, although the message is stored.
+- *shown text lost*: text of an unfinished answer that the client had received is not saved. After
+  `kill -9` and database faults, this counts text received at least two seconds before.
+- *wrong history for the model*: the model was sent a tool call without its result, a message or a
+  call twice, or not all that the user had said.
+- *other errors*: another outcome than the fault should have, such as a wrong exit status.
 """
 
 
@@ -48,7 +50,7 @@ def page(report: Report, seed: int, seconds: float) -> str:
             f"`kill -9`, {seconds / 60:.0f} minutes.\n",
             "## What was lost\n",
             report.summary(),
-            _COLUMNS,
+            _COLUMNS.format(recovery=RECOVERY, patience=PATIENCE),
             "## Where in the turn the faults struck\n",
             "How many turns were hit at each point: what their clients had received by then.\n",
             *report.points(),

@@ -1,4 +1,4 @@
-"""A user with a conversation, who remembers what was sent and what was heard."""
+"""A simulated user with one conversation, which records what was sent and received."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BROKEN = (ClientError, ConnectionError, TimeoutError)
 
 @dataclass(frozen=True)
 class Frame:
-    """An event as it was heard, at a time of the monotonic clock."""
+    """An event as it was received; `at` is a time of the monotonic clock."""
 
     number: int
     data: dict[str, Any]
@@ -35,7 +35,7 @@ class Frame:
 
 
 class Stream:
-    """What one follower heard of a turn, over one connection after the other.
+    """What one follower received of a turn, over one connection after another.
 
     `ended` says that the server ended the stream, `broken` that it broke off.
     """
@@ -51,7 +51,7 @@ class Stream:
         self._number = after
 
     async def read(self, count: int | None = None) -> Stream:
-        """Read until `count` events were heard in all, or to the end."""
+        """Read until `count` events were received in all, or to the end."""
         while not (self.ended or self.broken) and (count is None or len(self.frames) < count):
             try:
                 line = await self._response.content.readline()
@@ -76,7 +76,7 @@ class Stream:
         self._response.close()
 
     async def resume(self) -> Stream:
-        """Follow the turn from the last event that was heard, over a new connection."""
+        """Follow the turn from the last received event, over a new connection."""
         self.cut()
         headers = {"Last-Event-ID": f"{self.turn_id}:{self._number}"}
         self._response = await self._person.get(f"turns/{self.turn_id}/events", headers)
@@ -98,7 +98,7 @@ class Stream:
 def point(frames: Sequence[Frame]) -> str:
     """Return the point of a turn after these events, one of `losses.POINTS`."""
     if not frames:
-        return "nothing heard"
+        return "nothing received"
     texts = sum(frame.kind == "thread.item.added assistant_message" for frame in frames)
     match frames[-1].kind:
         case "thread.created":
@@ -112,17 +112,16 @@ def point(frames: Sequence[Frame]) -> str:
         case "assistant_message.content_part.done":
             return f"text {texts} whole"
         case "error":
-            return "error told"
+            return "error received"
         case _:
             return f"text {texts} begun" if texts else "answer announced"
 
 
 @dataclass
 class Message:
-    """A message, and how often it was sent to be answered: repetitions of a request count once.
+    """A message; `asks` counts the requests for an answer, a repeated request once.
 
-    `superseded` are the ids of items that go when it is answered again, `refused` the statuses with
-    which it was not taken.
+    `superseded` are the ids of items that a retry removes, `refused` the statuses of refusals.
     """
 
     tag: str
@@ -200,7 +199,7 @@ class Person:
         return await self.send(self.compose(script, **headers))
 
     async def retry(self, message: Message, item_id: str, answers: set[str]) -> Stream | None:
-        """Have the stored message answered again; `answers` are the items that then go."""
+        """Retry the stored message; `answers` are the items that the retry removes."""
         message.asks += 1
         message.superseded |= answers
         params = {"thread_id": self._thread_id, "item_id": item_id}
@@ -231,7 +230,7 @@ class Person:
         return state
 
     async def thread(self) -> str | None:
-        """Return the thread's id, looked up if it was never heard; None if there is no thread."""
+        """Return the thread's id, looked up if it was never received; None without a thread."""
         if self._thread_id is None:
             heard = (frame.data.get("thread") for stream in self.streams for frame in stream.frames)
             thread = next(filter(None, heard), None)

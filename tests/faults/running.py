@@ -1,4 +1,4 @@
-"""How runs are made: many at once, each to its end, whatever happens in it."""
+"""Many runs at once; an error in one does not stop the others."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def some(points: Sequence[T], size: Size, random: Random) -> list[T]:
 
 @asynccontextmanager
 async def lost_time() -> AsyncIterator[Callable[[], float]]:
-    """Count the seconds that this process had to wait for the processor while the block runs.
+    """Count the seconds that this process waits for the processor while the block runs.
 
-    Servers that run in it lose them too, through no fault of their own.
+    The servers in this process wait too, which is not their fault.
     """
     lost = 0.0
 
@@ -75,21 +75,21 @@ async def lost_time() -> AsyncIterator[Callable[[], float]]:
 
 @dataclass(frozen=True)
 class Job:
-    """A run that is to be made."""
+    """A run to be made."""
 
     fault: str
     database: str
     work: Callable[[Losses], Awaitable[Run]]
 
     async def run(self) -> Run:
-        """Make the run; an error in it is a loss of its own."""
+        """Make the run; an error in it counts as a loss."""
         losses = Losses()
         made = await guarded(self.work(losses), losses)
-        return made or Run(self.fault, self.database, "nothing heard", losses)
+        return made or Run(self.fault, self.database, "nothing received", losses)
 
 
 async def guarded(work: Awaitable[T], losses: Losses) -> T | None:
-    """Await `work`; an error in it is a loss."""
+    """Await `work`; an error in it counts as a loss."""
     try:
         return await work
     except Exception:
@@ -98,7 +98,7 @@ async def guarded(work: Awaitable[T], losses: Losses) -> T | None:
 
 
 async def together(jobs: Iterable[Job]) -> list[Run]:
-    """Make runs, some at once."""
+    """Make runs, `AT_ONCE` at a time."""
     places = asyncio.Semaphore(AT_ONCE)
 
     async def make(job: Job) -> Run:

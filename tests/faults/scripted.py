@@ -1,4 +1,4 @@
-"""The model of the fault runs: it uses a tool twice in each turn, and checks what it is told."""
+"""The model of the fault runs: it calls a tool twice in each turn, and checks its history."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ STEPS = 3
 
 
 class Pause(Gate):
-    """A Gate that opens after some seconds."""
+    """A gate that opens after some seconds."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
         self._seconds = seconds
 
     async def passed(self) -> None:
-        """Wait here, as the answer does."""
+        """Wait here until then."""
         await asyncio.sleep(self._seconds)
 
 
@@ -97,7 +97,7 @@ def _tag(message: dict[str, Any]) -> str | None:
 
 
 def wrong_with(messages: list[dict[str, Any]]) -> list[str]:
-    """Return what no model should be told: calls without results, and anything told twice."""
+    """Return what is wrong with a history: calls without results, and anything sent twice."""
     wrong = []
     open_calls: set[str] = set()
     calls: Counter[str] = Counter()

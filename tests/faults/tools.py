@@ -1,4 +1,4 @@
-"""An MCP server that goes away and comes back, between turns and during calls."""
+"""An MCP server that stops and restarts, between turns and during calls."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ async def _check(here: World, victim: Victim) -> None:
 
 
 async def _tools_are_back(here: World, losses: Losses) -> None:
-    """Look whether new turns soon have the tools again."""
+    """Check that new turns soon have the tools again."""
     late = time.monotonic() + BACK_WITHIN
     while True:
         begun = time.monotonic()

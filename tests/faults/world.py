@@ -1,4 +1,4 @@
-"""A deployment in this process: a real server, with the model and the tools of the fault runs."""
+"""A real server in this process, with the model and the tools of the fault runs."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from tests.faults.person import Person
 from tests.faults.scripted import ScriptedModel
 
 NEVER_STALE = "2m"
-"""A sign of life counts for longer than any run takes: no sweep repairs what should not break."""
+"""Longer than any run takes: no sweep may repair what should not break."""
 
 
 @dataclass
 class Backstage:
-    """What is around a server and outlives it: its model, its tools, and who talks to it.
+    """What exists beside the servers: their model, their tools, and their users.
 
-    Servers of their own processes come from the nursery.
+    `nursery` forks servers that run as separate processes.
     """
 
     model: ScriptedModel
@@ -49,7 +49,7 @@ class Backstage:
         }
 
     def person(self, session: ClientSession, path: str) -> Person:
-        """Return somebody new."""
+        """Return a new user."""
         person = Person(f"p{len(self.people)}", session, path, self.model)
         self.people.append(person)
         return person
@@ -77,7 +77,7 @@ class World:
     path: str
 
     def person(self) -> Person:
-        """Return somebody new."""
+        """Return a new user."""
         return self.stage.person(self.session, self.path)
 
 

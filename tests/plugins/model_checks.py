@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -188,13 +189,16 @@ CASES = {
 }
 
 
-async def check_case(case: Case, server: ModelServer, model: Model) -> None:
-    """The failure is told as it should be."""
+async def check_case(
+    case: Case, server: ModelServer, model: Model, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The failure is raised with the right message, and left to the core to log."""
     case.prepare(server)
     told = await failure(model)
     assert isinstance(told, TurnFailed)
     assert (told.message, told.allow_retry) == (case.message, case.retry)
     assert len(server.requests) == 1
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 async def check_text(server: ModelServer, model: Model) -> None:

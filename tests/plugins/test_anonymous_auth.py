@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from aiohttp import CookieJar, web
 from aiohttp.test_utils import TestClient
-from chatkit_plugins.anonymous_auth import COOKIE, Config, Plugin, is_loopback, make_secret
+from chatkit_plugins.anonymous_auth import COOKIE, Config, Plugin, create_secret, is_loopback
 
 from chatkit_server import (
     HOOKS,
@@ -172,13 +172,13 @@ async def test_a_header_names_the_user(make_client: MakeClient) -> None:
 async def test_a_missing_or_empty_header(make_client: MakeClient, headers: dict[str, str]) -> None:
     client = await make_client(user_header="X-User-Id")
     message = await refused(client, 401, headers=headers, json={"messages": [], "user_id": "anna"})
-    assert message == "Sign in first: the request needs one header X-User-Id."
+    assert message == "Sign in first: the request needs the header X-User-Id, once."
 
 
 async def test_a_header_sent_twice_is_refused(make_client: MakeClient) -> None:
     client = await make_client(user_header="X-User-Id")
     twice = [("X-User-Id", "anna"), ("X-User-Id", "ben")]
-    assert "needs one header" in await refused(client, 401, headers=twice)
+    assert "needs the header X-User-Id, once" in await refused(client, 401, headers=twice)
 
 
 async def test_a_header_that_cannot_be_a_user(make_client: MakeClient) -> None:
@@ -291,9 +291,9 @@ async def test_servers_that_start_together_keep_one_secret(tmp_path: Path) -> No
 
 def test_a_secret_that_another_process_made_meanwhile_is_kept(tmp_path: Path) -> None:
     file = tmp_path / "secret"
-    make_secret(file)
+    create_secret(file)
     first = file.read_text()
-    make_secret(file)
+    create_secret(file)
     assert file.read_text() == first
     assert list(tmp_path.iterdir()) == [file]
 
@@ -302,14 +302,16 @@ def test_a_secret_that_another_process_made_meanwhile_is_kept(tmp_path: Path) ->
 def test_a_secret_file_that_is_none(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "secret"
     file.write_bytes(content)
-    with pytest.raises(SettingsError, match=r"secret_file: .*secret (holds fewer|cannot be read)"):
+    with pytest.raises(
+        SettingsError, match=r"secret_file: (.*secret has fewer|cannot read or create .*secret)"
+    ):
         application(Plugin(Config(per_browser=True, secret_file=file)))
     assert file.read_bytes() == content
 
 
 def test_a_secret_file_that_cannot_be_made(tmp_path: Path) -> None:
     file = tmp_path / "nowhere" / "secret"
-    with pytest.raises(SettingsError, match=r"cannot be read or made.*or set `secret`"):
+    with pytest.raises(SettingsError, match=r"cannot read or create.*or set `secret`"):
         application(Plugin(Config(per_browser=True, secret_file=file)))
 
 
@@ -355,25 +357,25 @@ def test_loopback(host: str) -> None:
 def test_another_host_is_refused(host: str, config: dict[str, Any]) -> None:
     with pytest.raises(SettingsError) as error:
         application(Plugin(Config.model_validate(config)), host=host)
-    assert f"server.host is {host!r}, which others can reach" in str(error.value)
-    assert "Listen on 127.0.0.1, or enable one such as jwt_auth" in str(error.value)
+    assert f"server.host is {host!r}, which other machines can reach" in str(error.value)
+    assert "Listen on 127.0.0.1, or enable one, such as jwt_auth" in str(error.value)
 
 
 async def test_another_host_with_another_auth_before_it(
     aiohttp_client: MakeClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     app = application(OtherAuth(), Plugin(Config()), host="0.0.0.0")
-    assert caplog.messages == ["whom OtherAuth_0 passes on is let in without a password"]
+    assert caplog.messages == ["requests that OtherAuth_0 passes on need no password"]
     client = await aiohttp_client(app)
     assert await user_of(client, headers={"X-Token": "t"}) == "known"
     assert await user_of(client) == "local"
 
 
 def test_another_auth_after_it_is_never_asked(caplog: pytest.LogCaptureFixture) -> None:
-    with pytest.raises(SettingsError, match="or write OtherAuth_1 before it"):
+    with pytest.raises(SettingsError, match="or put OtherAuth_1 before it"):
         application(Plugin(Config()), OtherAuth(), host="0.0.0.0")
     application(Plugin(Config()), OtherAuth())
-    assert caplog.messages == ["OtherAuth_1 is never asked who it is: Plugin_0 answers first"]
+    assert caplog.messages == ["OtherAuth_1 is never called: Plugin_0 authenticates every request"]
 
 
 def test_nothing_is_said_where_all_is_well(caplog: pytest.LogCaptureFixture) -> None:

@@ -50,9 +50,11 @@ async def models(server: ModelServer) -> AsyncIterator[ModelProvider]:
 
 
 @pytest.mark.parametrize("case", checks.CASES.values(), ids=checks.CASES)
-async def test_a_failure_is_told_in_words(case: checks.Case, server: ModelServer) -> None:
+async def test_a_failure_is_told_in_words(
+    case: checks.Case, server: ModelServer, caplog: pytest.LogCaptureFixture
+) -> None:
     models = provider(server, timeouts=case.timeouts)
-    await checks.check_case(case, server, models.get_model("any"))
+    await checks.check_case(case, server, models.get_model("any"), caplog)
     await models.aclose()
 
 

@@ -343,8 +343,8 @@ def test_a_path_that_cannot_be_written_stops_the_start(tmp_path: Path) -> None:
         with pytest.raises(SettingsError) as error:
             hooks.boot_all("setup", app=app)
         message = str(error.value)
-        assert message.startswith(f"plugin conversation_log: path: {path} cannot be written: ")
-        assert "Name another file" in message
+        assert message.startswith(f"plugin conversation_log: path: cannot write {path}: ")
+        assert "Use another file" in message
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a full disk")
@@ -355,7 +355,7 @@ async def test_a_full_disk_breaks_no_turn_and_is_told_once(
         for _ in range(5):
             await finish(turn(), outcome())
     (message,) = caplog.messages
-    assert message.startswith("turns are missing in the conversation log: [Errno 28] No space left")
+    assert message.startswith("the conversation log is losing turns: [Errno 28] No space left")
 
 
 async def test_a_disk_that_works_again_is_used_again(
@@ -407,7 +407,7 @@ async def test_a_disk_that_hangs_keeps_no_turn_waiting(
         for _ in range(15):
             await finish(turn(), outcome())
         assert caplog.messages == [
-            "turns are missing in the conversation log: 10 lines are waiting to be written"
+            "the conversation log is losing turns: 10 lines are queued already"
         ]
         disk.go.set()
     assert disk.written == 11

@@ -309,5 +309,5 @@ async def test_what_is_no_chunk_is_told_as_nonsense(
 ) -> None:
     line = Raw(b"data: %b\n\n" % json.dumps(odd).encode())
     model_server.script.append(Reply(("One ", "two.", line), usage=False))
-    with pytest.raises(ModelBehaviorError, match="no chunk"):
+    with pytest.raises(ModelBehaviorError, match="malformed chunk"):
         await run(model_server, model.bind(Heard()), [])

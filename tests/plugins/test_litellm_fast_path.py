@@ -152,12 +152,14 @@ async def test_both_ways_fail_the_same(
 
 
 @pytest.mark.parametrize("case", checks.CASES.values(), ids=checks.CASES)
-async def test_a_failure_is_told_in_words(case: checks.Case, model_server: ModelServer) -> None:
+async def test_a_failure_is_told_in_words(
+    case: checks.Case, model_server: ModelServer, caplog: pytest.LogCaptureFixture
+) -> None:
     ours = plugin("openai", model_server.url, timeouts=case.timeouts)
     provider = ours.model_providers()["litellm"]
     model = provider.get_model("openai/any")
     assert isinstance(model, FastPathModel)
-    await checks.check_case(case, model_server, model.bind(Heard()))
+    await checks.check_case(case, model_server, model.bind(Heard()), caplog)
     await provider.aclose()
 
 

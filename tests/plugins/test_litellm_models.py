@@ -2,20 +2,22 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import traceback
 from collections.abc import AsyncIterator
 from typing import Any
 
+import openai
 import pytest
 from agents import ModelProvider
 from aiohttp import web
 from chatkit_plugins.litellm_models import Config, Plugin
 
-from chatkit_server import Settings
+from chatkit_server import SETTINGS, Settings
 from chatkit_server.plugin.load import load_plugins
 from chatkit_server.settings.load import validate
 from chatkit_server.settings.source import Source
 from chatkit_server.turns import failures
-from tests.model_server import ModelServer
+from tests.model_server import Error, ModelServer
 from tests.plugins import model_checks as checks
 
 # LiteLLM uses pydantic in ways that it deprecates, once for each chunk that tells usage
@@ -49,12 +51,24 @@ async def models(server: ModelServer) -> AsyncIterator[ModelProvider]:
 
 @pytest.mark.parametrize("case", checks.CASES.values(), ids=checks.CASES)
 async def test_a_failure_is_told_in_words(
-    case: checks.Case, server: ModelServer, capsys: pytest.CaptureFixture[str]
+    case: checks.Case,
+    server: ModelServer,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     models = provider(server, timeouts=case.timeouts)
-    await checks.check_case(case, server, models.get_model(NAME))
+    await checks.check_case(case, server, models.get_model(NAME), caplog)
     await models.aclose()
     assert capsys.readouterr().out == ""
+
+
+async def test_an_error_comes_without_litellms_own_errors(
+    server: ModelServer, models: ModelProvider
+) -> None:
+    server.reply("Let ", Error("overloaded"))
+    with pytest.raises(openai.APIError, match="overloaded") as caught:
+        await checks.run(models.get_model(NAME))
+    assert "During handling" not in "".join(traceback.format_exception(caught.value))
 
 
 async def test_text_comes_in_pieces(server: ModelServer, models: ModelProvider) -> None:
@@ -132,6 +146,7 @@ async def test_googles_variable_is_enough_for_gemini(
 async def test_one_pool_closed_with_the_server(server: ModelServer) -> None:
     ours = plugin(server)
     app = web.Application()
+    app[SETTINGS] = Settings()
     ours.setup(app)
     runner = web.AppRunner(app)
     await runner.setup()

@@ -150,13 +150,19 @@ async def test_a_server_is_told_of_the_user_only_if_it_may_know(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("servers", "said"),
     [
-        ([{"name": "a"}], "server `a` needs either `url` or `command`"),
+        ([{"name": "a"}], "server `a`: set either `url` or `command`"),
         ([{"name": "a", "url": "http://x/", "command": "y"}], "either `url` or `command`"),
         ([{"name": "a", "url": "ftp://x/"}], "expected an address such as https://"),
-        ([{"name": "a", "url": "http://u:hunter2@x/"}], "send them with `headers`"),
-        ([{"name": "a", "url": "http://x/", "args": ["b"]}], "`args` is only for one with a `comm"),
-        ([{"name": "a", "command": "x", "headers": {"B": "c"}}], "`headers` is only for one with"),
-        ([{"name": "a", "command": "x"}, {"name": "a", "command": "y"}], "`a` is used 2 times"),
+        ([{"name": "a", "url": "http://u:hunter2@x/"}], "send them in `headers`"),
+        ([{"name": "a", "url": "http://x/", "args": ["b"]}], "`args` does not work with `url`"),
+        (
+            [{"name": "a", "command": "x", "headers": {"B": "c"}}],
+            "`headers` does not work with",
+        ),
+        (
+            [{"name": "a", "command": "x"}, {"name": "a", "command": "y"}],
+            "2 servers have the name",
+        ),
         ([{"name": "a b", "command": "x"}], "plugins.mcp_servers.servers.0.name"),
         ([{"name": "a", "command": "x", "timeout": 5}], "with its unit, such as"),
         ([{"name": "a", "comand": "x"}], "Did you mean `command`?"),

@@ -1,8 +1,4 @@
-"""A model that needs no account and no network: it keeps a to-do list with the tools it is given.
-
-It understands a few simple sentences, calls the enabled tools with real arguments, and answers
-from their results. It is how the first command shows the whole way from a message to an answer.
-"""
+"""The demo model's answers, as events of the Responses API."""
 
 from __future__ import annotations
 
@@ -10,19 +6,10 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
-from agents import (
-    FunctionTool,
-    Model,
-    ModelProvider,
-    ModelResponse,
-    Tool,
-    TResponseInputItem,
-    Usage,
-)
+from agents import Model, ModelResponse, Tool, TResponseInputItem, Usage
 from agents.items import TResponseStreamEvent
 from openai.types.responses import (
     Response,
@@ -40,75 +27,9 @@ from openai.types.responses import (
     ResponseUsage,
 )
 from openai.types.responses.response_usage import InputTokensDetails, OutputTokensDetails
-from pydantic import BaseModel
 from uuid_utils import uuid7
 
-from chatkit_server import Duration, hookimpl
-
-INTRODUCTION = (
-    "I am the demo model of chatkit-server: I run offline and understand only a few sentences "
-    "about a to-do list. Try “add buy milk to my list”, “what is on my list?”, “complete task 1” "
-    "or “delete task 1”. Choose another model in settings.yaml to talk about anything else."
-)
-
-_TASK = r"(?:(?:task|item|number|no\.?)\s*)?#?(?P<id>\d+)"
-_INTENTS: list[tuple[str, re.Pattern[str]]] = [
-    (intent, re.compile(pattern, re.IGNORECASE | re.DOTALL))
-    for intent, pattern in (
-        (
-            "update_task",
-            rf"\b(?:rename|change|update|edit)\s+{_TASK}\s+(?:to|into|as)\s+(?P<title>.+)",
-        ),
-        ("complete_task", rf"\b(?:complete|finish|close|check off|tick off|mark)\s+{_TASK}\b"),
-        ("complete_task", rf"^\s*{_TASK}\s+is\s+done\b"),
-        ("delete_task", rf"\b(?:delete|remove|drop)\s+{_TASK}\b"),
-        (
-            "add_task",
-            r"\b(?:add|put)\s+(?P<title>.+?)\s+(?:to|on|onto)\s+(?:my|the)\s+"
-            r"(?:to-?do\s+|task\s+|shopping\s+)?list\b",
-        ),
-        ("add_task", r"\b(?:add|create)\s+(?:an?\s+|the\s+)?(?:new\s+)?task:?\s+(?P<title>.+)"),
-        ("add_task", r"\bremind me to\s+(?P<title>.+)"),
-        ("add_task", r"^\s*(?:please\s+)?add:?\s+(?P<title>.+)"),
-        ("list_tasks", r"\b(?:list|show|what|which|see|read)\b.*\b(?:tasks?|list|to-?dos?)\b"),
-        ("list_tasks", r"\bwhat do i have to do\b"),
-    )
-]
-
-
-class Config(BaseModel):
-    """`pace` is the time between two words."""
-
-    pace: Duration = 0.02
-
-
-class Plugin:
-    """Serves the models `demo/…`; all of them are the same."""
-
-    def __init__(self, config: Config) -> None:
-        self._provider = DemoProvider(config.pace)
-
-    @hookimpl
-    def model_providers(self) -> Mapping[str, ModelProvider]:
-        return {"demo": self._provider}
-
-
-class DemoProvider(ModelProvider):
-    """Gives the demo model, whatever it is called."""
-
-    def __init__(self, pace: float) -> None:
-        self._pace = pace
-
-    def get_model(self, model_name: str | None) -> Model:
-        return DemoModel(model_name or "todo", self._pace)
-
-
-@dataclass(frozen=True)
-class _Call:
-    """A tool to call, and with what."""
-
-    name: str
-    arguments: dict[str, Any]
+from .sentences import answer, understand
 
 
 class DemoModel(Model):
@@ -168,9 +89,9 @@ class DemoModel(Model):
         self, input: str | list[TResponseInputItem], tools: list[Tool]
     ) -> ResponseOutputMessage | ResponseFunctionToolCall:
         text, results = _last_turn(input)
-        call = None if results else _understand(text, tools)
+        call = None if results else understand(text, tools)
         if call is None:
-            return _message(_answer(text, results))
+            return _message(answer(text, results))
         return ResponseFunctionToolCall(
             id=f"fc_{uuid7().hex}",
             type="function_call",
@@ -230,7 +151,7 @@ class _Sequence:
 
 
 def _last_turn(input: str | list[TResponseInputItem]) -> tuple[str, list[str]]:
-    """Return what the user said last, and what tools answered since."""
+    """Return the user's last message, and the tools' results since."""
     if isinstance(input, str):
         return input, []
     entries: list[Any] = list(input)
@@ -248,42 +169,6 @@ def _text(content: Any) -> str:
         return content
     parts: Iterable[Any] = content if isinstance(content, list) else [content]
     return " ".join(str(part.get("text", "")) for part in parts if isinstance(part, dict))
-
-
-def _understand(text: str, tools: list[Tool]) -> _Call | None:
-    """Return the call that the sentence asks for, if one of the tools can do it."""
-    for intent, pattern in _INTENTS:
-        match = pattern.search(text)
-        tool = _tool_for(intent, tools)
-        if match and tool:
-            return _Call(tool.name, _arguments(match, tool))
-    return None
-
-
-def _tool_for(intent: str, tools: list[Tool]) -> FunctionTool | None:
-    """Return the tool of this name, also where a prefix was put before it."""
-    functions = [tool for tool in tools if isinstance(tool, FunctionTool)]
-    return next((tool for tool in functions if tool.name.endswith(intent)), None)
-
-
-def _arguments(match: re.Match[str], tool: FunctionTool) -> dict[str, Any]:
-    """Return what was understood, as the tool's schema names and types it."""
-    properties: dict[str, Any] = tool.params_json_schema.get("properties", {})
-    arguments: dict[str, Any] = {}
-    for name, value in match.groupdict().items():
-        value = value.strip().rstrip(".!").strip("\"'“”") if value else value
-        known = next((key for key in properties if key in (name, f"task_{name}")), name)
-        number = properties.get(known, {}).get("type") in ("integer", "number")
-        arguments[known] = int(value) if number else value
-    return arguments
-
-
-def _answer(text: str, results: list[str]) -> str:
-    if results:
-        return "\n".join(result for result in results if result) or "Done."
-    if re.match(r"\s*(?:hi|hello|hey|good (?:morning|evening|day))\b", text, re.IGNORECASE):
-        return f"Hello! {INTRODUCTION}"
-    return INTRODUCTION
 
 
 def _message(text: str) -> ResponseOutputMessage:
@@ -306,7 +191,7 @@ def _added(item: ResponseOutputItem, sequence: _Sequence) -> ResponseOutputItemA
 
 
 def _usage(input: str | list[TResponseInputItem], output: ResponseOutputItem) -> ResponseUsage:
-    """Return the usage, with a token for each word."""
+    """Return the usage, counting each word as a token."""
     given = len(str(input).split())
     made = len(output.model_dump_json().split())
     return ResponseUsage(

@@ -1,0 +1,46 @@
+"""What a token says about its user, and why one is refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import jwt
+
+from chatkit_server import Unauthorized
+
+LONGEST_ID = 255
+
+# What each error of PyJWT means to the client; the first that matches counts.
+MEANINGS: tuple[tuple[type[Exception], str], ...] = (
+    (jwt.ExpiredSignatureError, "The token has expired. Sign in again."),
+    (jwt.ImmatureSignatureError, "The token is not valid yet."),
+    (jwt.InvalidAudienceError, "The token is for another audience."),
+    (jwt.InvalidIssuerError, "The token is from another issuer."),
+    (jwt.InvalidAlgorithmError, "The token is signed with an algorithm that is not allowed."),
+    (jwt.InvalidSignatureError, "The token's signature is wrong."),
+    (jwt.exceptions.InvalidSubjectError, "The token's claim 'sub' is not text."),
+    (jwt.exceptions.InvalidJTIError, "The token's claim 'jti' is not text."),
+    (jwt.InvalidIssuedAtError, "The token's claim 'iat' is not a number."),
+    (jwt.PyJWTError, "The token cannot be read as a JSON Web Token."),
+)
+
+
+def refusal(reason: str) -> Unauthorized:
+    """Return a 401 with the reason, in the format of RFC 6750."""
+    described = re.sub(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]", "?", reason)
+    challenge = f'Bearer error="invalid_token", error_description="{described}"'
+    return Unauthorized(reason, challenge=challenge)
+
+
+def text_claim(claims: Mapping[str, Any], name: str) -> str:
+    """Return a claim that identifies the user; it must be text that can be stored."""
+    value = claims.get(name)
+    if value is None:
+        raise refusal(f"The token has no claim '{name}'.")
+    if not isinstance(value, str) or not value.strip() or not value.isprintable():
+        raise refusal(f"The token's claim '{name}' is not text.")
+    if len(value) > LONGEST_ID:
+        raise refusal(f"The token's claim '{name}' is longer than {LONGEST_ID} characters.")
+    return value

@@ -1,0 +1,73 @@
+"""The settings, and the algorithms that they may name."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr, field_validator, model_validator
+
+from chatkit_server import Duration
+
+SYMMETRIC = ("HS256", "HS384", "HS512")
+ASYMMETRIC = (
+    *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+    *("ES256", "ES384", "ES512", "ES256K", "EdDSA"),
+)
+
+
+def _comma_separated(value: Any) -> Any:
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+class Config(BaseModel):
+    """How tokens are checked, and which of their claims identify the user.
+
+    Set one of `secret` (for HS256, HS384, HS512), `public_key` (PEM text, or the path of a PEM
+    file) and `jwks_url`. Without `algorithms`, a secret is for HS256, and a key for every algorithm
+    that it fits. An expired token is refused, and so is one without `exp` unless `require_exp` is
+    false. With `required: false`, the next plugin authenticates requests that have no token. If
+    several issuers may use the same user id, set `tenant_claim: iss`.
+
+    Keys from `jwks_url` are fetched again when they are older than `jwks_max_age`, and when a
+    token names an unknown key, but at most once per `jwks_cooldown`.
+    """
+
+    secret: SecretStr | None = None
+    public_key: str | None = None
+    jwks_url: str | None = Field(None, pattern=r"^https?://")
+    algorithms: Annotated[list[str], BeforeValidator(_comma_separated)] = Field(
+        default_factory=list
+    )
+    issuer: str | list[str] | None = None
+    audience: str | list[str] | None = None
+    leeway: Duration = 30.0
+    require_exp: bool = True
+    user_claim: str = "sub"
+    tenant_claim: str | None = None
+    name_claim: str | None = "name"
+    required: bool = True
+    jwks_timeout: Duration = 5.0
+    jwks_max_age: Duration = 600.0
+    jwks_cooldown: Duration = 10.0
+
+    @field_validator("algorithms")
+    @classmethod
+    def _known(cls, algorithms: list[str]) -> list[str]:
+        for name in algorithms:
+            if name not in SYMMETRIC + ASYMMETRIC:
+                known = ", ".join(SYMMETRIC + ASYMMETRIC)
+                raise ValueError(f"{name} is not supported. Use one of {known}")
+        return algorithms
+
+    @model_validator(mode="after")
+    def _one_kind_of_key(self) -> Config:
+        if sum(key is not None for key in (self.secret, self.public_key, self.jwks_url)) != 1:
+            raise ValueError("set one of `secret`, `public_key` and `jwks_url`")
+        fitting = ASYMMETRIC if self.secret is None else SYMMETRIC
+        for name in self.algorithms:
+            if name not in fitting:
+                kind = "a public key" if self.secret is None else "a secret"
+                raise ValueError(
+                    f"algorithms: {name} does not work with {kind}. Use one of {', '.join(fitting)}"
+                )
+        return self

@@ -1,0 +1,48 @@
+"""Models through LiteLLM: `litellm/gemini/gemini-2.5-flash`, `litellm/anthropic/...`.
+
+    litellm_models:
+
+LiteLLM also serves every prefix that no other plugin claims: `gemini/gemini-2.5-flash`. Keys come
+from the variables that LiteLLM knows (`GOOGLE_API_KEY` or `GEMINI_API_KEY`, `ANTHROPIC_API_KEY`,
+...), or from `providers:`.
+
+- `provider`: the models, loaded on first use.
+- `library`: importing and closing LiteLLM.
+- `model`: one request to a model.
+- `answer`: the chunks of an answer, to a complete end or an error.
+- `fast_path`: text that skips LiteLLM's handling of each chunk.
+- `errors`: the provider's errors behind LiteLLM's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from agents import ModelProvider
+from aiohttp import web
+
+from chatkit_server import SETTINGS, hookimpl
+
+from .provider import Config, LitellmModels
+
+__all__ = ["Config", "Plugin"]
+
+
+class Plugin:
+    """Serves `litellm/` and every prefix that no other plugin serves."""
+
+    def __init__(self, config: Config) -> None:
+        self._provider = LitellmModels(config)
+
+    @hookimpl
+    def model_providers(self) -> dict[str, ModelProvider]:
+        return {"litellm": self._provider, "": self._provider}
+
+    @hookimpl
+    def setup(self, app: web.Application) -> None:
+        self._provider.log_content = app[SETTINGS].log.content
+        app.cleanup_ctx.append(self._close_at_the_end)
+
+    async def _close_at_the_end(self, _: web.Application) -> AsyncIterator[None]:
+        yield
+        await self._provider.aclose()

@@ -1,0 +1,32 @@
+"""The provider's errors behind LiteLLM's."""
+
+from __future__ import annotations
+
+from json import JSONDecodeError
+from typing import NoReturn
+
+import openai
+from agents.exceptions import ModelBehaviorError
+
+# Base classes of openai's and httpx's exceptions; by name, because only LiteLLM imports httpx.
+_ORIGINAL = {"OpenAIError", "TransportError"}
+
+
+def raise_original(error: openai.APIError) -> NoReturn:
+    """Raise the error that LiteLLM made `error` of, where that says more.
+
+    LiteLLM drops the provider's code and headers. It also gives network failures and answers that
+    cannot be parsed one class, with the status 500.
+    """
+    link: BaseException | None = error
+    while link is not None:
+        names = {kind.__name__ for kind in type(link).__mro__}
+        if names & _ORIGINAL and not type(link).__module__.startswith("litellm"):
+            # With its cause, and without LiteLLM's errors before it in the traceback
+            raise link from link.__cause__
+        if isinstance(link, JSONDecodeError | UnicodeDecodeError | AttributeError):
+            raise ModelBehaviorError(
+                f"the provider's answer could not be parsed: {link!r}"
+            ) from None
+        link = getattr(link, "original_exception", None) or link.__cause__ or link.__context__
+    raise error

@@ -1,0 +1,106 @@
+"""LiteLLM's models, loaded when the first one is used."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from copy import copy
+from typing import TYPE_CHECKING, Any
+
+from agents import Model, ModelProvider, ModelResponse
+from agents.items import TResponseStreamEvent
+from pydantic import BaseModel, Field, SecretStr
+
+from chatkit_server.models import EventSink, FastPathModel, ModelTimeouts, TextFastPath
+
+from .library import close_litellm, load_model_class
+
+if TYPE_CHECKING:
+    from .model import WatchedLitellmModel
+
+
+class Provider(BaseModel):
+    """Settings of one provider, in place of LiteLLM's own."""
+
+    api_key: SecretStr | None = None
+    base_url: str | None = Field(None, pattern=r"^https?://")
+    timeouts: ModelTimeouts = ModelTimeouts()
+
+
+class Config(BaseModel):
+    """`providers` by LiteLLM's prefix; `max_retries` counts retries before the answer begins."""
+
+    providers: dict[str, Provider] = Field(default_factory=dict)
+    timeouts: ModelTimeouts = ModelTimeouts()
+    max_retries: int = Field(2, ge=0)
+
+
+class LitellmModels(ModelProvider):
+    """LiteLLM's models; LiteLLM keeps a connection pool per endpoint."""
+
+    def __init__(self, config: Config) -> None:
+        self.log_content = False
+        self._config = config
+        self._model_class: type[WatchedLitellmModel] | None = None
+
+    def get_model(self, model_name: str | None) -> Model:
+        """Return the model with LiteLLM's name, such as `gemini/gemini-2.5-flash`."""
+        if not model_name:
+            raise ValueError("name a model, as in `litellm/gemini/gemini-2.5-flash`")
+        return LazyModel(self, model_name)
+
+    async def load(self, name: str, fast_path: TextFastPath | None = None) -> Model:
+        """Import LiteLLM if that has not happened yet, and return the model.
+
+        The import takes seconds, so it runs in a thread: other turns go on meanwhile.
+        """
+        if self._model_class is None:
+            self._model_class = await asyncio.to_thread(
+                load_model_class, log_content=self.log_content
+            )
+        provider = self._config.providers.get(name.partition("/")[0], Provider())
+        return self._model_class(
+            name,
+            provider.base_url,
+            provider.api_key.get_secret_value() if provider.api_key else None,
+            timeouts=self._config.timeouts.but(provider.timeouts),
+            max_retries=self._config.max_retries,
+            fast_path=fast_path,
+        )
+
+    async def aclose(self) -> None:
+        """Close LiteLLM's connections, if it was used."""
+        if self._model_class is not None:
+            await close_litellm()
+
+
+class LazyModel(FastPathModel):
+    """A model that is loaded when it is first called."""
+
+    _sink: EventSink | None = None
+
+    def __init__(self, provider: LitellmModels, name: str) -> None:
+        self._provider = provider
+        self._name = name
+
+    def bind(self, sink: EventSink) -> Model:
+        """Return this model for one turn; it sends its text to `sink`."""
+        bound = copy(self)
+        bound._sink = sink
+        return bound
+
+    async def get_response(self, *args: Any, **kwargs: Any) -> ModelResponse:
+        model = await self._provider.load(self._name)
+        return await model.get_response(*args, **kwargs)
+
+    async def stream_response(
+        self, *args: Any, **kwargs: Any
+    ) -> AsyncGenerator[TResponseStreamEvent]:
+        """Yield the answer's events, and send them to the turn if this model is bound to one."""
+        fast_path = TextFastPath(self._sink) if self._sink is not None else None
+        model = await self._provider.load(self._name, fast_path)
+        events: Any = model.stream_response(*args, **kwargs)
+        async with aclosing(events):
+            async for event in fast_path.events(events) if fast_path else events:
+                yield event

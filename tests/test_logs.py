@@ -1,0 +1,223 @@
+"""What the log of a running server has of what users say: nothing, unless it is asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from chatkit_server.logs import WithoutContent
+from tests.databases import DATABASES, DatabaseKind, new_url, postgres
+from tests.model_server import Error, ModelServer, Raw
+from tests.processes import Server, environment, running
+
+ROOT = Path(__file__).parent.parent
+MODELS = ("test/any", "openai/any", "litellm/openai/any")
+SECRET = "secret-"
+"""Begins every word that the user, the model or a tool says."""
+
+TURN = re.compile(r"\bturn turn_[0-9a-f]{32}\b")
+RECORD = re.compile(r"^\S+ \S+ (?P<level>[A-Z]+) (?P<logger>[\w.]+): ")
+
+PLUGIN = """
+import logging
+
+from chatkit_server import hookimpl
+
+log = logging.getLogger(__name__)
+library = logging.getLogger("some_library")
+
+@hookimpl
+async def pre_turn(turn):
+    log.debug("the plugin's debug line")
+    library.info("the library's info line")
+
+@hookimpl
+async def tool_result(turn, call, result):
+    library.warning("a tool was called")
+
+@hookimpl
+async def post_turn(turn, outcome):
+    log.error("the turn %s", outcome.status)
+"""
+BROKEN_PLUGIN = """
+import pydantic
+from chatkit_server import hookimpl
+
+class Message(pydantic.BaseModel):
+    number: int
+
+@hookimpl
+async def post_turn(turn, outcome):
+    Message(number=turn.message.content[0].text)
+"""
+
+
+def write_settings(folder: Path, url: str, models: ModelServer, **log: object) -> None:
+    """Write the settings of a server that has every bundled way to a model, tool and database."""
+    for name, source in (("talkative", PLUGIN), ("broken", BROKEN_PLUGIN)):
+        (folder / "my_plugins").mkdir(exist_ok=True)
+        (folder / "my_plugins" / f"{name}.py").write_text(source)
+    echo = {"name": "echo", "command": sys.executable, "args": ["-m", "tests.mcp_stdio_server"]}
+    openai = {"base_url": models.url, "api_key": "k", "max_retries": 1}
+    settings = {
+        "agent": {"model": MODELS[0], "models": list(MODELS)},
+        "log": {"level": "debug", **log},
+        "plugin_dirs": ["my_plugins"],
+        "plugins": {
+            "anonymous_auth": None,
+            "tortoise_store": {"url": url},
+            "todo_mcp": None,
+            "mcp_servers": {"servers": [{**echo, "cwd": str(ROOT)}]},
+            "compatible_models": {"endpoints": {"test": {"base_url": models.url}}},
+            "openai_models": openai,
+            "litellm_models": {"providers": {"openai": {"base_url": models.url, "api_key": "k"}}},
+            "talkative": None,
+            "broken": None,
+        },
+    }
+    (folder / "settings.yaml").write_text(yaml.safe_dump(settings))
+
+
+async def talk(server: Server, models: ModelServer, model: str) -> None:
+    """Have a conversation in which all turns fail that can fail because of what is said."""
+    await server.process.line("MCP server echo: connected")
+    chat = server.chat()
+    choice: dict[str, Any] = {"inference_options": {"model": model}}
+    first = await chat.say('secret-word call echo {"text": "secret-echo"}', **choice)
+    assert "secret-echo" in first.text
+    thread = first.thread_id
+    second = await chat.say('call add_task {"title": "secret-task"}', thread, **choice)
+    assert "secret-task" in second.text
+    await chat.say('call add_task {"title": ["secret-list"]}', thread, **choice)
+    await chat.say('call fail {"secret-name": "secret-value"}', thread, **choice)
+    errors = 0
+    for problem in problems(models):
+        problem()
+        errors += (await chat.say("secret-question", thread, **choice)).error is not None
+    # OpenAI's client leaves out what is no event
+    assert errors >= 3
+    models.fail(503, headers={"Retry-After-Ms": "1"})
+    retried = await chat.say("secret-question", thread, **choice)
+    assert retried.text == "You said: secret-question"
+    assert (await chat.ask("threads.get_by_id", thread_id=thread))["items"]["data"]
+
+
+def problems(models: ModelServer) -> list[Callable[[], None]]:
+    """Return what a provider may do to a turn: refuse it, answer nonsense, fail amid the answer."""
+    return [
+        lambda: models.fail(400, "no such thing"),
+        lambda: models.reply("secret-half ", Raw(b'data: ["secret-data"]\n\n')),
+        lambda: models.reply("secret-half ", Raw(b'data: {"choices": "secret-data"}\n\n')),
+        lambda: models.reply("secret-half ", Raw(b"data: secret-data\n\n")),
+        lambda: models.reply("secret-half ", Error("overloaded")),
+    ]
+
+
+def records(server: Server) -> list[tuple[str, str]]:
+    """Return logger and text of each record in the log, with its traceback."""
+    found: list[tuple[str, str]] = []
+    for line in server.process.errors:
+        if match := RECORD.match(line):
+            found.append((match["logger"], line))
+        elif found:
+            found[-1] = (found[-1][0], f"{found[-1][1]}\n{line}")
+    return found
+
+
+@pytest.mark.parametrize("kind", DATABASES)
+async def test_nothing_of_what_is_said_is_logged(
+    kind: DatabaseKind, model_server: ModelServer, tmp_path: Path
+) -> None:
+    write_settings(tmp_path, new_url(kind, tmp_path), model_server)
+    # asyncio's debug mode writes values too
+    async with running(tmp_path, env=environment(PYTHONASYNCIODEBUG="1")) as server:
+        for model in MODELS:
+            await talk(server, model_server, model)
+        await server.stop()
+    assert SECRET not in server.process.said
+    # what the operator needs is there, with the turn's id
+    texts = [text for _, text in records(server)]
+    for needed in (
+        "the plugin's debug line",
+        "the library's info line",
+        "ValidationError: 1 validation error for Message",
+        "127.0.0.1: retrying in",
+        "tool add_task failed",
+        "the turn failed",
+    ):
+        assert any(needed in text and TURN.search(text) for text in texts), needed
+    for text in texts:
+        if " WARNING asyncio: " not in text and re.match(r"\S+ \S+ (WARNING|ERROR)", text):
+            assert TURN.search(text), text
+
+
+async def test_log_content_brings_the_lines_of_libraries_back(
+    model_server: ModelServer, tmp_path: Path
+) -> None:
+    write_settings(tmp_path, new_url("sqlite", tmp_path), model_server, content=True)
+    async with running(tmp_path, env=environment()) as server:
+        for model in MODELS:
+            await talk(server, model_server, model)
+        await server.stop()
+    loggers = {logger for logger, text in records(server) if SECRET in text}
+    assert loggers >= {"openai.agents", "LiteLLM", "tortoise.db_client"}
+
+
+def formatted(text: str, error: Exception | None = None) -> str:
+    """Return what is written of a record."""
+    info = (type(error), error, error.__traceback__) if error is not None else None
+    record = logging.LogRecord("some_library", logging.WARNING, "", 0, text, (), info)
+    return WithoutContent("%(message)s").format(record)
+
+
+def test_values_of_exceptions_are_omitted() -> None:
+    class Message(BaseModel):
+        numbers: list[int]
+
+    values = [f"{SECRET}one\n, input_type=str]", {"name": f"{SECRET}two"}]
+    with pytest.raises(ValidationError) as caught:
+        Message.model_validate({"numbers": values})
+    text = formatted(f"failed: {caught.value!r}", caught.value)
+    assert SECRET not in text
+    assert text.count("numbers.1\n  Input should be a valid integer [type=int_type, ") == 2
+    assert text.count("input_value=<omitted>, input_type=dict]") == 2
+
+
+async def test_rows_in_errors_of_postgresql_are_omitted() -> None:
+    connection = await asyncpg.connect(postgres().new_url())
+    await connection.execute("CREATE TABLE word (name text, number int NOT NULL)")
+    words = f"{SECRET}one\n{SECRET}two"
+    with pytest.raises(asyncpg.NotNullViolationError) as caught:
+        await connection.execute("INSERT INTO word VALUES ($1, NULL)", words)
+    await connection.close()
+    assert SECRET in str(caught.value)
+    text = formatted("failed", caught.value)
+    assert SECRET not in text
+    assert 'null value in column "number" of relation "word" violates' in text
+
+
+async def test_arguments_of_slow_callbacks_are_omitted(caplog: pytest.LogCaptureFixture) -> None:
+    loop = asyncio.get_running_loop()
+    loop.set_debug(True)
+    loop.slow_callback_duration = 0
+    done = loop.create_future()
+    loop.call_soon(done.set_result, "secret-one")
+    loop.call_later(0, lambda *_: None, ["secret-two"])
+    await done
+    assert await loop.create_task(asyncio.sleep(0, "secret-three")) == "secret-three"
+    await asyncio.sleep(0)
+    texts = [record.getMessage() for record in caplog.records if record.name == "asyncio"]
+    assert len([text for text in texts if SECRET in text]) == 3
+    for text in texts:
+        assert SECRET not in formatted(text)
+        assert formatted(text).startswith("Executing <")
