@@ -385,7 +385,7 @@ async def test_how_a_turn_ended_is_known_here(
 
 WHOLE = PartialAnswer(
     items=[message("msg_2", "Half an an"), workflow("wf_1")],
-    entries=[{"type": "function_call", "call_id": "c", "name": "add", "arguments": "{}"}],  # type: ignore[list-item]
+    entries=[{"type": "function_call", "call_id": "c", "name": "add", "arguments": "{}"}],
     messages=["msg_2"],
     tools=[(ToolCall("c", "add", {}), ToolResult("3"))],
     saved=["msg_1", "gone"],

@@ -428,11 +428,11 @@ async def test_each_event_gives_the_model_new_time() -> None:
     looks: list[int] = []
     look = running._silent
 
-    def write_and_look(heard: int) -> None:
-        looks.append(heard)
+    def write_and_look(last_length: int) -> None:
+        looks.append(last_length)
         if len(looks) < 4:
             running.log.append(b"{}")
-        look(heard)
+        look(last_length)
 
     running._silent = write_and_look  # type: ignore[method-assign]
     running.run(Work(running).run())
@@ -520,7 +520,8 @@ async def test_a_turn_that_is_over_keeps_only_its_events() -> None:
     assert running.is_idle()
     assert running.partial() == PartialAnswer()
     assert running.problem.message == "No."
-    assert running.problem.__traceback__ is running.problem.__cause__ is None
+    assert running.problem.__traceback__ is None
+    assert running.problem.__cause__ is None
     assert running.problem.__context__ is None
     assert running.ended_at <= asyncio.get_running_loop().time()
     assert running.ended_at > 0
