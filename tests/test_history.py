@@ -96,7 +96,7 @@ def test_a_turn_of_plain_messages_needs_no_memory() -> None:
         "status": "completed",
     }
     assert remembered() is None
-    assert remembered(message(), message(**data), messages=("msg_1", "msg_2")) is None
+    assert remembered(message(), said, messages=("msg_1", "msg_2")) is None
     assert remembered(message(provider_data=None)) is None
 
 
