@@ -22,7 +22,7 @@ from .turns.recovery import Recovery
 from .turns.store import MemoryTurnStore, TurnStore
 from .web.chat import chat
 from .web.cors import allow_origins, check_origins
-from .web.errors import errors
+from .web.errors import handle_errors
 from .web.health import healthz, readyz
 from .web.keys import ATTACHMENT_STORE, ENGINE, HEARTBEAT, HOOKS, MCP, SETTINGS, STORE
 from .web.turn_routes import add_turn_routes
@@ -44,7 +44,8 @@ def create_app(
         # What else is wrong may be for want of a plugin
         problems.raise_any()
     assert hooks is not None
-    app = web.Application(middlewares=[errors], client_max_size=settings.server.max_body)
+    app = web.Application(client_max_size=settings.server.max_body)
+    handle_errors(app)
     app[SETTINGS] = settings
     app[HOOKS] = hooks
     _add_parts(app, problems)

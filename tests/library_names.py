@@ -69,6 +69,11 @@ _SDK = (
         "agents.agent_tool_state", "get_agent_tool_state_scope", "where to look for the former"
     ),
     LibraryName(
+        "agents.agent_tool_state",
+        "drop_agent_tool_run_result",
+        "the SDK keeps a waiting inner agent, with its turn, for ever",
+    ),
+    LibraryName(
         "agents",
         "AgentBase.get_mcp_tools",
         "replaced on a turn's copy of an agent: it gives the tools of connections that are kept",

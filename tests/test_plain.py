@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 import pytest
-from agents import function_tool
-from chatkit.types import AssistantMessageItem, HiddenContextItem, ThreadItem, UserMessageItem
+from agents import RunContextWrapper, Usage, function_tool
+from chatkit.types import (
+    AssistantMessageItem,
+    HiddenContextItem,
+    ThreadItem,
+    UserMessageItem,
+    WidgetItem,
+)
 from chatkit.types import ThreadItemDoneEvent as Done
+from chatkit.types import ThreadItemRemovedEvent as Removed
+from chatkit.types import ThreadItemReplacedEvent as Replaced
+from chatkit.widgets import DynamicWidgetRoot, WidgetRoot
 
-from chatkit_server import Turn, hookimpl
+from chatkit_server import Outcome, ToolCall, ToolResult, Turn, hookimpl
 from chatkit_server.ids import new_id
-from chatkit_server.turn import ToolCall, ToolResult
-from chatkit_server.web.plain import PlainWire
+from chatkit_server.turns.failures import BROKEN_OFF
+from chatkit_server.web.plain_wire import PlainWire, WholeAnswerWire
+from tests.client import Chat
 from tests.conftest import MakeChat, served_by
 from tests.memory_store import MemoryStorePlugin
-from tests.model_server import Break, Call, ModelServer, Reasoning
+from tests.model_server import Break, Call, Gate, ModelServer, Reasoning
+from tests.test_resume import Ends
 
 
 @function_tool
@@ -125,13 +139,57 @@ async def test_text_in_parts(make_chat: MakeChat, model_server: ModelServer) -> 
     assert told(model_server) == [("user", "Hi"), ("assistant", "Hello"), ("user", "Good morning")]
 
 
-async def test_other_fields_do_no_harm(make_chat: MakeChat) -> None:
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (
+            {"messages": [{"role": "user", "content": "hello"}], "temperature": 7},
+            "temperature: unknown field. Known: messages, thread_id, user_id, model, stream",
+        ),
+        (
+            {"messages": [{"role": "user", "content": "hello"}], "threadid": "thr"},
+            "threadid: unknown field. Did you mean `thread_id`? "
+            "Known: messages, thread_id, user_id, model, stream",
+        ),
+        (
+            {"messages": [{"role": "user", "content": "hello", "name": "Ann"}]},
+            "messages.0.name: unknown field. Known: role, content",
+        ),
+    ],
+)
+async def test_an_unknown_field_is_refused(
+    make_chat: MakeChat, body: dict[str, Any], message: str
+) -> None:
     chat = await make_chat()
-    streamed = await chat.plain(
-        {**user("hello"), "name": "Ann"}, model="gpt-4o", stream=True, temperature=7, user_id=None
-    )
+    assert await chat.refused(body) == (400, message)
+    assert len((await chat.refused({**body, "x" * 10_000: 1}))[1]) < 500
+    assert (await chat.ask("threads.list"))["data"] == []
+
+
+async def test_a_field_that_is_null_is_as_one_that_is_not_there(make_chat: MakeChat) -> None:
+    chat = await make_chat()
+    nothing = dict.fromkeys(("thread_id", "user_id", "model", "stream"))
+    streamed = await chat.plain("hello", **nothing)
     assert streamed.data[-1]["status"] == "completed"
     assert streamed.data[-1]["model"] == "demo/todo"
+
+
+async def test_the_client_picks_one_of_the_models(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    chat = await make_chat(**served_by(model_server, models=["test/other"]))
+    picked = await chat.plain("hello", model="test/other", stream=True)
+    assert picked.data[-1]["model"] == "test/other"
+    assert model_server.requests[-1].body["model"] == "other"
+    again = await chat.plain("hello", thread_id=picked.data[0]["thread_id"])
+    assert again.data[-1]["model"] == "test/model"
+    for streams in (True, False):
+        body = {"messages": [user("hello")], "model": "test/third", "stream": streams}
+        status, message = await chat.refused(body)
+        assert status == 400
+        assert message == (
+            "The model `test/third` is not offered here. Use: test/model, test/other"
+        )
 
 
 async def test_a_user_id_in_the_body_is_for_the_auth_plugin(make_chat: MakeChat) -> None:
@@ -166,6 +224,8 @@ async def test_a_user_id_in_the_body_is_for_the_auth_plugin(make_chat: MakeChat)
         ({"messages": [user([{"type": "image_url", "text": "a"}])]}, "messages.0.content"),
         ({"messages": [user("hello")], "thread_id": 7}, "thread_id"),
         ({"messages": [user("hello")], "user_id": {}}, "user_id"),
+        ({"messages": [user("hello")], "model": 7}, "model"),
+        ({"messages": [user("hello")], "stream": "no"}, "stream"),
     ],
 )
 async def test_what_makes_no_sense_is_named(
@@ -244,6 +304,214 @@ async def test_a_message_that_comes_in_one_piece(make_chat: MakeChat) -> None:
     assert "secret" not in str(streamed.data)
     [items] = store.memory.items.values()
     assert "h" in items
+
+
+# Widgets
+
+
+def card(text: str) -> DynamicWidgetRoot:
+    value = {"type": "Text", "id": "text", "value": text, "streaming": True}
+    return DynamicWidgetRoot.model_validate({"type": "Card", "children": [value]})
+
+
+async def growing(*texts: str) -> AsyncGenerator[WidgetRoot, None]:
+    for text in texts:
+        yield card(text)
+
+
+@function_tool
+async def show(ctx: RunContextWrapper[Turn]) -> str:
+    """Show two widgets, one of which changes, and replace the other."""
+    turn = ctx.context
+    await turn.stream_widget(card("The weather"), copy_text="Weather")
+    await turn.stream_widget(growing("Sun", "Sunny", "Sunny all day"))
+    first = turn.state["widgets"][0]
+    await turn.stream(Replaced(item=first.model_copy(update={"widget": card("Still sunny")})))
+    return "shown"
+
+
+class Widgets:
+    """Gives every turn a tool with widgets, and remembers them."""
+
+    @hookimpl
+    async def pre_turn(self, turn: Turn) -> None:
+        turn.tools.append(show)
+
+    @hookimpl
+    async def persist(self, turn: Turn, item: ThreadItem) -> None:
+        if isinstance(item, WidgetItem):
+            turn.state.setdefault("widgets", []).append(item)
+
+
+def shown(line: dict[str, Any]) -> str:
+    """The text of a widget."""
+    text: str = line["widget"]["children"][0]["value"]
+    assert line["widget"]["type"] == "Card"
+    return text
+
+
+async def test_widgets_are_lines_when_they_are_complete(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    chat = await make_chat(Widgets(), **served_by(model_server))
+    model_server.reply(Call("show", {}))
+    model_server.reply("Look.")
+    streamed = await chat.plain("Weather?")
+    assert [next(iter(line)) for line in streamed.data] == [
+        "thread_id",
+        "widget",
+        "widget",
+        "widget",
+        "tool_call",
+        "content",
+        "done",
+    ]
+    first, second, again = streamed.data[1:4]
+    assert [shown(line) for line in (first, second, again)] == [
+        "The weather",
+        "Sunny all day",
+        "Still sunny",
+    ]
+    assert first["copy_text"] == "Weather"
+    assert list(second) == ["widget", "id"]
+    assert again["id"] == first["id"] != second["id"]
+    items = await chat.ask("items.list", thread_id=streamed.data[0]["thread_id"], order="asc")
+    stored = [item for item in items["data"] if item["type"] == "widget"]
+    assert [(item["id"], item["widget"]) for item in stored] == [
+        (line["id"], line["widget"]) for line in (again, second)
+    ]
+
+
+# The answer as one object
+
+
+async def whole(chat: Chat, text: str, status: int = 200, **rest: Any) -> dict[str, Any]:
+    """Ask for an answer without a stream."""
+    response = await chat.post({"messages": [user(text)], "stream": False, **rest})
+    assert response.status == status, await response.text()
+    assert response.content_type == "application/json"
+    assert response.headers["X-Turn-Id"].startswith("turn_")
+    answer: dict[str, Any] = await response.json()
+    return answer
+
+
+async def test_an_answer_without_a_stream(make_chat: MakeChat, model_server: ModelServer) -> None:
+    chat = await make_chat(Widgets(), Tools(), **served_by(model_server))
+    model_server.reply("Let me look.", Call("show", {}), Call("weather", {"city": "Rome"}))
+    model_server.reply("It is ", "sunny.")
+    answer = await whole(chat, "Rome?")
+    thread_id = answer["thread_id"]
+    usage = answer.pop("usage")
+    assert min(usage["input_tokens"], usage["output_tokens"]) > 0
+    assert sorted(shown(widget) for widget in answer.pop("widgets")) == [
+        "Still sunny",
+        "Sunny all day",
+    ]
+    tool_calls = answer.pop("tool_calls")
+    assert sorted(tool_calls, key=lambda call: str(call["name"])) == [
+        {"name": "show", "arguments": {}, "result": "shown"},
+        {"name": "weather", "arguments": {"city": "Rome"}, "result": "sunny in Rome"},
+    ]
+    assert answer == {
+        "thread_id": thread_id,
+        "content": "Let me look.\n\nIt is sunny.",
+        "done": True,
+        "status": "completed",
+        "model": "test/model",
+    }
+    model_server.reply("Yes.")
+    answer = await whole(chat, "Sure?", thread_id=thread_id)
+    assert (answer["content"], answer["tool_calls"], answer["widgets"]) == ("Yes.", [], [])
+
+
+async def test_an_incomplete_answer_without_a_stream(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    chat = await make_chat(**served_by(model_server))
+    model_server.reply("The answer ", "is", Break())
+    answer = await whole(chat, "What is it?", status=422)
+    assert answer["message"] == BROKEN_OFF
+    assert answer["allow_retry"] is True
+    assert (answer["status"], answer["content"]) == ("failed", "The answer is")
+    items = await chat.ask("items.list", thread_id=answer["thread_id"], order="asc")
+    texts = [item["content"][0]["text"] for item in items["data"]]
+    assert texts == ["What is it?", "The answer is"]
+
+
+async def test_a_refusal_of_an_answer_without_a_stream(make_chat: MakeChat) -> None:
+    chat = await make_chat()
+    body = {"messages": [user("hello")], "stream": False, "thread_id": "thr_unknown"}
+    assert (await chat.refused(body))[0] == 404
+
+
+async def test_a_withdrawn_message_is_not_in_the_answer() -> None:
+    wire = WholeAnswerWire("thr")
+    messages = [
+        AssistantMessageItem(
+            id=item_id, thread_id="thr", created_at=datetime.now(UTC), content=[{"text": item_id}]
+        )
+        for item_id in ("msg_1", "msg_2", "msg_3")
+    ]
+    wire.event(Removed(item_id="msg_2"))
+    outcome = Outcome("completed", 1.0, [*messages, messages[0]], [], Usage(), "test/model")
+    [line] = wire.end(outcome)
+    assert orjson.loads(line)["content"] == "msg_1\n\nmsg_3"
+
+
+async def test_a_repeated_request_gets_the_same_answer(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    chat = await make_chat(**served_by(model_server))
+    chat.headers["Idempotency-Key"] = "once"
+    gate = Gate()
+    model_server.reply("One, ", gate, "two.")
+    asked = [asyncio.create_task(whole(chat, "Count")) for _ in range(3)]
+    await gate.reached()
+    gate.open()
+    first, *others = await asyncio.gather(*asked)
+    assert first["content"] == "One, two."
+    assert others == [first, first]
+    # Also when the answer has ended
+    assert await whole(chat, "Count") == first
+    assert len(model_server.requests) == 1
+    status, message = await chat.refused({"messages": [user("Count")]})
+    assert status == 422
+    assert "Idempotency-Key" in message
+
+
+async def test_a_turn_without_a_stream_can_be_followed(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    chat = await make_chat(**served_by(model_server))
+    model_server.reply("One.")
+    response = await chat.post({"messages": [user("Count")], "stream": False})
+    answer = await response.json()
+    turn_id = response.headers["X-Turn-Id"]
+    followed = await chat.read(await chat.client.get(f"{chat.path}/turns/{turn_id}/events"))
+    assert followed.data == [{"thread_id": answer["thread_id"]}, {"content": "One."}, answer]
+    # An event of another turn does not make this one's answer out of it
+    other = await chat.say("hello")
+    body = {"messages": [user("hello")], "stream": False}
+    response = await chat.post(body, headers={"Last-Event-ID": other.ids[0]})
+    assert response.headers["X-Turn-Id"] not in other.ids[0]
+    assert (await response.json())["done"] is True
+
+
+async def test_a_client_that_leaves_ends_the_turn_without_a_stream(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    ends = Ends()
+    turns = {"disconnect": {"policy": "cancel", "grace": "1ms"}}
+    chat = await make_chat(ends, **served_by(model_server), turns=turns)
+    gate = Gate()
+    model_server.reply("One, ", gate, "two.")
+    asked = asyncio.create_task(whole(chat, "Count"))
+    await gate.reached()
+    asked.cancel()
+    assert (await ends.outcomes.get()).status == "cancelled"
+
+
+# Odd things that models write
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from chatkit.types import (
 from chatkit_server import (
     Conflict,
     Forbidden,
+    ServerError,
     Settings,
     SettingsError,
     TooManyRequests,
@@ -261,7 +262,8 @@ class Model:
         (Forbidden("Not from there."), 403, "Not from there."),
         (Unavailable("No keys."), 503, "No keys."),
         (Conflict("Not so."), 401, "Not so."),
-        (ZeroDivisionError("hunter2"), 401, ""),
+        (ServerError("hunter2"), 401, "Could not verify who you are."),
+        (ZeroDivisionError("hunter2"), 401, "Could not verify who you are."),
     ],
 )
 async def test_an_auth_plugin_that_refuses(
@@ -506,6 +508,70 @@ async def test_pages_of_the_settings_may_read_every_answer(
     assert response.status == status
     assert not [name for name in response.headers if name.startswith("Access-Control")]
     await response.read()
+
+
+class Routes:
+    """Has a route that fails, and one that answers OPTIONS itself."""
+
+    @hookimpl
+    def setup(self, app: web.Application) -> None:
+        async def fail(request: web.Request) -> web.Response:
+            raise ZeroDivisionError
+
+        async def answer(request: web.Request) -> web.Response:
+            return web.Response(headers={"Access-Control-Allow-Origin": "https://own.example.com"})
+
+        app.router.add_get("/fails", fail)
+        app.router.add_route("*", "/own", answer)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", "/api/chats", 404),
+        ("GET", "/", 404),
+        ("PUT", "/api/chat", 405),
+        ("GET", "/api/chat", 405),
+        ("POST", "/healthz", 405),
+        ("GET", "/api/chat/turns/turn_unknown", 404),
+        ("GET", "/api/chat/turns/turn_unknown/events", 404),
+        ("DELETE", "/api/chat/turns/turn_unknown", 405),
+        ("GET", "/fails", 500),
+    ],
+)
+async def test_pages_of_the_settings_may_read_errors_of_every_path(
+    make_chat: MakeChat, method: str, path: str, status: int
+) -> None:
+    chat = await make_chat(Routes(), server={"cors_origins": PAGE})
+    headers = {"Origin": PAGE, "Access-Control-Request-Method": method}
+    asked = await chat.client.options(path, headers=headers)
+    assert asked.status == 200
+    assert asked.headers["Access-Control-Allow-Origin"] == PAGE
+    assert asked.headers["Access-Control-Allow-Methods"] == method
+    response = await chat.client.request(method, path, headers={"Origin": PAGE})
+    assert response.status == status
+    assert response.headers["Access-Control-Allow-Origin"] == PAGE
+    assert "X-Request-Id" in response.headers["Access-Control-Expose-Headers"].split(",")
+    assert (await response.json())["message"]
+    response = await chat.client.request(method, path, headers={"Origin": "https://evil.com"})
+    assert response.status == status
+    assert "Access-Control-Allow-Origin" not in response.headers
+
+
+async def test_a_route_that_answers_options_itself_is_left_alone(make_chat: MakeChat) -> None:
+    chat = await make_chat(Routes(), server={"cors_origins": PAGE})
+    for method in ("OPTIONS", "GET"):
+        headers = {"Origin": PAGE, "Access-Control-Request-Method": "GET"}
+        response = await chat.client.request(method, "/own", headers=headers)
+        assert response.status == 200
+        assert response.headers.getall("Access-Control-Allow-Origin") == ["https://own.example.com"]
+
+
+async def test_options_without_an_origin_is_a_method_like_others(make_chat: MakeChat) -> None:
+    chat = await cors(make_chat)
+    response = await chat.client.options(chat.path)
+    assert response.status == 405
+    assert response.headers["Allow"] == "POST"
 
 
 async def preflight(chat: Chat, **headers: str) -> Any:

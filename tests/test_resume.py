@@ -12,9 +12,12 @@ from agents import function_tool
 from aiohttp import ClientResponse
 
 from chatkit_server import Outcome, Turn, hookimpl
+from chatkit_server.storage import MemoryTurnStore
+from chatkit_server.web import turn_routes
 from chatkit_server.web.keys import ENGINE
 from tests.client import Chat, Streamed
 from tests.conftest import MakeChat, served_by
+from tests.memory_store import MemoryStore
 from tests.model_server import Call, Gate, ModelServer
 
 Visit = Callable[[Chat, str, str], Awaitable[Any]]
@@ -740,6 +743,89 @@ async def test_too_many_turns_at_once_are_refused_before_anything_is_written(
     assert (await chat.say("Stop", await thread_of(chat))).error is None
     await running.read()
     assert (await chat.say("Once more")).error is None
+
+
+# A turn of another process
+
+
+class Shared:
+    """What two processes share: the conversations and the turns."""
+
+    def __init__(self) -> None:
+        self.memory = MemoryStore()
+        self.turns = MemoryTurnStore()
+
+    @hookimpl
+    def store(self) -> MemoryStore:
+        return self.memory
+
+    @hookimpl
+    def turn_store(self) -> MemoryTurnStore:
+        return self.turns
+
+
+async def test_the_events_of_a_turn_in_another_process(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    shared = Shared()
+    one, two = [await make_chat(shared, **served_by(model_server)) for _ in range(2)]
+    gate = Gate()
+    model_server.reply("One, ", gate, "two.")
+    response, turn_id = await begin(one, create("Count"))
+    await gate.reached()
+    refused = await get(two, f"turns/{turn_id}/events")
+    described = await refused.json()
+    assert refused.status == 409
+    assert "another process" in described.pop("message")
+    assert described == await state(two, turn_id)
+    assert described == {**await state(one, turn_id), "events": None}
+    assert described["state"] == "running"
+    gate.open()
+    whole = await one.read(response)
+    assert whole.text == "One, two."
+    refused = await get(two, f"turns/{turn_id}/events")
+    assert refused.status == 410
+    assert await state(two, turn_id) == {**await state(one, turn_id), "events": None}
+    hidden = await get(two, f"turns/{turn_id}/events", **{"X-User": "ann"})
+    assert hidden.status == 404
+
+
+async def test_cancel_in_another_process_answers_when_the_turn_has_ended(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    shared = Shared()
+    one, two = [await make_chat(shared, **served_by(model_server)) for _ in range(2)]
+    gate = Gate()
+    model_server.reply("One, ", gate, "two.")
+    response, turn_id = await begin(one, create("Count"))
+    await gate.reached()
+    cancelled = await cancel(two, turn_id)
+    assert cancelled.status == 200
+    described = await cancelled.json()
+    assert described["state"] == "cancelled"
+    assert described == {**await state(one, turn_id), "events": None}
+    assert (await one.read(response)).error is not None
+    again = await cancel(two, turn_id)
+    assert (again.status, await again.json()) == (200, described)
+    assert await texts(two, described["thread_id"]) == ["Count", "One, "]
+
+
+async def test_cancel_does_not_wait_for_ever_for_another_process(
+    make_chat: MakeChat, model_server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = Shared()
+    one, two = [await make_chat(shared, **served_by(model_server)) for _ in range(2)]
+    gate = Gate()
+    model_server.reply("One, ", gate, "two.")
+    response, turn_id = await begin(one, create("Count"))
+    await gate.reached()
+    monkeypatch.setattr(turn_routes, "CANCEL_WAIT", 0)
+    asked = await cancel(two, turn_id)
+    assert asked.status == 202
+    assert (await asked.json())["state"] == "running"
+    # It was asked for all the same
+    assert (await one.read(response)).error is not None
+    assert (await state(two, turn_id))["state"] == "cancelled"
 
 
 # The end of the server

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from weakref import ref
 
 import pytest
 from agents import (
@@ -30,6 +32,7 @@ from mcp.types import CallToolResult, TextContent
 from mcp.types import Tool as McpTool
 
 from chatkit_server import NotFound, ToolCall, ToolResult, Turn, hookimpl
+from chatkit_server.web.keys import ENGINE
 from tests.conftest import MakeChat, served_by
 from tests.model_server import Call, ModelServer
 from tests.test_mcp import InProcess
@@ -629,3 +632,48 @@ async def test_a_tool_that_needs_an_approval_ends_the_turn_with_an_error(
         said = told(model_server.requests[-1])
         assert ("tool", result.output) in said
         assert "was not run" in result.output
+
+
+async def test_an_inner_agent_that_waits_is_not_found_by_another_turn(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    expert = Agent[Turn](name="expert", tools=[send_mail])
+    chat = await make_chat(Tools(as_tool(expert)), **served_by(model_server))
+    call = Call("expert", {"input": "Write."}, id="call_0")
+    model_server.reply(call)
+    model_server.reply(Call("send_mail", {"to": "ann"}, id="call_0"))
+    assert (await chat.say("Write to Ann")).error is not None
+    chat.headers["X-User"] = "bob"
+    model_server.reply(call)
+    model_server.reply("I write to nobody.")
+    model_server.reply("Nobody.")
+    assert (await chat.say("Write to Ann")).text == "Nobody."
+
+
+async def test_an_inner_agent_that_waits_is_not_kept_after_its_turn(
+    make_chat: MakeChat,
+    model_server: ModelServer,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # A cancelled timer would keep the turn for a while, and a logged traceback would
+    monkeypatch.setattr(asyncio.base_events, "_MIN_SCHEDULED_TIMER_HANDLES", 0)
+    monkeypatch.setattr(asyncio.base_events, "_MIN_CANCELLED_TIMER_HANDLES_FRACTION", 0)
+    caplog.set_level(logging.CRITICAL, "chatkit_server")
+    turns: asyncio.Queue[ref[Turn]] = asyncio.Queue()
+
+    class Last:
+        @hookimpl
+        async def post_turn(self, turn: Turn) -> None:
+            turns.put_nowait(ref(turn))
+
+    expert = Agent[Turn](name="expert", tools=[send_mail])
+    chat = await make_chat(Last(), Tools(as_tool(expert)), **served_by(model_server))
+    model_server.reply(ask("expert"))
+    model_server.reply(Call("send_mail", {"to": "ann"}))
+    assert (await chat.say("Write to Ann")).error is not None
+    turn = await turns.get()
+    engine = chat.client.server.app[ENGINE]  # type: ignore[attr-defined]
+    [*_] = [await running.ended() for running in engine.turns.active]
+    gc.collect()
+    assert turn() is None

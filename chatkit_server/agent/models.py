@@ -102,7 +102,7 @@ def choose_model(turn: Turn, settings: AgentSettings) -> str | None:
     if picked is None or picked == settings.model or picked in settings.models:
         return picked
     allowed = ", ".join(dict.fromkeys([settings.model, *settings.models]))
-    raise BadRequest(f"inference_options.model: `{picked}` is not offered here. Use: {allowed}")
+    raise BadRequest(f"The model `{picked[:100]}` is not offered here. Use: {allowed}")
 
 
 def own_settings(agent: Agent[Any]) -> ModelSettings:

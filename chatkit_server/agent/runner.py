@@ -38,7 +38,15 @@ from .fast.direct import EventSink, FastPathModel
 from .fast.first_answer import FirstAnswer
 from .invocation import TRIPWIRES, ToolFailure, failure_of, invoke, tool_failure
 from .models import ModelRouter, own_settings
-from .sdk import agent_of, is_paused, mcp_server_name, raising, running, set_mcp_tools
+from .sdk import (
+    agent_of,
+    forget_paused,
+    is_paused,
+    mcp_server_name,
+    raising,
+    running,
+    set_mcp_tools,
+)
 from .tools import arguments_of, cut, wrapped
 
 __all__ = ["TRIPWIRES", "AgentRunner", "as_changed", "instructions", "run_config"]
@@ -125,6 +133,7 @@ class AgentRunner:
         self._copies: dict[int, _PreparedAgent] = {}
         self._fast_path_models: list[Model] = []
         self._handled: dict[int, ToolFailure] = {}
+        self._paused: list[ToolContext[Turn]] = []
         turn._runner = self
 
     def uses_fast_path(self, agent: Agent[Any]) -> bool:
@@ -140,6 +149,9 @@ class AgentRunner:
     def dismiss(self) -> None:
         """Drop the references to the turn and the agents, which are a cycle."""
         self.turn._runner = None
+        for context in self._paused:
+            forget_paused(context)
+        self._paused.clear()
         self._prepared.clear()
         self._copies.clear()
         self._fast_path_models.clear()
@@ -236,6 +248,7 @@ class AgentRunner:
         started = time.monotonic()
         output, failure = await self._invoke(tool, context, arguments)
         if failure is None and is_paused(context):
+            self._paused.append(context)
             return output
         if failure is not None:
             self._log(call.name, failure)

@@ -15,7 +15,11 @@ from agents import (
     UserError,
     default_tool_error_function,
 )
-from agents.agent_tool_state import get_agent_tool_state_scope, peek_agent_tool_run_result
+from agents.agent_tool_state import (
+    drop_agent_tool_run_result,
+    get_agent_tool_state_scope,
+    peek_agent_tool_run_result,
+)
 from agents.tool import (
     ToolErrorFunction,
     get_function_tool_origin,
@@ -73,6 +77,13 @@ def running(tool: FunctionTool, agent: Agent[Any]) -> Invoke:
         run.__code__, run.__globals__, run.__name__, run.__defaults__, closure
     )
     return invoke
+
+
+def forget_paused(context: ToolContext[Any]) -> None:
+    """Remove the result of a paused inner agent from the SDK's table, which keeps it for ever."""
+    if context.tool_call is not None:
+        scope = get_agent_tool_state_scope(context)
+        drop_agent_tool_run_result(context.tool_call, scope_id=scope)
 
 
 def is_paused(context: ToolContext[Any]) -> bool:

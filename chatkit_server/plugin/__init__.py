@@ -1,7 +1,8 @@
 """How plugins are found and called.
 
-- `hookspecs`: every hook. Read this first.
-- `discovery`: find plugins. `load`: import and make those that the settings name.
-- `checks`: refuse implementations that cannot work.
-- `calls`: call hooks, in order and in time.
+- `hookspecs`: every hook. Read this first. `answers`: what each hook may return.
+- `discovery`: find plugins. `folders`: import modules of plugin folders. `load`: create plugins.
+- `checks`: refuse hooks that cannot work. `mistakes`: which plugin made one, and where.
+- `calls`: call hooks, in order and in time. `startup`: call `setup`.
+- `credentials`: what the example request at start must send.
 """

@@ -1,8 +1,22 @@
-"""Every hook: what it is called with, when, in which order, and what an error does.
+"""Every hook: its arguments, when it is called, what it returns, and what an error does.
 
-A plugin implements any of these as functions marked `@hookimpl`, and may leave out arguments it
-does not use. Hooks declared `async def` must be implemented as `async def`. Hooks are called in
-the order in which plugins stand in `settings.yaml`.
+Name a function, or a method of the class `Plugin`, like a hook, and mark it `@hookimpl`:
+
+    @hookimpl
+    async def pre_turn(turn: Turn) -> None:
+        turn.instructions = f"{turn.instructions or ''}\\nAnswer in one sentence."
+
+- Leave out arguments that you do not use.
+- Write `async def` for hooks that are `async def` here, and `def` for the others.
+- Plugins are called in the order of `plugins:` in `settings.yaml`. "The first answer wins" means
+  that a plugin which returns None passes on to the next one.
+- What a hook returns is checked. A wrong type is an error that names the plugin, the hook, what
+  came, and what was expected.
+- Raise an error of `chatkit_server` (`BadRequest`, `Forbidden`, `Unavailable`, ...) to tell the
+  user something: it has an HTTP status and a message. Any other exception is logged with the name
+  of the plugin, and the user reads only that something went wrong.
+- An async hook has `hooks.timeout` (5 s) for each call. Never block in one: `time.sleep` or
+  `requests.get` stops the answers of all users. Call those with `asyncio.to_thread`.
 """
 
 from __future__ import annotations
@@ -40,32 +54,33 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 def setup(app: Application) -> None:
     """Prepare the plugin, once at boot: add routes, middlewares or `cleanup_ctx` to `app`.
 
-    `app[HOOKS]`, `app[SETTINGS]` and `app[STORE]` are the server's own parts. An error stops the
-    boot.
+    `app[HOOKS]`, `app[SETTINGS]` and `app[STORE]` are the server's own parts. To start something
+    and stop it again, append an `async def` with one `yield` to `app.cleanup_ctx`. An error in
+    `setup`, or in what it added, stops the boot; raise `SettingsError` to say what to change.
     """
 
 
 @hookspec
 def store() -> Store[StoreContext] | None:
-    """Return the store that keeps threads and items; the first answer wins.
+    """Return the store of threads and items; the first answer wins.
 
-    Its `context` argument is a `StoreContext`: who is asking, and for which turn. An error stops
-    the boot.
+    Its methods get a `StoreContext` as their `context`: for which user, and in which turn. An error
+    stops the boot.
     """
 
 
 @hookspec
 def turn_store() -> TurnStore | None:
-    """Return where turns under way are written down; the first answer wins.
+    """Return the store of running turns; the first answer wins.
 
-    Without one they are kept in memory: a turn whose process dies is then not found again, and its
-    unfinished answer is lost. An error stops the boot.
+    Without one they are kept in memory: if the process dies, its unfinished answers are lost. An
+    error stops the boot.
     """
 
 
 @hookspec
 def attachment_store() -> AttachmentStore[StoreContext] | None:
-    """Return the store that keeps the bytes of attachments; the first answer wins.
+    """Return the store of attachments' bytes; the first answer wins.
 
     An error stops the boot.
     """
@@ -76,8 +91,8 @@ def model_providers() -> Mapping[str, ModelProvider] | None:
     """Return model providers by the prefix of the models they serve; all are used.
 
     `{"acme": provider}` serves `acme/large`, and `provider.get_model("large")` is called. The
-    prefix `""` serves every prefix that nobody claims, with the whole name. An error, or a prefix
-    claimed twice, stops the boot.
+    prefix `""` serves all other models, and gets the whole name. An error stops the boot, as do
+    two providers for the same prefix.
     """
 
 
@@ -85,16 +100,16 @@ def model_providers() -> Mapping[str, ModelProvider] | None:
 def mcp_servers() -> list[MCPServer] | None:
     """Return MCP servers whose tools every agent gets; all are used.
 
-    The core connects them, keeps them connected, and closes them. A server with an attribute
-    `required = True` makes a turn answer 503 while it is not connected; without others, the turn
-    goes on. Other attributes it may have: `prefix`, put before the names of its tools; `timeout`
-    and `connect_timeout`, in seconds. An error stops the boot.
+    The server connects, reconnects and closes them. Optional attributes of an MCP server:
+    `required = True` (turns answer 503 while it is not connected; by default they go on without
+    it), `prefix` (is put before the names of its tools), `timeout` and `connect_timeout` (seconds).
+    An error stops the boot.
     """
 
 
 @hookspec
 def tortoise_apps() -> Mapping[str, Mapping[str, Any]] | None:
-    """Return Tortoise apps that the storage plugin opens in its own database; all are used.
+    """Return Tortoise apps that the storage plugin opens in its database; all are used.
 
     `{"todo": {"models": ["acme.todo.models"], "migrations": "acme.todo.migrations"}}`, as in
     Tortoise's own configuration. Called at boot, by the storage plugin. An error stops the boot.
@@ -103,29 +118,33 @@ def tortoise_apps() -> Mapping[str, Mapping[str, Any]] | None:
 
 @hookspec
 async def migrate() -> list[str] | None:
-    """Bring what the plugin keeps up to date, and return lines that tell what was done.
+    """Update the plugin's tables or files, and return a list of lines that say what was done.
 
-    Called by `chatkit-server migrate` after `setup`, without the server having started; all are
-    called in order. An error ends it.
+    `chatkit-server migrate` calls this after `setup`, without starting the server; all plugins are
+    called in order. An error ends the command.
     """
 
 
 @hookspec
 async def auth(request: Request) -> User | None:
-    """Return who is asking, or None to pass on to the next plugin; called on every request.
+    """Return the user who sends this request, or None if you do not know; the first answer wins.
 
-    The first answer wins. When nobody answers, the request is refused with 401. Raise
-    `Unauthorized` or `Forbidden` to refuse it with a message, `Unavailable` where it cannot be
-    found out right now; any other error is a 401 too.
+    Called on every request. If no plugin answers, the response is a 401. Raise `Unauthorized` or
+    `Forbidden` to refuse the request with a message, `Unavailable` if you cannot tell right now.
+    Any other error is a 401 too.
+
+    A plugin may have an attribute `curl_credentials`, which the example request at start shows:
+    the options of `curl` that let a request in, such as `-H "Authorization: Bearer $TOKEN"`; `""`
+    if it needs none; None if requests without credentials pass on to the next plugin.
     """
 
 
 @hookspec
 async def agent(turn: Turn) -> Agent[Turn] | None:
-    """Return the agent that answers this turn, or None to pass on.
+    """Return the agent that answers this turn; the first answer wins.
 
-    The first answer wins; when nobody answers, the agent of the settings does. An error stops the
-    turn with its status and message, before anything was written.
+    If no plugin answers, the agent of the settings does. Nothing is saved yet: an error refuses the
+    turn with its status and message.
     """
 
 
@@ -133,34 +152,38 @@ async def agent(turn: Turn) -> Agent[Turn] | None:
 async def pre_turn(turn: Turn) -> None:
     """Change the turn before it begins: its instructions, model, tools, MCP servers or input.
 
-    All are called in order, before anything is written or streamed. An error stops the turn with
-    its status and message.
+    Called for all plugins in order; return nothing. Nothing is saved or streamed yet:
+    an error refuses the turn with its status and message. Keep notes for later hooks in
+    `turn.state`.
     """
 
 
 @hookspec
 async def tool_result(turn: Turn, call: ToolCall, result: ToolResult) -> None:
-    """Change what a tool answered before the model, the log and the user see it.
+    """Change what a tool returned before the model, the log and the user see it.
 
-    All are called in order after every tool: set `result.output` to redact, shorten or replace. On
-    an error the tool counts as failed, and the model is told so.
+    Called after every tool, for all plugins in order. Set `result.output` to redact, shorten or
+    replace the output; return nothing. On an error the tool has failed, and the model
+    does not see the output.
     """
 
 
 @hookspec
 async def persist(turn: Turn, item: ThreadItem) -> None:
-    """Keep a finished item; called for every one, in order, before the client is told it is done.
+    """Do something with an item that was just saved, such as copying it to an archive.
 
-    The configured store has saved the item already. The call is shielded from cancellation. An
-    error ends the turn with an `error` event, and the item is not shown as saved.
+    Called for every item, for all plugins in order, before the client learns that the item is done.
+    A cancellation of the turn does not interrupt it. An error ends the turn with an `error` event.
     """
 
 
 @hookspec
 async def post_turn(turn: Turn, outcome: Outcome) -> None:
-    """Look back on a turn, on every way out: completed, failed, cancelled or interrupted.
+    """Look back on a turn that has ended: `outcome` says how, and what it took.
 
-    All are called in order, each on its own: an error is logged and changes nothing.
+    Called once for each turn and plugin, for all in order: after a turn that completed, failed, was
+    cancelled or interrupted, and after one that was refused once this plugin's `pre_turn` ran. An
+    error is logged and changes nothing.
     """
 
 
@@ -170,27 +193,24 @@ async def action(
 ) -> (
     AsyncIterator[ThreadStreamEvent] | Iterable[ThreadStreamEvent] | SyncCustomActionResponse | None
 ):
-    """Answer what a user did with a widget, or None to pass on; the first answer wins.
+    """Answer a user's action on a widget; the first answer wins.
 
-    `item` is the widget, if the action came from one. For `threads.custom_action` the answer is a
-    list or async iterator of events to stream; for `threads.sync_custom_action` a
-    `SyncCustomActionResponse`. An error is an `error` event, or a 4xx for the latter.
+    `item` is the widget, None if the action came from elsewhere. For `threads.custom_action`,
+    return a list or async iterator of events to stream. For `threads.sync_custom_action`, return a
+    `SyncCustomActionResponse`. An error is an `error` event for the former, a 4xx for the latter.
     """
 
 
 @hookspec
 async def transcribe(user: User, audio: AudioInput) -> str | None:
-    """Return the text of what was spoken, or None to pass on; the first answer wins.
-
-    An error becomes a 4xx.
-    """
+    """Return the text of a recording; the first answer wins. An error is a 4xx."""
 
 
 @hookspec
 async def feedback(
     user: User, thread_id: str, item_ids: list[str], kind: FeedbackKind
 ) -> bool | None:
-    """Keep a user's thumbs up or down and return True, or None to pass on; the first answer wins.
+    """Save a user's thumbs up or down and return True; the first answer wins.
 
-    The thread is known to be the user's. An error becomes a 4xx.
+    The thread and the items are the user's: that is checked before. An error is a 4xx.
     """

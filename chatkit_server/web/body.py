@@ -1,19 +1,21 @@
-"""The body of a request: JSON that is safe to keep, and words for what does not fit."""
+"""Read the body of a request, and say what is wrong with it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from typing import Any
 
 import orjson
 from pydantic import ValidationError
 
 from ..errors import BadRequest, TooLarge
+from ..settings.problems import nearest
 
 MAX_DEPTH = 100
-"""Levels of lists and objects; pydantic and databases read back no more than about 200."""
+"""Levels of lists and objects; pydantic and databases can read back about 200."""
 
 MAX_VALUES = 100_000
-"""Pydantic makes an error for each value that is wrong, about a kilobyte each."""
+"""Pydantic makes an error of about a kilobyte for each wrong value."""
 
 _MAX_MESSAGE = 300
 _OBJECT = "Input should be a JSON object"
@@ -21,10 +23,10 @@ _WORDS = {"model_type": _OBJECT, "model_attributes_type": _OBJECT, "dict_type": 
 
 
 def read_object(data: bytes) -> dict[str, Any]:
-    """Return the JSON object that a body is.
+    """Return the JSON object in a body.
 
-    Raises `BadRequest` for anything else, and for what no database can keep; `TooLarge` for more
-    than `MAX_VALUES` values.
+    Raises `BadRequest` if it is not one, or if a database could not store it, and `TooLarge` for
+    more than `MAX_VALUES` values.
     """
     try:
         body = orjson.loads(data)
@@ -53,22 +55,34 @@ def _check(body: dict[str, Any]) -> None:
 def _children(value: Any) -> list[Any]:
     if isinstance(value, str) and "\0" in value:
         # PostgreSQL cannot store it
-        raise BadRequest("The body has a NUL character (\\u0000) in a text.")
+        raise BadRequest("The body contains a NUL character (\\u0000).")
     if isinstance(value, dict):
         return [*value, *value.values()]
     return value if isinstance(value, list) else []
 
 
-def validation_error(error: ValidationError, body: dict[str, Any]) -> BadRequest:
-    """Return the error that names the first field that is wrong, by its path in the body."""
+def validation_error(
+    error: ValidationError,
+    body: dict[str, Any],
+    known: Callable[[tuple[int | str, ...]], Collection[str]] | None = None,
+) -> BadRequest:
+    """Return the error that names the first wrong field, by its path in the body.
+
+    Where unknown fields are errors, `known` returns the fields of the object at a path.
+    """
     first = error.errors(include_url=False)[0]
-    path = _path(first["loc"], body, missing=first["type"] == "missing")
+    location = first["loc"]
+    path = _path(location, body, missing=first["type"] == "missing")[:_MAX_MESSAGE]
+    if known is not None and first["type"] == "extra_forbidden":
+        fields = known(location[:-1])
+        hint = nearest(str(location[-1])[:50], fields)
+        return BadRequest(f"{path}: unknown field.{hint} Known: {', '.join(fields)}")
     message = _WORDS.get(first["type"]) or first["msg"].removeprefix("Value error, ")
     return BadRequest(f"{path or 'body'}: {message[:_MAX_MESSAGE]}")
 
 
 def _path(location: tuple[int | str, ...], body: Any, *, missing: bool) -> str:
-    """Leave out the names of types, which pydantic adds for unions."""
+    """Return the path without the type names that pydantic adds for unions."""
     path = []
     value = body
     for position, part in enumerate(location, 1):

@@ -1,4 +1,4 @@
-"""The chat's own route: from the body of a request to an answer at once, or to a turn."""
+"""The chat's own route: from the body of a request to its answer, or to its turn."""
 
 from __future__ import annotations
 
@@ -21,52 +21,65 @@ from .operations.caller import Caller
 from .operations.dispatch import answer, parse, plan
 from .turn_routes import follow
 
+Respond = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
 _LANGUAGE = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*")
 
 
 async def chat(request: web.Request) -> web.StreamResponse:
     """Answer one ChatKit operation, or a plain request."""
-    answered = await _answer(request)
-    if isinstance(answered, web.Response):
-        return answered
-    # The body and what was parsed of it went out of scope with `_answer`: here they would stay in
-    # memory for as long as the answer takes
-    return await follow(request, *answered)
+    respond = await _understand(request)
+    # The body went out of scope with `_understand`: here it would stay in memory until the end of
+    # the stream
+    return await respond(request)
 
 
-async def _answer(request: web.Request) -> web.Response | tuple[RunningTurn, int]:
-    """Return the response, or the turn to follow and the last event that its client has seen."""
+async def _understand(request: web.Request) -> Respond:
+    """Read the request, answer it or start its turn, and return how to respond."""
     raw = await request.read()
     body = read_object(raw)
     caller = _caller(request, await authenticate(request))
     if plain.is_plain(body):
-        return await _turn(request, raw, caller.user, partial(plain.plan, caller, body))
+        asked = plain.parse(body)
+        make_plan = partial(plain.plan, caller, asked)
+        running, after = await _turn(request, raw, caller.user, make_plan, asked.streams)
+        if not asked.streams:
+            return partial(plain.whole_answer, running=running)
+        return partial(follow, running=running, after=after)
     operation = parse(body)
     if is_streaming_req(operation):
-        return await _turn(request, raw, caller.user, partial(plan, caller, operation))
-    found = await answer(caller, operation)
-    data = b"{}" if found is None else dump(found)
+        make_plan = partial(plan, caller, operation)
+        running, after = await _turn(request, raw, caller.user, make_plan)
+        return partial(follow, running=running, after=after)
+    answered = await answer(caller, operation)
+    return partial(_send, data=b"{}" if answered is None else dump(answered))
+
+
+async def _send(request: web.Request, data: bytes) -> web.StreamResponse:
     return web.Response(body=data, content_type="application/json")
 
 
 async def _turn(
-    request: web.Request, raw: bytes, user: User, make_plan: Callable[[], Awaitable[TurnPlan]]
+    request: web.Request,
+    raw: bytes,
+    user: User,
+    make_plan: Callable[[], Awaitable[TurnPlan]],
+    streams: bool = True,
 ) -> tuple[RunningTurn, int]:
-    """Start a turn, or join the one that an equal request started."""
+    """Start a turn, or join the one that an equal request started.
+
+    Return it with the number of the last event that the client has seen.
+    """
     engine = request.app[ENGINE]
-    identity = _identity(request, raw)
+    identity = RequestIdentity.of(
+        raw,
+        idempotency_key=request.headers.get("Idempotency-Key"),
+        frame=request.headers.get("chatkit-frame-instance-id"),
+        last_event_id=request.headers.get("Last-Event-ID") if streams else None,
+    )
     async with engine.turns.once(identity, user):
         known = await engine.repeated(identity, user)
         return known or (await engine.start(make_plan, identity), 0)
-
-
-def _identity(request: web.Request, body: bytes) -> RequestIdentity:
-    return RequestIdentity.of(
-        body,
-        idempotency_key=request.headers.get("Idempotency-Key"),
-        frame=request.headers.get("chatkit-frame-instance-id"),
-        last_event_id=request.headers.get("Last-Event-ID"),
-    )
 
 
 def _caller(request: web.Request, user: User) -> Caller:

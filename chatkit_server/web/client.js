@@ -1,7 +1,7 @@
-// A fetch for ChatKit's `api.fetch`: it signs requests, goes on with streams that were cut, and
-// tells the server of Stop. docs/protocol.md has its options.
+// A fetch for ChatKit's `api.fetch`: adds authorization, resumes broken streams, tells the server
+// of Stop. Options: docs/protocol.md
 
-const keys = {}; // of what was not answered: ChatKit sends it again, for the same turn
+const keys = {}; // by body: ChatKit's own retries get the same turn
 
 export function createFetch({
 	authorization,
@@ -19,7 +19,7 @@ export function createFetch({
 		return response.status === 401 && value && !refused ? send(url, init, true) : response;
 	}
 
-	// Repeats what throws, after growing pauses
+	// Retries what throws, after growing pauses
 	async function insist(work, signal, most, state = { tries: 0 }) {
 		for (;;) {
 			try {
@@ -47,14 +47,15 @@ export function createFetch({
 		}
 
 		function read({ status, headers, body }) {
-			if (/^4/.test(status)) state.tries = Infinity;
+			// 409: it runs in another process, which the next request may reach
+			if (/^4/.test(status) && status !== 409) state.tries = Infinity;
 			if (headers.get("X-Turn-Id") !== turn) throw Error("The answer was lost");
 			reader = body.getReader();
 			decoder = new TextDecoder();
 			text = "";
 		}
 
-		// Passes on whole events, until the server's last line
+		// Passes on whole events until the server's last line
 		async function pull(controller) {
 			while (!/^: end\n/m.test(text)) {
 				if (cut) read(await ask("events", { method: "GET" }));
@@ -80,7 +81,7 @@ export function createFetch({
 		read(response);
 		if (!headers.has("Last-Event-ID")) headers.set("Last-Event-ID", `${turn}:0`);
 		const cancel = () => ask("cancel", { method: "POST", keepalive: true, signal: null });
-		// A page that goes away runs no timers, and in a hidden one nobody presses Stop
+		// A page that is closing runs no timers, and nobody presses Stop in a hidden one
 		const stop = () => globalThis.document?.hidden || insist(cancel, null, 3).catch(() => {});
 		signal?.addEventListener("abort", () => state.tries > maxRetries || setTimeout(stop));
 		return new ReadableStream({

@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
-import aiohttp_cors
-from aiohttp import web
+from aiohttp import hdrs, web
+from aiohttp_cors import CorsConfig, ResourceOptions
+from aiohttp_cors.abc import AbstractRouterAdapter
 
-from ..errors import SettingsError
+from ..errors import Forbidden, SettingsError
 from ..settings.schema import Settings
+from .errors import REQUEST_ID_HEADER, described
+from .keys import REFUSALS
+from .refusals import printable
+from .sse import TURN_ID
 
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_LONGEST_ORIGIN = 100
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s]+")
 
 
 def allow_origins(app: web.Application, settings: Settings) -> None:
-    """Let pages of the origins in the settings call every route."""
+    """Let pages of the origins in the settings call every path, and read every error."""
     server = settings.server
-    options = aiohttp_cors.ResourceOptions(  # type: ignore[no-untyped-call]
+    options = ResourceOptions(  # type: ignore[no-untyped-call]
         allow_credentials=server.cors_credentials,
-        expose_headers=("X-Turn-Id", "Retry-After", "WWW-Authenticate"),
+        expose_headers=(TURN_ID, REQUEST_ID_HEADER, "Retry-After", "WWW-Authenticate"),
         allow_headers="*",
         allow_methods="*",
         max_age=600,
     )
-    cors = aiohttp_cors.setup(app, defaults=dict.fromkeys(server.cors_origins, options))
-    for route in list(app.router.routes()):
-        # A route that answers OPTIONS itself is left alone
-        with suppress(ValueError):
-            cors.add(route)
+    every_path = _EveryPath(dict.fromkeys(server.cors_origins, options))
+    CorsConfig(app, router_adapter=every_path).add(app.router)
+    app.middlewares.append(every_path.middleware)
 
 
 def check_origins(settings: Settings) -> None:
@@ -38,8 +46,8 @@ def check_origins(settings: Settings) -> None:
     problems = []
     if "*" in server.cors_origins and server.cors_credentials:
         problems.append(
-            f"{where}: `*` would let every page act as its visitor. Name the origins, or set "
-            "server.cors_credentials: false"
+            f"{where}: with `*`, any page could act as the user who visits it. Name the "
+            "origins, or set server.cors_credentials: false"
         )
     problems += [
         f"{where}: `{origin}` is not an origin as browsers write it: scheme, host and port, such "
@@ -49,3 +57,78 @@ def check_origins(settings: Settings) -> None:
     ]
     if problems:
         raise SettingsError("\n".join(problems))
+
+
+class _OriginRefused(Forbidden):
+    """A page asked whether it may call the server, and may not."""
+
+
+class _EveryPath(AbstractRouterAdapter):
+    """Tells aiohttp-cors that its rules hold for every path, also for one without a route.
+
+    Its own adapter knows registered routes only, so that pages could not read a 404 or a 405. A
+    route that answers OPTIONS itself is left alone.
+    """
+
+    def __init__(self, config: Mapping[str, ResourceOptions]) -> None:
+        self._config = config
+
+    def add_preflight_handler(self, entity: Any, handler: Any, webview: bool = False) -> None:
+        self._answer_preflight: Callable[[web.Request], Awaitable[web.Response]] = handler
+
+    def set_config_for_routing_entity(self, entity: Any, config: Any) -> None:
+        """All paths have the same."""
+
+    def is_preflight_request(self, request: web.Request) -> bool:
+        return (
+            request.method == hdrs.METH_OPTIONS
+            and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
+            and hdrs.ORIGIN in request.headers
+            # No route answers OPTIONS at this path
+            and request.match_info.http_exception is not None
+        )
+
+    def is_cors_enabled_on_request(self, request: web.Request) -> bool:
+        resource = request.match_info.route.resource
+        own = (hdrs.METH_OPTIONS, hdrs.METH_ANY)
+        return resource is None or all(route.method not in own for route in resource)
+
+    async def get_preflight_request_config(
+        self, request: web.Request, origin: str, method: str
+    ) -> Mapping[str, ResourceOptions]:
+        return self._config
+
+    def get_non_preflight_request_config(
+        self, request: web.Request
+    ) -> Mapping[str, ResourceOptions]:
+        return self._config
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Answer preflights, and log the origins that are refused."""
+        if self.is_preflight_request(request):
+            try:
+                return await self._answer_preflight(request)
+            except web.HTTPForbidden:
+                raise _OriginRefused(_refused(request)) from None
+        if self._is_refused(request):
+            line = f"{described(request)}: {printable(_refused(request))}"
+            kind = f"origin {printable(request.headers[hdrs.ORIGIN])}"
+            request.app[REFUSALS].write(kind, logging.WARNING, line, most=1)
+        return await handler(request)
+
+    def _is_refused(self, request: web.Request) -> bool:
+        """Whether a page of another site asks, whose browser will not show it the answer."""
+        origin = request.headers.get(hdrs.ORIGIN)
+        if origin is None or origin in self._config or "*" in self._config:
+            return False
+        same_site = origin.partition("://")[2] == request.host
+        return not same_site and self.is_cors_enabled_on_request(request)
+
+
+def _refused(request: web.Request) -> str:
+    origin = request.headers[hdrs.ORIGIN][:_LONGEST_ORIGIN]
+    return (
+        f"Pages of {origin} may not use this server. To allow them, add the origin to "
+        "`server.cors_origins`."
+    )

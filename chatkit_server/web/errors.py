@@ -1,50 +1,104 @@
-"""Every error before a stream begins is `{"message": …}` with a status."""
+"""Errors before a stream begins: a status, `{"message": …}`, and a line in the log."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from aiohttp import web
 from chatkit.store import NotFoundError
 
-from ..errors import ServerError
-from .keys import SETTINGS
+from ..errors import BadRequest, NotFound, ServerError, TooLarge
+from ..ids import new_id
+from .keys import REFUSALS, REQUEST_ID, SETTINGS, USER
+from .refusals import RefusalLog, printable
+
+REQUEST_ID_HEADER = "X-Request-Id"
 
 log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+_REQUEST_ID = re.compile(r"[!-~]{1,100}")
+
+
+class Refusal(ServerError):
+    """An error with any status; `details` are sent in the body beside the message."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        headers: dict[str, str] | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message, headers=headers)
+        self.status = status
+        self.details = details or {}
+
+
+def handle_errors(app: web.Application) -> None:
+    """Answer and log errors, and give each request an id. Call this before other middlewares."""
+    app[REFUSALS] = RefusalLog()
+    app.middlewares.append(_errors)
+    app.on_response_prepare.append(_name_request)
+    app.on_cleanup.append(_close_log)
+
+
+async def _close_log(app: web.Application) -> None:
+    app[REFUSALS].close()
+
+
+async def _name_request(request: web.Request, response: web.StreamResponse) -> None:
+    response.headers.setdefault(REQUEST_ID_HEADER, request_id(request))
+
+
+def request_id(request: web.Request) -> str:
+    """Return the id that the client or a proxy gave the request, or else a new one."""
+    if REQUEST_ID not in request:
+        given = request.headers.get(REQUEST_ID_HEADER, "")
+        request[REQUEST_ID] = given if _REQUEST_ID.fullmatch(given) else new_id("req")
+    return request[REQUEST_ID]
+
 
 @web.middleware
-async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer errors with a status and a message, which ChatKit shows to the user."""
     try:
         return await handler(request)
-    except ServerError as error:
-        return _refusal(error.status, error.message, error.headers)
-    except NotFoundError:
-        return _refusal(404, "Not found.")
-    except web.HTTPRequestEntityTooLarge:
-        limit = request.app[SETTINGS].server.max_body
-        return _refusal(413, f"The request is larger than {limit} bytes.")
-    except web.RequestPayloadError:
-        refusal = _refusal(400, "The body does not match its headers, or is incomplete.")
-        refusal.force_close()
-        return refusal
-    except web.HTTPException as error:
-        if error.status < 400:
+    except Exception as error:
+        if isinstance(error, web.HTTPException) and error.status < 400:
             raise
-        return _refusal(error.status, _message(error, request), _allowed_methods(error))
-    except Exception:
-        log.exception("%s %s failed", request.method, request.path)
-        return _refusal(500, "Something went wrong on the server. Try again later.")
+        refusal = _as_refusal(error, request)
+        if refusal is None:
+            log.exception("%s failed", described(request))
+            refusal = ServerError("Something went wrong on the server. Try again later.")
+        else:
+            _log(request, refusal)
+        response = _response(refusal)
+        if isinstance(error, web.RequestPayloadError):
+            response.force_close()
+        return response
 
 
-def _refusal(
-    status: int, message: str, headers: dict[str, str] | None = None
-) -> web.StreamResponse:
-    return web.json_response({"message": message}, status=status, headers=headers)
+def _as_refusal(error: Exception, request: web.Request) -> ServerError | None:
+    """Return the error to answer with, or None if the error is unexpected."""
+    match error:
+        case ServerError():
+            return error
+        case NotFoundError():
+            return NotFound("Not found.")
+        case web.HTTPRequestEntityTooLarge():
+            limit = request.app[SETTINGS].server.max_body
+            return TooLarge(f"The request is larger than {limit} bytes.")
+        case web.RequestPayloadError():
+            return BadRequest("The body does not match its headers, or is incomplete.")
+        case web.HTTPException():
+            return Refusal(error.status, _message(error, request), headers=_allowed_methods(error))
+    return None
 
 
 def _message(error: web.HTTPException, request: web.Request) -> str:
@@ -56,3 +110,25 @@ def _message(error: web.HTTPException, request: web.Request) -> str:
 
 def _allowed_methods(error: web.HTTPException) -> dict[str, str]:
     return {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+
+
+def _response(refusal: ServerError) -> web.Response:
+    details = refusal.details if isinstance(refusal, Refusal) else {}
+    body = {"message": refusal.message, **details}
+    return web.json_response(body, status=refusal.status, headers=refusal.headers)
+
+
+def _log(request: web.Request, refusal: ServerError) -> None:
+    level = logging.WARNING if refusal.status >= 500 else logging.INFO
+    line = f"refused {described(request)}: {refusal.status} {printable(refusal.message)}"
+    kind = f"{refusal.status} {type(refusal).__name__}"
+    request.app[REFUSALS].write(kind, level, line)
+
+
+def described(request: web.Request) -> str:
+    """Return the request as log lines show it, with its id and its user if known."""
+    text = f"{request.method} {printable(request.rel_url.raw_path)} (request {request_id(request)}"
+    user = request.get(USER)
+    if user is not None:
+        text += ", user " + printable("/".join(filter(None, (user.tenant, user.id))))
+    return text + ")"

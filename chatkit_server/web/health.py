@@ -13,7 +13,7 @@ from ..turn import StoreContext, User
 from .keys import ENGINE, MCP, STORE
 
 STORE_TIMEOUT = 5.0
-"""Seconds that the store has to answer `/readyz`."""
+"""Seconds within which the store must answer `/readyz`."""
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ async def healthz(request: web.Request) -> web.StreamResponse:
 
 
 async def readyz(request: web.Request) -> web.StreamResponse:
-    """Answer 200 if the server can take turns, else 503, with the state of each part."""
+    """Answer 200 if the server can run turns, else 503, with the state of each part."""
     app = request.app
     checks: dict[str, Any] = {"store": await _store_problem(app[STORE]) or "ok"}
     servers = app[MCP].status()
@@ -38,7 +38,7 @@ async def readyz(request: web.Request) -> web.StreamResponse:
 
 
 async def _store_problem(store: Store[StoreContext]) -> str | None:
-    """Return what is wrong with the store, None if it answers."""
+    """Return what is wrong with the store, or None if it answers."""
     nobody = StoreContext(User(id="readyz", tenant="chatkit_server"))
     try:
         async with asyncio.timeout(STORE_TIMEOUT):

@@ -1,4 +1,4 @@
-"""Where the parts of an application are found: `request.app[HOOKS]` and the like."""
+"""The keys of an application's parts, such as `request.app[HOOKS]`, and who sent a request."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ..settings.schema import Settings
 from ..turn import StoreContext, User
 from ..turns.engine import Engine
 from ..turns.heartbeat import Heartbeat
+from .refusals import RefusalLog
 
 HOOKS = web.AppKey("hooks", Hooks)
 SETTINGS = web.AppKey("settings", Settings)
@@ -20,23 +21,30 @@ ATTACHMENT_STORE: web.AppKey[AttachmentStore[StoreContext] | None] = web.AppKey(
 MCP = web.AppKey("mcp", McpManager)
 ENGINE = web.AppKey("engine", Engine)
 HEARTBEAT = web.AppKey("heartbeat", Heartbeat)
+REFUSALS = web.AppKey("refusals", RefusalLog)
+
+USER = web.RequestKey("user", User)
+REQUEST_ID = web.RequestKey("request_id", str)
+
+_UNVERIFIED = "Could not verify who you are. Sign in again."
 
 
 async def authenticate(request: web.Request) -> User:
-    """Return who is asking, as the `auth` hooks say.
+    """Return the user who sent the request, as the `auth` hooks say.
 
-    A plugin with routes of its own calls this first. Raises `Unauthorized` or `Forbidden`, or
+    Call this first in a plugin's own routes. Raises `Unauthorized` or `Forbidden`, or
     `Unavailable` if the plugin cannot tell right now.
     """
     try:
         user: User | None = await request.app[HOOKS].first("auth", request=request)
     except (PluginFailed, NotFoundError) as error:
-        raise Unauthorized("Could not verify who you are. Sign in again.") from error
+        raise Unauthorized(_UNVERIFIED) from error
     except ServerError as error:
-        # 503: nobody can tell right now, and a client that asks again may stay signed in
+        # 503: the plugin cannot tell right now, and a client that retries can stay signed in
         if error.status in (401, 403, 503):
             raise
-        raise Unauthorized(error.message) from error
+        raise Unauthorized(error.message if error.status < 500 else _UNVERIFIED) from error
     if user is None:
-        raise Unauthorized("Sign in first: the request names no user.")
+        raise Unauthorized("Sign in first: the request does not say who you are.")
+    request[USER] = user
     return user

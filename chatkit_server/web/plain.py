@@ -1,34 +1,34 @@
-"""The plain chat protocol: the same endpoint, for clients without ChatKit."""
+"""The plain protocol: the same endpoint for clients without ChatKit."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-import orjson
+from aiohttp import web
 from chatkit.types import (
     AssistantMessageContent,
     AssistantMessageItem,
     InferenceOptions,
-    StreamOptionsEvent,
     ThreadItem,
-    ThreadItemAddedEvent,
-    ThreadItemDoneEvent,
     ThreadMetadata,
-    ThreadStreamEvent,
     UserMessageItem,
     UserMessageTextContent,
 )
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from ..agent.tools import output_text
-from ..errors import BadRequest
+from ..errors import BadRequest, ServerError
+from ..events.log import EventLog
 from ..ids import new_id
-from ..turn import Outcome, ToolCall, ToolResult
+from ..turns.failures import GENERAL
 from ..turns.job import TurnPlan
+from ..turns.running import RunningTurn
 from .body import validation_error
 from .operations.caller import Caller, writable_thread
+from .plain_wire import PlainWire, WholeAnswerWire
+from .sse import TURN_ID
+from .turn_routes import following
 
 OPERATION = "plain"
 
@@ -36,19 +36,21 @@ _TEXT_PARTS = ("text", "input_text", "output_text")
 
 
 def _joined(content: Any) -> Any:
-    """Join the parts that clients of other APIs send in place of a string."""
+    """Join the parts that clients of other APIs send instead of a string."""
     return "".join(map(_part_text, content)) if isinstance(content, list) else content
 
 
 def _part_text(part: Any) -> str:
     text = part.get("text") if isinstance(part, dict) else None
     if not isinstance(text, str) or part.get("type") not in _TEXT_PARTS:
-        raise ValueError('only text is read here: a string, or parts {"type": "text", "text": …}')
+        raise ValueError('only text is read: a string, or parts {"type": "text", "text": …}')
     return text
 
 
 class Message(BaseModel):
     """One message of the conversation that a plain client sends."""
+
+    model_config = ConfigDict(extra="forbid")
 
     role: Literal["user", "assistant"]
     content: Annotated[str, BeforeValidator(_joined)]
@@ -57,9 +59,18 @@ class Message(BaseModel):
 class PlainRequest(BaseModel):
     """A plain client's request. `user_id` is for the `auth` plugin to believe or not."""
 
+    model_config = ConfigDict(extra="forbid")
+
     messages: list[Message] = Field(min_length=1)
     thread_id: str | None = None
     user_id: str | None = None
+    model: str | None = None
+    stream: Annotated[bool, Field(strict=True)] | None = None
+
+    @property
+    def streams(self) -> bool:
+        """Whether the answer comes as a stream, which is the default."""
+        return self.stream is not False
 
 
 def is_plain(body: dict[str, Any]) -> bool:
@@ -67,95 +78,48 @@ def is_plain(body: dict[str, Any]) -> bool:
     return "messages" in body and "type" not in body
 
 
-async def plan(caller: Caller, body: dict[str, Any]) -> TurnPlan:
-    """Return the plan of the turn that a plain request asks for.
+def parse(body: dict[str, Any]) -> PlainRequest:
+    """Return the plain request in a body.
 
-    With a thread, only the last message is new; without one, all of them begin a thread.
-    Raises `BadRequest` that names the field.
+    Raises `BadRequest` that names the first wrong or unknown field.
     """
     try:
         request = PlainRequest.model_validate(body)
     except ValidationError as error:
-        raise validation_error(error, body) from None
-    *earlier, last = request.messages
+        raise validation_error(error, body, known=_known_fields) from None
+    last = request.messages[-1]
     if last.role != "user" or not last.content.strip():
-        raise BadRequest("messages: the last one must be the user's, and say something.")
+        raise BadRequest("messages: the last message must be the user's and must not be empty.")
+    return request
+
+
+def _known_fields(path: tuple[int | str, ...]) -> Collection[str]:
+    """Return the fields that an object at this place of the body may have."""
+    return (Message if path else PlainRequest).model_fields
+
+
+async def plan(caller: Caller, request: PlainRequest) -> TurnPlan:
+    """Return the plan of the turn that a plain request asks for.
+
+    With a thread, only the last message is new; without one, all of them begin a thread.
+    """
+    *earlier, last = request.messages
     if request.thread_id is not None:
         thread = await writable_thread(caller, request.thread_id)
         earlier = []
     else:
         thread = ThreadMetadata(id=new_id("thr"), created_at=datetime.now(UTC))
-    message = _user_message(thread.id, last.content)
-    items = [_item(thread.id, message) for message in earlier if message.content]
+    wire = PlainWire if request.streams else WholeAnswerWire
     return TurnPlan(
         OPERATION,
         caller.user,
         thread,
-        PlainWire(thread.id),
+        wire(thread.id),
         locale=caller.locale,
         new_thread=request.thread_id is None,
-        earlier=items,
-        message=message,
+        earlier=[_item(thread.id, message) for message in earlier if message.content],
+        message=_user_message(thread.id, last.content, request.model),
     )
-
-
-class PlainWire:
-    """`thread_id` first, then `content`, `tool_call` and `error` as they come, `done` last."""
-
-    def __init__(self, thread_id: str) -> None:
-        self.thread_id = thread_id
-        self._begun = False
-        self._answering = False
-        self._streamed: set[str] = set()
-
-    def event(self, event: ThreadStreamEvent) -> bytes | None:
-        if not self._begun:
-            self._begun = True
-            return orjson.dumps({"thread_id": self.thread_id})
-        if isinstance(event, StreamOptionsEvent):
-            self._answering = True
-        elif isinstance(event, ThreadItemAddedEvent):
-            self._streamed.add(event.item.id)
-        elif isinstance(event, ThreadItemDoneEvent) and self._answering:
-            return None if event.item.id in self._streamed else _whole_message(event.item)
-        return None
-
-    def delta(self, item_id: str, content_index: int, text: str) -> bytes:
-        return b'{"content":' + orjson.dumps(text) + b"}"
-
-    def tool(self, call: ToolCall, result: ToolResult) -> bytes | None:
-        told = {
-            "name": call.name,
-            "arguments": call.arguments,
-            "result": output_text(result.output),
-        }
-        try:
-            return orjson.dumps({"tool_call": told})
-        except TypeError:
-            # A model may write integers of any length, and halves of surrogate pairs
-            return json.dumps({"tool_call": told}).encode()
-
-    def end(self, outcome: Outcome) -> list[bytes]:
-        usage = outcome.usage
-        done = {
-            "done": True,
-            "thread_id": self.thread_id,
-            "status": outcome.status,
-            "model": outcome.model,
-            "usage": {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens},
-        }
-        lines = [orjson.dumps(done)]
-        if outcome.error is not None:
-            error = {"error": outcome.error, "allow_retry": outcome.allow_retry}
-            lines.insert(0, orjson.dumps(error))
-        return lines
-
-
-def _whole_message(item: ThreadItem) -> bytes | None:
-    """Return the text of an assistant's message that came in one piece."""
-    if not isinstance(item, AssistantMessageItem):
-        return None
-    return orjson.dumps({"content": "".join(content.text for content in item.content)})
 
 
 def _item(thread_id: str, message: Message) -> ThreadItem:
@@ -169,11 +133,37 @@ def _item(thread_id: str, message: Message) -> ThreadItem:
     )
 
 
-def _user_message(thread_id: str, text: str) -> UserMessageItem:
+def _user_message(thread_id: str, text: str, model: str | None = None) -> UserMessageItem:
     return UserMessageItem(
         id=new_id("msg"),
         thread_id=thread_id,
         created_at=datetime.now(UTC),
         content=[UserMessageTextContent(text=text)],
-        inference_options=InferenceOptions(),
+        inference_options=InferenceOptions(model=model),
     )
+
+
+async def whole_answer(request: web.Request, running: RunningTurn) -> web.StreamResponse:
+    """Wait for the end of the turn, and answer with all of it as one JSON object.
+
+    The status of an answer that is not complete is 422: clients repeat a request after a 5xx, and
+    the message would be asked twice.
+    """
+    with following(running):
+        line = await _last_line(running.log)
+    if running.status is None:
+        # Its end failed, and the last line is any line
+        raise ServerError(GENERAL)
+    status = 200 if running.status == "completed" else 422
+    return web.Response(
+        body=line, status=status, content_type="application/json", headers={TURN_ID: running.id}
+    )
+
+
+async def _last_line(log: EventLog) -> bytes:
+    """Wait for the end of the log, and return the data of its last event."""
+    last = b""
+    # Frames that come meanwhile are dropped without waking this task; the last is handed out
+    async for frames in log.follow(max(0, len(log) - 1), lambda dropped: True):
+        last = frames
+    return last.rstrip(b"\n").rpartition(b"\ndata: ")[2]

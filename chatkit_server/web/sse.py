@@ -1,4 +1,4 @@
-"""The response that carries events."""
+"""The response that streams a turn's events."""
 
 from __future__ import annotations
 
@@ -13,19 +13,22 @@ from aiohttp_sse import EventSourceResponse
 from ..events.log import EventLog
 
 KEEP_ALIVE = b": keep-alive\n"
-"""One comment line with one newline: two would make ChatKit's parser deliver an empty message."""
+"""A comment line with one newline: with two, ChatKit's parser would deliver an empty message."""
 
 END = b": end\n"
-"""The last line of a stream: a client that misses it knows that it was cut off."""
+"""The last line of a stream: without it, a client knows that the stream was cut off."""
+
+TURN_ID = "X-Turn-Id"
+"""The header with the id of the turn that answers."""
 
 SMALL = 16_384
-"""Bytes that go into an empty write buffer without waiting; aiohttp's own limit is 64 KiB."""
+"""Bytes that fit into an empty write buffer without waiting; aiohttp's own limit is 64 KiB."""
 
 
 class EventStream(EventSourceResponse):
-    """A response that follows an event log, with a keep-alive after each `silence` seconds.
+    """A response that follows an event log, with a keep-alive after `silence` seconds without one.
 
-    A client that does not read for `patience` seconds is dropped.
+    A client that does not read for `patience` seconds is disconnected.
     """
 
     def __init__(self, log: EventLog, silence: float, patience: float = 120.0) -> None:
@@ -33,7 +36,7 @@ class EventStream(EventSourceResponse):
             allow_all_methods=True,
             ping_interval=silence,
             send_timeout=patience,
-            headers={"X-Turn-Id": log.turn_id},
+            headers={TURN_ID: log.turn_id},
         )
         self._log = log
         self._last_write = 0.0
@@ -41,9 +44,9 @@ class EventStream(EventSourceResponse):
         self._transport: asyncio.WriteTransport | None = None
 
     async def follow(self, request: web.Request, after: int = 0) -> None:
-        """Send the events after number `after` until the log ends or the client is gone."""
+        """Send the events after number `after`, until the log ends or the client disconnects."""
         self._writer = await self.prepare(request)
-        # To compress may take a thread, which has to be waited for
+        # Compression may run in a thread, which has to be awaited
         self._transport = None if self.compression else request.transport
         async with self:
             async for frames in self._log.follow(after, self._write_at_once):
@@ -51,15 +54,15 @@ class EventStream(EventSourceResponse):
         await self._patiently(self.write_eof(END))
 
     async def _send(self, data: bytes) -> None:
-        """Write, and drop a client that does not read."""
+        """Write, and disconnect a client that does not read."""
         if not self._write_at_once(data):
             self._last_write = asyncio.get_running_loop().time()
             await self._patiently(self.write(data))
 
     def _write_at_once(self, data: bytes) -> bool:
-        """Write a piece if nothing waits to be read before it; return whether it was written.
+        """Write if the write buffer is empty; return whether the data was written.
 
-        This does not wait, and so it needs neither a task nor a clock for each token.
+        This never waits, so a token needs neither a task nor a timeout.
         """
         transport, writer = self._transport, self._writer
         if transport is None or writer is None:
@@ -72,10 +75,10 @@ class EventStream(EventSourceResponse):
         except StopIteration:
             pass
         except ConnectionResetError:
-            # The task of the response is told
+            # The task of the response gets the same error
             return False
         else:
-            # All of it is in the buffer; the next piece will wait for that to be read
+            # It is all in the buffer, and only waits for the client to read
             writing.close()
         self._last_write = asyncio.get_running_loop().time()
         return True

@@ -1,20 +1,27 @@
-"""A turn by its own address: follow it, look at it, cancel it; and the script that does so."""
+"""Routes of a turn: its events, its state, cancel; and the script for pages that uses them."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
-from ..errors import BadRequest, NotFound, ServerError
+from ..errors import BadRequest, NotFound
 from ..turn import User
 from ..turns.running import STOPPED, RunningTurn
-from ..turns.store import TurnRecord
+from ..turns.store import TurnRecord, TurnStore
+from .errors import Refusal
 from .keys import ENGINE, SETTINGS, authenticate
 from .sse import EventStream
+
+CANCEL_WAIT = 10.0
+"""Seconds to wait for another process to cancel its turn."""
 
 log = logging.getLogger(__name__)
 
@@ -29,25 +36,40 @@ def add_turn_routes(app: web.Application) -> None:
     app.router.add_get(f"{path}/threads/{{thread_id}}/turn", _turn_of_thread)
 
 
-async def follow(request: web.Request, running: RunningTurn, after: int = 0) -> web.StreamResponse:
-    """Answer with the turn's events after number `after`, until it ends or the client goes."""
-    response = EventStream(running.log, request.app[SETTINGS].server.keep_alive)
+@contextmanager
+def following(running: RunningTurn) -> Iterator[None]:
+    """Count as a follower of the turn while the block runs."""
     running.add_follower()
     try:
-        await response.follow(request, after)
-    except (ConnectionResetError, TimeoutError):
-        log.debug("turn %s: a follower is gone", running.id)
+        yield
     finally:
         running.remove_follower()
+
+
+async def follow(request: web.Request, running: RunningTurn, after: int = 0) -> web.StreamResponse:
+    """Stream the turn's events after number `after`, until it ends or the client disconnects."""
+    response = EventStream(running.log, request.app[SETTINGS].server.keep_alive)
+    with following(running):
+        try:
+            await response.follow(request, after)
+        except (ConnectionResetError, TimeoutError):
+            log.debug("turn %s: a client has disconnected", running.id)
     return response
 
 
 async def _events(request: web.Request) -> web.StreamResponse:
     user = await authenticate(request)
-    running = await _find(request, user)
-    if isinstance(running, TurnRecord):
-        raise _Gone("The events of this turn are not kept any more. Reload the conversation.")
-    return await follow(request, running, _after(request, running))
+    turn = await _find(request, user)
+    if isinstance(turn, RunningTurn):
+        return await follow(request, turn, _after(request, turn))
+    if turn.state == "running":
+        raise Refusal(
+            409,
+            "This answer is running in another process of the server. Try again, or reload the "
+            "conversation when the answer has ended.",
+            details=_described(turn),
+        )
+    raise Refusal(410, "The events of this answer are no longer kept. Reload the conversation.")
 
 
 def _after(request: web.Request, running: RunningTurn) -> int:
@@ -56,12 +78,12 @@ def _after(request: web.Request, running: RunningTurn) -> int:
     if given is not None:
         turn_id, _, number = given.rpartition(":")
         if turn_id != running.id:
-            raise BadRequest("Last-Event-ID: this is no event of the turn.")
+            raise BadRequest("Last-Event-ID: this event belongs to another turn.")
     else:
         number = request.query.get("after", "0")
     known = len(running.log)
     if not (number.isascii() and number.isdigit() and len(number) < 10 and int(number) <= known):
-        raise BadRequest(f"after: a number from 0 to {known} is needed.")
+        raise BadRequest(f"after: must be a number from 0 to {known}.")
     return int(number)
 
 
@@ -71,29 +93,40 @@ async def _state(request: web.Request) -> web.StreamResponse:
 
 
 async def _turn_of_thread(request: web.Request) -> web.StreamResponse:
-    """Describe the turn that runs in a thread, so that a page that was reloaded can follow it."""
+    """Describe the turn that runs in a thread, so that a reloaded page can follow it."""
     user = await authenticate(request)
     engine = request.app[ENGINE]
     thread_id = request.match_info["thread_id"]
     running = engine.turns.in_thread(thread_id, user)
     found = running or await engine.turn_store.running(thread_id, user)
     if found is None:
-        raise NotFound("No answer is being written in this conversation.")
+        raise NotFound("No answer is running in this conversation.")
     if running is not None:
         running.note_visit()
     return web.json_response(_described(found))
 
 
 async def _cancel(request: web.Request) -> web.StreamResponse:
-    """End a turn; to do so again changes nothing."""
+    """End a turn, and answer with its state. Repeating it changes nothing."""
     user = await authenticate(request)
-    running = await _find(request, user)
-    if isinstance(running, TurnRecord):
-        await request.app[ENGINE].turn_store.cancel(running.id, user)
-    else:
-        running.end(STOPPED)
-        await running.ended()
-    return web.json_response(_described(running))
+    turn = await _find(request, user)
+    if isinstance(turn, RunningTurn):
+        turn.end(STOPPED)
+        await turn.ended()
+    elif turn.state == "running":
+        turn = await _cancel_elsewhere(turn, user, request.app[ENGINE].turn_store)
+    described = _described(turn)
+    return web.json_response(described, status=202 if described["state"] == "running" else 200)
+
+
+async def _cancel_elsewhere(turn: TurnRecord, user: User, turn_store: TurnStore) -> TurnRecord:
+    """Have another process end its turn; return the turn as it is then, or after `CANCEL_WAIT`."""
+    await turn_store.cancel(turn.id, user)
+    deadline = asyncio.get_running_loop().time() + CANCEL_WAIT
+    while turn.state == "running" and asyncio.get_running_loop().time() < deadline:
+        await asyncio.sleep(0.1)
+        turn = await turn_store.find(turn.id, user) or turn
+    return turn
 
 
 async def _find(request: web.Request, user: User) -> RunningTurn | TurnRecord:
@@ -101,38 +134,38 @@ async def _find(request: web.Request, user: User) -> RunningTurn | TurnRecord:
     turn_id = request.match_info["turn_id"]
     found = engine.turns.find(turn_id, user) or await engine.turn_store.find(turn_id, user)
     if found is None:
-        raise NotFound("This turn is not there.")
+        raise NotFound("Turn not found.")
     return found
 
 
 def _described(turn: RunningTurn | TurnRecord) -> dict[str, Any]:
+    """Return what a client is told of a turn.
+
+    What only the turn's own process knows is null: the number of events, and whether a turn that
+    failed can be retried.
+    """
+    told: dict[str, Any] = {"id": turn.id, "thread_id": turn.thread_id}
     if isinstance(turn, TurnRecord):
-        told: dict[str, Any] = {"id": turn.id, "thread_id": turn.thread_id, "state": turn.state}
-        return told | ({"error": turn.error} if turn.error else {})
-    told = {
-        "id": turn.id,
-        "thread_id": turn.thread_id,
-        "state": turn.status or "running",
-        "events": len(turn.log),
-    }
+        told |= {"state": turn.state, "events": None}
+        if turn.error:
+            allow_retry = None if turn.state == "failed" else True
+            told |= {"error": turn.error, "allow_retry": allow_retry}
+        return told
+    told |= {"state": turn.status or "running", "events": len(turn.log)}
     if turn.problem is not None:
         told |= {"error": turn.problem.message, "allow_retry": turn.problem.allow_retry}
     return told
 
 
-class _Gone(ServerError):
-    status = 410
-
-
 class _Script:
-    """The client's half, for everybody whose origin is allowed."""
+    """The script for pages; it needs no sign-in."""
 
     def __init__(self, file: Path) -> None:
         self._body = file.read_bytes()
         self._etag = hashlib.sha256(self._body).hexdigest()[:32]
 
     async def answer(self, request: web.Request) -> web.Response:
-        """Answer with the script, or with 304 where the client has it already."""
+        """Answer with the script, or with 304 if the client has it already."""
         known = request.if_none_match or ()
         response = web.Response(status=304)
         if not any(etag.value in (self._etag, "*") for etag in known):
@@ -141,7 +174,7 @@ class _Script:
             )
         response.etag = self._etag
         response.headers["Cache-Control"] = "public, max-age=600"
-        # The origin that may read it is named in the answer
+        # The response names the origin that may read it
         response.headers["Vary"] = "Origin"
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response

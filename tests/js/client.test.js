@@ -319,6 +319,20 @@ test("a server that is busy is asked again", async () => {
   assert.equal(server.requests.length, 3);
 });
 
+test("a turn in another process is asked for again, until it is gone", async () => {
+  let server = new Server();
+  server.cuts = [[0, false]];
+  server.refuse = (_, count) => count > 1 && count < 4 && new Response("{}", { status: 409 });
+  assert.equal(await (await post(server)).text(), WHOLE);
+  assert.equal(server.requests.length, 4);
+  server = new Server();
+  server.cuts = [[0, false]];
+  server.refuse = (_, count) => count > 1 && new Response("{}", { status: count < 4 ? 409 : 410 });
+  const response = await post(server);
+  await assert.rejects(response.text(), /lost/);
+  assert.equal(server.requests.length, 4);
+});
+
 test("a connection that says nothing is made anew", async () => {
   const server = new Server();
   server.cuts = [[bytes(FRAMES[0]).length + 3, "open"]];

@@ -1,9 +1,9 @@
 """One function for each ChatKit operation.
 
 - `dispatch`: the table of operations.
-- `turns`: those that ask for an answer.
+- `turns`: operations that start a turn.
 - `threads`: stored conversations and their items.
-- `actions`: what a user does with a widget.
+- `actions`: actions of widgets.
 - `media`: attachments and audio.
-- `caller`: who asks, and what all of them share.
+- `caller`: the user who asks, and what several operations share.
 """

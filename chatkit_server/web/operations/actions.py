@@ -1,4 +1,4 @@
-"""What a user does with a widget."""
+"""Actions of widgets."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from chatkit.types import (
     SyncCustomActionResponse,
     ThreadsCustomActionReq,
     ThreadsSyncCustomActionReq,
+    WidgetItem,
 )
 
-from ...errors import Unprocessable
+from ...errors import BadRequest, Unprocessable
 from ...turn import Turn
 from ...turns.job import TurnPlan
 from .caller import (
     Answer,
     Caller,
     call_first,
-    load_sender,
+    load_item,
     new_plan,
     refusing,
     require_hook,
@@ -26,14 +27,14 @@ from .caller import (
 async def custom_action(caller: Caller, request: ThreadsCustomActionReq) -> TurnPlan:
     require_hook(caller, "action")
     thread = await writable_thread(caller, request.params.thread_id)
-    sender = await load_sender(caller, thread.id, request.params.item_id)
+    sender = await _load_sender(caller, thread.id, request.params.item_id)
     return new_plan(caller, request.type, thread, action=request.params.action, sender=sender)
 
 
 async def sync_custom_action(caller: Caller, request: ThreadsSyncCustomActionReq) -> Answer:
     require_hook(caller, "action")
     thread = await writable_thread(caller, request.params.thread_id)
-    sender = await load_sender(caller, thread.id, request.params.item_id)
+    sender = await _load_sender(caller, thread.id, request.params.item_id)
     turn = Turn(
         thread=thread,
         store=caller.store,
@@ -51,3 +52,12 @@ async def sync_custom_action(caller: Caller, request: ThreadsSyncCustomActionReq
         with refusing("A plugin's `persist` hook"):
             await caller.hooks.each("persist", turn=turn, item=answer.updated_item)
     return answer
+
+
+async def _load_sender(caller: Caller, thread_id: str, item_id: str | None) -> WidgetItem | None:
+    if item_id is None:
+        return None
+    item = await load_item(caller, thread_id, item_id)
+    if not isinstance(item, WidgetItem):
+        raise BadRequest("params.item_id: this item is not a widget and has no actions.")
+    return item

@@ -1,13 +1,11 @@
-"""Find the function of an operation by its type, and call it."""
+"""The table of operations: read a request, and call the function of its type."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from chatkit.actions import Action
-from chatkit.store import NotFoundError
 from chatkit.types import (
     ChatKitReq,
     NonStreamingReq,
@@ -17,7 +15,7 @@ from chatkit.types import (
 )
 from pydantic import TypeAdapter, ValidationError
 
-from ...errors import BadRequest, NotFound
+from ...errors import BadRequest
 from ...settings.problems import nearest
 from ...turns.job import TurnPlan
 from ..body import validation_error
@@ -37,14 +35,14 @@ _REQUEST: TypeAdapter[ChatKitReq] = TypeAdapter(ChatKitReq)
 
 
 def parse(body: dict[str, Any]) -> ChatKitReq:
-    """Return the request that a body makes.
+    """Return the ChatKit request in a body.
 
-    Raises `BadRequest` that names what is wrong with which field.
+    Raises `BadRequest` that names the wrong field.
     """
     kind = body.get("type")
     if not isinstance(kind, str):
         raise BadRequest(
-            "type: a string is needed, such as `threads.create`; plain clients send `messages`."
+            "type: must be a string such as `threads.create`. Plain clients send `messages`."
         )
     if kind not in OPERATIONS:
         kind = kind[:50]
@@ -54,34 +52,24 @@ def parse(body: dict[str, Any]) -> ChatKitReq:
     except ValidationError as error:
         raise validation_error(error, body) from None
     if isinstance(request, ThreadsCustomActionReq | ThreadsSyncCustomActionReq):
-        # ChatKit's own type has a strange default for it
-        _needs_type(request.params.action)
+        _require_type(request.params.action)
     return request
 
 
-def _needs_type(action: Action[str, Any]) -> None:
+def _require_type(action: Action[str, Any]) -> None:
+    # The default of ChatKit's own type is not a string
     if not isinstance(action.type, str):
         raise BadRequest("params.action.type: Field required")
 
 
 async def plan(caller: Caller, request: StreamingReq) -> TurnPlan:
     """Return the plan of the turn that an operation asks for."""
-    with _known_things_only():
-        return await TURNS[request.type](caller, request)
+    return await TURNS[request.type](caller, request)
 
 
 async def answer(caller: Caller, request: NonStreamingReq) -> Answer:
-    """Return what an operation answers at once; None is an empty answer."""
-    with _known_things_only():
-        return await ANSWERS[request.type](caller, request)
-
-
-@contextmanager
-def _known_things_only() -> Iterator[None]:
-    try:
-        yield
-    except NotFoundError:
-        raise NotFound("Not found.") from None
+    """Return the answer of an operation that starts no turn."""
+    return await ANSWERS[request.type](caller, request)
 
 
 TURNS: dict[str, Callable[[Caller, Any], Awaitable[TurnPlan]]] = {

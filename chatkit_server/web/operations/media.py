@@ -6,6 +6,7 @@ import base64
 import binascii
 from typing import cast
 
+from chatkit.store import AttachmentStore
 from chatkit.types import (
     AttachmentsCreateReq,
     AttachmentsDeleteReq,
@@ -16,19 +17,19 @@ from chatkit.types import (
 from pydantic import BaseModel
 
 from ...errors import BadRequest, Unprocessable
+from ...turn import StoreContext
 from .caller import (
     Answer,
     Caller,
     call_first,
     checked_id,
     refusing,
-    require_attachment_store,
     require_hook,
 )
 
 
 async def create_attachment(caller: Caller, request: AttachmentsCreateReq) -> Answer:
-    attachment_store = require_attachment_store(caller)
+    attachment_store = _require_attachment_store(caller)
     with refusing("The attachment store"):
         attachment = await attachment_store.create_attachment(request.params, caller.context)
     await caller.store.save_attachment(attachment, caller.context)
@@ -36,8 +37,8 @@ async def create_attachment(caller: Caller, request: AttachmentsCreateReq) -> An
 
 
 async def delete_attachment(caller: Caller, request: AttachmentsDeleteReq) -> Answer:
-    attachment_store = require_attachment_store(caller)
-    attachment_id = checked_id(request.params.attachment_id) or ""
+    attachment_store = _require_attachment_store(caller)
+    attachment_id = checked_id(request.params.attachment_id)
     await caller.store.load_attachment(attachment_id, caller.context)
     with refusing("The attachment store"):
         await attachment_store.delete_attachment(attachment_id, caller.context)
@@ -54,5 +55,11 @@ async def transcribe(caller: Caller, request: InputTranscribeReq) -> Answer:
     audio = AudioInput(data=data, mime_type=request.params.mime_type)
     text = await call_first(caller, "transcribe", user=caller.user, audio=audio)
     if text is None:
-        raise Unprocessable("No plugin's `transcribe` hook understands this audio.")
+        raise Unprocessable("No plugin's `transcribe` hook could transcribe this audio.")
     return TranscriptionResult(text=text)
+
+
+def _require_attachment_store(caller: Caller) -> AttachmentStore[StoreContext]:
+    if caller.attachment_store is None:
+        raise Unprocessable("No enabled plugin implements the hook `attachment_store`.")
+    return caller.attachment_store

@@ -6,32 +6,33 @@ from chatkit.types import (
     ItemsFeedbackReq,
     ItemsListReq,
     Page,
+    ThreadItem,
     ThreadsDeleteReq,
     ThreadsGetByIdReq,
     ThreadsListReq,
     ThreadsUpdateReq,
 )
 
-from ...errors import Unprocessable
+from ...errors import BadRequest, Unprocessable
 from ...events.recorder import as_thread
+from ...events.wire import is_hidden
 from ...turns.running import STOPPED
 from .caller import (
+    MAX_PAGE_SIZE,
     PAGE_SIZE,
     Answer,
     Caller,
     call_first,
     checked_id,
     load_item,
-    load_items,
     load_thread,
-    page_limit,
     require_hook,
 )
 
 
 async def get_thread(caller: Caller, request: ThreadsGetByIdReq) -> Answer:
     thread = await load_thread(caller, request.params.thread_id)
-    page = await load_items(caller, thread.id, None, PAGE_SIZE, "asc")
+    page = await _load_items(caller, thread.id, None, PAGE_SIZE, "asc")
     _note_visit(caller, thread.id)
     return as_thread(thread, page)
 
@@ -39,7 +40,10 @@ async def get_thread(caller: Caller, request: ThreadsGetByIdReq) -> Answer:
 async def list_threads(caller: Caller, request: ThreadsListReq) -> Answer:
     params = request.params
     page = await caller.store.load_threads(
-        page_limit(params.limit), checked_id(params.after), params.order, caller.context
+        _page_limit(params.limit),
+        _cursor(params.after),
+        params.order,
+        caller.context,
     )
     threads = [as_thread(thread) for thread in page.data]
     return Page(data=threads, has_more=page.has_more, after=page.after)
@@ -65,11 +69,45 @@ async def delete_thread(caller: Caller, request: ThreadsDeleteReq) -> Answer:
 async def list_items(caller: Caller, request: ItemsListReq) -> Answer:
     params = request.params
     thread = await load_thread(caller, params.thread_id)
-    page = await load_items(
-        caller, thread.id, checked_id(params.after), page_limit(params.limit), params.order
+    page = await _load_items(
+        caller,
+        thread.id,
+        _cursor(params.after),
+        _page_limit(params.limit),
+        params.order,
     )
     _note_visit(caller, thread.id)
     return page
+
+
+async def _load_items(
+    caller: Caller, thread_id: str, after: str | None, limit: int, order: str
+) -> Page[ThreadItem]:
+    """Return a page of visible items, as long as if there were no hidden ones."""
+    visible: list[ThreadItem] = []
+    while True:
+        page = await caller.store.load_thread_items(
+            thread_id, after, limit + 1, order, caller.context
+        )
+        visible += [item for item in page.data if not is_hidden(item)]
+        if len(visible) > limit or not page.has_more:
+            break
+        after = page.after
+    has_more = len(visible) > limit
+    visible = visible[:limit]
+    return Page(data=visible, has_more=has_more, after=visible[-1].id if has_more else None)
+
+
+def _page_limit(limit: int | None) -> int:
+    if limit is None:
+        return PAGE_SIZE
+    if limit < 1:
+        raise BadRequest("params.limit: must be at least 1.")
+    return min(limit, MAX_PAGE_SIZE)
+
+
+def _cursor(after: str | None) -> str | None:
+    return None if after is None else checked_id(after)
 
 
 async def feedback(caller: Caller, request: ItemsFeedbackReq) -> Answer:
@@ -88,12 +126,12 @@ async def feedback(caller: Caller, request: ItemsFeedbackReq) -> Answer:
         kind=params.kind,
     )
     if answer is None:
-        raise Unprocessable("No plugin's `feedback` hook keeps this.")
+        raise Unprocessable("No plugin's `feedback` hook accepts this feedback.")
     return None
 
 
 def _note_visit(caller: Caller, thread_id: str) -> None:
-    """Keep a turn that its user looks at: this was a reload, not a stop."""
+    """Keep the running turn, as its user is looking at it: the page was reloaded, not closed."""
     running = caller.running(thread_id)
     if running is not None:
         running.note_visit()

@@ -1,4 +1,4 @@
-"""Operations that ask for an answer."""
+"""Operations that start a turn."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def add_client_tool_output(
         if isinstance(item, ClientToolCallItem) and item.status == "pending":
             update = {"status": "completed", "output": request.params.result}
             return new_plan(caller, request.type, thread, replaced=item.model_copy(update=update))
-    raise Conflict("No client tool call waits for an output in this thread.")
+    raise Conflict("No client tool call is waiting for an output in this conversation.")
 
 
 async def add_structured_input(caller: Caller, request: ThreadsAddStructuredInputReq) -> TurnPlan:
@@ -68,7 +68,7 @@ async def add_structured_input(caller: Caller, request: ThreadsAddStructuredInpu
     if not isinstance(item, StructuredInputItem):
         raise BadRequest("params.item_id: this item does not ask for input.")
     if item.status != "pending":
-        raise Conflict("This has been answered already.")
+        raise Conflict("This input was submitted already.")
     return new_plan(caller, request.type, thread, replaced=_answered(item, request.params.input))
 
 
@@ -76,7 +76,7 @@ async def retry_after_item(caller: Caller, request: ThreadsRetryAfterItemReq) ->
     thread = await writable_thread(caller, request.params.thread_id)
     message = await load_item(caller, thread.id, request.params.item_id)
     if not isinstance(message, UserMessageItem):
-        raise BadRequest("params.item_id: only a user's message can be answered again.")
+        raise BadRequest("params.item_id: only a user's message can be retried.")
     later: list[ThreadItem] = []
     after: str | None = message.id
     while after is not None:
@@ -92,7 +92,7 @@ async def _message(
     caller: Caller, thread: ThreadMetadata, message: UserMessageInput
 ) -> UserMessageItem:
     if not message.attachments and not any(part.text.strip() for part in message.content):
-        raise BadRequest("params.input.content: the message says nothing.")
+        raise BadRequest("params.input.content: the message is empty.")
     attachments = [
         await _attachment(caller, attachment_id)
         for attachment_id in dict.fromkeys(message.attachments)
@@ -110,10 +110,10 @@ async def _message(
 
 async def _attachment(caller: Caller, attachment_id: str) -> Attachment:
     try:
-        return await caller.store.load_attachment(checked_id(attachment_id) or "", caller.context)
+        return await caller.store.load_attachment(checked_id(attachment_id), caller.context)
     except (NotFoundError, NotFound):
         raise BadRequest(
-            f"params.input.attachments: there is no attachment {attachment_id[:MAX_ID_LENGTH]}."
+            f"params.input.attachments: attachment {attachment_id[:MAX_ID_LENGTH]} not found."
         ) from None
 
 
