@@ -172,12 +172,12 @@ async def test_a_client_that_leaves_while_the_claim_is_recorded(busy: bool) -> N
     if busy:
         await case.other()
     recording, go_on = asyncio.Event(), asyncio.Event()
-    begin_in_store = case.turn_store.begin
+    write = case.turn_store.begin
 
     async def begin(record: TurnRecord) -> TurnRecord | None:
         recording.set()
         await go_on.wait()
-        return await begin_in_store(record)
+        return await write(record)
 
     case.turn_store.begin = begin  # type: ignore[method-assign]
     claiming = asyncio.create_task(case.claim())

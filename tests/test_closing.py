@@ -199,8 +199,8 @@ async def test_the_old_answer_goes_when_something_of_the_new_one_is_saved(case: 
     case.recorder.supersede(list(old))
     assert case.recorder.superseded == ["old_1", "old_2"]
     hidden = HiddenContextItem(content="x", **base("h"))
-    for shown in (workflow("w", "thought"), hidden):
-        await case.recorder.emit(ThreadItemDoneEvent(item=shown))
+    for no_answer in (workflow("w", "thought"), hidden):
+        await case.recorder.emit(ThreadItemDoneEvent(item=no_answer))
     assert case.stored == ["old_1", "old_2", "w", "h"], "neither of these answers"
     await case.recorder.emit(ThreadItemDoneEvent(item=message("new", "c")))
     assert case.stored == ["w", "h", "new"]

@@ -91,12 +91,10 @@ def remembered(
 
 
 def test_a_turn_of_plain_messages_needs_no_memory() -> None:
-    data: dict[str, Any] = {
-        "provider_data": {"model": "m", "response_id": "r"},
-        "status": "completed",
-    }
+    provider_data = {"model": "m", "response_id": "r"}
+    said = message(provider_data=provider_data, status="completed")
     assert remembered() is None
-    assert remembered(message(), message(**data), messages=("msg_1", "msg_2")) is None
+    assert remembered(message(), said, messages=("msg_1", "msg_2")) is None
     assert remembered(message(provider_data=None)) is None
 
 
