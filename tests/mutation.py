@@ -82,7 +82,7 @@ FOLDERS = {
     ),
 }
 
-PYTEST = ["-p", "tests.mutation", "-p", "no:cacheprovider", "--timeout=20"]
+PYTEST = ["-p", "tests.mutation", "-p", "no:cacheprovider", "--timeout=60"]
 
 MOST_TESTS = "MUTATION_TESTS"
 
