@@ -82,7 +82,7 @@ FOLDERS = {
     ),
 }
 
-PYTEST = ["-p", "tests.mutation", "-p", "no:cacheprovider", "--timeout=20"]
+PYTEST = ["-p", "tests.mutation", "-p", "no:cacheprovider", "--timeout=60"]
 
 MOST_TESTS = "MUTATION_TESTS"
 
@@ -106,7 +106,7 @@ def main() -> None:
     parser.add_argument("folders", nargs="*", choices=[*FOLDERS, []], metavar="folder")
     parser.add_argument("--again", action="store_true", help="only what was not noticed before")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--tests", type=int, default=100, help="most tests for a mutant")
+    parser.add_argument("--tests", type=int, default=60, help="most tests for a mutant")
     parser.add_argument("--only", nargs="+", help="files or mutants, as mutmut names them")
     options = parser.parse_args()
     os.environ[MOST_TESTS] = str(options.tests)
@@ -151,7 +151,7 @@ def stage(folder: Folder, place: Path) -> None:
         "pytest_add_cli_args": [*PYTEST, "-k", f"not ({folder.slow})"],
         "pytest_add_cli_args_test_selection": [t for t in folder.files if (ROOT / t).exists()],
         "timeout_multiplier": 4.0,
-        "timeout_constant": 15.0,
+        "timeout_constant": 10.0,
         "use_git_change_detection": False,
     }
     lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]

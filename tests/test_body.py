@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import orjson
 import pytest
-from pydantic import BaseModel, TypeAdapter, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, field_validator
 
 from chatkit_server.errors import BadRequest, TooLarge
 from chatkit_server.web.body import MAX_DEPTH, MAX_VALUES, read_object, validation_error
@@ -59,7 +59,7 @@ def test_a_body_may_have_so_many_values() -> None:
     "body", [{"a": "x\0"}, {"\0": 1}, {"a": [1, {"b": "\0"}]}, {"a": {"b\0c": []}}]
 )
 def test_a_text_may_have_no_nul(body: dict[str, Any]) -> None:
-    with pytest.raises(BadRequest, match=r"^The body has a NUL character \(\\u0000\) in a text\.$"):
+    with pytest.raises(BadRequest, match=r"^The body contains a NUL character \(\\u0000\)\.$"):
         read_object(orjson.dumps(body))
 
 
@@ -78,6 +78,13 @@ class Dog(BaseModel):
         if len(name) > 3:
             raise ValueError("too long. " + "x" * 500)
         return name
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = ""
+    inner: list[Strict] = []
 
 
 class Home(BaseModel):
@@ -118,3 +125,30 @@ def test_an_error_is_the_validators_own_words_in_short() -> None:
     said = message_of({"kind": "dog", "name": "Rover"}, Dog)
     assert said.startswith("name: too long. xxx")
     assert len(said) == len("name: ") + 300
+
+
+@pytest.mark.parametrize(
+    ("body", "start"),
+    [
+        ({"nane": 1}, "nane: unknown field. Did you mean"),
+        ({"inner": [{}, {"zzzzzz": 1}]}, "inner.1.zzzzzz: unknown field. Known: name, inner"),
+        ({"n" * 1000: 1}, "n" * 300 + ": unknown field."),
+        ({"name": 1}, "name: Input should be a valid string"),
+    ],
+)
+def test_an_unknown_field_is_told_with_the_known_ones(body: Any, start: str) -> None:
+    asked: list[tuple[int | str, ...]] = []
+
+    def known(path: tuple[int | str, ...]) -> list[str]:
+        asked.append(path)
+        return ["name", "inner"]
+
+    with pytest.raises(ValidationError) as raised:
+        Strict.model_validate(body)
+    message = validation_error(raised.value, body, known).message
+    assert message.startswith(start)
+    if "unknown" in start:
+        assert message.endswith("Known: name, inner")
+        assert asked == [("inner", 1) if "inner" in body else ()]
+    with_other_rules = validation_error(raised.value, body).message
+    assert "Known" not in with_other_rules

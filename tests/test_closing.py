@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,6 +27,7 @@ from chatkit.types import (
     ThreadItemUpdatedEvent,
     ThreadMetadata,
     WidgetItem,
+    WidgetStreamingTextValueDelta,
     Workflow,
     WorkflowItem,
 )
@@ -281,11 +284,24 @@ def test_a_thread_is_shown_with_all_but_its_metadata() -> None:
     assert shown.created_at.tzinfo is not None
 
 
+@pytest.fixture
+def in_vienna(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The machine's clock shows another time than UTC."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "CET-1")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("in_vienna")
 async def test_an_item_without_a_time_zone_gets_one(case: Recording) -> None:
     naive = datetime(2026, 3, 1, 12)
     item = message("m", "text").model_copy(update={"created_at": naive})
     await begin(case, item)
-    assert case.recorder.open["m"].created_at == naive.astimezone(UTC)
+    noon = case.recorder.open["m"].created_at
+    assert noon == datetime(2026, 3, 1, 11, tzinfo=UTC)
+    assert noon.tzinfo is UTC
     for event in (ThreadItemDoneEvent(item=item), ThreadItemReplacedEvent(item=item)):
         await case.recorder.emit(event)
         assert case.store.items["thr_1"]["m"].created_at == naive.astimezone(UTC)
@@ -309,3 +325,20 @@ def test_hidden_items_and_workflows_are_no_answer() -> None:
     assert not answers(workflow("w", "thought"))
     assert not answers(HiddenContextItem(content="x", **base("h")))
     assert not answers(SDKHiddenContextItem(content="x", **base("s")))
+
+
+async def test_a_text_that_is_still_written_is_marked_so(case: Recording) -> None:
+    text = Text(id="t", value="Once", streaming=True)
+    await begin(case, WidgetItem(widget=Card(children=[text]), **base("c")))
+
+    async def write(delta: str, done: bool) -> tuple[str, bool | None]:
+        update = WidgetStreamingTextValueDelta(component_id="t", delta=delta, done=done)
+        await case.recorder.emit(ThreadItemUpdatedEvent(item_id="c", update=update))
+        [item] = case.recorder.unfinished()
+        assert isinstance(item, WidgetItem)
+        children: Any = item.widget.children
+        return children[0].value, children[0].streaming
+
+    assert await write(" upon", done=False) == ("Once upon", True)
+    assert await write(" a time", done=True) == ("Once upon a time", False)
+    assert (text.value, text.streaming) == ("Once", True), "the tool's own widget stays"
