@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -82,9 +83,10 @@ FOLDERS = {
     ),
 }
 
-PYTEST = ["-p", "tests.mutation", "-p", "no:cacheprovider", "--timeout=60"]
+PYTEST = ["-p", "tests.mutation", "-p", "no:cacheprovider", "--timeout=30"]
 
 MOST_TESTS = "MUTATION_TESTS"
+MOST_MEMORY = 8 << 30
 
 NOTICED = {"killed", "timeout", "segfault"}
 
@@ -93,6 +95,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the quickest tests that reach a mutant; mutmut sorts them so."""
     mutant = os.environ.get("MUTANT_UNDER_TEST", "stats")
     if "__mutmut_" in mutant:
+        # Some mutants append to a list for ever
+        resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
         del items[int(os.environ[MOST_TESTS]) :]
     elif not mutant:
         # All of them have just passed. Those who try the mutants share one database server
