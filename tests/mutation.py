@@ -58,9 +58,7 @@ class Folder:
 
 
 FOLDERS = {
-    "events": Folder(
-        ["chatkit_server/events/*"], "events wire recorder partial closing stream plain"
-    ),
+    "events": Folder(["chatkit_server/events/*"], "events wire recorder partial closing stream"),
     "turns": Folder(
         ["chatkit_server/turns/*"],
         "registry recovery claims turn_store failures heartbeat turns resume refusals preparing"
