@@ -61,7 +61,7 @@ FOLDERS = {
     "events": Folder(["chatkit_server/events/*"], "events wire recorder partial closing stream"),
     "turns": Folder(
         ["chatkit_server/turns/*"],
-        "registry recovery claims turn_store failures heartbeat turns resume refusals preparing"
+        "registry recovery claims job turn_store failures heartbeat turns resume refusals preparing"
         " outcomes operations plain hook_limits",
     ),
     "agent": Folder(
@@ -81,7 +81,7 @@ FOLDERS = {
     ),
 }
 
-PYTEST = ["-p", "tests.mutation", "-p", "no:cacheprovider", "--timeout=30"]
+PYTEST = ["-p", "tests.mutation", "-p", "no:cacheprovider", "--timeout=15"]
 
 MOST_TESTS = "MUTATION_TESTS"
 MOST_MEMORY = 8 << 30
@@ -107,7 +107,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation")
     parser.add_argument("folders", nargs="*", choices=[*FOLDERS, []], metavar="folder")
     parser.add_argument("--again", action="store_true", help="only what was not noticed before")
-    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=4, help="mutants at a time; some only wait")
     parser.add_argument("--tests", type=int, default=60, help="most tests for a mutant")
     parser.add_argument("--only", nargs="+", help="files or mutants, as mutmut names them")
     options = parser.parse_args()
