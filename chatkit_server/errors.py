@@ -9,10 +9,10 @@ from __future__ import annotations
 
 
 class ServerError(Exception):
-    """Something went wrong that the user may be told about.
+    """An error whose message is shown to the user.
 
-    `status` is the HTTP status (an int), `allow_retry` says whether asking again may help, and
-    `headers` are added to the response.
+    `status` is the HTTP status (an int), `allow_retry` says whether a retry may help, and `headers`
+    are added to the response.
     """
 
     status = 500
@@ -33,13 +33,13 @@ class ServerError(Exception):
 
 
 class BadRequest(ServerError):
-    """The request does not make sense: not JSON, an unknown operation, a wrong field."""
+    """The request is invalid: not JSON, an unknown operation, a wrong field."""
 
     status = 400
 
 
 class Unauthorized(ServerError):
-    """Nobody knows who is asking."""
+    """The request is not authenticated."""
 
     status = 401
 
@@ -48,13 +48,13 @@ class Unauthorized(ServerError):
 
 
 class Forbidden(ServerError):
-    """The user is known and may not do this."""
+    """The user is authenticated, and may not do this."""
 
     status = 403
 
 
 class NotFound(ServerError):
-    """It is not there, or it is somebody else's: the answer is the same."""
+    """It does not exist, or it belongs to another user: the answer is the same."""
 
     status = 404
 
@@ -66,7 +66,7 @@ class Conflict(ServerError):
 
 
 class TakenOver(Conflict):
-    """Another process works at this turn now; a store refuses what this one would still write."""
+    """Another process has taken this turn over; a store refuses what this one still writes."""
 
 
 class TooLarge(ServerError):
@@ -76,13 +76,13 @@ class TooLarge(ServerError):
 
 
 class Unprocessable(ServerError):
-    """Understood, but no enabled plugin can do it."""
+    """The request is valid, but no enabled plugin can do it."""
 
     status = 422
 
 
 class TooManyRequests(ServerError):
-    """This user has too much under way."""
+    """This user has too many requests running."""
 
     status = 429
     allow_retry = True
@@ -100,7 +100,7 @@ class Unavailable(ServerError):
 
 
 class TurnFailed(ServerError):
-    """The answer cannot be finished. Set `allow_retry` where trying again can help."""
+    """The answer cannot be completed. Set `allow_retry` if a retry can help."""
 
 
 class SettingsError(Exception):

@@ -1,4 +1,4 @@
-"""Listen until told to stop."""
+"""Listen, and shut down on a signal."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ from .turns.registry import TurnRegistry
 from .turns.running import RESTARTED
 from .web.keys import ENGINE, HOOKS
 
-LAST_ANSWERS = 5.0
-"""The seconds that requests which are no turns have to end when the server stops."""
+REQUEST_SHUTDOWN = 5.0
+"""Seconds for other requests to end at shutdown. Turns have `server.drain`."""
 
 log = logging.getLogger(__name__)
 
-GARBAGE = 10_000
-"""Objects made between two looks for garbage. Turns leave next to none, and at Python's own 700
-the looks take a tenth of a server's processor time."""
+GC_THRESHOLD = 10_000
+"""Allocations between two runs of the garbage collector. Turns leave next to no cycles, and with
+Python's default of 700 the collector takes a tenth of the processor time."""
 
 
 async def serve(settings: Settings, problems: Problems | None = None) -> None:
-    """Run the server until SIGINT or SIGTERM, and then end it cleanly.
+    """Run the server until SIGINT or SIGTERM, then shut it down.
 
-    The first signal gives the turns under way `server.drain` to end; another one ends them at
-    once, and what they said so far is saved. Raises `SettingsError` when it cannot start, also
+    After the first signal, running turns have `server.drain` to end. A second one ends them at
+    once; what they said so far is saved. Raises `SettingsError` when it cannot start, also
     for the `problems` that were found before.
     """
     app = create_app(settings, problems=problems)
-    # A handler only follows its turn: it goes with its client, and the turn decides for itself
+    # A handler only follows its turn, so it may be cancelled when its client disconnects
     runner = web.AppRunner(
-        app, handler_cancellation=True, access_log=None, shutdown_timeout=LAST_ANSWERS
+        app, handler_cancellation=True, access_log=None, shutdown_timeout=REQUEST_SHUTDOWN
     )
     task = asyncio.current_task()
     assert task is not None
@@ -56,45 +56,45 @@ async def serve(settings: Settings, problems: Problems | None = None) -> None:
             await runner.setup()
             await _listen(runner, settings)
             print(_welcome(app, runner, settings), flush=True)
-            _leave_to_the_process()
-            await stop.told.wait()
+            _freeze_garbage_collector()
+            await stop.requested.wait()
         except asyncio.CancelledError:
-            if not stop.told.is_set():
+            if not stop.requested.is_set():
                 raise
             stop.task.uncancel()
-            # Still listening, so that /readyz can say no
+            # Keep listening, so that /readyz can answer 503
             await app[ENGINE].turns.close(settings.server.drain)
         finally:
             await runner.cleanup()
 
 
 class _Shutdown:
-    """What signals do: the first ends the server, the next ones the turns it waits for."""
+    """What signals do: the first shuts the server down, the next ones end the running turns."""
 
     def __init__(self, task: asyncio.Task[Any], turns: TurnRegistry, drain: float) -> None:
-        self.told = asyncio.Event()
+        self.requested = asyncio.Event()
         self.task = task
         self._turns = turns
         self._drain = drain
 
     def signalled(self) -> None:
-        """Take a signal."""
+        """Handle a signal."""
         running = self._turns.active
-        if self.told.is_set():
+        if self.requested.is_set():
             for turn in running:
                 turn.end(RESTARTED)
             return
-        self.told.set()
+        self.requested.set()
         if running:
             log.info(
-                "stopping: %d turn%s under way may take up to %g s; a second signal ends them now",
+                "shutting down: %d running turn%s may take up to %g s; a second signal ends them",
                 len(running),
                 "s"[: len(running) - 1],
                 self._drain,
             )
         else:
-            log.info("stopping")
-        # it may still be starting
+            log.info("shutting down")
+        # The server may still be starting
         self.task.cancel()
 
 
@@ -114,7 +114,7 @@ def _on_signals(handle: Callable[[], None]) -> Iterator[None]:
 
 
 async def _try_port(settings: Settings) -> None:
-    """Raise `SettingsError` for an address that cannot be listened on, before anything starts."""
+    """Raise `SettingsError` if the address is not available, before anything starts."""
     with _explained(settings):
         loop = asyncio.get_running_loop()
         server = await loop.create_server(
@@ -137,20 +137,20 @@ def _explained(settings: Settings) -> Iterator[None]:
         if error.errno == errno.EADDRINUSE:
             reason = "the port is in use. Stop what listens there, or choose another with --port"
         elif error.errno is not None and error.errno in errno.errorcode:
-            # asyncio's own words have the address again
+            # asyncio's message repeats the address
             reason = os.strerror(error.errno)
         host, port = settings.server.host, settings.server.port
         raise SettingsError(f"cannot listen on {host}, port {port}: {reason}") from None
 
 
-def _leave_to_the_process() -> None:
-    """Keep what the start made for good: looking for garbage among it would hold up turns.
+def _freeze_garbage_collector() -> None:
+    """Exempt what the start allocated from garbage collection, which would delay turns.
 
-    What it made and does not need any more, some megabytes, is for the turns to use.
+    Garbage of the start, some megabytes, is collected first, for the turns to use.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(GARBAGE)
+    gc.set_threshold(GC_THRESHOLD)
     gc.enable()
 
 
@@ -176,7 +176,7 @@ def _example(url: str, hooks: Hooks) -> str:
 
 
 def _reachable(host: str) -> str:
-    """Return a bound address as a client on this machine writes it."""
+    """Return the URL host for a bound address, for a client on this machine."""
     address = ipaddress.ip_address(host)
     if address.is_unspecified:
         return "[::1]" if address.version == 6 else "127.0.0.1"

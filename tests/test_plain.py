@@ -11,12 +11,17 @@ import orjson
 import pytest
 from agents import RunContextWrapper, Usage, function_tool
 from chatkit.types import (
+    AssistantMessageContent,
+    AssistantMessageContentPartAdded,
+    AssistantMessageContentPartTextDelta,
     AssistantMessageItem,
     HiddenContextItem,
     ThreadItem,
+    ThreadItemUpdatedEvent,
     UserMessageItem,
     WidgetItem,
 )
+from chatkit.types import ThreadItemAddedEvent as Added
 from chatkit.types import ThreadItemDoneEvent as Done
 from chatkit.types import ThreadItemRemovedEvent as Removed
 from chatkit.types import ThreadItemReplacedEvent as Replaced
@@ -304,6 +309,52 @@ async def test_a_message_that_comes_in_one_piece(make_chat: MakeChat) -> None:
     assert "secret" not in str(streamed.data)
     [items] = store.memory.items.values()
     assert "h" in items
+
+
+@function_tool
+async def speak(ctx: RunContextWrapper[Turn]) -> str:
+    """Write a message piece by piece."""
+    turn = ctx.context
+    item = AssistantMessageItem(
+        id=turn.generate_id("message"),
+        thread_id=turn.thread.id,
+        created_at=datetime.now(UTC),
+        content=[AssistantMessageContent(text="One, ")],
+    )
+    await turn.stream(Added(item=item))
+    for text in ("two, ", "three."):
+        delta = AssistantMessageContentPartTextDelta(content_index=0, delta=text)
+        await turn.stream(ThreadItemUpdatedEvent(item_id=item.id, update=delta))
+    part = AssistantMessageContent(text="Four, ")
+    added = AssistantMessageContentPartAdded(content_index=1, content=part)
+    await turn.stream(ThreadItemUpdatedEvent(item_id=item.id, update=added))
+    content = [AssistantMessageContent(text="One, two, three."), part]
+    await turn.stream(Done(item=item.model_copy(update={"content": content})))
+    return "spoken"
+
+
+class Speaks:
+    @hookimpl
+    async def pre_turn(self, turn: Turn) -> None:
+        turn.tools.append(speak)
+
+
+async def test_text_that_a_tool_streams(make_chat: MakeChat, model_server: ModelServer) -> None:
+    chat = await make_chat(Speaks(), **served_by(model_server))
+    model_server.reply(Call("speak", {}))
+    model_server.reply("five.")
+    assert (await chat.plain("count")).text == "One, two, three.Four, five."
+
+
+async def test_text_that_a_tool_streams_counts_for_the_limit(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    limits = {"limits": {"answer": "6B"}}
+    chat = await make_chat(Speaks(), **served_by(model_server), turns=limits)
+    model_server.reply(Call("speak", {}))
+    streamed = await chat.plain("count")
+    assert streamed.text == "One, two, "
+    assert "longer than allowed" in streamed.data[-2]["error"]
 
 
 # Widgets

@@ -36,7 +36,7 @@ from ..tasks import watch_blocking
 from ..turn import ToolCall, ToolResult, Turn
 from .fast.direct import EventSink, FastPathModel
 from .fast.first_answer import FirstAnswer
-from .invocation import TRIPWIRES, ToolFailure, failure_of, invoke, tool_failure
+from .invocation import ToolFailure, failure_of, invoke, tool_failure
 from .models import ModelRouter, own_settings
 from .sdk import (
     agent_of,
@@ -48,8 +48,6 @@ from .sdk import (
     set_mcp_tools,
 )
 from .tools import arguments_of, cut, wrapped
-
-__all__ = ["TRIPWIRES", "AgentRunner", "as_changed", "instructions", "run_config"]
 
 log = logging.getLogger(__name__)
 

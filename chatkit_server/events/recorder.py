@@ -91,6 +91,11 @@ class Recorder:
             case ThreadItemAddedEvent():
                 event = _dated(event)
                 self.open[event.item.id] = event.item.model_copy(deep=True)
+            case ThreadItemUpdatedEvent(update=AssistantMessageContentPartTextDelta() as text):
+                # A tool or plugin that streams: the same path, with the same limit
+                self.delta(event.item_id, text.content_index, text.delta)
+                await self._save_thread()
+                return
             case ThreadItemUpdatedEvent():
                 self._apply(event.item_id, event.update)
             case ThreadItemDoneEvent():
@@ -224,11 +229,7 @@ class Recorder:
         item = self.open.get(item_id)
         if item is None:
             return
-        if isinstance(update, AssistantMessageContentPartTextDelta):
-            self._texts.setdefault((item_id, update.content_index), []).append(update.delta)
-            if self.first_token is None:
-                self.first_token = self.turn.seconds
-        elif isinstance(update, AssistantMessageContentPartAdded | AssistantMessageContentPartDone):
+        if isinstance(update, AssistantMessageContentPartAdded | AssistantMessageContentPartDone):
             self._texts.pop((item_id, update.content_index), None)
         apply_update(item, update)
 

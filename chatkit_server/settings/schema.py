@@ -29,7 +29,7 @@ class ServerSettings(Section):
 
 
 class HistorySettings(Section):
-    """How much of the earlier conversation the model is told; a token counts as four bytes."""
+    """How much of the earlier conversation the model gets. Four bytes count as one token."""
 
     items: int = Field(50, ge=1)
     tokens: int = Field(32_000, ge=1)
@@ -53,18 +53,18 @@ class AgentSettings(Section):
 
 
 class DisconnectSettings(Section):
-    """What a closed connection does to the turn it watched."""
+    """What happens to a turn when its last client disconnects."""
 
     policy: Literal["cancel", "continue"] = "cancel"
     grace: Duration = 5.0
 
 
 class TurnLimits(Section):
-    """What a turn may take. `user` and `server` count turns at once, `steps` is `agent.max_turns`.
+    """Limits of a turn. `user` and `server` count concurrent turns.
 
-    `silence` is the longest time without an event while no tool runs. `message` and `answer` are
-    the sizes of the user's message and of an answer's text, `tool_output` that of a tool's answer;
-    what is beyond it is cut off.
+    `silence` is the longest time without an event while no tool runs. `message` and `answer` limit
+    the user's message and the text of an answer. A tool's output is cut at `tool_output`.
+    `agent.max_turns` limits the number of steps.
     """
 
     turn: Duration = 600.0
@@ -81,9 +81,9 @@ class TurnSettings(Section):
     """How turns run, and what ends them.
 
     `when_busy` is what a new message does to a running turn of its thread. `keep` is how long the
-    events of a turn that has ended can be followed, while all such events take up to `keep_size`.
-    `repeat` is how long an equal request from the same page counts as a repetition. `stale` is how
-    long a process may give no sign of life before another one ends its turns.
+    events of an ended turn can be followed; all of them together take at most `keep_size`. `repeat`
+    is how long an equal request from the same page counts as a repetition. `stale` is the time
+    without a heartbeat after which another process ends a turn.
     """
 
     disconnect: DisconnectSettings = DisconnectSettings()
@@ -96,7 +96,7 @@ class TurnSettings(Section):
 
 
 class HookSettings(Section):
-    """How long a plugin's hook may take; `timeouts` has other limits for plugins, by name."""
+    """How long a hook may take. `timeouts` overrides it for plugins, by name."""
 
     timeout: Duration = 5.0
     timeouts: dict[str, Duration] = Field(default_factory=dict)
@@ -113,7 +113,7 @@ class LogSettings(Section):
 
 
 class Settings(Section):
-    """A deployment. `plugins` keeps each plugin's own section as it was written."""
+    """A deployment. `plugins` has each plugin's section as it was written."""
 
     server: ServerSettings = ServerSettings()
     agent: AgentSettings = AgentSettings()

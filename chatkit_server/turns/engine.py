@@ -19,8 +19,9 @@ from chatkit.types import (
 )
 
 from ..agent.fast.first_answer import ask_model, can_skip_run
+from ..agent.invocation import TRIPWIRES
 from ..agent.models import ModelRouter
-from ..agent.runner import TRIPWIRES, run_config
+from ..agent.runner import run_config
 from ..errors import Conflict, TakenOver, TooLarge, TurnFailed, Unavailable
 from ..events.log import EventLogFactory, MemoryEventLog
 from ..events.recorder import as_thread

@@ -7,12 +7,14 @@ from typing import Any
 
 import orjson
 from chatkit.types import (
+    AssistantMessageContentPartAdded,
     AssistantMessageItem,
     StreamOptionsEvent,
     ThreadItemAddedEvent,
     ThreadItemDoneEvent,
     ThreadItemRemovedEvent,
     ThreadItemReplacedEvent,
+    ThreadItemUpdatedEvent,
     ThreadStreamEvent,
     WidgetItem,
 )
@@ -38,10 +40,13 @@ class PlainWire:
         match event:
             case StreamOptionsEvent():
                 self._answering = True
-            case ThreadItemAddedEvent():
-                self._streamed.add(event.item.id)
+            case ThreadItemAddedEvent(item=item):
+                self._streamed.add(item.id)
+                return _content(_text(item)) if isinstance(item, AssistantMessageItem) else None
+            case ThreadItemUpdatedEvent(update=AssistantMessageContentPartAdded() as added):
+                return _content(added.content.text)
             case ThreadItemDoneEvent(item=AssistantMessageItem() as item) if self._answering:
-                return None if item.id in self._streamed else _dump({"content": _text(item)})
+                return None if item.id in self._streamed else _content(_text(item))
             # While a widget changes, nothing is sent: the finished one has everything
             case ThreadItemDoneEvent(item=WidgetItem() as item) if self._answering:
                 return _dump(_widget(item))
@@ -89,6 +94,10 @@ class WholeAnswerWire(PlainWire):
         if outcome.error is not None:
             answer |= {"message": outcome.error, "allow_retry": outcome.allow_retry}
         return [*super().end(outcome)[:-1], _dump(answer)]
+
+
+def _content(text: str) -> bytes | None:
+    return _dump({"content": text}) if text else None
 
 
 def _text(message: AssistantMessageItem) -> str:
