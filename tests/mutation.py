@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -57,12 +58,10 @@ class Folder:
 
 
 FOLDERS = {
-    "events": Folder(
-        ["chatkit_server/events/*"], "events wire recorder partial closing stream plain"
-    ),
+    "events": Folder(["chatkit_server/events/*"], "events wire recorder partial closing stream"),
     "turns": Folder(
         ["chatkit_server/turns/*"],
-        "registry recovery claims turn_store failures heartbeat turns resume refusals preparing"
+        "registry recovery claims job turn_store failures heartbeat turns resume refusals preparing"
         " outcomes operations plain hook_limits",
     ),
     "agent": Folder(
@@ -82,9 +81,10 @@ FOLDERS = {
     ),
 }
 
-PYTEST = ["-p", "tests.mutation", "-p", "no:cacheprovider", "--timeout=60"]
+PYTEST = ["-p", "tests.mutation", "-p", "no:cacheprovider", "--timeout=15"]
 
 MOST_TESTS = "MUTATION_TESTS"
+MOST_MEMORY = 8 << 30
 
 NOTICED = {"killed", "timeout", "segfault"}
 
@@ -93,6 +93,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the quickest tests that reach a mutant; mutmut sorts them so."""
     mutant = os.environ.get("MUTANT_UNDER_TEST", "stats")
     if "__mutmut_" in mutant:
+        # Some mutants append to a list for ever
+        resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
         del items[int(os.environ[MOST_TESTS]) :]
     elif not mutant:
         # All of them have just passed. Those who try the mutants share one database server
@@ -105,7 +107,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation")
     parser.add_argument("folders", nargs="*", choices=[*FOLDERS, []], metavar="folder")
     parser.add_argument("--again", action="store_true", help="only what was not noticed before")
-    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=4, help="mutants at a time; some only wait")
     parser.add_argument("--tests", type=int, default=60, help="most tests for a mutant")
     parser.add_argument("--only", nargs="+", help="files or mutants, as mutmut names them")
     options = parser.parse_args()

@@ -122,7 +122,7 @@ async def test_what_was_never_written_down_is_not_found(store: TurnStore, odd: s
 async def test_what_a_beat_says_and_hears(store: TurnStore) -> None:
     for number in range(4):
         await store.begin(record(f"turn_{number}", f"thr_{number}", partial=b'"begun"'))
-    await store.cancel("turn_1", ANN)
+    assert await store.cancel("turn_1", ANN) is True
     await store.end("turn_2", 1, "completed", None)
     said = {0: b'"zero"', 1: b'"one"', 2: b'"two"', 3: b'"three"'}
     beats = [HeartbeatSignal(f"turn_{number}", 1, partial) for number, partial in said.items()]
