@@ -16,3 +16,7 @@ __all__ = [
     "RequestTimer",
     "TextFastPath",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

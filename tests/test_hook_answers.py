@@ -11,7 +11,7 @@ import pytest
 from agents import function_tool
 from chatkit.types import AssistantMessageItem, ErrorEvent, NoticeEvent, SyncCustomActionResponse
 
-from chatkit_server import SettingsError, User, hookimpl
+from chatkit_server import SettingsError, Turn, User, hookimpl
 from chatkit_server.plugin import hookspecs
 from chatkit_server.plugin.answers import ANSWERS, wrong_answer
 from chatkit_server.plugin.calls import Hooks, PluginFailed
@@ -49,8 +49,11 @@ async def no_events() -> AsyncIterator[None]:
         ("tortoise_apps", {"x": []}, "returned a dict with a list for 'x', expected a dict of lab"),
         ("migrate", "done", "returned a str, expected a list of str, or None"),
         ("migrate", [1], "returned a list with an int at index 0, expected a list of str, or None"),
-        ("auth", {"id": "ann"}, "returned a dict, expected a chatkit_server.User or None"),
-        ("auth", "ann", "returned a str, expected a chatkit_server.User or None"),
+        ("auth", {"id": "ann"}, "returned a dict, expected a chatkit_server.User ("),
+        ("auth", "ann", "returned a str, expected a chatkit_server.User ("),
+        ("auth", User(5), "returned a User with an int as `id`, expected a "),  # type: ignore[arg-type]
+        ("auth", User("a", None), "returned a User with a NoneType as `tenant`, "),  # type: ignore[arg-type]
+        ("auth", User(""), "returned a User with an empty `id`, expected a chatkit_server.User"),
         ("agent", "Helper", "returned a str, expected an agents.Agent or None"),
         ("pre_turn", "x", "returned a str, expected nothing: `pre_turn` changes `turn`"),
         ("tool_result", "x", "returned a str, expected nothing: `tool_result` changes `result`"),
@@ -275,6 +278,91 @@ async def test_a_mistake_of_post_turn_is_only_logged(
     assert (await chat.say("hello")).error is None
     await ended.wait()
     one_line(caplog, "post_turn", answer)
+
+
+class Sets:
+    """Sets a field of the turn."""
+
+    def __init__(self, name: str, value: Any) -> None:
+        self.name = name
+        self.value = value
+
+    @hookimpl
+    async def pre_turn(self, turn: Turn) -> None:
+        setattr(turn, self.name, self.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("instructions", 5, "an int, expected a str or None"),
+        ("model", 5, "an int, expected a str, an agents.Model, or None"),
+        ("model_settings", {"temperature": 1}, "a dict, expected an agents.ModelSettings"),
+        ("tools", "x", "a str, expected a list of agents.Tool"),
+        ("tools", [print], "a list with a builtin_function_or_method at index 0, expected a list"),
+        ("mcp_servers", ["x"], "a list with a str at index 0, expected a list of agents.mcp."),
+        ("input", [5], "a list, expected a str, or a list of input items"),
+    ],
+)
+async def test_a_wrong_field_of_the_turn_names_the_plugin(
+    make_chat: MakeChat, caplog: pytest.LogCaptureFixture, name: str, value: Any, told: str
+) -> None:
+    chat = await make_chat(Sets(name, value))
+    assert await chat.refused(HELLO) == (500, PluginFailed().message)
+    [line] = [m for m in caplog.messages if "plugin" in m]
+    assert re.match(rf"turn turn_\w+: plugin Sets_0: pre_turn set `turn.{name}` to ", line), line
+    assert told in line
+
+
+@pytest.mark.parametrize(
+    ("hook", "error", "status"),
+    [
+        ("auth", SystemExit(3), 401),
+        ("pre_turn", SystemExit(3), 500),
+        ("pre_turn", asyncio.CancelledError(), 500),
+    ],
+)
+async def test_a_hook_cannot_end_the_server(
+    make_chat: MakeChat,
+    caplog: pytest.LogCaptureFixture,
+    hook: str,
+    error: BaseException,
+    status: int,
+) -> None:
+    async def raise_it() -> None:
+        raise error
+
+    class Exits:
+        pass
+
+    setattr(Exits, hook, staticmethod(hookimpl(raise_it)))
+    chat = await make_chat(Exits())
+    assert (await chat.refused(HELLO))[0] == status
+    [line] = [m for m in caplog.messages if "plugin" in m]
+    assert line.endswith(f"plugin Exits_0: {hook} failed")
+
+
+class OddEvents:
+    """Answers actions with what is no event."""
+
+    @hookimpl
+    async def action(self) -> AsyncIterator[Any]:
+        async def events() -> AsyncIterator[Any]:
+            yield NOTICE
+            yield 5
+
+        return events()
+
+
+async def test_what_an_action_yields_is_checked(
+    make_chat: MakeChat, caplog: pytest.LogCaptureFixture
+) -> None:
+    chat = await make_chat(OddEvents())
+    thread_id = (await chat.say("hello")).thread_id
+    action = {"thread_id": thread_id, "action": {"type": "go"}}
+    streamed = await chat.stream("threads.custom_action", **action)
+    assert streamed.error is not None
+    assert "the hook `action` yielded a int, expected a ThreadStreamEvent" in caplog.text
 
 
 class Speaks(HeaderAuth):

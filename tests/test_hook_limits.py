@@ -15,6 +15,7 @@ from aiohttp import web
 from chatkit.types import AssistantMessageItem, ThreadItem
 
 from chatkit_server import Outcome, ToolResult, Turn, User, hookimpl, tasks
+from chatkit_server.agent import runner
 from chatkit_server.plugin import calls
 from chatkit_server.plugin.calls import Hooks
 from chatkit_server.settings.schema import HookSettings
@@ -250,6 +251,35 @@ async def test_a_tool_that_blocks_is_named(
     model_server.reply("Done.")
     assert (await chat.say("go")).text == "Done."
     assert warned(caplog) == ["turn: tool slow blocked every user for 8.0 s"]
+
+
+async def test_a_tool_near_its_limit_is_named(
+    make_chat: MakeChat,
+    model_server: ModelServer,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(runner, "time", SimpleNamespace(monotonic=lambda: now))
+
+    @function_tool
+    async def slow() -> str:
+        """Take long."""
+        nonlocal now
+        now += 2.7
+        return "done"
+
+    class Tools:
+        @hookimpl
+        async def pre_turn(self, turn: Turn) -> None:
+            turn.tools.append(slow)
+
+    limits = {"limits": {"tool": "3s"}}
+    chat = await make_chat(Tools(), **served_by(model_server), turns=limits)
+    model_server.reply(Call("slow", {}))
+    model_server.reply("Done.")
+    assert (await chat.say("go")).text == "Done."
+    assert warned(caplog) == ["turn: tool slow took 2.7 s of its limit of 3 s (turns.limits.tool)"]
 
 
 @pytest.mark.parametrize("kind", ["at once", "after a wait", "future"])

@@ -153,6 +153,12 @@ FUSE = Call("explode", {"fuse": 3})
 ROME = Call("weather", {"city": "Rome"})
 
 
+@function_tool
+async def exits() -> str:
+    """Exit."""
+    raise SystemExit(3)
+
+
 @dataclass
 class Case:
     """A call that fails: the tool or its MCP server, the words for the model, and for the log."""
@@ -224,6 +230,9 @@ CASES = {
     ),
     "cancelled": Case(
         cancelled, Call("cancelled"), "The tool cancelled failed: it was cancelled", "cancelled"
+    ),
+    "exits": Case(
+        exits, Call("exits"), "The tool exits failed: it tried to exit", "it called sys.exit(3)"
     ),
     "arguments that a guardrail rejects": Case(
         guarded(arguments=REJECTED), ROME, "Not on Sundays.", "guardrail"

@@ -59,6 +59,10 @@ class ToolCancelled(Exception):
     """The tool raised `CancelledError`, although its task was not cancelled."""
 
 
+class ToolExited(Exception):
+    """The tool raised `SystemExit`, which would end the event loop."""
+
+
 class FatalToolError(Exception):
     """An error that the tool's author wants to end the run."""
 
@@ -73,6 +77,7 @@ _EXPECTED = (
     ModelBehaviorError,
     ToolTimeoutError,
     ToolCancelled,
+    ToolExited,
     *TRIPWIRES,
     ToolInputGuardrailTripwireTriggered,
     ToolOutputGuardrailTripwireTriggered,
@@ -107,6 +112,8 @@ async def invoke(
         if task is None or task.cancelling():
             raise
         raise ToolCancelled from None
+    except SystemExit as error:
+        raise ToolExited(f"it called sys.exit({error.code!r})") from error
 
 
 async def _check_arguments(tool: FunctionTool, context: ToolContext[Any]) -> None:
@@ -204,6 +211,8 @@ def failure_reason(error: BaseException) -> str:
         return "it took too long"
     if isinstance(error, ToolCancelled):
         return "it was cancelled"
+    if isinstance(error, ToolExited):
+        return "it tried to exit"
     if type(error) is AgentsException and error.__cause__ is not None:
         # The SDK wraps other exceptions in this, and repeats their message
         return failure_reason(error.__cause__)

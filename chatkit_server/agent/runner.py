@@ -30,7 +30,7 @@ from chatkit.types import ProgressUpdateEvent
 
 from ..errors import ServerError, TurnFailed
 from ..mcp.manager import McpManager
-from ..plugin.calls import Hooks
+from ..plugin.calls import NEARLY, Hooks
 from ..settings.schema import AgentSettings, TurnLimits
 from ..tasks import watch_blocking
 from ..turn import ToolCall, ToolResult, Turn
@@ -251,6 +251,7 @@ class AgentRunner:
         if failure is not None:
             self._log(call.name, failure)
         seconds = time.monotonic() - started
+        self._warn_if_slow(tool, seconds)
         result = ToolResult(output, failed=failure is not None, seconds=seconds)
         await self.report(call, result)
         if failure is not None and failure.fatal is not None:
@@ -258,6 +259,17 @@ class AgentRunner:
         if self.turn.client_tool_call is not None and not self._is_nested(context.agent):
             self.client_call_id = self.client_call_id or call.id
         return result.output
+
+    def _warn_if_slow(self, tool: FunctionTool, seconds: float) -> None:
+        limit = min(self.limits.tool, tool.timeout_seconds or self.limits.tool)
+        if NEARLY * limit <= seconds <= limit:
+            log.warning(
+                "turn %s: tool %s took %.1f s of its limit of %g s (turns.limits.tool)",
+                self.turn.id,
+                tool.name,
+                seconds,
+                limit,
+            )
 
     async def _invoke(
         self, tool: FunctionTool, context: ToolContext[Turn], arguments: str

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pkgutil import resolve_name
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 Check = Callable[[Any], str | None]
 """Returns what came instead, such as `a str`; None if the answer fits."""
@@ -28,6 +28,15 @@ def wrong_answer(hook: str, answer: Any) -> str | None:
     expected = ANSWERS[hook]
     came = expected.check(answer)
     return None if came is None else f"returned {came}, expected {expected.words}"
+
+
+def wrong_turn(turn: Any) -> str | None:
+    """Return what a `pre_turn` hook has set to a wrong type, None if all fits."""
+    for name, expected in TURN_FIELDS.items():
+        came = expected.check(getattr(turn, name))
+        if came is not None:
+            return f"set `turn.{name}` to {came}, expected {expected.words}"
+    return None
 
 
 def _described(value: Any) -> str:
@@ -57,8 +66,35 @@ def _nothing(value: Any) -> str | None:
     return _described(value)
 
 
+@cache
+def _tool_classes() -> tuple[type, ...]:
+    return tuple(get_origin(kind) or kind for kind in get_args(resolve_name("agents.Tool")))
+
+
 def _instance(name: str) -> Check:
     return lambda value: None if isinstance(value, _class(name)) else _described(value)
+
+
+def _either(*checks: Check) -> Check:
+    return lambda value: None if any(c(value) is None for c in checks) else _described(value)
+
+
+def _none(value: Any) -> str | None:
+    return None if value is None else _described(value)
+
+
+def _tool(value: Any) -> str | None:
+    return None if isinstance(value, _tool_classes()) else _described(value)
+
+
+def _user(value: Any) -> str | None:
+    if not isinstance(value, _class("chatkit_server.User")):
+        return _described(value)
+    fields = {name: getattr(value, name) for name in ("id", "tenant")}
+    for name, found in fields.items():
+        if not isinstance(found, str):
+            return f"a User with {_described(found)} as `{name}`"
+    return None if fields["id"] else "a User with an empty `id`"
 
 
 def _list_of(check: Check) -> Check:
@@ -125,7 +161,9 @@ ANSWERS: Mapping[str, Answer] = {
         "a dict of labels and dicts, or None", _mapping_of(_instance("collections.abc.Mapping"))
     ),
     "migrate": Answer("a list of str, or None", _list_of(_instance("builtins.str"))),
-    "auth": _one("chatkit_server.User"),
+    "auth": Answer(
+        "a chatkit_server.User (`id`: a str, not empty; `tenant`: a str) or None", _user
+    ),
     "agent": _one("agents.Agent"),
     "pre_turn": Answer("nothing: `pre_turn` changes `turn`", _nothing),
     "tool_result": Answer("nothing: `tool_result` changes `result`", _nothing),
@@ -139,3 +177,22 @@ ANSWERS: Mapping[str, Answer] = {
     "transcribe": Answer("a str or None", _instance("builtins.str")),
     "feedback": Answer("a bool or None", _instance("builtins.bool")),
 }
+
+_STR = _instance("builtins.str")
+
+TURN_FIELDS: Mapping[str, Answer] = {
+    "instructions": Answer("a str or None", _either(_STR, _none)),
+    "model": Answer(
+        "a str, an agents.Model, or None", _either(_STR, _instance("agents.Model"), _none)
+    ),
+    "model_settings": Answer("an agents.ModelSettings", _instance("agents.ModelSettings")),
+    "tools": Answer("a list of agents.Tool", _list_of(_tool)),
+    "mcp_servers": Answer(
+        "a list of agents.mcp.MCPServer", _list_of(_instance("agents.mcp.MCPServer"))
+    ),
+    "input": Answer(
+        "a str, or a list of input items, which are dicts",
+        _either(_STR, _list_of(_instance("collections.abc.Mapping"))),
+    ),
+}
+"""What `pre_turn` may set of a turn."""

@@ -153,15 +153,26 @@ class Hooks:
                 return answer
         return None
 
-    async def each(self, hook: str, *, called: list[str] | None = None, **arguments: Any) -> None:
+    async def each(
+        self,
+        hook: str,
+        *,
+        called: list[str] | None = None,
+        check: Callable[[], str | None] = lambda: None,
+        **arguments: Any,
+    ) -> None:
         """Await all implementations in order; the first error ends it.
 
-        The names of the plugins are added to `called`, each before its call.
+        The names of the plugins are added to `called`, each before its call. After each call,
+        `check` returns what the plugin has done wrong, None if nothing.
         """
         for call in self._hook_calls(hook, arguments):
             if called is not None:
                 called.append(call.plugin)
             await call.answer()
+            if wrong := check():
+                log.error("%s %s", call, wrong)
+                raise PluginFailed
 
     async def each_isolated(
         self, hook: str, *, only: Collection[str] | None = None, **arguments: Any
@@ -216,13 +227,22 @@ class HookCall:
             answer = await self._in_time()
         except (ServerError, NotFoundError):
             raise
-        except Exception as error:
-            log.exception("%s failed", self)
-            raise PluginFailed from error
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise self._failed() from error
+        except (Exception, SystemExit) as error:
+            # SystemExit would end the event loop, and with it everyone's answers
+            raise self._failed() from error
         if wrong := wrong_answer(self.hook, answer):
             log.error("%s %s", self, wrong)
             raise PluginFailed
         return answer
+
+    def _failed(self) -> PluginFailed:
+        log.exception("%s failed", self)
+        return PluginFailed()
 
     async def _in_time(self) -> Any:
         started = time.monotonic()

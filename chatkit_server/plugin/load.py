@@ -90,7 +90,7 @@ def _import(
         plugin = FoundPlugin(name, name)
     try:
         return plugin.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         log.debug("plugin %s cannot be imported", name, exc_info=True)
         place = "" if place_of_error(error) else f"{plugin}: "
         raise SettingsError(
@@ -135,7 +135,7 @@ def _config(
         config = validate(model, section, settings.source, path)
     except SettingsError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         where = settings.source.where(path)
         raise SettingsError(f"{where}: its `Config` failed: {described(error)}") from error
     if settings.source.is_broken(path):
@@ -150,7 +150,7 @@ def _create(where: str, plugin_class: Callable[..., object], *config: BaseModel)
         return plugin_class(*config)
     except SettingsError as error:
         raise SettingsError(f"{where}: {error}") from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         log.debug("%s: the plugin cannot be created", where, exc_info=True)
         raise SettingsError(f"{where}: the plugin cannot be created: {described(error)}") from error
 

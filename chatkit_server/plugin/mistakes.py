@@ -32,12 +32,12 @@ def mistakes_named(plugin: str, what: str) -> Iterator[None]:
         yield
     except SettingsError as error:
         raise SettingsError(f"plugin {plugin}: {error}") from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         log.debug("plugin %s: %s failed", plugin, what, exc_info=True)
         raise SettingsError(f"plugin {plugin}: {what}: {described(error)}") from error
 
 
-def described(error: Exception) -> str:
+def described(error: BaseException) -> str:
     """Return `file:line: ErrorType: message`, with the line of the plugin that failed."""
     text = " ".join(str(error).split())
     told = f"{type(error).__name__}: {text}" if text else type(error).__name__
@@ -45,7 +45,7 @@ def described(error: Exception) -> str:
     return told if place is None else f"{place}: {told}"
 
 
-def place_of_error(error: Exception) -> str | None:
+def place_of_error(error: BaseException) -> str | None:
     """Return `file:line` of the plugin's own code, None if none of its lines was reached."""
     if isinstance(error, SyntaxError):
         return f"{error.filename}:{error.lineno}"

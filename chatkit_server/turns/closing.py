@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from chatkit.store import NotFoundError
 from chatkit.types import ThreadItemDoneEvent
 
 from ..agent.history import build_memory
@@ -39,6 +40,9 @@ class Closing:
         Every plugin whose `pre_turn` was called gets one `post_turn`.
         """
         turn, problem = job.turn, explain(error)
+        if not isinstance(error, ServerError | NotFoundError):
+            log_failure(turn.id, problem, error)
+            error = problem
         job.running.refusal = error
         try:
             await self._turn_store.withdraw(turn.id, turn.request_context.attempt)

@@ -20,6 +20,7 @@ from chatkit.types import (
     UserMessageItem,
     WidgetItem,
 )
+from pydantic import BaseModel
 
 from ..agent.fast.first_answer import FirstAnswer
 from ..agent.runner import AgentRunner
@@ -139,6 +140,15 @@ async def stop(result: RunResultStreaming) -> None:
 
 
 async def each(events: Any) -> AsyncIterator[ThreadStreamEvent]:
+    """Yield what an `action` hook answered. Raises `TypeError` for what is no event."""
+    async for event in _each(events):
+        if not isinstance(event, BaseModel):
+            name = type(event).__name__
+            raise TypeError(f"the hook `action` yielded a {name}, expected a ThreadStreamEvent")
+        yield event
+
+
+async def _each(events: Any) -> AsyncIterator[ThreadStreamEvent]:
     if isinstance(events, SyncCustomActionResponse):
         if events.updated_item is not None:
             yield ThreadItemReplacedEvent(item=events.updated_item)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
+from functools import partial
 
 from agents import Agent, TResponseInputItem
 from chatkit.store import Store
@@ -14,6 +15,7 @@ from ..agent.stream import EventTranslator
 from ..events.log import EventLogFactory
 from ..events.recorder import Recorder
 from ..mcp.manager import McpManager
+from ..plugin.answers import wrong_turn
 from ..plugin.calls import Hooks
 from ..settings.schema import Settings
 from ..turn import StoreContext, Turn
@@ -94,7 +96,8 @@ class Preparation:
         turn.tools = list(agent.tools)
         turn.mcp_servers = [*agent.mcp_servers, *self.mcp.servers]
         turn.input = await self._input(job.plan, turn)
-        await self.hooks.each("pre_turn", called=job.prepared_by, turn=turn)
+        check = partial(wrong_turn, turn)
+        await self.hooks.each("pre_turn", called=job.prepared_by, check=check, turn=turn)
         job.agent = await job.runner.ready(as_changed(agent, turn))
         choose_tool(job.agent, turn.message, job.runner.tools_of(job.agent))
 

@@ -63,7 +63,7 @@ class Recovery:
             turn = self._turn(record, partial, thread, context)
             saved = await self._save(turn, partial, leftover)
         except NotFoundError:
-            log.info("turn %s: its conversation was deleted", record.id)
+            log.info("turn %s: nothing of its conversation is stored", record.id)
         except Exception:
             if attempt < MOST_ATTEMPTS:
                 raise
