@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from agents import Agent, Model, ModelProvider, ModelSettings
+from agents.models import get_default_model_settings
 from agents.testing import ScriptedModel
 from chatkit.types import InferenceOptions
 
@@ -87,12 +88,12 @@ def test_a_model_that_nobody_serves(name: str) -> None:
 
 def test_a_prefix_with_a_typo_is_told_with_the_right_one() -> None:
     models = router(Models(ollama=Provider(), test=Provider()))
-    with pytest.raises(TurnFailed, match="Did you mean `?ollama"):
+    with pytest.raises(TurnFailed, match=r"Did you mean `?ollama"):
         models.get_model("olama/llama/x")
 
 
 def test_without_providers_none_are_served() -> None:
-    with pytest.raises(TurnFailed, match="Served: none$"):
+    with pytest.raises(TurnFailed, match=r"Served: none$"):
         router().get_model("a/b")
 
 
@@ -141,6 +142,14 @@ async def test_the_user_picks_one_of_the_models_offered() -> None:
     with pytest.raises(BadRequest) as raised:
         await choose(InferenceOptions(model="x" * 200), **offered)
     assert raised.value.message == (f"The model `{'x' * 100}` is not offered here. Use: a/b, c/d")
+
+
+def test_the_sdks_own_settings_are_nobodys_choice() -> None:
+    default = get_default_model_settings()
+    assert own_settings(Agent(name="a")) == ModelSettings()
+    assert own_settings(Agent(name="a", model="a/b", model_settings=default)) == default
+    chosen = ModelSettings(temperature=0.5)
+    assert own_settings(Agent(name="a", model_settings=chosen)) == chosen
 
 
 def test_a_plugins_agent_has_settings_of_its_own() -> None:
