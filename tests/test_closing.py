@@ -201,6 +201,7 @@ async def test_the_old_answer_goes_when_something_of_the_new_one_is_saved(case: 
     old = [message("old_1", "a"), message("old_2", "b")]
     for item in old:
         await case.store.add_thread_item("thr_1", item, CONTEXT)
+    assert case.recorder.superseded == []
     case.recorder.supersede(list(old))
     assert case.recorder.superseded == ["old_1", "old_2"]
     hidden = HiddenContextItem(content="x", **base("h"))

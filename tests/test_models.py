@@ -147,7 +147,9 @@ async def test_the_user_picks_one_of_the_models_offered() -> None:
 def test_the_sdks_own_settings_are_nobodys_choice() -> None:
     default = get_default_model_settings()
     assert own_settings(Agent(name="a")) == ModelSettings()
-    assert own_settings(Agent(name="a", model="a/b", model_settings=default)) == default
+    agent: Agent[Any] = Agent(name="a")
+    agent.model = "a/b"
+    assert own_settings(agent) == default
     chosen = ModelSettings(temperature=0.5)
     assert own_settings(Agent(name="a", model_settings=chosen)) == chosen
 
