@@ -15,7 +15,7 @@ import orjson
 
 from .script import Answer
 
-_END = b"0\r\n\r\n"
+_END = b"\r\n0\r\n\r\n"
 _DELTA = b"content_part.text_delta"
 _DATA = re.compile(rb"^data: (.*)$", re.MULTILINE)
 

@@ -268,6 +268,14 @@ def test_an_unknown_plugin_is_named_with_the_nearest(refused: Refused, tmp_path:
     message = refused("plugins:\n  anonymus_auth:\n")
     start = f"{tmp_path / 'settings.yaml'}:2: plugins.anonymus_auth: unknown plugin. "
     assert message.startswith(start + "Did you mean `anonymous_auth`? Known: anonymous_auth, ")
+    assert message.endswith(". Plugin folders: none")
+
+
+def test_an_unknown_plugin_is_told_with_the_folders(
+    refused: Refused, write: Write, tmp_path: Path
+) -> None:
+    write("one.py", "")
+    assert refused("plugins:\n  two:\n").endswith(f". Plugin folders: {tmp_path / 'my_plugins'}")
 
 
 def test_a_dotted_name_that_is_not_there(refused: Refused, tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -57,7 +58,7 @@ def _load(
     settings: Settings,
 ) -> object:
     where = settings.source.where(("plugins", name))
-    module = _import(name, found, where)
+    module = _import(name, found, where, settings.plugin_dirs)
     config_model, plugin_class = _parts(module, where)
     if plugin_class is None:
         if section:
@@ -74,12 +75,18 @@ def _load(
     return _create(where, plugin_class, config)
 
 
-def _import(name: str, found: Mapping[str, FoundPlugin], where: str) -> ModuleType:
+def _import(
+    name: str, found: Mapping[str, FoundPlugin], where: str, folders: Sequence[Path]
+) -> ModuleType:
     plugin = found.get(name)
     if plugin is None:
         if "." not in name:
             known = ", ".join(sorted(found))
-            raise SettingsError(f"{where}: unknown plugin.{nearest(name, found)} Known: {known}")
+            searched = ", ".join(map(str, folders)) or "none"
+            raise SettingsError(
+                f"{where}: unknown plugin.{nearest(name, found)} Known: {known}. "
+                f"Plugin folders: {searched}"
+            )
         plugin = FoundPlugin(name, name)
     try:
         return plugin.load()

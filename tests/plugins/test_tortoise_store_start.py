@@ -222,7 +222,12 @@ async def test_apps_that_cannot_be_used(changes: dict[str, Any], told: str, tmp_
 
 
 async def test_a_label_belongs_to_one_plugin(tmp_path: Path) -> None:
-    plugins = [("one", Notes()), ("two", Notes())]
+    class SameLabel:
+        @hookimpl
+        def tortoise_apps(self) -> Mapping[str, Mapping[str, Any]]:
+            return Notes().tortoise_apps()
+
+    plugins = [("one", Notes()), ("two", SameLabel())]
     message = await _refused(new_url("sqlite", tmp_path), *plugins)
     assert "plugin two: tortoise_apps: the label 'notes' is taken" in message
 
