@@ -62,8 +62,8 @@ FOLDERS = {
     "events": Folder(["chatkit_server/events/*"], "events wire recorder partial closing stream"),
     "turns": Folder(
         ["chatkit_server/turns/*"],
-        "registry recovery claims job turn_store failures heartbeat turns resume refusals preparing"
-        " outcomes operations plain hook_limits",
+        "registry recovery claims job turn_store failures failure_words heartbeat turns resume"
+        " refusals preparing outcomes operations plain hook_limits",
     ),
     "agent": Folder(
         ["chatkit_server/agent/*"],
