@@ -21,6 +21,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -61,12 +62,12 @@ FOLDERS = {
     "events": Folder(["chatkit_server/events/*"], "events wire recorder partial closing stream"),
     "turns": Folder(
         ["chatkit_server/turns/*"],
-        "registry recovery claims job turn_store failures heartbeat turns resume refusals preparing"
-        " outcomes operations plain hook_limits",
+        "registry recovery claims job turn_store failures failure_words heartbeat turns resume"
+        " refusals preparing outcomes operations plain hook_limits",
     ),
     "agent": Folder(
         ["chatkit_server/agent/*"],
-        "history stream timeouts tool_text tools turns first_answer mcp operations"
+        "history stream timeouts tool_text models tools turns first_answer mcp operations"
         " plugins/compatible_models plugins/fast_path",
     ),
     "web": Folder(
@@ -83,7 +84,7 @@ FOLDERS = {
 
 PYTEST = ["-p", "tests.mutation", "-p", "no:cacheprovider", "--timeout=15"]
 
-MOST_TESTS = "MUTATION_TESTS"
+MOST_SECONDS = "MUTATION_SECONDS"
 MOST_MEMORY = 8 << 30
 
 NOTICED = {"killed", "timeout", "segfault"}
@@ -95,7 +96,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if "__mutmut_" in mutant:
         # Some mutants append to a list for ever
         resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
-        del items[int(os.environ[MOST_TESTS]) :]
+        durations = sys.modules["mutmut.state"].state().duration_by_test
+        ends = accumulate(durations.get(item.nodeid, 0) for item in items)
+        most = float(os.environ[MOST_SECONDS])
+        items[:] = [item for item, end in zip(items, ends, strict=True) if end <= most]
     elif not mutant:
         # All of them have just passed. Those who try the mutants share one database server
         if any("postgresql" in item.name for item in items):
@@ -108,10 +112,10 @@ def main() -> None:
     parser.add_argument("folders", nargs="*", choices=[*FOLDERS, []], metavar="folder")
     parser.add_argument("--again", action="store_true", help="only what was not noticed before")
     parser.add_argument("--jobs", type=int, default=4, help="mutants at a time; some only wait")
-    parser.add_argument("--tests", type=int, default=60, help="most tests for a mutant")
+    parser.add_argument("--seconds", default="10", help="how long a mutant's tests take at most")
     parser.add_argument("--only", nargs="+", help="files or mutants, as mutmut names them")
     options = parser.parse_args()
-    os.environ[MOST_TESTS] = str(options.tests)
+    os.environ[MOST_SECONDS] = options.seconds
     for name in options.folders or FOLDERS:
         started = time.monotonic()
         run(name, again=options.again, jobs=options.jobs, only=options.only)

@@ -36,6 +36,8 @@ from chatkit.widgets import Card, Text
 from chatkit_server.errors import TurnFailed
 from chatkit_server.events.recorder import answers, as_thread, shows_nothing
 from chatkit_server.storage import StoreContext
+from chatkit_server.turn import ToolCall, ToolResult
+from chatkit_server.web.plain_wire import PlainWire
 from tests.recording import CONTEXT, NOW, Recording, make_recording
 
 
@@ -199,6 +201,7 @@ async def test_the_old_answer_goes_when_something_of_the_new_one_is_saved(case: 
     old = [message("old_1", "a"), message("old_2", "b")]
     for item in old:
         await case.store.add_thread_item("thr_1", item, CONTEXT)
+    assert case.recorder.superseded == []
     case.recorder.supersede(list(old))
     assert case.recorder.superseded == ["old_1", "old_2"]
     hidden = HiddenContextItem(content="x", **base("h"))
@@ -342,3 +345,14 @@ async def test_a_text_that_is_still_written_is_marked_so(case: Recording) -> Non
     assert await write(" upon", done=False) == ("Once upon", True)
     assert await write(" a time", done=True) == ("Once upon a time", False)
     assert (text.value, text.streaming) == ("Once", True), "the tool's own widget stays"
+
+
+async def test_a_tool_call_is_noted_and_told_to_those_who_want_to_know(case: Recording) -> None:
+    call, result = ToolCall("c1", "add", {"a": 1}), ToolResult("3")
+    case.recorder.tool(call, result)
+    assert case.told() == [], "ChatKit shows no tool calls"
+    case.recorder.wire = PlainWire("thr_1")
+    case.recorder.tool(call, result)
+    [told] = case.told()
+    assert told["tool_call"] == {"name": "add", "arguments": {"a": 1}, "result": "3"}
+    assert case.recorder.tools == [(call, result), (call, result)]
