@@ -96,3 +96,10 @@ def test_plugins_import_only_what_is_offered(file: Path) -> None:
             own = ".".join(("chatkit_plugins", *package.parts))
             assert package.parts, f"{file} imports another plugin: {name}"
             assert name.startswith(own), f"{file} imports another plugin: {name}"
+
+
+@pytest.mark.parametrize(
+    "file", [f for f in sorted(CORE.rglob("*.py")) if top(f) != "events"], ids=lambda f: f.stem
+)
+def test_only_events_knows_which_event_log_it_is(file: Path) -> None:
+    assert "MemoryEventLog" not in file.read_text()

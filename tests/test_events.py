@@ -6,10 +6,13 @@ import asyncio
 import random
 import re
 import tracemalloc
+from typing import ClassVar
 
 import pytest
 
 from chatkit_server.events.log import BATCH, EventLog, MemoryEventLog
+from chatkit_server.web.keys import ENGINE
+from tests.conftest import MakeChat
 
 FRAME = re.compile(rb"id: turn_1:(\d+)\ndata: (\{[^\n]*\})\n\n")
 
@@ -216,3 +219,28 @@ async def test_what_is_taken_and_what_is_left_is_all_of_it_in_order(seed: int) -
     log.end()
     for after, follower in followers.items():
         assert await follower == list(range(after + 1, 301))
+
+
+class CountingLog(MemoryEventLog):
+    """Another event log: it counts what it is given."""
+
+    made: ClassVar[list[CountingLog]] = []
+
+    def __init__(self, turn_id: str) -> None:
+        super().__init__(turn_id)
+        self.appended = 0
+        self.made.append(self)
+
+    def append(self, data: bytes) -> None:
+        self.appended += 1
+        super().append(data)
+
+
+async def test_the_engine_takes_any_event_log(make_chat: MakeChat) -> None:
+    chat = await make_chat()
+    engine = chat.client.app[ENGINE]
+    engine._preparation.make_log = CountingLog
+    streamed = await chat.say("hello")
+    [log] = CountingLog.made
+    assert log.turn_id == streamed.response.headers["X-Turn-Id"]
+    assert log.appended == len(streamed.data) == len(log)

@@ -168,3 +168,7 @@ class _CompressedFrames:
         # A frame's JSON has no line breaks
         frames = block.split(_FRAME_END)[number % BATCH : -1]
         return [frame + _FRAME_END for frame in frames]
+
+
+new_event_log: EventLogFactory = MemoryEventLog
+"""Makes the log of a turn where nobody brings another factory."""

@@ -23,7 +23,7 @@ from ..agent.invocation import TRIPWIRES
 from ..agent.models import ModelRouter
 from ..agent.runner import run_config
 from ..errors import Conflict, TakenOver, TooLarge, TurnFailed, Unavailable
-from ..events.log import EventLogFactory, MemoryEventLog
+from ..events.log import EventLogFactory, new_event_log
 from ..events.recorder import as_thread
 from ..events.wire import dump
 from ..ids import current_turn
@@ -58,7 +58,7 @@ class Engine:
         turn_store: TurnStore,
         models: ModelRouter,
         mcp: McpManager,
-        make_log: EventLogFactory = MemoryEventLog,
+        make_log: EventLogFactory = new_event_log,
     ) -> None:
         self.settings = settings
         self.hooks = hooks
