@@ -14,6 +14,7 @@ import pluggy
 from chatkit.store import NotFoundError
 
 from ..errors import ServerError, SettingsError, Unavailable
+from ..records import MAY_QUOTE
 from ..settings.problems import Problems
 from ..settings.schema import HookSettings
 from ..tasks import resumed, timed_step
@@ -178,7 +179,7 @@ class Hooks:
             except (PluginFailed, HookTimeout):
                 continue
             except Exception:
-                log.exception("%s failed", call)
+                log.exception("%s failed", call, extra=MAY_QUOTE)
 
     def _hook_calls(self, hook: str, arguments: dict[str, Any]) -> Iterator[HookCall]:
         turn = arguments.get("turn")
@@ -217,7 +218,8 @@ class HookCall:
         except (ServerError, NotFoundError):
             raise
         except Exception as error:
-            log.exception("%s failed", self)
+            # What `auth` fails on is no content, and its message says what to mend
+            log.exception("%s failed", self, extra=None if self.hook == "auth" else MAY_QUOTE)
             raise PluginFailed from error
         if wrong := wrong_answer(self.hook, answer):
             log.error("%s %s", self, wrong)
