@@ -6,6 +6,7 @@ Conversations are kept by a `chatkit.store.Store`, whose `context` is a `StoreCo
 from __future__ import annotations
 
 from .errors import TakenOver
+from .records import OutageLog
 from .turn import StoreContext
 from .turns.store import (
     HeartbeatReply,
@@ -20,6 +21,7 @@ __all__ = [
     "HeartbeatReply",
     "HeartbeatSignal",
     "MemoryTurnStore",
+    "OutageLog",
     "StoreContext",
     "TakenOver",
     "TurnRecord",

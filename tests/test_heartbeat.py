@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -29,6 +30,7 @@ from chatkit_server import (
     Unavailable,
     User,
     hookimpl,
+    records,
 )
 from chatkit_server.app import create_app
 from chatkit_server.events.partial import PartialAnswer
@@ -694,15 +696,17 @@ async def test_turns_outlive_a_database_that_is_away(
 
 
 class Away(MemoryTurnStore):
-    """Fails once, while a turn of somebody else grows stale."""
+    """Fails three times, while a turn of somebody else grows stale."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.asked = 0
         self.failed_at: float | None = None
         self.taken_at: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
     async def stale(self, seconds: float) -> list[TurnRecord]:
-        if self.failed_at is None:
+        self.asked += 1
+        if self.asked <= 3:
             self.failed_at = asyncio.get_running_loop().time()
             raise Unavailable("away")
         return [TurnRecord("turn_1", "thr_1", User("ann"), "threads.create", "m")]
@@ -713,7 +717,11 @@ class Away(MemoryTurnStore):
         return False
 
 
-async def test_after_a_failure_others_get_the_time_to_give_signs_of_life() -> None:
+async def test_after_a_failure_others_get_the_time_to_give_signs_of_life(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO, "chatkit_server")
+    monkeypatch.setattr(records, "SETTLE", 0)
     away = Away()
     pace = HeartbeatTiming.of(0.2)
     keeper = Heartbeat(TurnRegistry(TurnSettings()), away, None, 600, pace)  # type: ignore[arg-type]
@@ -721,6 +729,9 @@ async def test_after_a_failure_others_get_the_time_to_give_signs_of_life() -> No
         taken_at = await away.taken_at
     assert away.failed_at is not None
     assert taken_at - away.failed_at >= pace.stale
+    down, back = caplog.messages
+    assert down == "the turn store does not answer: Unavailable: away"
+    assert back.startswith("the turn store answers again, after ")
 
 
 async def test_a_turn_store_that_hangs_is_given_up() -> None:

@@ -13,12 +13,21 @@ from typing import Any
 import asyncpg
 import pytest
 import yaml
+from agents import Tool, function_tool
 from pydantic import BaseModel, ValidationError
 
-from chatkit_server.logs import WithoutContent
+from chatkit_server import NotFound, Turn, TurnFailed, User, hookimpl
+from chatkit_server.ids import current_turn
+from chatkit_server.logs import HINT, NamesTurn, WithoutContent
+from chatkit_server.records import MAY_QUOTE, OutageLog, Quote, quoted
+from chatkit_server.turns.running import STOPPED, Ending
+from chatkit_server.web.keys import ENGINE
+from tests.conftest import MakeChat, served_by
 from tests.databases import DatabaseKind, new_url, postgres
-from tests.model_server import Error, ModelServer, Raw
+from tests.mcp_calls import until
+from tests.model_server import Call, Error, Gate, ModelServer, Raw
 from tests.processes import Server, environment, running
+from tests.test_heartbeat import begin, request
 
 ROOT = Path(__file__).parent.parent
 MODELS = ("test/any", "openai/any", "litellm/openai/any")
@@ -152,7 +161,8 @@ async def test_nothing_of_what_is_said_is_logged(
     for needed in (
         "the plugin's debug line",
         "the library's info line",
-        "ValidationError: 1 validation error for Message",
+        "ValidationError: <omitted>",
+        'broken.py", line ',
         "127.0.0.1: retrying in",
         "tool add_task failed",
         "the turn failed",
@@ -175,10 +185,11 @@ async def test_log_content_brings_the_lines_of_libraries_back(
     assert loggers >= {"openai.agents", "LiteLLM", "tortoise.db_client"}
 
 
-def formatted(text: str, error: Exception | None = None) -> str:
+def formatted(text: str, error: Exception | None = None, *args: object, **extra: bool) -> str:
     """Return what is written of a record."""
     info = (type(error), error, error.__traceback__) if error is not None else None
-    record = logging.LogRecord("some_library", logging.WARNING, "", 0, text, (), info)
+    record = logging.LogRecord("some_library", logging.WARNING, "", 0, text, args, info)
+    record.__dict__.update(extra)
     return WithoutContent("%(message)s").format(record)
 
 
@@ -223,3 +234,191 @@ async def test_arguments_of_slow_callbacks_are_omitted(caplog: pytest.LogCapture
     for text in texts:
         assert SECRET not in formatted(text)
         assert formatted(text).startswith("Executing <")
+
+
+def chained() -> None:
+    """Raise an error with a cause, a context, a note and an error for users in between."""
+    try:
+        try:
+            try:
+                compile("secret-code (", "x", "exec")
+            except SyntaxError as syntax:
+                raise NotFound("There is no such task.") from syntax
+        except NotFound:
+            raise KeyError("secret-key")  # noqa: B904
+    except KeyError as error:
+        error.add_note("secret-note")
+        raise ExceptionGroup("secret-group", [ValueError("secret-part"), error]) from error
+
+
+def test_exceptions_that_may_quote_are_written_without_their_messages() -> None:
+    with pytest.raises(ExceptionGroup) as caught:
+        chained()
+    text = formatted("failed", caught.value, **MAY_QUOTE)
+    assert 'raise KeyError("secret-key")' in text, "lines of the source are no content"
+    lines = [line for line in text.splitlines() if not line.startswith("    ")]
+    assert SECRET not in "\n".join(lines)
+    named = [line for line in lines if re.match(r"[\w.]+: ", line)]
+    chain = [
+        "SyntaxError: <omitted>",
+        "chatkit_server.errors.NotFound: There is no such task.",
+        "KeyError: <omitted>",
+    ]
+    assert named == [*chain, "ExceptionGroup: <omitted>", "ValueError: <omitted>", *chain]
+    assert re.search(r'test_logs.py", line \d+, in chained\n', text)
+    assert text.count("direct cause") == 3
+    assert text.count("During handling") == 2
+    assert text.endswith(f"\n{HINT}")
+    assert text.count(HINT) == 1
+
+
+def test_an_exception_that_is_its_own_cause_is_written_once() -> None:
+    error, other = ValueError("secret-one"), KeyError("secret-two")
+    error.__cause__, other.__cause__ = other, error
+    text = formatted("failed", error, **MAY_QUOTE)
+    assert [line for line in text.splitlines() if "omitted" in line] == [
+        "KeyError: <omitted>",
+        "ValueError: <omitted>",
+    ]
+
+
+def test_exceptions_logged_by_anybody_in_a_turn_are_written_without_their_messages() -> None:
+    error = ValueError("secret-one")
+    assert "ValueError: secret-one" in formatted("failed", error)
+    token = current_turn.set("turn_1")
+    try:
+        assert formatted("failed", error).startswith("turn turn_1: failed\nValueError: <omitted>\n")
+    finally:
+        current_turn.reset(token)
+
+
+def test_quotes_in_messages_are_omitted() -> None:
+    assert formatted("%s: %s", None, "tool", Quote("secret-one")) == f"tool: <omitted> {HINT}"
+    error = quoted(ValueError("secret-one"))
+    assert formatted("failed: %s", None, error) == f"failed: ValueError(<omitted>) {HINT}"
+    assert formatted("failed: %s", None, quoted(TimeoutError())) == "failed: TimeoutError()"
+    assert formatted("failed: %s", None, quoted(NotFound("Gone."))) == "failed: NotFound: Gone."
+
+
+async def test_a_task_whose_exception_nobody_asks_for_is_written_without_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def fail() -> None:
+        raise ValueError("secret-one")
+
+    task = asyncio.create_task(fail())
+    await asyncio.wait([task])
+    del task
+    [record] = [record for record in caplog.records if record.name == "asyncio"]
+    assert "secret-one" in record.getMessage()
+    text = WithoutContent("%(message)s").format(record)
+    assert "Task exception was never retrieved" in text
+    assert "ValueError: <omitted>" in text
+    assert "'secret-one'" not in text
+
+
+@function_tool(failure_error_function=None)
+async def age(number: str) -> int:
+    """Return an age."""
+    return int(number)
+
+
+class Failing:
+    """Adds a tool that fails for a word, and fails to persist answers."""
+
+    @hookimpl
+    async def pre_turn(self, turn: Turn) -> None:
+        tools: list[Tool] = [age]
+        turn.tools += tools
+
+    @hookimpl
+    async def persist(self, item: Any) -> None:
+        if item.type == "assistant_message":
+            raise ValueError(f"cannot save {item.content[0].text}")
+
+    @hookimpl
+    async def feedback(self, item_ids: list[str]) -> None:
+        raise ValueError("secret-feedback")
+
+
+async def test_tools_and_hooks_that_fail_are_logged_without_what_was_said(
+    make_chat: MakeChat, model_server: ModelServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    chat = await make_chat(Failing(), **served_by(model_server))
+    model_server.reply(Call("age", {"number": "secret-number"}))
+    model_server.reply("secret-answer")
+    streamed = await chat.say("How old?")
+    assert streamed.error is not None
+    turn_id = streamed.response.headers["X-Turn-Id"]
+    # The formatter is called outside of the turn: only the flags of the records tell it
+    texts = [WithoutContent("%(message)s").format(record) for record in caplog.records]
+    assert SECRET not in "\n".join(texts)
+    [tool] = [text for text in texts if f"turn {turn_id}: tool age failed: ValueError\n" in text]
+    assert "in age\n" in tool
+    assert "ValueError: <omitted>\n" in tool
+    hooks = [text for text in texts if "plugin Failing_0: persist failed\n" in text]
+    assert "in persist\n" in hooks[0]
+    whole = "\n".join(NamesTurn("%(message)s").format(record) for record in caplog.records)
+    assert "secret-number" in whole
+    assert "secret-answer" in whole
+
+
+async def test_a_turn_that_is_stopped_gets_a_line(
+    make_chat: MakeChat, model_server: ModelServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "chatkit_server")
+    chat = await make_chat(**served_by(model_server))
+    turns = chat.client.server.app[ENGINE].turns  # type: ignore[attr-defined]
+    streams = []
+    for ending in (STOPPED, Ending("failed", TurnFailed("Too slow."))):
+        model_server.reply("One, ", Gate())
+        begun = await begin(chat, request("secret-question"), "One, ")
+        turns.find(begun.turn_id, User("somebody")).end(ending)
+        streams.append(await begun.rest())
+    model_server.reply("Done.")
+    streams.append(await chat.say("secret-question"))
+    model_server.fail(400, "no")
+    streams.append(await chat.say("secret-question"))
+    stopped, slow, completed, failed = (one.response.headers["X-Turn-Id"] for one in streams)
+    await until(lambda: any(f"turn {failed} failed after" in text for text in caplog.messages))
+    found = [
+        (record.levelname, re.sub(r"\d+\.\d s", "N s", record.getMessage()))
+        for record in caplog.records
+        if record.name.startswith("chatkit_server.turns")
+    ]
+    starts = (
+        "starts: threads.create, model test/model, 1 input items, 0 tools, pre_turn of no plugin"
+    )
+    assert ("INFO", f"turn {stopped} cancelled after N s: The answer was stopped.") in found
+    assert ("INFO", f"turn {slow} failed after N s: Too slow.") in found
+    assert ("DEBUG", f"turn {completed} {starts}") in found
+    assert ("DEBUG", f"turn {completed} completed after N s") in found
+    levels = [level for level, text in found if f"turn {failed} failed" in text]
+    assert levels == ["WARNING", "DEBUG"]
+    assert SECRET not in caplog.text
+
+
+def test_an_outage_is_logged_at_once_then_once_a_minute_and_when_it_is_over(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    now = 0.0
+    outage = OutageLog(logging.getLogger("store"), "the store", lambda: now)
+    outage.answered()
+    for second in range(150):
+        now = second
+        outage.failed(f"reason {second}")
+        # One of several connections still works
+        outage.answered()
+    assert caplog.messages == [
+        f"the store does not answer: reason {second}" for second in (0, 60, 120)
+    ]
+    caplog.clear()
+    now += 5
+    outage.answered()
+    outage.answered()
+    outage.failed("again")
+    assert caplog.messages == [
+        "the store answers again, after 154 s",
+        "the store does not answer: again",
+    ]

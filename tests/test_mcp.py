@@ -14,11 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agents.mcp import MCPServer, MCPServerStdio, MCPServerStreamableHttp, MCPToolMetaContext
+from agents.mcp import (
+    MCPServer,
+    MCPServerStdio,
+    MCPServerStdioParams,
+    MCPServerStreamableHttp,
+    MCPToolMetaContext,
+)
 from mcp.types import CallToolResult, GetPromptResult, ListPromptsResult, Tool
 
 from chatkit_server.errors import SettingsError, Unavailable
-from chatkit_server.mcp.connection import ToolFailed
+from chatkit_server.mcp.connection import ToolFailed, address
 from chatkit_server.mcp.manager import McpManager
 from chatkit_server.mcp.server import McpTiming
 from tests.mcp_calls import connected, invoke, tools_of, until
@@ -194,8 +200,35 @@ async def test_a_server_that_is_down_at_the_start_gets_its_tools_when_it_comes(
             assert "echo" in await tools_of(servers)
         finally:
             await server.stop()
-    assert caplog.text.count("Could not reach the server") == 1
+    [down] = [text for text in caplog.messages if "Could not reach the server" in text]
+    place = server.url.removeprefix("http://").partition("/")[0]
+    assert down.startswith(f"MCP server web ({place}): Could not reach the server; ")
     assert alarming(caplog) == []
+
+
+def test_addresses_are_logged_without_secrets() -> None:
+    url = "https://ann:secret@[::1]:8443/secret/mcp?key=secret"
+    assert address(Http("web", url)) == "[::1]:8443"
+    params: MCPServerStdioParams = {
+        "command": "npx",
+        "args": ["--key", "secret"],
+        "env": {"KEY": "secret"},
+    }
+    assert address(MCPServerStdio(params, name="files")) == "command npx"
+    assert address(InProcess("local")) is None
+
+
+async def test_connecting_to_a_server_is_logged_for_debugging(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG, "chatkit_server.mcp")
+    servers = McpManager([Stdio("files"), InProcess("local", "ping")], FAST)
+    async with servers.run():
+        await until(lambda: connected(servers))
+    assert {text for text in caplog.messages if text.endswith("connecting")} == {
+        f"MCP server files (command {sys.executable}): connecting",
+        "MCP server local: connecting",
+    }
 
 
 async def test_the_start_does_not_wait_for_a_slow_server() -> None:

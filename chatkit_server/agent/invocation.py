@@ -29,6 +29,7 @@ from mcp import MCPError
 
 from ..errors import ServerError
 from ..mcp.connection import ToolFailed
+from ..records import Quote
 from .sdk import Invoke, failure_function, propagates_errors
 from .tools import arguments_of, plain_output
 
@@ -163,9 +164,17 @@ def tool_failure(
     """Return how to report an error in the words of this server."""
     unexpected = None if _is_expected(error) else error
     shown = reason or failure_reason(error)
-    # Not `reason`: it quotes the arguments
-    logged = repr(error) if unexpected else " ".join(str(error).split()) or shown
-    return ToolFailure(f"The tool {name} failed: {shown}", logged[:_LOGGED_TEXT], unexpected, fatal)
+    foreign = unexpected and not isinstance(error, ToolFailed)
+    logged = type(error).__name__ if foreign else _logged(error, shown)
+    return ToolFailure(f"The tool {name} failed: {shown}", logged, unexpected, fatal)
+
+
+def _logged(error: Exception, shown: str) -> str:
+    """Return the message of an expected error for the log."""
+    # Not the reason for the model: it quotes the arguments
+    text = (" ".join(str(error).split()) or shown)[:_LOGGED_TEXT]
+    told_by_server = error.quotes if isinstance(error, ToolFailed) else isinstance(error, MCPError)
+    return Quote(text) if told_by_server else text
 
 
 async def _author_text(

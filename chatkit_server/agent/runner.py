@@ -31,6 +31,7 @@ from chatkit.types import ProgressUpdateEvent
 from ..errors import ServerError, TurnFailed
 from ..mcp.manager import McpManager
 from ..plugin.calls import NEARLY, Hooks
+from ..records import MAY_QUOTE
 from ..settings.schema import AgentSettings, TurnLimits
 from ..tasks import watch_blocking
 from ..turn import ToolCall, ToolResult, Turn
@@ -347,6 +348,7 @@ class AgentRunner:
             name,
             failure.reason,
             exc_info=failure.unexpected,
+            extra=MAY_QUOTE,
         )
 
     def _blocked(self, tool: str, seconds: float) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import anyio
 from agents import AgentBase, FunctionTool, RunContextWrapper
@@ -42,12 +43,14 @@ _NETWORK_ERRORS = (
 class ToolFailed(UserError):
     """A tool of an MCP server failed; the message is for the model, and says what to do.
 
-    With `unexpected`, the log has the traceback of the error that it was raised from.
+    With `unexpected`, the log has the traceback of the error that it was raised from. `quotes` says
+    that the message is the tool's own, which is content.
     """
 
-    def __init__(self, message: str, *, unexpected: bool = False) -> None:
+    def __init__(self, message: str, *, unexpected: bool = False, quotes: bool = False) -> None:
         super().__init__(message)
         self.unexpected = unexpected
+        self.quotes = quotes
 
 
 class McpConnection(MCPServer):
@@ -122,7 +125,8 @@ class McpConnection(MCPServer):
         self.last_answer = time.monotonic()
         if result.is_error:
             texts = [item.text for item in result.content if item.type == "text"]
-            raise ToolFailed("\n".join(texts) or "The tool failed and did not say why.")
+            text = "\n".join(texts)
+            raise ToolFailed(text or "The tool failed and did not say why.", quotes=bool(text))
         return result
 
     def _failed(self, error: Exception) -> ToolFailed:
@@ -137,7 +141,7 @@ class McpConnection(MCPServer):
                 "carried out or not. Check before you try again."
             )
         if isinstance(error, MCPError | UserError):
-            return ToolFailed(str(error))
+            return ToolFailed(str(error), quotes=True)
         return ToolFailed(f"`{self.name}` failed with an unexpected error.", unexpected=True)
 
     async def connect(self) -> None:
@@ -208,6 +212,18 @@ def describe(error: BaseException) -> str:
     if isinstance(error, UserError):
         return str(error).rpartition("': ")[2].rstrip(".")
     return type(error).__name__
+
+
+def address(server: MCPServer) -> str | None:
+    """Return where a server is: host and port, or the command without arguments.
+
+    Paths, queries, arguments and headers may have secrets.
+    """
+    params = getattr(server, "params", None)
+    if isinstance(params, Mapping) and isinstance(params.get("url"), str):
+        return urlsplit(params["url"]).netloc.rpartition("@")[2]
+    command = getattr(params, "command", None)
+    return f"command {command}" if isinstance(command, str) else None
 
 
 def _code(error: BaseException) -> int | None:

@@ -22,7 +22,7 @@ from agents.mcp import (
 from mcp.client.session import IncomingMessage, MessageHandlerFnT
 from mcp.types import CallToolResult, ToolListChangedNotification
 
-from .connection import McpConnection, ToolFailed, describe, is_lost
+from .connection import McpConnection, ToolFailed, address, describe, is_lost
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +71,11 @@ class ManagedServer(McpConnection):
             server.message_handler = self._listen(server.message_handler)
 
     @property
+    def _described(self) -> str:
+        place = address(self.server)
+        return f"{self.name} ({place})" if place else self.name
+
+    @property
     def retry_after(self) -> int:
         """The seconds until it makes sense to ask again."""
         return max(1, math.ceil(self._next_try - time.monotonic()))
@@ -106,6 +111,7 @@ class ManagedServer(McpConnection):
             return
         connect: Callable[[], Awaitable[None]] = self.server.connect
         self._began = time.monotonic()
+        log.debug("MCP server %s: connecting", self._described)
         try:
             async with asyncio.timeout(self._limit) as self._connecting:
                 await connect()
@@ -191,7 +197,9 @@ class ManagedServer(McpConnection):
     def _note_failure(self, error: BaseException) -> None:
         reason = describe(error)
         if reason != self.error and not self._closing:
-            log.warning("MCP server %s: %s; trying again in the background", self.name, reason)
+            log.warning(
+                "MCP server %s: %s; trying again in the background", self._described, reason
+            )
         self.error = reason
 
     def lose(self, error: Exception) -> None:

@@ -14,6 +14,7 @@ import pluggy
 from chatkit.store import NotFoundError
 
 from ..errors import ServerError, SettingsError, Unavailable
+from ..records import MAY_QUOTE
 from ..settings.problems import Problems
 from ..settings.schema import HookSettings
 from ..tasks import resumed, timed_step
@@ -189,7 +190,7 @@ class Hooks:
             except (PluginFailed, HookTimeout):
                 continue
             except Exception:
-                log.exception("%s failed", call)
+                log.exception("%s failed", call, extra=MAY_QUOTE)
 
     def _hook_calls(self, hook: str, arguments: dict[str, Any]) -> Iterator[HookCall]:
         turn = arguments.get("turn")
@@ -241,7 +242,8 @@ class HookCall:
         return answer
 
     def _failed(self) -> PluginFailed:
-        log.exception("%s failed", self)
+        # What `auth` fails on is not content, and its message says what to fix
+        log.exception("%s failed", self, extra=None if self.hook == "auth" else MAY_QUOTE)
         return PluginFailed()
 
     async def _in_time(self) -> Any:

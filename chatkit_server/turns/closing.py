@@ -10,6 +10,7 @@ from chatkit.types import ThreadItemDoneEvent
 from ..agent.history import build_memory
 from ..errors import ServerError, TakenOver
 from ..plugin.calls import Hooks
+from ..records import quoted
 from ..turn import EndState, Outcome, Status
 from .failures import explain, log_failure
 from .job import TurnJob, model_name
@@ -48,7 +49,7 @@ class Closing:
             await self._turn_store.withdraw(turn.id, turn.request_context.attempt)
         except Exception as failure:
             # Its record still says that it runs: a sweep will withdraw it
-            log.warning("turn %s: could not be withdrawn: %r", turn.id, failure)
+            log.warning("turn %s: could not be withdrawn: %s", turn.id, quoted(failure))
             self._turns.note_refused(job.running)
         job.recorder.log.end()
         await self._hooks.each_isolated(
@@ -64,6 +65,7 @@ class Closing:
         problem = ending.problem if ending else None
         status: EndState = ending.status if ending else "completed"
         job.running.status, job.running.problem = status, problem
+        _log_end(job, ending)
         outcome = _outcome(job, status, problem)
         job.recorder.end(outcome)
         if ending is None or not ending.lost:
@@ -89,7 +91,7 @@ class Closing:
                 return TAKEN_OVER
         except Exception as error:
             # Its record still says that it runs: a sweep will end it
-            log.warning("turn %s: its end could not be recorded: %r", turn.id, error)
+            log.warning("turn %s: its end could not be recorded: %s", turn.id, quoted(error))
         return ending
 
     async def _save_memory(self, job: TurnJob, problem: ServerError | None) -> None:
@@ -106,6 +108,18 @@ class Closing:
         if memory is not None:
             item = memory.as_item(job.turn.thread.id)
             await job.recorder.emit(ThreadItemDoneEvent.model_construct(item=item))
+
+
+def _log_end(job: TurnJob, ending: Ending | None) -> None:
+    turn = job.turn
+    if ending is None:
+        log.debug("turn %s completed after %.1f s", turn.id, turn.seconds)
+        return
+    # `failed` has logged why, unless a limit of the turn ended it
+    logged = ending.status == "failed" and ending is not job.running.ending
+    level = logging.DEBUG if logged else logging.INFO
+    message = ending.problem.message
+    log.log(level, "turn %s %s after %.1f s: %s", turn.id, ending.status, turn.seconds, message)
 
 
 def _outcome(job: TurnJob, status: Status, problem: ServerError | None) -> Outcome:

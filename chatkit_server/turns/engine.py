@@ -35,7 +35,7 @@ from ..turn import StoreContext, Turn, User
 from .claim import Claims
 from .closing import Closing
 from .identity import RequestIdentity
-from .job import TurnJob, TurnPlan, client_tool_call, each, stop
+from .job import TurnJob, TurnPlan, client_tool_call, each, model_name, stop
 from .prepare import Preparation
 from .registry import TurnRegistry
 from .running import STOPPED, TAKEN_OVER, Ending, RunningTurn
@@ -117,6 +117,7 @@ class Engine:
         current_turn.set(job.turn.id)
         refusal = await self._prepare(job)
         if refusal is None:
+            _log_start(job)
             self.turns.admit(job.running)
             await self._run(job)
         else:
@@ -232,6 +233,21 @@ class Engine:
             raise TurnFailed(f"No plugin answers the action `{plan.action.type}`.")
         async for event in each(events):
             await job.recorder.emit(event)
+
+
+def _log_start(job: TurnJob) -> None:
+    if not log.isEnabledFor(logging.DEBUG):
+        return
+    tools = len(job.runner.tools_of(job.agent)) if job.agent is not None else 0
+    log.debug(
+        "turn %s starts: %s, model %s, %d input items, %d tools, pre_turn of %s",
+        job.turn.id,
+        job.plan.operation,
+        model_name(job.turn) or "none",
+        len(job.turn.input),
+        tools,
+        ", ".join(job.prepared_by) or "no plugin",
+    )
 
 
 def _refuse_if_long(message: UserMessageItem | None, limit: int) -> None:

@@ -27,6 +27,7 @@ from agents.exceptions import (
 )
 
 from ..errors import ServerError, TurnFailed
+from ..records import MAY_QUOTE
 
 log = logging.getLogger(__name__)
 
@@ -153,7 +154,7 @@ def explain(error: BaseException) -> ServerError:
         message = _message(error)
     except Exception:
         # Some libraries' errors have less than their classes say; the turn has to end all the same
-        log.exception("%r cannot be told apart", error)
+        log.exception("%s cannot be told apart", type(error).__name__, extra=MAY_QUOTE)
         message = GENERAL
     return TurnFailed(message.format(wait=_wait(error)), allow_retry=message in _RETRIABLE)
 
@@ -163,7 +164,7 @@ def log_failure(turn_id: str, problem: ServerError, error: BaseException) -> Non
     if isinstance(error, ServerError):
         log.warning("turn %s failed: %s", turn_id, problem.message)
     elif problem.message in _UNFORESEEN:
-        log.warning("turn %s failed: %s", turn_id, problem.message, exc_info=error)
+        log.warning("turn %s failed: %s", turn_id, problem.message, exc_info=error, extra=MAY_QUOTE)
     else:
         log.warning("turn %s failed: %s (%s)", turn_id, problem.message, _in_one_line(error))
 

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
+from ..records import MAY_QUOTE, OutageLog, quoted
 from ..tasks import run_to_completion
 from .recovery import Leftover, Recovery
 from .registry import TurnRegistry
@@ -66,6 +67,7 @@ class Heartbeat:
         self._timing = timing
         self._reported: dict[str, int] = {}
         self._sweeps_from = 0.0
+        self._outage = OutageLog(log, "the turn store")
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
@@ -87,7 +89,7 @@ class Heartbeat:
             try:
                 await work()
             except Exception as error:
-                log.warning("the turn store does not answer: %r", error)
+                self._outage.failed(quoted(error))
                 # No process could send heartbeats. Give them time to, before a sweep
                 self._sweeps_from = loop.time() + self._timing.stale
             await asyncio.sleep(seconds)
@@ -124,7 +126,9 @@ class Heartbeat:
             return HeartbeatSignal(turn_id, attempt, running.partial().dump())
         except Exception:
             # The turn is alive all the same
-            log.exception("turn %s: its partial answer could not be saved", turn_id)
+            log.exception(
+                "turn %s: its partial answer could not be saved", turn_id, extra=MAY_QUOTE
+            )
             return HeartbeatSignal(turn_id, attempt)
 
     async def sweep(self) -> None:
@@ -134,6 +138,7 @@ class Heartbeat:
         """
         async with asyncio.timeout(self._timing.timeout):
             stale = await self._turn_store.stale(self._timing.stale)
+        self._outage.answered()
         if asyncio.get_running_loop().time() >= self._sweeps_from:
             ours = {running.id for running in self._turns.active}
             leftover = [record for record in stale if record.id not in ours]
@@ -155,7 +160,9 @@ class Heartbeat:
                 raise asyncio.CancelledError
         except Exception:
             # A later sweep finds it again, when it is stale again
-            log.exception("turn %s: could not recover it from its dead process", record.id)
+            log.exception(
+                "turn %s: could not recover it from its dead process", record.id, extra=MAY_QUOTE
+            )
 
     def _leftover(self, record: TurnRecord) -> Leftover:
         """Return how a turn ended: in this process, if only its end could not be recorded."""

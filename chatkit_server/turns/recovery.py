@@ -14,6 +14,7 @@ from ..agent.history import build_memory
 from ..events.partial import PartialAnswer
 from ..events.recorder import answers, shows_nothing
 from ..plugin.calls import Hooks
+from ..records import MAY_QUOTE
 from ..turn import EndState, Outcome, StoreContext, Turn
 from .store import TurnRecord, TurnStore
 
@@ -67,7 +68,7 @@ class Recovery:
         except Exception:
             if attempt < MOST_ATTEMPTS:
                 raise
-            log.exception("turn %s: gave up saving what it said", record.id)
+            log.exception("turn %s: gave up saving what it said", record.id, extra=MAY_QUOTE)
         ended = await self._turn_store.end(record.id, attempt, leftover.status, leftover.message)
         if not ended:
             return
@@ -156,7 +157,7 @@ def _load(record: TurnRecord) -> PartialAnswer:
         return PartialAnswer.load(record.partial)
     except Exception:
         # Another version of the server may have written it
-        log.exception("turn %s: its partial answer cannot be read", record.id)
+        log.exception("turn %s: its partial answer cannot be read", record.id, extra=MAY_QUOTE)
         return PartialAnswer()
 
 

@@ -12,6 +12,7 @@ from chatkit.store import NotFoundError
 
 from ..errors import BadRequest, NotFound, ServerError, TooLarge
 from ..ids import new_id
+from ..records import MAY_QUOTE
 from .keys import REFUSALS, REQUEST_ID, SETTINGS, USER
 from .refusals import RefusalLog, printable
 
@@ -74,7 +75,7 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
             raise
         refusal = _as_refusal(error, request)
         if refusal is None:
-            log.exception("%s failed", described(request))
+            log.exception("%s failed", described(request), extra=MAY_QUOTE)
             refusal = ServerError("Something went wrong on the server. Try again later.")
         else:
             _log(request, refusal)

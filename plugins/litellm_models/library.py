@@ -20,10 +20,13 @@ def load_model_class(*, log_content: bool) -> type[WatchedLitellmModel]:
     """Import LiteLLM, which takes seconds, and return the class of its models.
 
     LiteLLM prints nothing. It logs through the root logger's handlers: warnings, and with
-    `log_content` whatever the level of the log lets through.
+    `log_content`, once it is imported, whatever the level of the log lets through.
     """
     for variable in _OFFLINE:
         os.environ.setdefault(variable, "True")
+    for name in _LOGGERS:
+        # It adds handlers as it is imported, and uses them at once
+        logging.getLogger(name).setLevel(logging.WARNING)
 
     import litellm
 

@@ -146,8 +146,8 @@ async def call(tasks: TaskList, name: str, arguments: dict[str, Any] | None) -> 
     try:
         return await TOOLS[name].call(tasks, arguments)
     except Exception:
-        # The database's error is for the log, not for a client
-        log.exception("tool %s failed", name)
+        # The database's error is for the log, not for a client. It may quote the user's task
+        log.exception("tool %s failed", name, extra={"may_quote": True})
         return _error("The tasks are not available right now. Try again in a moment.")
 
 

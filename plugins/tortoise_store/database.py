@@ -14,6 +14,7 @@ from tortoise.backends.base.client import BaseDBAsyncClient, TransactionalDBClie
 from tortoise.context import TortoiseContext, set_global_context
 
 from chatkit_server import SettingsError, Unavailable
+from chatkit_server.storage import OutageLog
 
 from . import schema
 from .failures import failures_of
@@ -37,6 +38,7 @@ class Database:
 
     def __init__(self, address: Address) -> None:
         self.address = address
+        self._outage = OutageLog(log, address.name)
         self._failures = failures_of(sqlite=address.is_sqlite)
         self._apps: Apps = {}
         self._context: TortoiseContext | None = None
@@ -147,6 +149,7 @@ class Database:
         """Raise `Unavailable` if the database does not answer."""
         try:
             yield
+            self._outage.answered()
         except self._failures.unavailable as error:
             raise self._unavailable(error) from error
         except orm.OperationalError as error:
@@ -167,7 +170,7 @@ class Database:
         return {"connections": {self.address.connection: connection}, "apps": self._apps}
 
     def _unavailable(self, error: Exception) -> Unavailable:
-        log.warning("%s does not answer: %r", self.address.name, error)
+        self._outage.failed(repr(error))
         return Unavailable("The conversations are not available right now. Try again in a moment.")
 
     @contextmanager

@@ -167,6 +167,19 @@ def test_serves_its_own_prefix_and_what_nobody_else_serves() -> None:
     assert set(providers) == {"litellm", ""}
 
 
+@pytest.mark.parametrize("content", [False, True])
+def test_litellm_prints_nothing_while_it_is_imported(content: bool) -> None:
+    code = (
+        "import logging, sys\n"
+        "logging.basicConfig(level=logging.DEBUG, handlers=[logging.NullHandler()])\n"
+        "from chatkit_plugins.litellm_models.library import load_model_class\n"
+        f"load_model_class(log_content={content})\n"
+        "assert not logging.getLogger('LiteLLM').handlers\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    assert (done.stdout, done.stderr) == (b"", b"")
+
+
 def test_litellm_is_not_imported_before_it_is_used() -> None:
     code = (
         "import sys\n"

@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from ...errors import Conflict, NotFound, ServerError, Unprocessable
 from ...events.wire import ChatKitWire, is_hidden
 from ...plugin.calls import Hooks, PluginFailed
+from ...records import MAY_QUOTE
 from ...turn import StoreContext, User
 from ...turns.job import TurnPlan
 from ...turns.registry import TurnRegistry
@@ -117,7 +118,7 @@ def refusing(what: str) -> Iterator[None]:
     except NotImplementedError as error:
         raise Unprocessable(f"{what} cannot do this.") from error
     except Exception as error:
-        log.exception("%s failed", what)
+        log.exception("%s failed", what, extra=MAY_QUOTE)
         raise Unprocessable(f"{what} failed.") from error
 
 
