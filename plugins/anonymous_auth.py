@@ -190,8 +190,8 @@ def refuse_other_pages(request: web.Request) -> None:
     if netloc == request.host and is_loopback(urlsplit(origin).hostname or ""):
         return
     raise Forbidden(
-        f"Pages from {origin} may not use this server. To allow them, add the origin to "
-        "server.cors_origins."
+        f"Pages of {origin} may not use this server. To allow them, add the origin to "
+        "`server.cors_origins`."
     )
 
 

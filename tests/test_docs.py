@@ -34,11 +34,12 @@ from chatkit_server.app import create_app
 from chatkit_server.cli.main import main
 from chatkit_server.models import ModelTimeouts
 from chatkit_server.plugin import hookspecs
+from chatkit_server.plugin.calls import HookTimeout, PluginFailed
 from chatkit_server.plugin.load import load_plugins
 from chatkit_server.settings.load import load
 from chatkit_server.settings.schema import Settings
 from chatkit_server.storage import StoreContext
-from chatkit_server.turns import failures, running
+from chatkit_server.turns import failures, recovery, running
 from chatkit_server.web.operations.dispatch import OPERATIONS, parse
 from chatkit_server.web.plain import PlainRequest
 from tests.client import EVENT, Chat
@@ -61,7 +62,15 @@ MakeClient = Callable[..., Awaitable[TestClient[web.Request, web.Application]]]
 
 ROW = re.compile(r"^\| `(\w+)\(([^)]*)\)` \|", re.MULTILINE)
 NOTHING = "\N{EN DASH}"
-PLAIN_LINES = {"thread_id", "tool_call", "content", "widget", "error", "done"}
+PLAIN_LINES = {
+    "thread_id",
+    "tool_call",
+    "client_tool_call",
+    "content",
+    "widget",
+    "error",
+    "done",
+}
 SETTINGS = {
     "acme_models": {"api_key": "x"},
     "api_keys": {"keys": {"ann": "x"}},
@@ -398,6 +407,9 @@ def test_every_message_of_a_failure_is_described() -> None:
     }
     for ending in (running.STOPPED, running.RESTARTED, running.TAKEN_OVER):
         messages[ending.problem.message] = ending.problem.allow_retry
+    for problem in (PluginFailed(), HookTimeout()):
+        messages[problem.message] = problem.allow_retry
+    messages[recovery.INTERRUPTED] = True
     for message, retry in messages.items():
         assert described.pop(message) == ("yes" if retry else "no")
     # Those of limits, which are made where they are raised

@@ -105,7 +105,7 @@ PLAIN = [
             {"role": "assistant", "content": "hi"},
             {"role": "user", "content": [{"type": "text", "text": "add milk to my list"}]},
         ],
-        "user_id": "ann",
+        "user_id": "somebody",
     },
     {"messages": [{"role": "user", "content": "hello"}], "thread_id": THREAD},
 ]

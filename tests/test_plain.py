@@ -10,12 +10,15 @@ from typing import Any
 import orjson
 import pytest
 from agents import RunContextWrapper, Usage, function_tool
+from chatkit.agents import ClientToolCall
 from chatkit.types import (
     AssistantMessageContent,
     AssistantMessageContentPartAdded,
     AssistantMessageContentPartTextDelta,
     AssistantMessageItem,
     HiddenContextItem,
+    StreamOptions,
+    StreamOptionsEvent,
     ThreadItem,
     ThreadItemUpdatedEvent,
     UserMessageItem,
@@ -30,7 +33,7 @@ from chatkit.widgets import DynamicWidgetRoot, WidgetRoot
 from chatkit_server import Outcome, ToolCall, ToolResult, Turn, hookimpl
 from chatkit_server.ids import new_id
 from chatkit_server.turns.failures import BROKEN_OFF
-from chatkit_server.web.plain_wire import PlainWire, WholeAnswerWire
+from chatkit_server.web.plain_wire import PlainWire
 from tests.client import Chat
 from tests.conftest import MakeChat, served_by
 from tests.memory_store import MemoryStorePlugin
@@ -142,6 +145,19 @@ async def test_text_in_parts(make_chat: MakeChat, model_server: ModelServer) -> 
         user("Hi"), assistant([{"type": "output_text", "text": "Hello", "id": 1}]), user(parts)
     )
     assert told(model_server) == [("user", "Hi"), ("assistant", "Hello"), ("user", "Good morning")]
+    copied = {"annotations": [], "logprobs": [], "cache_control": {}, "state": "done"}
+    await chat.plain(user([{"type": "text", "text": "Hello", **copied}]))
+    assert told(model_server) == [("user", "Hello")]
+
+
+async def test_an_unknown_field_of_a_part_is_refused(make_chat: MakeChat) -> None:
+    chat = await make_chat()
+    parts = [{"type": "text", "text": "a", "foo": 1}]
+    assert await chat.refused({"messages": [user("hello"), user(parts)]}) == (
+        400,
+        "messages.1.content: unknown field `foo` in a part. Known: type, text",
+    )
+    assert (await chat.ask("threads.list"))["data"] == []
 
 
 @pytest.mark.parametrize(
@@ -199,11 +215,17 @@ async def test_the_client_picks_one_of_the_models(
 
 async def test_a_user_id_in_the_body_is_for_the_auth_plugin(make_chat: MakeChat) -> None:
     chat = await make_chat()
+    for stream in (True, False):
+        body = {"messages": [user("hello")], "user_id": "ann", "stream": stream}
+        assert await chat.refused(body) == (
+            400,
+            "user_id: the server authenticated you as another user. Leave `user_id` out.",
+        )
+    assert (await chat.ask("threads.list"))["data"] == []
+    chat.headers["X-User"] = "acme/ann"
     streamed = await chat.plain("hello", user_id="ann")
     listed = await chat.ask("threads.list")
     assert [thread["id"] for thread in listed["data"]] == [streamed.data[0]["thread_id"]]
-    chat.headers["X-User"] = "ann"
-    assert (await chat.ask("threads.list"))["data"] == []
 
 
 @pytest.mark.parametrize(
@@ -496,7 +518,9 @@ async def test_a_refusal_of_an_answer_without_a_stream(make_chat: MakeChat) -> N
 
 
 async def test_a_withdrawn_message_is_not_in_the_answer() -> None:
-    wire = WholeAnswerWire("thr")
+    wire = PlainWire("thr")
+    wire.event(StreamOptionsEvent(stream_options=StreamOptions(allow_cancel=True)))
+    assert wire.answer is None
     messages = [
         AssistantMessageItem(
             id=item_id, thread_id="thr", created_at=datetime.now(UTC), content=[{"text": item_id}]
@@ -505,8 +529,10 @@ async def test_a_withdrawn_message_is_not_in_the_answer() -> None:
     ]
     wire.event(Removed(item_id="msg_2"))
     outcome = Outcome("completed", 1.0, [*messages, messages[0]], [], Usage(), "test/model")
-    [line] = wire.end(outcome)
-    assert orjson.loads(line)["content"] == "msg_1\n\nmsg_3"
+    [done] = wire.end(outcome)
+    assert "content" not in orjson.loads(done)
+    assert wire.answer is not None
+    assert orjson.loads(wire.answer)["content"] == "msg_1\n\nmsg_3"
 
 
 async def test_a_repeated_request_gets_the_same_answer(
@@ -539,13 +565,84 @@ async def test_a_turn_without_a_stream_can_be_followed(
     answer = await response.json()
     turn_id = response.headers["X-Turn-Id"]
     followed = await chat.read(await chat.client.get(f"{chat.path}/turns/{turn_id}/events"))
-    assert followed.data == [{"thread_id": answer["thread_id"]}, {"content": "One."}, answer]
-    # An event of another turn does not make this one's answer out of it
+    done = {key: value for key, value in answer.items() if key not in WHOLE_ONLY}
+    assert followed.data == [{"thread_id": answer["thread_id"]}, {"content": "One."}, done]
+    assert followed.text == answer["content"]
+
+
+WHOLE_ONLY = ("content", "tool_calls", "widgets")
+
+
+@pytest.mark.parametrize("streams", [True, False])
+async def test_a_last_event_id_joins_the_turn(
+    make_chat: MakeChat, model_server: ModelServer, streams: bool
+) -> None:
+    chat = await make_chat(**served_by(model_server))
+    model_server.reply("One.")
+    body = {"messages": [user("Count")], "stream": streams}
+    response = await chat.post(body)
+    await response.read()
+    turn_id = response.headers["X-Turn-Id"]
+    joined = await chat.post(
+        {"messages": [user("Count")], "stream": False}, headers={"Last-Event-ID": f"{turn_id}:2"}
+    )
+    assert joined.headers["X-Turn-Id"] == turn_id
+    assert (await joined.json())["content"] == "One."
+    assert len(model_server.requests) == 1
+    assert len((await chat.ask("threads.list"))["data"]) == 1
+
+
+async def test_a_plain_answer_is_not_made_from_a_chatkit_turn(make_chat: MakeChat) -> None:
+    chat = await make_chat()
     other = await chat.say("hello")
-    body = {"messages": [user("hello")], "stream": False}
-    response = await chat.post(body, headers={"Last-Event-ID": other.ids[0]})
-    assert response.headers["X-Turn-Id"] not in other.ids[0]
-    assert (await response.json())["done"] is True
+    status, message = await chat.refused(
+        {"messages": [user("hello")], "stream": False}, headers={"Last-Event-ID": other.ids[0]}
+    )
+    assert status == 400
+    assert message.startswith("Last-Event-ID: ")
+    assert len((await chat.ask("threads.list"))["data"]) == 1
+
+
+@function_tool
+async def locate(ctx: RunContextWrapper[Turn]) -> str:
+    """Ask the client where it is."""
+    ctx.context.client_tool_call = ClientToolCall(name="locate", arguments={"exact": True})
+    return ""
+
+
+class Locates:
+    """Gives every turn a client tool."""
+
+    @hookimpl
+    async def pre_turn(self, turn: Turn) -> None:
+        turn.tools.append(locate)
+
+
+@pytest.mark.parametrize("streams", [True, False])
+async def test_a_client_tool_call_is_shown(
+    make_chat: MakeChat, model_server: ModelServer, streams: bool
+) -> None:
+    chat = await make_chat(Locates(), **served_by(model_server))
+    model_server.reply(Call("locate", {}))
+    if streams:
+        [line] = [e for e in (await chat.plain("Where?")).data if "client_tool_call" in e]
+        assert list(line) == ["client_tool_call"]
+    else:
+        line = await whole(chat, "Where?")
+    call = line["client_tool_call"]
+    assert (call["name"], call["arguments"]) == ("locate", {"exact": True})
+    [thread] = (await chat.ask("threads.list"))["data"]
+    items = await chat.ask("items.list", thread_id=thread["id"])
+    assert call["id"] in [i["id"] for i in items["data"] if i["type"] == "client_tool_call"]
+
+
+async def test_earlier_messages_are_not_in_the_answer(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    chat = await make_chat(**served_by(model_server))
+    model_server.reply("Four.")
+    body = {"messages": [user("one"), assistant("two"), user("three")], "stream": False}
+    assert (await (await chat.post(body)).json())["content"] == "Four."
 
 
 async def test_a_client_that_leaves_ends_the_turn_without_a_stream(

@@ -170,22 +170,45 @@ async def test_a_line_is_one_line_whatever_is_asked(
 # Not more lines than fit
 
 
+def write(log: RefusalLog, reason: str, times: int = 1, request: str = "POST /chat: 400") -> None:
+    for _ in range(times):
+        log.write(request, logging.INFO, reason, f"refused {request} {reason}")
+
+
+def summaries(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [line for _, line in lines(caplog) if line.startswith("refused ") and " more " in line]
+
+
 async def test_only_some_lines_of_a_kind_are_written(caplog: pytest.LogCaptureFixture) -> None:
     log = RefusalLog()
-    for number in range(60):
-        log.write("401", logging.INFO, f"no sign-in {number}", most=3)
-    log.write("403", logging.WARNING, "not allowed")
+    write(log, "no sign-in", 60)
+    # Another reason, and the same of another route
+    write(log, "not allowed")
+    write(log, "no sign-in", request="GET /chat: 400")
     log.close()
-    assert lines(caplog) == [
-        ("INFO", "no sign-in 0"),
-        ("INFO", "no sign-in 1"),
-        ("INFO", "no sign-in 2"),
-        ("WARNING", "not allowed"),
-        ("INFO", "refused (401): … and 57 more like it"),
+    assert [line for _, line in lines(caplog)] == [
+        *["refused POST /chat: 400 no sign-in"] * refusals.MOST_ALIKE,
+        "refused POST /chat: 400 not allowed",
+        "refused GET /chat: 400 no sign-in",
+        f"refused {60 - refusals.MOST_ALIKE} more like this: POST /chat: 400 no sign-in",
     ]
-    log.write("401", logging.INFO, "once more", most=3)
-    assert lines(caplog)[-1] == ("INFO", "once more")
+    write(log, "no sign-in")
+    assert lines(caplog)[-1] == ("INFO", "refused POST /chat: 400 no sign-in")
     log.close()
+
+
+async def test_a_repeated_reason_leaves_room_for_others_of_its_kind(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    log = RefusalLog()
+    write(log, "The model `a` is not offered here.", 60)
+    write(log, "The model `b` is not offered here.")
+    assert "`b`" in lines(caplog)[-1][1]
+    log.close()
+    assert summaries(caplog) == [
+        f"refused {60 - refusals.MOST_ALIKE} more like this: "
+        "POST /chat: 400 The model … is not offered here."
+    ]
 
 
 async def test_what_was_left_out_is_summed_up_when_the_time_is_over(
@@ -196,32 +219,67 @@ async def test_what_was_left_out_is_summed_up_when_the_time_is_over(
 
     class Listens(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            if "more like it" in record.getMessage() and not summed_up.done():
+            if "more like this" in record.getMessage() and not summed_up.done():
                 summed_up.set_result(record.getMessage())
 
     listens = Listens()
     refusals.log.addHandler(listens)
     try:
         log = RefusalLog(seconds=0.01)
-        for _ in range(3):
-            log.write("401", logging.INFO, "no sign-in", most=1)
+        write(log, "no sign-in", refusals.MOST_ALIKE + 2)
         async with asyncio.timeout(5):
-            assert await summed_up == "refused (401): … and 2 more like it"
+            expected = "refused 2 more like this: POST /chat: 400 no sign-in"
+            assert await summed_up == expected
     finally:
         refusals.log.removeHandler(listens)
-    log.write("401", logging.INFO, "a new minute", most=1)
-    assert lines(caplog)[-1] == ("INFO", "a new minute")
+    write(log, "a new minute")
+    assert lines(caplog)[-1] == ("INFO", "refused POST /chat: 400 a new minute")
     log.close()
 
 
-async def test_a_stranger_cannot_invent_kinds(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "{}: unknown field. Known: messages",
+        "messages.{n}.role: Field required",
+        "type: unknown operation `{}`.",
+        "The model '{}' is not offered.",
+        'The model "{}" is not offered.',
+        "Item msg_{n} not found in this conversation.",
+        "Pages of {} may not use this server.",
+        "Not Found: GET /{}",
+    ],
+)
+async def test_a_client_cannot_invent_kinds(caplog: pytest.LogCaptureFixture, reason: str) -> None:
     log = RefusalLog()
-    for number in range(1000):
-        log.write(f"origin {number}", logging.WARNING, f"origin {number}", most=1)
+    for number in range(100):
+        letters = "".join(chr(ord("a") + int(digit)) for digit in str(number))
+        write(log, reason.format(f"{letters} {letters}", n=number))
     log.close()
-    written = lines(caplog)
-    assert len(written) == refusals.MOST_KINDS + 2
-    assert written[-1][1] == f"refused (other): … and {999 - refusals.MOST_KINDS} more like it"
+    assert len(lines(caplog)) == refusals.MOST_OF_KIND + 1
+    assert f"{100 - refusals.MOST_OF_KIND} more" in lines(caplog)[-1][1]
+
+
+async def test_kinds_without_end_are_one_kind(caplog: pytest.LogCaptureFixture) -> None:
+    log = RefusalLog()
+    reasons = [f"{chr(0x4E00 + number)}" for number in range(1000)]
+    for reason in reasons:
+        write(log, reason)
+    log.close()
+    assert len(lines(caplog)) == refusals.MOST_KINDS + refusals.MOST_OF_KIND + 1
+    more = 1000 - refusals.MOST_KINDS - refusals.MOST_OF_KIND
+    assert lines(caplog)[-1][1] == f"refused {more} more like this: other requests"
+
+
+async def test_a_full_minute_has_room_for_new_kinds(caplog: pytest.LogCaptureFixture) -> None:
+    log = RefusalLog()
+    for letter in "abcdefghijklmnopqrstuvwxyz":
+        write(log, letter, 100)
+    assert len(lines(caplog)) == refusals.MOST_LINES + 26 - refusals.MOST_LINES // 10
+    write(log, "something new", 2)
+    assert lines(caplog)[-1][1] == "refused POST /chat: 400 something new"
+    assert lines(caplog)[-2][1] != lines(caplog)[-1][1]
+    log.close()
 
 
 async def test_a_flood_of_requests_is_a_few_lines(
@@ -230,15 +288,124 @@ async def test_a_flood_of_requests_is_a_few_lines(
     chat = await make_chat(Door(Unauthorized("Sign in.")))
     for _ in range(30):
         assert (await chat.refused(hello()))[0] == 401
-    assert len(lines(caplog)) == 20
-    # Another kind is not hidden by them
+    assert len(lines(caplog)) == refusals.MOST_ALIKE
+    # They do not hide others: neither another status nor the same of another route
     await chat.client.get("/nowhere")
-    await chat.client.close()
-    assert [line.partition(" (")[0] for _, line in lines(caplog)[20:]] == [
+    await chat.client.get(f"{chat.path}/turns/turn_1")
+    assert [line.partition(" (")[0] for _, line in lines(caplog)[-2:]] == [
         "refused GET /nowhere",
-        "refused",
+        f"refused GET {chat.path}/turns/turn_1",
     ]
-    assert lines(caplog)[-1][1] == "refused (401 Unauthorized): … and 10 more like it"
+    await chat.client.close()
+    assert summaries(caplog) == ["refused 20 more like this: POST /api/chat: 401 Sign in."]
+
+
+async def test_a_summary_names_the_route(
+    make_chat: MakeChat, caplog: pytest.LogCaptureFixture
+) -> None:
+    chat = await make_chat()
+    for number in range(refusals.MOST_OF_KIND + 3):
+        await chat.client.get(f"/nowhere/{number}")
+        await chat.client.get(f"{chat.path}/turns/turn_{number}")
+        await chat.client.put(f"{chat.path}/turns/turn_{number}")
+    await chat.client.close()
+    route = f"{chat.path}/turns/{{turn_id}}"
+    assert summaries(caplog) == [
+        "refused 3 more like this: GET unknown path: 404 Not Found: GET …",
+        f"refused {refusals.MOST_OF_KIND + 3 - refusals.MOST_ALIKE} more like this: "
+        f"GET {route}: 404 Turn not found.",
+        f"refused 3 more like this: PUT {route}: 405 Method Not Allowed: PUT …",
+    ]
+
+
+# Malformed HTTP
+
+
+MALFORMED = {
+    b"POST /api/chat HTTP/1.1\r\nHost: a\r\nBad Header: x\r\n\r\n": "Invalid header token",
+    b"GET /%b HTTP/1.1\r\nHost: a\r\n\r\n" % (b"a" * 9000): "Got more than …",
+    b"POST /api/chat HTTP/1.1\r\nHost: a\r\nX: a\x01b\r\n\r\n": "Invalid header value char",
+    b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n": "Invalid character",
+    b"POST http://[bad/ HTTP/1.1\r\nHost: a\r\n\r\n": "Invalid URL",
+}
+
+
+async def send(chat: Chat, raw: bytes) -> bytes:
+    """Send bytes to the server; return the first line of the response."""
+    reader, writer = await asyncio.open_connection(chat.client.host, chat.client.port)
+    writer.write(raw)
+    first = await reader.readline()
+    # The server logs before it closes the connection
+    await reader.read()
+    writer.close()
+    return first
+
+
+@pytest.mark.parametrize("raw", MALFORMED, ids=list(MALFORMED.values()))
+async def test_malformed_http_leaves_one_line(
+    make_chat: MakeChat, caplog: pytest.LogCaptureFixture, raw: bytes
+) -> None:
+    chat = await make_chat()
+    assert b" 400 " in await send(chat, raw)
+    [(level, line)] = lines(caplog)
+    assert level == "INFO"
+    assert line.startswith("refused malformed HTTP from 127.0.0.1: 400 ")
+    assert MALFORMED[raw].partition("…")[0] in line
+    assert len(line) < 120
+    assert [record.name for record in caplog.records if record.exc_info] == []
+
+
+async def test_a_flood_of_malformed_http_is_a_few_lines(
+    make_chat: MakeChat, caplog: pytest.LogCaptureFixture
+) -> None:
+    chat = await make_chat()
+    for _ in range(2 * refusals.MOST_ALIKE):
+        await send(chat, b"POST http://[bad/ HTTP/1.1\r\nHost: a\r\n\r\n")
+    await chat.client.close()
+    assert len(lines(caplog)) == refusals.MOST_ALIKE + 1
+    assert summaries(caplog) == [
+        f"refused {refusals.MOST_ALIKE} more like this: malformed HTTP: 400 Invalid URL"
+    ]
+
+
+async def test_a_body_that_cannot_be_decoded_leaves_one_line(
+    make_chat: MakeChat, caplog: pytest.LogCaptureFixture
+) -> None:
+    chat = await make_chat()
+    request = (
+        b"POST /api/chat HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\n"
+        b"Content-Length: 4\r\n\r\nnope"
+    )
+    assert b" 400 " in await send(chat, request)
+    [(_, line)] = lines(caplog)
+    assert "400 The body does not match its headers" in line
+    assert [record.name for record in caplog.records if record.exc_info] == []
+
+
+async def test_errors_of_the_server_itself_keep_their_traceback(
+    make_chat: MakeChat, caplog: pytest.LogCaptureFixture
+) -> None:
+    chat = await make_chat(Nothing())
+    await chat.client.get("/nothing")
+    logger = logging.getLogger("aiohttp.server")
+    logger.error("Unhandled exception", exc_info=ZeroDivisionError("a bug"))
+    logger.error("without an exception")
+    told = [record for record in caplog.records if record.name == "aiohttp.server"]
+    assert len(told) == 3
+    assert told[1].exc_info is not None
+    await chat.client.close()
+    assert logger.filters == []
+
+
+class Nothing:
+    """Has a route that returns no response."""
+
+    @hookimpl
+    def setup(self, app: web.Application) -> None:
+        async def nothing(request: web.Request) -> None:
+            return None
+
+        app.router.add_get("/nothing", nothing)  # type: ignore[arg-type]
 
 
 def test_what_is_printable() -> None:
@@ -327,21 +494,58 @@ async def test_a_refused_origin_leaves_a_line_that_says_what_allows_it(
     assert lines(caplog) == [("INFO", expected(preflight, chat.path, f"403 {message}"))]
 
 
-async def test_a_request_of_a_refused_origin_leaves_a_line_for_each_origin(
+class Suspicious:
+    """Refuses pages of other origins, as a plugin may."""
+
+    @hookimpl
+    async def auth(self, request: web.Request) -> User:
+        raise Forbidden(f"Pages of {request.headers['Origin']} may not use this server.")
+
+
+async def test_a_request_of_a_refused_origin_leaves_one_line(
     make_chat: MakeChat, caplog: pytest.LogCaptureFixture
 ) -> None:
     chat = await with_pages(make_chat)
-    body = {"type": "threads.list", "params": {}}
-    for origin in (STRANGER, STRANGER, "null", STRANGER):
-        response = await chat.post(body, headers={"Origin": origin})
+    for origin in (STRANGER, "null"):
+        response = await chat.post(
+            {"type": "threads.list", "params": {}}, headers={"Origin": origin}
+        )
         assert response.status == 200
         assert "Access-Control-Allow-Origin" not in response.headers
-    assert [(level, "cors_origins" in line) for level, line in lines(caplog)] == [
-        ("WARNING", True),
-        ("WARNING", True),
-    ]
-    assert STRANGER in lines(caplog)[0][1]
-    assert "Pages of null" in lines(caplog)[1][1]
+        reason = (
+            f"Pages of {origin} may not use this server. To allow them, add the origin to "
+            "`server.cors_origins`."
+        )
+        level, line = lines(caplog)[-1]
+        assert (level, line.partition("): ")[2]) == ("INFO", reason)
+    assert len(lines(caplog)) == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/api/chat", 403), ("/nowhere", 404), ("/fails", 500)]
+)
+async def test_a_refused_request_of_a_refused_origin_leaves_one_line(
+    make_chat: MakeChat, caplog: pytest.LogCaptureFixture, path: str, status: int
+) -> None:
+    chat = await with_pages(make_chat, Suspicious(), Fails())
+    method = "POST" if status == 403 else "GET"
+    response = await chat.client.request(method, path, data=b"{}", headers={"Origin": STRANGER})
+    assert response.status == status
+    assert len(lines(caplog)) == 1
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "POST"])
+async def test_invented_origins_are_a_few_lines(
+    make_chat: MakeChat, caplog: pytest.LogCaptureFixture, method: str
+) -> None:
+    chat = await with_pages(make_chat)
+    for number in range(40):
+        origin = f"https://evil{number}.example.com"
+        headers = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+        await chat.client.request(method, chat.path, data=b"{}", headers=headers)
+    await chat.client.close()
+    assert len(lines(caplog)) <= refusals.MOST_OF_KIND + 1
+    assert "Pages of … may not use" in lines(caplog)[-1][1] or method == "POST"
 
 
 async def test_pages_that_may_leave_no_line(

@@ -88,6 +88,7 @@ class Engine:
 
         job, client_left = await self._claims.claim(plan, make_job, identity)
         running = RunningTurn(job.turn, job.recorder.log, self.settings.turns, identity)
+        running.wire = job.plan.wire
         running.partial = job.partial
         running.is_idle = lambda: not job.runner.busy
         job.running = running

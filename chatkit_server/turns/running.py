@@ -12,6 +12,7 @@ from typing import Any
 from ..errors import ServerError, TurnFailed
 from ..events.log import EventLog
 from ..events.partial import PartialAnswer
+from ..events.wire import WireFormat
 from ..settings.schema import TurnSettings
 from ..turn import EndState, Turn
 from .identity import RequestIdentity
@@ -68,6 +69,7 @@ class RunningTurn:
         self.ended_at = 0.0
         self.is_idle: Callable[[], bool] = _always
         self.partial: Callable[[], PartialAnswer] = PartialAnswer
+        self.wire: WireFormat | None = None
         self.refusal: Exception | None = None
         self._prepared = asyncio.Event()
         self._settings = settings

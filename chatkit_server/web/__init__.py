@@ -3,7 +3,7 @@
 - `chat`: the chat's own route. `body`, `keys`: read a request; find out who sent it.
 - `operations`: every ChatKit operation. `plain`, `plain_wire`: the protocol for other clients.
 - `turn_routes`, `sse`: follow, inspect and cancel a turn.
-- `errors`, `refusals`: error responses, and their lines in the log.
+- `errors`, `refusals`, `malformed`: error responses, and their lines in the log.
 - `health`, `cors`: `/healthz` and `/readyz`; allowed origins.
 - `client.js`: the script for pages.
 """

@@ -41,8 +41,9 @@ async def _understand(request: web.Request) -> Respond:
     caller = _caller(request, await authenticate(request))
     if plain.is_plain(body):
         asked = plain.parse(body)
+        plain.check_user(asked, caller.user)
         make_plan = partial(plain.plan, caller, asked)
-        running, after = await _turn(request, raw, caller.user, make_plan, asked.streams)
+        running, after = await _turn(request, raw, caller.user, make_plan)
         if not asked.streams:
             return partial(plain.whole_answer, running=running)
         return partial(follow, running=running, after=after)
@@ -64,7 +65,6 @@ async def _turn(
     raw: bytes,
     user: User,
     make_plan: Callable[[], Awaitable[TurnPlan]],
-    streams: bool = True,
 ) -> tuple[RunningTurn, int]:
     """Start a turn, or join the one that an equal request started.
 
@@ -75,7 +75,7 @@ async def _turn(
         raw,
         idempotency_key=request.headers.get("Idempotency-Key"),
         frame=request.headers.get("chatkit-frame-instance-id"),
-        last_event_id=request.headers.get("Last-Event-ID") if streams else None,
+        last_event_id=request.headers.get("Last-Event-ID"),
     )
     async with engine.turns.once(identity, user):
         known = await engine.repeated(identity, user)

@@ -13,9 +13,7 @@ from aiohttp_cors.abc import AbstractRouterAdapter
 
 from ..errors import Forbidden, SettingsError
 from ..settings.schema import Settings
-from .errors import REQUEST_ID_HEADER, described
-from .keys import REFUSALS
-from .refusals import printable
+from .errors import REQUEST_ID_HEADER, log_refusal
 from .sse import TURN_ID
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -37,6 +35,7 @@ def allow_origins(app: web.Application, settings: Settings) -> None:
     every_path = _EveryPath(dict.fromkeys(server.cors_origins, options))
     CorsConfig(app, router_adapter=every_path).add(app.router)
     app.middlewares.append(every_path.middleware)
+    app.on_response_prepare.append(every_path.log_refused)
 
 
 def check_origins(settings: Settings) -> None:
@@ -105,17 +104,18 @@ class _EveryPath(AbstractRouterAdapter):
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Answer preflights, and log the origins that are refused."""
+        """Answer preflights."""
         if self.is_preflight_request(request):
             try:
                 return await self._answer_preflight(request)
             except web.HTTPForbidden:
                 raise _OriginRefused(_refused(request)) from None
-        if self._is_refused(request):
-            line = f"{described(request)}: {printable(_refused(request))}"
-            kind = f"origin {printable(request.headers[hdrs.ORIGIN])}"
-            request.app[REFUSALS].write(kind, logging.WARNING, line, most=1)
         return await handler(request)
+
+    async def log_refused(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Log the origin of a request that is answered, if its browser hides the answer."""
+        if self._is_refused(request):
+            log_refusal(request, logging.INFO, _refused(request))
 
     def _is_refused(self, request: web.Request) -> bool:
         """Whether a page of another site asks, whose browser will not show it the answer."""

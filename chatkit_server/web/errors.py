@@ -7,13 +7,14 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from chatkit.store import NotFoundError
 
 from ..errors import BadRequest, NotFound, ServerError, TooLarge
 from ..ids import new_id
 from ..records import MAY_QUOTE
-from .keys import REFUSALS, REQUEST_ID, SETTINGS, USER
+from .keys import LOGGED, REFUSALS, REQUEST_ID, SETTINGS, USER
+from .malformed import log_malformed
 from .refusals import RefusalLog, printable
 
 REQUEST_ID_HEADER = "X-Request-Id"
@@ -46,6 +47,7 @@ def handle_errors(app: web.Application) -> None:
     app[REFUSALS] = RefusalLog()
     app.middlewares.append(_errors)
     app.on_response_prepare.append(_name_request)
+    app.cleanup_ctx.append(log_malformed)
     app.on_cleanup.append(_close_log)
 
 
@@ -75,10 +77,12 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
             raise
         refusal = _as_refusal(error, request)
         if refusal is None:
-            log.exception("%s failed", described(request), extra=MAY_QUOTE)
+            request[LOGGED] = True
+            log.exception("%s failed", _described(request), extra=MAY_QUOTE)
             refusal = ServerError("Something went wrong on the server. Try again later.")
         else:
-            _log(request, refusal)
+            level = logging.WARNING if refusal.status >= 500 else logging.INFO
+            log_refusal(request, level, refusal.message, status=refusal.status)
         response = _response(refusal)
         if isinstance(error, web.RequestPayloadError):
             response.force_close()
@@ -119,14 +123,40 @@ def _response(refusal: ServerError) -> web.Response:
     return web.json_response(body, status=refusal.status, headers=refusal.headers)
 
 
-def _log(request: web.Request, refusal: ServerError) -> None:
-    level = logging.WARNING if refusal.status >= 500 else logging.INFO
-    line = f"refused {described(request)}: {refusal.status} {printable(refusal.message)}"
-    kind = f"{refusal.status} {type(refusal).__name__}"
-    request.app[REFUSALS].write(kind, level, line)
+def log_refusal(
+    request: web.Request, level: int, message: str, *, status: int | None = None
+) -> None:
+    """Write a request's line, unless it has one.
+
+    `status` is None if the request was answered all the same.
+    """
+    if LOGGED in request:
+        return
+    request[LOGGED] = True
+    shown = f"{status} {printable(message)}" if status else printable(message)
+    line = f"refused {_described(request)}: {shown}"
+    kind = f"{_route(request)}: {status}" if status else f"{_route(request)}:"
+    request.app[REFUSALS].write(kind, level, message, line)
 
 
-def described(request: web.Request) -> str:
+def _route(request: web.Request) -> str:
+    """Return the method and the route, without what a client can make up."""
+    method = request.method if request.method in hdrs.METH_ALL else "unknown method"
+    resource = request.match_info.route.resource
+    if resource is None:
+        path = request.rel_url.path
+        resource = next((r for r in request.app.router.resources() if _serves(r, path)), None)
+    return f"{method} {resource.canonical if resource else 'unknown path'}"
+
+
+def _serves(resource: web.AbstractResource, path: str) -> bool:
+    """Whether the path is the resource's, perhaps with other methods."""
+    info = resource.get_info()
+    pattern = info.get("pattern")
+    return info.get("path") == path or (pattern is not None and bool(pattern.fullmatch(path)))
+
+
+def _described(request: web.Request) -> str:
     """Return the request as log lines show it, with its id and its user if known."""
     text = f"{request.method} {printable(request.rel_url.raw_path)} (request {request_id(request)}"
     user = request.get(USER)

@@ -25,6 +25,7 @@ REFUSALS = web.AppKey("refusals", RefusalLog)
 
 USER = web.RequestKey("user", User)
 REQUEST_ID = web.RequestKey("request_id", str)
+LOGGED = web.RequestKey("logged", bool)
 
 _UNVERIFIED = "Could not verify who you are. Sign in again."
 

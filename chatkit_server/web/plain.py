@@ -21,18 +21,30 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from ..errors import BadRequest, ServerError
 from ..events.log import EventLog
 from ..ids import new_id
+from ..turn import User
 from ..turns.failures import GENERAL
 from ..turns.job import TurnPlan
 from ..turns.running import RunningTurn
 from .body import validation_error
 from .operations.caller import Caller, writable_thread
-from .plain_wire import PlainWire, WholeAnswerWire
+from .plain_wire import PlainWire
 from .sse import TURN_ID
 from .turn_routes import following
 
 OPERATION = "plain"
 
 _TEXT_PARTS = ("text", "input_text", "output_text")
+
+_PART_FIELDS = ("type", "text")
+
+_UNUSED_PART_FIELDS = frozenset(
+    {
+        *("annotations", "id", "logprobs"),  # OpenAI's Responses API and ChatKit
+        *("cache_control", "citations"),  # Anthropic
+        *("providerMetadata", "providerOptions", "state"),  # Vercel's AI SDK
+    }
+)
+"""What clients of other APIs send in a part of text. It does not change the text."""
 
 
 def _joined(content: Any) -> Any:
@@ -44,6 +56,9 @@ def _part_text(part: Any) -> str:
     text = part.get("text") if isinstance(part, dict) else None
     if not isinstance(text, str) or part.get("type") not in _TEXT_PARTS:
         raise ValueError('only text is read: a string, or parts {"type": "text", "text": …}')
+    unknown = next((k for k in part if k not in {*_PART_FIELDS, *_UNUSED_PART_FIELDS}), None)
+    if unknown is not None:
+        raise ValueError(f"unknown field `{unknown[:50]}` in a part. Known: type, text")
     return text
 
 
@@ -57,7 +72,7 @@ class Message(BaseModel):
 
 
 class PlainRequest(BaseModel):
-    """A plain client's request. `user_id` is for the `auth` plugin to believe or not."""
+    """A plain client's request. Only the `auth` plugin may take the user from `user_id`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -93,6 +108,14 @@ def parse(body: dict[str, Any]) -> PlainRequest:
     return request
 
 
+def check_user(request: PlainRequest, user: User) -> None:
+    """Raise `BadRequest` if the request names another user than the authenticated one."""
+    if request.user_id not in (None, user.id):
+        raise BadRequest(
+            "user_id: the server authenticated you as another user. Leave `user_id` out."
+        )
+
+
 def _known_fields(path: tuple[int | str, ...]) -> Collection[str]:
     """Return the fields that an object at this place of the body may have."""
     return (Message if path else PlainRequest).model_fields
@@ -109,12 +132,11 @@ async def plan(caller: Caller, request: PlainRequest) -> TurnPlan:
         earlier = []
     else:
         thread = ThreadMetadata(id=new_id("thr"), created_at=datetime.now(UTC))
-    wire = PlainWire if request.streams else WholeAnswerWire
     return TurnPlan(
         OPERATION,
         caller.user,
         thread,
-        wire(thread.id),
+        PlainWire(thread.id),
         locale=caller.locale,
         new_thread=request.thread_id is None,
         earlier=[_item(thread.id, message) for message in earlier if message.content],
@@ -149,21 +171,24 @@ async def whole_answer(request: web.Request, running: RunningTurn) -> web.Stream
     The status of an answer that is not complete is 422: clients repeat a request after a 5xx, and
     the message would be asked twice.
     """
+    wire = running.wire
+    if not isinstance(wire, PlainWire):
+        raise BadRequest("Last-Event-ID: this event belongs to an answer in ChatKit's protocol.")
     with following(running):
-        line = await _last_line(running.log)
-    if running.status is None:
-        # Its end failed, and the last line is any line
+        await _ended(running.log)
+    if running.status is None or wire.answer is None:
+        # Its end failed
         raise ServerError(GENERAL)
     status = 200 if running.status == "completed" else 422
     return web.Response(
-        body=line, status=status, content_type="application/json", headers={TURN_ID: running.id}
+        body=wire.answer,
+        status=status,
+        content_type="application/json",
+        headers={TURN_ID: running.id},
     )
 
 
-async def _last_line(log: EventLog) -> bytes:
-    """Wait for the end of the log, and return the data of its last event."""
-    last = b""
-    # Frames that come meanwhile are dropped without waking this task; the last is handed out
-    async for frames in log.follow(max(0, len(log) - 1), lambda dropped: True):
-        last = frames
-    return last.rstrip(b"\n").rpartition(b"\ndata: ")[2]
+async def _ended(log: EventLog) -> None:
+    """Wait for the end of the log. Frames are dropped without waking this task."""
+    async for _ in log.follow(len(log), lambda dropped: True):
+        pass

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import zlib
 from typing import Any
 
 import orjson
 from chatkit.types import (
     AssistantMessageContentPartAdded,
     AssistantMessageItem,
+    ClientToolCallItem,
     StreamOptionsEvent,
     ThreadItemAddedEvent,
     ThreadItemDoneEvent,
@@ -25,13 +27,23 @@ from ..turn import Outcome, ToolCall, ToolResult
 
 
 class PlainWire:
-    """`thread_id` first, then `content`, `tool_call`, `widget` and `error`, and `done` last."""
+    """`thread_id` first, then `content`, `tool_call` and so on, and `done` last.
+
+    After the end, `answer` is the whole answer as one object, for a client that reads no stream.
+    """
 
     def __init__(self, thread_id: str) -> None:
         self.thread_id = thread_id
         self._begun = False
         self._answering = False
         self._streamed: set[str] = set()
+        self._left_out: set[str] = set()
+        self._compressed: bytes | None = None
+
+    @property
+    def answer(self) -> bytes | None:
+        """The whole answer, or None before the end."""
+        return None if self._compressed is None else zlib.decompress(self._compressed)
 
     def event(self, event: ThreadStreamEvent) -> bytes | None:
         if not self._begun:
@@ -40,18 +52,25 @@ class PlainWire:
         match event:
             case StreamOptionsEvent():
                 self._answering = True
+            case ThreadItemDoneEvent(item=item) if not self._answering:
+                # A part of the conversation before the answer
+                self._left_out.add(item.id)
             case ThreadItemAddedEvent(item=item):
                 self._streamed.add(item.id)
                 return _content(_text(item)) if isinstance(item, AssistantMessageItem) else None
             case ThreadItemUpdatedEvent(update=AssistantMessageContentPartAdded() as added):
                 return _content(added.content.text)
-            case ThreadItemDoneEvent(item=AssistantMessageItem() as item) if self._answering:
+            case ThreadItemDoneEvent(item=AssistantMessageItem() as item):
                 return None if item.id in self._streamed else _content(_text(item))
             # While a widget changes, nothing is sent: the finished one has everything
-            case ThreadItemDoneEvent(item=WidgetItem() as item) if self._answering:
+            case ThreadItemDoneEvent(item=WidgetItem() as item):
                 return _dump(_widget(item))
             case ThreadItemReplacedEvent(item=WidgetItem() as item):
                 return _dump(_widget(item))
+            case ThreadItemDoneEvent(item=ClientToolCallItem() as item):
+                return _dump({"client_tool_call": _client_tool_call(item)})
+            case ThreadItemRemovedEvent(item_id=item_id):
+                self._left_out.add(item_id)
         return None
 
     def delta(self, item_id: str, content_index: int, text: str) -> bytes:
@@ -61,39 +80,29 @@ class PlainWire:
         return _dump({"tool_call": _tool_call(call, result)})
 
     def end(self, outcome: Outcome) -> list[bytes]:
+        # The log of an ended turn is compressed too
+        self._compressed = zlib.compress(_dump(self._whole(outcome)), 1)
         lines = [_dump(_done(self.thread_id, outcome))]
         if outcome.error is not None:
             lines.insert(0, _dump({"error": outcome.error, "allow_retry": outcome.allow_retry}))
         return lines
 
-
-class WholeAnswerWire(PlainWire):
-    """The same lines, but the last one is the whole answer, for a client that reads no stream."""
-
-    def __init__(self, thread_id: str) -> None:
-        super().__init__(thread_id)
-        self._removed: set[str] = set()
-
-    def event(self, event: ThreadStreamEvent) -> bytes | None:
-        if isinstance(event, ThreadItemRemovedEvent):
-            self._removed.add(event.item_id)
-        return super().event(event)
-
-    def end(self, outcome: Outcome) -> list[bytes]:
-        # An item that was saved again counts as it was last
-        items = {item.id: item for item in outcome.items if item.id not in self._removed}
-        messages = [item for item in items.values() if isinstance(item, AssistantMessageItem)]
-        widgets = [item for item in items.values() if isinstance(item, WidgetItem)]
-        answer = {
+    def _whole(self, outcome: Outcome) -> dict[str, Any]:
+        items = {item.id: item for item in outcome.items if item.id not in self._left_out}.values()
+        messages = [item for item in items if isinstance(item, AssistantMessageItem)]
+        answer: dict[str, Any] = {
             "thread_id": self.thread_id,
             "content": "\n\n".join(_text(message) for message in messages),
             "tool_calls": [_tool_call(call, result) for call, result in outcome.tools],
-            "widgets": [_widget(widget) for widget in widgets],
-            **_done(self.thread_id, outcome),
+            "widgets": [_widget(item) for item in items if isinstance(item, WidgetItem)],
         }
+        for item in items:
+            if isinstance(item, ClientToolCallItem):
+                answer["client_tool_call"] = _client_tool_call(item)
+        answer |= _done(self.thread_id, outcome)
         if outcome.error is not None:
             answer |= {"message": outcome.error, "allow_retry": outcome.allow_retry}
-        return [*super().end(outcome)[:-1], _dump(answer)]
+        return answer
 
 
 def _content(text: str) -> bytes | None:
@@ -107,6 +116,10 @@ def _text(message: AssistantMessageItem) -> str:
 def _widget(item: WidgetItem) -> dict[str, Any]:
     written = orjson.loads(dump(item))
     return {key: written[key] for key in ("widget", "id", "copy_text") if key in written}
+
+
+def _client_tool_call(item: ClientToolCallItem) -> dict[str, Any]:
+    return {"name": item.name, "arguments": item.arguments, "id": item.id}
 
 
 def _tool_call(call: ToolCall, result: ToolResult) -> dict[str, Any]:

@@ -101,6 +101,6 @@ def _check_origin(request: web.Request) -> None:
         return
     if not {origin, "*"} & set(request.app[SETTINGS].server.cors_origins):
         raise Forbidden(
-            f"Pages from {origin} may not use this server. To allow them, add the origin to "
-            "server.cors_origins."
+            f"Pages of {origin} may not use this server. To allow them, add the origin to "
+            "`server.cors_origins`."
         )

@@ -393,7 +393,7 @@ def test_nothing_is_said_where_all_is_well(caplog: pytest.LogCaptureFixture) -> 
 )
 async def test_a_page_of_another_site_is_refused(make_client: MakeClient, origin: str) -> None:
     message = await refused(await make_client(), 403, headers={"Origin": origin})
-    assert f"Pages from {origin} may not use this server" in message
+    assert f"Pages of {origin} may not use this server" in message
 
 
 async def test_pages_that_may(make_client: MakeClient) -> None:
