@@ -70,6 +70,9 @@ async def test_an_interrupted_turn_reports_its_tokens_and_its_time(
     assert outcome.usage.input_tokens == expected.usage.input_tokens > 0
     assert outcome.usage.output_tokens == expected.usage.output_tokens > 0
     assert 0 < outcome.seconds <= expected.seconds
+    assert outcome.first_token == expected.first_token is not None
+    [(_, result)] = outcome.tools
+    assert result.seconds == expected.tools[0][1].seconds > 0
     assert outcome.model == "test/model"
 
 

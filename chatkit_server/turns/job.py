@@ -90,6 +90,7 @@ class TurnJob:
             model_name(self.turn),
             self.turn.seconds,
             self.usage,
+            self.recorder.first_token,
         )
 
     def _saved(self) -> list[str]:
