@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from chatkit_server import hookimpl
+from chatkit_server.turns.failures import NONSENSE
 from chatkit_server.web.keys import ENGINE
 from tests.conftest import MakeChat, served_by
 from tests.databases import DATABASES, new_url
-from tests.model_server import Call, Gate, ModelServer
+from tests.model_server import Call, Gate, ModelServer, Raw
 from tests.test_heartbeat import Replica, Start, begin, grow_old, replica, request
 from tests.test_turns import Tools, Watch, weather
 
@@ -98,6 +99,26 @@ async def test_a_providers_refusal_is_one_line_with_its_words(
     assert "\n" not in message
     assert "\x1b" not in message
     assert records[0].exc_info is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"secret-text {", b'"secret-text"', b'{"choices": ["secret-text"]}', b'"secret-text \xff"'],
+)
+async def test_an_invalid_answer_is_one_line_without_the_answer(
+    make_chat: MakeChat, model_server: ModelServer, caplog: pytest.LogCaptureFixture, data: bytes
+) -> None:
+    chat = await make_chat(**served_by(model_server))
+    model_server.reply("Let ", Raw(b"data: " + data + b"\n\n"))
+    streamed = await chat.say("hello")
+    assert streamed.error is not None
+    assert streamed.error["message"] == NONSENSE
+    [record] = [r for r in caplog.records if "failed" in r.getMessage()]
+    message = record.getMessage()
+    assert "ModelBehaviorError: the endpoint sent a malformed chunk: " in message
+    assert "secret-text" not in message
+    assert "\n" not in message
+    assert record.exc_info is None
 
 
 async def test_an_unforeseen_error_has_its_traceback(
