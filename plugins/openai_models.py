@@ -133,7 +133,7 @@ async def complete(
                 yield event
         except (ValueError, AttributeError, TypeError) as error:
             raise ModelBehaviorError(
-                f"the endpoint sent something that is not an event: {error!r}"
+                f"the endpoint sent something that is not an event: {type(error).__name__}: {error}"
             ) from error
     if not last:
         raise ModelBehaviorError("the endpoint answered with something other than an event stream")

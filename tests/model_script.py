@@ -147,3 +147,13 @@ class Failure:
             return web.Response(status=self.status, text=self.raw, headers=self.headers)
         error = {"message": self.message, "type": "error", "param": None, "code": self.code}
         return web.json_response({"error": error}, status=self.status, headers=self.headers)
+
+
+def counted(text: str, read: int, written: int, field: str = "content") -> Raw:
+    """A chat-completions chunk that has the usage so far, as some providers send them."""
+    usage = {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
+    choice = {"index": 0, "delta": {field: text}, "finish_reason": None}
+    head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "any"}
+    return Raw(
+        b"data: " + json.dumps({**head, "choices": [choice], "usage": usage}).encode() + b"\n\n"
+    )

@@ -16,6 +16,7 @@ from agents import (
     ModelSettings,
     OutputGuardrail,
     Runner,
+    Usage,
     WebSearchTool,
     function_tool,
 )
@@ -78,6 +79,11 @@ class Went:
     asked: Any
 
 
+def _counted(outcome: Outcome) -> Usage | None:
+    """Only the fast path counts the tokens of an answer that is not complete."""
+    return outcome.usage if outcome.status == "completed" else None
+
+
 async def converse(chat: Chat, watched: Watched, server: ModelServer, replies: Any) -> Went:
     """Say something as often as there are replies, the model's to each in a list."""
     thread_id = None
@@ -92,7 +98,7 @@ async def converse(chat: Chat, watched: Watched, server: ModelServer, replies: A
         _comparable(events),
         _comparable([item.model_dump() for item in watched.saved]),
         [
-            (o.status, o.error, o.allow_retry, o.usage, o.model, _comparable(o.tools))
+            (o.status, o.error, o.allow_retry, _counted(o), o.model, _comparable(o.tools))
             for o in watched.outcomes
         ],
         without_ids([request.body for request in server.requests]),

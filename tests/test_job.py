@@ -104,7 +104,7 @@ async def make_job(**plan: Any) -> tuple[TurnJob, Recording]:
         TurnPlan("plain", ANN, turn.thread, recording.recorder.wire, **plan),
         turn,
         recording.recorder,
-        SimpleNamespace(messages=["msg_2"]),  # type: ignore[arg-type]
+        SimpleNamespace(messages=["msg_2"], uncounted=(0, 0)),  # type: ignore[arg-type]
         SimpleNamespace(client_call_id=None),  # type: ignore[arg-type]
     )
     return job, recording
@@ -141,6 +141,10 @@ async def test_tokens_are_counted_by_the_run_or_the_first_answer() -> None:
     assert job.usage is first
     job.result = SimpleNamespace(context_wrapper=SimpleNamespace(usage=whole))  # type: ignore[assignment]
     assert job.usage is whole
+    job.translator.uncounted = (10, 3)
+    total = job.usage
+    assert (total.requests, total.input_tokens, total.output_tokens) == (3, 10, 3)
+    assert whole == Usage(requests=2)
 
 
 @pytest.mark.parametrize(

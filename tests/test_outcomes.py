@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from chatkit_server import hookimpl
+from chatkit_server.turns.failures import NONSENSE
 from chatkit_server.web.keys import ENGINE
 from tests.conftest import MakeChat, served_by
 from tests.databases import DATABASES, new_url
-from tests.model_server import Call, Gate, ModelServer
+from tests.model_script import counted
+from tests.model_server import Break, Call, Gate, ModelServer, Raw
 from tests.test_heartbeat import Replica, Start, begin, grow_old, replica, request
 from tests.test_turns import Tools, Watch, weather
 
@@ -70,7 +72,70 @@ async def test_an_interrupted_turn_reports_its_tokens_and_its_time(
     assert outcome.usage.input_tokens == expected.usage.input_tokens > 0
     assert outcome.usage.output_tokens == expected.usage.output_tokens > 0
     assert 0 < outcome.seconds <= expected.seconds
+    assert outcome.first_token == expected.first_token is not None
+    [(_, result)] = outcome.tools
+    assert result.seconds == expected.tools[0][1].seconds > 0
     assert outcome.model == "test/model"
+
+
+@pytest.mark.parametrize(("field", "text"), [("content", "Hm, two "), ("reasoning", "two ")])
+async def test_tokens_of_an_answer_that_is_cut_off_count(
+    make_chat: MakeChat, model_server: ModelServer, field: str, text: str
+) -> None:
+    watch = Watch()
+    chat = await make_chat(watch, **served_by(model_server))
+    model_server.reply(counted("Hm, ", 10, 2, field), counted("two ", 10, 3), Gate())
+    begun = await begin(chat, request("Count"), text)
+    await chat.client.post(f"/api/chat/turns/{begun.turn_id}/cancel")
+    await watch.ended.wait()
+    [outcome] = watch.outcomes
+    assert outcome.status == "cancelled"
+    assert outcome.usage.requests == 1
+    assert (outcome.usage.input_tokens, outcome.usage.output_tokens) == (10, 3)
+
+
+async def test_tokens_of_an_answer_that_fails_count(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    watch = Watch()
+    chat = await make_chat(Tools(weather), watch, **served_by(model_server))
+    model_server.reply(counted("Let me see. ", 5, 1), Call("weather", {"city": "Rome"}))
+    model_server.reply(counted("It ", 100, 1), counted("is ", 100, 2), Break())
+    await chat.say("Rome?")
+    [outcome] = watch.outcomes
+    assert outcome.status == "failed"
+    first, cut_off = outcome.usage.request_usage_entries
+    assert first.output_tokens == 2
+    assert (cut_off.input_tokens, cut_off.output_tokens) == (100, 2)
+    assert outcome.usage.requests == 2
+    assert outcome.usage.input_tokens == first.input_tokens + 100
+
+
+async def test_tokens_are_not_counted_twice(make_chat: MakeChat, model_server: ModelServer) -> None:
+    watch = Watch()
+    chat = await make_chat(Tools(weather), watch, **served_by(model_server))
+    model_server.reply(counted("Let me see. ", 5, 1), Call("weather", {"city": "Rome"}))
+    model_server.reply(counted("It ", 100, 1), counted("is ", 100, 2))
+    model_server.reply(counted("Hello ", 7, 1))
+    await chat.say("Rome?")
+    await chat.say("Hello")
+    two, one = watch.outcomes
+    assert (two.usage.requests, two.usage.output_tokens) == (2, 4)
+    assert (one.usage.requests, one.usage.output_tokens) == (1, 1)
+
+
+async def test_tokens_of_an_answer_whose_process_dies_count(
+    start: Start, model_server: ModelServer
+) -> None:
+    dead, alive = await start(), await start()
+    model_server.reply(counted("One ", 10, 1), counted("two ", 10, 2), Gate())
+    await begin(dead.chat, request("Count"), "One two ")
+    await dead.beat()
+    await grow_old()
+    await alive.sweep()
+    [(_, outcome)] = alive.watch.ended
+    assert outcome.status == "interrupted"
+    assert (outcome.usage.input_tokens, outcome.usage.output_tokens) == (10, 2)
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 422, 429])
@@ -95,6 +160,26 @@ async def test_a_providers_refusal_is_one_line_with_its_words(
     assert "\n" not in message
     assert "\x1b" not in message
     assert records[0].exc_info is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"secret-text {", b'"secret-text"', b'{"choices": ["secret-text"]}', b'"secret-text \xff"'],
+)
+async def test_an_invalid_answer_is_one_line_without_the_answer(
+    make_chat: MakeChat, model_server: ModelServer, caplog: pytest.LogCaptureFixture, data: bytes
+) -> None:
+    chat = await make_chat(**served_by(model_server))
+    model_server.reply("Let ", Raw(b"data: " + data + b"\n\n"))
+    streamed = await chat.say("hello")
+    assert streamed.error is not None
+    assert streamed.error["message"] == NONSENSE
+    [record] = [r for r in caplog.records if "failed" in r.getMessage()]
+    message = record.getMessage()
+    assert "ModelBehaviorError: the endpoint sent a malformed chunk: " in message
+    assert "secret-text" not in message
+    assert "\n" not in message
+    assert record.exc_info is None
 
 
 async def test_an_unforeseen_error_has_its_traceback(

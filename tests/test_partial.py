@@ -37,24 +37,29 @@ def test_everything_comes_back() -> None:
         messages=["msg_1"],
         tools=[
             (ToolCall("c1", "search", {"q": "ünï"}, "web"), ToolResult("nothing", failed=True)),
-            (ToolCall("c2", "add", {}), ToolResult([1, 2])),
+            (ToolCall("c2", "add", {}), ToolResult([1, 2], seconds=0.25)),
         ],
         superseded=["old_1", "old_2"],
         saved=["msg_0"],
         model="test/model",
         seconds=1.5,
         usage=Usage(requests=1, input_tokens=2, output_tokens=3, total_tokens=5),
+        first_token=0.5,
     )
     assert PartialAnswer.load(whole.dump()) == whole
 
 
 def test_what_an_earlier_version_wrote_can_be_read() -> None:
-    written = json.loads(PartialAnswer([MESSAGE], model="m", seconds=2.0).dump())
-    for key in ("model", "seconds", "usage"):
+    tools = [(ToolCall("c", "add", {}), ToolResult("3", seconds=0.25))]
+    whole = PartialAnswer([MESSAGE], tools=tools, model="m", seconds=2.0, first_token=1.0)
+    written = json.loads(whole.dump())
+    for key in ("model", "seconds", "usage", "first_token", "tool_seconds"):
         del written[key]
     read = PartialAnswer.load(json.dumps(written).encode())
     assert read.items == [MESSAGE]
     assert (read.model, read.seconds, read.usage) == ("", 0.0, Usage())
+    assert read.first_token is None
+    assert read.tools == [(ToolCall("c", "add", {}), ToolResult("3"))]
 
 
 def test_nothing_written_down_is_an_empty_answer() -> None:

@@ -49,6 +49,8 @@ class EventTranslator:
         self.turn = turn
         self.recorder = recorder
         self.messages: list[str] = []
+        self.uncounted = (0, 0)
+        """Input and output tokens of a request that is not completed, as far as they are known."""
         self._images_shown: list[str] = []
         self._messages: dict[int, _MessageWriter] = {}
         self._current_part = ("", 0)
@@ -60,6 +62,10 @@ class EventTranslator:
         """Add a piece of text to the current message: the path of a token."""
         message, index = self._current_part
         self.recorder.delta(message, index, text if text.isascii() else _valid(text))
+
+    def usage(self, input_tokens: int, output_tokens: int) -> None:
+        """Note the tokens of the current request so far."""
+        self.uncounted = (input_tokens, output_tokens)
 
     async def event(self, data: Any) -> None:
         """Take one event of a model's response, an `openai` response stream event."""
@@ -76,6 +82,9 @@ class EventTranslator:
     async def _created(self, data: Any) -> None:
         self._messages.clear()
         self._images.clear()
+
+    async def _completed(self, data: Any) -> None:
+        self.uncounted = (0, 0)
 
     async def _item_added(self, data: Any) -> None:
         if data.item.type == "reasoning" and self._reasoning is None:
@@ -200,6 +209,7 @@ class EventTranslator:
 
     _HANDLERS: ClassVar[dict[str, Callable[[EventTranslator, Any], Awaitable[None]]]] = {
         "response.created": _created,
+        "response.completed": _completed,
         "response.output_text.delta": _text,
         "response.refusal.delta": _text,
         "response.output_text.annotation.added": _annotation,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 import orjson
@@ -26,7 +27,8 @@ class PartialAnswer:
     `items` are the open ones, not saved yet; `entries` the model's output as input for its next
     turn; `messages` the ids of the messages written; `superseded` the ids of the items that the
     answer replaces; `saved` the ids of the items that the turn has saved; `model` the name of the
-    model that answers; `seconds` the time since the turn began; `usage` the tokens counted so far.
+    model that answers; `seconds` the time since the turn began; `usage` the tokens counted so far;
+    `first_token` the time from the turn's start to its first text.
     """
 
     items: list[ThreadItem] = field(default_factory=list)
@@ -38,6 +40,7 @@ class PartialAnswer:
     model: str = ""
     seconds: float = 0.0
     usage: Usage = field(default_factory=Usage)
+    first_token: float | None = None
 
     def dump(self) -> bytes:
         """Return it as JSON, always valid UTF-8."""
@@ -49,11 +52,14 @@ class PartialAnswer:
             "entries": self.entries,
             "messages": self.messages,
             "tools": tools,
+            # Not in `tools`: another version of the server could not read it
+            "tool_seconds": [result.seconds for _, result in self.tools],
             "superseded": self.superseded,
             "saved": self.saved,
             "model": self.model,
             "seconds": self.seconds,
             "usage": _counts(self.usage),
+            "first_token": self.first_token,
         }
         try:
             body = orjson.dumps(rest, default=str, option=orjson.OPT_NON_STR_KEYS)
@@ -69,21 +75,29 @@ class PartialAnswer:
         if data is None:
             return cls()
         rest = json.loads(data)
-        tools = [
-            (ToolCall(call_id, name, arguments, server), ToolResult(output, failed))
-            for call_id, name, arguments, server, output, failed in rest["tools"]
-        ]
         items = [_load_item(item) for item in rest["items"]]
         keys = ("entries", "messages", "superseded", "saved")
         return cls(
             items,
-            tools=tools,
+            tools=_load_tools(rest["tools"], rest.get("tool_seconds", ())),
             **{key: rest[key] for key in keys},
             # Not written by earlier versions
             model=rest.get("model", ""),
             seconds=rest.get("seconds", 0.0),
             usage=Usage(**rest.get("usage", {})),
+            first_token=rest.get("first_token"),
         )
+
+
+def _load_tools(
+    tools: list[list[Any]], times: Sequence[float]
+) -> list[tuple[ToolCall, ToolResult]]:
+    return [
+        (ToolCall(call_id, name, arguments, server), ToolResult(output, failed, seconds))
+        for (call_id, name, arguments, server, output, failed), seconds in zip_longest(
+            tools, times, fillvalue=0.0
+        )
+    ]
 
 
 def _counts(usage: Usage) -> dict[str, int]:

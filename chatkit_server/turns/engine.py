@@ -187,9 +187,8 @@ class Engine:
             or not can_skip_run(agent, job.turn, tools)
         ):
             return False
-        first_answer = await ask_model(agent, job.turn, tools)
+        first_answer = job.first_answer = await ask_model(agent, job.turn, tools)
         if first_answer.complete:
-            job.first_answer = first_answer
             job.entries += first_answer.entries
         else:
             job.runner.continue_from(first_answer, agent)

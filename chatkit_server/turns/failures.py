@@ -71,7 +71,7 @@ TOO_MANY_STEPS = (
 GENERAL = "Something went wrong on the server. Try again. The details are in the server's log."
 
 _LONGEST_WORDS = 500
-_UNFORESEEN = {GENERAL, NONSENSE}
+_UNFORESEEN = {GENERAL}
 
 _LONGEST_WAIT = 24 * 3600
 _RETRIABLE = {

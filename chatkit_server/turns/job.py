@@ -74,8 +74,20 @@ class TurnJob:
 
     @property
     def usage(self) -> Usage:
-        """The tokens counted so far by the models of the turn."""
-        if self.result is not None:
+        """The tokens counted so far, with those of a request that was cut off."""
+        read, written = self.translator.uncounted
+        if not read and not written:
+            return self._counted
+        total = Usage()
+        total.add(self._counted)
+        total.add(
+            Usage(requests=1, input_tokens=read, output_tokens=written, total_tokens=read + written)
+        )
+        return total
+
+    @property
+    def _counted(self) -> Usage:
+        if self.result is not None and self.result.context_wrapper.usage.requests:
             return self.result.context_wrapper.usage
         return self.first_answer.usage if self.first_answer is not None else Usage()
 
@@ -91,6 +103,7 @@ class TurnJob:
             model_name(self.turn),
             self.turn.seconds,
             self.usage,
+            self.recorder.first_token,
         )
 
     def _saved(self) -> list[str]:

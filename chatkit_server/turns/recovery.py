@@ -173,4 +173,5 @@ def _outcome(
         model=partial.model or record.model,
         error=leftover.message,
         allow_retry=True,
+        first_token=partial.first_token,
     )

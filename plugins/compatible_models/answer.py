@@ -84,7 +84,9 @@ class TextAnswer:
             )
         )
         self.complete = True
-        yield self._completed(message, self._usage["usage"])
+        completed = self._completed(message, self._usage["usage"])
+        await self._sink.event(completed)
+        yield completed
 
     async def _take(self, chunk: Chunk, found: Content) -> None:
         if found.text:
@@ -98,6 +100,7 @@ class TextAnswer:
             self._finish = chunk
         if found.usage:
             self._usage = chunk
+            self._fast_path.usage(chunk["usage"])
 
     async def _start_message(self, text: str) -> None:
         await self._sink.event(

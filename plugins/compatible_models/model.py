@@ -122,7 +122,7 @@ class ChatModel(OpenAIChatCompletionsModel, FastPathModel):
             async for sdk_event in answer.events(chunks):
                 yield sdk_event
             if not answer.complete:
-                rest = complete(_with_held_text(answer.left, chunks, reader))
+                rest = complete(_with_held_text(answer.left, chunks, reader, fast_path))
                 handled = ChatCmplStreamHandler.handle_stream(
                     response,
                     cast(Any, rest),
@@ -158,7 +158,7 @@ def with_tools_converted(
 
 
 async def _with_held_text(
-    left: list[Chunk], chunks: AsyncIterator[Chunk], reader: ChunkReader
+    left: list[Chunk], chunks: AsyncIterator[Chunk], reader: ChunkReader, fast_path: TextFastPath
 ) -> AsyncGenerator[Chunk]:
     """Yield the chunks in `left` and those after, with the text that the fast path has taken.
 
@@ -169,6 +169,8 @@ async def _with_held_text(
     async for chunk in chunks:
         for held in reader.held():
             yield held
+        if usage := chunk.get("usage"):
+            fast_path.usage(usage)
         yield chunk
     for held in reader.held():
         yield held

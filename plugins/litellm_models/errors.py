@@ -26,7 +26,7 @@ def raise_original(error: openai.APIError) -> NoReturn:
             raise link from link.__cause__
         if isinstance(link, JSONDecodeError | UnicodeDecodeError | AttributeError):
             raise ModelBehaviorError(
-                f"the provider's answer could not be parsed: {link!r}"
+                f"the provider's answer could not be parsed: {type(link).__name__}: {link}"
             ) from None
         link = getattr(link, "original_exception", None) or link.__cause__ or link.__context__
     raise error

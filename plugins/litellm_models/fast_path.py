@@ -73,6 +73,8 @@ class TextFilter:
         chunk = self._waiting.popleft() if self._waiting else await anext(self._chunks)
         if isinstance(chunk, Exception):
             raise chunk
+        if usage := _fields(chunk).get("usage"):
+            self._fast_path.usage(usage)
         if self._dicts and isinstance(chunk, dict):
             return ChatCompletionChunk.construct(**chunk)
         return chunk

@@ -26,9 +26,9 @@ from aiohttp.test_utils import TestServer
 from chatkit_plugins.compatible_models import Config, Plugin
 from chatkit_plugins.compatible_models.chunks import Parser
 
-from chatkit_server.models import FastPathModel
+from chatkit_server.models import FastPathModel, TextFastPath
 from chatkit_server.turns.failures import explain
-from tests.model_script import Part
+from tests.model_script import Part, counted
 from tests.model_server import (
     KEEP_ALIVE,
     Call,
@@ -82,10 +82,14 @@ class Heard:
         self.told: list[str] = []
         self.pieces: list[str] = []
         self.direct = 0
+        self.usages: list[tuple[int, int]] = []
 
     def text(self, text: str) -> None:
         self.pieces.append(text)
         self.direct += 1
+
+    def usage(self, input_tokens: int, output_tokens: int) -> None:
+        self.usages.append((input_tokens, output_tokens))
 
     async def event(self, event: TResponseStreamEvent) -> None:
         if event.type == "response.output_text.delta":
@@ -311,3 +315,22 @@ async def test_what_is_no_chunk_is_told_as_nonsense(
     model_server.script.append(Reply(("One ", "two.", line), usage=False))
     with pytest.raises(ModelBehaviorError, match="malformed chunk"):
         await run(model_server, model.bind(Heard()), [])
+
+
+async def test_usage_in_each_chunk_is_told_as_it_comes(
+    model: FastPathModel, model_server: ModelServer
+) -> None:
+    heard = Heard()
+    parts = (counted("One ", 9, 1), "two ", counted("three ", 9, 3), Reasoning("hm"))
+    await run(model_server, model.bind(heard), [(*parts, counted("four.", 9, 5))])
+    *so_far, whole = heard.usages
+    assert list(dict.fromkeys(so_far)) == [(9, 1), (9, 3), (9, 5)]
+    assert whole[1] == 5
+    assert "".join(heard.pieces) == "One two three four."
+
+
+@pytest.mark.parametrize("usage", [5, "much", {"prompt_tokens": "many"}, {}])
+async def test_odd_usage_counts_nothing(usage: object) -> None:
+    heard = Heard()
+    TextFastPath(heard).usage(usage)
+    assert heard.usages == [(0, 0)]

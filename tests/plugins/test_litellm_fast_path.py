@@ -15,7 +15,7 @@ from chatkit_plugins.litellm_models import Config, Plugin
 
 from chatkit_server.models import FastPathModel
 from chatkit_server.turns.failures import explain
-from tests.model_script import Part
+from tests.model_script import Part, counted
 from tests.model_server import (
     Call,
     Error,
@@ -41,10 +41,14 @@ class Heard:
     def __init__(self) -> None:
         self.told: Told = []
         self.direct = 0
+        self.usages: list[tuple[int, int]] = []
 
     def text(self, text: str) -> None:
         self.told.append((TEXT, text))
         self.direct += 1
+
+    def usage(self, input_tokens: int, output_tokens: int) -> None:
+        self.usages.append((input_tokens, output_tokens))
 
     async def event(self, event: TResponseStreamEvent) -> None:
         self.told.append((event.type, getattr(event, "delta", None)))
@@ -489,3 +493,14 @@ async def test_litellms_logs_are_told_the_whole_answer(
     answer = await asyncio.wait_for(logged, 10)
     assert answer.choices[0].message.content == "One two three."
     assert (heard.direct, answer.usage.completion_tokens) == (2, 3)
+
+
+async def test_usage_in_each_chunk_is_told_as_it_comes(
+    model: FastPathModel, model_server: ModelServer
+) -> None:
+    heard = Heard()
+    model_server.reply(counted("One ", 9, 1), "two ", counted("three ", 9, 3), "four.")
+    await Ran(model.bind(heard)).to_the_end()
+    *so_far, whole = heard.usages
+    assert so_far == [(9, 1), (9, 3)]
+    assert whole[1] == 4

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import Any, Protocol
 
 from agents import Model
 from agents.items import TResponseStreamEvent
@@ -24,6 +24,12 @@ class EventSink(Protocol):
 
     def text(self, text: str) -> None:
         """Add a piece of text to the message part that the last delta with text belongs to."""
+
+    def usage(self, input_tokens: int, output_tokens: int) -> None:
+        """Set the tokens of the current request so far, if the provider counts before its end.
+
+        They count for a turn that ends before the response is completed.
+        """
 
     async def event(self, event: TResponseStreamEvent) -> None:
         """Take any other event of the response, as the model also gives it to the SDK."""
@@ -70,6 +76,12 @@ class TextFastPath:
             self._sink.text(text)
             self._held.append(text)
         return self._open
+
+    def usage(self, usage: Any) -> None:
+        """Send the `usage` of a chunk, a dict or an object."""
+        fields = usage if isinstance(usage, dict) else getattr(usage, "__dict__", {})
+        counts = (fields.get("prompt_tokens"), fields.get("completion_tokens"))
+        self._sink.usage(*(count if isinstance(count, int) else 0 for count in counts))
 
     def held(self) -> str:
         """Return the text that was taken since the last call, to be put into one chunk."""

@@ -108,10 +108,10 @@ class FirstAnswer:
 
     @property
     def usage(self) -> Usage:
-        """The tokens of this one request."""
-        assert self._response is not None
-        usage = self._response.usage
-        assert usage is not None
+        """The tokens of this one request, as far as the provider counted them."""
+        usage = self._response.usage if self._response is not None else None
+        if usage is None:
+            return Usage()
         counted: dict[str, Any] = {
             "input_tokens": usage.input_tokens,
             "output_tokens": usage.output_tokens,
