@@ -11,7 +11,8 @@ import orjson
 
 from .model_script import Call, Error, Finish, Json, Part, Reasoning, Refusal, Reply, Text
 
-_numbers = itertools.count(1)
+# Ids of one length: tokens are counted by the length of what is sent
+_numbers = itertools.count(100_000)
 
 
 class Wire(Protocol):

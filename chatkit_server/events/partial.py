@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import zip_longest
+from itertools import repeat
 from typing import Any
 
 import orjson
@@ -92,10 +92,12 @@ class PartialAnswer:
 def _load_tools(
     tools: list[list[Any]], times: Sequence[float]
 ) -> list[tuple[ToolCall, ToolResult]]:
+    # Earlier versions wrote no times
+    padded = [*times, *repeat(0.0, len(tools) - len(times))]
     return [
         (ToolCall(call_id, name, arguments, server), ToolResult(output, failed, seconds))
-        for (call_id, name, arguments, server, output, failed), seconds in zip_longest(
-            tools, times, fillvalue=0.0
+        for (call_id, name, arguments, server, output, failed), seconds in zip(
+            tools, padded, strict=True
         )
     ]
 
