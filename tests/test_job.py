@@ -31,9 +31,9 @@ from chatkit_server.turns.engine import _as_refusal, _refuse_if_long
 from chatkit_server.turns.job import (
     TurnJob,
     TurnPlan,
+    action_events,
     choose_tool,
     client_tool_call,
-    each,
     model_name,
 )
 from chatkit_server.turns.running import RESTARTED, STOPPED
@@ -171,10 +171,14 @@ async def test_an_action_may_answer_in_many_ways() -> None:
             await asyncio.sleep(0)
             yield event
 
-    assert [event async for event in each(events)] == events
-    assert [event async for event in each(generate())] == events
-    assert [event async for event in each(SyncCustomActionResponse(updated_item=None))] == []
+    assert [event async for event in action_events(events)] == events
+    assert [event async for event in action_events(generate())] == events
+    assert [
+        event async for event in action_events(SyncCustomActionResponse(updated_item=None))
+    ] == []
     item = WidgetItem(id="c", thread_id="thr_1", created_at=NOW, widget=Card(children=[]))
-    [replaced] = [event async for event in each(SyncCustomActionResponse(updated_item=item))]
+    [replaced] = [
+        event async for event in action_events(SyncCustomActionResponse(updated_item=item))
+    ]
     assert isinstance(replaced, ThreadItemReplacedEvent)
     assert replaced.item.id == "c"

@@ -198,7 +198,7 @@ async def test_equal_requests_come_in_one_at_a_time() -> None:
     go_on = asyncio.Event()
 
     async def enter(name: str, identity: RequestIdentity, user: User = ANN) -> None:
-        async with registry.once(identity, user):
+        async with registry.one_at_a_time(identity, user):
             inside.append(name)
             await go_on.wait()
             inside.remove(name)

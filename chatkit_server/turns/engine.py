@@ -35,7 +35,7 @@ from ..turn import StoreContext, Turn, User
 from .claim import Claims
 from .closing import Closing
 from .identity import RequestIdentity
-from .job import TurnJob, TurnPlan, client_tool_call, each, model_name, stop
+from .job import TurnJob, TurnPlan, action_events, client_tool_call, model_name, stop_run
 from .prepare import Preparation
 from .registry import TurnRegistry
 from .running import STOPPED, TAKEN_OVER, Ending, RunningTurn
@@ -217,7 +217,7 @@ class Engine:
             job.entries.clear()
             raise
         finally:
-            await stop(job.result)
+            await stop_run(job.result)
         await job.runner.check_approvals(job.result)
         if job.turn.client_tool_call is not None:
             await job.recorder.emit(ThreadItemDoneEvent.model_construct(item=client_tool_call(job)))
@@ -231,7 +231,7 @@ class Engine:
         )
         if events is None:
             raise TurnFailed(f"No plugin answers the action `{plan.action.type}`.")
-        async for event in each(events):
+        async for event in action_events(events):
             await job.recorder.emit(event)
 
 

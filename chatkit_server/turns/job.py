@@ -140,7 +140,7 @@ def client_tool_call(job: TurnJob) -> ClientToolCallItem:
     )
 
 
-async def stop(result: RunResultStreaming) -> None:
+async def stop_run(result: RunResultStreaming) -> None:
     """Stop a run and wait until it has: its model is no longer read, its tools are cancelled."""
     task = result.run_loop_task
     if task is None:
@@ -152,7 +152,7 @@ async def stop(result: RunResultStreaming) -> None:
     result._sandbox_cleanup = None
 
 
-async def each(events: Any) -> AsyncIterator[ThreadStreamEvent]:
+async def action_events(events: Any) -> AsyncIterator[ThreadStreamEvent]:
     """Yield what an `action` hook answered. Raises `TypeError` for what is no event."""
     async for event in _each(events):
         if not isinstance(event, BaseModel):

@@ -91,15 +91,15 @@ class TurnRegistry:
         return not running.log.ended and running.seconds < self._settings.repeat
 
     @asynccontextmanager
-    async def once(self, identity: RequestIdentity, user: User) -> AsyncIterator[None]:
+    async def one_at_a_time(self, identity: RequestIdentity, user: User) -> AsyncIterator[None]:
         """Let equal requests in one at a time, so that the second finds the turn of the first."""
         async with AsyncExitStack() as stack:
             for place in identity.places:
-                await stack.enter_async_context(self._alone((user.tenant, user.id), place))
+                await stack.enter_async_context(self._exclusively((user.tenant, user.id), place))
             yield
 
     @asynccontextmanager
-    async def _alone(self, owner: Owner, request: str) -> AsyncIterator[None]:
+    async def _exclusively(self, owner: Owner, request: str) -> AsyncIterator[None]:
         place = (owner, request)
         lock, waiting = self._once.get(place, (asyncio.Lock(), 0))
         self._once[place] = lock, waiting + 1

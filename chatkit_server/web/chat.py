@@ -77,7 +77,7 @@ async def _turn(
         frame=request.headers.get("chatkit-frame-instance-id"),
         last_event_id=request.headers.get("Last-Event-ID"),
     )
-    async with engine.turns.once(identity, user):
+    async with engine.turns.one_at_a_time(identity, user):
         known = await engine.repeated(identity, user)
         return known or (await engine.start(make_plan, identity), 0)
 
