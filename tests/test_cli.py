@@ -156,7 +156,7 @@ async def test_one_signal_lets_turns_end_and_two_end_them(folder: Path) -> None:
         chat = server.chat()
         stream = await begun(chat, thread_id)
         server.process.press_ctrl_c()
-        await server.process.line("1 turn .* a second signal ends")
+        await server.process.line("1 running turn .* a second signal ends")
         server.process.press_ctrl_c()
         rest = await chat.read(stream)
         assert any("error" in event for event in rest.data)
