@@ -55,9 +55,7 @@ async def test_as_written(tmp_path: Path) -> None:
     async with running(tmp_path, env=env) as server:
         assert await server.get("/healthz") == (200, {"status": "ok"})
         await server.process.line("WARNING .*MCP server docs .*: .*; trying again")
-        await server.process.line(
-            "WARNING .*MCP server files .*: command .* not found; trying again"
-        )
+        await server.process.line("WARNING .*MCP server files .*: command .* not found; trying")
         status, ready = await server.get("/readyz")
         assert (status, ready["ready"], ready["store"]) == (200, True, "ok")
         servers = ready["mcp_servers"]
