@@ -22,7 +22,7 @@ from chatkit_server.plugin import startup
 from chatkit_server.plugin.calls import Hooks
 from chatkit_server.plugin.credentials import curl_credentials
 from chatkit_server.plugin.startup import set_up
-from tests.processes import running
+from chatkit_server.serve import _example
 
 Told = Callable[[str, str], list[str]]
 
@@ -217,22 +217,22 @@ def test_the_credentials_of_the_example_request(
 
 
 @pytest.mark.parametrize(
-    ("auth", "told", "line"),
+    ("credentials", "told"),
     [
-        ("curl_credentials = '-H \"X-Key: 1\"'", "Try it:", ' -H "X-Key: 1" -d '),
-        ("", "Try it (add what the plugin bad needs to know you):", "/api/chat -d "),
+        ({"curl_credentials": '-H "X-Key: 1"'}, 'Try it:\n  curl -N URL -H "X-Key: 1" -d '),
+        ({}, "Try it (add what the plugin bad needs to know you):\n  curl -N URL -d "),
     ],
 )
-async def test_the_example_request_has_credentials_or_says_what_is_missing(
-    folder: Path, auth: str, told: str, line: str
+def test_the_example_request_has_credentials_or_says_what_is_missing(
+    credentials: dict[str, str], told: str
 ) -> None:
-    text = f"from chatkit_server import hookimpl\n{auth}\n@hookimpl\nasync def auth(): ...\n"
-    (folder / "my_plugins" / "bad.py").write_text(text)
-    (folder / "settings.yaml").write_text(f"plugins:\n  bad:\n  {WHOLE}")
-    async with running(folder) as server:
-        curl = await server.process.line("^  curl -N")
-        assert line in curl.string
-        assert told in server.process.output
+    class Auth:
+        @hookimpl
+        async def auth(self) -> None: ...
+
+    plugin = Auth()
+    vars(plugin).update(credentials)
+    assert _example("URL", Hooks.of([("bad", plugin)])).startswith(told)
 
 
 class Adds:

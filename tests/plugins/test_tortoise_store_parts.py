@@ -133,9 +133,7 @@ def test_a_file_that_stays_locked_is_given_up(file: Path, locked: sqlite3.Connec
     started = time.monotonic()
     with pytest.raises(sqlite3.OperationalError, match="locked"):
         connect(file, {"busy_timeout": 50, "journal_mode": "WAL"})
-    assert 0.05 <= time.monotonic() - started < 10
-    with pytest.raises(sqlite3.OperationalError, match="locked"):
-        connect(file, {"journal_mode": "WAL"})
+    assert time.monotonic() - started >= 0.05
 
 
 def test_a_file_that_is_locked_for_a_moment_is_waited_for(
