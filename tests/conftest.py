@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from chatkit_server.app import create_app
 from chatkit_server.plugin.calls import Hooks
 from chatkit_server.plugin.load import load_plugins
 from tests.client import Chat
+from tests.databases import DATABASES, new_url
 from tests.memory_store import MemoryStorePlugin
 from tests.model_server import ModelServer
 
@@ -47,6 +49,12 @@ def make_chat(aiohttp_client: Callable[..., Awaitable[TestClient[Any, Any]]]) ->
         return Chat(await aiohttp_client(app), settings.server.path)
 
     return make
+
+
+@pytest.fixture(params=DATABASES)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind."""
+    return new_url(request.param, tmp_path)
 
 
 @pytest.fixture

@@ -6,9 +6,6 @@ import asyncio
 import json
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,211 +13,34 @@ from typing import Any
 import pytest
 import yaml
 from agents import function_tool
-from aiohttp import ClientResponse
-from aiohttp.test_utils import TestClient, TestServer
-from chatkit.types import AssistantMessageContent, AssistantMessageItem, ThreadItem, WidgetItem
+from chatkit.types import AssistantMessageContent, AssistantMessageItem, WidgetItem
 from chatkit.widgets import DynamicWidgetRoot
 
 from chatkit_server import (
-    Outcome,
-    Settings,
     ToolCall,
     ToolResult,
-    Turn,
     Unavailable,
     User,
-    hookimpl,
     records,
 )
-from chatkit_server.app import create_app
 from chatkit_server.events.partial import PartialAnswer
-from chatkit_server.plugin.calls import Hooks
-from chatkit_server.plugin.load import load_plugins
 from chatkit_server.settings.schema import TurnSettings
 from chatkit_server.storage import HeartbeatSignal, MemoryTurnStore, TurnRecord
 from chatkit_server.turns.heartbeat import Heartbeat, HeartbeatTiming
 from chatkit_server.turns.recovery import MOST_ATTEMPTS
 from chatkit_server.turns.registry import TurnRegistry
 from chatkit_server.web.keys import ENGINE, HEARTBEAT
-from tests.client import Chat, Streamed
-from tests.conftest import HeaderAuth, served_by
+from tests.conftest import served_by
 from tests.databases import DATABASES, Front, new_url, postgres
 from tests.model_server import Call, Gate, ModelServer
 from tests.processes import running as running_process
+from tests.replicas import Start, begin, grow_old, replica, request
 from tests.stores import query
-from tests.test_turns import told
+from tests.test_turns import Tools, told
+
+pytest_plugins = ["tests.replicas"]
 
 INTERRUPTED = "The server stopped before the answer was complete."
-
-
-class Watch:
-    """Remembers what hooks were called with; brings the tools."""
-
-    def __init__(self) -> None:
-        self.saved: list[str] = []
-        self.ended: list[tuple[Turn, Outcome]] = []
-        self.tools: list[Any] = []
-
-    @hookimpl
-    async def pre_turn(self, turn: Turn) -> None:
-        turn.tools += self.tools
-
-    @hookimpl
-    async def persist(self, item: ThreadItem) -> None:
-        self.saved.append(item.id)
-
-    @hookimpl
-    async def post_turn(self, turn: Turn, outcome: Outcome) -> None:
-        self.ended.append((turn, outcome))
-
-
-@dataclass
-class Replica:
-    """A server on a database that others use too. It beats and sweeps when it is told to."""
-
-    client: TestClient[Any, Any]
-    watch: Watch
-
-    @property
-    def chat(self) -> Chat:
-        return Chat(self.client)
-
-    @property
-    def app(self) -> Any:
-        return self.client.server.app  # type: ignore[attr-defined]
-
-    async def beat(self) -> None:
-        await Heartbeat.beat(self.app[HEARTBEAT])
-
-    async def sweep(self) -> None:
-        await Heartbeat.sweep(self.app[HEARTBEAT])
-
-    async def state(self, turn_id: str) -> str:
-        response = await self.client.get(f"/api/chat/turns/{turn_id}")
-        assert response.status == 200
-        return str((await response.json())["state"])
-
-    async def items(self, thread_id: str) -> list[dict[str, Any]]:
-        page = await self.chat.ask("items.list", thread_id=thread_id, order="asc")
-        found: list[dict[str, Any]] = page["data"]
-        return found
-
-    async def texts(self, thread_id: str) -> list[str]:
-        """The texts of the visible items, oldest first."""
-        items = await self.items(thread_id)
-        return ["".join(part["text"] for part in item["content"]) for item in items]
-
-
-Start = Callable[..., Any]
-
-
-@pytest.fixture(params=DATABASES)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return new_url(request.param, tmp_path)
-
-
-async def _nothing() -> None:
-    pass
-
-
-@asynccontextmanager
-async def replica(
-    url: str, model_server: ModelServer, *tools: Any, plugins: Sequence[object] = ()
-) -> AsyncIterator[Replica]:
-    """Start a server."""
-    sections = served_by(model_server)
-    sections["plugins"]["tortoise_store"] = {"url": url}
-    sections["turns"] = {"disconnect": {"policy": "continue"}}
-    settings = Settings.model_validate({**sections, "server": {"drain": "1ms"}})
-    watch = Watch()
-    watch.tools = list(tools)
-    named = [(f"{type(plugin).__name__}_{i}", plugin) for i, plugin in enumerate(plugins)]
-    named += [("watch", watch), *load_plugins(settings).plugins, ("auth", HeaderAuth())]
-    app = create_app(settings, Hooks.of(named, settings.hooks))
-    app[HEARTBEAT].beat = app[HEARTBEAT].sweep = _nothing  # type: ignore[method-assign]
-    async with TestClient(TestServer(app)) as client:
-        yield Replica(client, watch)
-
-
-@pytest.fixture
-async def start(url: str, model_server: ModelServer) -> AsyncIterator[Start]:
-    """Return a factory of servers on one database: `await start(tool, ...)`."""
-    async with AsyncExitStack() as stack:
-
-        async def begin(*tools: Any) -> Replica:
-            return await stack.enter_async_context(replica(url, model_server, *tools))
-
-        yield begin
-
-
-def request(text: str, thread_id: str | None = None) -> dict[str, Any]:
-    message = {
-        "content": [{"type": "input_text", "text": text}],
-        "attachments": [],
-        "inference_options": {},
-    }
-    if thread_id is None:
-        return {"type": "threads.create", "params": {"input": message}}
-    return {
-        "type": "threads.add_user_message",
-        "params": {"input": message, "thread_id": thread_id},
-    }
-
-
-@dataclass
-class Begun:
-    """An answer that has begun: its stream, and what came of it."""
-
-    response: ClientResponse
-    data: list[dict[str, Any]]
-
-    @property
-    def turn_id(self) -> str:
-        return self.response.headers["X-Turn-Id"]
-
-    @property
-    def streamed(self) -> Streamed:
-        return Streamed(self.response, [], self.data)
-
-    @property
-    def thread_id(self) -> str:
-        return self.streamed.thread_id
-
-    @property
-    def message_id(self) -> str:
-        """The id of the assistant's message."""
-        added = [e["item"] for e in self.data if e["type"] == "thread.item.added"]
-        [message] = [item for item in added if item["type"] == "assistant_message"]
-        return str(message["id"])
-
-    async def until(self, seen: Callable[[Streamed], bool]) -> None:
-        """Read until the events are as they should be."""
-        while not seen(self.streamed):
-            line = await self.response.content.readline()
-            assert line, self.data
-            if line.startswith(b"data: "):
-                self.data.append(json.loads(line.removeprefix(b"data: ")))
-
-    async def rest(self) -> Streamed:
-        """Read to the end."""
-        async for line in self.response.content:
-            if line.startswith(b"data: "):
-                self.data.append(json.loads(line.removeprefix(b"data: ")))
-        return self.streamed
-
-
-async def begin(chat: Chat, body: dict[str, Any], text: str = "", **headers: str) -> Begun:
-    """Send a request and read its stream until this text has come."""
-    response = await chat.post(body, headers=headers)
-    assert response.status == 200, await response.text()
-    begun = Begun(response, [])
-    await begun.until(lambda s: "stream_options" in s.types and s.text == text)
-    return begun
-
-
-async def grow_old() -> None:
-    """Make every turn look as if nobody worked at it."""
-    await query("UPDATE chatkit_turn SET beaten = beaten - 1000 WHERE state = 'running'")
 
 
 async def written_down() -> bytes:
@@ -249,7 +69,7 @@ async def test_a_process_dies_in_the_middle_of_a_text(
     begun = await begin(dead.chat, request("Count"), "One, two, ")
     await dead.beat()
     await alive.sweep()
-    assert await alive.state(begun.turn_id) == "running", "it gave a sign of life"
+    assert await alive.state(begun.turn_id) == "running", "it sent a heartbeat"
 
     await grow_old()
     await alive.sweep()
@@ -334,7 +154,7 @@ async def test_a_process_dies_in_the_middle_of_a_tool(
         hangs.set()
         return str(await asyncio.Event().wait())
 
-    dead, alive = await start(fast, slow), await start(fast, slow)
+    dead, alive = await start(Tools(fast, slow)), await start(Tools(fast, slow))
     model_server.reply("Let me see.", Call("fast"), Call("slow"))
     begun = await begin(dead.chat, request("Go"), "Let me see.")
     await hangs.wait()
@@ -420,7 +240,7 @@ async def test_a_process_dies_after_the_last_item(start: Start, model_server: Mo
         """Tell the weather."""
         return "sunny"
 
-    dead, alive = await start(weather), await start(weather)
+    dead, alive = await start(Tools(weather)), await start(Tools(weather))
     saved = asyncio.Event()
     dead_for_good = asyncio.Event()
 
@@ -797,7 +617,7 @@ async def test_kill_9(kind: Any, tmp_path: Path, model_server: ModelServer) -> N
     headers = {"chatkit-frame-instance-id": "page"}
     async with running_process(tmp_path) as server:
         begun = await begin(server.chat(), body, "One, two, ", **headers)
-        await asyncio.sleep(0.2)  # a few signs of life
+        await asyncio.sleep(0.2)  # a few heartbeats
         assert await server.stop(signal.SIGKILL) == -signal.SIGKILL
 
     write(stale="1h")  # it is known to be gone

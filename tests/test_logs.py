@@ -27,7 +27,7 @@ from tests.databases import DatabaseKind, new_url, postgres
 from tests.mcp_calls import until
 from tests.model_server import Call, Error, Gate, ModelServer, Raw
 from tests.processes import Server, environment, running
-from tests.test_heartbeat import begin, request
+from tests.replicas import begin, request
 
 ROOT = Path(__file__).parent.parent
 MODELS = ("test/any", "openai/any", "litellm/openai/any")

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from pathlib import Path
 
 import pytest
 
@@ -13,27 +10,12 @@ from chatkit_server import hookimpl
 from chatkit_server.turns.failures import NONSENSE
 from chatkit_server.web.keys import ENGINE
 from tests.conftest import MakeChat, served_by
-from tests.databases import DATABASES, new_url
 from tests.model_script import counted
 from tests.model_server import Break, Call, Gate, ModelServer, Raw
-from tests.test_heartbeat import Replica, Start, begin, grow_old, replica, request
+from tests.replicas import Start, begin, grow_old, request
 from tests.test_turns import Tools, Watch, weather
 
-
-@pytest.fixture(params=DATABASES)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return new_url(request.param, tmp_path)
-
-
-@pytest.fixture
-async def start(url: str, model_server: ModelServer) -> AsyncIterator[Start]:
-    """Return a factory of servers on one database: `await start(plugin, ...)`."""
-    async with AsyncExitStack() as stack:
-
-        async def begin(*plugins: object) -> Replica:
-            return await stack.enter_async_context(replica(url, model_server, plugins=plugins))
-
-        yield begin
+pytest_plugins = ["tests.replicas"]
 
 
 async def test_a_cancelled_turn_reports_the_tokens_counted_so_far(

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,10 +13,11 @@ from chatkit.widgets import Card, Text
 from chatkit_server import Forbidden, Outcome, Turn, Unavailable, hookimpl
 from chatkit_server.web.keys import ENGINE, HEARTBEAT
 from tests.conftest import MakeChat, served_by
-from tests.databases import DATABASES, new_url
 from tests.model_server import Gate, ModelServer
+from tests.replicas import Start, begin, grow_old, request
 from tests.stores import query
-from tests.test_heartbeat import Replica, Start, begin, grow_old, replica, request
+
+pytest_plugins = ["tests.replicas"]
 
 HELLO = {"messages": [{"role": "user", "content": "hello"}]}
 
@@ -67,22 +65,6 @@ class Held:
     async def pre_turn(self) -> None:
         self.entered.set()
         await self.open.wait()
-
-
-@pytest.fixture(params=DATABASES)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return new_url(request.param, tmp_path)
-
-
-@pytest.fixture
-async def start(url: str, model_server: ModelServer) -> AsyncIterator[Start]:
-    """Return a factory of servers on one database: `await start(plugin, ...)`."""
-    async with AsyncExitStack() as stack:
-
-        async def begin(*plugins: Any) -> Replica:
-            return await stack.enter_async_context(replica(url, model_server, plugins=plugins))
-
-        yield begin
 
 
 async def test_all_whose_pre_turn_ran_are_told_of_a_refusal_once(make_chat: MakeChat) -> None:

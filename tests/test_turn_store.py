@@ -218,7 +218,7 @@ async def test_one_of_many_takes_a_turn_over(case: Case) -> None:
     answers = await asyncio.gather(*(store.take_over("turn_1", 1, 60) for _ in range(10)))
     assert sorted(answers) == [False] * 9 + [True]
     assert await store.running("thr_1", ANN) == record(partial=b'"said"', attempt=2)
-    assert await store.stale(60) == [], "that was a sign of life"
+    assert await store.stale(60) == [], "that was a heartbeat"
     assert await store.beat([HeartbeatSignal("turn_1", 1, b'"late"')]) == {"turn_1": "lost"}
     assert await store.end("turn_1", 1, "completed", None) is False
     await case.age("turn_1", 100)

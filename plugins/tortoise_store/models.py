@@ -95,7 +95,7 @@ class Turn(models.Model):
 
     `thread_id` is no foreign key: the turn that makes a thread is written down before it. `beaten`
     and `ended` are seconds since 1970 by the database's clock. `backend` is PostgreSQL's process
-    that took the last sign of life; it ends with its connection. `cancel` asks whoever works at it
+    that took the last heartbeat; it ends with its connection. `cancel` asks whoever works at it
     to end it. The migration adds a unique index of the owner and the thread, for running turns.
     """
 

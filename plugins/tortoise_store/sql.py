@@ -21,8 +21,8 @@ BEGUN = "date_part('epoch', statement_timestamp())"
 # The process of PostgreSQL at the other end of the connection.
 BACKEND = "pg_backend_pid()"
 
-# Whether whoever gave a turn's last sign of life is gone, as far as PostgreSQL knows. Connections
-# are replaced now and then: a process that lives has given another sign through a new one since.
+# Whether the process of a turn's last heartbeat is gone, as far as PostgreSQL knows. Connections
+# are replaced now and then: a process that lives has sent a heartbeat through the new one since.
 # After a restart of PostgreSQL itself all are gone.
 MISSED_BEATS = 3.0
 IS_GONE = f"""(

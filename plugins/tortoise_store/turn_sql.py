@@ -88,7 +88,7 @@ WHERE {_AT_ATTEMPT} AND {_STALE.format("$3")}
 RETURNING id
 """
 
-# $1 is a time: the turns whose last sign of life is older belong to nobody.
+# $1 is a time: the turns whose last heartbeat is older belong to nobody.
 ABANDON = "UPDATE chatkit_turn SET beaten = 0 WHERE state = 'running' AND beaten < $1"
 
 # $1 are the seconds. Rows that somebody deletes at this moment are left to them.

@@ -63,7 +63,7 @@ from tortoise.transactions import in_transaction
 
 from chatkit_server import BadRequest, Unavailable, User, records
 from chatkit_server.storage import StoreContext
-from tests.databases import DATABASES, Front, new_url, postgres
+from tests.databases import Front, new_url, postgres
 from tests.stores import ANN, BOB, NOON, OTHER_ANN, item, opened, query, running, thread
 
 ThreadStore = Store[StoreContext]
@@ -177,11 +177,6 @@ _WIDGET = {
 _NAMED_WIDGET: WidgetRoot = TypeAdapter(WidgetRoot).validate_python(_WIDGET)
 # what a later ChatKit may know
 _NEW_WIDGET = {**_WIDGET, "glow": 3, "children": [{"type": "Orb", "spin": {"x": 1}}]}
-
-
-@pytest.fixture(params=DATABASES)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return new_url(request.param, tmp_path)
 
 
 @pytest.fixture

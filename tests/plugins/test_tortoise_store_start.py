@@ -25,7 +25,7 @@ from tortoise.context import get_current_context
 from tortoise.migrations.autodetector import MigrationAutodetector
 
 from chatkit_server import SettingsError, hookimpl
-from tests.databases import DATABASES, PASSWORD, QUOTED_PASSWORD, Front, new_url, postgres
+from tests.databases import PASSWORD, QUOTED_PASSWORD, Front, new_url, postgres
 from tests.notes.models import Folder, Note
 from tests.stores import ANN, item, make_app, query, running, thread
 
@@ -68,11 +68,6 @@ class Notes:
 
     async def all(self, request: web.Request) -> web.Response:
         return web.json_response([note.text for note in await Note.all().order_by("id")])
-
-
-@pytest.fixture(params=DATABASES)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return new_url(request.param, tmp_path)
 
 
 async def _names() -> list[str]:

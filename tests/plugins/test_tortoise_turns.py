@@ -19,7 +19,7 @@ from tortoise.transactions import in_transaction
 
 from chatkit_server import BadRequest, SettingsError, Unavailable, User
 from chatkit_server.storage import HeartbeatSignal, StoreContext, TakenOver, TurnRecord, TurnStore
-from tests.databases import DATABASES, new_url
+from tests.databases import new_url
 from tests.stores import ANN, BOB, item, query, running, thread
 
 ThreadStore = Store[StoreContext]
@@ -36,11 +36,6 @@ WRITES: dict[str, Write] = {
     "save_attachment": lambda s, c: s.save_attachment(FILE, c),
     "save_attachment of no thread": lambda s, c: s.save_attachment(LOOSE, c),
 }
-
-
-@pytest.fixture(params=DATABASES)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return new_url(request.param, tmp_path)
 
 
 @asynccontextmanager
@@ -302,7 +297,7 @@ async def test_turns_outlive_the_server(url: str) -> None:
 
 
 async def grow_old(seconds: float) -> None:
-    """Make every turn look as if it gave no sign of life for so long."""
+    """Make every turn look as if it sent no heartbeat for so long."""
     await query(f"UPDATE chatkit_turn SET beaten = beaten - {seconds}")
 
 
@@ -331,7 +326,7 @@ async def test_a_turn_is_stale_as_soon_as_its_server_is_gone(
     async with served(url) as (_, turns):
         assert {one.id for one in await turns.stale(60)} == {"turn_1", "turn_2"}
         assert await turns.take_over("turn_1", 1, 60)
-        assert not await turns.take_over("turn_1", 2, 60), "that was a sign of life"
+        assert not await turns.take_over("turn_1", 2, 60), "that was a heartbeat"
         assert await turns.take_over("turn_2", 2, 60)
         assert await turns.beat([HeartbeatSignal("turn_1", 1)]) == {"turn_1": "lost"}
         async with served(url) as (_, others):

@@ -1,4 +1,4 @@
-"""Which connection to PostgreSQL gave a turn's last sign of life."""
+"""Which connection to PostgreSQL took a turn's last heartbeat."""
 
 from tortoise import fields, migrations
 from tortoise.migrations import operations as ops
