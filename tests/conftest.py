@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
 from aiohttp.test_utils import TestClient
 
-from chatkit_server import Settings, User, hookimpl
+from chatkit_server import Settings
 from chatkit_server.app import create_app
 from chatkit_server.plugin.calls import Hooks
 from chatkit_server.plugin.load import load_plugins
@@ -18,17 +18,10 @@ from tests.client import Chat
 from tests.databases import DATABASES, new_url
 from tests.memory_store import MemoryStorePlugin
 from tests.model_server import ModelServer
+from tests.replicas import Replica, Start, replica
+from tests.serving import HeaderAuth
 
 MakeChat = Callable[..., Awaitable[Chat]]
-
-
-class HeaderAuth:
-    """Believes the header `X-User`, `tenant/id`; without it, everyone is `somebody`."""
-
-    @hookimpl
-    async def auth(self, request: web.Request) -> User:
-        tenant, _, user_id = request.headers.get("X-User", "somebody").rpartition("/")
-        return User(id=user_id, tenant=tenant, name=user_id.capitalize())
 
 
 @pytest.fixture
@@ -64,9 +57,12 @@ async def model_server() -> AsyncIterator[ModelServer]:
         yield server
 
 
-def served_by(server: ModelServer, **agent: Any) -> dict[str, Any]:
-    """Return sections for `make_chat` whose agent asks `test/model` of the model server."""
-    return {
-        "agent": {"model": "test/model", **agent},
-        "plugins": {"compatible_models": {"endpoints": {"test": {"base_url": server.url}}}},
-    }
+@pytest.fixture
+async def start(url: str, model_server: ModelServer) -> AsyncIterator[Start]:
+    """Return a factory of servers on one database: `await start(plugin, ...)`."""
+    async with AsyncExitStack() as stack:
+
+        async def start(*plugins: object) -> Replica:
+            return await stack.enter_async_context(replica(url, model_server, plugins))
+
+        yield start

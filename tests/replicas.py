@@ -1,17 +1,16 @@
 """Servers on one database, for tests that stop one amid a turn and look at what others do.
 
-`start` is a fixture: a test module has it by `pytest_plugins = ["tests.replicas"]`.
+The fixture `start` of conftest.py starts them.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 from chatkit.types import ThreadItem
@@ -23,8 +22,8 @@ from chatkit_server.plugin.load import load_plugins
 from chatkit_server.turns.heartbeat import Heartbeat
 from chatkit_server.web.keys import HEARTBEAT
 from tests.client import Chat, Streamed
-from tests.conftest import HeaderAuth, served_by
 from tests.model_server import ModelServer
+from tests.serving import HeaderAuth, served_by
 from tests.stores import query
 
 
@@ -104,17 +103,6 @@ async def replica(
     app[HEARTBEAT].beat = app[HEARTBEAT].sweep = _nothing  # type: ignore[method-assign]
     async with TestClient(TestServer(app)) as client:
         yield Replica(client, watch)
-
-
-@pytest.fixture
-async def start(url: str, model_server: ModelServer) -> AsyncIterator[Start]:
-    """Return a factory of servers on one database: `await start(plugin, ...)`."""
-    async with AsyncExitStack() as stack:
-
-        async def start(*plugins: object) -> Replica:
-            return await stack.enter_async_context(replica(url, model_server, plugins))
-
-        yield start
 
 
 def request(text: str, thread_id: str | None = None) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from aiohttp.test_utils import TestServer
 from chatkit_server import Outcome, Turn, Unauthorized, User, hookimpl
 from tests.browser import Page, chromium, new_page
 from tests.client import Chat
-from tests.conftest import MakeChat, served_by
+from tests.conftest import MakeChat
 from tests.model_server import Call, Gate, ModelServer
 from tests.proxy import (
     Proxy,
@@ -30,6 +30,7 @@ from tests.proxy import (
     at_once,
     inside_character,
 )
+from tests.serving import served_by
 
 JS = Path(__file__).parent / "js"
 SCRIPT = Path(__file__).parents[1] / "chatkit_server/web/client.js"

@@ -43,7 +43,7 @@ from chatkit_server.turns import failures, recovery, running
 from chatkit_server.web.operations.dispatch import OPERATIONS, parse
 from chatkit_server.web.plain import PlainRequest
 from tests.client import EVENT, Chat
-from tests.conftest import MakeChat, served_by
+from tests.conftest import MakeChat
 from tests.documents import (
     DOCUMENTS,
     ROOT,
@@ -57,6 +57,7 @@ from tests.documents import (
     write_plugins,
 )
 from tests.model_server import Call, ModelServer
+from tests.serving import served_by
 
 MakeClient = Callable[..., Awaitable[TestClient[web.Request, web.Application]]]
 

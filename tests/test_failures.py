@@ -23,7 +23,7 @@ from agents.testing import ScriptedModel, assistant_message
 
 from chatkit_server import NotFound, TurnFailed
 from chatkit_server.turns import failures
-from chatkit_server.turns.failures import explain
+from chatkit_server.turns.failures import explain, log_failure
 
 REQUEST = httpx2.Request("POST", "https://user:secret@llm.example.com/v1?key=secret")
 
@@ -131,10 +131,14 @@ def test_failures_that_trying_again_may_help(error: Exception, message: str) -> 
 @pytest.mark.parametrize(
     ("header", "wait"),
     [
+        ("0", "a minute"),
         ("1", "1 second"),
         ("2.4", "3 seconds"),
         ("120", "120 seconds"),
+        ("121", "3 minutes"),
         ("3600", "60 minutes"),
+        ("86400", "1440 minutes"),
+        ("86401", "a minute"),
         ("Wed, 21 Oct 2015 07:28:00 GMT", "a minute"),
         ("-5", "a minute"),
         ("nan", "a minute"),
@@ -221,3 +225,37 @@ def test_an_error_with_less_than_its_class_says_is_told_as_well_as_it_can_be() -
     assert explain(Halfway(code="429")).message == explain(status(429)).message
     assert explain(Halfway(message="context_length_exceeded")).message == failures.TOO_LONG
     assert explain(Broken()).message == failures.GENERAL
+    assert explain(Halfway(code="insufficient_quota")).message == failures.NO_QUOTA
+    assert explain(Halfway(type="insufficient_quota")).message == failures.NO_QUOTA
+
+
+LONGEST = "x" * 500
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (status(400, {"message": "no such field"}), "HTTP 400: no such field"),
+        (status(400, {"error": {"message": "no such field"}}), "HTTP 400: no such field"),
+        (status(400, {"error": "no such field"}), "APIStatusError: secret"),
+        (status(400, "no such field"), "APIStatusError: secret"),
+        (status(400, {"message": ""}), "APIStatusError: secret"),
+        (
+            openai.APIError("secret", REQUEST, body={"message": "no status"}),
+            "APIError: secret",
+        ),
+        (TimeoutError(LONGEST[14:]), f"TimeoutError: {LONGEST[14:]}"),
+        (TimeoutError(LONGEST[13:]), f"TimeoutError: {LONGEST[14:]}…"),
+        (ExceptionGroup("several", [TimeoutError("late")]), "TimeoutError: late"),
+        (TimeoutError("two\n\tlines \x1b[31m"), "TimeoutError: two lines [31m"),
+    ],
+    ids=repr,
+)
+def test_the_log_has_the_providers_words_in_one_line(
+    caplog: pytest.LogCaptureFixture, error: Exception, told: str
+) -> None:
+    problem = explain(error)
+    log_failure("turn_1", problem, error)
+    [record] = caplog.records
+    assert record.getMessage() == f"turn turn_1 failed: {problem.message} ({told})"
+    assert record.exc_info is None

@@ -28,11 +28,12 @@ from chatkit_server import Outcome, Turn, User, hookimpl
 from chatkit_server.agent.fast.first_answer import can_skip_run
 from chatkit_server.storage import StoreContext
 from tests.client import Chat
-from tests.conftest import MakeChat, served_by
+from tests.conftest import MakeChat
 from tests.memory_store import MemoryStorePlugin
 from tests.model_server import Break, Call, Error, ModelServer, Reasoning, Refusal, Reply
 from tests.model_wire import chat_usage
 from tests.plugins.test_fast_path import STREAMS, without_ids
+from tests.serving import served_by
 
 
 @function_tool

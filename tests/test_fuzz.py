@@ -48,9 +48,9 @@ from chatkit_server.plugin.load import load_plugins
 from chatkit_server.storage import StoreContext
 from chatkit_server.turns.failures import GENERAL
 from tests.client import EVENT
-from tests.conftest import HeaderAuth
 from tests.databases import DATABASES, new_url
 from tests.memory_store import MemoryStorePlugin
+from tests.serving import HeaderAuth
 
 SOMEBODY = StoreContext(User("somebody", name="Somebody"))
 

@@ -30,15 +30,13 @@ from chatkit_server.turns.heartbeat import Heartbeat, HeartbeatTiming
 from chatkit_server.turns.recovery import MOST_ATTEMPTS
 from chatkit_server.turns.registry import TurnRegistry
 from chatkit_server.web.keys import ENGINE, HEARTBEAT
-from tests.conftest import served_by
 from tests.databases import DATABASES, Front, new_url, postgres
 from tests.model_server import Call, Gate, ModelServer
 from tests.processes import running as running_process
 from tests.replicas import Start, begin, grow_old, replica, request
+from tests.serving import served_by
 from tests.stores import query
 from tests.test_turns import Tools, told
-
-pytest_plugins = ["tests.replicas"]
 
 INTERRUPTED = "The server stopped before the answer was complete."
 

@@ -20,8 +20,9 @@ from chatkit_server.plugin import calls
 from chatkit_server.plugin.calls import Hooks
 from chatkit_server.settings.schema import HookSettings
 from chatkit_server.tasks import watch_blocking
-from tests.conftest import MakeChat, served_by
+from tests.conftest import MakeChat
 from tests.model_server import Call, ModelServer
+from tests.serving import served_by
 
 QUICK = {"timeout": "20ms"}
 

@@ -35,6 +35,7 @@ from chatkit_server.turns.job import (
     choose_tool,
     client_tool_call,
     model_name,
+    stop_run,
 )
 from chatkit_server.turns.running import RESTARTED, STOPPED
 from tests.recording import ANN, NOW, Recording, make_recording
@@ -182,3 +183,55 @@ async def test_an_action_may_answer_in_many_ways() -> None:
     ]
     assert isinstance(replaced, ThreadItemReplacedEvent)
     assert replaced.item.id == "c"
+
+
+@pytest.mark.parametrize("answer", [["text"], {"a": 1}, 3])
+async def test_an_action_may_not_answer_what_is_no_event(answer: Any) -> None:
+    name = type(answer).__name__
+    expected = f"the hook `action` yielded a {name}, expected a ThreadStreamEvent"
+    with pytest.raises(TypeError, match=expected):
+        _ = [event async for event in action_events([answer])]
+
+
+class Run:
+    """A run whose loop ends when it is told to, or by itself, with or without an error."""
+
+    def __init__(self, loop: Any = None) -> None:
+        self.run_loop_task = None if loop is None else asyncio.create_task(loop)
+        self.cancelled = 0
+        self._sandbox_cleanup: Any = self.cancel
+
+    def cancel(self) -> None:
+        assert self.run_loop_task is not None
+        self.cancelled += 1
+        self.run_loop_task.cancel()
+
+
+async def test_a_run_is_over_once_it_is_stopped() -> None:
+    cleared_up: list[bool] = []
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            cleared_up.append(True)
+
+    run: Any = Run(work())
+    await asyncio.sleep(0)
+    await stop_run(run)
+    assert cleared_up == [True]
+    assert run.run_loop_task.cancelled()
+    assert run._sandbox_cleanup is None, "nothing holds the run but those who use it"
+
+
+async def test_a_run_that_has_ended_is_not_cancelled() -> None:
+    async def fail() -> None:
+        raise RuntimeError("its stream tells of this")
+
+    never_begun: Any = Run()
+    await stop_run(never_begun)
+    ended: Any = Run(fail())
+    await asyncio.wait([ended.run_loop_task])
+    await stop_run(ended)
+    assert (never_begun.cancelled, ended.cancelled) == (0, 0)

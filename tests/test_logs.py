@@ -22,12 +22,13 @@ from chatkit_server.logs import HINT, NamesTurn, WithoutContent
 from chatkit_server.records import MAY_QUOTE, OutageLog, Quote, quoted
 from chatkit_server.turns.running import STOPPED, Ending
 from chatkit_server.web.keys import ENGINE
-from tests.conftest import MakeChat, served_by
+from tests.conftest import MakeChat
 from tests.databases import DatabaseKind, new_url, postgres
 from tests.mcp_calls import until
 from tests.model_server import Call, Error, Gate, ModelServer, Raw
 from tests.processes import Server, environment, running
 from tests.replicas import begin, request
+from tests.serving import served_by
 
 ROOT = Path(__file__).parent.parent
 MODELS = ("test/any", "openai/any", "litellm/openai/any")

@@ -45,9 +45,10 @@ from chatkit_server import Turn as ServerTurn
 from chatkit_server.ids import new_id
 from chatkit_server.storage import StoreContext
 from tests.client import Chat, Streamed
-from tests.conftest import MakeChat, served_by
+from tests.conftest import MakeChat
 from tests.memory_store import MemoryStore, MemoryStorePlugin
 from tests.model_server import Call, Gate, ModelServer
+from tests.serving import served_by
 
 ITEMS: TypeAdapter[Page[ThreadItem]] = TypeAdapter(Page[ThreadItem])
 ATTACHMENT: TypeAdapter[Attachment] = TypeAdapter(Attachment)

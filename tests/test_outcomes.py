@@ -9,13 +9,12 @@ import pytest
 from chatkit_server import hookimpl
 from chatkit_server.turns.failures import NONSENSE
 from chatkit_server.web.keys import ENGINE
-from tests.conftest import MakeChat, served_by
+from tests.conftest import MakeChat
 from tests.model_script import counted
 from tests.model_server import Break, Call, Gate, ModelServer, Raw
 from tests.replicas import Start, begin, grow_old, request
+from tests.serving import served_by
 from tests.test_turns import Tools, Watch, weather
-
-pytest_plugins = ["tests.replicas"]
 
 
 async def test_a_cancelled_turn_reports_the_tokens_counted_so_far(

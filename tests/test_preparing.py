@@ -11,13 +11,13 @@ from chatkit.types import ProgressUpdateEvent
 from chatkit.widgets import Card, Text
 
 from chatkit_server import Forbidden, Outcome, Turn, Unavailable, hookimpl
+from chatkit_server.turns.failures import GENERAL
 from chatkit_server.web.keys import ENGINE, HEARTBEAT
-from tests.conftest import MakeChat, served_by
+from tests.conftest import MakeChat
 from tests.model_server import Gate, ModelServer
 from tests.replicas import Start, begin, grow_old, request
+from tests.serving import served_by
 from tests.stores import query
-
-pytest_plugins = ["tests.replicas"]
 
 HELLO = {"messages": [{"role": "user", "content": "hello"}]}
 
@@ -79,6 +79,27 @@ async def test_all_whose_pre_turn_ran_are_told_of_a_refusal_once(make_chat: Make
     assert outcome is not None
     assert (outcome.error, outcome.items, outcome.tools) == ("Not today.", [], [])
     assert outcome.model == "demo/todo"
+
+
+async def test_an_unforeseen_error_before_a_turn_is_told_and_logged_as_one_within_it(
+    make_chat: MakeChat, caplog: pytest.LogCaptureFixture
+) -> None:
+    witness = Witness()
+    chat = await make_chat(witness)
+    thread_id = (await chat.say("hello")).thread_id
+    begun, store = len(witness.prepared), chat.client.server.app[ENGINE].store  # type: ignore[attr-defined]
+
+    async def odd(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("odd")
+
+    store.load_thread_items = odd
+    assert await chat.refused(request("Go on", thread_id)) == (500, GENERAL)
+    assert len(witness.prepared) == begun
+    [record] = [r for r in caplog.records if r.exc_info]
+    assert record.getMessage().startswith("turn turn_")
+    assert record.getMessage().endswith(f" failed: {GENERAL}")
+    assert isinstance(record.exc_info, tuple)
+    assert isinstance(record.exc_info[1], ZeroDivisionError)
 
 
 async def test_an_error_of_the_agent_hook_is_nobodys_turn(make_chat: MakeChat) -> None:

@@ -36,9 +36,10 @@ from chatkit_server.plugin.calls import Hooks
 from chatkit_server.storage import StoreContext
 from chatkit_server.web.body import MAX_DEPTH, MAX_VALUES
 from tests.client import Chat
-from tests.conftest import MakeChat, served_by
+from tests.conftest import MakeChat
 from tests.memory_store import MemoryStore, MemoryStorePlugin
 from tests.model_server import Gate, ModelServer
+from tests.serving import served_by
 
 PAGE = "https://app.example.com"
 

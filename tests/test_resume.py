@@ -16,9 +16,10 @@ from chatkit_server.storage import MemoryTurnStore
 from chatkit_server.web import turn_routes
 from chatkit_server.web.keys import ENGINE
 from tests.client import Chat, Streamed
-from tests.conftest import MakeChat, served_by
+from tests.conftest import MakeChat
 from tests.memory_store import MemoryStore
 from tests.model_server import Call, Gate, ModelServer
+from tests.serving import served_by
 
 Visit = Callable[[Chat, str, str], Awaitable[Any]]
 

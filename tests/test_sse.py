@@ -16,8 +16,9 @@ from chatkit_server import Outcome, hookimpl
 from chatkit_server.events.log import EventLog, MemoryEventLog
 from chatkit_server.web.sse import EventStream
 from tests.client import Chat
-from tests.conftest import MakeChat, served_by
+from tests.conftest import MakeChat
 from tests.model_server import Gate, ModelServer
+from tests.serving import served_by
 
 KEEP_ALIVE = b": keep-alive\n"
 END = b": end\n"

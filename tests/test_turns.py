@@ -20,8 +20,9 @@ from chatkit_server import (
     hookimpl,
 )
 from tests.client import Chat, Streamed
-from tests.conftest import MakeChat, served_by
+from tests.conftest import MakeChat
 from tests.model_server import Break, Call, Gate, ModelServer, Reasoning, Request
+from tests.serving import served_by
 
 
 @function_tool

@@ -13,11 +13,11 @@ from chatkit_server import Settings
 from chatkit_server.app import create_app
 from chatkit_server.plugin.calls import Hooks
 from chatkit_server.plugin.load import load_plugins
-from tests.conftest import HeaderAuth
 from tests.faults.ledger import Ledger
 from tests.faults.nursery import Nursery
 from tests.faults.person import Person
 from tests.faults.scripted import ScriptedModel
+from tests.serving import HeaderAuth
 
 NEVER_STALE = "2m"
 """Longer than any run takes: no sweep may repair what should not break."""
