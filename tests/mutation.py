@@ -33,7 +33,7 @@ BUILD = ROOT / "build" / "mutation"
 
 UNTOUCHED = [
     # Texts of the log
-    r"^\s*log\.(debug|info|warning|error|exception)\(",
+    r"^\s*log\.(debug|info|warning|error|exception|log)\(",
     # For the type checker alone
     r"\bcast\(",
     r"^\s*assert ",
