@@ -273,6 +273,33 @@ async def test_a_mistake_at_the_end_does_not_keep_others_from_theirs(
     assert caplog.messages == ["plugin plugin1: `second` failed when the server stopped"]
 
 
+@pytest.mark.parametrize("moment", ["on_shutdown", "on_cleanup"])
+async def test_a_mistake_of_a_handler_at_the_end_is_named(
+    caplog: pytest.LogCaptureFixture, moment: str
+) -> None:
+    ended: list[str] = []
+
+    async def broken(app: web.Application) -> None:
+        raise RuntimeError("broken")
+
+    async def last(app: web.Application) -> None:
+        ended.append("last")
+
+    class Handles:
+        @hookimpl
+        def setup(self, app: web.Application) -> None:
+            getattr(app, moment).append(broken)
+
+    app = web.Application()
+    set_up(Hooks.of([("mine", Handles())]), app)
+    app.on_cleanup.append(last)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await runner.cleanup()
+    assert ended == ["last"]
+    assert caplog.messages == ["plugin mine: `broken` failed when the server stopped"]
+
+
 async def test_an_async_context_manager_works_too() -> None:
     entered = []
 

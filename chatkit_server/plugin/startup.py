@@ -38,10 +38,12 @@ def set_up(hooks: Hooks, app: Application) -> None:
 
 @contextmanager
 def _additions_named(app: Application, plugin: str) -> Iterator[None]:
-    """Wrap what the block adds to `app.cleanup_ctx` and `app.on_startup`."""
+    """Wrap what the block adds to the lists of what runs when `app` starts and stops."""
     lists: tuple[tuple[Any, Callable[[str, Any], Any]], ...] = (
         (app.cleanup_ctx, _named_context),
         (app.on_startup, _named_handler),
+        (app.on_shutdown, _named_ending),
+        (app.on_cleanup, _named_ending),
     )
     known = {id(entry) for entries, _ in lists for entry in entries}
     yield
@@ -59,6 +61,14 @@ def _named_handler(plugin: str, handler: Callable[[Application], Awaitable[None]
     return named
 
 
+def _named_ending(plugin: str, handler: Callable[[Application], Awaitable[None]]) -> Context:
+    async def named(app: Application) -> None:
+        with _logged(plugin, handler):
+            await handler(app)
+
+    return named
+
+
 def _named_context(plugin: str, context: Context) -> Context:
     @asynccontextmanager
     async def named(app: Application) -> AsyncIterator[None]:
@@ -66,12 +76,19 @@ def _named_context(plugin: str, context: Context) -> Context:
             entered = _context_manager(context, app)
             await _enter(entered)
         yield
-        try:
+        with _logged(plugin, context):
             await entered.__aexit__(None, None, None)
-        except Exception:
-            log.exception("plugin %s: %s failed when the server stopped", plugin, _name(context))
 
     return named
+
+
+@contextmanager
+def _logged(plugin: str, added: object) -> Iterator[None]:
+    """Log an error of the block, so that others can end as well."""
+    try:
+        yield
+    except Exception:
+        log.exception("plugin %s: %s failed when the server stopped", plugin, _name(added))
 
 
 def _context_manager(context: Context, app: Application) -> AbstractAsyncContextManager[Any]:
