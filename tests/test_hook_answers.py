@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from agents import function_tool
+from agents import MultiProvider, function_tool
 from chatkit.types import AssistantMessageItem, ErrorEvent, NoticeEvent, SyncCustomActionResponse
 
 from chatkit_server import SettingsError, Turn, User, hookimpl
@@ -42,9 +42,14 @@ async def no_events() -> AsyncIterator[None]:
         ("store", MemoryStore, "returned the class MemoryStore (create an instance), expected a "),
         ("turn_store", {}, "returned a dict, expected a chatkit_server.storage.TurnStore or None"),
         ("attachment_store", MemoryStore(), "returned a MemoryStore, expected a chatkit.store.Att"),
-        ("model_providers", [], "returned a list, expected a dict of prefixes and agents.ModelPro"),
+        ("model_providers", [], "returned a list, expected a dict of prefixes (without `/"),
         ("model_providers", {"acme": 1}, "returned a dict with an int for 'acme', expected a dict"),
         ("model_providers", {1: 1}, "returned a dict with an int as a key, expected a dict of pre"),
+        (
+            "model_providers",
+            {"a/b": MultiProvider()},
+            "returned a dict with the prefix 'a/b', expe",
+        ),
         ("mcp_servers", MemoryStore(), "returned a MemoryStore, expected a list of agents.mcp.MCP"),
         ("mcp_servers", ["x"], "returned a list with a str at index 0, expected a list of agents."),
         ("tortoise_apps", {"x": []}, "returned a dict with a list for 'x', expected a dict of lab"),
@@ -77,7 +82,7 @@ def test_a_wrong_answer_is_described(hook: str, answer: Any, told: str) -> None:
     [
         ("store", MemoryStore()),
         ("turn_store", MemoryTurnStore()),
-        ("model_providers", {}),
+        ("model_providers", {"": MultiProvider(), "acme": MultiProvider()}),
         ("mcp_servers", ()),
         ("migrate", ["one"]),
         ("auth", User("ann")),

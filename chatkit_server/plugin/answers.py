@@ -140,6 +140,13 @@ def _events(value: Any) -> str | None:
     return None if iterator or response else _described(value)
 
 
+def _providers(value: Any) -> str | None:
+    if came := _mapping_of(_instance("agents.ModelProvider"))(value):
+        return came
+    wrong = next((prefix for prefix in value if "/" in prefix), None)
+    return None if wrong is None else f"a dict with the prefix {wrong!r}"
+
+
 def _one(name: str) -> Answer:
     article = "an" if name[0] == "a" else "a"
     return Answer(f"{article} {name} or None", _instance(name))
@@ -151,8 +158,8 @@ ANSWERS: Mapping[str, Answer] = {
     "turn_store": _one("chatkit_server.storage.TurnStore"),
     "attachment_store": _one("chatkit.store.AttachmentStore"),
     "model_providers": Answer(
-        "a dict of prefixes and agents.ModelProvider, or None",
-        _mapping_of(_instance("agents.ModelProvider")),
+        "a dict of prefixes (without `/`) and agents.ModelProvider, or None",
+        _providers,
     ),
     "mcp_servers": Answer(
         "a list of agents.mcp.MCPServer, or None", _list_of(_instance("agents.mcp.MCPServer"))
