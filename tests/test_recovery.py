@@ -15,6 +15,7 @@ from chatkit.types import (
     AssistantMessageContent,
     AssistantMessageItem,
     InferenceOptions,
+    ThoughtTask,
     ThreadItem,
     ThreadMetadata,
     UserMessageItem,
@@ -157,8 +158,9 @@ def message(item_id: str, text: str = "Hi") -> AssistantMessageItem:
     return AssistantMessageItem(content=[AssistantMessageContent(text=text)], **base(item_id))
 
 
-def workflow(item_id: str) -> WorkflowItem:
-    return WorkflowItem(workflow=Workflow(type="custom", tasks=[]), **base(item_id))
+def workflow(item_id: str, *thoughts: str) -> WorkflowItem:
+    tasks = [ThoughtTask(content=thought) for thought in thoughts]
+    return WorkflowItem(workflow=Workflow(type="custom", tasks=list(tasks)), **base(item_id))
 
 
 def test_beats_are_frequent_enough_for_every_patience() -> None:
@@ -488,6 +490,10 @@ async def test_the_last_of_the_users_messages_is_the_turns(case: Case) -> None:
             ["q", "new"],
         ),
         (PartialAnswer(superseded=["old_1", "old_2"]), ["q", "old_1", "old_2"]),
+        (
+            PartialAnswer(items=[workflow("w", "Hm.")], superseded=["old_1", "old_2"]),
+            ["q", "old_1", "old_2", "w"],
+        ),
         (PartialAnswer(items=[message("new")]), ["q", "old_1", "old_2", "new"]),
     ],
 )
