@@ -359,6 +359,16 @@ async def test_thoughts_may_come_without_a_summary(case: Case, clock: Clock) -> 
     assert [task["content"] for task in told[-1]["item"]["workflow"]["tasks"]] == ["Raw"]
 
 
+async def test_thoughts_may_begin_with_their_first_part(case: Case, clock: Clock) -> None:
+    told = await case.send("reasoning_summary_part.added", output_index=0, summary_index=0)
+    assert kinds(told) == ["thread.item.added", "workflow.task.added"]
+    assert told[0]["item"]["thread_id"] == "thr_1"
+    [update] = await think(case, "Hm")
+    assert update["item_id"] == told[0]["item"]["id"]
+    done = await case.send("output_item.done", output_index=0, item={"type": "reasoning"})
+    assert done[-1]["item"]["id"] == told[0]["item"]["id"]
+
+
 async def test_thoughts_that_were_not_streamed_are_shown_at_the_end(case: Case) -> None:
     thought: dict[str, Any] = {"type": "reasoning", "summary": [{"text": ""}, {"text": "Hm"}]}
     await case.send("output_item.added", output_index=0, item=thought)

@@ -131,10 +131,6 @@ def _missing_outputs(
     ]
 
 
-def _call_key(entry: dict[str, Any]) -> tuple[str, str]:
-    return entry["call_id"], entry.get("name", "")
-
-
 def _as_text(output: Any) -> str:
     return output if isinstance(output, str) else json.dumps(output, default=str)
 

@@ -87,8 +87,8 @@ class EventTranslator:
         self.uncounted = (0, 0)
 
     async def _item_added(self, data: Any) -> None:
-        if data.item.type == "reasoning" and self._reasoning is None:
-            self._reasoning = _ReasoningWriter(self.turn, self.recorder)
+        if data.item.type == "reasoning":
+            self._begin_reasoning()
         elif data.item.type == "image_generation_call":
             item = GeneratedImageItem(
                 id=self.turn.generate_id("message"),
@@ -167,17 +167,17 @@ class EventTranslator:
         return contents
 
     async def _thought_started(self, data: Any) -> None:
-        if self._reasoning is None:
-            self._reasoning = _ReasoningWriter(self.turn, self.recorder)
-        await self._reasoning.next(data.summary_index)
+        await self._begin_reasoning().next(data.summary_index)
 
     async def _thought(self, data: Any) -> None:
+        index = getattr(data, "summary_index", None)
+        index = data.content_index if index is None else index
+        await self._begin_reasoning().add(index, _valid(data.delta))
+
+    def _begin_reasoning(self) -> _ReasoningWriter:
         if self._reasoning is None:
             self._reasoning = _ReasoningWriter(self.turn, self.recorder)
-        index = getattr(data, "summary_index", None)
-        await self._reasoning.add(
-            data.content_index if index is None else index, _valid(data.delta)
-        )
+        return self._reasoning
 
     async def _end_reasoning(self, reasoning: Any = None) -> None:
         writer, self._reasoning = self._reasoning, None
