@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
 
 import pytest
 
-from chatkit_server import hookimpl
+from chatkit_server import User, hookimpl
 from chatkit_server.turns.failures import NONSENSE
+from chatkit_server.turns.running import STOPPED
 from chatkit_server.web.keys import ENGINE
 from tests.conftest import MakeChat
 from tests.model_script import counted
@@ -175,4 +177,67 @@ async def test_an_unforeseen_error_has_its_traceback(
     chat = await make_chat(Odd(), **served_by(model_server))
     model_server.reply("Hello.")
     assert (await chat.say("hello")).error is not None
+    assert "ZeroDivisionError: odd" in caplog.text
+
+
+async def test_a_failed_turn_is_recorded_with_its_reason(
+    make_chat: MakeChat, model_server: ModelServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    watch = Watch()
+    chat = await make_chat(watch, **served_by(model_server))
+    model_server.reply("Let ", Raw(b"data: {\n\n"))
+    with caplog.at_level(logging.INFO):
+        streamed = await chat.say("hello")
+    turn_id = streamed.response.headers["X-Turn-Id"]
+    turn_store = chat.client.server.app[ENGINE].turn_store  # type: ignore[attr-defined]
+    record = await turn_store.find(turn_id, User("somebody"))
+    assert (record.state, record.error) == ("failed", NONSENSE)
+    [outcome] = watch.outcomes
+    assert (outcome.status, outcome.error, outcome.allow_retry) == ("failed", NONSENSE, True)
+    [message] = [m for m in caplog.messages if turn_id in m]
+    assert message.startswith(f"turn {turn_id} failed: {NONSENSE}"), "it is logged once"
+
+
+async def test_a_cancelled_turn_is_logged_with_its_time(
+    make_chat: MakeChat, model_server: ModelServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    watch = Watch()
+    chat = await make_chat(watch, **served_by(model_server))
+    model_server.reply("One ", Gate())
+    with caplog.at_level(logging.INFO):
+        begun = await begin(chat, request("Count"), "One ")
+        await chat.client.post(f"/api/chat/turns/{begun.turn_id}/cancel")
+        await watch.ended.wait()
+    told = rf"turn {begun.turn_id} cancelled after \d+\.\d s: {re.escape(STOPPED.problem.message)}"
+    [record] = [r for r in caplog.records if re.fullmatch(told, r.getMessage())]
+    assert record.levelno == logging.INFO
+
+
+async def test_a_turn_that_ended_well_has_no_error(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    watch = Watch()
+    chat = await make_chat(watch, **served_by(model_server))
+    model_server.reply("Hello.")
+    await chat.say("hello")
+    [outcome] = watch.outcomes
+    assert (outcome.status, outcome.error, outcome.allow_retry) == ("completed", None, False)
+
+
+async def test_an_error_while_the_rest_is_saved_makes_the_turn_fail(
+    make_chat: MakeChat, model_server: ModelServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Odd:
+        @hookimpl
+        async def persist(self, item: object) -> None:
+            if getattr(item, "type", "") == "assistant_message":
+                raise ZeroDivisionError("odd")
+
+    watch = Watch()
+    chat = await make_chat(Odd(), watch, **served_by(model_server))
+    model_server.reply("One ", Gate())
+    begun = await begin(chat, request("Count"), "One ")
+    await chat.client.post(f"/api/chat/turns/{begun.turn_id}/cancel")
+    await watch.ended.wait()
+    assert watch.outcomes[0].status == "failed"
     assert "ZeroDivisionError: odd" in caplog.text
