@@ -206,33 +206,6 @@ def test_node_tests_pass(node: str) -> None:
     assert int(done.stdout.partition("# pass ")[2].split()[0]) > 20
 
 
-async def test_everybody_gets_the_script(make: Make, origin: str) -> None:
-    class Nobody:
-        @hookimpl
-        async def auth(self) -> User:
-            raise Unauthorized("Sign in.")
-
-    chat, _ = await make(Nobody())
-    url = f"{chat.path}/client.js"
-    response = await chat.client.get(url, headers={"Origin": origin})
-    assert response.status == 200
-    assert response.content_type == "text/javascript"
-    assert response.charset == "utf-8"
-    assert await response.read() == SCRIPT.read_bytes()
-    assert response.headers["Access-Control-Allow-Origin"] == origin
-    assert response.headers["Vary"] == "Origin"
-    assert response.headers["Cache-Control"] == "public, max-age=600"
-    known = {"If-None-Match": response.headers["ETag"], "Origin": origin}
-    again = await chat.client.get(url, headers=known)
-    assert (again.status, await again.read()) == (304, b"")
-    assert again.headers["ETag"] == response.headers["ETag"]
-    assert again.headers["Access-Control-Allow-Origin"] == origin
-    changed = await chat.client.get(url, headers={"If-None-Match": '"another"'})
-    assert changed.status == 200
-    other = await chat.client.get(url, headers={"Origin": "https://example.com"})
-    assert "Access-Control-Allow-Origin" not in other.headers
-
-
 # On a good network and on bad ones
 
 

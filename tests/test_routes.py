@@ -1,0 +1,140 @@
+"""Routes beside the chat's own: health, the script for pages, the turn of a thread."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientResponse
+
+import chatkit_server.web
+from chatkit_server import Unauthorized, User, hookimpl
+from chatkit_server.turn import StoreContext
+from chatkit_server.turns.store import TurnRecord
+from chatkit_server.web import health, turn_routes
+from chatkit_server.web.keys import ENGINE, MCP, STORE
+from tests.client import Chat
+from tests.conftest import MakeChat
+from tests.model_server import Gate, ModelServer
+from tests.recording import ANN
+from tests.replicas import begin, request
+from tests.serving import served_by
+
+
+def app_of(chat: Chat) -> Any:
+    return chat.client.server.app  # type: ignore[attr-defined]
+
+
+async def test_a_process_that_runs_is_healthy(make_chat: MakeChat) -> None:
+    chat = await make_chat()
+    response = await chat.client.get("/healthz")
+    assert (response.status, await response.json()) == (200, {"status": "ok"})
+
+
+def server(connected: bool, required: bool) -> dict[str, Any]:
+    return {"connected": connected, "required": required}
+
+
+@pytest.mark.parametrize(
+    ("servers", "ready"),
+    [
+        ({}, True),
+        ({"shop": server(True, True), "mail": server(True, False)}, True),
+        ({"shop": server(True, True), "mail": server(False, False)}, True),
+        ({"shop": server(False, True), "mail": server(True, False)}, False),
+    ],
+)
+async def test_a_server_is_ready_with_those_mcp_servers_that_it_needs(
+    make_chat: MakeChat, servers: Any, ready: bool
+) -> None:
+    chat = await make_chat()
+    app_of(chat)[MCP].status = lambda: servers
+    response = await chat.client.get("/readyz")
+    assert response.status == (200 if ready else 503)
+    assert await response.json() == {"ready": ready, "store": "ok", "mcp_servers": servers}
+
+
+async def test_a_server_whose_store_does_not_answer_is_not_ready(
+    make_chat: MakeChat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "STORE_TIMEOUT", 0.01)
+    chat = await make_chat()
+    asked: list[Any] = []
+
+    async def load_threads(limit: int, after: Any, order: str, context: StoreContext) -> None:
+        asked.append((limit, after, order, context.user.id, context.user.tenant))
+        await asyncio.Event().wait()
+
+    app_of(chat)[STORE].load_threads = load_threads
+    response = await chat.client.get("/readyz")
+    assert response.status == 503
+    told = await response.json()
+    assert told == {"ready": False, "store": "does not answer", "mcp_servers": {}}
+    assert asked == [(1, None, "desc", "readyz", "chatkit_server")], "as a user whom nobody can be"
+
+
+async def test_everybody_gets_the_script_for_pages_once(make_chat: MakeChat) -> None:
+    class Nobody:
+        @hookimpl
+        async def auth(self) -> User:
+            raise Unauthorized("Sign in.")
+
+    origin = "https://app.example.com"
+    chat = await make_chat(Nobody(), server={"cors_origins": [origin]})
+
+    async def get(origin: str = origin, **headers: str) -> ClientResponse:
+        return await chat.client.get("/api/chat/client.js", headers={"Origin": origin, **headers})
+
+    response = await get()
+    script = Path(chatkit_server.web.__file__).with_name("client.js")
+    assert (response.status, await response.read()) == (200, script.read_bytes())
+    assert response.headers["Content-Type"] == "text/javascript; charset=utf-8"
+    assert response.headers["Cache-Control"] == "public, max-age=600"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    etag = response.headers["ETag"]
+    for known in (etag, f'"other", {etag}', "*"):
+        again = await get(**{"If-None-Match": known})
+        assert (again.status, await again.read()) == (304, b"")
+        assert again.headers["ETag"] == etag
+        for either in (response, again):
+            assert either.headers["Access-Control-Allow-Origin"] == origin
+            assert either.headers["Vary"] == "Origin"
+    assert (await get(**{"If-None-Match": '"other"'})).status == 200
+    assert "Access-Control-Allow-Origin" not in (await get("https://example.com")).headers
+
+
+async def test_the_turn_of_a_thread_may_run_here_or_in_another_process(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    chat = await make_chat(**served_by(model_server))
+    path = "/api/chat/threads/{}/turn"
+    missing = await chat.client.get(path.format("thr_none"))
+    assert missing.status == 404
+    told = await missing.json()
+    assert told["message"] == "No answer is running in this conversation."
+    model_server.reply("One ", Gate())
+    begun = await begin(chat, request("Count"), "One ")
+    here = await (await chat.client.get(path.format(begun.thread_id))).json()
+    assert (here["id"], here["state"]) == (begun.turn_id, "running")
+    assert here["events"] > 0
+    record = TurnRecord("turn_7", "thr_7", ANN, "plain", "test/model", attempt=1)
+    await app_of(chat)[ENGINE].turn_store.begin(record)
+    headers = {"X-User": f"{ANN.tenant}/{ANN.id}"}
+    elsewhere = await chat.client.get(path.format("thr_7"), headers=headers)
+    described = {"id": "turn_7", "thread_id": "thr_7", "state": "running", "events": None}
+    assert await elsewhere.json() == described
+    assert (await chat.client.get(path.format("thr_7"))).status == 404, "of another user"
+
+
+async def test_a_turn_that_another_process_does_not_end_is_still_running(
+    make_chat: MakeChat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turn_routes, "CANCEL_WAIT", 0.01)
+    chat = await make_chat()
+    record = TurnRecord("turn_7", "thr_7", ANN, "plain", "test/model", attempt=1)
+    await app_of(chat)[ENGINE].turn_store.begin(record)
+    headers = {"X-User": f"{ANN.tenant}/{ANN.id}"}
+    response = await chat.client.post("/api/chat/turns/turn_7/cancel", headers=headers)
+    assert (response.status, (await response.json())["state"]) == (202, "running")
