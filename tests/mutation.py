@@ -72,7 +72,8 @@ FOLDERS = {
     ),
     "web": Folder(
         ["chatkit_server/web/*"],
-        "body sse chat operations plain refusals refusal_log resume pages boot_hooks settings",
+        "body sse chat operations plain routes refusals refusal_log resume pages boot_hooks"
+        " settings",
     ),
     "tortoise_store": Folder(
         ["chatkit_plugins/tortoise_store/*"],

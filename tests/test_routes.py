@@ -138,3 +138,72 @@ async def test_a_turn_that_another_process_does_not_end_is_still_running(
     headers = {"X-User": f"{ANN.tenant}/{ANN.id}"}
     response = await chat.client.post("/api/chat/turns/turn_7/cancel", headers=headers)
     assert (response.status, (await response.json())["state"]) == (202, "running")
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "status", "message", "described"),
+    [
+        (
+            "running",
+            None,
+            409,
+            "This answer is running in another process of the server. Try again, or reload the "
+            "conversation when the answer has ended.",
+            {},
+        ),
+        (
+            "failed",
+            "It broke.",
+            410,
+            "The events of this answer are no longer kept. Reload the conversation.",
+            {"error": "It broke.", "allow_retry": None},
+        ),
+        (
+            "interrupted",
+            "It stopped.",
+            410,
+            "The events of this answer are no longer kept. Reload the conversation.",
+            {"error": "It stopped.", "allow_retry": True},
+        ),
+    ],
+)
+async def test_a_turn_whose_events_are_not_here_is_described(
+    make_chat: MakeChat,
+    state: Any,
+    error: str | None,
+    status: int,
+    message: str,
+    described: dict[str, Any],
+) -> None:
+    chat = await make_chat()
+    turn_store = app_of(chat)[ENGINE].turn_store
+    await turn_store.begin(TurnRecord("turn_7", "thr_7", ANN, "plain", "test/model", attempt=1))
+    if error is not None:
+        await turn_store.end("turn_7", 1, state, error)
+    headers = {"X-User": f"{ANN.tenant}/{ANN.id}"}
+    told = {"id": "turn_7", "thread_id": "thr_7", "state": state, "events": None, **described}
+    response = await chat.client.get("/api/chat/turns/turn_7", headers=headers)
+    assert await response.json() == told
+    events = await chat.client.get("/api/chat/turns/turn_7/events", headers=headers)
+    assert (events.status, (await events.json())["message"]) == (status, message)
+
+
+@pytest.mark.parametrize(
+    ("seen", "message"),
+    [
+        ("turn_7:1", "Last-Event-ID: this event belongs to another turn."),
+        ("1", "Last-Event-ID: this event belongs to another turn."),
+        ("{}:a", "after: must be a number from 0 to "),
+        ("{}:1000000000", "after: must be a number from 0 to "),
+        ("{}:1:1", "Last-Event-ID: this event belongs to another turn."),
+    ],
+)
+async def test_a_last_event_must_be_one_of_this_turn(
+    make_chat: MakeChat, seen: str, message: str
+) -> None:
+    chat = await make_chat()
+    turn_id = (await chat.say("hello")).response.headers["X-Turn-Id"]
+    headers = {"Last-Event-ID": seen.format(turn_id)}
+    response = await chat.client.get(f"/api/chat/turns/{turn_id}/events", headers=headers)
+    assert response.status == 400
+    assert (await response.json())["message"].startswith(message)
