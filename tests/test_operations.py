@@ -200,7 +200,8 @@ async def test_without_a_pending_call_there_is_no_output_to_add(
     status, message = await chat.refused(add)
     assert (status, message) == (400, "params.result: Field required")
     add["params"]["result"] = None  # type: ignore[index]
-    assert (await chat.refused(add))[0] == 409
+    told = "No client tool call is waiting for an output in this conversation."
+    assert await chat.refused(add) == (409, told)
 
     asked = await asked_to_open_a_map(chat, model_server)
     output = {"thread_id": asked.thread_id, "result": "done"}
@@ -319,7 +320,7 @@ async def test_structured_input_is_answered_once(asking: Chat, model_server: Mod
     item = await pending(asking, model_server)
     body = {"type": "threads.add_structured_input", "params": submission(item)}
     await asking.read(await asking.post(body))
-    assert (await asking.refused(body))[0] == 409
+    assert await asking.refused(body) == (409, "This input was submitted already.")
     others = [i for i in await items(asking, item["thread_id"]) if i["type"] == "user_message"]
     body["params"] = submission(others[0])
     assert await asking.refused(body) == (

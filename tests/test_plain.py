@@ -151,6 +151,15 @@ async def test_text_in_parts(make_chat: MakeChat, model_server: ModelServer) -> 
     assert told(model_server) == [("user", "Hello")]
 
 
+@pytest.mark.parametrize(
+    "part", ["a", {"type": "image_url", "text": "a"}, {"type": "text", "text": 1}, {"text": "a"}]
+)
+async def test_a_part_that_is_not_text_is_refused(make_chat: MakeChat, part: Any) -> None:
+    told = 'messages.0.content: only text is read: a string, or parts {"type": "text", "text": …}'
+    chat = await make_chat()
+    assert await chat.refused({"messages": [user([part])]}) == (400, told)
+
+
 async def test_an_unknown_field_of_a_part_is_refused(make_chat: MakeChat) -> None:
     chat = await make_chat()
     parts = [{"type": "text", "text": "a", "foo": 1}]
