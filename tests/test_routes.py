@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientResponse
+from chatkit.types import ClosedStatus, LockedStatus
 
 import chatkit_server.web
 from chatkit_server import Unauthorized, User, hookimpl
@@ -207,3 +208,56 @@ async def test_a_last_event_must_be_one_of_this_turn(
     response = await chat.client.get(f"/api/chat/turns/{turn_id}/events", headers=headers)
     assert response.status == 400
     assert (await response.json())["message"].startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("thread_id", "message"),
+    [
+        ("thr_none", "Conversation not found."),
+        ("x" * 200, "Conversation not found."),
+        ("x" * 201, "Not found."),
+        ("thr\n", "Not found."),
+    ],
+)
+async def test_a_thread_that_is_not_there(
+    make_chat: MakeChat, thread_id: str, message: str
+) -> None:
+    chat = await make_chat()
+    body = {"type": "threads.get_by_id", "params": {"thread_id": thread_id}}
+    assert await chat.refused(body) == (404, message)
+
+
+async def test_a_path_that_is_not_there(make_chat: MakeChat) -> None:
+    response = await (await make_chat()).client.get("/nowhere")
+    assert (response.status, (await response.json())["message"]) == (404, "Not found.")
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (LockedStatus(reason="it is under review"), "locked: it is under review"),
+        (LockedStatus(), "locked."),
+        (ClosedStatus(), "closed."),
+    ],
+)
+async def test_a_thread_that_takes_no_messages_says_why(
+    make_chat: MakeChat, status: Any, message: str
+) -> None:
+    chat = await make_chat()
+    thread_id = (await chat.say("hello")).thread_id
+    store, context = app_of(chat)[STORE], StoreContext(User("somebody"))
+    thread = await store.load_thread(thread_id, context)
+    await store.save_thread(thread.model_copy(update={"status": status}), context)
+    refused = await chat.refused(request("Go on", thread_id))
+    assert refused == (409, f"This conversation is {message}")
+
+
+async def test_threads_are_listed_page_by_page(make_chat: MakeChat) -> None:
+    chat = await make_chat()
+    ids = [(await chat.say(f"hello {i}")).thread_id for i in range(3)]
+    first = await chat.ask("threads.list", limit=2, order="asc")
+    assert [thread["id"] for thread in first["data"]] == ids[:2]
+    assert first["has_more"]
+    rest = await chat.ask("threads.list", limit=2, order="asc", after=first["after"])
+    assert [thread["id"] for thread in rest["data"]] == ids[2:]
+    assert not rest["has_more"]
