@@ -873,7 +873,7 @@ async def test_an_attachment_of_somebody_else_is_not_there(make_chat: MakeChat) 
     theirs = await chat.refused(body)
     body["params"]["attachment_id"] = "atc_unknown"  # type: ignore[index]
     assert theirs == await chat.refused(body)
-    assert theirs[0] == 404
+    assert theirs == (404, "Not found.")
     assert files.kept == {attachment_id}
     for unknown in (attachment_id, "atc_unknown", "x" * 1000, "\n"):
         given = {

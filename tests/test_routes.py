@@ -229,7 +229,8 @@ async def test_a_thread_that_is_not_there(
 
 async def test_a_path_that_is_not_there(make_chat: MakeChat) -> None:
     response = await (await make_chat()).client.get("/nowhere")
-    assert (response.status, (await response.json())["message"]) == (404, "Not found.")
+    told = (await response.json())["message"]
+    assert (response.status, told) == (404, "Not Found: GET /nowhere")
 
 
 @pytest.mark.parametrize(
