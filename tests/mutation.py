@@ -88,6 +88,8 @@ PYTEST = ["-p", "tests.mutation", "-p", "no:cacheprovider", "--timeout=15"]
 MOST_SECONDS = "MUTATION_SECONDS"
 MOST_MEMORY = 8 << 30
 
+VERDICTS = "verdicts.json"
+
 NOTICED = {"killed", "timeout", "segfault"}
 
 
@@ -124,10 +126,12 @@ def main() -> None:
 
 
 def run(name: str, *, again: bool, jobs: int, only: Sequence[str] | None) -> None:
+    """Try mutants, and keep what became of each in `verdicts.json`."""
     place = BUILD / name
+    known = load_verdicts(place)
     stage(FOLDERS[name], place)
     mutants = only or (
-        [m for m, status in verdicts(place) if status not in NOTICED] if again else []
+        [mutant for mutant, verdict in known.items() if verdict not in NOTICED] if again else []
     )
     command = [str(Path(sys.executable).with_name("mutmut")), "run", "--max-children", str(jobs)]
     with (place / "output.txt").open("w") as output:
@@ -136,6 +140,18 @@ def run(name: str, *, again: bool, jobs: int, only: Sequence[str] | None) -> Non
         )
     if done.returncode:
         sys.exit(f"mutmut failed: see {output.name}")
+    # mutmut forgets all verdicts when the selection of tests changes
+    verdicts = {
+        mutant: known.get(mutant, verdict) if verdict == "not checked" else verdict
+        for mutant, verdict in mutmut_results(place)
+    }
+    (place / VERDICTS).write_text(json.dumps(verdicts, indent=0))
+
+
+def load_verdicts(place: Path) -> dict[str, str]:
+    """Return what became of each mutant, by its name."""
+    file = place / VERDICTS
+    return json.loads(file.read_text()) if file.exists() else {}
 
 
 def stage(folder: Folder, place: Path) -> None:
@@ -167,8 +183,8 @@ def stage(folder: Folder, place: Path) -> None:
     shutil.copy(ROOT / "settings.yaml", place)
 
 
-def verdicts(place: Path) -> Iterator[tuple[str, str]]:
-    """Yield each mutant's name with what became of it."""
+def mutmut_results(place: Path) -> Iterator[tuple[str, str]]:
+    """Yield each mutant's name with what became of it, as far as mutmut knows."""
     told = subprocess.run(
         [Path(sys.executable).with_name("mutmut"), "results", "--all", "true"],
         cwd=place,
@@ -182,7 +198,7 @@ def verdicts(place: Path) -> Iterator[tuple[str, str]]:
 
 
 def report(name: str, seconds: float) -> None:
-    counts = Counter(status for _, status in verdicts(BUILD / name))
+    counts = Counter(load_verdicts(BUILD / name).values())
     total = counts.total()
     noticed = sum(counts[status] for status in NOTICED)
     print(
