@@ -231,26 +231,24 @@ def test_an_error_with_less_than_its_class_says_is_told_as_well_as_it_can_be() -
 
 LONGEST = "x" * 500
 
+WORDS: dict[str, tuple[Exception, str]] = {
+    "a message": (status(400, {"message": "no such field"}), "HTTP 400: no such field"),
+    "a message deeper": (
+        status(400, {"error": {"message": "no such field"}}),
+        "HTTP 400: no such field",
+    ),
+    "an error without fields": (status(400, {"error": "no"}), "APIStatusError: secret"),
+    "text": (status(400, "no such field"), "APIStatusError: secret"),
+    "an empty message": (status(400, {"message": ""}), "APIStatusError: secret"),
+    "no status": (openai.APIError("secret", REQUEST, body={"message": "no"}), "APIError: secret"),
+    "as long as may be": (TimeoutError(LONGEST[14:]), f"TimeoutError: {LONGEST[14:]}"),
+    "too long": (TimeoutError(LONGEST[13:]), f"TimeoutError: {LONGEST[14:]}…"),
+    "several errors": (ExceptionGroup("all", [TimeoutError("late")]), "TimeoutError: late"),
+    "several lines": (TimeoutError("two\n\tlines \x1b[31m"), "TimeoutError: two lines [31m"),
+}
 
-@pytest.mark.parametrize(
-    ("error", "told"),
-    [
-        (status(400, {"message": "no such field"}), "HTTP 400: no such field"),
-        (status(400, {"error": {"message": "no such field"}}), "HTTP 400: no such field"),
-        (status(400, {"error": "no such field"}), "APIStatusError: secret"),
-        (status(400, "no such field"), "APIStatusError: secret"),
-        (status(400, {"message": ""}), "APIStatusError: secret"),
-        (
-            openai.APIError("secret", REQUEST, body={"message": "no status"}),
-            "APIError: secret",
-        ),
-        (TimeoutError(LONGEST[14:]), f"TimeoutError: {LONGEST[14:]}"),
-        (TimeoutError(LONGEST[13:]), f"TimeoutError: {LONGEST[14:]}…"),
-        (ExceptionGroup("several", [TimeoutError("late")]), "TimeoutError: late"),
-        (TimeoutError("two\n\tlines \x1b[31m"), "TimeoutError: two lines [31m"),
-    ],
-    ids=repr,
-)
+
+@pytest.mark.parametrize(("error", "told"), WORDS.values(), ids=WORDS)
 def test_the_log_has_the_providers_words_in_one_line(
     caplog: pytest.LogCaptureFixture, error: Exception, told: str
 ) -> None:
