@@ -79,7 +79,7 @@ FOLDERS = {
         ["chatkit_plugins/tortoise_store/*"],
         "turn_store plugins/tortoise_store plugins/tortoise_store_parts plugins/tortoise_store_url"
         " plugins/tortoise_store_sqlite plugins/tortoise_store_start plugins/tortoise_turns",
-        slow="kill_9",
+        slow="killed_process",
     ),
 }
 
