@@ -89,6 +89,30 @@ async def test_one_turn_runs_in_a_thread(store: TurnStore) -> None:
     assert await store.running("thr_1", ANN) == record("turn_2")
 
 
+async def test_a_withdrawn_turn_was_never_there(store: TurnStore) -> None:
+    await store.begin(record("turn_1", request="body:1"))
+    await store.begin(record("turn_2", "thr_2"))
+    await store.withdraw("turn_1", 2)
+    assert await store.running("thr_1", ANN) is not None, "it is at another attempt"
+    await store.withdraw("turn_1", 1)
+    assert await store.find("turn_1", ANN) is None
+    assert await store.running("thr_1", ANN) is None
+    assert await store.find_by_request("body:1", ANN, 60) is None
+    assert await store.beat([HeartbeatSignal("turn_1", 1)]) == {"turn_1": "lost"}
+    assert await store.begin(record("turn_3")) is None
+    assert await store.running("thr_2", ANN) == record("turn_2", "thr_2")
+
+
+async def test_a_turn_that_has_ended_is_not_withdrawn(store: TurnStore) -> None:
+    await store.begin(record())
+    await store.end("turn_1", 1, "failed", "It broke.")
+    await store.withdraw("turn_1", 1)
+    await store.withdraw("absent", 1)
+    ended = await store.find("turn_1", ANN)
+    assert ended is not None
+    assert (ended.state, ended.error) == ("failed", "It broke.")
+
+
 async def test_of_many_that_begin_at_once_one_does(store: TurnStore) -> None:
     answers = await asyncio.gather(*(store.begin(record(f"turn_{n}")) for n in range(20)))
     [winner] = [n for n, answer in enumerate(answers) if answer is None]

@@ -679,13 +679,17 @@ async def test_a_server_that_goes_away_is_unavailable_until_it_is_back(
             await store.save_thread(thread(), ANN)
             await front.close()
             for _ in range(3):
-                with pytest.raises(Unavailable):
+                with pytest.raises(Unavailable) as raised:
                     await store.load_thread("thr_1", ANN)
+                assert raised.value.message == (
+                    "The conversations are not available right now. Try again in a moment."
+                )
             await front.open()
             for _ in range(3):
                 assert await store.load_thread("thr_1", ANN) == thread()
         down, back = caplog.messages
         assert f"{name} does not answer: " in down
+        assert "Error" in down.partition("does not answer: ")[2], "it says why"
         assert f"{name} answers again, after " in back
     finally:
         await front.close()

@@ -440,6 +440,30 @@ async def test_tls_as_the_url_asks_for_it(tmp_path: Path) -> None:
         assert "certificate" in (await _refused(url)).lower()
 
 
+async def test_a_server_may_ask_for_a_certificate_of_ours(tmp_path: Path) -> None:
+    real = postgres()
+    context, root = _certificate(tmp_path, x509.DNSName("db.example.com"))
+    # The same certificate serves both sides
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(root)
+    ours, key = tmp_path / "server.pem", tmp_path / "key.pem"
+    blocks = ours.read_text().partition("-----BEGIN PRIVATE KEY")
+    key.write_text(blocks[1] + blocks[2])
+    database = real.new_url().rpartition("/")[2]
+    async with Front(real.port, context) as front:
+
+        def url(parameters: str) -> str:
+            given = real.url(database, f"?sslmode=verify-ca&sslrootcert={root}{parameters}")
+            return given.replace(f":{real.port}/", f":{front.port}/")
+
+        for parameters in (f"&sslcert={ours}", f"&sslcert={root}&sslkey={key}"):
+            async with running(url(parameters)) as plugin:
+                await plugin.store().save_thread(thread(), ANN)
+        await _refused(url(""))
+    with pytest.raises(ValueError, match="a certificate of the URL cannot be used"):
+        await _refused(url(f"&sslcert={root}"))
+
+
 async def test_certificates_of_another_host_are_refused_where_the_host_counts(
     tmp_path: Path,
 ) -> None:
