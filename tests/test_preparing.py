@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from copy import copy
 from typing import Any
 
 import pytest
@@ -11,8 +12,9 @@ from chatkit.types import ProgressUpdateEvent
 from chatkit.widgets import Card, Text
 
 from chatkit_server import Forbidden, Outcome, Turn, Unavailable, hookimpl
+from chatkit_server.storage import StoreContext
 from chatkit_server.turns.failures import GENERAL
-from chatkit_server.web.keys import ENGINE, HEARTBEAT
+from chatkit_server.web.keys import ENGINE, HEARTBEAT, STORE
 from tests.conftest import MakeChat
 from tests.model_server import Gate, ModelServer
 from tests.replicas import Start, begin, grow_old, request
@@ -100,6 +102,29 @@ async def test_an_unforeseen_error_before_a_turn_is_told_and_logged_as_one_withi
     assert record.getMessage().endswith(f" failed: {GENERAL}")
     assert isinstance(record.exc_info, tuple)
     assert isinstance(record.exc_info[1], ZeroDivisionError)
+
+
+async def test_hooks_know_who_asks_for_what(make_chat: MakeChat, model_server: ModelServer) -> None:
+    seen: list[Turn] = []
+
+    class Looks:
+        @hookimpl
+        async def agent(self, turn: Turn) -> None:
+            seen.append(copy(turn))
+
+        @hookimpl
+        async def pre_turn(self, turn: Turn) -> None:
+            seen.append(turn)
+
+    sections = served_by(model_server, model_settings={"temperature": 0.5})
+    chat = await make_chat(Looks(), **sections)
+    streamed = await chat.say("hello")
+    for turn in seen:
+        assert (turn.user.id, turn.operation) == ("somebody", "threads.create")
+        assert turn.id == streamed.response.headers["X-Turn-Id"]
+        assert turn.store is chat.client.server.app[STORE]  # type: ignore[attr-defined]
+        assert turn.request_context == StoreContext(turn.user, turn.id, 1)
+        assert (turn.model, turn.model_settings.temperature) == ("test/model", 0.5)
 
 
 async def test_an_error_of_the_agent_hook_is_nobodys_turn(make_chat: MakeChat) -> None:
