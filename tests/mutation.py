@@ -83,7 +83,7 @@ FOLDERS = {
     ),
 }
 
-PYTEST = ["-p", "tests.mutation", "-p", "no:cacheprovider", "--timeout=15"]
+PYTEST = ["-p", "tests.mutation", "-p", "no:cacheprovider", "-p", "no:xdist", "--timeout=15"]
 
 MOST_SECONDS = "MUTATION_SECONDS"
 MOST_MEMORY = 8 << 30
@@ -115,7 +115,7 @@ def main() -> None:
     parser.add_argument("folders", nargs="*", choices=[*FOLDERS, []], metavar="folder")
     parser.add_argument("--again", action="store_true", help="only what was not noticed before")
     parser.add_argument("--jobs", type=int, default=4, help="mutants at a time; some only wait")
-    parser.add_argument("--seconds", default="10", help="how long a mutant's tests take at most")
+    parser.add_argument("--seconds", default="5", help="how long a mutant's tests take at most")
     parser.add_argument("--only", nargs="+", help="files or mutants, as mutmut names them")
     options = parser.parse_args()
     os.environ[MOST_SECONDS] = options.seconds
@@ -126,7 +126,11 @@ def main() -> None:
 
 
 def run(name: str, *, again: bool, jobs: int, only: Sequence[str] | None) -> None:
-    """Try mutants, and keep what became of each in `verdicts.json`."""
+    """Try mutants, and keep what became of each in `verdicts.json`.
+
+    With `again`, mutants of code that has changed keep their old verdicts, unless nobody had
+    noticed them.
+    """
     place = BUILD / name
     known = load_verdicts(place)
     stage(FOLDERS[name], place)

@@ -11,6 +11,7 @@ import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -331,7 +332,7 @@ def _read_only(folder: Path) -> Iterator[None]:
     for path in folder.iterdir():
         path.chmod(0o444)
     folder.chmod(0o555)
-    for parent in folder.parents[:2]:
+    for parent in takewhile(_is_of_pytest, folder.parents):
         parent.chmod(parent.stat().st_mode | 0o055)
     user = os.geteuid()
     if user == 0:
@@ -341,6 +342,10 @@ def _read_only(folder: Path) -> Iterator[None]:
     finally:
         os.seteuid(user)
         folder.chmod(0o755)
+
+
+def _is_of_pytest(folder: Path) -> bool:
+    return folder.name.startswith(("pytest-", "popen-"))
 
 
 async def test_nobody_listens(unused_tcp_port: int) -> None:
