@@ -56,7 +56,8 @@ def setup(app: Application) -> None:
 
     `app[HOOKS]`, `app[SETTINGS]` and `app[STORE]` are the server's own parts. To start something
     and stop it again, append an `async def` with one `yield` to `app.cleanup_ctx`. An error in
-    `setup`, or in what it added, stops the boot; raise `SettingsError` to say what to change.
+    `setup`, or in what it added, stops the boot; raise `SettingsError` to say what to change. An
+    error when the server stops is logged.
     """
 
 
