@@ -19,6 +19,15 @@ from tests.serving import served_by
 from tests.test_turns import Tools, Watch, weather
 
 
+class Odd:
+    """Fails where nobody foresees it: when an answer is saved."""
+
+    @hookimpl
+    async def persist(self, item: object) -> None:
+        if getattr(item, "type", "") == "assistant_message":
+            raise ZeroDivisionError("odd")
+
+
 async def test_a_cancelled_turn_reports_the_tokens_counted_so_far(
     make_chat: MakeChat, model_server: ModelServer
 ) -> None:
@@ -168,12 +177,6 @@ async def test_an_invalid_answer_is_one_line_without_the_answer(
 async def test_an_unforeseen_error_has_its_traceback(
     make_chat: MakeChat, model_server: ModelServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    class Odd:
-        @hookimpl
-        async def persist(self, item: object) -> None:
-            if getattr(item, "type", "") == "assistant_message":
-                raise ZeroDivisionError("odd")
-
     chat = await make_chat(Odd(), **served_by(model_server))
     model_server.reply("Hello.")
     assert (await chat.say("hello")).error is not None
@@ -227,12 +230,6 @@ async def test_a_turn_that_ended_well_has_no_error(
 async def test_an_error_while_the_rest_is_saved_makes_the_turn_fail(
     make_chat: MakeChat, model_server: ModelServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    class Odd:
-        @hookimpl
-        async def persist(self, item: object) -> None:
-            if getattr(item, "type", "") == "assistant_message":
-                raise ZeroDivisionError("odd")
-
     watch = Watch()
     chat = await make_chat(Odd(), watch, **served_by(model_server))
     model_server.reply("One ", Gate())
