@@ -68,7 +68,7 @@ FOLDERS = {
     "agent": Folder(
         ["chatkit_server/agent/*"],
         "history stream timeouts tool_text runner models tools turns first_answer mcp operations"
-        " plugins/compatible_models plugins/fast_path",
+        " hook_limits plugins/compatible_models plugins/fast_path",
     ),
     "web": Folder(
         ["chatkit_server/web/*"],

@@ -197,7 +197,7 @@ async def test_a_failed_turn_is_recorded_with_its_reason(
     assert (record.state, record.error) == ("failed", NONSENSE)
     [outcome] = watch.outcomes
     assert (outcome.status, outcome.error, outcome.allow_retry) == ("failed", NONSENSE, True)
-    [message] = [m for m in caplog.messages if turn_id in m]
+    [message] = [m for m in caplog.messages if f"{turn_id} failed" in m]
     assert message.startswith(f"turn {turn_id} failed: {NONSENSE}"), "it is logged once"
 
 

