@@ -13,7 +13,7 @@ from .page import Profiled, write_page
 from .parts import INTERVAL, PARTS, QUICK, Run, Size
 from .processes import ROOT, Failed
 from .profiles import profile
-from .report import comparison, goal_table, many, profile_table
+from .report import abuse_table, comparison, goal_table, many, profile_table
 from .results import TOKENS
 from .servers import KINDS, Kind
 
@@ -88,7 +88,7 @@ def _run(options: argparse.Namespace) -> None:
         _measure(run, options)
     finally:
         # Minutes of measuring must not be lost to what went wrong last
-        for text in (comparison(run.results), many(run.results), goal_table(run.results)):
+        for text in (said(run.results) for said in (comparison, many, goal_table, abuse_table)):
             if text:
                 print(f"\n{text}", flush=True)
     whole = not (options.parts or options.server or options.quick)
@@ -104,7 +104,7 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _measure(run: Run, options: argparse.Namespace) -> None:
-    for name in options.parts or PARTS:
+    for name in options.parts or [name for name, part in PARTS.items() if part.usual]:
         part = PARTS[name]
         run.kinds = _kinds(options.server if part.others else None, part.servers)
         _tell(f"{name}: {part.work.__doc__}")

@@ -50,9 +50,13 @@ class Load:
         """The request of each turn."""
         return Answer(self.tokens, self.interval)
 
-    def drive(self) -> Driven:
-        """Drive the server from a new process; raises `processes.Failed`."""
-        told = output_of(python("benchmarks.load", orjson.dumps(asdict(self)).decode()), limit=600)
+    def drive(self, limit: float = 600.0) -> Driven:
+        """Drive the server from a new process.
+
+        Raises `processes.Failed`, also if it takes longer than `limit` seconds.
+        """
+        command = python("benchmarks.load", orjson.dumps(asdict(self)).decode())
+        told = output_of(command, limit=limit)
         return Driven(**orjson.loads(told))
 
 

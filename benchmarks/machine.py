@@ -6,9 +6,12 @@ import os
 import platform
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Event, Thread
 
+_OFTEN = 0.02
+"""Seconds between two looks at the memory."""
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _SCHEDULED = 2
 """The kernel's clock number for the CPU time of a process."""
@@ -44,6 +47,25 @@ def resident_bytes(pid: int) -> int:
     for member in family(pid):
         pages += int(Path(f"/proc/{member}/statm").read_text().split()[1])
     return pages * _PAGE
+
+
+@contextmanager
+def largest_resident(pid: int) -> Iterator[list[int]]:
+    """Watch the memory of a process while the block runs; afterwards, the value has the largest."""
+    largest = [resident_bytes(pid)]
+    ended = Event()
+
+    def watch() -> None:
+        while not ended.wait(_OFTEN):
+            largest[0] = max(largest[0], resident_bytes(pid))
+
+    watching = Thread(target=watch)
+    watching.start()
+    try:
+        yield largest
+    finally:
+        ended.set()
+        watching.join()
 
 
 def described() -> str:

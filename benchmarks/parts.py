@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,11 +14,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.request import urlopen
 
-from .processes import output_of, python, serving
+from .attacks import ATTACKS, STARTED
+from .load import Load
+from .machine import largest_resident
+from .processes import Failed, output_of, python, serving, started
 from .results import (
+    ALONE,
+    BESIDE,
     BUSY,
     FIRST,
     HELP,
+    LARGEST,
     LISTEN,
     LONG,
     ONCE,
@@ -30,12 +38,30 @@ from .results import (
     TOKENS,
     Results,
 )
-from .servers import KINDS, Kind, Target, model_server, ours, target, write_settings
+from .servers import (
+    KINDS,
+    Kind,
+    Target,
+    model_server,
+    ours,
+    target,
+    write_abused,
+    write_settings,
+)
 
 INTERVAL = 50
 """Milliseconds between tokens, when they come one by one."""
 
 OWNER = "filler"
+
+ABUSED_TOKENS = 20
+"""The tokens of an honest user's turn beside an attack, one every `ABUSED_INTERVAL` ms."""
+ABUSED_INTERVAL = 5
+
+ABUSED_PATIENCE = 60.0
+"""Seconds that an honest user's turns may take beside an attack, all together."""
+
+_ATTACKING = re.compile(STARTED)
 
 
 @dataclass(frozen=True)
@@ -53,6 +79,7 @@ class Size:
     short: int = 20
     thread_turns: int = 20
     starts: int = 7
+    abused_turns: int = 100
 
     def with_rounds(self, rounds: int) -> Size:
         """Return the same with another number of rounds."""
@@ -70,6 +97,7 @@ QUICK = Size(
     long=1000,
     thread_turns=5,
     starts=2,
+    abused_turns=30,
 )
 
 
@@ -215,13 +243,48 @@ def start(run: Run) -> None:
                     run.results.add("ours", LISTEN, [server.seconds])
 
 
+def abuse(run: Run) -> None:
+    """An honest user's first token, and the memory, beside ten attacks; this server only."""
+    size, add = run.size, run.results.add
+    with (
+        TemporaryDirectory(prefix="chatkit-benchmark-") as temporary,
+        model_server() as model,
+        serving(python("benchmarks.hostile")) as hostile,
+    ):
+        file = write_abused(Path(temporary, "ours"), model, hostile.url)
+        for name in ATTACKS:
+            run.tell(f"  {name}")
+            with serving(ours(file)) as server:
+                on = Target(KINDS["ours"], server)
+                honest = on.load(
+                    ABUSED_TOKENS, interval=ABUSED_INTERVAL, chats=4, turns=size.abused_turns
+                )
+                honest.drive()
+                add(name, ALONE, honest.drive().first)
+                attack = python("benchmarks.attacks", name, str(server.port), server.path)
+                with started(attack, _ATTACKING), largest_resident(server.pid) as largest:
+                    add(name, BESIDE, _first(run, honest))
+                add(name, LARGEST, largest)
+
+
+def _first(run: Run, honest: Load) -> list[float]:
+    """Return the seconds to the first tokens, infinite ones if the server is lost."""
+    try:
+        return honest.drive(ABUSED_PATIENCE).first
+    except Failed as error:
+        run.tell(f"    {str(error)[-300:]}")
+        return [math.inf, math.inf]
+
+
 @dataclass(frozen=True)
 class Part:
-    """A part, its default servers, and whether it can measure others."""
+    """A part, its default servers, whether it can measure others, and whether a run has it if it
+    is not named."""
 
     work: Callable[[Run], None]
     servers: tuple[str, ...]
     others: bool = True
+    usual: bool = True
 
 
 PARTS = {
@@ -231,4 +294,5 @@ PARTS = {
     "growth": Part(growth, ("ours",)),
     "long": Part(long, ("ours",), others=False),
     "start": Part(start, ("ours",), others=False),
+    "abuse": Part(abuse, ("ours",), others=False, usual=False),
 }

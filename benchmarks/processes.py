@@ -63,12 +63,20 @@ def environment() -> dict[str, str]:
 
 @contextmanager
 def serving(command: list[str]) -> Iterator[Server]:
-    """Run a command that says where it `listens on`, and end it and its children afterwards.
+    """Run a command that says where it `listens on`; see `started`."""
+    begun = time.monotonic()
+    with started(command, _LISTENS) as (pid, said):
+        yield Server(pid, int(said[1]), said[2], time.monotonic() - begun)
 
-    Raises `Failed` with what it said if it ends before that, or takes longer than `PATIENCE`.
+
+@contextmanager
+def started(command: list[str], ready: re.Pattern[str]) -> Iterator[tuple[int, re.Match[str]]]:
+    """Run a command that says when it is `ready`, and end it and its children afterwards.
+
+    The value is its process id, and what it said. Raises `Failed` with its words if it ends before
+    that, or takes longer than `PATIENCE`.
     """
     with tempfile.TemporaryFile("w+") as said:
-        begun = time.monotonic()
         process = subprocess.Popen(
             command,
             env=environment(),
@@ -80,8 +88,7 @@ def serving(command: list[str]) -> Iterator[Server]:
             preexec_fn=_die_with_the_parent,
         )
         try:
-            port, path = _wait_until_listening(process, said.fileno(), begun)
-            yield Server(process.pid, port, path, time.monotonic() - begun)
+            yield process.pid, _wait_until_ready(process, said.fileno(), ready)
         except Exception as error:
             said.seek(0)
             error.add_note(f"{' '.join(command)} said:\n{said.read()[-4000:]}")
@@ -90,17 +97,18 @@ def serving(command: list[str]) -> Iterator[Server]:
             _end(process)
 
 
-def _wait_until_listening(
-    process: subprocess.Popen[bytes], output: int, begun: float
-) -> tuple[int, str]:
+def _wait_until_ready(
+    process: subprocess.Popen[bytes], output: int, ready: re.Pattern[str]
+) -> re.Match[str]:
+    begun = time.monotonic()
     while time.monotonic() - begun < PATIENCE:
-        found = _LISTENS.search(os.pread(output, 100_000, 0).decode(errors="replace"))
+        found = ready.search(os.pread(output, 100_000, 0).decode(errors="replace"))
         if found is not None:
-            return int(found[1]), found[2]
+            return found
         if process.poll() is not None:
-            raise Failed(f"a server ended with status {process.returncode} before it listened")
+            raise Failed(f"a process ended with status {process.returncode} before it was ready")
         time.sleep(0.005)
-    raise Failed(f"a server does not listen after {PATIENCE:g} s")
+    raise Failed(f"a process is not ready after {PATIENCE:g} s")
 
 
 def output_of(command: list[str], *, limit: float) -> str:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 
+from .attacks import ATTACKS
 from .chart import bars
 from .goals import goals
 from .profiles import Profile
 from .results import (
+    ALONE,
+    BESIDE,
     BUSY,
     FIRST,
+    LARGEST,
     ONCE,
     ONE,
     PACE,
@@ -84,6 +88,22 @@ def _measured(columns: list[Column]) -> str:
             for name, row in rows.items()
         ),
     )
+
+
+def abuse_table(results: Results) -> str:
+    """Return what attacks do to an honest user and to the memory, "" if none was measured."""
+    rows = []
+    for name, attack in ATTACKS.items():
+        alone, beside = (results.percentile(name, figure, 99) for figure in (ALONE, BESIDE))
+        if alone is None or beside is None:
+            continue
+        median = results.median(name, BESIDE) or 0.0
+        largest = max(results.values(name, LARGEST))
+        cells = (median * 1e3, alone * 1e3, beside * 1e3, beside / alone, largest / 1e6)
+        words = (attack.__doc__ or "").strip()
+        rows.append([words, *map(format, cells, (",.0f", ",.0f", ",.0f", ".1f", ",.0f"))])
+    heads = ("attack", "first p50, ms", "p99 without, ms", "p99, ms", "times", "memory, MB")
+    return table(heads, rows) if rows else ""
 
 
 def goal_table(results: Results) -> str:

@@ -19,6 +19,9 @@ LONG = "processor seconds of a turn on a long thread"
 SHORT = "processor seconds of a turn on a short thread"
 HELP = "seconds of --help"
 LISTEN = "seconds to listen"
+ALONE = "seconds to the first token before an attack"
+BESIDE = "seconds to the first token beside an attack"
+LARGEST = "the largest resident bytes beside an attack"
 
 TOKENS = 100
 """The tokens per turn when CPU time is measured."""

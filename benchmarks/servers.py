@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from .attacks import MODEL
 from .load import Load
 from .processes import Server, python, serving
 
@@ -89,14 +90,17 @@ def ours(settings: Path) -> list[str]:
     return python("chatkit_server", "run", "--port", "0", "--settings", str(settings))
 
 
-def write_settings(folder: Path, model: str, models: dict[str, Any]) -> Path:
+def write_settings(
+    folder: Path, model: str, models: dict[str, Any], agent: dict[str, Any] | None = None
+) -> Path:
     """Write settings with the default plugins and one that implements every hook.
 
-    The database is a file in `folder`. Users are told apart, and many may ask at once.
+    The database is a file in `folder`. Users are told apart, and many may ask at once. `models` are
+    further plugins, `agent` further settings of the agent.
     """
     folder.mkdir()
     settings = {
-        "agent": {"model": model},
+        "agent": {"model": model, **(agent or {})},
         "turns": {"limits": {"server": 5000}},
         "plugins": {
             "benchmarks.every_hook": None,
@@ -110,6 +114,16 @@ def write_settings(folder: Path, model: str, models: dict[str, Any]) -> Path:
     file = folder / "settings.yaml"
     file.write_text(yaml.safe_dump(settings, sort_keys=False))
     return file
+
+
+def write_abused(folder: Path, model: str, hostile: str) -> Path:
+    """Write settings with a hostile model and a hostile MCP server beside the usual ones."""
+    endpoints = {"bench": _at(model), "hostile": _at(f"{hostile}v1")}
+    plugins = {
+        "compatible_models": {"endpoints": endpoints},
+        "mcp_servers": {"servers": [{"name": "hostile", "url": f"{hostile}mcp"}]},
+    }
+    return write_settings(folder, "bench/bench", plugins, {"models": [MODEL]})
 
 
 @contextmanager
