@@ -25,16 +25,6 @@ def _as_python(match: re.Match[str]) -> str:
     return match[0].encode("unicode_escape").decode()
 
 
-def escape_in_json(line: str) -> str:
-    """Do as `escape` inside JSON: it stays JSON, with the same values."""
-    return _UNSAFE.sub(_as_json, line)
-
-
-def _as_json(match: re.Match[str]) -> str:
-    units = match[0].encode("utf-16-be", "surrogatepass").hex()
-    return "".join(f"\\u{units[i : i + 4]}" for i in range(0, len(units), 4))
-
-
 def cut(text: str, size: int, removed: int = 0) -> str:
     """Return text of at most `size` bytes; its end says how much was left out.
 

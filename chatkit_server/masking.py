@@ -43,7 +43,7 @@ _ANYWHERE = (
         re.compile(r"(\b[Bb]asic(?:\s+|%20))(?=[^\s\d=]{0,64}[\d=])[\w+/=%-]{8,}"),
         rf"\1{MASK}",
     ),
-    ("eyJ", re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"), MASK),
+    ("eyJ", re.compile(r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"), MASK),
 )
 
 
