@@ -88,19 +88,17 @@ def configure_logging(settings: Settings) -> None:
 
 
 def without_configuration() -> None:
-    """Write warnings as one line each, without time and level, until the log is configured."""
+    """Write warnings and the last error as one line, without time, until the log is configured."""
     handler = LineHandler(sys.stderr)
     handler.setLevel(logging.WARNING)
     handler.setFormatter(WithoutContent())
     logging.lastResort = handler
+    sys.excepthook = _uncaught
 
 
 def _log_what_python_prints() -> None:
     """Log warnings, and the exceptions that nobody catches."""
     logging.captureWarnings(True)
-
-    def uncaught(kind: type[BaseException], error: BaseException, trace: Any) -> None:
-        log.critical("the server failed", exc_info=(kind, error, trace))
 
     def in_thread(given: threading.ExceptHookArgs) -> None:
         if given.exc_value is not None:
@@ -111,9 +109,12 @@ def _log_what_python_prints() -> None:
         where = f"{given.err_msg or 'ignored an exception in'}: {type(given.object).__name__}"
         log.error("%s", where, exc_info=given.exc_value, extra=MAY_QUOTE)
 
-    sys.excepthook = uncaught
     threading.excepthook = in_thread
     sys.unraisablehook = unraisable
+
+
+def _uncaught(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    log.critical("chatkit-server failed", exc_info=(kind, error, trace))
 
 
 class LineHandler(logging.StreamHandler[Any]):

@@ -17,6 +17,9 @@ MASK = "***"
 SHORTEST = 6
 """Characters. Shorter secrets are not hidden: they would be found inside of ordinary words."""
 
+FEWEST = 4
+"""Different characters: dots and dashes stand for a secret, and are none."""
+
 _START = 8
 """As many characters of a secret are a part of it where a text was cut off."""
 
@@ -51,8 +54,13 @@ class Secrets:
     """Known secrets, in all spellings in which a text may have them."""
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Know no secret anymore."""
         self._secrets: set[str] = set()
         self._words: set[str] = set()
+        # None until the spellings of new secrets are there
         self._groups: list[tuple[str, list[str]]] | None = []
         self.longest = 0
         """Characters of the longest spelling."""
@@ -64,7 +72,11 @@ class Secrets:
         hidden in each `postgresql`.
         """
         known = len(self._secrets), len(self._words)
-        self._secrets.update(s for s in map(str.strip, secrets) if len(s) >= SHORTEST)
+        self._secrets.update(
+            secret
+            for secret in map(str.strip, secrets)
+            if len(secret) >= SHORTEST and len(set(secret)) >= FEWEST
+        )
         self._words.update(words)
         if known != (len(self._secrets), len(self._words)):
             self._groups = None

@@ -28,14 +28,10 @@ SECRET = "sk-proj-Zq7Yx2+/Wv\"é'4kT9"
 SIZE = 4_000
 
 
-@pytest.fixture(autouse=True)
-def secrets(monkeypatch: pytest.MonkeyPatch) -> Secrets:
-    """The process's secrets: none but those of the test."""
-    known = Secrets()
-    monkeypatch.setattr(masking, "SECRETS", known)
-    for module in ("chatkit_server.logs", "chatkit_server.settings.secrets"):
-        monkeypatch.setattr(f"{module}.SECRETS", known)
-    return known
+@pytest.fixture
+def secrets() -> Secrets:
+    """The process's secrets, of which each test begins with none."""
+    return masking.SECRETS
 
 
 def raised(error: BaseException) -> BaseException:
@@ -248,7 +244,7 @@ def spelled(secret: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("secret", [SECRET, "hunter2", "pass word/1", "ключ-1234", "a" * 500 + "1"])
+@pytest.mark.parametrize("secret", [SECRET, "hunter2", "pass word/1", "ключ-1234", "ab1-" * 125])
 def test_secrets_are_masked_in_all_spellings(secret: str, secrets: Secrets) -> None:
     add_secret(secret)
     for text in spelled(secret):
@@ -411,8 +407,8 @@ def test_ordinary_words_are_no_secrets(secrets: Secrets) -> None:
             "short": {"api_key": "k", "token": "abcde"},
         }
     )
-    remember_environment({"API_KEY": "", "X_TOKEN": " "})
-    text = "postgresql: model ollama/llama3 of abcde, k"
+    remember_environment({"API_KEY": "", "X_TOKEN": " ", "Y_TOKEN": "-" * 40})
+    text = f"postgresql: model ollama/llama3 of abcde, k {'-' * 40}"
     assert secrets.mask(text) == text
 
 
@@ -523,6 +519,24 @@ async def test_nothing_on_standard_error_is_forged(tmp_path: Path) -> None:
     assert "environment-secret" not in told
 
 
+async def test_a_check_that_fails_writes_lines(tmp_path: Path) -> None:
+    (tmp_path / "my_plugins").mkdir()
+    (tmp_path / "my_plugins" / "failing.py").write_text(
+        "import logging\n"
+        f"logging.warning('first\\n{FORGED} %s', 'environment-secret-1')\n"
+        f"raise BaseException('second\\n{FORGED} environment-secret-1')\n"
+    )
+    (tmp_path / "settings.yaml").write_text("plugin_dirs: [my_plugins]\nplugins: {failing: }\n")
+    variables = environment(ACME_API_KEY="environment-secret-1")
+    async with started(tmp_path, "check", env=variables) as process:
+        assert await process.end() == 1
+    first, second, *others = process.errors
+    assert first == f"first\\n{FORGED} ***"
+    assert second == "chatkit-server failed"
+    assert all(line.startswith(INDENT) for line in others)
+    assert others[-2:] == ["  BaseException: second", f"  {FORGED} ***"]
+
+
 async def test_a_server_that_fails_says_so_in_a_record(tmp_path: Path) -> None:
     (tmp_path / "my_plugins").mkdir()
     (tmp_path / "my_plugins" / "failing.py").write_text(
@@ -542,6 +556,6 @@ async def test_a_server_that_fails_says_so_in_a_record(tmp_path: Path) -> None:
     async with started(tmp_path, "run", "--port", "0", env=environment()) as process:
         assert await process.end() == 1
     first, *others = process.errors
-    assert re.match(r"\S+ \S+ CRITICAL chatkit_server.logs: the server failed", first)
+    assert re.match(r"\S+ \S+ CRITICAL chatkit_server.logs: chatkit-server failed", first)
     assert all(line.startswith(INDENT) for line in others)
     assert any("KeyboardInterruptLike: x" in line for line in others)
