@@ -76,7 +76,8 @@ def configure_logging(settings: Settings) -> None:
     handler = LineHandler(sys.stderr)
     kind = NamesTurn if content else WithoutContent
     handler.setFormatter(kind(FORMAT, settings.log.record))
-    logging.basicConfig(level=settings.log.level.upper(), handlers=[handler])
+    # Other handlers would write records as they are
+    logging.basicConfig(level=settings.log.level.upper(), handlers=[handler], force=True)
     _log_what_python_prints()
     for flag in _SDK_FLAGS:
         os.environ[flag] = "0" if content else "1"
@@ -90,9 +91,8 @@ def configure_logging(settings: Settings) -> None:
 def without_configuration() -> None:
     """Write warnings and the last error as one line, without time, until the log is configured."""
     handler = LineHandler(sys.stderr)
-    handler.setLevel(logging.WARNING)
     handler.setFormatter(WithoutContent())
-    logging.lastResort = handler
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     sys.excepthook = _uncaught
 
 

@@ -523,6 +523,7 @@ async def test_a_check_that_fails_writes_lines(tmp_path: Path) -> None:
     (tmp_path / "my_plugins").mkdir()
     (tmp_path / "my_plugins" / "failing.py").write_text(
         "import logging\n"
+        "logging.basicConfig()\n"
         f"logging.warning('first\\n{FORGED} %s', 'environment-secret-1')\n"
         f"raise BaseException('second\\n{FORGED} environment-secret-1')\n"
     )
