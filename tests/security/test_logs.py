@@ -20,6 +20,7 @@ from chatkit_server.logs import FORMAT, INDENT, LineHandler, NamesTurn, WithoutC
 from chatkit_server.masking import Secrets
 from chatkit_server.settings.load import load
 from chatkit_server.settings.secrets import is_secret, remember_environment, remember_secrets
+from tests.model_server import ModelServer
 from tests.processes import environment, running, started
 from tests.security.hostile_text import BREAKS, CONTROLS, FORGED, HOSTILE
 
@@ -517,6 +518,69 @@ async def test_nothing_on_standard_error_is_forged(tmp_path: Path) -> None:
     ):
         assert any(needed in line for line in server.process.errors), needed
     assert "environment-secret" not in told
+
+
+@pytest.mark.parametrize("kind", ["compatible_models", "openai_models", "litellm_models"])
+async def test_a_key_that_a_provider_echoes_is_masked(
+    kind: str, tmp_path: Path, model_server: ModelServer
+) -> None:
+    key = "sk-proj-0123456789abcdef"
+    endpoint = {"base_url": model_server.url, "api_key": key}
+    config: dict[str, Any] = {
+        "compatible_models": {"endpoints": {"openai": endpoint}},
+        "openai_models": endpoint,
+        "litellm_models": {"providers": {"openai": endpoint}},
+    }
+    prefix = "litellm/openai" if kind == "litellm_models" else "openai"
+    plugins = {
+        "anonymous_auth": None,
+        "tortoise_store": {"url": f"sqlite://{tmp_path}/x.db"},
+        "conversation_log": {"path": str(tmp_path / "conversations.jsonl")},
+        kind: config[kind],
+    }
+    settings = {
+        "agent": {"model": f"{prefix}/any"},
+        "log": {"level": "debug", "content": True},
+        "plugins": plugins,
+    }
+    (tmp_path / "settings.yaml").write_text(yaml.safe_dump(settings))
+    for status, text in (
+        (401, f"Incorrect API key provided: {key}\n{FORGED}"),
+        (400, f"bad header {base64.b64encode(key.encode()).decode()} of {key[:14]}... \x9b2J"),
+        (400, f"too long {'x' * 50_000} {key}"),
+    ):
+        model_server.fail(status, text)
+    async with running(tmp_path, env=environment()) as server:
+        for _ in range(3):
+            await server.chat().say(f"My key is {key}")
+        await server.stop()
+    told = [*server.process.errors, (tmp_path / "conversations.jsonl").read_text()]
+    assert any("Incorrect API key provided: ***" in line for line in told)
+    for line in told:
+        assert key[:14] not in line
+        assert "c2stcHJvai0wMTIz" not in line
+        assert not line.startswith(FORGED)
+        assert "\x9b" not in line
+        assert len(line) <= SIZE
+    assert told[-1].count('"message":"My key is ***"') == 3
+
+
+async def test_the_password_of_a_database_is_masked(tmp_path: Path) -> None:
+    password = "open-sesame-1"
+    plugins = {
+        "anonymous_auth": None,
+        "demo_model": None,
+        "tortoise_store": {
+            "url": f"postgresql://anna:{password}@127.0.0.1:1/x",
+            "connect_timeout": "1s",
+        },
+    }
+    settings = {"log": {"level": "debug", "content": True}, "plugins": plugins}
+    (tmp_path / "settings.yaml").write_text(yaml.safe_dump(settings))
+    async with started(tmp_path, "run", "--port", "0", env=environment()) as process:
+        assert await process.end() != 0
+    assert "127.0.0.1" in process.said
+    assert password not in process.said
 
 
 async def test_a_check_that_fails_writes_lines(tmp_path: Path) -> None:
