@@ -45,6 +45,9 @@ _NO_SECRET = {
 }
 """Last words of names that only tell about a secret: `secret_file`."""
 
+_NEVER = {"public", "max", "min"}
+"""Words that are in no name of a secret: `public_key`, `MAX_TOKENS`."""
+
 _PLAIN_HEADERS = re.compile(
     r"(?i)accept.*|content-.*|user-agent|(http-)?referer|origin|x-title|.*version|x-request-id"
 )
@@ -61,7 +64,7 @@ _OPTION = re.compile(r"--?([\w-]+)(?:=(.+))?", re.DOTALL)
 def is_secret(name: str) -> bool:
     """Return whether a key, a header or a variable of this name has a secret."""
     words = [word.lower() for word in _WORDS.findall(name)]
-    if not words or "public" in words or words[-1] in _NO_SECRET:
+    if not words or words[-1] in _NO_SECRET or not _NEVER.isdisjoint(words):
         return False
     return words[-1] in _ENDS or words[-1].endswith(_END) or not _SURE.isdisjoint(words)
 

@@ -344,7 +344,7 @@ def test_names_of_secrets() -> None:
         assert is_secret(name), name
     for name in (
         *("secret_file", "public_key", "user_claim", "token_url", "key_id", "model", "name"),
-        *("monkey", "keyboard", "path", "", "passenger", "jwks_url", "instructions"),
+        *("monkey", "keyboard", "path", "", "passenger", "jwks_url", "MAX_TOKENS"),
     ):
         assert not is_secret(name), name
 
