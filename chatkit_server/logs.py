@@ -101,7 +101,7 @@ def _log_what_python_prints() -> None:
     logging.captureWarnings(True)
 
     def in_thread(given: threading.ExceptHookArgs) -> None:
-        if given.exc_value is not None:
+        if given.exc_value is not None and given.exc_type is not SystemExit:
             name = "" if given.thread is None else given.thread.name
             log.error("the thread %s failed", name, exc_info=given.exc_value, extra=MAY_QUOTE)
 
@@ -151,14 +151,14 @@ class NamesTurn(logging.Formatter):
         if len(message) > self._most:
             removed += len(message) - self._most
             message = message[: self._most]
-        record.message = self.omit(message, record).rstrip("\n")
+        record.message = self.omit(message).rstrip("\n")
         if self.usesTime():
             record.asctime = self.formatTime(record, self.datefmt)
         line = escape(SECRETS.mask(self.formatMessage(record)))
         line = cut(line, self._size // 2 if details else self._size, removed)
         if not details:
             return line
-        return f"{line}\n{self._indented(details, record, self._size - len(line.encode()) - 1)}"
+        return f"{line}\n{self._indented(details, self._size - len(line.encode()) - 1)}"
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         turn_id = current_turn.get()
@@ -166,7 +166,7 @@ class NamesTurn(logging.Formatter):
             record.message = f"turn {turn_id}: {record.message}"
         return super().formatMessage(record)
 
-    def omit(self, text: str, record: logging.LogRecord) -> str:
+    def omit(self, text: str) -> str:
         """Return text of a record without what must not be written."""
         return text
 
@@ -200,16 +200,16 @@ class NamesTurn(logging.Formatter):
         stack = self.formatStack(record.stack_info) if record.stack_info else ""
         return "\n".join(part for part in (trace, stack) if part)
 
-    def _indented(self, details: str, record: logging.LogRecord, size: int) -> str:
+    def _indented(self, details: str, size: int) -> str:
         """Return lines of at most `size` bytes: if they are more, the first and the last ones."""
         removed = max(0, len(details) - 2 * self._most)
         first, last = details, ""
         if removed:
             first, last = details[: self._most], details[-self._most :]
-        first = _lines(SECRETS.mask(self.omit(first, record)))
+        first = _lines(SECRETS.mask(self.omit(first)))
         if last:
             # A secret may have been cut in two
-            last = SECRETS.mask(self.omit(last, record))[SECRETS.longest :]
+            last = SECRETS.mask(self.omit(last))[SECRETS.longest :]
             last = _lines(last.partition("\n")[2] or last)
         elif fits(first, size):
             return first
@@ -231,7 +231,7 @@ class WithoutContent(NamesTurn):
     def format(self, record: logging.LogRecord) -> str:
         return super().format(_without_quotes(record))
 
-    def omit(self, text: str, record: logging.LogRecord) -> str:
+    def omit(self, text: str) -> str:
         for hint, pattern, instead in _PATTERNS:
             if hint in text:
                 text = pattern.sub(instead, text)

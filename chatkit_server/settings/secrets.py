@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import os.path
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -17,19 +18,8 @@ _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 _ENDS = {
     *("key", "keys", "apikey", "apikeys", "accesskey", "secretkey", "privatekey", "salt"),
-    *(
-        "tokens",
-        "secrets",
-        "passwords",
-        "pass",
-        "pwd",
-        "pat",
-        "authorization",
-        "cookie",
-        "cookies",
-        "credential",
-        "credentials",
-    ),
+    *("tokens", "secrets", "passwords", "pass", "pwd", "pat", "authorization"),
+    *("cookie", "cookies", "credential", "credentials"),
 }
 """Last words of the names of secrets: `api_key`, `GITHUB_TOKEN`, `clientSecret`, `X-Api-Key`."""
 
@@ -80,8 +70,8 @@ def remember_environment(environ: Mapping[str, str]) -> None:
     """Hide variables such as `OPENAI_API_KEY`, and passwords in URLs, from logs."""
     finder = _Finder()
     for name, value in environ.items():
-        # PWD is the working directory; a path leads to a secret
-        if name in ("PWD", "OLDPWD") or (value.startswith("/") and "://" not in value):
+        # PWD is the working directory; the path of a file leads to a secret
+        if name in ("PWD", "OLDPWD") or os.path.exists(value):
             continue
         if is_secret(name):
             finder.found(value)
@@ -94,6 +84,7 @@ class _Finder:
     def __init__(self) -> None:
         self.secrets: set[str] = set()
         self.words: set[str] = set()
+        self._seen: set[tuple[int, bool]] = set()
 
     def look(self, value: Any, name: str = "", secret: bool = False) -> None:
         """Look through a value; everything inside of one that is secret is secret, too."""
@@ -106,23 +97,29 @@ class _Finder:
                 self.found(value)
             else:
                 self.look_in_text(value)
-        elif isinstance(value, BaseModel):
-            self._look_in_model(value, secret)
-        elif isinstance(value, Mapping):
-            headers = bool(re.search("(?i)headers$", name))
-            for key, inner in value.items():
-                self.words.update(re.findall("[a-z]+", str(key)))
-                hidden = headers and not _PLAIN_HEADERS.fullmatch(str(key))
-                self.look(inner, str(key), secret or hidden)
-        elif isinstance(value, list | tuple | set | frozenset):
-            self._look_in_list(value, secret)
+        elif (id(value), secret) not in self._seen:
+            # An object may be inside of itself
+            self._seen.add((id(value), secret))
+            if isinstance(value, BaseModel):
+                self._look_in_model(value, secret)
+            elif isinstance(value, Mapping):
+                self._look_in_section(value, name, secret)
+            elif isinstance(value, list | tuple | set | frozenset):
+                self._look_in_list(value, secret)
 
     def _look_in_model(self, model: BaseModel, secret: bool) -> None:
         fields = type(model).model_fields
         for name, value in model:
             default = fields[name].default if name in fields else None
             if not (isinstance(value, str) and value == default):
-                self.look({name: value}, "", secret)
+                self.look(value, name, secret)
+
+    def _look_in_section(self, section: Mapping[Any, Any], name: str, secret: bool) -> None:
+        headers = name.lower().endswith("headers")
+        for key, value in section.items():
+            self.words.update(re.findall("[a-z]+", str(key)))
+            hidden = headers and not _PLAIN_HEADERS.fullmatch(str(key))
+            self.look(value, str(key), secret or hidden)
 
     def _look_in_list(self, values: Iterable[Any], secret: bool) -> None:
         """Look through a list; in arguments of a program, options name what follows them."""

@@ -371,6 +371,8 @@ def test_secrets_in_settings(tmp_path: Path, secrets: Secrets) -> None:
         "HTTPS_PROXY": "http://u:proxy-12@proxy:80",
         "CHATKIT_PLUGINS__JWT_AUTH__SECRET": "overridden-13",
         "PWD": "/home/directory",
+        "BASE64_KEY": "/base64/14+x",
+        "SOME_CREDENTIALS": str(tmp_path),
         "SECRET_PATH": "/run/secrets/x",
         "MODE": "visible",
     }
@@ -378,10 +380,19 @@ def test_secrets_in_settings(tmp_path: Path, secrets: Secrets) -> None:
     hidden = [
         *("db-p@ss-1", "db-p", "ssl-pass-2", "bearer-3", "header-4", "basic-5", "args-6", "args-7"),
         *("env-88", "nested-9", "substituted-10", "environment-11", "proxy-12", "overridden-13"),
+        "/base64/14+x",
     ]
     for secret in hidden:
         assert secrets.mask(f"<{secret}>") == "<***>" or len(secret) < masking.SHORTEST, secret
-    for text in ("visible", "My chat", "/home/directory", "anna", "host", "/run/secrets/x"):
+    for text in (
+        "visible",
+        "My chat",
+        "/home/directory",
+        "anna",
+        "host",
+        "/run/secrets/x",
+        str(tmp_path),
+    ):
         assert secrets.mask(text) == text
 
 
@@ -398,6 +409,17 @@ def test_secrets_in_the_config_of_a_plugin(secrets: Secrets) -> None:
     remember_secrets(Config())
     shown = secrets.mask("inner-secret-1 from-elsewhere-2 made-secret-3 static default")
     assert shown == "*** *** *** static default"
+
+
+def test_a_config_that_is_inside_of_itself(secrets: Secrets) -> None:
+    class Config(BaseModel):
+        inner: Any = None
+        key: str
+
+    config = Config(key="inner-secret-1")
+    config.inner = [{"config": config}]
+    remember_secrets(config)
+    assert secrets.mask("inner-secret-1") == "***"
 
 
 def test_ordinary_words_are_no_secrets(secrets: Secrets) -> None:
