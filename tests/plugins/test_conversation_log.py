@@ -354,6 +354,7 @@ async def test_nothing_that_waits_is_lost_when_the_server_stops(file: Path) -> N
 
 @pytest.mark.parametrize("umask", [0, 0o077, 0o777], ids=oct)
 async def test_files_are_the_owners_alone_whatever_the_umask(file: Path, umask: int) -> None:
+    file.parent.mkdir()
     before = os.umask(umask)
     try:
         given = plugin(path=str(file), max_size="1kB", keep=2)
@@ -365,8 +366,12 @@ async def test_files_are_the_owners_alone_whatever_the_umask(file: Path, umask: 
     modes = {path.stat().st_mode & 0o777 for path in rotated(file)}
     assert modes == {0o600}
     assert len(rotated(file)) == 3
-    if umask == 0:
-        assert file.parent.stat().st_mode & 0o777 == 0o700
+
+
+async def test_the_folder_is_the_owners_alone(file: Path) -> None:
+    async with running(plugin(path=str(file))) as finish:
+        await finish(turn(), outcome())
+    assert file.parent.stat().st_mode & 0o777 == 0o700
 
 
 async def test_files_that_others_can_read_are_closed_to_them(
