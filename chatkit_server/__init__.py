@@ -22,6 +22,7 @@ from .errors import (
     Unavailable,
     Unprocessable,
 )
+from .masking import add_secret, mask_secrets
 from .plugin.hookspecs import hookimpl
 
 if TYPE_CHECKING:
@@ -74,8 +75,10 @@ __all__ = [
     "Unavailable",
     "Unprocessable",
     "User",
+    "add_secret",
     "authenticate",
     "hookimpl",
+    "mask_secrets",
 ]
 
 

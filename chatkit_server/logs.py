@@ -1,5 +1,8 @@
 """What the server writes on standard error, and what it keeps out of there.
 
+A record is one line, whatever was in it: control characters are escaped, and the lines of its
+traceback are indented. It is cut at `log.record`. Known secrets are `***`.
+
 Nothing of what users, models and tools say is written unless `log.content` is true:
 
 - Other libraries write no debug lines. Those are where requests, responses and SQL parameters are.
@@ -16,14 +19,19 @@ import logging
 import os
 import re
 import sys
+import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from importlib.metadata import entry_points
+from typing import Any
 
 from .errors import ServerError
 from .ids import current_turn
-from .records import OMITTED, Quote
-from .settings.schema import Settings
+from .lines import cut, escape, first_bytes, fits, last_bytes, mark
+from .masking import SECRETS
+from .records import MAY_QUOTE, OMITTED, Quote
+from .settings.schema import LogSettings, Settings
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -35,28 +43,42 @@ HINT = "(log.content: true shows the messages)"
 CAUSE = "\nThe above exception was the direct cause of the following exception:\n\n"
 CONTEXT = "\nDuring handling of the above exception, another exception occurred:\n\n"
 
+INDENT = "  "
+"""Begins all lines of a record but the first: no text can look like another record."""
+
 _QUOTES = (
     # pydantic's ValidationError
-    (r"input_value=.*(?=, input_type=\w+\])", f"input_value={OMITTED}"),
+    ("input_value=", r"input_value=(?:.*(?=, input_type=\w+\])|.*)", f"input_value={OMITTED}"),
     # PostgreSQL: the row that breaks a constraint
-    (r"^DETAIL:  (?s:.*?)(?=^HINT:  |^\s*$|\Z)", f"DETAIL:  {OMITTED}\n"),
+    ("DETAIL:  ", r"^DETAIL:  (?s:.*?)(?=^HINT:  |^\s*$|\Z)", f"DETAIL:  {OMITTED}\n"),
     # asyncio's debug mode: the arguments and the result of a slow callback
-    (r"(Executing <(?:Timer)?Handle [^(\n]*)\(.*\)", rf"\1({OMITTED})"),
-    (r"(Executing <Task .*? result=).*(?=>)", rf"\1{OMITTED}"),
+    ("Executing <", r"(Executing <(?:Timer)?Handle [^(\n]*)\((?:.*\)|.*)", rf"\1({OMITTED})"),
+    ("Executing <Task", r"(Executing <Task .*? result=)(?:.*(?=>)|.*)", rf"\1{OMITTED}"),
     # asyncio: a task or future whose exception nobody asked for
-    (r"(<(?:Task|Future) finished .*exception=[\w.]+)\(.*\)", rf"\1({OMITTED})"),
+    (
+        "exception=",
+        r"(<(?:Task|Future) finished .*exception=[\w.]+)\((?:.*\)|.*)",
+        rf"\1({OMITTED})",
+    ),
 )
-_PATTERNS = [(re.compile(pattern, re.MULTILINE), instead) for pattern, instead in _QUOTES]
+_PATTERNS = [
+    (hint, re.compile(pattern, re.MULTILINE), instead) for hint, pattern, instead in _QUOTES
+]
 
 _SDK_FLAGS = ("OPENAI_AGENTS_DONT_LOG_MODEL_DATA", "OPENAI_AGENTS_DONT_LOG_TOOL_DATA")
+
+log = logging.getLogger(__name__)
 
 
 def configure_logging(settings: Settings) -> None:
     """Log to standard error, one line a record. Call it before the Agents SDK is imported."""
     content = settings.log.content
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(NamesTurn(FORMAT) if content else WithoutContent(FORMAT))
-    logging.basicConfig(level=settings.log.level.upper(), handlers=[handler])
+    handler = LineHandler(sys.stderr)
+    kind = NamesTurn if content else WithoutContent
+    handler.setFormatter(kind(FORMAT, settings.log.record))
+    # Other handlers would write records as they are
+    logging.basicConfig(level=settings.log.level.upper(), handlers=[handler], force=True)
+    _log_what_python_prints()
     for flag in _SDK_FLAGS:
         os.environ[flag] = "0" if content else "1"
     if content:
@@ -66,8 +88,77 @@ def configure_logging(settings: Settings) -> None:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
 
 
+def without_configuration() -> None:
+    """Write warnings and the last error as one line, without time, until the log is configured."""
+    handler = LineHandler(sys.stderr)
+    handler.setFormatter(WithoutContent())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    sys.excepthook = _uncaught
+
+
+def _log_what_python_prints() -> None:
+    """Log warnings, and the exceptions that nobody catches."""
+    logging.captureWarnings(True)
+
+    def in_thread(given: threading.ExceptHookArgs) -> None:
+        if given.exc_value is not None and given.exc_type is not SystemExit:
+            name = "" if given.thread is None else given.thread.name
+            log.error("the thread %s failed", name, exc_info=given.exc_value, extra=MAY_QUOTE)
+
+    def unraisable(given: Any) -> None:
+        where = f"{given.err_msg or 'ignored an exception in'}: {type(given.object).__name__}"
+        log.error("%s", where, exc_info=given.exc_value, extra=MAY_QUOTE)
+
+    threading.excepthook = in_thread
+    sys.unraisablehook = unraisable
+
+
+def _uncaught(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    log.critical("chatkit-server failed", exc_info=(kind, error, trace))
+
+
+class LineHandler(logging.StreamHandler[Any]):
+    """Writes to a stream, which cannot fail for a character or for a record."""
+
+    def __init__(self, stream: Any) -> None:
+        super().__init__(stream)
+        with suppress(AttributeError, ValueError):  # replaced, or closed
+            stream.reconfigure(errors="backslashreplace")
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Say which record is missing; logging would print the whole of it."""
+        error = type(sys.exc_info()[1]).__name__
+        with suppress(Exception):
+            where = escape(f"{record.pathname}:{record.lineno}")
+            self.stream.write(f"{where}: a record cannot be written: {error}{self.terminator}")
+
+
 class NamesTurn(logging.Formatter):
-    """Names the turn in each line that is written while it runs, whoever writes it."""
+    """Writes a record as a line of at most `size` bytes, without secrets; a traceback follows.
+
+    Names the turn in each line that is written while it runs, whoever writes it.
+    """
+
+    def __init__(self, format: str | None = None, size: int = LogSettings().record) -> None:
+        super().__init__(format)
+        self._size = size
+        # What is longer is not even looked at
+        self._most = 4 * size
+
+    def format(self, record: logging.LogRecord) -> str:
+        details = self._details(record)
+        message, removed = self._message(record)
+        if len(message) > self._most:
+            removed += len(message) - self._most
+            message = message[: self._most]
+        record.message = self.omit(message).rstrip("\n")
+        if self.usesTime():
+            record.asctime = self.formatTime(record, self.datefmt)
+        line = escape(SECRETS.mask(self.formatMessage(record)))
+        line = cut(line, self._size // 2 if details else self._size, removed)
+        if not details:
+            return line
+        return f"{line}\n{self._indented(details, self._size - len(line.encode()) - 1)}"
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         turn_id = current_turn.get()
@@ -75,14 +166,75 @@ class NamesTurn(logging.Formatter):
             record.message = f"turn {turn_id}: {record.message}"
         return super().formatMessage(record)
 
+    def omit(self, text: str) -> str:
+        """Return text of a record without what must not be written."""
+        return text
+
+    def _message(self, record: logging.LogRecord) -> tuple[str, int]:
+        """Return the message, and how many characters of its arguments were left out."""
+        args = record.args
+        removed = 0
+        most = self._size // 2
+
+        def short(value: object) -> object:
+            nonlocal removed
+            if not isinstance(value, str | bytes | bytearray) or len(value) <= most:
+                return value
+            removed += len(value) - most
+            return value[:most] + "…" if isinstance(value, str) else value[:most]
+
+        if isinstance(args, tuple):
+            args = tuple([short(value) for value in args])
+        elif isinstance(args, Mapping):
+            args = {key: short(value) for key, value in args.items()}
+        try:
+            return str(record.msg) % args if args else str(record.msg), removed
+        except Exception as error:
+            return f"{record.msg!r:.{most}} (its arguments do not fit: {type(error).__name__})", 0
+
+    def _details(self, record: logging.LogRecord) -> str:
+        """Return the traceback and the stack of a record, as they are."""
+        trace = record.exc_text or ""
+        if record.exc_info and not trace:
+            trace = self.formatException(record.exc_info)
+        stack = self.formatStack(record.stack_info) if record.stack_info else ""
+        return "\n".join(part for part in (trace, stack) if part)
+
+    def _indented(self, details: str, size: int) -> str:
+        """Return lines of at most `size` bytes: if they are more, the first and the last ones."""
+        removed = max(0, len(details) - 2 * self._most)
+        first, last = details, ""
+        if removed:
+            first, last = details[: self._most], details[-self._most :]
+        first = _lines(SECRETS.mask(self.omit(first)))
+        if last:
+            # A secret may have been cut in two
+            last = SECRETS.mask(self.omit(last))[SECRETS.longest :]
+            last = _lines(last.partition("\n")[2] or last)
+        elif fits(first, size):
+            return first
+        between = f"\n{INDENT}{mark(len(first) + len(last) + removed)}\n{INDENT}"
+        room = size - len(between.encode())
+        start = first_bytes(first, room // 4)
+        end = last_bytes(last or first, room - len(start.encode()))
+        left_out = len(first) + len(last) + removed - len(start) - len(end)
+        return f"{start}\n{INDENT}{mark(left_out)}\n{INDENT}{end.lstrip()}"
+
+
+def _lines(text: str) -> str:
+    return "\n".join(f"{INDENT}{escape(line)}" for line in text.rstrip("\n").split("\n"))
+
 
 class WithoutContent(NamesTurn):
     """Leaves out what exceptions say of a turn, and the values that other exceptions quote."""
 
     def format(self, record: logging.LogRecord) -> str:
-        text = super().format(_without_quotes(record))
-        for pattern, instead in _PATTERNS:
-            text = pattern.sub(instead, text)
+        return super().format(_without_quotes(record))
+
+    def omit(self, text: str) -> str:
+        for hint, pattern, instead in _PATTERNS:
+            if hint in text:
+                text = pattern.sub(instead, text)
         return text
 
 

@@ -8,6 +8,8 @@ import json
 import logging
 import os
 import queue
+import re
+import stat
 import sys
 import threading
 from collections.abc import AsyncIterator
@@ -20,10 +22,23 @@ from aiohttp import web
 from chatkit.types import AssistantMessageItem
 from pydantic import BaseModel, Field
 
-from chatkit_server import Outcome, SettingsError, Size, ToolCall, ToolResult, Turn, hookimpl
+from chatkit_server import (
+    Outcome,
+    SettingsError,
+    Size,
+    ToolCall,
+    ToolResult,
+    Turn,
+    hookimpl,
+    mask_secrets,
+)
 
 MOST_WAITING = 10_000  # lines; more are dropped while the disk does not respond
+MOST_WAITING_BYTES = 64_000_000
+OWNER_ONLY = 0o600
 LONGEST_STOP = 5.0  # seconds to write the queued lines when the server stops
+
+_NOT_ASCII = re.compile("[^ -~]+")
 
 log = logging.getLogger(__name__)
 
@@ -32,11 +47,13 @@ class Config(BaseModel):
     """Where the lines go. Without `path`, or with `-`, that is standard output.
 
     A file that would grow beyond `max_size` is renamed to `path.1`, that one to `path.2`, and so on
-    up to `keep`. With `redact`, lines have no messages, arguments or errors.
+    up to `keep`. With `redact`, lines have no messages, arguments or errors. Each text is cut at
+    `max_text` characters, and so are the arguments of all calls together.
     """
 
     path: str | None = None
     max_size: Size = 10_000_000
+    max_text: Size = 100_000
     keep: int = Field(5, ge=1)
     redact: bool = False
 
@@ -66,8 +83,8 @@ class Plugin:
     async def post_turn(self, turn: Turn, outcome: Outcome) -> None:
         record = describe(turn, outcome)
         if not self.config.redact:
-            record |= quote(turn, outcome)
-        self.writer.put(as_line(record))
+            record |= quote(turn, outcome, self.config.max_text)
+        self.writer.put(as_line(record, self.config.max_text))
 
 
 def describe(turn: Turn, outcome: Outcome) -> dict[str, Any]:
@@ -98,7 +115,7 @@ def describe_tool(call: ToolCall, result: ToolResult) -> dict[str, Any]:
     }
 
 
-def quote(turn: Turn, outcome: Outcome) -> dict[str, Any]:
+def quote(turn: Turn, outcome: Outcome, most: int) -> dict[str, Any]:
     """Return what was said in a turn: message, answer, tools' arguments, error."""
     asked = turn.message.content if turn.message is not None else []
     answers = [
@@ -106,23 +123,57 @@ def quote(turn: Turn, outcome: Outcome) -> dict[str, Any]:
         for item in outcome.items
         if isinstance(item, AssistantMessageItem)
     ]
+    tools = []
+    for call, result in outcome.tools:
+        arguments, length = shortened(call.arguments, most)
+        most = max(0, most - length)
+        tools.append(describe_tool(call, result) | {"arguments": arguments})
     return {
-        "tools": [
-            describe_tool(call, result) | {"arguments": call.arguments}
-            for call, result in outcome.tools
-        ],
+        "tools": tools,
         "error": outcome.error,
         "message": "".join(part.text for part in asked),
         "answer": "\n\n".join(answers),
     }
 
 
-def as_line(record: dict[str, Any]) -> bytes:
-    """Return a record as one line of JSON with its newline."""
+def shortened(arguments: dict[str, Any], most: int) -> tuple[Any, int]:
+    """Return arguments and their length as JSON; as text if they have a secret or are too long."""
     try:
-        return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+        encoded = as_json(arguments)
+    except RecursionError:
+        return "(nested too deeply)", 0
+    text = encoded.decode()
+    safe = cut(text, most)
+    return (orjson.Fragment(encoded) if safe == text else safe), len(text)
+
+
+def as_json(value: object) -> bytes:
+    try:
+        return orjson.dumps(value)
     except TypeError:  # orjson refuses numbers over 64 bits, which a model may write
-        return json.dumps(record, default=str).encode() + b"\n"
+        return json.dumps(value, default=str).encode()
+
+
+def cut(text: str, most: int) -> str:
+    """Return text without secrets, of at most `most` characters and how many were left out."""
+    left_out = len(text) - most
+    # Half a character cannot be written
+    masked = mask_secrets(text[:most]).encode(errors="backslashreplace").decode()
+    return f"{masked}… [{left_out} characters left out]" if left_out > 0 else masked
+
+
+def as_line(record: dict[str, Any], most: int) -> bytes:
+    """Return a record as one line of JSON with its newline, its texts cut and without secrets."""
+    texts = {key: cut(value, most) for key, value in record.items() if isinstance(value, str)}
+    line = as_json(record | texts).decode()
+    if not line.isprintable():
+        # Other readers than JSON's act on these characters: a terminal, `splitlines`
+        line = _NOT_ASCII.sub(_escaped, line)
+    return f"{line}\n".encode()
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return json.dumps(match[0])[1:-1].replace("\x7f", "\\u007f")
 
 
 class Target(Protocol):
@@ -162,9 +213,12 @@ class RotatedFile:
         self._descriptor: int | None = None
 
     def check(self) -> None:
-        """Create the folder and the file."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(self._open())
+        """Create the folder and the file; make those of earlier runs the owner's alone."""
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(self._open(self.path))
+        for path in self._older():
+            if path.exists():
+                os.close(self._open(path))
 
     def write(self, line: bytes) -> None:
         with self._one_at_a_time:
@@ -182,16 +236,24 @@ class RotatedFile:
             os.close(self._descriptor)
             self._descriptor = None
 
-    def _open(self) -> int:
-        # The group may read it, for programs that collect logs; others may not: it has messages
-        return os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+    def _open(self, path: Path) -> int:
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, OWNER_ONLY)
+        try:
+            close_to_others(descriptor, path)
+        except OSError:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    def _older(self) -> list[Path]:
+        return [Path(f"{self.path}.{n}") for n in range(1, self.keep + 1)]
 
     def _current(self) -> int:
         """Return the open file, reopened if it was renamed or deleted."""
         if self._descriptor is not None and not self._is_at_its_path(self._descriptor):
             self.close()
         if self._descriptor is None:
-            self._descriptor = self._open()
+            self._descriptor = self._open(self.path)
         return self._descriptor
 
     def _is_at_its_path(self, descriptor: int) -> bool:
@@ -202,10 +264,25 @@ class RotatedFile:
 
     def _rotate(self) -> None:
         self.close()
-        names = [self.path, *(Path(f"{self.path}.{n}") for n in range(1, self.keep + 1))]
+        names = [self.path, *self._older()]
         for older, newer in zip(reversed(names[1:]), reversed(names[:-1]), strict=True):
             if newer.exists():
                 newer.replace(older)
+
+
+def close_to_others(descriptor: int, path: Path) -> None:
+    """Let only the owner read a file, whatever the umask was; raises `PermissionError`."""
+    status = os.fstat(descriptor)
+    mode = stat.S_IMODE(status.st_mode)
+    if not stat.S_ISREG(status.st_mode) or mode == OWNER_ONLY:
+        return
+    try:
+        os.fchmod(descriptor, OWNER_ONLY)
+    except PermissionError:
+        told = "others may read it, and it belongs to another user"
+        raise PermissionError(errno.EPERM, told) from None
+    if mode & 0o077:
+        log.warning("%s was open to other users: its mode was %04o, and is 0600 now", path, mode)
 
 
 class Writer:
@@ -215,6 +292,8 @@ class Writer:
         self.target = target
         self._lines: queue.Queue[bytes | None] = queue.Queue(MOST_WAITING)
         self._failing = False
+        # Bytes: each is counted by one thread
+        self._queued = self._written = 0
 
     async def run(self, _: web.Application) -> AsyncIterator[None]:
         """Write while the server runs, and then the lines that are still queued."""
@@ -225,8 +304,13 @@ class Writer:
 
     def put(self, line: bytes) -> None:
         """Queue a line, without waiting."""
+        waiting = self._queued - self._written
+        if waiting and waiting + len(line) > MOST_WAITING_BYTES:
+            self._report(f"{waiting} bytes are queued already")
+            return
         try:
             self._lines.put_nowait(line)
+            self._queued += len(line)
         except queue.Full:
             self._report(f"{MOST_WAITING} lines are queued already")
 
@@ -238,6 +322,7 @@ class Writer:
                 self._report(str(error))
             else:
                 self._failing = False
+            self._written += len(line)
         self.target.close()
 
     def _stop(self, thread: threading.Thread) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from aiohttp.test_utils import TestClient
 
 from chatkit_server import Settings
 from chatkit_server.app import create_app
+from chatkit_server.masking import SECRETS
 from chatkit_server.plugin.calls import Hooks
 from chatkit_server.plugin.load import load_plugins
 from tests.client import Chat
@@ -22,6 +23,13 @@ from tests.replicas import Replica, Start, replica
 from tests.serving import HeaderAuth
 
 MakeChat = Callable[..., Awaitable[Chat]]
+
+
+@pytest.fixture(autouse=True)
+def no_secrets() -> Iterator[None]:
+    """Forget the secrets of a test, which the process would hide in the logs of all others."""
+    yield
+    SECRETS.forget()
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ CORE = Path(chatkit_server.__file__).parent
 PLUGINS = Path(chatkit_plugins.__file__).parent
 
 LAYERS = (
-    {"errors", "ids", "records", "tasks", "turn"},
+    {"errors", "ids", "lines", "masking", "records", "tasks", "turn"},
     {"settings"},
     {"plugin"},
     {"mcp", "events"},

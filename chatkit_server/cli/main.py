@@ -8,6 +8,9 @@ import sys
 
 from .. import __version__
 from ..errors import SettingsError
+from ..lines import escape
+from ..logs import without_configuration
+from ..masking import mask_secrets
 from . import check, init, migrate, run
 
 USAGE_ERROR = 2
@@ -20,13 +23,14 @@ def main(arguments: list[str] | None = None) -> int:
     0 after a clean end, 2 when the server cannot start as configured.
     """
     options = _parser().parse_args(arguments)
+    without_configuration()
     # What is imported stays: looking for garbage among it would take a quarter of the start
     gc.disable()
     try:
         return int(options.command(options))
     except SettingsError as error:
         for line in str(error).splitlines():
-            print(f"chatkit-server: {line}", file=sys.stderr)
+            print(f"chatkit-server: {escape(mask_secrets(line))}", file=sys.stderr)
         return USAGE_ERROR
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -15,6 +15,7 @@ from ..errors import SettingsError
 from ..settings.load import validate
 from ..settings.problems import Problems, nearest
 from ..settings.schema import Settings
+from ..settings.secrets import remember_secrets
 from . import hookspecs
 from .calls import Hooks
 from .discovery import FoundPlugin, discover
@@ -131,6 +132,7 @@ def _config(
     model: type[BaseModel], section: Mapping[str, Any], settings: Settings, name: str
 ) -> BaseModel:
     path = ("plugins", name)
+    remember_secrets(section)
     try:
         config = validate(model, section, settings.source, path)
     except SettingsError:
@@ -141,6 +143,8 @@ def _config(
     if settings.source.is_broken(path):
         # What is wrong is reported already
         raise SettingsError("")
+    # With what it takes from elsewhere, such as the environment
+    remember_secrets(config)
     return config
 
 

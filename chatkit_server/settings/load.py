@@ -14,6 +14,7 @@ from ..errors import SettingsError
 from .problems import Problems, explain, path_of
 from .reader import Reader
 from .schema import Settings
+from .secrets import remember_environment, remember_secrets
 from .source import KeyPath, Source, dotted
 
 ENV_PREFIX = "CHATKIT_"
@@ -46,6 +47,8 @@ def collect_settings(
     reader = Reader(file, environ, problems)
     data = reader.read(_text(file))
     overrides = _override(data, environ, problems)
+    remember_secrets(data)
+    remember_environment(environ)
     source = Source(file, reader.lines, reader.variables, overrides, reader.broken)
     settings = _valid_settings(data, source, problems)
     if "plugin_dirs" in data:

@@ -14,7 +14,10 @@ from pydantic_core import ErrorDetails
 from ..errors import SettingsError
 from .source import KeyPath, Source
 
-_SECRET = re.compile(r"key|secret|token|password|authorization|url", re.IGNORECASE)
+_SECRET = re.compile(
+    r"key|secret|token|pass|pwd|authorization|headers|cookie|credential|salt|url|dsn",
+    re.IGNORECASE,
+)
 
 
 class Problems:

@@ -105,11 +105,13 @@ class HookSettings(Section):
 class LogSettings(Section):
     """What the server logs, on standard error.
 
-    `content` lets other libraries write their debug lines, with what users and models say.
+    `content` lets other libraries write their debug lines, with what users and models say. A record
+    is cut at `record`.
     """
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     content: bool = False
+    record: Size = Field(4_000, ge=500)
 
 
 class Settings(Section):

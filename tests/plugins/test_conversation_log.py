@@ -37,6 +37,7 @@ from chatkit_server import (
     ToolResult,
     Turn,
     User,
+    add_secret,
 )
 from chatkit_server.plugin.calls import Hooks
 from chatkit_server.settings.load import validate
@@ -256,6 +257,74 @@ async def test_any_arguments_are_one_line(file: Path, value: object) -> None:
     assert len(lines(file)) == 1
 
 
+LOUD = "\x7f\x85\x9b2J\u2028\u2029\u202e\u200b\ufeff\U000e0041\x1b]0;title\x07\r\n"
+
+
+async def test_a_line_has_no_character_that_others_act_on(file: Path) -> None:
+    tools = [(ToolCall("c", "t", {LOUD: [LOUD, 10**30]}), ToolResult("x"))]
+    given = outcome(answered(LOUD), tools=tools, error=LOUD, status="failed", model=LOUD)
+    async with running(plugin(path=str(file))) as finish:
+        await finish(turn(LOUD), given)
+    assert content(file).decode().removesuffix("\n").isprintable()
+    (record,) = lines(file)
+    for key in ("message", "answer", "error", "model"):
+        assert record[key] == LOUD
+    assert record["tools"][0]["arguments"][LOUD][0] == LOUD
+
+
+async def test_half_a_character_is_escaped(file: Path) -> None:
+    tools = [(ToolCall("c", "t", {"a": 1}), ToolResult("x"))]
+    async with running(plugin(path=str(file))) as finish:
+        await finish(turn("a\ud800b"), outcome(answered("\udcff"), tools=tools))
+    (record,) = lines(file)
+    assert (record["message"], record["answer"]) == (r"a\ud800b", r"\udcff")
+    assert record["tools"][0]["arguments"] == {"a": 1}
+
+
+async def test_texts_are_cut(file: Path) -> None:
+    calls = [(ToolCall("c", "t", {"q": "x" * 300}), ToolResult("x")) for _ in range(40)]
+    given = outcome(answered("a" * 5000), tools=calls, error="e" * 1001, status="failed")
+    async with running(plugin(path=str(file), max_text="1kB")) as finish:
+        await finish(turn("m" * 1000), given)
+    (record,) = lines(file)
+    assert record["answer"] == "a" * 1000 + "… [4000 characters left out]"
+    assert record["error"] == "e" * 1000 + "… [1 characters left out]"
+    assert record["message"] == "m" * 1000
+    arguments = [call["arguments"] for call in record["tools"]]
+    assert arguments[:3] == [{"q": "x" * 300}] * 3
+    assert arguments[3] == '{"q":"' + "x" * 70 + "… [232 characters left out]"
+    assert set(arguments[4:]) == {"… [308 characters left out]"}
+
+
+async def test_arguments_that_are_nested_too_deeply(file: Path) -> None:
+    nested: Any = 1
+    for _ in range(5000):
+        nested = {"a": nested}
+    async with running(plugin(path=str(file))) as finish:
+        await finish(turn(), outcome(tools=[(ToolCall("c", "t", nested), ToolResult("x"))]))
+    assert lines(file)[0]["tools"][0]["arguments"] == "(nested too deeply)"
+
+
+async def test_secrets_are_masked(file: Path) -> None:
+    secret = 'key-"ü\\n-123'
+    add_secret(secret)
+    tools = [
+        (ToolCall("c", "t", {"a": [f"Bearer {secret}"], "b": 1}), ToolResult("x")),
+        (ToolCall("c", "t", {"a": 1}), ToolResult("x")),
+    ]
+    given = outcome(answered(f"It is {secret}."), tools=tools, error=secret, status="failed")
+    async with running(plugin(path=str(file), max_text="120B")) as finish:
+        await finish(turn("x" * 110 + secret + secret), given)
+    text = content(file).decode()
+    assert "key-" not in text
+    assert "123" not in text
+    (record,) = lines(file)
+    assert record["answer"] == "It is ***."
+    assert record["error"] == "***"
+    assert record["tools"][0]["arguments"] == '{"a":["Bearer ***"],"b":1}'
+    assert record["tools"][1]["arguments"] == {"a": 1}
+
+
 # Where it is written
 
 
@@ -273,7 +342,7 @@ async def test_lines_are_added_to_those_of_earlier_runs(file: Path) -> None:
         async with running(plugin(path=str(file))) as finish:
             await finish(turn(), outcome(answered(answer)))
     assert [record["answer"] for record in lines(file)] == ["one", "two"]
-    assert os.stat(file).st_mode & 0o007 == 0
+    assert os.stat(file).st_mode & 0o777 == 0o600
 
 
 async def test_nothing_that_waits_is_lost_when_the_server_stops(file: Path) -> None:
@@ -281,6 +350,44 @@ async def test_nothing_that_waits_is_lost_when_the_server_stops(file: Path) -> N
         for number in range(500):
             await finish(turn(), outcome(answered(str(number))))
     assert [record["answer"] for record in lines(file)] == [str(n) for n in range(500)]
+
+
+@pytest.mark.parametrize("umask", [0, 0o077, 0o777], ids=oct)
+async def test_files_are_the_owners_alone_whatever_the_umask(file: Path, umask: int) -> None:
+    file.parent.mkdir()
+    before = os.umask(umask)
+    try:
+        given = plugin(path=str(file), max_size="1kB", keep=2)
+        async with running(given) as finish:
+            for _ in range(20):
+                await finish(turn(), outcome())
+    finally:
+        os.umask(before)
+    modes = {path.stat().st_mode & 0o777 for path in rotated(file)}
+    assert modes == {0o600}
+    assert len(rotated(file)) == 3
+
+
+async def test_the_folder_is_the_owners_alone(file: Path) -> None:
+    async with running(plugin(path=str(file))) as finish:
+        await finish(turn(), outcome())
+    assert file.parent.stat().st_mode & 0o777 == 0o700
+
+
+async def test_files_that_others_can_read_are_closed_to_them(
+    file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file.parent.mkdir()
+    for path, mode in ((file, 0o644), (Path(f"{file}.1"), 0o640), (Path(f"{file}.2"), 0o600)):
+        path.touch(mode)
+        path.chmod(mode)
+    async with running(plugin(path=str(file))) as finish:
+        await finish(turn(), outcome())
+    assert {path.stat().st_mode & 0o777 for path in rotated(file)} == {0o600}
+    assert caplog.messages == [
+        f"{file} was open to other users: its mode was 0644, and is 0600 now",
+        f"{file}.1 was open to other users: its mode was 0640, and is 0600 now",
+    ]
 
 
 def rotated(file: Path) -> list[Path]:
@@ -411,6 +518,21 @@ async def test_a_disk_that_hangs_keeps_no_turn_waiting(
         ]
         disk.go.set()
     assert disk.written == 11
+
+
+async def test_lines_that_wait_take_a_limited_size(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("chatkit_plugins.conversation_log.MOST_WAITING_BYTES", 100_000)
+    given = plugin()
+    given.writer.target = disk = Hanging()
+    async with running(given) as finish:
+        for _ in range(15):
+            await finish(turn("x" * 30_000), outcome())
+        assert caplog.messages[0].startswith("the conversation log is losing turns: 9")
+        assert caplog.messages[0].endswith(" bytes are queued already")
+        disk.go.set()
+    assert disk.written == 3
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,185 @@
+"""Secrets that this process knows, and texts without them.
+
+The log is the process's, so its secrets are too: what any application's settings name is hidden.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+from collections.abc import Iterable, Iterator
+from urllib.parse import quote, quote_plus
+
+MASK = "***"
+
+SHORTEST = 6
+"""Characters. Shorter secrets are not hidden: they would be found inside of ordinary words."""
+
+FEWEST = 4
+"""Different characters: dots and dashes stand for a secret, and are none."""
+
+_START = 8
+"""As many characters of a secret are a part of it where a text was cut off."""
+
+_ORDINARY = re.compile(r"[a-z]+")
+
+# Where secrets stand that nobody told us: hint, pattern, replacement
+_ANYWHERE = (
+    ("://", re.compile(r"(://[^\s/?#@:]{0,256}:)[^\s/]{1,256}@"), rf"\1{MASK}@"),
+    (
+        "=",
+        re.compile(
+            r"([?&][\w-]{0,40}?(?:key|token|secret|password|passwd|signature|sig)=)[^\s&#\"'<>]+",
+            re.IGNORECASE,
+        ),
+        rf"\1{MASK}",
+    ),
+    (
+        "earer",
+        re.compile(r"(\b[Bb]earer(?:\s+|%20))(?=\D{0,64}\d)[\w.~+/=%-]{8,}"),
+        rf"\1{MASK}",
+    ),
+    (
+        "asic",
+        re.compile(r"(\b[Bb]asic(?:\s+|%20))(?=[^\s\d=]{0,64}[\d=])[\w+/=%-]{8,}"),
+        rf"\1{MASK}",
+    ),
+    ("eyJ", re.compile(r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"), MASK),
+)
+
+
+class Secrets:
+    """Known secrets, in all spellings in which a text may have them."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Know no secret anymore."""
+        self._secrets: set[str] = set()
+        self._words: set[str] = set()
+        # None until the spellings of new secrets are there
+        self._groups: list[tuple[str, list[str]]] | None = []
+        self.longest = 0
+        """Characters of the longest spelling."""
+
+    def add(self, secrets: Iterable[str], words: Iterable[str] = ()) -> None:
+        """Hide these from now on.
+
+        An ordinary word that is one of `words`, too, is no secret: a password `postgres` would be
+        hidden in each `postgresql`.
+        """
+        known = len(self._secrets), len(self._words)
+        self._secrets.update(
+            secret
+            for secret in map(str.strip, secrets)
+            if len(secret) >= SHORTEST and len(set(secret)) >= FEWEST
+        )
+        self._words.update(words)
+        if known != (len(self._secrets), len(self._words)):
+            self._groups = None
+
+    def mask(self, text: str) -> str:
+        """Return text with `***` for each secret, also for one that is cut off."""
+        for start, spelled in self._groups if self._groups is not None else self._grouped():
+            if start in text:
+                text = _masked(text, start, spelled)
+        for hint, pattern, instead in _ANYWHERE:
+            if hint in text:
+                text = pattern.sub(instead, text)
+        return text
+
+    def _grouped(self) -> list[tuple[str, list[str]]]:
+        """Group all spellings by how they start, longest first."""
+        hidden = {
+            spelled
+            for secret in self._secrets
+            if not (_ORDINARY.fullmatch(secret) and secret in self._words)
+            for spelled in spellings(secret)
+        }
+        groups: dict[str, list[str]] = {}
+        for spelled in sorted(hidden, key=len, reverse=True):
+            groups.setdefault(spelled[:_START], []).append(spelled)
+        self.longest = max(map(len, hidden), default=0)
+        self._groups = list(groups.items())
+        return self._groups
+
+
+def _masked(text: str, start: str, spelled: list[str]) -> str:
+    parts: list[str] = []
+    done = 0
+    at = text.find(start)
+    while at >= 0:
+        end = _end_of_secret(text, at, spelled)
+        if end:
+            parts += (text[done:at], MASK)
+            done = end
+        at = text.find(start, max(end, at + 1))
+    return "".join((*parts, text[done:]))
+
+
+def _end_of_secret(text: str, at: int, spelled: list[str]) -> int:
+    """Return where the secret that starts at `at` ends, 0 if there is none."""
+    for secret in spelled:
+        if text.startswith(secret, at):
+            return at + len(secret)
+    for secret in spelled:
+        end = at + _common(text[at : at + len(secret)], secret)
+        if end == len(text) or text.startswith(("…", " …", "...", "*"), end):
+            return end
+    return 0
+
+
+def _common(one: str, other: str) -> int:
+    """Return how many characters two texts have in common at the start."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
+def spellings(secret: str) -> set[str]:
+    """Return a secret as it is, and as it is in URLs, JSON, Python, HTML and Basic auth."""
+    data = secret.encode("utf-8", "surrogatepass")
+    quoted = {quote(data, safe=""), quote(data), quote_plus(data)}
+    quoted |= {re.sub("%..", lambda match: match[0].lower(), text) for text in quoted}
+    escaped = {
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        repr(secret)[1:-1],
+        repr(data)[2:-1],
+    }
+    # An error may quote what another one quoted
+    escaped |= {again for text in escaped for again in (repr(text)[1:-1], json.dumps(text)[1:-1])}
+    found = {secret, html.escape(secret), *quoted, *escaped, *_in_base64(data)}
+    lines = secret.splitlines()
+    if len(lines) > 1:
+        # Of a key in PEM format
+        found.update(line for line in lines if len(line) >= 16 and not line.startswith("-----"))
+    return {text for text in found if len(text) >= SHORTEST}
+
+
+def _in_base64(data: bytes) -> Iterator[str]:
+    """Yield what encoded data has of a secret inside of it, whatever stands around it."""
+    for before in range(3):
+        for encode in (base64.standard_b64encode, base64.urlsafe_b64encode):
+            text = encode(bytes(before) + data).decode().rstrip("=")
+            # The first and last character may depend on what stands around it
+            first, end = -(-before * 8 // 6), (before + len(data)) * 8 // 6
+            yield text[first:end]
+
+
+SECRETS = Secrets()
+
+
+def add_secret(secret: str) -> None:
+    """Hide a secret in the logs that the plugin has from elsewhere than its `Config`.
+
+    The server knows those in the settings, and the environment variables that are named like one.
+    """
+    SECRETS.add([secret])
+
+
+def mask_secrets(text: str) -> str:
+    """Return text with `***` for each secret of the settings, for a file or a service of yours."""
+    return SECRETS.mask(text)
