@@ -7,11 +7,14 @@ import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from contextvars import Context
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
+
+from .sqlite_client import StatementLimit
 
 Rows = list[sqlite3.Row]
 Results = list[Rows | Exception]
@@ -19,15 +22,26 @@ Results = list[Rows | Exception]
 _STATEMENTS_KEPT = 256
 """Prepared statements that a connection keeps: more than the plugin has."""
 
+_NO_CONTEXT = Context()
+"""asyncio keeps a cancelled timer for a while, and with it the context it was made in."""
+
 _PAUSE = 0.01
 """Seconds between two tries to set up a file that another process sets up."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Call:
+    """A statement. Whoever takes `right` first, runs it or gives it up."""
+
     statement: str
     values: Sequence[Any]
     rows: asyncio.Future[Rows]
+    right: Lock = field(default_factory=Lock)
+
+    def give_up(self) -> None:
+        """Fail, if the thread has not begun it."""
+        if self.right.acquire(blocking=False) and not self.rows.done():
+            self.rows.set_exception(TimeoutError("other statements took too long"))
 
 
 def connect(file: Path, pragmas: Mapping[str, Any]) -> sqlite3.Connection:
@@ -68,13 +82,16 @@ class SqliteThread:
     """Runs statements in their order, each a transaction of its own.
 
     What is asked while the thread works goes to it together, and comes back together: beside a busy
-    event loop, the way to a thread and back costs several times what a statement costs.
+    event loop, the way to a thread and back costs several times what a statement costs. A statement
+    that waits for too long is not run.
     """
 
     def __init__(
         self,
         connection: sqlite3.Connection,
         alone: Callable[[], AbstractAsyncContextManager[Any]],
+        acquire_timeout: float,
+        limit: StatementLimit,
     ) -> None:
         """Begin. Statements run while `alone` is held; the connection stays the caller's to close.
 
@@ -83,6 +100,9 @@ class SqliteThread:
         """
         self._connection = connection
         self._alone = alone
+        self._acquire_timeout = acquire_timeout
+        self._limit = limit
+        limit.watch(connection)
         self._loop = asyncio.get_running_loop()
         self._waiting: list[_Call] = []
         self._handing: asyncio.Task[None] | None = None
@@ -100,14 +120,19 @@ class SqliteThread:
     async def rows(self, statement: str, values: Sequence[Any]) -> Rows:
         """Run a statement with parameters written `?1`, and return its rows.
 
-        Raises `sqlite3.Error`. If this is cancelled, the statement may be run or not.
+        Raises `sqlite3.Error`, and `TimeoutError` if it was not run because others took too long.
+        If this is cancelled, the statement may be run or not.
         """
         call = _Call(statement, values, self._loop.create_future())
         self._waiting.append(call)
         if self._handing is None:
             # The task begins after others that are ready now, and may ask for something too
             self._handing = self._loop.create_task(self._hand_over())
-        return await call.rows
+        due = self._loop.call_later(self._acquire_timeout, call.give_up, context=_NO_CONTEXT)
+        try:
+            return await call.rows
+        finally:
+            due.cancel()
 
     async def _hand_over(self) -> None:
         while self._waiting:
@@ -127,8 +152,9 @@ class SqliteThread:
             self._loop.call_soon_threadsafe(done.set_result, results)
 
     def _result(self, call: _Call) -> Rows | Exception:
-        if call.rows.cancelled():
+        if not call.right.acquire(blocking=False) or call.rows.cancelled():
             return []
+        self._limit.begin()
         try:
             return self._connection.execute(call.statement, call.values).fetchall()
         except Exception as error:

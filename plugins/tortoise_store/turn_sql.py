@@ -45,6 +45,23 @@ SQLITE_BEAT = _BEAT.format(
     "json_extract(value, '$[2]') AS said FROM json_each($1))"
 )
 
+# The same while the event loop is late, without the partial answers. The connection is a short one,
+# whose end means nothing.
+_KEEP_ALIVE = f"""
+UPDATE chatkit_turn SET beaten = {NOW}, backend = NULL
+FROM {{0}} AS beat
+WHERE chatkit_turn.id = beat.turn_id AND chatkit_turn.attempt = beat.by_attempt
+AND chatkit_turn.state = 'running'
+RETURNING id
+"""
+KEEP_ALIVE = _KEEP_ALIVE.format("unnest(CAST($1 AS text[]), CAST($2 AS integer[]))").replace(
+    " AS beat", " AS beat (turn_id, by_attempt)"
+)
+SQLITE_KEEP_ALIVE = _KEEP_ALIVE.format(
+    "(SELECT json_extract(value, '$[0]') AS turn_id, json_extract(value, '$[1]') AS by_attempt "
+    "FROM json_each($1))"
+)
+
 # $2 is the attempt, $3 the state, $4 the error.
 END = f"""
 UPDATE chatkit_turn SET state = $3, error = $4, partial = NULL, ended = {NOW}
