@@ -75,6 +75,7 @@ class TurnStore(ABC):
         `beats` yet, and need a heartbeat too. Without this, a process whose event loop is blocked
         for longer than `turns.stale` loses its turns to others.
         """
+        return
 
     @abstractmethod
     async def end(self, turn_id: str, attempt: int, state: TurnState, error: str | None) -> bool:

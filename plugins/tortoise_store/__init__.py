@@ -28,7 +28,7 @@ from chatkit.store import Store
 from chatkit.types import FeedbackKind
 from pydantic import BaseModel, Field, field_validator
 
-from chatkit_server import HOOKS, Duration, SettingsError, User, hookimpl
+from chatkit_server import HOOKS, Duration, SettingsError, Size, User, hookimpl
 from chatkit_server.storage import StoreContext, TurnStore
 
 from .database import Database
@@ -46,7 +46,8 @@ class Config(BaseModel):
 
     `url` is `sqlite://FILE`, `sqlite://:memory:` or `postgresql://user:password@host/database`
     with libpq's parameters. `pool_size` limits the connections to PostgreSQL. `acquire_timeout` is
-    how long to wait for a free connection, `statement_timeout` how long for one statement.
+    how long to wait for a free connection, `statement_timeout` how long for one statement. A page
+    of threads or items ends when it has `page_size` bytes.
     """
 
     url: str = Field("sqlite://chatkit.db", repr=False)
@@ -55,6 +56,7 @@ class Config(BaseModel):
     connect_timeout: Duration = 10.0
     acquire_timeout: Duration = 5.0
     statement_timeout: Duration = 10.0
+    page_size: Size = 8_000_000
 
     @field_validator("url")
     @classmethod
@@ -77,7 +79,7 @@ class Plugin:
     def __init__(self, config: Config) -> None:
         self._auto_migrate = config.auto_migrate
         self._database = Database(config.address)
-        self._store = TortoiseStore(self._database)
+        self._store = TortoiseStore(self._database, config.page_size)
         self._turn_store = TortoiseTurnStore(self._database)
 
     @hookimpl

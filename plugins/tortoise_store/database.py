@@ -18,6 +18,7 @@ from chatkit_server.storage import OutageLog
 
 from . import apart, schema
 from .failures import failures_of
+from .files import make_private
 from .schema import Apps
 from .sql import for_sqlite
 from .sqlite import SqliteThread, connect
@@ -78,6 +79,7 @@ class Database:
         thread behind that prints a traceback when the process ends.
         """
         if self.address.file is not None:
+            make_private(self.address.file)
             self._file = await asyncio.to_thread(connect, self.address.file, self.address.pragmas)
 
     def _new_thread(self, file: sqlite3.Connection) -> SqliteThread:
@@ -134,16 +136,21 @@ class Database:
                 "`chatkit-server migrate`, or set plugins.tortoise_store.auto_migrate to true"
             )
 
-    async def rows(self, statement: str, values: Sequence[Any]) -> list[dict[str, Any]]:
+    async def rows(
+        self, statement: str, values: Sequence[Any], most: int | None = None
+    ) -> list[dict[str, Any]]:
         """Run a statement with parameters written `$1`, and return its rows.
 
+        With `most`, SQLite may stop when their payloads have so many bytes, and one row later.
         Raises `Unavailable` if the database does not answer in time.
         """
         client = self._client
         with self._as_unavailable():
             if self._thread is None or isinstance(client, TransactionalDBClient):
                 return await client.execute_query_dict(self._in_dialect(statement), list(values))
-            return list(map(dict, await self._thread.rows(self._in_dialect(statement), values)))
+            return list(
+                map(dict, await self._thread.rows(self._in_dialect(statement), values, most))
+            )
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Run]:

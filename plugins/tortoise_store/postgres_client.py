@@ -50,14 +50,23 @@ class _Transaction(TransactionContextPooled):
         await self.ensure_connection()
         client: Any = self.client
         client._connection = connection = await _acquire(client._parent)
-        self.token = get_connections().set(self.connection_name, client)
+        begun = asyncio.ensure_future(client.begin())
         try:
-            await client.begin()
+            await asyncio.shield(begun)
         except BaseException:
-            get_connections().reset(self.token)
-            await client._parent._pool.release(connection)
+            await asyncio.shield(self._give_back(connection, begun))
             raise
+        self.token = get_connections().set(self.connection_name, client)
         return self.client
+
+    async def _give_back(self, connection: Any, begun: asyncio.Future[None]) -> None:
+        client: Any = self.client
+        try:
+            await asyncio.wait([begun])
+            if begun.exception() is None:
+                await client.rollback()
+        finally:
+            await client._parent._pool.release(connection)
 
 
 async def _acquire(client: Any) -> Any:

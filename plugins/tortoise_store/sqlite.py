@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, closing
 from contextvars import Context
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import Any
 
+from .payloads import size_of
 from .sqlite_client import StatementLimit
 
 Rows = list[sqlite3.Row]
@@ -35,6 +36,7 @@ class _Call:
 
     statement: str
     values: Sequence[Any]
+    most: int | None
     rows: asyncio.Future[Rows]
     right: Lock = field(default_factory=Lock)
 
@@ -117,13 +119,15 @@ class SqliteThread:
         self._given.put(None)
         await asyncio.to_thread(self._thread.join)
 
-    async def rows(self, statement: str, values: Sequence[Any]) -> Rows:
+    async def rows(self, statement: str, values: Sequence[Any], most: int | None = None) -> Rows:
         """Run a statement with parameters written `?1`, and return its rows.
+
+        With `most`, rows are read until their payloads have so many bytes, and one row more.
 
         Raises `sqlite3.Error`, and `TimeoutError` if it was not run because others took too long.
         If this is cancelled, the statement may be run or not.
         """
-        call = _Call(statement, values, self._loop.create_future())
+        call = _Call(statement, values, most, self._loop.create_future())
         self._waiting.append(call)
         if self._handing is None:
             # The task begins after others that are ready now, and may ask for something too
@@ -156,9 +160,21 @@ class SqliteThread:
             return []
         self._limit.begin()
         try:
-            return self._connection.execute(call.statement, call.values).fetchall()
+            with closing(self._connection.execute(call.statement, call.values)) as cursor:
+                return cursor.fetchall() if call.most is None else _read(cursor, call.most)
         except Exception as error:
             return error
+
+
+def _read(cursor: sqlite3.Cursor, most: int) -> Rows:
+    rows: Rows = []
+    size = 0
+    for row in cursor:
+        rows.append(row)
+        if size >= most:
+            break
+        size += size_of(row["payload"])
+    return rows
 
 
 def _tell(rows: asyncio.Future[Rows], result: Rows | Exception) -> None:

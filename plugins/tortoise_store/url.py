@@ -92,6 +92,7 @@ class Address:
     @property
     def unlimited(self) -> Address:
         """The same database, with statements that take as long as they need: for migrations."""
+        changes: dict[str, Any]
         if self.is_sqlite:
             changes = {"statement_timeout": float("inf"), "busy_timeout": _MIGRATION_LOCK}
         else:
