@@ -48,7 +48,7 @@ def open_lock_file(database: Path) -> int:
     try:
         return _make(path)
     except FileExistsError:
-        return os.open(path, os.O_RDONLY)
+        return os.open(path, os.O_RDONLY | os.O_CREAT, PRIVATE)
 
 
 def _make(path: Path) -> int:

@@ -7,6 +7,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Sequence
+from contextvars import copy_context
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,9 +16,11 @@ import pytest
 import yaml
 
 from chatkit_server import User
+from chatkit_server.settings.schema import TurnSettings
 from chatkit_server.storage import HeartbeatSignal, MemoryTurnStore, TurnRecord
 from chatkit_server.turns.heartbeat import Heartbeat, HeartbeatTiming
 from chatkit_server.turns.pulse import HUNG, Pulse
+from chatkit_server.turns.registry import TurnRegistry
 from tests.databases import DATABASES, new_url
 from tests.model_server import Gate, ModelServer
 from tests.processes import Server
@@ -25,7 +28,6 @@ from tests.processes import running as running_process
 from tests.replicas import begin, request
 from tests.serving import served_by
 from tests.stores import query, running
-from tests.test_heartbeat import TurnRegistry, TurnSettings
 
 STALE = 1.5
 
@@ -102,7 +104,12 @@ def turns(*ids: str) -> Any:
 
 async def test_an_event_loop_that_hangs_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
     happened: list[str] = []
-    caplog.handler.addFilter(lambda record: happened.append(record.getMessage()) or True)
+
+    def note(record: logging.LogRecord) -> bool:
+        happened.append(record.getMessage())
+        return True
+
+    caplog.handler.addFilter(note)
 
     class Noting(MemoryTurnStore):
         def keep_alive(self, beats: Sequence[HeartbeatSignal]) -> None:
@@ -161,6 +168,26 @@ async def test_a_heartbeat_waits_for_no_connection_of_the_loop() -> None:
             [after] = await run("SELECT beaten, backend FROM chatkit_turn", ())
     assert after["beaten"] > before["beaten"]
     assert after["backend"] is None, "a short connection that ends is no process that ends"
+
+
+async def test_a_turn_that_somebody_has_locked_keeps_no_other_from_living() -> None:
+    url = new_url("postgresql", Path())
+    async with running(url) as plugin:
+        store = plugin.turn_store()
+        for number in (1, 2):
+            record = TurnRecord(
+                f"turn_{number}", f"thr_{number}", User("ann"), "threads.create", "m"
+            )
+            await store.begin(record)
+        await query("UPDATE chatkit_turn SET beaten = beaten - 1000")
+        others = copy_context()
+        async with plugin._database.transaction() as run:
+            await run("SELECT 1 FROM chatkit_turn WHERE id = 'turn_1' FOR SHARE", ())
+            await asyncio.to_thread(store.keep_alive, [])
+            assert [record.id for record in await store.stale(60)] == ["turn_1"]
+            taking = asyncio.create_task(store.take_over("turn_1", 1, 60), context=others)
+            assert not await taking
+        assert await store.take_over("turn_1", 1, 60)
 
 
 class Slow(MemoryTurnStore):

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import tracemalloc
-from pathlib import Path
-from typing import Any
 
-import pytest
 from tortoise.transactions import in_transaction
 
-from tests.conftest import MakeChat
-from tests.databases import DATABASES, new_url
 from tests.stores import ANN, item, running, thread
 
 LARGE = "é" * 50_000
@@ -84,29 +79,3 @@ async def test_a_page_of_large_rows_takes_little_memory(url: str) -> None:
         finally:
             tracemalloc.stop()
     assert peak < 5_000_000, "the rows have 10 MB"
-
-
-@pytest.mark.parametrize("database", DATABASES)
-async def test_a_conversation_of_large_items_is_listed_page_by_page(
-    database: Any, tmp_path: Path, make_chat: MakeChat
-) -> None:
-    store_settings = {"url": new_url(database, tmp_path), "page_size": "350kB"}
-    chat = await make_chat(plugins={"tortoise_store": store_settings, "demo_model": None})
-    said = await chat.say("Hello")
-    for number in range(8):
-        again = await chat.say(f"{number} {LARGE}", said.thread_id)
-        assert again.error is None
-    texts: list[str] = []
-    pages, after = 0, None
-    while True:
-        asked = {"thread_id": said.thread_id, "limit": 100, "order": "asc", "after": after}
-        page = await chat.ask("items.list", **asked)
-        assert page["data"]
-        texts += [
-            one["content"][0]["text"] for one in page["data"] if one["type"] == "user_message"
-        ]
-        pages, after = pages + 1, page.get("after")
-        if not page["has_more"]:
-            break
-    assert [text[:1] for text in texts] == ["H", *"01234567"]
-    assert pages > 2

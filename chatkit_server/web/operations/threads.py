@@ -83,21 +83,17 @@ async def list_items(caller: Caller, request: ItemsListReq) -> Answer:
 async def _load_items(
     caller: Caller, thread_id: str, after: str | None, limit: int, order: str
 ) -> Page[ThreadItem]:
-    """Return a page of visible items, as long as if there were no hidden ones.
-
-    It is shorter if a page of the store is shorter than asked for: its items are large.
-    """
+    """Return a page of visible items, as long as if there were no hidden ones."""
     visible: list[ThreadItem] = []
     while True:
         page = await caller.store.load_thread_items(
             thread_id, after, limit + 1, order, caller.context
         )
         visible += [item for item in page.data if not is_hidden(item)]
-        is_large = bool(visible) and len(page.data) <= limit
-        if len(visible) > limit or not page.has_more or is_large:
+        if len(visible) > limit or not page.has_more:
             break
         after = page.after
-    has_more = len(visible) > limit or page.has_more
+    has_more = len(visible) > limit
     visible = visible[:limit]
     return Page(data=visible, has_more=has_more, after=visible[-1].id if has_more else None)
 
