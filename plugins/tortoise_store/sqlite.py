@@ -23,9 +23,6 @@ Results = list[Rows | Exception]
 _STATEMENTS_KEPT = 256
 """Prepared statements that a connection keeps: more than the plugin has."""
 
-_NO_CONTEXT = Context()
-"""asyncio keeps a cancelled timer for a while, and with it the context it was made in."""
-
 _PAUSE = 0.01
 """Seconds between two tries to set up a file that another process sets up."""
 
@@ -107,6 +104,8 @@ class SqliteThread:
         limit.watch(connection)
         self._loop = asyncio.get_running_loop()
         self._waiting: list[_Call] = []
+        self._due: dict[_Call, float] = {}
+        self._next_due: asyncio.TimerHandle | None = None
         self._handing: asyncio.Task[None] | None = None
         self._given: SimpleQueue[tuple[list[_Call], asyncio.Future[Results]] | None] = SimpleQueue()
         self._thread = Thread(target=self._work, name="sqlite", daemon=True)
@@ -116,6 +115,8 @@ class SqliteThread:
         """End the thread, when what was asked before is done."""
         if self._handing is not None:
             await self._handing
+        if self._next_due is not None:
+            self._next_due.cancel()
         self._given.put(None)
         await asyncio.to_thread(self._thread.join)
 
@@ -132,11 +133,23 @@ class SqliteThread:
         if self._handing is None:
             # The task begins after others that are ready now, and may ask for something too
             self._handing = self._loop.create_task(self._hand_over())
-        due = self._loop.call_later(self._acquire_timeout, call.give_up, context=_NO_CONTEXT)
+        self._due[call] = due = self._loop.time() + self._acquire_timeout
+        if self._next_due is None:
+            # One timer for all: it costs more than a statement
+            self._next_due = self._loop.call_at(due, self._give_up_late_ones, context=Context())
         try:
             return await call.rows
         finally:
-            due.cancel()
+            del self._due[call]
+
+    def _give_up_late_ones(self) -> None:
+        now = self._loop.time()
+        self._next_due = None
+        for call, due in self._due.items():
+            if due > now:
+                self._next_due = self._loop.call_at(due, self._give_up_late_ones)
+                break
+            call.give_up()
 
     async def _hand_over(self) -> None:
         while self._waiting:
