@@ -23,7 +23,7 @@ from .turns.store import MemoryTurnStore, TurnStore
 from .web.chat import chat
 from .web.cors import allow_origins, check_origins
 from .web.errors import handle_errors
-from .web.health import healthz, readyz
+from .web.health import Readiness, healthz
 from .web.keys import ATTACHMENT_STORE, ENGINE, HEARTBEAT, HOOKS, MCP, SETTINGS, STORE
 from .web.turn_routes import add_turn_routes
 
@@ -113,7 +113,7 @@ def _add_routes(app: web.Application) -> None:
     app.router.add_post(app[SETTINGS].server.path, chat)
     add_turn_routes(app)
     app.router.add_get("/healthz", healthz)
-    app.router.add_get("/readyz", readyz)
+    app.router.add_get("/readyz", Readiness(app[STORE]).readyz)
     set_up(app[HOOKS], app)
 
 

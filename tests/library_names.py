@@ -182,6 +182,31 @@ _TORTOISE = (
         "a transaction of this application's database; the public function takes the current one",
     ),
     LibraryName(
+        "tortoise.backends.base_postgres.client",
+        "BasePostgresClient._pool",
+        "a connection is waited for with a limit, in transactions too",
+    ),
+    LibraryName(
+        "tortoise.backends.base_postgres.client",
+        "BasePostgresClient._pool_init_lock",
+        "what Tortoise's own connections and transactions are made with",
+    ),
+    LibraryName(
+        "tortoise.backends.sqlite.client",
+        "SqliteClient._lock",
+        "the same: the lock of the one connection",
+    ),
+    LibraryName(
+        "tortoise.backends.sqlite.client",
+        "SqliteTransactionContext._trxlock",
+        "waited for with a limit",
+    ),
+    LibraryName(
+        "tortoise.backends.sqlite.client",
+        "SqliteTransactionWrapper._parent",
+        "the client that a transaction was made from, with its limits",
+    ),
+    LibraryName(
         "tortoise.migrations.executor",
         "MigrationExecutor._schema_editor",
         "makes Tortoise's own table of migrations before the transaction begins",

@@ -58,11 +58,12 @@ async def test_a_server_is_ready_with_those_mcp_servers_that_it_needs(
 
 
 async def test_a_server_whose_store_does_not_answer_is_not_ready(
-    make_chat: MakeChat, monkeypatch: pytest.MonkeyPatch
+    make_chat: MakeChat, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(health, "STORE_TIMEOUT", 0.01)
     chat = await make_chat()
     asked: list[Any] = []
+    caplog.clear()
 
     async def load_threads(limit: int, after: Any, order: str, context: StoreContext) -> None:
         asked.append((limit, after, order, context.user.id, context.user.tenant))
@@ -74,6 +75,12 @@ async def test_a_server_whose_store_does_not_answer_is_not_ready(
     told = await response.json()
     assert told == {"ready": False, "store": "does not answer", "mcp_servers": {}}
     assert asked == [(1, None, "desc", "readyz", "chatkit_server")], "as a user whom nobody can be"
+    crowd = await asyncio.gather(*(chat.client.get("/readyz") for _ in range(20)))
+    assert {response.status for response in crowd} == {503}
+    assert len(asked) < 20
+    assert [line for line in caplog.messages if "does not answer" in line] == [
+        "the store does not answer: TimeoutError()"
+    ]
 
 
 async def test_everybody_gets_the_script_for_pages_once(make_chat: MakeChat) -> None:

@@ -4,5 +4,6 @@
 - `identity`: which request is it. `running`: one turn that runs. `registry`: all of them.
 - `store`: the contract for records of turns, and the one in memory.
 - `failures`: errors become messages that a user understands.
-- `heartbeat`, `recovery`: end the turns of processes that died.
+- `heartbeat`, `recovery`: end the turns of processes that died. `pulse`: heartbeats while the event
+  loop is late.
 """

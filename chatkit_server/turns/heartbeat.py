@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from ..records import MAY_QUOTE, OutageLog, quoted
 from ..tasks import run_to_completion
+from .pulse import Pulse
 from .recovery import Leftover, Recovery
 from .registry import TurnRegistry
 from .running import STOPPED, TAKEN_OVER, RunningTurn
@@ -25,6 +26,9 @@ SIGNALS_PER_CALL = 100
 
 CONCURRENT_RECOVERIES = 8
 """Turns of dead processes that are ended at the same time."""
+
+PATIENCE_AT_START = 10
+"""How many times `turns.stale` a turn needs no heartbeat when this process has just started."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,11 @@ class HeartbeatTiming:
         """Seconds after which a call to the turn store fails."""
         return self.stale / 2
 
+    @property
+    def slow(self) -> float:
+        """Seconds from which an answer of the turn store is too slow to judge others by."""
+        return self.stale / 4
+
 
 class Heartbeat:
     """Sends heartbeats for the running turns, and ends turns whose heartbeats have stopped."""
@@ -66,33 +75,39 @@ class Heartbeat:
         self._keep = keep
         self._timing = timing
         self._reported: dict[str, int] = {}
+        self._pulse = Pulse(turns, turn_store, timing.beat, timing.stale)
+        self._started = float("-inf")
         self._sweeps_from = 0.0
         self._outage = OutageLog(log, "the turn store")
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
         """Send heartbeats and sweep while the block runs."""
-        tasks = [
-            asyncio.create_task(self._every(self._timing.beat, self.beat)),
-            asyncio.create_task(self._every(self._timing.beat, self.sweep)),
-        ]
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        self._started = asyncio.get_running_loop().time()
+        with self._pulse.run():
+            tasks = [
+                asyncio.create_task(self._every(self._timing.beat, self.beat)),
+                asyncio.create_task(self._every(self._timing.beat, self.sweep)),
+            ]
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             try:
                 await work()
             except Exception as error:
                 self._outage.failed(quoted(error))
-                # No process could send heartbeats. Give them time to, before a sweep
-                self._sweeps_from = loop.time() + self._timing.stale
+                self._put_off_sweeps()
             await asyncio.sleep(seconds)
+
+    def _put_off_sweeps(self) -> None:
+        """Give other processes time to send heartbeats: perhaps none could until now."""
+        self._sweeps_from = asyncio.get_running_loop().time() + self._timing.stale
 
     async def beat(self) -> None:
         """Report the running turns, with what they have said so far, and do what others ask for.
@@ -103,6 +118,7 @@ class Heartbeat:
         self._reported = {id: reported for id, reported in self._reported.items() if id in active}
         for some in _groups(list(active.values()), SIGNALS_PER_CALL):
             await self._beat(some)
+        self._pulse.beaten()
 
     async def _beat(self, some: Sequence[RunningTurn]) -> None:
         lengths = {running.id: len(running.log) for running in some}
@@ -132,28 +148,45 @@ class Heartbeat:
             return HeartbeatSignal(turn_id, attempt)
 
     async def sweep(self) -> None:
-        """End the turns of dead processes, and forget turns that ended long ago.
+        """Forget turns that ended long ago, and end the turns of dead processes.
 
         Raises what the turn store raises.
         """
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        stale_after = self._stale_after(began)
         async with asyncio.timeout(self._timing.timeout):
-            stale = await self._turn_store.stale(self._timing.stale)
+            # A write: it waits for whatever the heartbeats of others wait for
+            await self._turn_store.prune(self._keep)
+            stale = await self._turn_store.stale(stale_after)
         self._outage.answered()
-        if asyncio.get_running_loop().time() >= self._sweeps_from:
-            ours = {running.id for running in self._turns.active}
-            leftover = [record for record in stale if record.id not in ours]
-            for some in _groups(leftover, CONCURRENT_RECOVERIES):
-                await asyncio.gather(*(self._take_over(record) for record in some))
-        await self._turn_store.prune(self._keep)
+        now = loop.time()
+        if now - began > self._timing.slow:
+            self._put_off_sweeps()
+        if now < self._sweeps_from:
+            return
+        ours = {running.id for running in self._turns.active}
+        leftover = [record for record in stale if record.id not in ours]
+        for some in _groups(leftover, CONCURRENT_RECOVERIES):
+            await asyncio.gather(*(self._take_over(record, stale_after) for record in some))
 
-    async def _take_over(self, record: TurnRecord) -> None:
+    def _stale_after(self, now: float) -> float:
+        """Return after how many seconds without a heartbeat a turn is stale.
+
+        What happened before this process started is not known: perhaps nobody could send one. Until
+        others had the time to, only turns whose process is known to be gone are found.
+        """
+        stale = self._timing.stale
+        return stale * PATIENCE_AT_START if now < self._started + stale else stale
+
+    async def _take_over(self, record: TurnRecord, stale_after: float) -> None:
         attempt = record.attempt
         try:
             if self._turns.was_refused(record.id):
                 await self._turn_store.withdraw(record.id, attempt)
                 self._turns.forget_refused(record.id)
                 return
-            if not await self._turn_store.take_over(record.id, attempt, self._timing.stale):
+            if not await self._turn_store.take_over(record.id, attempt, stale_after):
                 return
             recover = self._recovery.end(record, attempt + 1, self._leftover(record))
             if await run_to_completion(recover):

@@ -67,6 +67,16 @@ class TurnStore(ABC):
         one or the turn does not run.
         """
 
+    def keep_alive(self, beats: Sequence[HeartbeatSignal]) -> None:
+        """Record heartbeats from a thread, while the event loop is too late to call `beat`.
+
+        It may block, and must use neither the event loop nor what waits in a queue of it, such as a
+        pool: open a connection of its own. The turns that `begin` has just recorded are not in
+        `beats` yet, and need a heartbeat too. Without this, a process whose event loop is blocked
+        for longer than `turns.stale` loses its turns to others.
+        """
+        return
+
     @abstractmethod
     async def end(self, turn_id: str, attempt: int, state: TurnState, error: str | None) -> bool:
         """Record that a turn has ended, and delete its partial answer.

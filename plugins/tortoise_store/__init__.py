@@ -9,7 +9,9 @@ plugins:
 Other plugins add their tables to the same database with the hook `tortoise_apps`.
 
 - `url`: a database URL becomes Tortoise's credentials.
-- `database`: the connection; `sqlite`: statements in a thread; `failures`: the drivers' exceptions.
+- `database`: the connection; `failures`: the drivers' exceptions; `files`: who may read SQLite's.
+- `sqlite_client`, `postgres_client`: Tortoise's connections, with limits. `sqlite`: statements in a
+  thread. `apart`: a statement while the event loop is late.
 - `models`, `migrations`: the tables. `schema`: which migrations are pending, and applying them.
 - `store`, `sql`, `payloads`, `identities`: threads, items, attachments, feedback.
 - `turn_store`, `turn_sql`, `presence`: turns in progress, and whose process is gone.
@@ -26,14 +28,14 @@ from chatkit.store import Store
 from chatkit.types import FeedbackKind
 from pydantic import BaseModel, Field, field_validator
 
-from chatkit_server import HOOKS, Duration, SettingsError, User, hookimpl
+from chatkit_server import HOOKS, Duration, SettingsError, Size, User, hookimpl
 from chatkit_server.storage import StoreContext, TurnStore
 
 from .database import Database
 from .presence import present
 from .store import TortoiseStore
 from .turn_store import TortoiseTurnStore
-from .url import Address, parse
+from .url import Address, Limits, parse
 
 _OWN = "tortoise_store"
 _OWN_APP = {"models": [f"{__name__}.models"], "migrations": f"{__name__}.migrations"}
@@ -43,24 +45,32 @@ class Config(BaseModel):
     """The settings.
 
     `url` is `sqlite://FILE`, `sqlite://:memory:` or `postgresql://user:password@host/database`
-    with libpq's parameters. `pool_size` limits the connections to PostgreSQL.
+    with libpq's parameters. `pool_size` limits the connections to PostgreSQL. `acquire_timeout` is
+    how long to wait for a free connection, `statement_timeout` how long for one statement. A page
+    of threads or items ends when it has `page_size` bytes.
     """
 
     url: str = Field("sqlite://chatkit.db", repr=False)
     pool_size: int = Field(10, ge=1)
     auto_migrate: bool = True
     connect_timeout: Duration = 10.0
+    acquire_timeout: Duration = 5.0
+    statement_timeout: Duration = 10.0
+    page_size: Size = 8_000_000
 
     @field_validator("url")
     @classmethod
     def _readable(cls, url: str) -> str:
-        parse(url, pool_size=1, connect_timeout=1)
+        parse(url, Limits())
         return url
 
     @property
     def address(self) -> Address:
         """The parsed URL."""
-        return parse(self.url, pool_size=self.pool_size, connect_timeout=self.connect_timeout)
+        limits = Limits(
+            self.pool_size, self.connect_timeout, self.acquire_timeout, self.statement_timeout
+        )
+        return parse(self.url, limits)
 
 
 class Plugin:
@@ -69,7 +79,7 @@ class Plugin:
     def __init__(self, config: Config) -> None:
         self._auto_migrate = config.auto_migrate
         self._database = Database(config.address)
-        self._store = TortoiseStore(self._database)
+        self._store = TortoiseStore(self._database, config.page_size)
         self._turn_store = TortoiseTurnStore(self._database)
 
     @hookimpl

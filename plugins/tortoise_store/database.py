@@ -16,11 +16,13 @@ from tortoise.context import TortoiseContext, set_global_context
 from chatkit_server import SettingsError, Unavailable
 from chatkit_server.storage import OutageLog
 
-from . import schema
+from . import apart, schema
 from .failures import failures_of
+from .files import make_private
 from .schema import Apps
 from .sql import for_sqlite
 from .sqlite import SqliteThread, connect
+from .sqlite_client import StatementLimit
 from .url import Address
 
 log = logging.getLogger(__name__)
@@ -62,8 +64,7 @@ class Database:
                 await context.init(config=self._config())
                 await self._client.execute_query("SELECT 1")
                 if self._file is not None:
-                    alone = self._client.acquire_connection
-                    self._thread = SqliteThread(self._file, alone)
+                    self._thread = self._new_thread(self._file)
             # Fails if another application of the process was first.
             with suppress(orm.ConfigurationError):
                 set_global_context(context)
@@ -78,7 +79,14 @@ class Database:
         thread behind that prints a traceback when the process ends.
         """
         if self.address.file is not None:
+            make_private(self.address.file)
             self._file = await asyncio.to_thread(connect, self.address.file, self.address.pragmas)
+
+    def _new_thread(self, file: sqlite3.Connection) -> SqliteThread:
+        client: Any = self._client
+        credentials = self.address.credentials
+        limit = StatementLimit(credentials["statement_timeout"])
+        return SqliteThread(file, client.alone, credentials["acquire_timeout"], limit)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -102,7 +110,21 @@ class Database:
             # Most starts have nothing to do, and need no lock.
             if not await schema.pending(self._client, self._apps):
                 return []
-            return await schema.migrate(self._client, self._apps)
+            if self.address.is_sqlite and self.address.file is None:
+                return await schema.migrate(self._client, self._apps)
+            async with self._unlimited() as database:
+                return await schema.migrate(database._client, self._apps)
+
+    @asynccontextmanager
+    async def _unlimited(self) -> AsyncIterator[Database]:
+        """Connect once more, for statements that may take as long as they need."""
+        database = Database(self.address.unlimited)
+        database._apps = self._apps
+        await database.open()
+        try:
+            yield database
+        finally:
+            await database.close()
 
     async def refuse_if_pending(self) -> None:
         """Raise `SettingsError` if migrations are pending."""
@@ -114,16 +136,21 @@ class Database:
                 "`chatkit-server migrate`, or set plugins.tortoise_store.auto_migrate to true"
             )
 
-    async def rows(self, statement: str, values: Sequence[Any]) -> list[dict[str, Any]]:
+    async def rows(
+        self, statement: str, values: Sequence[Any], most: int | None = None
+    ) -> list[dict[str, Any]]:
         """Run a statement with parameters written `$1`, and return its rows.
 
-        Raises `Unavailable` if the database cannot be reached.
+        With `most`, SQLite may stop when their payloads have so many bytes, and one row later.
+        Raises `Unavailable` if the database does not answer in time.
         """
         client = self._client
         with self._as_unavailable():
             if self._thread is None or isinstance(client, TransactionalDBClient):
                 return await client.execute_query_dict(self._in_dialect(statement), list(values))
-            return list(map(dict, await self._thread.rows(self._in_dialect(statement), values)))
+            return list(
+                map(dict, await self._thread.rows(self._in_dialect(statement), values, most))
+            )
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Run]:
@@ -140,6 +167,13 @@ class Database:
             # application's
             async with self._client._in_transaction() as client:
                 yield run
+
+    def execute_apart(self, statement: str, values: Sequence[Any]) -> None:
+        """Run a statement from a thread, whatever the event loop and its connections are at.
+
+        Raises what the driver raises.
+        """
+        apart.execute(self.address, self._in_dialect(statement), values)
 
     def _in_dialect(self, statement: str) -> str:
         return for_sqlite(statement) if self.address.is_sqlite else statement

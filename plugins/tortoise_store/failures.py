@@ -43,6 +43,7 @@ def failures_of(*, sqlite: bool) -> Failures:
             asyncpg.PostgresConnectionError,
             asyncpg.OperatorInterventionError,
             asyncpg.InsufficientResourcesError,
+            asyncpg.LockNotAvailableError,
         ),
         user=(asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError),
         database=(orm.DBConnectionError, asyncpg.InvalidCatalogNameError),

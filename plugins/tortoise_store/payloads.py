@@ -12,6 +12,11 @@ _ITEM: TypeAdapter[ThreadItem] = TypeAdapter(ThreadItem)
 _ATTACHMENT: TypeAdapter[Attachment] = TypeAdapter(Attachment)
 
 
+def size_of(payload: str) -> int:
+    """Return the bytes of a payload, as it is stored."""
+    return len(payload) if payload.isascii() else len(payload.encode())
+
+
 def dump_thread(thread: ThreadMetadata) -> str:
     """Return a thread's metadata as JSON, without its items."""
     return _THREAD.dump_json(thread).decode()

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from chatkit_server import SettingsError
 
+from .files import lock_file, open_lock_file
+
 
 @contextmanager
 def present(database: Path) -> Iterator[float | None]:
@@ -25,14 +27,13 @@ def present(database: Path) -> Iterator[float | None]:
     file that cannot be opened.
     """
     # Not on the database file: closing it here would release SQLite's locks
-    path = f"{database}-lock"
     try:
-        file = os.open(path, os.O_RDONLY | os.O_CREAT, 0o666)
+        file = open_lock_file(database)
     except OSError as error:
         # Other processes, which can open it, would think that this one has ended
         raise SettingsError(
-            f"cannot open {path}: {error.strerror}. Every process that uses the database "
-            "must be able to read it"
+            f"cannot open {lock_file(database)}: {error.strerror}. Every process that uses the "
+            "database must be able to read it: run them as the same user"
         ) from error
     try:
         yield _enter(file)

@@ -116,23 +116,43 @@ def guarded(statement: str) -> str:
 
 
 @cache
-def page_of_threads(order: str, *, after: bool, sqlite: bool) -> str:
+def page_of_threads(order: str, *, after: bool, most: int, sqlite: bool) -> str:
     """Select a page of threads: $3 is the id to go on after, if there is one; the last, the limit.
 
-    `order` is `asc` for oldest first, or `desc`.
+    `order` is `asc` for oldest first, or `desc`. On PostgreSQL, rows after those that have `most`
+    bytes together come without a payload.
     """
     one = f"(SELECT seq FROM chatkit_thread WHERE {OWNED} AND id = $3)" if after else None
     page = _page(order, {"tenant": "$1", "user_id": "$2"}, one, sqlite)
-    return f"SELECT id, payload FROM chatkit_thread WHERE {page} LIMIT ${4 if after else 3}"
+    rows = f"FROM chatkit_thread WHERE {page} LIMIT ${4 if after else 3}"
+    return _within(rows, most, sqlite)
 
 
 @cache
-def page_of_items(order: str, *, after: bool, sqlite: bool) -> str:
+def page_of_items(order: str, *, after: bool, most: int, sqlite: bool) -> str:
     """Select a page of items: $3 is the thread's id, $4 as $3 for threads; the last, the limit."""
     item = f"chatkit_item WHERE {OWNED} AND thread_id = $3 AND id = $4"
     one = f"(SELECT seq FROM {item})" if after else None
     page = f"{OWNED} AND {_page(order, {'thread_id': '$3'}, one, sqlite)}"
-    return f"SELECT id, payload FROM chatkit_item WHERE {page} LIMIT ${5 if after else 4}"
+    rows = f"FROM chatkit_item WHERE {page} LIMIT ${5 if after else 4}"
+    return _within(rows, most, sqlite)
+
+
+def _within(rows: str, most: int, sqlite: bool) -> str:
+    """Select rows with the payloads that have `most` bytes together, and the one that goes beyond.
+
+    PostgreSQL would send all rows at once. It keeps a large payload beside its row, and only those
+    that are sent are read. From SQLite, no more rows are read than are asked for.
+    """
+    if sqlite:
+        return f"SELECT id, payload {rows}"
+    return f"""
+SELECT id, CASE WHEN before < {most} THEN payload END AS payload FROM (
+    SELECT id, payload,
+    sum(octet_length(payload)) OVER (ROWS UNBOUNDED PRECEDING) - octet_length(payload) AS before
+    FROM (SELECT id, payload {rows}) AS page
+) AS sized
+"""
 
 
 def _page(order: str, where: dict[str, str], one: str | None, sqlite: bool) -> str:

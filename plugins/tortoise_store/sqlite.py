@@ -6,12 +6,16 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, closing
+from contextvars import Context
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
+
+from .payloads import size_of
+from .sqlite_client import StatementLimit
 
 Rows = list[sqlite3.Row]
 Results = list[Rows | Exception]
@@ -25,9 +29,18 @@ _PAUSE = 0.01
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Call:
+    """A statement. Whoever takes `right` first, runs it or gives it up."""
+
     statement: str
     values: Sequence[Any]
+    most: int | None
     rows: asyncio.Future[Rows]
+    right: Lock = field(default_factory=Lock)
+
+    def give_up(self) -> None:
+        """Fail, if the thread has not begun it."""
+        if self.right.acquire(blocking=False) and not self.rows.done():
+            self.rows.set_exception(TimeoutError("other statements took too long"))
 
 
 def connect(file: Path, pragmas: Mapping[str, Any]) -> sqlite3.Connection:
@@ -68,13 +81,16 @@ class SqliteThread:
     """Runs statements in their order, each a transaction of its own.
 
     What is asked while the thread works goes to it together, and comes back together: beside a busy
-    event loop, the way to a thread and back costs several times what a statement costs.
+    event loop, the way to a thread and back costs several times what a statement costs. A statement
+    that waits for too long is not run.
     """
 
     def __init__(
         self,
         connection: sqlite3.Connection,
         alone: Callable[[], AbstractAsyncContextManager[Any]],
+        acquire_timeout: float,
+        limit: StatementLimit,
     ) -> None:
         """Begin. Statements run while `alone` is held; the connection stays the caller's to close.
 
@@ -83,8 +99,13 @@ class SqliteThread:
         """
         self._connection = connection
         self._alone = alone
+        self._acquire_timeout = acquire_timeout
+        self._limit = limit
+        limit.watch(connection)
         self._loop = asyncio.get_running_loop()
         self._waiting: list[_Call] = []
+        self._due: dict[_Call, float] = {}
+        self._next_due: asyncio.TimerHandle | None = None
         self._handing: asyncio.Task[None] | None = None
         self._given: SimpleQueue[tuple[list[_Call], asyncio.Future[Results]] | None] = SimpleQueue()
         self._thread = Thread(target=self._work, name="sqlite", daemon=True)
@@ -94,20 +115,41 @@ class SqliteThread:
         """End the thread, when what was asked before is done."""
         if self._handing is not None:
             await self._handing
+        if self._next_due is not None:
+            self._next_due.cancel()
         self._given.put(None)
         await asyncio.to_thread(self._thread.join)
 
-    async def rows(self, statement: str, values: Sequence[Any]) -> Rows:
+    async def rows(self, statement: str, values: Sequence[Any], most: int | None = None) -> Rows:
         """Run a statement with parameters written `?1`, and return its rows.
 
-        Raises `sqlite3.Error`. If this is cancelled, the statement may be run or not.
+        With `most`, rows are read until their payloads have so many bytes, and one row more.
+
+        Raises `sqlite3.Error`, and `TimeoutError` if it was not run because others took too long.
+        If this is cancelled, the statement may be run or not.
         """
-        call = _Call(statement, values, self._loop.create_future())
+        call = _Call(statement, values, most, self._loop.create_future())
         self._waiting.append(call)
         if self._handing is None:
             # The task begins after others that are ready now, and may ask for something too
             self._handing = self._loop.create_task(self._hand_over())
-        return await call.rows
+        self._due[call] = due = self._loop.time() + self._acquire_timeout
+        if self._next_due is None:
+            # One timer for all: it costs more than a statement
+            self._next_due = self._loop.call_at(due, self._give_up_late_ones, context=Context())
+        try:
+            return await call.rows
+        finally:
+            del self._due[call]
+
+    def _give_up_late_ones(self) -> None:
+        now = self._loop.time()
+        self._next_due = None
+        for call, due in self._due.items():
+            if due > now:
+                self._next_due = self._loop.call_at(due, self._give_up_late_ones)
+                break
+            call.give_up()
 
     async def _hand_over(self) -> None:
         while self._waiting:
@@ -127,12 +169,25 @@ class SqliteThread:
             self._loop.call_soon_threadsafe(done.set_result, results)
 
     def _result(self, call: _Call) -> Rows | Exception:
-        if call.rows.cancelled():
+        if not call.right.acquire(blocking=False) or call.rows.cancelled():
             return []
+        self._limit.begin()
         try:
-            return self._connection.execute(call.statement, call.values).fetchall()
+            with closing(self._connection.execute(call.statement, call.values)) as cursor:
+                return cursor.fetchall() if call.most is None else _read(cursor, call.most)
         except Exception as error:
             return error
+
+
+def _read(cursor: sqlite3.Cursor, most: int) -> Rows:
+    rows: Rows = []
+    size = 0
+    for row in cursor:
+        rows.append(row)
+        if size >= most:
+            break
+        size += size_of(row["payload"])
+    return rows
 
 
 def _tell(rows: asyncio.Future[Rows], result: Rows | Exception) -> None:

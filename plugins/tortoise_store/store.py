@@ -27,11 +27,13 @@ class TortoiseStore(Store[StoreContext]):
     """Stores threads, items and attachments; each is visible to its owner only.
 
     For what does not exist and for what belongs to another user, the error is the same:
-    `NotFoundError`. Each method is atomic.
+    `NotFoundError`. Each method is atomic. A page ends early, with `has_more`, when its payloads
+    have `page_size` bytes.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, page_size: int) -> None:
         self._database = database
+        self._page_size = page_size
         self._sqlite = database.address.is_sqlite
         self._guards_turns = False
 
@@ -75,24 +77,30 @@ class TortoiseStore(Store[StoreContext]):
     async def load_threads(
         self, limit: int, after: str | None, order: str, context: StoreContext
     ) -> Page[ThreadMetadata]:
-        statement = sql.page_of_threads(order, after=after is not None, sqlite=self._sqlite)
+        statement = sql.page_of_threads(
+            order, after=after is not None, most=self._page_size, sqlite=self._sqlite
+        )
         limit = _limit(limit)
         ids = () if after is None else (after,)
-        rows = await self._rows(statement, context, ids, limit + 1)
+        values = self._values(context, ids, limit + 1)
+        rows = await self._database.rows(statement, values, self._page_size)
         if not rows and ids:
             await self._one(sql.LOAD_THREAD, context, ids)
-        return _page(rows, limit, payloads.load_thread)
+        return self._page(rows, limit, payloads.load_thread)
 
     async def load_thread_items(
         self, thread_id: str, after: str | None, limit: int, order: str, context: StoreContext
     ) -> Page[ThreadItem]:
-        statement = sql.page_of_items(order, after=after is not None, sqlite=self._sqlite)
+        statement = sql.page_of_items(
+            order, after=after is not None, most=self._page_size, sqlite=self._sqlite
+        )
         limit = _limit(limit)
         ids = (thread_id,) if after is None else (thread_id, after)
-        rows = await self._rows(statement, context, ids, limit + 1)
+        values = self._values(context, ids, limit + 1)
+        rows = await self._database.rows(statement, values, self._page_size)
         if not rows:
             await self._one(sql.LOAD_THREAD if after is None else sql.LOAD_ITEM, context, ids)
-        return _page(rows, limit, payloads.load_item)
+        return self._page(rows, limit, payloads.load_item)
 
     async def add_thread_item(
         self, thread_id: str, item: ThreadItem, context: StoreContext
@@ -132,6 +140,22 @@ class TortoiseStore(Store[StoreContext]):
             ids = known[begin : begin + _FEEDBACK_AT_ONCE]
             statement = sql.save_feedback(len(ids))
             await self._rows(statement, StoreContext(user), (thread_id, *ids), kind)
+
+    def _page(self, rows: list[dict[str, Any]], limit: int, parse: Callable[[str], T]) -> Page[T]:
+        """Return a page; `rows` were queried with one more than the limit."""
+        data: list[T] = []
+        size = 0
+        for row in rows[:limit]:
+            if size >= self._page_size or row["payload"] is None:
+                break
+            data.append(parse(row["payload"]))
+            size += payloads.size_of(row["payload"])
+        has_more = len(rows) > len(data)
+        return Page(
+            data=data,
+            has_more=has_more,
+            after=rows[len(data) - 1]["id"] if has_more else None,
+        )
 
     async def _write(self, statement: str, context: StoreContext, ids: Ids, *values: Any) -> None:
         """Run a statement that writes; for a turn, only as its current attempt."""
@@ -184,14 +208,3 @@ def _taken_over() -> TakenOver:
 
 def _limit(limit: int) -> int:
     return min(max(limit, 1), _MOST)
-
-
-def _page(rows: list[dict[str, Any]], limit: int, parse: Callable[[str], T]) -> Page[T]:
-    """Return a page; `rows` were queried with one more than the limit."""
-    has_more = len(rows) > limit
-    rows = rows[:limit]
-    return Page(
-        data=[parse(row["payload"]) for row in rows],
-        has_more=has_more,
-        after=rows[-1]["id"] if has_more else None,
-    )

@@ -45,6 +45,23 @@ SQLITE_BEAT = _BEAT.format(
     "json_extract(value, '$[2]') AS said FROM json_each($1))"
 )
 
+# The same while the event loop is late, without the partial answers. The connection is a short one,
+# whose end means nothing. A turn that somebody has locked keeps no other waiting.
+_KEEP_ALIVE = f"""
+UPDATE chatkit_turn SET beaten = {NOW}, backend = NULL WHERE seq IN (
+    SELECT seq FROM chatkit_turn JOIN {{0}} AS beat ON id = turn_id AND attempt = by_attempt
+    WHERE state = 'running'{{1}}
+)
+"""
+KEEP_ALIVE = _KEEP_ALIVE.format(
+    "unnest(CAST($1 AS text[]), CAST($2 AS integer[]))", " FOR UPDATE OF chatkit_turn SKIP LOCKED"
+).replace(" AS beat", " AS beat (turn_id, by_attempt)")
+SQLITE_KEEP_ALIVE = _KEEP_ALIVE.format(
+    "(SELECT json_extract(value, '$[0]') AS turn_id, json_extract(value, '$[1]') AS by_attempt "
+    "FROM json_each($1))",
+    "",
+)
+
 # $2 is the attempt, $3 the state, $4 the error.
 END = f"""
 UPDATE chatkit_turn SET state = $3, error = $4, partial = NULL, ended = {NOW}
@@ -81,10 +98,12 @@ SELECT {_COLUMNS} FROM chatkit_turn WHERE {_STALE.format("$1")}
 ORDER BY tenant, user_id, thread_id
 """
 
-# $2 is the attempt, $3 the seconds.
+# $2 is the attempt, $3 the seconds. Whoever has locked a turn is alive, and works at it.
 TAKE_OVER = f"""
 UPDATE chatkit_turn SET attempt = attempt + 1, beaten = {NOW}, backend = {BACKEND}
-WHERE {_AT_ATTEMPT} AND {_STALE.format("$3")}
+WHERE seq IN (
+    SELECT seq FROM chatkit_turn WHERE {_AT_ATTEMPT} AND {_STALE.format("$3")}{SKIPPING_LOCK}
+)
 RETURNING id
 """
 

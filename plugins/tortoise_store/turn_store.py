@@ -25,6 +25,7 @@ class TortoiseTurnStore(TurnStore):
     def __init__(self, database: Database) -> None:
         self._database = database
         self._sqlite = database.address.is_sqlite
+        self._begun: dict[str, int] = {}
 
     async def begin(self, record: TurnRecord) -> TurnRecord | None:
         require_storable(record.user)
@@ -38,15 +39,25 @@ class TortoiseTurnStore(TurnStore):
             record.attempt,
             _text(record.partial),
         )
-        while True:
-            if await self._database.rows(turn_sql.BEGIN, values):
-                return None
-            other = await self.running(record.thread_id, record.user)
-            # None: it has ended meanwhile
-            if other is not None:
-                return other
+        # Until its first heartbeat: nobody else knows yet that it runs
+        self._begun[record.id] = record.attempt
+        recorded = False
+        try:
+            while True:
+                if await self._database.rows(turn_sql.BEGIN, values):
+                    recorded = True
+                    return None
+                other = await self.running(record.thread_id, record.user)
+                # None: it has ended meanwhile
+                if other is not None:
+                    return other
+        finally:
+            if not recorded:
+                self._begun.pop(record.id, None)
 
     async def beat(self, beats: Sequence[HeartbeatSignal]) -> Mapping[str, HeartbeatReply]:
+        for beat in beats:
+            self._begun.pop(beat.turn_id, None)
         values = [(beat.turn_id, beat.attempt, _text(beat.partial)) for beat in beats]
         if self._sqlite:
             parameter = orjson.dumps(values).decode()
@@ -59,11 +70,24 @@ class TortoiseTurnStore(TurnStore):
         }
         return {beat.turn_id: replies.get(beat.turn_id, "lost") for beat in beats}
 
+    def keep_alive(self, beats: Sequence[HeartbeatSignal]) -> None:
+        attempts = self._begun | {beat.turn_id: beat.attempt for beat in beats}
+        if not attempts:
+            return
+        if self._sqlite:
+            parameter = orjson.dumps(list(attempts.items())).decode()
+            self._database.execute_apart(turn_sql.SQLITE_KEEP_ALIVE, (parameter,))
+        else:
+            columns = (list(attempts), list(attempts.values()))
+            self._database.execute_apart(turn_sql.KEEP_ALIVE, columns)
+
     async def end(self, turn_id: str, attempt: int, state: TurnState, error: str | None) -> bool:
+        self._begun.pop(turn_id, None)
         text = None if error is None else as_text(error)
         return bool(await self._database.rows(turn_sql.END, (turn_id, attempt, state, text)))
 
     async def withdraw(self, turn_id: str, attempt: int) -> None:
+        self._begun.pop(turn_id, None)
         await self._database.rows(turn_sql.WITHDRAW, (turn_id, attempt))
 
     async def find(self, turn_id: str, user: User) -> TurnRecord | None:
@@ -83,6 +107,7 @@ class TortoiseTurnStore(TurnStore):
         return [_record(row) for row in rows]
 
     async def take_over(self, turn_id: str, attempt: int, seconds: float) -> bool:
+        self._begun.pop(turn_id, None)
         values = (turn_id, attempt, seconds)
         return bool(await self._database.rows(turn_sql.TAKE_OVER, values))
 

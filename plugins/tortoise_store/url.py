@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -36,6 +36,26 @@ _DROPPED = {
 # a minute without connections at the earliest, and closes those that it finds open.
 _IDLE = 60.0
 
+_NO_PRAGMAS = ("file_path", "acquire_timeout", "statement_timeout")
+
+# Milliseconds for which the migrations of a server wait for those of another one
+_MIGRATION_LOCK = 60_000
+
+
+SQLITE = f"{__package__}.sqlite_client"
+POSTGRESQL = f"{__package__}.postgres_client"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many connections there may be to PostgreSQL, and how long to wait for what, in seconds:
+    to connect, for a free connection, and for a statement, the locks that it waits for included."""
+
+    pool_size: int = 10
+    connect: float = 10.0
+    acquire: float = 5.0
+    statement: float = 10.0
+
 
 @dataclass(frozen=True)
 class Address:
@@ -47,7 +67,7 @@ class Address:
 
     @property
     def is_sqlite(self) -> bool:
-        return self.engine == "tortoise.backends.sqlite"
+        return self.engine == SQLITE
 
     @property
     def connection(self) -> str:
@@ -61,7 +81,7 @@ class Address:
     @property
     def pragmas(self) -> dict[str, Any]:
         """What a connection to SQLite is set up with, in this order."""
-        return {key: value for key, value in self.credentials.items() if key != "file_path"}
+        return {key: value for key, value in self.credentials.items() if key not in _NO_PRAGMAS}
 
     @property
     def file(self) -> Path | None:
@@ -69,25 +89,35 @@ class Address:
         path = self.credentials.get("file_path", MEMORY_TYPE)
         return None if path == MEMORY_TYPE else Path(path)
 
+    @property
+    def unlimited(self) -> Address:
+        """The same database, with statements that take as long as they need: for migrations."""
+        changes: dict[str, Any]
+        if self.is_sqlite:
+            changes = {"statement_timeout": float("inf"), "busy_timeout": _MIGRATION_LOCK}
+        else:
+            changes = {"command_timeout": None}
+        return replace(self, credentials={**self.credentials, **changes})
 
-def parse(url: str, *, pool_size: int, connect_timeout: float) -> Address:
+
+def parse(url: str, limits: Limits) -> Address:
     """Read a database URL; a relative SQLite path is relative to the working directory.
 
-    `connect_timeout` is in seconds; a `connect_timeout` in the URL goes before it. Raises
-    `ValueError` with what to change, and without the password.
+    A `connect_timeout` or `busy_timeout` in the URL overrides the limit. Raises `ValueError` with
+    what to change, and without the password.
     """
     scheme, separator, rest = url.partition("://")
     if separator and scheme == "sqlite":
-        return _sqlite(rest)
+        return _sqlite(rest, limits)
     if separator and scheme in ("postgresql", "postgres"):
-        return _postgresql(url, pool_size, connect_timeout)
+        return _postgresql(url, limits)
     raise ValueError(
         "expected a database URL that begins with sqlite:// or postgresql://, such as "
         "sqlite://chatkit.db or postgresql://user:password@host/database"
     )
 
 
-def _sqlite(rest: str) -> Address:
+def _sqlite(rest: str, limits: Limits) -> Address:
     path, _, query = rest.partition("?")
     if not path:
         raise ValueError("the URL names no file: write sqlite://chatkit.db or sqlite://:memory:")
@@ -99,8 +129,10 @@ def _sqlite(rest: str) -> Address:
         path = str(Path(path).expanduser().absolute())
     credentials = {
         "file_path": path,
+        "acquire_timeout": limits.acquire,
+        "statement_timeout": limits.statement,
         # First, because the pragmas after it may have to wait for another process.
-        "busy_timeout": 10_000,
+        "busy_timeout": int(limits.statement * 1000),
         "journal_mode": "WAL",
         # With WAL, what is committed outlives the process, also when it is killed. A crash of
         # the machine may lose the last moments; `?synchronous=FULL` keeps those too.
@@ -109,10 +141,10 @@ def _sqlite(rest: str) -> Address:
         "journal_size_limit": 64 * 1024 * 1024,
         **pragmas,
     }
-    return Address("tortoise.backends.sqlite", f"SQLite {path}", credentials)
+    return Address(SQLITE, f"SQLite {path}", credentials)
 
 
-def _postgresql(url: str, pool_size: int, connect_timeout: float) -> Address:
+def _postgresql(url: str, limits: Limits) -> Address:
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -140,9 +172,13 @@ def _postgresql(url: str, pool_size: int, connect_timeout: float) -> Address:
         "database": database,
         # None is held open: a pool that refills itself would keep a serverless database awake.
         "minsize": 0,
-        "maxsize": pool_size,
+        "maxsize": limits.pool_size,
         "max_inactive_connection_lifetime": _IDLE,
-        "timeout": (_number("connect_timeout", timeout) if timeout else 0) or connect_timeout,
+        "timeout": (_number("connect_timeout", timeout) if timeout else 0) or limits.connect,
+        "acquire_timeout": limits.acquire,
+        # By the client's clock, because a PgBouncer refuses such settings of the session. It also
+        # limits how long a cancelled statement may take to end
+        "command_timeout": limits.statement,
         "reset": _keep_session,
         **_encryption(query),
         **_statement_cache(host, query),
@@ -155,7 +191,7 @@ def _postgresql(url: str, pool_size: int, connect_timeout: float) -> Address:
         **{key: value for key, value in query.items() if key not in _DROPPED},
     }
     name = f"PostgreSQL {host or 'localhost'}:{port}/{database or user or ''}"
-    return Address("tortoise.backends.asyncpg", name, credentials)
+    return Address(POSTGRESQL, name, credentials)
 
 
 async def _keep_session(connection: Any) -> None:

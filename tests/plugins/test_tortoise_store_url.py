@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from chatkit_plugins.tortoise_store import Config
-from chatkit_plugins.tortoise_store.url import Address, parse
+from chatkit_plugins.tortoise_store.url import POSTGRESQL, Address, Limits, parse
 
 from chatkit_server import Settings, SettingsError
 from chatkit_server.plugin.load import load_plugins
@@ -20,7 +20,7 @@ NEON = (
 
 
 def _parse(url: str) -> Address:
-    return parse(url, pool_size=7, connect_timeout=3.5)
+    return parse(url, Limits(pool_size=7, connect=3.5))
 
 
 def _credentials(url: str) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def _credentials(url: str) -> dict[str, Any]:
 
 def test_neon_as_it_gives_it() -> None:
     address = _parse(NEON.format(""))
-    assert address.engine == "tortoise.backends.asyncpg"
+    assert address.engine == POSTGRESQL
     assert address.name == "PostgreSQL ep-cool-sea-1234.eu-central-1.aws.neon.tech:5432/app"
     given = dict(address.credentials)
     assert callable(given.pop("reset"))
@@ -45,6 +45,8 @@ def test_neon_as_it_gives_it() -> None:
         "maxsize": 7,
         "max_inactive_connection_lifetime": 60.0,
         "timeout": 3.5,
+        "acquire_timeout": 5.0,
+        "command_timeout": 10.0,
         "server_settings": {"application_name": "chatkit-server"},
     }
 

@@ -1,0 +1,44 @@
+"""A statement on a connection of its own, from a thread that has no event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from typing import Any
+
+from .url import Address
+
+_OF_THE_POOL = (
+    "acquire_timeout",
+    "max_inactive_connection_lifetime",
+    "maxsize",
+    "minsize",
+    "reset",
+)
+
+
+def execute(address: Address, statement: str, values: Sequence[Any]) -> None:
+    """Run a statement in the dialect of the database; blocks, and raises what the driver raises.
+
+    Does nothing for a SQLite database in memory, which has one connection.
+    """
+    if not address.is_sqlite:
+        asyncio.run(_execute(address.credentials, statement, values))
+    elif address.file is not None:
+        with closing(sqlite3.connect(address.file, isolation_level=None)) as connection:
+            connection.execute(f"PRAGMA busy_timeout = {address.pragmas['busy_timeout']}")
+            connection.execute(statement, values).fetchall()
+
+
+async def _execute(credentials: dict[str, Any], statement: str, values: Sequence[Any]) -> None:
+    # It takes megabytes, which a server with SQLite does not need
+    import asyncpg
+
+    given = {key: value for key, value in credentials.items() if key not in _OF_THE_POOL}
+    connection = await asyncpg.connect(**given)
+    try:
+        await connection.fetch(statement, *values)
+    finally:
+        connection.terminate()

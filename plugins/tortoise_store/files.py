@@ -1,0 +1,79 @@
+"""The files of a SQLite database are readable by their owner alone."""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+PRIVATE = 0o600
+
+_SQLITE = ("", "-wal", "-shm", "-journal")
+"""What the names of SQLite's files end with. It makes them with the mode of the database."""
+
+
+def make_private(database: Path) -> None:
+    """Make the file of a database, if it is missing, and close all of its files to others.
+
+    Versions before this one, and other programs, leave them open to whoever the umask lets in.
+    Raises `OSError` if the file cannot be made.
+    """
+    # SQLite follows links too
+    real = database.resolve()
+    # One that exists must not be opened: closing it would release SQLite's locks in this process
+    with suppress(FileExistsError):
+        os.close(_make(real))
+    files = [Path(f"{real}{end}") for end in _SQLITE]
+    closed = [path.name for path in (*files, lock_file(database)) if _close_to_others(path)]
+    if closed:
+        log.warning(
+            "other users of this machine could read %s in %s: now only the owner can",
+            ", ".join(closed),
+            real.parent,
+        )
+
+
+def lock_file(database: Path) -> Path:
+    """Return the file on which the processes that use a database hold a lock."""
+    return Path(f"{database}-lock")
+
+
+def open_lock_file(database: Path) -> int:
+    """Open that file, and make it if it is missing. Raises `OSError`."""
+    path = lock_file(database)
+    try:
+        return _make(path)
+    except FileExistsError:
+        return os.open(path, os.O_RDONLY | os.O_CREAT, PRIVATE)
+
+
+def _make(path: Path) -> int:
+    """Make a file for its owner alone, whatever the umask."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, PRIVATE)
+    os.fchmod(file, PRIVATE)
+    return file
+
+
+def _close_to_others(path: Path) -> bool:
+    """Take the rights of others away; return whether they had any."""
+    try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode) or not mode & 0o077:
+            return False
+        path.chmod(stat.S_IMODE(mode) & ~0o077)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        log.warning(
+            "other users of this machine can read %s, and this process cannot change that (%s). "
+            "Run: chmod 600 %s",
+            path,
+            error.strerror,
+            path,
+        )
+        return False
+    return True

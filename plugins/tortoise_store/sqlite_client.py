@@ -1,0 +1,108 @@
+"""Tortoise's connection to SQLite, with limits: how long to wait for it, and for a statement."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from tortoise.backends.base.client import ConnectionWrapper, TransactionalDBClient
+from tortoise.backends.sqlite.client import (
+    SqliteClient,
+    SqliteTransactionContext,
+    SqliteTransactionWrapper,
+)
+from tortoise.connection import get_connections
+
+_STEPS = 20_000
+"""Steps of SQLite's virtual machine between two looks at the clock: less than a millisecond."""
+
+
+class StatementLimit:
+    """Interrupts the statements of a connection that take too long."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._until = float("inf")
+
+    def begin(self, _statement: str = "") -> None:
+        """Note that a statement begins."""
+        self._until = time.monotonic() + self._seconds
+
+    def is_over(self) -> bool:
+        """Whether the statement has taken too long: SQLite's progress handler."""
+        return time.monotonic() > self._until
+
+    def watch(self, connection: sqlite3.Connection) -> None:
+        """Interrupt statements of this connection. Whoever runs one calls `begin` before."""
+        connection.set_progress_handler(self.is_over, _STEPS)
+
+
+class Client(SqliteClient):
+    """A connection that one task uses at a time; `TimeoutError` tells of a wait that was too long.
+
+    A statement that takes too long fails as an interrupted one.
+    """
+
+    def __init__(
+        self, file_path: str, *, acquire_timeout: float, statement_timeout: float, **pragmas: Any
+    ) -> None:
+        super().__init__(file_path, **pragmas)
+        self.acquire_timeout = acquire_timeout
+        self._statement_timeout = statement_timeout
+
+    async def create_connection(self, with_db: bool) -> None:
+        is_new = self._connection is None
+        await super().create_connection(with_db)
+        if is_new and self._connection is not None:
+            limit = StatementLimit(self._statement_timeout)
+            await self._connection.set_progress_handler(limit.is_over, _STEPS)
+            await self._connection.set_trace_callback(limit.begin)
+
+    def acquire_connection(self) -> ConnectionWrapper[Any]:
+        return _Acquired(self._lock, self)
+
+    def alone(self) -> AbstractAsyncContextManager[Any]:
+        """Hold the connection, and wait for it for as long as it takes."""
+        return super().acquire_connection()
+
+    def _in_transaction(self) -> SqliteTransactionContext:
+        return _Transaction(SqliteTransactionWrapper(self), self._lock)
+
+
+client_class = Client
+"""What Tortoise looks for in the module of an engine."""
+
+
+class _Acquired(ConnectionWrapper[Any]):
+    __slots__ = ()
+
+    async def __aenter__(self) -> Any:
+        async with asyncio.timeout(_acquire_timeout(self.client)):
+            return await super().__aenter__()
+
+
+class _Transaction(SqliteTransactionContext):
+    """A transaction that lets others go on if it cannot begin."""
+
+    __slots__ = ()
+
+    async def __aenter__(self) -> TransactionalDBClient:
+        async with asyncio.timeout(_acquire_timeout(self.connection._parent)):
+            await self._trxlock.acquire()
+        self.token = get_connections().set(self.connection_name, self.connection)
+        try:
+            await self.connection.begin()
+        except BaseException as error:
+            # If this task was cancelled, the connection's thread begins it all the same
+            await self.__aexit__(type(error), error, error.__traceback__)
+            raise
+        transaction: TransactionalDBClient = self.connection
+        return transaction
+
+
+def _acquire_timeout(client: Any) -> float:
+    timeout: float = client.acquire_timeout
+    return timeout
