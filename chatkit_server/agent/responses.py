@@ -1,0 +1,136 @@
+"""How much a model's server may send; for plugins that bring model providers.
+
+Whatever the HTTP client: no redirect is followed, no packed body is unpacked, an error is read only
+so far, and an event has a size.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from contextlib import suppress
+
+import orjson
+from agents.exceptions import ModelBehaviorError
+
+UNPACKED = {"Accept-Encoding": "identity"}
+"""Headers of a request whose answer must not be packed: a small one could unpack to gigabytes."""
+
+ERROR_SIZE = 64_000
+"""Bytes of an error that are read."""
+
+ERROR_SECONDS = 10.0
+"""How long an error may take to arrive."""
+
+EVENT_LINES = 1000
+"""Lines of an event. Models send events of one or two."""
+
+_BLANK_LINES = (b"\n\n", b"\r\n\r\n", b"\r\r")
+_SHOWN = 200
+
+
+async def refused(
+    status: int, headers: Mapping[str, str], body: AsyncIterable[bytes]
+) -> bytes | None:
+    """Return the body of a response that is an error, None if it is an answer.
+
+    A redirect is an error: the conversation and the headers with keys would go to another server.
+    So is a packed body. Their bodies are errors as OpenAI writes them.
+    """
+    packing = headers.get("content-encoding", "identity")
+    if 300 <= status < 400:
+        return _error(
+            f"the endpoint redirects to {headers.get('location', 'nowhere')[:_SHOWN]!r}. Requests "
+            "to models do not follow redirects: set `base_url` to where the endpoint is"
+        )
+    if packing != "identity":
+        return _error(f"the endpoint packed its answer as {packing[:_SHOWN]!r}, unasked")
+    return await _beginning(body) if status >= 400 else None
+
+
+def _error(message: str) -> bytes:
+    return orjson.dumps({"error": {"message": message}}, default=str)
+
+
+async def _beginning(body: AsyncIterable[bytes]) -> bytes:
+    """Return the beginning of an error, what arrives of it in time."""
+    pieces: list[bytes] = []
+    size = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(ERROR_SECONDS):
+            async for piece in body:
+                pieces.append(piece)
+                size += len(piece)
+                if size >= ERROR_SIZE:
+                    break
+    return b"".join(pieces)[:ERROR_SIZE]
+
+
+class BodyLimits:
+    """Counts the bytes of one answer; `max_event` is for one event, `max_answer` for all of it.
+
+    The methods raise `ModelBehaviorError` beyond a limit.
+    """
+
+    def __init__(self, max_event: int, max_answer: int) -> None:
+        self._max_event = max_event
+        self._max_answer = max_answer
+        self._left = max_answer
+
+    def count(self, size: int) -> None:
+        """Count some bytes of the answer."""
+        self._left -= size
+        if self._left < 0:
+            raise ModelBehaviorError(
+                f"the endpoint's answer has more than {self._max_answer} bytes (max_answer)"
+            )
+
+    def check_event(self, size: int, lines: int = 0) -> None:
+        """Check an event that has come so far."""
+        if size > self._max_event or lines > EVENT_LINES:
+            raise ModelBehaviorError(
+                f"the endpoint sent an event of {size} bytes in {lines} lines; allowed are "
+                f"{self._max_event} bytes (max_event) in {EVENT_LINES} lines"
+            )
+
+    def stream(self, content_type: str, body: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+        """Yield the pieces of a body: those of an event stream as `lines` does."""
+        return self.lines(body) if "event-stream" in content_type else self.counted(body)
+
+    async def counted(self, body: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+        """Yield the pieces of a body that is not an event stream."""
+        async for piece in body:
+            self.count(len(piece))
+            yield piece
+
+    async def whole(self, body: AsyncIterable[bytes]) -> bytes:
+        """Return a body that is not a stream."""
+        return b"".join([piece async for piece in self.counted(body)])
+
+    async def lines(self, body: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+        """Yield a stream of events in whole lines, for a client that joins pieces of lines.
+
+        A line is given out in one piece: to join its pieces one by one takes quadratic time.
+        """
+        rest: list[bytes] = []
+        size = lines = 0
+        tail = b""
+        async for piece in body:
+            self.count(len(piece))
+            size += len(piece)
+            lines += max(piece.count(b"\n"), piece.count(b"\r"))
+            # A blank line may come in two pieces
+            tail += piece
+            blank = max(map(tail.rfind, _BLANK_LINES))
+            if blank >= 0:
+                size = len(tail) - blank
+                lines = tail.count(b"\n", blank)
+            tail = tail[-3:]
+            self.check_event(size, lines)
+            end = max(piece.rfind(b"\n"), piece.rfind(b"\r")) + 1
+            if end:
+                yield b"".join((*rest, piece[:end]))
+                rest = [piece[end:]]
+            else:
+                rest.append(piece)
+        yield b"".join(rest)
