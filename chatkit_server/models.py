@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .agent.fast.direct import EventSink, FastPathModel, TextFastPath
 from .agent.output import OutputMeter
-from .agent.responses import UNPACKED, BodyLimits, refused
+from .agent.responses import UNPACKED, BodyLimits, has_more_parts, refused
 from .agent.timeouts import ClosableStream, ModelTimeouts, RequestTimer
 from .settings.schema import TurnLimits
 
@@ -22,6 +22,7 @@ __all__ = [
     "RequestTimer",
     "TextFastPath",
     "TurnLimits",
+    "has_more_parts",
     "refused",
 ]
 

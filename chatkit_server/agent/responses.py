@@ -25,6 +25,9 @@ ERROR_SECONDS = 10.0
 EVENT_LINES = 1000
 """Lines of an event. Models send events of one or two."""
 
+MOST_PARTS = 10_000
+"""Objects and lists in an event. OpenAI's client makes an object of each, in up to 100 µs."""
+
 _BLANK_LINES = (b"\n\n", b"\r\n\r\n", b"\r\r")
 _SHOWN = 200
 
@@ -66,10 +69,27 @@ async def _beginning(body: AsyncIterable[bytes]) -> bytes:
     return b"".join(pieces)[:ERROR_SIZE]
 
 
-class BodyLimits:
-    """Counts the bytes of one answer; `max_event` is for one event, `max_answer` for all of it.
+def has_more_parts(value: object, most: int) -> bool:
+    """Whether a value that was JSON has more than so many objects and lists."""
+    waiting = [value]
+    found = 0
+    while waiting and found <= most:
+        part = waiting.pop()
+        if isinstance(part, dict | list):
+            found += 1
+            waiting += part.values() if isinstance(part, dict) else part
+    return found > most
 
-    The methods raise `ModelBehaviorError` beyond a limit.
+
+def _brackets(data: bytes) -> int:
+    return data.count(b"{") + data.count(b"[")
+
+
+class BodyLimits:
+    """Counts the bytes of one answer; `max_event` is for one event, `max_answer` for all of them.
+
+    An answer that is not streamed is one event. The methods raise `ModelBehaviorError` beyond a
+    limit.
     """
 
     def __init__(self, max_event: int, max_answer: int) -> None:
@@ -94,18 +114,52 @@ class BodyLimits:
             )
 
     def stream(self, content_type: str, body: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
-        """Yield the pieces of a body: those of an event stream as `lines` does."""
-        return self.lines(body) if "event-stream" in content_type else self.counted(body)
+        """Yield the pieces of a body, in the way that suits its kind."""
+        if "event-stream" in content_type:
+            return self.lines(body)
+        return self._in_one(body) if "application/json" in content_type else self._counted(body)
 
-    async def counted(self, body: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
-        """Yield the pieces of a body that is not an event stream."""
+    async def _counted(self, body: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
         async for piece in body:
             self.count(len(piece))
             yield piece
 
+    async def _in_one(self, body: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+        whole = await self.whole(body)
+        self._check_parts(whole)
+        yield whole
+
     async def whole(self, body: AsyncIterable[bytes]) -> bytes:
         """Return a body that is not a stream."""
-        return b"".join([piece async for piece in self.counted(body)])
+        pieces: list[bytes] = []
+        size = 0
+        async for piece in body:
+            size += len(piece)
+            self.check_event(size)
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    def _check_parts(self, *lines: bytes) -> None:
+        """Check how many objects and lists these lines have, if the brackets may be too many.
+
+        Most brackets may be in the text of the answer.
+        """
+        brackets = sum(map(_brackets, lines))
+        if brackets <= MOST_PARTS:
+            return
+        for line in lines:
+            try:
+                value = orjson.loads(line.removeprefix(b"data:"))
+            except ValueError:
+                continue
+            brackets -= _brackets(line)
+            if has_more_parts(value, MOST_PARTS):
+                brackets = MOST_PARTS + 1
+                break
+        if brackets > MOST_PARTS:
+            raise ModelBehaviorError(
+                f"the endpoint sent an event of more than {MOST_PARTS} objects and lists"
+            )
 
     async def lines(self, body: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
         """Yield a stream of events in whole lines, for a client that joins pieces of lines.
@@ -113,21 +167,25 @@ class BodyLimits:
         A line is given out in one piece: to join its pieces one by one takes quadratic time.
         """
         rest: list[bytes] = []
-        size = lines = 0
+        size = lines = brackets = 0
         tail = b""
         async for piece in body:
             self.count(len(piece))
             size += len(piece)
             lines += max(piece.count(b"\n"), piece.count(b"\r"))
+            brackets += _brackets(piece)
+            end = max(piece.rfind(b"\n"), piece.rfind(b"\r")) + 1
+            if end and brackets > MOST_PARTS:
+                self._check_parts(*b"".join((*rest, piece[:end])).splitlines())
             # A blank line may come in two pieces
             tail += piece
             blank = max(map(tail.rfind, _BLANK_LINES))
             if blank >= 0:
                 size = len(tail) - blank
                 lines = tail.count(b"\n", blank)
+                brackets = _brackets(tail[blank:])
             tail = tail[-3:]
             self.check_event(size, lines)
-            end = max(piece.rfind(b"\n"), piece.rfind(b"\r")) + 1
             if end:
                 yield b"".join((*rest, piece[:end]))
                 rest = [piece[end:]]

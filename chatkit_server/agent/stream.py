@@ -30,6 +30,7 @@ from ..settings.schema import TurnLimits
 from ..turn import Turn
 from .output import OutputMeter
 from .reasoning import ReasoningWriter
+from .tools import arguments_are_deep
 
 PART_COST = 100
 """Characters that a message, a part or an annotation counts as: it is an event of its own."""
@@ -127,6 +128,8 @@ class EventTranslator:
             case _:
                 if isinstance(arguments := getattr(data.item, "arguments", None), str):
                     self._meter.all_arguments(data.output_index, len(arguments))
+                    if arguments_are_deep(arguments):
+                        raise ModelBehaviorError("the arguments of a tool call are nested too deep")
 
     async def _text(self, data: Any) -> None:
         if not data.delta:

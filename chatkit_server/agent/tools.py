@@ -114,8 +114,10 @@ def arguments_of(arguments: str | None) -> dict[str, Any] | None:
 
 def arguments_are_deep(arguments: str) -> bool:
     """Whether a tool call's arguments are JSON that is nested too deeply to be written again."""
+    if arguments.count("[") + arguments.count("{") <= DEEPEST:
+        return False
     try:
-        return _is_deep(json.loads(arguments or "{}"))
+        return _is_deep(json.loads(arguments))
     except RecursionError:
         return True
     except ValueError:

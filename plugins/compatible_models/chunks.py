@@ -12,7 +12,7 @@ from openai.types.chat import ChatCompletionChunk
 from openai.types.chat.chat_completion_chunk import ChoiceDeltaToolCall
 from pydantic import ValidationError
 
-from chatkit_server.models import BodyLimits, OutputMeter
+from chatkit_server.models import BodyLimits, OutputMeter, has_more_parts
 
 Chunk = dict[str, Any]
 """A chat-completions chunk as it was received."""
@@ -84,20 +84,9 @@ def object_of(data: bytes, most_parts: int) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise TypeError(f"expected an object, not a {type(value).__name__}")
     # Each part has a comma and two brackets
-    if len(data) > 3 * most_parts and _has_more_parts(value, most_parts):
+    if len(data) > 3 * most_parts and has_more_parts(value, most_parts):
         raise ValueError(f"it has more than {most_parts} objects and lists")
     return value
-
-
-def _has_more_parts(value: Any, most: int) -> bool:
-    waiting = [value]
-    found = 0
-    while waiting and found <= most:
-        part = waiting.pop()
-        found += 1
-        inner = part.values() if isinstance(part, dict) else part
-        waiting += [one for one in inner if isinstance(one, dict | list)]
-    return found > most
 
 
 @contextmanager

@@ -105,7 +105,7 @@ async def test_no_redirect_is_followed(provider: str, status: int, ask: Ask) -> 
 async def test_the_log_says_where_a_redirect_goes(
     ask: Ask, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await ask(hostile.redirect("http://elsewhere.example/" + "x" * 10_000))
+    await ask(hostile.redirect("http://elsewhere.example/" + "x" * 5000))
     assert "'http://elsewhere.example/x" in caplog.text
     assert "set `base_url`" in caplog.text
     assert "x" * 1000 not in caplog.text
@@ -258,13 +258,10 @@ async def test_arguments_that_are_nested_too_deeply(
 ) -> None:
     deep = '{"text": ' + "[" * levels + "]" * levels + "}"
     model_server.reply(Call("note", deep))
-    model_server.reply("I see.")
     tools = Tools()
     chat = await make_chat(tools, **sections("mine", model_server.url))
     streamed = await chat.say("hello")
-    assert (streamed.error, streamed.text) == (None, "I see.")
-    told = model_server.requests[1].body["messages"][-1]["content"]
-    assert "nested more than 100 levels deep" in told
+    assert message(streamed) == failures.NONSENSE
     assert not tools.called
 
 
