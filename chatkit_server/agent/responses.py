@@ -94,16 +94,20 @@ class BodyLimits:
 
     def __init__(self, max_event: int, max_answer: int) -> None:
         self._max_event = max_event
-        self._max_answer = max_answer
+        self.max_answer = max_answer
         self._left = max_answer
 
     def count(self, size: int) -> None:
         """Count some bytes of the answer."""
         self._left -= size
         if self._left < 0:
-            raise ModelBehaviorError(
-                f"the endpoint's answer has more than {self._max_answer} bytes (max_answer)"
-            )
+            raise self.too_long()
+
+    def too_long(self) -> ModelBehaviorError:
+        """Return the error of an answer beyond `max_answer`; for code that counts by itself."""
+        return ModelBehaviorError(
+            f"the endpoint's answer has more than {self.max_answer} bytes (max_answer)"
+        )
 
     def check_event(self, size: int, lines: int = 0) -> None:
         """Check an event that has come so far."""

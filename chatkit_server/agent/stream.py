@@ -33,7 +33,10 @@ from .reasoning import ReasoningWriter
 from .tools import arguments_are_deep
 
 PART_COST = 100
-"""Characters that a message, a part or an annotation counts as: it is an event of its own."""
+"""Characters that a part or an annotation counts as: it is an event of its own."""
+
+MESSAGE_COST = 1000
+"""Characters that a message counts as: it is saved on its own."""
 
 MOST_PARTS = 100
 """Parts of a message."""
@@ -261,7 +264,7 @@ class _MessageWriter:
         self._left_at_start = recorder.characters_left
 
     async def begin(self) -> None:
-        self.meter.part(PART_COST)
+        self.meter.part(MESSAGE_COST)
         await self.recorder.emit(ThreadItemAddedEvent.model_construct(item=self.item))
 
     async def text(self, index: int, text: str) -> None:

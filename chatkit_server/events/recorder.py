@@ -73,6 +73,8 @@ class Recorder:
         self.characters_left = answer_limit
         self._superseded: list[ThreadItem] = []
         self._texts: dict[tuple[str, int], list[str]] = {}
+        self._written: dict[str, set[int]] = {}
+        """The parts of each item that have text in `_texts`."""
         self._thread = turn.thread.model_dump()
 
     @property
@@ -123,6 +125,7 @@ class Recorder:
         pieces = self._texts.get((item_id, content_index))
         if pieces is None:
             pieces = self._texts[item_id, content_index] = []
+            self._written.setdefault(item_id, set()).add(content_index)
         pieces.append(text)
         self.log.append(self.wire.delta(item_id, content_index, text))
 
@@ -141,8 +144,8 @@ class Recorder:
         """Return an open item as far as it has come."""
         item = self.open[item_id]
         if isinstance(item, AssistantMessageItem):
-            for (owner, index), pieces in self._texts.items():
-                if owner == item_id and pieces:
+            for index in self._written.get(item_id, ()):
+                if pieces := self._texts.get((item_id, index)):
                     content = content_at(item, index)
                     content.text += "".join(pieces)
                     pieces.clear()

@@ -22,6 +22,9 @@ _DONE = b"[DONE]"
 MOST_PARTS = 2000
 """Objects and lists in a chunk. The SDK makes an object of each, which takes some 50 µs."""
 
+_MAY_BE_MANY = 1000
+"""Bytes of a chunk whose size and parts are checked."""
+
 _TEXT_KEYS = ("content", "role")
 
 
@@ -34,8 +37,11 @@ class Parser:
     def __init__(self, limits: BodyLimits) -> None:
         self.done = False
         self._limits = limits
+        self._left = limits.max_answer
         self._rest: list[bytes] = []
-        self._data: list[bytes] = []
+        self._data = b""
+        self._earlier: list[bytes] = []
+        """The event's lines of data before `_data`."""
         self._unfinished = 0
 
     def feed(self, block: bytes) -> list[Chunk]:
@@ -44,7 +50,9 @@ class Parser:
         Raises `ValueError` or `TypeError` for an event that is not a JSON object, and
         `ModelBehaviorError` for one that is too large.
         """
-        self._limits.count(len(block))
+        self._left -= len(block)
+        if self._left < 0:
+            raise self._limits.too_long()
         if self._rest:
             self._rest.append(block)
             if b"\n" not in block and b"\r" not in block:
@@ -53,40 +61,53 @@ class Parser:
                 self._limits.check_event(self._unfinished)
                 return []
             block = b"".join(self._rest)
+            self._rest = []
         lines = block.splitlines(keepends=True)
         # A carriage return at the end may be followed by a line feed
-        self._rest = [lines.pop()] if lines and not lines[-1].endswith(b"\n") else []
+        if lines and not lines[-1].endswith(b"\n"):
+            self._rest = [lines.pop()]
         chunks: list[Chunk] = []
         for line in lines:
             if line.startswith(b"data:"):
-                self._data.append(line[5:])
+                if self._data:
+                    self._earlier.append(self._data)
+                self._data = line[5:]
             elif self._data and line in _BLANK:
-                data = self._data[0] if len(self._data) == 1 else b"".join(self._data)
-                self._limits.check_event(len(data), len(self._data))
-                self._data = []
+                data, self._data = self._data, b""
+                if self._earlier:
+                    data = self._joined(data)
                 if data.strip() == _DONE:
                     self.done = True
                     break
-                chunks.append(_object(data))
+                chunks.append(self._object(data))
         if self._rest or self._data:
-            self._unfinished = sum(map(len, self._rest)) + sum(map(len, self._data))
-            self._limits.check_event(self._unfinished, len(self._data))
+            self._check_unfinished()
         return chunks
 
+    def _joined(self, last: bytes) -> bytes:
+        pieces, self._earlier = [*self._earlier, last], []
+        self._limits.check_event(sum(map(len, pieces)), len(pieces))
+        return b"".join(pieces)
 
-def _object(data: bytes) -> Chunk:
-    return object_of(data, MOST_PARTS)
+    def _check_unfinished(self) -> None:
+        pieces = (*self._rest, *self._earlier, self._data)
+        self._unfinished = sum(map(len, pieces))
+        self._limits.check_event(self._unfinished, len(self._earlier) + 1)
+
+    def _object(self, data: bytes) -> Chunk:
+        chunk = orjson.loads(data)
+        if not isinstance(chunk, dict):
+            raise TypeError(f"expected an object, not a {type(chunk).__name__}")
+        if len(data) > _MAY_BE_MANY:
+            self._limits.check_event(len(data))
+            check_parts(chunk, MOST_PARTS)
+        return chunk
 
 
-def object_of(data: bytes, most_parts: int) -> dict[str, Any]:
-    """Return a JSON object. Raises `ValueError` or `TypeError` if it is none, or has more parts."""
-    value = orjson.loads(data)
-    if not isinstance(value, dict):
-        raise TypeError(f"expected an object, not a {type(value).__name__}")
-    # Each part has a comma and two brackets
-    if len(data) > 3 * most_parts and has_more_parts(value, most_parts):
-        raise ValueError(f"it has more than {most_parts} objects and lists")
-    return value
+def check_parts(value: Any, most: int) -> None:
+    """Raise `ValueError` if a value that was JSON has more objects and lists."""
+    if has_more_parts(value, most):
+        raise ValueError(f"it has more than {most} objects and lists")
 
 
 @contextmanager

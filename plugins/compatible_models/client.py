@@ -24,7 +24,7 @@ from yarl import URL
 
 from chatkit_server.models import UNPACKED, BodyLimits, refused
 
-from .chunks import malformed_is_model_error, object_of
+from .chunks import check_parts, malformed_is_model_error
 from .endpoint import Endpoint
 
 log = logging.getLogger(__name__)
@@ -118,7 +118,9 @@ class Client:
         async with response:
             whole = await self.limits().whole(response.content.iter_any())
             with malformed_is_model_error():
-                return ChatCompletion.construct(**object_of(whole, _MOST_PARTS))
+                answer = orjson.loads(whole)
+                check_parts(answer, _MOST_PARTS)
+                return ChatCompletion.construct(**answer)
 
     def limits(self) -> BodyLimits:
         """Return the limits of one answer."""
