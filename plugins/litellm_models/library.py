@@ -17,7 +17,7 @@ _LOGGERS = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy")
 
 
 def load_model_class(
-    *, log_content: bool, max_event: int, max_answer: int
+    *, log_content: bool, max_event: int = 16_000_000, max_answer: int = 200_000_000
 ) -> type[WatchedLitellmModel]:
     """Import LiteLLM, which takes seconds, and return the class of its models.
 
