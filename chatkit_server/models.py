@@ -6,15 +6,24 @@
 from __future__ import annotations
 
 from .agent.fast.direct import EventSink, FastPathModel, TextFastPath
+from .agent.output import OutputMeter
+from .agent.responses import UNPACKED, BodyLimits, has_more_parts, refused
 from .agent.timeouts import ClosableStream, ModelTimeouts, RequestTimer
+from .settings.schema import TurnLimits
 
 __all__ = [
+    "UNPACKED",
+    "BodyLimits",
     "ClosableStream",
     "EventSink",
     "FastPathModel",
     "ModelTimeouts",
+    "OutputMeter",
     "RequestTimer",
     "TextFastPath",
+    "TurnLimits",
+    "has_more_parts",
+    "refused",
 ]
 
 

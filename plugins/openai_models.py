@@ -11,7 +11,7 @@ import logging
 import os
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import Any
+from typing import Any, cast
 
 import httpx2
 import openai
@@ -21,10 +21,20 @@ from aiohttp import web
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
-from chatkit_server import hookimpl
-from chatkit_server.models import ClosableStream, ModelTimeouts, RequestTimer
+from chatkit_server import Size, hookimpl
+from chatkit_server.models import (
+    UNPACKED,
+    BodyLimits,
+    ClosableStream,
+    ModelTimeouts,
+    RequestTimer,
+    refused,
+)
 
 _LIMITS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=60)
+_WIRE = ("content-encoding", "content-length", "transfer-encoding")
+"""Headers that describe the bytes on the wire."""
+
 _REPORTS = ("Error streaming response", "Error getting response")
 _LAST = {"response.completed", "response.incomplete", "response.failed", "error"}
 
@@ -34,7 +44,10 @@ def _key_from_environment() -> SecretStr:
 
 
 class Config(BaseModel):
-    """`max_retries` counts retries before the answer begins."""
+    """`max_retries` counts retries before the answer begins.
+
+    `max_event` is the largest event of a stream, `max_answer` the largest answer, as it is sent.
+    """
 
     api_key: SecretStr = Field(default_factory=_key_from_environment, validate_default=True)
     base_url: str = Field("https://api.openai.com/v1", pattern=r"^https?://")
@@ -42,6 +55,8 @@ class Config(BaseModel):
     project: str | None = None
     timeouts: ModelTimeouts = ModelTimeouts()
     max_retries: int = Field(2, ge=0)
+    max_event: Size = Field(16_000_000, ge=1000)
+    max_answer: Size = Field(200_000_000, ge=1000)
 
     @field_validator("api_key")
     @classmethod
@@ -85,7 +100,7 @@ class ResponsesModels(ModelProvider):
             project=config.project,
             max_retries=config.max_retries,
             timeout=timeout,
-            http_client=openai.DefaultAsyncHttpx2Client(timeout=timeout, limits=_LIMITS),
+            http_client=GuardedClient(config, timeout=timeout, limits=_LIMITS),
         )
 
     def get_model(self, model_name: str | None) -> Model:
@@ -97,6 +112,47 @@ class ResponsesModels(ModelProvider):
     async def aclose(self) -> None:
         """Close the connections."""
         await self._client.close()
+
+
+class GuardedClient(httpx2.AsyncClient):
+    """A client that follows no redirects, and reads only so much of an answer."""
+
+    def __init__(self, config: Config, **options: Any) -> None:
+        super().__init__(**options)
+        self._max = (config.max_event, config.max_answer)
+
+    async def send(
+        self, request: httpx2.Request, *, stream: bool = False, **options: Any
+    ) -> httpx2.Response:
+        """Send a request; a redirect or a packed answer is returned as an error."""
+        request.headers.update(UNPACKED)
+        options["follow_redirects"] = False
+        response = await super().send(request, stream=True, **options)
+        error = await refused(response.status_code, response.headers, response.aiter_raw())
+        if error is None:
+            response.stream = _LimitedBody(response, BodyLimits(*self._max))
+            if not stream:
+                await response.aread()
+            return response
+        await response.aclose()
+        headers = [(k, v) for k, v in response.headers.items() if k.lower() not in _WIRE]
+        # A packed answer may have any status
+        status = response.status_code if response.status_code >= 300 else 400
+        return httpx2.Response(status, headers=headers, content=error, request=request)
+
+
+class _LimitedBody(httpx2.AsyncByteStream):
+    def __init__(self, response: httpx2.Response, limits: BodyLimits) -> None:
+        self._source = response.stream
+        self._pieces = limits.stream(
+            response.headers.get("content-type", ""), cast(httpx2.AsyncByteStream, self._source)
+        )
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._pieces
+
+    async def aclose(self) -> None:
+        await cast(httpx2.AsyncByteStream, self._source).aclose()
 
 
 def _is_no_report(record: logging.LogRecord) -> bool:
@@ -131,7 +187,7 @@ async def complete(
             async for event in events:
                 last = event.type
                 yield event
-        except (ValueError, AttributeError, TypeError) as error:
+        except (ValueError, AttributeError, TypeError, RecursionError) as error:
             raise ModelBehaviorError(
                 f"the endpoint sent something that is not an event: {type(error).__name__}: {error}"
             ) from error

@@ -255,6 +255,11 @@ _LITELLM = (
         "a task that would outlive the application",
     ),
     LibraryName(
+        "litellm.llms.custom_httpx.http_handler",
+        "AsyncHTTPHandler._create_async_transport",
+        "LiteLLM follows redirects with the conversation and the keys, and reads without a limit",
+    ),
+    LibraryName(
         "litellm",
         "in_memory_llm_clients_cache.cache_dict",
         "the clients to close when the application ends",

@@ -416,6 +416,7 @@ def test_every_message_of_a_failure_is_described() -> None:
     # Those of limits, which are made where they are raised
     source = (ROOT / "chatkit_server/turns/running.py").read_text()
     source += (ROOT / "chatkit_server/events/recorder.py").read_text()
+    source += (ROOT / "chatkit_server/agent/output.py").read_text()
     for message in described:
         assert all(part in source for part in message.split("{limit}"))
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from chatkit.types import AssistantMessageItem, GeneratedImageItem, WorkflowItem
 
-from chatkit_server.agent import stream
+from chatkit_server.agent import reasoning
 from chatkit_server.agent.stream import EventTranslator
 from tests.recording import Recording, make_recording
 
@@ -287,7 +287,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(stream, "time", clock)
+    monkeypatch.setattr(reasoning, "time", clock)
     return clock
 
 
@@ -313,7 +313,7 @@ async def test_thoughts_are_shown_as_a_workflow(case: Case, clock: Clock) -> Non
     assert first["update"]["type"] == "workflow.task.updated"
     assert (first["update"]["task_index"], first["update"]["task"]["content"]) == (0, "First ")
     assert await think(case, "thought") == [], "too soon"
-    clock.now += stream.THOUGHT_INTERVAL
+    clock.now += reasoning.THOUGHT_INTERVAL
     [more] = await think(case, "\ud83e.")
     assert more["update"]["task"]["content"] == "First thought?."
     assert await think(case, " End") == []

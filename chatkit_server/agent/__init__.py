@@ -3,7 +3,8 @@
 - `models`: which model answers.
 - `runner`: the agent of a turn. `tools`: its tools, wrapped. `invocation`: one call of a tool.
 - `history`: the conversation so far, as input for the model.
-- `stream`: Agents SDK events become ChatKit events.
+- `stream`: Agents SDK events become ChatKit events. `reasoning`: a model's reasoning among them.
+- `output`: how much a model may write besides the text of its answer.
 - `timeouts`: how long to wait for a model.
 - `fast`: the fast path of text. `sdk`: what the Agents SDK has no documented way for.
 """

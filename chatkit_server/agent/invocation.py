@@ -30,7 +30,7 @@ from mcp import MCPError
 from ..errors import ServerError
 from ..mcp.connection import ToolFailed
 from ..records import Quote
-from .sdk import Invoke, failure_function, propagates_errors
+from .sdk import Invoke, failure_function, mcp_server_name, propagates_errors
 from .tools import arguments_of, plain_output
 
 TRIPWIRES = (InputGuardrailTripwireTriggered, OutputGuardrailTripwireTriggered)
@@ -172,7 +172,7 @@ def tool_failure(
 def _logged(error: Exception, shown: str) -> str:
     """Return the message of an expected error for the log."""
     # Not the reason for the model: it quotes the arguments
-    text = (" ".join(str(error).split()) or shown)[:_LOGGED_TEXT]
+    text = (" ".join(str(error)[: 4 * _LOGGED_TEXT].split()) or shown)[:_LOGGED_TEXT]
     told_by_server = error.quotes if isinstance(error, ToolFailed) else isinstance(error, MCPError)
     return Quote(text) if told_by_server else text
 
@@ -199,7 +199,8 @@ def _is_expected(error: Exception) -> bool:
 
 def _schema_problem(tool: FunctionTool, context: ToolContext[Any], error: Exception) -> str | None:
     """Return how the arguments do not fit the tool's schema, which the SDK does not tell."""
-    if not isinstance(error, ModelBehaviorError):
+    # The schema of an MCP server may take for ever to match, or refer to other servers
+    if not isinstance(error, ModelBehaviorError) or mcp_server_name(tool) is not None:
         return None
     arguments = arguments_of(context.tool_arguments)
     if arguments is None:

@@ -48,7 +48,7 @@ from .sdk import (
     running,
     set_mcp_tools,
 )
-from .tools import arguments_of, cut, wrapped
+from .tools import DEEPEST, arguments_are_deep, arguments_of, cut, wrapped
 
 log = logging.getLogger(__name__)
 
@@ -239,13 +239,15 @@ class AgentRunner:
 
     async def call(self, tool: FunctionTool, context: ToolContext[Turn], arguments: str) -> Any:
         """Call a tool, and return the output for the model."""
-        call = ToolCall(
-            context.tool_call_id, tool.name, arguments_of(arguments) or {}, mcp_server_name(tool)
-        )
+        given = arguments_of(arguments) if self._fits(arguments) else None
+        call = ToolCall(context.tool_call_id, tool.name, given or {}, mcp_server_name(tool))
         text = f"{call.name.replace('_', ' ').capitalize()}…"
         await self.turn.stream(ProgressUpdateEvent(text=text))
         started = time.monotonic()
-        output, failure = await self._invoke(tool, context, arguments)
+        failure = self._unusable(tool, arguments) if given is None else None
+        output: Any = failure.output if failure is not None else None
+        if failure is None:
+            output, failure = await self._invoke(tool, context, arguments)
         if failure is None and is_paused(context):
             self._paused.append(context)
             return output
@@ -260,6 +262,20 @@ class AgentRunner:
         if self.turn.client_tool_call is not None and not self._is_nested(context.agent):
             self.client_call_id = self.client_call_id or call.id
         return result.output
+
+    def _fits(self, arguments: str) -> bool:
+        return len(arguments) <= self.limits.tool_arguments
+
+    def _unusable(self, tool: FunctionTool, arguments: str) -> ToolFailure | None:
+        """Return why a tool cannot be called with these arguments, which are no JSON object."""
+        limit = self.limits.tool_arguments
+        if not self._fits(arguments):
+            reason = f"its arguments have {len(arguments)} characters. The limit is {limit}"
+        elif arguments_are_deep(arguments):
+            reason = f"its arguments are nested more than {DEEPEST} levels deep"
+        else:
+            return None
+        return ToolFailure(f"The tool {tool.name} failed: {reason}", reason)
 
     def _warn_if_slow(self, tool: FunctionTool, seconds: float) -> None:
         limit = min(self.limits.tool, tool.timeout_seconds or self.limits.tool)

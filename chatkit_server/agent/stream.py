@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
+from agents.exceptions import ModelBehaviorError
 from chatkit.agents import ResponseStreamConverter
 from chatkit.types import (
     Annotation,
@@ -15,27 +15,33 @@ from chatkit.types import (
     AssistantMessageContentPartAnnotationAdded,
     AssistantMessageContentPartDone,
     AssistantMessageItem,
-    DurationSummary,
     GeneratedImage,
     GeneratedImageItem,
     GeneratedImageUpdated,
-    ThoughtTask,
     ThreadItemAddedEvent,
     ThreadItemDoneEvent,
     ThreadItemRemovedEvent,
     ThreadItemUpdate,
     ThreadItemUpdatedEvent,
-    Workflow,
-    WorkflowItem,
-    WorkflowTaskAdded,
-    WorkflowTaskUpdated,
 )
 
 from ..events.recorder import Recorder
+from ..settings.schema import TurnLimits
 from ..turn import Turn
+from .output import OutputMeter
+from .reasoning import ReasoningWriter
+from .tools import arguments_are_deep
 
-THOUGHT_INTERVAL = 0.1
-"""Seconds between two updates of a thought: each has the full text so far."""
+PART_COST = 100
+"""Characters that a part or an annotation counts as: it is an event of its own."""
+
+MESSAGE_COST = 1000
+"""Characters that a message counts as: it is saved on its own."""
+
+MOST_PARTS = 100
+"""Parts of a message."""
+
+_DEFAULT_LIMITS = TurnLimits()
 
 
 class EventTranslator:
@@ -45,7 +51,9 @@ class EventTranslator:
     output item is identified by its index in the response, and gets a new id.
     """
 
-    def __init__(self, turn: Turn, recorder: Recorder) -> None:
+    def __init__(
+        self, turn: Turn, recorder: Recorder, limits: TurnLimits = _DEFAULT_LIMITS
+    ) -> None:
         self.turn = turn
         self.recorder = recorder
         self.messages: list[str] = []
@@ -54,8 +62,9 @@ class EventTranslator:
         self._images_shown: list[str] = []
         self._messages: dict[int, _MessageWriter] = {}
         self._current_part = ("", 0)
-        self._reasoning: _ReasoningWriter | None = None
+        self._reasoning: ReasoningWriter | None = None
         self._images: dict[int, GeneratedImageItem] = {}
+        self._meter = OutputMeter(limits)
         self._convert = ResponseStreamConverter()
 
     def text(self, text: str) -> None:
@@ -72,6 +81,9 @@ class EventTranslator:
         handler = self._HANDLERS.get(data.type)
         if handler is not None:
             await handler(self, data)
+        elif isinstance(delta := getattr(data, "delta", None), str):
+            # The arguments, input or code of a tool, of whatever kind
+            self._meter.arguments(getattr(data, "output_index", 0), len(delta))
 
     async def withdraw(self) -> None:
         """Remove what was shown, because a guardrail refused it."""
@@ -82,14 +94,19 @@ class EventTranslator:
     async def _created(self, data: Any) -> None:
         self._messages.clear()
         self._images.clear()
+        self._meter.next_answer()
 
     async def _completed(self, data: Any) -> None:
         self.uncounted = (0, 0)
 
     async def _item_added(self, data: Any) -> None:
+        name = getattr(data.item, "name", None)
+        if isinstance(name, str):
+            self._meter.call(name)
         if data.item.type == "reasoning":
             self._begin_reasoning()
         elif data.item.type == "image_generation_call":
+            self._meter.call("")
             item = GeneratedImageItem(
                 id=self.turn.generate_id("message"),
                 thread_id=self.turn.thread.id,
@@ -111,6 +128,11 @@ class EventTranslator:
                 await self._end_reasoning(data.item)
             case "image_generation_call":
                 await self._image_done(data)
+            case _:
+                if isinstance(arguments := getattr(data.item, "arguments", None), str):
+                    self._meter.all_arguments(data.output_index, len(arguments))
+                    if arguments_are_deep(arguments):
+                        raise ModelBehaviorError("the arguments of a tool call are nested too deep")
 
     async def _text(self, data: Any) -> None:
         if not data.delta:
@@ -130,7 +152,7 @@ class EventTranslator:
         return message
 
     async def _begin_message(self, output_index: int) -> _MessageWriter:
-        message = _MessageWriter(self.turn, self.recorder)
+        message = _MessageWriter(self.turn, self.recorder, self._meter)
         self._messages[output_index] = message
         self.messages.append(message.id)
         await message.begin()
@@ -174,9 +196,9 @@ class EventTranslator:
         index = data.content_index if index is None else index
         await self._begin_reasoning().add(index, _valid(data.delta))
 
-    def _begin_reasoning(self) -> _ReasoningWriter:
+    def _begin_reasoning(self) -> ReasoningWriter:
         if self._reasoning is None:
-            self._reasoning = _ReasoningWriter(self.turn, self.recorder)
+            self._reasoning = ReasoningWriter(self.turn, self.recorder, self._meter.reasoning)
         return self._reasoning
 
     async def _end_reasoning(self, reasoning: Any = None) -> None:
@@ -188,6 +210,7 @@ class EventTranslator:
         item = self._images.get(data.output_index)
         if item is None:
             return
+        self._meter.image(len(data.partial_image_b64))
         url = await self._convert.base64_image_to_url(
             item.id, data.partial_image_b64, data.partial_image_index
         )
@@ -198,6 +221,7 @@ class EventTranslator:
     async def _image_done(self, data: Any) -> None:
         item = self._images.pop(data.output_index, None)
         if item is not None and data.item.result:
+            self._meter.image(len(data.item.result))
             url = await self._convert.base64_image_to_url(item.id, data.item.result)
             item.image = GeneratedImage(id=item.id, url=url)
             await self.recorder.emit(ThreadItemDoneEvent.model_construct(item=item))
@@ -225,8 +249,9 @@ class EventTranslator:
 class _MessageWriter:
     """An assistant message as it is written."""
 
-    def __init__(self, turn: Turn, recorder: Recorder) -> None:
+    def __init__(self, turn: Turn, recorder: Recorder, meter: OutputMeter) -> None:
         self.recorder = recorder
+        self.meter = meter
         self.item = AssistantMessageItem(
             id=turn.generate_id("message"),
             thread_id=turn.thread.id,
@@ -236,12 +261,16 @@ class _MessageWriter:
         self.id = self.item.id
         self._parts: set[int] = set()
         self._annotations: dict[int, int] = {}
+        self._left_at_start = recorder.characters_left
 
     async def begin(self) -> None:
+        self.meter.part(MESSAGE_COST)
         await self.recorder.emit(ThreadItemAddedEvent.model_construct(item=self.item))
 
     async def text(self, index: int, text: str) -> None:
         if index not in self._parts:
+            _check_part(index)
+            self.meter.part(PART_COST)
             self._parts.add(index)
             content = AssistantMessageContent(text="")
             await self._update(
@@ -250,6 +279,8 @@ class _MessageWriter:
         self.recorder.delta(self.id, index, text)
 
     async def annotate(self, index: int, annotation: Annotation) -> None:
+        _check_part(index)
+        self.meter.part(_cost(annotation))
         number = self._annotations.get(index, 0)
         self._annotations[index] = number + 1
         await self._update(
@@ -259,6 +290,11 @@ class _MessageWriter:
         )
 
     async def finish(self, contents: list[AssistantMessageContent]) -> None:
+        """Save the message, whose parts may have more than what was streamed."""
+        _check_part(len(contents) - 1 if contents else 0)
+        self.meter.part(sum(_cost(one) for part in contents for one in part.annotations))
+        streamed = self._left_at_start - self.recorder.characters_left
+        self.recorder.spend(max(0, sum(len(part.text) for part in contents) - streamed))
         for index, content in enumerate(contents):
             await self._update(
                 AssistantMessageContentPartDone(content_index=index, content=content)
@@ -272,70 +308,14 @@ class _MessageWriter:
         )
 
 
-class _ReasoningWriter:
-    """A model's reasoning, shown as a workflow with a task for each part."""
+def _check_part(index: int) -> None:
+    """Raise `ModelBehaviorError` for an index that no part can have."""
+    if not 0 <= index < MOST_PARTS:
+        raise ModelBehaviorError(f"the model wrote part {index} of a message")
 
-    def __init__(self, turn: Turn, recorder: Recorder) -> None:
-        self.recorder = recorder
-        self.started = time.monotonic()
-        self.item = WorkflowItem(
-            id=turn.generate_id("workflow"),
-            thread_id=turn.thread.id,
-            created_at=datetime.now(UTC),
-            workflow=Workflow(type="reasoning", tasks=[]),
-        )
-        self._texts: dict[int, str] = {}
-        self._last_update = 0.0
-        self._pending: int | None = None
 
-    async def next(self, index: int) -> None:
-        await self._send_pending()
-        if index in self._texts:
-            return
-        if not self._texts:
-            await self.recorder.emit(ThreadItemAddedEvent.model_construct(item=self.item))
-        position = len(self._texts)
-        self._texts[index] = ""
-        await self._update(WorkflowTaskAdded(task=ThoughtTask(content=""), task_index=position))
-
-    async def add(self, index: int, text: str) -> None:
-        if index not in self._texts:
-            await self.next(index)
-        self._texts[index] += text
-        self._pending = index
-        if time.monotonic() - self._last_update >= THOUGHT_INTERVAL:
-            await self._send_pending()
-
-    async def finish(self, summaries: list[str]) -> None:
-        for index, text in enumerate(summaries):
-            if text and self._texts.get(index) != text:
-                await self.next(index)
-                self._texts[index] = text
-                self._pending = index
-        await self._send_pending()
-        if not self._texts:
-            return
-        workflow = Workflow(
-            type="reasoning",
-            tasks=[ThoughtTask(content=text) for text in self._texts.values()],
-            summary=DurationSummary(duration=round(time.monotonic() - self.started)),
-        )
-        done = self.item.model_copy(update={"workflow": workflow})
-        await self.recorder.emit(ThreadItemDoneEvent.model_construct(item=done))
-
-    async def _send_pending(self) -> None:
-        if self._pending is None:
-            return
-        index, self._pending = self._pending, None
-        self._last_update = time.monotonic()
-        task = ThoughtTask(content=self._texts[index])
-        position = list(self._texts).index(index)
-        await self._update(WorkflowTaskUpdated(task=task, task_index=position))
-
-    async def _update(self, update: ThreadItemUpdate) -> None:
-        await self.recorder.emit(
-            ThreadItemUpdatedEvent.model_construct(item_id=self.item.id, update=update)
-        )
+def _cost(annotation: Annotation) -> int:
+    return PART_COST + len(annotation.model_dump_json())
 
 
 def _part_text(part: Any) -> str:

@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from .runner import AgentRunner
 
 
+DEEPEST = 100
+"""Levels of objects and lists in a tool's arguments."""
+
+_PIECE = 100_000
+"""Characters that are encoded at once."""
+
+
 def wrapped(tool: FunctionTool) -> FunctionTool:
     """Return a copy of the tool that is called through the runner of its turn.
 
@@ -35,12 +42,41 @@ def wrapped(tool: FunctionTool) -> FunctionTool:
 
 
 def cut(output: Any, size: int) -> Any:
-    """Cut an output of text to `size` bytes, and say in it how much is missing."""
-    text = output_text(output)
-    if len(text) <= size // 4 or len(data := text.encode(errors="replace")) <= size:
+    """Cut an output to `size` bytes of text, and say so in it.
+
+    No more of it is written as text or encoded than the cut needs.
+    """
+    text = output if isinstance(output, str) else _beginning(output, size)
+    if len(text) <= size // 4:
+        return output
+    data = text[: size + 1].encode(errors="replace")
+    if len(data) <= size:
         return output
     kept = data[:size].decode(errors="ignore")
-    return f"{kept}\n[cut off here: {len(data) - size} of {len(data)} bytes are left out]"
+    if not isinstance(output, str):
+        return f"{kept}\n[cut off here: the rest is left out]"
+    total = sum(len(text[i : i + _PIECE].encode(errors="replace")) for i in _starts(text))
+    return f"{kept}\n[cut off here: {total - size} of {total} bytes are left out]"
+
+
+def _starts(text: str) -> range:
+    return range(0, len(text), _PIECE)
+
+
+def _beginning(output: Any, size: int) -> str:
+    """Return the beginning of an output as JSON, with at least `size` + 1 characters."""
+    written: list[str] = []
+    length = 0
+    try:
+        for piece in json.JSONEncoder(ensure_ascii=False, default=str).iterencode(output):
+            written.append(piece)
+            length += len(piece)
+            if length > size:
+                break
+    except (RecursionError, ValueError):
+        # It goes in a circle, or is nested too deeply: it cannot be sent
+        return "".join(written) + " " * size
+    return "".join(written)
 
 
 def output_text(output: Any) -> str:
@@ -71,6 +107,33 @@ def arguments_of(arguments: str | None) -> dict[str, Any] | None:
     """Return a tool call's arguments, None if they are not a JSON object."""
     try:
         value = json.loads(arguments or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) else None
+    return value if isinstance(value, dict) and not _is_deep(value) else None
+
+
+def arguments_are_deep(arguments: str) -> bool:
+    """Whether a tool call's arguments are JSON that is nested too deeply to be written again."""
+    if arguments.count("[") + arguments.count("{") <= DEEPEST:
+        return False
+    try:
+        return _is_deep(json.loads(arguments))
+    except RecursionError:
+        return True
+    except ValueError:
+        return False
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether a value is nested so deeply that writing it as JSON may fail."""
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True

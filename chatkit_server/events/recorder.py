@@ -38,6 +38,8 @@ from .log import EventLog
 from .updates import apply_update, content_at
 from .wire import WireFormat, is_hidden
 
+LONG_ANSWER = "The answer is longer than allowed and was cut off."
+
 EventT = TypeVar("EventT", ThreadItemAddedEvent, ThreadItemDoneEvent, ThreadItemReplacedEvent)
 
 
@@ -68,9 +70,11 @@ class Recorder:
         self.saved: list[ThreadItem] = []
         self.tools: list[tuple[ToolCall, ToolResult]] = []
         self.first_token: float | None = None
-        self._characters_left = answer_limit
+        self.characters_left = answer_limit
         self._superseded: list[ThreadItem] = []
         self._texts: dict[tuple[str, int], list[str]] = {}
+        self._written: dict[str, set[int]] = {}
+        """The parts of each item that have text in `_texts`."""
         self._thread = turn.thread.model_dump()
 
     @property
@@ -115,14 +119,21 @@ class Recorder:
         """Append a piece of text to an open assistant message: the path of a token."""
         if self.first_token is None:
             self.first_token = self.turn.seconds
-        self._characters_left -= len(text)
-        if self._characters_left < 0:
-            raise TurnFailed("The answer is longer than allowed and was cut off.")
+        self.characters_left -= len(text)
+        if self.characters_left < 0:
+            raise TurnFailed(LONG_ANSWER)
         pieces = self._texts.get((item_id, content_index))
         if pieces is None:
             pieces = self._texts[item_id, content_index] = []
+            self._written.setdefault(item_id, set()).add(content_index)
         pieces.append(text)
         self.log.append(self.wire.delta(item_id, content_index, text))
+
+    def spend(self, characters: int) -> None:
+        """Count something as a part of the answer's text. Raises `TurnFailed` beyond the limit."""
+        self.characters_left -= characters
+        if self.characters_left < 0:
+            raise TurnFailed(LONG_ANSWER)
 
     def tool(self, call: ToolCall, result: ToolResult) -> None:
         """Note a tool call that has ended."""
@@ -133,8 +144,8 @@ class Recorder:
         """Return an open item as far as it has come."""
         item = self.open[item_id]
         if isinstance(item, AssistantMessageItem):
-            for (owner, index), pieces in self._texts.items():
-                if owner == item_id and pieces:
+            for index in self._written.get(item_id, ()):
+                if pieces := self._texts.get((item_id, index)):
                     content = content_at(item, index)
                     content.text += "".join(pieces)
                     pieces.clear()

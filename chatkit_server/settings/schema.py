@@ -63,7 +63,9 @@ class TurnLimits(Section):
     """Limits of a turn. `user` and `server` count concurrent turns.
 
     `silence` is the longest time without an event while no tool runs. `message` and `answer` limit
-    the user's message and the text of an answer. A tool's output is cut at `tool_output`.
+    the user's message and the text of an answer. `reasoning` limits what the model thinks in a
+    turn, `tool_arguments` what it writes for one tool call, and `tool_calls` how many tools one of
+    its answers may call. A tool's output is cut at `tool_output`.
     `agent.max_turns` limits the number of steps.
     """
 
@@ -72,6 +74,9 @@ class TurnLimits(Section):
     tool: Duration = 60.0
     message: Size = 200_000
     answer: Size = 1_000_000
+    reasoning: Size = 500_000
+    tool_arguments: Size = 200_000
+    tool_calls: int = Field(64, ge=1)
     tool_output: Size = 100_000
     user: int = Field(10, ge=1)
     server: int = Field(1000, ge=1)

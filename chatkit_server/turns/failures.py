@@ -47,6 +47,9 @@ UNKNOWN_MODEL = (
     "The model provider does not know that model. Choose another one, or ask the server's "
     "operator to correct its name."
 )
+MOVED = (
+    "The model provider's address has changed. The server's operator has to correct its `base_url`."
+)
 RATE_LIMIT = "The model is rate-limited. Try again in {wait}."
 TOO_LONG = (
     "This conversation is too long for the model. Start a new one, or send a shorter message."
@@ -71,6 +74,9 @@ TOO_MANY_STEPS = (
 GENERAL = "Something went wrong on the server. Try again. The details are in the server's log."
 
 _LONGEST_WORDS = 500
+_SEARCHED = 64_000
+"""Characters of each part of an error that are searched."""
+
 _UNFORESEEN = {GENERAL}
 
 _LONGEST_WAIT = 24 * 3600
@@ -174,6 +180,7 @@ def _in_one_line(error: BaseException) -> str:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     text = _provider_words(error) or f"{type(error).__name__}: {error}"
+    text = text[: 4 * _LONGEST_WORDS]
     text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     return text if len(text) <= _LONGEST_WORDS else f"{text[:_LONGEST_WORDS]}…"
 
@@ -202,7 +209,7 @@ def _message(error: BaseException) -> str:
     if isinstance(error, openai.LengthFinishReasonError):
         return CUT_OFF
     if isinstance(error, openai.OpenAIError):
-        return _first_match(_WORDS, str(error)) or GENERAL
+        return _first_match(_WORDS, _searchable(error)) or GENERAL
     if isinstance(error, JSONDecodeError | UnicodeDecodeError):
         return NONSENSE
     return _of_transport(error) or GENERAL
@@ -224,6 +231,8 @@ def _of_provider(error: openai.APIError) -> str:
     status, text = _status(error), _text(error)
     if status in _SURE:
         return _SURE[status]
+    if status is not None and 300 <= status < 400:
+        return MOVED
     if status is not None and status >= 500:
         return _first_match(((TOO_LONG, _TOO_LONG_WORDS),), text) or PROVIDER_DOWN
     if told := _first_match(_WORDS, text):
@@ -239,13 +248,21 @@ def _status(error: openai.APIError) -> int | None:
     if isinstance(status, int):
         return status
     code = getattr(error, "code", None)
-    return int(code) if isinstance(code, str) and code.isdecimal() else None
+    return int(code) if isinstance(code, str) and re.fullmatch("[0-9]{3}", code) else None
 
 
 def _text(error: openai.APIError) -> str:
     # LiteLLM's are not all made by the constructor of the class that they derive from
     told = (getattr(error, name, None) for name in ("code", "type", "message", "body"))
-    return " ".join(map(str, (type(error).__name__, *told)))
+    return " ".join(map(_searchable, (type(error).__name__, *told)))
+
+
+def _searchable(part: object) -> str:
+    try:
+        return str(part)[:_SEARCHED]
+    except RecursionError:
+        # An object of a provider that is nested too deeply
+        return ""
 
 
 def _of_agent(error: AgentsException) -> str:
@@ -254,7 +271,7 @@ def _of_agent(error: AgentsException) -> str:
             return message
     if not isinstance(error, ModelBehaviorError):
         return GENERAL
-    text = error.message
+    text = _searchable(error.message)
     if "not found in agent" in text:
         return UNKNOWN_TOOL
     if "did not produce a final response" in text or "ended before" in text:

@@ -56,7 +56,7 @@ class Preparation:
             turn, self.store, self.hooks, self.make_log(turn.id), plan.wire, limits.answer
         )
         recorder.supersede(plan.superseded or [])
-        translator = EventTranslator(turn, recorder)
+        translator = EventTranslator(turn, recorder, limits)
         sink = translator if self.settings.agent.fast_path else None
         runner = AgentRunner(turn, self.hooks, self.mcp, recorder.tool, limits, self.models, sink)
         return TurnJob(plan, turn, recorder, translator, runner)

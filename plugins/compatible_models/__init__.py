@@ -24,8 +24,8 @@ from agents import Model, ModelProvider
 from aiohttp import web
 from pydantic import BaseModel, BeforeValidator, Field, field_validator
 
-from chatkit_server import hookimpl
-from chatkit_server.models import ModelTimeouts
+from chatkit_server import SETTINGS, hookimpl
+from chatkit_server.models import ModelTimeouts, TurnLimits
 
 from .client import Client
 from .endpoint import PRESETS, Endpoint, with_preset
@@ -65,6 +65,9 @@ class Plugin:
 
     @hookimpl
     def setup(self, app: web.Application) -> None:
+        settings = app.get(SETTINGS)
+        for provider in self._providers.values():
+            provider.limits = settings.turns.limits if settings is not None else TurnLimits()
         app.cleanup_ctx.append(self._close_at_the_end)
 
     async def _close_at_the_end(self, _: web.Application) -> AsyncIterator[None]:
@@ -77,6 +80,7 @@ class EndpointModels(ModelProvider):
     """The models of one endpoint, which share one connection pool."""
 
     def __init__(self, endpoint: Endpoint, timeouts: ModelTimeouts) -> None:
+        self.limits = TurnLimits()
         self._usage = bool(endpoint.stream_usage)
         self._timeouts = timeouts
         self._client = Client(endpoint, timeouts.connect)
@@ -85,7 +89,7 @@ class EndpointModels(ModelProvider):
         """Return the model that the endpoint knows under this name."""
         if not model_name:
             raise ValueError("an endpoint has no default model: name one, as in `ollama/qwen3`")
-        return ChatModel(model_name, self._client, self._timeouts, usage=self._usage)
+        return ChatModel(model_name, self._client, self._timeouts, self.limits, usage=self._usage)
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -12,11 +12,19 @@ from openai.types.chat import ChatCompletionChunk
 from openai.types.chat.chat_completion_chunk import ChoiceDeltaToolCall
 from pydantic import ValidationError
 
+from chatkit_server.models import BodyLimits, OutputMeter, has_more_parts
+
 Chunk = dict[str, Any]
 """A chat-completions chunk as it was received."""
 
 _BLANK = (b"\n", b"\r\n", b"\r")
 _DONE = b"[DONE]"
+MOST_PARTS = 2000
+"""Objects and lists in a chunk. The SDK makes an object of each, which takes some 50 µs."""
+
+_MAY_BE_MANY = 1000
+"""Bytes of a chunk whose size and parts are checked."""
+
 _TEXT_KEYS = ("content", "role")
 
 
@@ -26,37 +34,80 @@ class Parser:
     `[DONE]` sets `done`; whatever follows it is ignored.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limits: BodyLimits) -> None:
         self.done = False
-        self._rest = b""
+        self._limits = limits
+        self._left = limits.max_answer
+        self._rest: list[bytes] = []
         self._data = b""
+        self._earlier: list[bytes] = []
+        """The event's lines of data before `_data`."""
+        self._unfinished = 0
 
     def feed(self, block: bytes) -> list[Chunk]:
         """Return the chunks that these bytes complete.
 
-        Raises `ValueError` or `TypeError` for an event that is not a JSON object.
+        Raises `ValueError` or `TypeError` for an event that is not a JSON object, and
+        `ModelBehaviorError` for one that is too large.
         """
-        lines = (self._rest + block).splitlines(keepends=True)
+        self._left -= len(block)
+        if self._left < 0:
+            raise self._limits.too_long()
+        if self._rest:
+            self._rest.append(block)
+            if b"\n" not in block and b"\r" not in block:
+                # To join a long line with each piece of it takes quadratic time
+                self._unfinished += len(block)
+                self._limits.check_event(self._unfinished)
+                return []
+            block = b"".join(self._rest)
+            self._rest = []
+        lines = block.splitlines(keepends=True)
         # A carriage return at the end may be followed by a line feed
-        self._rest = lines.pop() if lines and not lines[-1].endswith(b"\n") else b""
+        if lines and not lines[-1].endswith(b"\n"):
+            self._rest = [lines.pop()]
         chunks: list[Chunk] = []
         for line in lines:
             if line.startswith(b"data:"):
-                self._data += line[5:]
+                if self._data:
+                    self._earlier.append(self._data)
+                self._data = line[5:]
             elif self._data and line in _BLANK:
                 data, self._data = self._data, b""
+                if self._earlier:
+                    data = self._joined(data)
                 if data.strip() == _DONE:
                     self.done = True
                     break
-                chunks.append(_object(data))
+                chunks.append(self._object(data))
+        if self._rest or self._data:
+            self._check_unfinished()
         return chunks
 
+    def _joined(self, last: bytes) -> bytes:
+        pieces, self._earlier = [*self._earlier, last], []
+        self._limits.check_event(sum(map(len, pieces)), len(pieces))
+        return b"".join(pieces)
 
-def _object(data: bytes) -> Chunk:
-    chunk = orjson.loads(data)
-    if not isinstance(chunk, dict):
-        raise TypeError(f"expected an object, not a {type(chunk).__name__}")
-    return chunk
+    def _check_unfinished(self) -> None:
+        pieces = (*self._rest, *self._earlier, self._data)
+        self._unfinished = sum(map(len, pieces))
+        self._limits.check_event(self._unfinished, len(self._earlier) + 1)
+
+    def _object(self, data: bytes) -> Chunk:
+        chunk = orjson.loads(data)
+        if not isinstance(chunk, dict):
+            raise TypeError(f"expected an object, not a {type(chunk).__name__}")
+        if len(data) > _MAY_BE_MANY:
+            self._limits.check_event(len(data))
+            check_parts(chunk, MOST_PARTS)
+        return chunk
+
+
+def check_parts(value: Any, most: int) -> None:
+    """Raise `ValueError` if a value that was JSON has more objects and lists."""
+    if has_more_parts(value, most):
+        raise ValueError(f"it has more than {most} objects and lists")
 
 
 @contextmanager
@@ -64,7 +115,7 @@ def malformed_is_model_error() -> Iterator[None]:
     """Raise `ModelBehaviorError` if the block fails on a malformed chunk."""
     try:
         yield
-    except (ValueError, LookupError, AttributeError, TypeError) as error:
+    except (ValueError, LookupError, AttributeError, TypeError, RecursionError) as error:
         raise ModelBehaviorError(f"the endpoint sent a malformed chunk: {error!r}") from error
 
 
@@ -135,10 +186,12 @@ class CallIndexes:
     """Gives each tool call of an answer a unique index.
 
     Gemini and some proxies send each call in one chunk with the index 0, which would merge them
-    into one call. A new id at a known index is another call.
+    into one call. A new id at a known index is another call. Calls are counted here, because the
+    SDK collects those without a name before it tells of them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, meter: OutputMeter) -> None:
+        self._meter = meter
         self._ids: list[str] = []
         self._current: dict[int, int] = {}
 
@@ -150,5 +203,9 @@ class CallIndexes:
             if known is None or (call.id and self._ids[known] not in ("", call.id)):
                 self._current[given] = known = len(self._ids)
                 self._ids.append("")
+                self._meter.call("")
+            if call.function is not None:
+                written = len(call.function.arguments or "") + len(call.function.name or "")
+                self._meter.arguments(known, written)
             self._ids[known] = call.id or self._ids[known]
             call.index = known

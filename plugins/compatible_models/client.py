@@ -22,6 +22,9 @@ import orjson
 from openai.types.chat import ChatCompletion
 from yarl import URL
 
+from chatkit_server.models import UNPACKED, BodyLimits, refused
+
+from .chunks import check_parts, malformed_is_model_error
 from .endpoint import Endpoint
 
 log = logging.getLogger(__name__)
@@ -48,6 +51,12 @@ _ERRORS: dict[int, type[openai.APIStatusError]] = {
 _WIRE = ("content-encoding", "content-length", "transfer-encoding")
 """Headers that describe the bytes on the wire."""
 
+_MOST_PARTS = 20_000
+"""Objects and lists in an answer that is not streamed."""
+
+_QUOTED = 2000
+"""Characters of an error in the message of its exception."""
+
 _RETRIABLE = (408, 409, 429)
 
 
@@ -62,6 +71,7 @@ class Client:
         assert endpoint.base_url is not None
         self.base_url = endpoint.base_url
         self.max_retries = endpoint.max_retries
+        self._max = (endpoint.max_event, endpoint.max_answer)
         self.chat = self.completions = self
         self._url = URL(endpoint.base_url.rstrip("/") + "/chat/completions")
         self._pool = _Pool(self._url, connect_timeout)
@@ -70,6 +80,7 @@ class Client:
             "Authorization": f"Bearer {endpoint.key or 'none'}",
             "Content-Type": "application/json",
             **endpoint.headers,
+            **UNPACKED,
         }
 
     def with_options(self, *, max_retries: int) -> Client:
@@ -105,7 +116,15 @@ class Client:
         if given.get("stream"):
             return response
         async with response:
-            return ChatCompletion.construct(**orjson.loads(await response.read()))
+            whole = await self.limits().whole(response.content.iter_any())
+            with malformed_is_model_error():
+                answer = orjson.loads(whole)
+                check_parts(answer, _MOST_PARTS)
+                return ChatCompletion.construct(**answer)
+
+    def limits(self) -> BodyLimits:
+        """Return the limits of one answer."""
+        return BodyLimits(*self._max)
 
     async def _request_with_retries(self, options: dict[str, Any]) -> aiohttp.ClientResponse:
         """Send a request, with retries where that may help; return a response below 400."""
@@ -124,18 +143,21 @@ class Client:
     async def _send(self, options: dict[str, Any]) -> aiohttp.ClientResponse:
         try:
             response = await self._pool.post(options)
-            if response.status < 400:
-                return response
-            async with response:
-                refused = httpx2.Response(
-                    response.status,
-                    headers=[(k, v) for k, v in response.headers.items() if k.lower() not in _WIRE],
-                    content=await response.read(),
-                    request=self._request,
-                )
-        except aiohttp.ClientError as error:
-            raise openai.APIConnectionError(request=self._request) from error
-        raise _status_error(refused)
+            error = await refused(response.status, response.headers, response.content.iter_any())
+        except aiohttp.ClientError as failure:
+            raise openai.APIConnectionError(request=self._request) from failure
+        if error is None:
+            return response
+        response.close()
+        raise _status_error(
+            httpx2.Response(
+                # A packed answer may have any status
+                response.status if response.status >= 300 else 400,
+                headers=[(k, v) for k, v in response.headers.items() if k.lower() not in _WIRE],
+                content=error,
+                request=self._request,
+            )
+        )
 
     @property
     def _request(self) -> httpx2.Request:
@@ -168,7 +190,7 @@ class _Pool:
             raise
 
     async def _post(self, options: dict[str, Any]) -> aiohttp.ClientResponse:
-        return await self._session.post(self._url, **options)
+        return await self._session.post(self._url, allow_redirects=False, **options)
 
     @cached_property
     def _session(self) -> aiohttp.ClientSession:
@@ -180,6 +202,7 @@ class _Pool:
                 ssl=_certificates() if self._url.scheme == "https" else True,
             ),
             timeout=self.timeout(),
+            auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
             # aiohttp would look it up for each request, in a thread
             proxy=_proxy(self._url),
@@ -236,13 +259,14 @@ def _plain(value: Any) -> Any:
 
 def _status_error(response: httpx2.Response) -> openai.APIStatusError:
     try:
-        body = response.json()
+        body = orjson.loads(response.content)
     except ValueError:
         body = response.text
     error = body.get("error", body) if isinstance(body, dict) else body
     status = response.status_code
     default = openai.InternalServerError if status >= 500 else openai.APIStatusError
-    return _ERRORS.get(status, default)(f"HTTP {status}: {body}", response=response, body=error)
+    told = f"HTTP {status}: {response.text[:_QUOTED]}"
+    return _ERRORS.get(status, default)(told, response=response, body=error)
 
 
 def _pause(error: openai.APIError, tries: int) -> float | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, Field, SecretStr
 
+from chatkit_server import Size
 from chatkit_server.models import ModelTimeouts
 
 
@@ -42,6 +43,7 @@ class Endpoint(BaseModel):
 
     `stream_usage` is whether to ask for the number of tokens used; an endpoint that refuses
     unknown fields may need false. `max_retries` counts retries before the answer begins.
+    `max_event` is the largest event of a stream, `max_answer` the largest answer, as it is sent.
     """
 
     base_url: str | None = Field(None, pattern=r"^https?://")
@@ -49,6 +51,8 @@ class Endpoint(BaseModel):
     headers: dict[str, str] = Field(default_factory=dict, repr=False)
     timeouts: ModelTimeouts = ModelTimeouts()
     max_retries: int = Field(2, ge=0)
+    max_event: Size = Field(4_000_000, ge=1000)
+    max_answer: Size = Field(100_000_000, ge=1000)
     stream_usage: bool | None = None
 
     @property

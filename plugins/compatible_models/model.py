@@ -27,8 +27,10 @@ from chatkit_server.models import (
     EventSink,
     FastPathModel,
     ModelTimeouts,
+    OutputMeter,
     RequestTimer,
     TextFastPath,
+    TurnLimits,
 )
 
 from .answer import TextAnswer
@@ -48,8 +50,18 @@ class ChatModel(OpenAIChatCompletionsModel, FastPathModel):
 
     _sink: EventSink | None = None
 
-    def __init__(self, model: str, client: Client, timeouts: ModelTimeouts, *, usage: bool) -> None:
+    def __init__(
+        self,
+        model: str,
+        client: Client,
+        timeouts: ModelTimeouts,
+        limits: TurnLimits,
+        *,
+        usage: bool,
+    ) -> None:
         super().__init__(model, cast(openai.AsyncOpenAI, client))
+        self._limits = client.limits
+        self._turn_limits = limits
         self._timeouts = timeouts
         self._usage = usage
 
@@ -58,7 +70,8 @@ class ChatModel(OpenAIChatCompletionsModel, FastPathModel):
         if isinstance(answer, ChatCompletion):
             return answer
         response, stream = answer
-        return response, complete(ChunkReader(stream, timer).chunks())
+        reader = ChunkReader(stream, timer, self._limits())
+        return response, complete(reader.chunks(), OutputMeter(self._turn_limits))
 
     async def _request(
         self,
@@ -116,13 +129,15 @@ class ChatModel(OpenAIChatCompletionsModel, FastPathModel):
         )
         del inputs  # they would stay in memory as long as the answer takes
         fast_path = TextFastPath(sink)
-        reader = ChunkReader(stream, timer, fast_path)
+        reader = ChunkReader(stream, timer, self._limits(), fast_path)
         async with aclosing(reader.chunks()) as chunks:
             answer = TextAnswer(response, reader, fast_path, sink)
             async for sdk_event in answer.events(chunks):
                 yield sdk_event
             if not answer.complete:
-                rest = complete(_with_held_text(answer.left, chunks, reader, fast_path))
+                meter = OutputMeter(self._turn_limits)
+                left = _with_held_text(answer.left, chunks, reader, fast_path)
+                rest = complete(left, meter)
                 handled = ChatCmplStreamHandler.handle_stream(
                     response,
                     cast(Any, rest),
@@ -176,14 +191,16 @@ async def _with_held_text(
         yield held
 
 
-async def complete(chunks: AsyncGenerator[Chunk]) -> AsyncGenerator[ChatCompletionChunk]:
-    """Yield the chunks of an answer that ends as it should.
+async def complete(
+    chunks: AsyncGenerator[Chunk], meter: OutputMeter
+) -> AsyncGenerator[ChatCompletionChunk]:
+    """Yield the chunks of an answer that ends as it should, with its tool calls counted.
 
     Raises `ConnectionError` if the answer broke off, `ModelBehaviorError` if it is not one or was
     cut off, and `openai.ContentFilterFinishReasonError`.
     """
     finish: str | None = None
-    indexes = CallIndexes()
+    indexes = CallIndexes(meter)
     async with aclosing(chunks):
         with malformed_is_model_error():
             async for data in chunks:

@@ -13,7 +13,7 @@ import httpx2
 import openai
 from agents.exceptions import ModelBehaviorError
 
-from chatkit_server.models import RequestTimer, TextFastPath
+from chatkit_server.models import BodyLimits, RequestTimer, TextFastPath
 
 from .chunks import Chunk, Parser, malformed_is_model_error, only_text, with_text
 
@@ -30,10 +30,12 @@ class ChunkReader:
         self,
         response: aiohttp.ClientResponse,
         timer: RequestTimer,
+        limits: BodyLimits,
         fast_path: TextFastPath | None = None,
     ) -> None:
         self._response = response
         self._timer = timer
+        self._limits = limits
         self._fast_path = fast_path
         # A list costs less than an `asyncio.Queue`
         self._queued: list[Chunk] = []
@@ -86,7 +88,7 @@ class ChunkReader:
         self._wake()
 
     async def _read(self) -> None:
-        parser, content = Parser(), self._response.content
+        parser, content = Parser(self._limits), self._response.content
         try:
             self._check_content_type()
             # This task waits for nothing else

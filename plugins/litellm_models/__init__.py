@@ -7,7 +7,7 @@ from the variables that LiteLLM knows (`GOOGLE_API_KEY` or `GEMINI_API_KEY`, `AN
 ...), or from `providers:`.
 
 - `provider`: the models, loaded on first use.
-- `library`: importing and closing LiteLLM.
+- `library`: importing and closing LiteLLM. `guard`: what its requests may not do.
 - `model`: one request to a model.
 - `answer`: the chunks of an answer, to a complete end or an error.
 - `fast_path`: text that skips LiteLLM's handling of each chunk.
@@ -41,6 +41,7 @@ class Plugin:
     @hookimpl
     def setup(self, app: web.Application) -> None:
         self._provider.log_content = app[SETTINGS].log.content
+        self._provider.limits = app[SETTINGS].turns.limits
         app.cleanup_ctx.append(self._close_at_the_end)
 
     async def _close_at_the_end(self, _: web.Application) -> AsyncIterator[None]:

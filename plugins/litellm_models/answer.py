@@ -10,14 +10,17 @@ import litellm
 import openai
 from agents.exceptions import ModelBehaviorError
 
-from chatkit_server.models import RequestTimer, TextFastPath
+from chatkit_server.models import OutputMeter, RequestTimer, TextFastPath
 
 from .errors import raise_original
 from .fast_path import Chunks, TextFilter, insert_filter
 
 
 async def complete(
-    stream: Chunks, timer: RequestTimer, fast_path: TextFastPath | None = None
+    stream: Chunks,
+    timer: RequestTimer,
+    meter: OutputMeter,
+    fast_path: TextFastPath | None = None,
 ) -> AsyncGenerator[Any]:
     """Yield the chunks of an answer that ends as it should.
 
@@ -31,6 +34,7 @@ async def complete(
         try:
             async for chunk in chunks:
                 if chunk is not None:
+                    _count_calls(chunk, meter)
                     yield chunk
         except openai.APIError as error:
             raise_original(error)
@@ -42,6 +46,15 @@ async def complete(
         raise openai.ContentFilterFinishReasonError
     if finish == "length":
         raise ModelBehaviorError("Chat Completions stream terminated with finish_reason='length'")
+
+
+def _count_calls(chunk: Any, meter: OutputMeter) -> None:
+    """Count what is written for tools: the SDK may collect it before it tells of it."""
+    for choice in getattr(chunk, "choices", None) or ():
+        for call in getattr(choice.delta, "tool_calls", None) or ():
+            function = call.function
+            written = f"{function.name or ''}{function.arguments or ''}" if function else ""
+            meter.arguments(call.index or 0, len(written))
 
 
 async def _chunks(stream: Any, fast_path: TextFastPath | None) -> AsyncGenerator[Any]:

@@ -24,6 +24,8 @@ def raise_original(error: openai.APIError) -> NoReturn:
         if names & _ORIGINAL and not type(link).__module__.startswith("litellm"):
             # With its cause, and without LiteLLM's errors before it in the traceback
             raise link from link.__cause__
+        if isinstance(link, ModelBehaviorError):
+            raise link from None
         if isinstance(link, JSONDecodeError | UnicodeDecodeError | AttributeError):
             raise ModelBehaviorError(
                 f"the provider's answer could not be parsed: {type(link).__name__}: {link}"

@@ -16,7 +16,9 @@ _OFFLINE = ("LITELLM_LOCAL_MODEL_COST_MAP", "LITELLM_LOCAL_ANTHROPIC_BETA_HEADER
 _LOGGERS = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy")
 
 
-def load_model_class(*, log_content: bool) -> type[WatchedLitellmModel]:
+def load_model_class(
+    *, log_content: bool, max_event: int = 16_000_000, max_answer: int = 200_000_000
+) -> type[WatchedLitellmModel]:
     """Import LiteLLM, which takes seconds, and return the class of its models.
 
     LiteLLM prints nothing. It logs through the root logger's handlers: warnings, and with
@@ -37,8 +39,10 @@ def load_model_class(*, log_content: bool) -> type[WatchedLitellmModel]:
         logger.handlers.clear()
         logger.setLevel(logging.NOTSET if log_content else logging.WARNING)
 
+    from .guard import guard_requests
     from .model import WatchedLitellmModel
 
+    guard_requests(max_event, max_answer)
     return WatchedLitellmModel
 
 

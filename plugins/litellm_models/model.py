@@ -11,7 +11,7 @@ import openai
 from agents import ModelSettings
 from agents.extensions.models.litellm_model import LitellmModel
 
-from chatkit_server.models import ModelTimeouts, TextFastPath
+from chatkit_server.models import ModelTimeouts, OutputMeter, TextFastPath
 
 from .answer import complete
 from .errors import raise_original
@@ -29,10 +29,12 @@ class WatchedLitellmModel(LitellmModel):
         timeouts: ModelTimeouts,
         max_retries: int,
         fast_path: TextFastPath | None,
+        meter: OutputMeter,
     ) -> None:
         super().__init__(model, base_url, api_key)
         self._timeouts = timeouts
         self._fast_path = fast_path
+        self._meter = meter
         longest = max(timeouts.first_byte, timeouts.silence)
         timeout = httpx.Timeout(longest, connect=timeouts.connect)
         self._extra_args = {"timeout": timeout, "max_retries": max_retries}
@@ -59,7 +61,7 @@ class WatchedLitellmModel(LitellmModel):
         if not isinstance(answer, tuple):
             return answer
         response, stream = answer
-        return response, complete(stream, timer, self._fast_path)
+        return response, complete(stream, timer, self._meter, self._fast_path)
 
     def _include_usage(self, settings: ModelSettings) -> bool | None:
         if settings.include_usage is not None:

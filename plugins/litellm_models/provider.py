@@ -12,7 +12,15 @@ from agents import Model, ModelProvider, ModelResponse
 from agents.items import TResponseStreamEvent
 from pydantic import BaseModel, Field, SecretStr
 
-from chatkit_server.models import EventSink, FastPathModel, ModelTimeouts, TextFastPath
+from chatkit_server import Size
+from chatkit_server.models import (
+    EventSink,
+    FastPathModel,
+    ModelTimeouts,
+    OutputMeter,
+    TextFastPath,
+    TurnLimits,
+)
 
 from .library import close_litellm, load_model_class
 
@@ -29,11 +37,16 @@ class Provider(BaseModel):
 
 
 class Config(BaseModel):
-    """`providers` by LiteLLM's prefix; `max_retries` counts retries before the answer begins."""
+    """`providers` by LiteLLM's prefix; `max_retries` counts retries before the answer begins.
+
+    `max_event` is the largest event of a stream, `max_answer` the largest answer, as it is sent.
+    """
 
     providers: dict[str, Provider] = Field(default_factory=dict)
     timeouts: ModelTimeouts = ModelTimeouts()
     max_retries: int = Field(2, ge=0)
+    max_event: Size = Field(16_000_000, ge=1000)
+    max_answer: Size = Field(200_000_000, ge=1000)
 
 
 class LitellmModels(ModelProvider):
@@ -41,6 +54,7 @@ class LitellmModels(ModelProvider):
 
     def __init__(self, config: Config) -> None:
         self.log_content = False
+        self.limits = TurnLimits()
         self._config = config
         self._model_class: type[WatchedLitellmModel] | None = None
 
@@ -57,7 +71,10 @@ class LitellmModels(ModelProvider):
         """
         if self._model_class is None:
             self._model_class = await asyncio.to_thread(
-                load_model_class, log_content=self.log_content
+                load_model_class,
+                log_content=self.log_content,
+                max_event=self._config.max_event,
+                max_answer=self._config.max_answer,
             )
         provider = self._config.providers.get(name.partition("/")[0], Provider())
         return self._model_class(
@@ -67,6 +84,7 @@ class LitellmModels(ModelProvider):
             timeouts=self._config.timeouts.but(provider.timeouts),
             max_retries=self._config.max_retries,
             fast_path=fast_path,
+            meter=OutputMeter(self.limits),
         )
 
     async def aclose(self) -> None:

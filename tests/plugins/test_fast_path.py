@@ -26,7 +26,7 @@ from aiohttp.test_utils import TestServer
 from chatkit_plugins.compatible_models import Config, Plugin
 from chatkit_plugins.compatible_models.chunks import Parser
 
-from chatkit_server.models import FastPathModel, TextFastPath
+from chatkit_server.models import BodyLimits, FastPathModel, TextFastPath
 from chatkit_server.turns.failures import explain
 from tests.model_script import Part, counted
 from tests.model_server import (
@@ -289,7 +289,7 @@ CHUNKS = [{"a": "naïve 日本"}, {"b": 2}, {"c": 3}, {"d": 4}]
 
 
 def parsed(*blocks: bytes) -> list[dict[str, Any]]:
-    parser = Parser()
+    parser = Parser(BodyLimits(1000, 1000))
     return [chunk for block in blocks if not parser.done for chunk in parser.feed(block)]
 
 

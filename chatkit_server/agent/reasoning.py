@@ -1,0 +1,159 @@
+"""A model's reasoning, shown as a workflow."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from chatkit.types import (
+    DurationSummary,
+    ThoughtTask,
+    ThreadItemAddedEvent,
+    ThreadItemDoneEvent,
+    ThreadItemUpdate,
+    ThreadItemUpdatedEvent,
+    Workflow,
+    WorkflowItem,
+    WorkflowTaskAdded,
+    WorkflowTaskUpdated,
+)
+
+from ..events.recorder import Recorder
+from ..turn import Turn
+
+THOUGHT_INTERVAL = 0.1
+"""Seconds between two updates of a thought: each has the task's full text so far."""
+
+THOUGHT_SIZE = 1500
+"""Characters of a task. A longer thought goes on in the next task, so that updates stay small."""
+
+UPDATES_COST = 3
+"""Characters that updates may have for each character of the reasoning."""
+
+PART_COST = 100
+"""Characters that a part counts as, besides its text: it is an event of its own."""
+
+
+@dataclass
+class _Task:
+    """A task of the workflow, and the text in it."""
+
+    pieces: list[str] = field(default_factory=list)
+    size: int = 0
+
+    def has_room(self, text: str) -> bool:
+        """Whether the text fits. A task that is half full ends with its paragraph."""
+        if self.size > THOUGHT_SIZE // 2 and self.pieces[-1].endswith("\n"):
+            return False
+        return not self.size or self.size + len(text) <= THOUGHT_SIZE
+
+    @property
+    def text(self) -> str:
+        return "".join(self.pieces)
+
+
+class ReasoningWriter:
+    """A model's reasoning, shown as a workflow with a task for each part, more for a long one.
+
+    `count` is called with the characters of each piece before it is kept.
+    """
+
+    def __init__(self, turn: Turn, recorder: Recorder, count: Callable[[int], None]) -> None:
+        self.recorder = recorder
+        self.started = time.monotonic()
+        self.item = WorkflowItem(
+            id=turn.generate_id("workflow"),
+            thread_id=turn.thread.id,
+            created_at=datetime.now(UTC),
+            workflow=Workflow(type="reasoning", tasks=[]),
+        )
+        self._count = count
+        self._tasks: list[_Task] = []
+        self._parts: dict[int, list[int]] = {}
+        """The positions of each part's tasks."""
+        self._pending: int | None = None
+        self._last_update = 0.0
+        self._budget = 0
+
+    async def next(self, index: int) -> None:
+        """Begin the part at this index, unless it has begun."""
+        if index not in self._parts:
+            self._count(PART_COST)
+            self._parts[index] = [await self._new_task()]
+
+    async def add(self, index: int, text: str) -> None:
+        """Add text to the part at this index."""
+        self._count(len(text))
+        await self.next(index)
+        for start in range(0, len(text), THOUGHT_SIZE):
+            await self._add(self._parts[index], text[start : start + THOUGHT_SIZE])
+
+    async def _add(self, positions: list[int], text: str) -> None:
+        if not self._tasks[positions[-1]].has_room(text):
+            positions.append(await self._new_task())
+        position = positions[-1]
+        task = self._tasks[position]
+        task.pieces.append(text)
+        task.size += len(text)
+        self._budget += UPDATES_COST * len(text)
+        if self._pending != position:
+            await self._send_pending()
+            self._pending = position
+        waited = time.monotonic() - self._last_update
+        if task.size <= self._budget and waited >= THOUGHT_INTERVAL:
+            await self._send_pending()
+
+    async def _new_task(self) -> int:
+        await self._send_pending()
+        position = len(self._tasks)
+        if not position:
+            await self.recorder.emit(ThreadItemAddedEvent.model_construct(item=self.item))
+        self._tasks.append(_Task())
+        await self._update(WorkflowTaskAdded(task=ThoughtTask(content=""), task_index=position))
+        return position
+
+    async def finish(self, summaries: list[str]) -> None:
+        """Save the reasoning. A summary replaces the text of the part at its index."""
+        for index, text in enumerate(summaries):
+            if text and self._text(index) != text:
+                await self._send_pending()
+                await self._replace(index, text)
+        await self._send_pending()
+        if not self._tasks:
+            return
+        workflow = Workflow(
+            type="reasoning",
+            tasks=[ThoughtTask(content=task.text) for task in self._tasks],
+            summary=DurationSummary(duration=round(time.monotonic() - self.started)),
+        )
+        done = self.item.model_copy(update={"workflow": workflow})
+        await self.recorder.emit(ThreadItemDoneEvent.model_construct(item=done))
+
+    def _text(self, index: int) -> str:
+        return "".join(self._tasks[position].text for position in self._parts.get(index, ()))
+
+    async def _replace(self, index: int, text: str) -> None:
+        self._count(len(text))
+        await self.next(index)
+        first, *others = self._parts[index]
+        for position, shown in ((first, text), *((position, "") for position in others)):
+            self._tasks[position] = _Task([shown], len(shown))
+            self._pending = position
+            await self._send_pending()
+
+    async def _send_pending(self) -> None:
+        if self._pending is None:
+            return
+        position, self._pending = self._pending, None
+        task = self._tasks[position]
+        self._last_update = time.monotonic()
+        self._budget -= task.size
+        thought = ThoughtTask(content=task.text)
+        await self._update(WorkflowTaskUpdated(task=thought, task_index=position))
+
+    async def _update(self, update: ThreadItemUpdate) -> None:
+        await self.recorder.emit(
+            ThreadItemUpdatedEvent.model_construct(item_id=self.item.id, update=update)
+        )

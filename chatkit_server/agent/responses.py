@@ -1,0 +1,198 @@
+"""How much a model's server may send; for plugins that bring model providers.
+
+Whatever the HTTP client: no redirect is followed, no packed body is unpacked, an error is read only
+so far, and an event has a size.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from contextlib import suppress
+
+import orjson
+from agents.exceptions import ModelBehaviorError
+
+UNPACKED = {"Accept-Encoding": "identity"}
+"""Headers of a request whose answer must not be packed: a small one could unpack to gigabytes."""
+
+ERROR_SIZE = 64_000
+"""Bytes of an error that are read."""
+
+ERROR_SECONDS = 10.0
+"""How long an error may take to arrive."""
+
+EVENT_LINES = 1000
+"""Lines of an event. Models send events of one or two."""
+
+MOST_PARTS = 10_000
+"""Objects and lists in an event. OpenAI's client makes an object of each, in up to 100 µs."""
+
+_BLANK_LINES = (b"\n\n", b"\r\n\r\n", b"\r\r")
+_SHOWN = 200
+
+
+async def refused(
+    status: int, headers: Mapping[str, str], body: AsyncIterable[bytes]
+) -> bytes | None:
+    """Return the body of a response that is an error, None if it is an answer.
+
+    A redirect is an error: the conversation and the headers with keys would go to another server.
+    So is a packed body. Their bodies are errors as OpenAI writes them.
+    """
+    packing = headers.get("content-encoding", "identity")
+    if 300 <= status < 400:
+        return _error(
+            f"the endpoint redirects to {headers.get('location', 'nowhere')[:_SHOWN]!r}. Requests "
+            "to models do not follow redirects: set `base_url` to where the endpoint is"
+        )
+    if packing != "identity":
+        return _error(f"the endpoint packed its answer as {packing[:_SHOWN]!r}, unasked")
+    return await _beginning(body) if status >= 400 else None
+
+
+def _error(message: str) -> bytes:
+    return orjson.dumps({"error": {"message": message}}, default=str)
+
+
+async def _beginning(body: AsyncIterable[bytes]) -> bytes:
+    """Return the beginning of an error, what arrives of it in time."""
+    pieces: list[bytes] = []
+    size = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(ERROR_SECONDS):
+            async for piece in body:
+                pieces.append(piece)
+                size += len(piece)
+                if size >= ERROR_SIZE:
+                    break
+    return b"".join(pieces)[:ERROR_SIZE]
+
+
+def has_more_parts(value: object, most: int) -> bool:
+    """Whether a value that was JSON has more than so many objects and lists."""
+    waiting = [value]
+    found = 0
+    while waiting and found <= most:
+        part = waiting.pop()
+        if isinstance(part, dict | list):
+            found += 1
+            waiting += part.values() if isinstance(part, dict) else part
+    return found > most
+
+
+def _brackets(data: bytes) -> int:
+    return data.count(b"{") + data.count(b"[")
+
+
+class BodyLimits:
+    """Counts the bytes of one answer; `max_event` is for one event, `max_answer` for all of them.
+
+    An answer that is not streamed is one event. The methods raise `ModelBehaviorError` beyond a
+    limit.
+    """
+
+    def __init__(self, max_event: int, max_answer: int) -> None:
+        self._max_event = max_event
+        self.max_answer = max_answer
+        self._left = max_answer
+
+    def count(self, size: int) -> None:
+        """Count some bytes of the answer."""
+        self._left -= size
+        if self._left < 0:
+            raise self.too_long()
+
+    def too_long(self) -> ModelBehaviorError:
+        """Return the error of an answer beyond `max_answer`; for code that counts by itself."""
+        return ModelBehaviorError(
+            f"the endpoint's answer has more than {self.max_answer} bytes (max_answer)"
+        )
+
+    def check_event(self, size: int, lines: int = 0) -> None:
+        """Check an event that has come so far."""
+        if size > self._max_event or lines > EVENT_LINES:
+            raise ModelBehaviorError(
+                f"the endpoint sent an event of {size} bytes in {lines} lines; allowed are "
+                f"{self._max_event} bytes (max_event) in {EVENT_LINES} lines"
+            )
+
+    def stream(self, content_type: str, body: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+        """Yield the pieces of a body, in the way that suits its kind."""
+        if "event-stream" in content_type:
+            return self.lines(body)
+        return self._in_one(body) if "application/json" in content_type else self._counted(body)
+
+    async def _counted(self, body: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+        async for piece in body:
+            self.count(len(piece))
+            yield piece
+
+    async def _in_one(self, body: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+        whole = await self.whole(body)
+        self._check_parts(whole)
+        yield whole
+
+    async def whole(self, body: AsyncIterable[bytes]) -> bytes:
+        """Return a body that is not a stream."""
+        pieces: list[bytes] = []
+        size = 0
+        async for piece in body:
+            size += len(piece)
+            self.check_event(size)
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    def _check_parts(self, *lines: bytes) -> None:
+        """Check how many objects and lists these lines have, if the brackets may be too many.
+
+        Most brackets may be in the text of the answer.
+        """
+        brackets = sum(map(_brackets, lines))
+        if brackets <= MOST_PARTS:
+            return
+        for line in lines:
+            try:
+                value = orjson.loads(line.removeprefix(b"data:"))
+            except ValueError:
+                continue
+            brackets -= _brackets(line)
+            if has_more_parts(value, MOST_PARTS):
+                brackets = MOST_PARTS + 1
+                break
+        if brackets > MOST_PARTS:
+            raise ModelBehaviorError(
+                f"the endpoint sent an event of more than {MOST_PARTS} objects and lists"
+            )
+
+    async def lines(self, body: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+        """Yield a stream of events in whole lines, for a client that joins pieces of lines.
+
+        A line is given out in one piece: to join its pieces one by one takes quadratic time.
+        """
+        rest: list[bytes] = []
+        size = lines = brackets = 0
+        tail = b""
+        async for piece in body:
+            self.count(len(piece))
+            size += len(piece)
+            lines += max(piece.count(b"\n"), piece.count(b"\r"))
+            brackets += _brackets(piece)
+            end = max(piece.rfind(b"\n"), piece.rfind(b"\r")) + 1
+            if end and brackets > MOST_PARTS:
+                self._check_parts(*b"".join((*rest, piece[:end])).splitlines())
+            # A blank line may come in two pieces
+            tail += piece
+            blank = max(map(tail.rfind, _BLANK_LINES))
+            if blank >= 0:
+                size = len(tail) - blank
+                lines = tail.count(b"\n", blank)
+                brackets = _brackets(tail[blank:])
+            tail = tail[-3:]
+            self.check_event(size, lines)
+            if end:
+                yield b"".join((*rest, piece[:end]))
+                rest = [piece[end:]]
+            else:
+                rest.append(piece)
+        yield b"".join(rest)

@@ -1,0 +1,79 @@
+"""What LiteLLM's requests may not do: follow redirects, or read answers without a limit."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import httpx
+from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler, HTTPHandler
+
+from chatkit_server.models import UNPACKED, BodyLimits, refused
+
+_WIRE = ("content-encoding", "content-length", "transfer-encoding")
+"""Headers that describe the bytes on the wire."""
+
+Handle = Callable[[httpx.Request], Awaitable[httpx.Response]]
+
+_plain_transport = AsyncHTTPHandler._create_async_transport
+_init_sync = HTTPHandler.__init__
+
+
+def guard_requests(max_event: int, max_answer: int) -> None:
+    """Guard all requests that LiteLLM sends through clients that it makes from now on."""
+
+    def guarded_transport(
+        ssl_context: Any = None, ssl_verify: Any = None, shared_session: Any = None
+    ) -> Any:
+        transport: Any = _plain_transport(ssl_context, ssl_verify, shared_session)
+        if transport is None:
+            transport = httpx.AsyncHTTPTransport(verify=_verify(ssl_context, ssl_verify))
+        handle: Handle = transport.handle_async_request
+
+        async def guarded(request: httpx.Request) -> httpx.Response:
+            return await _guarded(handle, request, BodyLimits(max_event, max_answer))
+
+        transport.handle_async_request = guarded
+        return transport
+
+    def init_without_redirects(self: Any, *args: Any, **options: Any) -> None:
+        _init_sync(self, *args, **options)
+        self.client.follow_redirects = False
+
+    setattr(AsyncHTTPHandler, "_create_async_transport", staticmethod(guarded_transport))  # noqa: B010
+    setattr(HTTPHandler, "__init__", init_without_redirects)  # noqa: B010
+
+
+def _verify(context: Any, verify: Any) -> Any:
+    if context is not None:
+        return context
+    return True if verify is None else verify
+
+
+async def _guarded(handle: Handle, request: httpx.Request, limits: BodyLimits) -> httpx.Response:
+    """Send a request; a redirect or a packed answer is returned as an error."""
+    request.headers.update(UNPACKED)
+    response = await handle(request)
+    body: Any = response.stream
+    error = await refused(response.status_code, response.headers, body)
+    if error is None:
+        response.stream = _LimitedBody(response.headers.get("content-type", ""), body, limits)
+        return response
+    await response.aclose()
+    hidden = (*_WIRE, "location")
+    headers = [(k, v) for k, v in response.headers.items() if k.lower() not in hidden]
+    # A packed answer may have any status
+    status = response.status_code if response.status_code >= 300 else 400
+    return httpx.Response(status, headers=headers, content=error, request=request)
+
+
+class _LimitedBody(httpx.AsyncByteStream):
+    def __init__(self, content_type: str, body: httpx.AsyncByteStream, limits: BodyLimits) -> None:
+        self._body = body
+        self._pieces = limits.stream(content_type, body)
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._pieces
+
+    async def aclose(self) -> None:
+        await self._body.aclose()
