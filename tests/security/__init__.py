@@ -1,0 +1,1 @@
+"""What strangers, users, models and tools may try against the server."""
