@@ -8,6 +8,7 @@ because the event loop waits for them. `watch` gives a server's client the limit
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from functools import partial
@@ -38,7 +39,10 @@ Item = SessionMessage | Exception
 
 _PAGES = 50
 _SHOWN = 3
+_BLANK_LINE = re.compile(rb"\r?\n\r?\n|\r\r")
 _REDIRECTS = (301, 302, 303, 307, 308)
+
+_STREAM_FAILED = "SSE stream failed: "
 
 _UNUSED = frozenset(
     f"notifications/{kind}"
@@ -138,6 +142,9 @@ class _Watch:
                 return item
             self._reporter.note("asks this server too much; its requests are not answered")
             return None
+        if isinstance(message, JSONRPCError) and message.error.message.startswith(_STREAM_FAILED):
+            # The library reports the end of one answer as that of the connection
+            message.error.code = INTERNAL_ERROR
         if isinstance(message, JSONRPCResponse):
             problem = self._problem(message.result)
             if problem is not None:
@@ -283,12 +290,11 @@ class _HttpWatch:
         async with aclosing(read(chunk_size)) as chunks:
             async for chunk in chunks:
                 await self._flow.spend(chunk)
-                text = end + chunk
-                last = max(text.rfind(b"\n\n"), text.rfind(b"\r\r"), text.rfind(b"\n\r\n"))
-                size = size + len(chunk) if last < 0 else len(text) - last
-                if size > self._limit:
+                first, *others = _BLANK_LINE.split(end + chunk)
+                sizes = [size + len(first) - len(end), *map(len, others)]
+                if max(sizes) > self._limit:
                     raise httpx2.SSEError(self._too_large())
-                end = text[-3:]
+                size, end = sizes[-1], chunk[-3:]
                 yield chunk
 
     def _too_large(self) -> str:

@@ -230,7 +230,8 @@ class ManagedServer(McpConnection):
         return self.reporter.refused or describe(error)
 
     def _note_failure(self, reason: str) -> None:
-        if reason != self.error and not self._closing:
+        is_known = reason in (self.error, self.reporter.refused)
+        if not is_known and not self._closing:
             log.warning(
                 "MCP server %s: %s; trying again in the background", self._described, reason
             )

@@ -189,10 +189,11 @@ def main(behaviour: Behaviour) -> None:
         if "method" not in request or "id" not in request:
             continue
         for message in answers(behaviour, request):
-            is_raw = isinstance(message, bytes)
-            out.write(message if is_raw else json.dumps(message).encode() + b"\n")
-            if is_raw:
+            if isinstance(message, bytes):
+                out.write(message)
                 out.flush()
+            else:
+                out.write(json.dumps(message).encode() + b"\n")
         out.flush()
 
 

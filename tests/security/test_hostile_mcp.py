@@ -176,10 +176,12 @@ def many(number: int, description: str = "") -> Behaviour:
 async def test_a_list_that_is_too_large(
     behaviour: Behaviour, told: dict[str, Any], words: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with HostileServer(behaviour).run() as server:
-        async with beside_a_good_one(client("json", server, **told)) as (servers, tools):
-            assert list(tools) == ["echo"]
-            assert words in str(servers.status()["bad"]["error"])
+    async with (
+        HostileServer(behaviour).run() as server,
+        beside_a_good_one(client("json", server, **told)) as (servers, tools),
+    ):
+        assert list(tools) == ["echo"]
+        assert words in str(servers.status()["bad"]["error"])
     assert len(warnings(caplog)) == 1
     assert words in caplog.text
 
@@ -234,10 +236,12 @@ BAD_TOOLS: list[Any] = [
 async def test_a_tool_that_no_model_takes_is_left_out(
     bad_tool: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with HostileServer(listing(ECHO, bad_tool)).run() as server:
-        async with beside_a_good_one(client("json", server)) as (_, tools):
-            assert sorted(tools) == ["bad_echo", "echo"]
-            assert await invoke(tools["bad_echo"], text="hi") == "hi"
+    async with (
+        HostileServer(listing(ECHO, bad_tool)).run() as server,
+        beside_a_good_one(client("json", server)) as (_, tools),
+    ):
+        assert sorted(tools) == ["bad_echo", "echo"]
+        assert await invoke(tools["bad_echo"], text="hi") == "hi"
     [line] = warnings(caplog)
     assert "has tools that are left out" in line
 
@@ -247,9 +251,11 @@ async def test_many_bad_tools_and_their_names_take_one_short_line(
 ) -> None:
     name = "\x1b[31m\nERROR forged" + "x" * 1000
     bad_tools = [{**ECHO, "name": f"{number}{name}"} for number in range(100)]
-    async with HostileServer(listing(ECHO, *bad_tools)).run() as server:
-        async with beside_a_good_one(client("json", server)) as (_, tools):
-            assert sorted(tools) == ["bad_echo", "echo"]
+    async with (
+        HostileServer(listing(ECHO, *bad_tools)).run() as server,
+        beside_a_good_one(client("json", server)) as (_, tools),
+    ):
+        assert sorted(tools) == ["bad_echo", "echo"]
     [line] = warnings(caplog)
     assert len(line) < 1000
     assert line.isprintable()
@@ -258,11 +264,13 @@ async def test_many_bad_tools_and_their_names_take_one_short_line(
 
 async def test_odd_names_and_names_that_are_there_twice_are_legal_for_models() -> None:
     odd = [{**ECHO, "name": name} for name in ("a b", "a\nb", "größe", "x" * 100, "same", "same")]
-    async with HostileServer(listing(*odd)).run() as server:
-        async with beside_a_good_one(client("json", server)) as (_, tools):
-            assert len(tools) == 7
-            assert all(name.replace("_", "").isalnum() and name.isascii() for name in tools)
-            assert all(len(name) <= 64 for name in tools)
+    async with (
+        HostileServer(listing(*odd)).run() as server,
+        beside_a_good_one(client("json", server)) as (_, tools),
+    ):
+        assert len(tools) == 7
+        assert all(name.replace("_", "").isalnum() and name.isascii() for name in tools)
+        assert all(len(name) <= 64 for name in tools)
 
 
 def test_a_schema_that_contains_itself_is_left_out() -> None:
@@ -285,9 +293,11 @@ async def test_no_result_is_matched_against_the_servers_patterns() -> None:
             return [result(request, {"content": [], "structuredContent": attack})]
         return listing(tool)(request)  # type: ignore[return-value]
 
-    async with HostileServer(behave).run() as server:
-        async with beside_a_good_one(client("json", server)) as (_, tools):
-            assert await invoke(tools["bad_echo"], **attack) == []
+    async with (
+        HostileServer(behave).run() as server,
+        beside_a_good_one(client("json", server)) as (_, tools),
+    ):
+        assert await invoke(tools["bad_echo"], **attack) == []
 
 
 async def test_no_schema_is_fetched() -> None:
@@ -295,11 +305,13 @@ async def test_no_schema_is_fetched() -> None:
         reference = {"$ref": f"{elsewhere.origin}/schema.json"}
         schema = {**OBJECT, "properties": {"text": reference}}
         tool = {**ECHO, "inputSchema": schema, "outputSchema": schema}
-        async with HostileServer(listing(tool)).run() as server:
-            async with beside_a_good_one(client("json", server)) as (_, tools):
-                assert await invoke(tools["bad_echo"], text="hi") == "hi"
-                with pytest.raises(Exception, match="Invalid JSON input"):
-                    await tools["bad_echo"].on_invoke_tool(None, "{")  # type: ignore[arg-type]
+        async with (
+            HostileServer(listing(tool)).run() as server,
+            beside_a_good_one(client("json", server)) as (_, tools),
+        ):
+            assert await invoke(tools["bad_echo"], text="hi") == "hi"
+            with pytest.raises(Exception, match="Invalid JSON input"):
+                await tools["bad_echo"].on_invoke_tool(None, "{")  # type: ignore[arg-type]
         assert elsewhere.requests == []
 
 
@@ -317,18 +329,20 @@ async def fails(tool: FunctionTool, words: str) -> None:
 async def test_a_huge_result_over_http_ends_only_its_call(
     kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with HostileServer(huge).run() as server:
-        async with beside_a_good_one(client(kind, server)) as (servers, tools):
-            if kind == "sse":
-                # All answers come in one stream, which cannot be read any further
-                with pytest.raises(ToolFailed):
-                    await invoke(tools["bad_echo"], text="attack")
-            else:
-                await fails(tools["bad_echo"], "larger than|exceeded the")
-                assert connected(servers)
-            await until(lambda: connected(servers))
-            tools = await tools_of(servers)
-            assert await invoke(tools["bad_echo"], text="hi") == "hi"
+    async with (
+        HostileServer(huge).run() as server,
+        beside_a_good_one(client(kind, server)) as (servers, tools),
+    ):
+        if kind == "sse":
+            # All answers come in one stream, which cannot be read any further
+            with pytest.raises(ToolFailed):
+                await invoke(tools["bad_echo"], text="attack")
+        else:
+            await fails(tools["bad_echo"], "larger than|exceeded the")
+            assert connected(servers)
+        await until(lambda: connected(servers))
+        tools = await tools_of(servers)
+        assert await invoke(tools["bad_echo"], text="hi") == "hi"
     assert any(len(line) < 300 for line in warnings(caplog)) or kind == "events"
 
 
@@ -415,9 +429,11 @@ async def test_what_the_server_asks_is_refused_and_not_for_ever() -> None:
 
 async def test_input_in_the_middle_of_a_call_is_refused_in_words() -> None:
     value = {"resultType": "input_required", "requestState": "x" * 10}
-    async with HostileServer(returning(value)).run() as server:
-        async with beside_a_good_one(client("json", server)) as (_, tools):
-            await fails(tools["bad_echo"], "asks for input of the user")
+    async with (
+        HostileServer(returning(value)).run() as server,
+        beside_a_good_one(client("json", server)) as (_, tools),
+    ):
+        await fails(tools["bad_echo"], "asks for input of the user")
 
 
 @pytest.mark.parametrize(
@@ -436,10 +452,12 @@ async def test_input_in_the_middle_of_a_call_is_refused_in_words() -> None:
 async def test_what_is_no_result_fails_in_few_words(
     value: Message, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with HostileServer(returning(value)).run() as server:
-        async with beside_a_good_one(client("json", server)) as (servers, tools):
-            await fails(tools["bad_echo"], "")
-            assert connected(servers)
+    async with (
+        HostileServer(returning(value)).run() as server,
+        beside_a_good_one(client("json", server)) as (servers, tools),
+    ):
+        await fails(tools["bad_echo"], ".")
+        assert connected(servers)
     assert len(caplog.text) < 20_000
 
 
@@ -450,9 +468,11 @@ async def test_errors_are_cut() -> None:
         error = {"code": -1, "message": "no " * 100_000, "data": "y" * 100_000}
         return [{"jsonrpc": "2.0", "id": request["id"], "error": error}]
 
-    async with HostileServer(behave).run() as server:
-        async with beside_a_good_one(client("json", server)) as (_, tools):
-            await fails(tools["bad_echo"], "cut off here: 290000 more characters")
+    async with (
+        HostileServer(behave).run() as server,
+        beside_a_good_one(client("json", server)) as (_, tools),
+    ):
+        await fails(tools["bad_echo"], "cut off here: 290000 more characters")
 
 
 async def test_sound_and_files_are_told_in_words() -> None:
@@ -463,9 +483,11 @@ async def test_sound_and_files_are_told_in_words() -> None:
         {"type": "resource", "resource": {"uri": "file:///x", "blob": data, "mimeType": "x/y"}},
         {"type": "resource", "resource": {"uri": "file:///y", "text": "a text"}},
     ]
-    async with HostileServer(returning({"content": content})).run() as server:
-        async with beside_a_good_one(client("json", server)) as (_, tools):
-            parts = await invoke(tools["bad_echo"], text="attack")
+    async with (
+        HostileServer(returning({"content": content})).run() as server,
+        beside_a_good_one(client("json", server)) as (_, tools),
+    ):
+        parts = await invoke(tools["bad_echo"], text="attack")
     texts = [part["text"] for part in parts]
     assert texts[:3] == [
         "look",
@@ -512,8 +534,10 @@ async def test_what_a_child_writes_to_standard_error_is_logged_in_part(
 
 async def test_a_plain_server_works_everywhere() -> None:
     for kind in HTTP:
-        async with HostileServer(polite).run() as server:
-            async with beside_a_good_one(client(kind, server)) as (_, tools):
-                assert await invoke(tools["bad_echo"], text="hi") == "hi"
+        async with (
+            HostileServer(polite).run() as server,
+            beside_a_good_one(client(kind, server)) as (_, tools),
+        ):
+            assert await invoke(tools["bad_echo"], text="hi") == "hi"
     async with beside_a_good_one(child("polite")) as (_, tools):
         assert await invoke(tools["bad_echo"], text="hi") == "hi"
