@@ -30,7 +30,19 @@ from mcp.types import (
 from pydantic import ValidationError
 from pydantic_core import to_json
 
-from .limits import Allowance, Flow, McpLimits, Reporter, shown, size_text, tool_problem
+from .limits import (
+    PART,
+    Allowance,
+    Flow,
+    McpLimits,
+    Reporter,
+    is_dense,
+    shown,
+    size_text,
+    too_dense,
+    too_large,
+    tool_problem,
+)
 from .stdio import stdio_streams
 
 Client = MCPServerStdio | MCPServerStreamableHttp | MCPServerSse
@@ -38,7 +50,9 @@ Streams = Callable[[], AbstractAsyncContextManager[Any]]
 Item = SessionMessage | Exception
 
 _PAGES = 50
+_CONTENT = 1000
 _SHOWN = 3
+
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n|\r\r")
 _REDIRECTS = (301, 302, 303, 307, 308)
 
@@ -154,6 +168,11 @@ class _Watch:
 
     def _problem(self, result: dict[str, Any]) -> str | None:
         """Return why a result is refused, and take out what is harmful in it."""
+        if _has_more_than(self._limits.message // PART, result):
+            return too_dense(self._limits.message)
+        content = result.get("content")
+        if isinstance(content, list) and len(content) > _CONTENT:
+            return f"sent a result of more than {_CONTENT} pieces"
         if result.get("resultType") == "input_required":
             return "asks for input of the user in the middle of a call, which is not supported"
         if isinstance(result.get("tools"), list):
@@ -161,6 +180,12 @@ class _Watch:
         return None
 
     def _list_problem(self, result: dict[str, Any]) -> str | None:
+        parts = self._limits.tools_size // PART
+        if _has_more_than(parts, result["tools"]):
+            return (
+                f"has a list of tools with more than {parts} objects and lists in it; offer fewer "
+                "tools, or raise `max_tools_size`"
+            )
         result["tools"], left_out = _usable(result["tools"])
         self._listed += len(to_json(result["tools"], inf_nan_mode="constants"))
         self._pages += 1
@@ -180,6 +205,21 @@ class _Watch:
             self._listed = self._pages = 0
             return f"has a list of tools with more than {_PAGES} pages"
         return None
+
+
+def _has_more_than(parts: int, value: Any) -> bool:
+    """Whether there are more objects and lists in a value, itself among them.
+
+    They are what takes time: the client libraries copy each one several times.
+    """
+    waiting = [value]
+    for _ in range(parts):
+        if not waiting:
+            return False
+        part = waiting.pop()
+        children = part.values() if isinstance(part, dict) else part
+        waiting.extend(child for child in children if isinstance(child, dict | list))
+    return bool(waiting)
 
 
 def _usable(tools: list[Any]) -> tuple[list[Any], str]:
@@ -275,29 +315,35 @@ class _HttpWatch:
     async def _body(
         self, read: Callable[..., AsyncGenerator[bytes]], chunk_size: int | None = None
     ) -> AsyncGenerator[bytes]:
-        size = 0
+        body = bytearray()
         async with aclosing(read(chunk_size)) as chunks:
             async for chunk in chunks:
-                size += len(chunk)
-                if size > self._limit:
-                    raise httpx2.StreamError(self._too_large())
-                yield chunk
+                body += chunk
+                if len(body) > self._limit:
+                    raise httpx2.StreamError(self._refused(too_large(self._limit)))
+        if is_dense(body, self._limit):
+            raise httpx2.StreamError(self._refused(too_dense(self._limit)))
+        yield bytes(body)
 
     async def _events(
         self, read: Callable[..., AsyncGenerator[bytes]], chunk_size: int | None = None
     ) -> AsyncGenerator[bytes]:
-        size, end = 0, b""
+        event, end = bytearray(), b""
         async with aclosing(read(chunk_size)) as chunks:
             async for chunk in chunks:
                 await self._flow.spend(chunk)
                 first, *others = _BLANK_LINE.split(end + chunk)
-                sizes = [size + len(first) - len(end), *map(len, others)]
-                if max(sizes) > self._limit:
-                    raise httpx2.SSEError(self._too_large())
-                size, end = sizes[-1], chunk[-3:]
+                event += first[len(end) :]
+                for other in (*others, None):
+                    if len(event) > self._limit:
+                        raise httpx2.SSEError(self._refused(too_large(self._limit)))
+                    if other is not None:
+                        if is_dense(event, self._limit):
+                            raise httpx2.SSEError(self._refused(too_dense(self._limit)))
+                        event = bytearray(other)
+                end = chunk[-3:]
                 yield chunk
 
-    def _too_large(self) -> str:
-        problem = f"sent an answer larger than {size_text(self._limit)} (`max_message`)"
+    def _refused(self, problem: str) -> str:
         self._reporter.refuse(problem)
         return f"The server {problem}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,12 @@ log = logging.getLogger(__name__)
 
 _NAME_LENGTH = 128
 _DEPTH = 64
+
+PART = 64
+"""How many bytes of a limit each object and each list counts at least: they take time to copy."""
+
+_DENSE = 16
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 _LINE = 2_000
 _RATE = 2_000_000
@@ -181,6 +188,25 @@ def _is_deep(schema: dict[str, Any]) -> bool:
         if not level:
             return False
     return True
+
+
+def is_dense(data: bytes | bytearray, limit: int) -> bool:
+    """Whether JSON has so many objects and lists that parsing it would take long."""
+    most = limit // _DENSE
+    if data.count(b"{") + data.count(b"[") <= most:
+        return False
+    bare = _STRING.sub(b"", data)
+    return bare.count(b"{") + bare.count(b"[") > most
+
+
+def too_large(limit: int) -> str:
+    """Return what a server did that sent too large a message."""
+    return f"sent a message larger than {size_text(limit)} (`max_message`)"
+
+
+def too_dense(limit: int) -> str:
+    """Return what a server did whose message has too many parts."""
+    return f"sent a message with more than {limit // PART} objects and lists in it (`max_message`)"
 
 
 def size_text(size: int) -> str:

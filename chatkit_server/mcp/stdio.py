@@ -23,7 +23,7 @@ from mcp.types import (
 )
 from pydantic import ValidationError
 
-from .limits import Allowance, Flow, McpLimits, Reporter, size_text
+from .limits import Allowance, Flow, McpLimits, Reporter, is_dense, too_dense, too_large
 
 _GONE = (anyio.ClosedResourceError, anyio.BrokenResourceError, anyio.EndOfStream, OSError)
 
@@ -111,15 +111,16 @@ class _Child:
 
     def _message(self, line: bytes | _Overlong) -> SessionMessage | Exception:
         if isinstance(line, _Overlong):
-            return self._too_long(line)
+            return self._refused(line, too_large(self._limit))
+        if is_dense(line, self._limit):
+            return self._refused(_Overlong.of(line), too_dense(self._limit))
         try:
             text = line.decode(self._params.encoding, self._params.encoding_error_handler)
             return SessionMessage(jsonrpc_message_adapter.validate_json(text, by_name=False))
         except (ValidationError, UnicodeError) as error:
             return error
 
-    def _too_long(self, line: _Overlong) -> SessionMessage | Exception:
-        problem = f"sent a message larger than {size_text(self._limit)} (`max_message`)"
+    def _refused(self, line: _Overlong, problem: str) -> SessionMessage | Exception:
         self._reporter.refuse(problem)
         found = _ID_FIRST.match(line.begin) or _ID_LAST.search(line.end)
         if found is None:
@@ -193,6 +194,12 @@ class _Overlong:
         self.begin = begin
         self.end = b""
 
+    @classmethod
+    def of(cls, line: bytes | bytearray) -> _Overlong:
+        overlong = cls(bytes(line[:_BEGIN]))
+        overlong.skip(bytes(line[-_END:]))
+        return overlong
+
     def skip(self, data: bytes) -> None:
         self.end = (self.end + data[-_END:])[-_END:]
 
@@ -223,6 +230,5 @@ class _Lines:
             return
         self._line += part
         if len(self._line) > self._limit:
-            self.overlong = _Overlong(bytes(self._line[:_BEGIN]))
-            self.overlong.skip(bytes(self._line[-_END:]))
+            self.overlong = _Overlong.of(self._line)
             self._line.clear()

@@ -123,6 +123,12 @@ def huge(request: Message) -> list[Message] | None:
     return [text(request, "x" * HUGE)] if _is_attack(request) else None
 
 
+def dense(request: Message) -> list[Message] | None:
+    """Answer with two hundred thousand lists."""
+    value = {"content": [], "structuredContent": {"parts": [[]] * 200_000}}
+    return [result(request, value)] if _is_attack(request) else None
+
+
 def huge_id_last(request: Message) -> list[bytes] | None:
     """Answer with more than fits, and say last to what."""
     if not _is_attack(request):
@@ -171,6 +177,7 @@ def shouting(request: Message) -> None:
 
 STDIO: dict[str, Behaviour] = {
     "polite": polite,
+    "dense": dense,
     "huge": huge,
     "huge_id_last": huge_id_last,
     "endless_line": endless_line,

@@ -168,8 +168,13 @@ def many(number: int, description: str = "") -> Behaviour:
         (many(201), {}, "has 201 tools, more than 200 (`max_tools`)"),
         (many(11), {"max_tools": 10}, "has 11 tools, more than 10 (`max_tools`)"),
         (many(50, "x" * 6000), {}, "larger than 256kB (`max_tools_size`)"),
-        (many(5), {"max_tools_size": 200}, "larger than 200B (`max_tools_size`)"),
+        (many(5, "x" * 500), {"max_tools_size": 2000}, "larger than 2kB (`max_tools_size`)"),
         (endless_pages, {}, "more than 50 pages"),
+        (
+            listing({**ECHO, "inputSchema": {**OBJECT, "enum": [[]] * 5000}}),
+            {},
+            "more than 4000 objects and lists",
+        ),
         (endless_pages, {"max_tools_size": 1000}, "larger than 1kB (`max_tools_size`)"),
     ],
 )
@@ -495,6 +500,42 @@ async def test_sound_and_files_are_told_in_words() -> None:
         "[x/y of 3000 bytes, left out here]",
     ]
     assert "a text" in texts[3]
+
+
+def parts(number: int) -> Message:
+    return {"content": [], "structuredContent": {"parts": [[]] * number}}
+
+
+@pytest.mark.parametrize("kind", ["child", *HTTP])
+async def test_many_tiny_parts_end_only_their_call(kind: str) -> None:
+    async with HostileServer(returning(parts(200_000))).run() as server:
+        bad = child("dense") if kind == "child" else client(kind, server)
+        async with beside_a_good_one(bad) as (servers, tools):
+            if kind == "sse":
+                with pytest.raises(ToolFailed):
+                    await invoke(tools["bad_echo"], text="attack")
+            else:
+                await fails(tools["bad_echo"], "more than 15625 objects and lists")
+                assert connected(servers)
+
+
+async def test_parts_that_are_parsed_in_no_time_are_still_too_many_to_copy() -> None:
+    async with (
+        HostileServer(returning(parts(20_000))).run() as server,
+        beside_a_good_one(client("json", server)) as (_, tools),
+    ):
+        await fails(tools["bad_echo"], "more than 15625 objects and lists")
+        server.behaviour = returning({"content": [{"type": "text", "text": "x"}] * 1001})
+        await fails(tools["bad_echo"], "more than 1000 pieces")
+
+
+async def test_brackets_in_a_text_are_no_parts() -> None:
+    value = '[{"a": "\\"}]' * 45_000
+    async with (
+        HostileServer(returning({"content": [{"type": "text", "text": value}]})).run() as server,
+        beside_a_good_one(client("json", server)) as (_, tools),
+    ):
+        assert await invoke(tools["bad_echo"], text="attack") == value
 
 
 # Connections
