@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,7 +14,7 @@ from agents import AgentBase, FunctionTool, RunContextWrapper
 from agents.exceptions import UserError
 from agents.mcp import MCPServer, MCPUtil
 from agents.tool import ToolErrorFunction
-from mcp import MCPError
+from mcp import ClientSession, MCPError
 from mcp.types import (
     CONNECTION_CLOSED,
     INVALID_REQUEST,
@@ -30,7 +31,7 @@ from mcp.types import (
 )
 from pydantic import ValidationError
 
-from .limits import McpLimits, McpRefused, Reporter, shown, tool_problem
+from .limits import McpLimits, McpRefused, Reporter, shown, tool_problem, tools_too_large
 
 Wrap = Callable[[FunctionTool], FunctionTool]
 """Changes a tool before an agent gets it. A module's function: tools are cached by it."""
@@ -76,6 +77,7 @@ class McpConnection(MCPServer):
             tool_output_guardrails=server.tool_output_guardrails,
         )
         self.server = server
+        _skip_output_schemas(server)
         self.required: bool = getattr(server, "required", False)
         self.prefix: str | None = getattr(server, "prefix", None)
         self.timeout: float | None = getattr(server, "timeout", None)
@@ -120,13 +122,17 @@ class McpConnection(MCPServer):
                 f"has {len(listed)} tools, more than {self.limits.tools} (`max_tools`); choose "
                 "some with `allowed_tools`"
             )
-        tools = []
+        tools, size = [], 0
         for tool in listed:
             problem = tool_problem(tool.name, tool.input_schema)
             if problem is None:
                 tools.append(tool)
+                size += len(tool.model_dump_json(exclude={"output_schema"}, exclude_none=True))
             else:
                 self.reporter.note(f"has a tool that is left out: {shown(tool.name)} ({problem})")
+        # Compared with what the server sent, this has the names of defaults
+        if size > 2 * self.limits.tools_size:
+            raise McpRefused(tools_too_large(self.limits.tools_size))
         return tools
 
     async def call_tool(
@@ -145,6 +151,7 @@ class McpConnection(MCPServer):
     async def _call(
         self, tool_name: str, arguments: dict[str, Any] | None, meta: dict[str, Any] | None
     ) -> CallToolResult:
+        _check_arguments(arguments)
         self.calls += 1
         try:
             async with asyncio.timeout(self.timeout):
@@ -208,6 +215,28 @@ class McpConnection(MCPServer):
         self, agent_failure_error_function: ToolErrorFunction | None
     ) -> ToolErrorFunction | None:
         return self.server._get_failure_error_function(agent_failure_error_function)
+
+
+def _skip_output_schemas(server: MCPServer) -> None:
+    """Have a session that is connected already match no results against the server's schemas."""
+
+    async def skip(name: str, result: CallToolResult) -> None:
+        pass
+
+    session = getattr(server, "session", None)
+    if isinstance(session, ClientSession):
+        vars(session)["validate_tool_result"] = skip
+
+
+def _check_arguments(arguments: dict[str, Any] | None) -> None:
+    """Refuse what cannot be sent: the error would end the connection, with all calls of others."""
+    try:
+        json.dumps(arguments, allow_nan=False, ensure_ascii=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ToolFailed(
+            "The arguments have a number or a character that JSON cannot have, or are nested too "
+            "deeply."
+        ) from error
 
 
 def _cut(text: str) -> str:

@@ -38,10 +38,10 @@ from .limits import (
     Reporter,
     is_dense,
     shown,
-    size_text,
     too_dense,
     too_large,
     tool_problem,
+    tools_too_large,
 )
 from .stdio import stdio_streams
 
@@ -51,6 +51,7 @@ Item = SessionMessage | Exception
 
 _PAGES = 50
 _CONTENT = 1000
+_COOKIES = 20
 _SHOWN = 3
 
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n|\r\r")
@@ -183,8 +184,8 @@ class _Watch:
         parts = self._limits.tools_size // PART
         if _has_more_than(parts, result["tools"]):
             return (
-                f"has a list of tools with more than {parts} objects and lists in it; offer fewer "
-                "tools, or raise `max_tools_size`"
+                f"has a list of tools with more than {parts} objects and lists in it "
+                "(`max_tools_size`); offer fewer tools, or simpler ones"
             )
         result["tools"], left_out = _usable(result["tools"])
         self._listed += len(to_json(result["tools"], inf_nan_mode="constants"))
@@ -196,11 +197,7 @@ class _Watch:
             self._reporter.note(f"has tools that are left out: {left_out}")
         if size > self._limits.tools_size:
             self._listed = self._pages = 0
-            limit = size_text(self._limits.tools_size)
-            return (
-                f"has a list of tools larger than {limit} (`max_tools_size`); offer fewer tools, "
-                "or shorter descriptions"
-            )
+            return tools_too_large(self._limits.tools_size)
         if pages > _PAGES:
             self._listed = self._pages = 0
             return f"has a list of tools with more than {_PAGES} pages"
@@ -273,7 +270,7 @@ def _http_client(
 ) -> httpx2.AsyncClient:
     """Make a client with `make`, whose answers keep the limits."""
     client = make(headers=headers, timeout=timeout, auth=auth)
-    watch = _HttpWatch(limits, reporter)
+    watch = _HttpWatch(client, limits, reporter)
     client.event_hooks["request"].append(watch.sent)
     client.event_hooks["response"].append(watch.answered)
     return client
@@ -282,7 +279,8 @@ def _http_client(
 class _HttpWatch:
     """The limits of one HTTP client."""
 
-    def __init__(self, limits: McpLimits, reporter: Reporter) -> None:
+    def __init__(self, client: httpx2.AsyncClient, limits: McpLimits, reporter: Reporter) -> None:
+        self._client = client
         self._limit = limits.message
         self._reporter = reporter
         self._flow = Flow(limits.message, reporter)
@@ -301,6 +299,8 @@ class _HttpWatch:
         """Have the body counted as it is read, after it was unpacked."""
         if response.status_code in _REDIRECTS and "location" in response.headers:
             self._note_redirect(response)
+        if len(self._client.cookies) > _COOKIES:
+            self._client.cookies.clear()
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         count = self._events if kind == "text/event-stream" else self._body
         vars(response)["aiter_bytes"] = partial(count, response.aiter_bytes)

@@ -199,6 +199,14 @@ def is_dense(data: bytes | bytearray, limit: int) -> bool:
     return bare.count(b"{") + bare.count(b"[") > most
 
 
+def tools_too_large(limit: int) -> str:
+    """Return what a server did whose list of tools is too large."""
+    return (
+        f"has a list of tools larger than {size_text(limit)} (`max_tools_size`); offer fewer "
+        "tools, or shorter descriptions"
+    )
+
+
 def too_large(limit: int) -> str:
     """Return what a server did that sent too large a message."""
     return f"sent a message larger than {size_text(limit)} (`max_message`)"

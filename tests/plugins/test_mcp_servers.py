@@ -143,7 +143,7 @@ async def test_the_limits_of_a_server(tmp_path: Path) -> None:
             assert "more than 3 (`max_tools`)" in str(status["many"]["error"])
             assert "(`max_tools_size`)" in str(status["large"]["error"])
             tools = await tools_of(servers)
-            assert await invoke(tools["much"], bytes=5_000) == "x" * 5_000
+            assert await invoke(tools["much"], bytes=3_000) == "x" * 3_000
             with pytest.raises(ToolFailed, match=r"larger than 10kB \(`max_message`\)"):
                 await invoke(tools["much"], bytes=10_000)
             with pytest.raises(ToolFailed, match=r"larger than 20kB \(`max_message`\)"):

@@ -211,7 +211,7 @@ class HostileServer:
     them. `endpoint` is what the SSE stream calls the address for messages. With `packed`, JSON is
     packed with gzip; `bomb`, packed as `encoding`, takes the place of an answer to `attack`. With
     `streams`, answers come in event streams. A GET request gets an event stream with `pushed`,
-    which ends there.
+    which ends there. `cookie` is the value of a new cookie with each answer.
     """
 
     def __init__(self, behaviour: Behaviour = polite) -> None:
@@ -223,6 +223,7 @@ class HostileServer:
         self.packed = self.streams = False
         self.bomb = b""
         self.encoding = "gzip"
+        self.cookie = ""
         self.pushed: bytes | None = None
         self.port = 0
         self._streams: list[web.StreamResponse] = []
@@ -281,6 +282,8 @@ class HostileServer:
         headers = {"Mcp-Session-Id": "s1"} | (
             {"Content-Encoding": self.encoding if body is self.bomb else "gzip"} if packed else {}
         )
+        if self.cookie:
+            headers["Set-Cookie"] = f"c{len(self.requests)}={self.cookie}"
         return web.Response(body=body, content_type="application/json", headers=headers)
 
     async def _begin(self, request: web.BaseRequest) -> web.StreamResponse:

@@ -17,8 +17,8 @@ from agents import FunctionTool
 from agents.mcp import MCPServer, MCPServerSse, MCPServerStdio, MCPServerStreamableHttp
 from mcp.types import Tool
 
-from chatkit_server.mcp.connection import ToolFailed
-from chatkit_server.mcp.limits import tool_problem
+from chatkit_server.mcp.connection import McpConnection, ToolFailed
+from chatkit_server.mcp.limits import McpRefused, tool_problem
 from chatkit_server.mcp.manager import McpManager
 from chatkit_server.mcp.server import McpTiming
 from tests.mcp_calls import connected, invoke, tools_of, until
@@ -39,6 +39,7 @@ from tests.security.hostile_mcp import (
     returning,
     when_called,
 )
+from tests.test_mcp import InProcess
 
 ROOT = Path(__file__).parents[2]
 PACE = McpTiming(
@@ -305,6 +306,31 @@ async def test_no_result_is_matched_against_the_servers_patterns() -> None:
         assert await invoke(tools["bad_echo"], **attack) == []
 
 
+async def test_a_server_that_a_plugin_has_connected_matches_nothing_either() -> None:
+    pattern = {"type": "object", "properties": {"text": {"type": "string", "pattern": "^(a+)+$"}}}
+    value = {"content": [], "structuredContent": {"text": "a" * 60 + "!"}}
+    behave = listing({**ECHO, "outputSchema": pattern})
+
+    def both(request: Message) -> Any:
+        return behave(request) or returning(value)(request)
+
+    async with (
+        HostileServer(both).run() as server,
+        MCPServerStreamableHttp({"url": server.url}, name="theirs") as theirs,
+    ):
+        [tool] = await McpManager([]).tools([theirs])
+        assert await invoke(tool, text="attack") == []
+
+
+def test_limits_hold_for_servers_without_a_connection() -> None:
+    server = InProcess("local", *(f"t{number}" for number in range(30)), max_tools=10)
+    with pytest.raises(McpRefused, match="has 30 tools, more than 10"):
+        asyncio.run(McpConnection(server).refresh())
+    vars(server).update({"max_tools": 100, "max_tools_size": 100})
+    with pytest.raises(McpRefused, match="larger than 100B"):
+        asyncio.run(McpConnection(server).refresh())
+
+
 async def test_no_schema_is_fetched() -> None:
     async with HostileServer().run() as elsewhere:
         reference = {"$ref": f"{elsewhere.origin}/schema.json"}
@@ -430,6 +456,27 @@ async def test_what_the_server_asks_is_refused_and_not_for_ever() -> None:
             assert await invoke(tools["bad_echo"], text="attack") == "attack"
             assert await invoke(tools["bad_echo"], text="hi") == "hi"
         assert sum("method" not in message for message in server.messages) < 100
+
+
+@pytest.mark.parametrize("kind", ["child", *HTTP])
+@pytest.mark.parametrize("value", [float("nan"), "\ud800"])
+async def test_arguments_that_cannot_be_sent_end_only_their_call(kind: str, value: Any) -> None:
+    async with HostileServer().run() as server:
+        bad = child("polite") if kind == "child" else client(kind, server)
+        async with beside_a_good_one(bad) as (servers, tools):
+            with pytest.raises(ToolFailed, match="that JSON cannot have"):
+                await invoke(tools["bad_echo"], text=value)
+            assert connected(servers)
+            assert await invoke(tools["bad_echo"], text="hi") == "hi"
+
+
+async def test_cookies_do_not_pile_up() -> None:
+    async with HostileServer().run() as server:
+        server.cookie = "x" * 200
+        async with beside_a_good_one(client("json", server)) as (_, tools):
+            for number in range(60):
+                assert await invoke(tools["bad_echo"], text=str(number)) == str(number)
+        assert max(len(request.headers.get("Cookie", "")) for request in server.requests) < 6000
 
 
 async def test_input_in_the_middle_of_a_call_is_refused_in_words() -> None:
