@@ -35,12 +35,33 @@ def wrapped(tool: FunctionTool) -> FunctionTool:
 
 
 def cut(output: Any, size: int) -> Any:
-    """Cut an output of text to `size` bytes, and say in it how much is missing."""
+    """Cut an output of text to `size` bytes, and say in it how much is missing.
+
+    Of several parts, images that do not fit are left out, each in words.
+    """
+    if isinstance(output, dict):
+        [output] = _fitting([output], size)
+    elif isinstance(output, list):
+        output = _fitting(output, size)
     text = output_text(output)
     if len(text) <= size // 4 or len(data := text.encode(errors="replace")) <= size:
         return output
     kept = data[:size].decode(errors="ignore")
     return f"{kept}\n[cut off here: {len(data) - size} of {len(data)} bytes are left out]"
+
+
+def _fitting(parts: list[Any], size: int) -> list[Any]:
+    fitting = []
+    for part in parts:
+        is_image = isinstance(part, dict) and part.get("type") == "image"
+        length = len(output_text(part)) if is_image else 0
+        if length > size:
+            text = f"[an image of {length} bytes is left out here: it is too large]"
+            part = {"type": "text", "text": text}
+        else:
+            size -= length
+        fitting.append(part)
+    return fitting
 
 
 def output_text(output: Any) -> str:

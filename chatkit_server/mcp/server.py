@@ -24,6 +24,7 @@ from mcp.types import CallToolResult, ToolListChangedNotification
 
 from .connection import McpConnection, ToolFailed, address, describe, is_lost
 from .guard import watch
+from .limits import McpRefused
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +64,7 @@ class ManagedServer(McpConnection):
         self.tried = asyncio.Event()
         self.error: str | None = "not connected yet"
         self._recovering = False
+        self._is_refused = False
         self._limit = self.connect_timeout
         self._delay = timing.retry_first
         self._next_try = self._began = self._ended = time.monotonic()
@@ -128,6 +130,7 @@ class ManagedServer(McpConnection):
         except Exception as error:
             if isinstance(error, TimeoutError):
                 self._limit = min(self.connect_timeout, self._limit * 2)
+            self._is_refused = self._refuses(error)
             self._note_failure(self._reason(error))
         except asyncio.CancelledError as error:
             # The client libraries cancel this task when a transport breaks
@@ -219,12 +222,16 @@ class ManagedServer(McpConnection):
     def _note_success(self) -> None:
         log.info("MCP server %s: connected, %d tools", self.name, len(self.tools))
         self.error = None
+        self._is_refused = False
         self._delay = self.timing.retry_first
         # A server that is back answers about as fast as before: a hanging attempt is given up early
         seconds = time.monotonic() - self._began
         self._limit = min(self.connect_timeout, max(self.timing.recover, 4 * seconds))
         self._wake.clear()
         self.up.set()
+
+    def _refuses(self, error: Exception) -> bool:
+        return self.reporter.refused is not None or isinstance(error, McpRefused)
 
     def _reason(self, error: BaseException) -> str:
         return self.reporter.refused or describe(error)
@@ -249,12 +256,14 @@ class ManagedServer(McpConnection):
         """Return whether a turn may use the server.
 
         If it is down, this reconnects at once and waits, unless an attempt has just failed or has
-        been running for long.
+        been running for long, or what the server sends was refused.
         """
         if self.up.is_set():
             if time.monotonic() - self.last_answer > self.timing.check_after:
                 self._wake.set()
             return True
+        if self._is_refused:
+            return False
         self._wake.set()
         if self._recovering or self.required:
             return await self._is_up(self.timing.recover)

@@ -9,6 +9,7 @@ import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from agents import FunctionTool
 from agents.mcp import MCPServer, MCPServerSse, MCPServerStdio, MCPServerStreamableHttp
 from mcp.types import Tool
 
+from chatkit_server.agent.tools import cut
 from chatkit_server.mcp.connection import McpConnection, ToolFailed
 from chatkit_server.mcp.limits import McpRefused, tool_problem
 from chatkit_server.mcp.manager import McpManager
@@ -585,7 +587,33 @@ async def test_brackets_in_a_text_are_no_parts() -> None:
         assert await invoke(tools["bad_echo"], text="attack") == value
 
 
+def test_images_that_are_too_large_are_left_out_in_words() -> None:
+    small = {"type": "image", "image_url": "data:image/png;base64,QUJD"}
+    large = {"type": "image", "image_url": "data:image/png;base64," + "QUJD" * 100}
+    words = {"type": "text", "text": "[an image of 456 bytes is left out here: it is too large]"}
+    assert cut(large, 200) == words
+    assert cut([small, large, small], 200) == [small, words, small]
+    assert cut([large, small], 600) == [large, small]
+    assert cut(small, 200) == small
+
+
 # Connections
+
+
+async def test_turns_do_not_wait_for_a_server_that_was_refused() -> None:
+    server = InProcess("local", "one", "two", max_tools=1)
+    servers = McpManager([server], replace(PACE, recover=600))
+    async with servers.run():
+        await until(lambda: "more than 1" in str(servers.status()["local"]["error"]))
+        server.connect_gate.clear()
+        for _ in range(10):
+            async with asyncio.timeout(20):
+                assert await tools_of(servers) == {}
+            await asyncio.sleep(PACE.retry_most)
+        server.names.pop()
+        server.connect_gate.set()
+        await until(lambda: connected(servers))
+        assert list(await tools_of(servers)) == ["one"]
 
 
 async def test_a_stream_that_is_closed_at_once_is_not_opened_all_the_time() -> None:
