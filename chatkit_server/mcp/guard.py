@@ -13,7 +13,6 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from functools import partial
 from typing import Any, cast
-from urllib.parse import urljoin, urlsplit
 
 import httpx2
 from agents.mcp import MCPServerSse, MCPServerStdio, MCPServerStreamableHttp
@@ -75,16 +74,16 @@ _UNUSED = frozenset(
 def watch(server: Client, limits: McpLimits, reporter: Reporter) -> None:
     """Have a server's client keep the limits, in this and all its later connections."""
     listens = server.message_handler is not None
-    streams: Streams
+    streams: Streams = server.create_streams
     if isinstance(server, MCPServerStdio):
-        streams = partial(stdio_streams, server.params, limits, reporter)
+        if type(server).create_streams is MCPServerStdio.create_streams:
+            streams = partial(stdio_streams, server.params, limits, reporter)
     else:
         params = cast(dict[str, Any], server.params)
         make = params.get("httpx_client_factory") or httpx2.AsyncClient
         server.params = cast(
             Any, {**params, "httpx_client_factory": partial(_http_client, make, limits, reporter)}
         )
-        streams = server.create_streams
     vars(server)["create_streams"] = partial(_watched, streams, limits, reporter, listens)
 
 
@@ -306,11 +305,18 @@ class _HttpWatch:
         vars(response)["aiter_bytes"] = partial(count, response.aiter_bytes)
 
     def _note_redirect(self, response: httpx2.Response) -> None:
-        here = urlsplit(str(response.request.url))
-        there = urlsplit(urljoin(str(response.request.url), response.headers["location"]))
-        if (here.scheme, here.netloc) != (there.scheme, there.netloc):
-            # The client library follows it only from http to https
-            self._reporter.refuse(f"redirects to another address, {shown(there.hostname)}")
+        here = response.request.url
+        try:
+            there = here.join(response.headers["location"])
+        except httpx2.InvalidURL:
+            self._reporter.refuse("redirects to what is no address")
+            return
+        # The client library follows no others
+        is_upgrade = (here.scheme, there.scheme) == ("http", "https") and not here.port
+        if (here.host, here.port) != (there.host, there.port) or (
+            here.scheme != there.scheme and not is_upgrade
+        ):
+            self._reporter.refuse(f"redirects to another address, {shown(there.host)}")
 
     async def _body(
         self, read: Callable[..., AsyncGenerator[bytes]], chunk_size: int | None = None

@@ -146,6 +146,27 @@ async def test_a_redirect_within_the_server_is_followed(kind: str) -> None:
             assert await invoke(tools["bad_echo"], text="hi") == "hi"
 
 
+@pytest.mark.parametrize(
+    ("location", "words"),
+    [
+        ("http://[::1", "no address"),
+        ("http://a b/\x80", ""),
+        ("//elsewhere.invalid/mcp", "'elsewhere.invalid'"),
+        ("https://127.0.0.1/mcp", "'127.0.0.1'"),
+        ("file:///etc/passwd", "another address"),
+        ("http://user:pass@127.0.0.1/mcp", "'127.0.0.1'"),
+        ("", ""),
+    ],
+)
+@pytest.mark.parametrize("kind", HTTP)
+async def test_a_redirect_to_nowhere(kind: str, location: str, words: str) -> None:
+    async with HostileServer().run() as server:
+        server.redirect = (307, location)
+        async with beside_a_good_one(client(kind, server)) as (servers, tools):
+            assert "bad_echo" not in tools
+            assert words in str(servers.status()["bad"]["error"])
+
+
 async def test_the_messages_of_an_sse_server_go_nowhere_else() -> None:
     async with HostileServer().run() as elsewhere, HostileServer().run() as server:
         server.endpoint = f"{elsewhere.origin}/messages"
