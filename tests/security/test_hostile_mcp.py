@@ -613,7 +613,7 @@ def test_images_that_are_too_large_are_left_out_in_words() -> None:
     large = {"type": "image", "image_url": "data:image/png;base64," + "QUJD" * 100}
     words = {"type": "text", "text": "[an image of 456 bytes is left out here: it is too large]"}
     assert cut(large, 200) == words
-    assert cut([small, large, small], 200) == [small, words, small]
+    assert cut([small, large, small], 300) == [small, words, small]
     assert cut([large, small], 600) == [large, small]
     assert cut(small, 200) == small
 
@@ -644,7 +644,7 @@ async def test_a_stream_that_is_closed_at_once_is_not_opened_all_the_time() -> N
             for number in range(200):
                 assert await invoke(tools["bad_echo"], text=str(number)) == str(number)
             opened = sum(request.method == "GET" for request in server.requests)
-        assert 1 <= opened < 40
+        assert 1 <= opened < 60
 
 
 async def test_changes_are_listed_no_oftener_than_every_two_seconds() -> None:
@@ -653,7 +653,7 @@ async def test_changes_are_listed_no_oftener_than_every_two_seconds() -> None:
         async with beside_a_good_one(client("events", server)) as (_, tools):
             for _ in range(5):
                 assert await invoke(tools["bad_echo"], text="attack") == "attack"
-            await until(lambda: server.called("tools/list") == 2)
+            await until(lambda: server.called("tools/list") >= 2)
         assert server.called("tools/list") < 10
 
 
@@ -663,7 +663,7 @@ async def test_what_a_child_writes_to_standard_error_is_logged_in_part(
     caplog.set_level(logging.INFO)
     async with beside_a_good_one(child("shouting")) as (_, tools):
         assert await invoke(tools["bad_echo"], text="attack") == "attack"
-        await until(lambda: "line 0" in caplog.text)
+        await until(lambda: caplog.text.count("MCP server bad writes: ") >= 50)
     written = [text for text in caplog.messages if text.startswith("MCP server bad writes: ")]
     assert 50 <= len(written) < 500
     assert all(len(text) < 1100 for text in written)
