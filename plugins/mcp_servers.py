@@ -19,7 +19,7 @@ from agents.mcp import (
 )
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from chatkit_server import Duration, Turn, hookimpl
+from chatkit_server import Duration, Size, Turn, hookimpl
 
 IDENTITY = "chatkit-server/user"
 """The key of MCP's `_meta` for the user's identity."""
@@ -31,8 +31,8 @@ Texts = Annotated[dict[str, str], Field(default_factory=dict, repr=False)]
 class ServerConfig(BaseModel):
     """One MCP server: `url` for streamable HTTP, or `command` for standard input and output.
 
-    A `command` takes `args`, `env` (added to a few harmless variables of this process) and `cwd`,
-    and logs to this process's standard error. For a `url`, `headers` are sent with each request;
+    A `command` takes `args`, `env` (added to a few harmless variables of this process) and `cwd`.
+    What it writes to standard error is logged. For a `url`, `headers` are sent with each request;
     put tokens there, because debug lines show the address.
     """
 
@@ -53,6 +53,12 @@ class ServerConfig(BaseModel):
     """The only tools to use, by the server's names for them."""
     blocked_tools: list[str] = Field(default_factory=list)
     """Tools not to use, by the server's names for them."""
+    max_tools: int = Field(200, ge=1)
+    """The most tools to use. With more, the server's tools aren't used at all."""
+    max_tools_size: Size = 256_000
+    """The largest list of tools, with their descriptions and schemas."""
+    max_message: Size = 1_000_000
+    """The largest message, unpacked. In event streams, it is 1 MiB at most."""
     prefix: Name | None = None
     """Put before all its tools' names; by default the name, where two servers share a tool name."""
     required: bool = False
@@ -108,12 +114,18 @@ class _CoreSettings:
     prefix: str | None
     timeout: float
     connect_timeout: float
+    max_tools: int
+    max_tools_size: int
+    max_message: int
 
     def set_core_settings(self, config: ServerConfig) -> None:
         self.required = config.required
         self.prefix = config.prefix
         self.timeout = config.timeout
         self.connect_timeout = config.connect_timeout
+        self.max_tools = config.max_tools
+        self.max_tools_size = config.max_tools_size
+        self.max_message = config.max_message
 
 
 class StdioServer(MCPServerStdio, _CoreSettings):

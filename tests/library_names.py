@@ -108,6 +108,21 @@ _SDK = (
         "_MCPServerWithClientSession.message_handler",
         "set to hear of changed tools",
     ),
+    LibraryName(
+        "mcp.client.stdio",
+        "_stop_server_process",
+        "a child process with standard input and output of ours ends as the library's does",
+    ),
+    LibraryName(
+        "agents.mcp.server",
+        "_MCPServerWithClientSession.create_streams",
+        "replaced on a server: its messages are looked at before the library works on them",
+    ),
+    LibraryName(
+        "httpx2",
+        "Response.aiter_bytes",
+        "replaced on an MCP server's answer: its unpacked bytes are counted as they are read",
+    ),
 )
 
 # openai-agents: requests to models

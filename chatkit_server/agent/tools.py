@@ -44,8 +44,13 @@ def wrapped(tool: FunctionTool) -> FunctionTool:
 def cut(output: Any, size: int) -> Any:
     """Cut an output to `size` bytes of text, and say so in it.
 
-    No more of it is written as text or encoded than the cut needs.
+    No more of it is written as text or encoded than the cut needs. Of several parts, images that do
+    not fit are left out, each in words.
     """
+    if isinstance(output, dict):
+        [output] = _fitting([output], size)
+    elif isinstance(output, list):
+        output = _fitting(output, size)
     text = output if isinstance(output, str) else _beginning(output, size)
     if len(text) <= size // 4:
         return output
@@ -77,6 +82,20 @@ def _beginning(output: Any, size: int) -> str:
         # It goes in a circle, or is nested too deeply: it cannot be sent
         return "".join(written) + " " * size
     return "".join(written)
+
+
+def _fitting(parts: list[Any], size: int) -> list[Any]:
+    fitting = []
+    for part in parts:
+        is_image = isinstance(part, dict) and part.get("type") == "image"
+        length = sum(len(v) for v in part.values() if isinstance(v, str)) if is_image else 0
+        if length > size:
+            text = f"[an image of {length} bytes is left out here: it is too large]"
+            part = {"type": "text", "text": text}
+        else:
+            size -= length
+        fitting.append(part)
+    return fitting
 
 
 def output_text(output: Any) -> str:

@@ -1,5 +1,7 @@
 """Connections to MCP servers, whose tools agents use.
 
+- `limits`: what a server may send.
+- `guard`: the watch over what it sends, and `stdio`: a child process under it.
 - `connection`: one server, with time limits and clear errors.
 - `server`: a server that the core keeps connected.
 - `manager`: all servers of the process, and the tools they give to a turn.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,22 +14,33 @@ from agents import AgentBase, FunctionTool, RunContextWrapper
 from agents.exceptions import UserError
 from agents.mcp import MCPServer, MCPUtil
 from agents.tool import ToolErrorFunction
-from mcp import MCPError
+from mcp import ClientSession, MCPError
 from mcp.types import (
     CONNECTION_CLOSED,
     INVALID_REQUEST,
     REQUEST_TIMEOUT,
+    AudioContent,
+    BlobResourceContents,
     CallToolResult,
+    ContentBlock,
+    EmbeddedResource,
     GetPromptResult,
     ListPromptsResult,
+    TextContent,
     Tool,
 )
+from pydantic import ValidationError
+
+from .limits import McpLimits, McpRefused, Reporter, shown, tool_problem, tools_too_large
 
 Wrap = Callable[[FunctionTool], FunctionTool]
 """Changes a tool before an agent gets it. A module's function: tools are cached by it."""
 
 _LISTING = 30.0
 """Seconds for listing the tools of a server that sets no timeout."""
+
+_ERROR_TEXT = 10_000
+"""How many characters a server may use to say why a tool failed."""
 
 _NETWORK_ERRORS = (
     ConnectionError,
@@ -65,9 +77,12 @@ class McpConnection(MCPServer):
             tool_output_guardrails=server.tool_output_guardrails,
         )
         self.server = server
+        _skip_output_schemas(server)
         self.required: bool = getattr(server, "required", False)
         self.prefix: str | None = getattr(server, "prefix", None)
         self.timeout: float | None = getattr(server, "timeout", None)
+        self.limits = McpLimits.of(server)
+        self.reporter = Reporter(server.name)
         self.tools: list[Tool] = []
         self.calls = 0
         self.last_answer = time.monotonic()
@@ -92,13 +107,33 @@ class McpConnection(MCPServer):
         return self._functions[name, wrap]
 
     async def refresh(self) -> None:
-        """Ask the server which tools it has."""
+        """Ask the server which tools it has. Raises `McpRefused` if they are too many."""
         async with asyncio.timeout(self.timeout or _LISTING):
-            tools = await self.server.list_tools()
+            listed = await self.server.list_tools()
         self.last_answer = time.monotonic()
+        tools = self._usable(listed)
         if tools != self.tools:
             self.tools = tools
             self._functions = {}
+
+    def _usable(self, listed: list[Tool]) -> list[Tool]:
+        if len(listed) > self.limits.tools:
+            raise McpRefused(
+                f"has {len(listed)} tools, more than {self.limits.tools} (`max_tools`); choose "
+                "some with `allowed_tools`"
+            )
+        tools, size = [], 0
+        for tool in listed:
+            problem = tool_problem(tool.name, tool.input_schema)
+            if problem is None:
+                tools.append(tool)
+                size += len(tool.model_dump_json(exclude={"output_schema"}, exclude_none=True))
+            else:
+                self.reporter.note(f"has a tool that is left out: {shown(tool.name)} ({problem})")
+        # Compared with what the server sent, this has the names of defaults
+        if size > 2 * self.limits.tools_size:
+            raise McpRefused(tools_too_large(self.limits.tools_size))
+        return tools
 
     async def call_tool(
         self, tool_name: str, arguments: dict[str, Any] | None, meta: dict[str, Any] | None = None
@@ -116,6 +151,7 @@ class McpConnection(MCPServer):
     async def _call(
         self, tool_name: str, arguments: dict[str, Any] | None, meta: dict[str, Any] | None
     ) -> CallToolResult:
+        _check_arguments(arguments)
         self.calls += 1
         try:
             async with asyncio.timeout(self.timeout):
@@ -126,8 +162,10 @@ class McpConnection(MCPServer):
         if result.is_error:
             texts = [item.text for item in result.content if item.type == "text"]
             text = "\n".join(texts)
-            raise ToolFailed(text or "The tool failed and did not say why.", quotes=bool(text))
-        return result
+            raise ToolFailed(
+                _cut(text) or "The tool failed and did not say why.", quotes=bool(text)
+            )
+        return result.model_copy(update={"content": [_readable(item) for item in result.content]})
 
     def _failed(self, error: Exception) -> ToolFailed:
         if isinstance(error, ToolFailed):
@@ -141,7 +179,9 @@ class McpConnection(MCPServer):
                 "carried out or not. Check before you try again."
             )
         if isinstance(error, MCPError | UserError):
-            return ToolFailed(str(error), quotes=True)
+            return ToolFailed(_cut(str(error)), quotes=True)
+        if isinstance(error, ValidationError):
+            return ToolFailed(f"`{self.name}` sent an answer that is not as MCP has it.")
         return ToolFailed(f"`{self.name}` failed with an unexpected error.", unexpected=True)
 
     async def connect(self) -> None:
@@ -177,6 +217,50 @@ class McpConnection(MCPServer):
         return self.server._get_failure_error_function(agent_failure_error_function)
 
 
+def _skip_output_schemas(server: MCPServer) -> None:
+    """Have a session that is connected already match no results against the server's schemas."""
+
+    async def skip(name: str, result: CallToolResult) -> None:
+        pass
+
+    session = getattr(server, "session", None)
+    if isinstance(session, ClientSession):
+        vars(session)["validate_tool_result"] = skip
+
+
+def _check_arguments(arguments: dict[str, Any] | None) -> None:
+    """Refuse what cannot be sent: the error would end the connection, with all calls of others."""
+    try:
+        json.dumps(arguments, allow_nan=False, ensure_ascii=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ToolFailed(
+            "The arguments have a number or a character that JSON cannot have, or are nested too "
+            "deeply."
+        ) from error
+
+
+def _cut(text: str) -> str:
+    if len(text) <= _ERROR_TEXT:
+        return text
+    return f"{text[:_ERROR_TEXT]}\n[cut off here: {len(text) - _ERROR_TEXT} more characters]"
+
+
+def _readable(item: ContentBlock) -> ContentBlock:
+    """Return a part of a result; sound and other files, of which models get no text, in words."""
+    if isinstance(item, AudioContent):
+        return _left_out(item.mime_type, item.data)
+    if isinstance(item, EmbeddedResource) and isinstance(item.resource, BlobResourceContents):
+        return _left_out(item.resource.mime_type, item.resource.blob)
+    return item
+
+
+def _left_out(kind: str | None, data: str) -> TextContent:
+    size = len(data) * 3 // 4
+    return TextContent(
+        type="text", text=f"[{(kind or 'a file')[:100]} of {size} bytes, left out here]"
+    )
+
+
 def unwrapped(tool: FunctionTool) -> FunctionTool:
     return tool
 
@@ -199,6 +283,8 @@ def describe(error: BaseException) -> str:
     """Return in a few words what is wrong, without anything that may be secret."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
+    if isinstance(error, McpRefused):
+        return str(error)
     if isinstance(error, TimeoutError) or _code(error) == REQUEST_TIMEOUT:
         return "timed out"
     if isinstance(error, FileNotFoundError):

@@ -23,6 +23,8 @@ from mcp.client.session import IncomingMessage, MessageHandlerFnT
 from mcp.types import CallToolResult, ToolListChangedNotification
 
 from .connection import McpConnection, ToolFailed, address, describe, is_lost
+from .guard import watch
+from .limits import McpRefused
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +39,8 @@ class McpTiming:
     one that is down. `check_after`: a turn checks a connection that was silent for this long.
     `check_every`: the interval of checks while no turn uses it. `retry_first`, `retry_most`: the
     first and the longest pause between attempts to connect; each pause doubles the last. When a
-    turn needs the server, the pause is `retry_first`. `close`: the limit for closing.
+    turn needs the server, the pause is `retry_first`. `list_pause`: the pause between two lists of
+    tools, however often the server says that they have changed. `close`: the limit for closing.
     """
 
     start: float = 1.0
@@ -46,6 +49,7 @@ class McpTiming:
     check_every: float = 60.0
     retry_first: float = 0.5
     retry_most: float = 30.0
+    list_pause: float = 2.0
     close: float = 8.0
 
 
@@ -60,6 +64,7 @@ class ManagedServer(McpConnection):
         self.tried = asyncio.Event()
         self.error: str | None = "not connected yet"
         self._recovering = False
+        self._is_refused = False
         self._limit = self.connect_timeout
         self._delay = timing.retry_first
         self._next_try = self._began = self._ended = time.monotonic()
@@ -67,7 +72,10 @@ class ManagedServer(McpConnection):
         self._wake = asyncio.Event()
         self._connecting: asyncio.Timeout | None = None
         self._closing = False
+        self._listed = -math.inf
+        self._list_later: asyncio.TimerHandle | None = None
         if isinstance(server, _CLIENTS):
+            watch(server, self.limits, self.reporter)
             server.message_handler = self._listen(server.message_handler)
 
     @property
@@ -102,6 +110,8 @@ class ManagedServer(McpConnection):
     def close(self) -> None:
         """Abort an attempt to connect, so that cancelling `keep` ends at once."""
         self._closing = True
+        if self._list_later is not None:
+            self._list_later.cancel()
         if self._connecting is not None:
             self._connecting.reschedule(asyncio.get_running_loop().time())
 
@@ -111,6 +121,7 @@ class ManagedServer(McpConnection):
             return
         connect: Callable[[], Awaitable[None]] = self.server.connect
         self._began = time.monotonic()
+        self.reporter.refused = None
         log.debug("MCP server %s: connecting", self._described)
         try:
             async with asyncio.timeout(self._limit) as self._connecting:
@@ -119,12 +130,13 @@ class ManagedServer(McpConnection):
         except Exception as error:
             if isinstance(error, TimeoutError):
                 self._limit = min(self.connect_timeout, self._limit * 2)
-            self._note_failure(error)
+            self._is_refused = self._refuses(error)
+            self._note_failure(self._reason(error))
         except asyncio.CancelledError as error:
             # The client libraries cancel this task when a transport breaks
             if _is_cancelled():
                 raise
-            self._note_failure(error)
+            self._note_failure(self._reason(error))
         else:
             self._note_success()
         finally:
@@ -155,6 +167,31 @@ class ManagedServer(McpConnection):
             if self.up.is_set():
                 await self._check()
 
+    async def refresh(self) -> None:
+        """Ask the server which tools it has. Raises `McpRefused` if they are too many."""
+        self._listed = math.inf
+        self.reporter.refused = None
+        try:
+            await super().refresh()
+        finally:
+            self._listed = time.monotonic()
+
+    def _tools_changed(self) -> None:
+        """Have the tools listed, now or after the pause."""
+        if self._list_later is not None:
+            return
+        wait = self._listed + self.timing.list_pause - time.monotonic()
+        if wait <= 0:
+            self._wake.set()
+            return
+        loop = asyncio.get_running_loop()
+        wait = min(wait, self.timing.list_pause)
+        self._list_later = loop.call_later(wait, self._list_again)
+
+    def _list_again(self) -> None:
+        self._list_later = None
+        self._tools_changed()
+
     async def _check(self) -> None:
         if isinstance(self.server, _CLIENTS):
             forget: Callable[[], None] = self.server.invalidate_tools_cache
@@ -166,9 +203,7 @@ class ManagedServer(McpConnection):
             if is_lost(error) or (isinstance(error, TimeoutError) and not self.calls):
                 self.lose(error)
             else:
-                log.warning(
-                    "MCP server %s: listing its tools failed: %s", self.name, describe(error)
-                )
+                self.reporter.note(f"listing its tools failed: {self._reason(error)}")
 
     async def _back_off(self) -> None:
         delay = self._delay * random.uniform(0.8, 1.2)
@@ -187,6 +222,7 @@ class ManagedServer(McpConnection):
     def _note_success(self) -> None:
         log.info("MCP server %s: connected, %d tools", self.name, len(self.tools))
         self.error = None
+        self._is_refused = False
         self._delay = self.timing.retry_first
         # A server that is back answers about as fast as before: a hanging attempt is given up early
         seconds = time.monotonic() - self._began
@@ -194,9 +230,15 @@ class ManagedServer(McpConnection):
         self._wake.clear()
         self.up.set()
 
-    def _note_failure(self, error: BaseException) -> None:
-        reason = describe(error)
-        if reason != self.error and not self._closing:
+    def _refuses(self, error: Exception) -> bool:
+        return self.reporter.refused is not None or isinstance(error, McpRefused)
+
+    def _reason(self, error: BaseException) -> str:
+        return self.reporter.refused or describe(error)
+
+    def _note_failure(self, reason: str) -> None:
+        is_known = reason in (self.error, self.reporter.refused)
+        if not is_known and not self._closing:
             log.warning(
                 "MCP server %s: %s; trying again in the background", self._described, reason
             )
@@ -207,19 +249,21 @@ class ManagedServer(McpConnection):
         if self.up.is_set():
             self.up.clear()
             self._recovering = True
-            self._note_failure(error)
+            self._note_failure(describe(error))
             self._wake.set()
 
     async def prepare(self) -> bool:
         """Return whether a turn may use the server.
 
         If it is down, this reconnects at once and waits, unless an attempt has just failed or has
-        been running for long.
+        been running for long, or what the server sends was refused.
         """
         if self.up.is_set():
             if time.monotonic() - self.last_answer > self.timing.check_after:
                 self._wake.set()
             return True
+        if self._is_refused:
+            return False
         self._wake.set()
         if self._recovering or self.required:
             return await self._is_up(self.timing.recover)
@@ -283,7 +327,7 @@ class ManagedServer(McpConnection):
     def _listen(self, others: MessageHandlerFnT | None) -> MessageHandlerFnT:
         async def handle(message: IncomingMessage) -> None:
             if isinstance(message, ToolListChangedNotification):
-                self._wake.set()
+                self._tools_changed()
             if others is not None:
                 await others(message)
 

@@ -13,7 +13,15 @@ from pydantic import BaseModel, Field
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.context import get_current_context
 
-from chatkit_server import SETTINGS, Forbidden, SettingsError, authenticate, hookimpl
+from chatkit_server import (
+    SETTINGS,
+    BadRequest,
+    Forbidden,
+    SettingsError,
+    Size,
+    authenticate,
+    hookimpl,
+)
 
 from .asgi import answer
 from .server import USER, InProcessServer, http_server
@@ -26,6 +34,7 @@ class Config(BaseModel):
     """`path` is where MCP clients reach the tools, over streamable HTTP."""
 
     path: str = Field("/api/mcp", pattern=r"^/[^\s?#{}]*[^\s?#/{}]$")
+    max_body: Size = 64_000
 
 
 class Plugin:
@@ -36,7 +45,10 @@ class Plugin:
         self._connection: BaseDBAsyncClient | None = None
         # Without sessions and streams, any of several servers can answer any request
         self._sessions = StreamableHTTPSessionManager(
-            http_server(self._tasks_of), json_response=True, stateless=True
+            http_server(self._tasks_of),
+            json_response=True,
+            stateless=True,
+            max_request_body_size=config.max_body,
         )
 
     @hookimpl
@@ -91,6 +103,8 @@ class Plugin:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         _check_origin(request)
         user = await authenticate(request)
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise BadRequest("Send the request without compression (`Content-Encoding`).")
         return await answer(self._sessions.handle_request, request, {USER: user})
 
 

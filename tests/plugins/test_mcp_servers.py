@@ -126,6 +126,30 @@ async def test_the_timeout_of_a_call(tmp_path: Path) -> None:
                 await invoke(tools["slow"])
 
 
+async def test_the_limits_of_a_server(tmp_path: Path) -> None:
+    async with http_server() as web:
+        servers = given(
+            tmp_path,
+            {"name": "many", "url": web.url, "max_tools": 3},
+            {"name": "large", "url": web.url, "max_tools_size": "1kB"},
+            {"name": "few", "url": web.url, "max_tools": 1, "allowed_tools": ["much"],
+             "max_message": "10kB"},
+            {"name": "stdio", **STDIO, "prefix": "stdio", "max_message": "20kB"},
+        )  # fmt: skip
+        async with servers.run():
+            await until(lambda: servers.status()["stdio"]["connected"])
+            await until(lambda: servers.status()["few"]["connected"])
+            status = servers.status()
+            assert "more than 3 (`max_tools`)" in str(status["many"]["error"])
+            assert "(`max_tools_size`)" in str(status["large"]["error"])
+            tools = await tools_of(servers)
+            assert await invoke(tools["much"], bytes=3_000) == "x" * 3_000
+            with pytest.raises(ToolFailed, match=r"larger than 10kB \(`max_message`\)"):
+                await invoke(tools["much"], bytes=10_000)
+            with pytest.raises(ToolFailed, match=r"larger than 20kB \(`max_message`\)"):
+                await invoke(tools["stdio_much"], bytes=20_000)
+
+
 async def test_a_server_is_told_of_the_user_only_if_it_may_know(tmp_path: Path) -> None:
     turn = turn_of(User("anna", tenant="acme"))
     async with http_server() as web:
@@ -165,6 +189,11 @@ async def test_a_server_is_told_of_the_user_only_if_it_may_know(tmp_path: Path) 
         ),
         ([{"name": "a b", "command": "x"}], "plugins.mcp_servers.servers.0.name"),
         ([{"name": "a", "command": "x", "timeout": 5}], "with its unit, such as"),
+        ([{"name": "a", "command": "x", "max_message": 5}], "with its unit, such as"),
+        (
+            [{"name": "a", "command": "x", "max_tools": 0}],
+            "plugins.mcp_servers.servers.0.max_tools",
+        ),
         ([{"name": "a", "comand": "x"}], "Did you mean `command`?"),
         ([{"name": "a", "url": "http://x/", "headers": {"X-Hidden": ["hunter2"]}}], "valid string"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -314,6 +315,20 @@ async def test_who_is_nobody_gets_401(make_chat: MakeChat, tmp_path: Path) -> No
     assert "WWW-Authenticate" in response.headers
 
 
+async def test_a_stranger_is_answered_before_the_body_has_come(
+    make_chat: MakeChat, tmp_path: Path
+) -> None:
+    store = {"url": new_url("sqlite", tmp_path)}
+    chat = await make_chat(
+        Nobody(), plugins={"tortoise_store": store, "todo_mcp": None, "demo_model": None}
+    )
+    reader, writer = await asyncio.open_connection("127.0.0.1", chat.client.port)
+    writer.write(b"POST /api/mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 60000\r\n\r\n")
+    async with asyncio.timeout(20):
+        assert (await reader.readline()).startswith(b"HTTP/1.1 401")
+    writer.close()
+
+
 async def test_requests_that_are_no_mcp(chat: Chat) -> None:
     headers = {"Accept": "application/json, text/event-stream"}
     post = chat.client.post
@@ -321,6 +336,11 @@ async def test_requests_that_are_no_mcp(chat: Chat) -> None:
     garbage = headers | {"Content-Type": "application/json"}
     assert (await post("/api/mcp", data=b"{", headers=garbage)).status == 400
     assert (await post("/api/mcp", data=BytesIO(b"x" * 5_000_000), headers=garbage)).status == 413
+    assert (await post("/api/mcp", data=b"[" * 64_001, headers=garbage)).status == 413
+    packed = garbage | {"Content-Encoding": "gzip"}
+    response = await post("/api/mcp", data=gzip.compress(b"[" * 50_000), headers=packed)
+    assert response.status == 400
+    assert "without compression" in (await response.json())["message"]
     assert (await chat.client.get("/api/mcp", headers=headers)).status == 405
     assert (await chat.client.delete("/api/mcp")).status == 405
 

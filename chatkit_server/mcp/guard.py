@@ -1,0 +1,355 @@
+"""The watch over what an MCP server sends, before the client libraries work on it.
+
+They put together messages of any size, wait for as many pages of a list as there are, and match
+results against a schema of the server's choice, whose patterns may take for ever: for all users,
+because the event loop waits for them. `watch` gives a server's client the limits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from functools import partial
+from typing import Any, cast
+
+import httpx2
+from agents.mcp import MCPServerSse, MCPServerStdio, MCPServerStreamableHttp
+from mcp.shared.message import SessionMessage
+from mcp.types import (
+    INTERNAL_ERROR,
+    ErrorData,
+    JSONRPCError,
+    JSONRPCNotification,
+    JSONRPCRequest,
+    JSONRPCResponse,
+    Tool,
+)
+from pydantic import ValidationError
+from pydantic_core import to_json
+
+from .limits import (
+    PART,
+    Allowance,
+    Flow,
+    McpLimits,
+    Reporter,
+    is_dense,
+    shown,
+    too_dense,
+    too_large,
+    tool_problem,
+    tools_too_large,
+)
+from .stdio import stdio_streams
+
+Client = MCPServerStdio | MCPServerStreamableHttp | MCPServerSse
+Streams = Callable[[], AbstractAsyncContextManager[Any]]
+Item = SessionMessage | Exception
+
+_PAGES = 50
+_CONTENT = 1000
+_COOKIES = 20
+_SHOWN = 3
+
+_BLANK_LINE = re.compile(rb"\r?\n\r?\n|\r\r")
+_REDIRECTS = (301, 302, 303, 307, 308)
+
+_STREAM_FAILED = "SSE stream failed: "
+
+_UNUSED = frozenset(
+    f"notifications/{kind}"
+    for kind in (
+        "message",
+        "progress",
+        "prompts/list_changed",
+        "resources/list_changed",
+        "resources/updated",
+    )
+)
+"""Notifications that nobody here listens to."""
+
+
+def watch(server: Client, limits: McpLimits, reporter: Reporter) -> None:
+    """Have a server's client keep the limits, in this and all its later connections."""
+    listens = server.message_handler is not None
+    streams: Streams = server.create_streams
+    if isinstance(server, MCPServerStdio):
+        if type(server).create_streams is MCPServerStdio.create_streams:
+            streams = partial(stdio_streams, server.params, limits, reporter)
+    else:
+        params = cast(dict[str, Any], server.params)
+        make = params.get("httpx_client_factory") or httpx2.AsyncClient
+        server.params = cast(
+            Any, {**params, "httpx_client_factory": partial(_http_client, make, limits, reporter)}
+        )
+    vars(server)["create_streams"] = partial(_watched, streams, limits, reporter, listens)
+
+
+@asynccontextmanager
+async def _watched(
+    streams: Streams, limits: McpLimits, reporter: Reporter, listens: bool
+) -> AsyncGenerator[tuple[Any, ...]]:
+    async with streams() as (read, *others):
+        yield (_Inbox(read, _Watch(limits, reporter, listens)), *others)
+
+
+class _Inbox:
+    """The stream of a server's messages, those that are let through."""
+
+    def __init__(self, stream: Any, watch: _Watch) -> None:
+        self._stream = stream
+        self._watch = watch
+
+    @property
+    def last_context(self) -> Any:
+        return getattr(self._stream, "last_context", None)
+
+    async def receive(self) -> Item:
+        while True:
+            item = self._watch.checked(await self._stream.receive())
+            if item is not None:
+                return item
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    def __aiter__(self) -> _Inbox:
+        return self
+
+    async def __anext__(self) -> Item:
+        while True:
+            item = self._watch.checked(await self._stream.__anext__())
+            if item is not None:
+                return item
+
+    async def __aenter__(self) -> _Inbox:
+        await self._stream.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: Any) -> bool | None:
+        leave: bool | None = await self._stream.__aexit__(*error)
+        return leave
+
+
+class _Watch:
+    """Decides about each message of one connection."""
+
+    def __init__(self, limits: McpLimits, reporter: Reporter, listens: bool) -> None:
+        self._limits = limits
+        self._reporter = reporter
+        self._listens = listens
+        self._requests = Allowance(burst=50, rate=1)
+        self._listed = self._pages = 0
+
+    def checked(self, item: Item) -> Item | None:
+        """Return the message, or what takes its place; None drops it."""
+        if isinstance(item, Exception):
+            return item
+        message = item.message
+        if isinstance(message, JSONRPCNotification):
+            return item if self._listens or message.method not in _UNUSED else None
+        if isinstance(message, JSONRPCRequest):
+            # Each is answered, with a refusal unless it is a ping, and waits for its turn to be
+            if self._requests.take():
+                return item
+            self._reporter.note("asks this server too much; its requests are not answered")
+            return None
+        if isinstance(message, JSONRPCError) and message.error.message.startswith(_STREAM_FAILED):
+            # The library reports the end of one answer as that of the connection
+            message.error.code = INTERNAL_ERROR
+        if isinstance(message, JSONRPCResponse):
+            problem = self._problem(message.result)
+            if problem is not None:
+                self._reporter.refuse(problem)
+                return _refusal(message.id, problem)
+        return item
+
+    def _problem(self, result: dict[str, Any]) -> str | None:
+        """Return why a result is refused, and take out what is harmful in it."""
+        if _has_more_than(self._limits.message // PART, result):
+            return too_dense(self._limits.message)
+        content = result.get("content")
+        if isinstance(content, list) and len(content) > _CONTENT:
+            return f"sent a result of more than {_CONTENT} pieces"
+        if result.get("resultType") == "input_required":
+            return "asks for input of the user in the middle of a call, which is not supported"
+        if isinstance(result.get("tools"), list):
+            return self._list_problem(result)
+        return None
+
+    def _list_problem(self, result: dict[str, Any]) -> str | None:
+        parts = self._limits.tools_size // PART
+        if _has_more_than(parts, result["tools"]):
+            return (
+                f"has a list of tools with more than {parts} objects and lists in it "
+                "(`max_tools_size`); offer fewer tools, or simpler ones"
+            )
+        result["tools"], left_out = _usable(result["tools"])
+        self._listed += len(to_json(result["tools"], inf_nan_mode="constants"))
+        self._pages += 1
+        size, pages = self._listed, self._pages
+        if result.get("nextCursor") is None:
+            self._listed = self._pages = 0
+        if left_out:
+            self._reporter.note(f"has tools that are left out: {left_out}")
+        if size > self._limits.tools_size:
+            self._listed = self._pages = 0
+            return tools_too_large(self._limits.tools_size)
+        if pages > _PAGES:
+            self._listed = self._pages = 0
+            return f"has a list of tools with more than {_PAGES} pages"
+        return None
+
+
+def _has_more_than(parts: int, value: Any) -> bool:
+    """Whether there are more objects and lists in a value, itself among them.
+
+    They are what takes time: the client libraries copy each one several times.
+    """
+    waiting = [value]
+    for _ in range(parts):
+        if not waiting:
+            return False
+        part = waiting.pop()
+        children = part.values() if isinstance(part, dict) else part
+        waiting.extend(child for child in children if isinstance(child, dict | list))
+    return bool(waiting)
+
+
+def _usable(tools: list[Any]) -> tuple[list[Any], str]:
+    """Return the tools that can be used, and which cannot, in words.
+
+    Without an output schema, the client matches no result against it: models read the text.
+    """
+    usable: list[Any] = []
+    problems: list[str] = []
+    for tool in tools:
+        problem = _problem(tool)
+        if problem is None:
+            usable.append(tool)
+        else:
+            name = tool.get("name") if isinstance(tool, dict) else None
+            problems.append(f"{shown(name or '')} ({problem})")
+    more = len(problems) - _SHOWN
+    text = ", ".join(problems[:_SHOWN])
+    return usable, f"{text}, and {more} more" if more > 0 else text
+
+
+def _problem(tool: Any) -> str | None:
+    if not isinstance(tool, dict):
+        return "it is not an object"
+    tool.pop("outputSchema", None)
+    schema = tool.get("inputSchema")
+    problem = tool_problem(tool.get("name"), schema)
+    if problem is not None:
+        return problem
+    assert isinstance(schema, dict)
+    schema.setdefault("type", "object")
+    try:
+        Tool.model_validate(tool, by_name=False)
+    except ValidationError as error:
+        return f"`{error.errors(include_input=False)[0]['loc'][0]}` is not as MCP has it"
+    return None
+
+
+def _refusal(request_id: Any, problem: str) -> SessionMessage:
+    error = ErrorData(code=INTERNAL_ERROR, message=f"The server {problem}.")
+    return SessionMessage(JSONRPCError(jsonrpc="2.0", id=request_id, error=error))
+
+
+def _http_client(
+    make: Callable[..., httpx2.AsyncClient],
+    limits: McpLimits,
+    reporter: Reporter,
+    headers: dict[str, str] | None = None,
+    timeout: Any = None,
+    auth: Any = None,
+) -> httpx2.AsyncClient:
+    """Make a client with `make`, whose answers keep the limits."""
+    client = make(headers=headers, timeout=timeout, auth=auth)
+    watch = _HttpWatch(client, limits, reporter)
+    client.event_hooks["request"].append(watch.sent)
+    client.event_hooks["response"].append(watch.answered)
+    return client
+
+
+class _HttpWatch:
+    """The limits of one HTTP client."""
+
+    def __init__(self, client: httpx2.AsyncClient, limits: McpLimits, reporter: Reporter) -> None:
+        self._client = client
+        self._limit = limits.message
+        self._reporter = reporter
+        self._flow = Flow(limits.message, reporter)
+        self._gets = Allowance(burst=10, rate=1)
+
+    async def sent(self, request: httpx2.Request) -> None:
+        """Note a request. Streams that the server closes are opened again, as often as it wants."""
+        if request.method == "GET":
+            await asyncio.sleep(self._gets.wait())
+        else:
+            self._flow.earn()
+            # The Agents SDK looks at it after the answer, and cannot if this is a redirect's
+            await request.aread()
+
+    async def answered(self, response: httpx2.Response) -> None:
+        """Have the body counted as it is read, after it was unpacked."""
+        if response.status_code in _REDIRECTS and "location" in response.headers:
+            self._note_redirect(response)
+        if len(self._client.cookies) > _COOKIES:
+            self._client.cookies.clear()
+        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        count = self._events if kind == "text/event-stream" else self._body
+        vars(response)["aiter_bytes"] = partial(count, response.aiter_bytes)
+
+    def _note_redirect(self, response: httpx2.Response) -> None:
+        here = response.request.url
+        try:
+            there = here.join(response.headers["location"])
+        except httpx2.InvalidURL:
+            self._reporter.refuse("redirects to what is no address")
+            return
+        # The client library follows no others
+        is_upgrade = (here.scheme, there.scheme) == ("http", "https") and not here.port
+        if (here.host, here.port) != (there.host, there.port) or (
+            here.scheme != there.scheme and not is_upgrade
+        ):
+            self._reporter.refuse(f"redirects to another address, {shown(there.host)}")
+
+    async def _body(
+        self, read: Callable[..., AsyncGenerator[bytes]], chunk_size: int | None = None
+    ) -> AsyncGenerator[bytes]:
+        body = bytearray()
+        async with aclosing(read(chunk_size)) as chunks:
+            async for chunk in chunks:
+                body += chunk
+                if len(body) > self._limit:
+                    raise httpx2.StreamError(self._refused(too_large(self._limit)))
+        if is_dense(body, self._limit):
+            raise httpx2.StreamError(self._refused(too_dense(self._limit)))
+        yield bytes(body)
+
+    async def _events(
+        self, read: Callable[..., AsyncGenerator[bytes]], chunk_size: int | None = None
+    ) -> AsyncGenerator[bytes]:
+        event, end = bytearray(), b""
+        async with aclosing(read(chunk_size)) as chunks:
+            async for chunk in chunks:
+                await self._flow.spend(chunk)
+                first, *others = _BLANK_LINE.split(end + chunk)
+                event += first[len(end) :]
+                for other in (*others, None):
+                    if len(event) > self._limit:
+                        raise httpx2.SSEError(self._refused(too_large(self._limit)))
+                    if other is not None:
+                        if is_dense(event, self._limit):
+                            raise httpx2.SSEError(self._refused(too_dense(self._limit)))
+                        event = bytearray(other)
+                end = chunk[-3:]
+                yield chunk
+
+    def _refused(self, problem: str) -> str:
+        self._reporter.refuse(problem)
+        return f"The server {problem}."

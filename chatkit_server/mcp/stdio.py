@@ -1,0 +1,234 @@
+"""MCP over a child process's standard input and output, with limits.
+
+The MCP library's own client reads lines of any length, and leaves standard error to the child.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import anyio
+from anyio.abc import ByteReceiveStream, Process
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from mcp.client.stdio import StdioServerParameters, _stop_server_process, get_default_environment
+from mcp.shared.message import SessionMessage
+from mcp.types import (
+    INTERNAL_ERROR,
+    ErrorData,
+    JSONRPCError,
+    JSONRPCRequest,
+    jsonrpc_message_adapter,
+)
+from pydantic import ValidationError
+
+from .limits import Allowance, Flow, McpLimits, Reporter, is_dense, too_dense, too_large
+
+_GONE = (anyio.ClosedResourceError, anyio.BrokenResourceError, anyio.EndOfStream, OSError)
+
+_CHUNK = 65_536
+_FLUSH = 0.5
+
+_ID_FIRST = re.compile(rb'\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*(\d{1,18})\s*[,}]')
+_ID_LAST = re.compile(
+    rb'"id"\s*:\s*(\d{1,18})\s*(?:,\s*"jsonrpc"\s*:\s*"2\.0"\s*)?\}\s*$', re.ASCII
+)
+_BEGIN, _END = 1000, 200
+"""How many bytes are kept of a message that is too long: one of its ends has its id."""
+
+_OUTPUT_LINE = 1000
+_SKIPPED = 20
+"""How much cheaper it is to skip a byte than to read it."""
+
+Read = MemoryObjectReceiveStream[SessionMessage | Exception]
+Write = MemoryObjectSendStream[SessionMessage]
+
+
+@asynccontextmanager
+async def stdio_streams(
+    params: StdioServerParameters, limits: McpLimits, reporter: Reporter
+) -> AsyncGenerator[tuple[Read, Write]]:
+    """Start the process, and stop it with all that it has started when the block ends.
+
+    Its standard error goes to the log, line by line, as far as it is not too much.
+    """
+    process = await anyio.open_process(
+        [params.command, *params.args],
+        env=get_default_environment() | (params.env or {}),
+        cwd=params.cwd,
+        start_new_session=True,
+    )
+    child = _Child(process, params, limits, reporter)
+    async with anyio.create_task_group() as group:
+        group.start_soon(child.read)
+        group.start_soon(child.write)
+        group.start_soon(child.read_output)
+        try:
+            yield child.received, child.to_send
+        finally:
+            with anyio.CancelScope(shield=True):
+                await child.stop()
+            group.cancel_scope.cancel()
+
+
+class _Child:
+    def __init__(
+        self,
+        process: Process,
+        params: StdioServerParameters,
+        limits: McpLimits,
+        reporter: Reporter,
+    ) -> None:
+        self._process = process
+        self._params = params
+        self._limit = limits.message
+        self._reporter = reporter
+        self._flow = Flow(limits.message, reporter)
+        self._parsed, self.received = anyio.create_memory_object_stream[SessionMessage | Exception](
+            0
+        )
+        self.to_send, self._sent = anyio.create_memory_object_stream[SessionMessage](0)
+        self._written = anyio.Event()
+
+    async def read(self) -> None:
+        """Read messages until the end of standard output; skip the rest when nobody wants them."""
+        assert self._process.stdout is not None
+        lines = _Lines(self._limit)
+        async with self._parsed:
+            while chunk := await _chunk(self._process.stdout):
+                if lines.overlong:
+                    await self._flow.spend_bytes(len(chunk) // _SKIPPED)
+                else:
+                    await self._flow.spend(chunk)
+                try:
+                    for line in lines.feed(chunk):
+                        await self._parsed.send(self._message(line))
+                except _GONE:
+                    break
+        while await _chunk(self._process.stdout):
+            pass
+
+    def _message(self, line: bytes | _Overlong) -> SessionMessage | Exception:
+        if isinstance(line, _Overlong):
+            return self._refused(line, too_large(self._limit))
+        if is_dense(line, self._limit):
+            return self._refused(_Overlong.of(line), too_dense(self._limit))
+        try:
+            text = line.decode(self._params.encoding, self._params.encoding_error_handler)
+            return SessionMessage(jsonrpc_message_adapter.validate_json(text, by_name=False))
+        except (ValidationError, UnicodeError) as error:
+            return error
+
+    def _refused(self, line: _Overlong, problem: str) -> SessionMessage | Exception:
+        self._reporter.refuse(problem)
+        found = _ID_FIRST.match(line.begin) or _ID_LAST.search(line.end)
+        if found is None:
+            return ValueError(problem)
+        error = ErrorData(code=INTERNAL_ERROR, message=f"The server {problem}.")
+        return SessionMessage(JSONRPCError(jsonrpc="2.0", id=int(found[1]), error=error))
+
+    async def write(self) -> None:
+        """Write messages until there are no more."""
+        assert self._process.stdin is not None
+        try:
+            async with self._sent:
+                async for message in self._sent:
+                    if isinstance(message.message, JSONRPCRequest):
+                        self._flow.earn()
+                    text = message.message.model_dump_json(by_alias=True, exclude_unset=True)
+                    data = f"{text}\n".encode(
+                        self._params.encoding, self._params.encoding_error_handler
+                    )
+                    await self._process.stdin.send(data)
+        except _GONE:
+            # The process may live on: without this, requests would wait for it
+            await self._parsed.aclose()
+        finally:
+            self._written.set()
+
+    async def read_output(self) -> None:
+        """Pass on the lines of standard error, and say how many are left out."""
+        assert self._process.stderr is not None
+        lines, allowance, left_out = _Lines(_OUTPUT_LINE), Allowance(burst=100, rate=5), 0
+        flow = Flow(_OUTPUT_LINE, self._reporter)
+        while chunk := await _chunk(self._process.stderr):
+            await flow.spend_bytes(len(chunk) // _SKIPPED)
+            for line in lines.feed(chunk):
+                if not allowance.take():
+                    left_out += 1
+                    continue
+                if left_out:
+                    self._reporter.output(f"({left_out} lines are left out: it writes too many)")
+                    left_out = 0
+                cut = line.begin if isinstance(line, _Overlong) else line
+                text = cut.decode(errors="replace").rstrip()
+                if text:
+                    self._reporter.output(text if cut is line else f"{text}…")
+
+    async def stop(self) -> None:
+        """Send what was accepted, and end the process."""
+        self.received.close()
+        self.to_send.close()
+        with anyio.move_on_after(_FLUSH):
+            await self._written.wait()
+        await _stop_server_process(self._process)
+        if self._process.stderr is not None:
+            await self._process.stderr.aclose()
+        for stream in (self._parsed, self._sent):
+            await stream.aclose()
+
+
+async def _chunk(stream: ByteReceiveStream) -> bytes:
+    """Return the next bytes, none at the end of the stream."""
+    try:
+        return await stream.receive(_CHUNK)
+    except _GONE:
+        return b""
+
+
+class _Overlong:
+    """A line that was too long: what it begins and ends with."""
+
+    def __init__(self, begin: bytes) -> None:
+        self.begin = begin
+        self.end = b""
+
+    @classmethod
+    def of(cls, line: bytes | bytearray) -> _Overlong:
+        overlong = cls(bytes(line[:_BEGIN]))
+        overlong.skip(bytes(line[-_END:]))
+        return overlong
+
+    def skip(self, data: bytes) -> None:
+        self.end = (self.end + data[-_END:])[-_END:]
+
+
+class _Lines:
+    """Splits bytes into lines of at most `limit` bytes."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._line = bytearray()
+        self.overlong: _Overlong | None = None
+
+    def feed(self, chunk: bytes) -> list[bytes | _Overlong]:
+        """Return the lines that end in this chunk."""
+        *ended, rest = chunk.split(b"\n")
+        lines: list[bytes | _Overlong] = []
+        for part in ended:
+            self._add(part)
+            lines.append(self.overlong or bytes(self._line))
+            self._line.clear()
+            self.overlong = None
+        self._add(rest)
+        return lines
+
+    def _add(self, part: bytes) -> None:
+        if self.overlong is not None:
+            self.overlong.skip(part)
+            return
+        self._line += part
+        if len(self._line) > self._limit:
+            self.overlong = _Overlong.of(self._line)
+            self._line.clear()
