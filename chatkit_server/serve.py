@@ -137,16 +137,17 @@ async def _try_port(settings: Settings) -> None:
 
 
 class Listener:
-    """Accepts connections for an application that was set up, within the limits of the settings.
+    """Accepts connections for an application, within the limits of the settings.
 
-    Close it before the runner is cleaned up.
+    Start it when the runner is set up, and close it before the runner is cleaned up.
     """
+
+    connections: Connections
 
     def __init__(self, runner: web.AppRunner, settings: Settings) -> None:
         self._runner = runner
         self._settings = settings
         self._server: asyncio.Server | None = None
-        self._connections: Connections | None = None
 
     async def start(self) -> tuple[str, int]:
         """Listen; return the host and the port."""
@@ -154,10 +155,10 @@ class Listener:
         assert self._runner.server is not None
         most = server.limits.connections or min(MOST_CONNECTIONS, raise_file_limit() // 2)
         refusals = self._runner.app[REFUSALS]
-        self._connections = Connections(self._runner.server, server, most, refusals)
+        self.connections = Connections(self._runner.server, server, most, refusals)
         with _explained(self._settings):
             self._server = await asyncio.get_running_loop().create_server(
-                self._connections, server.host, server.port, backlog=BACKLOG
+                self.connections, server.host, server.port, backlog=BACKLOG
             )
         host, port = self._server.sockets[0].getsockname()[:2]
         return host, port
@@ -166,8 +167,7 @@ class Listener:
         """Accept no more connections."""
         if self._server is not None:
             self._server.close()
-        if self._connections is not None:
-            self._connections.close()
+            self.connections.close()
 
 
 def raise_file_limit() -> int:

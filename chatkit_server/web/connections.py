@@ -60,7 +60,7 @@ class Connections:
         self._most = most
         self._refusals = refusals
         self._proxies = Proxies(settings.trusted_proxies)
-        self._open: dict[_Connection, str | None] = {}
+        self._served: dict[_Connection, str | None] = {}
         self._by_network: Counter[str] = Counter()
         self._waiting: dict[_Connection, None] = {}
         self._overflow: dict[_Overflow, None] = {}
@@ -76,6 +76,11 @@ class Connections:
         """Return the protocol of a new connection."""
         return _Arrival(self)
 
+    @property
+    def open(self) -> int:
+        """How many connections are served."""
+        return len(self._served)
+
     def close(self) -> None:
         """Limit nothing any more."""
         self._timer.cancel()
@@ -90,11 +95,11 @@ class Connections:
         if network is not None and self._by_network[network] >= self.limits.address:
             self._refuse(transport, address, 429, _FULL_ADDRESS)
             return
-        if len(self._open) >= self._most and not self._make_room():
+        if len(self._served) >= self._most and not self._make_room():
             self._refuse(transport, address, 503, _FULL)
             return
         connection = _Connection(self, self._server, self._loop, self.limits.idle)
-        self._open[connection] = network
+        self._served[connection] = network
         if network is not None:
             self._by_network[network] += 1
         transport.set_protocol(connection)
@@ -126,7 +131,7 @@ class Connections:
     def lost(self, connection: _Connection) -> None:
         """Count a connection no more. Repeating it changes nothing."""
         self._waiting.pop(connection, None)
-        network = self._open.pop(connection, None)
+        network = self._served.pop(connection, None)
         if network is not None:
             self._by_network[network] -= 1
             if not self._by_network[network]:
@@ -138,7 +143,7 @@ class Connections:
 
     def waits(self, connection: _Connection) -> None:
         """Note that the connection waits for a request."""
-        if connection in self._open:
+        if connection in self._served:
             self._waiting[connection] = None
 
     def _began(
@@ -161,7 +166,7 @@ class Connections:
         if self.now - before > 5 * self._interval:
             # The process was stopped or busy: what has arrived meanwhile is still to be read
             return
-        for connection in list(self._open):
+        for connection in list(self._served):
             connection.check(self.now)
         for overflow in list(self._overflow):
             overflow.check(self.now)

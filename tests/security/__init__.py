@@ -1,0 +1,1 @@
+"""What clients, models and tools may do to the server."""
