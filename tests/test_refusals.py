@@ -190,16 +190,6 @@ async def test_a_body_with_too_many_values(make_chat: MakeChat) -> None:
     assert str(MAX_VALUES) in message
 
 
-@pytest.mark.parametrize("packed", ["gzip", "deflate", "br", "GZIP", "identity, gzip", "?"])
-async def test_a_packed_body_is_refused(make_chat: MakeChat, packed: str) -> None:
-    chat = await make_chat()
-    response = await chat.post(b"packed or not", headers={"Content-Encoding": packed})
-    assert response.status == 415
-    assert response.headers["Accept-Encoding"] == "identity"
-    assert (await response.json())["message"] == "Content-Encoding: send the body unpacked."
-    await chat.plain("hello")
-
-
 # The address
 
 

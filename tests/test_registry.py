@@ -574,7 +574,7 @@ def test_a_request_is_known_by_its_key_its_page_and_its_last_event() -> None:
         ("turn_1:-1", NO_EVENT),
         ("turn_1:²", NO_EVENT),
         ("turn_1:\u0661", NO_EVENT),
-        (":7", ("", 7)),
+        (":7", NO_EVENT),
         ("7", NO_EVENT),
         ("turn\udcff:7", NO_EVENT),
         ("turn\n:7", NO_EVENT),

@@ -65,9 +65,8 @@ def _bytes(header: str) -> bytes:
 def _event(given: str) -> tuple[str, int]:
     """Return the turn and the number of an event; no turn has the id of one that is malformed."""
     turn_id, _, number = given.rpartition(":")
-    if len(turn_id) > _LONGEST_ID or not (turn_id.isascii() and turn_id.isprintable()):
-        return NO_EVENT
-    return (turn_id, int(number)) if _is_number(number) else NO_EVENT
+    is_id = 0 < len(turn_id) <= _LONGEST_ID and turn_id.isascii() and turn_id.isprintable()
+    return (turn_id, int(number)) if is_id and _is_number(number) else NO_EVENT
 
 
 def _is_number(text: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import resource
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from chatkit_server import hookimpl
 from chatkit_server.serve import MOST_FILES, raise_file_limit
 from chatkit_server.web import connections
 from chatkit_server.web.addresses import Proxies, network_of
+from tests.mcp_calls import until
 from tests.processes import MODULE, running
 from tests.security.hostile_client import HostileClient, ask, connected, healthy, request
 from tests.security.listening import listening
@@ -53,11 +54,6 @@ class Slow:
 
     async def _read(self, request: web.Request) -> web.Response:
         return web.Response(text=str(len(await request.read())))
-
-    async def until(self, count: int) -> None:
-        async with asyncio.timeout(50):
-            while self.running != count:
-                await asyncio.sleep(0.01)
 
 
 # Time
@@ -130,7 +126,7 @@ async def test_a_long_answer_is_not_a_long_request() -> None:
         connected(server.port) as client,
     ):
         await client.send(request("GET", "/wait"))
-        await slow.until(1)
+        await until(lambda: slow.running == 1)
         for _ in range(5):
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.1):
@@ -149,25 +145,19 @@ async def test_a_client_that_does_not_read_is_disconnected() -> None:
         assert await healthy(server.port)
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(50):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
 # Number
 
 
 async def test_beyond_the_limit_a_connection_that_waits_is_closed_for_a_new_one() -> None:
-    async with listening(server={"limits": {"connections": 3}}) as server:
-        async with AsyncExitStack() as stack:
-            silent = [await stack.enter_async_context(connected(server.port)) for _ in range(3)]
-            await until(lambda: server.open == 3)
-            assert await healthy(server.port)
-            # The oldest had to go
-            assert await silent[0].everything() == b""
-            await silent[2].send(request("GET", "/healthz"))
-            assert (await silent[2].response()).status == 200
+    limits = {"connections": 3}
+    async with listening(server={"limits": limits}) as server, AsyncExitStack() as stack:
+        silent = [await stack.enter_async_context(connected(server.port)) for _ in range(3)]
+        await until(lambda: server.open == 3)
+        assert await healthy(server.port)
+        # The oldest had to go
+        assert await silent[0].everything() == b""
+        await silent[2].send(request("GET", "/healthz"))
+        assert (await silent[2].response()).status == 200
 
 
 async def test_when_all_connections_are_busy_a_new_one_is_told(
@@ -179,7 +169,7 @@ async def test_when_all_connections_are_busy_a_new_one_is_told(
             busy = [await stack.enter_async_context(connected(server.port)) for _ in range(2)]
             for client in busy:
                 await client.send(request("GET", "/wait"))
-            await slow.until(2)
+            await until(lambda: slow.running == 2)
             response = await ask(server.port, request("POST", "/api/chat", b"{}"))
             assert response.status == 503
             assert response.headers["retry-after"] == "10"
@@ -201,17 +191,17 @@ async def test_a_flood_beyond_the_limit_leaves_health_and_few_lines(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     slow = Slow()
-    async with listening(slow, server={"limits": {"connections": 1}}) as server:
-        async with AsyncExitStack() as stack:
-            busy = await stack.enter_async_context(connected(server.port))
-            await busy.send(request("GET", "/wait"))
-            await slow.until(1)
-            for _ in range(3 * connections.MAX_OVERFLOW):
-                await stack.enter_async_context(connected(server.port))
-            assert await healthy(server.port)
-            assert server.open == 1
-            slow.go_on.set()
-            assert (await busy.response()).body == b"done"
+    limits = {"connections": 1}
+    async with listening(slow, server={"limits": limits}) as server, AsyncExitStack() as stack:
+        busy = await stack.enter_async_context(connected(server.port))
+        await busy.send(request("GET", "/wait"))
+        await until(lambda: slow.running == 1)
+        for _ in range(3 * connections.MAX_OVERFLOW):
+            await stack.enter_async_context(connected(server.port))
+        assert await healthy(server.port)
+        assert server.open == 1
+        slow.go_on.set()
+        assert (await busy.response()).body == b"done"
     assert len(caplog.records) < 30
 
 
@@ -252,7 +242,7 @@ async def test_behind_a_proxy_requests_are_counted_by_the_address_it_forwards() 
 
         for port in (1, 2):
             await get("/wait", f"198.51.100.9, 192.0.2.7:{port}")
-        await slow.until(2)
+        await until(lambda: slow.running == 2)
         refused = await (await get("/healthz", "192.0.2.7")).response()
         assert refused.status == 429
         assert refused.json["message"].startswith("Your address has too many requests running.")
@@ -260,7 +250,7 @@ async def test_behind_a_proxy_requests_are_counted_by_the_address_it_forwards() 
         assert (await (await get("/healthz", "192.0.2.7, 192.0.2.8")).response()).status == 200
         assert (await ask(server.port, request("GET", "/healthz"))).status == 200
         slow.go_on.set()
-        await slow.until(0)
+        await until(lambda: slow.running == 0)
         assert (await (await get("/healthz", "192.0.2.7")).response()).status == 200
 
 
@@ -269,7 +259,7 @@ async def test_who_is_no_proxy_is_not_believed() -> None:
     server = {"limits": {"address": 1}, **NOT_LOCAL}
     async with listening(slow, server=server) as listens, connected(listens.port) as client:
         await client.send(request("GET", "/wait", X_Forwarded_For="192.0.2.7"))
-        await slow.until(1)
+        await until(lambda: slow.running == 1)
         other = request("GET", "/healthz", X_Forwarded_For="192.0.2.8")
         assert (await ask(listens.port, other, source=OTHER)).status == 200
         assert (await ask(listens.port, request("GET", "/api/chat"))).status == 429
