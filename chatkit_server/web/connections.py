@@ -54,8 +54,9 @@ class Connections:
     ) -> None:
         self.limits = settings.limits
         self.max_body = settings.max_body
-        self.now = 0.0
-        """The loop's time at the last sweep, which is precise enough."""
+        self._loop = asyncio.get_running_loop()
+        self.now = self._loop.time()
+        """The time at the last sweep, which is precise enough."""
         self._server = server
         self._most = most
         self._refusals = refusals
@@ -69,7 +70,7 @@ class Connections:
         limits = self.limits
         shortest = min(limits.headers, limits.body, limits.unread, limits.idle)
         self._interval = min(max(shortest / 4, 0.02), 1.0)
-        self._loop = asyncio.get_running_loop()
+        self._was_late = False
         self._timer = self._loop.call_soon(self._sweep)
 
     def __call__(self) -> asyncio.Protocol:
@@ -163,9 +164,12 @@ class Connections:
     def _sweep(self) -> None:
         self._timer = self._loop.call_later(self._interval, self._sweep)
         before, self.now = self.now, self._loop.time()
-        if self.now - before > 5 * self._interval:
+        late = self.now - before > 5 * self._interval
+        if late and not self._was_late:
             # The process was stopped or busy: what has arrived meanwhile is still to be read
+            self._was_late = True
             return
+        self._was_late = late
         for connection in list(self._served):
             connection.check(self.now)
         for overflow in list(self._overflow):

@@ -110,8 +110,9 @@ async def connected(
         await client.close()
 
 
-def request(method: str, path: str, body: bytes = b"", **headers: str) -> bytes:
+def request(method: str, path: str, body: bytes | str = b"", **headers: str) -> bytes:
     """Return a request as it is sent; `_` in the names of headers is `-`."""
+    body = body.encode() if isinstance(body, str) else body
     lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     if body and "Content_Length" not in headers:

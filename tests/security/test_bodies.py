@@ -14,7 +14,6 @@ import pytest
 from aiohttp import ClientSession
 
 from chatkit_server.errors import BadRequest, TooLarge
-from chatkit_server.web import body as bodies
 from chatkit_server.web.body import MAX_MARKS, MAX_VALUES, read_object
 from tests.client import Chat
 from tests.conftest import MakeChat
@@ -138,7 +137,7 @@ async def test_a_packed_body_is_not_unpacked(
 def test_too_many_values_are_refused_before_they_are_parsed(
     data: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bodies.orjson, "loads", None)
+    monkeypatch.setattr("chatkit_server.web.body.orjson.loads", None)
     with pytest.raises(TooLarge, match=r"^The body has more than "):
         read_object(data)
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.client import Chat
 from tests.conftest import MakeChat
-from tests.databases import DATABASES, new_url
+from tests.databases import DATABASES, DatabaseKind, new_url
 from tests.security.hostile_client import Response, ask, connected, healthy, request
 from tests.security.listening import Listening, listening
 
@@ -65,7 +65,7 @@ def no_traceback(caplog: pytest.LogCaptureFixture) -> bool:
 
 @pytest.mark.parametrize("database", DATABASES)
 async def test_any_bytes_in_a_header_have_an_answer(
-    database: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    database: DatabaseKind, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     plugins = {
         "demo_model": {"pace": "1ms"},
@@ -87,7 +87,7 @@ async def test_any_bytes_in_a_header_have_an_answer(
 
 @pytest.mark.parametrize("database", DATABASES)
 async def test_any_bytes_in_a_path_have_an_answer(
-    database: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    database: DatabaseKind, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     plugins = {"demo_model": None, "tortoise_store": {"url": new_url(database, tmp_path)}}
     caplog.set_level(logging.INFO)
