@@ -20,7 +20,8 @@ from .turns.engine import Engine
 from .turns.heartbeat import Heartbeat, HeartbeatTiming
 from .turns.recovery import Recovery
 from .turns.store import MemoryTurnStore, TurnStore
-from .web.chat import chat
+from .web.admission import check_admission
+from .web.chat import chat, expect_later
 from .web.cors import allow_origins, check_origins
 from .web.errors import handle_errors
 from .web.health import Readiness, healthz
@@ -48,6 +49,7 @@ def create_app(
     handle_errors(app)
     app[SETTINGS] = settings
     app[HOOKS] = hooks
+    check_admission(app)
     _add_parts(app, problems)
     _add_routes(app)
     app.cleanup_ctx.append(_connected)
@@ -110,7 +112,7 @@ def _check_models(settings: Settings, models: ModelRouter) -> None:
 
 
 def _add_routes(app: web.Application) -> None:
-    app.router.add_post(app[SETTINGS].server.path, chat)
+    app.router.add_post(app[SETTINGS].server.path, chat, expect_handler=expect_later)
     add_turn_routes(app)
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", Readiness(app[STORE]).readyz)

@@ -8,6 +8,7 @@ import gc
 import ipaddress
 import logging
 import os
+import resource
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,12 +24,22 @@ from .settings.problems import Problems
 from .settings.schema import Settings
 from .turns.registry import TurnRegistry
 from .turns.running import RESTARTED
-from .web.keys import ENGINE, HOOKS
+from .web.connections import Connections
+from .web.keys import ENGINE, HOOKS, REFUSALS
 
 REQUEST_SHUTDOWN = 5.0
 """Seconds for other requests to end at shutdown. Turns have `server.drain`."""
 
 log = logging.getLogger(__name__)
+
+MOST_FILES = 65_536
+"""Open files that the process asks the system for."""
+
+MOST_CONNECTIONS = 10_000
+"""Connections without `server.limits.connections`, if the limit of open files allows them."""
+
+BACKLOG = 128
+"""Connections that wait to be accepted, and that are accepted at once."""
 
 GC_THRESHOLD = 10_000
 """Allocations between two runs of the garbage collector. Turns leave next to no cycles, and with
@@ -49,13 +60,14 @@ async def serve(settings: Settings, problems: Problems | None = None) -> None:
     )
     task = asyncio.current_task()
     assert task is not None
+    listener = Listener(runner, settings)
     stop = _Shutdown(task, app[ENGINE].turns, settings.server.drain)
     with _on_signals(stop.signalled):
         try:
             await _try_port(settings)
             await runner.setup()
-            await _listen(runner, settings)
-            print(_welcome(app, runner, settings), flush=True)
+            host, port = await listener.start()
+            print(_welcome(app, host, port, settings), flush=True)
             _freeze_garbage_collector()
             await stop.requested.wait()
         except asyncio.CancelledError:
@@ -65,6 +77,7 @@ async def serve(settings: Settings, problems: Problems | None = None) -> None:
             # Keep listening, so that /readyz can answer 503
             await app[ENGINE].turns.close(settings.server.drain)
         finally:
+            listener.close()
             await runner.cleanup()
 
 
@@ -123,9 +136,51 @@ async def _try_port(settings: Settings) -> None:
         server.close()
 
 
-async def _listen(runner: web.AppRunner, settings: Settings) -> None:
-    with _explained(settings):
-        await web.TCPSite(runner, settings.server.host, settings.server.port).start()
+class Listener:
+    """Accepts connections for an application, within the limits of the settings.
+
+    Start it when the runner is set up, and close it before the runner is cleaned up.
+    """
+
+    connections: Connections
+
+    def __init__(self, runner: web.AppRunner, settings: Settings) -> None:
+        self._runner = runner
+        self._settings = settings
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> tuple[str, int]:
+        """Listen; return the host and the port."""
+        server = self._settings.server
+        assert self._runner.server is not None
+        most = server.limits.connections or min(MOST_CONNECTIONS, raise_file_limit() // 2)
+        refusals = self._runner.app[REFUSALS]
+        self.connections = Connections(self._runner.server, server, most, refusals)
+        with _explained(self._settings):
+            self._server = await asyncio.get_running_loop().create_server(
+                self.connections, server.host, server.port, backlog=BACKLOG
+            )
+        host, port = self._server.sockets[0].getsockname()[:2]
+        return host, port
+
+    def close(self) -> None:
+        """Accept no more connections."""
+        if self._server is not None:
+            self._server.close()
+            self.connections.close()
+
+
+def raise_file_limit() -> int:
+    """Allow as many open files as the system lets the process have; return the limit.
+
+    Half of them are for connections of clients. A turn opens others, to models and databases.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return MOST_FILES if soft == resource.RLIM_INFINITY else soft
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return wanted
 
 
 @contextmanager
@@ -154,8 +209,7 @@ def _freeze_garbage_collector() -> None:
     gc.enable()
 
 
-def _welcome(app: web.Application, runner: web.AppRunner, settings: Settings) -> str:
-    host, port = runner.addresses[0][:2]
+def _welcome(app: web.Application, host: str, port: int, settings: Settings) -> str:
     url = f"http://{_reachable(host)}:{port}{settings.server.path}"
     return (
         f"chatkit-server listens on {url}\n"

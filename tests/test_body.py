@@ -48,7 +48,7 @@ def test_a_body_may_have_so_many_values() -> None:
     # the object, its key, the list, and what is in it
     most = [0] * (MAX_VALUES - 3)
     read_object(orjson.dumps({"a": most}))
-    with pytest.raises(TooLarge, match=rf"^The body has more than {MAX_VALUES} values\.$"):
+    with pytest.raises(TooLarge, match=rf"^The body has more than {MAX_VALUES} values\. "):
         read_object(orjson.dumps({"a": [*most, 0]}))
     keys = {str(n): 0 for n in range(MAX_VALUES // 2)}
     with pytest.raises(TooLarge):

@@ -447,9 +447,10 @@ async def test_a_request_repeated_after_a_death_begins_nothing(
         dead, alive = await start(), await start()
         model_server.reply("One, ", Gate())
         body = request(f"Count, {header}")
-        begun = await begin(dead.chat, body, "One, ", **{header: "x"})
+        first = {} if header == "Last-Event-ID" else {header: "x"}
+        begun = await begin(dead.chat, body, "One, ", **first)
         await dead.beat()
-        headers = {header: f"{begun.turn_id}:2" if header == "Last-Event-ID" else "x"}
+        headers = first or {header: f"{begun.turn_id}:2"}
         asked = len(model_server.requests)
         for _ in ("before", "after"):
             status, words = await alive.chat.refused(body, headers=headers)

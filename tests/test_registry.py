@@ -16,7 +16,7 @@ from chatkit_server.events.log import MemoryEventLog
 from chatkit_server.events.partial import PartialAnswer
 from chatkit_server.settings.schema import TurnSettings
 from chatkit_server.storage import StoreContext
-from chatkit_server.turns.identity import RequestIdentity
+from chatkit_server.turns.identity import NO_EVENT, RequestIdentity
 from chatkit_server.turns.registry import TurnRegistry
 from chatkit_server.turns.running import RESTARTED, STOPPED, TAKEN_OVER, RunningTurn
 from tests.mcp_calls import until
@@ -569,13 +569,16 @@ def test_a_request_is_known_by_its_key_its_page_and_its_last_event() -> None:
         ("turn_1:7", ("turn_1", 7)),
         ("a:b:0", ("a:b", 0)),
         ("turn_1:999999999", ("turn_1", 999999999)),
-        ("turn_1:1000000000", None),
-        ("turn_1:", None),
-        ("turn_1:-1", None),
-        ("turn_1:²", None),
-        ("turn_1:\u0661", None),
-        (":7", None),
-        ("7", None),
+        ("turn_1:1000000000", NO_EVENT),
+        ("turn_1:", NO_EVENT),
+        ("turn_1:-1", NO_EVENT),
+        ("turn_1:²", NO_EVENT),
+        ("turn_1:\u0661", NO_EVENT),
+        (":7", NO_EVENT),
+        ("7", NO_EVENT),
+        ("turn\udcff:7", NO_EVENT),
+        ("turn\n:7", NO_EVENT),
+        ("t" * 101 + ":7", NO_EVENT),
         ("", None),
     ],
 )

@@ -12,11 +12,33 @@ from pydantic import (
 )
 
 from .source import Source
-from .types import CommaList, Duration, Section, Size, nothing_is_empty
+from .types import CommaList, Duration, NetworkList, Section, Size, nothing_is_empty
+
+
+class ConnectionLimits(Section):
+    """What clients may take, whoever they are.
+
+    `connections` is for the whole process; without it, it follows from the limit of open files.
+    `address` is for each client address; behind a trusted proxy it limits concurrent requests.
+    `headers` and `body` are the times in which a request must arrive. A client that reads nothing
+    for `unread` is disconnected, and a connection without a request closed after `idle`. `values`
+    is the most values in the JSON of a body.
+    """
+
+    connections: int | None = Field(None, ge=1)
+    address: int = Field(250, ge=1)
+    headers: Duration = 20.0
+    body: Duration = 120.0
+    unread: Duration = 120.0
+    idle: Duration = 75.0
+    values: int = Field(20_000, ge=1)
 
 
 class ServerSettings(Section):
-    """Where the server listens, and for whom."""
+    """Where the server listens, and for whom.
+
+    `trusted_proxies` are addresses and networks whose `X-Forwarded-For` is believed.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
@@ -26,6 +48,8 @@ class ServerSettings(Section):
     max_body: Size = 16_000_000
     keep_alive: Duration = 15.0
     drain: Duration = 30.0
+    trusted_proxies: NetworkList = Field(default_factory=lambda: ["127.0.0.0/8", "::1"])
+    limits: ConnectionLimits = ConnectionLimits()
 
 
 class HistorySettings(Section):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Annotated, Any
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -52,6 +54,17 @@ def _comma_separated(value: Any) -> Any:
     return value
 
 
+def _networks(values: list[str]) -> list[str]:
+    for value in values:
+        try:
+            ipaddress.ip_network(value, strict=False)
+        except ValueError:
+            raise ValueError(
+                f"expected addresses or networks such as 192.0.2.7 or 10.0.0.0/8, not `{value}`"
+            ) from None
+    return values
+
+
 Duration = Annotated[float, BeforeValidator(_duration), Field(gt=0)]
 """Seconds as a float; written `250ms`, `10s`, `5m`, `2h` or `1d`."""
 
@@ -60,6 +73,9 @@ Size = Annotated[int, BeforeValidator(_size), Field(gt=0)]
 
 CommaList = Annotated[list[str], BeforeValidator(_comma_separated)]
 """A list, or a string with commas."""
+
+NetworkList = Annotated[CommaList, AfterValidator(_networks)]
+"""IP addresses and networks, as a list or a string with commas."""
 
 
 class Section(BaseModel):

@@ -5,6 +5,11 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+NO_EVENT = ("", 0)
+"""An event that no turn has."""
+
+_LONGEST_ID = 100
+
 
 @dataclass(frozen=True, slots=True)
 class RequestIdentity:
@@ -30,12 +35,11 @@ class RequestIdentity:
     ) -> RequestIdentity:
         """Read a request: its body, and the headers `Idempotency-Key`,
         `chatkit-frame-instance-id` and `Last-Event-ID`."""
-        turn_id, _, number = (last_event_id or "").rpartition(":")
         return cls(
-            key=f"key:{_digest(idempotency_key.encode())}" if idempotency_key else None,
-            body=f"body:{_digest(frame.encode(), body)}" if frame else None,
+            key=f"key:{_digest(_bytes(idempotency_key))}" if idempotency_key else None,
+            body=f"body:{_digest(_bytes(frame), body)}" if frame else None,
             content=_digest(body),
-            last_event=(turn_id, int(number)) if turn_id and _is_number(number) else None,
+            last_event=_event(last_event_id) if last_event_id else None,
         )
 
     @property
@@ -51,6 +55,18 @@ class RequestIdentity:
 
 def _digest(*parts: bytes) -> str:
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+def _bytes(header: str) -> bytes:
+    """Return the bytes of a header, which need not be UTF-8."""
+    return header.encode("utf-8", "surrogatepass")
+
+
+def _event(given: str) -> tuple[str, int]:
+    """Return the turn and the number of an event; no turn has the id of one that is malformed."""
+    turn_id, _, number = given.rpartition(":")
+    is_id = 0 < len(turn_id) <= _LONGEST_ID and turn_id.isascii() and turn_id.isprintable()
+    return (turn_id, int(number)) if is_id and _is_number(number) else NO_EVENT
 
 
 def _is_number(text: str) -> bool:

@@ -4,6 +4,8 @@
 - `operations`: every ChatKit operation. `plain`, `plain_wire`: the protocol for other clients.
 - `turn_routes`, `sse`: follow, inspect and cancel a turn.
 - `errors`, `refusals`, `malformed`: error responses, and their lines in the log.
+- `connections`, `admission`, `addresses`: limits of connections and requests, of
+  strangers too.
 - `health`, `cors`: `/healthz` and `/readyz`; allowed origins.
 - `client.js`: the script for pages.
 """

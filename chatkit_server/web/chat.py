@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from aiohttp import web
+from aiohttp import HttpVersion11, hdrs, web
 from chatkit.types import is_streaming_req
 
 from ..events.wire import dump
@@ -16,7 +16,7 @@ from ..turns.job import TurnPlan
 from ..turns.running import RunningTurn
 from . import plain
 from .body import read_object
-from .keys import ATTACHMENT_STORE, ENGINE, HOOKS, STORE, authenticate
+from .keys import ATTACHMENT_STORE, ENGINE, HOOKS, SETTINGS, STORE, authenticate
 from .operations.caller import Caller
 from .operations.dispatch import answer, parse, plan
 from .turn_routes import follow
@@ -36,9 +36,9 @@ async def chat(request: web.Request) -> web.StreamResponse:
 
 async def _understand(request: web.Request) -> Respond:
     """Read the request, answer it or start its turn, and return how to respond."""
-    raw = await request.read()
-    body = read_object(raw)
     caller = _caller(request, await authenticate(request))
+    raw = await _read(request)
+    body = read_object(raw, request.app[SETTINGS].server.limits.values)
     if plain.is_plain(body):
         asked = plain.parse(body)
         plain.check_user(asked, caller.user)
@@ -54,6 +54,24 @@ async def _understand(request: web.Request) -> Respond:
         return partial(follow, running=running, after=after)
     answered = await answer(caller, operation)
     return partial(_send, data=b"{}" if answered is None else dump(answered))
+
+
+async def expect_later(request: web.Request) -> None:
+    """Answer nothing yet to `Expect: 100-continue`: the body is asked for after authentication."""
+    if request.headers[hdrs.EXPECT].lower() != "100-continue":
+        raise web.HTTPExpectationFailed(text="Expect: only 100-continue is known.")
+
+
+async def _read(request: web.Request) -> bytes:
+    """Return the body, after asking for it if the client waits for that."""
+    limit = request.app[SETTINGS].server.max_body
+    if (request.content_length or 0) > limit:
+        raise web.HTTPRequestEntityTooLarge(max_size=limit)
+    if hdrs.EXPECT in request.headers and request.version == HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        # aiohttp takes a response for begun once something was written
+        request.writer.output_size = 0
+    return await request.read()
 
 
 async def _send(request: web.Request, data: bytes) -> web.StreamResponse:

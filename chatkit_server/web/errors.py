@@ -13,6 +13,7 @@ from chatkit.store import NotFoundError
 from ..errors import BadRequest, NotFound, ServerError, TooLarge
 from ..ids import new_id
 from ..records import MAY_QUOTE
+from .connections import BodyTimeout
 from .keys import LOGGED, REFUSALS, REQUEST_ID, SETTINGS, USER
 from .malformed import log_malformed
 from .refusals import RefusalLog, printable
@@ -99,6 +100,9 @@ def _as_refusal(error: Exception, request: web.Request) -> ServerError | None:
         case web.HTTPRequestEntityTooLarge():
             limit = request.app[SETTINGS].server.max_body
             return TooLarge(f"The request is larger than {limit} bytes.")
+        case BodyTimeout():
+            seconds = request.app[SETTINGS].server.limits.body
+            return Refusal(408, f"The body did not arrive within {seconds:g} seconds.")
         case web.RequestPayloadError():
             return BadRequest("The body does not match its headers, or is incomplete.")
         case web.HTTPException():

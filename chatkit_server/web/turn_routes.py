@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from ..errors import BadRequest, NotFound
 from ..turn import User
@@ -18,7 +18,7 @@ from ..turns.running import STOPPED, RunningTurn
 from ..turns.store import TurnRecord, TurnStore
 from .errors import Refusal
 from .keys import ENGINE, SETTINGS, authenticate
-from .sse import EventStream
+from .sse import TURN_ID, EventStream
 
 CANCEL_WAIT = 10.0
 """Seconds to wait for another process to cancel its turn."""
@@ -47,8 +47,14 @@ def following(running: RunningTurn) -> Iterator[None]:
 
 
 async def follow(request: web.Request, running: RunningTurn, after: int = 0) -> web.StreamResponse:
-    """Stream the turn's events after number `after`, until it ends or the client disconnects."""
-    response = EventStream(running.log, request.app[SETTINGS].server.keep_alive)
+    """Stream the turn's events after number `after`, until it ends or the client disconnects.
+
+    HEAD gets the headers alone, and does not count as a client.
+    """
+    if request.method == hdrs.METH_HEAD:
+        return web.Response(content_type="text/event-stream", headers={TURN_ID: running.id})
+    server = request.app[SETTINGS].server
+    response = EventStream(running.log, server.keep_alive, server.limits.unread)
     with following(running):
         try:
             await response.follow(request, after)
@@ -101,7 +107,7 @@ async def _turn_of_thread(request: web.Request) -> web.StreamResponse:
     found = running or await engine.turn_store.running(thread_id, user)
     if found is None:
         raise NotFound("No answer is running in this conversation.")
-    if running is not None:
+    if running is not None and request.method != hdrs.METH_HEAD:
         running.note_visit()
     return web.json_response(_described(found))
 

@@ -1,0 +1,72 @@
+"""Which client a request comes from, as far as limits count: its address, or its network."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_MOST_ENTRIES = 20
+"""Entries of `X-Forwarded-For` that are looked at, from the last on."""
+
+
+class Proxies:
+    """The reverse proxies whose `X-Forwarded-For` is believed."""
+
+    def __init__(self, trusted: Iterable[str]) -> None:
+        self._networks = [ipaddress.ip_network(network, strict=False) for network in trusted]
+        self.trusts = lru_cache(4096)(self._trusts)
+
+    def _trusts(self, address: str) -> bool:
+        """Whether the address is a proxy's."""
+        parsed = _parsed(address)
+        return parsed is not None and any(parsed in network for network in self._networks)
+
+    def client(self, proxy: str, forwarded: Sequence[str]) -> str | None:
+        """Return what a request counts as that came through a trusted proxy.
+
+        That is the last address in its `X-Forwarded-For` headers that is no trusted proxy. It is
+        the proxy if the headers are malformed, and None for a request of the proxy's own.
+        """
+        entries = ",".join(forwarded).rsplit(",", _MOST_ENTRIES)[-_MOST_ENTRIES:]
+        for entry in reversed(entries):
+            address = _without_port(entry.strip())
+            counted = network_of(address)
+            if counted is None:
+                return network_of(proxy) if any(forwarded) else None
+            if not self.trusts(address):
+                return counted
+        return None
+
+
+@lru_cache(4096)
+def network_of(address: str) -> str | None:
+    """Return what an address counts as: an IPv6 address as its /64 network, which one client has.
+
+    None if it is no address.
+    """
+    parsed = _parsed(address)
+    if isinstance(parsed, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return None if parsed is None else str(parsed)
+
+
+def _parsed(address: str) -> IPAddress | None:
+    try:
+        # Without the zone of a link-local address
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
+        return parsed.ipv4_mapped
+    return parsed
+
+
+def _without_port(entry: str) -> str:
+    """Return the address of `192.0.2.1:80` or `[2001:db8::1]:80`."""
+    if entry.startswith("["):
+        return entry[1:].partition("]")[0]
+    host, _, port = entry.partition(":")
+    return host if port.isdigit() else entry

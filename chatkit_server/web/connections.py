@@ -1,0 +1,374 @@
+"""Connections: how many, and how long a client may take for each part of a request.
+
+aiohttp limits how long a connection is idle. What it leaves unlimited is limited here: heads and
+bodies that never end, answers that nobody reads, and the number of connections.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from http import HTTPStatus
+from typing import Any, cast
+
+import orjson
+from aiohttp import StreamReader, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http import RawRequestMessage
+
+from ..settings.schema import ServerSettings
+from .addresses import Proxies, network_of
+from .refusals import RefusalLog
+
+MAX_HEAD = 65_536
+"""Bytes of a request's first line and headers together."""
+
+MAX_OVERFLOW = 64
+"""Connections beyond the limit that are open at once, each to be told so."""
+
+LINGER = 10.0
+"""Seconds in which a client can read its answer before the connection is aborted."""
+
+_HEALTH = (b"GET /healthz ", b"HEAD /healthz ")
+
+_FULL = "The server has too many connections. Try again in a minute."
+_FULL_ADDRESS = "Your address has too many connections. Close some of them, and try again."
+_SLOW_HEAD = "The request's headers did not arrive in time."
+_LARGE_HEAD = f"The request's headers are larger than {MAX_HEAD} bytes."
+
+
+class BodyTimeout(web.RequestPayloadError):
+    """The body of a request did not arrive in time."""
+
+
+class Connections:
+    """Makes the protocol of each connection, and ends those whose client takes too long.
+
+    Give it to `loop.create_server`. `most` connections may be open; those of trusted proxies have
+    no limit per address.
+    """
+
+    def __init__(
+        self, server: web.Server, settings: ServerSettings, most: int, refusals: RefusalLog
+    ) -> None:
+        self.limits = settings.limits
+        self.max_body = settings.max_body
+        self._loop = asyncio.get_running_loop()
+        self.now = self._loop.time()
+        """The time at the last sweep, which is precise enough."""
+        self._server = server
+        self._most = most
+        self._refusals = refusals
+        self._proxies = Proxies(settings.trusted_proxies)
+        self._served: dict[_Connection, str | None] = {}
+        self._by_network: Counter[str] = Counter()
+        self._waiting: dict[_Connection, None] = {}
+        self._overflow: dict[_Overflow, None] = {}
+        self._make_request = server.request_factory
+        server.request_factory = self._began
+        limits = self.limits
+        shortest = min(limits.headers, limits.body, limits.unread, limits.idle)
+        self._interval = min(max(shortest / 4, 0.02), 1.0)
+        self._was_late = False
+        self._timer = self._loop.call_soon(self._sweep)
+
+    def __call__(self) -> asyncio.Protocol:
+        """Return the protocol of a new connection."""
+        return _Arrival(self)
+
+    @property
+    def open(self) -> int:
+        """How many connections are served."""
+        return len(self._served)
+
+    def close(self) -> None:
+        """Limit nothing any more."""
+        self._timer.cancel()
+        for overflow in list(self._overflow):
+            overflow.abort()
+
+    def arrived(self, transport: asyncio.Transport) -> None:
+        """Serve a new connection, or say that there are too many."""
+        peer = transport.get_extra_info("peername")
+        address = str(peer[0]) if isinstance(peer, tuple) else ""
+        network = None if self._proxies.trusts(address) else network_of(address)
+        if network is not None and self._by_network[network] >= self.limits.address:
+            self._refuse(transport, address, 429, _FULL_ADDRESS)
+            return
+        if len(self._served) >= self._most and not self._make_room():
+            self._refuse(transport, address, 503, _FULL)
+            return
+        connection = _Connection(self, self._server, self._loop, self.limits.idle)
+        self._served[connection] = network
+        if network is not None:
+            self._by_network[network] += 1
+        transport.set_protocol(connection)
+        connection.connection_made(transport)
+
+    def _make_room(self) -> bool:
+        """Close the connection that has waited longest for a request, if there is one."""
+        longest = next(iter(self._waiting), None)
+        if longest is not None:
+            longest.abort()
+            self.lost(longest)
+        return longest is not None
+
+    def _refuse(self, transport: asyncio.Transport, address: str, status: int, why: str) -> None:
+        self.log(logging.WARNING, address, status, why)
+        if len(self._overflow) >= MAX_OVERFLOW:
+            oldest = next(iter(self._overflow))
+            oldest.abort()
+            del self._overflow[oldest]
+        overflow = _Overflow(self, transport, status, why)
+        self._overflow[overflow] = None
+        transport.set_protocol(overflow)
+
+    def log(self, level: int, address: str, status: int, why: str) -> None:
+        """Write a line for a connection that is refused or closed."""
+        line = f"refused a connection from {address or 'unknown'}: {status} {why}"
+        self._refusals.write(f"connection: {status}", level, why, line)
+
+    def lost(self, connection: _Connection) -> None:
+        """Count a connection no more. Repeating it changes nothing."""
+        self._waiting.pop(connection, None)
+        network = self._served.pop(connection, None)
+        if network is not None:
+            self._by_network[network] -= 1
+            if not self._by_network[network]:
+                del self._by_network[network]
+
+    def lost_overflow(self, overflow: _Overflow) -> None:
+        """Count a refused connection no more."""
+        self._overflow.pop(overflow, None)
+
+    def waits(self, connection: _Connection) -> None:
+        """Note that the connection waits for a request."""
+        if connection in self._served:
+            self._waiting[connection] = None
+
+    def _began(
+        self,
+        message: RawRequestMessage,
+        payload: StreamReader,
+        protocol: web.RequestHandler,
+        writer: AbstractStreamWriter,
+        task: asyncio.Task[None],
+    ) -> web.BaseRequest:
+        """Make the request whose head has arrived."""
+        connection = cast(_Connection, protocol)
+        self._waiting.pop(connection, None)
+        connection.began(payload)
+        return self._make_request(message, payload, protocol, writer, task)
+
+    def _sweep(self) -> None:
+        self._timer = self._loop.call_later(self._interval, self._sweep)
+        before, self.now = self.now, self._loop.time()
+        late = self.now - before > 5 * self._interval
+        if late and not self._was_late:
+            # The process was stopped or busy: what has arrived meanwhile is still to be read
+            self._was_late = True
+            return
+        self._was_late = late
+        for connection in list(self._served):
+            connection.check(self.now)
+        for overflow in list(self._overflow):
+            overflow.check(self.now)
+
+
+class _Arrival(asyncio.Protocol):
+    """The protocol of a connection until it is known where it comes from."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._connections.arrived(cast(asyncio.Transport, transport))
+
+
+class _Connection(web.RequestHandler):
+    """A connection that is served."""
+
+    __slots__ = (
+        "_closing_since",
+        "_connections",
+        "_discards",
+        "_head_since",
+        "_head_size",
+        "_request_body",
+        "_request_since",
+        "_unread_since",
+        "_wire",
+    )
+
+    def __init__(
+        self,
+        connections: Connections,
+        server: web.Server,
+        loop: asyncio.AbstractEventLoop,
+        idle: float,
+    ) -> None:
+        # A packed body would be unpacked before anything is known of the request
+        super().__init__(
+            server,
+            loop=loop,
+            keepalive_timeout=idle,
+            lingering_time=LINGER,
+            auto_decompress=False,
+            access_log=None,  # type: ignore[arg-type]
+        )
+        self._connections = connections
+        self._wire: asyncio.Transport
+        self._head_since: float | None = connections.now
+        self._head_size = 0
+        self._request_since = 0.0
+        self._request_body: StreamReader | None = None
+        self._unread_since: float | None = None
+        self._closing_since: float | None = None
+        self._discards: int | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._wire = cast(asyncio.Transport, transport)
+        super().connection_made(transport)
+        self._connections.waits(self)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._connections.lost(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._discards is not None:
+            self._discards -= len(data)
+            if self._discards < 0:
+                self.abort()
+            return
+        if self._request_body is None and data:
+            if self._head_since is None:
+                self._head_since = self._connections.now
+                self._head_size = 0
+            elif self._head_size > MAX_HEAD:
+                self._refuse(431, _LARGE_HEAD)
+                return
+            self._head_size += len(data)
+        super().data_received(data)
+
+    def began(self, body: StreamReader) -> None:
+        """The head of a request is complete."""
+        self._head_since = None
+        self._request_since = self._connections.now
+        self._request_body = body
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        body = self._request_body
+        if body is not None and not body.is_eof():
+            # Nobody reads the rest, but it is received, so that the client gets to the answer
+            resp.force_close()
+            self._discards = self._connections.max_body
+        try:
+            return await super().finish_response(request, resp, start_time)
+        finally:
+            self._request_body = None
+            self._connections.waits(self)
+
+    def pause_writing(self) -> None:
+        self._unread_since = self._connections.now
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        self._unread_since = None
+        super().resume_writing()
+
+    def check(self, now: float) -> None:
+        """End what has taken the client too long."""
+        limits = self._connections.limits
+        if self._unread_since is not None and now - self._unread_since > limits.unread:
+            self.abort()
+        elif self._wire.is_closing():
+            # What was written last is not read
+            self._closing_since = self._closing_since or now
+            if now - self._closing_since > LINGER:
+                self.abort()
+        elif self._request_body is not None:
+            if now - self._request_since > limits.body:
+                self._end_body(self._request_body)
+        elif self._head_since is not None and now - self._head_since > limits.headers:
+            self._refuse(408, _SLOW_HEAD)
+
+    def _end_body(self, body: StreamReader) -> None:
+        if not body.is_eof() and body.exception() is None:
+            body.set_exception(BodyTimeout())
+
+    def _refuse(self, status: int, why: str) -> None:
+        peer = self._wire.get_extra_info("peername")
+        address = str(peer[0]) if isinstance(peer, tuple) else ""
+        self._connections.log(logging.INFO, address, status, why)
+        self._wire.write(_response(status, {"message": why}))
+        self.force_close()
+
+    def abort(self) -> None:
+        """Close the connection at once, whatever is still to be sent."""
+        self._wire.abort()
+
+
+class _Overflow(asyncio.Protocol):
+    """A connection too many: it is told so. `/healthz` is answered all the same."""
+
+    def __init__(
+        self, connections: Connections, transport: asyncio.Transport, status: int, why: str
+    ) -> None:
+        self._connections = connections
+        self._transport = transport
+        self._status = status
+        self._why = why
+        self._since = connections.now
+        self._head = b""
+        self._answered = False
+        self._discards = connections.max_body
+
+    def data_received(self, data: bytes) -> None:
+        if self._answered:
+            self._discards -= len(data)
+            if self._discards < 0:
+                self.abort()
+            return
+        self._head += data
+        if b"\r\n\r\n" in self._head or len(self._head) > MAX_HEAD:
+            self._answer()
+
+    def _answer(self) -> None:
+        healthy = self._head.startswith(_HEALTH)
+        status, body = (
+            (200, {"status": "ok"}) if healthy else (self._status, {"message": self._why})
+        )
+        self._answered = True
+        self._transport.write(_response(status, body, head_only=self._head.startswith(b"HEAD ")))
+        # The client closes the connection when it has read this
+        self._transport.write_eof()
+        self._head = b""
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._connections.lost_overflow(self)
+
+    def check(self, now: float) -> None:
+        """Close the connection if its client does not."""
+        if now - self._since > LINGER:
+            self.abort()
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+        self._transport.abort()
+
+
+def _response(status: int, body: dict[str, Any], *, head_only: bool = False) -> bytes:
+    """Return a whole response that ends its connection."""
+    content = orjson.dumps(body)
+    lines = [
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+        "Content-Type: application/json; charset=utf-8",
+        f"Content-Length: {len(content)}",
+        "Connection: close",
+        *(["Retry-After: 10"] if status in (429, 503) else []),
+    ]
+    return "\r\n".join([*lines, "", ""]).encode() + (b"" if head_only else content)

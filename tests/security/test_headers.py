@@ -1,0 +1,243 @@
+"""Headers, paths and methods that no client should send have an answer all the same."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import orjson
+import pytest
+
+from tests.client import Chat
+from tests.conftest import MakeChat
+from tests.databases import DATABASES, DatabaseKind, new_url
+from tests.security.hostile_client import Response, ask, connected, healthy, request
+from tests.security.listening import Listening, listening
+
+CHAT = "/api/chat"
+BYTES = ["\udcff", "a\udc80b", "\udced\udcb3\udcbf", "é", "x" * 8000, "\x7f", "\x01", "\t", "'; --"]
+HEADERS = [
+    "Idempotency-Key",
+    "chatkit-frame-instance-id",
+    "Last-Event-ID",
+    "X-Request-Id",
+    "Accept-Language",
+    "X-Forwarded-For",
+    "User-Agent",
+    "Cookie",
+    "Accept",
+    "Content-Type",
+    "If-None-Match",
+]
+PATHS = [
+    f"{CHAT}/turns/%s",
+    f"{CHAT}/turns/%s/events",
+    f"{CHAT}/threads/%s/turn",
+    f"{CHAT}/client.js?%s",
+    f"{CHAT}/turns/x/events?after=%s",
+    "/%s",
+]
+PARTS = [
+    "%FF",
+    "%ED%B3%BF",
+    "%00",
+    "a%00b",
+    "%0d%0aX:%20y",
+    "%2e%2e%2f",
+    "%",
+    "%zz",
+    "\udcff",
+    "é",
+    "x" * 7000,
+    "\udcff" * 3000,
+    "?",
+    "a//b",
+]
+
+
+def say(text: str) -> bytes:
+    return orjson.dumps({"messages": [{"role": "user", "content": text}]})
+
+
+def no_traceback(caplog: pytest.LogCaptureFixture) -> bool:
+    return not any(record.exc_info for record in caplog.records)
+
+
+@pytest.mark.parametrize("database", DATABASES)
+async def test_any_bytes_in_a_header_have_an_answer(
+    database: DatabaseKind, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    plugins = {
+        "demo_model": {"pace": "1ms"},
+        "tortoise_store": {"url": new_url(database, tmp_path)},
+    }
+    caplog.set_level(logging.INFO)
+    async with listening(plugins=plugins) as server:
+        for name in HEADERS:
+            for value in BYTES:
+                headers = {"Authorization": "Bearer ann", name: value}
+                response = await ask(server.port, request("POST", CHAT, say("hello"), **headers))
+                refused = 409 if name == "Last-Event-ID" and value.strip() else 200
+                # aiohttp refuses control characters
+                allowed = {refused, 400} if value in ("\x7f", "\x01") else {refused}
+                assert response.status in allowed, (name, value, response.body)
+        assert await healthy(server.port)
+    assert no_traceback(caplog)
+
+
+@pytest.mark.parametrize("database", DATABASES)
+async def test_any_bytes_in_a_path_have_an_answer(
+    database: DatabaseKind, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    plugins = {"demo_model": None, "tortoise_store": {"url": new_url(database, tmp_path)}}
+    caplog.set_level(logging.INFO)
+    async with listening(plugins=plugins) as server:
+        for path in PATHS:
+            for part in PARTS:
+                data = request("GET", path % part, Authorization="Bearer ann")
+                response = await ask(server.port, data)
+                assert response.status in (200, 400, 404), (path, part, response)
+        assert await healthy(server.port)
+    assert no_traceback(caplog)
+    assert max(len(record.getMessage()) for record in caplog.records) < 1000
+
+
+async def test_the_same_odd_key_is_the_same_request() -> None:
+    async with listening() as server:
+        headers = {"Authorization": "Bearer ann", "Idempotency-Key": "k\udcff\udcfe"}
+        ids = set()
+        for _ in range(2):
+            response = await ask(server.port, request("POST", CHAT, say("hello"), **headers))
+            ids.add(response.headers["x-turn-id"])
+        other = {**headers, "Idempotency-Key": "k\udcff\udcfd"}
+        response = await ask(server.port, request("POST", CHAT, say("hello"), **other))
+        assert len({*ids, response.headers["x-turn-id"]}) == 2
+
+
+@pytest.mark.parametrize(
+    "junk", ["7", "x", ":", "turn_1:x", "turn_1:-1", "turn_1:99999999999", "\udcff:1", "{}:x"]
+)
+async def test_a_junk_last_event_is_answered_like_an_unknown_one(
+    make_chat: MakeChat, junk: str
+) -> None:
+    chat = await make_chat()
+    turn_id = (await chat.say("hello")).response.headers["X-Turn-Id"]
+    unknown = await last_event(chat, turn_id, "turn_unknown:1")
+    assert unknown == (409, 400)
+    if junk.isascii():
+        assert await last_event(chat, turn_id, junk.format(turn_id)) == unknown
+
+
+async def last_event(chat: Chat, turn_id: str, given: str) -> tuple[int, int]:
+    """Return the statuses of the chat's route and of the events' route."""
+    headers = {"Last-Event-ID": given}
+    posted = await chat.post(say("hello"), headers=headers)
+    followed = await chat.client.get(f"{CHAT}/turns/{turn_id}/events", headers=headers)
+    return posted.status, followed.status
+
+
+# HEAD
+
+
+async def test_head_has_no_body_and_follows_nothing() -> None:
+    async with listening() as server:
+        posted = await ask(
+            server.port, request("POST", CHAT, say("hello"), Authorization="Bearer ann")
+        )
+        turn_id = posted.headers["x-turn-id"]
+        paths = [
+            f"{CHAT}/turns/{turn_id}/events",
+            f"{CHAT}/turns/{turn_id}",
+            f"{CHAT}/threads/thr_x/turn",
+            f"{CHAT}/client.js",
+            "/healthz",
+            "/readyz",
+            "/nowhere",
+        ]
+        for path in paths:
+            head, after = await head_and_next(server, path)
+            got = await ask(server.port, request("GET", path, Authorization="Bearer ann"))
+            assert (head.status, head.headers["content-type"].partition(";")[0]) == (
+                got.status,
+                got.headers["content-type"].partition(";")[0],
+            ), path
+            assert after.json == {"status": "ok"}
+
+
+async def head_and_next(server: Listening, path: str) -> tuple[Response, Response]:
+    """Send HEAD and another request on one connection: a body would be taken for its answer."""
+    async with connected(server.port) as client:
+        await client.send(request("HEAD", path, Authorization="Bearer ann"))
+        head = await client.response(head_only=True)
+        await client.send(request("GET", "/healthz"))
+        return head, await client.response()
+
+
+# The first line
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com\r\n\r\n",
+        b"TRACE / HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET http://example.com/healthz HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET //example.com/ HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"BREW /api/chat HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"get /healthz HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /healthz HTTP/9.9\r\nHost: a\r\n\r\n",
+        b"GET /healthz\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: \xff\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: [::1\r\n\r\n",
+        b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: a\r\n" + b"A: b\r\n" * 500 + b"\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 200_000 + b"\r\n\r\n",
+        b"POST /api/chat HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
+        b"POST /api/chat HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"POST /api/chat HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+        b"POST /api/chat HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200),
+        b"\r\n" * 1000 + b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        bytes(1000),
+    ],
+    ids=lambda data: data[:30].decode("latin-1"),
+)
+async def test_odd_requests_have_an_answer(data: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    async with listening(server={"limits": {"headers": "1s", "idle": "1s"}}) as server:
+        async with connected(server.port) as client:
+            await client.send(data)
+            answer = await client.everything()
+            assert answer.startswith(b"HTTP/"), answer
+            assert answer.split(b" ")[1] in (b"200", b"400", b"401", b"404", b"405", b"408", b"431")
+        assert await healthy(server.port)
+    assert no_traceback(caplog)
+
+
+async def test_an_upgrade_that_nobody_offers_is_a_plain_request() -> None:
+    async with listening() as server:
+        upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec_WebSocket_Key": "x"}
+        response = await ask(server.port, request("GET", "/healthz", **upgrade))
+        assert response.status == 200
+
+
+async def test_many_headers_that_never_end_are_refused_early() -> None:
+    async with listening() as server, connected(server.port) as client:
+        await client.send("GET /healthz HTTP/1.1\r\nHost: a\r\n")
+        # Each is short, and none is the last
+        for n in range(200):
+            await client.send(f"X-{n}: {'x' * 1000}\r\n")
+        answer = await client.everything()
+        assert answer.split(b" ")[1] in (b"400", b"431")
+
+
+async def test_pipelined_requests_are_answered_in_order() -> None:
+    async with listening() as server, connected(server.port) as client:
+        await client.send(request("GET", "/healthz") * 500 + request("GET", "/nowhere"))
+        for _ in range(500):
+            assert (await client.response()).status == 200
+        assert (await client.response()).status == 404
