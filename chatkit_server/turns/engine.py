@@ -72,15 +72,16 @@ class Engine:
         self._traced = not self._run_config.tracing_disabled
 
     async def start(
-        self, make_plan: Callable[[], Awaitable[TurnPlan]], identity: RequestIdentity
+        self, make_plan: Callable[[], Awaitable[TurnPlan]], identity: RequestIdentity, user: User
     ) -> RunningTurn:
-        """Start a turn, and return it when its preparation has succeeded.
+        """Start a turn of this user, and return it when its preparation has succeeded.
 
         Every error here is a status: nothing was saved. The plan is made again if another turn
         changed the thread meanwhile. A client that leaves does not end the turn: that is up to
         `turns.disconnect`.
         """
-        plan = await make_plan()
+        with self.turns.arriving.taken((user.tenant, user.id)):
+            plan = await make_plan()
         _refuse_if_long(plan.message, self.settings.turns.limits.message)
 
         async def make_job(changed: bool) -> TurnJob:
@@ -106,7 +107,8 @@ class Engine:
 
         Raises why that turn was refused, or `Conflict` as `Claims.repeated` does.
         """
-        known = await self._claims.repeated(identity, user)
+        with self.turns.arriving.taken((user.tenant, user.id)):
+            known = await self._claims.repeated(identity, user)
         if known is not None:
             running, _ = known
             await running.until_prepared()

@@ -79,7 +79,7 @@ async def _turn(
     )
     async with engine.turns.one_at_a_time(identity, user):
         known = await engine.repeated(identity, user)
-        return known or (await engine.start(make_plan, identity), 0)
+        return known or (await engine.start(make_plan, identity, user), 0)
 
 
 def _caller(request: web.Request, user: User) -> Caller:
