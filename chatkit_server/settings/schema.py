@@ -77,7 +77,7 @@ class TurnLimits(Section):
     tool_output: Size = 100_000
     user: int = Field(10, ge=1)
     server: int = Field(1000, ge=1)
-    queue: int = Field(10, ge=0)
+    queue: int = Field(10, ge=1)
     followers: int = Field(20, ge=1)
 
 
@@ -117,7 +117,7 @@ class RequestLimits(Section):
     metadata: Size = 16_000
     title: Size = 1000
     name: Size = 1000
-    audio: Size = 14_000_000
+    audio: Size = 10_000_000
     attachment: Size = 100_000_000
     attachments: int = Field(20, ge=0)
     parts: int = Field(100, ge=1)

@@ -13,9 +13,9 @@ from chatkit.types import (
     StreamOptions,
     StreamOptionsEvent,
     ThreadCreatedEvent,
+    ThreadItem,
     ThreadItemDoneEvent,
     ThreadItemReplacedEvent,
-    UserMessageItem,
 )
 
 from ..agent.fast.first_answer import ask_model, can_skip_run
@@ -82,7 +82,8 @@ class Engine:
         """
         with self.turns.arriving.taken((user.tenant, user.id)):
             plan = await make_plan()
-        _refuse_if_long(plan.message, self.settings.turns.limits.message)
+        for item in (*plan.earlier, plan.message):
+            _refuse_if_long(item, self.settings.turns.limits.message)
 
         async def make_job(changed: bool) -> TurnJob:
             return self._preparation.new_job(await make_plan() if changed else plan)
@@ -252,7 +253,7 @@ def _log_start(job: TurnJob) -> None:
     )
 
 
-def _refuse_if_long(message: UserMessageItem | None, limit: int) -> None:
+def _refuse_if_long(message: ThreadItem | None, limit: int) -> None:
     size = len(dump(message)) if message else 0
     if size > limit:
         raise TooLarge(f"The message has {size} bytes. The limit is {limit}: send a shorter one.")

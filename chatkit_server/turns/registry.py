@@ -16,7 +16,6 @@ from .kept import KeptTurns
 from .places import RETRY_AFTER, Places
 from .running import RESTARTED, STOPPED, Owner, RunningTurn
 
-
 BUSY = "An answer is still being written in this conversation."
 
 BEING_DELETED = "This conversation is being deleted."

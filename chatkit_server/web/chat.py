@@ -16,7 +16,7 @@ from ..turns.job import TurnPlan
 from ..turns.running import RunningTurn
 from . import plain
 from .body import read_object
-from .keys import ATTACHMENT_STORE, ENGINE, HOOKS, STORE, authenticate
+from .keys import ATTACHMENT_STORE, ENGINE, GUARD, HOOKS, STORE, authenticate
 from .operations.caller import Caller
 from .operations.dispatch import answer, parse, plan
 from .turn_routes import follow
@@ -91,5 +91,6 @@ def _caller(request: web.Request, user: User) -> Caller:
         app[ATTACHMENT_STORE],
         app[HOOKS],
         app[ENGINE].turns,
+        app[GUARD],
         locale=language[0] if language else None,
     )
