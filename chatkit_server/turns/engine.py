@@ -150,7 +150,7 @@ class Engine:
         except TakenOver:
             ending = TAKEN_OVER
         except Exception as error:
-            ending = self._closing.failed(job, error)
+            ending = await self._closing.failed(job, error)
         try:
             await run_to_completion(self._closing.close(job, ending))
         finally:

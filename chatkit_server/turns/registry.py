@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -118,10 +118,6 @@ class TurnRegistry:
                 for place in identity.places:
                     await stack.enter_async_context(self._exclusively(owner, place))
             yield
-
-    def changing(self, thread_id: str, user: User) -> AbstractAsyncContextManager[None]:
-        """Let in one at a time who changes or deletes a thread of this user."""
-        return self._exclusively((user.tenant, user.id), f"thread:{thread_id}")
 
     @asynccontextmanager
     async def _exclusively(self, owner: Owner, request: str) -> AsyncIterator[None]:

@@ -34,6 +34,8 @@ class Ending:
 
 STOPPED = Ending("cancelled", TurnFailed("The answer was stopped.", allow_retry=True))
 
+DELETED = Ending("cancelled", TurnFailed("This conversation was deleted."))
+
 RESTARTED = Ending(
     "interrupted",
     TurnFailed("The server was restarted before the answer was complete.", allow_retry=True),

@@ -14,7 +14,7 @@ from chatkit.types import (
     ThreadsUpdateReq,
 )
 
-from ...errors import BadRequest, Unprocessable
+from ...errors import BadRequest, NotFound, Unprocessable
 from ...events.recorder import as_thread
 from ...events.wire import dump, is_hidden
 from .caller import (
@@ -59,21 +59,25 @@ async def list_threads(caller: Caller, request: ThreadsListReq) -> Answer:
 
 
 async def update_thread(caller: Caller, request: ThreadsUpdateReq) -> Answer:
-    thread_id = request.params.thread_id
-    # Saved after the thread was deleted, it would be there again
-    async with caller.turns.changing(thread_id, caller.user):
-        thread = await load_thread(caller, thread_id)
-        thread.title = request.params.title
-        await caller.store.save_thread(thread, caller.context)
+    thread = await load_thread(caller, request.params.thread_id)
+    was_empty = await _is_empty(caller, thread.id)
+    thread.title = request.params.title
+    await caller.store.save_thread(thread, caller.context)
+    if not was_empty and await _is_empty(caller, thread.id):
+        # It was deleted meanwhile, and saving it has made it again, without its items
+        await caller.store.delete_thread(thread.id, caller.context)
+        raise NotFound("Conversation not found.")
     return as_thread(thread)
+
+
+async def _is_empty(caller: Caller, thread_id: str) -> bool:
+    page = await caller.store.load_thread_items(thread_id, None, 1, "asc", caller.context)
+    return not page.data
 
 
 async def delete_thread(caller: Caller, request: ThreadsDeleteReq) -> Answer:
     thread = await load_thread(caller, request.params.thread_id)
-    async with (
-        caller.turns.emptied(thread.id, caller.user),
-        caller.turns.changing(thread.id, caller.user),
-    ):
+    async with caller.turns.emptied(thread.id, caller.user):
         await caller.store.delete_thread(thread.id, caller.context)
     return None
 
