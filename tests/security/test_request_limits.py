@@ -87,7 +87,7 @@ def given(operation: str) -> dict[str, Any]:
         "inference_options": {},
     }
     action = {"type": "do", "payload": {"deep": ["x"]}}
-    return {
+    params: dict[str, dict[str, Any]] = {
         "threads.create": {"input": message},
         "threads.add_user_message": {"input": message},
         "threads.add_client_tool_output": {"result": {"ok": True}},
@@ -100,7 +100,8 @@ def given(operation: str) -> dict[str, Any]:
         "attachments.create": {"name": "a.txt", "size": 10, "mime_type": "text/plain"},
         "attachments.delete": {"attachment_id": "atc_1"},
         "input.transcribe": {"audio_base64": "", "mime_type": "audio/webm"},
-    }.get(operation, {})
+    }
+    return params.get(operation, {})
 
 
 OWN = ("threads.create", "threads.list", "attachments.create", "attachments.delete")

@@ -482,7 +482,7 @@ async def test_what_is_kept_is_what_is_counted(seed: int) -> None:
     dice = random.Random(seed)
     settings = settings_of(keep_size="60kB", keep_total="200kB", keep="1h")
     turns: dict[str, RunningTurn] = {}
-    kept = KeptTurns(settings, lambda running: turns.pop(running.id) and None)
+    kept = KeptTurns(settings, lambda running: turns.__delitem__(running.id))
     for number in range(2000):
         user = User(f"user_{dice.randrange(30)}")
         running = turns[str(number)] = ended(str(number), user, dice.randrange(30_000))
