@@ -43,14 +43,20 @@ async def _understand(request: web.Request) -> Respond:
         asked = plain.parse(body)
         plain.check_user(asked, caller.user)
         make_plan = partial(plain.plan, caller, asked)
-        running, after = await _turn(request, raw, caller.user, make_plan)
+        turn = _turn(request, raw, caller.user, make_plan)
+        # It may have to wait, and need not hold what was read
+        del raw, body
+        running, after = await turn
         if not asked.streams:
             return partial(plain.whole_answer, running=running)
         return partial(follow, running=running, after=after)
     operation = parse(body)
     if is_streaming_req(operation):
         make_plan = partial(plan, caller, operation)
-        running, after = await _turn(request, raw, caller.user, make_plan)
+        turn = _turn(request, raw, caller.user, make_plan)
+        # It may have to wait, and need not hold what was read
+        del raw, body
+        running, after = await turn
         return partial(follow, running=running, after=after)
     answered = await answer(caller, operation)
     return partial(_send, data=b"{}" if answered is None else dump(answered))
@@ -77,6 +83,8 @@ async def _turn(
         frame=request.headers.get("chatkit-frame-instance-id"),
         last_event_id=request.headers.get("Last-Event-ID"),
     )
+    del raw
+    request._read_bytes = b""
     async with engine.turns.one_at_a_time(identity, user):
         known = await engine.repeated(identity, user)
         return known or (await engine.start(make_plan, identity, user), 0)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
+import tracemalloc
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from io import BytesIO
 from typing import Any
 
+import orjson
 import pytest
 from aiohttp import ClientResponse
 from chatkit.actions import Action
@@ -245,6 +249,46 @@ async def test_only_the_turn_that_is_replaced_makes_room() -> None:
     registry.release("thr_1")
     assert await second
     assert registry.places.of(("acme", "ann")) == 2
+
+
+@pytest.mark.parametrize("waits", ["in its thread", "for a model"])
+@pytest.mark.parametrize("kind", ["add", "plain"])
+async def test_a_request_does_not_hold_its_body(
+    make_chat: MakeChat, model_server: ModelServer, kind: str, waits: str
+) -> None:
+    chat = await make_chat(**served_by(model_server), turns={"when_busy": "queue"})
+    gates = Gate(), Gate()
+    for gate in gates:
+        model_server.reply("One, ", gate, "two.")
+    gates[0].open()
+    thread_id = (await chat.say("hello")).thread_id
+    running = None
+    if waits == "in its thread":
+        model_server.reply("One, ", gates[1], "two.")
+        running = await chat.post(add(thread_id, "First"))
+    body = add(thread_id, "And then?")
+    if kind == "plain":
+        body = {"messages": [{"role": "user", "content": "hello"}], "thread_id": thread_id}
+    large = BytesIO(orjson.dumps(body) + b" " * 10_000_000)
+    turns = chat.client.app[ENGINE].turns
+    gc.collect()
+    tracemalloc.start()
+    try:
+        waiting = asyncio.ensure_future(chat.client.post(chat.path, data=large))
+        async with asyncio.timeout(20):
+            if running is None:
+                await gates[1].reached()
+            else:
+                await until(lambda: turns.places.total == 2)
+        gc.collect()
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 5_000_000
+    gates[1].open()
+    assert (await chat.read(await waiting)).text
+    if running is not None:
+        await running.read()
 
 
 # Requests that start no turn
