@@ -25,7 +25,8 @@ from .web.chat import chat, expect_later
 from .web.cors import allow_origins, check_origins
 from .web.errors import handle_errors
 from .web.health import Readiness, healthz
-from .web.keys import ATTACHMENT_STORE, ENGINE, HEARTBEAT, HOOKS, MCP, SETTINGS, STORE
+from .web.keys import ATTACHMENT_STORE, ENGINE, GUARD, HEARTBEAT, HOOKS, MCP, SETTINGS, STORE
+from .web.operations.limits import RequestGuard
 from .web.turn_routes import add_turn_routes
 
 
@@ -78,6 +79,7 @@ def _add_parts(app: web.Application, problems: Problems) -> None:
     problems.raise_any()
     turn_store = turn_store or MemoryTurnStore()
     engine = app[ENGINE] = Engine(settings, hooks, app[STORE], turn_store, models, app[MCP])
+    app[GUARD] = RequestGuard(settings.requests)
     app[HEARTBEAT] = Heartbeat(
         engine.turns,
         turn_store,

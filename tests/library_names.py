@@ -167,6 +167,11 @@ _HTTP = (
         "what came before a connection broke; the public methods raise instead",
     ),
     LibraryName(
+        "aiohttp.web_request",
+        "BaseRequest._read_bytes",
+        "emptied: it would hold the body until the end of the stream",
+    ),
+    LibraryName(
         "aiohttp_sse",
         "EventSourceResponse._ping",
         "overridden: a keep-alive of one line, and only after a silence",

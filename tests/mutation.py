@@ -63,7 +63,8 @@ FOLDERS = {
     "turns": Folder(
         ["chatkit_server/turns/*"],
         "registry recovery claims job turn_store failures failure_words heartbeat turns resume"
-        " refusals preparing outcomes operations plain hook_limits",
+        " refusals preparing outcomes operations plain hook_limits security/user_limits"
+        " security/deleted_threads",
     ),
     "agent": Folder(
         ["chatkit_server/agent/*"],
@@ -73,7 +74,7 @@ FOLDERS = {
     "web": Folder(
         ["chatkit_server/web/*"],
         "body sse chat operations plain routes refusals refusal_log resume pages boot_hooks"
-        " settings",
+        " settings security/request_limits security/user_limits security/deleted_threads",
     ),
     "tortoise_store": Folder(
         ["chatkit_plugins/tortoise_store/*"],

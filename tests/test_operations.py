@@ -526,7 +526,7 @@ async def test_only_a_users_message_is_answered_again(make_chat: MakeChat) -> No
 async def test_all_that_follows_goes_however_much_it_is(
     make_chat: MakeChat, model_server: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turn_operations, "MAX_PAGE_SIZE", 2)
+    monkeypatch.setattr(turn_operations, "AT_ONCE", 2)
     chat = await make_chat(**served_by(model_server))
     asked = await conversation(chat, model_server)
     for text in ("Really?", "Sure?"):

@@ -17,6 +17,7 @@ from chatkit_server.events.partial import PartialAnswer
 from chatkit_server.settings.schema import TurnSettings
 from chatkit_server.storage import StoreContext
 from chatkit_server.turns.identity import NO_EVENT, RequestIdentity
+from chatkit_server.turns.kept import OVERHEAD
 from chatkit_server.turns.registry import TurnRegistry
 from chatkit_server.turns.running import RESTARTED, STOPPED, TAKEN_OVER, RunningTurn
 from tests.mcp_calls import until
@@ -110,7 +111,7 @@ async def test_a_user_has_so_many_turns_and_the_server_too() -> None:
     registry = TurnRegistry(settings_of(limits={"user": 2, "server": 4}))
     for number in (1, 2):
         await begin(registry, make_running(f"turn_{number}", f"thr_{number}"))
-    with pytest.raises(Unavailable, match=r"^You have 2 answers running\.") as raised:
+    with pytest.raises(Unavailable, match=r"^You have 2 answers running or waiting\.") as raised:
         await registry.claim("thr_3", ANN)
     assert raised.value.headers["Retry-After"] == "5"
     for number, user in ((3, BOB), (4, OTHER_ANN)):
@@ -265,24 +266,25 @@ async def test_old_events_are_forgotten_in_time() -> None:
     await until(lambda: registry.find("turn_2", ANN) is None)
     assert registry.find("turn_1", ANN) is None
     assert registry.repeated(identity, ANN) is None
-    assert (registry._ended_size, list(registry._ended_turns)) == (0, [])
+    assert (registry._kept.size, len(registry._kept)) == (0, 0)
 
 
 async def test_events_take_only_so_much_room() -> None:
-    registry = TurnRegistry(settings_of(keep_size="1000B"))
+    size = 2 * (OVERHEAD + 500)
+    registry = TurnRegistry(settings_of(keep_size=f"{size}B"))
     for number in range(1, 5):
         running = make_running(f"turn_{number}", f"thr_{number}")
         running.log.append(b"x" * 380)
         await finish(registry, await begin(registry, running))
     kept = [n for n in range(1, 5) if registry.find(f"turn_{n}", ANN)]
     assert kept == [3, 4]
-    assert registry._ended_size == sum(running.log.size for running in registry._ended_turns)
+    assert 2 * (OVERHEAD + 380) < registry._kept.size <= size
 
 
 async def test_room_that_is_just_filled_is_kept() -> None:
     running = make_running()
     running.log.append(b"x" * 380)
-    registry = TurnRegistry(settings_of(keep_size=f"{running.log.size}B"))
+    registry = TurnRegistry(settings_of(keep_size=f"{running.log.size + OVERHEAD}B"))
     await finish(registry, await begin(registry, running))
     assert registry.find("turn_1", ANN) is running
 

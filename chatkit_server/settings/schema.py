@@ -84,7 +84,9 @@ class DisconnectSettings(Section):
 
 
 class TurnLimits(Section):
-    """Limits of a turn. `user` and `server` count concurrent turns.
+    """Limits of a turn. `user` and `server` count concurrent turns, with those that wait for their
+    thread. `queue` is how many requests may wait for one thread, `followers` how many clients may
+    follow one turn.
 
     `silence` is the longest time without an event while no tool runs. `message` and `answer` limit
     the user's message and the text of an answer. `reasoning` limits what the model thinks in a
@@ -104,15 +106,17 @@ class TurnLimits(Section):
     tool_output: Size = 100_000
     user: int = Field(10, ge=1)
     server: int = Field(1000, ge=1)
+    queue: int = Field(10, ge=1)
+    followers: int = Field(20, ge=1)
 
 
 class TurnSettings(Section):
     """How turns run, and what ends them.
 
     `when_busy` is what a new message does to a running turn of its thread. `keep` is how long the
-    events of an ended turn can be followed; all of them together take at most `keep_size`. `repeat`
-    is how long an equal request from the same page counts as a repetition. `stale` is the time
-    without a heartbeat after which another process ends a turn.
+    events of an ended turn can be followed; those of one user take at most `keep_size`, those of
+    all users `keep_total`. `repeat` is how long an equal request from the same page counts as a
+    repetition. `stale` is the time without a heartbeat after which another process ends a turn.
     """
 
     disconnect: DisconnectSettings = DisconnectSettings()
@@ -120,8 +124,36 @@ class TurnSettings(Section):
     limits: TurnLimits = TurnLimits()
     keep: Duration = 600.0
     keep_size: Size = 16_000_000
+    keep_total: Size = 64_000_000
     repeat: Duration = 60.0
     stale: Duration = 8.0
+
+
+class RequestLimits(Section):
+    """Limits of a request, beside `server.max_body` and `turns.limits.message`.
+
+    Sizes are in bytes of JSON. `size` is that of a whole request without audio. `data` is that of
+    an action, of a client tool's output, and of the answers to a structured input. `name` is that
+    of the name and type of a file, of the name of a model or a tool, and of a user's id.
+    `attachment` is the size that a client states for a file, `parts` the number of texts and tags
+    in a message, `items` that of the items of a feedback. `messages` counts those of a plain
+    request. `user` counts the requests of one user that are being answered, streams aside. `page`
+    is the size at which a page of threads or items ends.
+    """
+
+    size: Size = 1_000_000
+    data: Size = 100_000
+    metadata: Size = 16_000
+    title: Size = 1000
+    name: Size = 1000
+    audio: Size = 10_000_000
+    attachment: Size = 100_000_000
+    attachments: int = Field(20, ge=0)
+    parts: int = Field(100, ge=1)
+    items: int = Field(100, ge=1)
+    messages: int = Field(200, ge=1)
+    user: int = Field(20, ge=1)
+    page: Size = 4_000_000
 
 
 class HookSettings(Section):
@@ -149,6 +181,7 @@ class Settings(Section):
     server: ServerSettings = ServerSettings()
     agent: AgentSettings = AgentSettings()
     turns: TurnSettings = TurnSettings()
+    requests: RequestLimits = RequestLimits()
     hooks: HookSettings = HookSettings()
     log: LogSettings = LogSettings()
     plugin_dirs: list[Path] = Field(default_factory=list)

@@ -12,11 +12,10 @@ from ..tasks import run_to_completion
 from ..turn import User
 from .identity import RequestIdentity
 from .job import TurnJob, TurnPlan, model_name
-from .registry import TurnRegistry
+from .registry import BUSY, TurnRegistry
 from .running import RunningTurn
 from .store import TurnRecord, TurnStore
 
-BUSY = "An answer is still being written in this conversation."
 ENDED_WELL = ("completed", "failed", "cancelled")
 OTHER_PROCESS_TIMEOUT = 30.0
 """Seconds to wait for another process to end its turn in the same thread."""
@@ -127,6 +126,7 @@ class Claims:
         while await self._turn_store.running(other.thread_id, other.user) is not None:
             if self._settings.when_busy == "interrupt":
                 await self._turn_store.cancel(other.id, other.user)
+            self._turns.refuse_if_deleting(other.thread_id)
             if time.monotonic() > deadline:
                 raise Unavailable(BUSY, retry_after=5)
             await asyncio.sleep(OTHER_PROCESS_POLL)

@@ -15,7 +15,7 @@ from ..turn import EndState, Outcome, Status
 from .failures import explain, log_failure
 from .job import TurnJob, model_name
 from .registry import TurnRegistry
-from .running import TAKEN_OVER, Ending
+from .running import DELETED, TAKEN_OVER, Ending
 from .store import TurnState, TurnStore
 
 log = logging.getLogger(__name__)
@@ -29,8 +29,10 @@ class Closing:
         self._turn_store = turn_store
         self._hooks = hooks
 
-    def failed(self, job: TurnJob, error: Exception) -> Ending:
+    async def failed(self, job: TurnJob, error: Exception) -> Ending:
         """Return the ending of a turn that failed, and log why."""
+        if isinstance(error, NotFoundError) and await _thread_is_gone(job):
+            return DELETED
         problem = explain(error)
         log_failure(job.turn.id, problem, error)
         return Ending("failed", problem)
@@ -77,12 +79,13 @@ class Closing:
             return ending
         turn = job.turn
         try:
-            await job.recorder.close()
-            await self._save_memory(job, ending.problem if ending else None)
+            if ending is not DELETED:
+                await job.recorder.close()
+                await self._save_memory(job, ending.problem if ending else None)
         except TakenOver:
             return TAKEN_OVER
         except Exception as error:
-            ending = self.failed(job, error)
+            ending = await self.failed(job, error)
         try:
             state: TurnState = ending.status if ending else "completed"
             error_message = ending.problem.message if ending else None
@@ -108,6 +111,17 @@ class Closing:
         if memory is not None:
             item = memory.as_item(job.turn.thread.id)
             await job.recorder.emit(ThreadItemDoneEvent.model_construct(item=item))
+
+
+async def _thread_is_gone(job: TurnJob) -> bool:
+    """Return whether somebody deleted the thread while the turn ran."""
+    try:
+        await job.recorder.store.load_thread(job.turn.thread.id, job.turn.request_context)
+    except NotFoundError:
+        return True
+    except Exception as error:
+        log.warning("turn %s: its thread could not be loaded: %s", job.turn.id, quoted(error))
+    return False
 
 
 def _log_end(job: TurnJob, ending: Ending | None) -> None:

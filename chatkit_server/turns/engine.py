@@ -13,9 +13,9 @@ from chatkit.types import (
     StreamOptions,
     StreamOptionsEvent,
     ThreadCreatedEvent,
+    ThreadItem,
     ThreadItemDoneEvent,
     ThreadItemReplacedEvent,
-    UserMessageItem,
 )
 
 from ..agent.fast.first_answer import ask_model, can_skip_run
@@ -72,16 +72,18 @@ class Engine:
         self._traced = not self._run_config.tracing_disabled
 
     async def start(
-        self, make_plan: Callable[[], Awaitable[TurnPlan]], identity: RequestIdentity
+        self, make_plan: Callable[[], Awaitable[TurnPlan]], identity: RequestIdentity, user: User
     ) -> RunningTurn:
-        """Start a turn, and return it when its preparation has succeeded.
+        """Start a turn of this user, and return it when its preparation has succeeded.
 
         Every error here is a status: nothing was saved. The plan is made again if another turn
         changed the thread meanwhile. A client that leaves does not end the turn: that is up to
         `turns.disconnect`.
         """
-        plan = await make_plan()
-        _refuse_if_long(plan.message, self.settings.turns.limits.message)
+        with self.turns.arriving.taken((user.tenant, user.id)):
+            plan = await make_plan()
+        for item in (*plan.earlier, plan.message):
+            _refuse_if_long(item, self.settings.turns.limits.message)
 
         async def make_job(changed: bool) -> TurnJob:
             return self._preparation.new_job(await make_plan() if changed else plan)
@@ -106,7 +108,8 @@ class Engine:
 
         Raises why that turn was refused, or `Conflict` as `Claims.repeated` does.
         """
-        known = await self._claims.repeated(identity, user)
+        with self.turns.arriving.taken((user.tenant, user.id)):
+            known = await self._claims.repeated(identity, user)
         if known is not None:
             running, _ = known
             await running.until_prepared()
@@ -147,7 +150,7 @@ class Engine:
         except TakenOver:
             ending = TAKEN_OVER
         except Exception as error:
-            ending = self._closing.failed(job, error)
+            ending = await self._closing.failed(job, error)
         try:
             await run_to_completion(self._closing.close(job, ending))
         finally:
@@ -250,7 +253,7 @@ def _log_start(job: TurnJob) -> None:
     )
 
 
-def _refuse_if_long(message: UserMessageItem | None, limit: int) -> None:
+def _refuse_if_long(message: ThreadItem | None, limit: int) -> None:
     size = len(dump(message)) if message else 0
     if size > limit:
         raise TooLarge(f"The message has {size} bytes. The limit is {limit}: send a shorter one.")

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,20 +12,37 @@ from ..errors import BadRequest, Conflict, Unavailable, Unprocessable
 from ..settings.schema import TurnSettings
 from ..turn import User
 from .identity import RequestIdentity
+from .kept import KeptTurns
+from .places import RETRY_AFTER, Places
 from .running import RESTARTED, STOPPED, Owner, RunningTurn
+
+BUSY = "An answer is still being written in this conversation."
+
+BEING_DELETED = "This conversation is being deleted."
 
 
 @dataclass
 class ThreadSlot:
-    """Which turn runs in a thread, and how many wait for it to end."""
+    """Which turn runs in a thread of a user, and how many requests have it or wait for it.
 
+    `claims` counts both, `places` how many of the user's places they take. `deleting` counts who
+    empties the thread.
+    """
+
+    owner: Owner
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     running: RunningTurn | None = None
-    waiting: int = 0
+    claims: int = 0
+    places: int = 0
+    deleting: int = 0
 
 
 class TurnRegistry:
-    """The turns of this process: those that run, and those that ended up to `turns.keep` ago."""
+    """The turns of this process: those that run, and those that ended up to `turns.keep` ago.
+
+    A request of a user counts in `arriving` until it has claimed its thread, or waits for it. From
+    then on it counts in `places`, until its turn has ended.
+    """
 
     def __init__(self, settings: TurnSettings) -> None:
         self.closing = False
@@ -41,9 +56,13 @@ class TurnRegistry:
         self._once: dict[tuple[Owner, str], tuple[asyncio.Lock, int]] = {}
         self._tasks: dict[asyncio.Task[None], RunningTurn] = {}
         self._refused: set[str] = set()
-        self._ended_turns: deque[RunningTurn] = deque()
-        self._next_cleanup: asyncio.TimerHandle | None = None
-        self._ended_size = 0
+        self._kept = KeptTurns(settings, self._forget)
+        user, server = settings.limits.user, settings.limits.server
+        waiting = "running or waiting. Wait until one of them ends."
+        self.places = Places(user, f"You have {user} answers {waiting}", server)
+        self.arriving = Places(
+            user, f"You sent {user} messages at once. Wait until they are answered.", server
+        )
 
     @property
     def active(self) -> list[RunningTurn]:
@@ -93,9 +112,11 @@ class TurnRegistry:
     @asynccontextmanager
     async def one_at_a_time(self, identity: RequestIdentity, user: User) -> AsyncIterator[None]:
         """Let equal requests in one at a time, so that the second finds the turn of the first."""
+        owner = (user.tenant, user.id)
         async with AsyncExitStack() as stack:
-            for place in identity.places:
-                await stack.enter_async_context(self._exclusively((user.tenant, user.id), place))
+            with self.arriving.taken(owner):
+                for place in identity.places:
+                    await stack.enter_async_context(self._exclusively(owner, place))
             yield
 
     @asynccontextmanager
@@ -115,26 +136,44 @@ class TurnRegistry:
         """Lock the thread for a new turn; return whether that had to wait for another turn.
 
         `turns.when_busy` says what happens to a turn that runs there. Raises `Unavailable` while
-        the server shuts down or is full, `Conflict` if `when_busy` is `reject`.
+        the server shuts down, if the user or the server has too many turns, or if too many wait for
+        the thread; `Conflict` if `when_busy` is `reject`, or if the thread is being deleted.
         """
-        self._refuse_if_full(thread_id, user)
-        slot = self._slots.setdefault(thread_id, ThreadSlot())
-        if slot.lock.locked() and self._settings.when_busy == "reject":
-            raise Conflict("An answer is still being written in this conversation.")
-        busy = slot.lock.locked()
-        slot.waiting += 1
+        self._refuse_if_closing()
+        slot = self._slots.get(thread_id) or ThreadSlot((user.tenant, user.id))
+        busy = slot.claims > 0
+        if busy:
+            self._refuse_to_wait(slot)
+        if self._room(slot.claims + 1) > slot.places:
+            self.places.take(slot.owner)
+            slot.places += 1
+        if slot.running is not None and self._settings.when_busy == "interrupt":
+            slot.running.end(STOPPED)
+        await self._lock(thread_id, slot)
         try:
-            if slot.running is not None and self._settings.when_busy == "interrupt":
-                slot.running.end(STOPPED)
-            self._vacant.clear()
-            await slot.lock.acquire()
-        finally:
-            slot.waiting -= 1
-            self._leave(thread_id, slot)
-        if self.closing:
+            self._refuse_if_closing()
+            self.refuse_if_deleting(thread_id)
+        except BaseException:
             self.release(thread_id)
-            self._refuse_if_full(thread_id, user)
+            raise
         return busy
+
+    async def _lock(self, thread_id: str, slot: ThreadSlot) -> None:
+        self._slots[thread_id] = slot
+        slot.claims += 1
+        self._vacant.clear()
+        try:
+            await slot.lock.acquire()
+        except BaseException:
+            self._leave(thread_id, slot)
+            raise
+
+    def _room(self, claims: int) -> int:
+        """Return how many of its user's places a thread takes.
+
+        A turn that is interrupted makes room for the first request that waits.
+        """
+        return claims - 1 if claims > 1 and self._settings.when_busy == "interrupt" else claims
 
     def release(self, thread_id: str) -> None:
         """Unlock the thread."""
@@ -144,11 +183,40 @@ class TurnRegistry:
         self._leave(thread_id, slot)
 
     def _leave(self, thread_id: str, slot: ThreadSlot) -> None:
-        """Remove a slot that is neither locked nor waited for."""
-        if not slot.waiting and not slot.lock.locked():
+        """Give back a claim, and remove a slot that nobody has or waits for."""
+        slot.claims -= 1
+        while slot.places > self._room(slot.claims):
+            slot.places -= 1
+            self.places.leave(slot.owner)
+        if not slot.claims:
             del self._slots[thread_id]
         if not self._slots:
             self._vacant.set()
+
+    @asynccontextmanager
+    async def emptied(self, thread_id: str, user: User) -> AsyncIterator[None]:
+        """Keep turns out of a thread of this user while the block runs.
+
+        The turn that runs there is ended, and requests that wait for it are refused.
+        """
+        slot = self._slots.get(thread_id) or ThreadSlot((user.tenant, user.id))
+        slot.deleting += 1
+        try:
+            for running in self.active:
+                if running.thread_id == thread_id:
+                    running.end(STOPPED)
+            await self._lock(thread_id, slot)
+            try:
+                yield
+            finally:
+                self.release(thread_id)
+        finally:
+            slot.deleting -= 1
+
+    def refuse_if_deleting(self, thread_id: str) -> None:
+        """Raise `Conflict` if somebody wants the thread to be empty."""
+        if self._slots[thread_id].deleting:
+            raise Conflict(BEING_DELETED)
 
     def start(self, running: RunningTurn, work: Coroutine[Any, Any, None]) -> None:
         """Work at a turn whose thread was claimed; the thread is released when it ends.
@@ -190,30 +258,9 @@ class TurnRegistry:
             self._forget_request(running)
             running.prepared()
             return
-        self._ended_size += running.log.size
-        self._ended_turns.append(running)
-        self._forget_old()
-
-    def _forget_old(self) -> None:
-        """Forget the oldest turns: those kept long enough, or beyond `turns.keep_size`."""
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        while self._ended_turns and (
-            now - self._ended_turns[0].ended_at >= self._settings.keep
-            or self._ended_size > self._settings.keep_size
-        ):
-            self._forget(self._ended_turns.popleft())
-        if self._ended_turns and self._next_cleanup is None:
-            # One timer for all: a timer of its own would keep the context of each turn
-            due = self._ended_turns[0].ended_at + self._settings.keep
-            self._next_cleanup = loop.call_at(due, self._clean_up, context=Context())
-
-    def _clean_up(self) -> None:
-        self._next_cleanup = None
-        self._forget_old()
+        self._kept.add(running)
 
     def _forget(self, running: RunningTurn) -> None:
-        self._ended_size -= running.log.size
         self._known.pop(running.id, None)
         self._forget_request(running)
 
@@ -223,22 +270,28 @@ class TurnRegistry:
                 del self._requests[running.owner, place]
 
     def overtaken(self, thread_id: str) -> bool:
-        """Whether another request waits to interrupt the turn in this thread."""
-        return self._settings.when_busy == "interrupt" and self._slots[thread_id].waiting > 0
+        """Whether another request waits to interrupt the turn in this thread, or to delete it."""
+        slot = self._slots[thread_id]
+        interrupted = self._settings.when_busy == "interrupt" and slot.claims > 1
+        return interrupted or slot.deleting > 0
 
-    def _refuse_if_full(self, thread_id: str, user: User) -> None:
+    def _refuse_if_closing(self) -> None:
         if self.closing:
-            raise Unavailable("The server is restarting. Try again in a moment.", retry_after=5)
-        limits = self._settings.limits
-        others = Counter(
-            running.owner for running in self._tasks.values() if running.thread_id != thread_id
-        )
-        if others.total() >= limits.server:
-            raise Unavailable("The server is busy. Try again in a moment.", retry_after=5)
-        if others[user.tenant, user.id] >= limits.user:
             raise Unavailable(
-                f"You have {limits.user} answers running. Wait until one of them ends.",
-                retry_after=5,
+                "The server is restarting. Try again in a moment.", retry_after=RETRY_AFTER
+            )
+
+    def _refuse_to_wait(self, slot: ThreadSlot) -> None:
+        if slot.deleting:
+            raise Conflict(BEING_DELETED)
+        if self._settings.when_busy == "reject":
+            raise Conflict(BUSY)
+        waiting = slot.claims - 1
+        if waiting >= self._settings.limits.queue:
+            raise Unavailable(
+                f"{waiting} messages wait in this conversation already. Wait until one of them is "
+                "answered.",
+                retry_after=RETRY_AFTER,
             )
 
     async def close(self, drain: float) -> None:

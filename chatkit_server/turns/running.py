@@ -9,7 +9,7 @@ from contextvars import Context
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import ServerError, TurnFailed
+from ..errors import ServerError, TurnFailed, Unavailable
 from ..events.log import EventLog
 from ..events.partial import PartialAnswer
 from ..events.wire import WireFormat
@@ -33,6 +33,8 @@ class Ending:
 
 
 STOPPED = Ending("cancelled", TurnFailed("The answer was stopped.", allow_retry=True))
+
+DELETED = Ending("cancelled", TurnFailed("This conversation was deleted."))
 
 RESTARTED = Ending(
     "interrupted",
@@ -128,7 +130,13 @@ class RunningTurn:
             await asyncio.wait([self._task])
 
     def add_follower(self) -> None:
-        """Count a client that follows the turn."""
+        """Count a client that follows the turn. Raises `Unavailable` if too many do."""
+        limit = self._settings.limits.followers
+        if self._followers >= limit:
+            raise Unavailable(
+                f"{limit} pages or programs follow this answer already. Close one of them.",
+                retry_after=5,
+            )
         self._followers += 1
         self.note_visit()
 

@@ -16,7 +16,7 @@ from ..turns.job import TurnPlan
 from ..turns.running import RunningTurn
 from . import plain
 from .body import read_object
-from .keys import ATTACHMENT_STORE, ENGINE, HOOKS, SETTINGS, STORE, authenticate
+from .keys import ATTACHMENT_STORE, ENGINE, GUARD, HOOKS, SETTINGS, STORE, authenticate
 from .operations.caller import Caller
 from .operations.dispatch import answer, parse, plan
 from .turn_routes import follow
@@ -43,14 +43,20 @@ async def _understand(request: web.Request) -> Respond:
         asked = plain.parse(body)
         plain.check_user(asked, caller.user)
         make_plan = partial(plain.plan, caller, asked)
-        running, after = await _turn(request, raw, caller.user, make_plan)
+        turn = _turn(request, raw, caller.user, make_plan)
+        # It may have to wait, and need not hold what was read
+        del raw, body
+        running, after = await turn
         if not asked.streams:
             return partial(plain.whole_answer, running=running)
         return partial(follow, running=running, after=after)
     operation = parse(body)
     if is_streaming_req(operation):
         make_plan = partial(plan, caller, operation)
-        running, after = await _turn(request, raw, caller.user, make_plan)
+        turn = _turn(request, raw, caller.user, make_plan)
+        # It may have to wait, and need not hold what was read
+        del raw, body
+        running, after = await turn
         return partial(follow, running=running, after=after)
     answered = await answer(caller, operation)
     return partial(_send, data=b"{}" if answered is None else dump(answered))
@@ -95,9 +101,11 @@ async def _turn(
         frame=request.headers.get("chatkit-frame-instance-id"),
         last_event_id=request.headers.get("Last-Event-ID"),
     )
+    del raw
+    request._read_bytes = b""
     async with engine.turns.one_at_a_time(identity, user):
         known = await engine.repeated(identity, user)
-        return known or (await engine.start(make_plan, identity), 0)
+        return known or (await engine.start(make_plan, identity, user), 0)
 
 
 def _caller(request: web.Request, user: User) -> Caller:
@@ -109,5 +117,6 @@ def _caller(request: web.Request, user: User) -> Caller:
         app[ATTACHMENT_STORE],
         app[HOOKS],
         app[ENGINE].turns,
+        app[GUARD],
         locale=language[0] if language else None,
     )

@@ -12,6 +12,7 @@ from ..settings.schema import Settings
 from ..turn import StoreContext, User
 from ..turns.engine import Engine
 from ..turns.heartbeat import Heartbeat
+from .operations.limits import RequestGuard
 from .refusals import RefusalLog
 
 HOOKS = web.AppKey("hooks", Hooks)
@@ -20,6 +21,7 @@ STORE: web.AppKey[Store[StoreContext]] = web.AppKey("store", Store)
 ATTACHMENT_STORE: web.AppKey[AttachmentStore[StoreContext] | None] = web.AppKey("attachment_store")
 MCP = web.AppKey("mcp", McpManager)
 ENGINE = web.AppKey("engine", Engine)
+GUARD = web.AppKey("guard", RequestGuard)
 HEARTBEAT = web.AppKey("heartbeat", Heartbeat)
 REFUSALS = web.AppKey("refusals", RefusalLog)
 

@@ -126,6 +126,7 @@ async def plan(caller: Caller, request: PlainRequest) -> TurnPlan:
 
     With a thread, only the last message is new; without one, all of them begin a thread.
     """
+    caller.guard.check(request)
     *earlier, last = request.messages
     if request.thread_id is not None:
         thread = await writable_thread(caller, request.thread_id)

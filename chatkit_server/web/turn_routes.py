@@ -17,7 +17,7 @@ from ..turn import User
 from ..turns.running import STOPPED, RunningTurn
 from ..turns.store import TurnRecord, TurnStore
 from .errors import Refusal
-from .keys import ENGINE, SETTINGS, authenticate
+from .keys import ENGINE, GUARD, SETTINGS, authenticate
 from .sse import TURN_ID, EventStream
 
 CANCEL_WAIT = 10.0
@@ -65,7 +65,8 @@ async def follow(request: web.Request, running: RunningTurn, after: int = 0) -> 
 
 async def _events(request: web.Request) -> web.StreamResponse:
     user = await authenticate(request)
-    turn = await _find(request, user)
+    with request.app[GUARD].place(user):
+        turn = await _find(request, user)
     if isinstance(turn, RunningTurn):
         return await follow(request, turn, _after(request, turn))
     if turn.state == "running":
@@ -95,7 +96,8 @@ def _after(request: web.Request, running: RunningTurn) -> int:
 
 async def _state(request: web.Request) -> web.StreamResponse:
     user = await authenticate(request)
-    return web.json_response(_described(await _find(request, user)))
+    with request.app[GUARD].place(user):
+        return web.json_response(_described(await _find(request, user)))
 
 
 async def _turn_of_thread(request: web.Request) -> web.StreamResponse:
@@ -104,7 +106,8 @@ async def _turn_of_thread(request: web.Request) -> web.StreamResponse:
     engine = request.app[ENGINE]
     thread_id = request.match_info["thread_id"]
     running = engine.turns.in_thread(thread_id, user)
-    found = running or await engine.turn_store.running(thread_id, user)
+    with request.app[GUARD].place(user):
+        found = running or await engine.turn_store.running(thread_id, user)
     if found is None:
         raise NotFound("No answer is running in this conversation.")
     if running is not None and request.method != hdrs.METH_HEAD:
@@ -115,12 +118,13 @@ async def _turn_of_thread(request: web.Request) -> web.StreamResponse:
 async def _cancel(request: web.Request) -> web.StreamResponse:
     """End a turn, and answer with its state. Repeating it changes nothing."""
     user = await authenticate(request)
-    turn = await _find(request, user)
-    if isinstance(turn, RunningTurn):
-        turn.end(STOPPED)
-        await turn.ended()
-    elif turn.state == "running":
-        turn = await _cancel_elsewhere(turn, user, request.app[ENGINE].turn_store)
+    with request.app[GUARD].place(user):
+        turn = await _find(request, user)
+        if isinstance(turn, RunningTurn):
+            turn.end(STOPPED)
+            await turn.ended()
+        elif turn.state == "running":
+            turn = await _cancel_elsewhere(turn, user, request.app[ENGINE].turn_store)
     described = _described(turn)
     return web.json_response(described, status=202 if described["state"] == "running" else 200)
 

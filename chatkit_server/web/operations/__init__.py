@@ -5,5 +5,6 @@
 - `threads`: stored conversations and their items.
 - `actions`: actions of widgets.
 - `media`: attachments and audio.
+- `limits`: how large a request may be, and how many a user may make at once.
 - `caller`: the user who asks, and what several operations share.
 """

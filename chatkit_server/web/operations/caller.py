@@ -25,12 +25,16 @@ from ...turn import StoreContext, User
 from ...turns.job import TurnPlan
 from ...turns.registry import TurnRegistry
 from ...turns.running import RunningTurn
+from .limits import RequestGuard
 
 log = logging.getLogger(__name__)
 
 PAGE_SIZE = 20
 
 MAX_PAGE_SIZE = 100
+
+AT_ONCE = 25
+"""Rows that are asked of a store at once: together they may be large."""
 
 MAX_ID_LENGTH = 200
 
@@ -47,6 +51,7 @@ class Caller:
     attachment_store: AttachmentStore[StoreContext] | None
     hooks: Hooks
     turns: TurnRegistry
+    guard: RequestGuard
     locale: str | None = None
 
     @property

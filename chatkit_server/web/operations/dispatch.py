@@ -64,12 +64,15 @@ def _require_type(action: Action[str, Any]) -> None:
 
 async def plan(caller: Caller, request: StreamingReq) -> TurnPlan:
     """Return the plan of the turn that an operation asks for."""
+    caller.guard.check(request)
     return await TURNS[request.type](caller, request)
 
 
 async def answer(caller: Caller, request: NonStreamingReq) -> Answer:
     """Return the answer of an operation that starts no turn."""
-    return await ANSWERS[request.type](caller, request)
+    caller.guard.check(request)
+    with caller.guard.place(caller.user):
+        return await ANSWERS[request.type](caller, request)
 
 
 TURNS: dict[str, Callable[[Caller, Any], Awaitable[TurnPlan]]] = {

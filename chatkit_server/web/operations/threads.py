@@ -6,6 +6,7 @@ from chatkit.types import (
     ItemsFeedbackReq,
     ItemsListReq,
     Page,
+    Thread,
     ThreadItem,
     ThreadsDeleteReq,
     ThreadsGetByIdReq,
@@ -13,11 +14,11 @@ from chatkit.types import (
     ThreadsUpdateReq,
 )
 
-from ...errors import BadRequest, Unprocessable
+from ...errors import BadRequest, NotFound, Unprocessable
 from ...events.recorder import as_thread
-from ...events.wire import is_hidden
-from ...turns.running import STOPPED
+from ...events.wire import dump, is_hidden
 from .caller import (
+    AT_ONCE,
     MAX_PAGE_SIZE,
     PAGE_SIZE,
     Answer,
@@ -38,31 +39,46 @@ async def get_thread(caller: Caller, request: ThreadsGetByIdReq) -> Answer:
 
 
 async def list_threads(caller: Caller, request: ThreadsListReq) -> Answer:
+    """Return a page of threads. Like a page of items, it ends early if it gets large."""
     params = request.params
-    page = await caller.store.load_threads(
-        _page_limit(params.limit),
-        _cursor(params.after),
-        params.order,
-        caller.context,
-    )
-    threads = [as_thread(thread) for thread in page.data]
-    return Page(data=threads, has_more=page.has_more, after=page.after)
+    after, limit = _cursor(params.after), _page_limit(params.limit)
+    threads: list[Thread] = []
+    size = 0
+    while True:
+        wanted = min(limit - len(threads), AT_ONCE)
+        page = await caller.store.load_threads(wanted, after, params.order, caller.context)
+        for found in page.data:
+            thread = as_thread(found)
+            size += len(dump(thread))
+            if threads and size > caller.guard.limits.page:
+                return Page(data=threads, has_more=True, after=threads[-1].id)
+            threads.append(thread)
+        after = page.after
+        if len(threads) >= limit or not page.has_more or after is None:
+            return Page(data=threads, has_more=page.has_more, after=after)
 
 
 async def update_thread(caller: Caller, request: ThreadsUpdateReq) -> Answer:
     thread = await load_thread(caller, request.params.thread_id)
+    was_empty = await _is_empty(caller, thread.id)
     thread.title = request.params.title
     await caller.store.save_thread(thread, caller.context)
+    if not was_empty and await _is_empty(caller, thread.id):
+        # It was deleted meanwhile, and saving it has made it again, without its items
+        await caller.store.delete_thread(thread.id, caller.context)
+        raise NotFound("Conversation not found.")
     return as_thread(thread)
 
 
+async def _is_empty(caller: Caller, thread_id: str) -> bool:
+    page = await caller.store.load_thread_items(thread_id, None, 1, "asc", caller.context)
+    return not page.data
+
+
 async def delete_thread(caller: Caller, request: ThreadsDeleteReq) -> Answer:
-    running = caller.running(request.params.thread_id)
-    if running is not None:
-        running.end(STOPPED)
-        await running.ended()
     thread = await load_thread(caller, request.params.thread_id)
-    await caller.store.delete_thread(thread.id, caller.context)
+    async with caller.turns.emptied(thread.id, caller.user):
+        await caller.store.delete_thread(thread.id, caller.context)
     return None
 
 
@@ -83,19 +99,25 @@ async def list_items(caller: Caller, request: ItemsListReq) -> Answer:
 async def _load_items(
     caller: Caller, thread_id: str, after: str | None, limit: int, order: str
 ) -> Page[ThreadItem]:
-    """Return a page of visible items, as long as if there were no hidden ones."""
+    """Return a page of visible items, as long as if there were no hidden ones.
+
+    It ends early if it gets large: one item more would have exceeded `requests.page`.
+    """
     visible: list[ThreadItem] = []
+    size = 0
     while True:
-        page = await caller.store.load_thread_items(
-            thread_id, after, limit + 1, order, caller.context
-        )
-        visible += [item for item in page.data if not is_hidden(item)]
-        if len(visible) > limit or not page.has_more:
-            break
+        wanted = min(limit + 1 - len(visible), AT_ONCE)
+        page = await caller.store.load_thread_items(thread_id, after, wanted, order, caller.context)
+        for item in page.data:
+            if is_hidden(item):
+                continue
+            size += len(dump(item))
+            if len(visible) == limit or (visible and size > caller.guard.limits.page):
+                return Page(data=visible, has_more=True, after=visible[-1].id)
+            visible.append(item)
         after = page.after
-    has_more = len(visible) > limit
-    visible = visible[:limit]
-    return Page(data=visible, has_more=has_more, after=visible[-1].id if has_more else None)
+        if not page.has_more or after is None:
+            return Page(data=visible)
 
 
 def _page_limit(limit: int | None) -> int:

@@ -8,6 +8,7 @@ from chatkit.store import NotFoundError
 from chatkit.types import (
     Attachment,
     ClientToolCallItem,
+    HiddenContextItem,
     StructuredInputAnswer,
     StructuredInputItem,
     StructuredInputMultipleChoice,
@@ -27,8 +28,8 @@ from ...errors import BadRequest, Conflict, NotFound
 from ...ids import new_id
 from ...turns.job import TurnPlan
 from .caller import (
+    AT_ONCE,
     MAX_ID_LENGTH,
-    MAX_PAGE_SIZE,
     PAGE_SIZE,
     Caller,
     checked_id,
@@ -81,11 +82,18 @@ async def retry_after_item(caller: Caller, request: ThreadsRetryAfterItemReq) ->
     after: str | None = message.id
     while after is not None:
         page = await caller.store.load_thread_items(
-            thread.id, after, MAX_PAGE_SIZE, "asc", caller.context
+            thread.id, after, AT_ONCE, "asc", caller.context
         )
-        later += page.data
+        later += map(_without_content, page.data)
         after = page.after if page.has_more else None
     return new_plan(caller, request.type, thread, message=message, superseded=later)
+
+
+def _without_content(item: ThreadItem) -> ThreadItem:
+    """Return what is needed of an item to remove it: all of a long conversation is large."""
+    return HiddenContextItem(
+        id=item.id, thread_id=item.thread_id, created_at=item.created_at, content=None
+    )
 
 
 async def _message(

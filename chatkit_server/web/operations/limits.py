@@ -1,0 +1,103 @@
+"""How large a request may be, and how many a user may make at once."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import to_json
+
+from ...errors import BadRequest, TooLarge
+from ...settings.schema import RequestLimits
+from ...turn import User
+from ...turns.places import Places
+
+SIZES = {
+    "metadata": "metadata",
+    "params.title": "title",
+    "params.name": "name",
+    "params.mime_type": "name",
+    "params.audio_base64": "audio",
+    "params.action": "data",
+    "params.result": "data",
+    "params.input.answers": "data",
+    "params.input.inference_options.model": "name",
+    "params.input.inference_options.tool_choice": "name",
+    "model": "name",
+    "user_id": "name",
+}
+"""The fields with a limit of their own, and its setting. The size is that of the field's JSON."""
+
+COUNTS = {
+    "params.item_ids": "items",
+    "params.input.attachments": "attachments",
+    "params.input.content": "parts",
+    "messages": "messages",
+}
+"""The lists whose entries are counted, and the setting of their limit."""
+
+
+class RequestGuard:
+    """Holds the requests of users to the section `requests` of the settings."""
+
+    def __init__(self, limits: RequestLimits) -> None:
+        self.limits = limits
+        self._sizes = [(path, getattr(limits, setting)) for path, setting in SIZES.items()]
+        self._counts = [(path, getattr(limits, setting)) for path, setting in COUNTS.items()]
+        self._smallest = min(limits.size, *(limit for _, limit in self._sizes))
+        self.places = Places(
+            limits.user, f"You sent {limits.user} requests at once. Wait until they are answered."
+        )
+
+    def place(self, user: User) -> AbstractContextManager[None]:
+        """Count a request of a user while the block runs.
+
+        Raises `Unavailable` if the user has too many.
+        """
+        return self.places.taken((user.tenant, user.id))
+
+    def check(self, request: BaseModel) -> None:
+        """Raise `TooLarge` if a field of a ChatKit or plain request, or all of it, is too large."""
+        for path, limit in self._counts:
+            value = _field(request, path)
+            if value is not None and len(value) > limit:
+                raise TooLarge(f"{path} has {len(value)} entries. The limit is {limit}.")
+        _check_stated_size(request, self.limits.attachment)
+        whole = len(to_json(request))
+        if whole <= self._smallest:
+            # As most requests are
+            return
+        for path, limit in self._sizes:
+            if whole > limit:
+                _check_size(path, _field(request, path), limit)
+        audio = _field(request, "params.audio_base64")
+        size = whole if audio is None else whole - len(audio)
+        if size > self.limits.size:
+            raise TooLarge(f"The request has {size} bytes. The limit is {self.limits.size}.")
+
+
+def _check_size(path: str, value: Any, limit: int) -> None:
+    size = 0 if value is None else len(to_json(value))
+    if size > limit:
+        raise TooLarge(f"{path} has {size} bytes. The limit is {limit}.")
+
+
+def _check_stated_size(request: BaseModel, limit: int) -> None:
+    size = _field(request, "params.size")
+    if size is None:
+        return
+    if size < 0:
+        raise BadRequest("params.size: must not be negative.")
+    if size > limit:
+        raise TooLarge(f"params.size is larger than the limit, which is {limit} bytes.")
+
+
+def _field(value: Any, path: str) -> Any:
+    """Return a field of a request, or None where it has no such field."""
+    for name in path.split("."):
+        # Pydantic's own look-up of a field that is not there takes longer than all else here
+        value = vars(value).get(name) if isinstance(value, BaseModel) else None
+        if value is None:
+            break
+    return value
