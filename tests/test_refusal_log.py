@@ -373,7 +373,7 @@ async def test_a_body_that_cannot_be_decoded_leaves_one_line(
 ) -> None:
     chat = await make_chat()
     request = (
-        b"POST /api/chat HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\n"
+        b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: gzip\r\n"
         b"Content-Length: 4\r\n\r\nnope"
     )
     assert b" 400 " in await send(chat, request)
