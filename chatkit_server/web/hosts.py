@@ -70,9 +70,11 @@ class _OwnHosts:
         given = request.headers.getall(hdrs.HOST, [])
         if len(given) > 1 or (not given and request.version >= HttpVersion11):
             raise BadRequest("The header Host must be there once.")
-        # Where the request line has a whole URL, that is the host
-        for host in {*given, request.host}:
-            name = _name(host)
+        names = [(host, _name(host)) for host in given]
+        if request.host not in given:
+            # The request line has a whole URL, or there is no Host
+            names.append((request.host, _normal(request.host)))
+        for host, name in names:
             if name is None or not (name in self._names or is_loopback(name)):
                 raise Forbidden(
                     f"This server does not answer for the host {host[:_LONGEST_SHOWN]}. If a proxy "
