@@ -322,8 +322,14 @@ CANNOT_START: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("command", ["check", "run"])
-@pytest.mark.parametrize("case", CANNOT_START)
+@pytest.mark.parametrize(
+    ("command", "case"),
+    [
+        *(("check", case) for case in CANNOT_START),
+        ("run", "a plugin of others and tokens"),
+        ("run", "a secret that others read"),
+    ],
+)
 async def test_check_refuses_what_run_refuses(tmp_path: Path, case: str, command: str) -> None:
     auth, server, told = CANNOT_START[case]
     third(tmp_path)
@@ -402,55 +408,52 @@ async def guarded(make: Make) -> Chat:
     return await make({"anonymous_auth": None}, hosts=["Chat.Example.com", "192.168.7.7"])
 
 
-@pytest.mark.parametrize("path", PATHS)
-async def test_names_that_are_not_ours_are_refused_everywhere(guarded: Chat, path: str) -> None:
+async def test_names_that_are_not_ours_are_refused_everywhere(guarded: Chat) -> None:
+    rest = b"\r\nContent-Length: 1000000\r\nContent-Type: application/json\r\n\r\n"
     async with connected(guarded) as send:
         for host in NOT_OURS:
-            for method in (b"GET", b"POST", b"OPTIONS"):
-                line = method + f" {path} HTTP/1.1\r\nHost: ".encode()
-                given = host.encode("latin-1" if host.isascii() or "\xff" in host else "utf-8")
-                rest = b"\r\nContent-Length: 1000000\r\nContent-Type: application/json\r\n\r\n"
-                answer = await send(line + given + rest)
-                assert answer.startswith((b"HTTP/1.1 403 ", b"HTTP/1.1 400 ")), (host, answer)
-                if answer.startswith(b"HTTP/1.1 403 "):
+            given = host.encode("latin-1" if host.isascii() or "\xff" in host else "utf-8")
+            # Every path for the first name, and every name for one
+            for path in PATHS if host == NOT_OURS[0] else PATHS[:1]:
+                for method in (b"GET ", b"POST ", b"OPTIONS "):
+                    line = method + path.encode() + b" HTTP/1.1\r\nHost: "
+                    answer = await send(line + given + rest)
+                    assert answer.startswith(b"HTTP/1.1 403 "), (host, answer)
                     assert b'{"message": "This server does not answer for the host' in answer
 
 
-@pytest.mark.parametrize("host", OURS)
-async def test_our_names_are_answered(guarded: Chat, host: str) -> None:
-    response = await guarded.client.get("/healthz", headers={"Host": host})
-    assert response.status == 200
-    body = {"messages": [{"role": "user", "content": "hello"}]}
-    assert (await guarded.post(body, headers={"Host": host})).status == 200
+async def test_our_names_are_answered(guarded: Chat) -> None:
+    for host in OURS:
+        response = await guarded.client.get("/healthz", headers={"Host": host})
+        assert response.status == 200, host
+        assert await titles(guarded, {"Host": host}) == []
 
 
-@pytest.mark.parametrize(
-    ("request_line", "headers", "status"),
-    [
-        ("GET /healthz HTTP/1.0", "", 200),  # a health check; browsers always name the host
-        ("GET /healthz HTTP/1.1", "", 400),
-        ("GET /healthz HTTP/1.0", "Host: evil.com\r\n", 403),
-        ("GET /healthz HTTP/1.1", "Host: localhost\r\nHost: localhost\r\n", 400),
-        ("GET /healthz HTTP/1.1", "Host: localhost\r\nHost: evil.com\r\n", 400),
-        ("GET /healthz HTTP/1.1", "Host: evil.com\r\nX-Forwarded-Host: localhost\r\n", 403),
-        ("GET /healthz HTTP/1.1", "Host: localhost\r\nX-Forwarded-Host: evil.com\r\n", 200),
-        ("GET http://evil.com/healthz HTTP/1.1", "Host: localhost\r\n", 403),
-        ("GET http://localhost/healthz HTTP/1.1", "Host: evil.com\r\n", 403),
-        ("GET http://localhost@evil.com/healthz HTTP/1.1", "Host: localhost\r\n", 403),
-        ("GET http://evil.com/healthz HTTP/1.0", "", 403),
-        ("GET http://localhost:8/healthz HTTP/1.1", "Host: localhost:8\r\n", 200),
-        ("GET http://[::1]:8/healthz HTTP/1.1", "Host: [::1]:8\r\n", 200),
-        ("GET //evil.com/healthz HTTP/1.1", "Host: localhost\r\n", 404),
-        ("CONNECT evil.com:443 HTTP/1.1", "Host: localhost\r\n", 403),
-        ("OPTIONS * HTTP/1.1", "Host: evil.com\r\n", 403),
-    ],
+REQUEST_LINES = (
+    ("GET /healthz HTTP/1.0", "", 200),  # a health check; browsers always name the host
+    ("GET /healthz HTTP/1.1", "", 400),
+    ("GET /healthz HTTP/1.0", "Host: evil.com\r\n", 403),
+    ("GET /healthz HTTP/1.1", "Host: localhost\r\nHost: localhost\r\n", 400),
+    ("GET /healthz HTTP/1.1", "Host: localhost\r\nHost: evil.com\r\n", 400),
+    ("GET /healthz HTTP/1.1", "Host: evil.com\r\nX-Forwarded-Host: localhost\r\n", 403),
+    ("GET /healthz HTTP/1.1", "Host: localhost\r\nX-Forwarded-Host: evil.com\r\n", 200),
+    ("GET http://evil.com/healthz HTTP/1.1", "Host: localhost\r\n", 403),
+    ("GET http://localhost/healthz HTTP/1.1", "Host: evil.com\r\n", 403),
+    ("GET http://localhost@evil.com/healthz HTTP/1.1", "Host: localhost\r\n", 403),
+    ("GET http://evil.com/healthz HTTP/1.0", "", 403),
+    ("GET http://localhost:8/healthz HTTP/1.1", "Host: localhost:8\r\n", 200),
+    ("GET http://[::1]:8/healthz HTTP/1.1", "Host: [::1]:8\r\n", 200),
+    ("GET //evil.com/healthz HTTP/1.1", "Host: localhost\r\n", 404),
+    ("CONNECT evil.com:443 HTTP/1.1", "Host: localhost\r\n", 403),
+    ("OPTIONS * HTTP/1.1", "Host: evil.com\r\n", 403),
 )
-async def test_ways_to_name_the_host(
-    guarded: Chat, request_line: str, headers: str, status: int
-) -> None:
+
+
+async def test_ways_to_name_the_host(guarded: Chat) -> None:
     async with connected(guarded) as send:
-        answer = await send(f"{request_line}\r\n{headers}\r\n".encode())
-    assert answer.split()[1] == str(status).encode(), answer
+        for request_line, headers, status in REQUEST_LINES:
+            answer = await send(f"{request_line}\r\n{headers}\r\n".encode())
+            assert answer.split()[1] == str(status).encode(), (request_line, headers, answer)
 
 
 async def test_another_name_is_refused_before_anything_else(
@@ -515,7 +518,6 @@ MALFORMED = (
 )
 
 
-@pytest.mark.parametrize("path", ["/api/chat", "/api/mcp", "/readyz", "/nothing"])
 @pytest.mark.parametrize(
     ("auth", "server"),
     [
@@ -529,11 +531,12 @@ async def test_what_no_browser_sends_as_an_origin(
     caplog: pytest.LogCaptureFixture,
     auth: dict[str, Any],
     server: dict[str, Any],
-    path: str,
 ) -> None:
     chat = await make(auth, **server)
+    paths = ("/api/chat", "/api/mcp", "/readyz", "/nothing")
     async with connected(chat) as send:
-        for origin in MALFORMED:
+        for number, origin in enumerate(MALFORMED):
+            path = paths[number % len(paths)]
             given = origin.encode("utf-8" if "\u2100" in origin else "latin-1")
             for method in (b"POST", b"GET", b"OPTIONS"):
                 head = method + b" " + path.encode() + b" HTTP/1.1\r\nHost: localhost\r\n"
@@ -553,18 +556,17 @@ async def test_two_origins_are_none(make: Make) -> None:
         assert response.status == 403
 
 
-@pytest.mark.parametrize(
-    "origin",
-    [
-        *("https://app.example.com", "http://localhost:3000", "http://[::1]:80", "null", "file://"),
-        *("chrome-extension://abcdefgh", "capacitor://localhost", "app://obsidian.md"),
-        *("moz-extension://1b2c3d4e-0000", "vscode-webview://1a2b3c", "http://xn--mnchen-3ya.de"),
-    ],
+WELL_FORMED = (
+    *("https://app.example.com", "http://localhost:3000", "http://[::1]:80", "null", "file://"),
+    *("chrome-extension://abcdefgh", "capacitor://localhost", "app://obsidian.md"),
+    *("moz-extension://1b2c3d4e-0000", "vscode-webview://1a2b3c", "http://xn--mnchen-3ya.de"),
 )
-async def test_what_browsers_send_as_an_origin_is_left_to_cors(make: Make, origin: str) -> None:
+
+
+async def test_what_browsers_send_as_an_origin_is_left_to_cors(make: Make) -> None:
     chat = await make({"jwt_auth": JWT})
-    headers = {**bearer(), "Origin": origin}
-    assert await titles(chat, headers) == []
+    for origin in WELL_FORMED:
+        assert await titles(chat, {**bearer(), "Origin": origin}) == []
 
 
 @pytest.mark.parametrize(
@@ -606,7 +608,6 @@ async def test_a_page_of_another_site_is_refused_before_its_body(make: Make) -> 
     ("body", "headers"),
     [
         (gzip.compress(b'{"messages": [], "user_id": "anna"}'), {"Content-Encoding": "gzip"}),
-        (b'{"messages": [], "user_id": "anna"}', {"Content-Encoding": "br"}),
         (b'{"messages": [' + b"[]," * 200_000 + b'[]], "user_id": "anna"}', {}),
         (b'{"messages": ' + b"[" * 90_000 + b', "user_id": "anna"}', {}),
     ],
