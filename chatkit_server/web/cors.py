@@ -151,7 +151,7 @@ class _EveryPath(AbstractRouterAdapter):
         origins = request.headers.getall(hdrs.ORIGIN, [])
         if len(origins) > 1:
             return True
-        return not all(o in self._config or o in _NO_SITE or is_origin(o) for o in origins)
+        return not all(origin in _NO_SITE or is_origin(origin) for origin in origins)
 
     async def log_refused(self, request: web.Request, response: web.StreamResponse) -> None:
         """Log the origin of a request that is answered, if its browser hides the answer."""

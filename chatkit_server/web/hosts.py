@@ -21,7 +21,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 _HOST = re.compile(rf"(\[[0-9A-Fa-f:.]+\]|{_NAME}\.?)(?::[0-9]{{1,5}})?")
-_SETTING = re.compile(rf"\[?[0-9A-Fa-f:.]+\]?|{_NAME}\.?|\*")
+_SETTING = re.compile(rf"\[[0-9A-Fa-f:.]+\]|[0-9A-Fa-f:]+|{_NAME}\.?|\*")
 _LONGEST_SHOWN = 100
 
 

@@ -18,9 +18,18 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 from chatkit_plugins import anonymous_auth
 
-from chatkit_server import SETTINGS, Settings, SettingsError, User
+from chatkit_server import (
+    HOOKS,
+    SETTINGS,
+    ServerError,
+    Settings,
+    SettingsError,
+    User,
+    authenticate,
+)
 from chatkit_server.app import create_app
 from chatkit_server.plugin.answers import wrong_answer
+from chatkit_server.plugin.calls import Hooks
 from chatkit_server.plugin.tenants import RESERVED, wrong_tenant
 from chatkit_server.web.hosts import is_loopback, is_wildcard
 from tests.client import Chat
@@ -597,8 +606,21 @@ def test_origins_in_the_settings(tmp_path: Path, origin: str) -> None:
     create_app(Settings.model_validate(settings))
 
 
-async def test_a_page_of_another_site_is_refused_before_its_body(make: Make) -> None:
-    chat = await make({"anonymous_auth": None})
+async def test_a_page_of_another_site_is_refused_before_its_body(
+    aiohttp_client: MakeClient,
+) -> None:
+    async def user(request: web.Request) -> web.Response:
+        try:
+            await authenticate(request)
+        except ServerError as error:
+            return web.json_response(error.message, status=error.status)
+        return web.json_response("read it")
+
+    app = web.Application()
+    app[SETTINGS] = Settings()
+    app[HOOKS] = Hooks.of([("auth", anonymous_auth.Plugin(anonymous_auth.Config()))])
+    app.router.add_post("/api/chat", user)
+    chat = Chat(await aiohttp_client(app))
     head = b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n"
     async with connected(chat) as send:
         assert b" 403 " in await send(head + b"Origin: https://evil.example\r\n\r\n")
