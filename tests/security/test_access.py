@@ -344,7 +344,9 @@ async def test_check_refuses_what_run_refuses(tmp_path: Path, case: str, command
     third(tmp_path)
     (tmp_path / "open").write_text("x" * 64)
     (tmp_path / "open").chmod(0o644)
-    (tmp_path / "settings.yaml").write_text(yaml.safe_dump(sections(auth, tmp_path, **server)))
+    (tmp_path / "settings.yaml").write_text(
+        yaml.safe_dump(sections(auth, tmp_path, **server), sort_keys=False)
+    )
     async with started(tmp_path, command, env=environment()) as process:
         await process.line(f".*{told.replace('[', '.').replace('*', '.')}")
         assert await process.end() == 2

@@ -33,6 +33,10 @@ OK, UNSIGNED, MALFORMED = 200, 401, 400
 LATER = int(time.time()) + 100_000
 
 
+def each(*values: Any) -> tuple[Any, ...]:
+    return values
+
+
 def b64(data: bytes) -> bytes:
     return base64.urlsafe_b64encode(data).rstrip(b"=")
 
@@ -93,7 +97,9 @@ def shapes() -> dict[str, tuple[bytes, int]]:
         # Algorithms
         **{
             f"alg {name!r}": (unsigned(name), UNSIGNED)
-            for name in ("none", "None", "NONE", "nOnE", "none ", "", None, 0, [], ["HS256"], {})
+            for name in each(
+                "none", "None", "NONE", "nOnE", "none ", "", None, 0, [], ["HS256"], {}
+            )
         },
         "none, with a signature": (unsigned("none", signature), UNSIGNED),
         "none, with the good signature": (unsigned("HS256", signature), UNSIGNED),
@@ -117,7 +123,7 @@ def shapes() -> dict[str, tuple[bytes, int]]:
         "a public key as the secret": (of({}, evil_pem), UNSIGNED),
         **{
             f"kid {kid!r}": (of({"kid": kid}, BY_EVIL), UNSIGNED)
-            for kid in (
+            for kid in each(
                 *("../../../dev/null", "/dev/null", "' OR '1'='1", "\0", "a\r\nX: y", "\ud800"),
                 *("http://127.0.0.1:1/", "x" * 3000, 5, None, [], {}, True, "${SECRET}", "|id"),
             )
@@ -170,7 +176,7 @@ def shapes() -> dict[str, tuple[bytes, int]]:
         # Claims
         **{
             f"sub {sub!r}": (of(sub=sub), UNSIGNED)
-            for sub in (
+            for sub in each(
                 *(None, "", " ", 5, 5.5, True, [], ["anna"], {}, {"id": "anna"}, "a\0b", "a\nb"),
                 *("a\x1b[31m", "\u202eanna", "a\u200bb", "\ufeffanna", "\x85", "x" * 256, "\ue000"),
             )
@@ -178,18 +184,22 @@ def shapes() -> dict[str, tuple[bytes, int]]:
         "sub of a lone surrogate": (whole('"sub":"\\ud800"'), UNSIGNED),
         **{
             f"org {org!r}": (of(org=org), UNSIGNED)
-            for org in (
+            for org in each(
                 *(None, "", " ", 5, True, [], ["acme"], {}, "a\0b", "x" * 256, "acme\r\n"),
                 *("chatkit-server:anonymous", "chatkit-server:"),
             )
         },
         **{
             f"exp {exp!r}": (of(exp=exp), UNSIGNED)
-            for exp in (None, 0, -1, 1, "tomorrow", "", True, False, [], [LATER], {}, -(10**300))
+            for exp in each(
+                None, 0, -1, 1, "tomorrow", "", True, False, [], [LATER], {}, -(10**300)
+            )
         },
         **{
             f"exp {exp}": (raw(f'{{"sub":"anna","org":"acme","exp":{exp}}}'), UNSIGNED)
-            for exp in ("NaN", "Infinity", "-Infinity", "1e999", "-1e999", "0x7fffffff", "1_000")
+            for exp in each(
+                "NaN", "Infinity", "-Infinity", "1e999", "-1e999", "0x7fffffff", "1_000"
+            )
         },
         **{
             f"{claim} {value}": (whole(f'"{claim}":{value}'), UNSIGNED)
@@ -389,10 +399,10 @@ HOSTILE: dict[str, tuple[Callable[[web.Request], Awaitable[web.StreamResponse]],
     "parts that are none": (
         body(
             keys(
-                *({**GOOD, "n": n} for n in (5, None, [], {}, "", "!", "AQ", HUGE, "é", True)),
-                *({**GOOD, "n": HUGE, "e": e} for e in ("", "AA", "AQ", HUGE, 5)),
-                *({"kty": "EC", "crv": crv, "x": "AQ", "y": "AQ"} for crv in ("P-256", "x", 5)),
-                *({"kty": kty} for kty in ("RSA", "EC", "OKP", "oct", "x", 5, None, [], {})),
+                *({**GOOD, "n": n} for n in each(5, None, [], {}, "", "!", "AQ", HUGE, "é", True)),
+                *({**GOOD, "n": HUGE, "e": e} for e in each("", "AA", "AQ", HUGE, 5)),
+                *({"kty": "EC", "crv": crv, "x": "AQ", "y": "AQ"} for crv in each("P-256", "x", 5)),
+                *({"kty": kty} for kty in each("RSA", "EC", "OKP", "oct", "x", 5, None, [], {})),
                 {**GOOD, "n": "A" * 30_000},
                 {**GOOD, "use": ["sig"]},
                 {**GOOD, "alg": {}},
@@ -485,7 +495,7 @@ async def test_the_keys_are_asked_for_without_anything_else(
     host.answer = answer
     config = {"jwks_url": await host.start(aiohttp_server), "jwks_cooldown": "1ms"}
     client = await aiohttp_client(application(config, tmp_path))
-    for kid in ("one", "two", "three"):
+    for kid in each("one", "two", "three"):
         await asyncio.sleep(0.002)
         await ask(client, b"Bearer " + token(private_key("rsa"), "RS256", kid, org="acme").encode())
     assert len(seen) > 1
