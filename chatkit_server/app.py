@@ -13,6 +13,7 @@ from .mcp.manager import McpManager
 from .plugin.calls import Hooks
 from .plugin.load import collect_plugins
 from .plugin.startup import set_up
+from .plugin.tenants import check_tenants
 from .settings.problems import Problems
 from .settings.schema import Settings
 from .turn import StoreContext
@@ -25,6 +26,7 @@ from .web.chat import chat, expect_later
 from .web.cors import allow_origins, check_origins
 from .web.errors import handle_errors
 from .web.health import Readiness, healthz
+from .web.hosts import check_hosts, refuse_other_hosts
 from .web.keys import ATTACHMENT_STORE, ENGINE, GUARD, HEARTBEAT, HOOKS, MCP, SETTINGS, STORE
 from .web.operations.limits import RequestGuard
 from .web.turn_routes import add_turn_routes
@@ -36,11 +38,15 @@ def create_app(
     """Return the application of a deployment, with the plugins that its settings name.
 
     Raises `SettingsError` with a line for each thing that cannot work, after those in `problems`.
-    Databases and MCP servers are connected later, when the application starts.
+    Databases and MCP servers are connected later, when the application starts. `hooks` are taken
+    as they are given, in place of the settings' plugins.
     """
     problems = problems or Problems()
+    loaded = hooks is None
     with problems.collect():
         check_origins(settings)
+    with problems.collect():
+        check_hosts(settings)
     hooks = hooks or collect_plugins(settings, problems)
     if hooks is None:
         # What else is wrong may be for want of a plugin
@@ -48,11 +54,14 @@ def create_app(
     assert hooks is not None
     app = web.Application(client_max_size=settings.server.max_body)
     handle_errors(app)
+    refuse_other_hosts(app, settings)
     app[SETTINGS] = settings
     app[HOOKS] = hooks
     check_admission(app)
     _add_parts(app, problems)
     _add_routes(app)
+    if loaded:
+        check_tenants(hooks.implementing("auth"))
     app.cleanup_ctx.append(_connected)
     app.on_shutdown.append(_drain)
     allow_origins(app, settings)

@@ -3,6 +3,9 @@
 Everyone is the user `local`. With `per_browser`, each browser is a user, identified by a signed
 cookie. With `user_header`, a header names the user. With neither, a `user_id` in the body of a
 plain request is trusted.
+
+Where another plugin knows users, such as `jwt_auth` with `required: false`, those of this plugin
+are in a tenant of their own, so that nobody without a password can name one of them.
 """
 
 from __future__ import annotations
@@ -14,11 +17,10 @@ import json
 import logging
 import os
 import secrets
-from collections.abc import Callable
-from functools import partial
+import shlex
+import stat
 from http.cookies import SimpleCookie
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -35,9 +37,13 @@ from chatkit_server import (
 )
 
 COOKIE = "chatkit_user"
+TENANT = "chatkit-server:anonymous"  # the server refuses it from any other plugin
 COOKIE_SECONDS = 400 * 86_400  # browsers keep no cookie for longer
 LONGEST_ID = 255
 SHORTEST_SECRET = 32
+LONGEST_SECRET = 10_000
+ROOT = 0
+MOST_CONTAINERS = 100_000
 BROWSER = web.RequestKey("browser", str)
 
 log = logging.getLogger(__name__)
@@ -64,17 +70,24 @@ class Config(BaseModel):
 
 
 class Plugin:
-    """Authenticates every request, so an `auth` plugin after this one is never called."""
+    """Authenticates every request, so it must be the last `auth` plugin."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
+        self.tenant = ""
         self.secret = b""
         header = config.user_header
         self.curl_credentials = f"-H '{header}: somebody'" if header else ""
 
+    @property
+    def auth_tenants(self) -> set[str]:
+        """The tenants of the users that this plugin returns."""
+        return {self.tenant}
+
     @hookimpl
     def setup(self, app: web.Application) -> None:
-        self._refuse_public_host(app)
+        self._set_apart(app)
+        refuse_every_origin(app)
         if self.config.per_browser:
             given = self.config.secret
             self.secret = given.get_secret_value().encode() if given else self._secret_from_file()
@@ -83,17 +96,21 @@ class Plugin:
     @hookimpl
     async def auth(self, request: web.Request) -> User:
         refuse_other_pages(request)
-        if self.config.per_browser:
-            return User(self._browser(request))
-        if self.config.user_header:
-            return User(user_in_header(request, self.config.user_header))
-        return User(await user_in_body(request) or "local")
+        return User(await self._user_id(request), self.tenant)
 
-    def _refuse_public_host(self, app: web.Application) -> None:
-        calls = list(app[HOOKS].calls("auth", request=None))
-        names = [name for name, _ in calls]
-        mine = next(i for i, (_, call) in enumerate(calls) if _function(call) == self.auth)
-        earlier, later = names[:mine], names[mine + 1 :]
+    async def _user_id(self, request: web.Request) -> str:
+        if self.config.per_browser:
+            return self._browser(request)
+        if self.config.user_header:
+            return user_in_header(request, self.config.user_header)
+        return await user_in_body(request) or "local"
+
+    def _set_apart(self, app: web.Application) -> None:
+        """Take a tenant of its own if other plugins have users; refuse what cannot be safe."""
+        plugins = app[HOOKS].implementing("auth")
+        mine = next(i for i, (_, plugin) in enumerate(plugins) if plugin is self)
+        earlier = [name for name, plugin in plugins[:mine] if knows_users(plugin)]
+        later = [name for name, _ in plugins[mine + 1 :]]
         host = app[SETTINGS].server.host
         if not earlier and not is_loopback(host):
             instead = f"put {later[-1]} before it" if later else "enable one, such as jwt_auth"
@@ -103,10 +120,15 @@ class Plugin:
                 "`user_header` too: anyone who reaches the server can send the header, so the "
                 "proxy that sets it must run on this machine.)"
             )
+        if later:
+            raise SettingsError(
+                f"{later[0]} would never be called, because this plugin authenticates every "
+                f"request: put {later[0]} before it"
+            )
+        if earlier:
+            self.tenant = TENANT
         if not is_loopback(host):
             log.warning("requests that %s passes on need no password", ", ".join(earlier))
-        if later:
-            log.warning("%s is never called: %s authenticates every request", later[0], names[mine])
 
     def _browser(self, request: web.Request) -> str:
         """Return the cookie's user, or a new one if the cookie is missing or forged."""
@@ -137,7 +159,7 @@ class Plugin:
         try:
             if not file.exists():
                 create_secret(file)
-            secret = file.read_text("ascii").strip().encode()
+            secret = read_secret(file).strip()
         except (OSError, ValueError) as error:
             raise SettingsError(
                 f"secret_file: cannot read or create {file}: {error}. Use another file, or set "
@@ -151,8 +173,10 @@ class Plugin:
         return secret
 
 
-def _function(call: Callable[[], Any]) -> object:
-    return call.func if isinstance(call, partial) else call
+def knows_users(plugin: object) -> bool:
+    """Whether an `auth` plugin can return users: one that only refuses requests declares none."""
+    declared = getattr(plugin, "auth_tenants", None)
+    return declared is None or bool(declared)
 
 
 def create_secret(file: Path) -> None:
@@ -160,6 +184,7 @@ def create_secret(file: Path) -> None:
     draft = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
+        os.fchmod(descriptor, 0o600)  # whatever the umask is
         with os.fdopen(descriptor, "w") as out:
             out.write(f"{secrets.token_urlsafe(48)}\n")
         os.link(draft, file)
@@ -167,6 +192,35 @@ def create_secret(file: Path) -> None:
         pass
     finally:
         draft.unlink()
+
+
+def read_secret(file: Path) -> bytes:
+    """Return what is in a file that only its owner can read and write.
+
+    Raises `SettingsError` for any other file: who can read it can be every user, and who can write
+    it too.
+    """
+    # A pipe would wait for somebody who writes
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as opened:
+        found = os.fstat(descriptor)  # of what a symbolic link points at
+        if not stat.S_ISREG(found.st_mode):
+            raise SettingsError(f"secret_file: {file} is not a file. Use another one.")
+        if found.st_uid not in (os.geteuid(), ROOT):
+            raise SettingsError(
+                f"secret_file: {file} belongs to another user, who can read and change it. Delete "
+                "it, and a new one is created; every browser is then a new user."
+            )
+        if stat.S_IMODE(found.st_mode) & 0o077:
+            raise SettingsError(
+                f"secret_file: others can read or change {file}, and with it be any user. Run "
+                f"`chmod 600 {shlex.quote(str(file))}`. If somebody may have read it, delete it "
+                "instead; every browser is then a new user."
+            )
+        secret = opened.read(LONGEST_SECRET + 1)
+    if len(secret) > LONGEST_SECRET or not secret.isascii():
+        raise ValueError(f"expected text in ASCII of at most {LONGEST_SECRET} characters")
+    return secret
 
 
 def is_loopback(host: str) -> bool:
@@ -177,22 +231,42 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
+def refuse_every_origin(app: web.Application) -> None:
+    """Raise `SettingsError` if pages of every site may call the server."""
+    if "*" in app[SETTINGS].server.cors_origins:
+        raise SettingsError(
+            "server.cors_origins has `*`, and this plugin needs no password: any web page that is "
+            "open in a browser here could act as its user. Name the origins of your pages, such "
+            "as http://localhost:3000"
+        )
+
+
 def refuse_other_pages(request: web.Request) -> None:
     """Raise `Forbidden` for a page of another site, open in a browser on this machine.
 
     The server's pages and those of `server.cors_origins` are allowed. Programs send no `Origin`.
     """
-    origin = request.headers.get("Origin")
-    allowed = request.app[SETTINGS].server.cors_origins
-    if origin is None or origin in allowed or "*" in allowed:
-        return
-    netloc = urlsplit(origin).netloc
-    if netloc == request.host and is_loopback(urlsplit(origin).hostname or ""):
-        return
-    raise Forbidden(
-        f"Pages of {origin} may not use this server. To allow them, add the origin to "
-        "`server.cors_origins`."
-    )
+    origins = request.headers.getall("Origin", [])
+    server = request.app[SETTINGS].server
+    for origin in origins:
+        own = len(origins) == 1 and _is_own(origin, request.headers.get("Host"), server.hosts)
+        if not own and origin not in server.cors_origins:
+            raise Forbidden(
+                f"Pages of {origin[:LONGEST_ID]} may not use this server. To allow them, add the "
+                "origin to `server.cors_origins`."
+            )
+
+
+def _is_own(origin: str, host: str | None, hosts: list[str]) -> bool:
+    """Whether a page is the server's own: of this machine, or of a host in `server.hosts`."""
+    scheme, _, netloc = origin.partition("://")
+    if scheme not in ("http", "https") or netloc != host:
+        return False
+    try:
+        name = urlsplit(origin).hostname or ""
+    except ValueError:
+        return False
+    return is_loopback(name) or name in map(str.lower, hosts)
 
 
 def user_in_header(request: web.Request, header: str) -> str:
@@ -207,8 +281,10 @@ async def user_in_body(request: web.Request) -> str | None:
     """Return the `user_id` of a request in the plain protocol, None if it has none."""
     if request.method != "POST" or request.path != request.app[SETTINGS].server.path:
         return None
+    if "Content-Encoding" in request.headers:
+        return None  # it would be unpacked here, without the core's limits
     text = await request.read()
-    if b'"user_id"' not in text:
+    if b'"user_id"' not in text or text.count(b"[") + text.count(b"{") > MOST_CONTAINERS:
         return None
     try:
         body = json.loads(text)

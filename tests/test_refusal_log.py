@@ -373,7 +373,7 @@ async def test_a_packed_body_leaves_one_line(
 ) -> None:
     chat = await make_chat()
     request = (
-        b"POST /api/chat HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\n"
+        b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: gzip\r\n"
         b"Content-Length: 4\r\n\r\nnope"
     )
     assert b" 415 " in await send(chat, request)

@@ -22,6 +22,7 @@ from . import hookspecs
 from .answers import wrong_answer
 from .checks import check_plugin
 from .mistakes import mistakes_named
+from .tenants import wrong_tenant
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +91,11 @@ class Hooks:
     def implemented(self, hook: str) -> bool:
         """Whether any plugin implements the hook."""
         return bool(getattr(self._manager.hook, hook).get_hookimpls())
+
+    def implementing(self, hook: str) -> list[tuple[str, object]]:
+        """The plugins that implement the hook, with their names, in order."""
+        found = reversed(getattr(self._manager.hook, hook).get_hookimpls())
+        return [(each.plugin_name, each.plugin) for each in found]
 
     def calls(self, hook: str, **arguments: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
         """Yield `(plugin name, call)` for each implementation, in order."""
@@ -195,7 +201,9 @@ class Hooks:
     def _hook_calls(self, hook: str, arguments: dict[str, Any]) -> Iterator[HookCall]:
         turn = arguments.get("turn")
         for name, call in self.calls(hook, **arguments):
-            yield HookCall(name, hook, call, self._settings, getattr(turn, "id", None))
+            turn_id = getattr(turn, "id", None)
+            owner = self._manager.get_plugin(name)
+            yield HookCall(name, hook, call, self._settings, turn_id, owner)
 
 
 def _checked(hook: str, answer: Any) -> Any:
@@ -213,6 +221,7 @@ class HookCall:
     call: Callable[[], Any]
     settings: HookSettings
     turn_id: str | None = None
+    owner: object = None
 
     def __str__(self) -> str:
         turn = f"turn {self.turn_id}: " if self.turn_id else ""
@@ -236,7 +245,10 @@ class HookCall:
         except (Exception, SystemExit) as error:
             # SystemExit would end the event loop, and with it everyone's answers
             raise self._failed() from error
-        if wrong := wrong_answer(self.hook, answer):
+        wrong = wrong_answer(self.hook, answer)
+        if self.hook == "auth" and answer is not None and not wrong:
+            wrong = wrong_tenant(self.owner, answer.tenant)
+        if wrong:
             log.error("%s %s", self, wrong)
             raise PluginFailed
         return answer

@@ -12,9 +12,8 @@ def curl_credentials(hooks: Hooks) -> tuple[str, str | None]:
 
     With them comes the name of a plugin that has an `auth` hook and does not say, if it decides.
     """
-    plugins = dict(hooks.plugins)
-    for name, _ in hooks.calls("auth", request=None):
-        given = getattr(plugins[name], "curl_credentials", _UNKNOWN)
+    for name, plugin in hooks.implementing("auth"):
+        given = getattr(plugin, "curl_credentials", _UNKNOWN)
         if isinstance(given, str):
             return given, None
         if given is not None:

@@ -42,6 +42,7 @@ class ServerSettings(Section):
 
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
+    hosts: CommaList = Field(default_factory=list)
     path: str = Field("/api/chat", pattern=r"^/[^\s?#]*[^\s?#/]$")
     cors_origins: CommaList = Field(default_factory=list)
     cors_credentials: bool = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -19,7 +20,15 @@ from .sse import TURN_ID
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _LONGEST_ORIGIN = 100
-_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s]+")
+_ORIGIN = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://"
+    r"(?:\[(?P<address>[0-9a-f:.]+)\]|(?P<name>[\w.~%!$&'()+,;=-]+))"
+    r"(?::(?P<port>[0-9]{1,5}))?",
+    re.ASCII,
+)
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
+_NO_SITE = ("null", "file://")
+"""What browsers and apps send for a page that no site has."""
 
 
 def allow_origins(app: web.Application, settings: Settings) -> None:
@@ -52,10 +61,32 @@ def check_origins(settings: Settings) -> None:
         f"{where}: `{origin}` is not an origin as browsers write it: scheme, host and port, such "
         "as https://app.example.com or http://localhost:3000, without a path"
         for origin in server.cors_origins
-        if origin != "*" and not _ORIGIN.fullmatch(origin)
+        if origin != "*" and not _as_browsers_write(origin)
     ]
     if problems:
         raise SettingsError("\n".join(problems))
+
+
+def is_origin(text: str) -> bool:
+    """Whether a text can be the origin of a page: a scheme, a host, and perhaps a port."""
+    match = _ORIGIN.fullmatch(text)
+    if match is None or int(match["port"] or 0) > 65535:
+        return False
+    try:
+        return match["address"] is None or bool(ipaddress.IPv6Address(match["address"]))
+    except ValueError:
+        return False
+
+
+def _as_browsers_write(origin: str) -> bool:
+    match = _ORIGIN.fullmatch(origin)
+    if match is None or not is_origin(origin):
+        return False
+    default = _DEFAULT_PORTS.get(match["scheme"])
+    name = match["name"]
+    # Of other schemes, a name is what an app makes it
+    written = default is None or name is None or re.fullmatch(r"[a-z0-9._-]+", name) is not None
+    return written and match["port"] != (default or "")
 
 
 class _OriginRefused(Forbidden):
@@ -88,6 +119,8 @@ class _EveryPath(AbstractRouterAdapter):
         )
 
     def is_cors_enabled_on_request(self, request: web.Request) -> bool:
+        if self._is_malformed(request):
+            return False
         resource = request.match_info.route.resource
         own = (hdrs.METH_OPTIONS, hdrs.METH_ANY)
         return resource is None or all(route.method not in own for route in resource)
@@ -104,13 +137,21 @@ class _EveryPath(AbstractRouterAdapter):
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Answer preflights."""
+        """Refuse what no browser sends, and answer preflights."""
+        if self._is_malformed(request):
+            raise _OriginRefused("The header Origin is not one that a browser sends.")
         if self.is_preflight_request(request):
             try:
                 return await self._answer_preflight(request)
             except web.HTTPForbidden:
                 raise _OriginRefused(_refused(request)) from None
         return await handler(request)
+
+    def _is_malformed(self, request: web.Request) -> bool:
+        origins = request.headers.getall(hdrs.ORIGIN, [])
+        if len(origins) > 1:
+            return True
+        return not all(origin in _NO_SITE or is_origin(origin) for origin in origins)
 
     async def log_refused(self, request: web.Request, response: web.StreamResponse) -> None:
         """Log the origin of a request that is answered, if its browser hides the answer."""
@@ -122,7 +163,7 @@ class _EveryPath(AbstractRouterAdapter):
         origin = request.headers.get(hdrs.ORIGIN)
         if origin is None or origin in self._config or "*" in self._config:
             return False
-        same_site = origin.partition("://")[2] == request.host
+        same_site = origin.partition("://")[2] == request.headers.get(hdrs.HOST)
         return not same_site and self.is_cors_enabled_on_request(request)
 
 

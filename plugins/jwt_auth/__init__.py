@@ -16,7 +16,7 @@ from aiohttp import web
 
 from chatkit_server import Unauthorized, User, hookimpl
 
-from .claims import MEANINGS, refusal, text_claim
+from .claims import MEANINGS, refusal, shown_name, text_claim
 from .config import Config
 from .jwks import KeySet
 from .keys import key_by_algorithm, secret_by_algorithm
@@ -31,6 +31,7 @@ class Plugin:
         self.config = config
         bearer = '-H "Authorization: Bearer $TOKEN"'
         self.curl_credentials = bearer if config.required else None
+        self.auth_tenants = self._tenants()
         self.keys = KeySet(config) if config.jwks_url else None
         self.fixed: dict[str, jwt.PyJWK | Any] = {}
         if config.secret is not None:
@@ -45,12 +46,17 @@ class Plugin:
 
     @hookimpl
     async def auth(self, request: web.Request) -> User | None:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token.strip():
-            if not self.config.required:
-                return None
+        given = request.headers.getall("Authorization", [])
+        if len(given) > 1:
+            # A proxy in front may have checked the other one
+            raise refusal("The header Authorization must be there once.")
+        scheme, *rest = given[0].split(maxsplit=1) if given and given[0].strip() else [""]
+        if scheme.lower() == "bearer" and rest:
+            return self._user(await self._claims(rest[0].strip()))
+        # Who sends a bearer token means to be a user, also if it is empty
+        if self.config.required or scheme.lower() == "bearer":
             raise Unauthorized("Sign in first: the request has no bearer token.")
-        return self._user(await self._claims(token.strip()))
+        return None
 
     async def _claims(self, token: str) -> dict[str, Any]:
         config = self.config
@@ -95,6 +101,15 @@ class Plugin:
         return User(
             id=text_claim(claims, self.config.user_claim),
             tenant=text_claim(claims, tenant) if tenant else "",
-            name=name if isinstance(name, str) and name else None,
+            name=shown_name(name),
             claims=claims,
         )
+
+    def _tenants(self) -> set[str] | None:
+        """The tenants of the users, as far as the settings say."""
+        config = self.config
+        if not config.tenant_claim:
+            return {""}
+        if config.tenant_claim == "iss" and config.issuer:
+            return {config.issuer} if isinstance(config.issuer, str) else set(config.issuer)
+        return None

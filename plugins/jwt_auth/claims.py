@@ -44,3 +44,9 @@ def text_claim(claims: Mapping[str, Any], name: str) -> str:
     if len(value) > LONGEST_ID:
         raise refusal(f"The token's claim '{name}' is longer than {LONGEST_ID} characters.")
     return value
+
+
+def shown_name(value: object) -> str | None:
+    """Return a claim as the user's name, None if it cannot be shown: it may stand in a prompt."""
+    fits = isinstance(value, str) and 0 < len(value) <= LONGEST_ID and value.isprintable()
+    return str(value) if fits else None

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr, field_validator, model_validator
 
-from chatkit_server import Duration
+from chatkit_server import Duration, Size
 
 SYMMETRIC = ("HS256", "HS384", "HS512")
 ASYMMETRIC = (
@@ -29,7 +29,8 @@ class Config(BaseModel):
     several issuers may use the same user id, set `tenant_claim: iss`.
 
     Keys from `jwks_url` are fetched again when they are older than `jwks_max_age`, and when a
-    token names an unknown key, but at most once per `jwks_cooldown`.
+    token names an unknown key, but at most once per `jwks_cooldown`. A redirect, more than
+    `jwks_max_size` and a fetch longer than `jwks_timeout` are errors; the old keys are kept then.
     """
 
     secret: SecretStr | None = None
@@ -49,6 +50,7 @@ class Config(BaseModel):
     jwks_timeout: Duration = 5.0
     jwks_max_age: Duration = 600.0
     jwks_cooldown: Duration = 10.0
+    jwks_max_size: Size = 1_000_000
 
     @field_validator("algorithms")
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import math
 import time
@@ -20,6 +21,11 @@ from .keys import weakness_of
 
 log = logging.getLogger(__name__)
 
+MOST_KEYS = 100
+
+LONGEST_VALUE = 3_000
+"""Characters of one value of a key. The largest RSA keys that OpenSSL takes have 2,731."""
+
 
 class KeySet:
     """The keys at `jwks_url`: fetched when needed, cached, and still used if a fetch fails."""
@@ -35,8 +41,13 @@ class KeySet:
 
     async def run(self, _: web.Application) -> AsyncIterator[None]:
         """Keep a session while the server runs, and fetch the keys before they are needed."""
-        timeout = aiohttp.ClientTimeout(total=self.config.jwks_timeout)
-        async with aiohttp.ClientSession(timeout=timeout) as self._session:
+        session = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=self.config.jwks_timeout),
+            headers={"Accept-Encoding": "identity"},
+            auto_decompress=False,  # a small answer could become a large one
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+        async with session as self._session:
             self._start()
             yield
             if self._refresh is not None:
@@ -79,30 +90,63 @@ class KeySet:
         return self._refresh
 
     async def _fetch(self) -> None:
-        assert self._session is not None
-        assert self.config.jwks_url is not None
         try:
-            async with self._session.get(self.config.jwks_url, raise_for_status=True) as response:
-                document = await response.json(content_type=None)
-            self._keys = usable_keys(document, self.algorithms)
+            async with asyncio.timeout(self.config.jwks_timeout):
+                document = await self._download()
+                # In a thread: a large document must not keep everyone waiting
+                self._keys = await asyncio.to_thread(_keys_in, document, self.algorithms)
         except Exception as error:  # the other side may send anything
             self._down = True
-            log.error("cannot fetch the keys at %s: %r", self.config.jwks_url, error)
+            reason = f"longer than {self.config.jwks_timeout:g} s, jwks_timeout"
+            shown = reason if isinstance(error, TimeoutError) else repr(error)
+            log.error("cannot fetch the keys at %s: %s", self.config.jwks_url, shown)
         else:
             self._down = False
             self._fetched = time.monotonic()
+
+    async def _download(self) -> bytes:
+        """Return the document at the URL itself, as long as it is not too large."""
+        assert self._session is not None
+        assert self.config.jwks_url is not None
+        limit = self.config.jwks_max_size
+        document = bytearray()
+        async with self._session.get(self.config.jwks_url, allow_redirects=False) as response:
+            response.raise_for_status()
+            if response.status != 200:
+                to = response.headers.get("Location", "no address")[:200]
+                raise ValueError(
+                    f"status {response.status}, to {to!r}: set `jwks_url` to the final URL"
+                )
+            if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+                raise ValueError("the document is packed, although that was not asked for")
+            async for piece in response.content.iter_any():
+                document += piece
+                if len(document) > limit:
+                    raise ValueError(f"larger than {limit} bytes, jwks_max_size")
+        return bytes(document)
+
+
+def _keys_in(document: bytes, algorithms: list[str]) -> list[tuple[str | None, str, jwt.PyJWK]]:
+    try:
+        return usable_keys(json.loads(document), algorithms)
+    except RecursionError:
+        raise ValueError("the document is nested too deeply") from None
 
 
 def usable_keys(document: Any, algorithms: list[str]) -> list[tuple[str | None, str, jwt.PyJWK]]:
     """Return `(id, algorithm, key)` for each key of a JWK set and each algorithm that it fits.
 
     Keys for encryption, symmetric keys, weak keys and keys of unknown types are left out. Raises
-    `ValueError` if none is left.
+    `ValueError` if none is left, or if there are more than `MOST_KEYS`.
     """
     found = document.get("keys") if isinstance(document, dict) else None
+    if not isinstance(found, list):
+        raise ValueError("not a JWK set: an object with a list `keys`")
+    if len(found) > MOST_KEYS:
+        raise ValueError(f"{len(found)} keys, and at most {MOST_KEYS} are read")
     usable = [
         (data.get("kid"), name, key)
-        for data in (found if isinstance(found, list) else [])
+        for data in found
         for name in algorithms
         if isinstance(data, dict) and (key := public_jwk(data, name)) is not None
     ]
@@ -116,8 +160,11 @@ def public_jwk(data: dict[str, Any], algorithm: str) -> jwt.PyJWK | None:
     if data.get("use", "sig") != "sig" or data.get("alg", algorithm) != algorithm:
         return None
     public = {name: value for name, value in data.items() if name != "d"}
+    if any(isinstance(value, str) and len(value) > LONGEST_VALUE for value in public.values()):
+        return None
     try:
         key = jwt.PyJWK(public, algorithm)
         return None if weakness_of(key.Algorithm, key.key) else key
-    except (jwt.PyJWTError, ValueError, TypeError, LookupError):
+    except Exception:  # a key of another kind must not take the others with it
+        log.debug("a key cannot be used with %s", algorithm, exc_info=True)
         return None
