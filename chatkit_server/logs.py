@@ -215,7 +215,8 @@ class NamesTurn(logging.Formatter):
             return first
         between = f"\n{INDENT}{mark(len(first) + len(last) + removed)}\n{INDENT}"
         room = size - len(between.encode())
-        start = first_bytes(first, room // 4)
+        # Not a part of an indentation
+        start = first_bytes(first, room // 4).rstrip()
         end = last_bytes(last or first, room - len(start.encode()))
         left_out = len(first) + len(last) + removed - len(start) - len(end)
         return f"{start}\n{INDENT}{mark(left_out)}\n{INDENT}{end.lstrip()}"

@@ -221,9 +221,9 @@ CASES = {
     "wrong settings": Case(
         (
             r"settings.yaml:\d+: server.port: .*integer.*'many'",
-            r"settings.yaml:\d+: server.hots: unknown key\. Did you mean `host`\?",
+            r"settings.yaml:\d+: server.prot: unknown key\. Did you mean `port`\?",
         ),
-        replace=("host: 127.0.0.1\n  port: 8000", "hots: 127.0.0.1\n  port: many"),
+        replace=("host: 127.0.0.1\n  port: 8000", "prot: 8000\n  port: many"),
     ),
     "missing variable": Case(
         (r"settings.yaml:\d+: agent.model: the environment variable MY_MODEL is not set",),

@@ -103,8 +103,6 @@ class Plugin:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         _check_origin(request)
         user = await authenticate(request)
-        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-            raise BadRequest("Send the request without compression (`Content-Encoding`).")
         return await answer(self._sessions.handle_request, request, {USER: user})
 
 

@@ -611,7 +611,7 @@ async def test_brackets_in_a_text_are_no_parts() -> None:
 def test_images_that_are_too_large_are_left_out_in_words() -> None:
     small = {"type": "image", "image_url": "data:image/png;base64,QUJD"}
     large = {"type": "image", "image_url": "data:image/png;base64," + "QUJD" * 100}
-    words = {"type": "text", "text": "[an image of 456 bytes is left out here: it is too large]"}
+    words = {"type": "text", "text": "[an image of 427 bytes is left out here: it is too large]"}
     assert cut(large, 200) == words
     assert cut([small, large, small], 300) == [small, words, small]
     assert cut([large, small], 600) == [large, small]
