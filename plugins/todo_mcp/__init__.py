@@ -15,7 +15,6 @@ from tortoise.context import get_current_context
 
 from chatkit_server import (
     SETTINGS,
-    BadRequest,
     Forbidden,
     SettingsError,
     Size,
