@@ -217,4 +217,6 @@ async def _main(name: str, victim: Victim) -> None:
 
 
 if __name__ == "__main__":
-    run_until_told(_main(sys.argv[1], Victim(int(sys.argv[2]), sys.argv[3])), fast=False)
+    run_until_told(
+        _main(sys.argv[1], Victim(int(sys.argv[2]), sys.argv[3])), fast=False, elsewhere=True
+    )

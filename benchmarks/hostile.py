@@ -149,4 +149,4 @@ async def serve() -> None:
 
 
 if __name__ == "__main__":
-    run_until_told(serve(), fast=False)
+    run_until_told(serve(), fast=False, elsewhere=True)

@@ -153,8 +153,15 @@ def _end(process: subprocess.Popen[Any]) -> None:
     process.wait()
 
 
-def run_until_told(work: Coroutine[Any, Any, None], *, fast: bool = True) -> None:
-    """Run until SIGTERM; with `fast` on uvloop, if it is installed."""
+def run_until_told(
+    work: Coroutine[Any, Any, None], *, fast: bool = True, elsewhere: bool = False
+) -> None:
+    """Run until SIGTERM; with `fast` on uvloop, if it is installed.
+
+    With `elsewhere`, other processes go first, as if this one were on another machine.
+    """
+    if elsewhere:
+        os.nice(19)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     with asyncio.Runner(loop_factory=_fast_loop if fast else None) as runner:
         runner.run(work)

@@ -91,16 +91,17 @@ def ours(settings: Path) -> list[str]:
 
 
 def write_settings(
-    folder: Path, model: str, models: dict[str, Any], agent: dict[str, Any] | None = None
+    folder: Path, model: str, models: dict[str, Any], **sections: dict[str, Any]
 ) -> Path:
     """Write settings with the default plugins and one that implements every hook.
 
     The database is a file in `folder`. Users are told apart, and many may ask at once. `models` are
-    further plugins, `agent` further settings of the agent.
+    further plugins; further settings of the agent may be among the `sections`.
     """
     folder.mkdir()
     settings = {
-        "agent": {"model": model, **(agent or {})},
+        **sections,
+        "agent": {"model": model, **sections.get("agent", {})},
         "turns": {"limits": {"server": 5000}},
         "plugins": {
             "benchmarks.every_hook": None,
@@ -117,13 +118,18 @@ def write_settings(
 
 
 def write_abused(folder: Path, model: str, hostile: str) -> Path:
-    """Write settings with a hostile model and a hostile MCP server beside the usual ones."""
+    """Write settings with a hostile model and a hostile MCP server beside the usual ones.
+
+    No address of this machine is taken for a proxy, so that each has a limit of connections.
+    """
     endpoints = {"bench": _at(model), "hostile": _at(f"{hostile}v1")}
     plugins = {
         "compatible_models": {"endpoints": endpoints},
         "mcp_servers": {"servers": [{"name": "hostile", "url": f"{hostile}mcp"}]},
     }
-    return write_settings(folder, "bench/bench", plugins, {"models": [MODEL]})
+    agent = {"models": [MODEL]}
+    server = {"trusted_proxies": []}
+    return write_settings(folder, "bench/bench", plugins, agent=agent, server=server)
 
 
 @contextmanager

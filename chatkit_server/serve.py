@@ -38,8 +38,11 @@ MOST_FILES = 65_536
 MOST_CONNECTIONS = 10_000
 """Connections without `server.limits.connections`, if the limit of open files allows them."""
 
-BACKLOG = 128
-"""Connections that wait to be accepted, and that are accepted at once."""
+BACKLOG = 1024
+"""Connections that wait to be accepted."""
+
+ACCEPTED_AT_ONCE = 8
+"""Connections that are accepted before other tasks run."""
 
 GC_THRESHOLD = 10_000
 """Allocations between two runs of the garbage collector. Turns leave next to no cycles, and with
@@ -158,8 +161,12 @@ class Listener:
         self.connections = Connections(self._runner.server, server, most, refusals)
         with _explained(self._settings):
             self._server = await asyncio.get_running_loop().create_server(
-                self.connections, server.host, server.port, backlog=BACKLOG
+                self.connections, server.host, server.port, backlog=ACCEPTED_AT_ONCE
             )
+        for listening in self._server.sockets:
+            # asyncio has one number for both
+            with listening.dup() as socket:
+                socket.listen(BACKLOG)
         host, port = self._server.sockets[0].getsockname()[:2]
         return host, port
 

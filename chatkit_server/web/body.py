@@ -38,7 +38,7 @@ def read_object(data: bytes, max_values: int = MAX_VALUES) -> dict[str, Any]:
     What would take long to parse is refused before. Raises `BadRequest` if it is not an object, or
     if a database could not store it, and `TooLarge` for more than `max_values` values.
     """
-    marks = data.translate(None, _NOT_MARKS)
+    marks = marks_of(data)
     if len(marks) > max_values and not _are_few(data, marks, max_values):
         raise TooLarge(
             f"The body has more than {max_values} values. Send fewer at once, or have "
@@ -55,19 +55,29 @@ def read_object(data: bytes, max_values: int = MAX_VALUES) -> dict[str, Any]:
     return body
 
 
+def marks_of(data: bytes) -> bytes:
+    """Return the characters of JSON that take a parser time."""
+    return data.translate(None, _NOT_MARKS)
+
+
+def check_marks(count: int) -> None:
+    """Raise `TooLarge` for more than `MAX_MARKS`."""
+    if count > MAX_MARKS:
+        raise TooLarge(
+            f"The body has more than {MAX_MARKS} brackets, quotes, commas, colons and backslashes. "
+            "Send less at once."
+        )
+
+
 def _are_few(data: bytes, marks: bytes, max_values: int) -> bool:
     """Whether the body has so few values, counted without parsing it.
 
     What looks like values may be in a text, such as a message full of commas.
     """
-    if len(marks) > MAX_MARKS:
-        raise TooLarge(
-            f"The body has more than {MAX_MARKS} brackets, quotes, commas, colons and backslashes. "
-            "Send less at once."
-        )
+    check_marks(len(marks))
     if b"\\" in marks:
         data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
-        marks = data.translate(None, _NOT_MARKS)
+        marks = marks_of(data)
     if marks.count(b'"') > 2 * max_values:
         return False
     outside_texts = b'""'.join(marks.split(b'"')[::2])

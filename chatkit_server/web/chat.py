@@ -15,7 +15,7 @@ from ..turns.identity import RequestIdentity
 from ..turns.job import TurnPlan
 from ..turns.running import RunningTurn
 from . import plain
-from .body import read_object
+from .body import check_marks, marks_of, read_object
 from .keys import ATTACHMENT_STORE, ENGINE, GUARD, HOOKS, SETTINGS, STORE, authenticate
 from .operations.caller import Caller
 from .operations.dispatch import answer, parse, plan
@@ -69,7 +69,10 @@ async def expect_later(request: web.Request) -> None:
 
 
 async def _read(request: web.Request) -> bytes:
-    """Return the body, after asking for it if the client waits for that."""
+    """Return the body, after asking for it if the client waits for that.
+
+    What would take long to parse is refused before the rest of it has arrived.
+    """
     limit = request.app[SETTINGS].server.max_body
     if (request.content_length or 0) > limit:
         raise web.HTTPRequestEntityTooLarge(max_size=limit)
@@ -77,7 +80,19 @@ async def _read(request: web.Request) -> bytes:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         # aiohttp takes a response for begun once something was written
         request.writer.output_size = 0
-    return await request.read()
+    if request._read_bytes is not None:
+        # An `auth` plugin has read it
+        return request._read_bytes
+    pieces: list[bytes] = []
+    size = marks = 0
+    async for piece in request.content.iter_any():
+        size += len(piece)
+        if size > limit:
+            raise web.HTTPRequestEntityTooLarge(max_size=limit)
+        marks += len(marks_of(piece))
+        check_marks(marks)
+        pieces.append(piece)
+    return b"".join(pieces)
 
 
 async def _send(request: web.Request, data: bytes) -> web.StreamResponse:

@@ -76,18 +76,25 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except Exception as error:
         if isinstance(error, web.HTTPException) and error.status < 400:
             raise
-        refusal = _as_refusal(error, request)
-        if refusal is None:
-            request[LOGGED] = True
-            log.exception("%s failed", _described(request), extra=MAY_QUOTE)
-            refusal = ServerError("Something went wrong on the server. Try again later.")
-        else:
-            level = logging.WARNING if refusal.status >= 500 else logging.INFO
-            log_refusal(request, level, refusal.message, status=refusal.status)
-        response = _response(refusal)
-        if isinstance(error, web.RequestPayloadError):
-            response.force_close()
-        return response
+        # No name here may keep the error: its traceback has this frame, and that of the function
+        # that read the body. In a cycle, both would stay until the garbage collector runs
+        return _answer(error, request)
+
+
+def _answer(error: Exception, request: web.Request) -> web.Response:
+    """Log an error, and return the response for it."""
+    refusal = _as_refusal(error, request)
+    if refusal is None:
+        request[LOGGED] = True
+        log.error("%s failed", _described(request), exc_info=error, extra=MAY_QUOTE)
+        refusal = ServerError("Something went wrong on the server. Try again later.")
+    else:
+        level = logging.WARNING if refusal.status >= 500 else logging.INFO
+        log_refusal(request, level, refusal.message, status=refusal.status)
+    response = _response(refusal)
+    if isinstance(error, web.RequestPayloadError):
+        response.force_close()
+    return response
 
 
 def _as_refusal(error: Exception, request: web.Request) -> ServerError | None:

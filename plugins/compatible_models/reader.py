@@ -17,6 +17,9 @@ from chatkit_server.models import BodyLimits, RequestTimer, TextFastPath
 
 from .chunks import Chunk, Parser, malformed_is_model_error, only_text, with_text
 
+_MOST_QUEUED = 1000
+"""Queued chunks from which on no more are read."""
+
 
 class ChunkReader:
     """Reads an answer in its own task, which passes on all chunks except those with only text.
@@ -41,6 +44,7 @@ class ChunkReader:
         self._queued: list[Chunk] = []
         self._ended = False
         self._waiting: asyncio.Future[None] | None = None
+        self._full: asyncio.Future[None] | None = None
         self.last: Chunk = {}
         """The last chunk whose text was sent to the turn; empty if there is none."""
 
@@ -56,11 +60,16 @@ class ChunkReader:
             with malformed_is_model_error():
                 while await self._wait():
                     chunks, self._queued = self._queued, []
-                    for chunk in chunks:
+                    self._make_room()
+                    for number, chunk in enumerate(chunks, 1):
                         if error := chunk.get("error"):
                             raise self._stream_error(error)
                         if not self._take(chunk):
                             yield chunk
+                            if number < len(chunks):
+                                # An endpoint that sends without end must leave time for others: a
+                                # chunk takes up to half a millisecond in the SDK
+                                await asyncio.sleep(0)
                 await reading
         finally:
             reading.cancel()
@@ -77,6 +86,16 @@ class ChunkReader:
             self._waiting = asyncio.get_running_loop().create_future()
             await self._waiting
         return bool(self._queued)
+
+    async def _room(self) -> None:
+        """Wait until the consumer has taken the chunks that are queued."""
+        self._full = asyncio.get_running_loop().create_future()
+        await self._full
+
+    def _make_room(self) -> None:
+        full, self._full = self._full, None
+        if full is not None and not full.done():
+            full.set_result(None)
 
     def _wake(self) -> None:
         waiting, self._waiting = self._waiting, None
@@ -100,6 +119,9 @@ class ChunkReader:
                     if chunks := parser.feed(block):
                         silence.reset()
                     self._pass_on(chunks)
+                    if len(self._queued) > _MOST_QUEUED:
+                        await self._room()
+                        silence.reset()
         except aiohttp.ClientError:
             # aiohttp raises without giving out what it had received before the break
             self._pass_on(parser.feed(content._read_nowait(-1)))

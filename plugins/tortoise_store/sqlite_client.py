@@ -16,8 +16,9 @@ from tortoise.backends.sqlite.client import (
 )
 from tortoise.connection import get_connections
 
-_STEPS = 20_000
-"""Steps of SQLite's virtual machine between two looks at the clock: less than a millisecond."""
+_STEPS = 1_000_000
+"""Steps of SQLite's virtual machine between two looks at the clock, some 20 ms. For each look, the
+thread waits until the event loop lets it run Python."""
 
 
 class StatementLimit:
