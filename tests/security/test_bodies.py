@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import json
 import logging
 import socket
 from io import BytesIO
 from typing import Any
+from weakref import ReferenceType, ref
 
 import orjson
 import pytest
-from aiohttp import ClientSession
+from aiohttp import ClientSession, web
 
+from chatkit_server import Unauthorized, User, hookimpl
 from chatkit_server.errors import BadRequest, TooLarge
 from chatkit_server.web.body import MAX_MARKS, MAX_VALUES, read_object
 from tests.client import Chat
@@ -219,3 +222,36 @@ async def test_a_client_that_leaves_within_its_body_leaves_nothing(
                 raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         assert await healthy(server.port)
     assert [record for record in caplog.records if record.exc_info] == []
+
+
+async def test_what_takes_long_to_parse_is_refused_before_the_rest_arrives() -> None:
+    async with listening() as server, connected(server.port) as client:
+        await client.send(request("POST", CHAT, Content_Length="15000000", **SIGNED_IN))
+        await client.send(b'{"a": [' + b"[]," * MAX_MARKS)
+        response = await client.response()
+        assert (response.status, response.headers["connection"]) == (413, "close")
+        assert f"more than {MAX_MARKS}" in response.json["message"]
+
+
+async def test_a_refused_body_is_not_held() -> None:
+    refused: list[ReferenceType[Unauthorized]] = []
+
+    class Refused(Unauthorized):
+        def __init__(self) -> None:
+            super().__init__("no")
+            refused.append(ref(self))
+
+    class RefusesAll:
+        @hookimpl
+        async def auth(self, request: web.Request) -> User:
+            await request.read()
+            raise Refused
+
+    gc.disable()
+    try:
+        async with listening(RefusesAll()) as server:
+            assert (await ask(server.port, request("POST", CHAT, b"{}"))).status == 401
+            # The traceback of the error leads to the body
+            assert [error() for error in refused] == [None]
+    finally:
+        gc.enable()

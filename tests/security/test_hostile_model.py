@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 import pytest
 from agents import function_tool
 from agents.exceptions import ModelBehaviorError
+from aiohttp import StreamReader
+from aiohttp.base_protocol import BaseProtocol
+from chatkit_plugins.compatible_models import reader
 from chatkit_plugins.compatible_models.chunks import Parser
 
 from chatkit_server import hookimpl
 from chatkit_server.agent import output, responses
 from chatkit_server.agent.tools import arguments_of, cut
 from chatkit_server.events.recorder import LONG_ANSWER
-from chatkit_server.models import BodyLimits
+from chatkit_server.models import BodyLimits, ModelTimeouts, RequestTimer
 from chatkit_server.turns import failures
 from tests.client import Chat, Streamed
 from tests.conftest import MakeChat
@@ -344,6 +349,82 @@ async def test_events_in_pieces_are_whole_lines_again() -> None:
         lines = [line async for line in BodyLimits(100, 10**6).lines(pieces(size))]
         assert b"".join(lines) == stream
         assert all(line.endswith((b"\n", b"\r")) for line in lines if line)
+
+
+# Others get their turn
+
+
+class OtherTask:
+    """Counts how often another task runs while the block does."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+
+    async def __aenter__(self) -> OtherTask:
+        self._task = asyncio.create_task(self._run())
+        await asyncio.sleep(0)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+
+    async def _run(self) -> None:
+        while True:
+            self.steps += 1
+            await asyncio.sleep(0)
+
+
+async def test_other_tasks_run_while_a_client_works_at_many_lines() -> None:
+    piece = b'data: {"a": "b"}\n\n' * 10_000
+
+    async def body() -> AsyncIterator[bytes]:
+        yield piece
+
+    async with OtherTask() as other:
+        lines = [part async for part in BodyLimits(10**6, 10**6).lines(body())]
+    assert b"".join(lines) == piece
+    assert max(map(len, lines)) < 2 * responses.AT_ONCE
+    assert other.steps >= len(lines) - 1
+
+
+@dataclass
+class Received:
+    """A response whose whole body has arrived."""
+
+    content: StreamReader
+    url = "http://model"
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def release(self) -> None:
+        """Nothing is to be released."""
+
+
+async def test_other_tasks_run_between_chunks_and_few_are_queued() -> None:
+    protocol = BaseProtocol(asyncio.get_running_loop())
+    protocol.connection_made(asyncio.Transport())
+    content = StreamReader(protocol, 2**20)
+    fed = 100 * b'data: {"choices": [{"delta": {"reasoning": "x"}}]}\n\n'
+
+    async def feed() -> None:
+        # Faster than the consumer, who gets one chunk while others run once
+        for _ in range(100):
+            content.feed_data(fed)
+            await asyncio.sleep(0)
+        content.feed_eof()
+
+    received: Any = Received(content)
+    source = reader.ChunkReader(received, RequestTimer(ModelTimeouts()), BodyLimits(10**6, 10**6))
+    seen = most = 0
+    feeding = asyncio.create_task(feed())
+    async with OtherTask() as other:
+        async for _ in source.chunks():
+            seen += 1
+            most = max(most, len(source._queued))
+    await feeding
+    assert seen == 10_000
+    assert other.steps > seen / 2
+    # Beyond the limit, what had arrived is still queued: here, all that was fed since
+    assert most < 10_000
 
 
 def test_a_large_output_is_cut_before_it_is_written() -> None:
