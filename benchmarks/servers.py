@@ -128,7 +128,7 @@ def write_abused(folder: Path, model: str, hostile: str) -> Path:
         "mcp_servers": {"servers": [{"name": "hostile", "url": f"{hostile}mcp"}]},
     }
     agent = {"models": [MODEL]}
-    server = {"trusted_proxies": []}
+    server: dict[str, Any] = {"trusted_proxies": []}
     return write_settings(folder, "bench/bench", plugins, agent=agent, server=server)
 
 

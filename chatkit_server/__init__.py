@@ -29,13 +29,14 @@ if TYPE_CHECKING:
     from .settings.schema import Settings
     from .settings.types import Duration, Size
     from .turn import Outcome, StoreContext, ToolCall, ToolResult, Turn, User
-    from .web.keys import HOOKS, SETTINGS, STORE, authenticate
+    from .web.keys import HOOKS, NAME_USER, SETTINGS, STORE, authenticate
 
 __version__ = "0.1.0"
 
 # The Agents SDK takes over a second to import; `chatkit-server --help` does without it.
 _LAZY = {
     "HOOKS": "web.keys",
+    "NAME_USER": "web.keys",
     "SETTINGS": "web.keys",
     "STORE": "web.keys",
     "authenticate": "web.keys",
@@ -52,6 +53,7 @@ _LAZY = {
 
 __all__ = [
     "HOOKS",
+    "NAME_USER",
     "SETTINGS",
     "STORE",
     "BadRequest",

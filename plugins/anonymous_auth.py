@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
-import json
 import logging
 import os
 import secrets
@@ -28,6 +27,7 @@ from pydantic import BaseModel, Field, SecretStr, model_validator
 
 from chatkit_server import (
     HOOKS,
+    NAME_USER,
     SETTINGS,
     Forbidden,
     SettingsError,
@@ -43,7 +43,6 @@ LONGEST_ID = 255
 SHORTEST_SECRET = 32
 LONGEST_SECRET = 10_000
 ROOT = 0
-MOST_CONTAINERS = 100_000
 BROWSER = web.RequestKey("browser", str)
 
 log = logging.getLogger(__name__)
@@ -96,14 +95,19 @@ class Plugin:
     @hookimpl
     async def auth(self, request: web.Request) -> User:
         refuse_other_pages(request)
-        return User(await self._user_id(request), self.tenant)
+        return User(self._user_id(request), self.tenant)
 
-    async def _user_id(self, request: web.Request) -> str:
+    def _user_id(self, request: web.Request) -> str:
         if self.config.per_browser:
             return self._browser(request)
         if self.config.user_header:
             return user_in_header(request, self.config.user_header)
-        return await user_in_body(request) or "local"
+        request[NAME_USER] = self._named
+        return "local"
+
+    def _named(self, user: str) -> User:
+        """Return the user that a plain request names in its body."""
+        return User(checked(user, "`user_id`"), self.tenant)
 
     def _set_apart(self, app: web.Application) -> None:
         """Take a tenant of its own if other plugins have users; refuse what cannot be safe."""
@@ -120,6 +124,12 @@ class Plugin:
                 "`user_header` too: anyone who reaches the server can send the header, so the "
                 "proxy that sets it must run on this machine.)"
             )
+        if self.config.user_header and not is_loopback(host):
+            raise SettingsError(
+                f"user_header: server.host is {host!r}, which other machines can reach, and anyone "
+                "who reaches the server can send the header. Listen on 127.0.0.1 behind the proxy "
+                "that sets it, or leave `user_header` out"
+            )
         if later:
             raise SettingsError(
                 f"{later[0]} would never be called, because this plugin authenticates every "
@@ -128,7 +138,11 @@ class Plugin:
         if earlier:
             self.tenant = TENANT
         if not is_loopback(host):
-            log.warning("requests that %s passes on need no password", ", ".join(earlier))
+            log.warning(
+                "whoever reaches the server can use it without a password: %s passes such requests "
+                "on to this plugin. To refuse them, remove it from `plugins`",
+                ", ".join(earlier),
+            )
 
     def _browser(self, request: web.Request) -> str:
         """Return the cookie's user, or a new one if the cookie is missing or forged."""
@@ -275,29 +289,6 @@ def user_in_header(request: web.Request, header: str) -> str:
     if len(values) != 1 or not values[0].strip():
         raise Unauthorized(f"Sign in first: the request needs the header {header}, once.")
     return checked(values[0].strip(), f"the header {header}")
-
-
-async def user_in_body(request: web.Request) -> str | None:
-    """Return the `user_id` of a request in the plain protocol, None if it has none."""
-    if request.method != "POST" or request.path != request.app[SETTINGS].server.path:
-        return None
-    if "Content-Encoding" in request.headers:
-        return None  # it would be unpacked here, without the core's limits
-    text = await request.read()
-    if b'"user_id"' not in text or text.count(b"[") + text.count(b"{") > MOST_CONTAINERS:
-        return None
-    try:
-        body = json.loads(text)
-    except (ValueError, RecursionError):
-        return None  # the core reports what is wrong with it
-    if not isinstance(body, dict) or "messages" not in body or "type" in body:
-        return None
-    user = body.get("user_id")
-    if user is None:
-        return None
-    if not isinstance(user, str):
-        raise Unauthorized("`user_id` must be text.")
-    return checked(user, "`user_id`")
 
 
 def checked(user: str, source: str) -> str:

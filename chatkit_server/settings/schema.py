@@ -139,7 +139,8 @@ class RequestLimits(Section):
     `attachment` is the size that a client states for a file, `parts` the number of texts and tags
     in a message, `items` that of the items of a feedback. `messages` counts those of a plain
     request. `user` counts the requests of one user that are being answered, streams aside. `page`
-    is the size at which a page of threads or items ends.
+    is the size at which a page of threads or items ends. `bodies` is that of all bodies which are
+    arriving, a quarter of it that of one user's; 100 kB of each do not count.
     """
 
     size: Size = 1_000_000
@@ -155,6 +156,7 @@ class RequestLimits(Section):
     messages: int = Field(200, ge=1)
     user: int = Field(20, ge=1)
     page: Size = 4_000_000
+    bodies: Size = 256_000_000
 
 
 class HookSettings(Section):

@@ -16,7 +16,17 @@ from ..turns.job import TurnPlan
 from ..turns.running import RunningTurn
 from . import plain
 from .body import check_marks, marks_of, read_object
-from .keys import ATTACHMENT_STORE, ENGINE, GUARD, HOOKS, SETTINGS, STORE, authenticate
+from .keys import (
+    ATTACHMENT_STORE,
+    ENGINE,
+    GUARD,
+    HOOKS,
+    NAME_USER,
+    SETTINGS,
+    STORE,
+    USER,
+    authenticate,
+)
 from .operations.caller import Caller
 from .operations.dispatch import answer, parse, plan
 from .turn_routes import follow
@@ -36,14 +46,15 @@ async def chat(request: web.Request) -> web.StreamResponse:
 
 async def _understand(request: web.Request) -> Respond:
     """Read the request, answer it or start its turn, and return how to respond."""
-    caller = _caller(request, await authenticate(request))
-    raw = await _read(request)
+    user = await authenticate(request)
+    raw = await _read(request, user)
     body = read_object(raw, request.app[SETTINGS].server.limits.values)
     if plain.is_plain(body):
         asked = plain.parse(body)
-        plain.check_user(asked, caller.user)
+        user = request[USER] = plain.user_of(asked, user, request.get(NAME_USER))
+        caller = _caller(request, user)
         make_plan = partial(plain.plan, caller, asked)
-        turn = _turn(request, raw, caller.user, make_plan)
+        turn = _turn(request, raw, user, make_plan)
         # It may have to wait, and need not hold what was read
         del raw, body
         running, after = await turn
@@ -51,9 +62,10 @@ async def _understand(request: web.Request) -> Respond:
             return partial(plain.whole_answer, running=running)
         return partial(follow, running=running, after=after)
     operation = parse(body)
+    caller = _caller(request, user)
     if is_streaming_req(operation):
         make_plan = partial(plan, caller, operation)
-        turn = _turn(request, raw, caller.user, make_plan)
+        turn = _turn(request, raw, user, make_plan)
         # It may have to wait, and need not hold what was read
         del raw, body
         running, after = await turn
@@ -68,7 +80,7 @@ async def expect_later(request: web.Request) -> None:
         raise web.HTTPExpectationFailed(text="Expect: only 100-continue is known.")
 
 
-async def _read(request: web.Request) -> bytes:
+async def _read(request: web.Request, user: User) -> bytes:
     """Return the body, after asking for it if the client waits for that.
 
     What would take long to parse is refused before the rest of it has arrived.
@@ -85,14 +97,16 @@ async def _read(request: web.Request) -> bytes:
         return request._read_bytes
     pieces: list[bytes] = []
     size = marks = 0
-    async for piece in request.content.iter_any():
-        size += len(piece)
-        if size > limit:
-            raise web.HTTPRequestEntityTooLarge(max_size=limit)
-        marks += len(marks_of(piece))
-        check_marks(marks)
-        pieces.append(piece)
-    return b"".join(pieces)
+    with request.app[GUARD].arriving(user) as count:
+        async for piece in request.content.iter_any():
+            size += len(piece)
+            if size > limit:
+                raise web.HTTPRequestEntityTooLarge(max_size=limit)
+            count(size)
+            marks += len(marks_of(piece))
+            check_marks(marks)
+            pieces.append(piece)
+        return b"".join(pieces)
 
 
 async def _send(request: web.Request, data: bytes) -> web.StreamResponse:

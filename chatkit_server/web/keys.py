@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from aiohttp import web
 from chatkit.store import AttachmentStore, NotFoundError, Store
 
@@ -26,6 +28,10 @@ HEARTBEAT = web.AppKey("heartbeat", Heartbeat)
 REFUSALS = web.AppKey("refusals", RefusalLog)
 
 USER = web.RequestKey("user", User)
+NAME_USER: web.RequestKey[Callable[[str], User]] = web.RequestKey("name_user")
+"""Set by an `auth` plugin that believes the `user_id` of a plain request, which the server reads
+after authentication: returns the user of this id, or raises `Unauthorized`."""
+
 REQUEST_ID = web.RequestKey("request_id", str)
 LOGGED = web.RequestKey("logged", bool)
 

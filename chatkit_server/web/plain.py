@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -108,12 +108,20 @@ def parse(body: dict[str, Any]) -> PlainRequest:
     return request
 
 
-def check_user(request: PlainRequest, user: User) -> None:
-    """Raise `BadRequest` if the request names another user than the authenticated one."""
-    if request.user_id not in (None, user.id):
+def user_of(
+    request: PlainRequest, authenticated: User, name_user: Callable[[str], User] | None
+) -> User:
+    """Return the user of the request: the one it names, if the `auth` plugin believes that.
+
+    Raises `BadRequest` if it names another than the authenticated one, and the plugin does not.
+    """
+    if request.user_id is None or request.user_id == authenticated.id:
+        return authenticated
+    if name_user is None:
         raise BadRequest(
             "user_id: the server authenticated you as another user. Leave `user_id` out."
         )
+    return name_user(request.user_id)
 
 
 def _known_fields(path: tuple[int | str, ...]) -> Collection[str]:

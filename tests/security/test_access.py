@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -628,26 +627,39 @@ async def test_a_page_of_another_site_is_refused_before_its_body(
         assert b" 403 " in await send(head + b"Origin: https://evil.example\r\n\r\n")
 
 
-@pytest.mark.parametrize(
-    ("body", "headers"),
-    [
-        (gzip.compress(b'{"messages": [], "user_id": "anna"}'), {"Content-Encoding": "gzip"}),
-        (b'{"messages": [' + b"[]," * 200_000 + b'[]], "user_id": "anna"}', {}),
-        (b'{"messages": ' + b"[" * 90_000 + b', "user_id": "anna"}', {}),
-    ],
-)
-async def test_a_body_that_is_dear_to_read_names_nobody(
-    aiohttp_client: MakeClient, body: bytes, headers: dict[str, str]
-) -> None:
-    async def user(request: web.Request) -> web.Response:
-        return web.json_response(await anonymous_auth.user_in_body(request))
+@pytest.mark.parametrize("user", ["", "  ", "x" * 256, "a\nb"])
+async def test_a_user_id_that_cannot_be_one(make: Make, user: str) -> None:
+    chat = await make({"jwt_auth": OPTIONAL, "anonymous_auth": None})
+    body = {"messages": [{"role": "user", "content": "hello"}], "user_id": user}
+    status, message = await chat.refused(body)
+    assert (status, "`user_id` must be" in message) == (401, True)
 
-    app = web.Application()
-    app[SETTINGS] = Settings()
-    app.router.add_post("/api/chat", user)
-    client = await aiohttp_client(app)
-    response = await client.post("/api/chat", data=body, headers=headers)
-    assert await response.json() is None
+
+@pytest.mark.parametrize("user", [5, ["anna"], {}, True])
+async def test_a_user_id_that_is_no_text(make: Make, user: object) -> None:
+    chat = await make({"anonymous_auth": None})
+    body = {"messages": [{"role": "user", "content": "hello"}], "user_id": user}
+    assert (await chat.refused(body))[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("config", "headers"),
+    [({"user_header": "X-User"}, {"X-User": "ben"}), ({"per_browser": True, "secret": SECRET}, {})],
+)
+async def test_a_user_id_is_not_believed_where_something_else_is(
+    make: Make, config: dict[str, Any], headers: dict[str, str]
+) -> None:
+    chat = await make({"anonymous_auth": config})
+    body = {"messages": [{"role": "user", "content": "hello"}], "user_id": "anna"}
+    status, message = await chat.refused(body, headers=headers)
+    assert (status, "Leave `user_id` out" in message) == (400, True)
+
+
+async def test_a_body_that_is_dear_to_read_is_refused_before_it_is_parsed(make: Make) -> None:
+    chat = await make({"anonymous_auth": None})
+    for values in ("[]," * 200_000, "1.5," * 200_000, '"",' * 200_000):
+        body = f'{{"user_id": "anna", "messages": [{values} 0]}}'.encode()
+        assert (await chat.post(body)).status == 413
 
 
 # The secret of cookies

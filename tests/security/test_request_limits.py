@@ -22,11 +22,15 @@ from chatkit.types import (
 from chatkit_server import Turn, User, hookimpl
 from chatkit_server.settings.schema import RequestLimits
 from chatkit_server.storage import StoreContext
+from chatkit_server.web.keys import GUARD
 from chatkit_server.web.operations.dispatch import OPERATIONS
 from chatkit_server.web.operations.limits import COUNTS, SIZES
 from tests.client import Chat
 from tests.conftest import MakeChat
+from tests.mcp_calls import until
 from tests.memory_store import MemoryStore
+from tests.security.hostile_client import HostileClient, ask, connected, request
+from tests.security.listening import listening
 from tests.stores import NOON as NOW
 
 SMALL = {
@@ -147,7 +151,7 @@ TOO_LARGE: list[tuple[str, str, Any]] = [
 def test_every_limit_is_tried() -> None:
     tried = {path for _, path, _ in TOO_LARGE}
     assert tried >= {*SIZES, *COUNTS}
-    used = {*SIZES.values(), *COUNTS.values(), "size", "attachment", "user", "page"}
+    used = {*SIZES.values(), *COUNTS.values(), "size", "attachment", "user", "page", "bodies"}
     assert used == {*RequestLimits.model_fields}
 
 
@@ -366,3 +370,27 @@ async def test_a_page_has_at_least_one_entry(make_chat: MakeChat, limit: int) ->
     chat = await make_chat()
     body = {"type": "threads.list", "params": {"limit": limit}}
     assert await chat.refused(body) == (400, "params.limit: must be at least 1.")
+
+
+async def test_large_bodies_that_arrive_at_once_have_a_limit() -> None:
+    async with listening(requests={"bodies": "1MB"}) as server:
+        guard = server.app[GUARD]
+
+        async def begin(user: str, client: HostileClient) -> None:
+            """Send a part of a body."""
+            signed_in = {"Authorization": f"Bearer {user}"}
+            await client.send(request("POST", "/api/chat", Content_Length="1000000", **signed_in))
+            await client.send(b'"' + b"x" * 300_000)
+
+        async with connected(server.port) as first, connected(server.port) as second:
+            await begin("ann", first)
+            await until(lambda: guard._all_arriving > 150_000)
+            await begin("ann", second)
+            assert (await second.response()).status == 503
+            # A message is small
+            body = b'{"type": "threads.list", "params": {}}'
+            for user in ("ann", "ben"):
+                small = request("POST", "/api/chat", body, Authorization=f"Bearer {user}")
+                assert (await ask(server.port, small)).status == 200
+        await until(lambda: guard._all_arriving == 0)
+        assert guard.places.total == 0

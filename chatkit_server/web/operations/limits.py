@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic_core import to_json
 
-from ...errors import BadRequest, TooLarge
+from ...errors import BadRequest, TooLarge, Unavailable
 from ...settings.schema import RequestLimits
 from ...turn import User
-from ...turns.places import Places
+from ...turns.places import RETRY_AFTER, Places
+from ...turns.running import Owner
 
 SIZES = {
     "metadata": "metadata",
@@ -38,6 +41,13 @@ COUNTS = {
 """The lists whose entries are counted, and the setting of their limit."""
 
 
+SMALL_BODY = 100_000
+"""Bytes of each body that do not count: messages arrive while others send large bodies."""
+
+USERS_SHARE = 4
+"""The part of `requests.bodies` that one user may take is one by this."""
+
+
 class RequestGuard:
     """Holds the requests of users to the section `requests` of the settings."""
 
@@ -46,6 +56,8 @@ class RequestGuard:
         self._sizes = [(path, getattr(limits, setting)) for path, setting in SIZES.items()]
         self._counts = [(path, getattr(limits, setting)) for path, setting in COUNTS.items()]
         self._smallest = min(limits.size, *(limit for _, limit in self._sizes))
+        self._all_arriving = 0
+        self._arriving: Counter[Owner] = Counter()
         self.places = Places(
             limits.user, f"You sent {limits.user} requests at once. Wait until they are answered."
         )
@@ -56,6 +68,40 @@ class RequestGuard:
         Raises `Unavailable` if the user has too many.
         """
         return self.places.taken((user.tenant, user.id))
+
+    @contextmanager
+    def arriving(self, user: User) -> Iterator[Callable[[int], None]]:
+        """Count a body of a user while it arrives; call the value with its size so far.
+
+        Raises `Unavailable` if the user sends too many at once, or if large bodies that arrive have
+        too many bytes together.
+        """
+        owner = (user.tenant, user.id)
+        counted = 0
+
+        def count(size: int) -> None:
+            nonlocal counted
+            more = max(0, size - SMALL_BODY) - counted
+            counted += more
+            self._arriving[owner] += more
+            self._all_arriving += more
+            if more and (
+                self._all_arriving > self.limits.bodies
+                or self._arriving[owner] > self.limits.bodies // USERS_SHARE
+            ):
+                raise Unavailable(
+                    "Too many large requests arrive at once. Try again in a moment.",
+                    retry_after=RETRY_AFTER,
+                )
+
+        with self.places.taken(owner):
+            try:
+                yield count
+            finally:
+                self._all_arriving -= counted
+                self._arriving[owner] -= counted
+                if not self._arriving[owner]:
+                    del self._arriving[owner]
 
     def check(self, request: BaseModel) -> None:
         """Raise `TooLarge` if a field of a ChatKit or plain request, or all of it, is too large."""
