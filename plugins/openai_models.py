@@ -11,13 +11,15 @@ import logging
 import os
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import Any, cast
+from functools import cache
+from typing import Any, cast, get_args
 
 import httpx2
 import openai
 from agents import Model, ModelProvider, OpenAIResponsesModel
 from agents.exceptions import ModelBehaviorError
 from aiohttp import web
+from openai.types import responses
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
@@ -114,6 +116,16 @@ class ResponsesModels(ModelProvider):
         await self._client.close()
 
 
+@cache
+def _types() -> frozenset[str]:
+    """Return the types that OpenAI's client knows."""
+    named = [getattr(responses, name) for name in dir(responses)]
+    models = [m for m in named if isinstance(m, type) and issubclass(m, openai.BaseModel)]
+    fields = [model.model_fields["type"] for model in models if "type" in model.model_fields]
+    names = [name for field in fields for name in get_args(field.annotation)]
+    return frozenset(name for name in names if isinstance(name, str))
+
+
 class GuardedClient(httpx2.AsyncClient):
     """A client that follows no redirects, and reads only so much of an answer."""
 
@@ -130,7 +142,7 @@ class GuardedClient(httpx2.AsyncClient):
         response = await super().send(request, stream=True, **options)
         error = await refused(response.status_code, response.headers, response.aiter_raw())
         if error is None:
-            response.stream = _LimitedBody(response, BodyLimits(*self._max))
+            response.stream = _LimitedBody(response, BodyLimits(*self._max, types=_types()))
             if not stream:
                 await response.aread()
             return response

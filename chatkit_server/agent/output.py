@@ -13,7 +13,7 @@ from ..settings.schema import TurnLimits
 log = logging.getLogger(__name__)
 
 LONGEST_NAME = 256
-"""Characters of a tool's name. Providers allow 64 or 128."""
+"""Characters of a tool's name, and of the id of a call. Providers allow 64 or 128."""
 
 IMAGE_SIZE = 64_000_000
 """Characters of all images of a turn with their previews, as base64."""
@@ -64,10 +64,13 @@ class OutputMeter:
         if self._parts_left < 0:
             raise TurnFailed(LONG_ANSWER)
 
-    def call(self, name: str) -> None:
-        """Count a tool call. Raises `ModelBehaviorError` for a name that is none."""
-        if len(name) > LONGEST_NAME:
-            raise ModelBehaviorError(f"the model called a tool by a name of {len(name)} characters")
+    def call(self, name: str, call_id: str = "") -> None:
+        """Count a tool call. Raises `ModelBehaviorError` for a name or an id that is none."""
+        for what, text in (("name", name), ("id", call_id)):
+            if len(text) > LONGEST_NAME:
+                raise ModelBehaviorError(
+                    f"the model called a tool with {what} of {len(text)} characters"
+                )
         self._calls += 1
         if self._calls > self._limits.tool_calls:
             raise _beyond("tool_calls", self._limits.tool_calls, MANY_CALLS)

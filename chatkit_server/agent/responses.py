@@ -7,7 +7,7 @@ so far, and an event has a size.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Mapping
 from contextlib import suppress
 
 import orjson
@@ -25,8 +25,20 @@ ERROR_SECONDS = 10.0
 EVENT_LINES = 1000
 """Lines of an event. Models send events of one or two."""
 
-MOST_PARTS = 10_000
-"""Objects and lists in an event. OpenAI's client makes an object of each, in up to 100 µs."""
+MOST_PARTS = 2000
+"""Objects and lists in an event. Clients make an object of each, in up to 100 µs."""
+
+UNKNOWN_COST = 20
+"""What an object of an unknown type counts as: OpenAI's client tries each type that it has."""
+
+_UNCHECKED = 200
+"""Brackets that an event may have before its parts are counted."""
+
+_OF_SOME_TYPE = ("output", "content", "annotations", "summary")
+"""Lists of objects that have a type."""
+
+_FREE = ("tools", "text", "metadata")
+"""What OpenAI repeats from the request, such as schemas of tools."""
 
 AT_ONCE = 4000
 """Bytes that a client works at before other tasks run: some twenty events, ten milliseconds."""
@@ -72,16 +84,34 @@ async def _beginning(body: AsyncIterable[bytes]) -> bytes:
     return b"".join(pieces)[:ERROR_SIZE]
 
 
-def has_more_parts(value: object, most: int) -> bool:
-    """Whether a value that was JSON has more than so many objects and lists."""
+def has_more_parts(value: object, most: int, types: Collection[str] | None = None) -> bool:
+    """Whether a value that was JSON has more than so many objects and lists.
+
+    With `types`, it is an event of OpenAI's Responses API, whose objects have these types.
+    """
     waiting = [value]
     found = 0
     while waiting and found <= most:
         part = waiting.pop()
-        if isinstance(part, dict | list):
+        if isinstance(part, list):
             found += 1
-            waiting += part.values() if isinstance(part, dict) else part
+            waiting += part
+        elif isinstance(part, dict):
+            found += 1
+            if types is None:
+                waiting += part.values()
+            else:
+                waiting += [inner for key, inner in part.items() if key not in _FREE]
+                found += UNKNOWN_COST * sum(_unknown(part.get(k), types) for k in _OF_SOME_TYPE)
     return found > most
+
+
+def _unknown(listed: object, types: Collection[str]) -> int:
+    """Return how many entries of a list have none of these types."""
+    if not isinstance(listed, list):
+        return 0
+    named = [entry.get("type") if isinstance(entry, dict) else None for entry in listed]
+    return sum(not isinstance(name, str) or name not in types for name in named)
 
 
 def _brackets(data: bytes) -> int:
@@ -104,11 +134,14 @@ async def _in_turns(lines: bytes) -> AsyncIterator[bytes]:
 class BodyLimits:
     """Counts the bytes of one answer; `max_event` is for one event, `max_answer` for all of them.
 
-    An answer that is not streamed is one event. The methods raise `ModelBehaviorError` beyond a
-    limit.
+    An answer that is not streamed is one event. With `types`, it is one of the Responses API. The
+    methods raise `ModelBehaviorError` beyond a limit.
     """
 
-    def __init__(self, max_event: int, max_answer: int) -> None:
+    def __init__(
+        self, max_event: int, max_answer: int, types: Collection[str] | None = None
+    ) -> None:
+        self._types = types
         self._max_event = max_event
         self.max_answer = max_answer
         self._left = max_answer
@@ -165,7 +198,7 @@ class BodyLimits:
         Most brackets may be in the text of the answer.
         """
         brackets = sum(map(_brackets, lines))
-        if brackets <= MOST_PARTS:
+        if brackets <= _UNCHECKED:
             return
         for line in lines:
             try:
@@ -173,7 +206,7 @@ class BodyLimits:
             except ValueError:
                 continue
             brackets -= _brackets(line)
-            if has_more_parts(value, MOST_PARTS):
+            if has_more_parts(value, MOST_PARTS, self._types):
                 brackets = MOST_PARTS + 1
                 break
         if brackets > MOST_PARTS:
@@ -195,7 +228,7 @@ class BodyLimits:
             lines += max(piece.count(b"\n"), piece.count(b"\r"))
             brackets += _brackets(piece)
             end = max(piece.rfind(b"\n"), piece.rfind(b"\r")) + 1
-            if end and brackets > MOST_PARTS:
+            if end and brackets > _UNCHECKED:
                 self._check_parts(*b"".join((*rest, piece[:end])).splitlines())
             # A blank line may come in two pieces
             tail += piece

@@ -102,7 +102,7 @@ class EventTranslator:
     async def _item_added(self, data: Any) -> None:
         name = getattr(data.item, "name", None)
         if isinstance(name, str):
-            self._meter.call(name)
+            self._meter.call(name, str(getattr(data.item, "call_id", "")))
         if data.item.type == "reasoning":
             self._begin_reasoning()
         elif data.item.type == "image_generation_call":

@@ -19,7 +19,7 @@ Chunk = dict[str, Any]
 
 _BLANK = (b"\n", b"\r\n", b"\r")
 _DONE = b"[DONE]"
-MOST_PARTS = 2000
+MOST_PARTS = 500
 """Objects and lists in a chunk. The SDK makes an object of each, which takes some 50 µs."""
 
 _MAY_BE_MANY = 1000

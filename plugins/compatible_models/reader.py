@@ -17,6 +17,9 @@ from chatkit_server.models import BodyLimits, RequestTimer, TextFastPath
 
 from .chunks import Chunk, Parser, malformed_is_model_error, only_text, with_text
 
+_AT_ONCE = 16_384
+"""Bytes that are parsed before other tasks run. A line may be empty, and takes time too."""
+
 _MOST_QUEUED = 1000
 """Queued chunks from which on no more are read."""
 
@@ -116,9 +119,14 @@ class ChunkReader:
                     block = await content.readany()
                     if not block:
                         break
-                    if chunks := parser.feed(block):
-                        silence.reset()
-                    self._pass_on(chunks)
+                    for start in range(0, len(block), _AT_ONCE):
+                        if start:
+                            await asyncio.sleep(0)
+                        if chunks := parser.feed(block[start : start + _AT_ONCE]):
+                            silence.reset()
+                        self._pass_on(chunks)
+                        if parser.done:
+                            break
                     if len(self._queued) > _MOST_QUEUED:
                         await self._room()
                         silence.reset()
