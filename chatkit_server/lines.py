@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 
-_UNSAFE = re.compile(
-    "["
+INVISIBLE = (
     "\x00-\x1f\x7f-\x9f"  # control characters: newlines, ESC, and those of 8 bits (C1)
     "\u2028\u2029"  # line and paragraph separators
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # those that change the direction of text
     "\xad\u180e\u200b-\u200d\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb"  # invisible
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
     "\ud800-\udfff"  # half characters, which cannot be written
-    "]"
 )
+"""Characters that a terminal or a reader would act on, and those that nobody sees."""
+
+_UNSAFE = re.compile(f"[{INVISIBLE}]")
 
 
 def escape(text: str) -> str:

@@ -181,7 +181,8 @@ class NamesTurn(logging.Formatter):
             if not isinstance(value, str | bytes | bytearray) or len(value) <= most:
                 return value
             removed += len(value) - most
-            return value[:most] + "…" if isinstance(value, str) else value[:most]
+            # Marked as cut, so that the beginning of a secret at the end is found
+            return value[:most] + "…" if isinstance(value, str) else value[:most] + b"..."
 
         if isinstance(args, tuple):
             args = tuple([short(value) for value in args])
@@ -190,7 +191,8 @@ class NamesTurn(logging.Formatter):
         try:
             return str(record.msg) % args if args else str(record.msg), removed
         except Exception as error:
-            return f"{record.msg!r:.{most}} (its arguments do not fit: {type(error).__name__})", 0
+            text = short(repr(record.msg))
+            return f"{text} (its arguments do not fit: {type(error).__name__})", 0
 
     def _details(self, record: logging.LogRecord) -> str:
         """Return the traceback and the stack of a record, as they are."""

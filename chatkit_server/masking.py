@@ -9,8 +9,11 @@ import base64
 import html
 import json
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote, quote_plus
+
+from .lines import INVISIBLE
 
 MASK = "***"
 
@@ -22,6 +25,18 @@ FEWEST = 4
 
 _START = 8
 """As many characters of a secret are a part of it where a text was cut off."""
+
+_LONG = 12
+"""As many characters, and half of a secret, are a part of it whatever follows."""
+
+_CUT_OFF = ("…", " …", "...", " ...", "*", "•")
+"""What follows a text that was cut off."""
+
+# Newlines and the like as Python, JSON and URLs write them
+_ESCAPED = r"(?<!\\)\\{1,16}(?:[nrtvf]|x[0189][0-9a-fA-F]|u[0-9a-fA-F]{4})|%(?:0[aAdD9]|20)"
+_ESCAPED_BREAK = re.compile(_ESCAPED)
+_VISIBLE_BREAK = re.compile(rf"\s+|{_ESCAPED}")
+_BREAK = re.compile(rf"[\s{INVISIBLE}]+|{_ESCAPED}")
 
 _ORDINARY = re.compile(r"[a-z]+")
 
@@ -50,6 +65,10 @@ _ANYWHERE = (
 )
 
 
+_Groups = list[tuple[str, list[str]]]
+"""Spellings by how they start."""
+
+
 class Secrets:
     """Known secrets, in all spellings in which a text may have them."""
 
@@ -61,7 +80,8 @@ class Secrets:
         self._secrets: set[str] = set()
         self._words: set[str] = set()
         # None until the spellings of new secrets are there
-        self._groups: list[tuple[str, list[str]]] | None = []
+        self._groups: _Groups | None = []
+        self._unbroken: _Groups = []
         self.longest = 0
         """Characters of the longest spelling."""
 
@@ -82,16 +102,18 @@ class Secrets:
             self._groups = None
 
     def mask(self, text: str) -> str:
-        """Return text with `***` for each secret, also for one that is cut off."""
+        """Return text with `***` for each secret, also for one that is cut off or broken."""
         for start, spelled in self._groups if self._groups is not None else self._grouped():
             if start in text:
                 text = _masked(text, start, spelled)
+        if self._unbroken:
+            text = _masked_across_breaks(text, self._unbroken)
         for hint, pattern, instead in _ANYWHERE:
             if hint in text:
                 text = pattern.sub(instead, text)
         return text
 
-    def _grouped(self) -> list[tuple[str, list[str]]]:
+    def _grouped(self) -> _Groups:
         """Group all spellings by how they start, longest first."""
         hidden = {
             spelled
@@ -99,25 +121,38 @@ class Secrets:
             if not (_ORDINARY.fullmatch(secret) and secret in self._words)
             for spelled in spellings(secret)
         }
-        groups: dict[str, list[str]] = {}
-        for spelled in sorted(hidden, key=len, reverse=True):
-            groups.setdefault(spelled[:_START], []).append(spelled)
+        unbroken = {_BREAK.sub("", spelled) for spelled in hidden}
         self.longest = max(map(len, hidden), default=0)
-        self._groups = list(groups.items())
+        # Shorter ones would be found in the ends and beginnings of words
+        self._unbroken = _by_start(spelled for spelled in unbroken if len(spelled) >= _LONG)
+        self._groups = _by_start(hidden)
         return self._groups
+
+
+def _by_start(hidden: Iterable[str]) -> _Groups:
+    groups: dict[str, list[str]] = {}
+    for spelled in sorted(hidden, key=len, reverse=True):
+        groups.setdefault(spelled[:_START], []).append(spelled)
+    return list(groups.items())
 
 
 def _masked(text: str, start: str, spelled: list[str]) -> str:
     parts: list[str] = []
     done = 0
+    for at, end in _found(text, start, spelled):
+        parts += (text[done:at], MASK)
+        done = end
+    return "".join((*parts, text[done:]))
+
+
+def _found(text: str, start: str, spelled: list[str]) -> Iterator[tuple[int, int]]:
+    """Yield where secrets of a group start and end."""
     at = text.find(start)
     while at >= 0:
         end = _end_of_secret(text, at, spelled)
         if end:
-            parts += (text[done:at], MASK)
-            done = end
+            yield at, end
         at = text.find(start, max(end, at + 1))
-    return "".join((*parts, text[done:]))
 
 
 def _end_of_secret(text: str, at: int, spelled: list[str]) -> int:
@@ -126,10 +161,64 @@ def _end_of_secret(text: str, at: int, spelled: list[str]) -> int:
         if text.startswith(secret, at):
             return at + len(secret)
     for secret in spelled:
-        end = at + _common(text[at : at + len(secret)], secret)
-        if end == len(text) or text.startswith(("…", " …", "...", "*"), end):
+        length = _common(text[at : at + len(secret)], secret)
+        end = at + length
+        is_long = length >= max(_LONG, len(secret) / 2)
+        if is_long or end == len(text) or text.startswith(_CUT_OFF, end):
             return end
     return 0
+
+
+def _masked_across_breaks(text: str, groups: _Groups) -> str:
+    """Return text without the secrets that newlines or spaces break into pieces."""
+    unbroken, breaks = _without_breaks(text)
+    if len(unbroken) == len(text):
+        return text
+    # One that is cut off early may be a word of the text, such as a name that keys begin with
+    found = sorted(
+        (at, end)
+        for start, spelled in groups
+        if start in unbroken
+        for at, end in _found(unbroken, start, spelled)
+        if end - at >= _LONG
+    )
+    if not found:
+        return text
+    parts: list[str] = []
+    done = 0
+    places = _Places(breaks.finditer(text))
+    for at, end in found:
+        first, last = places.of(at), places.of(end - 1) + 1
+        if first >= done:
+            parts += (text[done:first], MASK)
+        done = max(done, last)
+    return "".join((*parts, text[done:]))
+
+
+def _without_breaks(text: str) -> tuple[str, re.Pattern[str]]:
+    """Return text without breaks, and the pattern of those."""
+    unbroken = _ESCAPED_BREAK.sub("", text) if "\\" in text or "%" in text else text
+    unbroken = "".join(unbroken.split())
+    if unbroken.isprintable():
+        return unbroken, _VISIBLE_BREAK
+    return _BREAK.sub("", text), _BREAK
+
+
+class _Places:
+    """Where the characters of a text are, counted without breaks."""
+
+    def __init__(self, breaks: Iterator[re.Match[str]]) -> None:
+        self._starts = [0]
+        self._moved = [0]
+        moved = 0
+        for match in breaks:
+            self._starts.append(match.start() - moved)
+            moved += match.end() - match.start()
+            self._moved.append(moved)
+
+    def of(self, at: int) -> int:
+        """Return the place in the text of the character `at`."""
+        return at + self._moved[bisect_right(self._starts, at) - 1]
 
 
 def _common(one: str, other: str) -> int:
@@ -149,6 +238,8 @@ def spellings(secret: str) -> set[str]:
         repr(secret)[1:-1],
         repr(data)[2:-1],
     }
+    # PHP writes `/` as `\/`
+    escaped |= {text.replace("/", "\\/") for text in escaped}
     # An error may quote what another one quoted
     escaped |= {again for text in escaped for again in (repr(text)[1:-1], json.dumps(text)[1:-1])}
     found = {secret, html.escape(secret), *quoted, *escaped, *_in_base64(data)}
@@ -183,3 +274,11 @@ def add_secret(secret: str) -> None:
 def mask_secrets(text: str) -> str:
     """Return text with `***` for each secret of the settings, for a file or a service of yours."""
     return SECRETS.mask(text)
+
+
+def in_one_line(text: str, most: int) -> str:
+    """Return text in one line, without secrets and of at most `most` characters and `…`."""
+    # A secret is masked before it is cut, so that its beginning is not taken for another word
+    masked = mask_secrets(text[: 4 * most])
+    shown = " ".join("".join(char if char.isprintable() else " " for char in masked).split())
+    return shown if len(shown) <= most else f"{shown[:most]}…"

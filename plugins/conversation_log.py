@@ -36,8 +36,12 @@ from chatkit_server import (
 MOST_WAITING = 10_000  # lines; more are dropped while the disk does not respond
 MOST_WAITING_BYTES = 64_000_000
 OWNER_ONLY = 0o600
+LONGEST_NAME = 256  # characters of names, ids and models
 LONGEST_STOP = 5.0  # seconds to write the queued lines when the server stops
 
+NOT_A_NAME = "(not a name)"
+
+_NAME = re.compile(r"[\w.:/-]*")
 _NOT_ASCII = re.compile("[^ -~]+")
 
 log = logging.getLogger(__name__)
@@ -48,7 +52,8 @@ class Config(BaseModel):
 
     A file that would grow beyond `max_size` is renamed to `path.1`, that one to `path.2`, and so on
     up to `keep`. With `redact`, lines have no messages, arguments or errors. Each text is cut at
-    `max_text` characters, and so are the arguments of all calls together.
+    `max_text` characters, and so are the arguments of all calls together; names are cut at 256.
+    With `redact`, a tool's name that the model made up with spaces or the like is left out, too.
     """
 
     path: str | None = None
@@ -84,38 +89,41 @@ class Plugin:
         record = describe(turn, outcome)
         if not self.config.redact:
             record |= quote(turn, outcome, self.config.max_text)
-        self.writer.put(as_line(record, self.config.max_text))
+        self.writer.put(as_line(record))
 
 
 def describe(turn: Turn, outcome: Outcome) -> dict[str, Any]:
     """Return a turn's metadata, without anything that was said. Times are in seconds."""
     return {
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "turn": turn.id,
-        "thread": turn.thread.id,
-        "user": turn.user.id,
-        "tenant": turn.user.tenant,
-        "operation": turn.operation,
-        "model": outcome.model,
+        "turn": short(turn.id),
+        "thread": short(turn.thread.id),
+        "user": short(turn.user.id),
+        "tenant": short(turn.user.tenant),
+        "operation": short(turn.operation),
+        "model": short(outcome.model),
         "status": outcome.status,
         "seconds": round(outcome.seconds, 4),
         "first_token": None if outcome.first_token is None else round(outcome.first_token, 4),
         "input_tokens": outcome.usage.input_tokens,
         "output_tokens": outcome.usage.output_tokens,
-        "tools": [describe_tool(call, result) for call, result in outcome.tools],
+        "tools": [
+            describe_tool(call, result) | {"name": safe_name(call.name)}
+            for call, result in outcome.tools
+        ],
     }
 
 
 def describe_tool(call: ToolCall, result: ToolResult) -> dict[str, Any]:
     return {
-        "name": call.name,
-        "server": call.server,
+        "name": short(call.name),
+        "server": short(call.server),
         "seconds": round(result.seconds, 4),
         "failed": result.failed,
     }
 
 
-def quote(turn: Turn, outcome: Outcome, most: int) -> dict[str, Any]:
+def quote(turn: Turn, outcome: Outcome, longest: int) -> dict[str, Any]:
     """Return what was said in a turn: message, answer, tools' arguments, error."""
     asked = turn.message.content if turn.message is not None else []
     answers = [
@@ -124,15 +132,16 @@ def quote(turn: Turn, outcome: Outcome, most: int) -> dict[str, Any]:
         if isinstance(item, AssistantMessageItem)
     ]
     tools = []
+    most = longest
     for call, result in outcome.tools:
         arguments, length = shortened(call.arguments, most)
         most = max(0, most - length)
         tools.append(describe_tool(call, result) | {"arguments": arguments})
     return {
         "tools": tools,
-        "error": outcome.error,
-        "message": "".join(part.text for part in asked),
-        "answer": "\n\n".join(answers),
+        "error": None if outcome.error is None else cut(outcome.error, longest),
+        "message": cut("".join(part.text for part in asked), longest),
+        "answer": cut("\n\n".join(answers), longest),
     }
 
 
@@ -145,6 +154,16 @@ def shortened(arguments: dict[str, Any], most: int) -> tuple[Any, int]:
     text = encoded.decode()
     safe = cut(text, most)
     return (orjson.Fragment(encoded) if safe == text else safe), len(text)
+
+
+def short(name: str | None) -> str | None:
+    """Return a name or an id as a line shows it."""
+    return None if name is None else cut(name, LONGEST_NAME)
+
+
+def safe_name(name: str) -> str | None:
+    """Return a tool's name that says nothing: a model may call a tool that it made up a text for."""
+    return short(name) if _NAME.fullmatch(name) else NOT_A_NAME
 
 
 def as_json(value: object) -> bytes:
@@ -162,10 +181,9 @@ def cut(text: str, most: int) -> str:
     return f"{masked}… [{left_out} characters left out]" if left_out > 0 else masked
 
 
-def as_line(record: dict[str, Any], most: int) -> bytes:
-    """Return a record as one line of JSON with its newline, its texts cut and without secrets."""
-    texts = {key: cut(value, most) for key, value in record.items() if isinstance(value, str)}
-    line = as_json(record | texts).decode()
+def as_line(record: dict[str, Any]) -> bytes:
+    """Return a record as one line of JSON with its newline."""
+    line = as_json(record).decode()
     if not line.isprintable():
         # Other readers than JSON's act on these characters: a terminal, `splitlines`
         line = _NOT_ASCII.sub(_escaped, line)

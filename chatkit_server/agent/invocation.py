@@ -28,6 +28,7 @@ from agents.tool_context import ToolContext
 from mcp import MCPError
 
 from ..errors import ServerError
+from ..masking import in_one_line
 from ..mcp.connection import ToolFailed
 from ..records import Quote
 from .sdk import Invoke, failure_function, mcp_server_name, propagates_errors
@@ -172,7 +173,7 @@ def tool_failure(
 def _logged(error: Exception, shown: str) -> str:
     """Return the message of an expected error for the log."""
     # Not the reason for the model: it quotes the arguments
-    text = (" ".join(str(error)[: 4 * _LOGGED_TEXT].split()) or shown)[:_LOGGED_TEXT]
+    text = in_one_line(str(error), _LOGGED_TEXT) or in_one_line(shown, _LOGGED_TEXT)
     told_by_server = error.quotes if isinstance(error, ToolFailed) else isinstance(error, MCPError)
     return Quote(text) if told_by_server else text
 

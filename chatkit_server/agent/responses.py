@@ -58,12 +58,16 @@ async def refused(
     packing = headers.get("content-encoding", "identity")
     if 300 <= status < 400:
         return _error(
-            f"the endpoint redirects to {headers.get('location', 'nowhere')[:_SHOWN]!r}. Requests "
+            f"the endpoint redirects to {_shown(headers.get('location', 'nowhere'))}. Requests "
             "to models do not follow redirects: set `base_url` to where the endpoint is"
         )
     if packing != "identity":
-        return _error(f"the endpoint packed its answer as {packing[:_SHOWN]!r}, unasked")
+        return _error(f"the endpoint packed its answer as {_shown(packing)}, unasked")
     return await _beginning(body) if status >= 400 else None
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")
 
 
 def _error(message: str) -> bytes:

@@ -31,7 +31,7 @@ from chatkit.types import ProgressUpdateEvent
 from ..errors import ServerError, TurnFailed
 from ..mcp.manager import McpManager
 from ..plugin.calls import NEARLY, Hooks
-from ..records import MAY_QUOTE
+from ..records import MAY_QUOTE, Quote
 from ..settings.schema import AgentSettings, TurnLimits
 from ..tasks import watch_blocking
 from ..turn import ToolCall, ToolResult, Turn
@@ -332,7 +332,8 @@ class AgentRunner:
             return failure.output
         if problem.kind != "tool_not_found":
             return None
-        self._log(problem.tool_name, ToolFailure("", "there is no such tool"))
+        # The model made the name up
+        self._log(Quote(problem.tool_name), ToolFailure("", "there is no such tool"))
         call = ToolCall(problem.call_id, problem.tool_name, {})
         result = ToolResult(problem.default_message, failed=True)
         await self.report(call, result)

@@ -27,6 +27,7 @@ from agents.exceptions import (
 )
 
 from ..errors import ServerError, TurnFailed
+from ..masking import in_one_line
 from ..records import MAY_QUOTE
 
 log = logging.getLogger(__name__)
@@ -180,9 +181,7 @@ def _in_one_line(error: BaseException) -> str:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     text = _provider_words(error) or f"{type(error).__name__}: {error}"
-    text = text[: 4 * _LONGEST_WORDS]
-    text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    return text if len(text) <= _LONGEST_WORDS else f"{text[:_LONGEST_WORDS]}…"
+    return in_one_line(text, _LONGEST_WORDS)
 
 
 def _provider_words(error: BaseException) -> str | None:

@@ -265,7 +265,8 @@ def _status_error(response: httpx2.Response) -> openai.APIStatusError:
     error = body.get("error", body) if isinstance(body, dict) else body
     status = response.status_code
     default = openai.InternalServerError if status >= 500 else openai.APIStatusError
-    told = f"HTTP {status}: {response.text[:_QUOTED]}"
+    text = response.text
+    told = f"HTTP {status}: {text if len(text) <= _QUOTED else f'{text[:_QUOTED]}…'}"
     return _ERRORS.get(status, default)(told, response=response, body=error)
 
 

@@ -35,14 +35,17 @@ def refusal(reason: str) -> Unauthorized:
 
 
 def text_claim(claims: Mapping[str, Any], name: str) -> str:
-    """Return a claim that identifies the user; it must be text that can be stored."""
+    """Return a claim that identifies the user; it must be text that can be stored and shown."""
     value = claims.get(name)
     if value is None:
         raise refusal(f"The token has no claim '{name}'.")
-    if not isinstance(value, str) or not value.strip() or not value.isprintable():
+    if not isinstance(value, str):
         raise refusal(f"The token's claim '{name}' is not text.")
-    if len(value) > LONGEST_ID:
-        raise refusal(f"The token's claim '{name}' is longer than {LONGEST_ID} characters.")
+    if not value.strip() or len(value) > LONGEST_ID or not value.isprintable():
+        raise refusal(
+            f"The token's claim '{name}' must be 1 to {LONGEST_ID} printable characters, and not "
+            "only spaces."
+        )
     return value
 
 

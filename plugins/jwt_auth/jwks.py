@@ -27,6 +27,16 @@ LONGEST_VALUE = 3_000
 """Characters of one value of a key. The largest RSA keys that OpenSSL takes have 2,731."""
 
 
+LONGEST_SHOWN = 200
+"""Characters of an address that a log line quotes of the other side."""
+
+LONGEST_REASON = 500
+
+
+class BadKeySet(Exception):
+    """What was fetched is no set of usable keys; the message says why."""
+
+
 class KeySet:
     """The keys at `jwks_url`: fetched when needed, cached, and still used if a fetch fails."""
 
@@ -69,7 +79,7 @@ class KeySet:
         if key is None and self._down:
             wait = self._tried + self.config.jwks_cooldown - time.monotonic()
             raise Unavailable(
-                "Could not verify your sign-in: the sign-in service does not answer. "
+                "Could not verify who you are: the sign-in service's keys are not available. "
                 "Try again in a moment.",
                 retry_after=max(1, math.ceil(wait)),
             )
@@ -98,7 +108,7 @@ class KeySet:
         except Exception as error:  # the other side may send anything
             self._down = True
             reason = f"longer than {self.config.jwks_timeout:g} s, jwks_timeout"
-            shown = reason if isinstance(error, TimeoutError) else repr(error)
+            shown = reason if isinstance(error, TimeoutError) else _described(error)
             log.error("cannot fetch the keys at %s: %s", self.config.jwks_url, shown)
         else:
             self._down = False
@@ -111,39 +121,50 @@ class KeySet:
         limit = self.config.jwks_max_size
         document = bytearray()
         async with self._session.get(self.config.jwks_url, allow_redirects=False) as response:
-            response.raise_for_status()
+            if response.status >= 400:
+                raise BadKeySet(f"status {response.status}")
             if response.status != 200:
-                to = response.headers.get("Location", "no address")[:200]
-                raise ValueError(
+                to = response.headers.get("Location", "no address")
+                to = to if len(to) <= LONGEST_SHOWN else f"{to[:LONGEST_SHOWN]}…"
+                raise BadKeySet(
                     f"status {response.status}, to {to!r}: set `jwks_url` to the final URL"
                 )
             if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-                raise ValueError("the document is packed, although that was not asked for")
+                raise BadKeySet("the document is packed, although that was not asked for")
             async for piece in response.content.iter_any():
                 document += piece
                 if len(document) > limit:
-                    raise ValueError(f"larger than {limit} bytes, jwks_max_size")
+                    raise BadKeySet(f"larger than {limit} bytes, jwks_max_size")
         return bytes(document)
+
+
+def _described(error: Exception) -> str:
+    """Return why keys could not be fetched, in words that fit into a line."""
+    text = str(error)
+    text = text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}…"
+    return text if isinstance(error, BadKeySet) else f"{type(error).__name__}: {text}"
 
 
 def _keys_in(document: bytes, algorithms: list[str]) -> list[tuple[str | None, str, jwt.PyJWK]]:
     try:
         return usable_keys(json.loads(document), algorithms)
+    except ValueError:
+        raise BadKeySet("the document is not JSON") from None
     except RecursionError:
-        raise ValueError("the document is nested too deeply") from None
+        raise BadKeySet("the document is nested too deeply") from None
 
 
 def usable_keys(document: Any, algorithms: list[str]) -> list[tuple[str | None, str, jwt.PyJWK]]:
     """Return `(id, algorithm, key)` for each key of a JWK set and each algorithm that it fits.
 
     Keys for encryption, symmetric keys, weak keys and keys of unknown types are left out. Raises
-    `ValueError` if none is left, or if there are more than `MOST_KEYS`.
+    `BadKeySet` if none is left, or if there are more than `MOST_KEYS`.
     """
     found = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(found, list):
-        raise ValueError("not a JWK set: an object with a list `keys`")
+        raise BadKeySet("not a JWK set: an object with a list `keys`")
     if len(found) > MOST_KEYS:
-        raise ValueError(f"{len(found)} keys, and at most {MOST_KEYS} are read")
+        raise BadKeySet(f"{len(found)} keys, and at most {MOST_KEYS} are read")
     usable = [
         (data.get("kid"), name, key)
         for data in found
@@ -151,7 +172,7 @@ def usable_keys(document: Any, algorithms: list[str]) -> list[tuple[str | None, 
         if isinstance(data, dict) and (key := public_jwk(data, name)) is not None
     ]
     if not usable:
-        raise ValueError("no usable key for the allowed algorithms")
+        raise BadKeySet("no usable key for the allowed algorithms")
     return usable
 
 

@@ -64,9 +64,11 @@ def load_public_key(public_key: str) -> Any:
     if "-----BEGIN" not in pem:
         try:
             pem = Path(public_key).read_text("ascii")
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError):
+            # Without the value, which may be a secret that was put here by mistake
             raise SettingsError(
-                f"public_key: neither PEM text nor a readable file: {error}"
+                "public_key: neither PEM text (-----BEGIN PUBLIC KEY-----) nor the path of a "
+                "readable text file"
             ) from None
     if "PRIVATE KEY-----" in pem:
         raise SettingsError("public_key: this is a private key; use the public key of the pair")

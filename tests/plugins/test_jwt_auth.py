@@ -180,18 +180,26 @@ async def test_a_name_is_not_needed(make_client: MakeClient, name: object) -> No
     assert (await user_of(await make_client(secret=SECRET), token(name=name)))["name"] is None
 
 
+NOT_PRINTABLE = (
+    "The token's claim '{}' must be 1 to 255 printable characters, and not only spaces."
+)
+
+
 @pytest.mark.parametrize(
     ("claims", "told"),
     [
         ({"user": None}, "The token has no claim 'user'."),
-        ({"user": ""}, "The token's claim 'user' is not text."),
-        ({"user": "  "}, "The token's claim 'user' is not text."),
+        ({"user": ""}, NOT_PRINTABLE.format("user")),
+        ({"user": "  "}, NOT_PRINTABLE.format("user")),
         ({"user": 5}, "The token's claim 'user' is not text."),
         ({"user": ["anna"]}, "The token's claim 'user' is not text."),
-        ({"user": "a\0b"}, "The token's claim 'user' is not text."),
-        ({"user": "x" * 256}, "The token's claim 'user' is longer than 255 characters."),
+        ({"user": "a\0b"}, NOT_PRINTABLE.format("user")),
+        ({"user": "x" * 256}, NOT_PRINTABLE.format("user")),
+        ({"user": "a\u202eb"}, NOT_PRINTABLE.format("user")),
+        ({"org": " "}, NOT_PRINTABLE.format("org")),
+        ({"org": "a\nb"}, NOT_PRINTABLE.format("org")),
         ({"org": None}, "The token has no claim 'org'."),
-        ({"org": ""}, "The token's claim 'org' is not text."),
+        ({"org": ""}, NOT_PRINTABLE.format("org")),
         ({"org": {"id": 1}}, "The token's claim 'org' is not text."),
         ({"sub": 5}, "The token's claim 'sub' is not text."),
         ({"jti": 5}, "The token's claim 'jti' is not text."),
@@ -557,10 +565,13 @@ async def test_a_host_that_is_down_is_told_as_such(
         response = await client.get("/", headers=bearer(token(private_key("rsa"), "RS256", "one")))
         assert response.status == 503
         assert int(response.headers["Retry-After"]) > 0
-        assert "sign-in service does not answer" in (await response.json())["message"]
+        assert (await response.json())["message"] == (
+            "Could not verify who you are: the sign-in service's keys are not available. "
+            "Try again in a moment."
+        )
     assert host.asked == 1
     [record] = caplog.records
-    assert record.getMessage().startswith(f"cannot fetch the keys at {url}: ")
+    assert record.getMessage() == f"cannot fetch the keys at {url}: status 500"
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"keys": 5}', b'{"keys": []}', b"\xff\xfe"])
@@ -670,7 +681,10 @@ def private_pem(kind: str) -> str:
         ({"public_key": public_pem("p256"), "algorithms": ["ES384"]}, "not a key for ES384"),
         ({"public_key": public_pem("rsa-weak")}, "RSA key is 1024 bits long"),
         ({"public_key": private_pem("rsa")}, "this is a private key; use the public key"),
-        ({"public_key": "/nowhere/key.pem"}, "neither PEM text nor a readable file"),
+        ({"public_key": "/nowhere/key.pem"}, "nor the path of a readable text file"),
+        ({"public_key": "hunter2"}, "neither PEM text (-----BEGIN PUBLIC KEY-----) nor the path"),
+        ({"public_key": "hunter2\0"}, "neither PEM text"),
+        ({"public_key": "hunter2é" * 1000}, "neither PEM text"),
         ({"public_key": "-----BEGIN PUBLIC KEY-----\nx\n-----END PUBLIC KEY-----"}, "not a public"),
         ({"secret": SECRET, "audiense": "x"}, "audiense: unknown key. Did you mean `audience`?"),
         ({"secret": SECRET, "leeway": 30}, "leeway: expected a duration with its unit"),
