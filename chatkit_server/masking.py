@@ -103,11 +103,13 @@ class Secrets:
 
     def mask(self, text: str) -> str:
         """Return text with `***` for each secret, also for one that is cut off or broken."""
-        for start, spelled in self._groups if self._groups is not None else self._grouped():
+        groups = self._groups if self._groups is not None else self._grouped()
+        if self._unbroken:
+            # First: of a broken secret, the beginning alone would be found
+            text = _masked_across_breaks(text, self._unbroken)
+        for start, spelled in groups:
             if start in text:
                 text = _masked(text, start, spelled)
-        if self._unbroken:
-            text = _masked_across_breaks(text, self._unbroken)
         for hint, pattern, instead in _ANYWHERE:
             if hint in text:
                 text = pattern.sub(instead, text)

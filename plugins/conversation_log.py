@@ -162,7 +162,7 @@ def short(name: str | None) -> str | None:
 
 
 def safe_name(name: str) -> str | None:
-    """Return a tool's name that says nothing: a model may call a tool that it made up a text for."""
+    """Return a tool's name that is no text: a model may make one up."""
     return short(name) if _NAME.fullmatch(name) else NOT_A_NAME
 
 

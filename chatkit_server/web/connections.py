@@ -34,6 +34,8 @@ _HEALTH = (b"GET /healthz ", b"HEAD /healthz ")
 
 _FULL = "The server has too many connections. Try again in a minute."
 _FULL_ADDRESS = "Your address has too many connections. Close some of them, and try again."
+_INVALID = "The request is not valid HTTP."
+_FAILED = {500: "Something went wrong on the server. Try again later."}
 _SLOW_HEAD = "The request's headers did not arrive in time."
 _LARGE_HEAD = f"The request's headers are larger than {MAX_HEAD} bytes."
 
@@ -216,6 +218,9 @@ class _Connection(web.RequestHandler):
             lingering_time=LINGER,
             auto_decompress=False,
             access_log=None,  # type: ignore[arg-type]
+            # What counts is the size of the whole head
+            max_line_size=MAX_HEAD,
+            max_field_size=MAX_HEAD,
         )
         self._connections = connections
         self._wire: asyncio.Transport
@@ -243,7 +248,7 @@ class _Connection(web.RequestHandler):
                 self.abort()
             return
         if self._request_body is None and data:
-            if self._head_since is None:
+            if self._head_since is None or not self._head_size:
                 self._head_since = self._connections.now
                 self._head_size = 0
             elif self._head_size > MAX_HEAD:
@@ -293,8 +298,26 @@ class _Connection(web.RequestHandler):
         elif self._request_body is not None:
             if now - self._request_since > limits.body:
                 self._end_body(self._request_body)
-        elif self._head_since is not None and now - self._head_since > limits.headers:
-            self._refuse(408, _SLOW_HEAD)
+        elif self._head_since is not None:
+            waited = now - self._head_since
+            if not self._head_size and waited > limits.idle:
+                # A browser may connect before it has something to ask
+                self.force_close()
+            elif self._head_size and waited > limits.headers:
+                self._refuse(408, _SLOW_HEAD)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Log what aiohttp could not handle, and answer in words, without those of the client."""
+        super().handle_error(request, status, exc, message)
+        response = web.json_response({"message": _FAILED.get(status, _INVALID)}, status=status)
+        response.force_close()
+        return response
 
     def _end_body(self, body: StreamReader) -> None:
         if not body.is_eof() and body.exception() is None:

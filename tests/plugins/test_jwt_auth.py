@@ -180,9 +180,7 @@ async def test_a_name_is_not_needed(make_client: MakeClient, name: object) -> No
     assert (await user_of(await make_client(secret=SECRET), token(name=name)))["name"] is None
 
 
-NOT_PRINTABLE = (
-    "The token's claim '{}' must be 1 to 255 printable characters, and not only spaces."
-)
+NOT_PRINTABLE = "The token's claim '{}' must be 1 to 255 printable characters, and not only spaces."
 
 
 @pytest.mark.parametrize(

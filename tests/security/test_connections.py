@@ -59,7 +59,7 @@ class Slow:
 # Time
 
 
-@pytest.mark.parametrize("begin", [b"", b"G", b"GET / HTTP/1.1\r\nHost: a\r\nX: "])
+@pytest.mark.parametrize("begin", [b"G", b"GET / HTTP/1.1\r\nHost: a\r\nX: "])
 async def test_headers_must_arrive_in_time(begin: bytes) -> None:
     async with listening(server={"limits": {"headers": "200ms"}}) as server:
         async with connected(server.port) as client:
@@ -337,3 +337,37 @@ async def test_a_full_table_of_files_is_a_few_lines_in_the_log(tmp_path: Path) -
         assert await healthy(port)
         assert len(server.process.errors) < 30
         assert "Traceback" not in server.process.said
+
+
+async def test_a_large_header_is_read() -> None:
+    async with listening() as server:
+        large = {"Authorization": "Bearer ann", "X-Large": "x" * 30_000}
+        assert (await ask(server.port, request("GET", "/healthz", **large))).status == 200
+
+
+async def test_malformed_requests_are_answered_in_words_but_theirs() -> None:
+    async with listening() as server, connected(server.port) as client:
+        await client.send(b"GET / HTTP/1.1\r\nHost: localhost\r\nsecret words\r\n\r\n")
+        response = await client.response()
+        assert response.status == 400
+        assert response.json == {"message": "The request is not valid HTTP."}
+
+
+async def test_a_connection_without_a_request_is_closed_without_a_word(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    limits = {"headers": "50ms", "idle": "400ms"}
+    async with listening(server={"limits": limits}) as server, connected(server.port) as client:
+        assert await client.everything() == b""
+    assert "408" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "rest", [b"ZZ\r\n", b"-1\r\n", b"5 5\r\nabcde", b"\0\r\n", b"5\r\nabcdefgh\r\n"]
+)
+async def test_a_chunk_that_is_broken_after_a_good_one(rest: bytes) -> None:
+    async with listening() as server, connected(server.port) as client:
+        head = request("POST", "/api/chat", Authorization="Bearer ann", Transfer_Encoding="chunked")
+        await client.send(head + b"5\r\nabcde\r\n")
+        await client.send(rest)
+        assert (await client.response()).status == 400

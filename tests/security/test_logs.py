@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field, SecretStr
 
 from chatkit_server import add_secret, mask_secrets, masking
 from chatkit_server.logs import FORMAT, INDENT, LineHandler, NamesTurn, WithoutContent
-from chatkit_server.masking import Secrets
+from chatkit_server.masking import Secrets, in_one_line
 from chatkit_server.settings.load import load
 from chatkit_server.settings.secrets import is_secret, remember_environment, remember_secrets
 from tests.model_server import ModelServer
@@ -294,6 +294,29 @@ def test_a_secret_that_is_cut_off_is_masked(secrets: Secrets) -> None:
     for end in ("", "…", "...", "****wxyz"):
         assert mask_secrets(f"key {secret[:30]}{end}") == f"key ***{end}"
     assert mask_secrets("sk-01234 is no key") == "sk-01234 is no key"
+
+
+KEY = "sk-proj-AbC123dEf456GhI789jKl0"
+
+
+@pytest.mark.parametrize("after", [")", '"', " (request 1)", "]", ".", ": no"])
+def test_most_of_a_secret_is_masked_whatever_follows(secrets: Secrets, after: str) -> None:
+    add_secret(KEY)
+    assert mask_secrets(f"bad {KEY[:-3]}{after}") == f"bad ***{after}"
+    # A prefix that many keys have is a word
+    assert mask_secrets(f"bad {KEY[:7]}{after}") == f"bad {KEY[:7]}{after}"
+
+
+@pytest.mark.parametrize("between", ["\n", " ", "\r\n  ", "\\n", "\u200b", "%0A"])
+def test_a_secret_that_is_broken_is_masked(secrets: Secrets, between: str) -> None:
+    add_secret(KEY)
+    assert mask_secrets(f"bad {KEY[:15]}{between}{KEY[15:]} key") == "bad *** key"
+
+
+def test_words_are_masked_before_they_are_cut(secrets: Secrets) -> None:
+    add_secret(KEY)
+    for shown in range(5, 60):
+        assert KEY[:12] not in in_one_line(f"Incorrect key: {KEY}\nor so", shown)
 
 
 @pytest.mark.parametrize(
