@@ -325,6 +325,42 @@ async def test_secrets_are_masked(file: Path) -> None:
     assert record["tools"][1]["arguments"] == {"a": 1}
 
 
+async def test_names_are_masked_and_cut(file: Path) -> None:
+    secret = "sk-proj-AbC123dEf456GhI789jKl0"
+    add_secret(secret)
+    name = f"evil\n{secret} " + "x" * 1000
+    tools = [(ToolCall("c", name, {"a": 1}, server=name), ToolResult("x"))]
+    given = outcome(tools=tools, model=name)
+    asked = turn()
+    asked.user = User(name, tenant=name)
+    asked.operation = name
+    async with running(plugin(path=str(file)), plugin(path=str(file), redact=True)) as finish:
+        await finish(asked, given)
+    assert "sk-proj" not in content(file).decode()
+    # Two threads write
+    redacted, whole = sorted(lines(file), key=lambda record: "message" in record)
+    shown = "evil\n*** "
+    for record in (whole, redacted):
+        for text in (
+            *(record[key] for key in ("user", "tenant", "operation", "model")),
+            record["tools"][0]["server"],
+        ):
+            assert text.startswith(shown)
+            assert text.endswith("characters left out]")
+            assert len(text) < 300
+    assert whole["tools"][0]["name"].startswith(shown)
+    assert redacted["tools"][0]["name"] == "(not a name)"
+
+
+@pytest.mark.parametrize("name", ["add_task", "todo.add-task", "a/b:c", "x" * 300])
+async def test_redacted_lines_name_tools(file: Path, name: str) -> None:
+    tools = [(ToolCall("c", name, {}), ToolResult("x"))]
+    async with running(plugin(path=str(file), redact=True)) as finish:
+        await finish(turn(), outcome(tools=tools))
+    shown = lines(file)[0]["tools"][0]["name"]
+    assert shown == name if len(name) <= 256 else shown.startswith("x" * 256 + "… [44 ")
+
+
 # Where it is written
 
 

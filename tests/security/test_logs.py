@@ -7,20 +7,25 @@ import html
 import json
 import logging
 import re
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
 
+import httpx2
+import openai
 import pytest
 import yaml
 from pydantic import BaseModel, Field, SecretStr
 
 from chatkit_server import add_secret, mask_secrets, masking
+from chatkit_server.agent.responses import refused
 from chatkit_server.logs import FORMAT, INDENT, LineHandler, NamesTurn, WithoutContent
 from chatkit_server.masking import Secrets, in_one_line
 from chatkit_server.settings.load import load
 from chatkit_server.settings.secrets import is_secret, remember_environment, remember_secrets
-from tests.model_server import ModelServer
+from chatkit_server.turns.failures import explain, log_failure
+from tests.model_server import Call, ModelServer
 from tests.processes import environment, running, started
 from tests.security.hostile_text import BREAKS, CONTROLS, FORGED, HOSTILE
 
@@ -307,16 +312,80 @@ def test_most_of_a_secret_is_masked_whatever_follows(secrets: Secrets, after: st
     assert mask_secrets(f"bad {KEY[:7]}{after}") == f"bad {KEY[:7]}{after}"
 
 
-@pytest.mark.parametrize("between", ["\n", " ", "\r\n  ", "\\n", "\u200b", "%0A"])
-def test_a_secret_that_is_broken_is_masked(secrets: Secrets, between: str) -> None:
-    add_secret(KEY)
-    assert mask_secrets(f"bad {KEY[:15]}{between}{KEY[15:]} key") == "bad *** key"
-
-
 def test_words_are_masked_before_they_are_cut(secrets: Secrets) -> None:
     add_secret(KEY)
     for shown in range(5, 60):
         assert KEY[:12] not in in_one_line(f"Incorrect key: {KEY}\nor so", shown)
+
+
+@pytest.mark.parametrize(
+    "gap",
+    [
+        *(" ", "\n", "\r\n  ", "\t", "\xa0", "\u2028", "\u200b", "\x00", "\ufeff", "\u202e"),
+        *("\\n", "\\r\\n", "\\\\n", "\\x0a", "\\u000a", "\\u200b", "%0A", "%20"),
+    ],
+    ids=ascii,
+)
+def test_a_secret_broken_into_pieces_is_masked(gap: str, secrets: Secrets) -> None:
+    add_secret(KEY)
+    for at in range(1, len(KEY)):
+        broken = f"{KEY[:at]}{gap}{KEY[at:]}"
+        assert mask_secrets(f"a {broken} b") == "a *** b"
+    assert mask_secrets(f"a {gap.join(KEY)} b {KEY} c") == "a *** b *** c"
+    assert mask_secrets(f"a {KEY[:9]}{gap}{KEY[9:20]}") == "a ***"
+    whole = base64.b64encode(KEY.encode()).decode()
+    assert whole[:20] not in mask_secrets(f"a {whole[:20]}{gap}{whole[20:]} b").replace(gap, "")
+
+
+def test_words_that_have_no_secret_stay(secrets: Secrets) -> None:
+    add_secret("today12")
+    add_secret("correct-horse-battery")
+    text = r"to day 12, C:\new\report, 100%20, correct horse battery" + "\n\u200bends"
+    assert mask_secrets(text) == text
+
+
+def test_slashes_as_php_writes_them(secrets: Secrets) -> None:
+    add_secret("Zq7Yx2/Wv4kT9/abc")
+    assert mask_secrets(json.dumps("Zq7Yx2/Wv4kT9/abc").replace("/", "\\/")) == '"***"'
+
+
+def test_arguments_that_are_cut_end_in_no_part_of_a_secret(secrets: Secrets) -> None:
+    add_secret(KEY)
+    for kept in range(8, len(KEY)):
+        text = "x" * (SIZE // 2 - kept) + KEY * 2
+        for shown in (written("(%s)", text), written("(%s)", text.encode())):
+            assert KEY[:8] not in shown
+        long = "x" * (SIZE // 2 - kept - 1) + KEY * 2
+        assert KEY[:8] not in written(long, "an argument")
+
+
+@pytest.mark.parametrize("message", [f"bad {KEY}", f"bad {KEY[:15]}\n{KEY[15:]} key"])
+def test_words_of_a_provider_are_masked_before_they_are_cut(
+    message: str, secrets: Secrets, caplog: pytest.LogCaptureFixture
+) -> None:
+    add_secret(KEY)
+    request = httpx2.Request("POST", "http://model.example/")
+    response = httpx2.Response(400, request=request)
+    for padding in (0, *range(450, 500)):
+        text = "x" * padding + message
+        error = openai.BadRequestError(text, response=response, body={"message": text})
+        log_failure("turn_1", explain(error), error)
+    assert len(caplog.messages) == 51
+    for told in caplog.messages:
+        assert KEY[:8] not in told
+        assert KEY[15:] not in told
+
+
+async def test_addresses_that_a_provider_names_are_marked_where_they_are_cut() -> None:
+    async def nothing() -> AsyncIterator[bytes]:
+        yield b""
+
+    for kept in range(8, 30):
+        address = "x" * (200 - kept) + KEY
+        for status, name in ((302, "location"), (200, "content-encoding")):
+            body = await refused(status, {name: address}, nothing())
+            assert body is not None
+            assert f"{KEY[:kept]}…" in body.decode() or kept == len(KEY)
 
 
 @pytest.mark.parametrize(
@@ -608,6 +677,32 @@ async def test_a_key_that_a_provider_echoes_is_masked(
         assert "\x9b" not in line
         assert len(line) <= SIZE
     assert told[-1].count('"message":"My key is ***"') == 3
+
+
+async def test_a_tool_that_a_model_made_up_is_not_named(
+    tmp_path: Path, model_server: ModelServer
+) -> None:
+    name = f"the user said milk\n{FORGED} {KEY}"
+    plugins = {
+        "anonymous_auth": None,
+        "tortoise_store": {"url": f"sqlite://{tmp_path}/x.db"},
+        "conversation_log": {"path": str(tmp_path / "conversations.jsonl"), "redact": True},
+        "compatible_models": {
+            "endpoints": {"openai": {"base_url": model_server.url, "api_key": KEY}}
+        },
+    }
+    settings = {"agent": {"model": "openai/any"}, "plugins": plugins}
+    (tmp_path / "settings.yaml").write_text(yaml.safe_dump(settings))
+    model_server.reply(Call(name, {}))
+    model_server.reply("Done.")
+    async with running(tmp_path, env=environment()) as server:
+        await server.chat().say("Hello")
+        await server.stop()
+    told = [*server.process.errors, (tmp_path / "conversations.jsonl").read_text()]
+    assert any("there is no such tool" in line for line in told)
+    for line in told:
+        assert "milk" not in line
+        assert "sk-proj" not in line
 
 
 async def test_the_password_of_a_database_is_masked(tmp_path: Path) -> None:

@@ -58,9 +58,9 @@ class RequestGuard:
         self._smallest = min(limits.size, *(limit for _, limit in self._sizes))
         self._all_arriving = 0
         self._arriving: Counter[Owner] = Counter()
-        self.places = Places(
-            limits.user, f"You sent {limits.user} requests at once. Wait until they are answered."
-        )
+        refusal = f"You sent {limits.user} requests at once. Wait until they are answered."
+        self.places = Places(limits.user, refusal)
+        self._bodies = Places(limits.user, refusal)
 
     def place(self, user: User) -> AbstractContextManager[None]:
         """Count a request of a user while the block runs.
@@ -94,7 +94,8 @@ class RequestGuard:
                     retry_after=RETRY_AFTER,
                 )
 
-        with self.places.taken(owner):
+        # Places of their own: who waits for slow answers can begin turns all the same
+        with self._bodies.taken(owner):
             try:
                 yield count
             finally:
