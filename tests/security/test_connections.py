@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from chatkit_server import hookimpl
+from chatkit_server import hookimpl, serve
 from chatkit_server.serve import MOST_FILES, raise_file_limit
 from chatkit_server.web import connections
 from chatkit_server.web.addresses import Proxies, network_of
@@ -59,7 +59,7 @@ class Slow:
 # Time
 
 
-@pytest.mark.parametrize("begin", [b"", b"G", b"GET / HTTP/1.1\r\nHost: a\r\nX: "])
+@pytest.mark.parametrize("begin", [b"G", b"\r\n", b"GET / HTTP/1.1\r\nHost: a\r\nX: "])
 async def test_headers_must_arrive_in_time(begin: bytes) -> None:
     async with listening(server={"limits": {"headers": "200ms"}}) as server:
         async with connected(server.port) as client:
@@ -69,6 +69,19 @@ async def test_headers_must_arrive_in_time(begin: bytes) -> None:
             assert "headers" in response.json["message"]
             assert await client.everything() == b""
         assert await healthy(server.port)
+
+
+async def test_a_connection_on_which_nothing_was_sent_is_idle(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    limits = {"headers": "50ms", "idle": "300ms"}
+    async with (
+        listening(server={"limits": limits}) as server,
+        connected(server.port) as client,
+    ):
+        assert await client.everything() == b""
+    assert caplog.messages == []
 
 
 async def test_trickled_headers_are_no_exception() -> None:
@@ -203,6 +216,26 @@ async def test_a_flood_beyond_the_limit_leaves_health_and_few_lines(
         slow.go_on.set()
         assert (await busy.response()).body == b"done"
     assert len(caplog.records) < 30
+
+
+async def test_few_files_are_few_connections_beyond_the_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(serve, "raise_file_limit", lambda: 40)
+    monkeypatch.setattr(connections, "LINGER", 60.0)
+    slow = Slow()
+    async with (
+        listening(slow, server={"limits": {"connections": 1}}) as server,
+        AsyncExitStack() as stack,
+    ):
+        busy = await stack.enter_async_context(connected(server.port))
+        await busy.send(request("GET", "/wait"))
+        await until(lambda: slow.running == 1)
+        refused = [await stack.enter_async_context(connected(server.port)) for _ in range(6)]
+        # An eighth of the files is for them, and the first is one too many
+        assert await refused[0].everything() == b""
+        assert await healthy(server.port)
+        slow.go_on.set()
 
 
 async def test_an_address_may_have_so_many_connections() -> None:
