@@ -24,7 +24,7 @@ from .settings.problems import Problems
 from .settings.schema import Settings
 from .turns.registry import TurnRegistry
 from .turns.running import RESTARTED
-from .web.connections import Connections
+from .web.connections import MAX_OVERFLOW, Connections
 from .web.keys import ENGINE, HOOKS, REFUSALS
 
 REQUEST_SHUTDOWN = 5.0
@@ -156,9 +156,11 @@ class Listener:
         """Listen; return the host and the port."""
         server = self._settings.server
         assert self._runner.server is not None
-        most = server.limits.connections or min(MOST_CONNECTIONS, raise_file_limit() // 2)
+        files = raise_file_limit()
+        most = server.limits.connections or min(MOST_CONNECTIONS, files // 2)
+        overflow = min(MAX_OVERFLOW, max(files // 8, 1))
         refusals = self._runner.app[REFUSALS]
-        self.connections = Connections(self._runner.server, server, most, refusals)
+        self.connections = Connections(self._runner.server, server, most, refusals, overflow)
         with _explained(self._settings):
             self._server = await asyncio.get_running_loop().create_server(
                 self.connections, server.host, server.port, backlog=ACCEPTED_AT_ONCE

@@ -167,6 +167,19 @@ _HTTP = (
         "what came before a connection broke; the public methods raise instead",
     ),
     LibraryName(
+        "aiohttp.web_protocol",
+        "RequestHandler._messages",
+        "what was received and waits: tells a head from a body, and finds what was malformed",
+    ),
+    LibraryName(
+        "aiohttp.web_protocol",
+        "_ErrInfo",
+        "stands there for malformed HTTP; aiohttp does not tell who reads the body before it",
+    ),
+    LibraryName(
+        "aiohttp.web_protocol", "ERROR", "the request that aiohttp makes of malformed HTTP"
+    ),
+    LibraryName(
         "aiohttp.web_request",
         "BaseRequest._read_bytes",
         "emptied: it would hold the body until the end of the stream",

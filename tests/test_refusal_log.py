@@ -349,7 +349,8 @@ async def test_malformed_http_leaves_one_line(
     assert b" 400 " in await send(chat, raw)
     [(level, line)] = lines(caplog)
     assert level == "INFO"
-    assert line.startswith("refused malformed HTTP from 127.0.0.1: 400 ")
+    status = 431 if MALFORMED[raw].startswith("Got more than") else 400
+    assert line.startswith(f"refused malformed HTTP from 127.0.0.1: {status} ")
     assert MALFORMED[raw].partition("…")[0] in line
     assert len(line) < 120
     assert [record.name for record in caplog.records if record.exc_info] == []
@@ -556,3 +557,40 @@ async def test_pages_that_may_leave_no_line(
     for origin in (PAGE, own):
         await chat.post({"type": "threads.list", "params": {}}, headers={"Origin": origin})
     assert lines(caplog) == []
+
+
+# Errors of the server
+
+
+class Broken:
+    """A plugin with a mistake: without the header that it looks for, it fails."""
+
+    @hookimpl
+    def setup(self, app: web.Application) -> None:
+        app.router.add_get("/broken", self._fail)
+
+    async def _fail(self, request: web.Request) -> web.Response:
+        raise ZeroDivisionError("a bug")
+
+    @hookimpl
+    async def auth(self, request: web.Request) -> User:
+        return User(request.headers["X-User"])
+
+
+@pytest.mark.parametrize("path", ["/api/chat", "/broken"])
+async def test_a_mistake_that_strangers_reach_is_a_few_tracebacks(
+    make_chat: MakeChat, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    chat = await make_chat(Broken())
+    method, status = ("POST", 401) if path == "/api/chat" else ("GET", 500)
+    for _ in range(3 * refusals.MOST_ALIKE):
+        async with chat.client.request(method, path, data=b"{}") as response:
+            assert response.status == status
+    await chat.client.close()
+    tracebacks = [record for record in caplog.records if record.exc_info]
+    assert len(tracebacks) == refusals.MOST_ALIKE
+    kind = (
+        "authentication: KeyError in " if path == "/api/chat" else "GET /broken: ZeroDivisionError"
+    )
+    more = f"refused {2 * refusals.MOST_ALIKE} more like this: {kind}"
+    assert [line for line in summaries(caplog) if line.startswith(more)] != []

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 import pluggy
+from aiohttp import web
 from chatkit.store import NotFoundError
 
 from ..errors import ServerError, SettingsError, Unavailable
@@ -26,22 +27,30 @@ from .tenants import wrong_tenant
 
 log = logging.getLogger(__name__)
 
+CLIENTS_ERRORS = (web.RequestPayloadError, web.HTTPRequestEntityTooLarge)
+"""What a hook that reads the body of a request raises because of the client."""
+
 NEARLY = 0.8
 """The part of its time limit after which a hook gets a warning."""
 
 
 class PluginFailed(ServerError):
-    """A hook raised an unexpected error or returned a wrong value. The log has it already."""
+    """A hook raised an unexpected error or returned a wrong value.
 
-    def __init__(self) -> None:
+    The log has it already, unless it is `unlogged`.
+    """
+
+    def __init__(self, unlogged: str | None = None) -> None:
         super().__init__("Something went wrong on the server. Try again later.")
+        self.unlogged = unlogged
 
 
 class HookTimeout(Unavailable):
-    """A hook took longer than its time limit. The log has it already."""
+    """A hook took longer than its time limit. The log has it already, unless it is `unlogged`."""
 
-    def __init__(self) -> None:
+    def __init__(self, unlogged: str | None = None) -> None:
         super().__init__("A part of the server did not answer in time. Try again in a moment.")
+        self.unlogged = unlogged
 
 
 class Hooks:
@@ -231,7 +240,8 @@ class HookCall:
         """Await the hook and return its answer.
 
         Raises the hook's own `ServerError` or `NotFoundError`. Everything else is logged, once,
-        and raised as `PluginFailed`, or as `HookTimeout` for a hook that takes too long.
+        and raised as `PluginFailed`, or as `HookTimeout` for a hook that takes too long. What
+        `auth` does is left to the caller to log: strangers can cause it without end.
         """
         try:
             answer = await self._in_time()
@@ -243,20 +253,26 @@ class HookCall:
                 raise
             raise self._failed() from error
         except (Exception, SystemExit) as error:
+            if self.hook == "auth" and isinstance(error, CLIENTS_ERRORS):
+                raise
             # SystemExit would end the event loop, and with it everyone's answers
             raise self._failed() from error
         wrong = wrong_answer(self.hook, answer)
         if self.hook == "auth" and answer is not None and not wrong:
             wrong = wrong_tenant(self.owner, answer.tenant)
         if wrong:
-            log.error("%s %s", self, wrong)
-            raise PluginFailed
+            raise PluginFailed(self._unlogged(wrong))
         return answer
 
     def _failed(self) -> PluginFailed:
-        # What `auth` fails on is not content, and its message says what to fix
-        log.exception("%s failed", self, extra=None if self.hook == "auth" else MAY_QUOTE)
-        return PluginFailed()
+        return PluginFailed(self._unlogged("failed", exc_info=True, extra=MAY_QUOTE))
+
+    def _unlogged(self, what: str, **logged: Any) -> str | None:
+        """Log what the hook has done, or return the line for the caller to log."""
+        if self.hook == "auth":
+            return f"{self} {what}"
+        log.error("%s %s", self, what, **logged)
+        return None
 
     async def _in_time(self) -> Any:
         started = time.monotonic()
@@ -273,8 +289,8 @@ class HookCall:
         except TimeoutError:
             if not clock.expired():
                 raise
-            log.error("%s took longer than the %g s that %s allows", self, limit, self._setting)
-            raise HookTimeout from None
+            what = f"took longer than the {limit:g} s that {self._setting} allows"
+            raise HookTimeout(self._unlogged(what)) from None
         seconds = time.monotonic() - started
         if NEARLY * limit <= seconds <= limit:
             log.warning(

@@ -13,31 +13,34 @@ from http import HTTPStatus
 from typing import Any, cast
 
 import orjson
-from aiohttp import StreamReader, web
+from aiohttp import HttpVersion11, StreamReader, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import RawRequestMessage
+from aiohttp.web_protocol import ERROR, _ErrInfo
 
 from ..settings.schema import ServerSettings
 from .addresses import Proxies, network_of
+from .malformed import answer_to
 from .refusals import RefusalLog
 
 MAX_HEAD = 65_536
 """Bytes of a request's first line and headers together."""
 
 MAX_OVERFLOW = 64
-"""Connections beyond the limit that are open at once, each to be told so."""
+"""The most connections beyond the limit that are open at once, each to be told so."""
 
 LINGER = 10.0
 """Seconds in which a client can read its answer before the connection is aborted."""
 
+_END_OF_HEAD = b"\r\n\r\n"
 _HEALTH = (b"GET /healthz ", b"HEAD /healthz ")
 
 _FULL = "The server has too many connections. Try again in a minute."
 _FULL_ADDRESS = "Your address has too many connections. Close some of them, and try again."
-_INVALID = "The request is not valid HTTP."
-_FAILED = {500: "Something went wrong on the server. Try again later."}
 _SLOW_HEAD = "The request's headers did not arrive in time."
 _LARGE_HEAD = f"The request's headers are larger than {MAX_HEAD} bytes."
+_EXPECTATION = "Expect: only 100-continue is known."
+_FAILED = "Something went wrong on the server. Try again later."
 
 
 class BodyTimeout(web.RequestPayloadError):
@@ -47,12 +50,17 @@ class BodyTimeout(web.RequestPayloadError):
 class Connections:
     """Makes the protocol of each connection, and ends those whose client takes too long.
 
-    Give it to `loop.create_server`. `most` connections may be open; those of trusted proxies have
-    no limit per address.
+    Give it to `loop.create_server`. `most` connections may be open, and `overflow` more are told
+    that there are too many; those of trusted proxies have no limit per address.
     """
 
     def __init__(
-        self, server: web.Server, settings: ServerSettings, most: int, refusals: RefusalLog
+        self,
+        server: web.Server,
+        settings: ServerSettings,
+        most: int,
+        refusals: RefusalLog,
+        overflow: int = MAX_OVERFLOW,
     ) -> None:
         self.limits = settings.limits
         self.max_body = settings.max_body
@@ -61,6 +69,7 @@ class Connections:
         """The time at the last sweep, which is precise enough."""
         self._server = server
         self._most = most
+        self._most_overflow = overflow
         self._refusals = refusals
         self._proxies = Proxies(settings.trusted_proxies)
         self._served: dict[_Connection, str | None] = {}
@@ -118,7 +127,7 @@ class Connections:
 
     def _refuse(self, transport: asyncio.Transport, address: str, status: int, why: str) -> None:
         self.log(logging.WARNING, address, status, why)
-        if len(self._overflow) >= MAX_OVERFLOW:
+        if len(self._overflow) >= self._most_overflow:
             oldest = next(iter(self._overflow))
             oldest.abort()
             del self._overflow[oldest]
@@ -126,10 +135,12 @@ class Connections:
         self._overflow[overflow] = None
         transport.set_protocol(overflow)
 
-    def log(self, level: int, address: str, status: int, why: str) -> None:
-        """Write a line for a connection that is refused or closed."""
-        line = f"refused a connection from {address or 'unknown'}: {status} {why}"
-        self._refusals.write(f"connection: {status}", level, why, line)
+    def log(
+        self, level: int, address: str, status: int, why: str, what: str = "connection"
+    ) -> None:
+        """Write a line for a connection, or a request, that is refused."""
+        line = f"refused a {what} from {address or 'unknown'}: {status} {why}"
+        self._refusals.write(f"{what}: {status}", level, why, line)
 
     def lost(self, connection: _Connection) -> None:
         """Count a connection no more. Repeating it changes nothing."""
@@ -161,6 +172,9 @@ class Connections:
         connection = cast(_Connection, protocol)
         self._waiting.pop(connection, None)
         connection.began(payload)
+        if message is ERROR:
+            # What could not be read is answered in the version that the server speaks
+            message = message._replace(version=HttpVersion11)
         return self._make_request(message, payload, protocol, writer, task)
 
     def _sweep(self) -> None:
@@ -195,6 +209,7 @@ class _Connection(web.RequestHandler):
         "_closing_since",
         "_connections",
         "_discards",
+        "_head_end",
         "_head_since",
         "_head_size",
         "_request_body",
@@ -217,15 +232,16 @@ class _Connection(web.RequestHandler):
             keepalive_timeout=idle,
             lingering_time=LINGER,
             auto_decompress=False,
-            access_log=None,  # type: ignore[arg-type]
-            # What counts is the size of the whole head
+            # The whole head has a limit
             max_line_size=MAX_HEAD,
             max_field_size=MAX_HEAD,
+            access_log=None,  # type: ignore[arg-type]
         )
         self._connections = connections
         self._wire: asyncio.Transport
-        self._head_since: float | None = connections.now
+        self._head_since: float | None = None
         self._head_size = 0
+        self._head_end = b""
         self._request_since = 0.0
         self._request_body: StreamReader | None = None
         self._unread_since: float | None = None
@@ -247,26 +263,75 @@ class _Connection(web.RequestHandler):
             if self._discards < 0:
                 self.abort()
             return
-        if self._request_body is None and data:
-            if self._head_since is None or not self._head_size:
+        if data and self._arriving is None:
+            if self._request_body is None and self._head_since is None:
                 self._head_since = self._connections.now
-                self._head_size = 0
-            elif self._head_size > MAX_HEAD:
+            if self._head_is_large(data):
                 self._refuse(431, _LARGE_HEAD)
                 return
-            self._head_size += len(data)
+        waiting = len(self._messages)
         super().data_received(data)
+        if len(self._messages) > waiting:
+            self._head_size = 0
+            self._head_end = b""
+            self._end_malformed_body()
+
+    @property
+    def _arriving(self) -> StreamReader | None:
+        """The body that is being received, None for a head."""
+        body = self._messages[-1][1] if self._messages else self._request_body
+        return None if body is None or body.is_eof() else body
+
+    def _head_is_large(self, data: bytes) -> bool:
+        """Whether the head that arrives is too large, without the body that follows it."""
+        size, self._head_size = self._head_size, self._head_size + len(data)
+        before, self._head_end = self._head_end, (self._head_end + data[-3:])[-3:]
+        if self._head_size <= MAX_HEAD:
+            return False
+        end = (before + data).find(_END_OF_HEAD)
+        return end < 0 or size - len(before) + end > MAX_HEAD
+
+    def _end_malformed_body(self) -> None:
+        """Tell who reads a body that the rest of it is malformed, which aiohttp does not."""
+        body = self._request_body
+        if (
+            body is not None
+            and not body.is_eof()
+            and body.exception() is None
+            and any(isinstance(message, _ErrInfo) for message, _ in self._messages)
+        ):
+            body.set_exception(web.RequestPayloadError("malformed"))
 
     def began(self, body: StreamReader) -> None:
         """The head of a request is complete."""
         self._head_since = None
         self._request_since = self._connections.now
         self._request_body = body
+        self._end_malformed_body()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what aiohttp could not read, or what failed outside of the application."""
+        # It logs the error
+        super().handle_error(request, status, exc, message)
+        status, why = answer_to(exc) or (status, _FAILED)
+        response = web.json_response({"message": why}, status=status)
+        response.force_close()
+        return response
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         body = self._request_body
+        if isinstance(resp, web.HTTPExpectationFailed):
+            # aiohttp raises it outside of the application's middlewares
+            self._connections.log(logging.INFO, self._address, 417, _EXPECTATION, "request")
+            resp = web.json_response({"message": _EXPECTATION}, status=417)
         if body is not None and not body.is_eof():
             # Nobody reads the rest, but it is received, so that the client gets to the answer
             resp.force_close()
@@ -298,37 +363,23 @@ class _Connection(web.RequestHandler):
         elif self._request_body is not None:
             if now - self._request_since > limits.body:
                 self._end_body(self._request_body)
-        elif self._head_since is not None:
-            waited = now - self._head_since
-            if not self._head_size and waited > limits.idle:
-                # A browser may connect before it has something to ask
-                self.force_close()
-            elif self._head_size and waited > limits.headers:
-                self._refuse(408, _SLOW_HEAD)
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """Log what aiohttp could not handle, and answer in words, without those of the client."""
-        super().handle_error(request, status, exc, message)
-        response = web.json_response({"message": _FAILED.get(status, _INVALID)}, status=status)
-        response.force_close()
-        return response
+        elif self._head_since is not None and now - self._head_since > limits.headers:
+            self._refuse(408, _SLOW_HEAD)
 
     def _end_body(self, body: StreamReader) -> None:
         if not body.is_eof() and body.exception() is None:
             body.set_exception(BodyTimeout())
 
     def _refuse(self, status: int, why: str) -> None:
-        peer = self._wire.get_extra_info("peername")
-        address = str(peer[0]) if isinstance(peer, tuple) else ""
-        self._connections.log(logging.INFO, address, status, why)
-        self._wire.write(_response(status, {"message": why}))
+        self._connections.log(logging.INFO, self._address, status, why)
+        if self._request_body is None and not self._messages:
+            self._wire.write(_response(status, {"message": why}))
         self.force_close()
+
+    @property
+    def _address(self) -> str:
+        peer = self._wire.get_extra_info("peername")
+        return str(peer[0]) if isinstance(peer, tuple) else ""
 
     def abort(self) -> None:
         """Close the connection at once, whatever is still to be sent."""
@@ -357,7 +408,7 @@ class _Overflow(asyncio.Protocol):
                 self.abort()
             return
         self._head += data
-        if b"\r\n\r\n" in self._head or len(self._head) > MAX_HEAD:
+        if _END_OF_HEAD in self._head or len(self._head) > MAX_HEAD:
             self._answer()
 
     def _answer(self) -> None:

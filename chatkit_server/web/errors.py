@@ -20,8 +20,6 @@ from .refusals import RefusalLog, printable
 
 REQUEST_ID_HEADER = "X-Request-Id"
 
-log = logging.getLogger(__name__)
-
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _REQUEST_ID = re.compile(r"[!-~]{1,100}")
@@ -86,7 +84,8 @@ def _answer(error: Exception, request: web.Request) -> web.Response:
     refusal = _as_refusal(error, request)
     if refusal is None:
         request[LOGGED] = True
-        log.error("%s failed", _described(request), exc_info=error, extra=MAY_QUOTE)
+        line = f"{_described(request)} failed"
+        request.app[REFUSALS].failed(_route(request), line, error, extra=MAY_QUOTE)
         refusal = ServerError("Something went wrong on the server. Try again later.")
     else:
         level = logging.WARNING if refusal.status >= 500 else logging.INFO

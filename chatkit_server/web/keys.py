@@ -9,7 +9,7 @@ from chatkit.store import AttachmentStore, NotFoundError, Store
 
 from ..errors import ServerError, Unauthorized
 from ..mcp.manager import McpManager
-from ..plugin.calls import Hooks, PluginFailed
+from ..plugin.calls import Hooks, HookTimeout, PluginFailed
 from ..settings.schema import Settings
 from ..turn import StoreContext, User
 from ..turns.engine import Engine
@@ -46,9 +46,14 @@ async def authenticate(request: web.Request) -> User:
     """
     try:
         user: User | None = await request.app[HOOKS].first("auth", request=request)
-    except (PluginFailed, NotFoundError) as error:
+    except NotFoundError as error:
+        raise Unauthorized(_UNVERIFIED) from error
+    except PluginFailed as error:
+        _log_failed(request, error)
         raise Unauthorized(_UNVERIFIED) from error
     except ServerError as error:
+        if isinstance(error, HookTimeout):
+            _log_failed(request, error)
         # 503: the plugin cannot tell right now, and a client that retries can stay signed in
         if error.status in (401, 403, 503):
             raise
@@ -57,3 +62,10 @@ async def authenticate(request: web.Request) -> User:
         raise Unauthorized("Sign in first: the request does not say who you are.")
     request[USER] = user
     return user
+
+
+def _log_failed(request: web.Request, error: PluginFailed | HookTimeout) -> None:
+    if error.unlogged is not None:
+        # What `auth` fails on is not content, and its message says what to fix
+        cause = error.__cause__
+        request.app[REFUSALS].failed("authentication", error.unlogged, cause)

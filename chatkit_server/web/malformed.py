@@ -11,7 +11,7 @@ import logging
 from collections.abc import AsyncIterator
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError, InvalidURLError
+from aiohttp.http_exceptions import HttpProcessingError, InvalidURLError, LineTooLong
 
 from .keys import REFUSALS
 from .refusals import RefusalLog, printable
@@ -46,9 +46,10 @@ class _OneLine(logging.Filter):
         if record.levelno < logging.ERROR or not isinstance(error, HttpProcessingError):
             return True
         reason = _problem(error)
+        status = _status(error)
         client = printable(str(record.args[0])) if isinstance(record.args, tuple) else "unknown"
-        line = f"refused malformed HTTP from {client}: 400 {reason}"
-        self._refusals.write("malformed HTTP: 400", logging.INFO, reason, line)
+        line = f"refused malformed HTTP from {client}: {status} {reason}"
+        self._refusals.write(f"malformed HTTP: {status}", logging.INFO, reason, line)
         return False
 
 
@@ -68,6 +69,20 @@ class _TooManyFiles(logging.Filter):
         line = f"cannot accept connections: {reason}"
         self._refusals.write("accepting connections:", logging.ERROR, reason, line)
         return False
+
+
+def answer_to(error: BaseException | None) -> tuple[int, str] | None:
+    """Return the status and the message for malformed HTTP, None for an error of the server."""
+    if not isinstance(error, HttpProcessingError):
+        return None
+    status = _status(error)
+    if status == 431:
+        return status, "A line of the request's headers is too long."
+    return status, f"The request is not valid HTTP: {_problem(error)}."
+
+
+def _status(error: HttpProcessingError) -> int:
+    return 431 if isinstance(error, LineTooLong) else 400
 
 
 def _problem(error: HttpProcessingError) -> str:

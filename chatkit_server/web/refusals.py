@@ -8,6 +8,8 @@ import re
 from collections import Counter
 from contextvars import Context
 from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import Any
 
 WINDOW = 60.0
 """Seconds for which lines of one kind are counted."""
@@ -56,11 +58,25 @@ class RefusalLog:
         self._seconds = seconds
         self._windows: dict[str, _Window] = {}
 
-    def write(self, request: str, level: int, reason: str, line: str) -> None:
+    def failed(
+        self,
+        request: str,
+        line: str,
+        error: BaseException | None,
+        extra: dict[str, Any] | None = None,
+    ) -> None:
+        """Write a line with the traceback of an unexpected error, within the same limits.
+
+        A kind is a `request` with the type of the error and the place that raised it.
+        """
+        reason = line if error is None else f"{type(error).__name__} in {_place(error)}"
+        self.write(f"{request}:", logging.ERROR, reason, line, exc_info=error, extra=extra)
+
+    def write(self, request: str, level: int, reason: str, line: str, **logged: Any) -> None:
         """Write a line, unless this minute has enough lines of its kind.
 
         A kind is a `request`, such as `POST /api/chat: 400`, with the reason's fixed words.
-        `request` must not contain what a client can make up.
+        `request` must not contain what a client can make up. `logged` is for `Logger.log`.
         """
         kind = f"{request} {printable(fixed_words(reason))}"
         if kind not in self._windows and len(self._windows) >= MOST_KINDS:
@@ -69,7 +85,7 @@ class RefusalLog:
         window.requests += 1
         if self._has_room(window, reason):
             window.written[reason] += 1
-            log.log(level, "%s", line)
+            log.log(level, "%s", line, **logged)
 
     def _has_room(self, window: _Window, reason: str) -> bool:
         written = window.written.total()
@@ -96,6 +112,17 @@ class RefusalLog:
         """Write how many lines were left out so far."""
         for kind in list(self._windows):
             self._end(kind)
+
+
+def _place(error: BaseException) -> str:
+    """Return the function that raised an error, without a line number, and its file."""
+    place = error.__traceback__
+    if place is None:
+        return "unknown"
+    while place.tb_next is not None:
+        place = place.tb_next
+    code = place.tb_frame.f_code
+    return f"{code.co_qualname}, {PurePath(code.co_filename).name}"
 
 
 def fixed_words(reason: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from http import HTTPStatus
 from typing import Any
 
 from agents.mcp import MCPServer
@@ -18,6 +19,7 @@ from chatkit_server import (
     Forbidden,
     SettingsError,
     Size,
+    TooLarge,
     authenticate,
     hookimpl,
 )
@@ -102,7 +104,11 @@ class Plugin:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         _check_origin(request)
         user = await authenticate(request)
-        return await answer(self._sessions.handle_request, request, {USER: user})
+        answered = await answer(self._sessions.handle_request, request, {USER: user})
+        if answered.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            # The library says it in plain text
+            raise TooLarge(f"The request is larger than {self._config.max_body} bytes.")
+        return answered
 
 
 def _check_origin(request: web.Request) -> None:

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import orjson
 import pytest
+from aiohttp import web
 
+from chatkit_server import User, hookimpl
 from tests.client import Chat
 from tests.conftest import MakeChat
 from tests.databases import DATABASES, DatabaseKind, new_url
+from tests.mcp_calls import until
 from tests.security.hostile_client import Response, ask, connected, healthy, request
 from tests.security.listening import Listening, listening
 
@@ -221,6 +224,152 @@ async def test_odd_requests_have_an_answer(data: bytes, caplog: pytest.LogCaptur
             assert answer.split(b" ")[1] in ODD
         assert await healthy(server.port)
     assert no_traceback(caplog)
+
+
+class Reads:
+    """An `auth` hook that reads the body before it knows the user."""
+
+    @hookimpl
+    async def auth(self, request: web.Request) -> User | None:
+        if "X-Read" not in request.headers:
+            return None
+        await request.read()
+        return User("ann")
+
+
+BROKEN_CHUNKS = [
+    b"ZZ\r\n",
+    b"5\r\nabcdefgh\r\n",
+    b"\r\n",
+    b"-1\r\n",
+    b"0x5\r\nabcde\r\n",
+    b"5;\x00\r\n",
+    b"fffffffffffffffffff\r\n",
+    b"5\nabcde\n",
+    b"0\r\nX\x00: b\r\n\r\n",
+    b"0\r\nXXX\r\n\r\n",
+    b"0\r\nX: " + b"x" * 70_000 + b"\r\n\r\n",
+    b"0\r\n" + b"A: b\r\n" * 300 + b"\r\n",
+]
+
+
+@pytest.mark.parametrize("broken", BROKEN_CHUNKS, ids=lambda data: ascii(data[:12]))
+@pytest.mark.parametrize("user", [{"Authorization": "Bearer ann"}, {"X_Read": "1"}])
+@pytest.mark.parametrize("good", [b"", b"5\r\n{abcd\r\n"])
+async def test_a_broken_chunk_ends_the_request(
+    broken: bytes, user: dict[str, str], good: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    head = request("POST", CHAT, Transfer_Encoding="chunked", **user)
+    async with listening(Reads()) as server:
+        for pieces in ([head + good + broken], [head, good, broken], [head + good, broken]):
+            async with connected(server.port) as client:
+                for piece in pieces:
+                    await client.send(piece)
+                    # Each arrives by itself
+                    assert await healthy(server.port)
+                response = await client.response()
+                assert response.status in (400, 431)
+                assert list(response.json) == ["message"]
+                assert await client.everything() == b""
+    assert no_traceback(caplog)
+    assert len(caplog.messages) == 3
+
+
+async def test_a_stranger_is_answered_before_the_body_and_its_broken_chunk() -> None:
+    head = request("POST", CHAT, Transfer_Encoding="chunked")
+    async with listening() as server, connected(server.port) as client:
+        await client.send(head + b"5\r\n{abcd\r\n")
+        response = await client.response()
+        assert (response.status, response.headers["connection"]) == (401, "close")
+        await client.send(b"ZZ\r\n")
+        assert await healthy(server.port)
+
+
+SECRET = "eyJhbGciOi"
+
+
+@pytest.mark.parametrize("size", [9_000, 60_000])
+async def test_long_headers_are_read(size: int) -> None:
+    async with listening() as server:
+        token = SECRET + "x" * size
+        headers = {"Authorization": "Bearer ann", "X_Groups": token}
+        response = await ask(server.port, request("POST", CHAT, say("hello"), **headers))
+        assert response.status == 200
+        response = await ask(server.port, request("GET", f"/healthz?{token}"))
+        assert response.status == 200
+
+
+async def test_a_large_body_is_not_a_large_head() -> None:
+    data = request("POST", CHAT, say("x" * 200_000), Authorization="Bearer ann")
+    end = data.index(b"\r\n\r\n")
+    async with listening(turns={"limits": {"message": "1MB"}}) as server:
+        for cut in range(end - 1, end + 6):
+            async with connected(server.port) as client:
+                await client.send(data[:cut])
+                assert await healthy(server.port)
+                await client.send(data[cut:])
+                assert (await client.response()).status == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [f"X: {SECRET}{'x' * 70_000}\r\n", f"X: {SECRET}{'x' * 6_000}\r\n" * 11],
+    ids=["one", "many"],
+)
+async def test_large_heads_are_told_so(headers: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with listening() as server:
+        for end in ("\r\n", ""):
+            data = f"GET /healthz HTTP/1.1\r\nHost: localhost\r\n{headers}{end}"
+            response = await ask(server.port, data.encode())
+            assert response.status == 431
+            assert "larger than 65536 bytes" in response.json["message"]
+    assert [line.partition(": ")[2][:4] for line in caplog.messages] == ["431 "] * 2
+    assert SECRET not in caplog.text
+
+
+async def test_a_large_head_behind_a_running_request_ends_the_connection() -> None:
+    async with listening() as server, connected(server.port) as client:
+        data = request("POST", CHAT, say("hello"), Authorization="Bearer ann")
+        await client.send(data + b"GET /healthz HTTP/1.1\r\n" + b"X: x\r\n" * 100)
+        for _ in range(200):
+            await client.send(f"X: {'x' * 1_000}")
+        await client.everything()
+        await until(lambda: server.open == 0)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        f"GET /{SECRET} HTTP/1.1\r\nHost: a\r\n{SECRET}\x01: a\r\n\r\n".encode(),
+        f"{SECRET} / HTTP/1.1\r\nHost: a\r\n\r\n".encode(),
+        f"GET http://[{SECRET}/ HTTP/1.1\r\nHost: a\r\n\r\n".encode(),
+        f"GET / HTTP/1.1\r\nX: {SECRET}\r\n\r\n".encode(),
+        f"GET / HTTP/{SECRET}\r\n\r\n".encode(),
+        f"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: {SECRET}\r\n\r\n".encode(),
+        f"GET / HTTP/1.1\r\nHost: a\r\nX: {SECRET}\0\r\n\r\n".encode(),
+        b"GET / HTTP/1.1\r\nHost: a\r\n" + f"X: {SECRET}\r\n".encode() * 200 + b"\r\n",
+        request("POST", CHAT, b"{}", Expect=SECRET),
+        request("GET", "/healthz", Expect=SECRET),
+    ],
+    ids=lambda data: ascii(data[:40]),
+)
+async def test_malformed_http_is_answered_in_json_without_quotes(
+    data: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with listening() as server:
+        async with connected(server.port) as client:
+            await client.send(data)
+            response = await client.response()
+        assert response.status == (417 if b"Expect" in data else 400)
+        assert response.headers["content-type"].startswith("application/json")
+        assert list(response.json) == ["message"]
+        assert SECRET not in response.body.decode()
+    assert SECRET not in caplog.text
+    assert no_traceback(caplog)
+    assert len(caplog.messages) == (0 if data.startswith(SECRET.encode()) else 1)
 
 
 async def test_an_upgrade_that_nobody_offers_is_a_plain_request() -> None:
