@@ -32,9 +32,9 @@ UNKNOWN_COST = 20
 """What an object of an unknown type counts as: OpenAI's client tries each type that it has."""
 
 _UNCHECKED = 200
-"""Brackets that an event may have before its parts are counted."""
+"""Brackets and commas that an event may have before its parts are counted."""
 
-_OF_SOME_TYPE = ("output", "content", "annotations", "summary")
+_OF_SOME_TYPE = ("output", "content", "annotations", "summary", "tools")
 """Lists of objects that have a type."""
 
 _FREE = ("tools", "text", "metadata")
@@ -106,20 +106,21 @@ def has_more_parts(value: object, most: int, types: Collection[str] | None = Non
                 waiting += part.values()
             else:
                 waiting += [inner for key, inner in part.items() if key not in _FREE]
-                found += UNKNOWN_COST * sum(_unknown(part.get(k), types) for k in _OF_SOME_TYPE)
+                found += sum(_cost(part.get(key), types) for key in _OF_SOME_TYPE)
     return found > most
 
 
-def _unknown(listed: object, types: Collection[str]) -> int:
-    """Return how many entries of a list have none of these types."""
+def _cost(listed: object, types: Collection[str]) -> int:
+    """Return what the entries of a list count as, beside what is in them."""
     if not isinstance(listed, list):
         return 0
     named = [entry.get("type") if isinstance(entry, dict) else None for entry in listed]
-    return sum(not isinstance(name, str) or name not in types for name in named)
+    unknown = sum(not isinstance(name, str) or name not in types for name in named)
+    return len(named) + UNKNOWN_COST * unknown
 
 
-def _brackets(data: bytes) -> int:
-    return data.count(b"{") + data.count(b"[")
+def _marks(data: bytes) -> int:
+    return data.count(b"{") + data.count(b"[") + data.count(b",")
 
 
 async def _in_turns(lines: bytes) -> AsyncIterator[bytes]:
@@ -197,23 +198,23 @@ class BodyLimits:
         return b"".join(pieces)
 
     def _check_parts(self, *lines: bytes) -> None:
-        """Check how many objects and lists these lines have, if the brackets may be too many.
+        """Check how many objects and lists these lines have, if the marks may be too many.
 
-        Most brackets may be in the text of the answer.
+        Most marks may be in the text of the answer.
         """
-        brackets = sum(map(_brackets, lines))
-        if brackets <= _UNCHECKED:
+        marks = sum(map(_marks, lines))
+        if marks <= _UNCHECKED:
             return
         for line in lines:
             try:
                 value = orjson.loads(line.removeprefix(b"data:"))
             except ValueError:
                 continue
-            brackets -= _brackets(line)
+            marks -= _marks(line)
             if has_more_parts(value, MOST_PARTS, self._types):
-                brackets = MOST_PARTS + 1
+                marks = MOST_PARTS + 1
                 break
-        if brackets > MOST_PARTS:
+        if marks > MOST_PARTS:
             raise ModelBehaviorError(
                 f"the endpoint sent an event of more than {MOST_PARTS} objects and lists"
             )
@@ -224,15 +225,15 @@ class BodyLimits:
         A line is given out in one piece: to join its pieces one by one takes quadratic time.
         """
         rest: list[bytes] = []
-        size = lines = brackets = 0
+        size = lines = marks = 0
         tail = b""
         async for piece in body:
             self.count(len(piece))
             size += len(piece)
             lines += max(piece.count(b"\n"), piece.count(b"\r"))
-            brackets += _brackets(piece)
+            marks += _marks(piece)
             end = max(piece.rfind(b"\n"), piece.rfind(b"\r")) + 1
-            if end and brackets > _UNCHECKED:
+            if end and marks > _UNCHECKED:
                 self._check_parts(*b"".join((*rest, piece[:end])).splitlines())
             # A blank line may come in two pieces
             tail += piece
@@ -240,7 +241,7 @@ class BodyLimits:
             if blank >= 0:
                 size = len(tail) - blank
                 lines = tail.count(b"\n", blank)
-                brackets = _brackets(tail[blank:])
+                marks = _marks(tail[blank:])
             tail = tail[-3:]
             self.check_event(size, lines)
             if end:

@@ -351,6 +351,24 @@ async def test_events_in_pieces_are_whole_lines_again() -> None:
         assert all(line.endswith((b"\n", b"\r")) for line in lines if line)
 
 
+@pytest.mark.parametrize("entry", [{}, {"type": "x"}, {"type": ["x"]}, 1])
+@pytest.mark.parametrize("place", ["output", "tools"])
+async def test_entries_of_unknown_types_are_few(place: str, entry: Any, ask: Ask) -> None:
+    response = {"id": "r", "object": "response", "model": "m", place: [entry] * 200}
+    event = {"type": "response.in_progress", "sequence_number": 1, "response": response}
+    behaviour = hostile.endless(b"data: " + orjson.dumps(event) + b"\n\n")
+    assert message(await ask(behaviour, "openai")) == failures.NONSENSE
+
+
+def test_what_models_send_is_no_matter_of_its_types() -> None:
+    tool = {"type": "function", "name": "x", "parameters": {"anyOf": [{}] * 1000}}
+    event = {
+        "response": {"output": [{"type": "message", "content": []}] * 100, "tools": [tool] * 9}
+    }
+    assert not responses.has_more_parts(event, responses.MOST_PARTS, {"message", "function"})
+    assert responses.has_more_parts(event, responses.MOST_PARTS, {"function"})
+
+
 # Others get their turn
 
 
