@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from .agent.fast.direct import EventSink, FastPathModel, TextFastPath
 from .agent.output import OutputMeter
+from .agent.pace import EventPace
 from .agent.responses import UNPACKED, BodyLimits, has_more_parts, refused
 from .agent.timeouts import ClosableStream, ModelTimeouts, RequestTimer
 from .settings.schema import TurnLimits
@@ -15,6 +16,7 @@ __all__ = [
     "UNPACKED",
     "BodyLimits",
     "ClosableStream",
+    "EventPace",
     "EventSink",
     "FastPathModel",
     "ModelTimeouts",

@@ -28,6 +28,7 @@ from chatkit_server.models import (
     UNPACKED,
     BodyLimits,
     ClosableStream,
+    EventPace,
     ModelTimeouts,
     RequestTimer,
     refused,
@@ -38,6 +39,8 @@ _WIRE = ("content-encoding", "content-length", "transfer-encoding")
 """Headers that describe the bytes on the wire."""
 
 _REPORTS = ("Error streaming response", "Error getting response")
+_PER_SECOND = 1000
+"""Events of an answer, those of its text too."""
 _LAST = {"response.completed", "response.incomplete", "response.failed", "error"}
 
 
@@ -193,12 +196,13 @@ async def complete(
     Raises `TimeoutError`, `ConnectionError` if the answer broke off, and `ModelBehaviorError` if it
     is not one. If the last event reports a failure, the SDK's model raises it.
     """
-    last = ""
+    last, pace = "", EventPace(_PER_SECOND)
     async with aclosing(timer.chunks(stream)) as events:
         try:
             async for event in events:
                 last = event.type
                 yield event
+                await pace.keep()
         except (ValueError, AttributeError, TypeError, RecursionError) as error:
             raise ModelBehaviorError(
                 f"the endpoint sent something that is not an event: {type(error).__name__}: {error}"

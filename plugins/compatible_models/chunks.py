@@ -121,19 +121,25 @@ def malformed_is_model_error() -> Iterator[None]:
 
 def only_text(chunk: Chunk) -> str | None:
     """Return the text of a chunk that has nothing else."""
-    choices = chunk.get("choices")
-    if not choices or len(choices) != 1 or chunk.get("usage"):
-        return None
-    choice = choices[0]
-    if choice.get("finish_reason") or choice.get("index") or choice.get("logprobs"):
-        return None
-    delta = choice.get("delta")
+    delta = only_delta(chunk)
     if not delta:
         return None
     text = delta.get("content")
     if len(delta) > 1 and any(v for k, v in delta.items() if k not in _TEXT_KEYS):
         return None
     return text if isinstance(text, str) else None
+
+
+def only_delta(chunk: Chunk) -> dict[str, Any] | None:
+    """Return the delta of a chunk's only choice, None if the chunk has anything else."""
+    choices = chunk.get("choices")
+    if not choices or len(choices) != 1 or chunk.get("usage"):
+        return None
+    choice = choices[0]
+    if choice.get("finish_reason") or choice.get("index") or choice.get("logprobs"):
+        return None
+    delta: dict[str, Any] | None = choice.get("delta")
+    return delta
 
 
 class Content(NamedTuple):

@@ -13,12 +13,16 @@ import httpx2
 import openai
 from agents.exceptions import ModelBehaviorError
 
-from chatkit_server.models import BodyLimits, RequestTimer, TextFastPath
+from chatkit_server.models import BodyLimits, EventPace, RequestTimer, TextFastPath
 
 from .chunks import Chunk, Parser, malformed_is_model_error, only_text, with_text
+from .pieces import joined
 
 _AT_ONCE = 16_384
 """Bytes that are parsed before other tasks run. A line may be empty, and takes time too."""
+
+_PER_SECOND = 300
+"""Chunks that the SDK may get: what is left when pieces of the same text are joined."""
 
 _MOST_QUEUED = 1000
 """Queued chunks from which on no more are read."""
@@ -59,20 +63,18 @@ class ChunkReader:
         # Timers and connections outlive the turn, and would keep its context in memory
         reading = asyncio.create_task(self._read(), context=Context())
         reading.add_done_callback(self._end)
+        pace = EventPace(_PER_SECOND)
         try:
             with malformed_is_model_error():
                 while await self._wait():
-                    chunks, self._queued = self._queued, []
+                    chunks, self._queued = joined(self._queued), []
                     self._make_room()
-                    for number, chunk in enumerate(chunks, 1):
+                    for chunk in chunks:
                         if error := chunk.get("error"):
                             raise self._stream_error(error)
                         if not self._take(chunk):
                             yield chunk
-                            if number < len(chunks):
-                                # An endpoint that sends without end must leave time for others: a
-                                # chunk takes up to half a millisecond in the SDK
-                                await asyncio.sleep(0)
+                            await pace.keep()
                 await reading
         finally:
             reading.cancel()

@@ -10,10 +10,13 @@ import litellm
 import openai
 from agents.exceptions import ModelBehaviorError
 
-from chatkit_server.models import OutputMeter, RequestTimer, TextFastPath
+from chatkit_server.models import EventPace, OutputMeter, RequestTimer, TextFastPath
 
 from .errors import raise_original
 from .fast_path import Chunks, TextFilter, insert_filter
+
+_PER_SECOND = 500
+"""Chunks besides text: pieces of reasoning, or of what is written for a tool."""
 
 
 async def complete(
@@ -30,12 +33,14 @@ async def complete(
     `ModelBehaviorError` if it is not one or was cut off, `openai.ContentFilterFinishReasonError`,
     and `openai.APIError`.
     """
+    pace = EventPace(_PER_SECOND)
     async with aclosing(timer.chunks(_chunks(stream, fast_path))) as chunks:
         try:
             async for chunk in chunks:
                 if chunk is not None:
                     _count_calls(chunk, meter)
                     yield chunk
+                    await pace.keep()
         except openai.APIError as error:
             raise_original(error)
     # LiteLLM does not accept Gemini's reasons as final, and keeps them in the second

@@ -22,7 +22,7 @@ from chatkit_server import hookimpl
 from chatkit_server.agent import output, responses
 from chatkit_server.agent.tools import arguments_of, cut
 from chatkit_server.events.recorder import LONG_ANSWER
-from chatkit_server.models import BodyLimits, ModelTimeouts, RequestTimer
+from chatkit_server.models import BodyLimits, EventPace, ModelTimeouts, RequestTimer
 from chatkit_server.turns import failures
 from tests.client import Chat, Streamed
 from tests.conftest import MakeChat
@@ -417,11 +417,15 @@ class Received:
         """Nothing is to be released."""
 
 
-async def test_other_tasks_run_between_chunks_and_few_are_queued() -> None:
+async def test_other_tasks_run_between_chunks_and_few_are_queued(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reader, "_PER_SECOND", 10**9)
+    monkeypatch.setattr("chatkit_server.agent.pace.UNINTERRUPTED", 0)
     protocol = BaseProtocol(asyncio.get_running_loop())
     protocol.connection_made(asyncio.Transport())
     content = StreamReader(protocol, 2**20)
-    fed = 100 * b'data: {"choices": [{"delta": {"reasoning": "x"}}]}\n\n'
+    fed = 100 * b'data: {"choices": [{"delta": {"reasoning_details": [1]}}]}\n\n'
 
     async def feed() -> None:
         # Faster than the consumer, who gets one chunk while others run once
@@ -443,6 +447,25 @@ async def test_other_tasks_run_between_chunks_and_few_are_queued() -> None:
     assert other.steps > seen / 2
     # Beyond the limit, what had arrived is still queued: here, all that was fed since
     assert most < 10_000
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_an_answer_of_many_events_is_slowed_down(
+    provider: str, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = 0
+    keep = EventPace.keep
+
+    async def count(self: EventPace) -> None:
+        nonlocal kept
+        kept += 1
+        await keep(self)
+
+    monkeypatch.setattr(EventPace, "keep", count)
+    parts = [part for _ in range(20) for part in (Reasoning("a"), "b")]
+    streamed = await ask(hostile.scripted(*parts), provider)
+    assert streamed.error is None
+    assert kept >= 20
 
 
 def test_a_large_output_is_cut_before_it_is_written() -> None:
