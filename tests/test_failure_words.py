@@ -145,3 +145,15 @@ def test_an_openai_error_without_a_request_is_told_by_its_words() -> None:
     missing = openai.OpenAIError("Missing credentials. Please pass an `api_key`")
     assert told(missing) == failures.WRONG_KEY
     assert told(openai.OpenAIError("nothing that anybody knows")) == failures.GENERAL
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("{much} prompt is too long", failures.TOO_LONG),
+        ("prompt is too long {much}", failures.TOO_LONG),
+        ("{much} prompt is too long {much}", failures.REFUSED_REQUEST),
+    ],
+)
+def test_of_a_long_error_only_its_start_and_end_are_searched(message: str, expected: str) -> None:
+    assert told(status(400, message=message.format(much="x" * 60_000))) == expected

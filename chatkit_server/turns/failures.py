@@ -75,8 +75,9 @@ TOO_MANY_STEPS = (
 GENERAL = "Something went wrong on the server. Try again. The details are in the server's log."
 
 _LONGEST_WORDS = 500
-_SEARCHED = 64_000
-"""Characters of each part of an error that are searched."""
+_SEARCHED = 4000
+"""Characters at the start of each part of an error that are searched, and as many at its end: a
+provider may quote the request before it says what is wrong with it."""
 
 _UNFORESEEN = {GENERAL}
 
@@ -258,10 +259,11 @@ def _text(error: openai.APIError) -> str:
 
 def _searchable(part: object) -> str:
     try:
-        return str(part)[:_SEARCHED]
+        text = str(part)
     except RecursionError:
         # An object of a provider that is nested too deeply
         return ""
+    return text if len(text) <= 2 * _SEARCHED else f"{text[:_SEARCHED]} {text[-_SEARCHED:]}"
 
 
 def _of_agent(error: AgentsException) -> str:
