@@ -8,7 +8,6 @@ import gc
 import ipaddress
 import logging
 import os
-import resource
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,25 +23,13 @@ from .settings.problems import Problems
 from .settings.schema import Settings
 from .turns.registry import TurnRegistry
 from .turns.running import RESTARTED
-from .web.connections import MAX_OVERFLOW, Connections
-from .web.keys import ENGINE, HOOKS, REFUSALS
+from .web.keys import ENGINE, HOOKS
+from .web.listener import Listener
 
 REQUEST_SHUTDOWN = 5.0
 """Seconds for other requests to end at shutdown. Turns have `server.drain`."""
 
 log = logging.getLogger(__name__)
-
-MOST_FILES = 65_536
-"""Open files that the process asks the system for."""
-
-MOST_CONNECTIONS = 10_000
-"""Connections without `server.limits.connections`, if the limit of open files allows them."""
-
-BACKLOG = 1024
-"""Connections that wait to be accepted."""
-
-ACCEPTED_AT_ONCE = 8
-"""Connections that are accepted before other tasks run."""
 
 GC_THRESHOLD = 10_000
 """Allocations between two runs of the garbage collector. Turns leave next to no cycles, and with
@@ -69,7 +56,8 @@ async def serve(settings: Settings, problems: Problems | None = None) -> None:
         try:
             await _try_port(settings)
             await runner.setup()
-            host, port = await listener.start()
+            with _explained(settings):
+                host, port = await listener.start()
             print(_welcome(app, host, port, settings), flush=True)
             _freeze_garbage_collector()
             await stop.requested.wait()
@@ -137,59 +125,6 @@ async def _try_port(settings: Settings) -> None:
             asyncio.Protocol, settings.server.host, settings.server.port, start_serving=False
         )
         server.close()
-
-
-class Listener:
-    """Accepts connections for an application, within the limits of the settings.
-
-    Start it when the runner is set up, and close it before the runner is cleaned up.
-    """
-
-    connections: Connections
-
-    def __init__(self, runner: web.AppRunner, settings: Settings) -> None:
-        self._runner = runner
-        self._settings = settings
-        self._server: asyncio.Server | None = None
-
-    async def start(self) -> tuple[str, int]:
-        """Listen; return the host and the port."""
-        server = self._settings.server
-        assert self._runner.server is not None
-        files = raise_file_limit()
-        most = server.limits.connections or min(MOST_CONNECTIONS, files // 2)
-        overflow = min(MAX_OVERFLOW, max(files // 8, 1))
-        refusals = self._runner.app[REFUSALS]
-        self.connections = Connections(self._runner.server, server, most, refusals, overflow)
-        with _explained(self._settings):
-            self._server = await asyncio.get_running_loop().create_server(
-                self.connections, server.host, server.port, backlog=ACCEPTED_AT_ONCE
-            )
-        for listening in self._server.sockets:
-            # asyncio has one number for both
-            with listening.dup() as socket:
-                socket.listen(BACKLOG)
-        host, port = self._server.sockets[0].getsockname()[:2]
-        return host, port
-
-    def close(self) -> None:
-        """Accept no more connections."""
-        if self._server is not None:
-            self._server.close()
-            self.connections.close()
-
-
-def raise_file_limit() -> int:
-    """Allow as many open files as the system lets the process have; return the limit.
-
-    Half of them are for connections of clients. A turn opens others, to models and databases.
-    """
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
-    if soft == resource.RLIM_INFINITY or soft >= wanted:
-        return MOST_FILES if soft == resource.RLIM_INFINITY else soft
-    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    return wanted
 
 
 @contextmanager

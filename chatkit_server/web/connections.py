@@ -29,6 +29,10 @@ MAX_HEAD = 65_536
 MAX_OVERFLOW = 64
 """The most connections beyond the limit that are open at once, each to be told so."""
 
+FLOOD = 0.1
+"""If an address is refused `MAX_OVERFLOW` connections within so many seconds, more are closed at
+once."""
+
 LINGER = 10.0
 """Seconds in which a client can read its answer before the connection is aborted."""
 
@@ -50,7 +54,7 @@ class BodyTimeout(web.RequestPayloadError):
 class Connections:
     """Makes the protocol of each connection, and ends those whose client takes too long.
 
-    Give it to `loop.create_server`. `most` connections may be open, and `overflow` more are told
+    A `Listener` asks it for them. `most` connections may be open, and `overflow` more are told
     that there are too many; those of trusted proxies have no limit per address.
     """
 
@@ -103,8 +107,8 @@ class Connections:
         """Serve a new connection, or say that there are too many."""
         peer = transport.get_extra_info("peername")
         address = str(peer[0]) if isinstance(peer, tuple) else ""
-        network = None if self._proxies.trusts(address) else network_of(address)
-        if network is not None and self._by_network[network] >= self.limits.address:
+        network = self._network(address)
+        if self._has_too_many(network):
             self._refuse(transport, address, 429, _FULL_ADDRESS)
             return
         if len(self._served) >= self._most and not self._make_room():
@@ -116,6 +120,27 @@ class Connections:
             self._by_network[network] += 1
         transport.set_protocol(connection)
         connection.connection_made(transport)
+
+    def flooded(self, address: str) -> bool:
+        """Whether an address has too many connections, and more come than can be told so.
+
+        A new one is then logged as refused: close it.
+        """
+        if not self._has_too_many(self._network(address)):
+            return False
+        if len(self._overflow) < self._most_overflow:
+            return False
+        flooded = self._loop.time() - next(iter(self._overflow)).since < FLOOD
+        if flooded:
+            self.log(logging.WARNING, address, 429, _FULL_ADDRESS)
+        return flooded
+
+    def _network(self, address: str) -> str | None:
+        """Return what an address counts as, None for proxies."""
+        return None if self._proxies.trusts(address) else network_of(address)
+
+    def _has_too_many(self, network: str | None) -> bool:
+        return network is not None and self._by_network[network] >= self.limits.address
 
     def _make_room(self) -> bool:
         """Close the connection that has waited longest for a request, if there is one."""
@@ -141,6 +166,12 @@ class Connections:
         """Write a line for a connection, or a request, that is refused."""
         line = f"refused a {what} from {address or 'unknown'}: {status} {why}"
         self._refusals.write(f"{what}: {status}", level, why, line)
+
+    def log_full(self, problem: str) -> None:
+        """Write a line for connections that the system does not let the process accept."""
+        reason = f"{problem}. Lower server.limits.connections, or raise the limit of files"
+        line = f"cannot accept connections: {reason}"
+        self._refusals.write("accepting connections:", logging.ERROR, reason, line)
 
     def lost(self, connection: _Connection) -> None:
         """Count a connection no more. Repeating it changes nothing."""
@@ -392,11 +423,11 @@ class _Overflow(asyncio.Protocol):
     def __init__(
         self, connections: Connections, transport: asyncio.Transport, status: int, why: str
     ) -> None:
+        self.since = asyncio.get_running_loop().time()
         self._connections = connections
         self._transport = transport
         self._status = status
         self._why = why
-        self._since = connections.now
         self._head = b""
         self._answered = False
         self._discards = connections.max_body
@@ -427,7 +458,7 @@ class _Overflow(asyncio.Protocol):
 
     def check(self, now: float) -> None:
         """Close the connection if its client does not."""
-        if now - self._since > LINGER:
+        if now - self.since > LINGER:
             self.abort()
 
     def abort(self) -> None:

@@ -1,12 +1,10 @@
 """What strangers can do to the log: one line instead of a traceback, and few of them.
 
-aiohttp writes a traceback for a request that is not valid HTTP, and asyncio one for each connection
-that cannot be accepted because the process has too many files open.
+aiohttp writes a traceback for a request that is not valid HTTP.
 """
 
 from __future__ import annotations
 
-import errno
 import logging
 from collections.abc import AsyncIterator
 
@@ -17,17 +15,13 @@ from .keys import REFUSALS
 from .refusals import RefusalLog, printable
 
 _AIOHTTP = logging.getLogger("aiohttp.server")
-_ASYNCIO = logging.getLogger("asyncio")
-_FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 async def log_malformed(app: web.Application) -> AsyncIterator[None]:
     """Log these as refusals while the application runs."""
-    malformed, full = _OneLine(app[REFUSALS]), _TooManyFiles(app[REFUSALS])
+    malformed = _OneLine(app[REFUSALS])
     _AIOHTTP.addFilter(malformed)
-    _ASYNCIO.addFilter(full)
     yield
-    _ASYNCIO.removeFilter(full)
     _AIOHTTP.removeFilter(malformed)
 
 
@@ -50,24 +44,6 @@ class _OneLine(logging.Filter):
         client = printable(str(record.args[0])) if isinstance(record.args, tuple) else "unknown"
         line = f"refused malformed HTTP from {client}: {status} {reason}"
         self._refusals.write(f"malformed HTTP: {status}", logging.INFO, reason, line)
-        return False
-
-
-class _TooManyFiles(logging.Filter):
-    """Replaces records of connections that the system would not let the server accept."""
-
-    def __init__(self, refusals: RefusalLog) -> None:
-        super().__init__()
-        self._refusals = refusals
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        error = record.exc_info[1] if record.exc_info else None
-        accepting = record.getMessage().startswith("socket.accept()")
-        if not (accepting and isinstance(error, OSError) and error.errno in _FULL):
-            return True
-        reason = f"{error.strerror}. Lower server.limits.connections, or raise the limit of files"
-        line = f"cannot accept connections: {reason}"
-        self._refusals.write("accepting connections:", logging.ERROR, reason, line)
         return False
 
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import resource
+import socket
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
 
-from chatkit_server import hookimpl, serve
-from chatkit_server.serve import MOST_FILES, raise_file_limit
-from chatkit_server.web import connections
+from chatkit_server import hookimpl
+from chatkit_server.web import connections, listener
 from chatkit_server.web.addresses import Proxies, network_of
+from chatkit_server.web.listener import MOST_FILES, raise_file_limit
 from tests.mcp_calls import until
 from tests.processes import MODULE, running
 from tests.security.hostile_client import HostileClient, ask, connected, healthy, request
@@ -218,10 +221,69 @@ async def test_a_flood_beyond_the_limit_leaves_health_and_few_lines(
     assert len(caplog.records) < 30
 
 
+async def test_of_a_flood_most_are_closed_at_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(listener, "MAX_OVERFLOW", 2)
+    monkeypatch.setattr(connections, "FLOOD", 60.0)
+    server_settings = {**NOT_LOCAL, "limits": {"address": 1}}
+    async with (
+        listening(server=server_settings) as server,
+        connected(server.port, source=OTHER) as first,
+        AsyncExitStack() as stack,
+    ):
+        await first.send(request("GET", "/healthz"))
+        assert (await first.response()).status == 200
+        flood = [
+            await stack.enter_async_context(connected(server.port, source=OTHER)) for _ in range(6)
+        ]
+        assert [await one.everything() for one in flood[2:]] == [b""] * 4
+        for told in flood[:2]:
+            await told.send(request("GET", "/api/chat"))
+            assert (await told.response()).status == 429
+        # Another address is served, and so is this one again
+        assert await healthy(server.port)
+        await first.send(request("GET", "/healthz"))
+        assert (await first.response()).status == 200
+    assert "429" in caplog.text
+
+
+async def test_without_open_files_connections_wait(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    accept = socket.socket.accept
+    refused = 0
+
+    def full(self: socket.socket) -> Any:
+        nonlocal refused
+        if refused < 3:
+            refused += 1
+            raise OSError(errno.EMFILE, "Too many open files")
+        return accept(self)
+
+    monkeypatch.setattr(listener, "FULL_PAUSE", 0.01)
+    monkeypatch.setattr(socket.socket, "accept", full)
+    async with listening() as server:
+        assert await healthy(server.port)
+    assert refused == 3
+    assert caplog.text.count("cannot accept connections: Too many open files") == 3
+
+
+async def test_many_connections_are_accepted_a_few_at_a_time() -> None:
+    async with listening() as server, AsyncExitStack() as stack:
+        many = await asyncio.gather(
+            *(stack.enter_async_context(connected(server.port)) for _ in range(100))
+        )
+        for one in many:
+            await one.send(request("GET", "/healthz"))
+        assert {(await one.response()).status for one in many} == {200}
+        assert server.open == 100
+
+
 async def test_few_files_are_few_connections_beyond_the_limit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(serve, "raise_file_limit", lambda: 40)
+    monkeypatch.setattr(listener, "raise_file_limit", lambda: 40)
     monkeypatch.setattr(connections, "LINGER", 60.0)
     slow = Slow()
     async with (

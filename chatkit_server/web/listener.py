@@ -1,0 +1,137 @@
+"""Accepts connections, a few at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import resource
+from socket import socket
+
+from aiohttp import web
+
+from ..settings.schema import Settings
+from .connections import MAX_OVERFLOW, Connections
+from .keys import REFUSALS
+
+MOST_FILES = 65_536
+"""Open files that the process asks the system for."""
+
+MOST_CONNECTIONS = 10_000
+"""Connections without `server.limits.connections`, if the limit of open files allows them."""
+
+BACKLOG = 1024
+"""Connections that wait to be accepted."""
+
+ACCEPTED_AT_ONCE = 2
+"""Connections that are accepted before other tasks run. Each takes a tenth of a millisecond."""
+
+CLOSED_AT_ONCE = 32
+"""Connections that are closed at once before other tasks run."""
+
+PAUSE = 0.001
+"""Seconds in which nothing is accepted after `ACCEPTED_AT_ONCE`: time for what runs in threads."""
+
+FULL_PAUSE = 1.0
+"""The same when the process may not have more open files."""
+
+_FULL = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+
+
+class Listener:
+    """Accepts connections for an application, within the limits of the settings.
+
+    Start it when the runner is set up, and close it before the runner is cleaned up. asyncio's own
+    server would accept whatever waits before anything else runs, and make a task and a transport
+    for each connection, also for those that are closed at once.
+    """
+
+    connections: Connections
+
+    def __init__(self, runner: web.AppRunner, settings: Settings) -> None:
+        self._runner = runner
+        self._settings = settings
+        self._loop = asyncio.get_running_loop()
+        self._sockets: dict[socket, asyncio.TimerHandle | None] = {}
+        """Each with the end of its pause, if it has one."""
+        self._serving: set[asyncio.Task[object]] = set()
+
+    async def start(self) -> tuple[str, int]:
+        """Listen; return the host and the port. Raises `OSError`."""
+        settings = self._settings.server
+        assert self._runner.server is not None
+        files = raise_file_limit()
+        most = settings.limits.connections or min(MOST_CONNECTIONS, files // 2)
+        overflow = min(MAX_OVERFLOW, max(files // 8, 1))
+        refusals = self._runner.app[REFUSALS]
+        self.connections = Connections(self._runner.server, settings, most, refusals, overflow)
+        server = await self._loop.create_server(
+            asyncio.Protocol, settings.host, settings.port, start_serving=False
+        )
+        for bound in server.sockets:
+            listening = bound.dup()
+            listening.setblocking(False)
+            listening.listen(BACKLOG)
+            self._resume(listening)
+        server.close()
+        host, port = next(iter(self._sockets)).getsockname()[:2]
+        return host, port
+
+    def close(self) -> None:
+        """Accept no more connections."""
+        for listening, pause in self._sockets.items():
+            self._loop.remove_reader(listening)
+            if pause is not None:
+                pause.cancel()
+            listening.close()
+        if self._sockets:
+            self._sockets.clear()
+            self.connections.close()
+
+    def _resume(self, listening: socket) -> None:
+        self._sockets[listening] = None
+        self._loop.add_reader(listening, self._accept, listening)
+
+    def _pause(self, listening: socket, seconds: float) -> None:
+        self._loop.remove_reader(listening)
+        self._sockets[listening] = self._loop.call_later(seconds, self._resume, listening)
+
+    def _accept(self, listening: socket) -> None:
+        accepted = 0
+        for _ in range(CLOSED_AT_ONCE):
+            try:
+                connection, peer = listening.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno not in _FULL:
+                    raise
+                self.connections.log_full(error.strerror or "no room")
+                self._pause(listening, FULL_PAUSE)
+                return
+            if self.connections.flooded(str(peer[0]) if isinstance(peer, tuple) else ""):
+                connection.close()
+                continue
+            connection.setblocking(False)
+            serving = self._loop.create_task(self._serve(connection))
+            self._serving.add(serving)
+            serving.add_done_callback(self._serving.discard)
+            accepted += 1
+            if accepted == ACCEPTED_AT_ONCE:
+                break
+        self._pause(listening, PAUSE)
+
+    async def _serve(self, connection: socket) -> None:
+        await self._loop.connect_accepted_socket(self.connections, connection)
+
+
+def raise_file_limit() -> int:
+    """Allow as many open files as the system lets the process have; return the limit.
+
+    Half of them are for connections of clients. A turn opens others, to models and databases.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return MOST_FILES if soft == resource.RLIM_INFINITY else soft
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return wanted
