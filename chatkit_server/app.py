@@ -21,13 +21,25 @@ from .turns.engine import Engine
 from .turns.heartbeat import Heartbeat, HeartbeatTiming
 from .turns.recovery import Recovery
 from .turns.store import MemoryTurnStore, TurnStore
+from .turnstile import Turnstile
 from .web.admission import check_admission
 from .web.chat import chat, expect_later
 from .web.cors import allow_origins, check_origins
 from .web.errors import handle_errors
 from .web.health import Readiness, healthz
 from .web.hosts import check_hosts, refuse_other_hosts
-from .web.keys import ATTACHMENT_STORE, ENGINE, GUARD, HEARTBEAT, HOOKS, MCP, SETTINGS, STORE
+from .web.keys import (
+    ATTACHMENT_STORE,
+    ENGINE,
+    GUARD,
+    HEARTBEAT,
+    HOOKS,
+    MCP,
+    REQUEST_GAP,
+    SETTINGS,
+    STORE,
+    TURNSTILE,
+)
 from .web.operations.limits import RequestGuard
 from .web.turn_routes import add_turn_routes
 
@@ -89,6 +101,7 @@ def _add_parts(app: web.Application, problems: Problems) -> None:
     turn_store = turn_store or MemoryTurnStore()
     engine = app[ENGINE] = Engine(settings, hooks, app[STORE], turn_store, models, app[MCP])
     app[GUARD] = RequestGuard(settings.requests)
+    app[TURNSTILE] = Turnstile(REQUEST_GAP)
     app[HEARTBEAT] = Heartbeat(
         engine.turns,
         turn_store,

@@ -251,6 +251,27 @@ async def test_a_repeated_request_joins_a_turn_that_is_still_prepared(
     assert len(model_server.requests) == 1
 
 
+async def test_a_turn_that_waits_for_its_start_as_the_server_stops_is_refused(
+    make_chat: MakeChat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = asyncio.Event()
+
+    async def never(*_: object) -> None:
+        waits.set()
+        await asyncio.Event().wait()
+
+    witness = Witness()
+    chat = await make_chat(witness)
+    monkeypatch.setattr(chat.client.app[ENGINE]._turnstile, "enter", never)
+    asked = asyncio.create_task(chat.refused(HELLO))
+    await waits.wait()
+    await chat.client.app[ENGINE].turns.close(0.001)
+    status, message = await asked
+    assert status == 503
+    assert "restarted" in message
+    assert witness.prepared == witness.ended == []
+
+
 async def test_a_turn_that_is_prepared_as_the_server_stops_is_refused(make_chat: MakeChat) -> None:
     held, witness = Held(), Witness()
     chat = await make_chat(witness, held)

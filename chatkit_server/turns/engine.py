@@ -32,6 +32,7 @@ from ..plugin.calls import Hooks
 from ..settings.schema import Settings
 from ..tasks import run_to_completion
 from ..turn import StoreContext, Turn, User
+from ..turnstile import Turnstile
 from .claim import Claims
 from .closing import Closing
 from .identity import RequestIdentity
@@ -42,6 +43,9 @@ from .running import STOPPED, TAKEN_OVER, Ending, RunningTurn
 from .store import TurnStore
 
 log = logging.getLogger(__name__)
+
+START_GAP = 0.025
+"""Seconds between the starts of two turns of one user. Each takes some five milliseconds."""
 
 
 class Engine:
@@ -69,6 +73,7 @@ class Engine:
         self._preparation = Preparation(settings, hooks, store, models, mcp, make_log)
         self._closing = Closing(self.turns, turn_store, hooks)
         self._run_config = run_config(models, settings.agent)
+        self._turnstile = Turnstile(START_GAP)
         self._traced = not self._run_config.tracing_disabled
 
     async def start(
@@ -131,6 +136,7 @@ class Engine:
     async def _prepare(self, job: TurnJob) -> Exception | None:
         """Prepare the turn; return why it is refused, None if it can run."""
         try:
+            await self._turnstile.enter(job.running.owner)
             await self._preparation.prepare(job)
         except asyncio.CancelledError:
             return _as_refusal(job.running.ending or STOPPED)

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import hdrs, web
 
 from ..errors import NotFound, TooManyRequests
+from ..turnstile import Turnstile
 from .addresses import Proxies
 from .errors import Refusal
 from .keys import SETTINGS
@@ -28,6 +29,7 @@ class _Admission:
         self._proxies = Proxies(server.trusted_proxies)
         self._most = server.limits.address
         self._running: Counter[str] = Counter()
+        self._turnstile = Turnstile()
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -36,6 +38,7 @@ class _Admission:
         if not all(_is_id(value) for value in request.match_info.values()):
             raise NotFound("Not found.")
         client = self._client(request)
+        await self._turnstile.enter(client or request.remote)
         if client is None:
             return await handler(request)
         if self._running[client] >= self._most:

@@ -14,6 +14,7 @@ from ..settings.schema import Settings
 from ..turn import StoreContext, User
 from ..turns.engine import Engine
 from ..turns.heartbeat import Heartbeat
+from ..turnstile import Turnstile
 from .operations.limits import RequestGuard
 from .refusals import RefusalLog
 
@@ -25,6 +26,7 @@ MCP = web.AppKey("mcp", McpManager)
 ENGINE = web.AppKey("engine", Engine)
 GUARD = web.AppKey("guard", RequestGuard)
 HEARTBEAT = web.AppKey("heartbeat", Heartbeat)
+TURNSTILE = web.AppKey("turnstile", Turnstile)
 REFUSALS = web.AppKey("refusals", RefusalLog)
 
 USER = web.RequestKey("user", User)
@@ -34,6 +36,9 @@ after authentication: returns the user of this id, or raises `Unauthorized`."""
 
 REQUEST_ID = web.RequestKey("request_id", str)
 LOGGED = web.RequestKey("logged", bool)
+
+REQUEST_GAP = 0.004
+"""Seconds between two requests of one user. Each takes half a millisecond or more."""
 
 _UNVERIFIED = "Could not verify who you are. Sign in again."
 
@@ -61,6 +66,7 @@ async def authenticate(request: web.Request) -> User:
     if user is None:
         raise Unauthorized("Sign in first: the request does not say who you are.")
     request[USER] = user
+    await request.app[TURNSTILE].enter((user.tenant, user.id))
     return user
 
 
