@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from itertools import count
 
@@ -28,7 +30,8 @@ class Load:
 
     They begin within `spread` seconds, evenly. A thread has `thread_turns` turns, unless `threads`
     names those to go on with, one for each turn. With `hold` the streams are opened and left open.
-    `items` is whether the server tells finished items.
+    `items` is whether the server tells finished items. With `prompt` it goes before all other
+    processes, if the system allows it: who attacks is not on the machine of the users.
     """
 
     pid: int
@@ -44,6 +47,7 @@ class Load:
     threads: list[str] = field(default_factory=list)
     user: str = ""
     hold: bool = False
+    prompt: bool = False
 
     @property
     def answer(self) -> Answer:
@@ -156,6 +160,9 @@ def _batches(connections: list[ChatConnection]) -> Iterator[list[ChatConnection]
 
 
 async def _main(load: Load) -> None:
+    if load.prompt:
+        with suppress(PermissionError):
+            os.nice(-15)
     sys.stdout.buffer.write(orjson.dumps(asdict(await drive(load))))
 
 

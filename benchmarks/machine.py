@@ -12,6 +12,8 @@ from threading import Event, Thread
 
 _OFTEN = 0.02
 """Seconds between two looks at the memory."""
+_IDLE = 0.5
+"""Seconds for which a process must do little to count as idle."""
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _SCHEDULED = 2
 """The kernel's clock number for the CPU time of a process."""
@@ -33,6 +35,16 @@ def cpu_seconds(pid: int) -> float:
     psutil count hundredths of a second.
     """
     return sum(time.clock_gettime((~member << 3) | _SCHEDULED) for member in family(pid))
+
+
+def wait_until_idle(pid: int, limit: float = 30.0) -> None:
+    """Wait until a process uses less than a tenth of a core, `limit` seconds at most."""
+    until = time.monotonic() + limit
+    while time.monotonic() < until:
+        used = cpu_seconds(pid)
+        time.sleep(_IDLE)
+        if cpu_seconds(pid) - used < _IDLE / 10:
+            return
 
 
 def main_thread_seconds(pid: int) -> float:

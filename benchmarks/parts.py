@@ -16,7 +16,7 @@ from urllib.request import urlopen
 
 from .attacks import ATTACKS, STARTED
 from .load import Load
-from .machine import largest_resident
+from .machine import largest_resident, wait_until_idle
 from .processes import Failed, output_of, python, serving, started
 from .results import (
     ALONE,
@@ -257,13 +257,18 @@ def abuse(run: Run) -> None:
             with serving(ours(file)) as server:
                 on = Target(KINDS["ours"], server)
                 honest = on.load(
-                    ABUSED_TOKENS, interval=ABUSED_INTERVAL, chats=4, turns=size.abused_turns
+                    ABUSED_TOKENS,
+                    interval=ABUSED_INTERVAL,
+                    chats=4,
+                    turns=size.abused_turns,
+                    prompt=True,
                 )
                 attack = python("benchmarks.attacks", name, str(server.port), server.path)
                 with largest_resident(server.pid) as largest:
                     # What libraries do once, on first use, is done here
                     with started(attack, _ATTACKING):
                         _first(run, honest)
+                    wait_until_idle(server.pid)
                     add(name, ALONE, honest.drive().first)
                     with started(attack, _ATTACKING):
                         add(name, BESIDE, _first(run, honest))
