@@ -43,7 +43,7 @@ class _Pieces(NamedTuple):
             match field, value:
                 case (_, None | "" | []) | ("role", _):
                     pass
-                case "content" | "reasoning" | "reasoning_content" | "refusal", str(text):
+                case "reasoning" | "reasoning_content", str(text):
                     texts[str(field)] = text
                 case "tool_calls", [{"index": int(index), "function": {"arguments": str(text)}}]:
                     [call] = value
