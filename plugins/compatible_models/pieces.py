@@ -1,4 +1,7 @@
-"""Joins the pieces of an answer that arrived at once."""
+"""Joins the pieces of reasoning, and of what is written for tools, where many wait.
+
+Pieces of text stay as they are: they take the fast path, where they cost little.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,9 @@ from itertools import groupby
 from typing import NamedTuple
 
 from .chunks import Chunk, only_delta
+
+FROM = 16
+"""Chunks that wait, from which on they are joined: the others keep the pace of the model."""
 
 _CALL = "tool call "
 """Before the index of a tool call, the name of its arguments among the texts of a chunk."""
@@ -17,7 +23,7 @@ def joined(chunks: list[Chunk]) -> list[Chunk]:
     The SDK takes up to half a millisecond for each chunk. A model that writes faster than that
     makes no more of them for it.
     """
-    if len(chunks) < 2:
+    if len(chunks) < FROM:
         return chunks
     result: list[Chunk] = []
     for names, group in groupby(map(_Pieces.of, chunks), _Pieces.names):

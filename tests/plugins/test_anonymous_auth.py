@@ -36,6 +36,8 @@ from chatkit_server import (
 from chatkit_server.plugin.calls import Hooks
 from chatkit_server.settings.load import validate
 from chatkit_server.settings.source import Source
+from chatkit_server.turnstile import Turnstile
+from chatkit_server.web.keys import TURNSTILE
 
 SECRET = "a-secret-of-this-test-of-32-chars-and-more"
 PAGE = "https://app.example.com"
@@ -72,6 +74,7 @@ def application(
     app = web.Application()
     server: Any = {"host": host, "cors_origins": origins or [PAGE]}
     app[SETTINGS] = Settings(server=server)
+    app[TURNSTILE] = Turnstile()
     hooks = app[HOOKS] = Hooks.of([(f"{type(p).__name__}_{i}", p) for i, p in enumerate(plugins)])
     for path in ("/api/chat", "/elsewhere"):
         app.router.add_route("*", path, whoami)

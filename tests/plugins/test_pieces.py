@@ -5,9 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from chatkit_plugins.compatible_models import pieces
+from chatkit_plugins.compatible_models.chunks import Chunk
+from chatkit_plugins.compatible_models.pieces import joined
 
-from plugins.compatible_models.chunks import Chunk
-from plugins.compatible_models.pieces import joined
+
+@pytest.fixture(autouse=True)
+def any_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Join however few wait."""
+    monkeypatch.setattr(pieces, "FROM", 2)
 
 
 def chunk(delta: Any, **more: Any) -> Chunk:
@@ -24,7 +30,7 @@ def call(arguments: str, index: int = 0, **more: Any) -> Chunk:
 @pytest.mark.parametrize(
     ("chunks", "expected"),
     [
-        ([chunk({"content": t}) for t in "abc"], [chunk({"content": "abc"})]),
+        ([chunk({"reasoning": t}) for t in "abc"], [chunk({"reasoning": "abc"})]),
         (
             [chunk({"reasoning_content": t}) for t in "ab"] + [chunk({"content": "c"})],
             [chunk({"reasoning_content": "ab"}), chunk({"content": "c"})],
@@ -52,20 +58,21 @@ def test_pieces_of_the_same_text_are_joined(chunks: list[Chunk], expected: list[
 @pytest.mark.parametrize(
     "second",
     [
-        chunk({"content": "b"}, finish_reason="stop"),
-        chunk({"content": "b"}, logprobs={"content": []}),
-        chunk({"content": "b"}, index=1),
-        {**chunk({"content": "b"}), "usage": {"total_tokens": 1}},
-        {**chunk({"content": "b"}), "error": {"message": "no"}},
-        chunk({"content": ["b"]}),
-        chunk({"content": "b", "annotations": [{}]}),
+        chunk({"reasoning": "b"}, finish_reason="stop"),
+        chunk({"reasoning": "b"}, logprobs={"content": []}),
+        chunk({"reasoning": "b"}, index=1),
+        {**chunk({"reasoning": "b"}), "usage": {"total_tokens": 1}},
+        {**chunk({"reasoning": "b"}), "error": {"message": "no"}},
+        chunk({"reasoning": ["b"]}),
+        chunk({"content": "b"}),
+        chunk({"reasoning": "b", "annotations": [{}]}),
         chunk({"reasoning_details": [{"text": "b"}]}),
         chunk({}),
         {"id": "c", "choices": []},
     ],
 )
 def test_whatever_else_is_in_a_chunk_stays_in_a_chunk_of_its_own(second: Chunk) -> None:
-    for first in (chunk({"content": "a"}), second):
+    for first in (chunk({"reasoning": "a"}), second):
         assert joined([first, second]) == [first, second]
 
 
@@ -75,7 +82,14 @@ def test_a_call_that_begins_is_not_joined_to_another() -> None:
 
 
 def test_what_was_received_is_not_changed() -> None:
-    received = [call("{"), call("}"), chunk({"content": "a"}), chunk({"content": "b"})]
-    before = [call("{"), call("}"), chunk({"content": "a"}), chunk({"content": "b"})]
+    received = [call("{"), call("}"), chunk({"reasoning": "a"}), chunk({"reasoning": "b"})]
+    before = [call("{"), call("}"), chunk({"reasoning": "a"}), chunk({"reasoning": "b"})]
     joined(received)
     assert received == before
+
+
+def test_a_few_keep_the_pace_of_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    few = [chunk({"reasoning": "a"})] * (pieces.FROM - 1)
+    assert joined(few) == few
+    assert joined([*few, few[0]]) == [chunk({"reasoning": "a" * pieces.FROM})]
