@@ -269,7 +269,7 @@ async def test_a_turn_that_waits_for_its_start_as_the_server_stops_is_refused(
     status, message = await asked
     assert status == 503
     assert "restarted" in message
-    assert witness.prepared == witness.ended == []
+    assert (witness.prepared, witness.ended) == ([], [])
 
 
 async def test_a_turn_that_is_prepared_as_the_server_stops_is_refused(make_chat: MakeChat) -> None:
