@@ -23,6 +23,7 @@ from .schema import Apps
 from .sql import for_sqlite
 from .sqlite import SqliteThread, connect
 from .sqlite_client import StatementLimit
+from .sqlite_statements import SqliteStatements
 from .url import Address
 
 log = logging.getLogger(__name__)
@@ -44,8 +45,8 @@ class Database:
         self._failures = failures_of(sqlite=address.is_sqlite)
         self._apps: Apps = {}
         self._context: TortoiseContext | None = None
-        self._file: sqlite3.Connection | None = None
-        self._thread: SqliteThread | None = None
+        self._files: list[sqlite3.Connection] = []
+        self._statements: SqliteStatements | None = None
 
     def add(self, apps: Apps) -> None:
         """Add Tortoise apps, by label; call this before `open`."""
@@ -63,8 +64,8 @@ class Database:
                 await self._open_file()
                 await context.init(config=self._config())
                 await self._client.execute_query("SELECT 1")
-                if self._file is not None:
-                    self._thread = self._new_thread(self._file)
+                if self._files:
+                    self._statements = self._new_statements(*self._files)
             # Fails if another application of the process was first.
             with suppress(orm.ConfigurationError):
                 set_global_context(context)
@@ -73,29 +74,34 @@ class Database:
             raise
 
     async def _open_file(self) -> None:
-        """Open a second connection to a SQLite file, for statements outside of transactions.
+        """Open two more connections to a SQLite file, for statements outside of transactions.
 
         This comes before Tortoise's connection: if a file cannot be opened, aiosqlite leaves a
         thread behind that prints a traceback when the process ends.
         """
         if self.address.file is not None:
             make_private(self.address.file)
-            self._file = await asyncio.to_thread(connect, self.address.file, self.address.pragmas)
+            for _ in range(2):
+                file = await asyncio.to_thread(connect, self.address.file, self.address.pragmas)
+                self._files.append(file)
 
-    def _new_thread(self, file: sqlite3.Connection) -> SqliteThread:
+    def _new_statements(
+        self, short: sqlite3.Connection, long: sqlite3.Connection
+    ) -> SqliteStatements:
         client: Any = self._client
         credentials = self.address.credentials
         limit = StatementLimit(credentials["statement_timeout"])
-        return SqliteThread(file, client.alone, credentials["acquire_timeout"], limit)
+        thread = SqliteThread(long, client.lock, credentials["acquire_timeout"], limit)
+        return SqliteStatements(short, thread, client.lock)
 
     async def close(self) -> None:
         """Close all connections."""
         context, self._context = self._context, None
-        thread, self._thread = self._thread, None
-        file, self._file = self._file, None
-        if thread is not None:
-            await thread.close()
-        if file is not None:
+        statements, self._statements = self._statements, None
+        files, self._files = self._files, []
+        if statements is not None:
+            await statements.close()
+        for file in files:
             file.close()
         if context is None:
             return
@@ -137,20 +143,27 @@ class Database:
             )
 
     async def rows(
-        self, statement: str, values: Sequence[Any], most: int | None = None
+        self,
+        statement: str,
+        values: Sequence[Any],
+        most: int | None = None,
+        *,
+        is_long: bool = False,
     ) -> list[dict[str, Any]]:
         """Run a statement with parameters written `$1`, and return its rows.
 
-        With `most`, SQLite may stop when their payloads have so many bytes, and one row later.
+        With `most`, SQLite may stop when their payloads have so many bytes, and one row later. What
+        changes many rows, or searches for those to change, is `is_long`.
         Raises `Unavailable` if the database does not answer in time.
         """
         client = self._client
         with self._as_unavailable():
-            if self._thread is None or isinstance(client, TransactionalDBClient):
+            if self._statements is None or isinstance(client, TransactionalDBClient):
                 return await client.execute_query_dict(self._in_dialect(statement), list(values))
-            return list(
-                map(dict, await self._thread.rows(self._in_dialect(statement), values, most))
+            rows = await self._statements.rows(
+                self._in_dialect(statement), values, most, is_long=is_long
             )
+            return list(map(dict, rows))
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Run]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, closing
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from contextvars import Context
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,7 +63,7 @@ def connect(file: Path, pragmas: Mapping[str, Any]) -> sqlite3.Connection:
                 connection.execute(f"PRAGMA {name} = {value}")
         except sqlite3.Error as error:
             connection.close()
-            if not _is_busy(error) or time.monotonic() > deadline:
+            if not says(error, sqlite3.SQLITE_BUSY) or time.monotonic() > deadline:
                 raise
             time.sleep(_PAUSE)
         else:
@@ -71,10 +71,23 @@ def connect(file: Path, pragmas: Mapping[str, Any]) -> sqlite3.Connection:
             return connection
 
 
-def _is_busy(error: sqlite3.Error) -> bool:
+def says(error: sqlite3.Error, *codes: int) -> bool:
+    """Whether it is an error of one of these kinds, such as `sqlite3.SQLITE_BUSY`."""
     # The low byte is the kind of error; the others say more of it
     code = getattr(error, "sqlite_errorcode", None)
-    return code is not None and code & 0xFF == sqlite3.SQLITE_BUSY
+    return code is not None and code & 0xFF in codes
+
+
+def read(cursor: sqlite3.Cursor, most: int) -> tuple[Rows, bool]:
+    """Return rows until their payloads have so many bytes, and one more, and if these are all."""
+    rows: Rows = []
+    size = 0
+    for row in cursor:
+        rows.append(row)
+        if size >= most:
+            return rows, False
+        size += size_of(row["payload"])
+    return rows, True
 
 
 class SqliteThread:
@@ -88,17 +101,17 @@ class SqliteThread:
     def __init__(
         self,
         connection: sqlite3.Connection,
-        alone: Callable[[], AbstractAsyncContextManager[Any]],
+        lock: asyncio.Lock,
         acquire_timeout: float,
         limit: StatementLimit,
     ) -> None:
-        """Begin. Statements run while `alone` is held; the connection stays the caller's to close.
+        """Begin. Statements run while `lock` is held; the connection stays the caller's to close.
 
-        `alone` keeps them out of transactions on other connections of the process. Of two of
+        `lock` keeps them out of transactions on other connections of the process. Of two of
         these, SQLite would refuse the one that has read before and writes after the other.
         """
         self._connection = connection
-        self._alone = alone
+        self._lock = lock
         self._acquire_timeout = acquire_timeout
         self._limit = limit
         limit.watch(connection)
@@ -119,6 +132,11 @@ class SqliteThread:
             self._next_due.cancel()
         self._given.put(None)
         await asyncio.to_thread(self._thread.join)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether statements wait for the thread, or run there."""
+        return self._handing is not None
 
     async def rows(self, statement: str, values: Sequence[Any], most: int | None = None) -> Rows:
         """Run a statement with parameters written `?1`, and return its rows.
@@ -142,6 +160,17 @@ class SqliteThread:
         finally:
             del self._due[call]
 
+    async def run_beside(self, statement: str) -> Rows:
+        """Run a statement, and let others of the process write meanwhile.
+
+        Raises `sqlite3.Error`.
+        """
+        call = _Call(statement, (), None, self._loop.create_future())
+        done: asyncio.Future[Results] = self._loop.create_future()
+        self._given.put(([call], done))
+        _tell(call.rows, *await done)
+        return await call.rows
+
     def _give_up_late_ones(self) -> None:
         now = self._loop.time()
         self._next_due = None
@@ -153,7 +182,7 @@ class SqliteThread:
 
     async def _hand_over(self) -> None:
         while self._waiting:
-            async with self._alone():
+            async with self._lock:
                 calls, self._waiting = self._waiting, []
                 done: asyncio.Future[Results] = self._loop.create_future()
                 self._given.put((calls, done))
@@ -174,20 +203,9 @@ class SqliteThread:
         self._limit.begin()
         try:
             with closing(self._connection.execute(call.statement, call.values)) as cursor:
-                return cursor.fetchall() if call.most is None else _read(cursor, call.most)
+                return cursor.fetchall() if call.most is None else read(cursor, call.most)[0]
         except Exception as error:
             return error
-
-
-def _read(cursor: sqlite3.Cursor, most: int) -> Rows:
-    rows: Rows = []
-    size = 0
-    for row in cursor:
-        rows.append(row)
-        if size >= most:
-            break
-        size += size_of(row["payload"])
-    return rows
 
 
 def _tell(rows: asyncio.Future[Rows], result: Rows | Exception) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from tortoise.backends.base.client import ConnectionWrapper, TransactionalDBClient
@@ -65,9 +64,10 @@ class Client(SqliteClient):
     def acquire_connection(self) -> ConnectionWrapper[Any]:
         return _Acquired(self._lock, self)
 
-    def alone(self) -> AbstractAsyncContextManager[Any]:
-        """Hold the connection, and wait for it for as long as it takes."""
-        return super().acquire_connection()
+    @property
+    def lock(self) -> asyncio.Lock:
+        """Held while somebody uses the connection."""
+        return self._lock
 
     def _in_transaction(self) -> SqliteTransactionContext:
         return _Transaction(SqliteTransactionWrapper(self), self._lock)

@@ -113,10 +113,10 @@ class TortoiseTurnStore(TurnStore):
 
     async def abandon(self, before: float) -> None:
         """Make running turns stale whose last heartbeat was before then, in s since 1970."""
-        await self._database.rows(turn_sql.ABANDON, (before,))
+        await self._database.rows(turn_sql.ABANDON, (before,), is_long=True)
 
     async def prune(self, seconds: float) -> None:
-        await self._database.rows(turn_sql.PRUNE, (seconds,))
+        await self._database.rows(turn_sql.PRUNE, (seconds,), is_long=True)
 
     async def _one(
         self, statement: str, user: User, identity: str, *values: Any

@@ -25,7 +25,7 @@ _PRAGMAS = {"busy_timeout": 100, "journal_mode": "WAL", "synchronous": "NORMAL"}
 async def connected(folder: Path) -> AsyncIterator[SqliteThread]:
     """Open a file with a table `t` of one column, of unique values."""
     connection = connect(folder / "test.db", _PRAGMAS)
-    sqlite = SqliteThread(connection, asyncio.Lock, 60, StatementLimit(60))
+    sqlite = SqliteThread(connection, asyncio.Lock(), 60, StatementLimit(60))
     await sqlite.rows("CREATE TABLE t (n INTEGER UNIQUE)", ())
     try:
         yield sqlite

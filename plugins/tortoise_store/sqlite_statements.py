@@ -1,0 +1,166 @@
+"""Single statements on a SQLite file: short ones in the event loop, all others in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Sequence
+from contextlib import closing, suppress
+from contextvars import Context
+from typing import Any
+
+from .sqlite import Rows, SqliteThread, read, says
+
+_STEPS = 50_000
+"""Steps of SQLite's virtual machine after which a query is not a short one, some 1 ms."""
+
+_SIZE = 128 * 1024
+"""Bytes of parameters, or of payloads read, above which a statement is not a short one."""
+
+_PASS = 0.002
+"""Seconds of statements in one pass of the event loop; the others wait for the next one."""
+
+_SLOW = 0.02
+"""Seconds after which a statement took so long that the disk must be slow."""
+
+_REST = 100
+"""How many times as long as a slow statement took, the thread runs those that come after it."""
+
+_CHANGES = 250
+"""Changed rows between two looks at the write-ahead log, each of about four pages: SQLite itself
+looks at it each thousand pages."""
+
+_LONG_LOG = 4_000
+"""Pages of the write-ahead log from which on nobody writes while it goes into the database: it
+begins anew only when all of it is there."""
+
+_CHECKPOINT = "PRAGMA wal_checkpoint(PASSIVE)"
+
+
+class SqliteStatements:
+    """Runs statements, each a transaction of its own. Those of one task run in their order.
+
+    Beside a busy event loop, a thread waits for Python's lock at every step that it takes: for a
+    statement of 0.07 ms, 16 ms. So statements run in the event loop, and in the thread only if they
+
+    - have to wait for another connection's lock, or for statements in the thread,
+    - turn out to read or search much, or have large parameters,
+    - change rows that they search for (`is_long`),
+    - or come soon after one whose disk was slow.
+
+    The thread also moves the write-ahead log into the database, which waits for the disk. So where
+    each commit does (`synchronous=FULL`, or no write-ahead log), all statements go to the thread.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, thread: SqliteThread, lock: asyncio.Lock
+    ) -> None:
+        """Begin. The connection stays the caller's to close; its settings become others.
+
+        While somebody else holds `lock`, no statement runs.
+        """
+        self._connection = connection
+        self._thread = thread
+        self._lock = lock
+        self._loop = asyncio.get_running_loop()
+        self._query = False
+        self._used = 0.0
+        self._has_room = asyncio.Event()
+        self._has_room.set()
+        self._not_before = float("inf") if _waits_for_the_disk(connection) else 0.0
+        self._changes = 0
+        self._emptying: asyncio.Task[None] | None = None
+        connection.execute("PRAGMA busy_timeout = 0")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        connection.set_progress_handler(self._is_query, _STEPS)
+
+    async def close(self) -> None:
+        """End the thread, when what was asked before is done."""
+        if self._emptying is not None:
+            await self._emptying
+        await self._thread.close()
+
+    async def rows(
+        self,
+        statement: str,
+        values: Sequence[Any],
+        most: int | None = None,
+        *,
+        is_long: bool = False,
+    ) -> Rows:
+        """Run a statement with parameters written `?1`, and return its rows.
+
+        With `most`, rows are read until their payloads have so many bytes, and one row more. What
+        changes many rows, or searches for those to change, is `is_long`; queries needn't be.
+
+        Raises `sqlite3.Error`, and `TimeoutError` if it was not run because others took too long.
+        If this is cancelled, the statement may be run or not.
+        """
+        while not self._has_room.is_set():
+            await self._has_room.wait()
+        if not is_long and self._may_run(values):
+            rows = self._run(statement, values, most)
+            if rows is not None:
+                return rows
+        return await self._thread.rows(statement, values, most)
+
+    def _may_run(self, values: Sequence[Any]) -> bool:
+        return (
+            not self._thread.is_busy
+            and not self._lock.locked()
+            and time.monotonic() >= self._not_before
+            and sum(len(value) for value in values if isinstance(value, str | bytes)) <= _SIZE
+        )
+
+    def _run(self, statement: str, values: Sequence[Any], most: int | None) -> Rows | None:
+        """Return None if the statement, which has changed nothing then, is none for here."""
+        began = time.monotonic()
+        self._query = statement.lstrip().startswith("SELECT")
+        try:
+            with closing(self._connection.execute(statement, values)) as cursor:
+                if most is None:
+                    return cursor.fetchall()
+                rows, is_all = read(cursor, min(most, _SIZE))
+                return rows if is_all or most <= _SIZE else None
+        except sqlite3.OperationalError as error:
+            if says(error, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_INTERRUPT):
+                return None
+            raise
+        finally:
+            self._account(time.monotonic() - began)
+
+    def _account(self, seconds: float) -> None:
+        if not self._used:
+            self._loop.call_soon(self._begin_pass, context=Context())
+        self._used += seconds
+        if self._used > _PASS:
+            self._has_room.clear()
+        if seconds > _SLOW:
+            self._not_before = time.monotonic() + _REST * seconds
+        if self._connection.total_changes - self._changes >= _CHANGES and self._emptying is None:
+            self._changes = self._connection.total_changes
+            self._emptying = self._loop.create_task(self._empty_log(), context=Context())
+
+    def _is_query(self) -> bool:
+        # Others may be committed before they are interrupted
+        return self._query
+
+    def _begin_pass(self) -> None:
+        self._used = 0.0
+        self._has_room.set()
+
+    async def _empty_log(self) -> None:
+        """Have the write-ahead log moved into the database, and statements run meanwhile."""
+        # As SQLite does where it looks at the log itself, and a later one may succeed
+        with suppress(sqlite3.Error):
+            (result,) = await self._thread.run_beside(_CHECKPOINT)
+            if result["log"] > _LONG_LOG:
+                await self._thread.rows(_CHECKPOINT, ())
+        self._emptying = None
+
+
+def _waits_for_the_disk(connection: sqlite3.Connection) -> bool:
+    (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+    (synchronous,) = connection.execute("PRAGMA synchronous").fetchone()
+    return mode != "wal" or synchronous > 1
