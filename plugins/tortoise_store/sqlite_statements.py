@@ -163,4 +163,4 @@ class SqliteStatements:
 def _waits_for_the_disk(connection: sqlite3.Connection) -> bool:
     (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
     (synchronous,) = connection.execute("PRAGMA synchronous").fetchone()
-    return mode != "wal" or synchronous > 1
+    return bool(mode != "wal" or synchronous > 1)

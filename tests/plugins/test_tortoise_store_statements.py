@@ -199,7 +199,7 @@ async def test_a_slow_disk_is_left_to_the_thread(
 
 @pytest.mark.parametrize("pragmas", [{"synchronous": "FULL"}, {"journal_mode": "DELETE"}], ids=str)
 async def test_commits_that_wait_for_the_disk_are_left_to_the_thread(
-    pragmas: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pragmas: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with connected(tmp_path, **pragmas) as sqlite:
         with ways_to_the_thread(monkeypatch) as ways:
