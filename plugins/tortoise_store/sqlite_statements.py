@@ -152,12 +152,14 @@ class SqliteStatements:
 
     async def _empty_log(self) -> None:
         """Have the write-ahead log moved into the database, and statements run meanwhile."""
-        # As SQLite does where it looks at the log itself, and a later one may succeed
-        with suppress(sqlite3.Error):
-            (result,) = await self._thread.run_beside(_CHECKPOINT)
-            if result["log"] > _LONG_LOG:
-                await self._thread.rows(_CHECKPOINT, ())
-        self._emptying = None
+        try:
+            # As SQLite does where it looks at the log itself, and the next time may succeed
+            with suppress(sqlite3.Error, TimeoutError):
+                (result,) = await self._thread.run_beside(_CHECKPOINT)
+                if result["log"] > _LONG_LOG:
+                    await self._thread.rows(_CHECKPOINT, ())
+        finally:
+            self._emptying = None
 
 
 def _waits_for_the_disk(connection: sqlite3.Connection) -> bool:
