@@ -152,7 +152,7 @@ async def test_nothing_of_what_is_said_is_logged(
 ) -> None:
     write_settings(tmp_path, new_url(kind, tmp_path), model_server)
     # asyncio's debug mode writes values too
-    async with running(tmp_path, env=environment(PYTHONASYNCIODEBUG="1")) as server:
+    async with running(tmp_path, env=environment(PYTHONASYNCIODEBUG="1"), command=MODULE) as server:
         for model in used:
             await talk(server, model_server, model)
         await server.stop()
