@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -30,6 +31,15 @@ def no_secrets() -> Iterator[None]:
     """Forget the secrets of a test, which the process would hide in the logs of all others."""
     yield
     SECRETS.forget()
+
+
+@pytest.fixture
+def kept_signals() -> Iterator[None]:
+    """Put back the handlers of signals that the command `run` replaces in this process."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from chatkit.store import NotFoundError, Store
 from chatkit.types import Attachment, Page, ThreadItem, ThreadMetadata
@@ -80,15 +80,25 @@ class MemoryStore(Store[StoreContext]):
         self.items[thread_id].pop(item_id, None)
 
 
-class MemoryStorePlugin:
+S = TypeVar("S", bound=Store[StoreContext])
+
+
+class StorePlugin(Generic[S]):
+    """Plugs a store in."""
+
+    def __init__(self, memory: S) -> None:
+        self.memory = memory
+
+    @hookimpl
+    def store(self) -> S:
+        return self.memory
+
+
+class MemoryStorePlugin(StorePlugin[MemoryStore]):
     """Plugs the memory store in."""
 
     def __init__(self) -> None:
-        self.memory = MemoryStore()
-
-    @hookimpl
-    def store(self) -> Store[StoreContext]:
-        return self.memory
+        super().__init__(MemoryStore())
 
 
 def _owner(context: StoreContext) -> tuple[str, str]:

@@ -1,4 +1,8 @@
-"""The command line as its users run it: real processes, their output, their signals, their end."""
+"""The command line as its users run it: real processes, their output, their signals, their end.
+
+Without a `command`, a process is forked from one that has imported everything, which saves seconds.
+Tests of what is decided before or by the imports, such as the logs of libraries, name a `command`.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,7 @@ from typing import Any, cast
 from aiohttp import ClientSession
 
 from tests.client import Chat
+from tests.forks import Fork, fork
 
 MODULE = (sys.executable, "-m", "chatkit_server")
 SCRIPT = (str(Path(sys.executable).with_name("chatkit-server")),)
@@ -37,7 +42,7 @@ def environment(**variables: str) -> dict[str, str]:
 class Process:
     """A running command; its lines are read as they come."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process | Fork) -> None:
         assert process.stdout is not None
         assert process.stderr is not None
         self.output: list[str] = []
@@ -98,21 +103,24 @@ class Process:
 
 @asynccontextmanager
 async def started(
-    folder: Path, *arguments: str, env: Mapping[str, str], command: tuple[str, ...] = MODULE
+    folder: Path, *arguments: str, env: Mapping[str, str], command: tuple[str, ...] | None = None
 ) -> AsyncIterator[Process]:
     """Start a command in a folder, and see to its end."""
-    process = Process(
-        await asyncio.create_subprocess_exec(
-            *command,
-            *arguments,
-            cwd=folder,
-            env=env,
-            stdin=DEVNULL,
-            stdout=PIPE,
-            stderr=PIPE,
-            start_new_session=True,
+    if command is None:
+        process = Process(await fork(folder, arguments, env))
+    else:
+        process = Process(
+            await asyncio.create_subprocess_exec(
+                *command,
+                *arguments,
+                cwd=folder,
+                env=env,
+                stdin=DEVNULL,
+                stdout=PIPE,
+                stderr=PIPE,
+                start_new_session=True,
+            )
         )
-    )
     try:
         yield process
     except Exception as error:
@@ -153,7 +161,7 @@ async def running(
     folder: Path,
     *arguments: str,
     env: Mapping[str, str] | None = None,
-    command: tuple[str, ...] = MODULE,
+    command: tuple[str, ...] | None = None,
 ) -> AsyncIterator[Server]:
     """Run the server on a free port with `settings.yaml` of a folder, and wait until it listens."""
     env = environment() if env is None else env

@@ -26,7 +26,7 @@ from tests.conftest import MakeChat
 from tests.databases import DatabaseKind, new_url, postgres
 from tests.mcp_calls import until
 from tests.model_server import Call, Error, Gate, ModelServer, Raw
-from tests.processes import Server, environment, running
+from tests.processes import MODULE, Server, environment, running
 from tests.replicas import begin, request
 from tests.serving import served_by
 
@@ -152,7 +152,7 @@ async def test_nothing_of_what_is_said_is_logged(
 ) -> None:
     write_settings(tmp_path, new_url(kind, tmp_path), model_server)
     # asyncio's debug mode writes values too
-    async with running(tmp_path, env=environment(PYTHONASYNCIODEBUG="1")) as server:
+    async with running(tmp_path, env=environment(PYTHONASYNCIODEBUG="1"), command=MODULE) as server:
         for model in used:
             await talk(server, model_server, model)
         await server.stop()
@@ -178,7 +178,7 @@ async def test_log_content_brings_the_lines_of_libraries_back(
     model_server: ModelServer, tmp_path: Path
 ) -> None:
     write_settings(tmp_path, new_url("sqlite", tmp_path), model_server, content=True)
-    async with running(tmp_path, env=environment()) as server:
+    async with running(tmp_path, env=environment(), command=MODULE) as server:
         asked = 'call add_task {"title": "secret-task"}'
         await server.chat().say(asked, inference_options={"model": MODELS[2]})
         await server.stop()

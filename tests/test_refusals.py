@@ -37,7 +37,7 @@ from chatkit_server.storage import StoreContext
 from chatkit_server.web.body import MAX_DEPTH, MAX_VALUES
 from tests.client import Chat
 from tests.conftest import MakeChat
-from tests.memory_store import MemoryStore, MemoryStorePlugin
+from tests.memory_store import MemoryStore, MemoryStorePlugin, StorePlugin
 from tests.model_server import Gate, ModelServer
 from tests.serving import served_by
 
@@ -388,20 +388,11 @@ class Breaks(MemoryStore):
         await super().save_thread(thread, context)
 
 
-class BreaksPlugin:
-    def __init__(self, kind: str) -> None:
-        self.memory = Breaks(kind)
-
-    @hookimpl
-    def store(self) -> Breaks:
-        return self.memory
-
-
 @pytest.mark.parametrize("kind", ["thread", "user_message", "assistant_message"])
 async def test_a_store_that_fails_ends_the_turn_with_an_event(
     make_chat: MakeChat, kind: str
 ) -> None:
-    plugin = BreaksPlugin(kind)
+    plugin = StorePlugin(Breaks(kind))
     chat = await make_chat(plugin)
     streamed = await chat.stream(**_spread(create()))
     assert streamed.error is not None

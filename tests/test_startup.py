@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -31,14 +30,11 @@ WHOLE = "tortoise_store: {url: 'sqlite://:memory:'}\n  anonymous_auth:\n  demo_m
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
+def folder(tmp_path: Path, kept_signals: None) -> Iterator[Path]:
     """A folder of settings and plugins."""
     (tmp_path / "my_plugins").mkdir()
     before = set(sys.modules)
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield tmp_path
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
     for name in set(sys.modules) - before:
         if name.startswith("chatkit_plugin_file"):
             del sys.modules[name]

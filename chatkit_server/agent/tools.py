@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from agents import FunctionTool, ToolOutputText
 from agents.tool_context import ToolContext
 
+from ..mcp.limits import is_deep
 from ..turn import Turn
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def arguments_of(arguments: str | None) -> dict[str, Any] | None:
         value = json.loads(arguments or "{}")
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) and not _is_deep(value) else None
+    return value if isinstance(value, dict) and not is_deep(value, DEEPEST) else None
 
 
 def arguments_are_deep(arguments: str) -> bool:
@@ -136,23 +137,8 @@ def arguments_are_deep(arguments: str) -> bool:
     if arguments.count("[") + arguments.count("{") <= DEEPEST:
         return False
     try:
-        return _is_deep(json.loads(arguments))
+        return is_deep(json.loads(arguments), DEEPEST)
     except RecursionError:
         return True
     except ValueError:
         return False
-
-
-def _is_deep(value: Any) -> bool:
-    """Whether a value is nested so deeply that writing it as JSON may fail."""
-    level = [value] if isinstance(value, dict | list) else []
-    for _ in range(DEEPEST):
-        level = [
-            inner
-            for outer in level
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, dict | list)
-        ]
-        if not level:
-            return False
-    return True

@@ -167,7 +167,7 @@ def tool_problem(name: Any, schema: Any) -> str | None:
     required = schema.get("required", [])
     if not isinstance(required, list) or not all(isinstance(key, str) for key in required):
         return "`required` in its input schema is not a list of names"
-    if _is_deep(schema):
+    if is_deep(schema, _DEPTH):
         return f"its input schema is nested deeper than {_DEPTH} levels"
     try:
         json.dumps([name, schema], allow_nan=False, ensure_ascii=False).encode()
@@ -176,14 +176,15 @@ def tool_problem(name: Any, schema: Any) -> str | None:
     return None
 
 
-def _is_deep(schema: dict[str, Any]) -> bool:
-    level: list[Any] = [schema]
-    for _ in range(_DEPTH):
+def is_deep(value: Any, levels: int) -> bool:
+    """Whether objects and lists are nested deeper than this: writing them as JSON may fail."""
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(levels):
         level = [
-            child
-            for value in level
-            for child in (value.values() if isinstance(value, dict) else value)
-            if isinstance(child, dict | list)
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
         ]
         if not level:
             return False

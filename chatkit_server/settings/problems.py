@@ -47,8 +47,21 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def path_of(problem: ErrorDetails, data: Mapping[str, Any]) -> KeyPath:
-    """Return the path of the key that a problem is about, within `data`."""
-    return _keys_in(data, problem["loc"], keep_last=problem["type"] == "missing")
+    """Return the path of the key that a problem is about, within `data`.
+
+    It has no names of types, which pydantic adds for unions.
+    """
+    location, missing = problem["loc"], problem["type"] == "missing"
+    value: Any = data
+    path: list[str | int] = []
+    for position, part in enumerate(location, 1):
+        keys = range(len(value)) if isinstance(value, list) else value
+        if isinstance(keys, Mapping | range) and part in keys:
+            value = value[part]
+        elif not (missing and position == len(location)):
+            continue
+        path.append(part)
+    return tuple(path)
 
 
 def explain(problem: ErrorDetails, model: type[BaseModel], path: KeyPath, source: Source) -> str:
@@ -81,19 +94,6 @@ def _shown(given: Any, path: KeyPath, source: Source) -> str:
     if secret or not isinstance(given, str | int | float | bool):
         return ""
     return f", not {given!r}"
-
-
-def _keys_in(data: Any, location: KeyPath, *, keep_last: bool) -> KeyPath:
-    """Return `location` without the names of types, which pydantic adds for unions."""
-    path: list[str | int] = []
-    for position, part in enumerate(location, 1):
-        keys = range(len(data)) if isinstance(data, list) else data
-        if isinstance(keys, Mapping | range) and part in keys:
-            data = data[part]
-        elif not (keep_last and position == len(location)):
-            continue
-        path.append(part)
-    return tuple(path)
 
 
 def _fields_at(model: type[BaseModel], location: KeyPath) -> list[str]:

@@ -9,7 +9,7 @@ import orjson
 from pydantic import ValidationError
 
 from ..errors import BadRequest, TooLarge
-from ..settings.problems import nearest
+from ..settings.problems import nearest, path_of
 
 MAX_DEPTH = 100
 """Levels of lists and objects; pydantic and databases can read back about 200."""
@@ -117,24 +117,10 @@ def validation_error(
         return BadRequest(f"The body has {error.error_count()} wrong values.")
     first = error.errors(include_url=False)[0]
     location = first["loc"]
-    path = _path(location, body, missing=first["type"] == "missing")[:_MAX_MESSAGE]
+    path = ".".join(map(str, path_of(first, body)))[:_MAX_MESSAGE]
     if known is not None and first["type"] == "extra_forbidden":
         fields = known(location[:-1])
         hint = nearest(str(location[-1])[:50], fields)
         return BadRequest(f"{path}: unknown field.{hint} Known: {', '.join(fields)}")
     message = _WORDS.get(first["type"]) or first["msg"].removeprefix("Value error, ")
     return BadRequest(f"{path or 'body'}: {message[:_MAX_MESSAGE]}")
-
-
-def _path(location: tuple[int | str, ...], body: Any, *, missing: bool) -> str:
-    """Return the path without the type names that pydantic adds for unions."""
-    path = []
-    value = body
-    for position, part in enumerate(location, 1):
-        keys = range(len(value)) if isinstance(value, list) else value
-        if isinstance(keys, dict | range) and part in keys:
-            value = value[part]
-        elif not (missing and position == len(location)):
-            continue
-        path.append(str(part))
-    return ".".join(path)

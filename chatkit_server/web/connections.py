@@ -9,10 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from http import HTTPStatus
-from typing import Any, cast
+from typing import cast
 
-import orjson
 from aiohttp import HttpVersion11, StreamReader, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import RawRequestMessage
@@ -21,23 +19,8 @@ from aiohttp.web_protocol import ERROR, _ErrInfo
 from ..settings.schema import ServerSettings
 from .addresses import Proxies, network_of
 from .malformed import answer_to
+from .overflow import END_OF_HEAD, LINGER, MAX_HEAD, MAX_OVERFLOW, Overflow, last_response
 from .refusals import RefusalLog
-
-MAX_HEAD = 65_536
-"""Bytes of a request's first line and headers together."""
-
-MAX_OVERFLOW = 64
-"""The most connections beyond the limit that are open at once, each to be told so."""
-
-FLOOD = 0.1
-"""If an address is refused `MAX_OVERFLOW` connections within so many seconds, more are closed at
-once."""
-
-LINGER = 10.0
-"""Seconds in which a client can read its answer before the connection is aborted."""
-
-_END_OF_HEAD = b"\r\n\r\n"
-_HEALTH = (b"GET /healthz ", b"HEAD /healthz ")
 
 _FULL = "The server has too many connections. Try again in a minute."
 _FULL_ADDRESS = "Your address has too many connections. Close some of them, and try again."
@@ -73,13 +56,12 @@ class Connections:
         """The time at the last sweep, which is precise enough."""
         self._server = server
         self._most = most
-        self._most_overflow = overflow
         self._refusals = refusals
         self._proxies = Proxies(settings.trusted_proxies)
         self._served: dict[_Connection, str | None] = {}
         self._by_network: Counter[str] = Counter()
         self._waiting: dict[_Connection, None] = {}
-        self._overflow: dict[_Overflow, None] = {}
+        self._overflow = Overflow(overflow, settings.max_body)
         self._make_request = server.request_factory
         server.request_factory = self._began
         limits = self.limits
@@ -100,8 +82,7 @@ class Connections:
     def close(self) -> None:
         """Limit nothing any more."""
         self._timer.cancel()
-        for overflow in list(self._overflow):
-            overflow.abort()
+        self._overflow.close()
 
     def arrived(self, transport: asyncio.Transport) -> None:
         """Serve a new connection, or say that there are too many."""
@@ -126,11 +107,7 @@ class Connections:
 
         A new one is then logged as refused: close it.
         """
-        if not self._has_too_many(self._network(address)):
-            return False
-        if len(self._overflow) < self._most_overflow:
-            return False
-        flooded = self._loop.time() - next(iter(self._overflow)).since < FLOOD
+        flooded = self._has_too_many(self._network(address)) and self._overflow.flooded
         if flooded:
             self.log(logging.WARNING, address, 429, _FULL_ADDRESS)
         return flooded
@@ -152,13 +129,7 @@ class Connections:
 
     def _refuse(self, transport: asyncio.Transport, address: str, status: int, why: str) -> None:
         self.log(logging.WARNING, address, status, why)
-        if len(self._overflow) >= self._most_overflow:
-            oldest = next(iter(self._overflow))
-            oldest.abort()
-            del self._overflow[oldest]
-        overflow = _Overflow(self, transport, status, why)
-        self._overflow[overflow] = None
-        transport.set_protocol(overflow)
+        self._overflow.refuse(transport, status, why)
 
     def log(
         self, level: int, address: str, status: int, why: str, what: str = "connection"
@@ -181,10 +152,6 @@ class Connections:
             self._by_network[network] -= 1
             if not self._by_network[network]:
                 del self._by_network[network]
-
-    def lost_overflow(self, overflow: _Overflow) -> None:
-        """Count a refused connection no more."""
-        self._overflow.pop(overflow, None)
 
     def waits(self, connection: _Connection) -> None:
         """Note that the connection waits for a request."""
@@ -219,8 +186,7 @@ class Connections:
         self._was_late = late
         for connection in list(self._served):
             connection.check(self.now)
-        for overflow in list(self._overflow):
-            overflow.check(self.now)
+        self._overflow.check(self.now)
 
 
 class _Arrival(asyncio.Protocol):
@@ -319,7 +285,7 @@ class _Connection(web.RequestHandler):
         before, self._head_end = self._head_end, (self._head_end + data[-3:])[-3:]
         if self._head_size <= MAX_HEAD:
             return False
-        end = (before + data).find(_END_OF_HEAD)
+        end = (before + data).find(END_OF_HEAD)
         return end < 0 or size - len(before) + end > MAX_HEAD
 
     def _end_malformed_body(self) -> None:
@@ -404,7 +370,7 @@ class _Connection(web.RequestHandler):
     def _refuse(self, status: int, why: str) -> None:
         self._connections.log(logging.INFO, self._address, status, why)
         if self._request_body is None and not self._messages:
-            self._wire.write(_response(status, {"message": why}))
+            self._wire.write(last_response(status, {"message": why}))
         self.force_close()
 
     @property
@@ -415,65 +381,3 @@ class _Connection(web.RequestHandler):
     def abort(self) -> None:
         """Close the connection at once, whatever is still to be sent."""
         self._wire.abort()
-
-
-class _Overflow(asyncio.Protocol):
-    """A connection too many: it is told so. `/healthz` is answered all the same."""
-
-    def __init__(
-        self, connections: Connections, transport: asyncio.Transport, status: int, why: str
-    ) -> None:
-        self.since = asyncio.get_running_loop().time()
-        self._connections = connections
-        self._transport = transport
-        self._status = status
-        self._why = why
-        self._head = b""
-        self._answered = False
-        self._discards = connections.max_body
-
-    def data_received(self, data: bytes) -> None:
-        if self._answered:
-            self._discards -= len(data)
-            if self._discards < 0:
-                self.abort()
-            return
-        self._head += data
-        if _END_OF_HEAD in self._head or len(self._head) > MAX_HEAD:
-            self._answer()
-
-    def _answer(self) -> None:
-        healthy = self._head.startswith(_HEALTH)
-        status, body = (
-            (200, {"status": "ok"}) if healthy else (self._status, {"message": self._why})
-        )
-        self._answered = True
-        self._transport.write(_response(status, body, head_only=self._head.startswith(b"HEAD ")))
-        # The client closes the connection when it has read this
-        self._transport.write_eof()
-        self._head = b""
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        self._connections.lost_overflow(self)
-
-    def check(self, now: float) -> None:
-        """Close the connection if its client does not."""
-        if now - self.since > LINGER:
-            self.abort()
-
-    def abort(self) -> None:
-        """Close the connection at once."""
-        self._transport.abort()
-
-
-def _response(status: int, body: dict[str, Any], *, head_only: bool = False) -> bytes:
-    """Return a whole response that ends its connection."""
-    content = orjson.dumps(body)
-    lines = [
-        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
-        "Content-Type: application/json; charset=utf-8",
-        f"Content-Length: {len(content)}",
-        "Connection: close",
-        *(["Retry-After: 10"] if status in (429, 503) else []),
-    ]
-    return "\r\n".join([*lines, "", ""]).encode() + (b"" if head_only else content)

@@ -10,8 +10,9 @@ from socket import socket
 from aiohttp import web
 
 from ..settings.schema import Settings
-from .connections import MAX_OVERFLOW, Connections
+from .connections import Connections
 from .keys import REFUSALS
+from .overflow import MAX_OVERFLOW
 
 MOST_FILES = 65_536
 """Open files that the process asks the system for."""

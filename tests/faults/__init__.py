@@ -1,7 +1,7 @@
 """Break things at each point of a turn, and count what is lost: `python -m tests.faults.matrix`.
 
 - `matrix`: the command. `page`, `losses`: what it prints.
-- `world`, `nursery`: the servers, in this process or forked. `scripted`, `ledger`: their model and
+- `world`: the servers, in this process or forked. `scripted`, `ledger`: their model and
   tools.
 - `person`, `crowd`: simulated users. `running`: many runs at once. `audit`: what a user has lost.
 - `connections`, `models`, `hooks`, `tools`, `outages`, `kills`: the faults.

@@ -18,10 +18,10 @@ from tests.databases import DatabaseKind, new_url
 from tests.faults.audit import PATIENCE, RECOVERY
 from tests.faults.crowd import Victim, crowd, struck
 from tests.faults.losses import Report
-from tests.faults.nursery import Child
 from tests.faults.person import Person
 from tests.faults.running import Size, guarded
 from tests.faults.world import Backstage, client
+from tests.processes import Process, running
 
 SAVED_EVERY = 2.0
 """Seconds; text shown longer ago must survive its process, because it is saved every second."""
@@ -57,14 +57,10 @@ class Deployment:
         (self.folder / "settings.yaml").write_text(yaml.safe_dump(sections))
 
     @asynccontextmanager
-    async def started(self) -> AsyncIterator[tuple[Child, ClientSession]]:
+    async def started(self) -> AsyncIterator[tuple[Process, ClientSession]]:
         """Run the server while the block runs."""
-        assert self.stage.nursery is not None
-        async with (
-            self.stage.nursery.started(self.folder) as server,
-            client(server.url) as session,
-        ):
-            yield server, session
+        async with running(self.folder) as server, client(server.url) as session:
+            yield server.process, session
 
     async def crowd(self, session: ClientSession) -> list[Victim]:
         """Return people about to use the server."""
@@ -140,7 +136,9 @@ async def _lane(deployment: Deployment, fault: str, strikes: int, report: Report
                 report.strikes[fault, deployment.kind] += 1
 
 
-async def _strike(deployment: Deployment, fault: str, victims: list[Victim], server: Child) -> None:
+async def _strike(
+    deployment: Deployment, fault: str, victims: list[Victim], server: Process
+) -> None:
     async def end() -> None:
         server.send(signal.SIGTERM if fault in DRAIN else signal.SIGKILL)
 

@@ -26,13 +26,11 @@ from tests.faults.hooks import hook_runs
 from tests.faults.kills import drain_runs, kill_runs, replica_runs
 from tests.faults.losses import Report
 from tests.faults.models import model_runs
-from tests.faults.nursery import nursery
 from tests.faults.outages import outage_runs
 from tests.faults.page import page
 from tests.faults.running import FULL, SHORT, Size
 from tests.faults.tools import tool_runs
 from tests.faults.world import Backstage, backstage
-from tests.processes import environment
 
 Runs = Callable[[Backstage, DatabaseKind, Path, Size, Random], Awaitable[Report]]
 
@@ -82,7 +80,7 @@ async def run(
     async def make(name: str, runs: Runs, kind: DatabaseKind) -> None:
         begun = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
-            async with backstage(servers) as stage:
+            async with backstage() as stage:
                 random = Random(f"{seed} {name} {kind}")
                 made = await runs(stage, kind, Path(folder), size, random)
         report.add(made)
@@ -96,8 +94,7 @@ async def run(
     waiting = [
         make(name, runs, kind) for name, runs in WAITING.items() for kind in plan.get(name, ())
     ]
-    async with nursery(environment()) as servers:
-        await asyncio.gather(one_by_one(), *waiting)
+    await asyncio.gather(one_by_one(), *waiting)
     return report
 
 

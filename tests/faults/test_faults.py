@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from chatkit.store import Store
 from chatkit.types import AssistantMessageItem, ThreadItem
 
 from chatkit_server import Conflict, Turn, Unavailable, hookimpl
@@ -20,7 +19,7 @@ from tests.faults.person import Person
 from tests.faults.running import SHORT
 from tests.faults.scripted import Script, wrong_with
 from tests.faults.world import Backstage, World, backstage, world
-from tests.memory_store import MemoryStore
+from tests.memory_store import MemoryStore, StorePlugin
 from tests.model_script import Break
 
 MakeWorld = Callable[..., Awaitable[World]]
@@ -61,15 +60,6 @@ async def test_nothing_is_found_where_nothing_is_lost(stage: Backstage, tmp_path
         person = here.person()
         await a_turn(person)
         assert await found(person, stage) == set()
-
-
-class _StorePlugin:
-    def __init__(self, store: MemoryStore) -> None:
-        self._store = store
-
-    @hookimpl
-    def store(self) -> Store[StoreContext]:
-        return self._store
 
 
 class _Forgetful(MemoryStore):
@@ -119,7 +109,7 @@ class _Impatient(MemoryStore):
 async def test_a_store_that_loses_something_is_noticed(
     stage: Backstage, tmp_path: Path, store: MemoryStore, script: Script, column: str
 ) -> None:
-    async with world(stage, new_url("sqlite", tmp_path), _StorePlugin(store)) as here:
+    async with world(stage, new_url("sqlite", tmp_path), StorePlugin(store)) as here:
         person = here.person()
         await a_turn(person, script)
         assert column in await found(person, stage)
@@ -129,7 +119,7 @@ async def test_a_text_that_was_shown_and_is_not_kept_is_noticed(
     stage: Backstage, tmp_path: Path
 ) -> None:
     turns = {"disconnect": {"policy": "cancel", "grace": "20ms"}}
-    store = _StorePlugin(_Impatient())
+    store = StorePlugin(_Impatient())
     async with world(stage, new_url("sqlite", tmp_path), store, turns=turns) as here:
         person = here.person()
         stream = await person.say(Script(pace=0.05, words=10))

@@ -14,7 +14,6 @@ from chatkit_server.app import create_app
 from chatkit_server.plugin.calls import Hooks
 from chatkit_server.plugin.load import load_plugins
 from tests.faults.ledger import Ledger
-from tests.faults.nursery import Nursery
 from tests.faults.person import Person
 from tests.faults.scripted import ScriptedModel
 from tests.serving import HeaderAuth
@@ -25,14 +24,10 @@ NEVER_STALE = "2m"
 
 @dataclass
 class Backstage:
-    """What exists beside the servers: their model, their tools, and their users.
-
-    `nursery` forks servers that run as separate processes.
-    """
+    """What exists beside the servers: their model, their tools, and their users."""
 
     model: ScriptedModel
     ledger: Ledger
-    nursery: Nursery | None = None
     people: list[Person] = field(default_factory=list)
 
     def sections(self, database: str) -> dict[str, Any]:
@@ -56,14 +51,14 @@ class Backstage:
 
 
 @asynccontextmanager
-async def backstage(nursery: Nursery | None = None) -> AsyncIterator[Backstage]:
+async def backstage() -> AsyncIterator[Backstage]:
     """Run a model and a ledger while the block runs."""
     model = ScriptedModel()
     async with model:
         ledger = Ledger()
         await ledger.start()
         try:
-            yield Backstage(model, ledger, nursery)
+            yield Backstage(model, ledger)
         finally:
             await ledger.stop()
 

@@ -27,12 +27,13 @@ from chatkit_server import (
     authenticate,
 )
 from chatkit_server.app import create_app
+from chatkit_server.cli.main import main
 from chatkit_server.plugin.answers import wrong_answer
 from chatkit_server.plugin.calls import Hooks
 from chatkit_server.plugin.tenants import RESERVED, wrong_tenant
 from chatkit_server.web.hosts import is_loopback, is_wildcard
 from tests.client import Chat
-from tests.processes import environment, running, started
+from tests.processes import running
 
 SECRET = "a-secret-of-these-tests-that-is-long-enough-for-hs256"
 JWT = {"secret": SECRET}
@@ -330,34 +331,36 @@ CANNOT_START: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize(
-    ("command", "case"),
-    [
-        *(("check", case) for case in CANNOT_START),
-        ("run", "a plugin of others and tokens"),
-        ("run", "a secret that others read"),
-    ],
-)
-async def test_check_refuses_what_run_refuses(tmp_path: Path, case: str, command: str) -> None:
+@pytest.mark.parametrize("command", ["check", "run"])
+@pytest.mark.parametrize("case", CANNOT_START)
+def test_check_refuses_what_run_refuses(
+    tmp_path: Path,
+    case: str,
+    command: str,
+    kept_signals: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     auth, server, told = CANNOT_START[case]
+    monkeypatch.chdir(tmp_path)
     third(tmp_path)
     (tmp_path / "open").write_text("x" * 64)
     (tmp_path / "open").chmod(0o644)
     (tmp_path / "settings.yaml").write_text(
         yaml.safe_dump(sections(auth, tmp_path, **server), sort_keys=False)
     )
-    async with started(tmp_path, command, env=environment()) as process:
-        await process.line(f".*{told.replace('[', '.').replace('*', '.')}")
-        assert await process.end() == 2
-        assert "Traceback" not in process.said
+    assert main([command, *(["--port", "0"] if command == "run" else [])]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert told in err
+    assert "Traceback" not in err
 
 
 async def test_the_host_of_the_command_line_counts(tmp_path: Path) -> None:
     settings = sections({"jwt_auth": JWT}, tmp_path, host="0.0.0.0")
     (tmp_path / "settings.yaml").write_text(yaml.safe_dump(settings))
     evil = {"Host": "evil.example"}
-    async with running(tmp_path) as server, server.session.get("/healthz", headers=evil) as got:
-        assert got.status == 200
+    # On every address any name is taken, so a server that heeds only the settings answers 200
     async with (
         running(tmp_path, "--host", "127.0.0.1") as server,
         server.session.get("/healthz", headers=evil) as got,

@@ -16,7 +16,7 @@ import pytest
 from aiohttp import web
 
 from chatkit_server import hookimpl
-from chatkit_server.web import connections, listener
+from chatkit_server.web import listener, overflow
 from chatkit_server.web.addresses import Proxies, network_of
 from chatkit_server.web.listener import MOST_FILES, raise_file_limit
 from tests.mcp_calls import until
@@ -212,7 +212,7 @@ async def test_a_flood_beyond_the_limit_leaves_health_and_few_lines(
         busy = await stack.enter_async_context(connected(server.port))
         await busy.send(request("GET", "/wait"))
         await until(lambda: slow.running == 1)
-        for _ in range(3 * connections.MAX_OVERFLOW):
+        for _ in range(3 * overflow.MAX_OVERFLOW):
             await stack.enter_async_context(connected(server.port))
         assert await healthy(server.port)
         assert server.open == 1
@@ -225,7 +225,7 @@ async def test_of_a_flood_most_are_closed_at_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(listener, "MAX_OVERFLOW", 2)
-    monkeypatch.setattr(connections, "FLOOD", 60.0)
+    monkeypatch.setattr(overflow, "FLOOD", 60.0)
     server_settings = {**NOT_LOCAL, "limits": {"address": 1}}
     async with (
         listening(server=server_settings) as server,
@@ -284,7 +284,7 @@ async def test_few_files_are_few_connections_beyond_the_limit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(listener, "raise_file_limit", lambda: 40)
-    monkeypatch.setattr(connections, "LINGER", 60.0)
+    monkeypatch.setattr(overflow, "LINGER", 60.0)
     slow = Slow()
     async with (
         listening(slow, server={"limits": {"connections": 1}}) as server,

@@ -128,7 +128,9 @@ async def test_nothing_goes_to_another_address(
 @pytest.mark.parametrize("kind", HTTP)
 async def test_a_redirect_during_a_call_is_told_and_not_followed(kind: str) -> None:
     async with HostileServer().run() as elsewhere, HostileServer().run() as server:
-        async with beside_a_good_one(client(kind, server)) as (_, tools):
+        # Over SSE no answer can come: the call is ended by its timeout
+        bad = client(kind, server, timeout=2.0)
+        async with beside_a_good_one(bad) as (_, tools):
             server.redirect = (307, elsewhere.url)
             with pytest.raises(ToolFailed):
                 await invoke(tools["bad_echo"], text="a secret of the user")
@@ -379,6 +381,19 @@ async def fails(tool: FunctionTool, words: str) -> None:
     assert len(str(failed.value)) < 20_000
 
 
+async def fails_alone(
+    kind: str, servers: McpManager, tools: dict[str, FunctionTool], words: str
+) -> None:
+    """Expect that a call fails with these words, and the connection stays where it can."""
+    if kind == "sse":
+        # All answers come in one stream, which cannot be read any further
+        with pytest.raises(ToolFailed):
+            await invoke(tools["bad_echo"], text="attack")
+    else:
+        await fails(tools["bad_echo"], words)
+        assert connected(servers)
+
+
 @pytest.mark.parametrize("kind", HTTP)
 async def test_a_huge_result_over_http_ends_only_its_call(
     kind: str, caplog: pytest.LogCaptureFixture
@@ -387,13 +402,7 @@ async def test_a_huge_result_over_http_ends_only_its_call(
         HostileServer(huge).run() as server,
         beside_a_good_one(client(kind, server)) as (servers, tools),
     ):
-        if kind == "sse":
-            # All answers come in one stream, which cannot be read any further
-            with pytest.raises(ToolFailed):
-                await invoke(tools["bad_echo"], text="attack")
-        else:
-            await fails(tools["bad_echo"], "larger than|exceeded the")
-            assert connected(servers)
+        await fails_alone(kind, servers, tools, "larger than|exceeded the")
         await until(lambda: connected(servers))
         tools = await tools_of(servers)
         assert await invoke(tools["bad_echo"], text="hi") == "hi"
@@ -581,12 +590,7 @@ async def test_many_tiny_parts_end_only_their_call(kind: str) -> None:
     async with HostileServer(returning(parts(200_000))).run() as server:
         bad = child("dense") if kind == "child" else client(kind, server)
         async with beside_a_good_one(bad) as (servers, tools):
-            if kind == "sse":
-                with pytest.raises(ToolFailed):
-                    await invoke(tools["bad_echo"], text="attack")
-            else:
-                await fails(tools["bad_echo"], "more than 15625 objects and lists")
-                assert connected(servers)
+            await fails_alone(kind, servers, tools, "more than 15625 objects and lists")
 
 
 async def test_parts_that_are_parsed_in_no_time_are_still_too_many_to_copy() -> None:

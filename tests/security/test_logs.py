@@ -26,7 +26,7 @@ from chatkit_server.settings.load import load
 from chatkit_server.settings.secrets import is_secret, remember_environment, remember_secrets
 from chatkit_server.turns.failures import explain, log_failure
 from tests.model_server import Call, ModelServer
-from tests.processes import environment, running, started
+from tests.processes import MODULE, environment, running, started
 from tests.security.hostile_text import BREAKS, CONTROLS, FORGED, HOSTILE
 
 RECORD = re.compile(r"^\S+ \S+ [A-Z]+ [\w.]+: ")
@@ -610,7 +610,7 @@ async def test_nothing_on_standard_error_is_forged(tmp_path: Path) -> None:
     }
     (tmp_path / "settings.yaml").write_text(yaml.safe_dump(settings))
     variables = environment(ACME_API_KEY="environment-secret-1", PYTHONIOENCODING="ascii:strict")
-    async with running(tmp_path, env=variables) as server:
+    async with running(tmp_path, env=variables, command=MODULE) as server:
         await server.process.line("six: all was written")
         await server.stop()
     told = "\n".join(server.process.errors)
@@ -664,7 +664,7 @@ async def test_a_key_that_a_provider_echoes_is_masked(
         (400, f"too long {'x' * 50_000} {key}"),
     ):
         model_server.fail(status, text)
-    async with running(tmp_path, env=environment()) as server:
+    async with running(tmp_path, env=environment(), command=MODULE) as server:
         for _ in range(3):
             await server.chat().say(f"My key is {key}")
         await server.stop()
@@ -695,7 +695,7 @@ async def test_a_tool_that_a_model_made_up_is_not_named(
     (tmp_path / "settings.yaml").write_text(yaml.safe_dump(settings))
     model_server.reply(Call(name, {}))
     model_server.reply("Done.")
-    async with running(tmp_path, env=environment()) as server:
+    async with running(tmp_path, env=environment(), command=MODULE) as server:
         await server.chat().say("Hello")
         await server.stop()
     told = [*server.process.errors, (tmp_path / "conversations.jsonl").read_text()]
@@ -717,7 +717,9 @@ async def test_the_password_of_a_database_is_masked(tmp_path: Path) -> None:
     }
     settings = {"log": {"level": "debug", "content": True}, "plugins": plugins}
     (tmp_path / "settings.yaml").write_text(yaml.safe_dump(settings))
-    async with started(tmp_path, "run", "--port", "0", env=environment()) as process:
+    async with started(
+        tmp_path, "run", "--port", "0", env=environment(), command=MODULE
+    ) as process:
         assert await process.end() != 0
     assert "127.0.0.1" in process.said
     assert password not in process.said
@@ -733,7 +735,7 @@ async def test_a_check_that_fails_writes_lines(tmp_path: Path) -> None:
     )
     (tmp_path / "settings.yaml").write_text("plugin_dirs: [my_plugins]\nplugins: {failing: }\n")
     variables = environment(ACME_API_KEY="environment-secret-1")
-    async with started(tmp_path, "check", env=variables) as process:
+    async with started(tmp_path, "check", env=variables, command=MODULE) as process:
         assert await process.end() == 1
     first, second, *others = process.errors
     assert first == f"first\\n{FORGED} ***"
@@ -758,7 +760,9 @@ async def test_a_server_that_fails_says_so_in_a_record(tmp_path: Path) -> None:
     (tmp_path / "settings.yaml").write_text(
         yaml.safe_dump({"plugin_dirs": ["my_plugins"], "plugins": plugins})
     )
-    async with started(tmp_path, "run", "--port", "0", env=environment()) as process:
+    async with started(
+        tmp_path, "run", "--port", "0", env=environment(), command=MODULE
+    ) as process:
         assert await process.end() == 1
     first, *others = process.errors
     assert re.match(r"\S+ \S+ CRITICAL chatkit_server.logs: chatkit-server failed", first)

@@ -28,7 +28,7 @@ from chatkit_server.web.operations.limits import COUNTS, SIZES
 from tests.client import Chat
 from tests.conftest import MakeChat
 from tests.mcp_calls import until
-from tests.memory_store import MemoryStore
+from tests.memory_store import MemoryStore, StorePlugin
 from tests.security.hostile_client import HostileClient, ask, connected, request
 from tests.security.listening import listening
 from tests.stores import NOON as NOW
@@ -282,17 +282,6 @@ class LargeStore(MemoryStore):
         return await super().load_thread_items(thread_id, after, limit, order, context)
 
 
-class Large:
-    """Plugs the store in."""
-
-    def __init__(self) -> None:
-        self.memory = LargeStore()
-
-    @hookimpl
-    def store(self) -> LargeStore:
-        return self.memory
-
-
 async def pages(chat: Chat, operation: str, **params: Any) -> list[list[str]]:
     """Return the ids of each page, up to the last one."""
     found: list[list[str]] = []
@@ -307,7 +296,7 @@ async def pages(chat: Chat, operation: str, **params: Any) -> list[list[str]]:
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
 async def test_a_page_ends_before_it_gets_large(make_chat: MakeChat, order: str) -> None:
-    large = Large()
+    large = StorePlugin(LargeStore())
     chat = await make_chat(large, requests={"page": "20kB"})
     earlier = [{"role": "user", "content": f"{n}" + "x" * 5000} for n in range(30)]
     thread_id = (await chat.plain(*earlier)).data[0]["thread_id"]
@@ -332,7 +321,7 @@ async def test_a_page_ends_before_it_gets_large(make_chat: MakeChat, order: str)
 
 @pytest.mark.parametrize("limit", [1, 24, 25, 26, 50, 99, 100])
 async def test_pages_are_as_long_as_asked_for(make_chat: MakeChat, limit: int) -> None:
-    large = Large()
+    large = StorePlugin(LargeStore())
     chat = await make_chat(large)
     earlier = [{"role": "user", "content": f"{n}"} for n in range(99)]
     thread_id = (await chat.plain(*earlier)).data[0]["thread_id"]

@@ -30,7 +30,7 @@ from chatkit_server.web.keys import ENGINE, GUARD
 from tests.client import Chat
 from tests.conftest import MakeChat
 from tests.mcp_calls import until
-from tests.memory_store import MemoryStore
+from tests.memory_store import MemoryStore, StorePlugin
 from tests.model_server import Gate, ModelServer
 from tests.running_turns import ANN, BOB, OTHER_ANN, Work, make_running, settings_of
 from tests.serving import served_by
@@ -49,19 +49,8 @@ def add(thread_id: str, text: str) -> dict[str, Any]:
     return {"type": "threads.add_user_message", "params": params}
 
 
-class Stored:
-    """Plugs in a store whose reads of threads wait while `gate` is closed."""
-
-    def __init__(self) -> None:
-        self.memory = SlowStore()
-
-    @hookimpl
-    def store(self) -> SlowStore:
-        return self.memory
-
-
 class SlowStore(MemoryStore):
-    """Notes who reads threads, and lets them wait."""
+    """Notes who reads threads, and lets them wait until it is `open`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -150,7 +139,7 @@ async def test_as_many_turns_run_as_are_allowed(
 
 
 async def test_messages_that_are_looked_up_count_too(make_chat: MakeChat) -> None:
-    stored = Stored()
+    stored = StorePlugin(SlowStore())
     chat = await make_chat(stored, turns={"limits": {"user": 3}})
     thread_id = (await chat.say("hello")).thread_id
     stored.memory.open.clear()
@@ -163,7 +152,7 @@ async def test_messages_that_are_looked_up_count_too(make_chat: MakeChat) -> Non
 
 
 async def test_equal_requests_that_wait_for_each_other_count_too(make_chat: MakeChat) -> None:
-    stored = Stored()
+    stored = StorePlugin(SlowStore())
     chat = await make_chat(stored, turns={"limits": {"user": 4}})
     thread_id = (await chat.say("hello")).thread_id
     stored.memory.open.clear()
@@ -337,7 +326,7 @@ async def test_a_user_makes_so_many_requests_at_once(make_chat: MakeChat) -> Non
 
 
 async def test_who_leaves_makes_room(make_chat: MakeChat) -> None:
-    stored = Stored()
+    stored = StorePlugin(SlowStore())
     chat = await make_chat(stored, requests={"user": 2}, turns={"limits": {"user": 2}})
     thread_id = (await chat.say("hello")).thread_id
     listing = {"type": "threads.list", "params": {}}
