@@ -29,6 +29,7 @@ from mcp.types import (
 from pydantic import ValidationError
 from pydantic_core import to_json
 
+from ..interim import guard_client
 from .limits import (
     PART,
     Allowance,
@@ -269,6 +270,7 @@ def _http_client(
 ) -> httpx2.AsyncClient:
     """Make a client with `make`, whose answers keep the limits."""
     client = make(headers=headers, timeout=timeout, auth=auth)
+    guard_client(client, reporter.refuse)
     watch = _HttpWatch(client, limits, reporter)
     client.event_hooks["request"].append(watch.sent)
     client.event_hooks["response"].append(watch.answered)
