@@ -59,7 +59,7 @@ async def refused(
     Its body is an error as OpenAI writes them. The body of a packed error is unpacked as far as
     `ERROR_SIZE`. Raises `ModelBehaviorError` for an answer that is packed, or no answer.
     """
-    packing = headers.get("content-encoding", "").strip().lower() or "identity"
+    packing = headers.get("content-encoding") or "identity"
     if status < 200:
         raise ModelBehaviorError(f"the endpoint answered with status {status}, unasked")
     if 300 <= status < 400:
@@ -68,15 +68,15 @@ async def refused(
             "to models do not follow redirects: set `base_url` to where the endpoint is"
         )
     if status < 400:
-        if packing != "identity":
+        if packing.lower() != "identity":
             raise ModelBehaviorError(
                 f"the endpoint packed its answer as {_shown(packing)}, unasked"
             )
         return None
     beginning = await _beginning(body)
-    if packing == "identity":
+    if packing.lower() == "identity":
         return beginning
-    unpacked = _unpacked(beginning) if packing in _UNPACKABLE else None
+    unpacked = _unpacked(beginning) if packing.lower() in _UNPACKABLE else None
     return unpacked or _error(f"the endpoint packed this error as {_shown(packing)}, unasked")
 
 
