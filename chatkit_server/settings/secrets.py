@@ -2,15 +2,15 @@
 
 - What is named like a secret: `api_key`, `GITHUB_TOKEN`, `--password`.
 - Headers, except those that are never secret, such as `Accept`.
-- Variables for a child process (`env`, and `-e` among its arguments) whatever their name: `FOO` may
-  have one. Not hidden are values shorter than eight characters, and those that are plainly ordinary:
-  words, numbers, paths, host names, locales, time zones, lists of these, and what a variable such as
+- Variables for a child process (`env`, and `-e` in its arguments) whatever their name: `FOO` may
+  have one. Values shorter than eight characters stay, and those that are plainly ordinary: words,
+  numbers, paths, host names, locales, time zones, lists of these, and what a variable such as
   `LOG_LEVEL` or `CONFIG_PATH` has. Without them, the log could not be read.
 - Passwords in URLs, and parameters that are named like a secret.
 - In JSON inside of these, the same.
 
-Text that comes from `${NAME}` is no secret because of that: most of it is not. If `NAME` is named like
-a secret, its value is one, wherever the settings use it.
+Text is no secret because it comes from `${NAME}`: most of it is not. If `NAME` is named like a
+secret, its value is one, wherever the settings use it.
 """
 
 from __future__ import annotations
