@@ -69,7 +69,7 @@ class LitellmModels(ModelProvider):
         if model_name.partition("/")[0] in _UNGUARDED:
             raise TurnFailed(
                 "The models of `aiohttp_openai/` are not offered here: LiteLLM sends their "
-                "requests without limits, and follows redirects. The server's operator has to choose "
+                "requests without limits, and follows redirects. The server's operator has to use "
                 "`openai/`, which speaks the same protocol.",
                 allow_retry=False,
             )
