@@ -73,7 +73,7 @@ def create_app(
     _add_parts(app, problems)
     _add_routes(app)
     if loaded:
-        check_tenants(hooks.implementing("auth"))
+        _check_auth(hooks)
     app.cleanup_ctx.append(_connected)
     app.on_shutdown.append(_drain)
     allow_origins(app, settings)
@@ -119,6 +119,16 @@ def _store(hooks: Hooks) -> Store[StoreContext]:
             "plugin with a `store` hook"
         )
     return store
+
+
+def _check_auth(hooks: Hooks) -> None:
+    plugins = list(hooks.implementing("auth"))
+    if not plugins:
+        raise SettingsError(
+            "plugins: none of them says who the user is, so every request would be refused. Add "
+            "`anonymous_auth:`, `jwt_auth:`, or your own plugin with an `auth` hook"
+        )
+    check_tenants(plugins)
 
 
 def _check_models(settings: Settings, models: ModelRouter) -> None:

@@ -14,12 +14,30 @@ INVISIBLE = (
 )
 """Characters that a terminal or a reader would act on, and those that nobody sees."""
 
+_PLAIN_NAME = re.compile(r"[\w.@+|:=~-]+")
+
 _UNSAFE = re.compile(f"[{INVISIBLE}]")
 
 
 def escape(text: str) -> str:
     r"""Return text as one line: what a terminal or a reader would act on is shown as `\x1b`."""
     return text if text.isprintable() else _UNSAFE.sub(_as_python, text)
+
+
+def short(text: str, most: int = 200) -> str:
+    """Return text as a part of a line: its first `most` characters, and `…` if there are more."""
+    return f"{escape(text[:most])}…" if len(text) > most else escape(text)
+
+
+def quoted(text: str, most: int = 200) -> str:
+    """Return a name that a client chose, in quotes if they are needed to see where it ends.
+
+    `…` after the quotes says that there are more than `most` characters.
+    """
+    if len(text) <= most and _PLAIN_NAME.fullmatch(text):
+        return text
+    told = text[:most].replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escape(told)}'{'…' if len(text) > most else ''}"
 
 
 def _as_python(match: re.Match[str]) -> str:

@@ -10,6 +10,7 @@ from .agent.output import OutputMeter
 from .agent.pace import EventPace
 from .agent.responses import UNPACKED, BodyLimits, has_more_parts, refused
 from .agent.timeouts import ClosableStream, ModelTimeouts, RequestTimer
+from .interim import guard_client, guard_session, guard_transport
 from .settings.schema import TurnLimits
 
 __all__ = [
@@ -24,6 +25,9 @@ __all__ = [
     "RequestTimer",
     "TextFastPath",
     "TurnLimits",
+    "guard_client",
+    "guard_session",
+    "guard_transport",
     "has_more_parts",
     "refused",
 ]

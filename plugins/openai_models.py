@@ -31,6 +31,7 @@ from chatkit_server.models import (
     EventPace,
     ModelTimeouts,
     RequestTimer,
+    guard_client,
     refused,
 )
 
@@ -134,16 +135,21 @@ class GuardedClient(httpx2.AsyncClient):
 
     def __init__(self, config: Config, **options: Any) -> None:
         super().__init__(**options)
+        guard_client(self)
         self._max = (config.max_event, config.max_answer)
 
     async def send(
         self, request: httpx2.Request, *, stream: bool = False, **options: Any
     ) -> httpx2.Response:
-        """Send a request; a redirect or a packed answer is returned as an error."""
+        """Send a request; a redirect is returned as an error."""
         request.headers.update(UNPACKED)
         options["follow_redirects"] = False
         response = await super().send(request, stream=True, **options)
-        error = await refused(response.status_code, response.headers, response.aiter_raw())
+        try:
+            error = await refused(response.status_code, response.headers, response.aiter_raw())
+        except BaseException:
+            await response.aclose()
+            raise
         if error is None:
             response.stream = _LimitedBody(response, BodyLimits(*self._max, types=_types()))
             if not stream:
@@ -151,9 +157,9 @@ class GuardedClient(httpx2.AsyncClient):
             return response
         await response.aclose()
         headers = [(k, v) for k, v in response.headers.items() if k.lower() not in _WIRE]
-        # A packed answer may have any status
-        status = response.status_code if response.status_code >= 300 else 400
-        return httpx2.Response(status, headers=headers, content=error, request=request)
+        return httpx2.Response(
+            response.status_code, headers=headers, content=error, request=request
+        )
 
 
 class _LimitedBody(httpx2.AsyncByteStream):

@@ -177,6 +177,25 @@ _HTTP = (
         "stands there for malformed HTTP; aiohttp does not tell who reads the body before it",
     ),
     LibraryName(
+        "aiohttp",
+        "BaseConnector._factory",
+        "what makes a client's connections: theirs limit what a server sends before its answer",
+    ),
+    LibraryName(
+        "aiohttp.client_proto", "ResponseHandler._payload", "tells whether an answer has ended"
+    ),
+    *(
+        LibraryName(library, path, "the same for httpx: what makes its connections")
+        for library in ("httpx", "httpx2")
+        for path in (
+            "AsyncClient._transport",
+            "AsyncClient._mounts",
+            "AsyncHTTPTransport._pool",
+        )
+    ),
+    LibraryName("httpcore", "AsyncConnectionPool._network_backend", "the same"),
+    LibraryName("httpcore2", "AsyncConnectionPool._network_backend", "the same"),
+    LibraryName(
         "aiohttp.web_protocol", "ERROR", "the request that aiohttp makes of malformed HTTP"
     ),
     LibraryName(
@@ -291,6 +310,11 @@ _LITELLM = (
         "litellm.llms.custom_httpx.http_handler",
         "AsyncHTTPHandler._create_async_transport",
         "LiteLLM follows redirects with the conversation and the keys, and reads without a limit",
+    ),
+    LibraryName(
+        "litellm.llms.custom_httpx.aiohttp_transport",
+        "LiteLLMAiohttpTransport._client_factory",
+        "makes a session of aiohttp, which limits what a server sends before its answer",
     ),
     LibraryName(
         "litellm",

@@ -15,7 +15,7 @@ CORE = Path(chatkit_server.__file__).parent
 PLUGINS = Path(chatkit_plugins.__file__).parent
 
 LAYERS = (
-    {"errors", "ids", "lines", "masking", "records", "tasks", "turn", "turnstile"},
+    {"errors", "ids", "interim", "lines", "masking", "records", "tasks", "turn", "turnstile"},
     {"settings"},
     {"plugin"},
     {"mcp", "events"},

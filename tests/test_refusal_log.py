@@ -21,8 +21,9 @@ from chatkit_server import (
     User,
     hookimpl,
 )
+from chatkit_server.lines import short
 from chatkit_server.web import refusals
-from chatkit_server.web.refusals import RefusalLog, printable
+from chatkit_server.web.refusals import RefusalLog
 from tests.client import Chat
 from tests.conftest import MakeChat
 from tests.memory_store import MemoryStorePlugin
@@ -409,10 +410,50 @@ class Nothing:
         app.router.add_get("/nothing", nothing)  # type: ignore[arg-type]
 
 
-def test_what_is_printable() -> None:
-    assert printable("Grüße, 日本") == "Grüße, 日本"
-    assert printable("a\nb\x00\u202e") == r"a\nb\x00\u202e"
-    assert printable("abc", most=2) == "ab…"
+def test_text_as_a_part_of_a_line() -> None:
+    assert short("Grüße, 日本") == "Grüße, 日本"
+    assert short("a\nb\x00\u202e") == r"a\nb\x00\u202e"
+    assert short("abc", most=2) == "ab…"
+
+
+class Named:
+    """Everybody is this user."""
+
+    def __init__(self, user: User) -> None:
+        self.user = user
+
+    @hookimpl
+    async def auth(self) -> User:
+        return self.user
+
+
+@pytest.mark.parametrize(
+    ("user", "shown"),
+    [
+        (User("anna"), "anna"),
+        (User("anna", "acme"), "acme/anna"),
+        (User("auth0|5f7c-8.x@example.com", "guests:1"), None),
+        (User("Jürgen", "größe"), "größe/Jürgen"),
+        (User("acme/anna"), "'acme/anna'"),
+        (User("anna", "acme/sales"), "'acme/sales'/anna"),
+        (User("sales/anna", "acme"), "acme/'sales/anna'"),
+        (User("a): Not found. (request 1, user b"), "'a): Not found. (request 1, user b'"),
+        (User("acme'/'anna"), r"'acme\'/\'anna'"),
+        (User("a\\'b"), r"'a\\\'b'"),
+        (User("a\nb"), r"'a\nb'"),
+        (User(" anna"), "' anna'"),
+        (User("a" * 201), f"'{'a' * 200}'…"),
+    ],
+)
+async def test_no_user_reads_as_another(
+    user: User, shown: str | None, make_chat: MakeChat, caplog: pytest.LogCaptureFixture
+) -> None:
+    chat = await make_chat(Named(user))
+    with caplog.at_level("INFO"):
+        response = await chat.post(b"no JSON")
+    assert response.status == 400
+    who = shown or f"{user.tenant}/{user.id}"
+    assert f"{response.headers['X-Request-Id']}, user {who}): 400 " in caplog.text
 
 
 # The id of a request

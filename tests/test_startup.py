@@ -94,6 +94,15 @@ def test_everything_wrong_is_told_at_once(
         assert line.startswith(start), line
 
 
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_server_that_would_refuse_everybody_does_not_start(told: Told, command: str) -> None:
+    [line] = told(command, "plugins: {tortoise_store: , demo_model: }")
+    assert line == (
+        "plugins: none of them says who the user is, so every request would be refused. Add "
+        "`anonymous_auth:`, `jwt_auth:`, or your own plugin with an `auth` hook"
+    )
+
+
 def test_what_is_wrong_with_good_plugins_is_told_at_once(told: Told) -> None:
     text = """
         server: {port: many}

@@ -1,12 +1,13 @@
 """How much a model's server may send; for plugins that bring model providers.
 
-Whatever the HTTP client: no redirect is followed, no packed body is unpacked, an error is read only
-so far, and an event has a size.
+Whatever the HTTP client: no redirect is followed, no packed answer is unpacked, an error is read
+and unpacked only so far, and an event has a size.
 """
 
 from __future__ import annotations
 
 import asyncio
+import zlib
 from collections.abc import AsyncIterable, AsyncIterator, Collection, Mapping
 from contextlib import suppress
 
@@ -43,6 +44,8 @@ _FREE = ("tools", "text", "metadata")
 AT_ONCE = 4000
 """Bytes that a client works at before other tasks run: some twenty events, ten milliseconds."""
 
+_UNPACKABLE = ("gzip", "x-gzip", "deflate")
+
 _BLANK_LINES = (b"\n\n", b"\r\n\r\n", b"\r\r")
 _SHOWN = 200
 
@@ -53,17 +56,38 @@ async def refused(
     """Return the body of a response that is an error, None if it is an answer.
 
     A redirect is an error: the conversation and the headers with keys would go to another server.
-    So is a packed body. Their bodies are errors as OpenAI writes them.
+    Its body is an error as OpenAI writes them. The body of a packed error is unpacked as far as
+    `ERROR_SIZE`. Raises `ModelBehaviorError` for an answer that is packed, or no answer.
     """
-    packing = headers.get("content-encoding", "identity")
+    packing = headers.get("content-encoding") or "identity"
+    if status < 200:
+        raise ModelBehaviorError(f"the endpoint answered with status {status}, unasked")
     if 300 <= status < 400:
         return _error(
             f"the endpoint redirects to {_shown(headers.get('location', 'nowhere'))}. Requests "
             "to models do not follow redirects: set `base_url` to where the endpoint is"
         )
-    if packing != "identity":
-        return _error(f"the endpoint packed its answer as {_shown(packing)}, unasked")
-    return await _beginning(body) if status >= 400 else None
+    if status < 400:
+        if packing.lower() != "identity":
+            raise ModelBehaviorError(
+                f"the endpoint packed its answer as {_shown(packing)}, unasked"
+            )
+        return None
+    beginning = await _beginning(body)
+    if packing.lower() == "identity":
+        return beginning
+    unpacked = _unpacked(beginning) if packing.lower() in _UNPACKABLE else None
+    return unpacked or _error(f"the endpoint packed this error as {_shown(packing)}, unasked")
+
+
+def _unpacked(packed: bytes) -> bytes | None:
+    """Return the beginning of what was packed with gzip or zlib; None if it was not."""
+    # 32: either of them
+    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+    try:
+        return unpacker.decompress(packed, ERROR_SIZE)
+    except zlib.error:
+        return None
 
 
 def _shown(text: str) -> str:

@@ -29,6 +29,7 @@ from mcp.types import (
 from pydantic import ValidationError
 from pydantic_core import to_json
 
+from ..interim import guard_client
 from .limits import (
     PART,
     Allowance,
@@ -37,11 +38,13 @@ from .limits import (
     Reporter,
     is_dense,
     shown,
+    size_text,
     too_dense,
     too_large,
     tool_problem,
     tools_too_large,
 )
+from .repair import repaired
 from .stdio import stdio_streams
 
 Client = MCPServerStdio | MCPServerStreamableHttp | MCPServerSse
@@ -168,6 +171,8 @@ class _Watch:
 
     def _problem(self, result: dict[str, Any]) -> str | None:
         """Return why a result is refused, and take out what is harmful in it."""
+        if isinstance(result.get("tools"), list):
+            return self._list_problem(result)
         if _has_more_than(self._limits.message // PART, result):
             return too_dense(self._limits.message)
         content = result.get("content")
@@ -175,25 +180,23 @@ class _Watch:
             return f"sent a result of more than {_CONTENT} pieces"
         if result.get("resultType") == "input_required":
             return "asks for input of the user in the middle of a call, which is not supported"
-        if isinstance(result.get("tools"), list):
-            return self._list_problem(result)
         return None
 
     def _list_problem(self, result: dict[str, Any]) -> str | None:
         parts = self._limits.tools_size // PART
-        if _has_more_than(parts, result["tools"]):
+        result["tools"], left_out = _usable(result["tools"], self._limits.tools_size)
+        if left_out:
+            self._reporter.note(f"has tools that are left out: {left_out}")
+        if _has_more_than(parts, list(result.values())):
             return (
                 f"has a list of tools with more than {parts} objects and lists in it "
                 "(`max_tools_size`); offer fewer tools, or simpler ones"
             )
-        result["tools"], left_out = _usable(result["tools"])
         self._listed += len(to_json(result["tools"], inf_nan_mode="constants"))
         self._pages += 1
         size, pages = self._listed, self._pages
         if result.get("nextCursor") is None:
             self._listed = self._pages = 0
-        if left_out:
-            self._reporter.note(f"has tools that are left out: {left_out}")
         if size > self._limits.tools_size:
             self._listed = self._pages = 0
             return tools_too_large(self._limits.tools_size)
@@ -218,7 +221,7 @@ def _has_more_than(parts: int, value: Any) -> bool:
     return bool(waiting)
 
 
-def _usable(tools: list[Any]) -> tuple[list[Any], str]:
+def _usable(tools: list[Any], most: int) -> tuple[list[Any], str]:
     """Return the tools that can be used, and which cannot, in words.
 
     Without an output schema, the client matches no result against it: models read the text.
@@ -226,7 +229,7 @@ def _usable(tools: list[Any]) -> tuple[list[Any], str]:
     usable: list[Any] = []
     problems: list[str] = []
     for tool in tools:
-        problem = _problem(tool)
+        problem = _problem(tool, most)
         if problem is None:
             usable.append(tool)
         else:
@@ -237,10 +240,12 @@ def _usable(tools: list[Any]) -> tuple[list[Any], str]:
     return usable, f"{text}, and {more} more" if more > 0 else text
 
 
-def _problem(tool: Any) -> str | None:
+def _problem(tool: Any, most: int) -> str | None:
     if not isinstance(tool, dict):
         return "it is not an object"
     tool.pop("outputSchema", None)
+    if _has_more_than(most // PART, tool):
+        return f"it has more than {most // PART} objects and lists (`max_tools_size`)"
     schema = tool.get("inputSchema")
     problem = tool_problem(tool.get("name"), schema)
     if problem is not None:
@@ -251,6 +256,8 @@ def _problem(tool: Any) -> str | None:
         Tool.model_validate(tool, by_name=False)
     except ValidationError as error:
         return f"`{error.errors(include_input=False)[0]['loc'][0]}` is not as MCP has it"
+    if len(to_json(tool, inf_nan_mode="constants")) > most:
+        return f"it is larger than {size_text(most)} (`max_tools_size`)"
     return None
 
 
@@ -269,6 +276,7 @@ def _http_client(
 ) -> httpx2.AsyncClient:
     """Make a client with `make`, whose answers keep the limits."""
     client = make(headers=headers, timeout=timeout, auth=auth)
+    guard_client(client, reporter.refuse)
     watch = _HttpWatch(client, limits, reporter)
     client.event_hooks["request"].append(watch.sent)
     client.event_hooks["response"].append(watch.answered)
@@ -329,26 +337,31 @@ class _HttpWatch:
                     raise httpx2.StreamError(self._refused(too_large(self._limit)))
         if is_dense(body, self._limit):
             raise httpx2.StreamError(self._refused(too_dense(self._limit)))
-        yield bytes(body)
+        yield repaired(bytes(body))
 
     async def _events(
         self, read: Callable[..., AsyncGenerator[bytes]], chunk_size: int | None = None
     ) -> AsyncGenerator[bytes]:
-        event, end = bytearray(), b""
+        waiting, searched = bytearray(), 0
         async with aclosing(read(chunk_size)) as chunks:
             async for chunk in chunks:
                 await self._flow.spend(chunk)
-                first, *others = _BLANK_LINE.split(end + chunk)
-                event += first[len(end) :]
-                for other in (*others, None):
-                    if len(event) > self._limit:
-                        raise httpx2.SSEError(self._refused(too_large(self._limit)))
-                    if other is not None:
-                        if is_dense(event, self._limit):
-                            raise httpx2.SSEError(self._refused(too_dense(self._limit)))
-                        event = bytearray(other)
-                end = chunk[-3:]
-                yield chunk
+                waiting += chunk
+                while blank := _BLANK_LINE.search(waiting, searched):
+                    yield self._event(bytes(waiting[: blank.end()]))
+                    del waiting[: blank.end()]
+                    searched = 0
+                searched = max(len(waiting) - 3, 0)
+                if len(waiting) > self._limit:
+                    raise httpx2.SSEError(self._refused(too_large(self._limit)))
+        yield self._event(bytes(waiting))
+
+    def _event(self, event: bytes) -> bytes:
+        if len(event) > self._limit:
+            raise httpx2.SSEError(self._refused(too_large(self._limit)))
+        if is_dense(event, self._limit):
+            raise httpx2.SSEError(self._refused(too_dense(self._limit)))
+        return repaired(event)
 
     def _refused(self, problem: str) -> str:
         self._reporter.refuse(problem)

@@ -24,6 +24,7 @@ from mcp.types import (
 from pydantic import ValidationError
 
 from .limits import Allowance, Flow, McpLimits, Reporter, is_dense, too_dense, too_large
+from .repair import repaired
 
 _GONE = (anyio.ClosedResourceError, anyio.BrokenResourceError, anyio.EndOfStream, OSError)
 
@@ -115,7 +116,7 @@ class _Child:
         if is_dense(line, self._limit):
             return self._refused(_Overlong.of(line), too_dense(self._limit))
         try:
-            text = line.decode(self._params.encoding, self._params.encoding_error_handler)
+            text = repaired(line).decode(self._params.encoding, self._params.encoding_error_handler)
             return SessionMessage(jsonrpc_message_adapter.validate_json(text, by_name=False))
         except (ValidationError, UnicodeError) as error:
             return error

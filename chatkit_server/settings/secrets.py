@@ -1,12 +1,27 @@
-"""Find what is secret in settings, in a plugin's `Config` and in the environment."""
+"""Find what is secret in settings, in a plugin's `Config` and in the environment.
+
+- What is named like a secret: `api_key`, `GITHUB_TOKEN`, `--password`.
+- Headers, except those that are never secret, such as `Accept`.
+- Variables for a child process (`env`, and `-e` in its arguments) whatever their name: `FOO` may
+  have one. Values shorter than eight characters stay, and those that are plainly ordinary: words,
+  numbers, paths, host names, locales, time zones, lists of these, and what a variable such as
+  `LOG_LEVEL` or `CONFIG_PATH` has. Without them, the log could not be read.
+- Passwords in URLs, and parameters that are named like a secret.
+- In JSON inside of these, the same.
+
+Text is no secret because it comes from `${NAME}`: most of it is not. If `NAME` is named like a
+secret, its value is one, wherever the settings use it.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import json
 import os.path
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote
 
@@ -38,6 +53,42 @@ _NO_SECRET = {
 _NEVER = {"public", "max", "min"}
 """Words that are in no name of a secret: `public_key`, `MAX_TOKENS`."""
 
+_VARIABLES = ("env", "environ", "environment")
+"""Names of sections with the variables of a child process, and of its option for them."""
+
+_PLAIN_VARIABLES = {
+    *("level", "mode", "host", "hosts", "port", "region", "zone", "model", "locale", "language"),
+    *("lang", "tz", "debug", "version", "endpoint", "origin", "origins", "home", "shell", "term"),
+    *(
+        "format",
+        "encoding",
+        "timezone",
+        "environment",
+        "stage",
+        "title",
+        "label",
+        "user",
+        "username",
+    ),
+}
+"""Last words of the names of variables that are no secrets, whatever their value."""
+
+_SHORTEST_VALUE = 8
+"""Characters of a variable's value that may be a secret, if its name does not say so."""
+
+_ORDINARY_VALUE = re.compile(
+    r"""
+    [A-Za-z]?[a-z]{1,19} | [A-Z]{1,20}        # a word
+    | [-+]?\d[\d.,:/_TZ+-]*[A-Za-z%]{0,3}     # a number, a date, a size, an address
+    | (?:[a-z\d-]+\.)+[a-z]{2,}(?::\d+)?      # a host
+    | localhost:\d+
+    | [a-z]{2,3}_[A-Z]{2}(?:\.[\w-]+)?        # a locale
+    | [A-Z][a-z]+/[A-Z][A-Za-z_]+             # a time zone
+    | (?:~|\.{1,2}|[A-Za-z]:)[/\\].*           # a path
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
 _PLAIN_HEADERS = re.compile(
     r"(?i)accept.*|content-.*|user-agent|(http-)?referer|origin|x-title|.*version|x-request-id"
 )
@@ -57,6 +108,27 @@ def is_secret(name: str) -> bool:
     if not words or words[-1] in _NO_SECRET or not _NEVER.isdisjoint(words):
         return False
     return words[-1] in _ENDS or words[-1].endswith(_END) or not _SURE.isdisjoint(words)
+
+
+def _may_be_secret(name: str, value: str) -> bool:
+    """Return whether a variable of a child process may have a secret; see above."""
+    words = [word.lower() for word in _WORDS.findall(name)]
+    if words and (words[-1] in _NO_SECRET | _PLAIN_VARIABLES or not _NEVER.isdisjoint(words)):
+        return False
+    return len(value) >= _SHORTEST_VALUE and not _is_ordinary(value)
+
+
+def _is_ordinary(value: str) -> bool:
+    return (
+        "://" in value
+        or all(_ORDINARY_VALUE.fullmatch(part.strip()) for part in value.split(","))
+        or all(map(_is_path, value.split(":")))
+    )
+
+
+def _is_path(text: str) -> bool:
+    """Return whether text is a path in a folder that exists; a key may begin with `/`, too."""
+    return text.startswith("/") and os.path.isdir("/" + text.split("/")[1])
 
 
 def remember_secrets(value: Any, name: str = "") -> None:
@@ -120,6 +192,17 @@ class _Finder:
             self.words.update(re.findall("[a-z]+", str(key)))
             hidden = headers and not _PLAIN_HEADERS.fullmatch(str(key))
             self.look(value, str(key), secret or hidden)
+            if name.lower() in _VARIABLES:
+                self._look_in_variable(str(key), value)
+
+    def _look_in_variable(self, name: str, value: Any) -> None:
+        if not isinstance(value, str):
+            return
+        if value.lstrip()[:1] in ("{", "["):
+            with suppress(ValueError, RecursionError):
+                self.look(json.loads(value), name)
+        if _may_be_secret(name, value):
+            self.found(value)
 
     def _look_in_list(self, values: Iterable[Any], secret: bool) -> None:
         """Look through a list; in arguments of a program, options name what follows them."""
@@ -130,6 +213,11 @@ class _Finder:
                 self.look(option[2], option[1], secret)
             else:
                 self.look(value, before, secret)
+            given = option[2] if option and option[2] else value
+            option_name = option[1] if option else before
+            if option_name in ("e", *_VARIABLES) and isinstance(given, str):
+                variable, _, text = given.partition("=")
+                self._look_in_variable(variable, text)
             before = option[1] if option else ""
 
     def look_in_text(self, text: str) -> None:

@@ -181,6 +181,9 @@ def _in_one_line(error: BaseException) -> str:
     """Return what an error says, such as the words of a provider, fit for a log."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
+    if isinstance(error, openai.APIConnectionError) and error.__cause__ is not None:
+        # It says no more than that there was no connection
+        error = error.__cause__
     text = _provider_words(error) or f"{type(error).__name__}: {error}"
     return in_one_line(text, _LONGEST_WORDS)
 

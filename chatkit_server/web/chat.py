@@ -70,6 +70,7 @@ async def _understand(request: web.Request) -> Respond:
         del raw, body
         running, after = await turn
         return partial(follow, running=running, after=after)
+    del raw, body
     answered = await answer(caller, operation)
     return partial(_send, data=b"{}" if answered is None else dump(answered))
 

@@ -12,11 +12,12 @@ from chatkit.store import NotFoundError
 
 from ..errors import BadRequest, NotFound, ServerError, TooLarge
 from ..ids import new_id
+from ..lines import quoted, short
 from ..records import MAY_QUOTE
 from .connections import BodyTimeout
 from .keys import LOGGED, REFUSALS, REQUEST_ID, SETTINGS, USER
 from .malformed import log_malformed
-from .refusals import RefusalLog, printable
+from .refusals import RefusalLog
 
 REQUEST_ID_HEADER = "X-Request-Id"
 
@@ -143,7 +144,7 @@ def log_refusal(
     if LOGGED in request:
         return
     request[LOGGED] = True
-    shown = f"{status} {printable(message)}" if status else printable(message)
+    shown = f"{status} {short(message)}" if status else short(message)
     line = f"refused {_described(request)}: {shown}"
     kind = f"{_route(request)}: {status}" if status else f"{_route(request)}:"
     request.app[REFUSALS].write(kind, level, message, line)
@@ -168,8 +169,9 @@ def _serves(resource: web.AbstractResource, path: str) -> bool:
 
 def _described(request: web.Request) -> str:
     """Return the request as log lines show it, with its id and its user if known."""
-    text = f"{request.method} {printable(request.rel_url.raw_path)} (request {request_id(request)}"
+    text = f"{request.method} {short(request.rel_url.raw_path)} (request {request_id(request)}"
     user = request.get(USER)
     if user is not None:
-        text += ", user " + printable("/".join(filter(None, (user.tenant, user.id))))
+        # A name may have a slash or a bracket in it, and must not read as another user's
+        text += ", user " + "/".join(map(quoted, filter(None, (user.tenant, user.id))))
     return text + ")"

@@ -11,8 +11,9 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError, InvalidURLError, LineTooLong
 
+from ..lines import short
 from .keys import REFUSALS
-from .refusals import RefusalLog, printable
+from .refusals import RefusalLog
 
 _AIOHTTP = logging.getLogger("aiohttp.server")
 
@@ -41,7 +42,7 @@ class _OneLine(logging.Filter):
             return True
         reason = _problem(error)
         status = _status(error)
-        client = printable(str(record.args[0])) if isinstance(record.args, tuple) else "unknown"
+        client = short(str(record.args[0])) if isinstance(record.args, tuple) else "unknown"
         line = f"refused malformed HTTP from {client}: {status} {reason}"
         self._refusals.write(f"malformed HTTP: {status}", logging.INFO, reason, line)
         return False
@@ -65,4 +66,4 @@ def _problem(error: HttpProcessingError) -> str:
     """Return aiohttp's words for the problem, without the client's bytes that follow them."""
     if isinstance(error, InvalidURLError):
         return "Invalid URL"
-    return printable(error.message.partition(":")[0].strip())
+    return short(error.message.partition(":")[0].strip())

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
+from ..lines import short
+
 WINDOW = 60.0
 """Seconds for which lines of one kind are counted."""
 
@@ -26,7 +28,6 @@ MOST_ALIKE = 10
 MOST_LINES = 200
 """Lines in a window. The first line of a new kind is written even after that."""
 
-_MOST_CHARACTERS = 200
 _OTHERS = "other requests"
 
 _VARIABLE = re.compile(
@@ -78,7 +79,7 @@ class RefusalLog:
         A kind is a `request`, such as `POST /api/chat: 400`, with the reason's fixed words.
         `request` must not contain what a client can make up. `logged` is for `Logger.log`.
         """
-        kind = f"{request} {printable(fixed_words(reason))}"
+        kind = f"{request} {short(fixed_words(reason))}"
         if kind not in self._windows and len(self._windows) >= MOST_KINDS:
             kind = _OTHERS
         window = self._windows.get(kind) or self._open(kind, level)
@@ -128,11 +129,3 @@ def _place(error: BaseException) -> str:
 def fixed_words(reason: str) -> str:
     """Return a reason without what varies: quoted texts, numbers, ids, origins, field paths."""
     return _VARIABLE.sub("…", reason)
-
-
-def printable(text: str, most: int = _MOST_CHARACTERS) -> str:
-    """Return a text that fits into one line: truncated, with control characters escaped."""
-    shown = "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:most]
-    )
-    return f"{shown}…" if len(text) > most else shown

@@ -22,7 +22,7 @@ import orjson
 from openai.types.chat import ChatCompletion
 from yarl import URL
 
-from chatkit_server.models import UNPACKED, BodyLimits, refused
+from chatkit_server.models import UNPACKED, BodyLimits, guard_session, refused
 
 from .chunks import check_parts, malformed_is_model_error
 from .endpoint import Endpoint
@@ -143,7 +143,7 @@ class Client:
     async def _send(self, options: dict[str, Any]) -> aiohttp.ClientResponse:
         try:
             response = await self._pool.post(options)
-            error = await refused(response.status, response.headers, response.content.iter_any())
+            error = await _error_in(response)
         except aiohttp.ClientError as failure:
             raise openai.APIConnectionError(request=self._request) from failure
         if error is None:
@@ -151,8 +151,7 @@ class Client:
         response.close()
         raise _status_error(
             httpx2.Response(
-                # A packed answer may have any status
-                response.status if response.status >= 300 else 400,
+                response.status,
                 headers=[(k, v) for k, v in response.headers.items() if k.lower() not in _WIRE],
                 content=error,
                 request=self._request,
@@ -195,7 +194,7 @@ class _Pool:
     @cached_property
     def _session(self) -> aiohttp.ClientSession:
         """The session, with the proxy that the environment sets for this endpoint."""
-        return aiohttp.ClientSession(
+        session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=_CONNECTIONS,
                 keepalive_timeout=_IDLE,
@@ -207,6 +206,7 @@ class _Pool:
             # aiohttp would look it up for each request, in a thread
             proxy=_proxy(self._url),
         )
+        return guard_session(session)
 
     def timeout(self, silence: float | None = None) -> aiohttp.ClientTimeout:
         """Return the timeouts of a request; `ModelTimeouts` limit all other waiting."""
@@ -217,6 +217,14 @@ class _Pool:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._session.close()
+
+
+async def _error_in(response: aiohttp.ClientResponse) -> bytes | None:
+    try:
+        return await refused(response.status, response.headers, response.content.iter_any())
+    except BaseException:
+        response.close()
+        raise
 
 
 def _close(sent: asyncio.Task[aiohttp.ClientResponse]) -> None:

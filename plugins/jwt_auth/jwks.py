@@ -15,6 +15,7 @@ import jwt
 from aiohttp import web
 
 from chatkit_server import Unavailable
+from chatkit_server.models import guard_session
 
 from .config import ASYMMETRIC, Config
 from .keys import weakness_of
@@ -57,7 +58,7 @@ class KeySet:
             auto_decompress=False,  # a small answer could become a large one
             cookie_jar=aiohttp.DummyCookieJar(),
         )
-        async with session as self._session:
+        async with guard_session(session) as self._session:
             self._start()
             yield
             if self._refresh is not None:

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler, HTTPHandler
 
-from chatkit_server.models import UNPACKED, BodyLimits, refused
+from chatkit_server.models import UNPACKED, BodyLimits, guard_session, guard_transport, refused
 
 _WIRE = ("content-encoding", "content-length", "transfer-encoding")
 """Headers that describe the bytes on the wire."""
@@ -28,6 +28,7 @@ def guard_requests(max_event: int, max_answer: int) -> None:
         transport: Any = _plain_transport(ssl_context, ssl_verify, shared_session)
         if transport is None:
             transport = httpx.AsyncHTTPTransport(verify=_verify(ssl_context, ssl_verify))
+        _guard_connections(transport)
         handle: Handle = transport.handle_async_request
 
         async def guarded(request: httpx.Request) -> httpx.Response:
@@ -44,6 +45,15 @@ def guard_requests(max_event: int, max_answer: int) -> None:
     setattr(HTTPHandler, "__init__", init_without_redirects)  # noqa: B010
 
 
+def _guard_connections(transport: Any) -> None:
+    """Limit what comes before answers, on the connections of either kind of transport."""
+    guard_transport(transport)
+    make = getattr(transport, "client", None)
+    if callable(make):
+        # LiteLLM calls it for each event loop
+        transport.client = transport._client_factory = lambda: guard_session(make())
+
+
 def _verify(context: Any, verify: Any) -> Any:
     if context is not None:
         return context
@@ -51,20 +61,22 @@ def _verify(context: Any, verify: Any) -> Any:
 
 
 async def _guarded(handle: Handle, request: httpx.Request, limits: BodyLimits) -> httpx.Response:
-    """Send a request; a redirect or a packed answer is returned as an error."""
+    """Send a request; a redirect is returned as an error."""
     request.headers.update(UNPACKED)
     response = await handle(request)
     body: Any = response.stream
-    error = await refused(response.status_code, response.headers, body)
+    try:
+        error = await refused(response.status_code, response.headers, body)
+    except BaseException:
+        await response.aclose()
+        raise
     if error is None:
         response.stream = _LimitedBody(response.headers.get("content-type", ""), body, limits)
         return response
     await response.aclose()
     hidden = (*_WIRE, "location")
     headers = [(k, v) for k, v in response.headers.items() if k.lower() not in hidden]
-    # A packed answer may have any status
-    status = response.status_code if response.status_code >= 300 else 400
-    return httpx.Response(status, headers=headers, content=error, request=request)
+    return httpx.Response(response.status_code, headers=headers, content=error, request=request)
 
 
 class _LimitedBody(httpx.AsyncByteStream):

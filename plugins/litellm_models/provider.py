@@ -12,7 +12,7 @@ from agents import Model, ModelProvider, ModelResponse
 from agents.items import TResponseStreamEvent
 from pydantic import BaseModel, Field, SecretStr
 
-from chatkit_server import Size
+from chatkit_server import Size, TurnFailed
 from chatkit_server.models import (
     EventSink,
     FastPathModel,
@@ -26,6 +26,10 @@ from .library import close_litellm, load_model_class
 
 if TYPE_CHECKING:
     from .model import WatchedLitellmModel
+
+
+_UNGUARDED = {"aiohttp_openai"}
+"""Providers for which LiteLLM has a client of its own, which `guard` does not reach."""
 
 
 class Provider(BaseModel):
@@ -62,6 +66,13 @@ class LitellmModels(ModelProvider):
         """Return the model with LiteLLM's name, such as `gemini/gemini-2.5-flash`."""
         if not model_name:
             raise ValueError("name a model, as in `litellm/gemini/gemini-2.5-flash`")
+        if model_name.partition("/")[0] in _UNGUARDED:
+            raise TurnFailed(
+                "The models of `aiohttp_openai/` are not offered here: LiteLLM sends their "
+                "requests without limits, and follows redirects. The server's operator has to use "
+                "`openai/`, which speaks the same protocol.",
+                allow_retry=False,
+            )
         return LazyModel(self, model_name)
 
     async def load(self, name: str, fast_path: TextFastPath | None = None) -> Model:

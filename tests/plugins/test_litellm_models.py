@@ -12,7 +12,7 @@ from agents import ModelProvider
 from aiohttp import web
 from chatkit_plugins.litellm_models import Config, Plugin
 
-from chatkit_server import SETTINGS, Settings
+from chatkit_server import SETTINGS, Settings, TurnFailed
 from chatkit_server.plugin.load import load_plugins
 from chatkit_server.settings.load import validate
 from chatkit_server.settings.source import Source
@@ -190,3 +190,11 @@ def test_litellm_is_not_imported_before_it_is_used() -> None:
         "assert 'litellm' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+async def test_a_provider_with_a_client_that_is_not_guarded_is_refused(
+    models: ModelProvider, server: ModelServer
+) -> None:
+    with pytest.raises(TurnFailed, match="`aiohttp_openai/` are not offered here"):
+        models.get_model("aiohttp_openai/any")
+    assert not server.requests

@@ -83,6 +83,28 @@ def listing(*tools: Any) -> Behaviour:
     return behave
 
 
+BROKEN = {
+    "deep": b"[" * 5000 + b"]" * 5000,
+    "a little too deep": b'{"a":' * 200 + b"[]" + b"}" * 200,
+    "half a character": rb'"\\ \ud83d\ude00 \ud83d"',
+    "no character": b'"\xff\xfe"',
+}
+"""What the client libraries do not parse."""
+
+
+def with_broken(value: bytes, start: bytes = b"", end: bytes = b"\n") -> Behaviour:
+    """List `echo`, a tool with this value in its schema and its title, and `last`."""
+
+    def behave(request: Message) -> list[bytes] | None:
+        if request["method"] != "tools/list":
+            return None
+        tools = [ECHO, {**ECHO, "name": "odd", "title": "<>", "inputSchema": {"x": "<>"}}]
+        answer = json.dumps(result(request, {"tools": [*tools, {**ECHO, "name": "last"}]}))
+        return [start + answer.encode().replace(b'"<>"', value) + end]
+
+    return behave
+
+
 def endless_pages(request: Message) -> list[Message] | None:
     """List one more page of tools each time, for ever."""
     if request["method"] != "tools/list":
@@ -176,6 +198,7 @@ def shouting(request: Message) -> None:
 
 
 STDIO: dict[str, Behaviour] = {
+    **{name: with_broken(value) for name, value in BROKEN.items()},
     "polite": polite,
     "dense": dense,
     "huge": huge,

@@ -125,6 +125,15 @@ def packed(unpacked: int, status: int = 200) -> Behaviour:
     return behave
 
 
+def packed_error(body: bytes, status: int, encoding: str = "gzip") -> Behaviour:
+    """Send an error packed, as it is packed already or not."""
+
+    async def behave(_: web.Request) -> web.Response:
+        return web.Response(status=status, body=body, headers={"Content-Encoding": encoding})
+
+    return behave
+
+
 def scripted(*parts: Part) -> Behaviour:
     """Send an answer made of these parts, in the protocol that is asked."""
 

@@ -22,9 +22,11 @@ from chatkit_server.agent.tools import cut
 from chatkit_server.mcp.connection import McpConnection, ToolFailed
 from chatkit_server.mcp.limits import McpRefused, tool_problem
 from chatkit_server.mcp.manager import McpManager
+from chatkit_server.mcp.repair import DEPTH, repaired
 from chatkit_server.mcp.server import McpTiming
 from tests.mcp_calls import connected, invoke, tools_of, until
 from tests.security.hostile_mcp import (
+    BROKEN,
     ECHO,
     OBJECT,
     Behaviour,
@@ -40,6 +42,7 @@ from tests.security.hostile_mcp import (
     result,
     returning,
     when_called,
+    with_broken,
 )
 from tests.test_mcp import InProcess
 
@@ -197,7 +200,12 @@ def many(number: int, description: str = "") -> Behaviour:
         (many(5, "x" * 500), {"max_tools_size": 2000}, "larger than 2kB (`max_tools_size`)"),
         (endless_pages, {}, "more than 50 pages"),
         (
-            listing({**ECHO, "inputSchema": {**OBJECT, "enum": [[]] * 5000}}),
+            listing(
+                *(
+                    {**ECHO, "name": name, "inputSchema": {**OBJECT, "enum": [[]] * 2500}}
+                    for name in "ab"
+                )
+            ),
             {},
             "more than 4000 objects and lists",
         ),
@@ -260,6 +268,9 @@ BAD_TOOLS: list[Any] = [
     {**ECHO, "name": "title", "title": 5},
     {**ECHO, "name": "annotated", "annotations": "yes"},
     {**ECHO, "name": "icons", "icons": [{"src": 5}]},
+    {**ECHO, "name": "large", "description": "x" * 256_000},
+    {**ECHO, "name": "dense", "inputSchema": {**OBJECT, "enum": [[]] * 5000}},
+    {**ECHO, "name": "denser", "inputSchema": {**OBJECT, "enum": [[]] * 20_000}},
 ]
 
 
@@ -275,6 +286,35 @@ async def test_a_tool_that_no_model_takes_is_left_out(
         assert await invoke(tools["bad_echo"], text="hi") == "hi"
     [line] = warnings(caplog)
     assert "has tools that are left out" in line
+
+
+@pytest.mark.parametrize("kind", [*HTTP, "child"])
+@pytest.mark.parametrize("broken", BROKEN)
+async def test_a_tool_that_cannot_be_parsed_takes_no_other_with_it(
+    kind: str, broken: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    start, end = (b"", b"\n") if kind == "json" else (b"event: message\ndata: ", b"\n\n")
+    async with HostileServer(with_broken(BROKEN[broken], start, end)).run() as server:
+        bad = child(broken) if kind == "child" else client(kind, server)
+        async with beside_a_good_one(bad) as (_, tools):
+            assert {"bad_echo", "bad_last", "echo"} <= set(tools)
+            assert ("bad_odd" in tools) == ("charact" in broken)
+    left_out = [line for line in warnings(caplog) if "left out: 'odd'" in line]
+    assert bool(left_out) == ("deep" in broken)
+
+
+def test_only_what_is_broken_is_repaired() -> None:
+    whole = json.dumps({"a": "[" * 1000, "b": [[{}, '"{' * 500, "\\"]] * 100}).encode()
+    assert repaired(whole) == whole
+    smile = json.dumps(["\U0001f600", "\\ud800"]).encode()
+    assert repaired(smile) == smile
+    for levels in (DEPTH, DEPTH + 1, 9000):
+        kept = json.loads(repaired(b"[" * levels + b"1" + b"]" * levels))
+        for _ in range(DEPTH):
+            [kept] = kept
+        assert kept == (1 if levels == DEPTH else None)
+    for torn in (b"[" * 9000, b'["' * 9000, b"]" * 9000, b"[}" * 9000):
+        assert isinstance(repaired(torn), bytes)
 
 
 async def test_many_bad_tools_and_their_names_take_one_short_line(

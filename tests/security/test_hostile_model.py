@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import itertools
 import time
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -117,13 +119,60 @@ async def test_the_log_says_where_a_redirect_goes(
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-@pytest.mark.parametrize("status", [200, 400, 500])
 async def test_a_packed_answer_is_not_unpacked(
-    provider: str, status: int, ask: Ask, caplog: pytest.LogCaptureFixture
+    provider: str, ask: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert message(await ask(hostile.packed(50_000_000), provider)) == failures.NONSENSE
+    assert "packed its answer as 'gzip'" in caplog.text
+    assert "HTTP 400" not in caplog.text
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("status", [400, 500])
+async def test_only_the_beginning_of_a_packed_error_is_unpacked(
+    provider: str, status: int, ask: Ask
 ) -> None:
     told = message(await ask(hostile.packed(50_000_000, status), provider))
     assert told == (failures.PROVIDER_DOWN if status == 500 else failures.REFUSED_REQUEST)
-    assert "packed its answer" in caplog.text
+
+
+ERROR = orjson.dumps(
+    {"error": {"message": "You exceeded your quota", "code": "insufficient_quota"}}
+)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize(
+    ("body", "encoding"),
+    [
+        (gzip.compress(ERROR), "gzip"),
+        (gzip.compress(ERROR), "X-GZip"),
+        (zlib.compress(ERROR), "deflate"),
+        (gzip.compress(ERROR)[:-4], "gzip"),
+    ],
+    ids=["gzip", "x-gzip", "deflate", "cut off"],
+)
+async def test_a_packed_error_is_told(
+    body: bytes, encoding: str, provider: str, ask: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
+    behaviour = hostile.packed_error(body, 429, encoding)
+    assert message(await ask(behaviour, provider)) == failures.NO_QUOTA
+    assert "You exceeded your quota" in caplog.text
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize(
+    ("body", "encoding"),
+    [(b"\x0b\x02\x80junk\x03", "br"), (b"(\xb5/\xfd junk", "zstd"), (b"not packed", "gzip")],
+)
+async def test_what_cannot_be_unpacked_is_told_as_such(
+    body: bytes, encoding: str, provider: str, ask: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
+    behaviour = hostile.packed_error(body, 503, encoding)
+    assert message(await ask(behaviour, provider)) == failures.PROVIDER_DOWN
+    assert f"packed this error as '{encoding}'" in caplog.text
+    assert "503" in caplog.text
+    assert "junk" not in caplog.text
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)

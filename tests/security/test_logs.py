@@ -16,6 +16,7 @@ import httpx2
 import openai
 import pytest
 import yaml
+from chatkit_plugins.mcp_servers import Config as McpConfig
 from pydantic import BaseModel, Field, SecretStr
 
 from chatkit_server import add_secret, mask_secrets, masking
@@ -382,7 +383,7 @@ async def test_addresses_that_a_provider_names_are_marked_where_they_are_cut() -
 
     for kept in range(8, 30):
         address = "x" * (200 - kept) + KEY
-        for status, name in ((302, "location"), (200, "content-encoding")):
+        for status, name in ((302, "location"), (503, "content-encoding")):
             body = await refused(status, {name: address}, nothing())
             assert body is not None
             assert f"{KEY[:kept]}…" in body.decode() or kept == len(KEY)
@@ -525,6 +526,79 @@ def test_ordinary_words_are_no_secrets(secrets: Secrets) -> None:
     remember_environment({"API_KEY": "", "X_TOKEN": " ", "Y_TOKEN": "-" * 40})
     text = f"postgresql: model ollama/llama3 of abcde, k {'-' * 40}"
     assert secrets.mask(text) == text
+
+
+SECRET_VARIABLES = {
+    "FOO": "hunter2-long-password",
+    "X": "correct horse battery staple",
+    "NOTION": "ntn_Zq7Yx2Wv4kT9",
+    "SIGNATURE_SEED": "/Zq7Yx2Wv4kT9+abc",
+    "PASSWORD": "swordfish",
+    "NUMBER_OF_SORTS": "correct-horse-battery",
+}
+PLAIN_VARIABLES = {
+    "LOG_LEVEL": "debug-everything-9",
+    "CONFIG_PATH": "conf/settings-42.yaml",
+    "MAX_TOKENS": "128000-and-more",
+    "MODE": "production",
+    "A": "true",
+    "B": "production",
+    "C": "8080",
+    "D": "1.5.0-rc",
+    "E": "/usr/bin:/bin",
+    "F": "/usr/local/share/data-2",
+    "G": "~/notes-2024",
+    "H": "https://example.com/v1/items",
+    "I": "db.example.com:5432",
+    "J": "en_US.UTF-8",
+    "K": "Europe/Berlin",
+    "L": "2026-11-26T10:00:00Z",
+    "M": "files,search,calendar",
+    "N": "a-b-1",
+    "MODEL": "gpt-4o-mini",
+    "AWS_REGION": "eu-central-1",
+    "O": "",
+}
+
+
+@pytest.mark.parametrize("name", SECRET_VARIABLES)
+@pytest.mark.parametrize("place", ["env", "option", "one word", "another", "config"])
+def test_variables_of_a_child_process_are_hidden(name: str, place: str, secrets: Secrets) -> None:
+    value = SECRET_VARIABLES[name]
+    servers: dict[str, Any] = {
+        "env": {"env": {name: value}},
+        "option": {"args": ["run", "-e", f"{name}={value}", "image"]},
+        "one word": {"args": ["run", f"--env={name}={value}", "image"]},
+        "another": {"environment": {name: value}},
+    }
+    if place == "config":
+        server = {"name": "a", "command": "x", "env": {name: value}}
+        remember_secrets(McpConfig.model_validate({"servers": [server]}))
+    else:
+        remember_secrets({"mcp_servers": {"servers": [servers[place]]}})
+    assert secrets.mask(f"started with {value} in it") == "started with *** in it"
+
+
+def test_ordinary_variables_of_a_child_process_stay(secrets: Secrets) -> None:
+    remember_secrets({"servers": [{"env": PLAIN_VARIABLES}]})
+    arguments = [f"--env={name}={value}" for name, value in PLAIN_VARIABLES.items()]
+    remember_secrets({"servers": [{"args": ["run", *arguments, "-e", "HOME"]}]})
+    text = " | ".join(PLAIN_VARIABLES.values())
+    assert secrets.mask(text) == text
+
+
+def test_json_in_a_variable_is_looked_through(secrets: Secrets) -> None:
+    given = json.dumps({"Authorization": "Bearer ntn-1234567", "Accept": "text/html-1"})
+    remember_secrets({"env": {"OPENAPI_HEADERS": given, "BROKEN": "{", "DEEP": "[" * 100_000}})
+    assert secrets.mask("ntn-1234567 and text/html-1") == "*** and text/html-1"
+
+
+def test_a_secret_variable_of_the_environment_is_one_wherever_it_is_used(
+    secrets: Secrets, tmp_path: Path
+) -> None:
+    (tmp_path / "settings.yaml").write_text("agent: {name: '${A_TOKEN}', model: '${A_WORD}'}")
+    load(tmp_path / "settings.yaml", {"A_TOKEN": "ab-12345", "A_WORD": "demo-1234/todo"})
+    assert secrets.mask("ab-12345 demo-1234/todo") == "*** demo-1234/todo"
 
 
 def test_settings_that_are_refused_show_no_secret(
