@@ -37,8 +37,10 @@ class _Admission:
         refuse_packed(request)
         if not all(_is_id(value) for value in request.match_info.values()):
             raise NotFound("Not found.")
-        client = self._client(request)
-        await self._turnstile.enter(client or request.remote)
+        remote = request.remote or ""
+        client = self._client(request, remote)
+        if client is not None or not self._proxies.trusts(remote):
+            await self._turnstile.enter(client or remote)
         if client is None:
             return await handler(request)
         if self._running[client] >= self._most:
@@ -53,11 +55,11 @@ class _Admission:
             if not self._running[client]:
                 del self._running[client]
 
-    def _client(self, request: web.Request) -> str | None:
+    def _client(self, request: web.Request, remote: str) -> str | None:
         """Return what a request counts as that came through a proxy, None for others."""
-        if _FORWARDED not in request.headers or not self._proxies.trusts(request.remote or ""):
+        if _FORWARDED not in request.headers or not self._proxies.trusts(remote):
             return None
-        return self._proxies.client(request.remote or "", request.headers.getall(_FORWARDED))
+        return self._proxies.client(remote, request.headers.getall(_FORWARDED))
 
 
 def refuse_packed(request: web.Request) -> None:
