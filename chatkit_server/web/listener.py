@@ -23,8 +23,12 @@ MOST_CONNECTIONS = 10_000
 BACKLOG = 1024
 """Connections that wait to be accepted."""
 
+BURST = 64
+"""Connections that are accepted at once, after a second without any. Each takes a tenth of a
+millisecond."""
+
 ACCEPTED_AT_ONCE = 2
-"""Connections that are accepted before other tasks run. Each takes a tenth of a millisecond."""
+"""Connections that are accepted before other tasks run, when there were more."""
 
 CLOSED_AT_ONCE = 32
 """Connections that are closed at once before other tasks run."""
@@ -55,6 +59,8 @@ class Listener:
         self._sockets: dict[socket, asyncio.TimerHandle | None] = {}
         """Each with the end of its pause, if it has one."""
         self._serving: set[asyncio.Task[object]] = set()
+        self._burst = float(BURST)
+        self._accepted_at = self._loop.time()
 
     async def start(self) -> tuple[str, int]:
         """Listen; return the host and the port. Raises `OSError`."""
@@ -97,8 +103,12 @@ class Listener:
         self._sockets[listening] = self._loop.call_later(seconds, self._resume, listening)
 
     def _accept(self, listening: socket) -> None:
-        accepted = 0
-        for _ in range(CLOSED_AT_ONCE):
+        now = self._loop.time()
+        self._burst = min(BURST, self._burst + (now - self._accepted_at) * BURST)
+        self._accepted_at = now
+        most = max(ACCEPTED_AT_ONCE, int(self._burst))
+        closed = 0
+        while most and closed < CLOSED_AT_ONCE:
             try:
                 connection, peer = listening.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -111,14 +121,14 @@ class Listener:
                 return
             if self.connections.flooded(str(peer[0]) if isinstance(peer, tuple) else ""):
                 connection.close()
+                closed += 1
                 continue
             connection.setblocking(False)
             serving = self._loop.create_task(self._serve(connection))
             self._serving.add(serving)
             serving.add_done_callback(self._serving.discard)
-            accepted += 1
-            if accepted == ACCEPTED_AT_ONCE:
-                break
+            most -= 1
+            self._burst = max(0.0, self._burst - 1)
         self._pause(listening, PAUSE)
 
     async def _serve(self, connection: socket) -> None:
