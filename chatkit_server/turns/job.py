@@ -75,21 +75,29 @@ class TurnJob:
     @property
     def usage(self) -> Usage:
         """The tokens counted so far, with those of a request that was cut off."""
+        counted = self._counted
         read, written = self.translator.uncounted
-        if not read and not written:
-            return self._counted
+        if counted is not None and not read and not written:
+            return counted
         total = Usage()
-        total.add(self._counted)
-        total.add(
-            Usage(requests=1, input_tokens=read, output_tokens=written, total_tokens=read + written)
-        )
+        if counted is not None:
+            total.add(counted)
+        if read or written:
+            total.add(
+                Usage(
+                    requests=1,
+                    input_tokens=read,
+                    output_tokens=written,
+                    total_tokens=read + written,
+                )
+            )
         return total
 
     @property
-    def _counted(self) -> Usage:
+    def _counted(self) -> Usage | None:
         if self.result is not None and self.result.context_wrapper.usage.requests:
             return self.result.context_wrapper.usage
-        return self.first_answer.usage if self.first_answer is not None else Usage()
+        return self.first_answer.usage if self.first_answer is not None else None
 
     def partial(self) -> PartialAnswer:
         """Return what the turn has said so far and not saved as items."""

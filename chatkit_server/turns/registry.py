@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -113,24 +113,31 @@ class TurnRegistry:
     async def one_at_a_time(self, identity: RequestIdentity, user: User) -> AsyncIterator[None]:
         """Let equal requests in one at a time, so that the second finds the turn of the first."""
         owner = (user.tenant, user.id)
-        async with AsyncExitStack() as stack:
+        held: list[tuple[Owner, str]] = []
+        try:
             with self.arriving.taken(owner):
-                for place in identity.places:
-                    await stack.enter_async_context(self._exclusively(owner, place))
+                for request in identity.places:
+                    await self._take((owner, request))
+                    held.append((owner, request))
             yield
+        finally:
+            for place in held:
+                self._once[place][0].release()
+                self._leave(place)
 
-    @asynccontextmanager
-    async def _exclusively(self, owner: Owner, request: str) -> AsyncIterator[None]:
-        place = (owner, request)
-        lock, waiting = self._once.get(place, (asyncio.Lock(), 0))
+    async def _take(self, place: tuple[Owner, str]) -> None:
+        lock, waiting = self._once.get(place) or (asyncio.Lock(), 0)
         self._once[place] = lock, waiting + 1
         try:
-            async with lock:
-                yield
-        finally:
-            lock, waiting = self._once.pop(place)
-            if waiting > 1:
-                self._once[place] = lock, waiting - 1
+            await lock.acquire()
+        except BaseException:
+            self._leave(place)
+            raise
+
+    def _leave(self, place: tuple[Owner, str]) -> None:
+        lock, waiting = self._once.pop(place)
+        if waiting > 1:
+            self._once[place] = lock, waiting - 1
 
     async def claim(self, thread_id: str, user: User) -> bool:
         """Lock the thread for a new turn; return whether that had to wait for another turn.

@@ -96,6 +96,13 @@ async def _read(request: web.Request, user: User) -> bytes:
     if request._read_bytes is not None:
         # An `auth` plugin has read it
         return request._read_bytes
+    if request.content.is_eof():
+        # It came with the head, as that of most messages does
+        raw = request.content.read_nowait()
+        if len(raw) > limit:
+            raise web.HTTPRequestEntityTooLarge(max_size=limit)
+        check_marks(len(marks_of(raw)))
+        return raw
     pieces: list[bytes] = []
     size = marks = 0
     with request.app[GUARD].arriving(user) as count:

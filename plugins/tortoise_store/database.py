@@ -17,7 +17,7 @@ from chatkit_server import SettingsError, Unavailable
 from chatkit_server.storage import OutageLog
 
 from . import apart, schema
-from .failures import failures_of
+from .failures import Kinds, failures_of
 from .files import make_private
 from .schema import Apps
 from .sql import for_sqlite
@@ -31,6 +31,30 @@ log = logging.getLogger(__name__)
 Run = Callable[[str, Sequence[Any]], Awaitable[list[dict[str, Any]]]]
 
 
+class _Answers:
+    """Raises `Unavailable` where the database does not answer, and notes that it does elsewhere."""
+
+    def __init__(self, outage: OutageLog, unavailable: Kinds) -> None:
+        self._outage = outage
+        self._unavailable = unavailable
+
+    def __enter__(self) -> None:
+        """Begin a block; there may be many at once."""
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if error is None:
+            self._outage.answered()
+        elif isinstance(error, self._unavailable) or (
+            # For PostgreSQL, Tortoise raises it only for a wrong statement
+            isinstance(error, orm.OperationalError)
+            and isinstance(error.args[0], sqlite3.OperationalError)
+        ):
+            self._outage.failed(repr(error))
+            raise Unavailable(
+                "The conversations are not available right now. Try again in a moment."
+            ) from error
+
+
 class Database:
     """A database and its apps. A store can hold it before it is open.
 
@@ -41,8 +65,8 @@ class Database:
 
     def __init__(self, address: Address) -> None:
         self.address = address
-        self._outage = OutageLog(log, address.name)
         self._failures = failures_of(sqlite=address.is_sqlite)
+        self._answers = _Answers(OutageLog(log, address.name), self._failures.unavailable)
         self._apps: Apps = {}
         self._context: TortoiseContext | None = None
         self._files: list[sqlite3.Connection] = []
@@ -157,7 +181,7 @@ class Database:
         Raises `Unavailable` if the database does not answer in time.
         """
         client = self._client
-        with self._as_unavailable():
+        with self._answers:
             if self._statements is None or isinstance(client, TransactionalDBClient):
                 return await client.execute_query_dict(self._in_dialect(statement), list(values))
             rows = await self._statements.rows(
@@ -175,7 +199,7 @@ class Database:
         async def run(statement: str, values: Sequence[Any]) -> list[dict[str, Any]]:
             return await client.execute_query_dict(self._in_dialect(statement), list(values))
 
-        with self._as_unavailable():
+        with self._answers:
             # Tortoise's `in_transaction` would use the current context, which may be another
             # application's
             async with self._client._in_transaction() as client:
@@ -191,20 +215,6 @@ class Database:
     def _in_dialect(self, statement: str) -> str:
         return for_sqlite(statement) if self.address.is_sqlite else statement
 
-    @contextmanager
-    def _as_unavailable(self) -> Iterator[None]:
-        """Raise `Unavailable` if the database does not answer."""
-        try:
-            yield
-            self._outage.answered()
-        except self._failures.unavailable as error:
-            raise self._unavailable(error) from error
-        except orm.OperationalError as error:
-            # For PostgreSQL, this is only raised for a wrong statement.
-            if isinstance(error.args[0], sqlite3.OperationalError):
-                raise self._unavailable(error) from error
-            raise
-
     @property
     def _client(self) -> BaseDBAsyncClient:
         """The connection, or this task's Tortoise transaction."""
@@ -215,10 +225,6 @@ class Database:
     def _config(self) -> dict[str, Any]:
         connection = {"engine": self.address.engine, "credentials": self.address.credentials}
         return {"connections": {self.address.connection: connection}, "apps": self._apps}
-
-    def _unavailable(self, error: Exception) -> Unavailable:
-        self._outage.failed(repr(error))
-        return Unavailable("The conversations are not available right now. Try again in a moment.")
 
     @contextmanager
     def _as_settings_errors(self) -> Iterator[None]:

@@ -106,12 +106,10 @@ class SqliteStatements:
         return await self._thread.rows(statement, values, most)
 
     def _may_run(self, values: Sequence[Any]) -> bool:
-        return (
-            not self._thread.is_busy
-            and not self._lock.locked()
-            and time.monotonic() >= self._not_before
-            and sum(len(value) for value in values if isinstance(value, str | bytes)) <= _SIZE
-        )
+        if self._thread.is_busy or self._lock.locked() or time.monotonic() < self._not_before:
+            return False
+        # The largest is all that matters: there are a dozen
+        return all(len(value) <= _SIZE for value in values if value.__class__ is str)
 
     def _run(self, statement: str, values: Sequence[Any], most: int | None) -> Rows | None:
         """Return None if the statement, which has changed nothing then, is none for here."""
