@@ -18,8 +18,9 @@ _STEPS = 50_000
 _SIZE = 128 * 1024
 """Bytes of parameters, or of payloads read, above which a statement is not a short one."""
 
-_PASS = 0.002
-"""Seconds of statements in one pass of the event loop; the others wait for the next one."""
+_FEW = 20
+"""Statements that run in one pass of the event loop. The way to the thread and back costs a larger
+number, which goes there together, less than it costs others to wait."""
 
 _SLOW = 0.02
 """Seconds after which a statement took so long that the disk must be slow."""
@@ -45,6 +46,7 @@ class SqliteStatements:
     statement of 0.07 ms, 16 ms. So statements run in the event loop, and in the thread only if they
 
     - have to wait for another connection's lock, or for statements in the thread,
+    - come together with many others,
     - turn out to read or search much, or have large parameters,
     - change rows that they search for (`is_long`),
     - or come soon after one whose disk was slow.
@@ -65,9 +67,7 @@ class SqliteStatements:
         self._lock = lock
         self._loop = asyncio.get_running_loop()
         self._query = False
-        self._used = 0.0
-        self._has_room = asyncio.Event()
-        self._has_room.set()
+        self._asked: list[asyncio.Future[bool]] = []
         self._not_before = float("inf") if _waits_for_the_disk(connection) else 0.0
         self._changes = 0
         self._emptying: asyncio.Task[None] | None = None
@@ -97,13 +97,26 @@ class SqliteStatements:
         Raises `sqlite3.Error`, and `TimeoutError` if it was not run because others took too long.
         If this is cancelled, the statement may be run or not.
         """
-        while not self._has_room.is_set():
-            await self._has_room.wait()
-        if not is_long and self._may_run(values):
+        if not is_long and await self._are_few() and self._may_run(values):
             rows = self._run(statement, values, most)
             if rows is not None:
                 return rows
         return await self._thread.rows(statement, values, most)
+
+    async def _are_few(self) -> bool:
+        """Wait for what else is asked in this pass; return whether it may run in the next."""
+        few: asyncio.Future[bool] = self._loop.create_future()
+        self._asked.append(few)
+        if len(self._asked) == 1:
+            # This comes after all that is ready now
+            self._loop.call_soon(self._count, context=Context())
+        return await few
+
+    def _count(self) -> None:
+        asked, self._asked = self._asked, []
+        for few in asked:
+            if not few.done():
+                few.set_result(len(asked) <= _FEW)
 
     def _may_run(self, values: Sequence[Any]) -> bool:
         if self._thread.is_busy or self._lock.locked() or time.monotonic() < self._not_before:
@@ -129,11 +142,6 @@ class SqliteStatements:
             self._account(time.monotonic() - began)
 
     def _account(self, seconds: float) -> None:
-        if not self._used:
-            self._loop.call_soon(self._begin_pass, context=Context())
-        self._used += seconds
-        if self._used > _PASS:
-            self._has_room.clear()
         if seconds > _SLOW:
             self._not_before = time.monotonic() + _REST * seconds
         if self._connection.total_changes - self._changes >= _CHANGES and self._emptying is None:
@@ -143,10 +151,6 @@ class SqliteStatements:
     def _is_query(self) -> bool:
         # Others may be committed before they are interrupted
         return self._query
-
-    def _begin_pass(self) -> None:
-        self._used = 0.0
-        self._has_room.set()
 
     async def _empty_log(self) -> None:
         """Have the write-ahead log moved into the database, and statements run meanwhile."""
