@@ -77,6 +77,8 @@ class SqliteStatements:
 
     async def close(self) -> None:
         """End the thread, when what was asked before is done."""
+        if self._asked:
+            await self._are_few()
         if self._emptying is not None:
             await self._emptying
         await self._thread.close()

@@ -186,6 +186,14 @@ async def test_many_at_once_let_the_loop_turn(tmp_path: Path) -> None:
         assert sorted(task.result() for task in asked) == list(range(1, 1001))
 
 
+@pytest.mark.parametrize("number", [1, 50])
+async def test_what_was_asked_before_the_end_is_done(number: int, tmp_path: Path) -> None:
+    async with connected(tmp_path) as sqlite:
+        asked = [asyncio.create_task(sqlite.number(INSERT, "before")) for _ in range(number)]
+        await asyncio.sleep(0)
+    assert await asyncio.gather(*asked) == list(range(1, number + 1))
+
+
 async def test_a_slow_disk_is_left_to_the_thread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
