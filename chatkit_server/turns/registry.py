@@ -117,24 +117,24 @@ class TurnRegistry:
         try:
             with self.arriving.taken(owner):
                 for request in identity.places:
-                    await self._take((owner, request))
+                    await self._take_request((owner, request))
                     held.append((owner, request))
             yield
         finally:
             for place in held:
                 self._once[place][0].release()
-                self._leave(place)
+                self._leave_request(place)
 
-    async def _take(self, place: tuple[Owner, str]) -> None:
+    async def _take_request(self, place: tuple[Owner, str]) -> None:
         lock, waiting = self._once.get(place) or (asyncio.Lock(), 0)
         self._once[place] = lock, waiting + 1
         try:
             await lock.acquire()
         except BaseException:
-            self._leave(place)
+            self._leave_request(place)
             raise
 
-    def _leave(self, place: tuple[Owner, str]) -> None:
+    def _leave_request(self, place: tuple[Owner, str]) -> None:
         lock, waiting = self._once.pop(place)
         if waiting > 1:
             self._once[place] = lock, waiting - 1
