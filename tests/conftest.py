@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import signal
+import sys
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -26,6 +30,11 @@ from tests.serving import HeaderAuth
 MakeChat = Callable[..., Awaitable[Chat]]
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many processes run tests: these wait for others nearly half of the time."""
+    return len(os.sched_getaffinity(0)) * 3 // 2
+
+
 @pytest.fixture(autouse=True)
 def no_secrets() -> Iterator[None]:
     """Forget the secrets of a test, which the process would hide in the logs of all others."""
@@ -34,12 +43,30 @@ def no_secrets() -> Iterator[None]:
 
 
 @pytest.fixture
-def kept_signals() -> Iterator[None]:
-    """Put back the handlers of signals that the command `run` replaces in this process."""
+def kept_process() -> Iterator[None]:
+    """Put back what the command `run` changes in this process: signals, the log, the hooks."""
+    environment = dict(os.environ)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
+    root = logging.getLogger()
+    level, of_the_root = root.level, root.handlers[:]
+    levels = {logger: logger.level for logger in _loggers()}
     yield
+    logging.captureWarnings(False)
+    for logger in _loggers():
+        logger.setLevel(levels.get(logger, logging.NOTSET))
+    root.setLevel(level)
+    root.handlers[:] = of_the_root
+    sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
     for number, handler in handlers.items():
         signal.signal(number, handler)
+    os.environ.clear()
+    os.environ.update(environment)
+
+
+def _loggers() -> list[logging.Logger]:
+    known = logging.getLogger().manager.loggerDict.values()
+    return [logger for logger in known if isinstance(logger, logging.Logger)]
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ WHOLE = "tortoise_store: {url: 'sqlite://:memory:'}\n  anonymous_auth:\n  demo_m
 
 
 @pytest.fixture
-def folder(tmp_path: Path, kept_signals: None) -> Iterator[Path]:
+def folder(tmp_path: Path, kept_process: None) -> Iterator[Path]:
     """A folder of settings and plugins."""
     (tmp_path / "my_plugins").mkdir()
     before = set(sys.modules)

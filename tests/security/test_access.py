@@ -337,7 +337,7 @@ def test_check_refuses_what_run_refuses(
     tmp_path: Path,
     case: str,
     command: str,
-    kept_signals: None,
+    kept_process: None,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
