@@ -30,11 +30,6 @@ from tests.serving import HeaderAuth
 MakeChat = Callable[..., Awaitable[Chat]]
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """Return how many processes run tests: these wait for others nearly half of the time."""
-    return len(os.sched_getaffinity(0)) * 3 // 2
-
-
 @pytest.fixture(autouse=True)
 def no_secrets() -> Iterator[None]:
     """Forget the secrets of a test, which the process would hide in the logs of all others."""

@@ -738,7 +738,7 @@ async def test_a_key_that_a_provider_echoes_is_masked(
         (400, f"too long {'x' * 50_000} {key}"),
     ):
         model_server.fail(status, text)
-    async with running(tmp_path, env=environment(), command=MODULE) as server:
+    async with running(tmp_path, env=environment()) as server:
         for _ in range(3):
             await server.chat().say(f"My key is {key}")
         await server.stop()
@@ -769,7 +769,7 @@ async def test_a_tool_that_a_model_made_up_is_not_named(
     (tmp_path / "settings.yaml").write_text(yaml.safe_dump(settings))
     model_server.reply(Call(name, {}))
     model_server.reply("Done.")
-    async with running(tmp_path, env=environment(), command=MODULE) as server:
+    async with running(tmp_path, env=environment()) as server:
         await server.chat().say("Hello")
         await server.stop()
     told = [*server.process.errors, (tmp_path / "conversations.jsonl").read_text()]
