@@ -19,6 +19,9 @@ from .identity import RequestIdentity
 
 Owner = tuple[str, str]
 
+LOOKS = 4
+"""Looks at a turn that is silent, in the time after which it ends."""
+
 
 @dataclass(frozen=True)
 class Ending:
@@ -91,7 +94,7 @@ class RunningTurn:
         self._task = asyncio.create_task(self._start(work), name=self.id)
         limits = self._settings.limits
         self._after(limits.turn, "turn", self._too_long)
-        self._after(limits.silence, "silence", lambda: self._silent(len(self.log)))
+        self._watch_silence(len(self.log), time.monotonic())
         return self._task
 
     async def _start(self, work: Coroutine[Any, Any, None]) -> None:
@@ -180,11 +183,16 @@ class RunningTurn:
         message = f"The answer took longer than {limit:g} seconds and was stopped."
         self.end(Ending("failed", TurnFailed(message, allow_retry=True)))
 
-    def _silent(self, last_length: int) -> None:
-        """End the turn if no event came since the last check. None is due while a tool runs."""
-        limit = self._settings.limits.silence
-        if len(self.log) == last_length and self.is_idle():
+    def _watch_silence(self, length: int, since: float) -> None:
+        """End the turn if no event came for too long. None is due while a tool runs.
+
+        The log had this length since then, by the monotonic clock.
+        """
+        limit, now = self._settings.limits.silence, time.monotonic()
+        if len(self.log) != length or not self.is_idle():
+            length, since = len(self.log), now
+        elif now - since >= limit:
             message = f"The model sent nothing for {limit:g} seconds."
             self.end(Ending("failed", TurnFailed(message, allow_retry=True)))
-        else:
-            self._after(limit, "silence", lambda: self._silent(len(self.log)))
+            return
+        self._after(limit / LOOKS, "silence", lambda: self._watch_silence(length, since))
