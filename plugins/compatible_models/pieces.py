@@ -1,7 +1,4 @@
-"""Joins the pieces of reasoning, and of what is written for tools, where many wait.
-
-Pieces of text stay as they are: they take the fast path, where they cost little.
-"""
+"""Joins the pieces of text, of reasoning, and of what is written for tools, where many come."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ from typing import NamedTuple
 from .chunks import Chunk, only_delta
 
 FROM = 16
-"""Chunks that wait, from which on they are joined: the others keep the pace of the model."""
+"""Chunks at once, from which on they are joined: the others keep the pace of the model."""
 
 _CALL = "tool call "
 """Before the index of a tool call, the name of its arguments among the texts of a chunk."""
@@ -20,8 +17,8 @@ _CALL = "tool call "
 def joined(chunks: list[Chunk]) -> list[Chunk]:
     """Return chunks with those joined that are pieces of the same texts.
 
-    The SDK takes up to half a millisecond for each chunk. A model that writes faster than that
-    makes no more of them for it.
+    The SDK takes up to half a millisecond for each chunk, and each text on the fast path becomes an
+    event. A model that writes faster than that makes no more of them for it.
     """
     if len(chunks) < FROM:
         return chunks
@@ -49,7 +46,7 @@ class _Pieces(NamedTuple):
             match field, value:
                 case (_, None | "" | []) | ("role", _):
                     pass
-                case "reasoning" | "reasoning_content", str(text):
+                case "content" | "reasoning" | "reasoning_content", str(text):
                     texts[str(field)] = text
                 case "tool_calls", [{"index": int(index), "function": {"arguments": str(text)}}]:
                     [call] = value

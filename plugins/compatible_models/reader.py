@@ -141,7 +141,7 @@ class ChunkReader:
             self._response.release()
 
     def _pass_on(self, chunks: list[Chunk]) -> None:
-        for chunk in chunks:
+        for chunk in joined(chunks):
             # Without a waiting consumer, an earlier chunk is still being handled
             if self._waiting is None or not self._take(chunk):
                 self._queued.append(chunk)

@@ -25,6 +25,7 @@ from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 from chatkit_plugins.compatible_models import Config, Plugin
 from chatkit_plugins.compatible_models.chunks import Parser
+from chatkit_plugins.compatible_models.pieces import FROM
 
 from chatkit_server.models import BodyLimits, FastPathModel, TextFastPath
 from chatkit_server.turns.failures import explain
@@ -265,10 +266,20 @@ async def test_text_waits_for_what_came_before_it() -> None:
 
 async def test_text_takes_the_short_way(model: FastPathModel, model_server: ModelServer) -> None:
     heard = Heard()
-    words = tuple(f"word{i} " for i in range(100))
+    words = tuple(f"word{i} " for i in range(FROM // 2))
     await run(model_server, model.bind(heard), [(Text(*words),)])
-    assert heard.direct == 99
+    assert heard.direct == len(words) - 1
+    assert heard.pieces == list(words)
+
+
+async def test_much_text_at_once_takes_the_short_way_together(
+    model: FastPathModel, model_server: ModelServer
+) -> None:
+    heard = Heard()
+    words = tuple(f"word{i} " for i in range(10_000))
+    await run(model_server, model.bind(heard), [(Text(*words),)])
     assert "".join(heard.pieces) == "".join(words)
+    assert 0 < heard.direct < len(words) / 4
 
 
 async def test_a_refusal_is_told_as_by_the_sdk(

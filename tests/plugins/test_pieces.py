@@ -30,6 +30,7 @@ def call(arguments: str, index: int = 0, **more: Any) -> Chunk:
 @pytest.mark.parametrize(
     ("chunks", "expected"),
     [
+        ([chunk({"content": t}) for t in "abc"], [chunk({"content": "abc"})]),
         ([chunk({"reasoning": t}) for t in "abc"], [chunk({"reasoning": "abc"})]),
         (
             [chunk({"reasoning_content": t}) for t in "ab"] + [chunk({"content": "c"})],
@@ -49,7 +50,7 @@ def call(arguments: str, index: int = 0, **more: Any) -> Chunk:
             [call("{}"), call("[]", 1)],
         ),
     ],
-    ids=["text", "kinds", "role", "two fields", "arguments", "two calls"],
+    ids=["text", "reasoning", "kinds", "role", "two fields", "arguments", "two calls"],
 )
 def test_pieces_of_the_same_text_are_joined(chunks: list[Chunk], expected: list[Chunk]) -> None:
     assert joined(chunks) == expected
@@ -64,7 +65,7 @@ def test_pieces_of_the_same_text_are_joined(chunks: list[Chunk], expected: list[
         {**chunk({"reasoning": "b"}), "usage": {"total_tokens": 1}},
         {**chunk({"reasoning": "b"}), "error": {"message": "no"}},
         chunk({"reasoning": ["b"]}),
-        chunk({"content": "b"}),
+        chunk({"content": ["b"]}),
         chunk({"reasoning": "b", "annotations": [{}]}),
         chunk({"reasoning_details": [{"text": "b"}]}),
         chunk({}),

@@ -216,6 +216,14 @@ async def test_an_answer_without_an_end(piece: bytes, provider: str, ask: Ask) -
     assert message(await ask(behaviour, provider, max_answer="2MB")) == failures.NONSENSE
 
 
+async def test_small_pieces_of_text_become_few_events(ask: Ask) -> None:
+    piece = hostile.chunk({"content": "x"})
+    end = hostile.chunk({}, "stop") + b"data: [DONE]\n\n"
+    streamed = await ask(hostile.bytes_of(lambda: [piece * 100] * 200 + [end]))
+    assert streamed.text == "x" * 20_000
+    assert len(streamed.data) < 3000
+
+
 async def test_empty_chunks_do_not_keep_a_turn_alive(ask: Ask) -> None:
     behaviour = hostile.endless(b'data: {"choices": []}\n\n' * 100)
     told = message(await ask(behaviour, limits={"silence": "1s"}))
