@@ -22,7 +22,6 @@ from .files import make_private
 from .schema import Apps
 from .sql import for_sqlite
 from .sqlite import SqliteThread, connect
-from .sqlite_client import StatementLimit
 from .sqlite_statements import SqliteStatements
 from .url import Address
 
@@ -98,25 +97,32 @@ class Database:
             raise
 
     async def _open_file(self) -> None:
-        """Open two more connections to a SQLite file, for statements outside of transactions.
+        """Open more connections to a SQLite file, for statements outside of transactions.
 
         This comes before Tortoise's connection: if a file cannot be opened, aiosqlite leaves a
         thread behind that prints a traceback when the process ends.
         """
         if self.address.file is not None:
             make_private(self.address.file)
-            for _ in range(2):
+            for _ in range(3):
                 file = await asyncio.to_thread(connect, self.address.file, self.address.pragmas)
                 self._files.append(file)
 
     def _new_statements(
-        self, short: sqlite3.Connection, long: sqlite3.Connection
+        self,
+        short: sqlite3.Connection,
+        queries: sqlite3.Connection,
+        changes: sqlite3.Connection,
     ) -> SqliteStatements:
         client: Any = self._client
         credentials = self.address.credentials
-        limit = StatementLimit(credentials["statement_timeout"])
-        thread = SqliteThread(long, client.lock, credentials["acquire_timeout"], limit)
-        return SqliteStatements(short, thread, client.lock)
+        limits = credentials["acquire_timeout"], credentials["statement_timeout"]
+        return SqliteStatements(
+            short,
+            SqliteThread(queries, asyncio.Lock(), *limits),
+            SqliteThread(changes, client.lock, *limits),
+            client.lock,
+        )
 
     async def close(self) -> None:
         """Close all connections."""

@@ -103,7 +103,7 @@ class SqliteThread:
         connection: sqlite3.Connection,
         lock: asyncio.Lock,
         acquire_timeout: float,
-        limit: StatementLimit,
+        statement_timeout: float,
     ) -> None:
         """Begin. Statements run while `lock` is held; the connection stays the caller's to close.
 
@@ -113,8 +113,8 @@ class SqliteThread:
         self._connection = connection
         self._lock = lock
         self._acquire_timeout = acquire_timeout
-        self._limit = limit
-        limit.watch(connection)
+        self._limit = StatementLimit(statement_timeout)
+        self._limit.watch(connection)
         self._loop = asyncio.get_running_loop()
         self._waiting: list[_Call] = []
         self._due: dict[_Call, float] = {}

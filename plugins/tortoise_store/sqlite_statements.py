@@ -1,4 +1,4 @@
-"""Single statements on a SQLite file: short ones in the event loop, all others in a thread."""
+"""Single statements on a SQLite file: short ones in the event loop, all others in two threads."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class SqliteStatements:
     """Runs statements, each a transaction of its own. Those of one task run in their order.
 
     Beside a busy event loop, a thread waits for Python's lock at every step that it takes: for a
-    statement of 0.07 ms, 16 ms. So statements run in the event loop, and in the thread only if they
+    statement of 0.07 ms, 16 ms. So statements run in the event loop, and in a thread only if they
 
     - have to wait for another connection's lock, or for statements in the thread,
     - come together with many others,
@@ -51,24 +51,33 @@ class SqliteStatements:
     - change rows that they search for (`is_long`),
     - or come soon after one whose disk was slow.
 
-    The thread also moves the write-ahead log into the database, which waits for the disk. So where
-    each commit does (`synchronous=FULL`, or no write-ahead log), all statements go to the thread.
+    A write-ahead log can be read while somebody writes, so queries have a thread of their own, and
+    wait for no lock. The thread of the others also moves the log into the database, which waits for
+    the disk. So where each commit does (`synchronous=FULL`), or there is no such log, all
+    statements go to the threads; without the log, to the same.
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, thread: SqliteThread, lock: asyncio.Lock
+        self,
+        connection: sqlite3.Connection,
+        queries: SqliteThread,
+        changes: SqliteThread,
+        lock: asyncio.Lock,
     ) -> None:
         """Begin. The connection stays the caller's to close; its settings become others.
 
-        While somebody else holds `lock`, no statement runs.
+        While somebody else holds `lock`, nothing is changed.
         """
         self._connection = connection
-        self._thread = thread
+        has_log, waits = _journal(connection)
+        self._changing = changes
+        self._querying = queries if has_log else changes
+        self._threads = queries, changes
         self._lock = lock
         self._loop = asyncio.get_running_loop()
         self._query = False
         self._asked: list[asyncio.Future[bool]] = []
-        self._not_before = float("inf") if _waits_for_the_disk(connection) else 0.0
+        self._not_before = 0.0 if has_log and not waits else float("inf")
         self._changes = 0
         self._emptying: asyncio.Task[None] | None = None
         connection.execute("PRAGMA busy_timeout = 0")
@@ -76,12 +85,13 @@ class SqliteStatements:
         connection.set_progress_handler(self._is_query, _STEPS)
 
     async def close(self) -> None:
-        """End the thread, when what was asked before is done."""
+        """End the threads, when what was asked before is done."""
         if self._asked:
             await self._are_few()
         if self._emptying is not None:
             await self._emptying
-        await self._thread.close()
+        for thread in self._threads:
+            await thread.close()
 
     async def rows(
         self,
@@ -99,11 +109,13 @@ class SqliteStatements:
         Raises `sqlite3.Error`, and `TimeoutError` if it was not run because others took too long.
         If this is cancelled, the statement may be run or not.
         """
-        if not is_long and await self._are_few() and self._may_run(values):
-            rows = self._run(statement, values, most)
+        is_query = statement.lstrip().startswith("SELECT")
+        thread = self._querying if is_query else self._changing
+        if not is_long and await self._are_few() and self._may_run(values, thread):
+            rows = self._run(statement, values, most, is_query=is_query)
             if rows is not None:
                 return rows
-        return await self._thread.rows(statement, values, most)
+        return await thread.rows(statement, values, most)
 
     async def _are_few(self) -> bool:
         """Wait for what else is asked in this pass; return whether it may run in the next."""
@@ -120,16 +132,20 @@ class SqliteStatements:
             if not few.done():
                 few.set_result(len(asked) <= _FEW)
 
-    def _may_run(self, values: Sequence[Any]) -> bool:
-        if self._thread.is_busy or self._lock.locked() or time.monotonic() < self._not_before:
+    def _may_run(self, values: Sequence[Any], thread: SqliteThread) -> bool:
+        if thread.is_busy or time.monotonic() < self._not_before:
+            return False
+        if thread is self._changing and self._lock.locked():
             return False
         # The largest is all that matters: there are a dozen
         return all(len(value) <= _SIZE for value in values if value.__class__ is str)
 
-    def _run(self, statement: str, values: Sequence[Any], most: int | None) -> Rows | None:
+    def _run(
+        self, statement: str, values: Sequence[Any], most: int | None, *, is_query: bool
+    ) -> Rows | None:
         """Return None if the statement, which has changed nothing then, is none for here."""
         began = time.monotonic()
-        self._query = statement.lstrip().startswith("SELECT")
+        self._query = is_query
         try:
             with closing(self._connection.execute(statement, values)) as cursor:
                 if most is None:
@@ -159,14 +175,15 @@ class SqliteStatements:
         try:
             # As SQLite does where it looks at the log itself, and the next time may succeed
             with suppress(sqlite3.Error, TimeoutError):
-                (result,) = await self._thread.run_beside(_CHECKPOINT)
+                (result,) = await self._changing.run_beside(_CHECKPOINT)
                 if result["log"] > _LONG_LOG:
-                    await self._thread.rows(_CHECKPOINT, ())
+                    await self._changing.rows(_CHECKPOINT, ())
         finally:
             self._emptying = None
 
 
-def _waits_for_the_disk(connection: sqlite3.Connection) -> bool:
+def _journal(connection: sqlite3.Connection) -> tuple[bool, bool]:
+    """Return whether there is a write-ahead log, and whether each commit waits for the disk."""
     (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
     (synchronous,) = connection.execute("PRAGMA synchronous").fetchone()
-    return bool(mode != "wal" or synchronous > 1)
+    return mode == "wal", synchronous > 1

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from chatkit_plugins.tortoise_store.sqlite import SqliteThread, connect
-from chatkit_plugins.tortoise_store.sqlite_client import StatementLimit
 from tortoise.transactions import in_transaction
 
 from tests.stores import ANN, opened, query, thread
@@ -25,7 +24,7 @@ _PRAGMAS = {"busy_timeout": 100, "journal_mode": "WAL", "synchronous": "NORMAL"}
 async def connected(folder: Path) -> AsyncIterator[SqliteThread]:
     """Open a file with a table `t` of one column, of unique values."""
     connection = connect(folder / "test.db", _PRAGMAS)
-    sqlite = SqliteThread(connection, asyncio.Lock(), 60, StatementLimit(60))
+    sqlite = SqliteThread(connection, asyncio.Lock(), 60, 60)
     await sqlite.rows("CREATE TABLE t (n INTEGER UNIQUE)", ())
     try:
         yield sqlite

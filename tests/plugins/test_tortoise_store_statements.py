@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from chatkit_plugins.tortoise_store.sqlite import SqliteThread, connect
-from chatkit_plugins.tortoise_store.sqlite_client import StatementLimit
 from chatkit_plugins.tortoise_store.sqlite_statements import SqliteStatements
 
 _PRAGMAS: dict[str, Any] = {"busy_timeout": 10_000, "journal_mode": "WAL", "synchronous": "NORMAL"}
@@ -31,12 +30,14 @@ class Connected:
 
     def __init__(self, file: Path, pragmas: dict[str, Any], statement_timeout: float) -> None:
         self.file = file
-        self.short, self.long = (connect(file, pragmas) for _ in range(2))
+        self.short, self.queries, self.changes = self.files = [
+            connect(file, pragmas) for _ in range(3)
+        ]
         self.short.execute("CREATE TABLE t (n INTEGER PRIMARY KEY, payload TEXT)")
         self.lock = asyncio.Lock()
-        limit = StatementLimit(statement_timeout)
-        thread = SqliteThread(self.long, self.lock, 60, limit)
-        self.statements = SqliteStatements(self.short, thread, self.lock)
+        queries = SqliteThread(self.queries, asyncio.Lock(), 60, statement_timeout)
+        changes = SqliteThread(self.changes, self.lock, 60, statement_timeout)
+        self.statements = SqliteStatements(self.short, queries, changes, self.lock)
         self.rows = self.statements.rows
 
     async def number(self, statement: str, *values: str) -> int:
@@ -56,8 +57,8 @@ async def connected(
         yield sqlite
     finally:
         await sqlite.statements.close()
-        sqlite.short.close()
-        sqlite.long.close()
+        for file in sqlite.files:
+            file.close()
 
 
 @contextmanager
@@ -107,9 +108,9 @@ async def test_long_statements_go_to_the_thread(
     statement: str, values: Any, most: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with connected(tmp_path) as sqlite:
-        sqlite.long.execute("CREATE TABLE many (n INTEGER PRIMARY KEY, payload TEXT)")
+        sqlite.changes.execute("CREATE TABLE many (n INTEGER PRIMARY KEY, payload TEXT)")
         rows = [("x" * 1000,)] * 900
-        sqlite.long.executemany("INSERT INTO many (payload) VALUES (?1)", rows)
+        sqlite.changes.executemany("INSERT INTO many (payload) VALUES (?1)", rows)
         with ways_to_the_thread(monkeypatch) as ways:
             found = await sqlite.rows(statement, values, most)
         assert len(ways) == 1
@@ -140,10 +141,25 @@ async def test_who_waits_for_a_lock_holds_nobody_up(tmp_path: Path) -> None:
         releasing = asyncio.create_task(asyncio.to_thread(release))
         waiting = [asyncio.create_task(sqlite.number(INSERT, "late")) for _ in range(3)]
         await until_the_loop_has_turned(100)
+        assert await sqlite.number(COUNT) == 0
+        assert await asyncio.gather(*(sqlite.number(COUNT) for _ in range(100))) == [0] * 100
         assert not any(task.done() for task in waiting)
         turned.set()
         assert await releasing
         assert await asyncio.gather(*waiting) == [1, 2, 3]
+
+
+async def test_a_long_query_holds_no_change_up(tmp_path: Path) -> None:
+    async with connected(tmp_path, statement_timeout=60) as sqlite:
+        searching = asyncio.create_task(sqlite.rows(ENDLESS, ()))
+        long = asyncio.gather(*(sqlite.number(INSERT, "x" * 200_000) for _ in range(3)))
+        assert await long == [1, 2, 3]
+        assert not searching.done()
+        while not searching.done():
+            sqlite.queries.interrupt()
+            await asyncio.sleep(0)
+        with pytest.raises(sqlite3.OperationalError, match="interrupted"):
+            await searching
 
 
 async def test_a_lock_that_stays_is_told_of(tmp_path: Path) -> None:
