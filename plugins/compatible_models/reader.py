@@ -16,13 +16,16 @@ from agents.exceptions import ModelBehaviorError
 from chatkit_server.models import BodyLimits, EventPace, RequestTimer, TextFastPath
 
 from .chunks import Chunk, Parser, malformed_is_model_error, only_text, with_text
-from .pieces import joined
+from .pieces import FROM, joined
 
 _AT_ONCE = 16_384
 """Bytes that are parsed before other tasks run. A line may be empty, and takes time too."""
 
 _PER_SECOND = 300
 """Chunks that the SDK may get: what is left when pieces of the same text are joined."""
+
+_BATCHES_PER_SECOND = 20
+"""Times that many chunks are passed on at once: nobody reads faster, and the SDK takes its time."""
 
 _MOST_QUEUED = 1000
 """Queued chunks from which on no more are read."""
@@ -49,6 +52,7 @@ class ChunkReader:
         self._fast_path = fast_path
         # A list costs less than an `asyncio.Queue`
         self._queued: list[Chunk] = []
+        self._arrived = 0
         self._ended = False
         self._waiting: asyncio.Future[None] | None = None
         self._full: asyncio.Future[None] | None = None
@@ -63,11 +67,12 @@ class ChunkReader:
         # Timers and connections outlive the turn, and would keep its context in memory
         reading = asyncio.create_task(self._read(), context=Context())
         reading.add_done_callback(self._end)
-        pace = EventPace(_PER_SECOND)
+        pace, batches = EventPace(_PER_SECOND), EventPace(_BATCHES_PER_SECOND)
         try:
             with malformed_is_model_error():
                 while await self._wait():
                     chunks, self._queued = joined(self._queued), []
+                    arrived, self._arrived = self._arrived, 0
                     self._make_room()
                     for chunk in chunks:
                         if error := chunk.get("error"):
@@ -75,6 +80,8 @@ class ChunkReader:
                         if not self._take(chunk):
                             yield chunk
                             await pace.keep()
+                    if arrived >= FROM:
+                        await batches.keep()
                 await reading
         finally:
             reading.cancel()
@@ -141,8 +148,12 @@ class ChunkReader:
             self._response.release()
 
     def _pass_on(self, chunks: list[Chunk]) -> None:
+        self._arrived += len(chunks)
+        if self._waiting is None:
+            # An earlier chunk is still being handled
+            self._queued += chunks
+            return
         for chunk in joined(chunks):
-            # Without a waiting consumer, an earlier chunk is still being handled
             if self._waiting is None or not self._take(chunk):
                 self._queued.append(chunk)
                 self._wake()

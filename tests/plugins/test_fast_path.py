@@ -282,6 +282,18 @@ async def test_much_text_at_once_takes_the_short_way_together(
     assert 0 < heard.direct < len(words) / 4
 
 
+async def test_thoughts_faster_than_a_model_are_told_in_batches(
+    model: FastPathModel, model_server: ModelServer
+) -> None:
+    thoughts = [f"thought{i} " for i in range(20_000)]
+    parts = [(*map(Reasoning, thoughts), "So it is.")]
+    _, events = await run(model_server, model, parts)
+    told = [event.data for event in events if event.type == "raw_response_event"]
+    pieces = [e.delta for e in told if e.type == "response.reasoning_summary_text.delta"]
+    assert "".join(pieces) == "".join(thoughts)
+    assert len(pieces) < 100
+
+
 async def test_a_refusal_is_told_as_by_the_sdk(
     model: FastPathModel, model_server: ModelServer
 ) -> None:
