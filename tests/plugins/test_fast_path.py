@@ -286,8 +286,8 @@ async def test_thoughts_faster_than_a_model_are_told_in_batches(
     model: FastPathModel, model_server: ModelServer
 ) -> None:
     thoughts = [f"thought{i} " for i in range(20_000)]
-    parts = [(*map(Reasoning, thoughts), "So it is.")]
-    _, events = await run(model_server, model, parts)
+    parts: list[Part] = [*map(Reasoning, thoughts), "So it is."]
+    _, events = await run(model_server, model, [tuple(parts)])
     told = [event.data for event in events if event.type == "raw_response_event"]
     pieces = [e.delta for e in told if e.type == "response.reasoning_summary_text.delta"]
     assert "".join(pieces) == "".join(thoughts)
