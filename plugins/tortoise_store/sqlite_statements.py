@@ -18,15 +18,19 @@ _STEPS = 50_000
 _SIZE = 128 * 1024
 """Bytes of parameters, or of payloads read, above which a statement is not a short one."""
 
+_FIRST = 4
+"""Statements of one pass of the event loop that run at once, however many follow them."""
+
 _FEW = 20
-"""Statements that run in one pass of the event loop. The way to the thread and back costs a larger
+"""Further statements that run in the next pass. The way to the thread and back costs a larger
 number, which goes there together, less than it costs others to wait."""
 
 _SLOW = 0.02
-"""Seconds after which a statement took so long that the disk must be slow."""
+"""Seconds after which a statement was slow: the disk is, or another process took the processor."""
 
 _REST = 100
-"""How many times as long as a slow statement took, the thread runs those that come after it."""
+"""How many times as long as a slow statement took, another one shows that it is the disk. The
+thread runs those that come then, as long again."""
 
 _CHANGES = 250
 """Changed rows between two looks at the write-ahead log, each of about four pages: SQLite itself
@@ -49,7 +53,7 @@ class SqliteStatements:
     - come together with many others,
     - turn out to read or search much, or have large parameters,
     - change rows that they search for (`is_long`),
-    - or come soon after one whose disk was slow.
+    - or come soon after two of a slow disk.
 
     A write-ahead log can be read while somebody writes, so queries have a thread of their own, and
     wait for no lock. The thread of the others also moves the log into the database, which waits for
@@ -76,7 +80,9 @@ class SqliteStatements:
         self._lock = lock
         self._loop = asyncio.get_running_loop()
         self._query = False
+        self._begun = 0
         self._asked: list[asyncio.Future[bool]] = []
+        self._slow_until = 0.0
         self._not_before = 0.0 if has_log and not waits else float("inf")
         self._changes = 0
         self._emptying: asyncio.Task[None] | None = None
@@ -111,11 +117,22 @@ class SqliteStatements:
         """
         is_query = statement.lstrip().startswith("SELECT")
         thread = self._querying if is_query else self._changing
-        if not is_long and await self._are_few() and self._may_run(values, thread):
+        is_short = not is_long and (self._is_first() or await self._are_few())
+        if is_short and self._may_run(values, thread):
             rows = self._run(statement, values, most, is_query=is_query)
             if rows is not None:
                 return rows
         return await thread.rows(statement, values, most)
+
+    def _is_first(self) -> bool:
+        """Count a statement, and return whether few are asked for before it in this pass."""
+        if not self._begun:
+            self._loop.call_soon(self._begin_pass, context=Context())
+        self._begun += 1
+        return self._begun <= _FIRST
+
+    def _begin_pass(self) -> None:
+        self._begun = 0
 
     async def _are_few(self) -> bool:
         """Wait for what else is asked in this pass; return whether it may run in the next."""
@@ -161,7 +178,10 @@ class SqliteStatements:
 
     def _account(self, seconds: float) -> None:
         if seconds > _SLOW:
-            self._not_before = time.monotonic() + _REST * seconds
+            now = time.monotonic()
+            if now < self._slow_until:
+                self._not_before = now + _REST * seconds
+            self._slow_until = now + _REST * seconds
         if self._connection.total_changes - self._changes >= _CHANGES and self._emptying is None:
             self._changes = self._connection.total_changes
             self._emptying = self._loop.create_task(self._empty_log(), context=Context())
