@@ -9,9 +9,8 @@ from aiohttp import web
 from chatkit.store import Store
 
 from chatkit_server import ServerError, TooManyRequests, Unavailable, hookimpl
-from chatkit_server.turn import StoreContext
 from tests.conftest import MakeChat
-from tests.memory_store import StorePlugin
+from tests.memory_store import MemoryStore, StorePlugin
 
 DOWN = "The conversations are not available right now. Try again in a moment."
 
@@ -20,13 +19,11 @@ async def _down(*_: Any, **__: Any) -> Any:
     raise Unavailable(DOWN)
 
 
-class Down(Store[StoreContext]):
+class Down(MemoryStore):
     """A store whose database is away."""
 
-    locals().update(dict.fromkeys(Store.__abstractmethods__, _down))
-
-    def generate_thread_id(self, context: StoreContext) -> str:
-        return "thr_1"
+    def __getattribute__(self, name: str) -> Any:
+        return _down if name in Store.__abstractmethods__ else super().__getattribute__(name)
 
 
 OPERATIONS: dict[str, dict[str, Any]] = {
