@@ -54,12 +54,16 @@ def server_of(error: BaseException) -> str | None:
     """Return the scheme, host and port of the server that a failed request was for, if known."""
     for link in causes(error):
         try:
-            url = str(link.request.url)  # type: ignore[attr-defined]
-        except (AttributeError, RuntimeError):
-            # httpx raises the latter for an error without a request
+            return origin(link.request.url)  # type: ignore[attr-defined]
+        except (AttributeError, RuntimeError, ValueError):
+            # httpx raises the second for an error without a request
             continue
-        return str(URL(url).origin())
     return None
+
+
+def origin(url: object) -> str:
+    """Return the scheme, host and port of a URL; the rest of it may be secret."""
+    return str(URL(str(url)).origin())
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -29,7 +29,7 @@ from mcp.types import (
 from pydantic import ValidationError
 from pydantic_core import to_json
 
-from ..bad_http import CHECK, http_problem
+from ..bad_http import CHECK, http_problem, origin
 from ..interim import guard_client
 from .limits import (
     PART,
@@ -305,12 +305,12 @@ class _HttpWatch:
         try:
             return await send(request, **options)
         except Exception as error:
-            self._note_problem(error)
+            self._note_problem(error, request)
             raise
 
-    def _note_problem(self, error: Exception) -> None:
+    def _note_problem(self, error: Exception, request: httpx2.Request) -> None:
         if problem := http_problem(error):
-            self._reporter.refuse(f"{problem}; {CHECK}")
+            self._reporter.refuse(f"{problem}; {CHECK}", origin(request.url))
 
     async def sent(self, request: httpx2.Request) -> None:
         """Note a request. Streams that the server closes are opened again, as often as it wants."""
@@ -329,11 +329,14 @@ class _HttpWatch:
             self._client.cookies.clear()
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         count = self._events if kind == "text/event-stream" else self._body
-        read = partial(self._told, response.aiter_bytes)
+        read = partial(self._told, response.request, response.aiter_bytes)
         vars(response)["aiter_bytes"] = partial(count, read)
 
     async def _told(
-        self, read: Callable[..., AsyncGenerator[bytes]], chunk_size: int | None = None
+        self,
+        request: httpx2.Request,
+        read: Callable[..., AsyncGenerator[bytes]],
+        chunk_size: int | None = None,
     ) -> AsyncGenerator[bytes]:
         """Yield a body; say what is wrong with it."""
         try:
@@ -341,7 +344,7 @@ class _HttpWatch:
                 async for chunk in chunks:
                     yield chunk
         except Exception as error:
-            self._note_problem(error)
+            self._note_problem(error, request)
             raise
 
     def _note_redirect(self, response: httpx2.Response) -> None:

@@ -58,7 +58,9 @@ def settings(provider: str, url: str) -> dict[str, object]:
 )
 @pytest.mark.parametrize("client", [MCPServerStreamableHttp, MCPServerSse])
 async def test_an_mcp_server(
-    client: type[MCPServerStreamableHttp] | type[MCPServerSse], kind: str
+    client: type[MCPServerStreamableHttp] | type[MCPServerSse],
+    kind: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with BadHttp(BAD[kind]) as server:
         bad: MCPServer = client({"url": server.url}, name="bad", client_session_timeout_seconds=60)
@@ -66,6 +68,9 @@ async def test_an_mcp_server(
             assert "bad_echo" not in tools
             told = str(servers.status()["bad"]["error"])
             assert told.startswith(f"{bad_http.NOT_HTTP}; check its address")
+            assert str(server.port) not in told
+        place = server.url.removesuffix("/v1")
+        assert f"MCP server bad ({place}): {bad_http.NOT_HTTP}" in caplog.text
 
 
 @pytest.mark.parametrize("kind", [name for name in BAD if "chunk" in name and "JSON" not in name])
