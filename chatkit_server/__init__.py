@@ -22,6 +22,7 @@ from .errors import (
     Unavailable,
     Unprocessable,
 )
+from .lines import is_plain
 from .masking import add_secret, mask_secrets
 from .plugin.hookspecs import hookimpl
 
@@ -80,6 +81,7 @@ __all__ = [
     "add_secret",
     "authenticate",
     "hookimpl",
+    "is_plain",
     "mask_secrets",
 ]
 

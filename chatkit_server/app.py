@@ -70,10 +70,13 @@ def create_app(
     app[SETTINGS] = settings
     app[HOOKS] = hooks
     check_admission(app)
+    if loaded:
+        with problems.collect():
+            _check_auth(hooks)
     _add_parts(app, problems)
     _add_routes(app)
     if loaded:
-        _check_auth(hooks)
+        check_tenants(hooks.implementing("auth"))
     app.cleanup_ctx.append(_connected)
     app.on_shutdown.append(_drain)
     allow_origins(app, settings)
@@ -122,13 +125,11 @@ def _store(hooks: Hooks) -> Store[StoreContext]:
 
 
 def _check_auth(hooks: Hooks) -> None:
-    plugins = list(hooks.implementing("auth"))
-    if not plugins:
+    if not list(hooks.implementing("auth")):
         raise SettingsError(
             "plugins: none of them says who the user is, so every request would be refused. Add "
             "`anonymous_auth:`, `jwt_auth:`, or your own plugin with an `auth` hook"
         )
-    check_tenants(plugins)
 
 
 def _check_models(settings: Settings, models: ModelRouter) -> None:

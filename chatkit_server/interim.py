@@ -9,36 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_exceptions import HttpProcessingError
 
-MOST = 100
-"""Provisional responses before an answer."""
-
-SIZE = 64_000
-"""Bytes of all of them."""
+from .bad_http import MOST, SIZE, NoAnswer, NotHttp
 
 _STATUS = re.compile(rb"HTTP/\d\.\d 1\d\d")
 _STATUS_LENGTH = 12
 _END = re.compile(rb"\r?\n\r?\n")
-_DONE = (
-    f"sent more than {MOST} provisional responses (status 1xx), or more than {SIZE} bytes of them, "
-    "before an answer"
-)
-
-Tell = Callable[[str], None]
-
-
-def _nobody(_: str) -> None:
-    """Be told what a server did."""
-
-
-class NoAnswer(aiohttp.ClientConnectionError, ConnectionError):
-    """A server sends provisional responses and no answer."""
 
 
 class Beginning:
@@ -62,9 +44,9 @@ class Beginning:
             head = head[end.end() :]
             self._responses += 1
             if self._responses > MOST:
-                raise NoAnswer(f"the server {_DONE}")
+                raise NoAnswer
         if self._size > SIZE:
-            raise NoAnswer(f"the server {_DONE}")
+            raise NoAnswer
         self._rest = head
         return False
 
@@ -96,6 +78,15 @@ class _Handler(ResponseHandler):
                 return
         super().data_received(data)
 
+    def set_exception(self, exc: Any, *cause: Any) -> None:
+        """Tell whoever waits for the answer, or for the rest of it, what is wrong with it."""
+        if isinstance(exc, HttpProcessingError):
+            exc = NotHttp(exc.message)
+            if self._payload is not None and not self._payload.is_eof():
+                # aiohttp tells nobody, and the rest would be waited for
+                self._payload.set_exception(exc)
+        super().set_exception(exc, *cause)
+
 
 def guard_session(session: aiohttp.ClientSession) -> aiohttp.ClientSession:
     """Limit what servers may send before their answers, for a new session of aiohttp."""
@@ -103,35 +94,31 @@ def guard_session(session: aiohttp.ClientSession) -> aiohttp.ClientSession:
     return session
 
 
-def guard_transport(transport: Any, tell: Tell = _nobody) -> None:
-    """Do the same for a transport of httpx or httpx2; others have no connections of their own.
-
-    `tell` is called with what a server did that was beyond the limit.
-    """
+def guard_transport(transport: Any) -> None:
+    """Do the same for a transport of httpx or httpx2; others have no connections of their own."""
     pool = getattr(transport, "_pool", None)
     backend = getattr(pool, "_network_backend", None)
     if backend is not None and not isinstance(backend, _Backend):
-        vars(pool)["_network_backend"] = _Backend(backend, tell)
+        vars(pool)["_network_backend"] = _Backend(backend)
 
 
-def guard_client(client: Any, tell: Tell = _nobody) -> None:
+def guard_client(client: Any) -> None:
     """Do the same for an `AsyncClient` of httpx or httpx2."""
     for transport in (client._transport, *client._mounts.values()):
-        guard_transport(transport, tell)
+        guard_transport(transport)
 
 
 class _Backend:
     """What makes the connections of httpx."""
 
-    def __init__(self, backend: Any, tell: Tell) -> None:
+    def __init__(self, backend: Any) -> None:
         self._backend = backend
-        self._tell = tell
 
     async def connect_tcp(self, *args: Any, **options: Any) -> _Stream:
-        return _Stream(await self._backend.connect_tcp(*args, **options), self._tell)
+        return _Stream(await self._backend.connect_tcp(*args, **options))
 
     async def connect_unix_socket(self, *args: Any, **options: Any) -> _Stream:
-        return _Stream(await self._backend.connect_unix_socket(*args, **options), self._tell)
+        return _Stream(await self._backend.connect_unix_socket(*args, **options))
 
     async def sleep(self, seconds: float) -> None:
         await self._backend.sleep(seconds)
@@ -140,20 +127,14 @@ class _Backend:
 class _Stream:
     """One connection of httpx; each request on it begins with something written."""
 
-    def __init__(self, stream: Any, tell: Tell) -> None:
+    def __init__(self, stream: Any) -> None:
         self._stream = stream
-        self._tell = tell
         self._beginning: Beginning | None = None
 
     async def read(self, *args: Any, **options: Any) -> bytes:
         data: bytes = await self._stream.read(*args, **options)
-        if self._beginning is not None:
-            try:
-                if self._beginning.passed(data):
-                    self._beginning = None
-            except NoAnswer:
-                self._tell(_DONE)
-                raise
+        if self._beginning is not None and self._beginning.passed(data):
+            self._beginning = None
         return data
 
     async def write(self, *args: Any, **options: Any) -> None:
@@ -164,7 +145,7 @@ class _Stream:
         await self._stream.aclose()
 
     async def start_tls(self, *args: Any, **options: Any) -> _Stream:
-        return _Stream(await self._stream.start_tls(*args, **options), self._tell)
+        return _Stream(await self._stream.start_tls(*args, **options))
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)

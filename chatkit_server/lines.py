@@ -8,9 +8,17 @@ INVISIBLE = (
     "\x00-\x1f\x7f-\x9f"  # control characters: newlines, ESC, and those of 8 bits (C1)
     "\u2028\u2029"  # line and paragraph separators
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # those that change the direction of text
-    "\xad\u180e\u200b-\u200d\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb"  # invisible
-    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+    # Those that nobody sees: Default_Ignorable_Code_Point, with selectors of variants and joiners
+    "\xad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200d\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff"
+    # The others of category Cf: signs that change how what follows is shown
+    "\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\ufff9-\ufffb\U000110bd\U000110cd"
+    "\U00013430-\U0001343f"
+    # Letters and signs that look like a space, and placeholders
+    "\u2800\ufffc\U00013441\U00013442\U00016fe4\U0001d159"
     "\ud800-\udfff"  # half characters, which cannot be written
+    "\ufdd0-\ufdef\ufffe\uffff"  # what is no character
 )
 """Characters that a terminal or a reader would act on, and those that nobody sees."""
 
@@ -21,7 +29,12 @@ _UNSAFE = re.compile(f"[{INVISIBLE}]")
 
 def escape(text: str) -> str:
     r"""Return text as one line: what a terminal or a reader would act on is shown as `\x1b`."""
-    return text if text.isprintable() else _UNSAFE.sub(_as_python, text)
+    return text if is_plain(text) else _UNSAFE.sub(_as_python, text)
+
+
+def is_plain(text: str) -> bool:
+    """Whether a terminal shows every character of a text, and acts on none."""
+    return text.isprintable() if text.isascii() else _UNSAFE.search(text) is None
 
 
 def short(text: str, most: int = 200) -> str:

@@ -10,10 +10,13 @@ from .agent.output import OutputMeter
 from .agent.pace import EventPace
 from .agent.responses import UNPACKED, BodyLimits, has_more_parts, refused
 from .agent.timeouts import ClosableStream, ModelTimeouts, RequestTimer
+from .bad_http import CHECK as CHECK_SERVER
+from .bad_http import http_problem
 from .interim import guard_client, guard_session, guard_transport
 from .settings.schema import TurnLimits
 
 __all__ = [
+    "CHECK_SERVER",
     "UNPACKED",
     "BodyLimits",
     "ClosableStream",
@@ -29,6 +32,7 @@ __all__ = [
     "guard_session",
     "guard_transport",
     "has_more_parts",
+    "http_problem",
     "refused",
 ]
 

@@ -30,6 +30,7 @@ from chatkit_server import (
     ToolResult,
     Turn,
     hookimpl,
+    is_plain,
     mask_secrets,
 )
 
@@ -184,7 +185,7 @@ def cut(text: str, most: int) -> str:
 def as_line(record: dict[str, Any]) -> bytes:
     """Return a record as one line of JSON with its newline."""
     line = as_json(record).decode()
-    if not line.isprintable():
+    if not (line.isprintable() and is_plain(line)):
         # Other readers than JSON's act on these characters: a terminal, `splitlines`
         line = _NOT_ASCII.sub(_escaped, line)
     return f"{line}\n".encode()

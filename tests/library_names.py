@@ -312,6 +312,11 @@ _LITELLM = (
         "LiteLLM follows redirects with the conversation and the keys, and reads without a limit",
     ),
     LibraryName(
+        "litellm.llms.custom_httpx.aiohttp_handler",
+        "BaseLLMAIOHTTPHandler.completion",
+        "the requests of `aiohttp_openai`, which are refused: they have none of the limits",
+    ),
+    LibraryName(
         "litellm.llms.custom_httpx.aiohttp_transport",
         "LiteLLMAiohttpTransport._client_factory",
         "makes a session of aiohttp, which limits what a server sends before its answer",

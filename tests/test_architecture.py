@@ -15,7 +15,18 @@ CORE = Path(chatkit_server.__file__).parent
 PLUGINS = Path(chatkit_plugins.__file__).parent
 
 LAYERS = (
-    {"errors", "ids", "interim", "lines", "masking", "records", "tasks", "turn", "turnstile"},
+    {
+        "bad_http",
+        "errors",
+        "ids",
+        "interim",
+        "lines",
+        "masking",
+        "records",
+        "tasks",
+        "turn",
+        "turnstile",
+    },
     {"settings"},
     {"plugin"},
     {"mcp", "events"},

@@ -55,7 +55,14 @@ def lost() -> Exception:
         (lost(), failures.NO_CONNECTION),
         (timeout(), failures.TIMEOUT),
         (caused(lost(), httpx2.ReadError("secret")), failures.BROKEN_OFF),
-        (caused(lost(), httpx2.RemoteProtocolError("secret")), failures.BROKEN_OFF),
+        (
+            caused(lost(), httpx2.RemoteProtocolError("Server disconnected: secret")),
+            failures.BROKEN_OFF,
+        ),
+        (
+            caused(lost(), httpx2.RemoteProtocolError("illegal header line: secret")),
+            failures.NOT_HTTP,
+        ),
         (httpx.ConnectError("secret"), failures.UNREACHABLE),
         (httpx.ReadTimeout("secret"), failures.TIMEOUT),
         (httpx.ReadError("secret"), failures.BROKEN_OFF),

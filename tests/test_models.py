@@ -86,6 +86,19 @@ def test_a_model_that_nobody_serves(name: str) -> None:
     assert str(refused.value).startswith(message + ". For others, enable a plugin")
 
 
+def test_a_provider_may_refuse_a_model_at_the_start() -> None:
+    class Picky(Provider):
+        def check_model(self, name: str) -> None:
+            if name == "b":
+                raise SettingsError("b is sold out")
+
+    models = router(Models(one=Picky(), two=Provider()))
+    models.check("one/a")
+    models.check("two/b")
+    with pytest.raises(SettingsError, match="b is sold out"):
+        models.check("one/b")
+
+
 def test_a_prefix_with_a_typo_is_told_with_the_right_one() -> None:
     models = router(Models(ollama=Provider(), test=Provider()))
     with pytest.raises(TurnFailed, match=r"Did you mean `?ollama"):

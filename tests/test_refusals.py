@@ -360,7 +360,8 @@ async def test_a_refusal_before_the_turn_leaves_nothing_behind(
     for body in (create(), plain):
         assert await chat.refused(body) == (status, str(error))
         response = await chat.post(body)
-        assert response.headers.get("Retry-After") == ("7" if status == 503 else None)
+        wait = {429: "5", 503: "7"}.get(status)
+        assert response.headers.get("Retry-After") == wait
     assert not any(store.memory.threads.values())
     assert not store.memory.items
 

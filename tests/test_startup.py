@@ -103,6 +103,18 @@ def test_a_server_that_would_refuse_everybody_does_not_start(told: Told, command
     )
 
 
+@pytest.mark.parametrize("command", ["check", "run"])
+@pytest.mark.parametrize("plugins", ["", "{}", "{demo_model: }", "{todo_mcp: }"])
+def test_every_kind_of_plugin_that_is_missing_is_told_at_once(
+    told: Told, command: str, plugins: str
+) -> None:
+    lines = told(command, f"plugins: {plugins}")
+    assert lines[0].startswith("plugins: none of them says who the user is")
+    assert lines[1].startswith("plugins: none of them stores conversations")
+    if "demo_model" not in plugins:
+        assert "no enabled plugin serves the model `demo/todo`" in lines[2]
+
+
 def test_what_is_wrong_with_good_plugins_is_told_at_once(told: Told) -> None:
     text = """
         server: {port: many}

@@ -49,21 +49,29 @@ class ModelRouter(ModelProvider):
         Raises `TurnFailed` when no provider serves it.
         """
         name = model_name or ""
-        prefix, _, rest = name.partition("/")
-        if rest and prefix in self._providers:
-            return self._providers[prefix].get_model(rest)
-        if "" in self._providers and name:
-            return self._providers[""].get_model(name)
-        raise TurnFailed(self._unserved(name))
+        provider, rest = self._serving(name)
+        if provider is None:
+            raise TurnFailed(self._unserved(name))
+        return provider.get_model(rest)
 
     def check(self, name: str) -> None:
-        """Raise `SettingsError` when no provider serves this model."""
-        prefix, _, rest = name.partition("/")
-        if not (rest and prefix in self._providers) and not (name and "" in self._providers):
+        """Raise `SettingsError` when no provider serves this model, or its provider refuses it."""
+        provider, rest = self._serving(name)
+        if provider is None:
             raise SettingsError(
                 f"{self._unserved(name)}. For others, enable a plugin that serves them, such as "
                 "`compatible_models`"
             )
+        check_model = getattr(provider, "check_model", None)
+        if callable(check_model):
+            check_model(rest)
+
+    def _serving(self, name: str) -> tuple[ModelProvider | None, str]:
+        """Return the provider of a model, None if there is none, and its name for the model."""
+        prefix, _, rest = name.partition("/")
+        if rest and prefix in self._providers:
+            return self._providers[prefix], rest
+        return self._providers.get("") if name else None, name
 
     def _unserved(self, name: str) -> str:
         prefix = name.partition("/")[0]

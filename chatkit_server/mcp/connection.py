@@ -31,6 +31,7 @@ from mcp.types import (
 )
 from pydantic import ValidationError
 
+from ..bad_http import CHECK, http_problem
 from .limits import McpLimits, McpRefused, Reporter, shown, tool_problem, tools_too_large
 
 Wrap = Callable[[FunctionTool], FunctionTool]
@@ -287,6 +288,8 @@ def describe(error: BaseException) -> str:
         return str(error)
     if isinstance(error, TimeoutError) or _code(error) == REQUEST_TIMEOUT:
         return "timed out"
+    if problem := http_problem(error):
+        return f"{problem}; {CHECK}"
     if isinstance(error, FileNotFoundError):
         return "command or folder not found"
     if isinstance(error, PermissionError):

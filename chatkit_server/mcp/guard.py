@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from functools import partial
 from typing import Any, cast
@@ -29,6 +29,7 @@ from mcp.types import (
 from pydantic import ValidationError
 from pydantic_core import to_json
 
+from ..bad_http import CHECK, http_problem, origin
 from ..interim import guard_client
 from .limits import (
     PART,
@@ -276,8 +277,9 @@ def _http_client(
 ) -> httpx2.AsyncClient:
     """Make a client with `make`, whose answers keep the limits."""
     client = make(headers=headers, timeout=timeout, auth=auth)
-    guard_client(client, reporter.refuse)
+    guard_client(client)
     watch = _HttpWatch(client, limits, reporter)
+    vars(client)["send"] = partial(watch.send, client.send)
     client.event_hooks["request"].append(watch.sent)
     client.event_hooks["response"].append(watch.answered)
     return client
@@ -292,6 +294,23 @@ class _HttpWatch:
         self._reporter = reporter
         self._flow = Flow(limits.message, reporter)
         self._gets = Allowance(burst=10, rate=1)
+
+    async def send(
+        self,
+        send: Callable[..., Awaitable[httpx2.Response]],
+        request: httpx2.Request,
+        **options: Any,
+    ) -> httpx2.Response:
+        """Send a request; say what is wrong with the answer, which the client libraries do not."""
+        try:
+            return await send(request, **options)
+        except Exception as error:
+            self._note_problem(error, request)
+            raise
+
+    def _note_problem(self, error: Exception, request: httpx2.Request) -> None:
+        if problem := http_problem(error):
+            self._reporter.refuse(f"{problem}; {CHECK}", origin(request.url))
 
     async def sent(self, request: httpx2.Request) -> None:
         """Note a request. Streams that the server closes are opened again, as often as it wants."""
@@ -310,7 +329,23 @@ class _HttpWatch:
             self._client.cookies.clear()
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         count = self._events if kind == "text/event-stream" else self._body
-        vars(response)["aiter_bytes"] = partial(count, response.aiter_bytes)
+        read = partial(self._told, response.request, response.aiter_bytes)
+        vars(response)["aiter_bytes"] = partial(count, read)
+
+    async def _told(
+        self,
+        request: httpx2.Request,
+        read: Callable[..., AsyncGenerator[bytes]],
+        chunk_size: int | None = None,
+    ) -> AsyncGenerator[bytes]:
+        """Yield a body; say what is wrong with it."""
+        try:
+            async with aclosing(read(chunk_size)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        except Exception as error:
+            self._note_problem(error, request)
+            raise
 
     def _note_redirect(self, response: httpx2.Response) -> None:
         here = response.request.url

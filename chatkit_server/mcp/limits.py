@@ -68,8 +68,8 @@ class Reporter:
         self._last: dict[str, float] = {}
         self.refused: str | None = None
 
-    def note(self, reason: str) -> None:
-        """Log a reason."""
+    def note(self, reason: str, place: str | None = None) -> None:
+        """Log a reason, and the address that it is about."""
         now = time.monotonic()
         if now - self._last.get(reason, -self.REPEAT) < self.REPEAT:
             return
@@ -77,12 +77,13 @@ class Reporter:
             self._last = {known: at for known, at in self._last.items() if now - at < self.REPEAT}
         if len(self._last) < self.MOST:
             self._last[reason] = now
-            log.warning("MCP server %s: %s", self._name, reason)
+            name = f"{self._name} ({place})" if place else self._name
+            log.warning("MCP server %s: %s", name, reason)
 
-    def refuse(self, reason: str) -> None:
+    def refuse(self, reason: str, place: str | None = None) -> None:
         """Log why something was refused."""
         self.refused = reason
-        self.note(reason)
+        self.note(reason, place)
 
     def output(self, line: str) -> None:
         """Log a line that a child process wrote to its standard error."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import math
 import re
-from collections.abc import Iterator
 from json import JSONDecodeError
 from socket import gaierror
 
@@ -26,6 +25,8 @@ from agents.exceptions import (
     ToolOutputGuardrailTripwireTriggered,
 )
 
+from .. import bad_http
+from ..bad_http import causes, http_problem, server_of
 from ..errors import ServerError, TurnFailed
 from ..masking import in_one_line
 from ..records import MAY_QUOTE
@@ -59,6 +60,16 @@ REFUSED_REQUEST = "The model provider rejected the request. The reason is in the
 PROVIDER_DOWN = "The model provider has a problem. Try again in a minute."
 NO_CONNECTION = "The model provider cannot be reached. Try again in a minute."
 UNREACHABLE = "A service that this answer needs cannot be reached. Try again in a minute."
+NOT_HTTP = (
+    "A service that this answer needs sent an answer that is not valid HTTP, or has too large "
+    "headers. Try again. If that does not help, tell the server's operator: the service's address "
+    "is in the log."
+)
+NO_ANSWER = (
+    "A service that this answer needs sent too many provisional responses (status 1xx), and no "
+    "answer. Try again. If that does not help, tell the server's operator: the service's address "
+    "is in the log."
+)
 TIMEOUT = "The answer timed out. Try again."
 BROKEN_OFF = "The connection was lost before the answer was complete. Try again."
 CONTENT_REFUSED = (
@@ -87,6 +98,8 @@ _RETRIABLE = {
     PROVIDER_DOWN,
     NO_CONNECTION,
     UNREACHABLE,
+    NOT_HTTP,
+    NO_ANSWER,
     TIMEOUT,
     BROKEN_OFF,
     NONSENSE,
@@ -137,6 +150,7 @@ _BROKEN_OFF_NAMES = {
     "ServerDisconnectedError",
     "ClientOSError",
 }
+_BAD_HTTP = {bad_http.NOT_HTTP: NOT_HTTP, bad_http.NO_ANSWER: NO_ANSWER}
 _AGENT_FAILURES: tuple[tuple[type[AgentsException], str], ...] = (
     (MaxTurnsExceeded, TOO_MANY_STEPS),
     (ModelTimeoutError, TIMEOUT),
@@ -181,10 +195,13 @@ def _in_one_line(error: BaseException) -> str:
     """Return what an error says, such as the words of a provider, fit for a log."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
+    problem, server = http_problem(error), server_of(error)
     if isinstance(error, openai.APIConnectionError) and error.__cause__ is not None:
         # It says no more than that there was no connection
         error = error.__cause__
     text = _provider_words(error) or f"{type(error).__name__}: {error}"
+    if problem:
+        text = f"the server at {server or 'an unknown address'} {problem}; {bad_http.CHECK}. {text}"
     return in_one_line(text, _LONGEST_WORDS)
 
 
@@ -287,12 +304,14 @@ def _of_agent(error: AgentsException) -> str:
 
 def _of_transport(error: BaseException) -> str | None:
     """Return what a failure of the network or a timeout is called, if `error` is or has one."""
-    links = list(_chain(error))
+    links = list(causes(error))
     names = {kind.__name__ for link in links for kind in type(link).__mro__}
 
     def has(*kinds: type[BaseException]) -> bool:
         return any(isinstance(link, kinds) for link in links)
 
+    if problem := http_problem(error):
+        return _BAD_HTTP[problem]
     # a timeout of connecting is both, so the order matters
     if names & _NO_CONNECTION_NAMES or has(ConnectionRefusedError, gaierror):
         return UNREACHABLE
@@ -301,15 +320,6 @@ def _of_transport(error: BaseException) -> str | None:
     if names & _BROKEN_OFF_NAMES or has(ConnectionError, EOFError):
         return BROKEN_OFF
     return None
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and what it was raised from."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__cause__
 
 
 def _first_match(words: tuple[tuple[str, str], ...], text: str) -> str | None:

@@ -54,8 +54,8 @@ def check_origins(settings: Settings) -> None:
     problems = []
     if "*" in server.cors_origins and server.cors_credentials:
         problems.append(
-            f"{where}: with `*`, any page could act as the user who visits it. Name the "
-            "origins, or set server.cors_credentials: false"
+            f"{where}: with `*`, any page could act as the user who visits it. Name the origins "
+            "of your pages, such as http://localhost:3000"
         )
     problems += [
         f"{where}: `{origin}` is not an origin as browsers write it: scheme, host and port, such "

@@ -14,6 +14,7 @@ from ..errors import BadRequest, NotFound, ServerError, TooLarge
 from ..ids import new_id
 from ..lines import quoted, short
 from ..records import MAY_QUOTE
+from ..turns.places import RETRY_AFTER
 from .connections import BodyTimeout
 from .keys import LOGGED, REFUSALS, REQUEST_ID, SETTINGS, USER
 from .malformed import log_malformed
@@ -131,7 +132,11 @@ def _allowed_methods(error: web.HTTPException) -> dict[str, str]:
 def _response(refusal: ServerError) -> web.Response:
     details = refusal.details if isinstance(refusal, Refusal) else {}
     body = {"message": refusal.message, **details}
-    return web.json_response(body, status=refusal.status, headers=refusal.headers)
+    response = web.json_response(body, status=refusal.status, headers=refusal.headers)
+    if refusal.status in (429, 503):
+        # A raised error may know better
+        response.headers.setdefault(hdrs.RETRY_AFTER, str(RETRY_AFTER))
+    return response
 
 
 def log_refusal(

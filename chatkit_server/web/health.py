@@ -6,11 +6,12 @@ import asyncio
 import logging
 from typing import Any
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from chatkit.store import Store
 
 from ..records import OutageLog, quoted
 from ..turn import StoreContext, User
+from ..turns.places import RETRY_AFTER
 from .keys import ENGINE, MCP
 
 STORE_TIMEOUT = 5.0
@@ -43,7 +44,10 @@ class Readiness:
             and all(server["connected"] or not server["required"] for server in servers.values())
         )
         body = {"ready": ready, **checks, "mcp_servers": servers}
-        return web.json_response(body, status=200 if ready else 503)
+        if ready:
+            return web.json_response(body)
+        headers = {hdrs.RETRY_AFTER: str(RETRY_AFTER)}
+        return web.json_response(body, status=503, headers=headers)
 
     async def _problem(self) -> str | None:
         if self._checking is None or self._checking.done():

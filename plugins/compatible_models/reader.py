@@ -139,10 +139,10 @@ class ChunkReader:
                     if len(self._queued) > _MOST_QUEUED:
                         await self._room()
                         silence.reset()
-        except aiohttp.ClientError:
+        except aiohttp.ClientError as failure:
             # aiohttp raises without giving out what it had received before the break
             self._pass_on(parser.feed(content._read_nowait(-1)))
-            raise
+            raise openai.APIConnectionError(request=self._request) from failure
         finally:
             # This closes the connection, unless the answer was read to its end
             self._response.release()
@@ -173,7 +173,10 @@ class ChunkReader:
 
     def _stream_error(self, error: Any) -> openai.APIError:
         message = error.get("message") if isinstance(error, dict) else None
-        request = httpx2.Request("POST", str(self._response.url))
         return openai.APIError(
-            message or "An error occurred during streaming", request=request, body=error
+            message or "An error occurred during streaming", request=self._request, body=error
         )
+
+    @property
+    def _request(self) -> httpx2.Request:
+        return httpx2.Request("POST", str(self._response.url))

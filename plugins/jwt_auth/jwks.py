@@ -15,7 +15,7 @@ import jwt
 from aiohttp import web
 
 from chatkit_server import Unavailable
-from chatkit_server.models import guard_session
+from chatkit_server.models import CHECK_SERVER, guard_session, http_problem
 
 from .config import ASYMMETRIC, Config
 from .keys import weakness_of
@@ -141,6 +141,8 @@ class KeySet:
 
 def _described(error: Exception) -> str:
     """Return why keys could not be fetched, in words that fit into a line."""
+    if problem := http_problem(error):
+        return f"the server {problem}; {CHECK_SERVER}"
     text = str(error)
     text = text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}…"
     return text if isinstance(error, BadKeySet) else f"{type(error).__name__}: {text}"

@@ -1,4 +1,4 @@
-"""The provider's errors behind LiteLLM's."""
+"""The provider's errors behind LiteLLM's, and the models that are not offered."""
 
 from __future__ import annotations
 
@@ -7,6 +7,17 @@ from typing import NoReturn
 
 import openai
 from agents.exceptions import ModelBehaviorError
+
+from chatkit_server import TurnFailed
+
+_UNGUARDED = "aiohttp_openai"
+"""A provider for which LiteLLM has a client of its own, which `guard` does not reach."""
+
+NOT_OFFERED = (
+    f"The models of `{_UNGUARDED}/` are not offered here: LiteLLM sends their requests without "
+    "limits, and follows redirects. The server's operator has to use `openai/`, which speaks the "
+    "same protocol."
+)
 
 # Base classes of openai's and httpx's exceptions; by name, because only LiteLLM imports httpx.
 _ORIGINAL = {"OpenAIError", "TransportError"}
@@ -24,7 +35,7 @@ def raise_original(error: openai.APIError) -> NoReturn:
         if names & _ORIGINAL and not type(link).__module__.startswith("litellm"):
             # With its cause, and without LiteLLM's errors before it in the traceback
             raise link from link.__cause__
-        if isinstance(link, ModelBehaviorError):
+        if isinstance(link, ModelBehaviorError | TurnFailed):
             raise link from None
         if isinstance(link, JSONDecodeError | UnicodeDecodeError | AttributeError):
             raise ModelBehaviorError(
@@ -32,3 +43,8 @@ def raise_original(error: openai.APIError) -> NoReturn:
             ) from None
         link = getattr(link, "original_exception", None) or link.__cause__ or link.__context__
     raise error
+
+
+def is_unguarded(provider: object) -> bool:
+    """Whether a provider, or the model of one, is not offered."""
+    return isinstance(provider, str) and provider.partition("/")[0] == _UNGUARDED

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from litellm.llms.custom_httpx.aiohttp_handler import BaseLLMAIOHTTPHandler
 from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler, HTTPHandler
 
+from chatkit_server import TurnFailed
 from chatkit_server.models import UNPACKED, BodyLimits, guard_session, guard_transport, refused
+
+from .errors import NOT_OFFERED
 
 _WIRE = ("content-encoding", "content-length", "transfer-encoding")
 """Headers that describe the bytes on the wire."""
@@ -40,9 +45,34 @@ def guard_requests(max_event: int, max_answer: int) -> None:
     def init_without_redirects(self: Any, *args: Any, **options: Any) -> None:
         _init_sync(self, *args, **options)
         self.client.follow_redirects = False
+        _limit_sync(self.client, max_event)
 
     setattr(AsyncHTTPHandler, "_create_async_transport", staticmethod(guarded_transport))  # noqa: B010
     setattr(HTTPHandler, "__init__", init_without_redirects)  # noqa: B010
+    # However it is chosen: by a model's name, by `custom_llm_provider`, as a fallback
+    setattr(BaseLLMAIOHTTPHandler, "completion", _refuse)  # noqa: B010
+
+
+def _refuse(*_: Any, **__: Any) -> None:
+    raise TurnFailed(NOT_OFFERED, allow_retry=False)
+
+
+def _limit_sync(client: httpx.Client, most: int) -> None:
+    """Limit the answers to what LiteLLM looks up beside a request, such as tokens and models."""
+    client.headers.update(UNPACKED)
+    hooks, limit = client.event_hooks["response"], _SyncLimit(most)
+    if limit not in hooks:
+        hooks.append(limit)
+
+
+@dataclass(frozen=True)
+class _SyncLimit:
+    most: int
+
+    def __call__(self, response: httpx.Response) -> None:
+        body = response.stream
+        if isinstance(body, httpx.SyncByteStream):
+            response.stream = _LimitedSyncBody(body, self.most)
 
 
 def _guard_connections(transport: Any) -> None:
@@ -89,3 +119,17 @@ class _LimitedBody(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         await self._body.aclose()
+
+
+class _LimitedSyncBody(httpx.SyncByteStream):
+    def __init__(self, body: httpx.SyncByteStream, most: int) -> None:
+        self._body = body
+        self._limits = BodyLimits(most, most)
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self._body:
+            self._limits.count(len(piece))
+            yield piece
+
+    def close(self) -> None:
+        self._body.close()

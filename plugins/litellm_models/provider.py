@@ -12,7 +12,7 @@ from agents import Model, ModelProvider, ModelResponse
 from agents.items import TResponseStreamEvent
 from pydantic import BaseModel, Field, SecretStr
 
-from chatkit_server import Size, TurnFailed
+from chatkit_server import SettingsError, Size, TurnFailed
 from chatkit_server.models import (
     EventSink,
     FastPathModel,
@@ -22,14 +22,11 @@ from chatkit_server.models import (
     TurnLimits,
 )
 
+from .errors import NOT_OFFERED, is_unguarded
 from .library import close_litellm, load_model_class
 
 if TYPE_CHECKING:
     from .model import WatchedLitellmModel
-
-
-_UNGUARDED = {"aiohttp_openai"}
-"""Providers for which LiteLLM has a client of its own, which `guard` does not reach."""
 
 
 class Provider(BaseModel):
@@ -66,14 +63,14 @@ class LitellmModels(ModelProvider):
         """Return the model with LiteLLM's name, such as `gemini/gemini-2.5-flash`."""
         if not model_name:
             raise ValueError("name a model, as in `litellm/gemini/gemini-2.5-flash`")
-        if model_name.partition("/")[0] in _UNGUARDED:
-            raise TurnFailed(
-                "The models of `aiohttp_openai/` are not offered here: LiteLLM sends their "
-                "requests without limits, and follows redirects. The server's operator has to use "
-                "`openai/`, which speaks the same protocol.",
-                allow_retry=False,
-            )
+        if is_unguarded(model_name):
+            raise TurnFailed(NOT_OFFERED, allow_retry=False)
         return LazyModel(self, model_name)
+
+    def check_model(self, model_name: str) -> None:
+        """Raise `SettingsError` for a model that `get_model` refuses."""
+        if is_unguarded(model_name):
+            raise SettingsError(NOT_OFFERED)
 
     async def load(self, name: str, fast_path: TextFastPath | None = None) -> Model:
         """Import LiteLLM if that has not happened yet, and return the model.

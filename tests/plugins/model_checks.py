@@ -11,6 +11,7 @@ import pytest
 from agents import (
     Agent,
     Model,
+    ModelSettings,
     RunConfig,
     Runner,
     RunResultStreaming,
@@ -67,9 +68,16 @@ async def run(
     said: str | list[TResponseInputItem] = "hello",
     tools: list[Tool] | None = None,
     max_turns: int = 10,
+    settings: ModelSettings | None = None,
 ) -> Run:
     """Run an agent with this model to its end."""
-    agent = Agent(name="a", instructions="Be brief.", model=model, tools=tools or [])
+    agent = Agent(
+        name="a",
+        instructions="Be brief.",
+        model=model,
+        model_settings=settings or ModelSettings(),
+        tools=tools or [],
+    )
     config = RunConfig(tracing_disabled=True)
     result = Runner.run_streamed(agent, said, max_turns=max_turns, run_config=config)
     pieces = [

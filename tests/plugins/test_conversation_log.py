@@ -257,7 +257,10 @@ async def test_any_arguments_are_one_line(file: Path, value: object) -> None:
     assert len(lines(file)) == 1
 
 
-LOUD = "\x7f\x85\x9b2J\u2028\u2029\u202e\u200b\ufeff\U000e0041\x1b]0;title\x07\r\n"
+LOUD = (
+    "\u3164\u2800\ufe0f\u0600"
+    "\x7f\x85\x9b2J\u2028\u2029\u202e\u200b\ufeff\U000e0041\x1b]0;title\x07\r\n"
+)
 
 
 async def test_a_line_has_no_character_that_others_act_on(file: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 import traceback
@@ -8,17 +9,21 @@ from typing import Any
 
 import openai
 import pytest
-from agents import ModelProvider
+from agents import ModelProvider, ModelSettings
+from agents.exceptions import ModelBehaviorError
 from aiohttp import web
 from chatkit_plugins.litellm_models import Config, Plugin
+from chatkit_plugins.litellm_models.library import load_model_class
 
-from chatkit_server import SETTINGS, Settings, TurnFailed
+from chatkit_server import SETTINGS, Settings, SettingsError, TurnFailed
+from chatkit_server.app import create_app
 from chatkit_server.plugin.load import load_plugins
 from chatkit_server.settings.load import validate
 from chatkit_server.settings.source import Source
 from chatkit_server.turns import failures
 from tests.model_server import Error, ModelServer
 from tests.plugins import model_checks as checks
+from tests.security.hostile_model import HostileModel, endless, redirect
 
 # LiteLLM uses pydantic in ways that it deprecates, once for each chunk that tells usage
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:litellm")
@@ -192,9 +197,55 @@ def test_litellm_is_not_imported_before_it_is_used() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+NOT_OFFERED = "The models of `aiohttp_openai/` are not offered here"
+
+
 async def test_a_provider_with_a_client_that_is_not_guarded_is_refused(
     models: ModelProvider, server: ModelServer
 ) -> None:
-    with pytest.raises(TurnFailed, match="`aiohttp_openai/` are not offered here"):
+    with pytest.raises(TurnFailed, match=NOT_OFFERED):
         models.get_model("aiohttp_openai/any")
     assert not server.requests
+
+
+@pytest.mark.parametrize("name", ["any", "openai/any"])
+async def test_it_is_refused_however_it_is_chosen(
+    name: str, models: ModelProvider, server: ModelServer
+) -> None:
+    settings = ModelSettings(extra_args={"custom_llm_provider": "aiohttp_openai"})
+    with pytest.raises(TurnFailed, match=NOT_OFFERED):
+        await checks.run(models.get_model(name), settings=settings)
+    assert not server.requests
+
+
+@pytest.mark.parametrize("key", ["model", "models", "model_settings"])
+@pytest.mark.parametrize("prefix", ["litellm/", ""])
+def test_it_is_refused_at_the_start(key: str, prefix: str) -> None:
+    name = f"{prefix}aiohttp_openai/any"
+    wrong: dict[str, dict[str, Any]] = {
+        "model": {"model": name},
+        "models": {"models": [f"{prefix}openai/other", name]},
+        "model_settings": {
+            "model_settings": {"extra_args": {"custom_llm_provider": "aiohttp_openai"}}
+        },
+    }
+    agent = {"model": f"{prefix}openai/any"} | wrong[key]
+    plugins = {"litellm_models": None, "anonymous_auth": None, "tortoise_store": None}
+    with pytest.raises(SettingsError) as raised:
+        create_app(Settings.model_validate({"agent": agent, "plugins": plugins}))
+    assert f"agent.{key}" in str(raised.value)
+    assert NOT_OFFERED in str(raised.value)
+
+
+async def test_what_litellm_looks_up_is_limited_and_follows_no_redirect() -> None:
+    load_model_class(log_content=False, max_event=100_000)
+    from litellm.llms.custom_httpx.http_handler import HTTPHandler
+
+    async with HostileModel(endless(b"x" * 1000)) as endless_one:
+        with pytest.raises(ModelBehaviorError, match="more than 100000 bytes"):
+            await asyncio.to_thread(HTTPHandler().get, endless_one.url)
+        async with HostileModel(redirect(endless_one.url)) as other:
+            asked = endless_one.asked
+            response = await asyncio.to_thread(HTTPHandler().get, other.url)
+            assert response.status_code == 307
+            assert endless_one.asked == asked

@@ -17,6 +17,8 @@ CONTROLS = {
     "c1": "\x9b2J\x90\x9d",
     "bidi": "\u202e\u202d\u2066\u2067\u2068\u200e\u200f\u061c",
     "invisible": "\u200b\u2060\ufeff\xad\U000e0041",
+    "fillers": "\u3164\u115f\u1160\uffa0\u2800\u180e\u034f\ufe0f\U0001d159",
+    "signs": "\u0600\u0605\u06dd\u070f\u08e2\ufff9\ufffc\U000110bd\U00013430",
     "surrogate": "\ud800 \udcff",
 }
 """What a terminal acts on, what a reader cannot see, and what cannot be written."""

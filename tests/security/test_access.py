@@ -331,6 +331,29 @@ CANNOT_START: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
 }
 
 
+@pytest.mark.parametrize("auth", [{"anonymous_auth": None}, {"jwt_auth": JWT}], ids=str)
+def test_the_advice_about_pages_of_every_site_can_be_followed(
+    auth: dict[str, Any],
+    tmp_path: Path,
+    kept_process: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def told(origin: str) -> str:
+        text = yaml.safe_dump(sections(auth, tmp_path, cors_origins=[origin]), sort_keys=False)
+        (tmp_path / "settings.yaml").write_text(text)
+        main(["check"])
+        return capsys.readouterr().err
+
+    refusal = told("*")
+    assert "server.cors_origins: with `*`, any page could act as the user" in refusal
+    assert "cors_credentials" not in refusal
+    advised = refusal.split("such as ")[1].split()[0]
+    assert told(advised) == ""
+
+
 @pytest.mark.parametrize("command", ["check", "run"])
 @pytest.mark.parametrize("case", CANNOT_START)
 def test_check_refuses_what_run_refuses(

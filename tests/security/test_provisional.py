@@ -12,7 +12,8 @@ from chatkit_plugins.jwt_auth.config import Config
 from chatkit_plugins.jwt_auth.jwks import KeySet
 
 from chatkit_server import Unavailable
-from chatkit_server.interim import MOST, SIZE, Beginning, NoAnswer
+from chatkit_server.bad_http import MOST, SIZE, NoAnswer
+from chatkit_server.interim import Beginning
 from chatkit_server.models import guard_session
 from chatkit_server.turns import failures
 from tests.conftest import MakeChat
@@ -41,7 +42,7 @@ async def test_a_model(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     chat = await make_chat(**sections(provider, server.url))
-    assert message(await chat.say("hello")) == failures.BROKEN_OFF
+    assert message(await chat.say("hello")) == failures.NO_ANSWER
     assert "provisional responses (status 1xx)" in caplog.text
     await until(lambda: server.ended == server.asked)
 
@@ -61,7 +62,7 @@ async def test_another_protocol_is_no_answer(provider: str, make_chat: MakeChat)
     switch = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"
     async with HostileBeginning(b"junk", switch) as server:
         chat = await make_chat(**sections(provider, server.url))
-        assert message(await chat.say("hello")) in (failures.NONSENSE, failures.BROKEN_OFF)
+        assert message(await chat.say("hello")) in (failures.NONSENSE, failures.NOT_HTTP)
         await until(lambda: server.ended == server.asked)
 
 
