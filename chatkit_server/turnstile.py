@@ -18,37 +18,43 @@ class Turnstile:
     def __init__(self, gap: float = 0.0) -> None:
         self._gap = gap
         self._waiting: dict[Hashable, deque[asyncio.Future[None]]] = {}
-        """The clients that were let in a moment ago, and who waits behind them."""
+        """The clients that hold their place, or left it a moment ago, and who waits behind them."""
 
     async def enter(self, client: Hashable) -> None:
         """Wait until this client may be let in."""
-        loop = asyncio.get_running_loop()
+        await self.hold(client)
+        self.leave(client, self._gap)
+
+    async def hold(self, client: Hashable) -> None:
+        """Wait in the same way; nobody else of this client is let in until it calls `leave`."""
         waiting = self._waiting.get(client)
         if waiting is None:
-            self._let_in(client, deque(), loop)
+            self._waiting[client] = deque()
             return
-        let_in: asyncio.Future[None] = loop.create_future()
+        let_in: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiting.append(let_in)
-        await let_in
+        try:
+            await let_in
+        except BaseException:
+            if not let_in.cancel() and not let_in.cancelled():
+                # It was let in, and doesn't come any more
+                self.leave(client)
+            raise
 
-    def _let_in(
-        self,
-        client: Hashable,
-        others: deque[asyncio.Future[None]],
-        loop: asyncio.AbstractEventLoop,
-    ) -> None:
-        self._waiting[client] = others
+    def leave(self, client: Hashable, gap: float = 0.0) -> None:
+        """Let the next one of this client in after `gap` seconds."""
+        loop = asyncio.get_running_loop()
         # It outlives the request, and would keep its context in memory
-        if self._gap:
-            loop.call_later(self._gap, self._next, client, context=Context())
+        if gap:
+            loop.call_later(gap, self._next, client, context=Context())
         else:
             loop.call_soon(self._next, client, context=Context())
 
     def _next(self, client: Hashable) -> None:
-        others = self._waiting.pop(client)
+        others = self._waiting[client]
         while others:
             let_in = others.popleft()
             if not let_in.done():
                 let_in.set_result(None)
-                self._let_in(client, others, let_in.get_loop())
                 return
+        del self._waiting[client]

@@ -9,7 +9,6 @@ from functools import partial
 from aiohttp import HttpVersion11, hdrs, web
 from chatkit.types import is_streaming_req
 
-from ..events.wire import dump
 from ..turn import User
 from ..turns.identity import RequestIdentity
 from ..turns.job import TurnPlan
@@ -71,8 +70,7 @@ async def _understand(request: web.Request) -> Respond:
         running, after = await turn
         return partial(follow, running=running, after=after)
     del raw, body
-    answered = await answer(caller, operation)
-    return partial(_send, data=b"{}" if answered is None else dump(answered))
+    return partial(_send, data=await answer(caller, operation))
 
 
 async def expect_later(request: web.Request) -> None:

@@ -56,7 +56,7 @@ class Config(BaseModel):
     connect_timeout: Duration = 10.0
     acquire_timeout: Duration = 5.0
     statement_timeout: Duration = 10.0
-    page_size: Size = 8_000_000
+    page_size: Size = 1_000_000
 
     @field_validator("url")
     @classmethod

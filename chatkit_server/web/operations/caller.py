@@ -38,8 +38,8 @@ AT_ONCE = 25
 
 MAX_ID_LENGTH = 200
 
-Answer = BaseModel | None
-"""The answer of an operation that starts no turn; None is an empty object."""
+Answer = BaseModel | bytes | None
+"""The answer of an operation that starts no turn, or its JSON; None is an empty object."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from chatkit.types import (
 from pydantic import TypeAdapter, ValidationError
 
 from ...errors import BadRequest
+from ...events.wire import dump
 from ...settings.problems import nearest
 from ...turns.job import TurnPlan
 from ..body import validation_error
@@ -68,11 +69,22 @@ async def plan(caller: Caller, request: StreamingReq) -> TurnPlan:
     return await TURNS[request.type](caller, request)
 
 
-async def answer(caller: Caller, request: NonStreamingReq) -> Answer:
-    """Return the answer of an operation that starts no turn."""
+async def answer(caller: Caller, request: NonStreamingReq) -> bytes:
+    """Return the answer of an operation that starts no turn, as JSON."""
     caller.guard.check(request)
     with caller.guard.place(caller.user):
-        return await ANSWERS[request.type](caller, request)
+        if request.type not in PAGES:
+            return _dump(await ANSWERS[request.type](caller, request))
+        async with caller.guard.reading(caller.user) as count:
+            data = _dump(await ANSWERS[request.type](caller, request))
+            count(len(data))
+            return data
+
+
+def _dump(answer: Answer) -> bytes:
+    if answer is None:
+        return b"{}"
+    return answer if isinstance(answer, bytes) else dump(answer)
 
 
 TURNS: dict[str, Callable[[Caller, Any], Awaitable[TurnPlan]]] = {
@@ -95,4 +107,7 @@ ANSWERS: dict[str, Callable[[Caller, Any], Awaitable[Answer]]] = {
     "attachments.delete": delete_attachment,
     "input.transcribe": transcribe,
 }
+PAGES = {"threads.get_by_id", "threads.list", "items.list"}
+"""Those whose answers may be large: a user gets one after the other."""
+
 OPERATIONS = {*TURNS, *ANSWERS}

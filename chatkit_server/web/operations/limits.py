@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from typing import Any
 
 from pydantic import BaseModel
@@ -15,6 +15,7 @@ from ...settings.schema import RequestLimits
 from ...turn import User
 from ...turns.places import RETRY_AFTER, Places
 from ...turns.running import Owner
+from ...turnstile import Turnstile
 
 SIZES = {
     "metadata": "metadata",
@@ -44,6 +45,9 @@ COUNTS = {
 SMALL_BODY = 100_000
 """Bytes of each body that do not count: messages arrive while others send large bodies."""
 
+READ_PER_SECOND = 20_000_000
+"""Bytes a second that one user may read of what is stored. Each costs the server some 20 ns."""
+
 USERS_SHARE = 4
 """The part of `requests.bodies` that one user may take is one by this."""
 
@@ -61,6 +65,7 @@ class RequestGuard:
         refusal = f"You sent {limits.user} requests at once. Wait until they are answered."
         self.places = Places(limits.user, refusal)
         self._bodies = Places(limits.user, refusal)
+        self._readings = Turnstile()
 
     def place(self, user: User) -> AbstractContextManager[None]:
         """Count a request of a user while the block runs.
@@ -68,6 +73,25 @@ class RequestGuard:
         Raises `Unavailable` if the user has too many.
         """
         return self.places.taken((user.tenant, user.id))
+
+    @asynccontextmanager
+    async def reading(self, user: User) -> AsyncIterator[Callable[[int], None]]:
+        """Wait for what else the user reads; call the value with the bytes that are read.
+
+        The next one of the user waits until `READ_PER_SECOND` is kept.
+        """
+        owner = (user.tenant, user.id)
+        read = 0
+
+        def count(size: int) -> None:
+            nonlocal read
+            read += size
+
+        await self._readings.hold(owner)
+        try:
+            yield count
+        finally:
+            self._readings.leave(owner, read / READ_PER_SECOND)
 
     @contextmanager
     def arriving(self, user: User) -> Iterator[Callable[[int], None]]:

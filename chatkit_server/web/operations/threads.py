@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from chatkit.types import (
     ItemsFeedbackReq,
     ItemsListReq,
@@ -31,31 +33,65 @@ from .caller import (
 )
 
 
+class _PageWriter:
+    """Writes a page of threads or items, each by itself: all at once would take long.
+
+    It ends early if it gets large: one more would have exceeded `requests.page`.
+    """
+
+    def __init__(self, limit: int, most: int) -> None:
+        self._limit = limit
+        self._left = most
+        self._written: list[bytes] = []
+        self._last = ""
+
+    @property
+    def wanted(self) -> int:
+        """How many still fit."""
+        return self._limit - len(self._written)
+
+    def add(self, one: Thread | ThreadItem) -> bool:
+        """Write one; return whether it fits."""
+        data = dump(one)
+        self._left -= len(data)
+        if not self.wanted or (self._written and self._left < 0):
+            return False
+        self._written.append(data)
+        self._last = one.id
+        return True
+
+    def end(self, *, has_more: bool = False) -> bytes:
+        """Return the page. If there are more, the next one begins after the last one written."""
+        end = dump(Page(has_more=has_more, after=self._last if has_more else None))
+        return b"".join((_BEGIN, b",".join(self._written), end.removeprefix(_BEGIN)))
+
+
+_BEGIN = b'{"data":['
+"""How ChatKit's pages begin; those without data go on with the end."""
+
+_NO_ITEMS = dump(Page()) + b"}"
+
+
 async def get_thread(caller: Caller, request: ThreadsGetByIdReq) -> Answer:
     thread = await load_thread(caller, request.params.thread_id)
     page = await _load_items(caller, thread.id, None, PAGE_SIZE, "asc")
     _note_visit(caller, thread.id)
-    return as_thread(thread, page)
+    # The items are a thread's last field
+    return b"%b%b}" % (dump(as_thread(thread)).removesuffix(_NO_ITEMS), page)
 
 
 async def list_threads(caller: Caller, request: ThreadsListReq) -> Answer:
-    """Return a page of threads. Like a page of items, it ends early if it gets large."""
     params = request.params
     after, limit = _cursor(params.after), _page_limit(params.limit)
-    threads: list[Thread] = []
-    size = 0
+    written = _PageWriter(limit, caller.guard.limits.page)
     while True:
-        wanted = min(limit - len(threads), AT_ONCE)
+        wanted = min(written.wanted, AT_ONCE)
         page = await caller.store.load_threads(wanted, after, params.order, caller.context)
-        for found in page.data:
-            thread = as_thread(found)
-            size += len(dump(thread))
-            if threads and size > caller.guard.limits.page:
-                return Page(data=threads, has_more=True, after=threads[-1].id)
-            threads.append(thread)
+        if not all(written.add(as_thread(found)) for found in page.data):
+            return written.end(has_more=True)
         after = page.after
-        if len(threads) >= limit or not page.has_more or after is None:
-            return Page(data=threads, has_more=page.has_more, after=after)
+        if not written.wanted or not page.has_more or after is None:
+            return written.end(has_more=page.has_more)
 
 
 async def update_thread(caller: Caller, request: ThreadsUpdateReq) -> Answer:
@@ -98,26 +134,18 @@ async def list_items(caller: Caller, request: ItemsListReq) -> Answer:
 
 async def _load_items(
     caller: Caller, thread_id: str, after: str | None, limit: int, order: str
-) -> Page[ThreadItem]:
-    """Return a page of visible items, as long as if there were no hidden ones.
-
-    It ends early if it gets large: one item more would have exceeded `requests.page`.
-    """
-    visible: list[ThreadItem] = []
-    size = 0
+) -> bytes:
+    """Return a page of visible items, as long as if there were no hidden ones."""
+    written = _PageWriter(limit, caller.guard.limits.page)
     while True:
-        wanted = min(limit + 1 - len(visible), AT_ONCE)
+        wanted = min(written.wanted + 1, AT_ONCE)
         page = await caller.store.load_thread_items(thread_id, after, wanted, order, caller.context)
-        for item in page.data:
-            if is_hidden(item):
-                continue
-            size += len(dump(item))
-            if len(visible) == limit or (visible and size > caller.guard.limits.page):
-                return Page(data=visible, has_more=True, after=visible[-1].id)
-            visible.append(item)
+        if not all(written.add(item) for item in page.data if not is_hidden(item)):
+            return written.end(has_more=True)
         after = page.after
         if not page.has_more or after is None:
-            return Page(data=visible)
+            return written.end()
+        await asyncio.sleep(0)
 
 
 def _page_limit(limit: int | None) -> int:
