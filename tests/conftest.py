@@ -86,7 +86,7 @@ def make_chat(aiohttp_client: Callable[..., Awaitable[TestClient[Any, Any]]]) ->
 
 @pytest.fixture(params=DATABASES)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database of each kind."""
+    """A database of each kind, without rows."""
     return new_url(request.param, tmp_path)
 
 
