@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import functools
+import gc
 import json
 import os
 import pkgutil
@@ -174,6 +175,10 @@ if __name__ == "__main__":
         import_module(part)
     for plugin in pkgutil.iter_modules(chatkit_plugins.__path__, "chatkit_plugins."):
         import_module(plugin.name)
+    # What is imported stays to the end: to look through it, and to take it apart, would take a
+    # process longer than most commands
+    gc.collect()
+    gc.freeze()
     asked_for = _serve(socket.socket(fileno=int(sys.argv[1])))
     if asked_for is not None:
         sys.argv[1:] = asked_for
