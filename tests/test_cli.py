@@ -11,6 +11,7 @@ import shutil
 import signal
 import socket
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -272,10 +273,13 @@ CASES = {
 
 
 async def ended(
-    folder: Path, *arguments: str, command: tuple[str, ...] | None = None, **variables: str
+    folder: Path,
+    *arguments: str,
+    env: Mapping[str, str] | None = None,
+    command: tuple[str, ...] | None = None,
 ) -> Ended:
     """Run a command that ends by itself."""
-    env = environment(**variables)
+    env = environment() if env is None else env
     async with started(folder, *arguments, env=env, command=command) as process:
         return Ended(await process.end(), process.output, process.errors)
 
@@ -288,7 +292,7 @@ async def test_what_cannot_start_says_why_in_a_line(name: str, tmp_path: Path) -
     with socket.create_server(("127.0.0.1", 0)) as busy:
         port = str(busy.getsockname()[1])
         given = [port if argument == "BUSY" else argument for argument in case.arguments]
-        start = await ended(tmp_path, "run", "--port", "0", *given, **case.env)
+        start = await ended(tmp_path, "run", "--port", "0", *given, env=environment(**case.env))
     assert start.status == 2
     assert start.output == []
     assert len(start.errors) == len(case.lines), start.errors
@@ -362,13 +366,13 @@ async def test_version_and_nothing(folder: Path) -> None:
 
 
 async def test_migrations_by_hand(folder: Path) -> None:
-    manual = {"CHATKIT_PLUGINS__TORTOISE_STORE__AUTO_MIGRATE": "false"}
-    done = await ended(folder, "migrate", **manual)
+    env = environment(CHATKIT_PLUGINS__TORTOISE_STORE__AUTO_MIGRATE="false")
+    done = await ended(folder, "migrate", env=env)
     assert (done.status, done.errors) == (0, [])
     for app in ("tortoise_store", "todo"):
         line = f"tortoise_store: SQLite {folder / 'chatkit.db'}: applied {app}.0001_initial"
         assert line in done.output
-    async with running(folder, env=environment(**manual)) as server:
+    async with running(folder, env=env) as server:
         assert (await server.chat().plain("add buy milk to my list")).data[-1]["done"] is True
         assert await server.stop() == 0
         assert_quiet(server.process)
