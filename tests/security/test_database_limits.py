@@ -20,7 +20,7 @@ from tests.conftest import MakeChat
 from tests.databases import DATABASES, new_url, postgres
 from tests.stores import ANN, BOB, item, query, running, thread
 
-SHORT = {"acquire_timeout": "200ms", "statement_timeout": "200ms"}
+SHORT = {"acquire_timeout": "500ms", "statement_timeout": "200ms"}
 
 # On SQLite it must begin as a query does: nothing else is interrupted in the event loop
 ENDLESS = {
