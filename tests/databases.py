@@ -1,24 +1,32 @@
 """Real databases for tests: SQLite files, and a PostgreSQL that starts once per test session.
 
-Parametrise with `DATABASES` and call `new_url(kind, tmp_path)` for an empty database.
+Parametrise with `DATABASES` and call `new_url(kind, tmp_path)` for a database that has the tables
+of the bundled plugins, and no rows. It is a copy of one that was migrated, because migrations take
+longer than most tests. `empty_url` is for tests of the migrations.
 """
 
 from __future__ import annotations
 
 import asyncio
 import atexit
+import logging
 import os
 import shutil
 import ssl
 import tempfile
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Literal
+
+from chatkit_plugins import todo_mcp
+
+from tests.stores import running
 
 with warnings.catch_warnings():
     # it warns where XDG_RUNTIME_DIR is not set
@@ -45,10 +53,46 @@ _OPTIONS = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c ma
 
 
 def new_url(kind: DatabaseKind, folder: Path) -> str:
-    """Return the URL of an empty database; SQLite's file is made in `folder`."""
+    """Return the URL of a database without rows; SQLite's file is made in `folder`."""
     if kind == "postgresql":
         return postgres().new_url()
+    file = folder / "chatkit.db"
+    file.touch(0o600)
+    file.write_bytes(_migrated_file())
+    return empty_url(kind, folder)
+
+
+def empty_url(kind: DatabaseKind, folder: Path) -> str:
+    """Return the URL of a database without tables; SQLite's file is to be made in `folder`."""
+    if kind == "postgresql":
+        return postgres().empty_url()
     return f"sqlite://{folder / 'chatkit.db'}"
+
+
+@cache
+def _migrated_file() -> bytes:
+    """Return a SQLite file with the tables of the bundled plugins."""
+    with tempfile.TemporaryDirectory() as folder:
+        _migrate(empty_url("sqlite", Path(folder)))
+        # All is in the one file
+        assert "chatkit.db-wal" not in os.listdir(folder)
+        return (Path(folder) / "chatkit.db").read_bytes()
+
+
+def _migrate(url: str) -> None:
+    """Make the tables of the bundled plugins, beside the test: in a thread, without its log."""
+
+    async def start() -> None:
+        async with running(url, ("todo_mcp", todo_mcp.Plugin(todo_mcp.Config()))):
+            pass
+
+    before = logging.root.manager.disable
+    logging.disable()
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(asyncio.run, start()).result()
+    finally:
+        logging.disable(before)
 
 
 @dataclass(frozen=True)
@@ -60,11 +104,19 @@ class Postgres:
     numbers: count[int]
 
     def new_url(self) -> str:
-        """Make an empty database and return its URL."""
+        """Make a database with the tables of the bundled plugins, and return its URL."""
+        return self.url(self._create(_migrated_database()))
+
+    def empty_url(self) -> str:
+        """Make a database without tables, and return its URL."""
+        return self.url(self._create("template1"))
+
+    def _create(self, template: str) -> str:
         # A process that was forked has the same numbers
         name = f"test_{os.getpid()}_{next(self.numbers)}"
-        self.psql(f"CREATE DATABASE {name}")
-        return self.url(name)
+        # The other strategy writes each page into the log too, which takes three times as long
+        self.psql(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+        return name
 
     def url(self, database: str, parameters: str = "") -> str:
         """Return the URL of a database; `parameters` begin with `?`."""
@@ -99,6 +151,14 @@ def postgres() -> Postgres:
 
     psql(f"ALTER USER {USER} PASSWORD '{PASSWORD}'")
     return Postgres(port, psql, count())
+
+
+@cache
+def _migrated_database() -> str:
+    """Return the name of a database with the tables of the bundled plugins."""
+    url = postgres().empty_url()
+    _migrate(url)
+    return url.rpartition("/")[2]
 
 
 class Front:

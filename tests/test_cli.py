@@ -11,8 +11,7 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -203,6 +202,15 @@ async def test_a_signal_while_it_waits_for_its_database(folder: Path) -> None:
 
 
 @dataclass(frozen=True)
+class Ended:
+    """What came of a command that has ended."""
+
+    status: int
+    output: list[str]
+    errors: list[str]
+
+
+@dataclass(frozen=True)
 class Case:
     """A start that must fail, and the pattern of each line it must say."""
 
@@ -264,68 +272,34 @@ CASES = {
 }
 
 
-OTHERS = {
-    "--version": (*SCRIPT, "--version"),
-    "nothing": MODULE,
-    "--help": (*IMPORTS, *MODULE[1:], "--help"),
-    "check": (*MODULE, "check"),
-}
-
-
-@dataclass(frozen=True)
-class Ended:
-    """A command that has ended, and the folder it ran in."""
-
-    status: int
-    output: str
-    errors: str
-    folder: Path
-
-
-def run_to_its_end(folder: Path, command: Sequence[str], env: dict[str, str]) -> Ended:
+async def ended(
+    folder: Path,
+    *arguments: str,
+    env: Mapping[str, str] | None = None,
+    command: tuple[str, ...] | None = None,
+) -> Ended:
     """Run a command that ends by itself."""
-    process = subprocess.run(
-        command, cwd=folder, env=env, capture_output=True, text=True, timeout=PATIENCE
-    )
-    return Ended(process.returncode, process.stdout, process.stderr, folder)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def ended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Ended]]:
-    """Run `CASES` and `OTHERS` beside the tests, one after another; give what came of one."""
-
-    def run(case: Case, command: Sequence[str]) -> Ended:
-        folder = tmp_path_factory.mktemp("ended")
-        text = SETTINGS.read_text().replace(*case.replace) + case.append
-        (folder / "settings.yaml").write_text(text)
-        return run_to_its_end(folder, command, environment(**case.env))
-
-    with socket.create_server(("127.0.0.1", 0)) as busy, ThreadPoolExecutor(1) as pool:
-        port = str(busy.getsockname()[1])
-        futures: dict[str, Future[Ended]] = {}
-        for name, case in CASES.items():
-            given = [port if argument == "BUSY" else argument for argument in case.arguments]
-            futures[name] = pool.submit(run, case, [*MODULE, "run", "--port", "0", *given])
-        for name, command in OTHERS.items():
-            futures[name] = pool.submit(run, Case(()), command)
-        yield lambda name: futures[name].result()
-        pool.shutdown(cancel_futures=True)
-
-
-Get = Callable[[str], Ended]
+    env = environment() if env is None else env
+    async with started(folder, *arguments, env=env, command=command) as process:
+        return Ended(await process.end(), process.output, process.errors)
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_what_cannot_start_says_why_in_a_line(ended: Get, name: str) -> None:
-    start = ended(name)
+async def test_what_cannot_start_says_why_in_a_line(name: str, tmp_path: Path) -> None:
+    case = CASES[name]
+    text = SETTINGS.read_text().replace(*case.replace) + case.append
+    (tmp_path / "settings.yaml").write_text(text)
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = str(busy.getsockname()[1])
+        given = [port if argument == "BUSY" else argument for argument in case.arguments]
+        start = await ended(tmp_path, "run", "--port", "0", *given, env=environment(**case.env))
     assert start.status == 2
-    assert start.output == ""
-    lines = start.errors.splitlines()
-    assert len(lines) == len(CASES[name].lines), start.errors
-    for line, pattern in zip(lines, CASES[name].lines, strict=True):
+    assert start.output == []
+    assert len(start.errors) == len(case.lines), start.errors
+    for line, pattern in zip(start.errors, case.lines, strict=True):
         assert line.startswith("chatkit-server: ")
         assert re.search(pattern, line), line
-    assert "hunter2" not in start.errors
+        assert "hunter2" not in line
 
 
 @pytest.mark.parametrize("port", ["-1", "65536", "http"])
@@ -367,35 +341,36 @@ async def test_plugins_are_beside_the_settings_and_data_where_it_runs(tmp_path: 
     assert sorted(os.listdir(etc)) == ["my_plugins", "settings.yaml"]
 
 
-def test_check_starts_nothing(ended: Get) -> None:
-    check = ended("check")
-    assert check.output == f"{check.folder / 'settings.yaml'}: OK. Plugins: {PLUGINS}\n"
-    assert (check.status, check.errors) == (0, "")
-    assert os.listdir(check.folder) == ["settings.yaml"]
+async def test_check_starts_nothing(folder: Path) -> None:
+    check = await ended(folder, "check")
+    assert check.output == [f"{folder / 'settings.yaml'}: OK. Plugins: {PLUGINS}"]
+    assert (check.status, check.errors) == (0, [])
+    assert os.listdir(folder) == ["settings.yaml"]
 
 
-def test_help_imports_nothing_that_takes_long(ended: Get) -> None:
-    told = ended("--help")
+async def test_help_imports_nothing_that_takes_long(folder: Path) -> None:
+    told = await ended(folder, "--help", command=(*IMPORTS, *MODULE[1:]))
     assert told.status == 0
-    assert {"run", "check", "migrate"} <= set(told.output.split())
-    found = imported(told.errors)
+    assert {"run", "check", "migrate"} <= set(" ".join(told.output).split())
+    found = imported("\n".join(told.errors))
     assert "chatkit_server.cli.main" in found
     assert not {"agents", "openai", "litellm", "mcp", "aiohttp", "tortoise"} & found
 
 
-def test_version_and_nothing(ended: Get) -> None:
-    version, nothing = ended("--version"), ended("nothing")
-    assert (version.status, version.output) == (0, f"{chatkit_server.__version__}\n")
+async def test_version_and_nothing(folder: Path) -> None:
+    version = await ended(folder, "--version", command=SCRIPT)
+    assert (version.status, version.output) == (0, [chatkit_server.__version__])
+    nothing = await ended(folder, command=MODULE)
     assert nothing.status == 2
-    assert "COMMAND" in nothing.errors
+    assert any("COMMAND" in line for line in nothing.errors)
 
 
 async def test_migrations_by_hand(folder: Path) -> None:
     env = environment(CHATKIT_PLUGINS__TORTOISE_STORE__AUTO_MIGRATE="false")
-    done = await asyncio.to_thread(run_to_its_end, folder, [*MODULE, "migrate"], env)
-    assert (done.status, done.errors) == (0, "")
+    done = await ended(folder, "migrate", env=env)
+    assert (done.status, done.errors) == (0, [])
     for app in ("tortoise_store", "todo"):
-        line = f"tortoise_store: SQLite {folder / 'chatkit.db'}: applied {app}.0001_initial\n"
+        line = f"tortoise_store: SQLite {folder / 'chatkit.db'}: applied {app}.0001_initial"
         assert line in done.output
     async with running(folder, env=env) as server:
         assert (await server.chat().plain("add buy milk to my list")).data[-1]["done"] is True

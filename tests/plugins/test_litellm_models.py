@@ -172,29 +172,23 @@ def test_serves_its_own_prefix_and_what_nobody_else_serves() -> None:
     assert set(providers) == {"litellm", ""}
 
 
-def test_litellm_prints_nothing_while_it_is_imported() -> None:
+def test_litellm_is_imported_when_it_is_used_and_prints_nothing_then() -> None:
     code = (
         "import logging, sys\n"
-        "logging.basicConfig(level=logging.DEBUG, handlers=[logging.NullHandler()])\n"
-        "from chatkit_plugins.litellm_models.library import load_model_class\n"
-        "load_model_class(log_content=False)\n"
-        "assert not logging.getLogger('LiteLLM').handlers\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
-    assert (done.stdout, done.stderr) == (b"", b"")
-
-
-def test_litellm_is_not_imported_before_it_is_used() -> None:
-    code = (
-        "import sys\n"
         "from chatkit_server import Settings\n"
         "from chatkit_server.plugin.load import load_plugins\n"
         "hooks = load_plugins(Settings(plugins={'litellm_models': None}))\n"
         "[(_, providers)] = hooks.boot_all('model_providers')\n"
         "providers[''].get_model('gemini/gemini-2.5-flash')\n"
         "assert 'litellm' not in sys.modules\n"
+        "logging.basicConfig(level=logging.DEBUG, handlers=[logging.NullHandler()])\n"
+        "from chatkit_plugins.litellm_models.library import load_model_class\n"
+        "load_model_class(log_content=False)\n"
+        "assert 'litellm' in sys.modules\n"
+        "assert not logging.getLogger('LiteLLM').handlers\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    assert (done.stdout, done.stderr) == (b"", b"")
 
 
 NOT_OFFERED = "The models of `aiohttp_openai/` are not offered here"

@@ -34,7 +34,7 @@ from chatkit_server.plugin.calls import Hooks
 from chatkit_server.storage import StoreContext
 from chatkit_server.web.keys import MCP
 from tests.client import Chat
-from tests.databases import DATABASES, DatabaseKind, new_url
+from tests.databases import DATABASES, DatabaseKind, empty_url, new_url
 from tests.mcp_calls import invoke, tools_of
 from tests.memory_store import MemoryStore
 from tests.stores import query, running
@@ -199,7 +199,7 @@ async def test_tasks_outlive_the_server(kind: DatabaseKind, tmp_path: Path) -> N
 
 async def test_the_migrations_make_what_the_models_are(tmp_path: Path) -> None:
     plugin = Plugin(Config())
-    async with running(new_url("sqlite", tmp_path), ("todo_mcp", plugin)):
+    async with running(empty_url("sqlite", tmp_path), ("todo_mcp", plugin)):
         context = get_current_context()
         assert context is not None
         assert context.apps is not None

@@ -26,11 +26,17 @@ from tortoise.context import get_current_context
 from tortoise.migrations.autodetector import MigrationAutodetector
 
 from chatkit_server import SettingsError, hookimpl
-from tests.databases import PASSWORD, QUOTED_PASSWORD, Front, new_url, postgres
+from tests.databases import DATABASES, PASSWORD, QUOTED_PASSWORD, Front, empty_url, postgres
 from tests.notes.models import Folder, Note
 from tests.stores import ANN, item, make_app, query, running, thread
 
 OWN = tuple(f"tortoise_store.{name}" for name in ("0001_initial", "0002_turns", "0003_backends"))
+
+
+@pytest.fixture(params=DATABASES)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database of each kind, without tables."""
+    return empty_url(request.param, tmp_path)
 
 
 class Notes:
@@ -213,7 +219,7 @@ async def test_servers_may_start_at_the_same_time(url: str) -> None:
     ],
 )
 async def test_apps_that_cannot_be_used(changes: dict[str, Any], told: str, tmp_path: Path) -> None:
-    message = await _refused(new_url("sqlite", tmp_path), ("notes", Notes(**changes)))
+    message = await _refused(empty_url("sqlite", tmp_path), ("notes", Notes(**changes)))
     assert told in message
 
 
@@ -224,7 +230,7 @@ async def test_a_label_belongs_to_one_plugin(tmp_path: Path) -> None:
             return Notes().tortoise_apps()
 
     plugins = [("one", Notes()), ("two", SameLabel())]
-    message = await _refused(new_url("sqlite", tmp_path), *plugins)
+    message = await _refused(empty_url("sqlite", tmp_path), *plugins)
     assert "plugin two: tortoise_apps: the label 'notes' is taken" in message
 
 
@@ -245,7 +251,7 @@ async def test_tasks_that_began_before_the_start_reach_it_too(tmp_path: Path) ->
         return await Folder.all().count()
 
     early = asyncio.create_task(count())
-    async with running(new_url("sqlite", tmp_path), ("notes", Notes())):
+    async with running(empty_url("sqlite", tmp_path), ("notes", Notes())):
         await Folder.create(name="inbox")
         ready.set()
         assert await early == 1
@@ -275,14 +281,14 @@ async def test_the_database_in_memory(tmp_path: Path) -> None:
 
 
 async def test_sqlite_is_set_up_for_a_server(tmp_path: Path) -> None:
-    async with running(new_url("sqlite", tmp_path)):
+    async with running(empty_url("sqlite", tmp_path)):
         pragmas = ("journal_mode", "foreign_keys", "synchronous", "busy_timeout")
         found = [(await query(f"PRAGMA {name}"))[0].popitem()[1] for name in pragmas]
         assert found == ["wal", 1, 1, 10_000]
 
 
 async def test_postgresql_is_asked_no_more_than_needed() -> None:
-    async with running(postgres().new_url(), pool_size=3) as plugin:
+    async with running(postgres().empty_url(), pool_size=3) as plugin:
         calls = [plugin.store().load_threads(1, None, "desc", ANN) for _ in range(40)]
         await asyncio.gather(*calls)
         rows = await query(
@@ -317,7 +323,7 @@ async def test_the_file_is_something_else(tmp_path: Path) -> None:
 
 
 async def test_the_file_cannot_be_written(tmp_path: Path) -> None:
-    url = new_url("sqlite", tmp_path)
+    url = empty_url("sqlite", tmp_path)
     async with running(url):
         pass
     with _read_only(tmp_path):
@@ -385,7 +391,7 @@ async def test_the_server_does_not_know_a_parameter() -> None:
 
 async def test_the_user_may_not_make_tables() -> None:
     real = postgres()
-    url = real.new_url()
+    url = real.empty_url()
     database = url.rpartition("/")[2]
     real.psql(f"CREATE ROLE reader_{database} LOGIN PASSWORD 'abc'")
     url = url.replace(f"postgres:{QUOTED_PASSWORD}", f"reader_{database}:abc")
@@ -429,7 +435,7 @@ async def test_tls_as_the_url_asks_for_it(tmp_path: Path) -> None:
     real = postgres()
     this_host = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
     context, root = _certificate(tmp_path, this_host)
-    database = real.new_url().rpartition("/")[2]
+    database = real.empty_url().rpartition("/")[2]
     async with Front(real.port, context) as front:
         for parameters in (
             "sslmode=require&channel_binding=require",
@@ -454,7 +460,7 @@ async def test_a_server_may_ask_for_a_certificate_of_ours(tmp_path: Path) -> Non
     ours, key = tmp_path / "server.pem", tmp_path / "key.pem"
     blocks = ours.read_text().partition("-----BEGIN PRIVATE KEY")
     key.write_text(blocks[1] + blocks[2])
-    database = real.new_url().rpartition("/")[2]
+    database = real.empty_url().rpartition("/")[2]
     async with Front(real.port, context) as front:
 
         def url(parameters: str) -> str:
@@ -474,7 +480,7 @@ async def test_certificates_of_another_host_are_refused_where_the_host_counts(
 ) -> None:
     real = postgres()
     context, root = _certificate(tmp_path, x509.DNSName("db.example.com"))
-    database = real.new_url().rpartition("/")[2]
+    database = real.empty_url().rpartition("/")[2]
     async with Front(real.port, context) as front:
         for mode in ("verify-ca", "verify-full"):
             parameters = f"?sslmode={mode}&sslrootcert={root}"

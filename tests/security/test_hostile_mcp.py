@@ -497,10 +497,10 @@ async def test_a_flood_keeps_only_its_server_busy(
     kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with HostileServer(flood).run() as server:
-        told = {"timeout": 2.0}
+        told = {"timeout": 1.0}
         bad = child("flood", **told) if kind == "child" else client(kind, server, **told)
         async with beside_a_good_one(bad) as (_, tools):
-            call = asyncio.create_task(fails(tools["bad_echo"], "did not answer within 2 s"))
+            call = asyncio.create_task(fails(tools["bad_echo"], "did not answer within 1 s"))
             while not call.done():
                 assert await invoke(tools["echo"], text="hi") == "hi"
             await call

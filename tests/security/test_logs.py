@@ -791,9 +791,7 @@ async def test_the_password_of_a_database_is_masked(tmp_path: Path) -> None:
     }
     settings = {"log": {"level": "debug", "content": True}, "plugins": plugins}
     (tmp_path / "settings.yaml").write_text(yaml.safe_dump(settings))
-    async with started(
-        tmp_path, "run", "--port", "0", env=environment(), command=MODULE
-    ) as process:
+    async with started(tmp_path, "run", "--port", "0", env=environment()) as process:
         assert await process.end() != 0
     assert "127.0.0.1" in process.said
     assert password not in process.said
@@ -809,7 +807,7 @@ async def test_a_check_that_fails_writes_lines(tmp_path: Path) -> None:
     )
     (tmp_path / "settings.yaml").write_text("plugin_dirs: [my_plugins]\nplugins: {failing: }\n")
     variables = environment(ACME_API_KEY="environment-secret-1")
-    async with started(tmp_path, "check", env=variables, command=MODULE) as process:
+    async with started(tmp_path, "check", env=variables) as process:
         assert await process.end() == 1
     first, second, *others = process.errors
     assert first == f"first\\n{FORGED} ***"
@@ -834,9 +832,7 @@ async def test_a_server_that_fails_says_so_in_a_record(tmp_path: Path) -> None:
     (tmp_path / "settings.yaml").write_text(
         yaml.safe_dump({"plugin_dirs": ["my_plugins"], "plugins": plugins})
     )
-    async with started(
-        tmp_path, "run", "--port", "0", env=environment(), command=MODULE
-    ) as process:
+    async with started(tmp_path, "run", "--port", "0", env=environment()) as process:
         assert await process.end() == 1
     first, *others = process.errors
     assert re.match(r"\S+ \S+ CRITICAL chatkit_server.logs: chatkit-server failed", first)
