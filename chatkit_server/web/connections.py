@@ -30,8 +30,19 @@ _EXPECTATION = "Expect: only 100-continue is known."
 _FAILED = "Something went wrong on the server. Try again later."
 
 
+_AT_ONCE = 8192
+"""Bytes between two looks at what a body is made of."""
+
+_FRAMING = 16_384
+"""Bytes by which what frames the chunks of a body may exceed the body; each chunk takes time."""
+
+
 class BodyTimeout(web.RequestPayloadError):
     """The body of a request did not arrive in time."""
+
+
+class SmallChunks(web.RequestPayloadError):
+    """The body of a request comes in chunks of a few bytes each."""
 
 
 class Connections:
@@ -206,6 +217,7 @@ class _Connection(web.RequestHandler):
         "_closing_since",
         "_connections",
         "_discards",
+        "_framed",
         "_head_end",
         "_head_since",
         "_head_size",
@@ -244,6 +256,7 @@ class _Connection(web.RequestHandler):
         self._unread_since: float | None = None
         self._closing_since: float | None = None
         self._discards: int | None = None
+        self._framed = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._wire = cast(asyncio.Transport, transport)
@@ -255,6 +268,11 @@ class _Connection(web.RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        # Usually once; what is empty has to be handled too
+        for start in range(0, max(1, len(data)), _AT_ONCE):
+            self._received(data[start : start + _AT_ONCE])
+
+    def _received(self, data: bytes) -> None:
         if self._discards is not None:
             self._discards -= len(data)
             if self._discards < 0:
@@ -271,7 +289,13 @@ class _Connection(web.RequestHandler):
         if len(self._messages) > waiting:
             self._head_size = 0
             self._head_end = b""
+            self._framed = 0
             self._end_malformed_body()
+        elif (body := self._arriving) is not None:
+            self._framed += len(data)
+            if self._framed - body.total_bytes > body.total_bytes + _FRAMING:
+                self._discards = self._connections.max_body
+                body.set_exception(SmallChunks())
 
     @property
     def _arriving(self) -> StreamReader | None:

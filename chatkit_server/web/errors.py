@@ -15,7 +15,7 @@ from ..ids import new_id
 from ..lines import quoted, short
 from ..records import MAY_QUOTE
 from ..turns.places import RETRY_AFTER
-from .connections import BodyTimeout
+from .connections import BodyTimeout, SmallChunks
 from .keys import LOGGED, REFUSALS, REQUEST_ID, SETTINGS, USER
 from .malformed import log_malformed
 from .refusals import RefusalLog
@@ -111,6 +111,8 @@ def _as_refusal(error: Exception, request: web.Request) -> ServerError | None:
         case BodyTimeout():
             seconds = request.app[SETTINGS].server.limits.body
             return Refusal(408, f"The body did not arrive within {seconds:g} seconds.")
+        case SmallChunks():
+            return BadRequest("The body's chunks are too small: most of it is their framing.")
         case web.RequestPayloadError():
             return BadRequest("The body does not match its headers, or is incomplete.")
         case web.HTTPException():

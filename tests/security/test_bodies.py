@@ -194,13 +194,43 @@ async def test_the_number_of_values_is_a_setting(make_chat: MakeChat) -> None:
 
 
 async def test_a_body_of_tiny_chunks_is_a_body() -> None:
-    body = orjson.dumps({"type": "threads.list", "params": {}, "metadata": {"a": "x" * 15_000}})
+    body = orjson.dumps({"type": "threads.list", "params": {}, "metadata": {"a": "x" * 500}})
     chunks = b"".join(b"1;ext=%s\r\n%c\r\n" % (b"e" * 10, byte) for byte in body) + b"0\r\n\r\n"
     async with listening() as server:
         head = request("POST", CHAT, Transfer_Encoding="chunked", **SIGNED_IN)
         response = await ask(server.port, head + chunks)
         assert response.status == 200, response.body
         assert response.json["data"] == []
+
+
+@pytest.mark.parametrize(("number", "accepted"), [(2000, True), (50_000, False)])
+@pytest.mark.parametrize("wait", [False, True], ids=["at once", "after the head"])
+async def test_a_body_in_chunks_of_a_byte_is_refused_if_it_is_large(
+    number: int, accepted: bool, wait: bool
+) -> None:
+    body = orjson.dumps({"type": "threads.list", "params": {}}).ljust(number)
+    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"
+    async with listening() as server, connected(server.port) as client:
+        head = request("POST", CHAT, Transfer_Encoding="chunked", **SIGNED_IN)
+        if wait:
+            await client.send(head)
+            await client.send(chunks)
+        else:
+            await client.send(head + chunks)
+        response = await client.response()
+        assert response.status == (200 if accepted else 400)
+        assert accepted or "chunks are too small" in response.json["message"]
+        assert await healthy(server.port)
+
+
+async def test_a_body_in_chunks_with_long_extensions_is_refused() -> None:
+    chunk = b"1;" + b"x" * 500 + b"\r\n \r\n"
+    async with listening() as server, connected(server.port) as client:
+        head = request("POST", CHAT, Transfer_Encoding="chunked", **SIGNED_IN)
+        await client.send(head + chunk * 1000)
+        response = await client.response()
+        assert response.status == 400
+        assert "chunks are too small" in response.json["message"]
 
 
 async def test_a_chunked_body_has_the_same_limit() -> None:
