@@ -113,6 +113,40 @@ async def test_who_has_left_takes_nobodys_turn() -> None:
     assert [task.cancelled() for task in waiting] == [True, False, False]
 
 
+async def test_who_holds_a_place_keeps_it_until_it_leaves() -> None:
+    turnstile = Turnstile()
+    order: list[int] = []
+
+    async def hold(number: int) -> None:
+        await turnstile.hold("ann")
+        order.append(number)
+
+    await hold(0)
+    waiting = [asyncio.create_task(hold(number)) for number in range(1, 4)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    await turnstile.enter("ben")
+    assert order == [0]
+    turnstile.leave("ann")
+    await waiting[1]
+    assert order == [0, 2]
+    turnstile.leave("ann", 0.02)
+    begun = asyncio.get_running_loop().time()
+    await waiting[2]
+    assert asyncio.get_running_loop().time() - begun >= 0.018
+
+
+async def test_a_place_that_is_given_to_one_that_leaves_is_given_to_the_next() -> None:
+    turnstile = Turnstile()
+    await turnstile.hold("ann")
+    waiting = [asyncio.create_task(turnstile.hold("ann")) for _ in range(2)]
+    await asyncio.sleep(0)
+    turnstile.leave("ann")
+    turnstile._next("ann")
+    waiting[0].cancel()
+    await asyncio.wait_for(waiting[1], 10)
+
+
 async def test_nothing_is_kept_of_clients() -> None:
     turnstile = Turnstile()
     await asyncio.gather(*(turnstile.enter(n % 20) for n in range(40)))

@@ -17,11 +17,14 @@ from ..turn import User
 from ..turns.running import STOPPED, RunningTurn
 from ..turns.store import TurnRecord, TurnStore
 from .errors import Refusal
-from .keys import ENGINE, GUARD, SETTINGS, authenticate
+from .keys import ENGINE, GUARD, SETTINGS, USER, authenticate
 from .sse import TURN_ID, EventStream
 
 CANCEL_WAIT = 10.0
 """Seconds to wait for another process to cancel its turn."""
+
+_LARGE = 65_536
+"""Bytes of events from which on the next replay of the same user waits."""
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +56,9 @@ async def follow(request: web.Request, running: RunningTurn, after: int = 0) -> 
     """
     if request.method == hdrs.METH_HEAD:
         return web.Response(content_type="text/event-stream", headers={TURN_ID: running.id})
+    if after < len(running.log) and running.log.size > _LARGE:
+        async with request.app[GUARD].reading(request[USER]) as count:
+            count(running.log.size)
     server = request.app[SETTINGS].server
     response = EventStream(running.log, server.keep_alive, server.limits.unread)
     with following(running):

@@ -27,6 +27,7 @@ from chatkit_server.turns.kept import OVERHEAD, KeptTurns
 from chatkit_server.turns.registry import TurnRegistry
 from chatkit_server.turns.running import RunningTurn
 from chatkit_server.web.keys import ENGINE, GUARD
+from chatkit_server.web.operations import limits as operation_limits
 from tests.client import Chat
 from tests.conftest import MakeChat
 from tests.mcp_calls import until
@@ -71,9 +72,11 @@ class SlowStore(MemoryStore):
     async def _wait(self, context: StoreContext) -> None:
         user = context.user.id
         self.reading[user] += 1
-        if user != "bob":
-            await self.open.wait()
-        self.reading[user] -= 1
+        try:
+            if user != "bob":
+                await self.open.wait()
+        finally:
+            self.reading[user] -= 1
 
 
 class ElsewhereStore(MemoryTurnStore):
@@ -330,10 +333,14 @@ async def test_who_leaves_makes_room(make_chat: MakeChat) -> None:
     chat = await make_chat(stored, requests={"user": 2}, turns={"limits": {"user": 2}})
     thread_id = (await chat.say("hello")).thread_id
     listing = {"type": "threads.list", "params": {}}
-    for body in (listing, add(thread_id, "Hello?")):
+    guard, reading = chat.client.app[GUARD], stored.memory.reading
+    for body, both_wait in (
+        (listing, lambda: guard.places.total == 2 and reading["somebody"] == 1),
+        (add(thread_id, "Hello?"), lambda: reading["somebody"] == 2),
+    ):
         stored.memory.open.clear()
         tasks = [asyncio.ensure_future(chat.post(body)) for _ in range(2)]
-        await until(lambda: stored.memory.reading["somebody"] == 2)
+        await until(both_wait)
         assert (await chat.refused(body))[0] == 503
         for task in tasks:
             task.cancel()
@@ -342,6 +349,52 @@ async def test_who_leaves_makes_room(make_chat: MakeChat) -> None:
         stored.memory.reading.clear()
         stored.memory.open.set()
         assert (await chat.post(body)).status == 200
+
+
+@pytest.mark.parametrize("operation", ["threads.list", "threads.get_by_id", "items.list"])
+async def test_a_user_gets_one_page_after_the_other(make_chat: MakeChat, operation: str) -> None:
+    stored = StorePlugin(SlowStore())
+    chat = await make_chat(stored)
+    params = {"thread_id": (await chat.say("hello")).thread_id}
+    stored.memory.open.clear()
+    asked = [asyncio.create_task(chat.ask(operation, **params)) for _ in range(3)]
+    guard = chat.client.app[GUARD]
+    await until(lambda: guard.places.total == 3 and stored.memory.reading["somebody"] == 1)
+    chat.headers = BOBS
+    assert (await chat.ask("threads.list"))["data"] == []
+    chat.headers = {}
+    asked[0].cancel()
+    await until(lambda: guard.places.total == 2 and stored.memory.reading["somebody"] == 1)
+    stored.memory.open.set()
+    pages = await asyncio.gather(*asked[1:])
+    assert pages[0] == pages[1]
+    await until(lambda: at_rest(chat))
+
+
+async def test_who_has_read_much_waits_before_more(
+    make_chat: MakeChat, model_server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat = await make_chat(**served_by(model_server))
+    model_server.reply("x" * 100_000)
+    long = await chat.say("Talk")
+    short = await chat.say("hello")
+    events_of_long, events_of_short = (
+        f"{chat.path}/turns/{turn.response.headers['X-Turn-Id']}/events" for turn in (long, short)
+    )
+    monkeypatch.setattr(operation_limits, "READ_PER_SECOND", 1)
+    assert (await chat.read(await chat.client.get(events_of_long))).text == long.text
+    later = [
+        asyncio.create_task(chat.client.get(events_of_long)),
+        asyncio.create_task(chat.ask("threads.list")),
+    ]
+    # Neither what is small nor what others read has to wait
+    assert (await chat.read(await chat.client.get(events_of_short))).text == short.text
+    chat.headers = BOBS
+    assert (await chat.ask("threads.list"))["data"] == []
+    assert not any(task.done() for task in later)
+    for task in later:
+        task.cancel()
+    await asyncio.wait(later)
 
 
 async def test_so_many_clients_follow_a_turn(
