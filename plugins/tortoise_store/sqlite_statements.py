@@ -18,11 +18,8 @@ _STEPS = 50_000
 _SIZE = 128 * 1024
 """Bytes of parameters, or of payloads read, above which a statement is not a short one."""
 
-_FIRST = 4
-"""Statements of one pass of the event loop that run at once, however many follow them."""
-
 _FEW = 20
-"""Further statements that run in the next pass. The way to the thread and back costs a larger
+"""Statements that run in one pass of the event loop. The way to the thread and back costs a larger
 number, which goes there together, less than it costs others to wait."""
 
 _SLOW = 0.02
@@ -80,7 +77,6 @@ class SqliteStatements:
         self._lock = lock
         self._loop = asyncio.get_running_loop()
         self._query = False
-        self._begun = 0
         self._asked: list[asyncio.Future[bool]] = []
         self._slow_until = 0.0
         self._not_before = 0.0 if has_log and not waits else float("inf")
@@ -117,22 +113,11 @@ class SqliteStatements:
         """
         is_query = statement.lstrip().startswith("SELECT")
         thread = self._querying if is_query else self._changing
-        is_short = not is_long and (self._is_first() or await self._are_few())
-        if is_short and self._may_run(values, thread):
+        if not is_long and await self._are_few() and self._may_run(values, thread):
             rows = self._run(statement, values, most, is_query=is_query)
             if rows is not None:
                 return rows
         return await thread.rows(statement, values, most)
-
-    def _is_first(self) -> bool:
-        """Count a statement, and return whether few are asked for before it in this pass."""
-        if not self._begun:
-            self._loop.call_soon(self._begin_pass, context=Context())
-        self._begun += 1
-        return self._begun <= _FIRST
-
-    def _begin_pass(self) -> None:
-        self._begun = 0
 
     async def _are_few(self) -> bool:
         """Wait for what else is asked in this pass; return whether it may run in the next."""
