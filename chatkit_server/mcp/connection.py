@@ -32,6 +32,7 @@ from mcp.types import (
 from pydantic import ValidationError
 
 from ..bad_http import CHECK, http_problem
+from ..masking import in_one_line
 from .limits import McpLimits, McpRefused, Reporter, shown, tool_problem, tools_too_large
 
 Wrap = Callable[[FunctionTool], FunctionTool]
@@ -42,6 +43,9 @@ _LISTING = 30.0
 
 _ERROR_TEXT = 10_000
 """How many characters a server may use to say why a tool failed."""
+
+_LONGEST_REASON = 200
+"""Characters of the reason why a server is not connected."""
 
 _NETWORK_ERRORS = (
     ConnectionError,
@@ -299,7 +303,8 @@ def describe(error: BaseException) -> str:
     if isinstance(error, MCPError):
         return f"answered with an error ({error.code})"
     if isinstance(error, UserError):
-        return str(error).rpartition("': ")[2].rstrip(".")
+        # With the reason phrase of the server's response, and `/readyz` shows it to strangers
+        return in_one_line(str(error).rpartition("': ")[2].rstrip("."), _LONGEST_REASON)
     return type(error).__name__
 
 

@@ -15,11 +15,14 @@ from typing import Any
 
 import pytest
 from agents import FunctionTool
+from agents.exceptions import UserError
 from agents.mcp import MCPServer, MCPServerSse, MCPServerStdio, MCPServerStreamableHttp
 from mcp.types import Tool
 
+from chatkit_server import masking
 from chatkit_server.agent.tools import cut
-from chatkit_server.mcp.connection import McpConnection, ToolFailed
+from chatkit_server.masking import Secrets, add_secret
+from chatkit_server.mcp.connection import McpConnection, ToolFailed, describe
 from chatkit_server.mcp.limits import McpRefused, tool_problem
 from chatkit_server.mcp.manager import McpManager
 from chatkit_server.mcp.repair import DEPTH, repaired
@@ -724,3 +727,16 @@ async def test_a_plain_server_works_everywhere() -> None:
             assert await invoke(tools["bad_echo"], text="hi") == "hi"
     async with beside_a_good_one(child("polite")) as (_, tools):
         assert await invoke(tools["bad_echo"], text="hi") == "hi"
+
+
+def test_strangers_are_not_told_secrets_that_a_server_echoes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(masking, "SECRETS", Secrets())
+    add_secret("token-of-the-server")
+    phrase = "token-of-the-server\x1b[2J\n" + "x" * 1000
+    error = UserError(f"Failed to connect to MCP server 'bad': HTTP error 500 ({phrase})")
+    told = describe(error)
+    assert told.startswith("HTTP error 500 (***")
+    assert len(told) < 250
+    assert told.isprintable()
