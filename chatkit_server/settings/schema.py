@@ -125,7 +125,7 @@ class TurnSettings(Section):
     limits: TurnLimits = TurnLimits()
     keep: Duration = 600.0
     keep_size: Size = 16_000_000
-    keep_total: Size = 64_000_000
+    keep_total: Size = 24_000_000
     repeat: Duration = 60.0
     stale: Duration = 8.0
 
