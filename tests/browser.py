@@ -55,6 +55,10 @@ def _port(process: subprocess.Popen[bytes], folder: Path) -> int:
     raise AssertionError((folder / "browser.log").read_text(errors="replace"))
 
 
+_ATTEMPTS = 3
+"""Times to go to a page."""
+
+
 class Page:
     """A tab."""
 
@@ -82,10 +86,14 @@ class Page:
 
     async def open(self, url: str, ready: str) -> None:
         """Go to a page, and wait until an expression is true there."""
-        await self.call("Page.navigate", url=url)
-        deadline = time.monotonic() + PATIENCE
-        while not await self._is_true(ready):
-            assert time.monotonic() < deadline, f"{url}: {ready} does not come true"
+        for _ in range(_ATTEMPTS):
+            # A new tab that still goes to its blank page, or a change of the network, ends it
+            went = await self.call("Page.navigate", url=url)
+            deadline = time.monotonic() + PATIENCE / _ATTEMPTS
+            while time.monotonic() < deadline:
+                if await self._is_true(ready):
+                    return
+        raise AssertionError(f"{url}: {ready} does not come true; {went}")
 
     async def _is_true(self, expression: str) -> bool:
         await asyncio.sleep(0.01)
