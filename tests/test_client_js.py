@@ -73,10 +73,10 @@ def browser(node: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int
 
 
 @pytest.fixture
-async def origin() -> AsyncIterator[str]:
-    """The origin of the page with the chat: not that of the server."""
+async def origin(node: str) -> AsyncIterator[str]:
+    """The origin of the page with the chat: not that of the server. Node has brought the modules."""
     app = web.Application()
-    app.router.add_static("/npm", MODULES if MODULES.exists() else JS)
+    app.router.add_static("/npm", MODULES)
     app.router.add_static("/", JS)
     async with TestServer(app) as server:
         yield f"http://127.0.0.1:{server.port}"
