@@ -74,7 +74,7 @@ def browser(node: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int
 
 @pytest.fixture
 async def origin(node: str) -> AsyncIterator[str]:
-    """The origin of the page with the chat: not that of the server. Node has brought the modules."""
+    """The origin of the page with the chat: not of the server. Node has brought the modules."""
     app = web.Application()
     app.router.add_static("/npm", MODULES)
     app.router.add_static("/", JS)
