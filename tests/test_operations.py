@@ -33,6 +33,7 @@ from chatkit.types import (
     ThreadItem,
     ThreadItemDoneEvent,
     ThreadItemReplacedEvent,
+    ThreadMetadata,
     ThreadStreamEvent,
     TranscriptionResult,
     WidgetItem,
@@ -47,7 +48,7 @@ from chatkit_server.storage import StoreContext
 from chatkit_server.web.operations import turns as turn_operations
 from tests.client import Chat, Streamed
 from tests.conftest import MakeChat
-from tests.memory_store import MemoryStore, MemoryStorePlugin
+from tests.memory_store import MemoryStore, MemoryStorePlugin, StorePlugin
 from tests.model_server import Call, Gate, ModelServer
 from tests.serving import served_by
 
@@ -138,6 +139,30 @@ async def test_a_thread_is_read_renamed_and_deleted(make_chat: MakeChat) -> None
         body = {"type": operation, "params": {"thread_id": thread_id}}
         assert (await chat.refused(body))[0] == 404
     assert (await chat.ask("threads.list"))["data"] == []
+
+
+class OffsetStore(MemoryStore):
+    """Counts where a page of threads begins, as stores of SQL may."""
+
+    async def load_threads(
+        self, limit: int, after: str | None, order: str, context: StoreContext
+    ) -> Page[ThreadMetadata]:
+        page = await super().load_threads(1000, None, order, context)
+        begin = int(after or 0)
+        end = begin + limit
+        has_more = end < len(page.data)
+        return Page(data=page.data[begin:end], has_more=has_more, after=str(end))
+
+
+async def test_the_next_page_of_threads_begins_where_the_store_says(make_chat: MakeChat) -> None:
+    chat = await make_chat(StorePlugin(OffsetStore()))
+    ids = [(await chat.say("hello")).thread_id for _ in range(5)]
+    found, after = [], None
+    for _ in range(3):
+        page = await chat.ask("threads.list", limit=2, order="asc", after=after)
+        found += [thread["id"] for thread in page["data"]]
+        after = page["after"]
+    assert (found, page["has_more"]) == (ids, False)
 
 
 # Client tools

@@ -18,7 +18,7 @@ from aiohttp.web_protocol import ERROR, _ErrInfo
 
 from ..settings.schema import ServerSettings
 from .addresses import Proxies, network_of
-from .malformed import answer_to
+from .malformed import BodyTimeout, SmallChunks, answer_to
 from .overflow import END_OF_HEAD, LINGER, MAX_HEAD, MAX_OVERFLOW, Overflow, last_response
 from .refusals import RefusalLog
 
@@ -35,14 +35,6 @@ _AT_ONCE = 8192
 
 _FRAMING = 16_384
 """Bytes by which what frames the chunks of a body may exceed the body; each chunk takes time."""
-
-
-class BodyTimeout(web.RequestPayloadError):
-    """The body of a request did not arrive in time."""
-
-
-class SmallChunks(web.RequestPayloadError):
-    """The body of a request comes in chunks of a few bytes each."""
 
 
 class Connections:

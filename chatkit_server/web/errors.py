@@ -15,9 +15,8 @@ from ..ids import new_id
 from ..lines import quoted, short
 from ..records import MAY_QUOTE
 from ..turns.places import RETRY_AFTER
-from .connections import BodyTimeout, SmallChunks
 from .keys import LOGGED, REFUSALS, REQUEST_ID, SETTINGS, USER
-from .malformed import log_malformed
+from .malformed import BodyTimeout, SmallChunks, log_malformed
 from .refusals import RefusalLog
 
 REQUEST_ID_HEADER = "X-Request-Id"

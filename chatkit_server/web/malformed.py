@@ -1,4 +1,4 @@
-"""What strangers can do to the log: one line instead of a traceback, and few of them.
+"""Malformed requests: their errors, and one line in the log instead of a traceback.
 
 aiohttp writes a traceback for a request that is not valid HTTP.
 """
@@ -16,6 +16,14 @@ from .keys import REFUSALS
 from .refusals import RefusalLog
 
 _AIOHTTP = logging.getLogger("aiohttp.server")
+
+
+class BodyTimeout(web.RequestPayloadError):
+    """The body of a request did not arrive in time."""
+
+
+class SmallChunks(web.RequestPayloadError):
+    """The body of a request comes in chunks of a few bytes each."""
 
 
 async def log_malformed(app: web.Application) -> AsyncIterator[None]:

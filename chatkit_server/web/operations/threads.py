@@ -60,9 +60,11 @@ class _PageWriter:
         self._last = one.id
         return True
 
-    def end(self, *, has_more: bool = False) -> bytes:
-        """Return the page. If there are more, the next one begins after the last one written."""
-        end = dump(Page(has_more=has_more, after=self._last if has_more else None))
+    def end(self, *, has_more: bool = False, after: str | None = None) -> bytes:
+        """Return the page. The next one begins after the last one written, or as the store says."""
+        if has_more and after is None:
+            after = self._last
+        end = dump(Page(has_more=has_more, after=after))
         return b"".join((_BEGIN, b",".join(self._written), end.removeprefix(_BEGIN)))
 
 
@@ -91,7 +93,7 @@ async def list_threads(caller: Caller, request: ThreadsListReq) -> Answer:
             return written.end(has_more=True)
         after = page.after
         if not written.wanted or not page.has_more or after is None:
-            return written.end(has_more=page.has_more)
+            return written.end(has_more=page.has_more, after=after)
 
 
 async def update_thread(caller: Caller, request: ThreadsUpdateReq) -> Answer:
