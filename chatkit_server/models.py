@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from .agent.completions.answer import Answer
+from .agent.completions.model import ChunkSource, CompletionsModel
 from .agent.fast.direct import EventSink, FastPathModel, TextFastPath
 from .agent.output import OutputMeter
 from .agent.pace import EventPace
@@ -18,8 +20,11 @@ from .settings.schema import TurnLimits
 __all__ = [
     "CHECK_SERVER",
     "UNPACKED",
+    "Answer",
     "BodyLimits",
+    "ChunkSource",
     "ClosableStream",
+    "CompletionsModel",
     "EventPace",
     "EventSink",
     "FastPathModel",

@@ -2,36 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import logging
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 from agents.exceptions import ModelBehaviorError
-from openai.types.chat import ChatCompletionChunk
-from openai.types.chat.chat_completion_chunk import ChoiceDeltaToolCall
-from pydantic import ValidationError
 
-from chatkit_server.models import BodyLimits, OutputMeter, has_more_parts
+from chatkit_server.models import BodyLimits, has_more_parts
+
+log = logging.getLogger(__name__)
 
 Chunk = dict[str, Any]
 """A chat-completions chunk as it was received."""
 
 _BLANK = (b"\n", b"\r\n", b"\r")
 _DONE = b"[DONE]"
+_BOM = b"\xef\xbb\xbf"
 MOST_PARTS = 500
-"""Objects and lists in a chunk. The SDK makes an object of each, which takes some 50 µs."""
+"""Objects and lists in a chunk. To go through each takes time."""
+
+_MOST_PARTS_OF_ALL = 20_000
+"""Objects and lists in an answer that is one JSON object."""
 
 _MAY_BE_MANY = 1000
 """Bytes of a chunk whose size and parts are checked."""
 
+_QUOTED = 200
+"""Characters of what is no chunk in the message of an error."""
+
+_KEEP_ALIVE = {"", "ping", "pong", "keepalive", "keep-alive", "heartbeat"}
+"""Data that is no chunk, and says nothing."""
+
 _TEXT_KEYS = ("content", "role")
+_BESIDE = ("usage", "citations", "search_results", "error")
+"""What a chunk may have beside its choices that has to be read."""
+
+
+class OddChunk(dict[str, Any]):
+    """A chunk that is not strict JSON: its texts may have half characters."""
 
 
 class Parser:
-    """Parses a stream of server-sent events, in whatever pieces its bytes arrive.
+    """Parses an answer, in whatever pieces its bytes arrive.
 
-    `[DONE]` sets `done`; whatever follows it is ignored.
+    It should be a stream of server-sent events. A JSON object is one chunk, and lines of JSON are
+    one each. `[DONE]` sets `done`, as the end of a JSON object does; whatever follows is ignored.
     """
 
     def __init__(self, limits: BodyLimits) -> None:
@@ -42,13 +60,20 @@ class Parser:
         self._data = b""
         self._earlier: list[bytes] = []
         """The event's lines of data before `_data`."""
+        self._event = b""
         self._unfinished = 0
+        self._began = False
+        self._json: list[bytes] | None = None
+        """The lines of an answer that is JSON; None if it is a stream of events."""
+        self._stray = b""
+        """The first line that belongs to no event."""
+        self._some = False
 
     def feed(self, block: bytes) -> list[Chunk]:
         """Return the chunks that these bytes complete.
 
-        Raises `ValueError` or `TypeError` for an event that is not a JSON object, and
-        `ModelBehaviorError` for one that is too large.
+        Raises `ValueError` or `TypeError` for an event that is neither JSON nor known to say
+        nothing, and `ModelBehaviorError` for one that is too large.
         """
         self._left -= len(block)
         if self._left < 0:
@@ -66,23 +91,86 @@ class Parser:
         # A carriage return at the end may be followed by a line feed
         if lines and not lines[-1].endswith(b"\n"):
             self._rest = [lines.pop()]
+        if not self._began and lines:
+            self._begin(lines)
         chunks: list[Chunk] = []
-        for line in lines:
-            if line.startswith(b"data:"):
-                if self._data:
-                    self._earlier.append(self._data)
-                self._data = line[5:]
-            elif self._data and line in _BLANK:
-                data, self._data = self._data, b""
-                if self._earlier:
-                    data = self._joined(data)
-                if data.strip() == _DONE:
-                    self.done = True
-                    break
-                chunks.append(self._object(data))
+        self._read(lines, chunks)
         if self._rest or self._data:
             self._check_unfinished()
         return chunks
+
+    def end(self) -> list[Chunk]:
+        """Return the chunks that the end of the answer completes.
+
+        Raises `ModelBehaviorError` if it was no answer. A line that was cut off is ignored.
+        """
+        if self.done:
+            return []
+        lines, self._rest = [b"".join(self._rest)], []
+        if not self._began:
+            self._begin(lines)
+        chunks: list[Chunk] = []
+        try:
+            self._read([*lines, b"\n"], chunks)
+            if self._json:
+                chunks += self._whole(b"".join(self._json))
+        except (ValueError, TypeError):
+            log.debug("the end of an answer is cut off")
+        if self._stray and not self._some:
+            raise _no_answer(self._stray)
+        return chunks
+
+    def _begin(self, lines: list[bytes]) -> None:
+        """See from its first lines what the answer is."""
+        while lines and not lines[0].removeprefix(_BOM).strip():
+            del lines[0]
+        if not lines:
+            return
+        self._began = True
+        lines[0] = lines[0].removeprefix(_BOM)
+        if lines[0].lstrip()[:1] in (b"{", b"["):
+            self._json = []
+
+    def _read(self, lines: list[bytes], chunks: list[Chunk]) -> None:
+        if self._json is not None:
+            self._read_json(lines, chunks)
+            return
+        for line in lines:
+            if line.startswith(b"data:"):
+                if self._data:
+                    self._go_on(chunks)
+                self._data = line[5:]
+            elif line in _BLANK:
+                if self._data:
+                    self._finish(chunks)
+                self._event = b""
+            else:
+                self._other(line)
+            if self.done:
+                return
+
+    def _go_on(self, chunks: list[Chunk]) -> None:
+        """Take the data before another line of it: some servers forget the line between events."""
+        pending = self._data
+        if not self._earlier and (pending.strip() == _DONE or _is_json(pending)):
+            self._finish(chunks)
+        else:
+            self._earlier.append(pending)
+
+    def _finish(self, chunks: list[Chunk]) -> None:
+        data, self._data = self._data, b""
+        if self._earlier:
+            data = self._joined(data)
+        if data.strip() == _DONE:
+            self.done = True
+        else:
+            chunks += self._chunks(data)
+
+    def _other(self, line: bytes) -> None:
+        if line.startswith(b"event:"):
+            self._event = line[6:].strip()
+        elif not line.startswith((b":", b"id:", b"id\n", b"retry:")) and not self._stray:
+            self._stray = line[:_QUOTED]
 
     def _joined(self, last: bytes) -> bytes:
         pieces, self._earlier = [*self._earlier, last], []
@@ -94,14 +182,86 @@ class Parser:
         self._unfinished = sum(map(len, pieces))
         self._limits.check_event(self._unfinished, len(self._earlier) + 1)
 
-    def _object(self, data: bytes) -> Chunk:
-        chunk = orjson.loads(data)
-        if not isinstance(chunk, dict):
-            raise TypeError(f"expected an object, not a {type(chunk).__name__}")
+    def _read_json(self, lines: list[bytes], chunks: list[Chunk]) -> None:
+        assert self._json is not None
+        for line in lines:
+            if not self._json and line.strip() and _is_json(line):
+                chunks += self._chunks(line)
+            elif line.strip():
+                self._json.append(line)
+                self._unfinished += len(line)
+                self._limits.check_event(self._unfinished)
+
+    def _whole(self, data: bytes) -> list[Chunk]:
+        """Return an answer that is one JSON value."""
+        value = _loads(data)
+        check_parts(value, _MOST_PARTS_OF_ALL)
+        self.done = self._some = True
+        return self._dicts(value)
+
+    def _chunks(self, data: bytes) -> Iterable[Chunk]:
+        self._some = True
+        try:
+            chunk = orjson.loads(data)
+        except ValueError:
+            chunk = self._odd(data)
         if len(data) > _MAY_BE_MANY:
             self._limits.check_event(len(data))
             check_parts(chunk, MOST_PARTS)
-        return chunk
+        if self._event or not isinstance(chunk, dict):
+            return self._named(chunk)
+        return (chunk,)
+
+    def _odd(self, data: bytes) -> Any:
+        """Return data that is not strict JSON: JSON of another kind, or a text."""
+        text = data.decode(errors="replace").strip()
+        try:
+            return _loads(data)
+        except ValueError:
+            if text.lower() in _KEEP_ALIVE or self._event:
+                return text
+            raise
+
+    def _named(self, value: Any) -> list[Chunk]:
+        """Return the chunks in an event with a name, or in data that is no object."""
+        if self._event == b"error":
+            return [value if isinstance(value, dict) and "error" in value else {"error": value}]
+        found = self._dicts(value)
+        if self._event:
+            return [chunk for chunk in found if "choices" in chunk or "error" in chunk]
+        return found
+
+    def _dicts(self, value: Any) -> list[Chunk]:
+        return [one for one in (value if isinstance(value, list) else [value]) if _is_object(one)]
+
+
+def _is_object(value: Any) -> bool:
+    if not isinstance(value, dict):
+        log.debug("data of an answer is left out that is a %s", type(value).__name__)
+    return isinstance(value, dict)
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        _loads(data)
+    except ValueError:
+        return False
+    return True
+
+
+def _loads(data: bytes) -> Any:
+    """Return JSON that may have half characters, control characters and bytes that are no UTF-8."""
+    try:
+        return orjson.loads(data)
+    except ValueError:
+        value = json.loads(data.decode(errors="replace"), strict=False)
+        return OddChunk(value) if isinstance(value, dict) else value
+
+
+def _no_answer(words: bytes) -> ModelBehaviorError:
+    text = words.decode(errors="replace").strip()
+    kind = "a web page" if text.startswith("<") else "something other than a stream"
+    return ModelBehaviorError(f"the endpoint answered with {kind}: {text[:_QUOTED]!r}")
 
 
 def check_parts(value: Any, most: int) -> None:
@@ -132,86 +292,13 @@ def only_text(chunk: Chunk) -> str | None:
 
 def only_delta(chunk: Chunk) -> dict[str, Any] | None:
     """Return the delta of a chunk's only choice, None if the chunk has anything else."""
-    choices = chunk.get("choices")
-    if not choices or len(choices) != 1 or chunk.get("usage"):
+    if type(chunk) is not dict or any(map(chunk.get, _BESIDE)):
         return None
-    choice = choices[0]
-    if choice.get("finish_reason") or choice.get("index") or choice.get("logprobs"):
-        return None
-    delta: dict[str, Any] | None = choice.get("delta")
-    return delta
-
-
-class Content(NamedTuple):
-    """A chunk's text, and whether it has a finish reason or the usage."""
-
-    text: str
-    finish: bool
-    usage: bool
-
-
-def content_of(chunk: Chunk) -> Content | None:
-    """Return what is in a chunk, None if it has anything else."""
-    choices, usage = chunk.get("choices") or [], chunk.get("usage")
-    if not choices:
-        return Content("", False, bool(usage))
-    [choice, *others] = choices
-    delta, finish = choice.get("delta"), choice.get("finish_reason")
-    if others or delta is None or choice.get("index") or choice.get("logprobs"):
-        return None
-    text = delta.get("content") or ""
-    if finish not in (None, "stop") or not isinstance(text, str):
-        return None
-    if any(value for key, value in delta.items() if key not in _TEXT_KEYS):
-        return None
-    return Content(text, finish is not None, bool(usage))
-
-
-def without_ends(chunk: Chunk) -> Chunk:
-    """Return a chunk of text without its finish reason and usage."""
-    [choice] = chunk["choices"]
-    return {**chunk, "choices": [{**choice, "finish_reason": None}], "usage": None}
-
-
-def with_text(chunk: Chunk, text: str | None) -> Chunk:
-    """Return a chunk of text with its text replaced."""
-    [choice] = chunk["choices"]
-    return {**chunk, "choices": [{**choice, "delta": {**choice["delta"], "content": text}}]}
-
-
-def as_typed(chunk: Chunk) -> ChatCompletionChunk:
-    """Return a chunk as `openai`'s type, even if it does not match it."""
     try:
-        return ChatCompletionChunk.model_validate(chunk)
-    except ValidationError:
-        # Accepts anything, at many times the cost
-        return ChatCompletionChunk.construct(**chunk)
-
-
-class CallIndexes:
-    """Gives each tool call of an answer a unique index.
-
-    Gemini and some proxies send each call in one chunk with the index 0, which would merge them
-    into one call. A new id at a known index is another call. Calls are counted here, because the
-    SDK collects those without a name before it tells of them.
-    """
-
-    def __init__(self, meter: OutputMeter) -> None:
-        self._meter = meter
-        self._ids: list[str] = []
-        self._current: dict[int, int] = {}
-
-    def correct(self, calls: list[ChoiceDeltaToolCall] | None) -> None:
-        """Correct the indexes in place."""
-        for call in calls or ():
-            given = call.index or 0
-            known = self._current.get(given)
-            if known is None or (call.id and self._ids[known] not in ("", call.id)):
-                self._current[given] = known = len(self._ids)
-                self._ids.append("")
-                self._meter.call("")
-            if call.function is not None:
-                written = len(call.function.arguments or "") + len(call.function.name or "")
-                self._meter.arguments(known, written)
-            self._ids[known] = call.id or self._ids[known]
-            call.index = known
+        [choice] = chunk["choices"]
+        if choice.get("finish_reason") or choice.get("index") or choice.get("logprobs"):
+            return None
+        delta = choice.get("delta")
+    except (LookupError, ValueError, TypeError, AttributeError):
+        return None
+    return delta if isinstance(delta, dict) else None

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import closing
 from contextvars import Context
-from typing import Any
 
 import aiohttp
 import httpx2
 import openai
-from agents.exceptions import ModelBehaviorError
 
-from chatkit_server.models import BodyLimits, EventPace, RequestTimer, TextFastPath
+from chatkit_server.models import BodyLimits, EventPace, RequestTimer
 
-from .chunks import Chunk, Parser, malformed_is_model_error, only_text, with_text
+from .chunks import Chunk, Parser, malformed_is_model_error, only_text
 from .pieces import FROM, joined
 
 _AT_ONCE = 16_384
@@ -40,30 +38,27 @@ class ChunkReader:
     """
 
     def __init__(
-        self,
-        response: aiohttp.ClientResponse,
-        timer: RequestTimer,
-        limits: BodyLimits,
-        fast_path: TextFastPath | None = None,
+        self, response: aiohttp.ClientResponse, timer: RequestTimer, limits: BodyLimits
     ) -> None:
         self._response = response
         self._timer = timer
-        self._limits = limits
-        self._fast_path = fast_path
+        self._parser = Parser(limits)
+        self._text: Callable[[str], bool] = _not_taken
         # A list costs less than an `asyncio.Queue`
         self._queued: list[Chunk] = []
         self._arrived = 0
         self._ended = False
         self._waiting: asyncio.Future[None] | None = None
         self._full: asyncio.Future[None] | None = None
-        self.last: Chunk = {}
-        """The last chunk whose text was sent to the turn; empty if there is none."""
 
-    async def chunks(self) -> AsyncGenerator[Chunk]:
-        """Yield the chunks, except those whose text the fast path took; see `held`.
+    @property
+    def done(self) -> bool:
+        """Whether the answer came to an end that is not just that of the connection."""
+        return self._parser.done
 
-        Raises `openai.APIError` for a chunk that reports an error.
-        """
+    async def chunks(self, take: Callable[[str], bool] | None = None) -> AsyncGenerator[Chunk]:
+        """Yield the chunks, except those with only text that `take` took."""
+        self._text = take or _not_taken
         # Timers and connections outlive the turn, and would keep its context in memory
         reading = asyncio.create_task(self._read(), context=Context())
         reading.add_done_callback(self._end)
@@ -75,8 +70,6 @@ class ChunkReader:
                     arrived, self._arrived = self._arrived, 0
                     self._make_room()
                     for chunk in chunks:
-                        if error := chunk.get("error"):
-                            raise self._stream_error(error)
                         if not self._take(chunk):
                             yield chunk
                             await pace.keep()
@@ -84,13 +77,9 @@ class ChunkReader:
                         await batches.keep()
                 await reading
         finally:
+            self._text = _not_taken
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
-
-    def held(self) -> list[Chunk]:
-        """Return the text taken since the last call, as one chunk; none if there was no text."""
-        held = self._fast_path.held() if self._fast_path is not None else ""
-        return [with_text(self.last, held)] if held else []
 
     async def _wait(self) -> bool:
         """Wait for chunks; return whether there are any."""
@@ -119,14 +108,14 @@ class ChunkReader:
         self._wake()
 
     async def _read(self) -> None:
-        parser, content = Parser(self._limits), self._response.content
+        parser, content = self._parser, self._response.content
         try:
-            self._check_content_type()
             # This task waits for nothing else
             with closing(self._timer.silence()) as silence, silence:
                 while not parser.done:
                     block = await content.readany()
                     if not block:
+                        self._pass_on(parser.end())
                         break
                     for start in range(0, len(block), _AT_ONCE):
                         if start:
@@ -142,7 +131,8 @@ class ChunkReader:
         except aiohttp.ClientError as failure:
             # aiohttp raises without giving out what it had received before the break
             self._pass_on(parser.feed(content._read_nowait(-1)))
-            raise openai.APIConnectionError(request=self._request) from failure
+            request = httpx2.Request("POST", str(self._response.url))
+            raise openai.APIConnectionError(request=request) from failure
         finally:
             # This closes the connection, unless the answer was read to its end
             self._response.release()
@@ -158,25 +148,11 @@ class ChunkReader:
                 self._queued.append(chunk)
                 self._wake()
 
-    def _check_content_type(self) -> None:
-        content_type = self._response.headers.get("content-type", "event-stream")
-        if "event-stream" not in content_type:
-            raise ModelBehaviorError("the endpoint answered with something other than a stream")
-
     def _take(self, chunk: Chunk) -> bool:
-        """Offer the text of a chunk that is only text to the fast path; return if it was taken."""
-        text = only_text(chunk) if self._fast_path is not None else None
-        if not text or self._fast_path is None or not self._fast_path.take(text):
-            return False
-        self.last = chunk
-        return True
+        """Offer the text of a chunk that is only text; return whether it was taken."""
+        text = only_text(chunk)
+        return bool(text) and self._text(text or "")
 
-    def _stream_error(self, error: Any) -> openai.APIError:
-        message = error.get("message") if isinstance(error, dict) else None
-        return openai.APIError(
-            message or "An error occurred during streaming", request=self._request, body=error
-        )
 
-    @property
-    def _request(self) -> httpx2.Request:
-        return httpx2.Request("POST", str(self._response.url))
+def _not_taken(_: str) -> bool:
+    return False

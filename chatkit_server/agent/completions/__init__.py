@@ -1,0 +1,8 @@
+"""The chat-completions protocol: what a model's answer is, whatever its server makes of it.
+
+- `answer`: the chunks of an answer become events and items of the Responses API.
+- `delta`: what is in a chunk. `thoughts`: where models write their reasoning.
+- `calls`: the tool calls of an answer. `arguments`: their arguments.
+- `details`: reasoning as objects. `halves`: halves of characters.
+- `endings`: finish reasons, and errors inside of an answer.
+"""
