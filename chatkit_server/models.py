@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from .agent.completions.answer import Answer
+from .agent.completions.endings import malformed_is_model_error
 from .agent.completions.model import ChunkSource, CompletionsModel
 from .agent.fast.direct import EventSink, FastPathModel, TextFastPath
 from .agent.output import OutputMeter
@@ -38,6 +39,7 @@ __all__ = [
     "guard_transport",
     "has_more_parts",
     "http_problem",
+    "malformed_is_model_error",
     "refused",
 ]
 

@@ -11,9 +11,9 @@ import aiohttp
 import httpx2
 import openai
 
-from chatkit_server.models import BodyLimits, EventPace, RequestTimer
+from chatkit_server.models import BodyLimits, EventPace, RequestTimer, malformed_is_model_error
 
-from .chunks import Chunk, Parser, malformed_is_model_error, only_text
+from .chunks import Chunk, Parser, only_text
 from .pieces import FROM, joined
 
 _AT_ONCE = 16_384
