@@ -25,12 +25,12 @@ from yarl import URL
 from chatkit_server.models import (
     UNPACKED,
     BodyLimits,
+    check_parts,
     guard_session,
     malformed_is_model_error,
     refused,
 )
 
-from .chunks import check_parts
 from .endpoint import Endpoint
 
 log = logging.getLogger(__name__)

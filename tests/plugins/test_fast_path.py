@@ -24,9 +24,9 @@ from agents.items import TResponseStreamEvent
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 from chatkit_plugins.compatible_models import Config, Plugin
-from chatkit_plugins.compatible_models.chunks import Parser
-from chatkit_plugins.compatible_models.pieces import FROM
 
+from chatkit_server.agent.completions.parser import Parser
+from chatkit_server.agent.completions.pieces import FROM
 from chatkit_server.models import BodyLimits, FastPathModel, TextFastPath
 from chatkit_server.turns.failures import explain
 from tests.model_script import Part, counted
@@ -122,6 +122,17 @@ def without_ids(value: Any) -> Any:
     return value
 
 
+def in_any_order(items: list[Any]) -> list[str]:
+    """Our calls come after the text of their answer, wherever the model wrote them."""
+    return sorted(json.dumps(item, sort_keys=True) for item in without_ids(items))
+
+
+def usages(result: Any) -> list[Any]:
+    """The tokens of each request."""
+    entries: list[Any] = result.context_wrapper.usage.request_usage_entries
+    return entries
+
+
 @pytest.fixture
 async def model(model_server: ModelServer) -> AsyncIterator[FastPathModel]:
     """A model of the server, as the plugin gives it."""
@@ -158,9 +169,12 @@ async def compare(server: ModelServer, url: str, parts: list[tuple[Part, ...]]) 
     others = [e.type for e in raw if is_shown(e)]
     assert [piece for piece in heard.pieces if piece] == [piece for piece in pieces if piece]
     assert sorted(heard.told) == sorted(others)
-    assert without_ids(short_way.to_input_list()) == without_ids(long_way.to_input_list())
+    assert in_any_order(short_way.to_input_list()) == in_any_order(long_way.to_input_list())
     assert short_way.final_output == long_way.final_output
-    assert short_way.context_wrapper.usage == long_way.context_wrapper.usage
+    # Ids of another length are other numbers of tokens read
+    assert [u.output_tokens for u in usages(short_way)] == [
+        u.output_tokens for u in usages(long_way)
+    ]
     asked = [json.loads(json.dumps(request.body)) for request in server.requests]
     half = len(asked) // 2
     assert half == len(parts)

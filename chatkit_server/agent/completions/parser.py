@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from agents.exceptions import ModelBehaviorError
 
-from chatkit_server.models import BodyLimits, has_more_parts
+from ..responses import BodyLimits, has_more_parts
 
 log = logging.getLogger(__name__)
 
