@@ -57,7 +57,8 @@ class Answer:
 
     With a `sink`, everything goes there, and the SDK gets the answer's start and all of it at its
     end; without one, the SDK gets every event. `tools` are the names that the model was offered,
-    `tags` is whether thoughts may stand in tags at the start of the text.
+    `tags` is whether thoughts may stand in tags at the start of the text. With `refusals`, a
+    refusal is told as one, which ends a run; otherwise it is what the model says.
     """
 
     def __init__(
@@ -69,11 +70,13 @@ class Answer:
         tools: Collection[str] = (),
         tags: bool = False,
         raw_usage: bool = False,
+        refusals: bool = False,
     ) -> None:
         self._response = response
         self._sink = sink
         self._meter = meter
         self._raw_usage = raw_usage
+        self._refusals = refusals
         self._calls = CallCollector(tools, meter)
         self._details = DetailCollector(meter)
         self._splitter = ThoughtSplitter(on=tags)
@@ -141,14 +144,15 @@ class Answer:
             found = read_chunk(chunk) if error is None else Delta()
         if error is not None:
             raise openai.APIError(error["message"], httpx2.Request("POST", "/"), body=error)
+        if not self._refusals and found.refusal:
+            found.text = found.text if found.refusal in found.text else found.text + found.refusal
+            found.refusal = ""
         if found.whole:
             self._drop_told(found)
         if found.usage is not None:
             self._usage = found.usage
             if self._sink is not None:
-                self._sink.usage(
-                    _count(found.usage, "prompt_tokens"), _count(found.usage, "completion_tokens")
-                )
+                self._sink.usage(*_tokens_of(found.usage))
         if found.details:
             self._details.add(found.details)
         if found.thought:
