@@ -271,7 +271,7 @@ async def check_reasoning(server: ModelServer, model: Model, field: Any) -> None
 async def check_refusal(server: ModelServer, model: Model) -> None:
     """A refusal where an object was asked for is told as refused content."""
     server.reply(Refusal("secret-text"))
-    agent = Agent(name="a", model=model, output_type=dict[str, int])
+    agent = Agent(name="a", model=model, output_type=list[int])
     result = Runner.run_streamed(agent, "hello", run_config=RunConfig(tracing_disabled=True))
     with pytest.raises(ModelRefusalError) as caught:
         _ = [event async for event in result.stream_events()]
