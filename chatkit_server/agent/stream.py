@@ -27,6 +27,7 @@ from chatkit.types import (
 
 from ..events.recorder import Recorder
 from ..settings.schema import TurnLimits
+from ..text import HalfJoiner, valid_text
 from ..turn import Turn
 from .output import OutputMeter
 from .reasoning import ReasoningWriter
@@ -70,7 +71,7 @@ class EventTranslator:
     def text(self, text: str) -> None:
         """Add a piece of text to the current message: the path of a token."""
         message, index = self._current_part
-        self.recorder.delta(message, index, text if text.isascii() else _valid(text))
+        self.recorder.delta(message, index, text if text.isascii() else valid_text(text))
 
     def usage(self, input_tokens: int, output_tokens: int) -> None:
         """Note the tokens of the current request so far."""
@@ -141,7 +142,7 @@ class EventTranslator:
         message = self._messages.get(data.output_index)
         if message is None:
             message = await self._begin_message(data.output_index)
-        await message.text(data.content_index, _valid(data.delta))
+        await message.text(data.content_index, message.half.add(data.delta))
         self._current_part = (message.id, data.content_index)
 
     async def _message(self, output_index: int, content: list[Any]) -> _MessageWriter | None:
@@ -194,7 +195,7 @@ class EventTranslator:
     async def _thought(self, data: Any) -> None:
         index = getattr(data, "summary_index", None)
         index = data.content_index if index is None else index
-        await self._begin_reasoning().add(index, _valid(data.delta))
+        await self._begin_reasoning().add(index, valid_text(data.delta))
 
     def _begin_reasoning(self) -> ReasoningWriter:
         if self._reasoning is None:
@@ -204,7 +205,8 @@ class EventTranslator:
     async def _end_reasoning(self, reasoning: Any = None) -> None:
         writer, self._reasoning = self._reasoning, None
         if writer is not None:
-            await writer.finish([part.text for part in getattr(reasoning, "summary", [])])
+            summary = getattr(reasoning, "summary", [])
+            await writer.finish([valid_text(part.text) for part in summary])
 
     async def _partial_image(self, data: Any) -> None:
         item = self._images.get(data.output_index)
@@ -259,6 +261,7 @@ class _MessageWriter:
             content=[],
         )
         self.id = self.item.id
+        self.half = HalfJoiner()
         self._parts: set[int] = set()
         self._annotations: dict[int, int] = {}
         self._left_at_start = recorder.characters_left
@@ -276,7 +279,8 @@ class _MessageWriter:
             await self._update(
                 AssistantMessageContentPartAdded(content_index=index, content=content)
             )
-        self.recorder.delta(self.id, index, text)
+        if text:
+            self.recorder.delta(self.id, index, text)
 
     async def annotate(self, index: int, annotation: Annotation) -> None:
         _check_part(index)
@@ -320,9 +324,4 @@ def _cost(annotation: Annotation) -> int:
 
 def _part_text(part: Any) -> str:
     text = getattr(part, "text", None)
-    return _valid(str(text if text is not None else getattr(part, "refusal", "") or ""))
-
-
-def _valid(text: str) -> str:
-    """Replace half surrogate pairs, which some providers send and JSON cannot hold."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+    return valid_text(str(text if text is not None else getattr(part, "refusal", "") or ""))
