@@ -23,9 +23,9 @@ from chatkit.types import (
 )
 
 from chatkit_server import User
-from chatkit_server.agent.history import BYTES_PER_TOKEN, LEFT_OUT, load_history, to_input
+from chatkit_server.agent.history import BYTES_PER_TOKEN, load_history, to_input
 from chatkit_server.agent.memory import TurnMemory, build_memory
-from chatkit_server.agent.sound import CALL_CUT_OFF
+from chatkit_server.agent.pairs import CALL_CUT_OFF
 from chatkit_server.settings.schema import HistorySettings
 from chatkit_server.storage import StoreContext
 from chatkit_server.turn import ToolCall, ToolResult

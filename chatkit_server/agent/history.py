@@ -29,11 +29,11 @@ from chatkit.types import (
 )
 from openai.types.responses import ResponseInputContentParam, ResponseInputTextParam
 
-from ..ids import new_id
 from ..settings.schema import HistorySettings
 from ..turn import StoreContext
 from .memory import TurnMemory
-from .sound import for_any_model, sound
+from .portable import for_other_model
+from .sound import sound
 
 BYTES_PER_TOKEN = 4
 """OpenAI's rule of thumb for English text."""
@@ -212,17 +212,8 @@ def _replay(
             entry = {**entry, "output": json.dumps(call.output, ensure_ascii=False)}
         entries.append(entry)
     if memory.model != model:
-        portable = cast(list[dict[str, Any]], for_any_model(entries))
-        entries = [_portable(entry) for entry in portable if entry.get("type") != "reasoning"]
+        return for_other_model(entries)
     return cast(list[TResponseInputItem], entries)
-
-
-def _portable(entry: dict[str, Any]) -> dict[str, Any]:
-    """Remove what only the model that made the entry can read."""
-    entry = {key: value for key, value in entry.items() if key not in ("id", "provider_data")}
-    if entry.get("type") == "message":
-        entry["id"] = new_id("msg")
-    return entry
 
 
 def _text(text: str) -> ResponseInputTextParam:

@@ -63,6 +63,7 @@ class EventTranslator:
         self._images_shown: list[str] = []
         self._messages: dict[int, _MessageWriter] = {}
         self._current_part = ("", 0)
+        self._half = HalfJoiner()
         self._reasoning: ReasoningWriter | None = None
         self._images: dict[int, GeneratedImageItem] = {}
         self._meter = OutputMeter(limits)
@@ -71,7 +72,7 @@ class EventTranslator:
     def text(self, text: str) -> None:
         """Add a piece of text to the current message: the path of a token."""
         message, index = self._current_part
-        self.recorder.delta(message, index, text if text.isascii() else valid_text(text))
+        self.recorder.delta(message, index, text if text.isascii() else self._half.add(text))
 
     def usage(self, input_tokens: int, output_tokens: int) -> None:
         """Note the tokens of the current request so far."""
@@ -142,7 +143,7 @@ class EventTranslator:
         message = self._messages.get(data.output_index)
         if message is None:
             message = await self._begin_message(data.output_index)
-        await message.text(data.content_index, message.half.add(data.delta))
+        await message.text(data.content_index, self._half.add(data.delta))
         self._current_part = (message.id, data.content_index)
 
     async def _message(self, output_index: int, content: list[Any]) -> _MessageWriter | None:
@@ -153,6 +154,7 @@ class EventTranslator:
         return message
 
     async def _begin_message(self, output_index: int) -> _MessageWriter:
+        self._half = HalfJoiner()
         message = _MessageWriter(self.turn, self.recorder, self._meter)
         self._messages[output_index] = message
         self.messages.append(message.id)
@@ -261,7 +263,6 @@ class _MessageWriter:
             content=[],
         )
         self.id = self.item.id
-        self.half = HalfJoiner()
         self._parts: set[int] = set()
         self._annotations: dict[int, int] = {}
         self._left_at_start = recorder.characters_left

@@ -7,6 +7,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any, cast
 
+import orjson
 from agents import FunctionTool, ToolOutputText
 from agents.tool_context import ToolContext
 
@@ -128,8 +129,8 @@ def _part_text(part: Any) -> str | None:
 def arguments_of(arguments: Any) -> dict[str, Any] | None:
     """Return a tool call's arguments, None if they are not a JSON object.
 
-    Nothing, blank text, `null` and `[]` are no arguments. An object that was written as a JSON string is
-    taken, and a number that JSON does not have is null.
+    Nothing, blank text, `null` and `[]` are no arguments. An object that was written as a JSON
+    string is taken, and a number that JSON does not have is null.
     """
     value = arguments
     try:
@@ -144,6 +145,15 @@ def arguments_of(arguments: Any) -> dict[str, Any] | None:
     if not isinstance(value, dict) or is_deep(value, DEEPEST):
         return None
     return cast(dict[str, Any], valid_values(value, DEEPEST + 1))
+
+
+def is_object(arguments: Any) -> bool:
+    """Whether a call's arguments are the text of a JSON object that every parser takes."""
+    try:
+        found = orjson.loads(arguments)
+    except (TypeError, ValueError):
+        return False
+    return isinstance(arguments, str) and isinstance(found, dict) and "\\u0000" not in arguments
 
 
 def _no_number(name: str) -> None:
