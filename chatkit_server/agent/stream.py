@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from agents.exceptions import ModelBehaviorError
 from chatkit.agents import ResponseStreamConverter
@@ -25,7 +25,7 @@ from chatkit.types import (
     ThreadItemUpdatedEvent,
 )
 
-from ..events.recorder import Recorder
+from ..events.recorder import Recorder, shows_nothing
 from ..settings.schema import TurnLimits
 from ..text import HalfJoiner, valid_text
 from ..turn import Turn
@@ -124,7 +124,8 @@ class EventTranslator:
                 message = await self._message(data.output_index, data.item.content)
                 if message is not None:
                     await self._end_reasoning()
-                    await message.finish(await self._contents(data.item.content))
+                    if not await message.finish(await self._contents(data.item.content)):
+                        self.messages.remove(message.id)
                 self._messages.pop(data.output_index, None)
             case "reasoning":
                 await self._end_reasoning(data.item)
@@ -294,8 +295,17 @@ class _MessageWriter:
             )
         )
 
-    async def finish(self, contents: list[AssistantMessageContent]) -> None:
-        """Save the message, whose parts may have more than what was streamed."""
+    async def finish(self, contents: list[AssistantMessageContent]) -> bool:
+        """Save the message, whose parts may have more than what was streamed.
+
+        A blank message is removed; return whether it is there.
+        """
+        if not any(part.text.strip() for part in contents):
+            streamed_only = self.recorder.partial(self.id)
+            if shows_nothing(streamed_only):
+                await self.recorder.emit(ThreadItemRemovedEvent(item_id=self.id))
+                return False
+            contents = cast(AssistantMessageItem, streamed_only).content
         _check_part(len(contents) - 1 if contents else 0)
         self.meter.part(sum(_cost(one) for part in contents for one in part.annotations))
         streamed = self._left_at_start - self.recorder.characters_left
@@ -306,6 +316,7 @@ class _MessageWriter:
             )
         done = self.item.model_copy(update={"content": contents})
         await self.recorder.emit(ThreadItemDoneEvent.model_construct(item=done))
+        return True
 
     async def _update(self, update: ThreadItemUpdate) -> None:
         await self.recorder.emit(

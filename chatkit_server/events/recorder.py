@@ -268,6 +268,13 @@ def answers(item: ThreadItem) -> bool:
     return not is_hidden(item) and not isinstance(item, WorkflowItem)
 
 
+def is_visible(item: ThreadItem) -> bool:
+    """Whether a user sees an answer in an item: a model's thoughts alone are none."""
+    if isinstance(item, WorkflowItem) and item.workflow.type == "reasoning":
+        return False
+    return not is_hidden(item) and not shows_nothing(item)
+
+
 def shows_nothing(item: ThreadItem) -> bool:
     """Whether an item that was cut off has nothing that a user could see."""
     match item:

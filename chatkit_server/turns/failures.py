@@ -79,6 +79,7 @@ GUARDRAIL_INPUT = "This message is not allowed here. Rephrase it, or ask somethi
 GUARDRAIL_OUTPUT = "The answer was withheld because it is not allowed here. Ask something else."
 CUT_OFF = "The answer reached the model's length limit and is incomplete."
 NONSENSE = "The model sent an invalid answer. Try again."
+NO_TEXT = "The model sent no answer. Try again."
 UNKNOWN_TOOL = "The model asked for a tool that does not exist. Try again."
 TOO_MANY_STEPS = (
     "The model took more steps than allowed without reaching an answer. Ask for less at once."
@@ -103,6 +104,7 @@ _RETRIABLE = {
     TIMEOUT,
     BROKEN_OFF,
     NONSENSE,
+    NO_TEXT,
     UNKNOWN_TOOL,
     GENERAL,
 }
