@@ -85,6 +85,7 @@ WEB_PAGE = (
     "The model provider sent a web page in place of an answer. The server's operator has to check "
     "its `base_url`."
 )
+NO_TEXT = "The model sent no answer. Try again."
 UNKNOWN_TOOL = "The model asked for a tool that does not exist. Try again."
 TOO_MANY_STEPS = (
     "The model took more steps than allowed without reaching an answer. Ask for less at once."
@@ -110,6 +111,7 @@ _RETRIABLE = {
     BROKEN_OFF,
     NONSENSE,
     BAD_CALL,
+    NO_TEXT,
     UNKNOWN_TOOL,
     GENERAL,
 }
@@ -173,6 +175,7 @@ _MODEL_WORDS = {
     "not found in agent": UNKNOWN_TOOL,
     "did not produce a final response": BROKEN_OFF,
     "ended before": BROKEN_OFF,
+    endings.NO_ANSWER: NO_TEXT,
     endings.BAD_CALL: BAD_CALL,
     endings.WEB_PAGE: WEB_PAGE,
 }
