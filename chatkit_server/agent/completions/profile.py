@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from ...settings.types import Section
+from .presets import preset_of
 
 
 class Profile(Section):
@@ -15,11 +16,20 @@ class Profile(Section):
     content: Literal["text", "parts"] = "text"
     """Messages that are only text: as one string, or as a list of parts."""
 
+    no_text: Literal["null", "empty"] = "null"
+    """The `content` of a message that has only tool calls: null, or an empty string."""
+
     tool_answers: Literal["text", "parts"] = "text"
     """A tool's answer: as one string, its images in a user message after it, or as parts."""
 
-    call_ids: Literal["own", "given", "nine"] = "own"
-    """Ids of tool calls: ours, the ones the model gave, or nine letters and digits."""
+    call_ids: Literal["own", "given", "nine", "functions"] = "own"
+    """Ids of tool calls: ours, those of the model, nine letters and digits, or `functions.NAME:0`.
+
+    A model's own ids go back where they are unique in the request.
+    """
+
+    calls_need_tools: bool = False
+    """Whether earlier tool calls are refused in a request without tools; they become text then."""
 
     system: Literal["anywhere", "first", "user"] = "first"
     """System messages: where they are, as one at the start, or before the first user's text."""
@@ -28,26 +38,36 @@ class Profile(Section):
     """Whether the role `developer` is known; else it is sent as `system`."""
 
     alternate: bool = False
-    """Whether an assistant's text must come between a tool's answer and a user's message, and a
-    user's message first."""
+    """Whether an assistant's message must come between a tool's answer and a user's message."""
 
-    reasoning: Literal["reasoning_content", "reasoning", "thinking"] | None = None
-    """The field that carries a model's earlier reasoning back to it; None: it is not sent.
+    reasoning: (
+        Literal[
+            "reasoning_content",
+            "reasoning",
+            "reasoning_details",
+            "thinking_blocks",
+            "content",
+            "tags",
+        ]
+        | None
+    ) = None
+    """Where a model's earlier reasoning goes back to it; None: it is not sent.
 
-    `thinking` is Mistral's parts of `content`, or `thinking_blocks` where LiteLLM sends them.
+    A field of the message, or in its `content`: as Mistral's parts, or in `<think>` tags.
+    `thinking_blocks` are Claude's through LiteLLM.
     """
 
     reasoning_turns: Literal["tools", "all"] = "tools"
-    """Which reasoning goes back: since the last user's message, or all."""
+    """Which reasoning goes back: what came after the last user message, or all."""
 
     reasoning_required: bool = False
-    """Whether messages with tool calls are refused without the field; it is sent as "" then."""
+    """Whether the field must be in every message of the model; it is a space if there was none."""
 
-    thought_signatures: bool = False
-    """Whether the signatures of Gemini's tool calls go back in `extra_content`."""
+    thought_signatures: Literal["extra_content", "provider_specific_fields"] | None = None
+    """The field of a tool call that carries Gemini's signature of the thought before it."""
 
     images: bool | None = None
-    """Whether the model sees images. Not known (None): only those of users are sent."""
+    """Whether the model sees images. Not known (None): those of users are sent, tools' are not."""
 
     schemas: Literal["as_written", "loose"] = "as_written"
     """Schemas of tools: as they are, or without what simple servers refuse.
@@ -55,11 +75,11 @@ class Profile(Section):
     Loose schemas have no `$schema`, `$ref`, `const`, lists of types or `additionalProperties`.
     """
 
-    strict: bool = False
-    """Whether the field `strict` of a tool is known."""
+    strict: bool = True
+    """Whether a tool's field `strict` is known; it is sent for tools with strict schemas."""
 
     max_tools: int | None = Field(128, ge=1)
-    """The most tools of one request."""
+    """The most tools of one request; None is no limit."""
 
     max_tokens: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     """The name of the parameter that limits the answer's tokens."""
@@ -79,13 +99,18 @@ class Profile(Section):
     think_tags: bool = True
     """Whether `<think>` and the like at the start of a text begin the model's thoughts."""
 
+    def but(self, own: Profile | None) -> Profile:
+        """Return this profile with what is set in `own`."""
+        if own is None or not own.model_fields_set:
+            return self
+        return self.model_copy(update=own.model_dump(include=own.model_fields_set))
+
 
 def profile_of(
     endpoint: str, model: str, settings: Profile | None = None, *, litellm: bool = False
 ) -> Profile:
-    """Return the profile of a model: the settings of the user win, where any are set.
+    """Return the profile of a model; what is set in `settings` wins over the presets.
 
     `endpoint` is the name of the endpoint, or LiteLLM's prefix with `litellm`.
     """
-    own = settings.model_dump(include=settings.model_fields_set) if settings is not None else {}
-    return Profile(**own)
+    return Profile(**preset_of(endpoint, model, litellm=litellm)).but(settings)
