@@ -16,9 +16,11 @@ log = logging.getLogger(__name__)
 _STATUSES = (400, 404, 413, 415, 422, 500)
 """Servers with chat templates refuse with 500, a few gateways with 404."""
 
-_QUOTED = 300
 _MOST = 10_000
 """Characters of a refusal that are searched."""
+
+_NULL = re.compile(r'"\w+": ?null,?')
+"""Fields of an error without a value: they say nothing of the request."""
 
 Cure = Mapping[str, Any]
 
@@ -50,14 +52,22 @@ _CURES: tuple[tuple[str, Cure], ...] = (
         {"reasoning_effort": False},
     ),
     (r"thought_?signature", {"thought_signatures": "extra_content"}),
-    (r"\b(temperature|top_p|presence_?penalty|frequency_?penalty)\b", {"sampling": False}),
+    (
+        r"\b(temperature|top_p|presence_?penalty|frequency_?penalty)\b.{0,60}"
+        r"(not support|unsupported|only the default|deprecated|not allowed|not permitted|cannot)"
+        r"|(unsupported|unknown|unrecognized|unexpected|extra).{0,60}"
+        r"\b(temperature|top_p|presence_?penalty|frequency_?penalty)\b",
+        {"sampling": False},
+    ),
     (
         r"system message.{0,30}(at the beginning|first)|(multiple|only one) system message",
         {"system": "first"},
     ),
     (
-        r"system.{0,20}(role|instruction|prompt|message).{0,30}(not supported|unsupported|not enabled|not allowed)"
-        r"|developer instruction is not enabled|only user,? (and )?assistant.{0,40}roles.{0,30}system",
+        r"system.{0,20}(role|instruction|prompt|message).{0,30}"
+        r"(not supported|unsupported|not enabled|not allowed)"
+        r"|developer instruction is not enabled"
+        r"|only user,? (and )?assistant.{0,40}roles.{0,30}system",
         {"system": "user"},
     ),
     (
@@ -89,7 +99,8 @@ _CURES: tuple[tuple[str, Cure], ...] = (
     ),
     (r"\bstrict\b", {"strict": False}),
     (
-        r"(content|messages?).{0,60}(null|none\b|nil\b|missing field `content`|content.{0,20}required)",
+        r"content.{0,60}(\bnull\b|nonetype|<nil>|got none)|missing field `content`"
+        r"|content.{0,20} (is )?required",
         {"no_text": "empty"},
     ),
     (
@@ -110,7 +121,7 @@ def cure_of(refusal: str, profile: Profile) -> dict[str, Any] | None:
 
     What the profile has already is no cure; of a limit, the number in the refusal is.
     """
-    text = refusal[:_MOST]
+    text = _NULL.sub("", refusal[:_MOST])
     for pattern, cure in _CURES:
         if re.search(pattern, text, re.IGNORECASE | re.DOTALL) is None:
             continue
@@ -125,12 +136,12 @@ def cure_of(refusal: str, profile: Profile) -> dict[str, Any] | None:
 def _limit_in(text: str) -> int | None:
     """Return the smallest number of a refusal: the other one is how many there were."""
     numbers = [int(number) for number in re.findall(r"(?<![\w.-])\d{1,5}(?![\w-])", text)]
-    allowed = [number for number in numbers if 8 <= number and number not in _STATUSES]
+    allowed = [number for number in numbers if number >= 8 and number not in _STATUSES]
     return min(allowed, default=None)
 
 
-class RefusalLog:
-    """Tells once for each endpoint and cure how to keep an endpoint from refusing requests.
+class EndpointLog:
+    """Tells of an endpoint's requests what its operator can do something about.
 
     `path` is where the endpoint's settings are: `("compatible_models", "endpoints", "mine")`.
     """
@@ -139,8 +150,24 @@ class RefusalLog:
         self._path = path
         self._told: set[str] = set()
 
-    def tell(self, status: int | None, refusal: str, profile: Profile) -> None:
-        """Log the setting that cures a refusal, if it names a known problem."""
+    def sent_tools(self, sent: int, given: int) -> None:
+        """Log that only the first tools were sent, the first time as a warning."""
+        if sent == given:
+            return
+        told = f"{sent} of {given} tools"
+        log.log(
+            logging.DEBUG if told in self._told else logging.WARNING,
+            "%s: only the first %s are sent; `profile.max_tools` is the limit",
+            self._path[-1],
+            told,
+        )
+        self._told.add(told)
+
+    def refused(self, status: int, refusal: str, profile: Profile) -> None:
+        """Log the setting that cures a refusal, if it names a known problem, once.
+
+        The refusal is not quoted: there may be something of the conversation in it.
+        """
         if status not in _STATUSES:
             return
         cure = cure_of(refusal, profile)
@@ -151,9 +178,8 @@ class RefusalLog:
             return
         self._told.add(written)
         log.warning(
-            "%s refused a request: %s\nIf that is about the form of the request, set:\n%s",
+            "%s refused the form of a request. This setting changes it:\n%s",
             self._path[-1],
-            refusal[:_QUOTED],
             "\n".join(
                 f"{'  ' * depth}{name}:{f' {written}' if name == 'profile' else ''}"
                 for depth, name in enumerate((*self._path, "profile"))

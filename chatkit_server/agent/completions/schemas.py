@@ -43,7 +43,7 @@ def _fitted(tool: Any, profile: Profile) -> Any:
     fitted = {key: value for key, value in function.items() if value not in (None, "", False)}
     parameters = function.get("parameters") or _NOTHING
     if profile.schemas == "loose":
-        parameters = _loose_parameters(orjson.dumps(parameters, default=_plain))
+        parameters = orjson.loads(_loose_parameters(orjson.dumps(parameters, default=_plain)))
     elif "properties" not in parameters:
         # OpenAI refuses an object without them
         parameters = {"type": "object", **parameters, "properties": {}}
@@ -58,9 +58,9 @@ def _plain(value: Any) -> Any:
 
 
 @lru_cache(1000)
-def _loose_parameters(schema: bytes) -> dict[str, Any]:
+def _loose_parameters(schema: bytes) -> bytes:
     loose = loosened(orjson.loads(schema))
-    return {**loose, "type": "object", "properties": loose.get("properties", {})}
+    return orjson.dumps({**loose, "type": "object", "properties": loose.get("properties", {})})
 
 
 def loosened(schema: dict[str, Any]) -> dict[str, Any]:

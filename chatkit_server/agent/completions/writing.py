@@ -166,7 +166,7 @@ class _Writer:
             case "thinking_blocks":
                 blocks = details.get("thinking_blocks", ())
                 # Without a signature, a thought is refused
-                if signed := [one for one in blocks if one.get("signature") or one.get("data")]:
+                if signed := [{**b} for b in blocks if b.get("signature") or b.get("data")]:
                     said["thinking_blocks"] = signed
             case "content" if thought:
                 inner = {"type": "thinking", "thinking": [text_part(thought)]}
