@@ -135,7 +135,8 @@ _WORDS = (
     ),
     (
         WRONG_KEY,
-        r"api[ _-]?key not valid|invalid[ _]api[ _-]?key|incorrect api key|missing credentials",
+        r"api[ _-]?key not valid|invalid[ _]api[ _-]?key|incorrect api key|missing credentials"
+        r"|not authenticated|unauthori[sz]ed",
     ),
     (NO_QUOTA, r"insufficient_quota|insufficient (balance|credit)|credit balance"),
     (

@@ -39,7 +39,7 @@ from .calls import CallCollector, CallMade
 from .delta import Delta, read_chunk
 from .details import DetailCollector
 from .endings import check_ending, error_in, malformed_is_model_error
-from .thoughts import ThoughtSplitter
+from .thoughts import ThoughtSplitter, without_unopened
 
 Chunk = Mapping[str, Any]
 """A chunk of an answer as it was received, or a whole answer."""
@@ -79,6 +79,7 @@ class Answer:
         self._refusals = refusals
         self._calls = CallCollector(tools, meter)
         self._details = DetailCollector(meter)
+        self._tags = tags
         self._splitter = ThoughtSplitter(on=tags)
         self._text_halves, self._thought_halves = HalfJoiner(), HalfJoiner()
         self._refusal_halves = HalfJoiner()
@@ -298,7 +299,17 @@ class Answer:
         said = bool(self._text or self._refusal or calls or self._images)
         check_ending(self._finish, said=said)
         await self._end_thought()
+        if self._tags and not self._thoughts:
+            await self._part_at_the_end()
         await self._complete(calls)
+
+    async def _part_at_the_end(self) -> None:
+        """Take a thought out of the text whose tag was opened before the answer began."""
+        thought, text = without_unopened(self._told)
+        if thought and text:
+            await self._think(thought, "tags")
+            await self._end_thought()
+            self._text = [text]
 
     async def _hear(self) -> None:
         transcript = "" if self._text else "".join(self._audio)
