@@ -279,15 +279,15 @@ async def test_text(name: str) -> None:
     assert (heard.text, heard.said) == (text, text)
 
 
-H, I = said("H"), said("i")
+FIRST, SECOND = said("H"), said("i")
 BODIES: dict[str, bytes] = {
     "a byte-order mark": b'\xef\xbb\xbfdata: {"choices":[{"delta":{"content":"Hi"}}]}\n\n',
     "blank lines first": b'\n\n\ndata: {"choices":[{"delta":{"content":"Hi"}}]}\n\n',
     "carriage returns": b'data: {"choices":[{"delta":{"content":"Hi"}}]}\r\r',
     "both": b'data: {"choices":[{"delta":{"content":"Hi"}}]}\r\n\r\n',
-    "one line feed": H.replace(b"\n\n", b"\n") + I.replace(b"\n\n", b"\n"),
+    "one line feed": FIRST.replace(b"\n\n", b"\n") + SECOND.replace(b"\n\n", b"\n"),
     "two lines of one event": b'data: {"choices":\ndata: [{"delta":{"content":"Hi"}}]}\n\n',
-    "no line feed at the end": H + b'data:{"choices":[{"delta":"i","finish_reason":"stop"}]}',
+    "no line feed at the end": FIRST + b'data:{"choices":[{"delta":"i","finish_reason":"stop"}]}',
     "JSON": b'{"choices": [{"message": {"content": "Hi"}}]}',
     "JSON in lines": b'{\n "choices": [\n  {"message": {"content": "Hi"}}]\n}\n',
     "lines of JSON": (
