@@ -78,6 +78,11 @@ CONTENT_REFUSED = (
 GUARDRAIL_INPUT = "This message is not allowed here. Rephrase it, or ask something else."
 GUARDRAIL_OUTPUT = "The answer was withheld because it is not allowed here. Ask something else."
 CUT_OFF = "The answer reached the model's length limit and is incomplete."
+BAD_IMAGE = (
+    "The model cannot read an image of this conversation. Send it as PNG or JPEG, and smaller, in "
+    "a new conversation."
+)
+EMPTY = "The model gave no answer. Try again."
 NONSENSE = "The model sent an invalid answer. Try again."
 UNKNOWN_TOOL = "The model asked for a tool that does not exist. Try again."
 TOO_MANY_STEPS = (
@@ -102,6 +107,7 @@ _RETRIABLE = {
     NO_ANSWER,
     TIMEOUT,
     BROKEN_OFF,
+    EMPTY,
     NONSENSE,
     UNKNOWN_TOOL,
     GENERAL,
@@ -125,6 +131,11 @@ _WORDS = (
         r"|invalid_prompt|safety system|content management policy|blocked by .{0,20}safety",
     ),
     (
+        BAD_IMAGE,
+        r"invalid_(base64_)?image|image_(too_(large|small)|parse_error|file_too_large|file_not_found)"
+        r"|empty_image_file|unsupported_image_media_type|failed_to_download_image",
+    ),
+    (
         WRONG_KEY,
         r"api[ _-]?key not valid|invalid[ _]api[ _-]?key|incorrect api key|missing credentials",
     ),
@@ -137,6 +148,7 @@ _WORDS = (
 # In an error without a status, such as one told inside a stream.
 _WORDS_INSTEAD_OF_STATUS = (
     (RATE_LIMIT, r"rate.?limit"),
+    (TIMEOUT, r"vector_store_timeout|timed out"),
     (PROVIDER_DOWN, r"server_error|server error|overloaded|unavailable"),
 )
 
@@ -297,6 +309,8 @@ def _of_agent(error: AgentsException) -> str:
         return UNKNOWN_TOOL
     if "did not produce a final response" in text or "ended before" in text:
         return BROKEN_OFF
+    if "gave no answer" in text:
+        return EMPTY
     if text.startswith(("Responses stream ended", "Chat Completions ")):
         return _first_match((*_WORDS, *_WORDS_INSTEAD_OF_STATUS), text) or PROVIDER_DOWN
     return NONSENSE
