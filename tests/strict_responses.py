@@ -194,7 +194,7 @@ def _leads_to(items: list[Json], number: int) -> bool:
     if number == len(items):
         return False
     item = items[number]
-    kind = item.get("type", "message")
+    kind = str(item.get("type", "message"))
     if kind == "message":
         return bool(item["role"] == "assistant")
     return kind == "reasoning" or kind.endswith("_call")

@@ -191,9 +191,11 @@ def without_encryption(item: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in item.items() if key != "encrypted_content"}
 
 
-ASK = {"role": "user", "content": "Go on."}
+ASK: Any = {"role": "user", "content": "Go on."}
+CALL: Any
+RESULT: Any
 CALL, RESULT = answered()[1:]
-FOREIGN = {"provider_data": {"model": "gemini"}}
+FOREIGN: Any = {"provider_data": {"model": "gemini"}}
 
 
 def kinds(server: ModelServer) -> list[str]:
@@ -341,13 +343,11 @@ async def test_a_history_is_not_changed(models: ModelProvider) -> None:
     assert history == before
 
 
-async def test_text_of_reasoning_goes_back_to_servers_that_do_not_encrypt_it(
-    server: ModelServer,
-) -> None:
+async def test_text_of_reasoning_goes_back_to_servers_that_do_not_encrypt_it() -> None:
     async with ModelServer() as open_server:
         models = provider(open_server)
-        read = {"content": [{"type": "reasoning_text", "text": "Hm."}]}
-        item = without_encryption(thought(**read))
+        text = {"type": "reasoning_text", "text": "Hm."}
+        item: Any = without_encryption(thought(content=[text]))
         await checks.run(models.get_model("gpt-oss"), [ASK, item, CALL, RESULT])
         assert open_server.requests[-1].body["input"][1] == item
         await models.aclose()
