@@ -147,6 +147,11 @@ _MODELS = (
         "agents", "OpenAIResponsesModel._fetch_response", "overridden: timeouts, broken answers"
     ),
     LibraryName(
+        "agents",
+        "OpenAIResponsesModel._build_response_create_kwargs",
+        "overridden: parameters that a model refuses are left out, `include` too",
+    ),
+    LibraryName(
         "agents.extensions.models.litellm_model",
         "LitellmModel._fetch_response",
         "overridden: timeouts, broken answers, and the provider's own errors",

@@ -23,7 +23,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import orjson
 from aiohttp import web
@@ -178,7 +178,7 @@ class ModelServer:
         """Queue a `Failure`."""
         self.script.append(Failure(status, message, **options))
 
-    async def __aenter__(self) -> ModelServer:
+    async def __aenter__(self) -> Self:
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, self._port, backlog=1024)
         await site.start()

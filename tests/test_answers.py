@@ -438,7 +438,7 @@ ERRORS: dict[str, tuple[list[Any], str]] = {
     "a filtered call": ([delta("function_call_filter: MALFORMED")], failures.BAD_CALL),
     "too long": ([delta("MAX_TOKENS", content="Hi")], failures.CUT_OFF),
     "failed": ([delta("error", content="Hi")], failures.PROVIDER_DOWN),
-    "unknown, and nothing said": ([delta("banana")], failures.NO_TEXT),
+    "unknown, and nothing said": ([delta("banana")], failures.EMPTY),
 }
 
 

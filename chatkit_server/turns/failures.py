@@ -79,13 +79,17 @@ CONTENT_REFUSED = (
 GUARDRAIL_INPUT = "This message is not allowed here. Rephrase it, or ask something else."
 GUARDRAIL_OUTPUT = "The answer was withheld because it is not allowed here. Ask something else."
 CUT_OFF = "The answer reached the model's length limit and is incomplete."
+BAD_IMAGE = (
+    "The model cannot read an image of this conversation. Send it as PNG or JPEG, and smaller, in "
+    "a new conversation."
+)
+EMPTY = "The model gave no answer. Try again."
 NONSENSE = "The model sent an invalid answer. Try again."
 BAD_CALL = "The model wrote a tool call that is not valid. Try again."
 WEB_PAGE = (
     "The model provider sent a web page in place of an answer. The server's operator has to check "
     "its `base_url`."
 )
-NO_TEXT = "The model sent no answer. Try again."
 UNKNOWN_TOOL = "The model asked for a tool that does not exist. Try again."
 TOO_MANY_STEPS = (
     "The model took more steps than allowed without reaching an answer. Ask for less at once."
@@ -109,9 +113,9 @@ _RETRIABLE = {
     NO_ANSWER,
     TIMEOUT,
     BROKEN_OFF,
+    EMPTY,
     NONSENSE,
     BAD_CALL,
-    NO_TEXT,
     UNKNOWN_TOOL,
     GENERAL,
 }
@@ -134,6 +138,11 @@ _WORDS = (
         r"|invalid_prompt|safety system|content management policy|blocked by .{0,20}safety",
     ),
     (
+        BAD_IMAGE,
+        r"invalid_(base64_)?image|image_(too_(large|small)|parse_error|file_too_large|file_not_found)"
+        r"|empty_image_file|unsupported_image_media_type|failed_to_download_image",
+    ),
+    (
         WRONG_KEY,
         r"api[ _-]?key not valid|invalid[ _]api[ _-]?key|incorrect api key|missing credentials"
         r"|not authenticated|unauthori[sz]ed",
@@ -147,6 +156,7 @@ _WORDS = (
 # In an error without a status, such as one told inside a stream.
 _WORDS_INSTEAD_OF_STATUS = (
     (RATE_LIMIT, r"rate.?limit"),
+    (TIMEOUT, r"vector_store_timeout|timed out"),
     (PROVIDER_DOWN, r"server_error|server error|overloaded|unavailable"),
 )
 
@@ -176,7 +186,7 @@ _MODEL_WORDS = {
     "not found in agent": UNKNOWN_TOOL,
     "did not produce a final response": BROKEN_OFF,
     "ended before": BROKEN_OFF,
-    endings.NO_ANSWER: NO_TEXT,
+    endings.NO_ANSWER: EMPTY,
     endings.BAD_CALL: BAD_CALL,
     endings.WEB_PAGE: WEB_PAGE,
 }
