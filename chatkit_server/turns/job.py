@@ -106,7 +106,9 @@ class TurnJob:
         A run that ended with a tool, as its agent's `tool_use_behavior` may say, is an answer.
         """
         responses = self.result.raw_responses if self.result is not None else []
-        if responses and any(getattr(item, "type", "") == "function_call" for item in responses[-1].output):
+        if responses and any(
+            getattr(item, "type", "") == "function_call" for item in responses[-1].output
+        ):
             return False
         plan = self.plan
         asked = {item.id for item in (*plan.earlier, plan.message, plan.replaced) if item}
