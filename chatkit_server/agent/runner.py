@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from agents import (
     Agent,
@@ -34,6 +34,7 @@ from agents.tool_context import ToolContext
 from chatkit.types import ProgressUpdateEvent
 
 from ..errors import ServerError, TurnFailed
+from ..masking import in_one_line
 from ..mcp.manager import McpManager
 from ..plugin.calls import NEARLY, Hooks
 from ..records import MAY_QUOTE, Quote
@@ -52,7 +53,7 @@ from .invocation import (
     tool_failure,
     unusable,
 )
-from .models import ModelRouter, own_settings
+from .models import ModelRouter, max_tools, own_settings
 from .portable import for_any_model
 from .sdk import (
     agent_of,
@@ -73,6 +74,9 @@ _PLACEHOLDER = re.compile(r"\{(user_id|user_name|locale)\}")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]+")
 
 _NAME_LENGTH = 100
+
+_LEFT_OUT = 1000
+"""Characters of the names of tools that are left out, in the log."""
 
 
 def instructions(template: str, turn: Turn) -> str:
@@ -117,6 +121,14 @@ class _PreparedAgent:
     nested: bool
     speaks_chat: bool
     """Whether its model has an API of chat completions."""
+
+
+class _Chosen(NamedTuple):
+    """A model for an agent, whether it has an API of chat completions, and its most tools."""
+
+    model: str | Model | None
+    speaks_chat: bool = False
+    max_tools: int | None = None
 
 
 class AgentRunner:
@@ -190,16 +202,17 @@ class AgentRunner:
             wrapped(tool) if isinstance(tool, FunctionTool) else tool for tool in agent.tools
         ]
         copied = copy.copy(agent)
-        copied.tools = own_tools
+        chosen = self._model(agent.model, nested)
+        tools = self._allowed([*own_tools, *mcp_tools], chosen.max_tools, len(agent.handoffs))
+        copied.tools = tools[: len(own_tools)]
         copied.mcp_servers = []
-        set_mcp_tools(copied, mcp_tools)
+        set_mcp_tools(copied, tools[len(own_tools) :])
         if agent.tool_use_behavior == "run_llm_again":
             copied.tool_use_behavior = self._stop_at_client_tool
         if agent.model is None:
             copied.model_settings = own_settings(agent)
-        copied.model, speaks_chat = self._model(agent.model, nested)
-        tools = [*own_tools, *mcp_tools]
-        prepared = _PreparedAgent(agent, copied, tools, nested, speaks_chat)
+        copied.model = chosen.model
+        prepared = _PreparedAgent(agent, copied, tools, nested, chosen.speaks_chat)
         self._prepared[id(agent), nested] = self._copies[id(copied)] = prepared
         copied.handoffs = [await self._handoff(handoff, nested) for handoff in agent.handoffs]
         return copied
@@ -219,11 +232,25 @@ class AgentRunner:
         prepared = self._copies.get(id(agent))
         return prepared is not None and prepared.nested
 
-    def _model(self, model: str | Model | None, nested: bool) -> tuple[str | Model | None, bool]:
+    def _allowed(self, tools: list[Tool], most: int | None, handoffs: int) -> list[Tool]:
+        """Return the first tools, as many as the model takes, and log which are left out."""
+        room = None if most is None else max(0, most - handoffs)
+        if room is None or len(tools) <= room:
+            return tools
+        left_out = [tool.name for tool in tools[room:]]
+        log.info(
+            "turn %s: has %d tools, and the model takes %d; left out: %s",
+            self.turn.id,
+            len(tools),
+            room,
+            in_one_line(", ".join(left_out), _LEFT_OUT),
+        )
+        return tools[:room]
+
+    def _model(self, model: str | Model | None, nested: bool) -> _Chosen:
         """Return the model for an agent, bound to this turn if that is possible.
 
-        An agent without a model gets that of the turn. Also returns whether the model has an API of
-        chat completions.
+        An agent without a model gets that of the turn.
         """
         given = self.turn.model if model is None else model
         found = given
@@ -232,18 +259,22 @@ class AgentRunner:
                 found = self.models.get_model(found)
             except ServerError:
                 # The run raises it again, and reports it
-                return given, False
-        speaks_chat = isinstance(found, FastPathModel | OpenAIChatCompletionsModel)
-        has_own_ids = isinstance(found, FastPathModel | OpenAIResponsesModel)
-        unique = found if has_own_ids else with_own_ids(found)
-        if nested:
+                return _Chosen(given)
+        used: str | Model | None = found
+        if nested and isinstance(model, str):
             # A nested run may have its own model provider for a name
-            return (model if isinstance(model, str) else unique), speaks_chat
-        if self.sink is not None and isinstance(found, FastPathModel):
-            bound = found.bind(self.sink)
-            self._fast_path_models.append(bound)
-            return bound, speaks_chat
-        return (given if unique is found else unique), speaks_chat
+            used = model
+        elif not isinstance(found, FastPathModel | OpenAIResponsesModel):
+            used = with_own_ids(found)
+        elif nested:
+            used = found
+        elif self.sink is not None and isinstance(found, FastPathModel):
+            used = found.bind(self.sink)
+            self._fast_path_models.append(used)
+        else:
+            used = given
+        speaks_chat = isinstance(found, FastPathModel | OpenAIChatCompletionsModel)
+        return _Chosen(used, speaks_chat, max_tools(found))
 
     async def _handoff(self, handoff: Agent[Any] | Handoff[Any, Any], nested: bool) -> Any:
         if isinstance(handoff, Agent):

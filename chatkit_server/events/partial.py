@@ -68,8 +68,8 @@ class PartialAnswer:
             return b'{"items":[' + items + b"]," + body[1:]
         except (TypeError, ValueError):
             # Halves of characters, and numbers beyond 64 bits: models write both
-            items = [item.model_dump() for item in self.items]
-            return _dump_leniently(valid_values({"items": items, **rest}))
+            dumped = [item.model_dump() for item in self.items]
+            return _dump_leniently(valid_values({"items": dumped, **rest}))
 
     @classmethod
     def load(cls, data: bytes | None) -> PartialAnswer:

@@ -34,8 +34,17 @@ class EventSink(Protocol):
         """Take any other event of the response, as the model also gives it to the SDK."""
 
 
+MAX_TOOLS = 128
+"""The most tools of one request to OpenAI, and to many others."""
+
+
 class FastPathModel(Model):
-    """A model that can send its text to the turn itself."""
+    """A model that can send its text to the turn itself.
+
+    `max_tools` is how many tools one request may have, None for any number.
+    """
+
+    max_tools: int | None = MAX_TOOLS
 
     @abstractmethod
     def bind(self, sink: EventSink) -> Model:
