@@ -6,7 +6,11 @@
 from __future__ import annotations
 
 from .agent.completions.answer import Answer
+from .agent.completions.endings import malformed_is_model_error
+from .agent.completions.halves import is_whole
 from .agent.completions.model import ChunkSource, CompletionsModel
+from .agent.completions.parser import Chunk, check_parts
+from .agent.completions.reader import Body, ChunkReader
 from .agent.fast.direct import EventSink, FastPathModel, TextFastPath
 from .agent.output import OutputMeter
 from .agent.pace import EventPace
@@ -21,7 +25,10 @@ __all__ = [
     "CHECK_SERVER",
     "UNPACKED",
     "Answer",
+    "Body",
     "BodyLimits",
+    "Chunk",
+    "ChunkReader",
     "ChunkSource",
     "ClosableStream",
     "CompletionsModel",
@@ -33,11 +40,14 @@ __all__ = [
     "RequestTimer",
     "TextFastPath",
     "TurnLimits",
+    "check_parts",
     "guard_client",
     "guard_session",
     "guard_transport",
     "has_more_parts",
     "http_problem",
+    "is_whole",
+    "malformed_is_model_error",
     "refused",
 ]
 

@@ -11,8 +11,7 @@ The endpoint's name is the prefix of its models: `gemini/gemini-2.5-flash`, `oll
 - `endpoint`: the settings of an endpoint, and presets for well-known providers.
 - `client`: requests to an endpoint, with retries.
 - `model`: a model as the Agents SDK runs it.
-- `reader`, `chunks`: the chunks of an answer, from the bytes on the wire.
-- `answer`: an answer that is only text, past the SDK's handling of chunks.
+- `body`: the body of an answer.
 """
 
 from __future__ import annotations

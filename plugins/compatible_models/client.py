@@ -22,9 +22,15 @@ import orjson
 from openai.types.chat import ChatCompletion
 from yarl import URL
 
-from chatkit_server.models import UNPACKED, BodyLimits, guard_session, refused
+from chatkit_server.models import (
+    UNPACKED,
+    BodyLimits,
+    check_parts,
+    guard_session,
+    malformed_is_model_error,
+    refused,
+)
 
-from .chunks import check_parts, malformed_is_model_error
 from .endpoint import Endpoint
 
 log = logging.getLogger(__name__)

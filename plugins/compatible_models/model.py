@@ -12,6 +12,7 @@ from agents.models.chatcmpl_converter import Converter
 from openai.types.responses import Response
 
 from chatkit_server.models import (
+    ChunkReader,
     ChunkSource,
     CompletionsModel,
     ModelTimeouts,
@@ -19,8 +20,8 @@ from chatkit_server.models import (
     TurnLimits,
 )
 
+from .body import ResponseBody
 from .client import Client
-from .reader import ChunkReader
 
 
 class ChatModel(CompletionsModel, OpenAIChatCompletionsModel):
@@ -58,7 +59,7 @@ class ChatModel(CompletionsModel, OpenAIChatCompletionsModel):
         response, stream = await timer.answer(
             fetch(system_instructions, input, model_settings, *others, span, tracing, stream=True)
         )
-        return response, ChunkReader(stream, timer, self._limits())
+        return response, ChunkReader(ResponseBody(stream), timer, self._limits())
 
 
 def with_tools_converted(

@@ -17,8 +17,6 @@ from chatkit_server.models import (
     EventSink,
     FastPathModel,
     ModelTimeouts,
-    OutputMeter,
-    TextFastPath,
     TurnLimits,
 )
 
@@ -72,7 +70,7 @@ class LitellmModels(ModelProvider):
         if is_unguarded(model_name):
             raise SettingsError(NOT_OFFERED)
 
-    async def load(self, name: str, fast_path: TextFastPath | None = None) -> Model:
+    async def load(self, name: str) -> WatchedLitellmModel:
         """Import LiteLLM if that has not happened yet, and return the model.
 
         The import takes seconds, so it runs in a thread: other turns go on meanwhile.
@@ -91,8 +89,10 @@ class LitellmModels(ModelProvider):
             provider.api_key.get_secret_value() if provider.api_key else None,
             timeouts=self._config.timeouts.but(provider.timeouts),
             max_retries=self._config.max_retries,
-            fast_path=fast_path,
-            meter=OutputMeter(self.limits),
+            max_event=self._config.max_event,
+            max_answer=self._config.max_answer,
+            limits=self.limits,
+            tags=True,
         )
 
     async def aclose(self) -> None:
@@ -124,9 +124,11 @@ class LazyModel(FastPathModel):
         self, *args: Any, **kwargs: Any
     ) -> AsyncGenerator[TResponseStreamEvent]:
         """Yield the answer's events, and send them to the turn if this model is bound to one."""
-        fast_path = TextFastPath(self._sink) if self._sink is not None else None
-        model = await self._provider.load(self._name, fast_path)
+        loaded = await self._provider.load(self._name)
+        model = loaded.bind(self._sink) if self._sink is not None else loaded
         events: Any = model.stream_response(*args, **kwargs)
+        # They would stay in memory as long as the answer takes
+        del args, kwargs
         async with aclosing(events):
-            async for event in fast_path.events(events) if fast_path else events:
+            async for event in events:
                 yield event

@@ -18,10 +18,10 @@ from agents.exceptions import ModelBehaviorError
 from aiohttp import StreamReader
 from aiohttp.base_protocol import BaseProtocol
 from chatkit_plugins.compatible_models import reader
-from chatkit_plugins.compatible_models.chunks import Parser
 
 from chatkit_server import hookimpl
 from chatkit_server.agent import output, responses
+from chatkit_server.agent.completions.parser import Parser
 from chatkit_server.agent.tools import arguments_of, cut
 from chatkit_server.events.recorder import LONG_ANSWER
 from chatkit_server.models import BodyLimits, EventPace, ModelTimeouts, RequestTimer

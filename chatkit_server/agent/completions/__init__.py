@@ -1,5 +1,8 @@
 """The chat-completions protocol: what a model's answer is, whatever its server makes of it.
 
+- `parser`: chunks, from the bytes on the wire. `reader`: reads them as they come. `pieces`: joins
+  chunks where many come.
+- `model`: a model whose answers are chunks.
 - `answer`: the chunks of an answer become events and items of the Responses API.
 - `delta`: what is in a chunk. `thoughts`: where models write their reasoning.
 - `calls`: the tool calls of an answer. `arguments`: their arguments.

@@ -37,7 +37,7 @@ from ..sdk import completed_without_usage, keep_raw_usage
 from .calls import CallCollector, CallMade
 from .delta import Delta, read_chunk
 from .details import DetailCollector
-from .endings import check_ending, error_in
+from .endings import check_ending, error_in, malformed_is_model_error
 from .halves import HalvesJoiner, whole
 from .thoughts import ThoughtSplitter
 
@@ -136,10 +136,11 @@ class Answer:
             yield self._out.popleft()
 
     async def _add(self, chunk: Chunk) -> None:
-        error = error_in(chunk)
+        with malformed_is_model_error():
+            error = error_in(chunk)
+            found = read_chunk(chunk) if error is None else Delta()
         if error is not None:
             raise openai.APIError(error["message"], httpx2.Request("POST", "/"), body=error)
-        found = read_chunk(chunk)
         if found.whole:
             self._drop_told(found)
         if found.usage is not None:

@@ -62,6 +62,7 @@ def read_chunk(chunk: Mapping[str, Any]) -> Delta:
     """Return what is in a chunk, or in an answer that is one JSON object.
 
     Of several choices, only the first is read: the one with the index 0, or without an index.
+    Raises `AttributeError` for a choice that is no object.
     """
     found = Delta()
     usage = chunk.get("usage")
@@ -85,8 +86,8 @@ def read_chunk(chunk: Mapping[str, Any]) -> Delta:
 
 def _choice(choices: Any) -> Mapping[str, Any] | None:
     for choice in choices if isinstance(choices, list) else [choices]:
-        if isinstance(choice, Mapping) and str(choice.get("index") or 0) in ("0", "0.0"):
-            return choice
+        if choice and str(choice.get("index") or 0) in ("0", "0.0"):
+            return choice  # type: ignore[no-any-return]
     return None
 
 

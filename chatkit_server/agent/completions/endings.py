@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import openai
@@ -54,6 +55,15 @@ _FILTERED = re.compile(
 
 NO_ANSWER = "the model gave no answer"
 BAD_CALL = "the model wrote a malformed tool call"
+
+
+@contextmanager
+def malformed_is_model_error() -> Iterator[None]:
+    """Raise `ModelBehaviorError` if the block fails on a malformed chunk."""
+    try:
+        yield
+    except (ValueError, LookupError, AttributeError, TypeError, RecursionError) as error:
+        raise ModelBehaviorError(f"the endpoint sent a malformed chunk: {error!r}") from error
 
 
 def check_ending(reason: str, *, said: bool) -> None:

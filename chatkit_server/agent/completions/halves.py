@@ -8,9 +8,14 @@ _HALF = re.compile("[\ud800-\udfff]")
 _FIRST_HALF = re.compile("[\ud800-\udbff]$")
 
 
+def is_whole(text: str) -> bool:
+    """Whether a text has no half characters."""
+    return text.isascii() or not _HALF.search(text)
+
+
 def whole(text: str) -> str:
     """Return text in which each pair of halves is one character, and a lone half is U+FFFD."""
-    if text.isascii() or not _HALF.search(text):
+    if is_whole(text):
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 

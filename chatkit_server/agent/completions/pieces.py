@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import NamedTuple
 
-from .chunks import Chunk, only_delta
+from .parser import Chunk, only_delta
 
 FROM = 16
 """Chunks at once, from which on they are joined: the others keep the pace of the model."""

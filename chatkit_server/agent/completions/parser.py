@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
 from agents.exceptions import ModelBehaviorError
 
-from chatkit_server.models import BodyLimits, has_more_parts
+from ..responses import BodyLimits, has_more_parts
 
 log = logging.getLogger(__name__)
 
@@ -232,13 +231,11 @@ class Parser:
         return found
 
     def _dicts(self, value: Any) -> list[Chunk]:
-        return [one for one in (value if isinstance(value, list) else [value]) if _is_object(one)]
-
-
-def _is_object(value: Any) -> bool:
-    if not isinstance(value, dict):
-        log.debug("data of an answer is left out that is a %s", type(value).__name__)
-    return isinstance(value, dict)
+        chunks = [one for one in (value if isinstance(value, list) else [value]) if one]
+        for one in chunks:
+            if not isinstance(one, dict):
+                raise TypeError(f"expected an object, not a {type(one).__name__}")
+        return chunks
 
 
 def _is_json(data: bytes) -> bool:
@@ -268,15 +265,6 @@ def check_parts(value: Any, most: int) -> None:
     """Raise `ValueError` if a value that was JSON has more objects and lists."""
     if has_more_parts(value, most):
         raise ValueError(f"it has more than {most} objects and lists")
-
-
-@contextmanager
-def malformed_is_model_error() -> Iterator[None]:
-    """Raise `ModelBehaviorError` if the block fails on a malformed chunk."""
-    try:
-        yield
-    except (ValueError, LookupError, AttributeError, TypeError, RecursionError) as error:
-        raise ModelBehaviorError(f"the endpoint sent a malformed chunk: {error!r}") from error
 
 
 def only_text(chunk: Chunk) -> str | None:

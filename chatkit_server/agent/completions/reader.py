@@ -6,14 +6,15 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import closing
 from contextvars import Context
+from typing import Protocol
 
-import aiohttp
-import httpx2
 import openai
 
-from chatkit_server.models import BodyLimits, EventPace, RequestTimer
-
-from .chunks import Chunk, Parser, malformed_is_model_error, only_text
+from ..pace import EventPace
+from ..responses import BodyLimits
+from ..timeouts import RequestTimer
+from .endings import malformed_is_model_error
+from .parser import Chunk, Parser, only_text
 from .pieces import FROM, joined
 
 _AT_ONCE = 16_384
@@ -29,6 +30,22 @@ _MOST_QUEUED = 1000
 """Queued chunks from which on no more are read."""
 
 
+class Body(Protocol):
+    """The body of a response, as an HTTP client receives it."""
+
+    async def read(self) -> bytes:
+        """Return the bytes that have come, at least one; none at the end.
+
+        Raises `openai.APIConnectionError` or `ConnectionError` if the connection breaks.
+        """
+
+    def rest(self) -> bytes:
+        """Return what had come before the connection broke, and was not read."""
+
+    async def aclose(self) -> None:
+        """Give the connection back, or close it if the body was not read to its end."""
+
+
 class ChunkReader:
     """Reads an answer in its own task, which passes on all chunks except those with only text.
 
@@ -37,10 +54,8 @@ class ChunkReader:
     it, so that the order is kept. If the connection breaks, everything received is still read.
     """
 
-    def __init__(
-        self, response: aiohttp.ClientResponse, timer: RequestTimer, limits: BodyLimits
-    ) -> None:
-        self._response = response
+    def __init__(self, body: Body, timer: RequestTimer, limits: BodyLimits) -> None:
+        self._body = body
         self._timer = timer
         self._parser = Parser(limits)
         self._text: Callable[[str], bool] = _not_taken
@@ -108,12 +123,12 @@ class ChunkReader:
         self._wake()
 
     async def _read(self) -> None:
-        parser, content = self._parser, self._response.content
+        parser, body = self._parser, self._body
         try:
             # This task waits for nothing else
             with closing(self._timer.silence()) as silence, silence:
                 while not parser.done:
-                    block = await content.readany()
+                    block = await body.read()
                     if not block:
                         self._pass_on(parser.end())
                         break
@@ -128,14 +143,11 @@ class ChunkReader:
                     if len(self._queued) > _MOST_QUEUED:
                         await self._room()
                         silence.reset()
-        except aiohttp.ClientError as failure:
-            # aiohttp raises without giving out what it had received before the break
-            self._pass_on(parser.feed(content._read_nowait(-1)))
-            request = httpx2.Request("POST", str(self._response.url))
-            raise openai.APIConnectionError(request=request) from failure
+        except (openai.APIConnectionError, ConnectionError):
+            self._pass_on(parser.feed(body.rest()))
+            raise
         finally:
-            # This closes the connection, unless the answer was read to its end
-            self._response.release()
+            await body.aclose()
 
     def _pass_on(self, chunks: list[Chunk]) -> None:
         self._arrived += len(chunks)
