@@ -10,39 +10,18 @@ import json
 import logging
 import re
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from agents import function_tool
-from aiohttp.test_utils import TestClient, TestServer
 
 from chatkit_server.turns.failures import GENERAL
-from tests.client import Chat, Streamed
-from tests.memory_store import MemoryStorePlugin
-from tests.model_server import ModelServer, plain_text
+from tests.client import Streamed
+from tests.model_server import plain_text
 from tests.recorded import STREAMS, Stream
-from tests.serving import served_app
+from tests.stage import FLAVOURS, PROVIDERS, WAYS, Stage, open_stage
 from tests.strict_history import check
-from tests.test_turns import Tools
-
-WAYS = {"fast": "test/any", "slow": "test/any", "litellm": "litellm/openai/any"}
-"""Ways to a model: past the SDK, through it, and through LiteLLM."""
-
-PROVIDERS = {
-    "openai": "openai/gpt-4.1",
-    "mistral": "mistral/mistral-large-latest",
-    "deepseek": "deepseek/deepseek-reasoner",
-    "gemma": "vllm/google/gemma-3-27b-it",
-    "anthropic": "anthropic/claude-sonnet-4-5",
-    "groq": "groq/llama-3.3-70b-versatile",
-}
-"""The models with which each thread goes on."""
-
-FLAVOURS = {**PROVIDERS, "gemini": "gemini/gemini-3-pro-preview"}
-"""Models that a case can be of, by the rules of their provider."""
 
 PICTURE = "iVBORw0KGgo"
 """How the bytes of each PNG begin in base64."""
@@ -53,81 +32,11 @@ pytestmark = [
 ]
 
 
-@dataclass
-class Stage:
-    """A model server, and servers that ask it on each way."""
-
-    models: ModelServer
-    chats: dict[str, Chat]
-    store: MemoryStorePlugin
-    calls: list[list[Any]] = field(default_factory=list)
-
-    async def say(self, way: str, text: str, thread_id: str | None, model: str) -> Streamed:
-        """Send a message that this model answers."""
-        options = {"model": model}
-        return await self.chats[way].say(text, thread_id, inference_options=options)
-
-    async def items(self, thread_id: str) -> list[dict[str, Any]]:
-        """Return what a page gets of a thread."""
-        thread = await self.chats["fast"].ask("threads.get_by_id", thread_id=thread_id)
-        items: list[dict[str, Any]] = thread["items"]["data"]
-        return items
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stage() -> AsyncIterator[Stage]:
     """One for all cases."""
-    async with AsyncExitStack() as stack:
-        models = await stack.enter_async_context(ModelServer())
-        stage = Stage(models, {}, MemoryStorePlugin())
-        endpoint = {"base_url": models.url, "api_key": "sk-test", "max_retries": 0}
-        names = ["test", *(model.partition("/")[0] for model in FLAVOURS.values())]
-        sections = {
-            "agent": {"model": "test/any", "models": [*WAYS.values(), *FLAVOURS.values()]},
-            "plugins": {
-                "compatible_models": {"endpoints": dict.fromkeys(names, endpoint)},
-                "litellm_models": {
-                    "providers": {"openai": {"base_url": models.url, "api_key": "sk-test"}},
-                    "max_retries": 0,
-                },
-            },
-        }
-        for way in WAYS:
-            sections["agent"]["fast_path"] = way != "slow"
-            app, path = served_app(Tools(*_tools(stage.calls)), stage.store, **sections)
-            client = await stack.enter_async_context(TestClient(TestServer(app)))
-            stage.chats[way] = Chat(client, path)
+    async with open_stage() as stage:
         yield stage
-
-
-def _tools(calls: list[list[Any]]) -> list[Any]:
-    """Return the tools that models are offered; they note how they are called."""
-
-    @function_tool
-    async def weather(city: str, days: int = 1) -> str:
-        """Tell the weather."""
-        calls.append(["weather", {"city": city, "days": days}])
-        return f"sunny in {city}"
-
-    @function_tool
-    async def ping() -> str:
-        """Answer."""
-        calls.append(["ping", {}])
-        return "pong"
-
-    @function_tool
-    async def nothing() -> str:
-        """Answer nothing."""
-        calls.append(["nothing", {}])
-        return ""
-
-    @function_tool
-    async def nulls() -> str:
-        """Answer with characters that are no text."""
-        calls.append(["nulls", {}])
-        return "a\0b"
-
-    return [weather, ping, nothing, nulls]
 
 
 @dataclass
@@ -288,9 +197,7 @@ def _wrong_history(outcome: dict[str, Any], body: dict[str, Any], flavour: str) 
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", STREAMS)
-async def test_stream(
-    stage: Stage, name: str, way: str, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_stream(stage: Stage, name: str, way: str, caplog: pytest.LogCaptureFixture) -> None:
     stream = Stream.load(name)
     outcome = stream.outcome(way)
     thread = None
@@ -310,9 +217,7 @@ async def test_stream(
         pytest.fail("\n".join(wrong), pytrace=False)
 
 
-async def _go_on(
-    stage: Stage, way: str, thread_id: str, outcome: dict[str, Any]
-) -> list[str]:
+async def _go_on(stage: Stage, way: str, thread_id: str, outcome: dict[str, Any]) -> list[str]:
     """Send more messages in the thread; return what is wrong with them."""
     wrong = []
     models = {"test": WAYS[way], **(PROVIDERS if way == "fast" else {})}
