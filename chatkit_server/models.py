@@ -11,7 +11,7 @@ from .agent.completions.halves import is_whole
 from .agent.completions.model import ChunkSource, CompletionsModel
 from .agent.completions.parser import Chunk, check_parts
 from .agent.completions.reader import Body, ChunkReader
-from .agent.fast.direct import EventSink, FastPathModel, TextFastPath
+from .agent.fast.direct import EventSink, FastPathModel
 from .agent.output import OutputMeter
 from .agent.pace import EventPace
 from .agent.responses import UNPACKED, BodyLimits, has_more_parts, refused
@@ -38,7 +38,6 @@ __all__ = [
     "ModelTimeouts",
     "OutputMeter",
     "RequestTimer",
-    "TextFastPath",
     "TurnLimits",
     "check_parts",
     "guard_client",

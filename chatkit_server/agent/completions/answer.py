@@ -146,7 +146,9 @@ class Answer:
         if found.usage is not None:
             self._usage = found.usage
             if self._sink is not None:
-                self._sink.usage(_count(found.usage, "prompt"), _count(found.usage, "completion"))
+                self._sink.usage(
+                    _count(found.usage, "prompt_tokens"), _count(found.usage, "completion_tokens")
+                )
         if found.details:
             self._details.add(found.details)
         if found.thought:
@@ -425,7 +427,7 @@ def _item_done(item: Any, index: int) -> ResponseOutputItemDoneEvent:
 
 def _usage(usage: Mapping[str, Any]) -> ResponseUsage:
     """Return the usage of a chunk in the form of the Responses API."""
-    read, written = _count(usage, "prompt"), _count(usage, "completion")
+    read, written = _tokens_of(usage)
     return ResponseUsage(
         input_tokens=read,
         output_tokens=written,
@@ -440,8 +442,9 @@ def _usage(usage: Mapping[str, Any]) -> ResponseUsage:
     )
 
 
-def _count(usage: Mapping[str, Any], kind: str) -> int:
-    return _number(usage.get(f"{kind}_tokens"))
+def _tokens_of(usage: Mapping[str, Any]) -> tuple[int, int]:
+    """Return how many tokens the model read, and wrote."""
+    return _number(usage.get("prompt_tokens")), _number(usage.get("completion_tokens"))
 
 
 def _detail(usage: Mapping[str, Any], details: str, name: str) -> int:

@@ -6,11 +6,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from ...mcp.limits import is_deep
+from ..tools import DEEPEST
 from .halves import whole_values
 
 _DECODER = json.JSONDecoder()
 _NOTHING: tuple[object, ...] = (None, "", [], {})
-_DEEPEST = 3
+_MOST_WRAPPED = 3
 """How often an object may be encoded as a text in a text."""
 
 
@@ -47,12 +49,12 @@ def _objects(text: str) -> list[tuple[dict[str, Any], str]] | None:
             value, end = _DECODER.raw_decode(text, position)
             written = text[position:end]
             position = end
-            for _ in range(_DEEPEST):
+            for _ in range(_MOST_WRAPPED):
                 if isinstance(value, str) and value.strip():
                     written, value = value.strip(), json.loads(value)
             if value in _NOTHING:
                 value, written = {}, "{}"
-            if not isinstance(value, dict) or not _is_strict(value):
+            if not isinstance(value, dict) or is_deep(value, DEEPEST) or not _is_strict(value):
                 return None
             found.append((value, written))
     except (ValueError, RecursionError):
