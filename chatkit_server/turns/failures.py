@@ -26,6 +26,7 @@ from agents.exceptions import (
 )
 
 from .. import bad_http
+from ..agent.completions import endings
 from ..bad_http import causes, http_problem, server_of
 from ..errors import ServerError, TurnFailed
 from ..masking import in_one_line
@@ -79,6 +80,12 @@ GUARDRAIL_INPUT = "This message is not allowed here. Rephrase it, or ask somethi
 GUARDRAIL_OUTPUT = "The answer was withheld because it is not allowed here. Ask something else."
 CUT_OFF = "The answer reached the model's length limit and is incomplete."
 NONSENSE = "The model sent an invalid answer. Try again."
+BAD_CALL = "The model wrote a tool call that is not valid. Try again."
+WEB_PAGE = (
+    "The model provider sent a web page in place of an answer. The server's operator has to check "
+    "its `base_url`."
+)
+NO_TEXT = "The model sent no answer. Try again."
 UNKNOWN_TOOL = "The model asked for a tool that does not exist. Try again."
 TOO_MANY_STEPS = (
     "The model took more steps than allowed without reaching an answer. Ask for less at once."
@@ -103,6 +110,8 @@ _RETRIABLE = {
     TIMEOUT,
     BROKEN_OFF,
     NONSENSE,
+    BAD_CALL,
+    NO_TEXT,
     UNKNOWN_TOOL,
     GENERAL,
 }
@@ -160,6 +169,17 @@ _AGENT_FAILURES: tuple[tuple[type[AgentsException], str], ...] = (
     (ToolInputGuardrailTripwireTriggered, GUARDRAIL_OUTPUT),
     (ToolOutputGuardrailTripwireTriggered, GUARDRAIL_OUTPUT),
 )
+
+
+_MODEL_WORDS = {
+    "not found in agent": UNKNOWN_TOOL,
+    "did not produce a final response": BROKEN_OFF,
+    "ended before": BROKEN_OFF,
+    endings.NO_ANSWER: NO_TEXT,
+    endings.BAD_CALL: BAD_CALL,
+    endings.WEB_PAGE: WEB_PAGE,
+}
+"""Words of the SDK, and of this server's reading of answers."""
 
 
 def explain(error: BaseException) -> ServerError:
@@ -293,10 +313,9 @@ def _of_agent(error: AgentsException) -> str:
     if not isinstance(error, ModelBehaviorError):
         return GENERAL
     text = _searchable(error.message)
-    if "not found in agent" in text:
-        return UNKNOWN_TOOL
-    if "did not produce a final response" in text or "ended before" in text:
-        return BROKEN_OFF
+    for words, message in _MODEL_WORDS.items():
+        if words in text:
+            return message
     if text.startswith(("Responses stream ended", "Chat Completions ")):
         return _first_match((*_WORDS, *_WORDS_INSTEAD_OF_STATUS), text) or PROVIDER_DOWN
     return NONSENSE

@@ -13,7 +13,7 @@ import litellm
 from litellm import constants
 from pydantic import BaseModel
 
-from chatkit_server.models import ClosableStream, is_whole
+from chatkit_server.models import ClosableStream, valid_text
 
 # What LiteLLM makes of a line of a stream that has no data
 _EMPTY = (
@@ -104,7 +104,7 @@ class TextFilter:
             return False
         chunk = await self._next()
         text = _only_text(chunk)
-        if text and not self._repeats(text) and is_whole(text) and self._take(text):
+        if text and not self._repeats(text) and valid_text(text) == text and self._take(text):
             self._last = chunk
             self._held.append(text)
             return True

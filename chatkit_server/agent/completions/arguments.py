@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...mcp.limits import is_deep
+from ...text import valid_values
 from ..tools import DEEPEST
-from .halves import whole_values
 
 _DECODER = json.JSONDecoder()
 _NOTHING: tuple[object, ...] = (None, "", [], {})
@@ -79,5 +79,5 @@ def _is_strict(value: Any) -> bool:
 
 def _written(value: dict[str, Any], written: str) -> str:
     """Return an object as it was written, unless half characters have to be replaced in it."""
-    sound = whole_values(value)
+    sound = valid_values(value)
     return written if sound == value else json.dumps(sound, ensure_ascii=False)

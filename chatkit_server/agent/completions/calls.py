@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...ids import new_id
+from ...text import valid_text
 from ..output import OutputMeter
 from .arguments import read_arguments
-from .halves import whole
 
 log = logging.getLogger(__name__)
 
@@ -182,7 +182,7 @@ class CallCollector:
         for call in self._without_rests():
             name = self._tool(call.name)
             found = read_arguments(call.pieces)
-            invalid = whole("".join(call.pieces)) if found is None else None
+            invalid = valid_text("".join(call.pieces)) if found is None else None
             for number, arguments in enumerate(found or ["{}"]):
                 if number:
                     self._meter.call(name)
@@ -207,7 +207,7 @@ class CallCollector:
 
     def _tool(self, written: str) -> str:
         """Return the name of the tool that a model means."""
-        name = whole(_NO_NAME.sub("", written))
+        name = valid_text(_NO_NAME.sub("", written))
         if name in self._tools:
             return name
         rests = (name.rpartition(end)[2] for end in _PREFIX_ENDS)

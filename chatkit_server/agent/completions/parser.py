@@ -11,6 +11,7 @@ import orjson
 from agents.exceptions import ModelBehaviorError
 
 from ..responses import BodyLimits, has_more_parts
+from .endings import WEB_PAGE
 
 log = logging.getLogger(__name__)
 
@@ -257,8 +258,8 @@ def _loads(data: bytes) -> Any:
 
 def _no_answer(words: bytes) -> ModelBehaviorError:
     text = words.decode(errors="replace").strip()
-    kind = "a web page" if text.startswith("<") else "something other than a stream"
-    return ModelBehaviorError(f"the endpoint answered with {kind}: {text[:_QUOTED]!r}")
+    told = WEB_PAGE if text.startswith("<") else "the endpoint answered with no stream"
+    return ModelBehaviorError(f"{told}: {text[:_QUOTED]!r}")
 
 
 def check_parts(value: Any, most: int) -> None:
