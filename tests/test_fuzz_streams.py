@@ -60,7 +60,8 @@ class Target:
         assert streamed.error is None or streamed.error["message"] != GENERAL
         models.script.clear()
         again = await self.stage.say(way, "And now?", streamed.thread_id, WAYS[way])
-        assert (again.text, again.error) == ("You said: And now?", None)
+        assert again.error is None
+        assert again.text.endswith("And now?")
         for request in models.requests:
             assert check("openai", request.body) == []
         thread = await self.stage.chats[way].ask("threads.get_by_id", thread_id=again.thread_id)

@@ -6,7 +6,6 @@ whose rules `tests/strict_history.py` knows.
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections.abc import AsyncIterator
@@ -183,9 +182,9 @@ def _told(seen: Seen) -> str:
 def _wrong_history(outcome: dict[str, Any], body: dict[str, Any], flavour: str) -> list[str]:
     """Return what is wrong with the next request, for this provider and in itself."""
     wrong = check(flavour, body)
-    if PICTURE in json.dumps(body["messages"]):
-        wrong.append(f"{flavour}: base64 in the history")
-    if outcome["ends"] == "done" and not isinstance(outcome["shown"], dict):
+    if any(PICTURE in plain_text(message.get("content")) for message in body["messages"]):
+        wrong.append(f"{flavour}: base64 in the text of the history")
+    if not isinstance(outcome["shown"], dict):
         said = [m.get("content") for m in body["messages"] if m["role"] == "assistant"]
         text = "".join(map(plain_text, said))
         if "".join(outcome["shown"]) not in text:
@@ -224,7 +223,8 @@ async def _go_on(stage: Stage, way: str, thread_id: str, outcome: dict[str, Any]
     for flavour, model in models.items():
         stage.models.requests.clear()
         streamed = await stage.say(way, "And now?", thread_id, model)
-        if streamed.text != "You said: And now?" or streamed.error is not None:
+        # An error may be told to the model with the message after it
+        if not streamed.text.endswith("And now?") or streamed.error is not None:
             wrong.append(f"{flavour}: the next message gets {streamed.text!r}, {streamed.error}")
         for request in stage.models.requests:
             rules = flavour if flavour in PROVIDERS else "openai"
