@@ -96,7 +96,7 @@ class LitellmModels(ModelProvider):
         unknown = prefix == "openai" and provider.base_url is not None
         endpoint = "" if unknown else prefix
         profile = profile_of(endpoint, model_name, provider.profile, litellm=True)
-        path = ("litellm_models", "providers", prefix)
+        path = ("plugins", "litellm_models", "providers", prefix)
         model = self._model_class(
             name,
             provider.base_url,
