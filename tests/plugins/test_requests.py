@@ -132,8 +132,8 @@ async def test_the_cure_of_a_refusal_is_logged(
             server.fail(400, "Unrecognized request argument supplied: stream_options")
             assert isinstance(await checks.failure(model), TurnFailed)
     [told] = [record.getMessage() for record in caplog.records if "refused" in record.getMessage()]
-    assert f"  {way}:\n" in told
-    assert told.endswith("      openai:\n        profile: {stream_options: false}")
+    assert f" plugins.{way}." in told
+    assert told.endswith(".openai: profile: {stream_options: false}")
 
 
 async def test_only_as_many_tools_are_sent_as_are_allowed(
@@ -148,6 +148,14 @@ async def test_only_as_many_tools_are_sent_as_are_allowed(
         assert [tool["function"]["name"] for tool in request.body["tools"]] == names[:3]
     told = [record.getMessage() for record in caplog.records]
     assert sum("openai: only the first 3 of 5 tools are sent" in text for text in told) == 2
+
+
+async def test_a_model_tells_how_many_tools_it_takes(server: ModelServer) -> None:
+    for way in WAYS:
+        async with model_of(way, "anthropic", server.url, "claude-opus-4-6") as model:
+            assert model.max_tools is None
+        async with model_of(way, "openai", server.url, "x", profile={"max_tools": 9}) as model:
+            assert model.max_tools == 9
 
 
 @asynccontextmanager
