@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from functools import cache
 from typing import Any, cast, get_args
@@ -49,7 +50,8 @@ class GuardedClient(httpx2.AsyncClient):
             await response.aclose()
             raise
         if error is None:
-            response.stream = _LimitedBody(response, BodyLimits(*self._max, types=_types()))
+            limits = BodyLimits(*self._max, types=_types())
+            response.stream = _LimitedBody(response, limits, _wants_stream(request))
             if not stream:
                 await response.aread()
             return response
@@ -60,15 +62,36 @@ class GuardedClient(httpx2.AsyncClient):
         )
 
 
+def _wants_stream(request: httpx2.Request) -> bool:
+    return b'"stream":true' in request.content.replace(b" ", b"")
+
+
 class _LimitedBody(httpx2.AsyncByteStream):
-    def __init__(self, response: httpx2.Response, limits: BodyLimits) -> None:
-        self._source = response.stream
-        self._pieces = limits.stream(
-            response.headers.get("content-type", ""), cast(httpx2.AsyncByteStream, self._source)
-        )
+    """The body of an answer; one in JSON, where a stream is wanted, becomes its last event."""
+
+    def __init__(self, response: httpx2.Response, limits: BodyLimits, streams: bool) -> None:
+        self._source = cast(httpx2.AsyncByteStream, response.stream)
+        kind = response.headers.get("content-type", "")
+        self._pieces = limits.stream(kind, self._source)
+        if streams and "application/json" in kind:
+            self._pieces = _as_events(self._pieces)
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self._pieces
 
     async def aclose(self) -> None:
-        await cast(httpx2.AsyncByteStream, self._source).aclose()
+        await self._source.aclose()
+
+
+async def _as_events(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    whole = b"".join([piece async for piece in pieces])
+    try:
+        answer = json.loads(whole)
+    except (ValueError, RecursionError):
+        yield whole
+        return
+    if isinstance(answer, dict) and answer.get("object") == "response":
+        ended = answer.get("status") in ("failed", "incomplete")
+        kind = f"response.{answer['status'] if ended else 'completed'}"
+        answer = {"type": kind, "sequence_number": 0, "response": answer}
+    yield b"data: " + json.dumps(answer).encode() + b"\n\n"

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
@@ -16,6 +17,8 @@ from typing import Any, get_args, get_type_hints
 import orjson
 from agents.models.fake_id import FAKE_RESPONSES_ID
 from openai.types.responses.response_input_item_param import ResponseInputItemParam
+
+from .halves import mend
 
 Item = dict[str, Any]
 
@@ -134,12 +137,18 @@ def _reasoning(item: Mapping[str, Any]) -> Item | None:
 
 
 def _object(arguments: Any) -> str:
-    """Return the arguments of a call, `{}` if they are no JSON object."""
-    text = arguments if isinstance(arguments, str) else ""
+    """Return the arguments of a call as strict JSON, `{}` if they are no JSON object."""
     try:
-        return text if isinstance(orjson.loads(text), dict) else "{}"
+        if isinstance(orjson.loads(arguments), dict):
+            return str(arguments)
     except ValueError:
+        pass
+    # Half characters and numbers such as NaN are written anew
+    try:
+        value = json.loads(arguments, parse_constant=lambda _: None)
+    except (ValueError, TypeError, RecursionError):
         return "{}"
+    return json.dumps(mend(value), ensure_ascii=False) if isinstance(value, dict) else "{}"
 
 
 @cache
