@@ -44,7 +44,7 @@ async def complete(
     async with aclosing(timer.chunks(stream)) as events:
         try:
             async for event in events:
-                last = event.type
+                last = getattr(event, "type", None) or last
                 if answer.takes(event):
                     for done in answer.untold:
                         yield done
@@ -90,7 +90,9 @@ class _Answer:
             return bool(event.delta) or not delta
         if has_halves(event):
             mend(event)
-        match event.type:
+        match getattr(event, "type", None):
+            case None:
+                return False
             case "response.output_item.added":
                 self._identify(event.output_index, event.item)
             case "response.output_item.done":

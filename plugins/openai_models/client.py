@@ -18,6 +18,9 @@ from .config import Config
 _WIRE = ("content-encoding", "content-length", "transfer-encoding")
 """Headers that describe the bytes on the wire."""
 
+_MARK = b"\xef\xbb\xbf"
+"""A byte-order mark."""
+
 
 @cache
 def _types() -> frozenset[str]:
@@ -72,15 +75,31 @@ class _LimitedBody(httpx2.AsyncByteStream):
     def __init__(self, response: httpx2.Response, limits: BodyLimits, streams: bool) -> None:
         self._source = cast(httpx2.AsyncByteStream, response.stream)
         kind = response.headers.get("content-type", "")
-        self._pieces = limits.stream(kind, self._source)
-        if streams and "application/json" in kind:
-            self._pieces = _as_events(self._pieces)
+        if not streams:
+            self._pieces = limits.stream(kind, self._source)
+        elif "application/json" in kind:
+            self._pieces = _as_events(limits.stream(kind, self._source))
+        else:
+            self._pieces = _only_data(limits.lines(self._source))
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self._pieces
 
     async def aclose(self) -> None:
         await self._source.aclose()
+
+
+async def _only_data(lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield lines without those that have no data: the client takes them for events."""
+    async for piece in lines:
+        whole = piece.removeprefix(_MARK).splitlines(keepends=True)
+        yield b"".join([line for line in whole if _counts(line)])
+
+
+def _counts(line: bytes) -> bool:
+    if line.startswith(b"data"):
+        return bool(line[5:].strip())
+    return not line.startswith((b"event", b"id", b"retry"))
 
 
 async def _as_events(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

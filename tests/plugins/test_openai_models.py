@@ -74,11 +74,27 @@ async def test_an_error_event(
     assert (await checks.failure(models.get_model("any"))).message == message
 
 
+ODD_EVENTS = [
+    b'event: keepalive\ndata: {"type":"keepalive"}\n\n',
+    b"event: ping\n\n",
+    b"event: ping\ndata:\n\n",
+    b"data: \n\n",
+    b"data\n\n",
+    b'data: {"type":\ndata:\nid: 3\ndata: "keepalive"}\n\n',
+    b"id: 7\n\nretry: 100\r\n\r\n",
+    b"data: {}\n\n",
+    b'data: {"type": null}\n\n',
+    b"\r\r\n\n",
+    b"\xef\xbb\xbf: hello\n\n",
+]
+
+
 async def test_events_that_are_not_known_are_passed_over(
     server: ModelServer, models: ModelProvider
 ) -> None:
-    server.reply("Hel", Raw(b'event: keepalive\ndata: {"type":"keepalive"}\n\n'), "lo")
-    assert (await checks.run(models.get_model("any"))).result.final_output == "Hello"
+    for odd in ODD_EVENTS:
+        server.reply("Hel", Raw(odd), "lo")
+        assert (await checks.run(models.get_model("any"))).result.final_output == "Hello", odd
 
 
 async def test_text_comes_in_pieces(server: ModelServer, models: ModelProvider) -> None:
@@ -177,12 +193,12 @@ def answered(call_id: str = "call_1", **call: Any) -> list[Any]:
     ]
 
 
-def message(text: str = "Milk.", **fields: Any) -> dict[str, Any]:
+def message(text: str = "Milk.", **fields: Any) -> Any:
     content = [{"type": "output_text", "text": text, "annotations": []}]
     return {"id": "msg_1", "type": "message", "role": "assistant", "content": content, **fields}
 
 
-def thought(model: str = "o9", **fields: Any) -> dict[str, Any]:
+def thought(model: str = "o9", **fields: Any) -> Any:
     read = {"encrypted_content": f"encrypted by {model}"}
     return {"id": "rs_1", "type": "reasoning", "summary": [], **read, **fields}
 
@@ -354,6 +370,15 @@ async def test_text_of_reasoning_goes_back_to_servers_that_do_not_encrypt_it() -
         await models.aclose()
 
 
+async def test_a_model_whose_name_does_not_tell_that_it_does_not_reason(
+    server: StrictResponses, models: ModelProvider
+) -> None:
+    server.fail(400, "Reasoning input items can only be provided to a reasoning model.")
+    ran = await checks.run(models.get_model("o9"), [ASK, thought(), CALL, RESULT])
+    assert ran.result.final_output
+    assert kinds(server) == ["message", "function_call", "function_call_output"]
+
+
 async def test_what_another_account_encrypted_is_left_out(
     server: StrictResponses, models: ModelProvider
 ) -> None:
@@ -368,7 +393,9 @@ async def test_models_that_do_not_reason_are_known(
     name: str, server: StrictResponses, models: ModelProvider
 ) -> None:
     settings = ModelSettings(reasoning=Reasons(effort="low"))
-    await checks.run(models.get_model(name), settings=settings)
+    history: list[Any] = [ASK, thought(name), message(), ASK]
+    await checks.run(models.get_model(name), history, settings=settings)
+    assert kinds(server) == ["message"] * 3
     assert server.refusals == []
     assert {"include", "reasoning"}.isdisjoint(server.requests[-1].body)
 
@@ -540,8 +567,8 @@ async def test_an_answer_in_one_piece(
     streamed: bool, server: StrictResponses, make_chat: MakeChat
 ) -> None:
     """Some servers answer with JSON, or send the last event alone, although a stream is wanted."""
-    call = {"type": "function_call", "id": "fc_1", "call_id": "0", "name": "add_task"}
-    call |= {"arguments": {"title": "milk"}, "status": "completed"}
+    call: Any = {"type": "function_call", "id": "fc_1", "call_id": "0", "name": "add_task"}
+    call = {**call, "arguments": {"title": "milk"}, "status": "completed"}
     part = {"type": "output_text", "text": "Added.\ud83d", "annotations": []}
     text = {"id": "msg_1", "type": "message", "role": "assistant", "content": [part]}
     for item in (call, text):
