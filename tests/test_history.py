@@ -243,6 +243,21 @@ async def test_another_model_gets_only_what_any_can_read() -> None:
     assert text["content"] == said["content"]
 
 
+async def test_what_was_cut_off_comes_after_the_calls() -> None:
+    memory = remembered(call("c1"), output("c1"), messages=("msg_1",), cut_off="Stopped.")
+    assert memory is not None
+    items = (user("u"), assistant("msg_1", "It is"), memory.as_item("thr_1"), user("v", "More"))
+    entries = await told(*items)
+    assert [entry.get("role") or entry["type"] for entry in entries] == [
+        "user",
+        "function_call",
+        "function_call_output",
+        "assistant",
+        "user",
+    ]
+    assert entries[-1]["content"][0]["text"] == "(Stopped.)\n\nMore"
+
+
 async def test_what_a_client_answered_since_replaces_the_output() -> None:
     def tool(call_id: str, status: Any) -> ClientToolCallItem:
         return ClientToolCallItem(

@@ -44,11 +44,7 @@ def with_own_ids(model: Model) -> Model:
                 yield answer.event(event)
 
     copied = copy.copy(model)
-    try:
-        vars(copied).update(get_response=get_response, stream_response=stream_response)
-    except TypeError:
-        # A class with slots
-        return model
+    vars(copied).update(get_response=get_response, stream_response=stream_response)
     return copied
 
 
