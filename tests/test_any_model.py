@@ -82,8 +82,8 @@ def checked(model: ScriptedModel) -> list[dict[str, Any]]:
     """Check all input of a model; return that of its last request."""
     assert model.remaining_steps == 0
     for call in model.calls:
-        check_items(call.input)  # type: ignore[arg-type]
-    return [dict(item) for item in model.calls[-1].input]  # type: ignore[call-overload]
+        check_items(call.input)
+    return [dict(item) for item in model.calls[-1].input]
 
 
 async def test_one_id_for_every_call(make_chat: MakeChat) -> None:

@@ -53,7 +53,7 @@ def call(call_id: Any, arguments: Any = "{}") -> Any:
 async def answered(model: Model) -> tuple[list[Any], list[Any]]:
     """Return the calls of one answer, as they came and as they were told at its end."""
     events = [event async for event in model.stream_response()]  # type: ignore[call-arg]
-    done = [event.item for event in events if event.type == "response.output_item.done"]  # type: ignore[attr-defined]
+    done = [event.item for event in events if event.type == "response.output_item.done"]
     return done, events[-1].response.output  # type: ignore[union-attr]
 
 

@@ -35,7 +35,8 @@ def grouped(items: Sequence[Item]) -> list[Item]:
 
 def kind_of(item: Item) -> str:
     """Return the type of an item; a message may not have one."""
-    return str(item.get("type") or ("message" if "role" in item else ""))
+    kind = item.get("type") or ("message" if "role" in item else "")
+    return kind if isinstance(kind, str) else str(kind)
 
 
 def call_item(call_id: Any, name: Any, arguments: Any) -> Item:
