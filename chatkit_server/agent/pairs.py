@@ -159,4 +159,6 @@ def _paired(items: Sequence[Item]) -> list[Item | _Call | None]:
 
 
 def _key(item: Item) -> str:
-    return str(item.get("call_id") or item.get("id") or "")
+    # The result of a shell's call has the id of the call as its own
+    own = item.get("id") if kind_of(item).startswith("local_shell") else None
+    return str(item.get("call_id") or own or "")
