@@ -26,6 +26,7 @@ from .turnstile import Turnstile
 from .web.admission import check_admission
 from .web.chat import chat, expect_later
 from .web.cors import allow_origins, check_origins
+from .web.endings import end_all_responses
 from .web.errors import handle_errors
 from .web.health import Readiness, healthz
 from .web.hosts import check_hosts, refuse_other_hosts
@@ -70,6 +71,7 @@ def create_app(
     assert hooks is not None
     app = web.Application(client_max_size=settings.server.max_body)
     handle_errors(app)
+    end_all_responses(app)
     refuse_other_hosts(app, settings)
     app[SETTINGS] = settings
     app[HOOKS] = hooks

@@ -5,7 +5,15 @@
 
 from __future__ import annotations
 
-from .agent.fast.direct import EventSink, FastPathModel, TextFastPath
+from .agent.completions.answer import Answer
+from .agent.completions.endings import malformed_is_model_error
+from .agent.completions.fitting import FittedRequests, fitted
+from .agent.completions.model import ChunkSource, CompletionsModel
+from .agent.completions.parser import Chunk, check_parts
+from .agent.completions.profile import Profile, profile_of
+from .agent.completions.reader import Body, ChunkReader
+from .agent.completions.refusals import EndpointLog
+from .agent.fast.direct import EventSink, FastPathModel
 from .agent.output import OutputMeter
 from .agent.pace import EventPace
 from .agent.responses import UNPACKED, BodyLimits, has_more_parts, refused
@@ -14,26 +22,40 @@ from .bad_http import CHECK as CHECK_SERVER
 from .bad_http import http_problem
 from .interim import guard_client, guard_session, guard_transport
 from .settings.schema import TurnLimits
+from .text import valid_text
 
 __all__ = [
     "CHECK_SERVER",
     "UNPACKED",
+    "Answer",
+    "Body",
     "BodyLimits",
+    "Chunk",
+    "ChunkReader",
+    "ChunkSource",
     "ClosableStream",
+    "CompletionsModel",
+    "EndpointLog",
     "EventPace",
     "EventSink",
     "FastPathModel",
+    "FittedRequests",
     "ModelTimeouts",
     "OutputMeter",
+    "Profile",
     "RequestTimer",
-    "TextFastPath",
     "TurnLimits",
+    "check_parts",
+    "fitted",
     "guard_client",
     "guard_session",
     "guard_transport",
     "has_more_parts",
     "http_problem",
+    "malformed_is_model_error",
+    "profile_of",
     "refused",
+    "valid_text",
 ]
 
 

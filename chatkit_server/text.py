@@ -106,3 +106,8 @@ class HalfJoiner:
         if "\ud800" <= text[-1:] <= "\udbff":
             text, self._half = text[:-1], text[-1]
         return valid_text(text)
+
+    def end(self) -> str:
+        """Return what has waited for its other half in vain."""
+        text, self._half = self._half, ""
+        return valid_text(text)

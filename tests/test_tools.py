@@ -547,8 +547,8 @@ async def test_an_inner_agent_may_ask_the_client_to_act(
 
     expert = Agent[Turn](name="expert", tools=[open_map])
     chat = await make_chat(Tools(as_tool(expert)), **served_by(model_server))
-    model_server.reply(Call("expert", {"input": "Rome?"}, id="outer"))
-    model_server.reply(Call("open_map", id="inner"))
+    model_server.reply(Call("expert", {"input": "Rome?"}))
+    model_server.reply(Call("open_map"))
     streamed = await chat.say("Rome?")
     [item] = streamed.done("client_tool_call")
     model_server.reply("There it is.")
@@ -556,7 +556,8 @@ async def test_an_inner_agent_may_ask_the_client_to_act(
         "threads.add_client_tool_output", thread_id=streamed.thread_id, result={"shown": True}
     )
     assert again.text == "There it is."
-    assert item["call_id"] == "outer"
+    [call] = model_server.requests[-1].body["messages"][-2]["tool_calls"]
+    assert (call["function"]["name"], call["id"]) == ("expert", item["call_id"])
     assert told(model_server.requests[-1])[-1] == ("tool", '{"shown": true}')
 
 

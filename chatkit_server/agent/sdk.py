@@ -27,6 +27,12 @@ from agents.tool import (
     set_function_tool_failure_error_function,
 )
 from agents.tool_context import ToolContext
+from agents.usage import (
+    _attach_raw_usage_snapshot,
+    _extract_raw_usage_snapshot,
+    _mark_request_completed_without_usage,
+)
+from openai.types.responses import Response
 
 Invoke = Callable[[ToolContext[Any], str], Awaitable[Any]]
 """Runs a tool: its context and its arguments as JSON."""
@@ -106,3 +112,18 @@ def set_mcp_tools(agent: Agent[Any], mcp_tools: Sequence[Tool]) -> None:
         return list(mcp_tools)
 
     vars(agent)["get_mcp_tools"] = get_mcp_tools
+
+
+def completed_without_usage(response: Response) -> None:
+    """Note that a request was made whose tokens nobody counted."""
+    _mark_request_completed_without_usage(response)
+
+
+def keep_raw_usage(response: Response, usage: object) -> None:
+    """Keep the usage as the provider tells it, for `ModelSettings.preserve_raw_usage`."""
+    _attach_raw_usage_snapshot(response, usage)
+
+
+def raw_usage_of(response: Response) -> dict[str, Any] | None:
+    """Return the usage that was kept."""
+    return _extract_raw_usage_snapshot(response)

@@ -35,7 +35,7 @@ from ..turn import StoreContext, Turn, User
 from ..turnstile import Turnstile
 from .claim import Claims
 from .closing import Closing
-from .failures import NO_TEXT
+from .failures import EMPTY
 from .identity import RequestIdentity
 from .job import TurnJob, TurnPlan, action_events, client_tool_call, model_name, stop_run
 from .prepare import Preparation
@@ -189,7 +189,7 @@ class Engine:
         if not await self._answer_without_run(job, job.agent):
             await self._answer_with_run(job, job.agent)
         if job.says_nothing:
-            raise TurnFailed(NO_TEXT, allow_retry=True)
+            raise TurnFailed(EMPTY, allow_retry=True)
 
     async def _answer_without_run(self, job: TurnJob, agent: Agent[Turn]) -> bool:
         """Ask the model once, where that needs no run; return whether that is the whole answer."""

@@ -22,9 +22,16 @@ import orjson
 from openai.types.chat import ChatCompletion
 from yarl import URL
 
-from chatkit_server.models import UNPACKED, BodyLimits, guard_session, refused
+from chatkit_server.models import (
+    UNPACKED,
+    BodyLimits,
+    check_parts,
+    fitted,
+    guard_session,
+    malformed_is_model_error,
+    refused,
+)
 
-from .chunks import check_parts, malformed_is_model_error
 from .endpoint import Endpoint
 
 log = logging.getLogger(__name__)
@@ -102,7 +109,8 @@ class Client:
 
         A `timeout` in `body`, in seconds, limits the silence of the connection.
         """
-        given = {key: value for key, value in body.items() if not isinstance(value, _OMITTED)}
+        arguments = fitted(body).items()
+        given = {key: value for key, value in arguments if not isinstance(value, _OMITTED)}
         silence = given.pop("timeout", None)
         options: dict[str, Any] = {
             "data": _dump({**given, **(extra_body or {})}),

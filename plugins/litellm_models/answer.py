@@ -1,79 +1,99 @@
-"""The chunks of an answer, to a complete end or an error."""
+"""The chunks of an answer, from the bytes that LiteLLM's request got, or from LiteLLM's stream."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any
 
+import httpx
+import httpx2
 import litellm
 import openai
-from agents.exceptions import ModelBehaviorError
 
-from chatkit_server.models import EventPace, OutputMeter, RequestTimer, TextFastPath
+from chatkit_server.models import Chunk, EventPace, RequestTimer
 
 from .errors import raise_original
-from .fast_path import Chunks, TextFilter, insert_filter
+from .fast_path import LitellmStream, TextFilter, fields_of, insert_filter
 
 _PER_SECOND = 500
 """Chunks besides text: pieces of reasoning, or of what is written for a tool."""
 
+_BROKEN = (httpx.TransportError, httpx2.TransportError, httpx.StreamError)
 
-async def complete(
-    stream: Chunks,
-    timer: RequestTimer,
-    meter: OutputMeter,
-    fast_path: TextFastPath | None = None,
-) -> AsyncGenerator[Any]:
-    """Yield the chunks of an answer that ends as it should.
 
-    With a fast path, text goes there instead, and is yielded as one chunk before the next chunk of
-    another kind. LiteLLM makes up a finish reason where the provider gave none, which would hide
-    that an answer broke off. Raises `TimeoutError`, `ConnectionError` if the answer broke off,
-    `ModelBehaviorError` if it is not one or was cut off, `openai.ContentFilterFinishReasonError`,
-    and `openai.APIError`.
-    """
-    pace = EventPace(_PER_SECOND)
-    async with aclosing(timer.chunks(_chunks(stream, fast_path))) as chunks:
+class HttpBody:
+    """The body of a response of httpx, which LiteLLM has not begun to read."""
+
+    def __init__(self, response: Any, stream: Any) -> None:
+        self._response = response
+        self._stream = stream
+        self._blocks: AsyncIterator[bytes] = response.aiter_bytes()
+
+    async def read(self) -> bytes:
+        """Return the bytes that have come; none at the end."""
         try:
-            async for chunk in chunks:
-                if chunk is not None:
-                    _count_calls(chunk, meter)
-                    yield chunk
-                    await pace.keep()
-        except openai.APIError as error:
-            raise_original(error)
-    # LiteLLM does not accept Gemini's reasons as final, and keeps them in the second
-    finish = stream.received_finish_reason or stream.intermittent_finish_reason
-    if finish is None:
-        raise ConnectionAbortedError("the stream ended without a finish reason")
-    if finish == "content_filter":
-        raise openai.ContentFilterFinishReasonError
-    if finish == "length":
-        raise ModelBehaviorError("Chat Completions stream terminated with finish_reason='length'")
+            return await anext(self._blocks, b"")
+        except _BROKEN as failure:
+            request = httpx2.Request("POST", str(self._response.url))
+            raise openai.APIConnectionError(request=request) from failure
+
+    def rest(self) -> bytes:
+        """Return nothing: httpx gives out all that it has received."""
+        return b""
+
+    async def aclose(self) -> None:
+        """Close the response, and what LiteLLM made of it."""
+        await self._response.aclose()
+        await self._stream.aclose()
 
 
-def _count_calls(chunk: Any, meter: OutputMeter) -> None:
-    """Count what is written for tools: the SDK may collect it before it tells of it."""
-    for choice in getattr(chunk, "choices", None) or ():
-        for call in getattr(choice.delta, "tool_calls", None) or ():
-            function = call.function
-            written = f"{function.name or ''}{function.arguments or ''}" if function else ""
-            meter.arguments(call.index or 0, len(written))
+class LitellmChunks:
+    """The chunks that LiteLLM makes of a provider's own protocol.
+
+    LiteLLM makes up a finish reason where the provider gave none, which would hide that an answer
+    broke off. So the reasons are taken from what it has received.
+    """
+
+    def __init__(self, stream: LitellmStream, timer: RequestTimer) -> None:
+        self._stream = stream
+        self._timer = timer
+
+    @property
+    def done(self) -> bool:
+        """Never: only the finish reason tells that the answer is complete."""
+        return False
+
+    async def chunks(self, take: Callable[[str], bool]) -> AsyncGenerator[Chunk]:
+        """Yield the chunks, except those with only text that `take` took."""
+        pace = EventPace(_PER_SECOND)
+        async with aclosing(self._timer.chunks(_chunks(self._stream, take))) as chunks:
+            try:
+                async for chunk in chunks:
+                    if chunk is not None:
+                        yield chunk
+                        await pace.keep()
+            except openai.APIError as error:
+                raise_original(error)
+        # LiteLLM does not accept Gemini's reasons as final, and keeps them in the second
+        finish = self._stream.received_finish_reason or self._stream.intermittent_finish_reason
+        yield {"choices": [{"delta": {}, "finish_reason": finish}]}
 
 
-async def _chunks(stream: Any, fast_path: TextFastPath | None) -> AsyncGenerator[Any]:
-    """Yield the chunks that LiteLLM makes, and None for each that the fast path took from it."""
+async def _chunks(stream: Any, take: Callable[[str], bool]) -> AsyncGenerator[Chunk | None]:
+    """Yield the chunks that LiteLLM makes, and None for each that `take` took from it."""
     text_filter: TextFilter | None = None
     try:
-        text_filter = insert_filter(stream, fast_path)
+        text_filter = insert_filter(stream, take)
         async for chunk in stream:
-            yield chunk
-            if getattr(stream, "sent_stream_usage", False) and _nobody_listens(stream):
+            if text_filter is not None and text_filter.usage is not None:
+                yield {"choices": [], "usage": fields_of(text_filter.usage)}
+            yield _without_finish(chunk.model_dump(), text_filter)
+            if getattr(stream, "sent_stream_usage", False) and nobody_listens(stream):
                 # What is left: LiteLLM assembles the answer again, for its logs
                 return
             # Some providers' streams are made with their first chunk
-            text_filter = text_filter or insert_filter(stream, fast_path)
+            text_filter = text_filter or insert_filter(stream, take)
             while text_filter is not None and await text_filter.take():
                 yield None
     finally:
@@ -82,7 +102,16 @@ async def _chunks(stream: Any, fast_path: TextFastPath | None) -> AsyncGenerator
         await stream.aclose()
 
 
-def _nobody_listens(stream: Any) -> bool:
+def _without_finish(chunk: dict[str, Any], text_filter: TextFilter | None) -> dict[str, Any]:
+    for choice in chunk.get("choices") or ():
+        choice["finish_reason"] = None
+        delta = choice.get("delta") or {}
+        if text_filter is not None and text_filter.was_taken(delta.get("content")):
+            delta["content"] = None
+    return chunk
+
+
+def nobody_listens(stream: Any) -> bool:
     """Tell whether LiteLLM has no callback to call at the end of the answer."""
     log = getattr(stream, "logging_obj", None)
     listeners = (

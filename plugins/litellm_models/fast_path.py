@@ -6,16 +6,14 @@ LiteLLM makes several objects of each chunk, and in the end the text is the same
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Callable
 from typing import Any, Protocol
 
 import litellm
-import openai
 from litellm import constants
-from openai.types.chat import ChatCompletionChunk
 from pydantic import BaseModel
 
-from chatkit_server.models import ClosableStream, TextFastPath
+from chatkit_server.models import ClosableStream, valid_text
 
 # What LiteLLM makes of a line of a stream that has no data
 _EMPTY = (
@@ -31,40 +29,60 @@ _EMPTY = (
 )
 
 
-class Chunks(ClosableStream[Any], Protocol):
+class LitellmStream(ClosableStream[Any], Protocol):
     """LiteLLM's stream, which keeps the provider's finish reason."""
 
+    completion_stream: Any
     received_finish_reason: str | None
     intermittent_finish_reason: str | None
 
 
-def insert_filter(stream: Any, fast_path: TextFastPath | None) -> TextFilter | None:
-    """Put a filter before LiteLLM's stream, if that only passes text on."""
-    raw = getattr(stream, "completion_stream", None)
-    if (
-        fast_path is None
-        or not isinstance(raw, AsyncIterable)
-        or litellm.post_call_rules
+def passes_text_on(stream: Any) -> bool:
+    """Whether LiteLLM does nothing with an answer's text but pass it on."""
+    return not (
+        litellm.post_call_rules
         or getattr(constants, "LITELLM_MAX_STREAMING_DURATION_SECONDS", None) is not None
         or getattr(stream, "merge_reasoning_content_in_choices", True)
-    ):
+    )
+
+
+def insert_filter(stream: Any, take: Callable[[str], bool]) -> TextFilter | None:
+    """Put a filter before LiteLLM's stream, if that only passes text on."""
+    raw = getattr(stream, "completion_stream", None)
+    if not isinstance(raw, AsyncIterable) or not passes_text_on(stream):
         return None
-    stream.completion_stream = text_filter = TextFilter(stream, raw, fast_path)
+    stream.completion_stream = text_filter = TextFilter(stream, raw, take)
     return text_filter
 
 
 class TextFilter:
-    """A provider's chunks on their way into LiteLLM's stream, without the text that was taken."""
+    """A provider's chunks on their way into LiteLLM's stream, without the text that was taken.
 
-    def __init__(self, stream: Chunks, raw: AsyncIterable[Any], fast_path: TextFastPath) -> None:
+    LiteLLM gets that text back in one piece before the next chunk of another kind, because it may
+    have to count its tokens.
+    """
+
+    def __init__(
+        self, stream: LitellmStream, raw: AsyncIterable[Any], take: Callable[[str], bool]
+    ) -> None:
         self.raw = raw
         self._stream = stream
-        self._fast_path = fast_path
-        self._dicts = _keep_dicts(raw)
+        self._take = take
         self._chunks = aiter(raw)
         self._waiting: deque[Any] = deque()
         self._last: Any = None
         self._text: str | None = None
+        self._held: list[str] = []
+        self._given_back: str | None = None
+        self.usage: Any = None
+        """The tokens so far, if the last chunk told them: LiteLLM tells them at the end."""
+
+    def was_taken(self, text: Any) -> bool:
+        """Whether a text of LiteLLM's is what it got back; true once for each."""
+        if text is None or text != self._given_back:
+            return False
+        self._given_back = None
+        return True
 
     def __aiter__(self) -> TextFilter:
         return self
@@ -73,10 +91,7 @@ class TextFilter:
         chunk = self._waiting.popleft() if self._waiting else await anext(self._chunks)
         if isinstance(chunk, Exception):
             raise chunk
-        if usage := _fields(chunk).get("usage"):
-            self._fast_path.usage(usage)
-        if self._dicts and isinstance(chunk, dict):
-            return ChatCompletionChunk.construct(**chunk)
+        self.usage = fields_of(chunk).get("usage")
         return chunk
 
     async def take(self) -> bool:
@@ -89,11 +104,13 @@ class TextFilter:
             return False
         chunk = await self._next()
         text = _only_text(chunk)
-        if text and not self._repeats(text) and self._fast_path.take(text):
+        if text and not self._repeats(text) and valid_text(text) == text and self._take(text):
             self._last = chunk
+            self._held.append(text)
             return True
-        if held := self._fast_path.held():
-            self._waiting.append(_with_text(self._last, held))
+        if self._held:
+            self._given_back, self._held = "".join(self._held), []
+            self._waiting.append(_with_text(self._last, self._given_back))
         self._waiting.append(chunk)
         return False
 
@@ -116,31 +133,23 @@ class TextFilter:
         return last == text and len(text) > 2
 
 
-def _keep_dicts(stream: Any) -> bool:
-    """Keep OpenAI's client from making an object of each chunk, which costs more than the rest."""
-    known = isinstance(stream, openai.AsyncStream)
-    if not known or getattr(stream, "_cast_to", None) is not ChatCompletionChunk:
-        return False
-    stream._cast_to = object
-    return True
-
-
 def _only_text(chunk: Any) -> str | None:
     """Return the text of a chunk that has nothing else."""
-    fields = _fields(chunk)
+    fields = fields_of(chunk)
     if fields.get("usage") or fields.get("provider_specific_fields"):
         return None
     match fields.get("choices"):
         case None:
             text = _only("text", fields)
         case [choice]:
-            text = _only("content", _fields(_only("delta", _fields(choice))))
+            text = _only("content", fields_of(_only("delta", fields_of(choice))))
         case _:
             return None
     return text if isinstance(text, str) else None
 
 
-def _fields(value: Any) -> dict[str, Any]:
+def fields_of(value: Any) -> dict[str, Any]:
+    """Return the fields of an object of whatever kind."""
     if isinstance(value, BaseModel):
         return {**vars(value), **(value.model_extra or {})}
     return value if isinstance(value, dict) else {}

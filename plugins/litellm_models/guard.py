@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +26,20 @@ _plain_transport = AsyncHTTPHandler._create_async_transport
 _init_sync = HTTPHandler.__init__
 
 
+_responses: ContextVar[list[httpx.Response] | None] = ContextVar("responses", default=None)
+
+
+@contextmanager
+def responses_of() -> Iterator[list[httpx.Response]]:
+    """Collect the responses to the requests that LiteLLM sends in the block."""
+    responses: list[httpx.Response] = []
+    token = _responses.set(responses)
+    try:
+        yield responses
+    finally:
+        _responses.reset(token)
+
+
 def guard_requests(max_event: int, max_answer: int) -> None:
     """Guard all requests that LiteLLM sends through clients that it makes from now on."""
 
@@ -37,7 +53,11 @@ def guard_requests(max_event: int, max_answer: int) -> None:
         handle: Handle = transport.handle_async_request
 
         async def guarded(request: httpx.Request) -> httpx.Response:
-            return await _guarded(handle, request, BodyLimits(max_event, max_answer))
+            response = await _guarded(handle, request, BodyLimits(max_event, max_answer))
+            collected = _responses.get()
+            if collected is not None:
+                collected.append(response)
+            return response
 
         transport.handle_async_request = guarded
         return transport

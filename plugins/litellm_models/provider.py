@@ -14,27 +14,32 @@ from pydantic import BaseModel, Field, SecretStr
 
 from chatkit_server import SettingsError, Size, TurnFailed
 from chatkit_server.models import (
+    EndpointLog,
     EventSink,
     FastPathModel,
     ModelTimeouts,
-    OutputMeter,
-    TextFastPath,
+    Profile,
     TurnLimits,
+    profile_of,
 )
 
 from .errors import NOT_OFFERED, is_unguarded
 from .library import close_litellm, load_model_class
 
 if TYPE_CHECKING:
-    from .model import WatchedLitellmModel
+    from .fitting import FittedLitellmModel
 
 
 class Provider(BaseModel):
-    """Settings of one provider, in place of LiteLLM's own."""
+    """Settings of one provider, in place of LiteLLM's own.
+
+    `profile` is what its models accept, where that differs from the presets.
+    """
 
     api_key: SecretStr | None = None
     base_url: str | None = Field(None, pattern=r"^https?://")
     timeouts: ModelTimeouts = ModelTimeouts()
+    profile: Profile = Profile()
 
 
 class Config(BaseModel):
@@ -57,7 +62,8 @@ class LitellmModels(ModelProvider):
         self.log_content = False
         self.limits = TurnLimits()
         self._config = config
-        self._model_class: type[WatchedLitellmModel] | None = None
+        self._logs: dict[str, EndpointLog] = {}
+        self._model_class: type[FittedLitellmModel] | None = None
 
     def get_model(self, model_name: str | None) -> Model:
         """Return the model with LiteLLM's name, such as `gemini/gemini-2.5-flash`."""
@@ -72,7 +78,7 @@ class LitellmModels(ModelProvider):
         if is_unguarded(model_name):
             raise SettingsError(NOT_OFFERED)
 
-    async def load(self, name: str, fast_path: TextFastPath | None = None) -> Model:
+    async def load(self, name: str) -> FittedLitellmModel:
         """Import LiteLLM if that has not happened yet, and return the model.
 
         The import takes seconds, so it runs in a thread: other turns go on meanwhile.
@@ -85,15 +91,24 @@ class LitellmModels(ModelProvider):
                 max_answer=self._config.max_answer,
             )
         provider = self._config.providers.get(name.partition("/")[0], Provider())
-        return self._model_class(
+        prefix, model_name = self._model_class.parted(name)
+        # LiteLLM's name for any server of the protocol, at an address of its own
+        unknown = prefix == "openai" and provider.base_url is not None
+        endpoint = "" if unknown else prefix
+        profile = profile_of(endpoint, model_name, provider.profile, litellm=True)
+        path = ("plugins", "litellm_models", "providers", prefix)
+        model = self._model_class(
             name,
             provider.base_url,
             provider.api_key.get_secret_value() if provider.api_key else None,
             timeouts=self._config.timeouts.but(provider.timeouts),
             max_retries=self._config.max_retries,
-            fast_path=fast_path,
-            meter=OutputMeter(self.limits),
+            max_event=self._config.max_event,
+            max_answer=self._config.max_answer,
+            limits=self.limits,
+            tags=profile.think_tags,
         )
+        return model.fit_to(profile, self._logs.setdefault(prefix, EndpointLog(path)))
 
     async def aclose(self) -> None:
         """Close LiteLLM's connections, if it was used."""
@@ -124,9 +139,11 @@ class LazyModel(FastPathModel):
         self, *args: Any, **kwargs: Any
     ) -> AsyncGenerator[TResponseStreamEvent]:
         """Yield the answer's events, and send them to the turn if this model is bound to one."""
-        fast_path = TextFastPath(self._sink) if self._sink is not None else None
-        model = await self._provider.load(self._name, fast_path)
+        loaded = await self._provider.load(self._name)
+        model = loaded.bind(self._sink) if self._sink is not None else loaded
         events: Any = model.stream_response(*args, **kwargs)
+        # They would stay in memory as long as the answer takes
+        del args, kwargs
         async with aclosing(events):
-            async for event in fast_path.events(events) if fast_path else events:
+            async for event in events:
                 yield event

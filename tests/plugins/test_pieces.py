@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from chatkit_plugins.compatible_models import pieces
-from chatkit_plugins.compatible_models.chunks import Chunk
-from chatkit_plugins.compatible_models.pieces import joined
+
+from chatkit_server.agent.completions import pieces
+from chatkit_server.agent.completions.parser import Chunk
+from chatkit_server.agent.completions.pieces import joined
 
 
 @pytest.fixture(autouse=True)
