@@ -136,9 +136,7 @@ def arguments_of(arguments: Any) -> dict[str, Any] | None:
     try:
         for _ in range(2):
             if isinstance(value, str):
-                value = json.loads(
-                    value if value.strip() else "{}", parse_constant=_no_number, parse_float=_finite
-                )
+                value = _loads(value) if value.strip() else {}
     except (ValueError, RecursionError):
         return None
     value = {} if value is None or value == [] else value
@@ -154,6 +152,11 @@ def is_object(arguments: Any) -> bool:
     except (TypeError, ValueError):
         return False
     return isinstance(arguments, str) and isinstance(found, dict) and "\\u0000" not in arguments
+
+
+def _loads(text: str) -> Any:
+    # Not strict: models write line ends into texts as they are
+    return json.loads(text, strict=False, parse_constant=_no_number, parse_float=_finite)
 
 
 def _no_number(name: str) -> None:

@@ -33,6 +33,7 @@ from pydantic import ValidationError
 
 from ..bad_http import CHECK, http_problem
 from ..masking import in_one_line
+from ..text import valid_values
 from .limits import McpLimits, McpRefused, Reporter, shown, tool_problem, tools_too_large
 
 Wrap = Callable[[FunctionTool], FunctionTool]
@@ -131,7 +132,7 @@ class McpConnection(MCPServer):
         for tool in listed:
             problem = tool_problem(tool.name, tool.input_schema)
             if problem is None:
-                tools.append(tool)
+                tools.append(valid_values(tool))
                 size += len(tool.model_dump_json(exclude={"output_schema"}, exclude_none=True))
             else:
                 self.reporter.note(f"has a tool that is left out: {shown(tool.name)} ({problem})")
