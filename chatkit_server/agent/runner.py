@@ -32,12 +32,13 @@ from ..errors import ServerError, TurnFailed
 from ..mcp.manager import McpManager
 from ..plugin.calls import NEARLY, Hooks
 from ..records import MAY_QUOTE, Quote
-from ..settings.schema import AgentSettings, TurnLimits
+from ..settings.schema import AgentSettings, ImageSettings, TurnLimits
 from ..tasks import watch_blocking
 from ..turn import ToolCall, ToolResult, Turn
 from .fast.direct import EventSink, FastPathModel
 from .fast.first_answer import FirstAnswer
 from .invocation import ToolFailure, failure_of, invoke, tool_failure
+from .media import Media, as_parts, noted
 from .models import ModelRouter, own_settings
 from .sdk import (
     agent_of,
@@ -118,6 +119,7 @@ class AgentRunner:
         limits: TurnLimits,
         models: ModelRouter,
         sink: EventSink | None,
+        images: ImageSettings = ImageSettings(),  # noqa: B008
     ) -> None:
         self.turn = turn
         self.hooks = hooks
@@ -126,6 +128,7 @@ class AgentRunner:
         self.limits = limits
         self.models = models
         self.sink = sink
+        self._media = Media(images)
         self.busy = 0
         self.client_call_id: str | None = None
         self._prepared: dict[tuple[int, bool], _PreparedAgent] = {}
@@ -317,8 +320,9 @@ class AgentRunner:
         except Exception as error:
             result.failed = True
             result.output = tool_failure(call.name, error).output
-        result.output = cut(result.output, self.limits.tool_output)
-        self.observe(call, result)
+        fitted = await self._media.fitted(as_parts(result.output))
+        result.output = cut(fitted, self.limits.tool_output)
+        self.observe(call, replace(result, output=noted(result.output)))
 
     async def tool_error(self, problem: ToolErrorFormatterArgs[Any]) -> str | None:
         """Return the output for the model of a tool that failed where `call` cannot see it.

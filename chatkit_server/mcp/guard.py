@@ -31,6 +31,7 @@ from pydantic_core import to_json
 
 from ..bad_http import CHECK, http_problem, origin
 from ..interim import guard_client
+from .content import mend
 from .limits import (
     PART,
     Allowance,
@@ -45,6 +46,7 @@ from .limits import (
     tool_problem,
     tools_too_large,
 )
+from .outlines import OUTLINE, outline
 from .repair import repaired
 from .stdio import stdio_streams
 
@@ -181,6 +183,7 @@ class _Watch:
             return f"sent a result of more than {_CONTENT} pieces"
         if result.get("resultType") == "input_required":
             return "asks for input of the user in the middle of a call, which is not supported"
+        mend(result)
         return None
 
     def _list_problem(self, result: dict[str, Any]) -> str | None:
@@ -225,7 +228,7 @@ def _has_more_than(parts: int, value: Any) -> bool:
 def _usable(tools: list[Any], most: int) -> tuple[list[Any], str]:
     """Return the tools that can be used, and which cannot, in words.
 
-    Without an output schema, the client matches no result against it: models read the text.
+    Of an output schema, only the outline is kept: the client would match each result against it.
     """
     usable: list[Any] = []
     problems: list[str] = []
@@ -244,7 +247,7 @@ def _usable(tools: list[Any], most: int) -> tuple[list[Any], str]:
 def _problem(tool: Any, most: int) -> str | None:
     if not isinstance(tool, dict):
         return "it is not an object"
-    tool.pop("outputSchema", None)
+    output = outline(tool.pop("outputSchema", None))
     if _has_more_than(most // PART, tool):
         return f"it has more than {most // PART} objects and lists (`max_tools_size`)"
     schema = tool.get("inputSchema")
@@ -259,6 +262,8 @@ def _problem(tool: Any, most: int) -> str | None:
         return f"`{error.errors(include_input=False)[0]['loc'][0]}` is not as MCP has it"
     if len(to_json(tool, inf_nan_mode="constants")) > most:
         return f"it is larger than {size_text(most)} (`max_tools_size`)"
+    if output:
+        tool["_meta"] = {**(tool.get("_meta") or {}), OUTLINE: output}
     return None
 
 
