@@ -30,6 +30,7 @@ from pydantic import ValidationError
 from ..bad_http import CHECK, http_problem
 from ..masking import in_one_line
 from .content import readable
+from .exchange import Exchange
 from .limits import McpLimits, McpRefused, Reporter, shown, tool_problem, tools_too_large
 from .outlines import OUTLINE, misfit
 
@@ -178,9 +179,11 @@ class McpConnection(MCPServer):
     def _tool(self, name: str) -> Tool | None:
         return next((tool for tool in self.tools if tool.name == name), None)
 
-    def _failed(self, error: Exception) -> ToolFailed:
+    def _failed(self, error: Exception, exchange: Exchange | None = None) -> ToolFailed:
         if isinstance(error, ToolFailed):
             return error
+        if exchange is not None and exchange.problem and not exchange.says_why:
+            return ToolFailed(f"`{self.name}` {exchange.problem}.")
         if isinstance(error, TimeoutError) or _code(error) == REQUEST_TIMEOUT:
             limit = f" within {self.timeout:g} s" if self.timeout else " in time"
             return ToolFailed(f"`{self.name}` did not answer{limit}.")

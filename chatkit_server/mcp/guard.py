@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
 from functools import partial
 from typing import Any, cast
 
@@ -32,6 +32,7 @@ from pydantic_core import to_json
 from ..bad_http import CHECK, http_problem, origin
 from ..interim import guard_client
 from .content import mend
+from .exchange import SESSION_ID, current, is_about_session, response_problem
 from .limits import (
     PART,
     Allowance,
@@ -87,9 +88,9 @@ def watch(server: Client, limits: McpLimits, reporter: Reporter) -> None:
     else:
         params = cast(dict[str, Any], server.params)
         make = params.get("httpx_client_factory") or httpx2.AsyncClient
-        server.params = cast(
-            Any, {**params, "httpx_client_factory": partial(_http_client, make, limits, reporter)}
-        )
+        older = isinstance(server, MCPServerSse)
+        factory = partial(_http_client, make, limits, reporter, older)
+        server.params = cast(Any, {**params, "httpx_client_factory": factory})
     vars(server)["create_streams"] = partial(_watched, streams, limits, reporter, listens)
 
 
@@ -276,14 +277,18 @@ def _http_client(
     make: Callable[..., httpx2.AsyncClient],
     limits: McpLimits,
     reporter: Reporter,
+    older: bool,
     headers: dict[str, str] | None = None,
     timeout: Any = None,
     auth: Any = None,
 ) -> httpx2.AsyncClient:
-    """Make a client with `make`, whose answers keep the limits."""
+    """Make a client with `make`, whose answers keep the limits.
+
+    `older` is whether it speaks the older transport, HTTP with SSE.
+    """
     client = make(headers=headers, timeout=timeout, auth=auth)
     guard_client(client)
-    watch = _HttpWatch(client, limits, reporter)
+    watch = _HttpWatch(client, limits, reporter, older)
     vars(client)["send"] = partial(watch.send, client.send)
     client.event_hooks["request"].append(watch.sent)
     client.event_hooks["response"].append(watch.answered)
@@ -293,8 +298,12 @@ def _http_client(
 class _HttpWatch:
     """The limits of one HTTP client."""
 
-    def __init__(self, client: httpx2.AsyncClient, limits: McpLimits, reporter: Reporter) -> None:
+    def __init__(
+        self, client: httpx2.AsyncClient, limits: McpLimits, reporter: Reporter, older: bool
+    ) -> None:
         self._client = client
+        self._older = older
+        self._stream: httpx2.Response | None = None
         self._limit = limits.message
         self._reporter = reporter
         self._flow = Flow(limits.message, reporter)
@@ -336,6 +345,29 @@ class _HttpWatch:
         count = self._events if kind == "text/event-stream" else self._body
         read = partial(self._told, response.request, response.aiter_bytes)
         vars(response)["aiter_bytes"] = partial(count, read)
+        if self._older and response.request.method == "GET":
+            self._stream = response
+        if response.request.method == "POST" or self._stream is response:
+            await self._note_response(response, kind)
+
+    async def _note_response(self, response: httpx2.Response, kind: str) -> None:
+        """Tell the task that the request is sent for what is wrong with the response."""
+        exchange, status = current(), response.status_code
+        if exchange is None:
+            return
+        posted = self._older and self._stream is not response
+        body = b""
+        if status >= 400 and kind != "text/event-stream":
+            with suppress(httpx2.StreamError):
+                body = await response.aread()
+        accepted = posted and status < 400
+        exchange.problem = None if accepted else response_problem(status, kind, older=self._older)
+        exchange.says_why = kind == "application/json" and b'"error"' in body
+        has_session = posted or SESSION_ID in response.request.headers
+        exchange.session_is_gone = has_session and is_about_session(status, body)
+        if posted and not accepted and self._stream is not None:
+            # The library waits for an answer in the stream, and sends nothing any more
+            await self._stream.aclose()
 
     async def _told(
         self,
