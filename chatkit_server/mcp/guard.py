@@ -78,8 +78,11 @@ _UNUSED = frozenset(
 """Notifications that nobody here listens to."""
 
 
-def watch(server: Client, limits: McpLimits, reporter: Reporter) -> None:
-    """Have a server's client keep the limits, in this and all its later connections."""
+def watch(server: Client, limits: McpLimits, reporter: Reporter, ended: Callable[[], None]) -> None:
+    """Have a server's client keep the limits, in this and all its later connections.
+
+    `ended` is called when nothing more will come over a connection.
+    """
     listens = server.message_handler is not None
     streams: Streams = server.create_streams
     if isinstance(server, MCPServerStdio):
@@ -91,23 +94,28 @@ def watch(server: Client, limits: McpLimits, reporter: Reporter) -> None:
         older = isinstance(server, MCPServerSse)
         factory = partial(_http_client, make, limits, reporter, older)
         server.params = cast(Any, {**params, "httpx_client_factory": factory})
-    vars(server)["create_streams"] = partial(_watched, streams, limits, reporter, listens)
+    vars(server)["create_streams"] = partial(_watched, streams, limits, reporter, listens, ended)
 
 
 @asynccontextmanager
 async def _watched(
-    streams: Streams, limits: McpLimits, reporter: Reporter, listens: bool
+    streams: Streams,
+    limits: McpLimits,
+    reporter: Reporter,
+    listens: bool,
+    ended: Callable[[], None],
 ) -> AsyncGenerator[tuple[Any, ...]]:
     async with streams() as (read, *others):
-        yield (_Inbox(read, _Watch(limits, reporter, listens)), *others)
+        yield (_Inbox(read, _Watch(limits, reporter, listens), ended), *others)
 
 
 class _Inbox:
     """The stream of a server's messages, those that are let through."""
 
-    def __init__(self, stream: Any, watch: _Watch) -> None:
+    def __init__(self, stream: Any, watch: _Watch, ended: Callable[[], None]) -> None:
         self._stream = stream
         self._watch = watch
+        self._ended = ended
 
     @property
     def last_context(self) -> Any:
@@ -127,7 +135,12 @@ class _Inbox:
 
     async def __anext__(self) -> Item:
         while True:
-            item = self._watch.checked(await self._stream.__anext__())
+            try:
+                received = await self._stream.__anext__()
+            except StopAsyncIteration:
+                self._ended()
+                raise
+            item = self._watch.checked(received)
             if item is not None:
                 return item
 

@@ -78,7 +78,7 @@ class ManagedServer(McpConnection):
         self._listed = -math.inf
         self._list_later: asyncio.TimerHandle | None = None
         if isinstance(server, _CLIENTS):
-            watch(server, self.limits, self.reporter)
+            watch(server, self.limits, self.reporter, self._stream_ended)
             server.message_handler = self._listen(server.message_handler)
 
     @property
@@ -162,6 +162,11 @@ class ManagedServer(McpConnection):
                 await close()
         except Exception:
             log.debug("MCP server %s: closing failed", self.name, exc_info=True)
+
+    def _stream_ended(self) -> None:
+        """Look at once whether the connection is lost."""
+        if self.up.is_set():
+            self._wake.set()
 
     async def _while_up(self) -> None:
         while self.up.is_set():
