@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 from urllib.parse import urlsplit
 
 from agents.mcp import (
@@ -151,7 +151,7 @@ class HttpServer(MCPServerStreamableHttp, _CoreSettings):
     """A server at an address."""
 
     def __init__(self, config: ServerConfig) -> None:
-        params: MCPServerStreamableHttpParams = {**_http_params(config)}
+        params = cast(MCPServerStreamableHttpParams, _http_params(config))
         super().__init__(params, **_common(config))
         self.set_core_settings(config)
         # The SDK would send one request at a time: a slow tool of one user would block all others

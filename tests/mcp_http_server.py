@@ -46,7 +46,7 @@ class HttpServer:
         self.legacy = legacy
         self.older = older
         self.answer: Response | None = None
-        self.answered = ("GET", "POST", "DELETE")
+        self.answered: tuple[str, ...] = ("GET", "POST", "DELETE")
         self.token = token
         self.entered = asyncio.Event()
         self.gate = asyncio.Event()
