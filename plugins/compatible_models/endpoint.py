@@ -22,19 +22,37 @@ class Preset:
 PRESETS = {
     "anthropic": Preset("https://api.anthropic.com/v1/"),
     "cerebras": Preset("https://api.cerebras.ai/v1"),
+    # refuses stream_options
+    "cohere": Preset("https://api.cohere.ai/compatibility/v1", usage=False),
+    "dashscope": Preset("https://dashscope-intl.aliyuncs.com/compatible-mode/v1"),
+    "deepinfra": Preset("https://api.deepinfra.com/v1/openai"),
     "deepseek": Preset("https://api.deepseek.com/v1"),
     "fireworks": Preset("https://api.fireworks.ai/inference/v1"),
     "gemini": Preset("https://generativelanguage.googleapis.com/v1beta/openai/"),
+    "github": Preset("https://models.github.ai/inference"),
     "groq": Preset("https://api.groq.com/openai/v1"),
+    "huggingface": Preset("https://router.huggingface.co/v1"),
+    "hyperbolic": Preset("https://api.hyperbolic.xyz/v1"),
+    "jan": Preset("http://localhost:1337/v1", needs_key=False),
+    "koboldcpp": Preset("http://localhost:5001/v1", needs_key=False),
+    "llamacpp": Preset("http://localhost:8080/v1", needs_key=False),
     "lmstudio": Preset("http://localhost:1234/v1", needs_key=False),
+    "localai": Preset("http://localhost:8080/v1", needs_key=False),
+    "minimax": Preset("https://api.minimax.io/v1"),
     # refuses stream_options, and always sends the usage
     "mistral": Preset("https://api.mistral.ai/v1", usage=False),
+    "moonshot": Preset("https://api.moonshot.ai/v1"),
+    "nvidia": Preset("https://integrate.api.nvidia.com/v1"),
     "ollama": Preset("http://localhost:11434/v1", needs_key=False),
+    "openai": Preset("https://api.openai.com/v1"),
     "openrouter": Preset("https://openrouter.ai/api/v1"),
     "perplexity": Preset("https://api.perplexity.ai", usage=False),
+    "sambanova": Preset("https://api.sambanova.ai/v1"),
+    "sglang": Preset("http://localhost:30000/v1", needs_key=False),
     "together": Preset("https://api.together.xyz/v1"),
     "vllm": Preset("http://localhost:8000/v1", needs_key=False),
     "xai": Preset("https://api.x.ai/v1"),
+    "zai": Preset("https://api.z.ai/api/paas/v4"),
 }
 
 
