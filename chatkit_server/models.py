@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from .agent.completions.answer import Answer
 from .agent.completions.endings import malformed_is_model_error
+from .agent.completions.fitting import FittedRequests, fitted
 from .agent.completions.halves import is_whole
 from .agent.completions.model import ChunkSource, CompletionsModel
 from .agent.completions.parser import Chunk, check_parts
+from .agent.completions.profile import Profile, profile_of
 from .agent.completions.reader import Body, ChunkReader
+from .agent.completions.refusals import EndpointLog
 from .agent.fast.direct import EventSink, FastPathModel, TextFastPath
 from .agent.output import OutputMeter
 from .agent.pace import EventPace
@@ -32,15 +35,19 @@ __all__ = [
     "ChunkSource",
     "ClosableStream",
     "CompletionsModel",
+    "EndpointLog",
     "EventPace",
     "EventSink",
     "FastPathModel",
+    "FittedRequests",
     "ModelTimeouts",
     "OutputMeter",
+    "Profile",
     "RequestTimer",
     "TextFastPath",
     "TurnLimits",
     "check_parts",
+    "fitted",
     "guard_client",
     "guard_session",
     "guard_transport",
@@ -48,6 +55,7 @@ __all__ = [
     "http_problem",
     "is_whole",
     "malformed_is_model_error",
+    "profile_of",
     "refused",
 ]
 

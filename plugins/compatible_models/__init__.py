@@ -24,7 +24,7 @@ from aiohttp import web
 from pydantic import BaseModel, BeforeValidator, Field, field_validator
 
 from chatkit_server import SETTINGS, hookimpl
-from chatkit_server.models import ModelTimeouts, TurnLimits
+from chatkit_server.models import EndpointLog, FittedRequests, ModelTimeouts, TurnLimits
 
 from .client import Client
 from .endpoint import PRESETS, Endpoint, with_preset
@@ -54,7 +54,7 @@ class Plugin:
 
     def __init__(self, config: Config) -> None:
         self._providers = {
-            name: EndpointModels(endpoint, config.timeouts.but(endpoint.timeouts))
+            name: EndpointModels(name, endpoint, config.timeouts.but(endpoint.timeouts))
             for name, endpoint in config.endpoints.items()
         }
 
@@ -75,12 +75,18 @@ class Plugin:
             await provider.aclose()
 
 
+class FittedModel(FittedRequests, ChatModel):
+    """A model whose requests fit its endpoint."""
+
+
 class EndpointModels(ModelProvider):
     """The models of one endpoint, which share one connection pool."""
 
-    def __init__(self, endpoint: Endpoint, timeouts: ModelTimeouts) -> None:
+    def __init__(self, name: str, endpoint: Endpoint, timeouts: ModelTimeouts) -> None:
         self.limits = TurnLimits()
-        self._usage = bool(endpoint.stream_usage)
+        self._name = name
+        self._endpoint = endpoint
+        self._log = EndpointLog(("compatible_models", "endpoints", name))
         self._timeouts = timeouts
         self._client = Client(endpoint, timeouts.connect)
 
@@ -88,7 +94,16 @@ class EndpointModels(ModelProvider):
         """Return the model that the endpoint knows under this name."""
         if not model_name:
             raise ValueError("an endpoint has no default model: name one, as in `ollama/qwen3`")
-        return ChatModel(model_name, self._client, self._timeouts, self.limits, usage=self._usage)
+        profile = self._endpoint.profile_for(self._name, model_name)
+        model = FittedModel(
+            model_name,
+            self._client,
+            self._timeouts,
+            self.limits,
+            usage=profile.stream_options,
+            tags=profile.think_tags,
+        )
+        return model.fit_to(profile, self._log)
 
     async def aclose(self) -> None:
         """Close the connections."""

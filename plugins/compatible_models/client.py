@@ -26,6 +26,7 @@ from chatkit_server.models import (
     UNPACKED,
     BodyLimits,
     check_parts,
+    fitted,
     guard_session,
     malformed_is_model_error,
     refused,
@@ -108,7 +109,8 @@ class Client:
 
         A `timeout` in `body`, in seconds, limits the silence of the connection.
         """
-        given = {key: value for key, value in body.items() if not isinstance(value, _OMITTED)}
+        arguments = fitted(body).items()
+        given = {key: value for key, value in arguments if not isinstance(value, _OMITTED)}
         silence = given.pop("timeout", None)
         options: dict[str, Any] = {
             "data": _dump({**given, **(extra_body or {})}),

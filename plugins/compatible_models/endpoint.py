@@ -7,23 +7,21 @@ from dataclasses import dataclass
 from pydantic import BaseModel, Field, SecretStr
 
 from chatkit_server import Size
-from chatkit_server.models import ModelTimeouts
+from chatkit_server.models import ModelTimeouts, Profile, profile_of
 
 
 @dataclass(frozen=True)
 class Preset:
-    """Settings of a well-known provider: `usage` is whether it accepts `stream_options`."""
+    """Where a well-known provider is; what it accepts is in its profile."""
 
     base_url: str
     needs_key: bool = True
-    usage: bool = True
 
 
 PRESETS = {
     "anthropic": Preset("https://api.anthropic.com/v1/"),
     "cerebras": Preset("https://api.cerebras.ai/v1"),
-    # refuses stream_options
-    "cohere": Preset("https://api.cohere.ai/compatibility/v1", usage=False),
+    "cohere": Preset("https://api.cohere.ai/compatibility/v1"),
     "dashscope": Preset("https://dashscope-intl.aliyuncs.com/compatible-mode/v1"),
     "deepinfra": Preset("https://api.deepinfra.com/v1/openai"),
     "deepseek": Preset("https://api.deepseek.com/v1"),
@@ -39,14 +37,13 @@ PRESETS = {
     "lmstudio": Preset("http://localhost:1234/v1", needs_key=False),
     "localai": Preset("http://localhost:8080/v1", needs_key=False),
     "minimax": Preset("https://api.minimax.io/v1"),
-    # refuses stream_options, and always sends the usage
-    "mistral": Preset("https://api.mistral.ai/v1", usage=False),
+    "mistral": Preset("https://api.mistral.ai/v1"),
     "moonshot": Preset("https://api.moonshot.ai/v1"),
     "nvidia": Preset("https://integrate.api.nvidia.com/v1"),
     "ollama": Preset("http://localhost:11434/v1", needs_key=False),
     "openai": Preset("https://api.openai.com/v1"),
     "openrouter": Preset("https://openrouter.ai/api/v1"),
-    "perplexity": Preset("https://api.perplexity.ai", usage=False),
+    "perplexity": Preset("https://api.perplexity.ai"),
     "sambanova": Preset("https://api.sambanova.ai/v1"),
     "sglang": Preset("http://localhost:30000/v1", needs_key=False),
     "together": Preset("https://api.together.xyz/v1"),
@@ -59,9 +56,10 @@ PRESETS = {
 class Endpoint(BaseModel):
     """One endpoint. Defaults come from the preset of the same name, if there is one.
 
-    `stream_usage` is whether to ask for the number of tokens used; an endpoint that refuses
-    unknown fields may need false. `max_retries` counts retries before the answer begins.
-    `max_event` is the largest event of a stream, `max_answer` the largest answer, as it is sent.
+    `profile` is what the endpoint accepts, where that differs from the presets. `stream_usage` is
+    whether to ask for the number of tokens used; it sets the profile's `stream_options`.
+    `max_retries` counts retries before the answer begins. `max_event` is the largest event of a
+    stream, `max_answer` the largest answer, as it is sent.
     """
 
     base_url: str | None = Field(None, pattern=r"^https?://")
@@ -72,11 +70,19 @@ class Endpoint(BaseModel):
     max_event: Size = Field(4_000_000, ge=1000)
     max_answer: Size = Field(100_000_000, ge=1000)
     stream_usage: bool | None = None
+    profile: Profile = Profile()
 
     @property
     def key(self) -> str:
         """The API key, or ""."""
         return self.api_key.get_secret_value() if self.api_key is not None else ""
+
+    def profile_for(self, name: str, model: str) -> Profile:
+        """Return what this endpoint, which has this name, accepts for a model."""
+        profile = profile_of(name, model, self.profile)
+        if self.stream_usage is None:
+            return profile
+        return profile.but(Profile(stream_options=self.stream_usage))
 
 
 def with_preset(name: str, endpoint: Endpoint) -> Endpoint:
@@ -94,7 +100,4 @@ def with_preset(name: str, endpoint: Endpoint) -> Endpoint:
                 f"{name}: add `api_key: ${{{name.upper()}_API_KEY}}`, and set that variable"
             )
         endpoint = endpoint.model_copy(update={"base_url": preset.base_url})
-    if endpoint.stream_usage is None:
-        usage = preset is None or preset.usage
-        endpoint = endpoint.model_copy(update={"stream_usage": usage})
     return endpoint

@@ -9,6 +9,7 @@ from the variables that LiteLLM knows (`GOOGLE_API_KEY` or `GEMINI_API_KEY`, `AN
 - `provider`: the models, loaded on first use.
 - `library`: importing and closing LiteLLM. `guard`: what its requests may not do.
 - `model`: one request to a model.
+- `fitting`: requests that fit their provider.
 - `answer`: the chunks of an answer, to a complete end or an error.
 - `fast_path`: text that skips LiteLLM's handling of each chunk.
 - `errors`: the provider's errors behind LiteLLM's, and the models that are not offered.

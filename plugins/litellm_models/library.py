@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .model import WatchedLitellmModel
+    from .fitting import FittedLitellmModel
 
 # LiteLLM would fetch these lists over the network while it is imported.
 _OFFLINE = ("LITELLM_LOCAL_MODEL_COST_MAP", "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS")
@@ -18,7 +18,7 @@ _LOGGERS = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy")
 
 def load_model_class(
     *, log_content: bool, max_event: int = 16_000_000, max_answer: int = 200_000_000
-) -> type[WatchedLitellmModel]:
+) -> type[FittedLitellmModel]:
     """Import LiteLLM, which takes seconds, and return the class of its models.
 
     LiteLLM prints nothing. It logs through the root logger's handlers: warnings, and with
@@ -39,11 +39,12 @@ def load_model_class(
         logger.handlers.clear()
         logger.setLevel(logging.NOTSET if log_content else logging.WARNING)
 
+    from .fitting import FittedLitellmModel, fit_requests
     from .guard import guard_requests
-    from .model import WatchedLitellmModel
 
     guard_requests(max_event, max_answer)
-    return WatchedLitellmModel
+    fit_requests()
+    return FittedLitellmModel
 
 
 async def close_litellm() -> None:

@@ -14,25 +14,32 @@ from pydantic import BaseModel, Field, SecretStr
 
 from chatkit_server import SettingsError, Size, TurnFailed
 from chatkit_server.models import (
+    EndpointLog,
     EventSink,
     FastPathModel,
     ModelTimeouts,
+    Profile,
     TurnLimits,
+    profile_of,
 )
 
 from .errors import NOT_OFFERED, is_unguarded
 from .library import close_litellm, load_model_class
 
 if TYPE_CHECKING:
-    from .model import WatchedLitellmModel
+    from .fitting import FittedLitellmModel
 
 
 class Provider(BaseModel):
-    """Settings of one provider, in place of LiteLLM's own."""
+    """Settings of one provider, in place of LiteLLM's own.
+
+    `profile` is what its models accept, where that differs from the presets.
+    """
 
     api_key: SecretStr | None = None
     base_url: str | None = Field(None, pattern=r"^https?://")
     timeouts: ModelTimeouts = ModelTimeouts()
+    profile: Profile = Profile()
 
 
 class Config(BaseModel):
@@ -55,7 +62,8 @@ class LitellmModels(ModelProvider):
         self.log_content = False
         self.limits = TurnLimits()
         self._config = config
-        self._model_class: type[WatchedLitellmModel] | None = None
+        self._logs: dict[str, EndpointLog] = {}
+        self._model_class: type[FittedLitellmModel] | None = None
 
     def get_model(self, model_name: str | None) -> Model:
         """Return the model with LiteLLM's name, such as `gemini/gemini-2.5-flash`."""
@@ -70,7 +78,7 @@ class LitellmModels(ModelProvider):
         if is_unguarded(model_name):
             raise SettingsError(NOT_OFFERED)
 
-    async def load(self, name: str) -> WatchedLitellmModel:
+    async def load(self, name: str) -> FittedLitellmModel:
         """Import LiteLLM if that has not happened yet, and return the model.
 
         The import takes seconds, so it runs in a thread: other turns go on meanwhile.
@@ -83,7 +91,10 @@ class LitellmModels(ModelProvider):
                 max_answer=self._config.max_answer,
             )
         provider = self._config.providers.get(name.partition("/")[0], Provider())
-        return self._model_class(
+        prefix, model_name = self._model_class.parted(name)
+        profile = profile_of(prefix, model_name, provider.profile, litellm=True)
+        path = ("litellm_models", "providers", prefix)
+        model = self._model_class(
             name,
             provider.base_url,
             provider.api_key.get_secret_value() if provider.api_key else None,
@@ -92,8 +103,9 @@ class LitellmModels(ModelProvider):
             max_event=self._config.max_event,
             max_answer=self._config.max_answer,
             limits=self.limits,
-            tags=True,
+            tags=profile.think_tags,
         )
+        return model.fit_to(profile, self._logs.setdefault(prefix, EndpointLog(path)))
 
     async def aclose(self) -> None:
         """Close LiteLLM's connections, if it was used."""

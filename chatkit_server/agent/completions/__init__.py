@@ -8,4 +8,8 @@
 - `calls`: the tool calls of an answer. `arguments`: their arguments.
 - `details`: reasoning as objects. `halves`: halves of characters.
 - `endings`: finish reasons, and errors inside of an answer.
+
+And what is sent, so that any server accepts it:
+
+- `profile`: what an endpoint accepts. `presets`: the profiles of known ones.
 """
