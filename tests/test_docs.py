@@ -259,6 +259,13 @@ def said(profile: Profile) -> str:
     return ", ".join(f"`{key}: {written[key]}`" for key in changed) or NOTHING
 
 
+def test_models_that_are_known_by_name_have_the_profiles_of_their_rows() -> None:
+    for models, profile, _ in rows(section("models.md", "## Models that are known by name")):
+        for name in re.findall(r"`([^`]+)`", models):
+            told = set(said(profile_of("unknown", name)).split(", "))
+            assert set(profile.split(", ")) <= told, name
+
+
 def test_the_settings_name_every_endpoint_that_is_known() -> None:
     paragraph = section("settings.md", "### `compatible_models`").partition("|")[0]
     named = set(re.findall(r"\b[a-z]+\b", paragraph.partition("`gemini/gemini-2.5-flash`")[2]))
