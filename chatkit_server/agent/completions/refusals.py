@@ -143,7 +143,7 @@ def _limit_in(text: str) -> int | None:
 class EndpointLog:
     """Tells of an endpoint's requests what its operator can do something about.
 
-    `path` is where the endpoint's settings are: `("plugins", "compatible_models", "endpoints", "mine")`.
+    `path` is where its settings are: `("plugins", "compatible_models", "endpoints", "mine")`.
     """
 
     def __init__(self, path: tuple[str, ...]) -> None:
