@@ -170,7 +170,7 @@ def sections() -> dict[str, type[BaseModel]]:
         for name, field in Settings.model_fields.items()
         for model in models_in(field.annotation)
     }
-    return {**core, **plugin_configs(), "timeouts": ModelTimeouts}
+    return {**core, **plugin_configs(), "timeouts": ModelTimeouts, "profile": Profile}
 
 
 def keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
@@ -189,8 +189,8 @@ def keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldI
 
 
 def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    if annotation is ModelTimeouts:
-        return  # it has a table of its own
+    if annotation in (ModelTimeouts, Profile):
+        return  # they have tables of their own
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for argument in get_args(annotation):

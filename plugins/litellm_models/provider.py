@@ -93,7 +93,7 @@ class LitellmModels(ModelProvider):
         provider = self._config.providers.get(name.partition("/")[0], Provider())
         prefix, model_name = self._model_class.parted(name)
         profile = profile_of(prefix, model_name, provider.profile, litellm=True)
-        path = ("litellm_models", "providers", prefix)
+        path = ("plugins", "litellm_models", "providers", prefix)
         model = self._model_class(
             name,
             provider.base_url,
