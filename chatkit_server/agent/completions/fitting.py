@@ -43,12 +43,14 @@ class FittedRequests:
     The client that it calls has to apply the argument `FITTING`.
     """
 
+    max_tools: int | None
     _profile = Profile()
     _log = EndpointLog(("models",))
 
     def fit_to(self, profile: Profile, endpoint_log: EndpointLog) -> Self:
         """Set the profile of this model, and return it."""
         self._profile = profile
+        self.max_tools = profile.max_tools
         self._log = endpoint_log
         return self
 
