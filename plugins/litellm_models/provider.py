@@ -102,11 +102,7 @@ class LitellmModels(ModelProvider):
             )
         provider = self._provider(name.partition("/")[0])
         prefix, model_name = self._model_class.parted(name)
-<<<<<<< HEAD
-        profile = profile_of(prefix, model_name, provider.profile, litellm=True)
-=======
         profile = self.profile(prefix, model_name)
->>>>>>> profiles
         path = ("plugins", "litellm_models", "providers", prefix)
         model = self._model_class(
             name,

@@ -150,8 +150,6 @@ async def test_only_as_many_tools_are_sent_as_are_allowed(
     assert sum("openai: only the first 3 of 5 tools are sent" in text for text in told) == 2
 
 
-<<<<<<< HEAD
-=======
 async def test_a_model_tells_how_many_tools_it_takes(server: ModelServer) -> None:
     for way in WAYS:
         async with model_of(way, "anthropic", server.url, "claude-opus-4-6") as model:
@@ -160,7 +158,6 @@ async def test_a_model_tells_how_many_tools_it_takes(server: ModelServer) -> Non
             assert model.max_tools == 9
 
 
->>>>>>> profiles
 @asynccontextmanager
 async def refusing() -> AsyncIterator[tuple[str, list[Any]]]:
     """Yield the URL of a server that refuses everything, and the bodies it got."""
