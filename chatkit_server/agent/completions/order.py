@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from .messages import Call, Message, Part, text_part
 
@@ -133,3 +134,15 @@ def calls_as_text(messages: Iterable[Message]) -> list[Message]:
             for call in message.calls
         ]
     return paired(told)
+
+
+def calls_apart(messages: Iterable[Message]) -> Iterator[Message]:
+    """Yield the messages, with each call and its result in a message of its own."""
+    for message in messages:
+        if len(message.calls) < 2:
+            yield message
+            continue
+        first, *others = message.calls
+        yield replace(message, calls=[first])
+        for call in others:
+            yield Message("assistant", calls=[call])

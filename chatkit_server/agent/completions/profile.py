@@ -28,6 +28,9 @@ class Profile(Section):
     A model's own ids go back where they are unique in the request.
     """
 
+    calls: Literal["kept", "single", "text"] = "kept"
+    """Earlier tool calls: as they were, each in a message of its own, or as text."""
+
     calls_need_tools: bool = False
     """Whether earlier tool calls are refused in a request without tools; they become text then."""
 

@@ -8,7 +8,7 @@ from typing import Any
 from ..pictures import picture_name
 from .call_ids import ids_of
 from .messages import NO_OUTPUT, Message, Part, text_part
-from .order import calls_as_text, in_turn, paired
+from .order import calls_apart, calls_as_text, in_turn, paired
 from .profile import Profile
 
 _MEDIA = {
@@ -36,8 +36,10 @@ class _Writer:
         profile = self._profile
         system, body = self._without_system(messages)
         body = paired(body)
-        if profile.calls_need_tools and not tools:
+        if profile.calls == "text" or (profile.calls_need_tools and not tools):
             body = calls_as_text(body)
+        elif profile.calls == "single":
+            body = list(calls_apart(body))
         said = max((at for at, one in enumerate(body) if one.role == "user"), default=-1)
         everywhere = profile.reasoning_turns == "all"
         thinking = {id(one) for one in (body if everywhere else body[said + 1 :])}
