@@ -197,8 +197,9 @@ class Parser:
         assert self._json is not None
         for line in lines:
             if not self._json and line.strip() and _is_json(line):
+                found: list[Chunk] = []
                 self._data = line
-                self._finish(found := [])
+                self._finish(found)
                 self._whole_answer = self._whole_answer or any(map(_is_whole, found))
                 chunks += found
             elif line.strip():
