@@ -22,7 +22,7 @@ from tests.recorded import STREAMS, Recorded, Stream, sent
 from tests.stage import FLAVOURS, PROVIDERS, WAYS, Stage, open_stage
 from tests.strict_history import check
 
-_FINE = [{"delta": {"content": "Fine."}}, {"finish": "stop"}, {"do": "done"}]
+_FINE: list[dict[str, Any]] = [{"delta": {"content": "Fine."}}, {"finish": "stop"}, {"do": "done"}]
 FINE = Recorded([{"raw": b"".join(sent(step) for step in _FINE).decode()}])
 """An answer to each message after a case, sent at once."""
 
