@@ -62,7 +62,7 @@ async def open_stage() -> AsyncIterator[Stage]:
         stage = Stage(models, {}, MemoryStorePlugin())
         endpoint = {"base_url": models.url, "api_key": "sk-test", "max_retries": 0}
         names = ["test", *(model.partition("/")[0] for model in FLAVOURS.values())]
-        sections = {
+        sections: dict[str, dict[str, Any]] = {
             "agent": {"model": "test/any", "models": [*WAYS.values(), *FLAVOURS.values()]},
             "plugins": {
                 "compatible_models": {"endpoints": dict.fromkeys(names, endpoint)},

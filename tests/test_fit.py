@@ -430,7 +430,10 @@ def test_gemini_gets_its_signatures(field: Any) -> None:
     messages = sent(items, Profile(thought_signatures=field))
     calls = [call for m in messages for call in m.get("tool_calls", [])]
     found = [call.get(field) for call in calls]
-    signed = [{"thought_signature": "s"}, {"thought_signature": "skip_thought_signature_validator"}]
+    signed: list[Any] = [
+        {"thought_signature": "s"},
+        {"thought_signature": "skip_thought_signature_validator"},
+    ]
     if field == "extra_content":
         signed = [{"google": one} for one in signed]
     assert found == [signed[0], None, signed[1]]

@@ -205,9 +205,9 @@ def test_a_cure_is_logged_once_as_settings(caplog: pytest.LogCaptureFixture) -> 
     endpoint_log.refused(400, "something else", Profile())
     [record] = caplog.records
     assert record.levelno == logging.WARNING
-    assert record.getMessage().partition("\n")[2] == (
-        "plugins:\n  compatible_models:\n    endpoints:\n      mine:\n"
-        "        profile: {stream_options: false}"
+    assert record.getMessage() == (
+        "mine refused the form of a request. This changes it, in the settings at "
+        "plugins.compatible_models.endpoints.mine: profile: {stream_options: false}"
     )
 
 

@@ -132,8 +132,8 @@ async def test_the_cure_of_a_refusal_is_logged(
             server.fail(400, "Unrecognized request argument supplied: stream_options")
             assert isinstance(await checks.failure(model), TurnFailed)
     [told] = [record.getMessage() for record in caplog.records if "refused" in record.getMessage()]
-    assert f"  {way}:\n" in told
-    assert told.endswith("      openai:\n        profile: {stream_options: false}")
+    assert f" plugins.{way}." in told
+    assert told.endswith(".openai: profile: {stream_options: false}")
 
 
 async def test_only_as_many_tools_are_sent_as_are_allowed(

@@ -177,13 +177,12 @@ class EndpointLog:
         if written in self._told:
             return
         self._told.add(written)
+        # In one line, as the log is
         log.warning(
-            "%s refused the form of a request. This setting changes it:\n%s",
+            "%s refused the form of a request. This changes it, in the settings at %s: profile: %s",
             self._path[-1],
-            "\n".join(
-                f"{'  ' * depth}{name}:{f' {written}' if name == 'profile' else ''}"
-                for depth, name in enumerate((*self._path, "profile"))
-            ),
+            ".".join(self._path),
+            written,
         )
 
 

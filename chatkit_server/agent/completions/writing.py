@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ..pictures import picture_name
 from .call_ids import ids_of
 from .messages import NO_OUTPUT, Message, Part, text_part
 from .order import calls_apart, calls_as_text, in_turn, paired
@@ -193,4 +194,8 @@ def _as_parts(content: str | list[Part] | None) -> list[Part]:
 def _named(part: Part) -> Part:
     """Return a note in place of a part that is not text."""
     kind = _MEDIA.get(part.get("type", ""))
-    return part if kind is None else text_part(f"[{kind}, not shown to this model]")
+    if kind is None:
+        return part
+    if part["type"] == "image_url":
+        kind = picture_name(part["image_url"]["url"])
+    return text_part(f"[{kind}, not shown to this model]")
