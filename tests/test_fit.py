@@ -704,6 +704,7 @@ SCHEMAS: dict[str, tuple[Any, Any]] = {
     ),
     "a reference to nowhere": ({"$ref": "#/$defs/x", "title": "t"}, {"title": "t"}),
     "true": (True, {}),
+    "a type that is none": ({"type": "file", "title": "t"}, {"title": "t"}),
 }
 
 
@@ -712,6 +713,21 @@ def test_loose_schemas_are_simple(schema: Any, expected: Any) -> None:
     before = copy.deepcopy(schema)
     assert loosened(schema) == expected
     assert schema == before
+
+
+def test_a_schema_that_refers_to_itself_more_than_once_ends() -> None:
+    branch = {"$ref": "#/$defs/tree"}
+    tree = {"type": "object", "properties": {"left": branch, "right": branch}}
+    assert len(json.dumps(loosened({**tree, "$defs": {"tree": tree}}))) < 1000
+
+
+def test_a_schema_does_not_grow_without_end() -> None:
+    levels = {
+        str(level): {"properties": {"a": {"$ref": f"#/$defs/{level + 1}"}, "b": {"allOf": [below]}}}
+        for level in range(29)
+        for below in [{"$ref": f"#/$defs/{level + 1}"}]
+    }
+    assert len(json.dumps(loosened({"$ref": "#/$defs/0", "$defs": levels}))) < 200_000
 
 
 def test_a_schema_that_refers_to_itself_ends() -> None:
