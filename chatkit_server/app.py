@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 
 from aiohttp import web
@@ -25,6 +26,7 @@ from .turnstile import Turnstile
 from .web.admission import check_admission
 from .web.chat import chat, expect_later
 from .web.cors import allow_origins, check_origins
+from .web.endings import end_all_responses
 from .web.errors import handle_errors
 from .web.health import Readiness, healthz
 from .web.hosts import check_hosts, refuse_other_hosts
@@ -35,6 +37,7 @@ from .web.keys import (
     HEARTBEAT,
     HOOKS,
     MCP,
+    MODELS,
     REQUEST_GAP,
     SETTINGS,
     STORE,
@@ -42,6 +45,8 @@ from .web.keys import (
 )
 from .web.operations.limits import RequestGuard
 from .web.turn_routes import add_turn_routes
+
+log = logging.getLogger(__name__)
 
 
 def create_app(
@@ -66,6 +71,7 @@ def create_app(
     assert hooks is not None
     app = web.Application(client_max_size=settings.server.max_body)
     handle_errors(app)
+    end_all_responses(app)
     refuse_other_hosts(app, settings)
     app[SETTINGS] = settings
     app[HOOKS] = hooks
@@ -96,7 +102,7 @@ def _add_parts(app: web.Application, problems: Problems) -> None:
         servers = [server for _, given in hooks.boot_all("mcp_servers") for server in given]
         app[MCP] = McpManager(servers)
     with problems.collect():
-        models = ModelRouter(hooks)
+        models = app[MODELS] = ModelRouter(hooks)
         _check_models(settings, models)
     with problems.collect():
         model_settings(settings.agent, settings.source)
@@ -156,7 +162,22 @@ def _add_routes(app: web.Application) -> None:
 
 async def _connected(app: web.Application) -> AsyncIterator[None]:
     async with app[MCP].run(), app[HEARTBEAT].run():
+        if warning := _too_many_tools(app):
+            log.warning(warning)
         yield
+
+
+async def tools_warning(app: web.Application) -> str | None:
+    """Connect the MCP servers; return a warning if they have more tools than the model takes.
+
+    Servers that do not answer at once do not count.
+    """
+    async with app[MCP].run():
+        return _too_many_tools(app)
+
+
+def _too_many_tools(app: web.Application) -> str | None:
+    return app[MCP].too_many_tools(app[MODELS].max_tools(app[SETTINGS].agent.model))
 
 
 async def _drain(app: web.Application) -> None:

@@ -7,6 +7,8 @@ The message is shown to the user: say what happened and what to do, and nothing 
 
 from __future__ import annotations
 
+from .text import valid_text
+
 
 class ServerError(Exception):
     """An error whose message is shown to the user.
@@ -25,6 +27,7 @@ class ServerError(Exception):
         allow_retry: bool | None = None,
         headers: dict[str, str] | None = None,
     ) -> None:
+        message = valid_text(message)
         super().__init__(message)
         self.message = message
         self.headers = headers or {}

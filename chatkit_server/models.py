@@ -8,13 +8,12 @@ from __future__ import annotations
 from .agent.completions.answer import Answer
 from .agent.completions.endings import malformed_is_model_error
 from .agent.completions.fitting import FittedRequests, fitted
-from .agent.completions.halves import is_whole
 from .agent.completions.model import ChunkSource, CompletionsModel
 from .agent.completions.parser import Chunk, check_parts
 from .agent.completions.profile import Profile, profile_of
 from .agent.completions.reader import Body, ChunkReader
 from .agent.completions.refusals import EndpointLog
-from .agent.fast.direct import EventSink, FastPathModel, TextFastPath
+from .agent.fast.direct import EventSink, FastPathModel
 from .agent.output import OutputMeter
 from .agent.pace import EventPace
 from .agent.responses import UNPACKED, BodyLimits, has_more_parts, refused
@@ -23,6 +22,7 @@ from .bad_http import CHECK as CHECK_SERVER
 from .bad_http import http_problem
 from .interim import guard_client, guard_session, guard_transport
 from .settings.schema import TurnLimits
+from .text import valid_text
 
 __all__ = [
     "CHECK_SERVER",
@@ -44,7 +44,6 @@ __all__ = [
     "OutputMeter",
     "Profile",
     "RequestTimer",
-    "TextFastPath",
     "TurnLimits",
     "check_parts",
     "fitted",
@@ -53,10 +52,10 @@ __all__ = [
     "guard_transport",
     "has_more_parts",
     "http_problem",
-    "is_whole",
     "malformed_is_model_error",
     "profile_of",
     "refused",
+    "valid_text",
 ]
 
 

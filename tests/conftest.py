@@ -16,17 +16,12 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient
 
-from chatkit_server import Settings
-from chatkit_server.app import create_app
 from chatkit_server.masking import SECRETS
-from chatkit_server.plugin.calls import Hooks
-from chatkit_server.plugin.load import load_plugins
 from tests.client import Chat
 from tests.databases import DATABASES, new_url
-from tests.memory_store import MemoryStorePlugin
 from tests.model_server import ModelServer
 from tests.replicas import Replica, Start, replica
-from tests.serving import HeaderAuth
+from tests.serving import served_app
 
 MakeChat = Callable[..., Awaitable[Chat]]
 
@@ -80,18 +75,12 @@ def _loggers() -> list[logging.Logger]:
 def make_chat(aiohttp_client: Callable[..., Awaitable[TestClient[Any, Any]]]) -> MakeChat:
     """Return a factory: `await make_chat(plugin, ..., agent={...}, plugins={...})`.
 
-    The plugin objects are called first, in order; then those named in `plugins`, made with their
-    settings; then a header-believing `auth`, and a store in memory where nobody brings another.
+    It takes what `served_app` takes.
     """
 
     async def make(*given: object, **sections: Any) -> Chat:
-        settings = Settings.model_validate({"plugins": {"demo_model": {"pace": "1ms"}}, **sections})
-        named = load_plugins(settings)
-        plugins = [(f"{type(p).__name__}_{i}", p) for i, p in enumerate(given)]
-        plugins += named.plugins
-        plugins += [("header_auth", HeaderAuth()), ("memory_store", MemoryStorePlugin())]
-        app = create_app(settings, Hooks.of(plugins, settings.hooks))
-        return Chat(await aiohttp_client(app), settings.server.path)
+        app, path = served_app(*given, **sections)
+        return Chat(await aiohttp_client(app), path)
 
     return make
 

@@ -79,6 +79,17 @@ _SDK = (
         "replaced on a turn's copy of an agent: it gives the tools of connections that are kept",
     ),
     LibraryName(
+        "agents.usage",
+        "_mark_request_completed_without_usage",
+        "a request is counted whose tokens its provider does not tell",
+    ),
+    LibraryName(
+        "agents.usage",
+        "_attach_raw_usage_snapshot",
+        "`ModelSettings.preserve_raw_usage` keeps the usage as the provider tells it",
+    ),
+    LibraryName("agents.usage", "_extract_raw_usage_snapshot", "reads what the former keeps"),
+    LibraryName(
         "agents.result",
         "RunResultStreaming.run_loop_task",
         "awaited when a turn ends, so that no model and no tool of it goes on",
@@ -134,6 +145,11 @@ _MODELS = (
     ),
     LibraryName(
         "agents", "OpenAIResponsesModel._fetch_response", "overridden: timeouts, broken answers"
+    ),
+    LibraryName(
+        "agents",
+        "OpenAIResponsesModel._build_response_create_kwargs",
+        "overridden: parameters that a model refuses are left out, `include` too",
     ),
     LibraryName(
         "agents.extensions.models.litellm_model",

@@ -23,7 +23,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import orjson
 from aiohttp import web
@@ -47,6 +47,7 @@ from .model_script import (
     Text,
 )
 from .model_wire import ChatWire, ResponsesWire, Wire, chat_completion, part_events, whole_response
+from .recorded import Recorded
 
 __all__ = [
     "KEEP_ALIVE",
@@ -65,6 +66,8 @@ __all__ = [
     "Text",
 ]
 
+
+Answer = Reply | Failure | Recorded
 
 _CALL = re.compile(r"\bcall (\w+) (?=\{)")
 
@@ -145,7 +148,7 @@ class ModelServer:
 
     def __init__(
         self,
-        script: Iterable[Reply | Failure] = (),
+        script: Iterable[Answer] = (),
         *,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -178,7 +181,7 @@ class ModelServer:
         """Queue a `Failure`."""
         self.script.append(Failure(status, message, **options))
 
-    async def __aenter__(self) -> ModelServer:
+    async def __aenter__(self) -> Self:
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, self._port, backlog=1024)
         await site.start()
@@ -228,7 +231,7 @@ class ModelServer:
         self.requests.append(Request(request.path_qs, request.headers, body, connection))
         return body
 
-    def _answer(self, body: Json) -> Reply | Failure:
+    def _answer(self, body: Json) -> Answer:
         if self.script:
             return self.script.popleft()
         reply = Heard.of(body).answer()
@@ -245,10 +248,12 @@ class ModelServer:
             await reply.hold.passed()
 
     async def _send(
-        self, request: web.Request, body: Json, answer: Reply | Failure, wire: Wire
+        self, request: web.Request, body: Json, answer: Answer, wire: Wire
     ) -> web.StreamResponse:
         if isinstance(answer, Failure):
             return answer.response()
+        if isinstance(answer, Recorded):
+            return await answer.send(request)
         await self._hold(answer)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)

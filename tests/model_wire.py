@@ -86,6 +86,7 @@ class ResponsesWire:
     """The events of the Responses API."""
 
     def __init__(self, body: Json) -> None:
+        self._body = body
         self._numbers = itertools.count()
         self._open: tuple[str, Json] | None = None
         self._output: list[Json] = []

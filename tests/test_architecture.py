@@ -24,6 +24,7 @@ LAYERS = (
         "masking",
         "records",
         "tasks",
+        "text",
         "turn",
         "turnstile",
     },

@@ -32,7 +32,7 @@ from chatkit_server import (
 from chatkit_server.agent.models import ModelRouter
 from chatkit_server.app import create_app
 from chatkit_server.cli.main import main
-from chatkit_server.models import ModelTimeouts
+from chatkit_server.models import ModelTimeouts, Profile
 from chatkit_server.plugin import hookspecs
 from chatkit_server.plugin.calls import HookTimeout, PluginFailed
 from chatkit_server.plugin.load import load_plugins
@@ -167,7 +167,7 @@ def sections() -> dict[str, type[BaseModel]]:
         for name, field in Settings.model_fields.items()
         for model in models_in(field.annotation)
     }
-    return {**core, **plugin_configs(), "timeouts": ModelTimeouts}
+    return {**core, **plugin_configs(), "timeouts": ModelTimeouts, "profile": Profile}
 
 
 def keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
@@ -186,8 +186,8 @@ def keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldI
 
 
 def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    if annotation is ModelTimeouts:
-        return  # it has a table of its own
+    if annotation in (ModelTimeouts, Profile):
+        return  # they have tables of their own
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for argument in get_args(annotation):

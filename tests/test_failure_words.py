@@ -76,6 +76,10 @@ def test_the_words_may_be_in_the_message_or_the_name() -> None:
     [
         ("context_length_exceeded", failures.TOO_LONG),
         ("Too many input tokens", failures.TOO_LONG),
+        ("invalid_image_format", failures.BAD_IMAGE),
+        ("image_parse_error", failures.BAD_IMAGE),
+        ("unsupported_image_media_type", failures.BAD_IMAGE),
+        ("image_content_policy_violation", failures.CONTENT_REFUSED),
         ("max_output_tokens", failures.CUT_OFF),
         ("blocked by our safety filter", failures.CONTENT_REFUSED),
         ("Incorrect API key provided", failures.WRONG_KEY),

@@ -308,7 +308,7 @@ JUNK = st.one_of(
 )
 
 
-def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+def places_in(value: Any) -> Iterator[tuple[Any, Any]]:
     """Yield every container with each of its keys."""
     children: list[tuple[Any, Any]] = []
     if isinstance(value, dict):
@@ -317,7 +317,7 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
         children = list(enumerate(value))
     for key, child in children:
         yield value, key
-        yield from _places(child)
+        yield from places_in(child)
 
 
 @st.composite
@@ -325,7 +325,7 @@ def bodies(draw: Callable[..., Any]) -> bytes:
     """A body that made sense, before up to three of its values were changed."""
     body = deepcopy(draw(st.sampled_from(BODIES)))
     for _ in range(draw(st.integers(0, 3))):
-        places = list(_places(body))
+        places = list(places_in(body))
         if not places:
             break
         # What is wrong at the top is refused before anything below is looked at

@@ -25,7 +25,7 @@ from chatkit.types import (
 )
 
 from chatkit_server import Outcome, Turn, hookimpl
-from chatkit_server.agent.history import TurnMemory
+from chatkit_server.agent.memory import TurnMemory
 from chatkit_server.errors import TurnFailed
 from chatkit_server.events.partial import PartialAnswer
 from chatkit_server.plugin.calls import Hooks

@@ -99,9 +99,9 @@ async def test_halves_of_characters_are_replaced(case: Case) -> None:
     *_, first = await delta(case, "a\ud83e")
     case.translator.text("\ud83eb🎈é")
     [second] = case.told()
-    assert (first["update"]["delta"], second["update"]["delta"]) == ("a?", "?b🎈é")
+    assert (first["update"]["delta"], second["update"]["delta"]) == ("a", "\ufffd\ufffdb🎈é")
     done = await case.send("output_item.done", output_index=0, item=message(text("a\ud83e")))
-    assert done[-1]["item"]["content"][0]["text"] == "a?"
+    assert done[-1]["item"]["content"][0]["text"] == "a\ufffd"
 
 
 async def test_a_message_that_was_not_streamed_is_shown_all_the_same(case: Case) -> None:
@@ -315,14 +315,14 @@ async def test_thoughts_are_shown_as_a_workflow(case: Case, clock: Clock) -> Non
     assert await think(case, "thought") == [], "too soon"
     clock.now += reasoning.THOUGHT_INTERVAL
     [more] = await think(case, "\ud83e.")
-    assert more["update"]["task"]["content"] == "First thought?."
+    assert more["update"]["task"]["content"] == "First thought\ufffd."
     assert await think(case, " End") == []
     told = await think(case, "Second", index=1)
     assert kinds(told) == ["workflow.task.updated", "workflow.task.added"]
-    assert told[0]["update"]["task"]["content"] == "First thought?. End"
+    assert told[0]["update"]["task"]["content"] == "First thought\ufffd. End"
     assert told[1]["update"]["task_index"] == 1
     clock.now += 3
-    summary = [{"text": "First thought?. End"}, {"text": "Second, whole"}]
+    summary = [{"text": "First thought\ufffd. End"}, {"text": "Second, whole"}]
     told = await case.send(
         "output_item.done", output_index=0, item={"type": "reasoning", "summary": summary}
     )
@@ -332,7 +332,7 @@ async def test_thoughts_are_shown_as_a_workflow(case: Case, clock: Clock) -> Non
     stored = case.stored(item_id)
     assert isinstance(stored, WorkflowItem)
     tasks: list[Any] = stored.workflow.tasks
-    assert [task.content for task in tasks] == ["First thought?. End", "Second, whole"]
+    assert [task.content for task in tasks] == ["First thought\ufffd. End", "Second, whole"]
     assert stored.workflow.type == "reasoning"
     summary_shown: Any = stored.workflow.summary
     assert summary_shown.duration == 5

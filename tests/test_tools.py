@@ -210,8 +210,8 @@ CASES = {
     "no JSON": Case(
         explode,
         Call("explode", "{not json"),
-        "The tool explode failed: its arguments are not a JSON object",
-        "Invalid JSON input",
+        "The tool explode failed: its arguments are not a JSON object. They begin with: {not json",
+        "its arguments are not a JSON object",
     ),
     "does not fit the schema": Case(
         explode,

@@ -174,8 +174,7 @@ async def test_pre_turn_changes_what_answers(
     assert request.body["temperature"] == 0.1
     assert told(request) == [
         ("system", "Be kind. Talk like a pirate."),
-        ("user", "Ahoy"),
-        ("user", "hello"),
+        ("user", "Ahoy\n\nhello"),
     ]
 
 

@@ -6,10 +6,11 @@ results, reasoning) is kept in one hidden item per turn, the turn's memory.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, cast
 
 import orjson
@@ -28,130 +29,20 @@ from chatkit.types import (
 )
 from openai.types.responses import ResponseInputContentParam, ResponseInputTextParam
 
-from ..ids import new_id
 from ..settings.schema import HistorySettings
-from ..turn import StoreContext, ToolCall, ToolResult
+from ..turn import StoreContext
+from .memory import TurnMemory
+from .portable import for_other_model
+from .sound import sound
 
-MEMORY_TYPE = "chatkit_server.turn"
 BYTES_PER_TOKEN = 4
 """OpenAI's rule of thumb for English text."""
 
-CALL_CUT_OFF = "The call was cut off; whether it took effect is not known."
+LEFT_OUT = "(The beginning of this conversation is left out.)"
+"""Told as the user where nothing of the user's is left: endpoints want the user to begin."""
 
 _PAGE = 50
-_PLAIN_KEYS = frozenset({"id", "type", "role", "status", "content", "phase", "provider_data"})
-_PLAIN_DATA = frozenset({"model", "response_id"})
-"""Data that the Agents SDK adds to every message of chat completions, and never reads."""
-
-
-@dataclass(frozen=True)
-class TurnMemory:
-    """What the model must see again of one turn.
-
-    `input` are the items for the model, `covers` the ids of the visible items that they replace,
-    `model` the model that made them.
-    """
-
-    turn_id: str
-    model: str
-    covers: list[str]
-    input: list[dict[str, Any]]
-
-    @property
-    def item_id(self) -> str:
-        """The id of its item. A turn has one memory: saving it again replaces it."""
-        return f"mem_{self.turn_id.removeprefix('turn_')}"
-
-    def as_item(self, thread_id: str) -> HiddenContextItem:
-        """Return the hidden item that keeps this memory in a thread."""
-        return HiddenContextItem(
-            id=self.item_id,
-            thread_id=thread_id,
-            created_at=datetime.now(UTC),
-            content={
-                "type": MEMORY_TYPE,
-                "turn_id": self.turn_id,
-                "model": self.model,
-                "covers": self.covers,
-                "input": self.input,
-            },
-        )
-
-    @classmethod
-    def of(cls, item: ThreadItem) -> TurnMemory | None:
-        """Return the memory that a hidden item keeps, None for other items."""
-        content = item.content if isinstance(item, HiddenContextItem) else None
-        if not isinstance(content, dict) or content.get("type") != MEMORY_TYPE:
-            return None
-        return cls(content["turn_id"], content["model"], content["covers"], content["input"])
-
-
-def build_memory(
-    turn_id: str,
-    model: str,
-    entries: Sequence[TResponseInputItem],
-    messages: Sequence[str],
-    tools: Sequence[tuple[ToolCall, ToolResult]],
-    cut_off: str | None,
-) -> TurnMemory | None:
-    """Return the memory of a turn, None if its visible items are enough.
-
-    `entries` are the items that the run produced, `messages` the ids of the visible messages that
-    it wrote, in order. `cut_off` is the reason if the answer is not complete. A tool call that was
-    cut off gets a result that says so.
-    """
-    complete = [cast(dict[str, Any], entry) for entry in entries]
-    complete += _missing_outputs(complete, tools)
-    if not cut_off and all(_is_plain_message(entry) for entry in complete):
-        return None
-    written = [entry for entry in complete if _message_text(entry)]
-    if cut_off:
-        complete.append(_note(cut_off))
-    # zip: a message that was cut off has no entry, and is sent as its visible item
-    covers = [item_id for item_id, _ in zip(messages, written, strict=False)]
-    return TurnMemory(turn_id, model, covers, complete)
-
-
-def _missing_outputs(
-    entries: list[dict[str, Any]], tools: Sequence[tuple[ToolCall, ToolResult]]
-) -> list[dict[str, Any]]:
-    answered = {e["call_id"] for e in entries if e.get("type") == "function_call_output"}
-    # By name too: some models give every call the same id
-    results = {(call.id, call.name): result.output for call, result in tools}
-    return [
-        {
-            "type": "function_call_output",
-            "call_id": entry["call_id"],
-            "output": _as_text(
-                results.get((entry["call_id"], entry.get("name", "")), CALL_CUT_OFF)
-            ),
-        }
-        for entry in entries
-        if entry.get("type") == "function_call" and entry["call_id"] not in answered
-    ]
-
-
-def _as_text(output: Any) -> str:
-    return output if isinstance(output, str) else json.dumps(output, default=str)
-
-
-def _is_plain_message(entry: dict[str, Any]) -> bool:
-    data = entry.get("provider_data") or {}
-    return (
-        entry.get("type") == "message"
-        and entry.keys() <= _PLAIN_KEYS
-        and data.keys() <= _PLAIN_DATA
-    )
-
-
-def _message_text(entry: dict[str, Any]) -> str:
-    if entry.get("type") != "message":
-        return ""
-    return "".join(part.get("text") or part.get("refusal") or "" for part in entry["content"])
-
-
-def _note(text: str) -> dict[str, Any]:
-    return {"type": "message", "role": "user", "content": [_text(f"({text})")]}
+_MESSAGE_ID = re.compile(r"msg_[A-Za-z0-9_-]{1,60}")
 
 
 class HistoryConverter(ThreadItemConverter):
@@ -186,7 +77,7 @@ class HistoryConverter(ThreadItemConverter):
         return cast(
             TResponseInputItem,
             {
-                "id": item.id,
+                "id": _message_id(item.id),
                 "type": "message",
                 "role": "assistant",
                 "status": "completed",
@@ -196,6 +87,13 @@ class HistoryConverter(ThreadItemConverter):
                 ],
             },
         )
+
+
+def _message_id(item_id: str) -> str:
+    """Return an id that OpenAI takes, which a plugin's item may not have."""
+    if _MESSAGE_ID.fullmatch(item_id):
+        return item_id
+    return f"msg_{hashlib.sha256(item_id.encode(errors='replace')).hexdigest()[:32]}"
 
 
 _CONVERTER = HistoryConverter()
@@ -230,13 +128,10 @@ async def to_input(
     """Return these items, oldest first, as input for the model: the newest that fit the budget.
 
     A tool call is never separated from its result: a turn's memory is sent in full, or else the
-    visible items that it covers are sent. The newest item is always sent.
+    visible items that it covers are sent. The newest item is always sent, and the user's message
+    that it belongs to. What is returned begins with the user, and is `sound`.
     """
-    outputs = {
-        item.call_id: item.output
-        for item in items
-        if isinstance(item, ClientToolCallItem) and item.status == "completed"
-    }
+    outputs = _client_outputs(items)
     left = budget.tokens * BYTES_PER_TOKEN
     covered: set[str] = set()
     chosen: list[tuple[ThreadItem, list[TResponseInputItem]]] = []
@@ -247,7 +142,7 @@ async def to_input(
         if memory is None:
             entries = await _CONVERTER.to_agent_input(item)
         else:
-            entries = _replay(memory, model, outputs)
+            entries = _replay(memory, model, outputs[item.id])
         size = _size(entries)
         if size > left and chosen:
             if memory is None:
@@ -256,8 +151,33 @@ async def to_input(
         left -= size
         chosen.append((item, entries))
         if memory is not None:
-            covered.update(memory.covers)
-    return [entry for _, entries in _from_a_user_message(chosen[::-1]) for entry in entries]
+            covered.update(memory.covers, _client_calls(memory, outputs[item.id]))
+    if not any(isinstance(item, UserMessageItem) for item, _ in chosen):
+        asked = next((item for item in reversed(items) if isinstance(item, UserMessageItem)), None)
+        if asked is not None:
+            chosen.append((asked, await _CONVERTER.to_agent_input(asked)))
+    return sound(entry for entries in _from_the_user(chosen[::-1]) for entry in entries)
+
+
+def _client_outputs(items: Sequence[ThreadItem]) -> dict[str, dict[str, ClientToolCallItem]]:
+    """Return the calls of each turn that clients were asked for, by the id of its memory.
+
+    The memory of a turn comes after its items. The ids of calls are unique in a turn only.
+    """
+    found: dict[str, dict[str, ClientToolCallItem]] = defaultdict(dict)
+    calls: dict[str, ClientToolCallItem] = {}
+    for item in items:
+        if isinstance(item, ClientToolCallItem):
+            calls[item.call_id] = item
+        elif calls and TurnMemory.of(item) is not None:
+            found[item.id], calls = calls, {}
+    return found
+
+
+def _client_calls(memory: TurnMemory, calls: dict[str, ClientToolCallItem]) -> list[str]:
+    """Return the ids of the items whose calls a memory has."""
+    made = {entry.get("call_id") for entry in memory.input}
+    return [item.id for call_id, item in calls.items() if call_id in made]
 
 
 def _size(entries: Any) -> int:
@@ -269,32 +189,31 @@ def _size(entries: Any) -> int:
         return len(json.dumps(entries, ensure_ascii=False, default=str).encode(errors="replace"))
 
 
-def _from_a_user_message(
+def _from_the_user(
     chosen: list[tuple[ThreadItem, list[TResponseInputItem]]],
-) -> list[tuple[ThreadItem, list[TResponseInputItem]]]:
+) -> list[list[TResponseInputItem]]:
     """Drop what comes before the first user message: some models refuse an answer first."""
     starts = (i for i, (item, _) in enumerate(chosen) if isinstance(item, UserMessageItem))
-    return chosen[next(starts, 0) :]
+    entries = [entries for _, entries in chosen[next(starts, 0) :]]
+    first = next((entry for some in entries for entry in some), None)
+    if first is None or first.get("role") == "user":
+        return entries
+    return [[{"role": "user", "content": LEFT_OUT}], *entries]
 
 
-def _replay(memory: TurnMemory, model: str, outputs: dict[str, Any]) -> list[TResponseInputItem]:
+def _replay(
+    memory: TurnMemory, model: str, calls: dict[str, ClientToolCallItem]
+) -> list[TResponseInputItem]:
     """Return the memory's input items for `model`, with the results that clients sent since."""
     entries: list[dict[str, Any]] = []
     for entry in memory.input:
-        if entry.get("type") == "function_call_output" and entry["call_id"] in outputs:
-            entry = {**entry, "output": json.dumps(outputs[entry["call_id"]], ensure_ascii=False)}
+        call = calls.get(entry.get("call_id", ""))
+        if entry.get("type") == "function_call_output" and call and call.status == "completed":
+            entry = {**entry, "output": json.dumps(call.output, ensure_ascii=False)}
         entries.append(entry)
     if memory.model != model:
-        entries = [_portable(entry) for entry in entries if entry.get("type") != "reasoning"]
+        return for_other_model(entries)
     return cast(list[TResponseInputItem], entries)
-
-
-def _portable(entry: dict[str, Any]) -> dict[str, Any]:
-    """Remove what only the model that made the entry can read."""
-    entry = {key: value for key, value in entry.items() if key not in ("id", "provider_data")}
-    if entry.get("type") == "message":
-        entry["id"] = new_id("msg")
-    return entry
 
 
 def _text(text: str) -> ResponseInputTextParam:

@@ -31,12 +31,17 @@ from ..errors import ServerError
 from ..masking import in_one_line
 from ..mcp.connection import ToolFailed
 from ..records import Quote
+from ..text import valid_text
 from .sdk import Invoke, failure_function, mcp_server_name, propagates_errors
-from .tools import arguments_of, plain_output
+from .sound import INVALID_ARGUMENTS
+from .tools import DEEPEST, arguments_are_deep, arguments_of, plain_output
 
 TRIPWIRES = (InputGuardrailTripwireTriggered, OutputGuardrailTripwireTriggered)
 
 _LOGGED_TEXT = 500
+
+_QUOTED = 200
+"""Characters that a model is shown of arguments that it wrote wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +162,28 @@ async def failure_of(
     except Exception as second:
         return tool_failure(tool.name, second)
     return found if text is None else ToolFailure(text, found.reason, found.unexpected)
+
+
+def invalid_arguments(context: ToolContext[Any], arguments: str, limit: int) -> str | None:
+    """Return what a model wrote as arguments if no tool can be called with it."""
+    data = getattr(context.tool_call, "provider_data", None)
+    found = data.get(INVALID_ARGUMENTS) if isinstance(data, dict) else None
+    if isinstance(found, str):
+        return found
+    return arguments if len(arguments) > limit else None
+
+
+def unusable(tool: FunctionTool, arguments: str, limit: int) -> ToolFailure:
+    """Return why a tool cannot be called with these arguments, which are no JSON object."""
+    if len(arguments) > limit:
+        reason = f"its arguments have {len(arguments)} characters. The limit is {limit}"
+    elif arguments_are_deep(arguments):
+        reason = f"its arguments are nested more than {DEEPEST} levels deep"
+    else:
+        reason = "its arguments are not a JSON object"
+        shown = f"{reason}. They begin with: {valid_text(arguments[:_QUOTED])}"
+        return ToolFailure(f"The tool {tool.name} failed: {shown}", reason)
+    return ToolFailure(f"The tool {tool.name} failed: {reason}", reason)
 
 
 def tool_failure(

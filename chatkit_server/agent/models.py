@@ -10,6 +10,8 @@ from agents import (
     Model,
     ModelProvider,
     ModelSettings,
+    OpenAIChatCompletionsModel,
+    OpenAIResponsesModel,
 )
 from agents.models import get_default_model_settings
 from pydantic import ValidationError
@@ -20,6 +22,7 @@ from ..settings.problems import nearest
 from ..settings.schema import AgentSettings
 from ..settings.source import Source
 from ..turn import Turn
+from .fast.direct import MAX_TOOLS
 
 
 class ModelRouter(ModelProvider):
@@ -54,6 +57,14 @@ class ModelRouter(ModelProvider):
             raise TurnFailed(self._unserved(name))
         return provider.get_model(rest)
 
+    def max_tools(self, name: str) -> int | None:
+        """Return how many tools one request to the model of this name may have, None for any."""
+        try:
+            return max_tools(self.get_model(name))
+        except Exception:
+            # A turn that asks this model will say what is wrong
+            return MAX_TOOLS
+
     def check(self, name: str) -> None:
         """Raise `SettingsError` when no provider serves this model, or its provider refuses it."""
         provider, rest = self._serving(name)
@@ -80,6 +91,16 @@ class ModelRouter(ModelProvider):
             f"no enabled plugin serves the model `{name}`.{nearest(prefix, self._providers)} "
             f"Served: {known}"
         )
+
+
+def max_tools(model: str | Model | None) -> int | None:
+    """Return how many tools one request to a model may have, None if no limit is known.
+
+    Any model may say so in its attribute `max_tools`.
+    """
+    of_openai = isinstance(model, OpenAIResponsesModel | OpenAIChatCompletionsModel)
+    limit = getattr(model, "max_tools", MAX_TOOLS if of_openai else None)
+    return limit if isinstance(limit, int) else None
 
 
 def model_settings(settings: AgentSettings, source: Source = Source()) -> ModelSettings:  # noqa: B008

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+import json
 import logging
 import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from agents import (
     Agent,
@@ -18,28 +19,43 @@ from agents import (
     FunctionToolResult,
     Handoff,
     Model,
+    OpenAIChatCompletionsModel,
+    OpenAIResponsesModel,
     RunConfig,
     RunContextWrapper,
     RunResultStreaming,
     Tool,
     ToolErrorFormatterArgs,
     ToolsToFinalOutputResult,
+    TResponseInputItem,
 )
+from agents.run import CallModelData, ModelInputData
 from agents.tool_context import ToolContext
 from chatkit.types import ProgressUpdateEvent
 
 from ..errors import ServerError, TurnFailed
+from ..masking import in_one_line
 from ..mcp.manager import McpManager
 from ..plugin.calls import NEARLY, Hooks
 from ..records import MAY_QUOTE, Quote
 from ..settings.schema import AgentSettings, ImageSettings, TurnLimits
 from ..tasks import watch_blocking
+from ..text import valid_text, valid_values
 from ..turn import ToolCall, ToolResult, Turn
 from .fast.direct import EventSink, FastPathModel
 from .fast.first_answer import FirstAnswer
-from .invocation import ToolFailure, failure_of, invoke, tool_failure
+from .foreign import with_own_ids
+from .invocation import (
+    ToolFailure,
+    failure_of,
+    invalid_arguments,
+    invoke,
+    tool_failure,
+    unusable,
+)
 from .media import Media, as_parts, noted
-from .models import ModelRouter, own_settings
+from .models import ModelRouter, max_tools, own_settings
+from .portable import for_any_model
 from .sdk import (
     agent_of,
     forget_paused,
@@ -49,7 +65,8 @@ from .sdk import (
     running,
     set_mcp_tools,
 )
-from .tools import DEEPEST, arguments_are_deep, arguments_of, cut, wrapped
+from .sound import sound
+from .tools import arguments_of, cut, is_object, wrapped
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +75,9 @@ _PLACEHOLDER = re.compile(r"\{(user_id|user_name|locale)\}")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]+")
 
 _NAME_LENGTH = 100
+
+_LEFT_OUT = 1000
+"""Characters of the names of tools that are left out, in the log."""
 
 
 def instructions(template: str, turn: Turn) -> str:
@@ -81,7 +101,7 @@ def as_changed(agent: Agent[Turn], turn: Turn) -> Agent[Turn]:
     """Return a copy of the agent with what `pre_turn` hooks changed in the turn."""
     changed = copy.copy(agent)
     if turn.instructions is not None:
-        changed.instructions = turn.instructions
+        changed.instructions = valid_text(turn.instructions)
     changed.model = turn.model
     changed.model_settings = turn.model_settings
     changed.tools = turn.tools
@@ -100,6 +120,16 @@ class _PreparedAgent:
     copy: Agent[Turn]
     tools: Sequence[Tool]
     nested: bool
+    speaks_chat: bool
+    """Whether its model has an API of chat completions."""
+
+
+class _Chosen(NamedTuple):
+    """A model for an agent, whether it has an API of chat completions, and its most tools."""
+
+    model: str | Model | None
+    speaks_chat: bool = False
+    max_tools: int | None = None
 
 
 class AgentRunner:
@@ -175,15 +205,17 @@ class AgentRunner:
             wrapped(tool) if isinstance(tool, FunctionTool) else tool for tool in agent.tools
         ]
         copied = copy.copy(agent)
-        copied.tools = own_tools
+        chosen = self._model(agent.model, nested)
+        tools = self._allowed([*own_tools, *mcp_tools], chosen.max_tools, len(agent.handoffs))
+        copied.tools = tools[: len(own_tools)]
         copied.mcp_servers = []
-        set_mcp_tools(copied, mcp_tools)
+        set_mcp_tools(copied, tools[len(own_tools) :])
         if agent.tool_use_behavior == "run_llm_again":
             copied.tool_use_behavior = self._stop_at_client_tool
         if agent.model is None:
             copied.model_settings = own_settings(agent)
-        copied.model = self._model(agent.model, nested)
-        prepared = _PreparedAgent(agent, copied, [*own_tools, *mcp_tools], nested)
+        copied.model = chosen.model
+        prepared = _PreparedAgent(agent, copied, tools, nested, chosen.speaks_chat)
         self._prepared[id(agent), nested] = self._copies[id(copied)] = prepared
         copied.handoffs = [await self._handoff(handoff, nested) for handoff in agent.handoffs]
         return copied
@@ -193,11 +225,32 @@ class AgentRunner:
         prepared = self._copies.get(id(agent))
         return prepared.tools if prepared is not None else ()
 
+    def input_for(self, agent: AgentBase[Any], items: Sequence[Any]) -> list[TResponseInputItem]:
+        """Return input items as the agent's model takes them."""
+        prepared = self._copies.get(id(agent))
+        speaks_chat = prepared is not None and prepared.speaks_chat
+        return sound(for_any_model(items) if speaks_chat else items)
+
     def _is_nested(self, agent: AgentBase[Any] | None) -> bool:
         prepared = self._copies.get(id(agent))
         return prepared is not None and prepared.nested
 
-    def _model(self, model: str | Model | None, nested: bool) -> str | Model | None:
+    def _allowed(self, tools: list[Tool], most: int | None, handoffs: int) -> list[Tool]:
+        """Return the first tools, as many as the model takes, and log which are left out."""
+        room = None if most is None else max(0, most - handoffs)
+        if room is None or len(tools) <= room:
+            return tools
+        left_out = [tool.name for tool in tools[room:]]
+        log.info(
+            "turn %s: has %d tools, and the model takes %d; left out: %s",
+            self.turn.id,
+            len(tools),
+            room,
+            in_one_line(", ".join(left_out), _LEFT_OUT),
+        )
+        return tools[:room]
+
+    def _model(self, model: str | Model | None, nested: bool) -> _Chosen:
         """Return the model for an agent, bound to this turn if that is possible.
 
         An agent without a model gets that of the turn.
@@ -209,15 +262,22 @@ class AgentRunner:
                 found = self.models.get_model(found)
             except ServerError:
                 # The run raises it again, and reports it
-                return given
-        if nested:
+                return _Chosen(given)
+        used: str | Model | None = found
+        if nested and isinstance(model, str):
             # A nested run may have its own model provider for a name
-            return found if model is None else model
-        if self.sink is None or not isinstance(found, FastPathModel):
-            return given
-        bound = found.bind(self.sink)
-        self._fast_path_models.append(bound)
-        return bound
+            used = model
+        elif not isinstance(found, FastPathModel | OpenAIResponsesModel):
+            used = with_own_ids(found)
+        elif nested:
+            used = found
+        elif self.sink is not None and isinstance(found, FastPathModel):
+            used = found.bind(self.sink)
+            self._fast_path_models.append(used)
+        else:
+            used = given
+        speaks_chat = isinstance(found, FastPathModel | OpenAIChatCompletionsModel)
+        return _Chosen(used, speaks_chat, max_tools(found))
 
     async def _handoff(self, handoff: Agent[Any] | Handoff[Any, Any], nested: bool) -> Any:
         if isinstance(handoff, Agent):
@@ -242,15 +302,19 @@ class AgentRunner:
 
     async def call(self, tool: FunctionTool, context: ToolContext[Turn], arguments: str) -> Any:
         """Call a tool, and return the output for the model."""
-        given = arguments_of(arguments) if self._fits(arguments) else None
+        limit = self.limits.tool_arguments
+        written = invalid_arguments(context, arguments, limit)
+        given = arguments_of(arguments) if written is None else None
         call = ToolCall(context.tool_call_id, tool.name, given or {}, mcp_server_name(tool))
         text = f"{call.name.replace('_', ' ').capitalize()}…"
         await self.turn.stream(ProgressUpdateEvent(text=text))
         started = time.monotonic()
-        failure = self._unusable(tool, arguments) if given is None else None
-        output: Any = failure.output if failure is not None else None
-        if failure is None:
-            output, failure = await self._invoke(tool, context, arguments)
+        if given is None:
+            failure: ToolFailure | None = unusable(tool, written or arguments, limit)
+            output: Any = failure.output if failure is not None else None
+        else:
+            text = arguments if is_object(arguments) else json.dumps(given, ensure_ascii=False)
+            output, failure = await self._invoke(tool, context, text)
         if failure is None and is_paused(context):
             self._paused.append(context)
             return output
@@ -265,20 +329,6 @@ class AgentRunner:
         if self.turn.client_tool_call is not None and not self._is_nested(context.agent):
             self.client_call_id = self.client_call_id or call.id
         return result.output
-
-    def _fits(self, arguments: str) -> bool:
-        return len(arguments) <= self.limits.tool_arguments
-
-    def _unusable(self, tool: FunctionTool, arguments: str) -> ToolFailure | None:
-        """Return why a tool cannot be called with these arguments, which are no JSON object."""
-        limit = self.limits.tool_arguments
-        if not self._fits(arguments):
-            reason = f"its arguments have {len(arguments)} characters. The limit is {limit}"
-        elif arguments_are_deep(arguments):
-            reason = f"its arguments are nested more than {DEEPEST} levels deep"
-        else:
-            return None
-        return ToolFailure(f"The tool {tool.name} failed: {reason}", reason)
 
     def _warn_if_slow(self, tool: FunctionTool, seconds: float) -> None:
         limit = min(self.limits.tool, tool.timeout_seconds or self.limits.tool)
@@ -315,12 +365,13 @@ class AgentRunner:
 
     async def report(self, call: ToolCall, result: ToolResult) -> None:
         """Pass a tool's result to the `tool_result` hooks, and record it."""
+        result.output = valid_values(result.output)
         try:
             await self.hooks.each("tool_result", turn=self.turn, call=call, result=result)
         except Exception as error:
             result.failed = True
             result.output = tool_failure(call.name, error).output
-        fitted = await self._media.fitted(as_parts(result.output))
+        fitted = await self._media.fitted(valid_values(as_parts(result.output)))
         result.output = cut(fitted, self.limits.tool_output)
         self.observe(call, replace(result, output=noted(result.output)))
 
@@ -337,8 +388,9 @@ class AgentRunner:
         if problem.kind != "tool_not_found":
             return None
         # The model made the name up
-        self._log(Quote(problem.tool_name), ToolFailure("", "there is no such tool"))
-        call = ToolCall(problem.call_id, problem.tool_name, {})
+        name = valid_text(problem.tool_name)
+        self._log(Quote(name), ToolFailure("", "there is no such tool"))
+        call = ToolCall(problem.call_id, name, {})
         result = ToolResult(problem.default_message, failed=True)
         await self.report(call, result)
         return str(result.output)
@@ -381,6 +433,19 @@ async def _tool_error(problem: ToolErrorFormatterArgs[Any]) -> str | None:
     return await runner.tool_error(problem)
 
 
+def _sound_input(data: CallModelData[Any]) -> ModelInputData:
+    """Return what a request to a model says, as its endpoint takes it."""
+    given = data.model_data
+    runner: AgentRunner | None = getattr(data.context, "_runner", None)
+    if runner is None or not any("role" in item for item in given.input):
+        # Without messages: the rest of the conversation is at the provider
+        return given
+    return ModelInputData(
+        runner.input_for(data.agent, given.input),
+        None if given.instructions is None else valid_text(given.instructions),
+    )
+
+
 def run_config(models: ModelRouter, settings: AgentSettings) -> RunConfig:
     """Return how the Agents SDK runs all turns. Tracing is off unless the settings turn it on."""
     return RunConfig(
@@ -388,5 +453,6 @@ def run_config(models: ModelRouter, settings: AgentSettings) -> RunConfig:
         tracing_disabled=not settings.tracing,
         tool_not_found_behavior="return_error_to_model",
         tool_error_formatter=_tool_error,
+        call_model_input_filter=_sound_input,
         workflow_name=settings.name,
     )

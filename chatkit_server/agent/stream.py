@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from agents.exceptions import ModelBehaviorError
 from chatkit.agents import ResponseStreamConverter
@@ -25,8 +25,9 @@ from chatkit.types import (
     ThreadItemUpdatedEvent,
 )
 
-from ..events.recorder import Recorder
+from ..events.recorder import Recorder, shows_nothing
 from ..settings.schema import TurnLimits
+from ..text import HalfJoiner, valid_text
 from ..turn import Turn
 from .output import OutputMeter
 from .reasoning import ReasoningWriter
@@ -62,6 +63,7 @@ class EventTranslator:
         self._images_shown: list[str] = []
         self._messages: dict[int, _MessageWriter] = {}
         self._current_part = ("", 0)
+        self._half = HalfJoiner()
         self._reasoning: ReasoningWriter | None = None
         self._images: dict[int, GeneratedImageItem] = {}
         self._meter = OutputMeter(limits)
@@ -70,7 +72,7 @@ class EventTranslator:
     def text(self, text: str) -> None:
         """Add a piece of text to the current message: the path of a token."""
         message, index = self._current_part
-        self.recorder.delta(message, index, text if text.isascii() else _valid(text))
+        self.recorder.delta(message, index, text if text.isascii() else self._half.add(text))
 
     def usage(self, input_tokens: int, output_tokens: int) -> None:
         """Note the tokens of the current request so far."""
@@ -122,7 +124,8 @@ class EventTranslator:
                 message = await self._message(data.output_index, data.item.content)
                 if message is not None:
                     await self._end_reasoning()
-                    await message.finish(await self._contents(data.item.content))
+                    if not await message.finish(await self._contents(data.item.content)):
+                        self.messages.remove(message.id)
                 self._messages.pop(data.output_index, None)
             case "reasoning":
                 await self._end_reasoning(data.item)
@@ -141,7 +144,7 @@ class EventTranslator:
         message = self._messages.get(data.output_index)
         if message is None:
             message = await self._begin_message(data.output_index)
-        await message.text(data.content_index, _valid(data.delta))
+        await message.text(data.content_index, self._half.add(data.delta))
         self._current_part = (message.id, data.content_index)
 
     async def _message(self, output_index: int, content: list[Any]) -> _MessageWriter | None:
@@ -152,6 +155,7 @@ class EventTranslator:
         return message
 
     async def _begin_message(self, output_index: int) -> _MessageWriter:
+        self._half = HalfJoiner()
         message = _MessageWriter(self.turn, self.recorder, self._meter)
         self._messages[output_index] = message
         self.messages.append(message.id)
@@ -194,7 +198,7 @@ class EventTranslator:
     async def _thought(self, data: Any) -> None:
         index = getattr(data, "summary_index", None)
         index = data.content_index if index is None else index
-        await self._begin_reasoning().add(index, _valid(data.delta))
+        await self._begin_reasoning().add(index, valid_text(data.delta))
 
     def _begin_reasoning(self) -> ReasoningWriter:
         if self._reasoning is None:
@@ -204,7 +208,8 @@ class EventTranslator:
     async def _end_reasoning(self, reasoning: Any = None) -> None:
         writer, self._reasoning = self._reasoning, None
         if writer is not None:
-            await writer.finish([part.text for part in getattr(reasoning, "summary", [])])
+            summary = getattr(reasoning, "summary", [])
+            await writer.finish([valid_text(part.text) for part in summary])
 
     async def _partial_image(self, data: Any) -> None:
         item = self._images.get(data.output_index)
@@ -276,7 +281,8 @@ class _MessageWriter:
             await self._update(
                 AssistantMessageContentPartAdded(content_index=index, content=content)
             )
-        self.recorder.delta(self.id, index, text)
+        if text:
+            self.recorder.delta(self.id, index, text)
 
     async def annotate(self, index: int, annotation: Annotation) -> None:
         _check_part(index)
@@ -289,8 +295,17 @@ class _MessageWriter:
             )
         )
 
-    async def finish(self, contents: list[AssistantMessageContent]) -> None:
-        """Save the message, whose parts may have more than what was streamed."""
+    async def finish(self, contents: list[AssistantMessageContent]) -> bool:
+        """Save the message, whose parts may have more than what was streamed.
+
+        A blank message is removed; return whether it is there.
+        """
+        if not any(part.text.strip() for part in contents):
+            streamed_only = self.recorder.partial(self.id)
+            if shows_nothing(streamed_only):
+                await self.recorder.emit(ThreadItemRemovedEvent(item_id=self.id))
+                return False
+            contents = cast(AssistantMessageItem, streamed_only).content
         _check_part(len(contents) - 1 if contents else 0)
         self.meter.part(sum(_cost(one) for part in contents for one in part.annotations))
         streamed = self._left_at_start - self.recorder.characters_left
@@ -301,6 +316,7 @@ class _MessageWriter:
             )
         done = self.item.model_copy(update={"content": contents})
         await self.recorder.emit(ThreadItemDoneEvent.model_construct(item=done))
+        return True
 
     async def _update(self, update: ThreadItemUpdate) -> None:
         await self.recorder.emit(
@@ -320,9 +336,4 @@ def _cost(annotation: Annotation) -> int:
 
 def _part_text(part: Any) -> str:
     text = getattr(part, "text", None)
-    return _valid(str(text if text is not None else getattr(part, "refusal", "") or ""))
-
-
-def _valid(text: str) -> str:
-    """Replace half surrogate pairs, which some providers send and JSON cannot hold."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+    return valid_text(str(text if text is not None else getattr(part, "refusal", "") or ""))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import copy
 import json
-from typing import TYPE_CHECKING, Any
+import math
+from typing import TYPE_CHECKING, Any, cast
 
+import orjson
 from agents import FunctionTool, ToolOutputText
 from agents.tool_context import ToolContext
 
 from ..mcp.limits import is_deep
+from ..text import valid_values
 from ..turn import Turn
 from .media import as_parts, has_media, is_media, is_text
 
@@ -128,13 +131,43 @@ def _part_text(part: Any) -> str | None:
     return None
 
 
-def arguments_of(arguments: str | None) -> dict[str, Any] | None:
-    """Return a tool call's arguments, None if they are not a JSON object."""
+def arguments_of(arguments: Any) -> dict[str, Any] | None:
+    """Return a tool call's arguments, None if they are not a JSON object.
+
+    Nothing, blank text, `null` and `[]` are no arguments. An object that was written as a JSON
+    string is taken, and a number that JSON does not have is null.
+    """
+    value = arguments
     try:
-        value = json.loads(arguments or "{}")
+        for _ in range(2):
+            if isinstance(value, str):
+                value = json.loads(
+                    value if value.strip() else "{}", parse_constant=_no_number, parse_float=_finite
+                )
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) and not is_deep(value, DEEPEST) else None
+    value = {} if value is None or value == [] else value
+    if not isinstance(value, dict) or is_deep(value, DEEPEST):
+        return None
+    return cast(dict[str, Any], valid_values(value, DEEPEST + 1))
+
+
+def is_object(arguments: Any) -> bool:
+    """Whether a call's arguments are the text of a JSON object that every parser takes."""
+    try:
+        found = orjson.loads(arguments)
+    except (TypeError, ValueError):
+        return False
+    return isinstance(arguments, str) and isinstance(found, dict) and "\\u0000" not in arguments
+
+
+def _no_number(name: str) -> None:
+    return None
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
 
 
 def arguments_are_deep(arguments: str) -> bool:

@@ -14,6 +14,7 @@ from chatkit.types import ThreadItem, WidgetItem
 from chatkit.widgets import DynamicWidgetRoot
 from pydantic import ConfigDict, TypeAdapter
 
+from ..text import valid_values
 from ..turn import ToolCall, ToolResult
 
 # Built when it is first used, by a recovery: it takes a megabyte
@@ -66,8 +67,9 @@ class PartialAnswer:
             items = ",".join(item.model_dump_json() for item in self.items).encode()
             return b'{"items":[' + items + b"]," + body[1:]
         except (TypeError, ValueError):
-            # Half surrogate pairs, and numbers beyond 64 bits: models write both
-            return _dump_leniently({"items": [item.model_dump() for item in self.items], **rest})
+            # Halves of characters, and numbers beyond 64 bits: models write both
+            dumped = [item.model_dump() for item in self.items]
+            return _dump_leniently(valid_values({"items": dumped, **rest}))
 
     @classmethod
     def load(cls, data: bytes | None) -> PartialAnswer:

@@ -33,6 +33,7 @@ from chatkit.types import (
 from ..errors import TurnFailed
 from ..plugin.calls import Hooks
 from ..tasks import run_to_completion
+from ..text import valid_values
 from ..turn import Outcome, StoreContext, ToolCall, ToolResult, Turn
 from .log import EventLog
 from .updates import apply_update, content_at
@@ -91,6 +92,7 @@ class Recorder:
     async def emit(self, event: ThreadStreamEvent) -> None:
         """Save what the event says, if it says something lasting, and append it to the log."""
         cancelled = False
+        event = valid_values(event)
         match event:
             case ThreadItemAddedEvent():
                 event = _dated(event)
@@ -227,6 +229,10 @@ class Recorder:
         now = thread.model_dump()
         if now == self._thread:
             return
+        valid = valid_values(thread)
+        if valid is not thread:
+            vars(thread).update(vars(valid))
+            now = thread.model_dump()
         self._thread = now
         await self.store.save_thread(thread, self.turn.request_context)
         self._write(self.wire.event(ThreadUpdatedEvent.model_construct(thread=as_thread(thread))))
@@ -260,6 +266,13 @@ def as_thread(thread: ThreadMetadata, items: Page[ThreadItem] | None = None) -> 
 def answers(item: ThreadItem) -> bool:
     """Whether an item is a part of an answer, and not only of the way to it."""
     return not is_hidden(item) and not isinstance(item, WorkflowItem)
+
+
+def is_visible(item: ThreadItem) -> bool:
+    """Whether a user sees an answer in an item: a model's thoughts alone are none."""
+    if isinstance(item, WorkflowItem) and item.workflow.type == "reasoning":
+        return False
+    return not is_hidden(item) and not shows_nothing(item)
 
 
 def shows_nothing(item: ThreadItem) -> bool:

@@ -22,7 +22,9 @@ from chatkit.types import (
     ThreadUpdatedEvent,
 )
 from pydantic import BaseModel
+from pydantic_core import PydanticSerializationError
 
+from ..text import valid_values
 from ..turn import Outcome, ToolCall, ToolResult
 
 HIDDEN = (HiddenContextItem, SDKHiddenContextItem)
@@ -77,9 +79,16 @@ class ChatKitWire:
 
 def dump(model: BaseModel) -> bytes:
     """Write a ChatKit type as its client expects: by alias, no nulls, no attachment metadata."""
-    return model.model_dump_json(
-        by_alias=True, exclude_none=True, context={"exclude_metadata": True}
-    ).encode()
+    try:
+        text = model.model_dump_json(
+            by_alias=True, exclude_none=True, context={"exclude_metadata": True}
+        )
+    except PydanticSerializationError:
+        valid = valid_values(model)
+        if valid is model:
+            raise
+        return dump(valid)
+    return text.encode()
 
 
 def dump_event(event: ThreadStreamEvent) -> bytes:

@@ -110,6 +110,18 @@ class McpManager:
             for connection in self._connections.values()
         }
 
+    def too_many_tools(self, most: int | None) -> str | None:
+        """Return a warning if the servers have more tools than that, with the number of each."""
+        counts = {each.name: len(each.tools) for each in self._connections.values() if each.tools}
+        total = sum(counts.values())
+        if most is None or total <= most:
+            return None
+        parts = ", ".join(f"{name} {count}" for name, count in counts.items())
+        return (
+            f"the MCP servers have {total} tools ({parts}), and the model takes {most}: the last "
+            "ones, in the order of the settings, are left out. Choose some with `allowed_tools`"
+        )
+
     async def tools(
         self,
         servers: Sequence[MCPServer],

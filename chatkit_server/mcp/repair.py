@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from ..text import without_lone_escapes
+
 DEPTH = 150
 """Levels of a message. The libraries parse 200."""
 
@@ -15,11 +17,6 @@ _STRINGS = re.compile(_STRING, re.DOTALL)
 _BRACKETS = re.compile(_STRING + rb"|[\[{]|[\]}]", re.DOTALL)
 _LEVELS = bytes.maketrans(b"[{]}", b"(())")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_ESCAPE = re.compile(
-    rb"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-    rb"|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
-)
-_ALONE = len(b"\\ud800")
 
 
 def repaired(data: bytes) -> bytes:
@@ -32,13 +29,8 @@ def repaired(data: bytes) -> bytes:
         data.decode()
     except UnicodeDecodeError:
         data = data.decode(errors="replace").encode()
-    if b"\\ud" in data or b"\\uD" in data:
-        data = _ESCAPE.sub(_whole, data)
+    data = without_lone_escapes(data)
     return _without_depths(data) if _is_deep(data) else data
-
-
-def _whole(match: re.Match[bytes]) -> bytes:
-    return rb"\ufffd" if len(match[0]) == _ALONE else match[0]
 
 
 def _is_deep(data: bytes) -> bool:

@@ -7,7 +7,7 @@ import logging
 from chatkit.store import NotFoundError
 from chatkit.types import ThreadItemDoneEvent
 
-from ..agent.history import build_memory
+from ..agent.memory import build_memory
 from ..errors import ServerError, TakenOver
 from ..plugin.calls import Hooks
 from ..records import quoted

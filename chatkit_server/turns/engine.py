@@ -36,6 +36,7 @@ from ..turn import StoreContext, Turn, User
 from ..turnstile import Turnstile
 from .claim import Claims
 from .closing import Closing
+from .failures import EMPTY
 from .identity import RequestIdentity
 from .job import TurnJob, TurnPlan, action_events, client_tool_call, model_name, stop_run
 from .prepare import Preparation
@@ -185,8 +186,11 @@ class Engine:
     async def _answer(self, job: TurnJob) -> None:
         if job.agent is None:
             await self._act(job)
-        elif not await self._answer_without_run(job, job.agent):
+            return
+        if not await self._answer_without_run(job, job.agent):
             await self._answer_with_run(job, job.agent)
+        if job.says_nothing:
+            raise TurnFailed(EMPTY, allow_retry=True)
 
     async def _answer_without_run(self, job: TurnJob, agent: Agent[Turn]) -> bool:
         """Ask the model once, where that needs no run; return whether that is the whole answer."""

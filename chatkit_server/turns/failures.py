@@ -26,6 +26,7 @@ from agents.exceptions import (
 )
 
 from .. import bad_http
+from ..agent.completions import endings
 from ..bad_http import causes, http_problem, server_of
 from ..errors import ServerError, TurnFailed
 from ..masking import in_one_line
@@ -78,7 +79,17 @@ CONTENT_REFUSED = (
 GUARDRAIL_INPUT = "This message is not allowed here. Rephrase it, or ask something else."
 GUARDRAIL_OUTPUT = "The answer was withheld because it is not allowed here. Ask something else."
 CUT_OFF = "The answer reached the model's length limit and is incomplete."
+BAD_IMAGE = (
+    "The model cannot read an image of this conversation. Send it as PNG or JPEG, and smaller, in "
+    "a new conversation."
+)
+EMPTY = "The model gave no answer. Try again."
 NONSENSE = "The model sent an invalid answer. Try again."
+BAD_CALL = "The model wrote a tool call that is not valid. Try again."
+WEB_PAGE = (
+    "The model provider sent a web page in place of an answer. The server's operator has to check "
+    "its `base_url`."
+)
 UNKNOWN_TOOL = "The model asked for a tool that does not exist. Try again."
 TOO_MANY_STEPS = (
     "The model took more steps than allowed without reaching an answer. Ask for less at once."
@@ -102,7 +113,9 @@ _RETRIABLE = {
     NO_ANSWER,
     TIMEOUT,
     BROKEN_OFF,
+    EMPTY,
     NONSENSE,
+    BAD_CALL,
     UNKNOWN_TOOL,
     GENERAL,
 }
@@ -125,8 +138,14 @@ _WORDS = (
         r"|invalid_prompt|safety system|content management policy|blocked by .{0,20}safety",
     ),
     (
+        BAD_IMAGE,
+        r"invalid_(base64_)?image|image_(too_(large|small)|parse_error|file_too_large|file_not_found)"
+        r"|empty_image_file|unsupported_image_media_type|failed_to_download_image",
+    ),
+    (
         WRONG_KEY,
-        r"api[ _-]?key not valid|invalid[ _]api[ _-]?key|incorrect api key|missing credentials",
+        r"api[ _-]?key not valid|invalid[ _]api[ _-]?key|incorrect api key|missing credentials"
+        r"|not authenticated|unauthori[sz]ed",
     ),
     (NO_QUOTA, r"insufficient_quota|insufficient (balance|credit)|credit balance"),
     (
@@ -137,6 +156,7 @@ _WORDS = (
 # In an error without a status, such as one told inside a stream.
 _WORDS_INSTEAD_OF_STATUS = (
     (RATE_LIMIT, r"rate.?limit"),
+    (TIMEOUT, r"vector_store_timeout|timed out"),
     (PROVIDER_DOWN, r"server_error|server error|overloaded|unavailable"),
 )
 
@@ -160,6 +180,17 @@ _AGENT_FAILURES: tuple[tuple[type[AgentsException], str], ...] = (
     (ToolInputGuardrailTripwireTriggered, GUARDRAIL_OUTPUT),
     (ToolOutputGuardrailTripwireTriggered, GUARDRAIL_OUTPUT),
 )
+
+
+_MODEL_WORDS = {
+    "not found in agent": UNKNOWN_TOOL,
+    "did not produce a final response": BROKEN_OFF,
+    "ended before": BROKEN_OFF,
+    endings.NO_ANSWER: EMPTY,
+    endings.BAD_CALL: BAD_CALL,
+    endings.WEB_PAGE: WEB_PAGE,
+}
+"""Words of the SDK, and of this server's reading of answers."""
 
 
 def explain(error: BaseException) -> ServerError:
@@ -210,6 +241,8 @@ def _provider_words(error: BaseException) -> str | None:
     if not isinstance(error, openai.APIError):
         return None
     body = getattr(error, "body", None)
+    while isinstance(body, list) and body:
+        body = body[0]
     if isinstance(body, dict) and isinstance(body.get("error"), dict):
         body = body["error"]
     message = body.get("message") if isinstance(body, dict) else None
@@ -293,10 +326,9 @@ def _of_agent(error: AgentsException) -> str:
     if not isinstance(error, ModelBehaviorError):
         return GENERAL
     text = _searchable(error.message)
-    if "not found in agent" in text:
-        return UNKNOWN_TOOL
-    if "did not produce a final response" in text or "ended before" in text:
-        return BROKEN_OFF
+    for words, message in _MODEL_WORDS.items():
+        if words in text:
+            return message
     if text.startswith(("Responses stream ended", "Chat Completions ")):
         return _first_match((*_WORDS, *_WORDS_INSTEAD_OF_STATUS), text) or PROVIDER_DOWN
     return NONSENSE

@@ -26,7 +26,7 @@ from ..agent.fast.first_answer import FirstAnswer
 from ..agent.runner import AgentRunner
 from ..agent.stream import EventTranslator
 from ..events.partial import PartialAnswer
-from ..events.recorder import Recorder
+from ..events.recorder import Recorder, is_visible
 from ..events.wire import WireFormat
 from ..turn import Turn, User
 from .running import RunningTurn
@@ -98,6 +98,22 @@ class TurnJob:
         if self.result is not None and self.result.context_wrapper.usage.requests:
             return self.result.context_wrapper.usage
         return self.first_answer.usage if self.first_answer is not None else None
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether the model has ended its answer, and nothing of it can be seen.
+
+        A run that ended with a tool, as its agent's `tool_use_behavior` may say, is an answer.
+        """
+        responses = self.result.raw_responses if self.result is not None else []
+        if responses and any(
+            getattr(item, "type", "") == "function_call" for item in responses[-1].output
+        ):
+            return False
+        plan = self.plan
+        asked = {item.id for item in (*plan.earlier, plan.message, plan.replaced) if item}
+        items = (*self.recorder.saved, *self.recorder.unfinished())
+        return not any(is_visible(item) for item in items if item.id not in asked)
 
     def partial(self) -> PartialAnswer:
         """Return what the turn has said so far and not saved as items."""

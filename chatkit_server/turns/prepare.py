@@ -101,6 +101,8 @@ class Preparation:
         check = partial(wrong_turn, turn)
         await self.hooks.each("pre_turn", called=job.prepared_by, check=check, turn=turn)
         job.agent = await job.runner.ready(as_changed(agent, turn))
+        if isinstance(turn.input, list):
+            turn.input = job.runner.input_for(job.agent, turn.input)
         choose_tool(job.agent, turn.message, job.runner.tools_of(job.agent))
 
     def _default_agent(self, turn: Turn) -> Agent[Turn]:

@@ -10,7 +10,7 @@ from itertools import takewhile
 from chatkit.store import NotFoundError, Store
 from chatkit.types import ThreadItem, ThreadMetadata, UserMessageItem
 
-from ..agent.history import build_memory
+from ..agent.memory import build_memory
 from ..events.partial import PartialAnswer
 from ..events.recorder import answers, shows_nothing
 from ..plugin.calls import Hooks

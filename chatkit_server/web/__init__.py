@@ -2,7 +2,7 @@
 
 - `chat`: the chat's own route. `body`, `keys`: read a request; find out who sent it.
 - `operations`: every ChatKit operation. `plain`, `plain_wire`: the protocol for other clients.
-- `turn_routes`, `sse`: follow, inspect and cancel a turn.
+- `turn_routes`, `sse`: follow, inspect and cancel a turn. `endings`: how responses end.
 - `errors`, `refusals`, `malformed`: error responses, and their lines in the log.
 - `connections`, `admission`, `addresses`: limits of connections and requests, of
   strangers too.

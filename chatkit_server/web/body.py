@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from ..errors import BadRequest, TooLarge
 from ..settings.problems import nearest, path_of
+from ..text import without_lone_escapes
 
 MAX_DEPTH = 100
 """Levels of lists and objects; pydantic and databases can read back about 200."""
@@ -44,15 +45,23 @@ def read_object(data: bytes, max_values: int = MAX_VALUES) -> dict[str, Any]:
             f"The body has more than {max_values} values. Send fewer at once, or have "
             "`server.limits.values` raised."
         )
-    try:
-        body = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        raise BadRequest(f"The body is not JSON: {error}") from None
+    body = _parsed(data)
     if not isinstance(body, dict):
         raise BadRequest("The body must be a JSON object.")
     if marks.count(b"[") + marks.count(b"{") >= MAX_DEPTH or b"\\u0000" in data:
         _check(body)
     return body
+
+
+def _parsed(data: bytes) -> Any:
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        repaired = without_lone_escapes(data)
+        if repaired != data:
+            # A page cut a text within an emoji; what was meant is not lost for that
+            return _parsed(repaired)
+        raise BadRequest(f"The body is not JSON: {error}") from None
 
 
 def marks_of(data: bytes) -> bytes:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from aiohttp import web
 from chatkit.store import AttachmentStore, NotFoundError, Store
 
+from ..agent.models import ModelRouter
 from ..errors import ServerError, Unauthorized
 from ..mcp.manager import McpManager
 from ..plugin.calls import Hooks, HookTimeout, PluginFailed
@@ -23,6 +24,7 @@ SETTINGS = web.AppKey("settings", Settings)
 STORE: web.AppKey[Store[StoreContext]] = web.AppKey("store", Store)
 ATTACHMENT_STORE: web.AppKey[AttachmentStore[StoreContext] | None] = web.AppKey("attachment_store")
 MCP = web.AppKey("mcp", McpManager)
+MODELS = web.AppKey("models", ModelRouter)
 ENGINE = web.AppKey("engine", Engine)
 GUARD = web.AppKey("guard", RequestGuard)
 HEARTBEAT = web.AppKey("heartbeat", Heartbeat)

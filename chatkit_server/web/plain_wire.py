@@ -23,6 +23,7 @@ from chatkit.types import (
 
 from ..agent.tools import output_text
 from ..events.wire import dump
+from ..text import valid_values
 from ..turn import Outcome, ToolCall, ToolResult
 
 
@@ -141,5 +142,5 @@ def _dump(value: dict[str, Any]) -> bytes:
     try:
         return orjson.dumps(value)
     except TypeError:
-        # A model may write integers of any length, and halves of surrogate pairs
-        return json.dumps(value).encode()
+        # A model may write integers of any length, and halves of characters
+        return json.dumps(valid_values(value)).encode()

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import jwt
@@ -35,9 +35,9 @@ class Plugin:
         self.keys = KeySet(config) if config.jwks_url else None
         self.fixed: dict[str, jwt.PyJWK | Any] = {}
         if config.secret is not None:
-            self.fixed = secret_by_algorithm(config.secret, config.algorithms or ["HS256"])
+            self.fixed |= secret_by_algorithm(config.secret, config.symmetric or ["HS256"])
         if config.public_key is not None:
-            self.fixed = key_by_algorithm(config.public_key, config.algorithms)
+            self.fixed |= key_by_algorithm(config.public_key, config.asymmetric)
 
     @hookimpl
     def setup(self, app: web.Application) -> None:
@@ -59,21 +59,17 @@ class Plugin:
         return None
 
     async def _claims(self, token: str) -> dict[str, Any]:
-        config = self.config
         try:
             if not token.isascii():
                 raise jwt.DecodeError
             header = jwt.get_unverified_header(token)
-            algorithm, key = await self._key(header)
-            return jwt.decode(
-                token,
-                key,
-                algorithms=[algorithm],
-                audience=config.audience,
-                issuer=config.issuer,
-                leeway=config.leeway,
-                options={"require": ["exp"] if config.require_exp else []},
-            )
+            wrong: jwt.PyJWTError | None = None
+            async for algorithm, key in self._keys(header):
+                try:
+                    return self._decoded(token, algorithm, key)
+                except (jwt.InvalidSignatureError, jwt.InvalidKeyError) as error:
+                    wrong = error
+            raise wrong or refusal("The token is signed with an unknown key.")
         except jwt.MissingRequiredClaimError as error:
             raise refusal(f"The token has no claim '{error.claim}'.") from None
         except jwt.PyJWTError as error:
@@ -81,19 +77,40 @@ class Plugin:
                 next(text for kind, text in MEANINGS if isinstance(error, kind))
             ) from None
 
-    async def _key(self, header: Mapping[str, Any]) -> tuple[str, Any]:
-        """Return the algorithm that the token names, if it is allowed, and the key for it."""
+    def _decoded(self, token: str, algorithm: str, key: Any) -> dict[str, Any]:
+        config = self.config
+        return jwt.decode(
+            token,
+            key,
+            algorithms=[algorithm],
+            audience=config.audience,
+            issuer=config.issuer,
+            leeway=config.leeway,
+            options={"require": ["exp"] if config.require_exp else []},
+        )
+
+    async def _keys(self, header: Mapping[str, Any]) -> AsyncIterator[tuple[str, Any]]:
+        """Yield the algorithm that the token names, if it is allowed, with each key to try.
+
+        Each algorithm has keys of one kind: a secret is never tried with the algorithm of a public
+        key, nor the other way round.
+        """
         algorithm = header.get("alg")
-        if self.keys is None:
-            if not isinstance(algorithm, str) or algorithm not in self.fixed:
-                raise jwt.InvalidAlgorithmError
-            return algorithm, self.fixed[algorithm]
-        if not isinstance(algorithm, str) or algorithm not in self.keys.algorithms:
+        fetched = self.keys is not None and algorithm in self.keys.algorithms
+        if not isinstance(algorithm, str) or not (fetched or algorithm in self.fixed):
             raise jwt.InvalidAlgorithmError
-        key = await self.keys.find(header.get("kid"), algorithm)
-        if key is None:
-            raise refusal("The token is signed with an unknown key.")
-        return algorithm, key
+        if algorithm in self.fixed:
+            yield algorithm, self.fixed[algorithm]
+        if self.keys is None or not fetched:
+            return
+        kid = header.get("kid")
+        keys = await self.keys.find(kid, algorithm)
+        for key in keys:
+            yield algorithm, key
+        # None of them: the keys may have been replaced
+        if keys and await self.keys.renew():
+            for key in await self.keys.find(kid, algorithm):
+                yield algorithm, key
 
     def _user(self, claims: dict[str, Any]) -> User:
         name = claims.get(self.config.name_claim) if self.config.name_claim else None

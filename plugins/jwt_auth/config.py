@@ -22,11 +22,12 @@ def _comma_separated(value: Any) -> Any:
 class Config(BaseModel):
     """How tokens are checked, and which of their claims identify the user.
 
-    Set one of `secret` (for HS256, HS384, HS512), `public_key` (PEM text, or the path of a PEM
-    file) and `jwks_url`. Without `algorithms`, a secret is for HS256, and a key for every algorithm
-    that it fits. An expired token is refused, and so is one without `exp` unless `require_exp` is
-    false. With `required: false`, the next plugin authenticates requests that have no token. If
-    several issuers may use the same user id, set `tenant_claim: iss`.
+    Set `secret` (for HS256, HS384, HS512), `public_key` (PEM text, or the path of a PEM file),
+    `jwks_url`, or several: then tokens of each are accepted, as a migration needs. Without
+    `algorithms`, a secret is for HS256, and a key for every algorithm that it fits. An expired
+    token is refused, and so is one without `exp` unless `require_exp` is false. With `required:
+    false`, the next plugin authenticates requests that have no token. If several issuers may use
+    the same user id, set `tenant_claim: iss`.
 
     Keys from `jwks_url` are fetched again when they are older than `jwks_max_age`, and when a
     token names an unknown key, but at most once per `jwks_cooldown`. A redirect, more than
@@ -61,15 +62,33 @@ class Config(BaseModel):
                 raise ValueError(f"{name} is not supported. Use one of {known}")
         return algorithms
 
+    @property
+    def symmetric(self) -> list[str]:
+        """The algorithms that are set for a secret."""
+        return [name for name in self.algorithms if name in SYMMETRIC]
+
+    @property
+    def asymmetric(self) -> list[str]:
+        """The algorithms that are set for keys."""
+        return [name for name in self.algorithms if name in ASYMMETRIC]
+
     @model_validator(mode="after")
-    def _one_kind_of_key(self) -> Config:
-        if sum(key is not None for key in (self.secret, self.public_key, self.jwks_url)) != 1:
-            raise ValueError("set one of `secret`, `public_key` and `jwks_url`")
-        fitting = ASYMMETRIC if self.secret is None else SYMMETRIC
+    def _keys_for_all_algorithms(self) -> Config:
+        key = self.public_key is not None or self.jwks_url is not None
+        both = (("a secret", SYMMETRIC, self.secret is not None), ("a public key", ASYMMETRIC, key))
+        kinds = [(kind, names) for kind, names, is_set in both if is_set]
+        if not kinds:
+            raise ValueError("set `secret`, `public_key` or `jwks_url`")
+        fitting = [name for _, names in kinds for name in names]
         for name in self.algorithms:
             if name not in fitting:
-                kind = "a public key" if self.secret is None else "a secret"
                 raise ValueError(
-                    f"algorithms: {name} does not work with {kind}. Use one of {', '.join(fitting)}"
+                    f"algorithms: {name} does not work with {kinds[0][0]}. Use one of "
+                    f"{', '.join(fitting)}"
+                )
+        for kind, names in kinds:
+            if self.algorithms and not set(names) & set(self.algorithms):
+                raise ValueError(
+                    f"algorithms: none of them works with {kind}. Add one of {', '.join(names)}"
                 )
         return self

@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 
 MOST_KEYS = 100
 
+MOST_TRIED = 20
+"""Keys that are tried for one token, if their ids do not tell which one it is."""
+
 LONGEST_VALUE = 3_000
 """Characters of one value of a key. The largest RSA keys that OpenSSL takes have 2,731."""
 
@@ -43,7 +46,7 @@ class KeySet:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.algorithms = config.algorithms or list(ASYMMETRIC)
+        self.algorithms = config.asymmetric or list(ASYMMETRIC)
         self._keys: list[tuple[str | None, str, jwt.PyJWK]] = []
         self._session: aiohttp.ClientSession | None = None
         self._refresh: asyncio.Task[None] | None = None
@@ -65,30 +68,39 @@ class KeySet:
                 self._refresh.cancel()
                 await asyncio.gather(self._refresh, return_exceptions=True)
 
-    async def find(self, kid: str | None, algorithm: str) -> jwt.PyJWK | None:
-        """Return the key with this id for this algorithm, None if there is none.
+    async def find(self, kid: str | None, algorithm: str) -> list[jwt.PyJWK]:
+        """Return the keys for this algorithm that a token with this key id may be signed with.
 
         Raises `Unavailable` if the keys cannot be fetched, so that this is unknown.
         """
-        if (key := self._known(kid, algorithm)) is not None:
+        if keys := self._known(kid, algorithm):
             if time.monotonic() - self._fetched > self.config.jwks_max_age:
                 self._start()
-            return key
-        if (refresh := self._start()) is not None:
-            await asyncio.shield(refresh)
-            key = self._known(kid, algorithm)
-        if key is None and self._down:
+            return keys
+        await self.renew()
+        keys = self._known(kid, algorithm)
+        if not keys and self._down:
             wait = self._tried + self.config.jwks_cooldown - time.monotonic()
             raise Unavailable(
                 "Could not verify who you are: the sign-in service's keys are not available. "
                 "Try again in a moment.",
                 retry_after=max(1, math.ceil(wait)),
             )
-        return key
+        return keys
 
-    def _known(self, kid: str | None, algorithm: str) -> jwt.PyJWK | None:
-        fitting = [key for id, name, key in self._keys if name == algorithm and kid in (None, id)]
-        return fitting[0] if len(fitting) == 1 or (fitting and kid is not None) else None
+    async def renew(self) -> bool:
+        """Fetch the keys, except during the cooldown; return whether that was done."""
+        before = self._fetched
+        if (refresh := self._start()) is not None:
+            await asyncio.shield(refresh)
+        return self._fetched != before
+
+    def _known(self, kid: str | None, algorithm: str) -> list[jwt.PyJWK]:
+        """Return the keys with this id; without any, those that have none, or all for no id."""
+        fitting = [(id, key) for id, name, key in self._keys if name == algorithm]
+        named = [key for id, key in fitting if kid is not None and id == kid]
+        found = named or [key for id, key in fitting if kid is None or id is None]
+        return found[:MOST_TRIED]
 
     def _start(self) -> asyncio.Task[None] | None:
         """Return the running fetch, or a new one; None during the cooldown."""

@@ -14,7 +14,7 @@ import openai
 from chatkit_server.models import Chunk, EventPace, RequestTimer
 
 from .errors import raise_original
-from .fast_path import LitellmStream, TextFilter, insert_filter
+from .fast_path import LitellmStream, TextFilter, fields_of, insert_filter
 
 _PER_SECOND = 500
 """Chunks besides text: pieces of reasoning, or of what is written for a tool."""
@@ -86,6 +86,8 @@ async def _chunks(stream: Any, take: Callable[[str], bool]) -> AsyncGenerator[Ch
     try:
         text_filter = insert_filter(stream, take)
         async for chunk in stream:
+            if text_filter is not None and text_filter.usage is not None:
+                yield {"choices": [], "usage": fields_of(text_filter.usage)}
             yield _without_finish(chunk.model_dump(), text_filter)
             if getattr(stream, "sent_stream_usage", False) and nobody_listens(stream):
                 # What is left: LiteLLM assembles the answer again, for its logs

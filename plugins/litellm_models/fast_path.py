@@ -13,7 +13,7 @@ import litellm
 from litellm import constants
 from pydantic import BaseModel
 
-from chatkit_server.models import ClosableStream, is_whole
+from chatkit_server.models import ClosableStream, valid_text
 
 # What LiteLLM makes of a line of a stream that has no data
 _EMPTY = (
@@ -74,6 +74,8 @@ class TextFilter:
         self._text: str | None = None
         self._held: list[str] = []
         self._given_back: str | None = None
+        self.usage: Any = None
+        """The tokens so far, if the last chunk told them: LiteLLM tells them at the end."""
 
     def was_taken(self, text: Any) -> bool:
         """Whether a text of LiteLLM's is what it got back; true once for each."""
@@ -89,6 +91,7 @@ class TextFilter:
         chunk = self._waiting.popleft() if self._waiting else await anext(self._chunks)
         if isinstance(chunk, Exception):
             raise chunk
+        self.usage = fields_of(chunk).get("usage")
         return chunk
 
     async def take(self) -> bool:
@@ -101,7 +104,7 @@ class TextFilter:
             return False
         chunk = await self._next()
         text = _only_text(chunk)
-        if text and not self._repeats(text) and is_whole(text) and self._take(text):
+        if text and not self._repeats(text) and valid_text(text) == text and self._take(text):
             self._last = chunk
             self._held.append(text)
             return True
@@ -132,20 +135,21 @@ class TextFilter:
 
 def _only_text(chunk: Any) -> str | None:
     """Return the text of a chunk that has nothing else."""
-    fields = _fields(chunk)
+    fields = fields_of(chunk)
     if fields.get("usage") or fields.get("provider_specific_fields"):
         return None
     match fields.get("choices"):
         case None:
             text = _only("text", fields)
         case [choice]:
-            text = _only("content", _fields(_only("delta", _fields(choice))))
+            text = _only("content", fields_of(_only("delta", fields_of(choice))))
         case _:
             return None
     return text if isinstance(text, str) else None
 
 
-def _fields(value: Any) -> dict[str, Any]:
+def fields_of(value: Any) -> dict[str, Any]:
+    """Return the fields of an object of whatever kind."""
     if isinstance(value, BaseModel):
         return {**vars(value), **(value.model_extra or {})}
     return value if isinstance(value, dict) else {}

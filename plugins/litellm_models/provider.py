@@ -92,8 +92,11 @@ class LitellmModels(ModelProvider):
             )
         provider = self._config.providers.get(name.partition("/")[0], Provider())
         prefix, model_name = self._model_class.parted(name)
-        profile = profile_of(prefix, model_name, provider.profile, litellm=True)
-        path = ("litellm_models", "providers", prefix)
+        # LiteLLM's name for any server of the protocol, at an address of its own
+        unknown = prefix == "openai" and provider.base_url is not None
+        endpoint = "" if unknown else prefix
+        profile = profile_of(endpoint, model_name, provider.profile, litellm=True)
+        path = ("plugins", "litellm_models", "providers", prefix)
         model = self._model_class(
             name,
             provider.base_url,

@@ -20,6 +20,7 @@ from agents import (
     Usage,
     function_tool,
 )
+from agents.exceptions import ModelRefusalError
 from openai.types.responses import ResponseTextDeltaEvent
 
 from chatkit_server import ServerError, TurnFailed
@@ -268,9 +269,19 @@ async def check_reasoning(server: ModelServer, model: Model, field: Any) -> None
 
 
 async def check_refusal(server: ModelServer, model: Model) -> None:
-    """A refusal in the model's own words is told as refused content."""
+    """A refusal where an object was asked for is told as refused content."""
     server.reply(Refusal("secret-text"))
-    assert (await failure(model)).message == failures.CONTENT_REFUSED
+    agent = Agent(name="a", model=model, output_type=list[int])
+    result = Runner.run_streamed(agent, "hello", run_config=RunConfig(tracing_disabled=True))
+    with pytest.raises(ModelRefusalError) as caught:
+        _ = [event async for event in result.stream_events()]
+    assert explain(caught.value).message == failures.CONTENT_REFUSED
+
+
+async def check_refusal_in_words(server: ModelServer, model: Model) -> None:
+    """A refusal is what the model says."""
+    server.reply(Refusal("I may not."))
+    assert (await run(model)).result.final_output == "I may not."
 
 
 async def check_retries(server: ModelServer, model: Model) -> None:

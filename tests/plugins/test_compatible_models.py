@@ -93,6 +93,7 @@ async def test_reasoning(server: ModelServer, models: ModelProvider, field: str)
 
 
 async def test_a_refusal(server: ModelServer, models: ModelProvider) -> None:
+    await checks.check_refusal_in_words(server, models.get_model("any"))
     await checks.check_refusal(server, models.get_model("any"))
 
 
@@ -129,7 +130,7 @@ async def test_nothing_listens_there() -> None:
 async def test_something_else_than_a_model_listens_there(server: ModelServer) -> None:
     server.fail(200, raw="<html>Welcome!</html>", headers={"Content-Type": "text/html"})
     models = provider(server)
-    assert (await checks.failure(models.get_model("any"))).message == failures.NONSENSE
+    assert (await checks.failure(models.get_model("any"))).message == failures.WEB_PAGE
     await models.aclose()
 
 
@@ -241,9 +242,10 @@ async def test_a_kept_connection_keeps_nothing_of_the_turn(
         return ref(thing)
 
     known = await asyncio.create_task(turn())
-    await asyncio.sleep(0.01)
-    gc.collect()
-    assert known() is None
+    while known() is not None:
+        # The test's own time limit ends it
+        await asyncio.sleep(0.01)
+        gc.collect()
     await checks.run(models.get_model("any"))
     assert len(server.connections) == 1
 

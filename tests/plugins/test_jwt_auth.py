@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import datetime
+import hmac
 import json
 import time
 from collections.abc import Awaitable, Callable
@@ -17,6 +18,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from chatkit_plugins.jwt_auth import Config, Plugin
+from chatkit_plugins.jwt_auth.jwks import MOST_TRIED
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
@@ -87,6 +89,15 @@ def token(
 def unsigned(header: dict[str, Any], payload: object, signature: bytes = b"") -> str:
     parts = (json.dumps(header).encode(), json.dumps(payload).encode(), signature)
     return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
+
+
+def signed_by_hand(secret: bytes, header: dict[str, Any]) -> str:
+    """Return a token with a signature that no library would make: HMAC with any bytes."""
+    payload = {"sub": "anna", "exp": int(time.time()) + 600}
+    given = {name: value for name, value in header.items() if value is not None}
+    start = unsigned(given, payload).removesuffix(".")
+    signature = hmac.digest(secret, start.encode(), "sha256")
+    return f"{start}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
 
 
 def bearer(text: str) -> dict[str, str]:
@@ -469,6 +480,7 @@ async def test_a_key_set(make_client: MakeClient, aiohttp_server: MakeServer) ->
 
 
 UNKNOWN = "The token is signed with an unknown key."
+WRONG = "The token's signature is wrong."
 
 
 @pytest.mark.parametrize(
@@ -478,7 +490,6 @@ UNKNOWN = "The token is signed with an unknown key."
         ("rsa-2", "RS256", "for-encryption"),
         ("rsa-weak", "RS256", "weak"),
         ("p256", "ES256", "one"),
-        ("rsa", "RS256", None),  # could be any of them
         ("rsa", "RS256", ""),
     ],
 )
@@ -510,6 +521,128 @@ async def test_a_symmetric_key_of_a_set_is_not_used(
     host = KeyHost(jwk("rsa", "RS256", kid="one"), {"kty": "oct", "k": secret, "kid": "s"})
     client = await make_client(jwks_url=await host.start(aiohttp_server))
     assert await refused(client, token(kid="s")) == NOT_ACCEPTED
+
+
+@pytest.mark.parametrize("kid", [None, "rsa-2"])
+async def test_keys_without_ids_are_each_tried(
+    make_client: MakeClient, aiohttp_server: MakeServer, kid: str | None
+) -> None:
+    kinds = {"rsa": "RS256", "rsa-2": "RS256", "p256": "ES256", "ed25519": "EdDSA"}
+    host = KeyHost(*(jwk(kind, algorithm) for kind, algorithm in kinds.items()))
+    client = await make_client(jwks_url=await host.start(aiohttp_server))
+    for kind, algorithm in kinds.items():
+        assert await user_of(client, token(private_key(kind), algorithm, kid))
+    assert host.asked == 1
+    expired = token(private_key("rsa-2"), "RS256", kid, exp=1)
+    assert await refused(client, expired) == "The token has expired. Sign in again."
+
+
+async def test_a_token_without_an_id_is_tried_with_keys_that_have_one(
+    make_client: MakeClient, aiohttp_server: MakeServer
+) -> None:
+    host = KeyHost(jwk("rsa", "RS256", kid="one"), jwk("rsa-2", "RS256", kid="two"))
+    client = await make_client(jwks_url=await host.start(aiohttp_server))
+    for kind in ("rsa", "rsa-2"):
+        assert await user_of(client, token(private_key(kind), "RS256"))
+        # Each of two keys of one id is tried, and no other
+        assert await user_of(client, token(private_key("rsa"), "RS256", "one"))
+        host.keys = [jwk("rsa", "RS256", kid="one"), jwk("rsa-2", "RS256", kid="one")]
+    wrong = token(private_key("rsa-2"), "RS256", "one")
+    assert await refused(client, wrong) == WRONG
+
+
+async def test_so_many_keys_are_tried(make_client: MakeClient, aiohttp_server: MakeServer) -> None:
+    host = KeyHost(*[jwk("rsa", "RS256")] * MOST_TRIED, jwk("rsa-2", "RS256"))
+    client = await make_client(jwks_url=await host.start(aiohttp_server))
+    assert await user_of(client, token(private_key("rsa"), "RS256"))
+    assert await refused(client, token(private_key("rsa-2"), "RS256")) == WRONG
+
+
+async def test_a_new_key_without_an_id_is_fetched(
+    make_client: MakeClient, aiohttp_server: MakeServer
+) -> None:
+    host = KeyHost(jwk("rsa", "RS256"))
+    url = await host.start(aiohttp_server)
+    client = await make_client(jwks_url=url, jwks_cooldown="1ms")
+    assert await user_of(client, token(private_key("rsa"), "RS256"))
+    host.keys = [jwk("rsa-2", "RS256")]
+    await asyncio.sleep(0.002)
+    assert await user_of(client, token(private_key("rsa-2"), "RS256"))
+    assert await refused(client, token(private_key("rsa"), "RS256")) == WRONG
+
+
+async def test_wrong_signatures_do_not_hammer_the_host(
+    make_client: MakeClient, aiohttp_server: MakeServer
+) -> None:
+    host = KeyHost(jwk("rsa", "RS256"))
+    client = await make_client(jwks_url=await host.start(aiohttp_server), jwks_cooldown="1h")
+    for _ in range(5):
+        assert await refused(client, token(private_key("rsa-2"), "RS256")) == WRONG
+    assert host.asked == 1
+
+
+# A migration
+
+
+async def test_a_secret_beside_a_key_set(
+    make_client: MakeClient, aiohttp_server: MakeServer
+) -> None:
+    host = KeyHost(jwk("rsa", "RS256", kid="one"), jwk("p256", "ES256", kid="two"))
+    url = await host.start(aiohttp_server)
+    client = await make_client(secret=SECRET, jwks_url=url)
+    assert await user_of(client, token())
+    assert await user_of(client, token(private_key("rsa"), "RS256", "one"))
+    assert await user_of(client, token(private_key("p256"), "ES256"))
+    assert await refused(client, token("x" * 64)) == WRONG
+    assert await refused(client, token(algorithm="HS512")) == NOT_ACCEPTED
+    only = await make_client(secret=SECRET, jwks_url=url, algorithms="HS512,ES256")
+    assert await user_of(only, token(algorithm="HS512"))
+    assert await user_of(only, token(private_key("p256"), "ES256", "two"))
+    for unwanted in (token(), token(private_key("rsa"), "RS256", "one")):
+        assert await refused(only, unwanted) == NOT_ACCEPTED
+
+
+@pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
+async def test_a_public_key_beside_a_key_set_and_a_secret(
+    make_client: MakeClient, aiohttp_server: MakeServer
+) -> None:
+    host = KeyHost(jwk("rsa-2", "RS256", kid="two"))
+    client = await make_client(
+        secret=SECRET, public_key=public_pem("rsa"), jwks_url=await host.start(aiohttp_server)
+    )
+    assert await user_of(client, token())
+    assert await user_of(client, token(private_key("rsa"), "RS256", "of-another"))
+    assert await user_of(client, token(private_key("rsa-2"), "RS256", "two"))
+    assert await user_of(client, token(private_key("rsa"), "RS256", "two"))
+    assert await refused(client, token(private_key("rsa-weak"), "RS256", "two")) == WRONG
+
+
+async def test_no_key_of_a_set_is_a_secret(
+    make_client: MakeClient, aiohttp_server: MakeServer
+) -> None:
+    """Everyone knows the public keys: a token that is signed with one as a secret is a forgery."""
+    secret = base64.urlsafe_b64encode(b"k" * 64).decode()
+    public = jwk("rsa", "RS256", kid="one")
+    host = KeyHost(public, {"kty": "oct", "k": secret, "kid": "s", "alg": "HS256"})
+    client = await make_client(secret=SECRET, jwks_url=await host.start(aiohttp_server))
+    pem = public_pem("rsa")
+    for known in (pem, pem.strip(), json.dumps(public), public["n"], "k" * 64, secret):
+        for kid in ("one", "s", None):
+            forged = signed_by_hand(known.encode(), {"alg": "HS256", "kid": kid})
+            assert await refused(client, forged) == WRONG
+    header = {"alg": "RS256", "kid": "one"}
+    assert await refused(client, signed_by_hand(SECRET.encode(), header)) == WRONG
+
+
+async def test_the_secret_works_while_the_key_set_is_down(
+    make_client: MakeClient, aiohttp_server: MakeServer
+) -> None:
+    host = KeyHost()
+    host.status = 500
+    client = await make_client(secret=SECRET, jwks_url=await host.start(aiohttp_server))
+    assert await user_of(client, token())
+    response = await client.get("/", headers=bearer(token(private_key("rsa"), "RS256")))
+    assert response.status == 503
 
 
 async def test_a_new_key_is_fetched_when_a_token_names_it(
@@ -655,8 +788,15 @@ def private_pem(kind: str) -> str:
 @pytest.mark.parametrize(
     ("config", "told"),
     [
-        ({}, "set one of `secret`, `public_key` and `jwks_url`"),
-        ({"secret": SECRET, "jwks_url": "https://x/keys"}, "set one of"),
+        ({}, "set `secret`, `public_key` or `jwks_url`"),
+        (
+            {"secret": SECRET, "jwks_url": "https://x/keys", "algorithms": ["RS256"]},
+            "none of them works with a secret. Add one of HS256",
+        ),
+        (
+            {"secret": SECRET, "public_key": public_pem("rsa"), "algorithms": ["HS256"]},
+            "none of them works with a public key. Add one of RS256",
+        ),
         ({"secret": "hunter2"}, "HS256 needs 32 bytes or more, and this has 7"),
         ({"secret": "x" * 32, "algorithms": ["HS256", "HS512"]}, "HS512 needs 64 bytes"),
         ({"secret": public_pem("rsa")}, "secret: The specified key is an asymmetric key"),

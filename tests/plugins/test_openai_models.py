@@ -1,25 +1,31 @@
 from __future__ import annotations
 
+import copy
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from agents import ModelProvider
+from agents import Agent, ModelProvider, ModelSettings, RunConfig, Runner
+from agents.exceptions import ModelBehaviorError
 from aiohttp import web
 from chatkit_plugins.openai_models import Config, Plugin
+from openai.types.shared import Reasoning as Reasons
 
-from chatkit_server import Settings, SettingsError
+from chatkit_server import Settings, SettingsError, Turn, TurnFailed, hookimpl
 from chatkit_server.plugin.load import load_plugins
 from chatkit_server.settings.load import validate
 from chatkit_server.settings.source import Source
 from chatkit_server.turns import failures
-from tests.model_server import Error, ModelServer, Raw
+from tests.conftest import MakeChat
+from tests.model_server import Call, End, Error, ModelServer, Raw, Reasoning
 from tests.plugins import model_checks as checks
+from tests.strict_responses import StrictResponses
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[ModelServer]:
-    async with ModelServer() as server:
+async def server() -> AsyncIterator[StrictResponses]:
+    async with StrictResponses() as server:
         yield server
 
 
@@ -53,12 +59,18 @@ async def test_a_failure_is_told_in_words(
         ("rate_limit_exceeded", failures.RATE_LIMIT.format(wait="a minute")),
         ("context_length_exceeded", failures.TOO_LONG),
         ("insufficient_quota", failures.NO_QUOTA),
+        ("invalid_prompt", failures.CONTENT_REFUSED),
+        ("image_content_policy_violation", failures.CONTENT_REFUSED),
+        ("invalid_image_url", failures.BAD_IMAGE),
+        ("image_too_large", failures.BAD_IMAGE),
+        ("vector_store_timeout", failures.TIMEOUT),
     ],
 )
+@pytest.mark.parametrize("bare", [True, False])
 async def test_an_error_event(
-    code: str, message: str, server: ModelServer, models: ModelProvider
+    code: str, message: str, bare: bool, server: ModelServer, models: ModelProvider
 ) -> None:
-    server.reply("Let ", Error("secret-text", code, bare=True))
+    server.reply("Let ", Error("secret-text", code, bare=bare))
     assert (await checks.failure(models.get_model("any"))).message == message
 
 
@@ -154,3 +166,440 @@ def test_the_key_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> 
     [(_, providers)] = hooks.boot_all("model_providers")
     assert set(providers) == {"openai"}
     assert checks.KEY not in repr(Config())
+
+
+def answered(call_id: str = "call_1", **call: Any) -> list[Any]:
+    """A question, a call as an answer, and its result."""
+    return [
+        {"role": "user", "content": "What is left?"},
+        {"type": "function_call", "call_id": call_id, "name": "ping", "arguments": "{}", **call},
+        {"type": "function_call_output", "call_id": call_id, "output": "milk"},
+    ]
+
+
+def message(text: str = "Milk.", **fields: Any) -> dict[str, Any]:
+    content = [{"type": "output_text", "text": text, "annotations": []}]
+    return {"id": "msg_1", "type": "message", "role": "assistant", "content": content, **fields}
+
+
+def thought(model: str = "o9", **fields: Any) -> dict[str, Any]:
+    read = {"encrypted_content": f"encrypted by {model}"}
+    return {"id": "rs_1", "type": "reasoning", "summary": [], **read, **fields}
+
+
+def without_encryption(item: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in item.items() if key != "encrypted_content"}
+
+
+ASK: Any = {"role": "user", "content": "Go on."}
+CALL: Any
+RESULT: Any
+CALL, RESULT = answered()[1:]
+FOREIGN: Any = {"provider_data": {"model": "gemini"}}
+
+
+def kinds(server: ModelServer) -> list[str]:
+    """The types of the items that were sent last."""
+    return [item.get("type", "message") for item in server.requests[-1].body["input"]]
+
+
+async def test_reasoning_is_sent_back_and_nothing_is_stored(
+    server: StrictResponses, models: ModelProvider
+) -> None:
+    server.reply(Reasoning("A list."), Call("add_task", {"title": "milk"}))
+    server.reply(Reasoning("Done."), "Added.")
+    ran = await checks.run(models.get_model("o9"), tools=[checks.add_task])
+    history = ran.result.to_input_list()
+    await checks.run(models.get_model("o9"), [*history, {"role": "user", "content": "And now?"}])
+    assert [request.body["store"] for request in server.requests] == [False] * 3
+    assert {str(request.body["include"]) for request in server.requests} == {
+        "['reasoning.encrypted_content']"
+    }
+    assert kinds(server) == [
+        *("message", "reasoning", "function_call", "function_call_output"),
+        *("reasoning", "message", "message"),
+    ]
+    assert server.refusals == []
+    assert "_1" not in str([item.get("id") for item in server.requests[-1].body["input"]])
+
+
+@pytest.mark.parametrize(
+    ("ours", "agents", "sent"),
+    [(False, None, False), (True, None, True), (False, True, True), (True, False, False)],
+)
+async def test_the_store_setting_and_that_of_the_agent(
+    ours: bool, agents: bool | None, sent: bool, server: StrictResponses
+) -> None:
+    models = provider(server, store=ours)
+    await checks.run(models.get_model("o9"), settings=ModelSettings(store=agents))
+    assert server.requests[-1].body["store"] is sent
+    await models.aclose()
+
+
+@pytest.mark.parametrize("store", [False, True])
+@pytest.mark.parametrize(
+    ("history", "sent"),
+    [
+        ([ASK, thought(), message(), ASK], "message reasoning message message"),
+        (
+            [ASK, thought(), thought(id="rs_2"), message(), ASK],
+            "message reasoning reasoning message message",
+        ),
+        ([ASK, thought()], "message"),
+        ([ASK, thought(), ASK], "message message"),
+        (
+            [ASK, thought(), CALL, RESULT, thought()],
+            "message reasoning function_call function_call_output",
+        ),
+        ([ASK, CALL, thought(), RESULT], "message function_call function_call_output"),
+        ([ASK, thought(), message(""), ASK], "message message"),
+        (
+            [ASK, thought(), {"type": "item_reference", "id": "msg_1"}, message(), ASK],
+            "message message message",
+        ),
+        (
+            [ASK, without_encryption(thought()), CALL, RESULT],
+            "message function_call function_call_output",
+        ),
+        (
+            [ASK, thought(encrypted_content=None, status=None), message(), ASK],
+            "message message message",
+        ),
+        (
+            [ASK, thought(status="completed", content=None), message(), ASK],
+            "message reasoning message message",
+        ),
+        (
+            [ASK, thought(id="__fake_id__"), message(id="__fake_id__"), ASK],
+            "message message message",
+        ),
+        ([ASK, thought(**FOREIGN), message(**FOREIGN), ASK], "message message message"),
+        (
+            [ASK, message(provider_data={}, phase="final_answer", status="completed"), ASK],
+            "message message message",
+        ),
+        (
+            [ASK, message(content=[{"type": "refusal", "refusal": "No."}]), ASK],
+            "message message message",
+        ),
+        (
+            [
+                ASK,
+                thought(),
+                {
+                    "type": "image_generation_call",
+                    "id": "ig_1",
+                    "status": "completed",
+                    "result": "aGk=",
+                },
+                ASK,
+            ],
+            "message message message",
+        ),
+        (
+            [
+                ASK,
+                thought(),
+                {
+                    "type": "web_search_call",
+                    "id": "ws_1",
+                    "status": "completed",
+                    "action": {"type": "search", "query": "x"},
+                },
+                message(),
+                ASK,
+            ],
+            "message reasoning web_search_call message message",
+        ),
+        (
+            answered(id="fc_1", status="completed", created_by="x"),
+            "message function_call function_call_output",
+        ),
+        (
+            answered(id="__fake_id__", provider_data={"thought_signature": "abc"}),
+            "message function_call function_call_output",
+        ),
+        (answered("call_" + "x" * 200), "message function_call function_call_output"),
+        (answered(name="tools.ping it!"), "message function_call function_call_output"),
+        (answered(arguments='{"city": '), "message function_call function_call_output"),
+        (answered(arguments="[1]"), "message function_call function_call_output"),
+    ],
+)
+async def test_any_history_is_accepted(
+    history: list[Any], sent: str, store: bool, server: StrictResponses
+) -> None:
+    models = provider(server, store=store)
+    await checks.run(models.get_model("o9"), history)
+    assert kinds(server) == sent.split()
+    assert server.refusals == []
+    assert "provider_data" not in str(server.requests[-1].body)
+    await models.aclose()
+
+
+async def test_a_history_is_not_changed(models: ModelProvider) -> None:
+    history = [ASK, thought(), message(**FOREIGN), *answered(**FOREIGN)]
+    before = copy.deepcopy(history)
+    await checks.run(models.get_model("o9"), history)
+    assert history == before
+
+
+async def test_text_of_reasoning_goes_back_to_servers_that_do_not_encrypt_it() -> None:
+    async with ModelServer() as open_server:
+        models = provider(open_server)
+        text = {"type": "reasoning_text", "text": "Hm."}
+        item: Any = without_encryption(thought(content=[text]))
+        await checks.run(models.get_model("gpt-oss"), [ASK, item, CALL, RESULT])
+        assert open_server.requests[-1].body["input"][1] == item
+        await models.aclose()
+
+
+async def test_what_another_account_encrypted_is_left_out(
+    server: StrictResponses, models: ModelProvider
+) -> None:
+    history = [ASK, thought("another"), CALL, RESULT]
+    assert (await checks.run(models.get_model("o9"), history)).result.final_output
+    assert kinds(server) == ["message", "function_call", "function_call_output"]
+    assert len(server.refusals) == 1
+
+
+@pytest.mark.parametrize("name", ["gpt-4o", "gpt-4.1-mini", "ft:gpt-4o-mini:ours", "x/gpt-4o"])
+async def test_models_that_do_not_reason_are_known(
+    name: str, server: StrictResponses, models: ModelProvider
+) -> None:
+    settings = ModelSettings(reasoning=Reasons(effort="low"))
+    await checks.run(models.get_model(name), settings=settings)
+    assert server.refusals == []
+    assert {"include", "reasoning"}.isdisjoint(server.requests[-1].body)
+
+
+async def test_what_a_model_refuses_is_not_asked_again(
+    server: StrictResponses, models: ModelProvider, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = ModelSettings(temperature=0.5, reasoning=Reasons(effort="low", summary="auto"))
+    for number in (1, 2):
+        ran = await checks.run(models.get_model("o9"), settings=settings)
+        assert ran.result.final_output == "You said: hello"
+        assert len(server.requests) == number + 1
+    assert server.requests[-1].body["reasoning"] == {"effort": "low", "summary": "auto"}
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        "the model o9 refuses `temperature`: it is left out from now on"
+    ]
+    await checks.run(models.get_model("o10"), settings=settings)
+    assert len(server.refusals) == 2
+
+
+@pytest.mark.parametrize(
+    ("refusal", "left_out"),
+    [
+        (
+            {
+                "error": {
+                    "message": "Encrypted content is not supported with this model.",
+                    "param": "include",
+                }
+            },
+            "include",
+        ),
+        ({"error": {"message": "Encrypted content is not supported with this model."}}, "include"),
+        ({"error": {"message": "Unknown parameter: 'include'.", "param": None}}, "include"),
+        ({"error": {"message": "Unknown parameter: include[0]", "param": "include[0]"}}, "include"),
+        (
+            {
+                "detail": [
+                    {
+                        "type": "extra_forbidden",
+                        "loc": ["body", "store"],
+                        "msg": "Extra inputs are not permitted",
+                        "input": False,
+                    }
+                ]
+            },
+            "store",
+        ),
+        ({"error": 'json: unknown field "store"'}, "store"),
+        ({"message": "unknown field `include`, expected one of `model`, `input`"}, "include"),
+        ({"error": {"message": "Unrecognized key(s) in object: 'include', 'store'"}}, "include"),
+        (
+            {
+                "error": {
+                    "message": "Unsupported parameter: 'reasoning.effort' is not supported with "
+                    "this model.",
+                    "param": "reasoning.effort",
+                }
+            },
+            "reasoning.effort",
+        ),
+        (
+            {
+                "error": {
+                    "message": "Your organization must be verified to generate reasoning "
+                    "summaries.",
+                    "param": "reasoning.summary",
+                }
+            },
+            "reasoning.summary",
+        ),
+        (
+            {
+                "error": {
+                    "message": "Unsupported parameter: 'text.verbosity'.",
+                    "param": "text.verbosity",
+                }
+            },
+            "text.verbosity",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+@pytest.mark.parametrize("status", [400, 422])
+async def test_a_refusal_that_names_a_parameter(
+    refusal: Any, left_out: str, status: int, server: StrictResponses, models: ModelProvider
+) -> None:
+    server.fail(status, raw=json.dumps(refusal), headers={"Content-Type": "application/json"})
+    reasons = Reasons(effort="low", summary="auto")
+    settings = ModelSettings(reasoning=reasons, verbosity="low")
+    for _ in range(2):
+        await checks.run(models.get_model("o9"), settings=settings)
+    first, *others = [request.body for request in server.requests]
+    assert len(others) == 2
+    parameter, _, field = left_out.partition(".")
+    assert parameter in first
+    for body in others:
+        rest = (
+            {key: value for key, value in first[parameter].items() if key != field}
+            if field
+            else None
+        )
+        assert body.get(parameter) == (rest or None)
+        assert body.keys() == first.keys() - ({parameter} if not rest else set())
+
+
+@pytest.mark.parametrize("status", [400, 422])
+async def test_a_server_that_knows_neither_include_nor_store(
+    status: int, server: StrictResponses, models: ModelProvider
+) -> None:
+    server.unknown = {"include", "store"}
+    for requests in (3, 4):
+        ran = await checks.run(models.get_model("qwen"))
+        assert ran.result.final_output == "You said: hello"
+        assert len(server.requests) == requests
+
+
+async def test_a_parameter_that_stays_refused_ends_the_turn(
+    server: StrictResponses, models: ModelProvider
+) -> None:
+    for _ in range(2):
+        server.fail(400, "Unsupported parameter: 'temperature'")
+    told = await checks.failure(models.get_model("o9"))
+    assert told.message == failures.REFUSED_REQUEST
+    assert len(server.requests) == 2
+
+
+EMPTY = {
+    "nothing": (),
+    "blank text": (" \n",),
+    "only reasoning": (Reasoning("Hm."),),
+}
+
+
+@pytest.mark.parametrize("parts", EMPTY.values(), ids=EMPTY)
+async def test_an_empty_answer_is_an_error(
+    parts: Any, server: StrictResponses, models: ModelProvider
+) -> None:
+    server.reply(*parts)
+    told = await checks.failure(models.get_model("o9"))
+    assert isinstance(told, TurnFailed)
+    assert (told.message, told.allow_retry) == (failures.EMPTY, True)
+    server.reply(*parts)
+    with pytest.raises(ModelBehaviorError, match="gave no answer"):
+        await Runner.run(
+            Agent(name="a", model=models.get_model("o9")),
+            "hello",
+            run_config=RunConfig(tracing_disabled=True),
+        )
+
+
+async def test_items_that_the_last_event_does_not_repeat(
+    server: StrictResponses, models: ModelProvider
+) -> None:
+    ended = {"id": "resp_1", "object": "response", "status": "completed", "output": []}
+    event = {"type": "response.completed", "sequence_number": 99, "response": ended}
+    part = {"type": "output_text", "text": "Hello", "annotations": []}
+    item = {"id": "msg_1", "type": "message", "role": "assistant", "content": [part]}
+    done = {"type": "response.output_item.done", "sequence_number": 98, "output_index": 0}
+    raw = b"".join(
+        f"data: {json.dumps(one)}\n\n".encode() for one in (done | {"item": item}, event)
+    )
+    server.reply("Hello", Raw(raw), End())
+    assert (await checks.run(models.get_model("o9"))).result.final_output == "Hello"
+
+
+async def test_half_characters_are_joined_or_replaced(
+    server: StrictResponses, models: ModelProvider
+) -> None:
+    def event(kind: str, **fields: Any) -> bytes:
+        told = {"type": f"response.{kind}", "sequence_number": 9, "output_index": 0, **fields}
+        return f"data: {json.dumps(told)}\n\n".encode()
+
+    place = {"item_id": "msg_1", "content_index": 0, "logprobs": []}
+    deltas = ["Hi \ud83d", "\ude00", " \ud83d", "!", "\ude00", "\ud83d"]
+    text = "Hi \ud83d\ude00 \ud83d!\ude00\ud83d"
+    part = {"type": "output_text", "text": text, "annotations": []}
+    item = {"id": "msg_1", "type": "message", "role": "assistant", "content": [part]}
+    ended = {"id": "resp_1", "object": "response", "status": "completed", "output": [item]}
+    pieces = [event("output_text.delta", delta=delta, **place) for delta in deltas]
+    pieces += [event("output_item.done", item=item), event("completed", response=ended)]
+    server.reply(Raw(b"".join(pieces)), End())
+    ran = await checks.run(models.get_model("o9"))
+    assert "".join(ran.pieces) == "Hi 😀 \ufffd!\ufffd"
+    assert ran.result.final_output == "Hi 😀 \ufffd!\ufffd\ufffd"
+    assert json.dumps(ran.result.to_input_list(), ensure_ascii=False).encode()
+
+
+async def test_ids_of_calls_that_are_used_again(
+    server: StrictResponses, models: ModelProvider
+) -> None:
+    history: list[Any] = []
+    for turn in (1, 2):
+        two = [Call("add_task", {"title": f"{title} {turn}"}, id="call_0") for title in "ab"]
+        server.reply(*two)
+        history.append(ASK)
+        ran = await checks.run(models.get_model("o9"), history, [checks.add_task])
+        assert ran.result.final_output == f"The tools say: added a {turn} | added b {turn}"
+        history = ran.result.to_input_list()
+    assert server.refusals == []
+    assert kinds(server).count("function_call") == 4
+
+
+class ToolPlugin:
+    """Gives every turn a tool."""
+
+    @hookimpl
+    async def pre_turn(self, turn: Turn) -> None:
+        turn.tools.append(checks.add_task)
+
+
+async def test_the_picker_in_the_middle_of_a_thread(
+    server: StrictResponses, make_chat: MakeChat
+) -> None:
+    """A thread goes from chat completions to models that reason and that do not, and back."""
+    names = ["test/any", "openai/o9", "openai/gpt-4o"]
+    chat = await make_chat(
+        ToolPlugin(),
+        agent={"model": names[0], "models": names, "model_settings": {"temperature": 0.5}},
+        plugins={
+            "compatible_models": {"endpoints": {"test": {"base_url": server.url}}},
+            "openai_models": {"base_url": server.url, "api_key": checks.KEY},
+        },
+    )
+    thread = None
+    for turn in range(2):
+        for name in names:
+            server.reply(Reasoning("Hm."), Call("add_task", {"title": f"milk {turn}"}))
+            server.reply(Reasoning("So."), f"Added {turn}.")
+            told = await chat.say("Add milk", thread, inference_options={"model": name})
+            assert told.error is None
+            assert told.text == f"Added {turn}."
+            thread = told.thread_id
+    assert [refusal for refusal in server.refusals if "temperature" not in refusal] == []
+    assert kinds(server).count("function_call") == 6

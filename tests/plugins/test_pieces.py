@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from chatkit_plugins.compatible_models import pieces
 
+from chatkit_server.agent.completions import pieces
 from chatkit_server.agent.completions.parser import Chunk
 from chatkit_server.agent.completions.pieces import joined
 

@@ -111,9 +111,10 @@ async def connected(
 
 
 def request(method: str, path: str, body: bytes | str = b"", **headers: str) -> bytes:
-    """Return a request as it is sent; `_` in the names of headers is `-`."""
+    """Return a request as it is sent; `_` in the names of headers is `-`, `version` is HTTP's."""
     body = body.encode() if isinstance(body, str) else body
-    lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1"]
+    version = headers.pop("version", "1.1")
+    lines = [f"{method} {path} HTTP/{version}", "Host: 127.0.0.1"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     if body and "Content_Length" not in headers:
         lines.append(f"Content-Length: {len(body)}")

@@ -178,6 +178,76 @@ async def head_and_next(server: Listening, path: str) -> tuple[Response, Respons
         return head, await client.response()
 
 
+# The end of a response
+
+
+class Streams:
+    """A plugin whose route streams, and says that it keeps the connection."""
+
+    @hookimpl
+    def setup(self, app: web.Application) -> None:
+        app.router.add_get("/streamed", self._stream)
+
+    async def _stream(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Connection": "Keep-Alive"})
+        await response.prepare(request)
+        await response.write(b"all of it")
+        return response
+
+
+CREATE = orjson.dumps(
+    {
+        "type": "threads.create",
+        "params": {
+            "input": {
+                "content": [{"type": "input_text", "text": "hello"}],
+                "attachments": [],
+                "inference_options": {},
+            }
+        },
+    }
+)
+
+
+@pytest.mark.parametrize("connection", ["", "keep-alive", "Keep-Alive", "close"])
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+async def test_the_end_of_a_stream_is_seen(version: str, connection: str) -> None:
+    headers = {"Authorization": "Bearer ann", "version": version}
+    headers |= {"Connection": connection} if connection else {}
+    keeps = version == "1.1" and connection != "close"
+    async with listening(Streams()) as server:
+        first = await ask(server.port, request("POST", CHAT, CREATE, **headers))
+        turn = f"{CHAT}/turns/{first.headers['x-turn-id']}/events"
+        for data, end in (
+            (request("POST", CHAT, CREATE, **headers), b": end\n"),
+            (request("POST", CHAT, say("hello"), **headers), b": end\n"),
+            (request("GET", turn, **headers), b": end\n"),
+            (request("GET", "/streamed", **headers), b"all of it"),
+        ):
+            async with connected(server.port) as client:
+                await client.send(data)
+                response = await client.response()
+                assert response.status == 200
+                assert response.body.endswith(end)
+                assert response.headers.get("connection", "").lower() == (
+                    "close" if version == "1.1" and connection == "close" else ""
+                )
+                assert ("transfer-encoding" in response.headers) == (version == "1.1")
+                if keeps:
+                    await client.send(request("GET", "/healthz"))
+                    assert (await client.response()).status == 200
+                else:
+                    assert await client.everything() == b""
+
+
+async def test_a_response_with_a_length_keeps_a_connection_that_is_to_be_kept() -> None:
+    async with listening() as server, connected(server.port) as client:
+        for _ in range(2):
+            await client.send(request("GET", "/healthz", version="1.0", Connection="keep-alive"))
+            response = await client.response()
+            assert response.headers["connection"] == "keep-alive"
+
+
 # The first line
 
 

@@ -31,6 +31,7 @@ from openai.types.responses.response_output_text import AnnotationURLCitation
 from openai.types.responses.response_reasoning_item import Summary
 from openai.types.responses.response_usage import InputTokensDetails, OutputTokensDetails
 
+from ...text import HalfJoiner, valid_text
 from ..fast.direct import EventSink
 from ..output import OutputMeter
 from ..sdk import completed_without_usage, keep_raw_usage
@@ -38,8 +39,7 @@ from .calls import CallCollector, CallMade
 from .delta import Delta, read_chunk
 from .details import DetailCollector
 from .endings import check_ending, error_in, malformed_is_model_error
-from .halves import HalvesJoiner, whole
-from .thoughts import ThoughtSplitter
+from .thoughts import ThoughtSplitter, without_unopened
 
 Chunk = Mapping[str, Any]
 """A chunk of an answer as it was received, or a whole answer."""
@@ -57,7 +57,8 @@ class Answer:
 
     With a `sink`, everything goes there, and the SDK gets the answer's start and all of it at its
     end; without one, the SDK gets every event. `tools` are the names that the model was offered,
-    `tags` is whether thoughts may stand in tags at the start of the text.
+    `tags` is whether thoughts may stand in tags at the start of the text. With `refusals`, a
+    refusal is told as one, which ends a run; otherwise it is what the model says.
     """
 
     def __init__(
@@ -69,16 +70,19 @@ class Answer:
         tools: Collection[str] = (),
         tags: bool = False,
         raw_usage: bool = False,
+        refusals: bool = False,
     ) -> None:
         self._response = response
         self._sink = sink
         self._meter = meter
         self._raw_usage = raw_usage
+        self._refusals = refusals
         self._calls = CallCollector(tools, meter)
         self._details = DetailCollector(meter)
+        self._tags = tags
         self._splitter = ThoughtSplitter(on=tags)
-        self._text_halves, self._thought_halves = HalvesJoiner(), HalvesJoiner()
-        self._refusal_halves = HalvesJoiner()
+        self._text_halves, self._thought_halves = HalfJoiner(), HalfJoiner()
+        self._refusal_halves = HalfJoiner()
         self._out: deque[TResponseStreamEvent] = deque()
         self._items = 0
         """The number of items that have begun, which is the index of the next."""
@@ -141,12 +145,15 @@ class Answer:
             found = read_chunk(chunk) if error is None else Delta()
         if error is not None:
             raise openai.APIError(error["message"], httpx2.Request("POST", "/"), body=error)
+        if not self._refusals and found.refusal:
+            found.text = found.text if found.refusal in found.text else found.text + found.refusal
+            found.refusal = ""
         if found.whole:
             self._drop_told(found)
         if found.usage is not None:
             self._usage = found.usage
             if self._sink is not None:
-                self._sink.usage(_count(found.usage, "prompt"), _count(found.usage, "completion"))
+                self._sink.usage(*_tokens_of(found.usage))
         if found.details:
             self._details.add(found.details)
         if found.thought:
@@ -180,7 +187,7 @@ class Answer:
 
     @property
     def _told(self) -> str:
-        return "".join(self._text)
+        return valid_text("".join(self._text))
 
     def _parted(self, text: str) -> Iterator[tuple[bool, str]]:
         if not text:
@@ -292,7 +299,17 @@ class Answer:
         said = bool(self._text or self._refusal or calls or self._images)
         check_ending(self._finish, said=said)
         await self._end_thought()
+        if self._tags and not self._thoughts:
+            await self._part_at_the_end()
         await self._complete(calls)
+
+    async def _part_at_the_end(self) -> None:
+        """Take a thought out of the text whose tag was opened before the answer began."""
+        thought, text = without_unopened(self._told)
+        if thought and text:
+            await self._think(thought, "tags")
+            await self._end_thought()
+            self._text = [text]
 
     async def _hear(self) -> None:
         transcript = "" if self._text else "".join(self._audio)
@@ -366,12 +383,12 @@ class Answer:
             if end is None or not 0 <= end <= len(text):
                 start = text.find(mark := f"[{number}]")
                 end = start + len(mark) if start >= 0 else len(text)
-            url = whole(citation["url"])
+            url = valid_text(citation["url"])
             found.append(
                 AnnotationURLCitation(
                     type="url_citation",
                     url=url,
-                    title=whole(citation.get("title") or url),
+                    title=valid_text(citation.get("title") or url),
                     start_index=max(0, start if isinstance(start, int) else end),
                     end_index=end,
                 )
@@ -381,7 +398,7 @@ class Answer:
     def _call_item(self, call: CallMade) -> ResponseFunctionToolCall:
         data: dict[str, Any] = {"model": self._response.model}
         if call.given_id:
-            data["call_id"] = whole(call.given_id)[:_LONGEST_ID]
+            data["call_id"] = valid_text(call.given_id)[:_LONGEST_ID]
         if call.invalid is not None:
             data["invalid_arguments"] = call.invalid
         if call.signature is not None:
@@ -425,7 +442,7 @@ def _item_done(item: Any, index: int) -> ResponseOutputItemDoneEvent:
 
 def _usage(usage: Mapping[str, Any]) -> ResponseUsage:
     """Return the usage of a chunk in the form of the Responses API."""
-    read, written = _count(usage, "prompt"), _count(usage, "completion")
+    read, written = _tokens_of(usage)
     return ResponseUsage(
         input_tokens=read,
         output_tokens=written,
@@ -440,8 +457,9 @@ def _usage(usage: Mapping[str, Any]) -> ResponseUsage:
     )
 
 
-def _count(usage: Mapping[str, Any], kind: str) -> int:
-    return _number(usage.get(f"{kind}_tokens"))
+def _tokens_of(usage: Mapping[str, Any]) -> tuple[int, int]:
+    """Return how many tokens the model read, and wrote."""
+    return _number(usage.get("prompt_tokens")), _number(usage.get("completion_tokens"))
 
 
 def _detail(usage: Mapping[str, Any], details: str, name: str) -> int:

@@ -6,11 +6,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from .halves import whole_values
+from ...mcp.limits import is_deep
+from ...text import valid_values
+from ..tools import DEEPEST
 
 _DECODER = json.JSONDecoder()
 _NOTHING: tuple[object, ...] = (None, "", [], {})
-_DEEPEST = 3
+_MOST_WRAPPED = 3
 """How often an object may be encoded as a text in a text."""
 
 
@@ -47,12 +49,12 @@ def _objects(text: str) -> list[tuple[dict[str, Any], str]] | None:
             value, end = _DECODER.raw_decode(text, position)
             written = text[position:end]
             position = end
-            for _ in range(_DEEPEST):
+            for _ in range(_MOST_WRAPPED):
                 if isinstance(value, str) and value.strip():
                     written, value = value.strip(), json.loads(value)
             if value in _NOTHING:
                 value, written = {}, "{}"
-            if not isinstance(value, dict) or not _is_strict(value):
+            if not isinstance(value, dict) or is_deep(value, DEEPEST) or not _is_strict(value):
                 return None
             found.append((value, written))
     except (ValueError, RecursionError):
@@ -77,5 +79,5 @@ def _is_strict(value: Any) -> bool:
 
 def _written(value: dict[str, Any], written: str) -> str:
     """Return an object as it was written, unless half characters have to be replaced in it."""
-    sound = whole_values(value)
+    sound = valid_values(value)
     return written if sound == value else json.dumps(sound, ensure_ascii=False)

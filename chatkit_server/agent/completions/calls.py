@@ -10,13 +10,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...ids import new_id
+from ...text import valid_text
 from ..output import OutputMeter
 from .arguments import read_arguments
-from .halves import whole
 
 log = logging.getLogger(__name__)
 
 _NO_NAME = re.compile(r"[\x00-\x20\x7f]+")
+_NUMBER = re.compile(r":\d+$")
+"""What follows a name in ids that a model takes for the name."""
+
 _PREFIX_ENDS = (".", ":", "/", "__")
 """What comes between a namespace that a model puts before a tool's name, and the name."""
 
@@ -102,12 +105,15 @@ class CallCollector:
         self._tools = tools
         self._meter = meter
         self._calls: list[_Open] = []
+        self._touched: list[_Open] = []
+        """The calls that the current chunk has gone on with."""
 
     def __bool__(self) -> bool:
         return bool(self._calls)
 
     def add(self, raw: Any) -> None:
         """Take the `tool_calls` of a delta or a message; what is no call is left out."""
+        self._touched = []
         for one in raw if isinstance(raw, list) else [raw]:
             if isinstance(one, Mapping):
                 self._take(_Piece.of(one))
@@ -115,12 +121,14 @@ class CallCollector:
                 log.debug("a tool call is left out that is a %s", type(one).__name__)
 
     def _take(self, piece: _Piece) -> None:
-        call = self._belonging(piece)
-        if call is None:
+        repeated = next((c for c in self._calls if self._repeats(c, piece)), None)
+        call = repeated or self._belonging(piece)
+        if call is None or (piece.name and call in self._touched):
             self._meter.call("")
             call = _Open(len(self._calls), piece.index)
             self._calls.append(call)
-        elif self._repeats(call, piece):
+        self._touched.append(call)
+        if call is repeated:
             return
         name = piece.name if piece.name != call.name else ""
         self._meter.arguments(call.number, len(piece.arguments) + len(name))
@@ -149,12 +157,7 @@ class CallCollector:
 
     def _is_another(self, call: _Open, piece: _Piece) -> bool:
         """Whether a piece with the id of a call begins another one, for ids can be shared."""
-        return (
-            bool(piece.name)
-            and call.complete
-            and bool(piece.arguments.strip())
-            and not self._repeats(call, piece)
-        )
+        return bool(piece.name) and call.complete and bool(piece.arguments.strip())
 
     def _begins(self, last: _Open, piece: _Piece) -> bool:
         """Whether a piece begins another call than the last one at its place.
@@ -167,13 +170,17 @@ class CallCollector:
             # New ids in each piece of one call do not begin another
             return not last.begun or last.complete
         if last.begun:
-            return last.complete and not self._repeats(last, piece)
+            return last.complete
         # The rest of a name, or the name once more
         return piece.name != last.name and piece.name in self._tools
 
     def _repeats(self, call: _Open, piece: _Piece) -> bool:
         """Whether a piece is what a call has already, as in a summary at an answer's end."""
-        if piece.name != call.name or not piece.arguments.strip() or not call.complete:
+        if piece.name != call.name or not piece.arguments.strip() or call in self._touched:
+            return False
+        if (piece.id and call.id and piece.id != call.id) or not call.complete:
+            return False
+        if piece.index is not None and piece.index != call.index and piece.id != call.id:
             return False
         return _values(read_arguments([piece.arguments])) == _values(read_arguments(call.pieces))
 
@@ -182,7 +189,7 @@ class CallCollector:
         for call in self._without_rests():
             name = self._tool(call.name)
             found = read_arguments(call.pieces)
-            invalid = whole("".join(call.pieces)) if found is None else None
+            invalid = valid_text("".join(call.pieces)) if found is None else None
             for number, arguments in enumerate(found or ["{}"]):
                 if number:
                     self._meter.call(name)
@@ -207,11 +214,12 @@ class CallCollector:
 
     def _tool(self, written: str) -> str:
         """Return the name of the tool that a model means."""
-        name = whole(_NO_NAME.sub("", written))
+        name = valid_text(_NO_NAME.sub("", written))
         if name in self._tools:
             return name
-        rests = (name.rpartition(end)[2] for end in _PREFIX_ENDS)
-        return next((rest for rest in rests if rest in self._tools), name)
+        numbered = _NUMBER.sub("", name)
+        meant = (numbered, *(numbered.rpartition(end)[2] for end in _PREFIX_ENDS))
+        return next((one for one in meant if one in self._tools), name)
 
 
 def _values(arguments: list[str] | None) -> list[Any] | None:

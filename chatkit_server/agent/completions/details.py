@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ...text import valid_values
 from ..output import OutputMeter
-from .halves import whole_values
 
 _TEXTS = ("text", "thinking", "summary")
 """Fields whose pieces are joined."""
@@ -46,7 +46,7 @@ class DetailCollector:
 
     def found(self) -> dict[str, Any]:
         """Return all objects, by the name of their field."""
-        return {name: whole_values(objects) for name, objects in self._found.items()}
+        return {name: valid_values(objects) for name, objects in self._found.items()}
 
 
 def _continues(last: Mapping[str, Any], piece: Mapping[str, Any]) -> bool:

@@ -54,6 +54,7 @@ _FILTERED = re.compile(
 )
 
 NO_ANSWER = "the model gave no answer"
+WEB_PAGE = "the endpoint answered with a web page"
 BAD_CALL = "the model wrote a malformed tool call"
 
 

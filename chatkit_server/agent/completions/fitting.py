@@ -78,7 +78,7 @@ class FittedRequests:
 
 def fitted(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the arguments of a request as they are sent, if a `Fitting` is among them."""
-    fitting = arguments.get(FITTING)
+    fitting: Fitting | None = arguments.get(FITTING)
     if fitting is None:
         return arguments
     return fitting({key: value for key, value in arguments.items() if key != FITTING})

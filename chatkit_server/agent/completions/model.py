@@ -94,31 +94,33 @@ class CompletionsModel(FastPathModel):
     ) -> AsyncGenerator[TResponseStreamEvent]:
         """Yield the answer's events, and send them to the turn if this model is bound to one."""
         names = {tool.name for tool in tools} | {handoff.tool_name for handoff in handoffs}
-        raw_usage = bool(model_settings.preserve_raw_usage)
+        options = {
+            "raw_usage": bool(model_settings.preserve_raw_usage),
+            "refusals": output_schema is not None and not output_schema.is_plain_text(),
+        }
         inputs = (system_instructions, input, model_settings, tools, output_schema, handoffs)
         # They would stay in memory as long as the answer takes
         del system_instructions, input, model_settings, tools, handoffs
         if tracing.is_disabled():
             response, source = await self._request(*inputs, _untraced(), tracing)
             del inputs
-            answer = self._answer(response, names, raw_usage)
+            answer = self._answer(response, names, options)
             async with aclosing(self._events(answer, source)) as events:
                 async for event in events:
                     yield event
             return
         with generation_span(model=str(self.model)) as span:
             response, source = await self._request(*inputs, span, tracing)
-            answer = self._answer(response, names, raw_usage)
+            answer = self._answer(response, names, options)
             async with aclosing(self._events(answer, source)) as events:
                 async for event in events:
                     if isinstance(event, ResponseCompletedEvent):
                         _trace(span, event.response, tracing)
                     yield event
 
-    def _answer(self, response: Response, names: set[str], raw_usage: bool) -> Answer:
-        return Answer(
-            response, self._sink, self._meter(), tools=names, tags=self.tags, raw_usage=raw_usage
-        )
+    def _answer(self, response: Response, names: set[str], options: dict[str, bool]) -> Answer:
+        meter = self._meter()
+        return Answer(response, self._sink, meter, tools=names, tags=self.tags, **options)
 
     async def _events(
         self, answer: Answer, source: ChunkSource

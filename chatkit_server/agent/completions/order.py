@@ -102,7 +102,7 @@ def _joined(first: Message, second: Message) -> Message:
     )
 
 
-def in_turn(messages: list[Message], *, alternate: bool) -> Iterator[Message]:
+def in_turn(messages: Iterable[Message], *, alternate: bool) -> Iterator[Message]:
     """Yield the messages, from a user's to one that can be answered.
 
     With `alternate`, a model's message comes between a tool's result and a user's message.

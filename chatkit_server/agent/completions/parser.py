@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
 from agents.exceptions import ModelBehaviorError
 
 from ..responses import BodyLimits, has_more_parts
+from .endings import WEB_PAGE
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ class Parser:
         """The lines of an answer that is JSON; None if it is a stream of events."""
         self._stray = b""
         """The first line that belongs to no event."""
-        self._some = False
+        self._some = self._whole_answer = False
 
     def feed(self, block: bytes) -> list[Chunk]:
         """Return the chunks that these bytes complete.
@@ -115,6 +116,7 @@ class Parser:
                 chunks += self._whole(b"".join(self._json))
         except (ValueError, TypeError):
             log.debug("the end of an answer is cut off")
+        self.done = self.done or self._whole_answer
         if self._stray and not self._some:
             raise _no_answer(self._stray)
         return chunks
@@ -185,7 +187,9 @@ class Parser:
         assert self._json is not None
         for line in lines:
             if not self._json and line.strip() and _is_json(line):
-                chunks += self._chunks(line)
+                found = self._chunks(line)
+                self._whole_answer = self._whole_answer or any(map(_is_whole, found))
+                chunks += found
             elif line.strip():
                 self._json.append(line)
                 self._unfinished += len(line)
@@ -198,7 +202,7 @@ class Parser:
         self.done = self._some = True
         return self._dicts(value)
 
-    def _chunks(self, data: bytes) -> Iterable[Chunk]:
+    def _chunks(self, data: bytes) -> Sequence[Chunk]:
         self._some = True
         try:
             chunk = orjson.loads(data)
@@ -225,10 +229,11 @@ class Parser:
         """Return the chunks in an event with a name, or in data that is no object."""
         if self._event == b"error":
             return [value if isinstance(value, dict) and "error" in value else {"error": value}]
-        found = self._dicts(value)
         if self._event:
-            return [chunk for chunk in found if "choices" in chunk or "error" in chunk]
-        return found
+            # Most are to keep the connection alive
+            told = isinstance(value, dict) and ("choices" in value or "error" in value)
+            return [value] if told else []
+        return self._dicts(value)
 
     def _dicts(self, value: Any) -> list[Chunk]:
         chunks = [one for one in (value if isinstance(value, list) else [value]) if one]
@@ -236,6 +241,13 @@ class Parser:
             if not isinstance(one, dict):
                 raise TypeError(f"expected an object, not a {type(one).__name__}")
         return chunks
+
+
+def _is_whole(chunk: Chunk) -> bool:
+    """Whether a chunk is an answer that is not streamed."""
+    choices = chunk.get("choices")
+    first = choices[0] if isinstance(choices, list) and choices else None
+    return isinstance(first, dict) and "message" in first and "delta" not in first
 
 
 def _is_json(data: bytes) -> bool:
@@ -257,8 +269,8 @@ def _loads(data: bytes) -> Any:
 
 def _no_answer(words: bytes) -> ModelBehaviorError:
     text = words.decode(errors="replace").strip()
-    kind = "a web page" if text.startswith("<") else "something other than a stream"
-    return ModelBehaviorError(f"the endpoint answered with {kind}: {text[:_QUOTED]!r}")
+    told = WEB_PAGE if text.startswith("<") else "the endpoint answered with no stream"
+    return ModelBehaviorError(f"{told}: {text[:_QUOTED]!r}")
 
 
 def check_parts(value: Any, most: int) -> None:

@@ -81,7 +81,7 @@ _OPENAI: Preset = {
     "think_tags": False,
 }
 _ANTHROPIC: Preset = {**_SEES, **_NO_THOUGHTS, "strict": False, "think_tags": False}
-_LOCAL: Preset = {"no_text": "empty", "max_tools": None}
+_LOCAL: Preset = {"empty_content": True, "max_tools": None}
 _MISTRAL: Preset = {
     **_NO_THOUGHTS,
     "call_ids": "nine",

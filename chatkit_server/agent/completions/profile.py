@@ -16,8 +16,8 @@ class Profile(Section):
     content: Literal["text", "parts"] = "text"
     """Messages that are only text: as one string, or as a list of parts."""
 
-    no_text: Literal["null", "empty"] = "null"
-    """The `content` of a message that has only tool calls: null, or an empty string."""
+    empty_content: bool = False
+    """Whether the `content` of a message that has only tool calls is an empty string, not null."""
 
     tool_answers: Literal["text", "parts"] = "text"
     """A tool's answer: as one string, its images in a user message after it, or as parts."""

@@ -101,7 +101,7 @@ _CURES: tuple[tuple[str, Cure], ...] = (
     (
         r"content.{0,60}(\bnull\b|nonetype|<nil>|got none)|missing field `content`"
         r"|content.{0,20} (is )?required",
-        {"no_text": "empty"},
+        {"empty_content": True},
     ),
     (
         r"content.{0,60}(must be|should be|expected|be a valid).{0,20}(string|str\b)"
@@ -143,7 +143,7 @@ def _limit_in(text: str) -> int | None:
 class EndpointLog:
     """Tells of an endpoint's requests what its operator can do something about.
 
-    `path` is where the endpoint's settings are: `("compatible_models", "endpoints", "mine")`.
+    `path` is where its settings are: `("plugins", "compatible_models", "endpoints", "mine")`.
     """
 
     def __init__(self, path: tuple[str, ...]) -> None:
@@ -156,7 +156,7 @@ class EndpointLog:
             return
         told = f"{sent} of {given} tools"
         log.log(
-            logging.DEBUG if told in self._told else logging.WARNING,
+            logging.INFO if told in self._told else logging.WARNING,
             "%s: only the first %s are sent; `profile.max_tools` is the limit",
             self._path[-1],
             told,

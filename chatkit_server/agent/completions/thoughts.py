@@ -17,6 +17,7 @@ The first field of the table that has text is shown; the others repeat it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,6 +29,9 @@ DETAILS = ("reasoning_details", "thinking_blocks")
 
 PIECES = ("thinking", "reasoning", "reasoning_text", "thought")
 """Types of the pieces of a `content` that are reasoning."""
+
+_TEXTS = ("text", "thinking", "summary", "reasoning", "content", "value")
+"""Fields of an object that hold its text."""
 
 TAGS = {
     "<think>": "</think>",
@@ -49,6 +53,9 @@ TAGS = {
 
 _LONGEST = max(map(len, TAGS))
 _OPENERS = {opener.lower(): closer.lower() for opener, closer in TAGS.items()}
+_CLOSING_LINE = re.compile(
+    "(?:^|\n)[ \t]*(?:" + "|".join(map(re.escape, TAGS.values())) + ")[ \t]*(?:\n|$)", re.IGNORECASE
+)
 
 
 def text_of(value: Any) -> str:
@@ -58,7 +65,10 @@ def text_of(value: Any) -> str:
     if isinstance(value, list):
         return "".join(map(text_of, value))
     if isinstance(value, dict):
-        named = (value.get(key) for key in ("text", "thinking", "summary", "reasoning", "content"))
+        named = (
+            value.get(key)
+            for key in ("text", "thinking", "summary", "reasoning", "content", "value")
+        )
         return next((text for one in named if (text := text_of(one))), "")
     return "" if value is None or isinstance(value, bool) else str(value)
 
@@ -67,19 +77,24 @@ class ThoughtSplitter:
     """Parts a text into what the model thought, in tags at the start, and what it said.
 
     Off from the first character that belongs to no tag: `done` is then true, and the rest of the
-    answer needs no `split`.
+    answer needs no `split`. Blank space around tags belongs to neither.
     """
 
     def __init__(self, *, on: bool) -> None:
         self.done = not on
         self._closer: str | None = None
         self._held = ""
-        self._closed = False
+        self._trim = False
 
     def split(self, piece: str) -> Iterator[tuple[bool, str]]:
         """Yield pairs of whether this is a thought, and its text; some of it may be held back."""
         text, self._held = self._held + piece, ""
         while text:
+            if self._trim:
+                text = text.lstrip()
+                self._trim = not text
+            if not text:
+                return
             if self.done:
                 yield False, text
                 return
@@ -93,11 +108,9 @@ class ThoughtSplitter:
                 if thought := text[: len(text) - kept]:
                     yield True, thought
                 return
-            if end:
-                yield True, text[:end]
-            # Blank lines between the thought and the answer belong to neither
-            text, self._closer = text[end + len(self._closer) :], None
-            self._closed = True
+            if thought := text[:end].rstrip():
+                yield True, thought
+            text, self._closer, self._trim = text[end + len(self._closer) :], None, True
 
     def _open(self, text: str) -> str:
         """Return the text after an opening tag, or all of it with `done` set if there is none."""
@@ -105,11 +118,11 @@ class ThoughtSplitter:
         head = start[:_LONGEST].lower()
         for opener, closer in _OPENERS.items():
             if head.startswith(opener):
-                self._closer = closer
-                return start[len(opener) :].lstrip()
+                self._closer, self._trim = closer, True
+                return start[len(opener) :]
         if not any(opener.startswith(head) for opener in _OPENERS):
             self.done = True
-            return start if self._closed else text
+            return text
         self._held = text
         return ""
 
@@ -117,6 +130,18 @@ class ThoughtSplitter:
         """Return what was held back, and whether it is a thought."""
         text, self._held = self._held, ""
         return self._closer is not None, text
+
+
+def without_unopened(text: str) -> tuple[str, str]:
+    """Return the thought before a closing tag that stands in a line alone, and the text after it.
+
+    The templates of some models open the tag before the answer begins. The thought is empty if
+    there is none.
+    """
+    found = _CLOSING_LINE.search(text)
+    if found is None:
+        return "", text
+    return text[: found.start()].strip(), text[found.end() :].lstrip()
 
 
 def _overlap(text: str, closer: str) -> int:

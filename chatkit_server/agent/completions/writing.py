@@ -136,7 +136,7 @@ class _Writer:
 
     @property
     def _no_text(self) -> str | None:
-        return None if self._profile.no_text == "null" else ""
+        return "" if self._profile.empty_content else None
 
     def _sign(self, calls: list[dict[str, Any]], message: Message) -> None:
         """Add the signatures of thoughts; the first call of a message must have one."""

@@ -1,0 +1,132 @@
+"""A turn's memory: what the model must see again, and no visible item has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from agents import TResponseInputItem
+from chatkit.types import HiddenContextItem, ThreadItem
+
+from ..text import valid_text
+from ..turn import ToolCall, ToolResult
+from .sound import sound
+from .tools import output_text
+
+MEMORY_TYPE = "chatkit_server.turn"
+
+_PLAIN_KEYS = frozenset({"id", "type", "role", "status", "content", "phase", "provider_data"})
+_PLAIN_DATA = frozenset({"model", "response_id"})
+"""Data that the Agents SDK adds to every message of chat completions, and never reads."""
+
+
+@dataclass(frozen=True)
+class TurnMemory:
+    """What the model must see again of one turn.
+
+    `input` are the items for the model, `covers` the ids of the visible items that they replace,
+    `model` the model that made them.
+    """
+
+    turn_id: str
+    model: str
+    covers: list[str]
+    input: list[dict[str, Any]]
+
+    @property
+    def item_id(self) -> str:
+        """The id of its item. A turn has one memory: saving it again replaces it."""
+        return f"mem_{self.turn_id.removeprefix('turn_')}"
+
+    def as_item(self, thread_id: str) -> HiddenContextItem:
+        """Return the hidden item that keeps this memory in a thread."""
+        return HiddenContextItem(
+            id=self.item_id,
+            thread_id=thread_id,
+            created_at=datetime.now(UTC),
+            content={
+                "type": MEMORY_TYPE,
+                "turn_id": self.turn_id,
+                "model": self.model,
+                "covers": self.covers,
+                "input": self.input,
+            },
+        )
+
+    @classmethod
+    def of(cls, item: ThreadItem) -> TurnMemory | None:
+        """Return the memory that a hidden item keeps, None for other items."""
+        content = item.content if isinstance(item, HiddenContextItem) else None
+        if not isinstance(content, dict) or content.get("type") != MEMORY_TYPE:
+            return None
+        return cls(content["turn_id"], content["model"], content["covers"], content["input"])
+
+
+def build_memory(
+    turn_id: str,
+    model: str,
+    entries: Sequence[TResponseInputItem],
+    messages: Sequence[str],
+    tools: Sequence[tuple[ToolCall, ToolResult]],
+    cut_off: str | None,
+) -> TurnMemory | None:
+    """Return the memory of a turn, None if its visible items are enough.
+
+    `entries` are the items that the run produced, `messages` the ids of the visible messages that
+    it wrote, in order. `cut_off` is the reason if the answer is not complete. A tool call that was
+    cut off gets a result that says so.
+    """
+    given = [cast(dict[str, Any], entry) for entry in entries]
+    complete = cast(list[dict[str, Any]], sound(given + _missing_outputs(given, tools)))
+    if not cut_off and all(_is_plain_message(entry) for entry in complete):
+        return None
+    written = [entry for entry in given if _message_text(entry)]
+    if cut_off:
+        complete.append(_note(cut_off))
+    # zip: a message that was cut off has no entry, and is sent as its visible item
+    covers = [item_id for item_id, _ in zip(messages, written, strict=False)]
+    return TurnMemory(turn_id, model, covers, complete)
+
+
+def _missing_outputs(
+    entries: list[dict[str, Any]], tools: Sequence[tuple[ToolCall, ToolResult]]
+) -> list[dict[str, Any]]:
+    """Return the results of calls that the run did not come to note."""
+    answered = {e.get("call_id") for e in entries if e.get("type") == "function_call_output"}
+    # By name too: some models give every call the same id
+    results = {(call.id, call.name): result.output for call, result in tools}
+    keys = [
+        (entry.get("call_id"), entry.get("name", ""))
+        for entry in entries
+        if entry.get("type") == "function_call" and entry.get("call_id") not in answered
+    ]
+    return [
+        {"type": "function_call_output", "call_id": key[0], "output": output_text(results[key])}
+        for key in keys
+        if key in results
+    ]
+
+
+def _is_plain_message(entry: dict[str, Any]) -> bool:
+    data = entry.get("provider_data") or {}
+    return (
+        entry.get("type") == "message"
+        and entry.keys() <= _PLAIN_KEYS
+        and data.keys() <= _PLAIN_DATA
+    )
+
+
+def _message_text(entry: dict[str, Any]) -> str:
+    if entry.get("type") != "message":
+        return ""
+    content = entry.get("content") or ""
+    if isinstance(content, str):
+        return content.strip()
+    return "".join(part.get("text") or part.get("refusal") or "" for part in content).strip()
+
+
+def _note(text: str) -> dict[str, Any]:
+    part = {"type": "input_text", "text": f"({valid_text(text)})"}
+    return {"type": "message", "role": "user", "content": [part]}
