@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from chatkit_server.agent.completions.messages import read_items
-from chatkit_server.agent.completions.order import GO_ON, NO_ANSWER, NOT_ANSWERED
+from chatkit_server.agent.completions.order import GO_ON, NO_ANSWER
 from chatkit_server.agent.completions.requests import fit
 from chatkit_server.agent.completions.schemas import loosened
+from chatkit_server.agent.pairs import CALL_CUT_OFF
 from chatkit_server.models import Profile, profile_of
 
 Items = list[dict[str, Any]]
@@ -116,7 +117,7 @@ HISTORIES: dict[str, tuple[Items, list[Any]]] = {
     ),
     "a call without a result": (
         [user("hi"), called("a"), user("more")],
-        [("user", "hi"), ("assistant", None, ["a"]), ("tool", NOT_ANSWERED), ("user", "more")],
+        [("user", "hi"), ("assistant", None, ["a"]), ("tool", CALL_CUT_OFF), ("user", "more")],
     ),
     "an id for several turns": (
         [
@@ -129,7 +130,7 @@ HISTORIES: dict[str, tuple[Items, list[Any]]] = {
         [
             ("user", "hi"),
             ("assistant", None, ["a"]),
-            ("tool", NOT_ANSWERED),
+            ("tool", CALL_CUT_OFF),
             ("user", "again"),
             ("assistant", None, ["call_"]),
             ("tool", "2"),
