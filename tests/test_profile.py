@@ -198,11 +198,7 @@ def test_refused_reasoning_is_left_out() -> None:
 
 
 def test_a_cure_is_logged_once_as_settings(caplog: pytest.LogCaptureFixture) -> None:
-<<<<<<< HEAD
-    caplog.set_level("WARNING", "chatkit_server.agent.completions.refusals")
-=======
     caplog.set_level(logging.INFO)
->>>>>>> profiles
     endpoint_log = EndpointLog(("plugins", "compatible_models", "endpoints", "mine"))
     for status, refusal in [(400, "bad stream_options"), (422, "no stream_options, secret")]:
         endpoint_log.refused(status, refusal, Profile())
