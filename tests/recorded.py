@@ -17,6 +17,22 @@ from aiohttp import web
 FOLDER = Path(__file__).parent / "model_streams"
 STREAMS = {file.stem: file for file in sorted(FOLDER.glob("*.json"))}
 
+KEYS = {
+    "shown",
+    "thoughts",
+    "images",
+    "annotations",
+    "calls",
+    "told",
+    "ends",
+    "flavour",
+    "after",
+    "fast",
+    "slow",
+    "litellm",
+    "rounds",
+}
+
 Step = dict[str, Any]
 
 _HEAD = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1700000000, "model": "m"}
@@ -82,7 +98,9 @@ class Stream:
     @classmethod
     def load(cls, name: str) -> Stream:
         """Read the file of this case."""
-        return cls(name, json.loads(STREAMS[name].read_text(encoding="utf-8")))
+        content = json.loads(STREAMS[name].read_text(encoding="utf-8"))
+        assert {"shown", "ends", "rounds"} <= content.keys() <= KEYS
+        return cls(name, content)
 
     @cached_property
     def rounds(self) -> list[Recorded]:
