@@ -24,7 +24,10 @@ def check(options: argparse.Namespace) -> int:
         app = create_app(settings, problems=problems)
         # What is wrong with an MCP server is printed below: it is no mistake in the settings
         logging.disable()
-        return app[HOOKS].names, await mcp_warnings(app)
+        try:
+            return app[HOOKS].names, await mcp_warnings(app)
+        finally:
+            logging.disable(logging.NOTSET)
 
     names, warnings = asyncio.run(create())
     print(f"{options.settings.absolute()}: OK. Plugins: {', '.join(names)}")
