@@ -22,7 +22,7 @@ from openai.types.responses import (
 
 from chatkit_server import ToolCall, ToolResult, Turn, TurnFailed, hookimpl
 from chatkit_server.agent.pairs import CALL_CUT_OFF
-from chatkit_server.turns.failures import NO_TEXT
+from chatkit_server.turns.failures import EMPTY
 from tests.client import Streamed
 from tests.conftest import MakeChat
 from tests.memory_store import MemoryStore, StorePlugin
@@ -216,7 +216,7 @@ async def test_an_answer_that_says_nothing(
     chat = await make_chat(Serves(model, weather), **SDK)
     first = await chat.say("Rome?")
     assert first.error is not None
-    assert (first.error["message"], first.error["allow_retry"]) == (NO_TEXT, True)
+    assert (first.error["message"], first.error["allow_retry"]) == (EMPTY, True)
     assert first.done("assistant_message") == []
     model.enqueue([assistant_message("Sunny.")])
     again = await chat.say("Well?", first.thread_id)
