@@ -98,6 +98,11 @@ class HalfJoiner:
     def __init__(self) -> None:
         self._half = ""
 
+    @property
+    def waits(self) -> bool:
+        """Whether half a character waits for the other half."""
+        return bool(self._half)
+
     def add(self, text: str) -> str:
         """Return valid text: half a character at its end waits for the next piece."""
         if text.isascii() and not self._half and "\0" not in text:

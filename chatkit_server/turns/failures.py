@@ -237,17 +237,13 @@ def _in_one_line(error: BaseException) -> str:
 
 
 def _provider_words(error: BaseException) -> str | None:
-    """Return the status and the message that a provider answered, None if there is no message."""
+    """Return the status and the message that a provider answered, None if there is none."""
     if not isinstance(error, openai.APIError):
         return None
-    body = getattr(error, "body", None)
-    while isinstance(body, list) and body:
-        body = body[0]
-    if isinstance(body, dict) and isinstance(body.get("error"), dict):
-        body = body["error"]
-    message = body.get("message") if isinstance(body, dict) else None
-    status = _status(error)
-    return f"HTTP {status}: {message}" if message and status else None
+    body, status = getattr(error, "body", None), _status(error)
+    if not status or not body or not isinstance(body, dict | list):
+        return None
+    return f"HTTP {status}: {endings.described(body)['message']}"
 
 
 def _message(error: BaseException) -> str:

@@ -114,13 +114,13 @@ def _without_finish(chunk: dict[str, Any], text_filter: TextFilter | None) -> di
 def nobody_listens(stream: Any) -> bool:
     """Tell whether LiteLLM has no callback to call at the end of the answer."""
     log = getattr(stream, "logging_obj", None)
-    listeners = (
-        litellm.callbacks,
-        litellm.success_callback,
-        litellm._async_success_callback,
-        litellm.max_budget,
-        getattr(log, "dynamic_success_callbacks", True),
-        getattr(log, "dynamic_async_success_callbacks", True),
-        getattr(log, "logger_fn", True),
+    callbacks = (
+        *litellm.callbacks,
+        *litellm.success_callback,
+        *litellm._async_success_callback,
+        *(getattr(log, "dynamic_success_callbacks", None) or ()),
+        *(getattr(log, "dynamic_async_success_callbacks", None) or ()),
     )
-    return not any(listeners)
+    # LiteLLM adds its cache itself, also where there is none
+    listeners = [one for one in callbacks if one != "cache" or litellm.cache is not None]
+    return not (listeners or litellm.max_budget or getattr(log, "logger_fn", None))

@@ -228,6 +228,7 @@ class Answer:
             await self._send(_item_done(thought, index))
 
     async def _say(self, text: str) -> None:
+        self._open = False
         text = self._blank + self._text_halves.add(text)
         if not self._text and not text.strip():
             # Blank text alone is no answer
@@ -250,7 +251,7 @@ class Answer:
                 sequence_number=1,
             )
         )
-        self._open = self._splitter.done and not self._refusal
+        self._open = self._splitter.done and not self._refusal and not self._text_halves.waits
 
     async def _refuse(self, text: str) -> None:
         if not text:
@@ -325,6 +326,9 @@ class Answer:
             message = self._message_item()
             output.append(message)
             await self._send(_item_done(message, self._message_index()))
+        elif self._images and not calls:
+            # The SDK asks again if an answer has no items
+            output.append(_message_of([_text_of("", [])]))
         for call in calls:
             item, index = self._call_item(call), self._next_item()
             added = ResponseOutputItemAddedEvent(
@@ -359,21 +363,11 @@ class Answer:
         parts: list[Any] = []
         if self._text:
             text = self._told
-            parts.append(
-                ResponseOutputText(
-                    type="output_text", text=text, annotations=self._annotations(text), logprobs=[]
-                )
-            )
+            parts.append(_text_of(text, self._annotations(text)))
         if self._refusal:
             refusal = ResponseOutputRefusal(type="refusal", refusal="".join(self._refusal))
             parts.insert(0 if self._refusal_first else len(parts), refusal)
-        return ResponseOutputMessage(
-            id=FAKE_RESPONSES_ID,
-            type="message",
-            role="assistant",
-            status="completed",
-            content=parts,
-        )
+        return _message_of(parts)
 
     def _annotations(self, text: str) -> list[Any]:
         """Return the citations: where they say, or at their number in the text, or at its end."""
@@ -426,6 +420,16 @@ class Answer:
             await self._sink.event(event)
         if to_sdk or self._sink is None:
             self._out.append(event)
+
+
+def _message_of(parts: list[Any]) -> ResponseOutputMessage:
+    return ResponseOutputMessage(
+        id=FAKE_RESPONSES_ID, type="message", role="assistant", status="completed", content=parts
+    )
+
+
+def _text_of(text: str, annotations: list[Any]) -> ResponseOutputText:
+    return ResponseOutputText(type="output_text", text=text, annotations=annotations, logprobs=[])
 
 
 def _with_data(item: Item, data: dict[str, Any]) -> Item:

@@ -78,6 +78,9 @@ def read_chunk(chunk: Mapping[str, Any]) -> Delta:
     choice = _choice(chunk.get("choices"))
     if choice is None:
         return found
+    if found.usage is None and isinstance(choice.get("usage"), dict):
+        # Moonshot's place for it
+        found.usage = choice["usage"]
     finish = choice.get("finish_reason")
     found.finish = finish if isinstance(finish, str) else ""
     delta = choice.get("delta")
@@ -104,6 +107,8 @@ def _simple(chunk: Mapping[str, Any]) -> Delta | None:
     choice = choices[0]
     delta, finish = choice.get("delta"), choice.get("finish_reason")
     if type(delta) is not dict or not delta.keys() <= _PLAIN or choice.get("index"):
+        return None
+    if "usage" in choice:
         return None
     text = delta.get("content")
     if not isinstance(text, str | None) or not isinstance(finish, str | None):

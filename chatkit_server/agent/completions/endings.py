@@ -40,6 +40,7 @@ _CUT_OFF = {
     "max_output_tokens",
     "max_length",
     "model_length",
+    "model_context_window_exceeded",
     "token_limit",
 }
 _FAILED = re.compile(
@@ -97,13 +98,13 @@ def error_in(chunk: Mapping[str, Any]) -> Mapping[str, Any] | None:
     Its `code`, as text, and its `type` are kept, if the provider gives any.
     """
     if error := chunk.get("error") or chunk.get("errors"):
-        return _described(error)
+        return described(error)
     choices = chunk.get("choices")
     if isinstance(choices, list) and choices:
         error = choices[0].get("error") if isinstance(choices[0], dict) else None
-        return _described(error) if error else None
+        return described(error) if error else None
     if chunk.get("object") == "error" or chunk.get("type") == "error":
-        return _described(chunk)
+        return described(chunk)
     base = chunk.get("base_resp")
     if isinstance(base, dict) and base.get("status_code"):
         return {"message": str(base.get("status_msg")), "code": str(base["status_code"])}
@@ -112,25 +113,25 @@ def error_in(chunk: Mapping[str, Any]) -> Mapping[str, Any] | None:
     told = next(
         (chunk[key] for key in ("detail", "message", "msg", "title") if chunk.get(key)), None
     )
-    return _described(chunk) if told is not None and not chunk.get("id") else None
+    return described(chunk) if told is not None and not chunk.get("id") else None
 
 
-def _described(error: Any) -> Mapping[str, Any]:
-    """Return an error of whatever shape as `message`, `type` and `code`."""
+def described(error: Any) -> Mapping[str, Any]:
+    """Return the `message` of an error of whatever shape, and its `type` and `code`, if any."""
     while isinstance(error, list) and error:
         error = error[0]
     if not isinstance(error, dict):
         return {"message": str(error)}
     inner = error.get("error")
     if isinstance(inner, Mapping | list):
-        return _described(inner)
+        return described(inner)
     words = (error.get(key) for key in ("message", "detail", "msg", "title", "error", "reason"))
     found = next((word for word in words if word), None) or error
     kind = next((error[key] for key in ("type", "status") if isinstance(error.get(key), str)), None)
     code = next((error[key] for key in ("code", "status_code", "status") if error.get(key)), None)
-    described = {"message": str(found)}
+    told = {"message": str(found)}
     if kind is not None:
-        described["type"] = kind
+        told["type"] = kind
     if isinstance(code, int | str):
-        described["code"] = str(code)
-    return described
+        told["code"] = str(code)
+    return told

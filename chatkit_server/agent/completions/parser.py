@@ -19,6 +19,7 @@ Chunk = dict[str, Any]
 
 _BLANK = (b"\n", b"\r\n", b"\r")
 _DONE = b"[DONE]"
+_FIELDS = (b"data:", b"event:", b"retry:", b"id:")
 _BOM = b"\xef\xbb\xbf"
 MOST_PARTS = 500
 """Objects and lists in a chunk. To go through each takes time."""
@@ -103,7 +104,8 @@ class Parser:
         """
         if self.done:
             return []
-        lines, self._rest = [b"".join(self._rest)], []
+        rest, self._rest = b"".join(self._rest), []
+        lines = [] if any(name.startswith(rest) for name in _FIELDS) else [rest]
         if not self._began:
             self._begin(lines)
         chunks: list[Chunk] = []
