@@ -118,7 +118,7 @@ async def talk(server: Server, models: ModelServer, model: str) -> None:
     assert errors >= 3
     models.fail(503, headers={"Retry-After-Ms": "1"})
     retried = await chat.say("secret-question", thread, **choice)
-    assert retried.text == "You said: secret-question"
+    assert retried.text.endswith("secret-question")
     assert (await chat.ask("threads.get_by_id", thread_id=thread))["items"]["data"]
 
 

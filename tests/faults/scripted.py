@@ -63,11 +63,11 @@ class ScriptedModel(ModelServer):
 
     def _answer(self, body: dict[str, Any]) -> Reply | Failure:
         messages = body["messages"]
-        tags = [tag for message in messages if (tag := _tag(message))]
+        tags = [tag for message in messages for tag in _tags(message)]
         tag = tags[-1]
         self.told[tag] = tags
         self.misled[tag] += wrong_with(messages)
-        latest = max(i for i, message in enumerate(messages) if _tag(message) == tag)
+        latest = max(i for i, message in enumerate(messages) if tag in _tags(message))
         step = sum(message["role"] == "tool" for message in messages[latest:])
         script = self.scripts[tag]
         if script.failures and step == script.at[0]:
@@ -91,9 +91,9 @@ class ScriptedModel(ModelServer):
         return Reply(tuple(paced), finish="stop" if is_last else "tool_calls")
 
 
-def _tag(message: dict[str, Any]) -> str | None:
-    match = TAG.search(plain_text(message["content"])) if message["role"] == "user" else None
-    return match[1] if match else None
+def _tags(message: dict[str, Any]) -> list[str]:
+    """The tags of what the user wrote: messages in a row come as one."""
+    return TAG.findall(plain_text(message["content"])) if message["role"] == "user" else []
 
 
 def wrong_with(messages: list[dict[str, Any]]) -> list[str]:
@@ -114,7 +114,7 @@ def wrong_with(messages: list[dict[str, Any]]) -> list[str]:
     if open_calls:
         wrong.append(f"calls without results: {sorted(open_calls)}")
     wrong += [f"told twice: call {call}" for call, count in calls.items() if count > 1]
-    tags = Counter(tag for message in messages if (tag := _tag(message)))
+    tags = Counter(tag for message in messages for tag in _tags(message))
     return wrong + [f"told twice: message {tag}" for tag, count in tags.items() if count > 1]
 
 
