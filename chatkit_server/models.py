@@ -22,7 +22,7 @@ from .bad_http import CHECK as CHECK_SERVER
 from .bad_http import http_problem
 from .interim import guard_client, guard_session, guard_transport
 from .settings.schema import TurnLimits
-from .text import valid_text
+from .text import HalfJoiner, valid_text, valid_values
 
 __all__ = [
     "CHECK_SERVER",
@@ -40,6 +40,7 @@ __all__ = [
     "EventSink",
     "FastPathModel",
     "FittedRequests",
+    "HalfJoiner",
     "ModelTimeouts",
     "OutputMeter",
     "Profile",
@@ -56,6 +57,7 @@ __all__ = [
     "profile_of",
     "refused",
     "valid_text",
+    "valid_values",
 ]
 
 

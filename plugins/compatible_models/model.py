@@ -16,7 +16,6 @@ from chatkit_server.models import (
     ChunkSource,
     CompletionsModel,
     ModelTimeouts,
-    OutputMeter,
     TurnLimits,
 )
 
@@ -39,15 +38,12 @@ class ChatModel(CompletionsModel, OpenAIChatCompletionsModel):
     ) -> None:
         super().__init__(model, cast(openai.AsyncOpenAI, client))
         self.tags = tags
-        self._limits = client.limits
-        self._turn_limits = limits
+        self._body_limits = client.limits
+        self.limits = limits
         self._timeouts = timeouts
         self._usage = usage
 
-    def _meter(self) -> OutputMeter:
-        return OutputMeter(self._turn_limits)
-
-    async def _request(self, *inputs: Any) -> tuple[Response, ChunkSource]:
+    async def request(self, *inputs: Any) -> tuple[Response, ChunkSource]:
         *given, span, tracing = inputs
         system_instructions, input, model_settings, *others = with_tools_converted(*given)
         if self._usage and model_settings.include_usage is None:
@@ -59,7 +55,7 @@ class ChatModel(CompletionsModel, OpenAIChatCompletionsModel):
         response, stream = await timer.answer(
             fetch(system_instructions, input, model_settings, *others, span, tracing, stream=True)
         )
-        return response, ChunkReader(ResponseBody(stream), timer, self._limits())
+        return response, ChunkReader(ResponseBody(stream), timer, self._body_limits())
 
 
 def with_tools_converted(

@@ -22,7 +22,6 @@ from chatkit_server.models import (
     ChunkSource,
     CompletionsModel,
     ModelTimeouts,
-    OutputMeter,
     RequestTimer,
     TurnLimits,
 )
@@ -59,16 +58,13 @@ class WatchedLitellmModel(CompletionsModel, LitellmModel):
         super().__init__(model, base_url, api_key)
         self.tags = tags
         self._timeouts = timeouts
-        self._limits = limits
+        self.limits = limits
         self._max = (max_event, max_answer)
         longest = max(timeouts.first_byte, timeouts.silence)
         timeout = httpx.Timeout(longest, connect=timeouts.connect)
         self._extra_args = {"timeout": timeout, "max_retries": max_retries}
 
-    def _meter(self) -> OutputMeter:
-        return OutputMeter(self._limits)
-
-    async def _request(self, *inputs: Any) -> tuple[Response, ChunkSource]:
+    async def request(self, *inputs: Any) -> tuple[Response, ChunkSource]:
         system_instructions, input, model_settings, *others = inputs
         settings = replace(
             model_settings,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections import defaultdict
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
@@ -11,9 +12,13 @@ from typing import Any
 from agents.exceptions import ModelBehaviorError
 from openai.types.responses import Response, ResponseOutputItemDoneEvent, ResponseStreamEvent
 
-from chatkit_server.models import ClosableStream, EventPace, RequestTimer
-
-from .halves import has_halves, mend, valid
+from chatkit_server.models import (
+    ClosableStream,
+    EventPace,
+    HalfJoiner,
+    RequestTimer,
+    valid_values,
+)
 
 EMPTY = "the model gave no answer: no text, no call and no refusal"
 
@@ -43,7 +48,10 @@ async def complete(
     last, pace, answer = "", EventPace(_PER_SECOND), _Answer(call_ids)
     async with aclosing(timer.chunks(stream)) as events:
         try:
-            async for event in events:
+            async for given in events:
+                event = (
+                    given if isinstance(getattr(given, "delta", None), str) else valid_values(given)
+                )
                 last = getattr(event, "type", None) or last
                 if answer.takes(event):
                     for done in answer.untold:
@@ -62,8 +70,7 @@ async def complete(
 
 def checked(response: Response, call_ids: set[str]) -> Response:
     """Return an answer that is not streamed; raise `ModelBehaviorError` if it is empty."""
-    if has_halves(response):
-        mend(response)
+    response = valid_values(response)
     _Answer(call_ids).ends(response)
     return response
 
@@ -75,7 +82,7 @@ class _Answer:
         self._taken = call_ids
         self._call_ids: dict[tuple[int, Any], str] = {}
         self._items: dict[int, Any] = {}
-        self._halves: dict[tuple[Any, ...], str] = {}
+        self._halves: defaultdict[tuple[Any, ...], HalfJoiner] = defaultdict(HalfJoiner)
         self.untold: list[ResponseStreamEvent] = []
         """Events that the last one stands for: some servers send that one alone."""
 
@@ -88,8 +95,6 @@ class _Answer:
             if self._halves or not delta.isascii():
                 event.delta = self._joined(event, delta)
             return bool(event.delta) or not delta
-        if has_halves(event):
-            mend(event)
         match getattr(event, "type", None):
             case None:
                 return False
@@ -135,11 +140,7 @@ class _Answer:
         """Return text whose last half of a surrogate pair waits for the other half."""
         names = ("type", "output_index", "content_index", "summary_index")
         place = tuple(getattr(event, name, None) for name in names)
-        text = self._halves.pop(place, "") + delta
-        if "\ud800" <= text[-1:] <= "\udbff":
-            self._halves[place] = text[-1]
-            text = text[:-1]
-        return valid(text)
+        return self._halves[place].add(delta)
 
 
 def _done(index: int, item: Any) -> ResponseStreamEvent:

@@ -18,7 +18,7 @@ import orjson
 from agents.models.fake_id import FAKE_RESPONSES_ID
 from openai.types.responses.response_input_item_param import ResponseInputItemParam
 
-from .halves import mend
+from chatkit_server.models import valid_values
 
 Item = dict[str, Any]
 
@@ -158,7 +158,7 @@ def _object(arguments: Any) -> str:
         value = json.loads(arguments, parse_constant=lambda _: None)
     except (ValueError, TypeError, RecursionError):
         return "{}"
-    return json.dumps(mend(value), ensure_ascii=False) if isinstance(value, dict) else "{}"
+    return json.dumps(valid_values(value), ensure_ascii=False) if isinstance(value, dict) else "{}"
 
 
 @cache

@@ -13,6 +13,7 @@ from agents import Model, ModelResponse, ModelSettings, ModelTracing, Tool, Usag
 from agents.items import TResponseStreamEvent
 from openai.types.responses import Response, ResponseCompletedEvent
 
+from ...settings.schema import TurnLimits
 from ..fast.direct import EventSink, FastPathModel
 from ..output import OutputMeter
 from ..sdk import raw_usage_of
@@ -37,24 +38,22 @@ class ChunkSource(Protocol):
 class CompletionsModel(FastPathModel):
     """A model with one request for each answer; a subclass sends it.
 
-    `tags` is whether the model's thoughts may stand in tags at the start of its text.
+    `tags` is whether the model's thoughts may stand in tags at the start of its text, `limits` is
+    how much it may write.
     """
 
     model: Any
     tags: bool = False
+    limits: TurnLimits = TurnLimits()
     _sink: EventSink | None = None
 
     @abstractmethod
-    async def _request(self, *inputs: Any) -> tuple[Response, ChunkSource]:
+    async def request(self, *inputs: Any) -> tuple[Response, ChunkSource]:
         """Send a request for a stream; return an empty response, and the chunks.
 
         `inputs` are the first six of `Model.stream_response`, the span of the request, and the
         tracing.
         """
-
-    @abstractmethod
-    def _meter(self) -> OutputMeter:
-        """Return what counts the output of one answer."""
 
     def bind(self, sink: EventSink) -> Model:
         """Return this model for one turn; it sends its text to `sink`."""
@@ -102,7 +101,7 @@ class CompletionsModel(FastPathModel):
         # They would stay in memory as long as the answer takes
         del system_instructions, input, model_settings, tools, handoffs
         if tracing.is_disabled():
-            response, source = await self._request(*inputs, _untraced(), tracing)
+            response, source = await self.request(*inputs, _untraced(), tracing)
             del inputs
             answer = self._answer(response, names, options)
             async with aclosing(self._events(answer, source)) as events:
@@ -110,7 +109,7 @@ class CompletionsModel(FastPathModel):
                     yield event
             return
         with generation_span(model=str(self.model)) as span:
-            response, source = await self._request(*inputs, span, tracing)
+            response, source = await self.request(*inputs, span, tracing)
             answer = self._answer(response, names, options)
             async with aclosing(self._events(answer, source)) as events:
                 async for event in events:
@@ -119,7 +118,7 @@ class CompletionsModel(FastPathModel):
                     yield event
 
     def _answer(self, response: Response, names: set[str], options: dict[str, bool]) -> Answer:
-        meter = self._meter()
+        meter = OutputMeter(self.limits)
         return Answer(response, self._sink, meter, tools=names, tags=self.tags, **options)
 
     async def _events(
