@@ -7,7 +7,7 @@ The message is shown to the user: say what happened and what to do, and nothing 
 
 from __future__ import annotations
 
-from .text import valid_text
+from .text import valid_values
 
 
 class ServerError(Exception):
@@ -27,7 +27,7 @@ class ServerError(Exception):
         allow_retry: bool | None = None,
         headers: dict[str, str] | None = None,
     ) -> None:
-        message = valid_text(message)
+        message = valid_values(message)
         super().__init__(message)
         self.message = message
         self.headers = headers or {}

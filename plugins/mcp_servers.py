@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self, cast
 from urllib.parse import urlsplit
 
-import httpx2
 from agents.mcp import (
     MCPServer,
+    MCPServerSse,
+    MCPServerSseParams,
     MCPServerStdio,
     MCPServerStdioParams,
     MCPServerStreamableHttp,
@@ -29,7 +30,7 @@ Texts = Annotated[dict[str, str], Field(default_factory=dict, repr=False)]
 
 
 class ServerConfig(BaseModel):
-    """One MCP server: `url` for streamable HTTP, or `command` for standard input and output.
+    """One MCP server: `url` for HTTP, or `command` for standard input and output.
 
     A `command` takes `args`, `env` (added to a few harmless variables of this process) and `cwd`.
     What it writes to standard error is logged. For a `url`, `headers` are sent with each request;
@@ -40,6 +41,8 @@ class ServerConfig(BaseModel):
 
     name: Name
     url: str | None = Field(None, repr=False)
+    transport: Literal["http", "sse"] = "http"
+    """How to speak to a `url`: streamable HTTP, or the older HTTP with SSE."""
     headers: Texts
     command: str | None = None
     args: list[str] = Field(default_factory=list, repr=False)
@@ -85,9 +88,9 @@ class ServerConfig(BaseModel):
     def _check_kind(self) -> Self:
         if (self.url is None) == (self.command is None):
             raise ValueError(f"server `{self.name}`: set either `url` or `command`")
-        foreign = ("args", "env", "cwd") if self.command is None else ("headers",)
+        foreign = ("args", "env", "cwd") if self.command is None else ("headers", "transport")
         for key in foreign:
-            if getattr(self, key):
+            if key in self.model_fields_set and getattr(self, key):
                 kind = "url" if self.command is None else "command"
                 raise ValueError(f"server `{self.name}`: `{key}` does not work with `{kind}`")
         return self
@@ -148,32 +151,36 @@ class HttpServer(MCPServerStreamableHttp, _CoreSettings):
     """A server at an address."""
 
     def __init__(self, config: ServerConfig) -> None:
-        assert config.url is not None
-        params: MCPServerStreamableHttpParams = {
-            "url": config.url,
-            "headers": config.headers,
-            "timeout": config.connect_timeout,
-            # Longer than any call may take: this timeout ends the calls of all users
-            "sse_read_timeout": max(300.0, config.timeout + 60.0),
-            "httpx_client_factory": _http_client,
-        }
+        params = cast(MCPServerStreamableHttpParams, _http_params(config))
         super().__init__(params, **_common(config))
         self.set_core_settings(config)
         # The SDK would send one request at a time: a slow tool of one user would block all others
         self._serialize_session_requests = False
 
 
-def _http_client(
-    headers: dict[str, str] | None = None, timeout: Any = None, auth: Any = None
-) -> httpx2.AsyncClient:
-    hooks = {"response": [_refuse_401]}
-    return httpx2.AsyncClient(headers=headers, timeout=timeout, auth=auth, event_hooks=hooks)
+class SseServer(MCPServerSse, _CoreSettings):
+    """A server at an address that speaks the older transport, HTTP with SSE."""
+
+    def __init__(self, config: ServerConfig) -> None:
+        super().__init__(_http_params(config), **_common(config))
+        self.set_core_settings(config)
 
 
-async def _refuse_401(response: httpx2.Response) -> None:
-    """Report a wrong token: MCP's client would take the 401 for an older protocol version."""
-    if response.status_code == 401:
-        response.raise_for_status()
+def _http_params(config: ServerConfig) -> MCPServerSseParams:
+    assert config.url is not None
+    return {
+        "url": config.url,
+        "headers": config.headers,
+        "timeout": config.connect_timeout,
+        # Longer than any call may take: this timeout ends the calls of all users
+        "sse_read_timeout": max(300.0, config.timeout + 60.0),
+    }
+
+
+def _server(config: ServerConfig) -> MCPServer:
+    if config.url is None:
+        return StdioServer(config)
+    return SseServer(config) if config.transport == "sse" else HttpServer(config)
 
 
 def _common(config: ServerConfig) -> dict[str, Any]:
@@ -211,7 +218,4 @@ class Plugin:
     @hookimpl
     def mcp_servers(self) -> list[MCPServer]:
         """Return a server for each entry."""
-        return [
-            StdioServer(server) if server.url is None else HttpServer(server)
-            for server in self._config.servers
-        ]
+        return [_server(server) for server in self._config.servers]

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Generator
 
 import uvicorn
 from mcp.server.mcpserver import MCPServer
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.mcp_tools import build
@@ -33,13 +33,20 @@ class _Server(uvicorn.Server):
 class HttpServer:
     """An MCP server at `url`; on the same port again after `stop` and `start`.
 
-    `legacy` makes it one with sessions, of the protocol before 2026-07-28. `token` is what it
+    `legacy` makes it one with sessions, of the protocol before 2026-07-28. `older` makes it one of
+    the transport before that, HTTP with SSE, at `sse_url`. `answer` takes the place of the server,
+    for the methods of HTTP in `answered`. `token` is what it
     wants as `Authorization`. `slow` sets `entered` and waits for `gate`.
     """
 
-    def __init__(self, name: str = "http", *, legacy: bool = False, token: str = "") -> None:
+    def __init__(
+        self, name: str = "http", *, legacy: bool = False, older: bool = False, token: str = ""
+    ) -> None:
         self.name = name
         self.legacy = legacy
+        self.older = older
+        self.answer: Response | None = None
+        self.answered: tuple[str, ...] = ("GET", "POST", "DELETE")
         self.token = token
         self.entered = asyncio.Event()
         self.gate = asyncio.Event()
@@ -47,6 +54,7 @@ class HttpServer:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}/mcp"
+        self.sse_url = f"http://127.0.0.1:{self.port}/sse"
         self._server: _Server | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -56,7 +64,8 @@ class HttpServer:
 
     async def start(self) -> None:
         """Begin to listen, with no memory of earlier sessions."""
-        app = self._guarded(self.build().streamable_http_app())
+        server = self.build()
+        app = self._guarded(server.sse_app() if self.older else server.streamable_http_app())
         config = uvicorn.Config(app, "127.0.0.1", self.port, log_config=None, ws="none")
         self._server = _Server(config)
         self._task = asyncio.create_task(self._server.serve())
@@ -85,6 +94,8 @@ class HttpServer:
             if scope["type"] == "http":
                 if self.token and headers.get(b"authorization", b"").decode() != self.token:
                     answer = PlainTextResponse("who are you?", 401)
+                elif self.answer is not None and scope["method"] in self.answered:
+                    answer = self.answer
                 elif self.legacy and headers.get(b"mcp-protocol-version") == b"2026-07-28":
                     answer = PlainTextResponse("what is that?", 400)
             await answer(scope, receive, send)
@@ -94,10 +105,10 @@ class HttpServer:
 
 @contextlib.asynccontextmanager
 async def http_server(
-    name: str = "http", *, legacy: bool = False, token: str = ""
+    name: str = "http", *, legacy: bool = False, older: bool = False, token: str = ""
 ) -> AsyncIterator[HttpServer]:
     """Run a server while the block runs."""
-    server = HttpServer(name, legacy=legacy, token=token)
+    server = HttpServer(name, legacy=legacy, older=older, token=token)
     await server.start()
     try:
         yield server

@@ -137,6 +137,8 @@ def _check_item(item: Json, where: str, body: Json) -> None:
     if kind == "message":
         _check_message(item, where)
     elif kind == "reasoning":
+        if not reasons(body["model"]):
+            raise Refused("Reasoning input items can only be provided to a reasoning model.")
         if item.get("encrypted_content") != f"encrypted by {body['model']}":
             raise Refused(
                 f"The encrypted content {item.get('encrypted_content')} could not be verified.",

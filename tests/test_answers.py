@@ -87,7 +87,8 @@ async def read(*chunks: Any, done: bool = True, tags: bool = True) -> Heard:
             yield chunk
 
     heard = Heard()
-    empty = Response.model_construct(id="r", model="m", output=[])
+    make: Any = Response.model_construct
+    empty = make(id="r", model="m", output=[])
     meter = OutputMeter(TurnLimits())
     answer = Answer(empty, Sink(heard), meter, tools={"weather", "ping"}, tags=tags)
     async for event in answer.events(parsed(), lambda: parser.done):

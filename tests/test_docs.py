@@ -18,6 +18,7 @@ import pytest
 import yaml
 from aiohttp import web
 from aiohttp.test_utils import TestClient
+from chatkit_plugins.compatible_models import PRESETS
 from pydantic import BaseModel, create_model
 from pydantic.fields import FieldInfo
 
@@ -32,7 +33,7 @@ from chatkit_server import (
 from chatkit_server.agent.models import ModelRouter
 from chatkit_server.app import create_app
 from chatkit_server.cli.main import main
-from chatkit_server.models import ModelTimeouts
+from chatkit_server.models import ModelTimeouts, Profile, profile_of
 from chatkit_server.plugin import hookspecs
 from chatkit_server.plugin.calls import HookTimeout, PluginFailed
 from chatkit_server.plugin.load import load_plugins
@@ -63,6 +64,8 @@ MakeClient = Callable[..., Awaitable[TestClient[web.Request, web.Application]]]
 
 ROW = re.compile(r"^\| `(\w+)\(([^)]*)\)` \|", re.MULTILINE)
 NOTHING = "\N{EN DASH}"
+QUOTE = '"'
+DEFAULTS = Profile().model_dump()
 PLAIN_LINES = {
     "thread_id",
     "tool_call",
@@ -167,7 +170,7 @@ def sections() -> dict[str, type[BaseModel]]:
         for name, field in Settings.model_fields.items()
         for model in models_in(field.annotation)
     }
-    return {**core, **plugin_configs(), "timeouts": ModelTimeouts}
+    return {**core, **plugin_configs(), "timeouts": ModelTimeouts, "profile": Profile}
 
 
 def keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
@@ -186,8 +189,8 @@ def keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldI
 
 
 def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    if annotation is ModelTimeouts:
-        return  # it has a table of its own
+    if annotation in (ModelTimeouts, Profile):
+        return  # they have tables of their own
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for argument in get_args(annotation):
@@ -236,6 +239,37 @@ def test_the_default_settings_work_without_any_variable(
     monkeypatch.chdir(tmp_path)
     assert main(["check", "--settings", str(ROOT / "settings.yaml")]) == 0
     assert "Plugins: anonymous_auth, tortoise_store" in capsys.readouterr().out
+
+
+# Models
+
+
+def test_every_endpoint_that_is_known_has_a_row_with_its_profile() -> None:
+    sections = ("## Providers", "## Servers on your own machine")
+    tables = [row for heading in sections for row in rows(section("models.md", heading))]
+    described = {row[0].strip("`"): row[2] for row in tables if len(row) == 4}
+    assert described == {name: said(profile_of(name, "")) for name in PRESETS}
+
+
+def said(profile: Profile) -> str:
+    """Return what a profile sets, as the document writes it."""
+    values = profile.model_dump().items()
+    written = {key: json.dumps(value).strip(QUOTE) for key, value in values}
+    changed = [key for key, value in values if value != DEFAULTS[key]]
+    return ", ".join(f"`{key}: {written[key]}`" for key in changed) or NOTHING
+
+
+def test_models_that_are_known_by_name_have_the_profiles_of_their_rows() -> None:
+    for models, profile, _ in rows(section("models.md", "## Models that are known by name")):
+        for name in re.findall(r"`([^`]+)`", models):
+            told = set(said(profile_of("unknown", name)).split(", "))
+            assert set(profile.split(", ")) <= told, name
+
+
+def test_the_settings_name_every_endpoint_that_is_known() -> None:
+    paragraph = section("settings.md", "### `compatible_models`").partition("|")[0]
+    named = set(re.findall(r"\b[a-z]+\b", paragraph.partition("`gemini/gemini-2.5-flash`")[2]))
+    assert set(PRESETS) <= named
 
 
 # Code that is shown

@@ -23,7 +23,7 @@ from chatkit.types import (
 )
 
 from chatkit_server import User
-from chatkit_server.agent.history import BYTES_PER_TOKEN, load_history, to_input
+from chatkit_server.agent.history import BYTES_PER_TOKEN, LEFT_OUT, load_history, to_input
 from chatkit_server.agent.memory import TurnMemory, build_memory
 from chatkit_server.agent.pairs import CALL_CUT_OFF
 from chatkit_server.settings.schema import HistorySettings
@@ -243,6 +243,21 @@ async def test_another_model_gets_only_what_any_can_read() -> None:
     assert text["content"] == said["content"]
 
 
+async def test_what_was_cut_off_comes_after_the_calls() -> None:
+    memory = remembered(call("c1"), output("c1"), messages=("msg_1",), cut_off="Stopped.")
+    assert memory is not None
+    items = (user("u"), assistant("msg_1", "It is"), memory.as_item("thr_1"), user("v", "More"))
+    entries = await told(*items)
+    assert [entry.get("role") or entry["type"] for entry in entries] == [
+        "user",
+        "function_call",
+        "function_call_output",
+        "assistant",
+        "user",
+    ]
+    assert entries[-1]["content"][0]["text"] == "(Stopped.)\n\nMore"
+
+
 async def test_what_a_client_answered_since_replaces_the_output() -> None:
     def tool(call_id: str, status: Any) -> ClientToolCallItem:
         return ClientToolCallItem(
@@ -299,7 +314,9 @@ async def test_an_answer_without_its_question_is_left_out() -> None:
         "user",
         "assistant",
     ]
-    assert len(await told(assistant("a", "x"), assistant("b", "y"))) == 2, "better than nothing"
+    note, answers = await told(assistant("a", "x"), assistant("b", "y"))
+    assert (note["role"], note["content"]) == ("user", LEFT_OUT)
+    assert [part["text"] for part in answers["content"]] == ["x", "y"], "better than nothing"
 
 
 async def test_a_memory_beyond_the_budget_leaves_its_messages() -> None:

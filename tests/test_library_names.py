@@ -29,6 +29,7 @@ LISTED = {name.last for name in LIBRARY_NAMES}
 DOCUMENTED = {
     "_exit": "os._exit is a function of the standard library",
     "_impl": "the end of the attribute in which pluggy keeps what `HookimplMarker` was given",
+    "_meta": "a field of MCP's messages",
     "_spec": "the same of `HookspecMarker`",
 }
 """Names that only look private."""

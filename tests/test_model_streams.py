@@ -18,12 +18,12 @@ import pytest_asyncio
 from chatkit_server.turns.failures import GENERAL
 from tests.client import Streamed
 from tests.model_server import plain_text
-from tests.recorded import STREAMS, Recorded, Step, Stream, sent
+from tests.recorded import STREAMS, Recorded, Stream, sent
 from tests.stage import FLAVOURS, PROVIDERS, WAYS, Stage, open_stage
 from tests.strict_history import check
 
-_FINE: list[Step] = [{"delta": {"content": "Fine."}}, {"finish": "stop"}, {"do": "done"}]
-FINE = Recorded([{"raw": b"".join(map(sent, _FINE)).decode()}])
+_FINE = [{"delta": {"content": "Fine."}}, {"finish": "stop"}, {"do": "done"}]
+FINE = Recorded([{"raw": b"".join(sent(step) for step in _FINE).decode()}])
 """An answer to each message after a case, sent at once."""
 
 PICTURE = "iVBORw0KGgo"

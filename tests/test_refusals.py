@@ -77,7 +77,7 @@ def tag(data: Any) -> list[Any]:
         (b"hello", "not JSON"),
         (b"\xff\xfe{}", "not JSON"),
         (b'{"type": "\xed\xa0\x80"}', "not JSON"),
-        (rb'{"type": "\ud800"}', "not JSON"),
+        (rb'{"type": "\ud800"}', "unknown operation"),
         (b'{"a": NaN}', "not JSON"),
         (b'{"a": 1e999}', "not JSON"),
         (b"[" * 5000 + b"]" * 5000, "not JSON"),

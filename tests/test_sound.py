@@ -85,7 +85,8 @@ def test_ids_are_used_once() -> None:
 
 @pytest.mark.parametrize("odd", ["", None, 7, "x" * 41, "a b", "functions.add:0", "é", "\ud83d"])
 def test_odd_ids_are_replaced(odd: Any) -> None:
-    found = repaired(user(), call(odd), call("c2"), output(odd, "one"), output("c2", "two"))
+    first = call(odd, id="fc_1")
+    found = repaired(user(), first, call("c2"), output(odd, "one"), output("c2", "two"))
     assert [item["output"] for item in found[3:]] == ["one", "two"]
 
 
@@ -133,6 +134,7 @@ def test_a_call_has_one_result() -> None:
         ('{"a": 1e999}', '{"a": null}'),
         (r'{"a": "\ud83d"}', '{"a": "\ufffd"}'),
         (r'{"a": "\u0000"}', '{"a": "\ufffd"}'),
+        ('{"a": "b\n\0"}', '{"a": "b\\n\ufffd"}'),
         ('{"a": "\ud83d\ude00"}', '{"a": "\U0001f600"}'),
     ],
 )

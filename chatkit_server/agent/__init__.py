@@ -2,6 +2,7 @@
 
 - `models`: which model answers.
 - `runner`: the agent of a turn. `tools`: its tools, wrapped. `invocation`: one call of a tool.
+- `media`: pictures and files in what tools return. `pictures`: their sizes, and smaller ones.
 - `history`: the conversation so far, as input for the model. `memory`: what a turn keeps for that.
 - `sound`: input that any endpoint accepts, whatever a model wrote before.
 - `stream`: Agents SDK events become ChatKit events. `reasoning`: a model's reasoning among them.

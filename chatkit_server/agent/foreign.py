@@ -16,8 +16,9 @@ from agents import Model, ModelResponse
 from agents.items import TResponseStreamEvent
 
 from ..ids import new_id
+from ..text import valid_text
 from .pairs import is_sound_id
-from .tools import output_text
+from .tools import arguments_of, is_object, output_text
 
 _ITEMS = ("response.output_item.added", "response.output_item.done")
 _ENDS = ("response.completed", "response.incomplete", "response.failed")
@@ -43,11 +44,7 @@ def with_own_ids(model: Model) -> Model:
                 yield answer.event(event)
 
     copied = copy.copy(model)
-    try:
-        vars(copied).update(get_response=get_response, stream_response=stream_response)
-    except TypeError:
-        # A class with slots
-        return model
+    vars(copied).update(get_response=get_response, stream_response=stream_response)
     return copied
 
 
@@ -104,6 +101,11 @@ def _with(item: Any, call_id: str) -> Any:
     changes: dict[str, Any] = {}
     if item.call_id != call_id:
         changes["call_id"] = call_id
-    if not isinstance(item.arguments, str):
-        changes["arguments"] = "{}" if item.arguments is None else output_text(item.arguments)
+    if (name := valid_text(str(item.name))) != item.name:
+        changes["name"] = name
+    if not is_object(item.arguments):
+        # The Agents SDK wants text, and cannot take halves of characters in it
+        found = arguments_of(item.arguments)
+        given = item.arguments if found is None else found
+        changes["arguments"] = valid_text(output_text(given))
     return item.model_copy(update=changes) if changes else item

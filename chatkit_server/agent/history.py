@@ -135,6 +135,8 @@ async def to_input(
     left = budget.tokens * BYTES_PER_TOKEN
     covered: set[str] = set()
     chosen: list[tuple[ThreadItem, list[TResponseInputItem]]] = []
+    # The entries of an answer that was cut off, of which the last is a note that says so
+    answer: list[TResponseInputItem] = []
     for item in reversed(items):
         if item.id in covered:
             continue
@@ -149,7 +151,13 @@ async def to_input(
                 break
             continue
         left -= size
+        if answer and isinstance(item, AssistantMessageItem):
+            # What was cut off comes after the calls that the memory has
+            answer[-1:-1] = entries
+            continue
         chosen.append((item, entries))
+        if memory is not None or isinstance(item, UserMessageItem):
+            answer = entries if memory is not None and _ends_with_note(entries) else []
         if memory is not None:
             covered.update(memory.covers, _client_calls(memory, outputs[item.id]))
     if not any(isinstance(item, UserMessageItem) for item, _ in chosen):
@@ -157,6 +165,10 @@ async def to_input(
         if asked is not None:
             chosen.append((asked, await _CONVERTER.to_agent_input(asked)))
     return sound(entry for entries in _from_the_user(chosen[::-1]) for entry in entries)
+
+
+def _ends_with_note(entries: list[TResponseInputItem]) -> bool:
+    return bool(entries) and entries[-1].get("role") == "user"
 
 
 def _client_outputs(items: Sequence[ThreadItem]) -> dict[str, dict[str, ClientToolCallItem]]:

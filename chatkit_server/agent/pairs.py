@@ -35,7 +35,8 @@ def grouped(items: Sequence[Item]) -> list[Item]:
 
 def kind_of(item: Item) -> str:
     """Return the type of an item; a message may not have one."""
-    return str(item.get("type") or ("message" if "role" in item else ""))
+    kind = item.get("type") or ("message" if "role" in item else "")
+    return kind if isinstance(kind, str) else str(kind)
 
 
 def call_item(call_id: Any, name: Any, arguments: Any) -> Item:
@@ -158,4 +159,6 @@ def _paired(items: Sequence[Item]) -> list[Item | _Call | None]:
 
 
 def _key(item: Item) -> str:
-    return str(item.get("call_id") or item.get("id") or "")
+    # The result of a shell's call has the id of the call as its own
+    own = item.get("id") if kind_of(item).startswith("local_shell") else None
+    return str(item.get("call_id") or own or "")

@@ -38,7 +38,7 @@ from ..masking import in_one_line
 from ..mcp.manager import McpManager
 from ..plugin.calls import NEARLY, Hooks
 from ..records import MAY_QUOTE, Quote
-from ..settings.schema import AgentSettings, TurnLimits
+from ..settings.schema import AgentSettings, ImageSettings, TurnLimits
 from ..tasks import watch_blocking
 from ..text import valid_text, valid_values
 from ..turn import ToolCall, ToolResult, Turn
@@ -53,6 +53,7 @@ from .invocation import (
     tool_failure,
     unusable,
 )
+from .media import Media, as_parts, noted
 from .models import ModelRouter, max_tools, own_settings
 from .portable import for_any_model
 from .sdk import (
@@ -148,6 +149,7 @@ class AgentRunner:
         limits: TurnLimits,
         models: ModelRouter,
         sink: EventSink | None,
+        images: ImageSettings = ImageSettings(),  # noqa: B008
     ) -> None:
         self.turn = turn
         self.hooks = hooks
@@ -156,6 +158,7 @@ class AgentRunner:
         self.limits = limits
         self.models = models
         self.sink = sink
+        self._media = Media(images)
         self.busy = 0
         self.client_call_id: str | None = None
         self._prepared: dict[tuple[int, bool], _PreparedAgent] = {}
@@ -368,8 +371,9 @@ class AgentRunner:
         except Exception as error:
             result.failed = True
             result.output = tool_failure(call.name, error).output
-        result.output = cut(valid_values(result.output), self.limits.tool_output)
-        self.observe(call, result)
+        fitted = await self._media.fitted(as_parts(valid_values(result.output)))
+        result.output = cut(fitted, self.limits.tool_output)
+        self.observe(call, replace(result, output=noted(result.output)))
 
     async def tool_error(self, problem: ToolErrorFormatterArgs[Any]) -> str | None:
         """Return the output for the model of a tool that failed where `call` cannot see it.

@@ -52,7 +52,8 @@ def sound(items: Iterable[Any]) -> list[TResponseInputItem]:
 
 
 def as_dict(item: Any) -> Item:
-    if isinstance(item, BaseModel):
+    """Return an input item, which a plugin may give as an object."""
+    if type(item) is not dict and isinstance(item, BaseModel):
         return item.model_dump(exclude_unset=True)
     return cast(Item, item)
 
@@ -203,6 +204,8 @@ def _parts(message: Item, kind: str) -> list[Item]:
 
 def _without_loose_thoughts(items: list[Item]) -> list[Item]:
     """Leave out reasoning that nothing followed: endpoints refuse it."""
+    if not any(item.get("type") == "reasoning" for item in items):
+        return items
     kept: list[Item] = []
     followed = False
     for item in reversed(items):

@@ -14,6 +14,7 @@ from agents.tool_context import ToolContext
 from ..mcp.limits import is_deep
 from ..text import valid_values
 from ..turn import Turn
+from .media import as_parts, has_media, is_media, is_text
 
 if TYPE_CHECKING:
     from .runner import AgentRunner
@@ -48,13 +49,11 @@ def wrapped(tool: FunctionTool) -> FunctionTool:
 def cut(output: Any, size: int) -> Any:
     """Cut an output to `size` bytes of text, and say so in it.
 
-    No more of it is written as text or encoded than the cut needs. Of several parts, images that do
-    not fit are left out, each in words.
+    No more of it is written as text or encoded than the cut needs. Beside pictures and files, which
+    do not count, only texts are cut.
     """
-    if isinstance(output, dict):
-        [output] = _fitting([output], size)
-    elif isinstance(output, list):
-        output = _fitting(output, size)
+    if has_media(output):
+        return _cut_texts(output, size) if isinstance(output, list) else output
     text = output if isinstance(output, str) else _beginning(output, size)
     if len(text) <= size // 4:
         return output
@@ -88,18 +87,17 @@ def _beginning(output: Any, size: int) -> str:
     return "".join(written)
 
 
-def _fitting(parts: list[Any], size: int) -> list[Any]:
-    fitting = []
+def _cut_texts(parts: list[Any], size: int) -> list[Any]:
+    kept = []
     for part in parts:
-        is_image = isinstance(part, dict) and part.get("type") == "image"
-        length = sum(len(v) for v in part.values() if isinstance(v, str)) if is_image else 0
-        if length > size:
-            text = f"[an image of {length} bytes is left out here: it is too large]"
-            part = {"type": "text", "text": text}
-        else:
-            size -= length
-        fitting.append(part)
-    return fitting
+        if is_text(part) and size > 0:
+            text = part["text"]
+            part = {**part, "text": cut(text, size)}
+            size -= len(text.encode(errors="replace"))
+        elif not is_media(part):
+            continue
+        kept.append(part)
+    return kept
 
 
 def output_text(output: Any) -> str:
@@ -110,10 +108,17 @@ def output_text(output: Any) -> str:
 
 
 def plain_output(output: Any) -> Any:
-    """Return the text of an output that is only text, and other outputs unchanged."""
+    """Return the text of an output that is only text, and parts if it has pictures or files.
+
+    Other outputs are unchanged.
+    """
     parts = output if isinstance(output, list) else [output]
     texts = [_part_text(part) for part in parts]
-    return "\n".join(text for text in texts if text is not None) if None not in texts else output
+    return (
+        "\n".join(text for text in texts if text is not None)
+        if None not in texts
+        else as_parts(output)
+    )
 
 
 def _part_text(part: Any) -> str | None:
@@ -136,9 +141,7 @@ def arguments_of(arguments: Any) -> dict[str, Any] | None:
     try:
         for _ in range(2):
             if isinstance(value, str):
-                value = json.loads(
-                    value if value.strip() else "{}", parse_constant=_no_number, parse_float=_finite
-                )
+                value = _loads(value) if value.strip() else {}
     except (ValueError, RecursionError):
         return None
     value = {} if value is None or value == [] else value
@@ -154,6 +157,11 @@ def is_object(arguments: Any) -> bool:
     except (TypeError, ValueError):
         return False
     return isinstance(arguments, str) and isinstance(found, dict) and "\\u0000" not in arguments
+
+
+def _loads(text: str) -> Any:
+    # Not strict: models write line ends into texts as they are
+    return json.loads(text, strict=False, parse_constant=_no_number, parse_float=_finite)
 
 
 def _no_number(name: str) -> None:

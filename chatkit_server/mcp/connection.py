@@ -19,11 +19,7 @@ from mcp.types import (
     CONNECTION_CLOSED,
     INVALID_REQUEST,
     REQUEST_TIMEOUT,
-    AudioContent,
-    BlobResourceContents,
     CallToolResult,
-    ContentBlock,
-    EmbeddedResource,
     GetPromptResult,
     ListPromptsResult,
     TextContent,
@@ -33,7 +29,11 @@ from pydantic import ValidationError
 
 from ..bad_http import CHECK, http_problem
 from ..masking import in_one_line
+from ..text import valid_values
+from .content import readable
+from .exchange import Exchange
 from .limits import McpLimits, McpRefused, Reporter, shown, tool_problem, tools_too_large
+from .outlines import OUTLINE, misfit
 
 Wrap = Callable[[FunctionTool], FunctionTool]
 """Changes a tool before an agent gets it. A module's function: tools are cached by it."""
@@ -131,8 +131,9 @@ class McpConnection(MCPServer):
         for tool in listed:
             problem = tool_problem(tool.name, tool.input_schema)
             if problem is None:
-                tools.append(tool)
-                size += len(tool.model_dump_json(exclude={"output_schema"}, exclude_none=True))
+                tools.append(valid_values(tool))
+                left_out: Any = {"output_schema": True, "meta": {OUTLINE}}
+                size += len(tool.model_dump_json(exclude=left_out, exclude_none=True))
             else:
                 self.reporter.note(f"has a tool that is left out: {shown(tool.name)} ({problem})")
         # Compared with what the server sent, this has the names of defaults
@@ -170,11 +171,20 @@ class McpConnection(MCPServer):
             raise ToolFailed(
                 _cut(text) or "The tool failed and did not say why.", quotes=bool(text)
             )
-        return result.model_copy(update={"content": [_readable(item) for item in result.content]})
+        content = readable(result)
+        if problem := misfit(self._tool(tool_name), result.structured_content):
+            note = f"[This does not fit the tool's own output schema: {problem}.]"
+            content.append(TextContent(type="text", text=note))
+        return result.model_copy(update={"content": content})
 
-    def _failed(self, error: Exception) -> ToolFailed:
+    def _tool(self, name: str) -> Tool | None:
+        return next((tool for tool in self.tools if tool.name == name), None)
+
+    def _failed(self, error: Exception, exchange: Exchange | None = None) -> ToolFailed:
         if isinstance(error, ToolFailed):
             return error
+        if exchange is not None and exchange.problem and not exchange.says_why:
+            return ToolFailed(f"`{self.name}` {exchange.problem}.")
         if isinstance(error, TimeoutError) or _code(error) == REQUEST_TIMEOUT:
             limit = f" within {self.timeout:g} s" if self.timeout else " in time"
             return ToolFailed(f"`{self.name}` did not answer{limit}.")
@@ -248,22 +258,6 @@ def _cut(text: str) -> str:
     if len(text) <= _ERROR_TEXT:
         return text
     return f"{text[:_ERROR_TEXT]}\n[cut off here: {len(text) - _ERROR_TEXT} more characters]"
-
-
-def _readable(item: ContentBlock) -> ContentBlock:
-    """Return a part of a result; sound and other files, of which models get no text, in words."""
-    if isinstance(item, AudioContent):
-        return _left_out(item.mime_type, item.data)
-    if isinstance(item, EmbeddedResource) and isinstance(item.resource, BlobResourceContents):
-        return _left_out(item.resource.mime_type, item.resource.blob)
-    return item
-
-
-def _left_out(kind: str | None, data: str) -> TextContent:
-    size = len(data) * 3 // 4
-    return TextContent(
-        type="text", text=f"[{(kind or 'a file')[:100]} of {size} bytes, left out here]"
-    )
 
 
 def unwrapped(tool: FunctionTool) -> FunctionTool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
 from functools import partial
 from typing import Any, cast
 
@@ -31,6 +31,8 @@ from pydantic_core import to_json
 
 from ..bad_http import CHECK, http_problem, origin
 from ..interim import guard_client
+from .content import mend
+from .exchange import SESSION_ID, current, is_about_session, response_problem
 from .limits import (
     PART,
     Allowance,
@@ -45,6 +47,7 @@ from .limits import (
     tool_problem,
     tools_too_large,
 )
+from .outlines import OUTLINE, outline
 from .repair import repaired
 from .stdio import stdio_streams
 
@@ -75,8 +78,11 @@ _UNUSED = frozenset(
 """Notifications that nobody here listens to."""
 
 
-def watch(server: Client, limits: McpLimits, reporter: Reporter) -> None:
-    """Have a server's client keep the limits, in this and all its later connections."""
+def watch(server: Client, limits: McpLimits, reporter: Reporter, ended: Callable[[], None]) -> None:
+    """Have a server's client keep the limits, in this and all its later connections.
+
+    `ended` is called when nothing more will come over a connection.
+    """
     listens = server.message_handler is not None
     streams: Streams = server.create_streams
     if isinstance(server, MCPServerStdio):
@@ -85,26 +91,31 @@ def watch(server: Client, limits: McpLimits, reporter: Reporter) -> None:
     else:
         params = cast(dict[str, Any], server.params)
         make = params.get("httpx_client_factory") or httpx2.AsyncClient
-        server.params = cast(
-            Any, {**params, "httpx_client_factory": partial(_http_client, make, limits, reporter)}
-        )
-    vars(server)["create_streams"] = partial(_watched, streams, limits, reporter, listens)
+        older = isinstance(server, MCPServerSse)
+        factory = partial(_http_client, make, limits, reporter, older)
+        server.params = cast(Any, {**params, "httpx_client_factory": factory})
+    vars(server)["create_streams"] = partial(_watched, streams, limits, reporter, listens, ended)
 
 
 @asynccontextmanager
 async def _watched(
-    streams: Streams, limits: McpLimits, reporter: Reporter, listens: bool
+    streams: Streams,
+    limits: McpLimits,
+    reporter: Reporter,
+    listens: bool,
+    ended: Callable[[], None],
 ) -> AsyncGenerator[tuple[Any, ...]]:
     async with streams() as (read, *others):
-        yield (_Inbox(read, _Watch(limits, reporter, listens)), *others)
+        yield (_Inbox(read, _Watch(limits, reporter, listens), ended), *others)
 
 
 class _Inbox:
     """The stream of a server's messages, those that are let through."""
 
-    def __init__(self, stream: Any, watch: _Watch) -> None:
+    def __init__(self, stream: Any, watch: _Watch, ended: Callable[[], None]) -> None:
         self._stream = stream
         self._watch = watch
+        self._ended = ended
 
     @property
     def last_context(self) -> Any:
@@ -124,7 +135,12 @@ class _Inbox:
 
     async def __anext__(self) -> Item:
         while True:
-            item = self._watch.checked(await self._stream.__anext__())
+            try:
+                received = await self._stream.__anext__()
+            except StopAsyncIteration:
+                self._ended()
+                raise
+            item = self._watch.checked(received)
             if item is not None:
                 return item
 
@@ -181,6 +197,7 @@ class _Watch:
             return f"sent a result of more than {_CONTENT} pieces"
         if result.get("resultType") == "input_required":
             return "asks for input of the user in the middle of a call, which is not supported"
+        mend(result)
         return None
 
     def _list_problem(self, result: dict[str, Any]) -> str | None:
@@ -225,7 +242,7 @@ def _has_more_than(parts: int, value: Any) -> bool:
 def _usable(tools: list[Any], most: int) -> tuple[list[Any], str]:
     """Return the tools that can be used, and which cannot, in words.
 
-    Without an output schema, the client matches no result against it: models read the text.
+    Of an output schema, only the outline is kept: the client would match each result against it.
     """
     usable: list[Any] = []
     problems: list[str] = []
@@ -244,7 +261,7 @@ def _usable(tools: list[Any], most: int) -> tuple[list[Any], str]:
 def _problem(tool: Any, most: int) -> str | None:
     if not isinstance(tool, dict):
         return "it is not an object"
-    tool.pop("outputSchema", None)
+    output = outline(tool.pop("outputSchema", None))
     if _has_more_than(most // PART, tool):
         return f"it has more than {most // PART} objects and lists (`max_tools_size`)"
     schema = tool.get("inputSchema")
@@ -259,6 +276,8 @@ def _problem(tool: Any, most: int) -> str | None:
         return f"`{error.errors(include_input=False)[0]['loc'][0]}` is not as MCP has it"
     if len(to_json(tool, inf_nan_mode="constants")) > most:
         return f"it is larger than {size_text(most)} (`max_tools_size`)"
+    if output:
+        tool["_meta"] = {**(tool.get("_meta") or {}), OUTLINE: output}
     return None
 
 
@@ -271,14 +290,18 @@ def _http_client(
     make: Callable[..., httpx2.AsyncClient],
     limits: McpLimits,
     reporter: Reporter,
+    older: bool,
     headers: dict[str, str] | None = None,
     timeout: Any = None,
     auth: Any = None,
 ) -> httpx2.AsyncClient:
-    """Make a client with `make`, whose answers keep the limits."""
+    """Make a client with `make`, whose answers keep the limits.
+
+    `older` is whether it speaks the older transport, HTTP with SSE.
+    """
     client = make(headers=headers, timeout=timeout, auth=auth)
     guard_client(client)
-    watch = _HttpWatch(client, limits, reporter)
+    watch = _HttpWatch(client, limits, reporter, older)
     vars(client)["send"] = partial(watch.send, client.send)
     client.event_hooks["request"].append(watch.sent)
     client.event_hooks["response"].append(watch.answered)
@@ -288,8 +311,12 @@ def _http_client(
 class _HttpWatch:
     """The limits of one HTTP client."""
 
-    def __init__(self, client: httpx2.AsyncClient, limits: McpLimits, reporter: Reporter) -> None:
+    def __init__(
+        self, client: httpx2.AsyncClient, limits: McpLimits, reporter: Reporter, older: bool
+    ) -> None:
         self._client = client
+        self._older = older
+        self._stream: httpx2.Response | None = None
         self._limit = limits.message
         self._reporter = reporter
         self._flow = Flow(limits.message, reporter)
@@ -331,6 +358,29 @@ class _HttpWatch:
         count = self._events if kind == "text/event-stream" else self._body
         read = partial(self._told, response.request, response.aiter_bytes)
         vars(response)["aiter_bytes"] = partial(count, read)
+        if self._older and response.request.method == "GET":
+            self._stream = response
+        if response.request.method == "POST" or self._stream is response:
+            await self._note_response(response, kind)
+
+    async def _note_response(self, response: httpx2.Response, kind: str) -> None:
+        """Tell the task that the request is sent for what is wrong with the response."""
+        exchange, status = current(), response.status_code
+        if exchange is None:
+            return
+        posted = self._older and self._stream is not response
+        body = b""
+        if status >= 400 and kind != "text/event-stream":
+            with suppress(httpx2.StreamError):
+                body = await response.aread()
+        accepted = posted and status < 400
+        exchange.problem = None if accepted else response_problem(status, kind, older=self._older)
+        exchange.says_why = kind == "application/json" and b'"error"' in body
+        has_session = posted or SESSION_ID in response.request.headers
+        exchange.session_is_gone = has_session and is_about_session(status, body)
+        if posted and not accepted and self._stream is not None:
+            # The library waits for an answer in the stream, and sends nothing any more
+            await self._stream.aclose()
 
     async def _told(
         self,

@@ -32,7 +32,13 @@ log = logging.getLogger(__name__)
 
 _NAME_LENGTH = 64
 _NOT_LEGAL = re.compile(r"[^A-Za-z0-9_-]")
-_NOISY = ("httpx2", "mcp.client.stdio", "mcp.client.streamable_http", "openai.agents")
+_NOISY = (
+    "httpx2",
+    "mcp.client.sse",
+    "mcp.client.stdio",
+    "mcp.client.streamable_http",
+    "openai.agents",
+)
 
 
 class McpStatus(TypedDict):

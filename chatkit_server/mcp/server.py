@@ -23,12 +23,15 @@ from mcp.client.session import IncomingMessage, MessageHandlerFnT
 from mcp.types import CallToolResult, ToolListChangedNotification
 
 from .connection import McpConnection, ToolFailed, address, describe, is_lost
+from .exchange import Exchange, watching
 from .guard import watch
 from .limits import McpRefused
 
 log = logging.getLogger(__name__)
 
 _CLIENTS = (MCPServerStdio, MCPServerStreamableHttp, MCPServerSse)
+
+SESSION_GONE = "does not know the session any more, as after a restart"
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ class ManagedServer(McpConnection):
         self._listed = -math.inf
         self._list_later: asyncio.TimerHandle | None = None
         if isinstance(server, _CLIENTS):
-            watch(server, self.limits, self.reporter)
+            watch(server, self.limits, self.reporter, self._stream_ended)
             server.message_handler = self._listen(server.message_handler)
 
     @property
@@ -123,6 +126,10 @@ class ManagedServer(McpConnection):
         self._began = time.monotonic()
         self.reporter.refused = None
         log.debug("MCP server %s: connecting", self._described)
+        with watching() as exchange:
+            await self._connect(connect, exchange)
+
+    async def _connect(self, connect: Callable[[], Awaitable[None]], exchange: Exchange) -> None:
         try:
             async with asyncio.timeout(self._limit) as self._connecting:
                 await connect()
@@ -131,12 +138,12 @@ class ManagedServer(McpConnection):
             if isinstance(error, TimeoutError):
                 self._limit = min(self.connect_timeout, self._limit * 2)
             self._is_refused = self._refuses(error)
-            self._note_failure(self._reason(error))
+            self._note_failure(self._reason(error, exchange))
         except asyncio.CancelledError as error:
             # The client libraries cancel this task when a transport breaks
             if _is_cancelled():
                 raise
-            self._note_failure(self._reason(error))
+            self._note_failure(self._reason(error, exchange))
         else:
             self._note_success()
         finally:
@@ -155,6 +162,11 @@ class ManagedServer(McpConnection):
                 await close()
         except Exception:
             log.debug("MCP server %s: closing failed", self.name, exc_info=True)
+
+    def _stream_ended(self) -> None:
+        """Look at once whether the connection is lost."""
+        if self.up.is_set():
+            self._wake.set()
 
     async def _while_up(self) -> None:
         while self.up.is_set():
@@ -196,14 +208,17 @@ class ManagedServer(McpConnection):
         if isinstance(self.server, _CLIENTS):
             forget: Callable[[], None] = self.server.invalidate_tools_cache
             forget()
-        try:
-            await self.refresh()
-        except Exception as error:
-            # Running calls may delay the check, and notice a lost connection themselves
-            if is_lost(error) or (isinstance(error, TimeoutError) and not self.calls):
-                self.lose(error)
-            else:
-                self.reporter.note(f"listing its tools failed: {self._reason(error)}")
+        with watching() as exchange:
+            try:
+                await self.refresh()
+            except Exception as error:
+                # Running calls may delay the check, and notice a lost connection themselves
+                timed_out = isinstance(error, TimeoutError) and not self.calls
+                if timed_out or exchange.session_is_gone or is_lost(error):
+                    self.lose(error, exchange)
+                else:
+                    reason = self._reason(error, exchange)
+                    self.reporter.note(f"listing its tools failed: {reason}")
 
     async def _back_off(self) -> None:
         delay = self._delay * random.uniform(0.8, 1.2)
@@ -233,8 +248,8 @@ class ManagedServer(McpConnection):
     def _refuses(self, error: Exception) -> bool:
         return self.reporter.refused is not None or isinstance(error, McpRefused)
 
-    def _reason(self, error: BaseException) -> str:
-        return self.reporter.refused or describe(error)
+    def _reason(self, error: BaseException, exchange: Exchange) -> str:
+        return self.reporter.refused or exchange.problem or describe(error)
 
     def _note_failure(self, reason: str) -> None:
         is_known = reason in (self.error, self.reporter.refused)
@@ -244,12 +259,13 @@ class ManagedServer(McpConnection):
             )
         self.error = reason
 
-    def lose(self, error: Exception) -> None:
+    def lose(self, error: Exception, exchange: Exchange | None = None) -> None:
         """Note that the connection is lost, and reconnect at once."""
         if self.up.is_set():
             self.up.clear()
             self._recovering = True
-            self._note_failure(describe(error))
+            gone = exchange is not None and exchange.session_is_gone
+            self._note_failure(SESSION_GONE if gone else describe(error))
             self._wake.set()
 
     async def prepare(self) -> bool:
@@ -294,23 +310,26 @@ class ManagedServer(McpConnection):
     async def call_tool(
         self, tool_name: str, arguments: dict[str, Any] | None, meta: dict[str, Any] | None = None
     ) -> CallToolResult:
-        """Call a tool; retry once if the connection was lost and the tool may be repeated.
+        """Call a tool; retry once if that cannot carry it out twice.
 
-        Raises `ToolFailed` as `McpConnection.call_tool` does.
+        So it is if the server had forgotten the session, or if the connection was lost and the tool
+        may be repeated. Raises `ToolFailed` as `McpConnection.call_tool` does.
         """
-        for last in (not self._repeatable(tool_name), True):
+        for last in (False, True):
             if not await self._is_up(self.timing.recover):
                 raise ToolFailed(f"`{self.name}` is not available right now.")
             session = self._session
-            try:
-                return await self._call(tool_name, arguments, meta)
-            except Exception as error:
-                if not is_lost(error):
-                    raise self._failed(error) from error
-                if session is self._session:
-                    self.lose(error)
-                if last:
-                    raise self._failed(error) from error
+            with watching() as exchange:
+                try:
+                    return await self._call(tool_name, arguments, meta)
+                except Exception as error:
+                    gone = exchange.session_is_gone
+                    if not gone and not is_lost(error):
+                        raise self._failed(error, exchange) from error
+                    if session is self._session:
+                        self.lose(error, exchange)
+                    if last or not (gone or self._repeatable(tool_name)):
+                        raise self._failed(error, exchange) from error
         raise AssertionError("unreachable")
 
     @property

@@ -60,6 +60,16 @@ class HistorySettings(Section):
     tokens: int = Field(32_000, ge=1)
 
 
+class ImageSettings(Section):
+    """The images of tools that models get: larger ones are scaled down.
+
+    `max_side` is in pixels, `max_size` is that of all images of one result, in bytes.
+    """
+
+    max_side: int = Field(1568, ge=16)
+    max_size: Size = 3_000_000
+
+
 class AgentSettings(Section):
     """The agent that answers when no plugin brings another.
 
@@ -75,6 +85,7 @@ class AgentSettings(Section):
     tracing: bool = False
     fast_path: bool = True
     history: HistorySettings = HistorySettings()
+    images: ImageSettings = ImageSettings()
 
 
 class DisconnectSettings(Section):

@@ -20,6 +20,7 @@ from chatkit.types import (
 
 from ..agent.fast.first_answer import ask_model, can_skip_run
 from ..agent.invocation import TRIPWIRES
+from ..agent.media import remembered
 from ..agent.models import ModelRouter
 from ..agent.runner import run_config
 from ..errors import Conflict, TakenOver, TooLarge, TurnFailed, Unavailable
@@ -222,7 +223,7 @@ class Engine:
                     if not fast_path:
                         await job.translator.event(event.data)
                 elif event.type == "run_item_stream_event":
-                    job.entries.append(event.item.to_input_item())
+                    job.entries.append(remembered(event.item.to_input_item()))
                 else:
                     fast_path = job.runner.uses_fast_path(event.new_agent)
         except TRIPWIRES:

@@ -241,6 +241,8 @@ def _provider_words(error: BaseException) -> str | None:
     if not isinstance(error, openai.APIError):
         return None
     body = getattr(error, "body", None)
+    while isinstance(body, list) and body:
+        body = body[0]
     if isinstance(body, dict) and isinstance(body.get("error"), dict):
         body = body["error"]
     message = body.get("message") if isinstance(body, dict) else None

@@ -51,14 +51,16 @@ class Preparation:
         Raises `BadRequest` for a model that the settings do not offer.
         """
         turn = self._turn(plan)
-        limits = self.settings.turns.limits
+        limits, images = self.settings.turns.limits, self.settings.agent.images
         recorder = Recorder(
             turn, self.store, self.hooks, self.make_log(turn.id), plan.wire, limits.answer
         )
         recorder.supersede(plan.superseded or [])
         translator = EventTranslator(turn, recorder, limits)
         sink = translator if self.settings.agent.fast_path else None
-        runner = AgentRunner(turn, self.hooks, self.mcp, recorder.tool, limits, self.models, sink)
+        runner = AgentRunner(
+            turn, self.hooks, self.mcp, recorder.tool, limits, self.models, sink, images
+        )
         return TurnJob(plan, turn, recorder, translator, runner)
 
     def _turn(self, plan: TurnPlan) -> Turn:

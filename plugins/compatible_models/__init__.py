@@ -86,7 +86,7 @@ class EndpointModels(ModelProvider):
         self.limits = TurnLimits()
         self._name = name
         self._endpoint = endpoint
-        self._log = EndpointLog(("compatible_models", "endpoints", name))
+        self._log = EndpointLog(("plugins", "compatible_models", "endpoints", name))
         self._timeouts = timeouts
         self._client = Client(endpoint, timeouts.connect)
 

@@ -10,16 +10,15 @@ import openai
 class ResponseBody:
     """A response whose body is read as it comes."""
 
+    failures = (aiohttp.ClientError,)
+
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
+        self.read = response.content.readany
 
-    async def read(self) -> bytes:
-        """Return the bytes that have come; none at the end."""
-        try:
-            return await self._response.content.readany()
-        except aiohttp.ClientError as failure:
-            request = httpx2.Request("POST", str(self._response.url))
-            raise openai.APIConnectionError(request=request) from failure
+    def failed(self, failure: Exception) -> Exception:
+        """Return a failure of the connection as `openai` calls it."""
+        return openai.APIConnectionError(request=httpx2.Request("POST", str(self._response.url)))
 
     def rest(self) -> bytes:
         """Return what aiohttp had received: it raises without giving that out."""

@@ -19,11 +19,11 @@ from .fast_path import LitellmStream, TextFilter, fields_of, insert_filter
 _PER_SECOND = 500
 """Chunks besides text: pieces of reasoning, or of what is written for a tool."""
 
-_BROKEN = (httpx.TransportError, httpx2.TransportError, httpx.StreamError)
-
 
 class HttpBody:
     """The body of a response of httpx, which LiteLLM has not begun to read."""
+
+    failures = (httpx.TransportError, httpx2.TransportError, httpx.StreamError)
 
     def __init__(self, response: Any, stream: Any) -> None:
         self._response = response
@@ -32,11 +32,11 @@ class HttpBody:
 
     async def read(self) -> bytes:
         """Return the bytes that have come; none at the end."""
-        try:
-            return await anext(self._blocks, b"")
-        except _BROKEN as failure:
-            request = httpx2.Request("POST", str(self._response.url))
-            raise openai.APIConnectionError(request=request) from failure
+        return await anext(self._blocks, b"")
+
+    def failed(self, failure: Exception) -> Exception:
+        """Return a failure of the connection as `openai` calls it."""
+        return openai.APIConnectionError(request=httpx2.Request("POST", str(self._response.url)))
 
     def rest(self) -> bytes:
         """Return nothing: httpx gives out all that it has received."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import litellm
 from agents.extensions.models import litellm_model
+from litellm.exceptions import BadRequestError
 from litellm.llms.ollama.chat.transformation import OllamaChatConfig
 
 from chatkit_server.models import FittedRequests, fitted
@@ -24,7 +25,7 @@ class FittedLitellmModel(FittedRequests, WatchedLitellmModel):
             return prefix, rest
         try:
             model, provider, *_ = litellm.get_llm_provider(name)
-        except litellm.BadRequestError:
+        except BadRequestError:
             return "", name
         return provider, model
 
@@ -46,7 +47,7 @@ def _with_calls(
     self: Any, model: str, messages: list[Any], *others: Any, **more: Any
 ) -> dict[str, Any]:
     """Return the request to Ollama, with the tool calls that LiteLLM reads and does not send."""
-    copies = [dict(message) for message in messages]
+    copies: list[Any] = [dict(message) for message in messages]
     request: dict[str, Any] = _ollama_request(self, model, copies, *others, **more)
     names: dict[str, str] = {}
     for given, read, sent in zip(messages, copies, request["messages"], strict=True):

@@ -78,6 +78,16 @@ class LitellmModels(ModelProvider):
         if is_unguarded(model_name):
             raise SettingsError(NOT_OFFERED)
 
+    def profile(self, prefix: str, model_name: str) -> Profile:
+        """Return what a model behind LiteLLM accepts."""
+        provider = self._provider(prefix)
+        # LiteLLM's name for any server of the protocol, at an address of its own
+        unknown = prefix == "openai" and provider.base_url is not None
+        return profile_of("" if unknown else prefix, model_name, provider.profile, litellm=True)
+
+    def _provider(self, prefix: str) -> Provider:
+        return self._config.providers.get(prefix, Provider())
+
     async def load(self, name: str) -> FittedLitellmModel:
         """Import LiteLLM if that has not happened yet, and return the model.
 
@@ -90,10 +100,10 @@ class LitellmModels(ModelProvider):
                 max_event=self._config.max_event,
                 max_answer=self._config.max_answer,
             )
-        provider = self._config.providers.get(name.partition("/")[0], Provider())
+        provider = self._provider(name.partition("/")[0])
         prefix, model_name = self._model_class.parted(name)
-        profile = profile_of(prefix, model_name, provider.profile, litellm=True)
-        path = ("litellm_models", "providers", prefix)
+        profile = self.profile(prefix, model_name)
+        path = ("plugins", "litellm_models", "providers", prefix)
         model = self._model_class(
             name,
             provider.base_url,
@@ -121,6 +131,8 @@ class LazyModel(FastPathModel):
     def __init__(self, provider: LitellmModels, name: str) -> None:
         self._provider = provider
         self._name = name
+        prefix, _, model_name = name.partition("/")
+        self.max_tools = provider.profile(prefix, model_name or name).max_tools
 
     def bind(self, sink: EventSink) -> Model:
         """Return this model for one turn; it sends its text to `sink`."""

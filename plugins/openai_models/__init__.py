@@ -9,7 +9,7 @@ The key is optional if the variable `OPENAI_API_KEY` is set.
 - `model`: a model as the Agents SDK runs it.
 - `history`: the conversation, as the API takes it without having stored any of it.
 - `parameters`: which parameters a model takes.
-- `answer`: the events of an answer, complete and valid.
+- `answer`: the events of an answer, complete and valid. `halves`: of characters.
 """
 
 from __future__ import annotations

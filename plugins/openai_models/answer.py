@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
-import openai
 from agents.exceptions import ModelBehaviorError
-from openai.types.responses import Response, ResponseStreamEvent
+from openai.types.responses import Response, ResponseOutputItemDoneEvent, ResponseStreamEvent
 
 from chatkit_server.models import ClosableStream, EventPace, RequestTimer
+
+from .halves import has_halves, mend, valid
 
 EMPTY = "the model gave no answer: no text, no call and no refusal"
 
 _PER_SECOND = 1000
 """Events of an answer, those of its text too."""
 _LAST = {"response.completed", "response.incomplete", "response.failed", "error"}
+_TEXT = {
+    "response.output_text.delta",
+    "response.refusal.delta",
+    "response.reasoning_text.delta",
+    "response.reasoning_summary_text.delta",
+}
 _PREPARATIONS = {"reasoning", "compaction", "web_search_call", "file_search_call", "mcp_list_tools"}
 """Items that only lead to an answer."""
 _CALLS = {"function_call", "custom_tool_call"}
@@ -36,8 +44,10 @@ async def complete(
     async with aclosing(timer.chunks(stream)) as events:
         try:
             async for event in events:
-                last = event.type
+                last = getattr(event, "type", None) or last
                 if answer.takes(event):
+                    for done in answer.untold:
+                        yield done
                     yield event
                 await pace.keep()
         except (ValueError, AttributeError, TypeError, RecursionError) as error:
@@ -52,8 +62,8 @@ async def complete(
 
 def checked(response: Response, call_ids: set[str]) -> Response:
     """Return an answer that is not streamed; raise `ModelBehaviorError` if it is empty."""
-    if _has_halves(response):
-        _mend(response)
+    if has_halves(response):
+        mend(response)
     _Answer(call_ids).ends(response)
     return response
 
@@ -64,44 +74,54 @@ class _Answer:
     def __init__(self, call_ids: set[str]) -> None:
         self._taken = call_ids
         self._call_ids: dict[tuple[int, Any], str] = {}
-        self._items: list[Any] = []
+        self._items: dict[int, Any] = {}
         self._halves: dict[tuple[Any, ...], str] = {}
+        self.untold: list[ResponseStreamEvent] = []
+        """Events that the last one stands for: some servers send that one alone."""
 
     def takes(self, event: Any) -> bool:
         """Mend an event; return whether there is something in it."""
         delta = getattr(event, "delta", None)
+        if isinstance(delta, int | float) and event.type in _TEXT:
+            event.delta = delta = str(delta)
         if isinstance(delta, str):
             if self._halves or not delta.isascii():
                 event.delta = self._joined(event, delta)
             return bool(event.delta) or not delta
-        if _has_halves(event):
-            _mend(event)
-        match event.type:
+        if has_halves(event):
+            mend(event)
+        match getattr(event, "type", None):
+            case None:
+                return False
             case "response.output_item.added":
                 self._identify(event.output_index, event.item)
             case "response.output_item.done":
                 self._identify(event.output_index, event.item)
-                self._items.append(event.item)
+                self._items[event.output_index] = event.item
             case "response.completed":
                 self.ends(event.response)
         return True
 
     def ends(self, response: Response) -> None:
         """Complete a response; raise `ModelBehaviorError` if it is no answer."""
-        repeated = response.output or []
-        if len(self._items) >= len(repeated):
+        output = response.output or []
+        if len(self._items) >= len(output):
             # Some servers do not repeat the items
-            response.output = self._items
-        else:
-            for index, item in enumerate(repeated):
+            output = [self._items[index] for index in sorted(self._items)]
+        for index, item in enumerate(output):
+            if item not in self._items.values():
                 self._identify(index, item)
-        if not any(map(_is_answer, response.output)):
+                self.untold.append(_done(index, item))
+        response.output = output
+        if not any(map(_is_answer, output)):
             raise ModelBehaviorError(EMPTY)
 
     def _identify(self, index: int, item: Any) -> None:
         """Give a call an id that no other has: servers of open models count from 0 each time."""
         if item.type not in _CALLS:
             return
+        if item.type == "function_call" and not isinstance(item.arguments, str):
+            item.arguments = json.dumps(item.arguments or {})
         place = (index, item.call_id)
         if place not in self._call_ids:
             given = item.call_id
@@ -119,7 +139,13 @@ class _Answer:
         if "\ud800" <= text[-1:] <= "\udbff":
             self._halves[place] = text[-1]
             text = text[:-1]
-        return _valid(text)
+        return valid(text)
+
+
+def _done(index: int, item: Any) -> ResponseStreamEvent:
+    return ResponseOutputItemDoneEvent.model_construct(
+        type="response.output_item.done", output_index=index, sequence_number=0, item=item
+    )
 
 
 def _is_answer(item: Any) -> bool:
@@ -129,30 +155,3 @@ def _is_answer(item: Any) -> bool:
         (getattr(part, "text", None) or getattr(part, "refusal", None) or "").strip()
         for part in item.content
     )
-
-
-def _valid(text: str) -> str:
-    """Join surrogate pairs; what is left of one becomes U+FFFD."""
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-
-def _has_halves(model: openai.BaseModel) -> bool:
-    try:
-        model.model_dump_json(warnings=False)
-    except ValueError:
-        return True
-    return False
-
-
-def _mend(value: Any) -> Any:
-    """Return a value in which all text can be written; models are changed in place."""
-    if isinstance(value, str):
-        return value if value.isascii() else _valid(value)
-    if isinstance(value, dict):
-        return {_mend(key): _mend(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_mend(inner) for inner in value]
-    if isinstance(value, openai.BaseModel):
-        for fields in (value.__dict__, value.__pydantic_extra__ or {}):
-            fields.update({name: _mend(inner) for name, inner in fields.items()})
-    return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from functools import cache
 from typing import Any, cast, get_args
@@ -16,6 +17,9 @@ from .config import Config
 
 _WIRE = ("content-encoding", "content-length", "transfer-encoding")
 """Headers that describe the bytes on the wire."""
+
+_MARK = b"\xef\xbb\xbf"
+"""A byte-order mark."""
 
 
 @cache
@@ -49,7 +53,8 @@ class GuardedClient(httpx2.AsyncClient):
             await response.aclose()
             raise
         if error is None:
-            response.stream = _LimitedBody(response, BodyLimits(*self._max, types=_types()))
+            limits = BodyLimits(*self._max, types=_types())
+            response.stream = _LimitedBody(response, limits, _wants_stream(request))
             if not stream:
                 await response.aread()
             return response
@@ -60,15 +65,52 @@ class GuardedClient(httpx2.AsyncClient):
         )
 
 
+def _wants_stream(request: httpx2.Request) -> bool:
+    return b'"stream":true' in request.content.replace(b" ", b"")
+
+
 class _LimitedBody(httpx2.AsyncByteStream):
-    def __init__(self, response: httpx2.Response, limits: BodyLimits) -> None:
-        self._source = response.stream
-        self._pieces = limits.stream(
-            response.headers.get("content-type", ""), cast(httpx2.AsyncByteStream, self._source)
-        )
+    """The body of an answer; one in JSON, where a stream is wanted, becomes its last event."""
+
+    def __init__(self, response: httpx2.Response, limits: BodyLimits, streams: bool) -> None:
+        self._source = cast(httpx2.AsyncByteStream, response.stream)
+        kind = response.headers.get("content-type", "")
+        if not streams:
+            self._pieces = limits.stream(kind, self._source)
+        elif "application/json" in kind:
+            self._pieces = _as_events(limits.stream(kind, self._source))
+        else:
+            self._pieces = _only_data(limits.lines(self._source))
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self._pieces
 
     async def aclose(self) -> None:
-        await cast(httpx2.AsyncByteStream, self._source).aclose()
+        await self._source.aclose()
+
+
+async def _only_data(lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield lines without those that have no data: the client takes them for events."""
+    async for piece in lines:
+        whole = piece.removeprefix(_MARK).splitlines(keepends=True)
+        yield b"".join([line for line in whole if _counts(line)])
+
+
+def _counts(line: bytes) -> bool:
+    if line.startswith(b"data"):
+        return bool(line[5:].strip())
+    return not line.startswith((b"event", b"id", b"retry"))
+
+
+async def _as_events(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    whole = b"".join([piece async for piece in pieces])
+    try:
+        answer = json.loads(whole)
+    except (ValueError, RecursionError):
+        yield whole
+        return
+    if isinstance(answer, dict) and answer.get("object") == "response":
+        ended = answer.get("status") in ("failed", "incomplete")
+        kind = f"response.{answer['status'] if ended else 'completed'}"
+        answer = {"type": kind, "sequence_number": 0, "response": answer}
+    yield b"data: " + json.dumps(answer).encode() + b"\n\n"

@@ -8,14 +8,17 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from typing import Any, get_args, get_type_hints
+from typing import Any, cast, get_args, get_type_hints
 
 import orjson
 from agents.models.fake_id import FAKE_RESPONSES_ID
 from openai.types.responses.response_input_item_param import ResponseInputItemParam
+
+from .halves import mend
 
 Item = dict[str, Any]
 
@@ -33,15 +36,18 @@ _WITHOUT_ID = frozenset(
 _PLAIN = frozenset({"message", "function_call", "function_call_output"})
 
 
-def stateless(items: Iterable[Any]) -> list[Any]:
-    """Return the items of a conversation, each complete in itself."""
+def stateless(items: Iterable[Any], reasons: bool) -> list[Any]:
+    """Return the items of a conversation, each complete in itself.
+
+    Models that do not reason (`reasons`) refuse reasoning too.
+    """
     fitted: list[Any] = []
     thoughts: list[Item] = []
-    for item in items:
-        sent = _fitted(item) if isinstance(item, Mapping) else item
+    for item in map(_as_mapping, items):
+        sent = _fitted(item)
         kind = _kind(item)
         if kind == "reasoning":
-            thoughts += [sent] if sent else []
+            thoughts += [sent] if sent and reasons else []
             continue
         # Another item in the place of the one that the reasoning led to is not the same
         if sent and _kind(sent) == kind and _is_answer(sent):
@@ -60,6 +66,11 @@ def call_ids(items: Any) -> set[str]:
     """Return the ids of the calls in a conversation."""
     found = (item.get("call_id") for item in items if isinstance(item, Mapping))
     return {call_id for call_id in found if isinstance(call_id, str)}
+
+
+def _as_mapping(item: Any) -> Mapping[str, Any]:
+    found: Any = item if isinstance(item, Mapping) else item.model_dump(exclude_unset=True)
+    return cast(Mapping[str, Any], found)
 
 
 def _kind(item: Any) -> str:
@@ -134,12 +145,18 @@ def _reasoning(item: Mapping[str, Any]) -> Item | None:
 
 
 def _object(arguments: Any) -> str:
-    """Return the arguments of a call, `{}` if they are no JSON object."""
-    text = arguments if isinstance(arguments, str) else ""
+    """Return the arguments of a call as strict JSON, `{}` if they are no JSON object."""
     try:
-        return text if isinstance(orjson.loads(text), dict) else "{}"
+        if isinstance(orjson.loads(arguments), dict):
+            return str(arguments)
     except ValueError:
+        pass
+    # Half characters and numbers such as NaN are written anew
+    try:
+        value = json.loads(arguments, parse_constant=lambda _: None)
+    except (ValueError, TypeError, RecursionError):
         return "{}"
+    return json.dumps(mend(value), ensure_ascii=False) if isinstance(value, dict) else "{}"
 
 
 @cache

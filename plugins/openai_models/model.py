@@ -17,7 +17,7 @@ from .parameters import Parameters
 
 _NO_HISTORY = re.compile(
     r"invalid_encrypted_content|encrypted content.{0,2000}could not be|items are not persisted"
-    r"|without its required|item with id .{0,200} not found",
+    r"|without its required|reasoning input items can only|item with id .{0,200} not found",
     re.IGNORECASE | re.DOTALL,
 )
 """What OpenAI says of items that are of another account, or that are not complete."""
@@ -44,7 +44,8 @@ class ResponsesModel(OpenAIResponsesModel):
     async def _fetch_response(self, *args: Any, **kwargs: Any) -> Any:
         timer = self._timeouts.timer()
         instructions, said, *others = args
-        history = said if isinstance(said, str) else stateless(said)
+        reasons = self._parameters.reasons
+        history = said if isinstance(said, str) else stateless(said, reasons)
         ids = call_ids(history)
         answer = await timer.answer(self._ask(instructions, history, *others, **kwargs))
         if isinstance(answer, Response):

@@ -95,7 +95,8 @@ async def test_a_wrong_token_is_said_so_and_is_not_in_the_log(
     assert status == {
         "connected": False,
         "required": True,
-        "error": "HTTP error 401 (Unauthorized)",
+        "error": "answered with HTTP 401 (Unauthorized): the server does not accept who is asking; "
+        "check the token in `headers`",
     }
     assert "o-so-secret" not in caplog.text
     assert "in-the-env" not in caplog.text

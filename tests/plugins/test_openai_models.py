@@ -18,7 +18,7 @@ from chatkit_server.settings.load import validate
 from chatkit_server.settings.source import Source
 from chatkit_server.turns import failures
 from tests.conftest import MakeChat
-from tests.model_server import Call, End, Error, ModelServer, Raw, Reasoning
+from tests.model_server import Break, Call, End, Error, ModelServer, Raw, Reasoning, Refusal
 from tests.plugins import model_checks as checks
 from tests.strict_responses import StrictResponses
 
@@ -74,11 +74,27 @@ async def test_an_error_event(
     assert (await checks.failure(models.get_model("any"))).message == message
 
 
+ODD_EVENTS = [
+    b'event: keepalive\ndata: {"type":"keepalive"}\n\n',
+    b"event: ping\n\n",
+    b"event: ping\ndata:\n\n",
+    b"data: \n\n",
+    b"data\n\n",
+    b'data: {"type":\ndata:\nid: 3\ndata: "keepalive"}\n\n',
+    b"id: 7\n\nretry: 100\r\n\r\n",
+    b"data: {}\n\n",
+    b'data: {"type": null}\n\n',
+    b"\r\r\n\n",
+    b"\xef\xbb\xbf: hello\n\n",
+]
+
+
 async def test_events_that_are_not_known_are_passed_over(
     server: ModelServer, models: ModelProvider
 ) -> None:
-    server.reply("Hel", Raw(b'event: keepalive\ndata: {"type":"keepalive"}\n\n'), "lo")
-    assert (await checks.run(models.get_model("any"))).result.final_output == "Hello"
+    for odd in ODD_EVENTS:
+        server.reply("Hel", Raw(odd), "lo")
+        assert (await checks.run(models.get_model("any"))).result.final_output == "Hello", odd
 
 
 async def test_text_comes_in_pieces(server: ModelServer, models: ModelProvider) -> None:
@@ -177,12 +193,12 @@ def answered(call_id: str = "call_1", **call: Any) -> list[Any]:
     ]
 
 
-def message(text: str = "Milk.", **fields: Any) -> dict[str, Any]:
+def message(text: str = "Milk.", **fields: Any) -> Any:
     content = [{"type": "output_text", "text": text, "annotations": []}]
     return {"id": "msg_1", "type": "message", "role": "assistant", "content": content, **fields}
 
 
-def thought(model: str = "o9", **fields: Any) -> dict[str, Any]:
+def thought(model: str = "o9", **fields: Any) -> Any:
     read = {"encrypted_content": f"encrypted by {model}"}
     return {"id": "rs_1", "type": "reasoning", "summary": [], **read, **fields}
 
@@ -323,6 +339,7 @@ async def test_the_store_setting_and_that_of_the_agent(
         (answered(name="tools.ping it!"), "message function_call function_call_output"),
         (answered(arguments='{"city": '), "message function_call function_call_output"),
         (answered(arguments="[1]"), "message function_call function_call_output"),
+        (answered(arguments='{"city": "\\ud83d"}'), "message function_call function_call_output"),
     ],
 )
 async def test_any_history_is_accepted(
@@ -353,6 +370,15 @@ async def test_text_of_reasoning_goes_back_to_servers_that_do_not_encrypt_it() -
         await models.aclose()
 
 
+async def test_a_model_whose_name_does_not_tell_that_it_does_not_reason(
+    server: StrictResponses, models: ModelProvider
+) -> None:
+    server.fail(400, "Reasoning input items can only be provided to a reasoning model.")
+    ran = await checks.run(models.get_model("o9"), [ASK, thought(), CALL, RESULT])
+    assert ran.result.final_output
+    assert kinds(server) == ["message", "function_call", "function_call_output"]
+
+
 async def test_what_another_account_encrypted_is_left_out(
     server: StrictResponses, models: ModelProvider
 ) -> None:
@@ -367,7 +393,9 @@ async def test_models_that_do_not_reason_are_known(
     name: str, server: StrictResponses, models: ModelProvider
 ) -> None:
     settings = ModelSettings(reasoning=Reasons(effort="low"))
-    await checks.run(models.get_model(name), settings=settings)
+    history: list[Any] = [ASK, thought(name), message(), ASK]
+    await checks.run(models.get_model(name), history, settings=settings)
+    assert kinds(server) == ["message"] * 3
     assert server.refusals == []
     assert {"include", "reasoning"}.isdisjoint(server.requests[-1].body)
 
@@ -534,6 +562,62 @@ async def test_items_that_the_last_event_does_not_repeat(
     assert (await checks.run(models.get_model("o9"))).result.final_output == "Hello"
 
 
+@pytest.mark.parametrize("streamed", [True, False])
+async def test_an_answer_in_one_piece(
+    streamed: bool, server: StrictResponses, make_chat: MakeChat
+) -> None:
+    """Some servers answer with JSON, or send the last event alone, although a stream is wanted."""
+    call: Any = {"type": "function_call", "id": "fc_1", "call_id": "0", "name": "add_task"}
+    call = {**call, "arguments": {"title": "milk"}, "status": "completed"}
+    part = {"type": "output_text", "text": "Added.\ud83d", "annotations": []}
+    text = {"id": "msg_1", "type": "message", "role": "assistant", "content": [part]}
+    for item in (call, text):
+        whole = {"id": "resp_1", "object": "response", "status": "completed", "output": [item]}
+        if streamed:
+            event = {"type": "response.completed", "sequence_number": 1, "response": whole}
+            server.reply(Raw(f"data: {json.dumps(event)}\n\n".encode()), End())
+        else:
+            headers = {"Content-Type": "application/json"}
+            server.fail(200, raw=json.dumps(whole, indent=2), headers=headers)
+    chat = await make_chat(ToolPlugin(), **sections(server))
+    told = await chat.say("Add milk")
+    assert told.error is None
+    [shown] = told.done("assistant_message")
+    assert shown["content"][0]["text"] == "Added.\ufffd"
+    assert server.requests[-1].body["input"][-1]["output"] == "added milk"
+    assert (await chat.say("Go on", told.thread_id)).error is None
+    assert server.refusals == []
+
+
+@pytest.mark.parametrize(
+    ("whole", "message"),
+    [
+        ({"error": {"message": "Slow down", "code": "rate_limit_exceeded"}}, failures.RATE_LIMIT),
+        (
+            {"object": "response", "status": "failed", "error": {"code": "server_error"}},
+            failures.PROVIDER_DOWN,
+        ),
+        (
+            {
+                "object": "response",
+                "status": "incomplete",
+                "incomplete_details": {"reason": "max_output_tokens"},
+            },
+            failures.CUT_OFF,
+        ),
+        ({"object": "response", "status": "completed", "output": []}, failures.EMPTY),
+        ({"hello": 1}, failures.NONSENSE),
+        ([1], failures.NONSENSE),
+    ],
+)
+async def test_no_answer_in_one_piece(
+    whole: Any, message: str, server: StrictResponses, models: ModelProvider
+) -> None:
+    server.fail(200, raw=json.dumps(whole), headers={"Content-Type": "application/json"})
+    told = await checks.failure(models.get_model("o9"))
+    assert told.message == message.format(wait="a minute")
+
+
 async def test_half_characters_are_joined_or_replaced(
     server: StrictResponses, models: ModelProvider
 ) -> None:
@@ -579,19 +663,75 @@ class ToolPlugin:
         turn.tools.append(checks.add_task)
 
 
+def sections(server: ModelServer, **agent: Any) -> dict[str, Any]:
+    """Return sections for `make_chat` whose agent asks a model that reasons."""
+    own = {"base_url": server.url, "api_key": checks.KEY, "max_retries": 0}
+    return {
+        "agent": {"model": "openai/o9", **agent},
+        "plugins": {
+            "compatible_models": {"endpoints": {"test": {"base_url": server.url}}},
+            "openai_models": own,
+        },
+    }
+
+
+ADD = Call("add_task", {"title": "milk"})
+ENDINGS: dict[str, tuple[list[tuple[Any, ...]], str]] = {
+    "refused": ([(Reasoning("Hm."), Refusal("I won't."))], failures.CONTENT_REFUSED),
+    "reasoning, then lost": ([(Reasoning("Hm."), End())], failures.BROKEN_OFF),
+    "text, then lost": ([(Reasoning("Hm."), "Let ", Break())], failures.BROKEN_OFF),
+    "a call, then lost": ([(Reasoning("Hm."), ADD, End())], failures.BROKEN_OFF),
+    "lost after the tool": (
+        [(Reasoning("Hm."), ADD), (Reasoning("So."), End())],
+        failures.BROKEN_OFF,
+    ),
+    "failed after the tool": (
+        [(Reasoning("Hm."), ADD), (Reasoning("So."), Error("secret-text"))],
+        failures.PROVIDER_DOWN,
+    ),
+    "empty": ([(Reasoning("Hm."),)], failures.EMPTY),
+    "empty after the tool": ([(Reasoning("Hm."), ADD), (Reasoning("So."),)], failures.EMPTY),
+    "an unknown tool": ([(Reasoning("Hm."), Call("remove all!")), ("Sorry.",)], ""),
+    "arguments that are cut off": (
+        [(Reasoning("Hm."), Call("add_task", '{"title": ')), (Reasoning("So."), "Sorry.")],
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize(("answers", "told"), ENDINGS.values(), ids=ENDINGS)
+async def test_the_next_message_after_any_end(
+    answers: Any, told: str, server: StrictResponses, make_chat: MakeChat
+) -> None:
+    chat = await make_chat(ToolPlugin(), **sections(server))
+    for parts in answers:
+        server.reply(*parts)
+    first = await chat.say("Add milk")
+    assert (first.error or {}).get("message", "") == told
+    for _ in range(2):
+        assert (await chat.say("Go on", first.thread_id)).error is None
+    assert server.refusals == []
+
+
+@pytest.mark.parametrize("finish", ["length", "content_filter"])
+async def test_the_next_message_after_an_incomplete_answer(
+    finish: Any, server: StrictResponses, make_chat: MakeChat
+) -> None:
+    chat = await make_chat(ToolPlugin(), **sections(server))
+    server.reply(Reasoning("Hm."), "Let ", finish=finish)
+    first = await chat.say("Add milk")
+    assert first.error is not None
+    assert (await chat.say("Go on", first.thread_id)).error is None
+    assert server.refusals == []
+
+
 async def test_the_picker_in_the_middle_of_a_thread(
     server: StrictResponses, make_chat: MakeChat
 ) -> None:
     """A thread goes from chat completions to models that reason and that do not, and back."""
     names = ["test/any", "openai/o9", "openai/gpt-4o"]
-    chat = await make_chat(
-        ToolPlugin(),
-        agent={"model": names[0], "models": names, "model_settings": {"temperature": 0.5}},
-        plugins={
-            "compatible_models": {"endpoints": {"test": {"base_url": server.url}}},
-            "openai_models": {"base_url": server.url, "api_key": checks.KEY},
-        },
-    )
+    settings = {"models": names, "model_settings": {"temperature": 0.5}}
+    chat = await make_chat(ToolPlugin(), **sections(server, **settings))
     thread = None
     for turn in range(2):
         for name in names:

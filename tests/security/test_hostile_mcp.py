@@ -20,7 +20,6 @@ from agents.mcp import MCPServer, MCPServerSse, MCPServerStdio, MCPServerStreama
 from mcp.types import Tool
 
 from chatkit_server import masking
-from chatkit_server.agent.tools import cut
 from chatkit_server.masking import Secrets, add_secret
 from chatkit_server.mcp.connection import McpConnection, ToolFailed, describe
 from chatkit_server.mcp.limits import McpRefused, tool_problem
@@ -373,7 +372,7 @@ async def test_no_result_is_matched_against_the_servers_patterns() -> None:
         HostileServer(behave).run() as server,
         beside_a_good_one(client("json", server)) as (_, tools),
     ):
-        assert await invoke(tools["bad_echo"], **attack) == []
+        assert json.loads(await invoke(tools["bad_echo"], **attack)) == attack
 
 
 async def test_a_server_that_a_plugin_has_connected_matches_nothing_either() -> None:
@@ -389,7 +388,7 @@ async def test_a_server_that_a_plugin_has_connected_matches_nothing_either() -> 
         MCPServerStreamableHttp({"url": server.url}, name="theirs") as theirs,
     ):
         [tool] = await McpManager([]).tools([theirs])
-        assert await invoke(tool, text="attack") == []
+        assert json.loads(await invoke(tool, text="attack")) == value["structuredContent"]
 
 
 def test_limits_hold_for_servers_without_a_connection() -> None:
@@ -568,12 +567,8 @@ async def test_input_in_the_middle_of_a_call_is_refused_in_words() -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        {"content": "x" * 500_000},
-        {"content": [{"type": "text", "text": 5}]},
-        {"content": [{"type": "nonsense"}]},
         {"content": [{"type": "text", "text": "no" * 200_000}], "isError": True},
         {"content": [], "isError": "x" * 500_000},
-        {"structuredContent": []},
         {},
     ],
     ids=lambda value: json.dumps(value)[:40],
@@ -621,7 +616,7 @@ async def test_sound_and_files_are_told_in_words() -> None:
     assert texts[:3] == [
         "look",
         "[audio/wav of 3000 bytes, left out here]",
-        "[x/y of 3000 bytes, left out here]",
+        "[x/y of 3000 bytes, left out here: file:///x]",
     ]
     assert "a text" in texts[3]
 
@@ -655,16 +650,6 @@ async def test_brackets_in_a_text_are_no_parts() -> None:
         beside_a_good_one(client("json", server)) as (_, tools),
     ):
         assert await invoke(tools["bad_echo"], text="attack") == value
-
-
-def test_images_that_are_too_large_are_left_out_in_words() -> None:
-    small = {"type": "image", "image_url": "data:image/png;base64,QUJD"}
-    large = {"type": "image", "image_url": "data:image/png;base64," + "QUJD" * 100}
-    words = {"type": "text", "text": "[an image of 427 bytes is left out here: it is too large]"}
-    assert cut(large, 200) == words
-    assert cut([small, large, small], 300) == [small, words, small]
-    assert cut([large, small], 600) == [large, small]
-    assert cut(small, 200) == small
 
 
 # Connections

@@ -11,5 +11,9 @@
 
 And what is sent, so that any server accepts it:
 
-- `profile`: what an endpoint accepts. `presets`: the profiles of known ones.
+- `profile`: what an endpoint accepts. `presets`: what is known of endpoints and models.
+- `fitting`: a model of the Agents SDK whose requests fit. `requests`: one of these requests.
+- `messages`: a conversation, from its items. `order`: the order that is accepted everywhere.
+- `writing`: the messages as they are sent. `call_ids`, `schemas`: ids of calls, schemas of tools.
+- `refusals`: the setting that cures a refusal.
 """

@@ -84,7 +84,7 @@ class _Piece:
     @classmethod
     def of(cls, raw: Mapping[str, Any]) -> _Piece:
         function = raw.get("function")
-        inner: Mapping[str, Any] = function if isinstance(function, Mapping) else raw
+        inner: Mapping[str, Any] = function if isinstance(function, dict) else raw
         return cls(
             _index(raw.get("index")),
             _text(raw.get("id")).strip(),
@@ -115,7 +115,7 @@ class CallCollector:
         """Take the `tool_calls` of a delta or a message; what is no call is left out."""
         self._touched = []
         for one in raw if isinstance(raw, list) else [raw]:
-            if isinstance(one, Mapping):
+            if isinstance(one, dict):
                 self._take(_Piece.of(one))
             else:
                 log.debug("a tool call is left out that is a %s", type(one).__name__)
@@ -251,8 +251,8 @@ def _arguments(function: Mapping[str, Any]) -> str:
 def _signature(raw: Mapping[str, Any]) -> str | None:
     """Return the signature of the thought before a call, which Gemini wants back with it."""
     extra = raw.get("extra_content")
-    google = extra.get("google") if isinstance(extra, Mapping) else None
+    google = extra.get("google") if isinstance(extra, dict) else None
     for holder in (google, raw.get("provider_specific_fields"), raw):
-        if isinstance(holder, Mapping) and isinstance(holder.get("thought_signature"), str):
+        if isinstance(holder, dict) and isinstance(holder.get("thought_signature"), str):
             return str(holder["thought_signature"])
     return None

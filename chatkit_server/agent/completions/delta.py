@@ -33,6 +33,10 @@ _KNOWN = {
     "prefix",
 }
 
+_PLAIN = {"content", "role"}
+_BESIDE = {"citations", "search_results"}
+"""What a chunk may have beside its choices and the usage."""
+
 
 @dataclass(slots=True)
 class Delta:
@@ -64,9 +68,12 @@ def read_chunk(chunk: Mapping[str, Any]) -> Delta:
     Of several choices, only the first is read: the one with the index 0, or without an index.
     Raises `AttributeError` for a choice that is no object.
     """
+    found = _simple(chunk)
+    if found is not None:
+        return found
     found = Delta()
     usage = chunk.get("usage")
-    found.usage = usage if isinstance(usage, Mapping) and usage else None
+    found.usage = usage if isinstance(usage, dict) and usage else None
     found.citations += _sources(chunk)
     choice = _choice(chunk.get("choices"))
     if choice is None:
@@ -78,10 +85,30 @@ def read_chunk(chunk: Mapping[str, Any]) -> Delta:
         delta, found.whole = choice.get("message"), True
     if delta is None:
         delta = {"content": choice.get("text")}
-    if not isinstance(delta, Mapping):
+    if not isinstance(delta, dict):
         delta = {"content": delta}
     _read(delta, found)
     return found
+
+
+def _simple(chunk: Mapping[str, Any]) -> Delta | None:
+    """Return what is in a chunk of the commonest kind: text, a finish reason, or the usage."""
+    usage = chunk.get("usage") or None
+    if chunk.keys() & _BESIDE or not isinstance(usage, dict | None):
+        return None
+    choices = chunk.get("choices")
+    if choices == []:
+        return Delta(usage=usage)
+    if type(choices) is not list or len(choices) != 1 or type(choices[0]) is not dict:
+        return None
+    choice = choices[0]
+    delta, finish = choice.get("delta"), choice.get("finish_reason")
+    if type(delta) is not dict or not delta.keys() <= _PLAIN or choice.get("index"):
+        return None
+    text = delta.get("content")
+    if not isinstance(text, str | None) or not isinstance(finish, str | None):
+        return None
+    return Delta(text=text or "", finish=finish or "", usage=usage)
 
 
 def _choice(choices: Any) -> Mapping[str, Any] | None:
@@ -108,12 +135,12 @@ def _read(delta: Mapping[str, Any], found: Delta) -> None:
     found.refusal = text_of(delta.get("refusal"))
     calls = delta.get("tool_calls")
     found.calls += calls if isinstance(calls, list) else [calls] if calls else []
-    if isinstance(legacy := delta.get("function_call"), Mapping):
+    if isinstance(legacy := delta.get("function_call"), dict):
         found.calls.append({"function": legacy})
     for image in _listed(delta.get("images")):
         _read_image(image, found)
     if audio := delta.get("audio"):
-        found.audio.append(text_of(audio.get("transcript")) if isinstance(audio, Mapping) else "")
+        found.audio.append(text_of(audio.get("transcript")) if isinstance(audio, dict) else "")
     found.citations += [c for one in _listed(delta.get("annotations")) if (c := _citation(one))]
     if unknown := [key for key, value in delta.items() if value and key not in _KNOWN]:
         log.debug("parts of an answer are not shown: %.200s", ", ".join(map(str, unknown)))
@@ -129,7 +156,7 @@ def _read_content(content: Any, found: Delta) -> None:
     elif isinstance(content, list):
         for piece in content:
             _read_content(piece, found)
-    elif isinstance(content, Mapping):
+    elif isinstance(content, dict):
         _read_piece(content, found)
     elif content is not None:
         found.text += json.dumps(content)
@@ -158,14 +185,14 @@ def _read_piece(piece: Mapping[str, Any], found: Delta) -> None:
 def _inline(piece: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return Gemini's inline data, if a piece is that."""
     inline = piece.get("inline_data") or piece.get("inlineData")
-    return inline if isinstance(inline, Mapping) else None
+    return inline if isinstance(inline, dict) else None
 
 
 def _read_image(image: Any, found: Delta) -> None:
     url = image
-    if isinstance(image, Mapping):
+    if isinstance(image, dict):
         url = image.get("image_url") or image.get("url")
-        if isinstance(url, Mapping):
+        if isinstance(url, dict):
             url = url.get("url")
         data = _inline(image) or image
         encoded = data.get("data") or data.get("b64_json")
@@ -183,8 +210,8 @@ def _read_image(image: Any, found: Delta) -> None:
 def _is_thought(delta: Mapping[str, Any]) -> bool:
     """Whether Gemini marks this delta's content as a thought."""
     extra = delta.get("extra_content")
-    google = extra.get("google") if isinstance(extra, Mapping) else None
-    return isinstance(google, Mapping) and bool(google.get("thought"))
+    google = extra.get("google") if isinstance(extra, dict) else None
+    return isinstance(google, dict) and bool(google.get("thought"))
 
 
 def _untagged(text: str) -> str:
@@ -199,7 +226,7 @@ def _sources(chunk: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     titles = {
         one["url"]: one.get("title")
         for one in _listed(chunk.get("search_results"))
-        if isinstance(one, Mapping) and isinstance(one.get("url"), str)
+        if isinstance(one, dict) and isinstance(one.get("url"), str)
     }
     if not found:
         found = [{"url": url} for url in titles]
@@ -208,8 +235,8 @@ def _sources(chunk: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def _citation(raw: Any) -> Mapping[str, Any] | None:
     """Return a citation of whatever shape, None if it has no address on the web."""
-    inner = raw.get("url_citation", raw) if isinstance(raw, Mapping) else {"url": raw}
-    url = inner.get("url") if isinstance(inner, Mapping) else None
+    inner = raw.get("url_citation", raw) if isinstance(raw, dict) else {"url": raw}
+    url = inner.get("url") if isinstance(inner, dict) else None
     if not isinstance(url, str) or not url.startswith(("http://", "https://")):
         log.debug("a citation is not shown: it has no address on the web")
         return None

@@ -29,7 +29,7 @@ class DetailCollector:
         """Take the objects of a chunk."""
         for name, pieces in details.items():
             for piece in pieces:
-                if isinstance(piece, Mapping):
+                if isinstance(piece, dict):
                     self._meter.reasoning(len(str(piece)))
                     self._join(self._found.setdefault(name, []), piece)
 

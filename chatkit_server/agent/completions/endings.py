@@ -96,15 +96,16 @@ def error_in(chunk: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
     Its `code`, as text, and its `type` are kept, if the provider gives any.
     """
+    if error := chunk.get("error") or chunk.get("errors"):
+        return _described(error)
     choices = chunk.get("choices")
-    first = choices[0] if isinstance(choices, list) and choices else choices
-    for holder in (chunk, first):
-        if isinstance(holder, Mapping) and (error := holder.get("error") or holder.get("errors")):
-            return _described(error)
+    if isinstance(choices, list) and choices:
+        error = choices[0].get("error") if isinstance(choices[0], dict) else None
+        return _described(error) if error else None
     if chunk.get("object") == "error" or chunk.get("type") == "error":
         return _described(chunk)
     base = chunk.get("base_resp")
-    if isinstance(base, Mapping) and base.get("status_code"):
+    if isinstance(base, dict) and base.get("status_code"):
         return {"message": str(base.get("status_msg")), "code": str(base["status_code"])}
     if "choices" in chunk or "usage" in chunk or "delta" in chunk:
         return None
@@ -118,7 +119,7 @@ def _described(error: Any) -> Mapping[str, Any]:
     """Return an error of whatever shape as `message`, `type` and `code`."""
     while isinstance(error, list) and error:
         error = error[0]
-    if not isinstance(error, Mapping):
+    if not isinstance(error, dict):
         return {"message": str(error)}
     inner = error.get("error")
     if isinstance(inner, Mapping | list):

@@ -43,12 +43,14 @@ class FittedRequests:
     The client that it calls has to apply the argument `FITTING`.
     """
 
+    max_tools: int | None
     _profile = Profile()
     _log = EndpointLog(("models",))
 
     def fit_to(self, profile: Profile, endpoint_log: EndpointLog) -> Self:
         """Set the profile of this model, and return it."""
         self._profile = profile
+        self.max_tools = profile.max_tools
         self._log = endpoint_log
         return self
 
@@ -78,7 +80,7 @@ class FittedRequests:
 
 def fitted(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the arguments of a request as they are sent, if a `Fitting` is among them."""
-    fitting = arguments.get(FITTING)
+    fitting: Fitting | None = arguments.get(FITTING)
     if fitting is None:
         return arguments
     return fitting({key: value for key, value in arguments.items() if key != FITTING})

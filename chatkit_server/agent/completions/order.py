@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from .messages import Call, Message, Part, text_part
 
@@ -102,7 +103,7 @@ def _joined(first: Message, second: Message) -> Message:
     )
 
 
-def in_turn(messages: list[Message], *, alternate: bool) -> Iterator[Message]:
+def in_turn(messages: Iterable[Message], *, alternate: bool) -> Iterator[Message]:
     """Yield the messages, from a user's to one that can be answered.
 
     With `alternate`, a model's message comes between a tool's result and a user's message.
@@ -133,3 +134,15 @@ def calls_as_text(messages: Iterable[Message]) -> list[Message]:
             for call in message.calls
         ]
     return paired(told)
+
+
+def calls_apart(messages: Iterable[Message]) -> Iterator[Message]:
+    """Yield the messages, with each call and its result in a message of its own."""
+    for message in messages:
+        if len(message.calls) < 2:
+            yield message
+            continue
+        first, *others = message.calls
+        yield replace(message, calls=[first])
+        for call in others:
+            yield Message("assistant", calls=[call])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -37,8 +36,8 @@ _KEEP_ALIVE = {"", "ping", "pong", "keepalive", "keep-alive", "heartbeat"}
 """Data that is no chunk, and says nothing."""
 
 _TEXT_KEYS = ("content", "role")
-_BESIDE = ("usage", "citations", "search_results", "error")
-"""What a chunk may have beside its choices that has to be read."""
+_BESIDE = {"citations", "search_results", "error"}
+"""What a chunk may have beside its choices and the usage that has to be read."""
 
 
 class OddChunk(dict[str, Any]):
@@ -162,10 +161,21 @@ class Parser:
         data, self._data = self._data, b""
         if self._earlier:
             data = self._joined(data)
-        if data.strip() == _DONE:
-            self.done = True
+        try:
+            chunk = orjson.loads(data)
+        except ValueError:
+            if data.strip() == _DONE:
+                self.done = True
+                return
+            chunk = self._odd(data)
+        self._some = True
+        if len(data) > _MAY_BE_MANY:
+            self._limits.check_event(len(data))
+            check_parts(chunk, MOST_PARTS)
+        if self._event or not isinstance(chunk, dict):
+            chunks += self._named(chunk)
         else:
-            chunks += self._chunks(data)
+            chunks.append(chunk)
 
     def _other(self, line: bytes) -> None:
         if line.startswith(b"event:"):
@@ -187,7 +197,9 @@ class Parser:
         assert self._json is not None
         for line in lines:
             if not self._json and line.strip() and _is_json(line):
-                found = self._chunks(line)
+                found: list[Chunk] = []
+                self._data = line
+                self._finish(found)
                 self._whole_answer = self._whole_answer or any(map(_is_whole, found))
                 chunks += found
             elif line.strip():
@@ -201,19 +213,6 @@ class Parser:
         check_parts(value, _MOST_PARTS_OF_ALL)
         self.done = self._some = True
         return self._dicts(value)
-
-    def _chunks(self, data: bytes) -> Sequence[Chunk]:
-        self._some = True
-        try:
-            chunk = orjson.loads(data)
-        except ValueError:
-            chunk = self._odd(data)
-        if len(data) > _MAY_BE_MANY:
-            self._limits.check_event(len(data))
-            check_parts(chunk, MOST_PARTS)
-        if self._event or not isinstance(chunk, dict):
-            return self._named(chunk)
-        return (chunk,)
 
     def _odd(self, data: bytes) -> Any:
         """Return data that is not strict JSON: JSON of another kind, or a text."""
@@ -292,7 +291,7 @@ def only_text(chunk: Chunk) -> str | None:
 
 def only_delta(chunk: Chunk) -> dict[str, Any] | None:
     """Return the delta of a chunk's only choice, None if the chunk has anything else."""
-    if type(chunk) is not dict or any(map(chunk.get, _BESIDE)):
+    if type(chunk) is not dict or chunk.get("usage") or not _BESIDE.isdisjoint(chunk):
         return None
     try:
         [choice] = chunk["choices"]

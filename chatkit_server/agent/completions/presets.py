@@ -38,8 +38,17 @@ _MODELS: tuple[tuple[str, Preset], ...] = (
         _SEES,
     ),
     (r"mistral-(small|medium|large)-latest", _SEES),
-    # Up to 3, its templates know no role `system`, and want user and assistant in turn
-    (r"gemma(?!-?4)", {"system": "user", "alternate": True}),
+    # Up to 3, its templates know the roles of user and assistant alone, and want them in turn
+    (r"gemma(?!-?4)", {"system": "user", "alternate": True, "calls": "text"}),
+    # Its template refuses several calls in one message
+    (r"llama-?v?3", {"calls": "single"}),
+    # Their templates take the content for text, whether there is any
+    (
+        r"qwen|qwq|gpt-oss|granite|phi-?3|ministral|devstral|lfm-?2|bielik",
+        {"empty_content": True},
+    ),
+    # Their templates look a type up, which fails with a list of types
+    (r"hermes-?[23]|seed-oss|command-?r|gigachat", {"schemas": "loose"}),
     (r"gemma-?([3-9]|3n)(?!.*\b1b)", _SEES),
     # Ids in another form put the model off its track: its template shows them in place of names
     (r"kimi", {"call_ids": "functions"}),
@@ -81,7 +90,9 @@ _OPENAI: Preset = {
     "think_tags": False,
 }
 _ANTHROPIC: Preset = {**_SEES, **_NO_THOUGHTS, "strict": False, "think_tags": False}
-_LOCAL: Preset = {"no_text": "empty", "max_tools": None}
+_LOCAL: Preset = {"empty_content": True, "max_tools": None, "schemas": "loose"}
+"""What passes the templates and the grammars of most models."""
+_SERVED: Preset = {"empty_content": True, "max_tools": None}
 _MISTRAL: Preset = {
     **_NO_THOUGHTS,
     "call_ids": "nine",
@@ -97,7 +108,9 @@ _ENDPOINTS: dict[str, Preset] = {
     "azure": _OPENAI,
     # Refuses fields it does not know; `reasoning` it takes
     "cerebras": {"reasoning": "reasoning", "reasoning_turns": "tools", "reasoning_required": False},
-    "cohere": {**_NO_THOUGHTS, "think_tags": False},
+    "cohere": {**_NO_THOUGHTS, "stream_options": False, "think_tags": False},
+    "dashscope": {},
+    "deepinfra": {},
     "deepseek": {**_THOUGHTS_GO_BACK, **_BLIND, "think_tags": False},
     "fireworks": {"reasoning": "reasoning_content"},
     # Schemas are a part of OpenAPI's; a call of Gemini 3 without a signature is refused
@@ -106,13 +119,23 @@ _ENDPOINTS: dict[str, Preset] = {
         "schemas": "loose",
         "strict": False,
         "thought_signatures": "extra_content",
+        "max_tools": 512,
     },
+    "github": {},
     # Refuses fields it does not know, and more tools than 128
     "groq": {**_NO_THOUGHTS, "strict": False},
+    "huggingface": {},
+    "hyperbolic": {},
+    "jan": _LOCAL,
+    "koboldcpp": _LOCAL,
+    "llamacpp": {**_LOCAL, "reasoning": "reasoning_content", "reasoning_required": False},
     "lmstudio": _LOCAL,
+    "localai": _LOCAL,
+    "minimax": {"max_tokens": "max_completion_tokens", "strict": False},
     # Refuses fields it does not know, such as `max_completion_tokens`, and `stream_options`
     "mistral": {**_MISTRAL, "stream_options": False, "max_tokens": "max_tokens"},
-    "moonshot": {**_THOUGHTS_GO_BACK, "think_tags": False},
+    "moonshot": {**_THOUGHTS_GO_BACK, "empty_content": False, "think_tags": False},
+    "nvidia": {"strict": False},
     "ollama": {**_LOCAL, "reasoning": "reasoning", "reasoning_required": False},
     "openai": _OPENAI,
     "openrouter": {
@@ -128,8 +151,10 @@ _ENDPOINTS: dict[str, Preset] = {
         "strict": False,
         "images": True,
     },
+    "sambanova": {},
+    "sglang": {**_SERVED, "reasoning": "reasoning_content", "reasoning_required": False},
     "together": {},
-    "vllm": {"max_tools": None},
+    "vllm": _SERVED,
     # The reasoning that it tells of is not taken back
     "xai": {**_NO_THOUGHTS, "think_tags": False},
     "zai": {"think_tags": False},

@@ -16,8 +16,8 @@ class Profile(Section):
     content: Literal["text", "parts"] = "text"
     """Messages that are only text: as one string, or as a list of parts."""
 
-    no_text: Literal["null", "empty"] = "null"
-    """The `content` of a message that has only tool calls: null, or an empty string."""
+    empty_content: bool = False
+    """Whether the `content` of a message that has only tool calls is an empty string, not null."""
 
     tool_answers: Literal["text", "parts"] = "text"
     """A tool's answer: as one string, its images in a user message after it, or as parts."""
@@ -27,6 +27,9 @@ class Profile(Section):
 
     A model's own ids go back where they are unique in the request.
     """
+
+    calls: Literal["kept", "single", "text"] = "kept"
+    """Earlier tool calls: as they were, each in a message of its own, or as text."""
 
     calls_need_tools: bool = False
     """Whether earlier tool calls are refused in a request without tools; they become text then."""

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import closing
 from contextvars import Context
 from typing import Protocol
-
-import openai
 
 from ..pace import EventPace
 from ..responses import BodyLimits
@@ -33,11 +31,16 @@ _MOST_QUEUED = 1000
 class Body(Protocol):
     """The body of a response, as an HTTP client receives it."""
 
-    async def read(self) -> bytes:
-        """Return the bytes that have come, at least one; none at the end.
+    @property
+    def read(self) -> Callable[[], Awaitable[bytes]]:
+        """Wait for bytes that have come, at least one; there are none at the end."""
 
-        Raises `openai.APIConnectionError` or `ConnectionError` if the connection breaks.
-        """
+    @property
+    def failures(self) -> tuple[type[Exception], ...]:
+        """What `read` raises if the connection breaks."""
+
+    def failed(self, failure: Exception) -> Exception:
+        """Return the exception to raise for a failure."""
 
     def rest(self) -> bytes:
         """Return what had come before the connection broke, and was not read."""
@@ -123,12 +126,12 @@ class ChunkReader:
         self._wake()
 
     async def _read(self) -> None:
-        parser, body = self._parser, self._body
+        parser, body, read = self._parser, self._body, self._body.read
         try:
             # This task waits for nothing else
             with closing(self._timer.silence()) as silence, silence:
                 while not parser.done:
-                    block = await body.read()
+                    block = await read()
                     if not block:
                         self._pass_on(parser.end())
                         break
@@ -143,9 +146,9 @@ class ChunkReader:
                     if len(self._queued) > _MOST_QUEUED:
                         await self._room()
                         silence.reset()
-        except (openai.APIConnectionError, ConnectionError):
+        except body.failures as failure:
             self._pass_on(parser.feed(body.rest()))
-            raise
+            raise body.failed(failure) from failure
         finally:
             await body.aclose()
 

@@ -101,7 +101,7 @@ _CURES: tuple[tuple[str, Cure], ...] = (
     (
         r"content.{0,60}(\bnull\b|nonetype|<nil>|got none)|missing field `content`"
         r"|content.{0,20} (is )?required",
-        {"no_text": "empty"},
+        {"empty_content": True},
     ),
     (
         r"content.{0,60}(must be|should be|expected|be a valid).{0,20}(string|str\b)"
@@ -143,7 +143,7 @@ def _limit_in(text: str) -> int | None:
 class EndpointLog:
     """Tells of an endpoint's requests what its operator can do something about.
 
-    `path` is where the endpoint's settings are: `("compatible_models", "endpoints", "mine")`.
+    `path` is where its settings are: `("plugins", "compatible_models", "endpoints", "mine")`.
     """
 
     def __init__(self, path: tuple[str, ...]) -> None:
@@ -156,7 +156,7 @@ class EndpointLog:
             return
         told = f"{sent} of {given} tools"
         log.log(
-            logging.DEBUG if told in self._told else logging.WARNING,
+            logging.INFO if told in self._told else logging.WARNING,
             "%s: only the first %s are sent; `profile.max_tools` is the limit",
             self._path[-1],
             told,
@@ -177,13 +177,12 @@ class EndpointLog:
         if written in self._told:
             return
         self._told.add(written)
+        # In one line, as the log is
         log.warning(
-            "%s refused the form of a request. This setting changes it:\n%s",
+            "%s refused the form of a request. This changes it, in the settings at %s: profile: %s",
             self._path[-1],
-            "\n".join(
-                f"{'  ' * depth}{name}:{f' {written}' if name == 'profile' else ''}"
-                for depth, name in enumerate((*self._path, "profile"))
-            ),
+            ".".join(self._path),
+            written,
         )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ..pictures import picture_name
 from .call_ids import ids_of
 from .messages import NO_OUTPUT, Message, Part, text_part
-from .order import calls_as_text, in_turn, paired
+from .order import calls_apart, calls_as_text, in_turn, paired
 from .profile import Profile
 
 _MEDIA = {
@@ -35,8 +36,10 @@ class _Writer:
         profile = self._profile
         system, body = self._without_system(messages)
         body = paired(body)
-        if profile.calls_need_tools and not tools:
+        if profile.calls == "text" or (profile.calls_need_tools and not tools):
             body = calls_as_text(body)
+        elif profile.calls == "single":
+            body = list(calls_apart(body))
         said = max((at for at, one in enumerate(body) if one.role == "user"), default=-1)
         everywhere = profile.reasoning_turns == "all"
         thinking = {id(one) for one in (body if everywhere else body[said + 1 :])}
@@ -135,7 +138,7 @@ class _Writer:
 
     @property
     def _no_text(self) -> str | None:
-        return None if self._profile.no_text == "null" else ""
+        return "" if self._profile.empty_content else None
 
     def _sign(self, calls: list[dict[str, Any]], message: Message) -> None:
         """Add the signatures of thoughts; the first call of a message must have one."""
@@ -191,4 +194,8 @@ def _as_parts(content: str | list[Part] | None) -> list[Part]:
 def _named(part: Part) -> Part:
     """Return a note in place of a part that is not text."""
     kind = _MEDIA.get(part.get("type", ""))
-    return part if kind is None else text_part(f"[{kind}, not shown to this model]")
+    if kind is None:
+        return part
+    if part["type"] == "image_url":
+        kind = picture_name(part["image_url"]["url"])
+    return text_part(f"[{kind}, not shown to this model]")

@@ -1,0 +1,204 @@
+"""Pictures: what their first bytes say, and smaller ones in place of large ones."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import logging
+import struct
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+log = logging.getLogger(__name__)
+
+MOST_PIXELS = 40_000_000
+"""Of a picture that is scaled down: a small file may be a picture of any size."""
+
+_READ_BY_MODELS = ("image/png", "image/jpeg", "image/gif", "image/webp")
+_FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP")
+"""What is decoded: no other decoder of the library is let near the bytes of a server."""
+
+_QUALITIES = (85, 60)
+_ROUNDS = 3
+_SEGMENTS = 1000
+_BEGINNING = 400_000
+"""Characters of a data URL in which the size is looked for."""
+
+_THREADS = ThreadPoolExecutor(max_workers=2, thread_name_prefix="pictures")
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a picture's first bytes say: its MIME type, and its size in pixels."""
+
+    kind: str
+    width: int
+    height: int
+
+    @property
+    def is_read_by_models(self) -> bool:
+        """Whether model providers take this format, and a picture of this size at all."""
+        return self.kind in _READ_BY_MODELS and self.width > 0 and self.height > 0
+
+
+def read_head(data: bytes) -> Head | None:
+    """Return what the first bytes say, None if they are not those of a picture."""
+    try:
+        if data.startswith(b"\x89PNG\r\n\x1a\n") and data[12:16] == b"IHDR":
+            return Head("image/png", *struct.unpack_from(">II", data, 16))
+        if data.startswith((b"GIF87a", b"GIF89a")):
+            return Head("image/gif", *struct.unpack_from("<HH", data, 6))
+        if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+            return _webp(data)
+        if data.startswith(b"\xff\xd8\xff"):
+            return _jpeg(data)
+        if data.startswith(b"BM"):
+            width, height = struct.unpack_from("<ii", data, 18)
+            return Head("image/bmp", abs(width), abs(height))
+    except (struct.error, IndexError):
+        pass
+    return None
+
+
+def _webp(data: bytes) -> Head | None:
+    match data[12:16]:
+        case b"VP8X":
+            width, height = (1 + int.from_bytes(data[at : at + 3], "little") for at in (24, 27))
+        case b"VP8L":
+            [bits] = struct.unpack_from("<I", data, 21)
+            width, height = 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+        case b"VP8 ":
+            width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", data, 26))
+        case _:
+            return None
+    return Head("image/webp", width, height)
+
+
+def _jpeg(data: bytes) -> Head | None:
+    at = 2
+    for _ in range(_SEGMENTS):
+        if data[at] != 0xFF:
+            return None
+        kind = data[at + 1]
+        if kind == 0xFF:
+            at += 1
+        elif 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):
+            height, width = struct.unpack_from(">HH", data, at + 5)
+            return Head("image/jpeg", width, height)
+        elif kind == 0x01 or 0xD0 <= kind <= 0xD9:
+            at += 2
+        else:
+            at += 2 + struct.unpack_from(">H", data, at + 2)[0]
+    return None
+
+
+def data_of(url: str, most: int | None = None) -> bytes | None:
+    """Return the bytes of a Base64 data URL, None for others; at least its beginning for `most`."""
+    head, comma, text = url[:200].partition(",")
+    if not comma or not head.startswith("data:") or not head.endswith(";base64"):
+        return None
+    start = len(head) + 1
+    text = url[start:] if most is None else url[start : start + most // 4 * 4]
+    try:
+        return base64.b64decode(text, validate=most is None)
+    except (binascii.Error, ValueError):
+        return None
+
+
+def data_url(kind: str, data: bytes) -> str:
+    """Return bytes as a data URL."""
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def picture_name(url: str) -> str:
+    """Return what to call a picture in a note, with its size if its URL has its bytes."""
+    data = data_of(url, _BEGINNING)
+    return head_name(read_head(data) if data is not None else None)
+
+
+def head_name(head: Head | None) -> str:
+    """Return what to call a picture in a note."""
+    if head is None:
+        return "an image"
+    return f"an image of {head.width}\N{MULTIPLICATION SIGN}{head.height}"
+
+
+async def scaled(data: bytes, max_side: int, max_size: int) -> bytes | None:
+    """Return a picture with sides of at most `max_side` pixels, in at most `max_size` bytes.
+
+    None if it cannot be read or made so small, or if the package Pillow is not installed. It is
+    decoded in a thread.
+    """
+    if not _has_pillow():
+        return None
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(_THREADS, _scaled, data, max_side, max_size)
+
+
+@cache
+def _has_pillow() -> bool:
+    # This import takes megabytes, and few deployments need it
+    try:
+        import PIL.Image  # noqa: F401
+    except ImportError:
+        log.warning(
+            "a tool's image is larger than `agent.images` allows, and models get a note in its "
+            "place: to scale such images down, install `chatkit-server[images]`"
+        )
+        return False
+    return True
+
+
+def _scaled(data: bytes, max_side: int, max_size: int) -> bytes | None:
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(BytesIO(data), formats=_FORMATS) as opened:
+            if opened.width * opened.height > MOST_PIXELS:
+                return None
+            # A JPEG is decoded to fewer pixels at once
+            opened.draft("RGB", (max_side, max_side))
+            opened.thumbnail((max_side, max_side))
+            return _written(ImageOps.exif_transpose(opened), max_size)
+    except Exception as error:
+        # Pillow raises errors of many types for what it cannot read
+        log.debug("an image could not be scaled down: %s", type(error).__name__)
+        return None
+
+
+def _written(image: Image, max_size: int) -> bytes | None:
+    is_photo = image.format == "JPEG" or image.mode in ("CMYK", "YCbCr")
+    image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    for _ in range(_ROUNDS):
+        if not is_photo and len(written := _as_png(image)) <= max_size:
+            return written
+        for quality in _QUALITIES:
+            if len(written := _as_jpeg(image, quality)) <= max_size:
+                return written
+        image.thumbnail((image.width // 2, image.height // 2))
+    return None
+
+
+def _as_png(image: Image) -> bytes:
+    file = BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
+
+
+def _as_jpeg(image: Image, quality: int) -> bytes:
+    if image.mode == "RGBA":
+        from PIL import Image as images
+
+        white = images.new("RGB", image.size, "white")
+        white.paste(image, mask=image.getchannel("A"))
+        image = white
+    file = BytesIO()
+    image.save(file, "JPEG", quality=quality)
+    return file.getvalue()
