@@ -11,6 +11,7 @@ from chatkit.store import Store
 from .agent.models import ModelRouter, model_settings
 from .errors import SettingsError
 from .mcp.manager import McpManager
+from .mcp.server import NOT_YET
 from .plugin.calls import Hooks
 from .plugin.load import collect_plugins
 from .plugin.startup import set_up
@@ -167,13 +168,20 @@ async def _connected(app: web.Application) -> AsyncIterator[None]:
         yield
 
 
-async def tools_warning(app: web.Application) -> str | None:
-    """Connect the MCP servers; return a warning if they have more tools than the model takes.
+async def mcp_warnings(app: web.Application) -> list[str]:
+    """Connect the MCP servers; return why some are not, and whether the tools are too many.
 
     Servers that do not answer at once do not count.
     """
-    async with app[MCP].run():
-        return _too_many_tools(app)
+    servers = app[MCP]
+    async with servers.run():
+        down = [
+            f"MCP server {name}: {state['error']}"
+            for name, state in servers.status().items()
+            if state["error"] not in (None, NOT_YET)
+        ]
+        too_many = _too_many_tools(app)
+        return [*down, too_many] if too_many is not None else down
 
 
 def _too_many_tools(app: web.Application) -> str | None:

@@ -62,19 +62,18 @@ async def open_stage() -> AsyncIterator[Stage]:
         stage = Stage(models, {}, MemoryStorePlugin())
         endpoint = {"base_url": models.url, "api_key": "sk-test", "max_retries": 0}
         names = ["test", *(model.partition("/")[0] for model in FLAVOURS.values())]
-        sections: dict[str, dict[str, Any]] = {
-            "agent": {"model": "test/any", "models": [*WAYS.values(), *FLAVOURS.values()]},
-            "plugins": {
-                "compatible_models": {"endpoints": dict.fromkeys(names, endpoint)},
-                "litellm_models": {
-                    "providers": {"openai": {"base_url": models.url, "api_key": "sk-test"}},
-                    "max_retries": 0,
-                },
+        plugins = {
+            "compatible_models": {"endpoints": dict.fromkeys(names, endpoint)},
+            "litellm_models": {
+                "providers": {"openai": {"base_url": models.url, "api_key": "sk-test"}},
+                "max_retries": 0,
             },
         }
+        offered = [*WAYS.values(), *FLAVOURS.values()]
         for way in WAYS:
-            sections["agent"]["fast_path"] = way != "slow"
-            app, path = served_app(Tools(*_tools(stage.calls)), stage.store, **sections)
+            agent = {"model": "test/any", "models": offered, "fast_path": way != "slow"}
+            tools = Tools(*_tools(stage.calls))
+            app, path = served_app(tools, stage.store, agent=agent, plugins=plugins)
             client = await stack.enter_async_context(TestClient(TestServer(app)))
             stage.chats[way] = Chat(client, path)
         yield stage

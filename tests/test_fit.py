@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from chatkit_server.agent.completions.messages import read_items
-from chatkit_server.agent.completions.order import GO_ON, NO_ANSWER, NOT_ANSWERED
+from chatkit_server.agent.completions.order import GO_ON, NO_ANSWER
 from chatkit_server.agent.completions.requests import fit
 from chatkit_server.agent.completions.schemas import loosened
+from chatkit_server.agent.pairs import CALL_CUT_OFF
 from chatkit_server.models import Profile, profile_of
 
 Items = list[dict[str, Any]]
@@ -116,7 +117,7 @@ HISTORIES: dict[str, tuple[Items, list[Any]]] = {
     ),
     "a call without a result": (
         [user("hi"), called("a"), user("more")],
-        [("user", "hi"), ("assistant", None, ["a"]), ("tool", NOT_ANSWERED), ("user", "more")],
+        [("user", "hi"), ("assistant", None, ["a"]), ("tool", CALL_CUT_OFF), ("user", "more")],
     ),
     "an id for several turns": (
         [
@@ -129,7 +130,7 @@ HISTORIES: dict[str, tuple[Items, list[Any]]] = {
         [
             ("user", "hi"),
             ("assistant", None, ["a"]),
-            ("tool", NOT_ANSWERED),
+            ("tool", CALL_CUT_OFF),
             ("user", "again"),
             ("assistant", None, ["call_"]),
             ("tool", "2"),
@@ -704,6 +705,7 @@ SCHEMAS: dict[str, tuple[Any, Any]] = {
     ),
     "a reference to nowhere": ({"$ref": "#/$defs/x", "title": "t"}, {"title": "t"}),
     "true": (True, {}),
+    "a type that is none": ({"type": "file", "title": "t"}, {"title": "t"}),
 }
 
 
@@ -712,6 +714,21 @@ def test_loose_schemas_are_simple(schema: Any, expected: Any) -> None:
     before = copy.deepcopy(schema)
     assert loosened(schema) == expected
     assert schema == before
+
+
+def test_a_schema_that_refers_to_itself_more_than_once_ends() -> None:
+    branch = {"$ref": "#/$defs/tree"}
+    tree = {"type": "object", "properties": {"left": branch, "right": branch}}
+    assert len(json.dumps(loosened({**tree, "$defs": {"tree": tree}}))) < 1000
+
+
+def test_a_schema_does_not_grow_without_end() -> None:
+    levels = {
+        str(level): {"properties": {"a": {"$ref": f"#/$defs/{level + 1}"}, "b": {"allOf": [below]}}}
+        for level in range(29)
+        for below in [{"$ref": f"#/$defs/{level + 1}"}]
+    }
+    assert len(json.dumps(loosened({"$ref": "#/$defs/0", "$defs": levels}))) < 200_000
 
 
 def test_a_schema_that_refers_to_itself_ends() -> None:

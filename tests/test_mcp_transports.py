@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from typing import Any
 
 import pytest
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
+from chatkit_server.app import create_app, mcp_warnings
 from chatkit_server.mcp.connection import ToolFailed
 from chatkit_server.mcp.exchange import response_problem
 from chatkit_server.mcp.manager import McpManager
 from chatkit_server.mcp.server import SESSION_GONE
+from chatkit_server.settings.load import load
 from tests.mcp_calls import connected, invoke, tools_of, until
 from tests.mcp_http_server import HttpServer, http_server
 from tests.plugins.test_mcp_servers import given, until_connected
@@ -204,6 +207,7 @@ async def test_limits_hold_for_the_older_transport(tmp_path: Any) -> None:
         (HTMLResponse("<html>", 502), ["HTTP 502 (Bad Gateway)", "check whether it runs"]),
         (PlainTextResponse("no", 429), ["HTTP 429 (Too Many Requests)", "too often"]),
         (PlainTextResponse("no", 499), ["HTTP 499"]),
+        (PlainTextResponse("no", 501), ["HTTP 501 (Not Implemented)", "`transport: sse`"]),
     ],
 )
 async def test_what_a_server_answers_is_told_with_its_cause(
@@ -234,6 +238,21 @@ async def test_a_server_of_the_older_transport_is_told_so(tmp_path: Any) -> None
             told = await error_of(servers)
     assert "HTTP 405 (Method Not Allowed)" in told
     assert "set `transport: sse`" in told
+
+
+async def test_check_says_why_a_server_is_not_connected(tmp_path: Any) -> None:
+    async with http_server(older=True) as server:
+        file = tmp_path / "settings.yaml"
+        servers = [{"name": "web", "url": server.sse_url}]
+        plugins = {"anonymous_auth": None, "demo_model": None, "mcp_servers": {"servers": servers}}
+        store = {"tortoise_store": {"url": f"sqlite://{tmp_path}/chat.db"}}
+        file.write_text(json.dumps({"plugins": plugins | store}))
+        app = create_app(load(file, {}))
+        # A server that takes longer than a second does not count
+        while not (warnings := await mcp_warnings(app)):
+            pass
+    [warning] = warnings
+    assert warning.startswith("MCP server web: answered with HTTP 405 (Method Not Allowed)")
 
 
 async def test_a_server_of_the_newer_transport_is_told_so(tmp_path: Any) -> None:

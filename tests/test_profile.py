@@ -198,6 +198,7 @@ def test_refused_reasoning_is_left_out() -> None:
 
 
 def test_a_cure_is_logged_once_as_settings(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     endpoint_log = EndpointLog(("plugins", "compatible_models", "endpoints", "mine"))
     for status, refusal in [(400, "bad stream_options"), (422, "no stream_options, secret")]:
         endpoint_log.refused(status, refusal, Profile())
@@ -212,11 +213,11 @@ def test_a_cure_is_logged_once_as_settings(caplog: pytest.LogCaptureFixture) -> 
 
 
 def test_tools_that_are_left_out_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     endpoint_log = EndpointLog(("plugins", "compatible_models", "endpoints", "mine"))
-    with caplog.at_level(logging.INFO):
-        endpoint_log.sent_tools(128, 128)
-        endpoint_log.sent_tools(128, 140)
-        endpoint_log.sent_tools(128, 140)
+    endpoint_log.sent_tools(128, 128)
+    endpoint_log.sent_tools(128, 140)
+    endpoint_log.sent_tools(128, 140)
     [first, second] = caplog.records
     assert (first.levelno, second.levelno) == (logging.WARNING, logging.INFO)
     assert "mine: only the first 128 of 140 tools are sent" in first.getMessage()

@@ -371,7 +371,7 @@ class AgentRunner:
         except Exception as error:
             result.failed = True
             result.output = tool_failure(call.name, error).output
-        fitted = await self._media.fitted(as_parts(valid_values(result.output)))
+        fitted = await self._media.fitted(valid_values(as_parts(result.output)))
         result.output = cut(fitted, self.limits.tool_output)
         self.observe(call, replace(result, output=noted(result.output)))
 

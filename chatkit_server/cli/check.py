@@ -1,4 +1,4 @@
-"""`chatkit-server check`: check the settings, the plugins, and how many tools there are."""
+"""`chatkit-server check`: check the settings, the plugins, and the MCP servers."""
 
 from __future__ import annotations
 
@@ -12,22 +12,25 @@ from .options import Commands, add_command, load_settings
 
 def add_to(commands: Commands) -> None:
     """Add the command `check`."""
-    add_command(commands, "check", check, "check the settings, the plugins and the number of tools")
+    add_command(commands, "check", check, "check the settings, the plugins and the MCP servers")
 
 
 def check(options: argparse.Namespace) -> int:
     settings, problems = load_settings(options)
-    from ..app import create_app, tools_warning
+    from ..app import create_app, mcp_warnings
     from ..web.keys import HOOKS
 
-    async def create() -> tuple[list[str], str | None]:
+    async def create() -> tuple[list[str], list[str]]:
         app = create_app(settings, problems=problems)
-        # An MCP server that is down now is no mistake in the settings
+        # What is wrong with an MCP server is printed below: it is no mistake in the settings
         logging.disable()
-        return app[HOOKS].names, await tools_warning(app)
+        try:
+            return app[HOOKS].names, await mcp_warnings(app)
+        finally:
+            logging.disable(logging.NOTSET)
 
-    names, warning = asyncio.run(create())
+    names, warnings = asyncio.run(create())
     print(f"{options.settings.absolute()}: OK. Plugins: {', '.join(names)}")
-    if warning is not None:
+    for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
     return 0

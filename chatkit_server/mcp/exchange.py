@@ -34,6 +34,7 @@ _CAUSES = {
     407: "a proxy wants to know who is asking; check the proxy's settings",
     429: "the server is asked too often; try again later",
 }
+_CAUSES[501] = _CAUSES[405]
 _FAILED = "the server failed, or a proxy did not reach it; check whether it runs"
 
 
@@ -77,7 +78,7 @@ def response_problem(status: int, kind: str, *, older: bool = False) -> str | No
     """
     named = _named(status)
     if status >= 400:
-        cause = _FAILED if status >= 500 else _CAUSES.get(status)
+        cause = _CAUSES.get(status, _FAILED if status >= 500 else None)
         if cause is None:
             return f"answered with {named}"
         return f"answered with {named}: {cause.format(other=_NEWER if older else _OLDER)}"

@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 _CLIENTS = (MCPServerStdio, MCPServerStreamableHttp, MCPServerSse)
 
+NOT_YET = "not connected yet"
 SESSION_GONE = "does not know the session any more, as after a restart"
 
 
@@ -65,7 +66,7 @@ class ManagedServer(McpConnection):
         self.connect_timeout: float = getattr(server, "connect_timeout", 30.0)
         self.up = asyncio.Event()
         self.tried = asyncio.Event()
-        self.error: str | None = "not connected yet"
+        self.error: str | None = NOT_YET
         self._recovering = False
         self._is_refused = False
         self._limit = self.connect_timeout

@@ -129,7 +129,7 @@ def _text(content: Any) -> str:
     if isinstance(content, str):
         return content
     parts = [part for part in content or () if isinstance(part, Mapping)]
-    return "".join(part.get("text") or part.get("refusal") or "" for part in parts)
+    return "".join(str(part.get("text") or part.get("refusal") or "") for part in parts)
 
 
 def _reasoning(item: Mapping[str, Any]) -> Item | None:
@@ -146,6 +146,8 @@ def _reasoning(item: Mapping[str, Any]) -> Item | None:
 
 def _object(arguments: Any) -> str:
     """Return the arguments of a call as strict JSON, `{}` if they are no JSON object."""
+    if isinstance(arguments, dict):
+        arguments = json.dumps(arguments)
     try:
         if isinstance(orjson.loads(arguments), dict):
             return str(arguments)

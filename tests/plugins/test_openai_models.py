@@ -338,6 +338,7 @@ async def test_the_store_setting_and_that_of_the_agent(
         (answered("call_" + "x" * 200), "message function_call function_call_output"),
         (answered(name="tools.ping it!"), "message function_call function_call_output"),
         (answered(arguments='{"city": '), "message function_call function_call_output"),
+        (answered(arguments={"city": "Rome"}), "message function_call function_call_output"),
         (answered(arguments="[1]"), "message function_call function_call_output"),
         (answered(arguments='{"city": "\\ud83d"}'), "message function_call function_call_output"),
     ],

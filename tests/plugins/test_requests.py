@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -127,6 +128,7 @@ async def test_requests_fit_as_the_settings_say(way: str, server: ModelServer) -
 async def test_the_cure_of_a_refusal_is_logged(
     way: str, server: ModelServer, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     async with model_of(way, "openai", server.url, "any") as model:
         for _ in range(2):
             server.fail(400, "Unrecognized request argument supplied: stream_options")
@@ -139,6 +141,7 @@ async def test_the_cure_of_a_refusal_is_logged(
 async def test_only_as_many_tools_are_sent_as_are_allowed(
     server: ModelServer, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     names = [f"t{number}" for number in range(5)]
     tools = [function_tool(sky, name_override=name) for name in names]
     for way in WAYS:

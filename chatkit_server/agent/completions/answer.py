@@ -229,6 +229,8 @@ class Answer:
 
     async def _say(self, text: str) -> None:
         text = self._blank + self._text_halves.add(text)
+        # What is taken at once must not pass half a character that waits
+        self._open = self._open and not self._text_halves.waits
         if not self._text and not text.strip():
             # Blank text alone is no answer
             self._blank = text
@@ -250,7 +252,7 @@ class Answer:
                 sequence_number=1,
             )
         )
-        self._open = self._splitter.done and not self._refusal
+        self._open = self._splitter.done and not self._refusal and not self._text_halves.waits
 
     async def _refuse(self, text: str) -> None:
         if not text:

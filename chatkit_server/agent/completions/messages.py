@@ -13,6 +13,8 @@ from typing import Any
 
 import orjson
 
+from ..sound import as_dict
+
 log = logging.getLogger(__name__)
 
 Part = dict[str, Any]
@@ -21,6 +23,7 @@ Part = dict[str, Any]
 NO_OUTPUT = "(no output)"
 IMAGE_MADE = "[An image that you made was shown here.]"
 
+_ROLES = ("system", "developer", "user", "assistant", "tool")
 _DETAILS = ("reasoning_details", "thinking_blocks")
 
 
@@ -66,14 +69,14 @@ def read_items(items: str | Iterable[Any]) -> list[Message]:
     """
     if isinstance(items, str):
         return [Message("user", read_content(items))]
-    read = [_read_item(item) for item in items if isinstance(item, dict)]
+    read = [_read_item(item) for item in map(as_dict, items) if isinstance(item, dict)]
     return [message for message in read if message is not None]
 
 
 def _read_item(item: Mapping[str, Any]) -> Message | None:
     kind = item.get("type")
     if kind in (None, "message") and isinstance(role := item.get("role"), str):
-        return Message(role, read_content(item.get("content")))
+        return Message(role if role in _ROLES else "user", read_content(item.get("content")))
     if kind == "function_call":
         return Message("assistant", calls=[_call_of(item)])
     if kind == "function_call_output":

@@ -6,11 +6,11 @@ import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from ..pairs import CALL_CUT_OFF
 from .messages import Call, Message, Part, text_part
 
 log = logging.getLogger(__name__)
 
-NOT_ANSWERED = "The call was cut off; whether it took effect is not known."
 BEGIN = "(The conversation begins.)"
 GO_ON = "(Go on.)"
 NO_ANSWER = "(No answer.)"
@@ -85,7 +85,7 @@ class _Pairing:
             for call in message.calls:
                 if call.result is None:
                     early = self._early.get(call.id)
-                    call.result = early.pop(0) if early else [text_part(NOT_ANSWERED)]
+                    call.result = early.pop(0) if early else [text_part(CALL_CUT_OFF)]
         if any(self._early.values()):
             log.debug("results of unknown tool calls are left out: %.200s", list(self._early))
 

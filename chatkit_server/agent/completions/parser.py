@@ -36,8 +36,6 @@ _KEEP_ALIVE = {"", "ping", "pong", "keepalive", "keep-alive", "heartbeat"}
 """Data that is no chunk, and says nothing."""
 
 _TEXT_KEYS = ("content", "role")
-_BESIDE = {"citations", "search_results", "error"}
-"""What a chunk may have beside its choices and the usage that has to be read."""
 
 
 class OddChunk(dict[str, Any]):
@@ -139,15 +137,17 @@ class Parser:
             if line.startswith(b"data:"):
                 if self._data:
                     self._go_on(chunks)
+                    if self.done:
+                        return
                 self._data = line[5:]
             elif line in _BLANK:
                 if self._data:
                     self._finish(chunks)
+                    if self.done:
+                        return
                 self._event = b""
             else:
                 self._other(line)
-            if self.done:
-                return
 
     def _go_on(self, chunks: list[Chunk]) -> None:
         """Take the data before another line of it: some servers forget the line between events."""
@@ -291,7 +291,9 @@ def only_text(chunk: Chunk) -> str | None:
 
 def only_delta(chunk: Chunk) -> dict[str, Any] | None:
     """Return the delta of a chunk's only choice, None if the chunk has anything else."""
-    if type(chunk) is not dict or chunk.get("usage") or not _BESIDE.isdisjoint(chunk):
+    if type(chunk) is not dict or chunk.get("usage") or "error" in chunk:
+        return None
+    if "citations" in chunk or "search_results" in chunk:
         return None
     try:
         [choice] = chunk["choices"]

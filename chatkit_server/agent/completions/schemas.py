@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -11,7 +12,11 @@ import orjson
 from .profile import Profile
 
 _DEEPEST = 30
-"""Levels of a loose schema: one that refers to itself has no end."""
+_TWICE = 2
+_MOST = 2000
+"""Levels of a loose schema, how often it may be in itself, and its parts: each reference is written
+out, which has no end in a schema that refers to itself, and doubles what refers to something twice.
+"""
 
 _KEPT = (
     "title",
@@ -27,8 +32,19 @@ _KEPT = (
 )
 """Keywords that mean the same everywhere."""
 
+_NAMED = ("array", "boolean", "integer", "number", "object", "string")
+"""Types that have a name; servers refuse others."""
+
 _FORMATS = ("date-time", "enum", "float", "double", "int32", "int64")
 _NOTHING: dict[str, Any] = {"type": "object", "properties": {}}
+
+
+@dataclass(slots=True)
+class _Root:
+    """A whole schema, and how many parts may still be written."""
+
+    schema: dict[str, Any]
+    left: int = _MOST
 
 
 def fitted_tools(tools: Sequence[Any], profile: Profile) -> list[Any]:
@@ -70,24 +86,30 @@ def loosened(schema: dict[str, Any]) -> dict[str, Any]:
     and null becomes `nullable`. What cannot be said is left out: more is then allowed, and the
     tool checks its arguments itself.
     """
-    return _loose(schema, schema, 0)
+    return _loose(schema, _Root(schema), ())
 
 
-def _loose(schema: Any, root: dict[str, Any], depth: int) -> dict[str, Any]:
-    if not isinstance(schema, dict) or depth > _DEEPEST:
+def _loose(schema: Any, root: _Root, path: tuple[str, ...]) -> dict[str, Any]:
+    if not isinstance(schema, dict):
         return {}
-    schema = _written_out(schema, root)
+    path = (*path, str(schema.get("$ref") or schema.get("allOf") or ""))
+    root.left -= 1
+    if path[-1] and path.count(path[-1]) > _TWICE:
+        return {"type": "object"}
+    if len(path) > _DEEPEST or root.left < 0:
+        return {}
+    schema = _written_out(schema, root.schema)
     found = {key: schema[key] for key in _KEPT if key in schema}
     if schema.get("format") in _FORMATS:
         found["format"] = schema["format"]
-    _add_types(schema, root, depth, found)
+    _add_types(schema, root, path, found)
     _add_values(schema, found)
     if "properties" in schema or found.get("type") == "object":
-        _add_properties(schema, root, depth, found)
+        _add_properties(schema, root, path, found)
     if found.get("type") == "array":
         items = schema.get("items", _any_of(schema.get("prefixItems")))
         # Gemini refuses lists of anything
-        found["items"] = _loose(items, root, depth + 1) or {"type": "string"}
+        found["items"] = _loose(items, root, path) or {"type": "string"}
     return found
 
 
@@ -133,14 +155,14 @@ def _any_of(schemas: Any) -> dict[str, Any]:
 
 
 def _add_types(
-    schema: dict[str, Any], root: dict[str, Any], depth: int, found: dict[str, Any]
+    schema: dict[str, Any], root: _Root, path: tuple[str, ...], found: dict[str, Any]
 ) -> None:
     kinds = schema.get("type")
     types = kinds if isinstance(kinds, list) else [kinds] if kinds else []
-    named = [kind for kind in types if kind != "null"]
+    named = [kind for kind in types if kind in _NAMED]
     options: list[Any] = [*(schema.get("anyOf") or ()), *(schema.get("oneOf") or ())]
     chosen = [one for one in options if not (isinstance(one, dict) and one.get("type") == "null")]
-    if len(named) < len(types) or len(chosen) < len(options) or schema.get("nullable"):
+    if "null" in types or len(chosen) < len(options) or schema.get("nullable"):
         found["nullable"] = True
     if len(named) > 1 and not chosen:
         rest = {key: value for key, value in schema.items() if key in ("items", "properties")}
@@ -149,7 +171,7 @@ def _add_types(
         found["type"] = named[0]
     elif "properties" in schema:
         found["type"] = "object"
-    loose = [one for one in (_loose(option, root, depth + 1) for option in chosen) if one]
+    loose = [one for one in (_loose(option, root, path) for option in chosen) if one]
     if len(loose) == 1:
         found |= {**loose[0], **found}
     elif loose:
@@ -177,13 +199,11 @@ _TYPES = {bool: "boolean", int: "integer", float: "number", dict: "object", list
 
 
 def _add_properties(
-    schema: dict[str, Any], root: dict[str, Any], depth: int, found: dict[str, Any]
+    schema: dict[str, Any], root: _Root, path: tuple[str, ...], found: dict[str, Any]
 ) -> None:
     properties = schema.get("properties")
     if not isinstance(properties, dict):
         return
-    found["properties"] = {
-        name: _loose(inner, root, depth + 1) for name, inner in properties.items()
-    }
+    found["properties"] = {name: _loose(inner, root, path) for name, inner in properties.items()}
     if required := [name for name in schema.get("required") or () if name in properties]:
         found["required"] = required
