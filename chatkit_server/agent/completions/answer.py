@@ -327,6 +327,9 @@ class Answer:
             message = self._message_item()
             output.append(message)
             await self._send(_item_done(message, self._message_index()))
+        elif self._images and not calls:
+            # Without a message, the SDK would ask the model for one
+            output.append(self._message_item())
         for call in calls:
             item, index = self._call_item(call), self._next_item()
             added = ResponseOutputItemAddedEvent(
@@ -359,7 +362,7 @@ class Answer:
 
     def _message_item(self) -> ResponseOutputMessage:
         parts: list[Any] = []
-        if self._text:
+        if self._text or not self._refusal:
             text = self._told
             parts.append(
                 ResponseOutputText(
