@@ -244,6 +244,7 @@ WORDS: dict[str, tuple[Exception, str]] = {
         status(400, {"error": {"message": "no such field"}}),
         "HTTP 400: no such field",
     ),
+    "a detail": (status(422, {"detail": ["no such field"]}), "HTTP 422: ['no such field']"),
     "an error without fields": (status(400, {"error": "no"}), "APIStatusError: secret"),
     "text": (status(400, "no such field"), "APIStatusError: secret"),
     "an empty message": (status(400, {"message": ""}), "APIStatusError: secret"),

@@ -245,7 +245,7 @@ def _provider_words(error: BaseException) -> str | None:
         body = body[0]
     if isinstance(body, dict) and isinstance(body.get("error"), dict):
         body = body["error"]
-    message = body.get("message") if isinstance(body, dict) else None
+    message = (body.get("message") or body.get("detail")) if isinstance(body, dict) else None
     status = _status(error)
     return f"HTTP {status}: {message}" if message and status else None
 
