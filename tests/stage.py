@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -32,6 +34,8 @@ PROVIDERS = {
 FLAVOURS = {**PROVIDERS, "gemini": "gemini/gemini-3-pro-preview"}
 """Models that a case can be of, by the rules of their provider."""
 
+_OUR_IDS = re.compile("[a-z]+_[0-9a-f]{32}")
+
 
 @dataclass
 class Stage:
@@ -41,6 +45,16 @@ class Stage:
     chats: dict[str, Chat]
     store: MemoryStorePlugin
     calls: list[list[Any]] = field(default_factory=list)
+    histories: set[str] = field(default_factory=set)
+
+    def is_new_history(self, thread_id: str) -> bool:
+        """Whether no earlier thread that was asked about has the same items, besides their ids."""
+        kept = self.store.memory.items[thread_id].values()
+        items = [i.model_dump(mode="json", exclude={"id", "thread_id", "created_at"}) for i in kept]
+        history = _OUR_IDS.sub("", json.dumps(items))
+        known = history in self.histories
+        self.histories.add(history)
+        return not known
 
     async def say(self, way: str, text: str, thread_id: str | None, model: str) -> Streamed:
         """Send a message that this model answers."""
