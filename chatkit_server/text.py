@@ -112,11 +112,6 @@ class HalfJoiner:
             text, self._half = text[:-1], text[-1]
         return valid_text(text)
 
-    @property
-    def waits(self) -> bool:
-        """Whether half a character waits for its other half."""
-        return bool(self._half)
-
     def end(self) -> str:
         """Return what has waited for its other half in vain."""
         text, self._half = self._half, ""

@@ -147,6 +147,24 @@ CALLS: dict[str, tuple[list[Any], list[str]]] = {
         calls([call(0, "", "weather", OSLO)], [call(0, "", "weather", ROME)]),
         [OSLO, ROME],
     ),
+    "in turn, with ids and without indexes": (
+        calls(
+            [call(None, "a", "weather", '{"city": ')],
+            [call(None, "b", "weather", '{"city": ')],
+            [call(None, "a", None, '"Oslo"}')],
+            [call(None, "b", None, '"Rome"}')],
+        ),
+        [OSLO, ROME],
+    ),
+    "in turn, with ids and one index": (
+        calls(
+            [call(0, "a", "weather", '{"city": ')],
+            [call(0, "b", "weather", '{"city": ')],
+            [call(0, "a", None, '"Oslo"}')],
+            [call(0, "b", None, '"Rome"}')],
+        ),
+        [OSLO, ROME],
+    ),
     "one id": (
         calls([call(0, "x", "weather", OSLO), call(1, "x", "weather", ROME)]),
         [OSLO, ROME],
@@ -262,6 +280,14 @@ SAID: dict[str, tuple[list[Any], str]] = {
     "a lone half": ([said("A \\ud83d")], "A �"),
     "a refusal": ([delta(refusal="I may "), delta(refusal="not.")], "I may not."),
     "a refusal that is the content too": ([delta(refusal="No.", content="No.")], "No."),
+    "a refusal in pieces that are the content too": (
+        [delta(refusal="No", content="No"), delta(content=", sir."), delta(refusal=", sir.")],
+        "No, sir.",
+    ),
+    "a completion's text at the end": (
+        [delta(content="Hi"), {"choices": [{"text": " you", "finish_reason": "stop"}]}],
+        "Hi you",
+    ),
     "an end in the text": ([delta(content="say [DONE] now")], "say [DONE] now"),
     "an event with a name": ([b"event: ping\ndata: {}\n\n", delta(content="Hi")], "Hi"),
     "words to keep alive": ([b"event: keepalive\ndata: x\n\n", delta(content="Hi")], "Hi"),
@@ -310,6 +336,16 @@ THOUGHTS: dict[str, tuple[list[Any], str, str]] = {
     "two fields, one after the other": (
         [delta(reasoning="a"), delta(reasoning_content="a"), delta(content="b")],
         "a",
+        "b",
+    ),
+    "two fields in turn": (
+        [
+            delta(reasoning="a"),
+            delta(reasoning_content="c"),
+            delta(reasoning="d"),
+            delta(content="b"),
+        ],
+        "acd",
         "b",
     ),
     "details": ([delta(reasoning_details=[{"text": "a"}]), delta(content="b")], "a", "b"),

@@ -48,6 +48,8 @@ AUDIO_NOTE = "[The model answered with sound, which cannot be played here.]"
 
 _MOST_CITATIONS = 200
 _LONGEST_ID = 256
+_MOST_COMPARED = 20_000
+"""Characters of a thought that are compared with what comes in another field."""
 
 Item = TypeVar("Item", ResponseReasoningItem, ResponseFunctionToolCall)
 
@@ -92,10 +94,14 @@ class Answer:
         self._blank = ""
         self._text: list[str] = []
         self._refusal: list[str] = []
+        self._content = self._refused = ""
+        """The text and the refusal so far, once there was a refusal."""
         self._refusal_first = False
         self._thoughts: list[list[str]] = []
         """The pieces of each thought; something else came between them."""
         self._field = ""
+        self._others: dict[str, str] = {}
+        """The thoughts that came in other fields than the first."""
         self._citations: dict[tuple[Any, ...], Mapping[str, Any]] = {}
         self._images = 0
         self._audio: list[str] = []
@@ -145,9 +151,8 @@ class Answer:
             found = read_chunk(chunk) if error is None else Delta()
         if error is not None:
             raise openai.APIError(error["message"], httpx2.Request("POST", "/"), body=error)
-        if not self._refusals and found.refusal:
-            found.text = found.text if found.refusal in found.text else found.text + found.refusal
-            found.refusal = ""
+        if not self._refusals and (found.refusal or self._refused):
+            self._put_together(found)
         if found.whole:
             self._drop_told(found)
         if found.usage is not None:
@@ -172,6 +177,17 @@ class Answer:
         if found.calls:
             self._calls.add(found.calls)
         self._finish = found.finish or self._finish
+
+    def _put_together(self, found: Delta) -> None:
+        """Make a refusal text, unless the text says the same; whichever comes first is told."""
+        if not self._refused:
+            self._content = self._told
+        text, refused = self._content + found.text, self._refused + found.refusal
+        shown = "" if self._refused.startswith(text) else found.text
+        if found.refusal and not text.startswith(refused):
+            shown += found.refusal
+        self._content, self._refused = text, refused
+        found.text, found.refusal = shown, ""
 
     def _drop_told(self, found: Delta) -> None:
         """Drop what has come before from a message that repeats it."""
@@ -198,10 +214,9 @@ class Answer:
             yield from self._splitter.split(text)
 
     async def _think(self, text: str, field: str) -> None:
-        if field != self._field and self._field:
-            # Another field repeats the thought
+        if self._repeats(field, text):
             return
-        self._field = field
+        self._field = self._field or field
         text = self._thought_halves.add(text)
         if not text:
             return
@@ -220,6 +235,16 @@ class Answer:
                 sequence_number=1,
             )
         )
+
+    def _repeats(self, field: str, text: str) -> bool:
+        """Whether a field says what another has said already."""
+        if not self._field or field == self._field:
+            return False
+        told = "".join(piece for pieces in self._thoughts for piece in pieces)
+        if len(told) > _MOST_COMPARED:
+            return True
+        self._others[field] = self._others.get(field, "") + text
+        return told.startswith(self._others[field])
 
     async def _end_thought(self) -> None:
         if self._reasoning is not None:
@@ -251,7 +276,8 @@ class Answer:
                 sequence_number=1,
             )
         )
-        self._open = self._splitter.done and not self._refusal and not self._text_halves.waits
+        waits = self._text_halves.waits or self._refused or self._refusal
+        self._open = self._splitter.done and not waits
 
     async def _refuse(self, text: str) -> None:
         if not text:

@@ -167,8 +167,8 @@ class CallCollector:
         if not piece.name or not last.name:
             return False
         if piece.id and last.id:
-            # New ids in each piece of one call do not begin another
-            return not last.begun or last.complete
+            # If that is a new id in each piece of one call, they are joined at the end
+            return True
         if last.begun:
             return last.complete
         # The rest of a name, or the name once more
@@ -197,20 +197,32 @@ class CallCollector:
                 yield CallMade(new_id("call"), name, arguments, given, invalid, call.signature)
 
     def _without_rests(self) -> Iterator[_Open]:
-        """Yield the calls with a name. What has none is the rest of the call before, or nothing."""
-        last: _Open | None = None
-        for call in self._calls:
-            if _NO_NAME.sub("", call.name):
-                last = call
-                continue
-            joined = [*last.pieces, *call.pieces] if last is not None else []
-            if last is not None and not last.complete and read_arguments(joined) is not None:
-                last.pieces = joined
-            else:
+        """Yield the calls with a name, together with their rests.
+
+        Some servers give the pieces of one call other ids, or places, or no name: the calls after
+        one with broken arguments are its rest, if they complete it. What else has no name is none.
+        """
+        rest = list(self._calls)
+        while rest:
+            call = rest.pop(0)
+            if not _NO_NAME.sub("", call.name):
                 log.debug("a tool call without a name is left out")
-        for call in self._calls:
-            if _NO_NAME.sub("", call.name):
-                yield call
+                continue
+            if call.begun and read_arguments(call.pieces) is None:
+                rest = self._completed(call, rest)
+            yield call
+
+    def _completed(self, call: _Open, rest: list[_Open]) -> list[_Open]:
+        """Complete a call with those after it, if that is possible; return those that are left."""
+        pieces = list(call.pieces)
+        for number, other in enumerate(rest[:_MOST_TRIES], 1):
+            if other.name not in ("", call.name) or read_arguments(other.pieces) is not None:
+                break
+            pieces += other.pieces
+            if read_arguments(pieces) is not None:
+                call.pieces = pieces
+                return rest[number:]
+        return rest
 
     def _tool(self, written: str) -> str:
         """Return the name of the tool that a model means."""

@@ -84,9 +84,9 @@ def read_chunk(chunk: Mapping[str, Any]) -> Delta:
     finish = choice.get("finish_reason")
     found.finish = finish if isinstance(finish, str) else ""
     delta = choice.get("delta")
-    if delta is None:
-        delta, found.whole = choice.get("message"), True
-    if delta is None:
+    if delta is None and choice.get("message") is not None:
+        delta, found.whole = choice["message"], True
+    if delta is None or (not delta and "text" in choice):
         delta = {"content": choice.get("text")}
     if not isinstance(delta, dict):
         delta = {"content": delta}

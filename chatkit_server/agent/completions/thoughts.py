@@ -12,7 +12,7 @@
 | `content`, with `extra_content.google.thought` beside it | Gemini |
 | `content`, in one of the `TAGS` at its start | models on servers that do not know their format |
 
-The first field of the table that has text is shown; the others repeat it.
+The first field of the table that has text is shown. What other fields repeat of it is not.
 """  # noqa: E501
 
 from __future__ import annotations
