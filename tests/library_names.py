@@ -318,6 +318,11 @@ _LITELLM = (
         "who listens to this one answer",
     ),
     LibraryName(
+        "litellm.llms.vertex_ai.gemini.vertex_and_google_ai_studio_gemini",
+        "VertexGeminiConfig._check_finish_reason",
+        "an answer of Gemini that breaks off is not complete, and its reasons are told",
+    ),
+    LibraryName(
         "litellm.litellm_core_utils.logging_worker",
         "GLOBAL_LOGGING_WORKER.stop",
         "a task that would outlive the application",

@@ -12,6 +12,7 @@ from the variables that LiteLLM knows (`GOOGLE_API_KEY` or `GEMINI_API_KEY`, `AN
 - `fitting`: requests that fit their provider.
 - `answer`: the chunks of an answer, to a complete end or an error.
 - `fast_path`: text that skips LiteLLM's handling of each chunk.
+- `gemini`: what LiteLLM loses of Gemini.
 - `errors`: the provider's errors behind LiteLLM's, and the models that are not offered.
 """
 

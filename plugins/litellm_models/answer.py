@@ -15,6 +15,7 @@ from chatkit_server.models import Chunk, EventPace, RequestTimer
 
 from .errors import raise_original
 from .fast_path import LitellmStream, TextFilter, fields_of, insert_filter
+from .gemini import finish_reason
 
 _PER_SECOND = 500
 """Chunks besides text: pieces of reasoning, or of what is written for a tool."""
@@ -67,6 +68,7 @@ class LitellmChunks:
     async def chunks(self, take: Callable[[str], bool]) -> AsyncGenerator[Chunk]:
         """Yield the chunks, except those with only text that `take` took."""
         pace = EventPace(_PER_SECOND)
+        finish_reason.set(None)
         async with aclosing(self._timer.chunks(_chunks(self._stream, take))) as chunks:
             try:
                 async for chunk in chunks:
@@ -76,7 +78,8 @@ class LitellmChunks:
             except openai.APIError as error:
                 raise_original(error)
         # LiteLLM does not accept Gemini's reasons as final, and keeps them in the second
-        finish = self._stream.received_finish_reason or self._stream.intermittent_finish_reason
+        known = self._stream.received_finish_reason or self._stream.intermittent_finish_reason
+        finish = finish_reason.get() or known
         yield {"choices": [{"delta": {}, "finish_reason": finish}]}
 
 

@@ -11,6 +11,7 @@ from litellm.llms.ollama.chat.transformation import OllamaChatConfig
 
 from chatkit_server.models import FittedRequests, fitted
 
+from .gemini import keep_what_gemini_says
 from .model import WatchedLitellmModel
 
 
@@ -63,3 +64,4 @@ def fit_requests() -> None:
     """Let the Agents SDK and LiteLLM send requests as they are made to fit."""
     setattr(litellm_model, "litellm", _FittingLitellm())  # noqa: B010
     setattr(OllamaChatConfig, "transform_request", _with_calls)  # noqa: B010
+    keep_what_gemini_says()

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
+import openai
 from agents.exceptions import ModelBehaviorError
 from openai.types.responses import Response, ResponseOutputItemDoneEvent, ResponseStreamEvent
 
@@ -88,6 +89,8 @@ class _Answer:
 
     def takes(self, event: Any) -> bool:
         """Mend an event; return whether there is something in it."""
+        if not isinstance(event, openai.BaseModel):
+            raise TypeError(f"expected an object, not a {type(event).__name__}")
         delta = getattr(event, "delta", None)
         if isinstance(delta, int | float) and event.type in _TEXT:
             event.delta = delta = str(delta)

@@ -15,6 +15,7 @@ from chatkit_plugins.litellm_models import Config, Plugin
 
 from chatkit_server.agent.completions.pieces import FROM
 from chatkit_server.models import FastPathModel
+from chatkit_server.turns import failures
 from chatkit_server.turns.failures import explain
 from tests.model_script import Part, counted
 from tests.model_server import (
@@ -205,9 +206,10 @@ class Recorded:
     def __init__(self) -> None:
         self.streams: Iterator[bytes] = iter(())
         self.block = 1_000_000
+        self.bodies: list[Any] = []
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
-        await request.read()
+        self.bodies.append(json.loads(await request.read()))
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         data = next(self.streams)
@@ -365,6 +367,9 @@ GEMINI = {
         gemini(*google("One ", "two "), {"text": "three", "thoughtSignature": "c2lnbmVk"})
     ],
     "filtered": [gemini(*google("One ", "two ", "three"), finish="SAFETY")],
+    "broken off": [gemini(*google("One ", "two ", "three"), finish="")],
+    "a malformed call": [gemini(finish="MALFORMED_FUNCTION_CALL")],
+    "an unknown end": [gemini(*google("One ", "two ", "three"), finish="SOMETHING_NEW")],
 }
 PROVIDERS = {
     "anthropic": ("anthropic/claude-sonnet-4-5", CLAUDE),
@@ -390,6 +395,41 @@ async def test_both_ways_give_the_same_of_other_providers(
         assert heard.told[-1][0] == "response.completed"
     if (prefix, name) == ("anthropic", "text"):
         assert heard.direct == 2
+
+
+GEMINI_FAILS = {
+    "filtered": failures.CONTENT_REFUSED,
+    "broken off": failures.BROKEN_OFF,
+    "a malformed call": failures.BAD_CALL,
+}
+
+
+@pytest.mark.parametrize("name", GEMINI_FAILS)
+async def test_geminis_reasons_are_told(recorded: tuple[Recorded, str], name: str) -> None:
+    answers, url = recorded
+    answers.streams = iter(GEMINI[name])
+    models = plugin("gemini", url).model_providers()["litellm"]
+    ran = await Ran(models.get_model("gemini/gemini-2.5-flash")).to_the_end()
+    assert ran.failure is not None
+    assert ran.failure[1] == GEMINI_FAILS[name]
+    await models.aclose()
+
+
+async def test_gemini_is_told_of_a_call_that_it_made_twice(recorded: tuple[Recorded, str]) -> None:
+    answers, url = recorded
+    call = {"functionCall": {"name": "add", "args": {"a": 1, "b": 2}}}
+    answers.streams = iter([gemini(call, call), gemini(*google("It is 3."))])
+    models = plugin("gemini", url).model_providers()["litellm"]
+    ran = await Ran(models.get_model("gemini/gemini-2.5-flash")).to_the_end()
+    assert ran.result.final_output == "It is 3."
+    parts = [part for content in answers.bodies[-1]["contents"] for part in content["parts"]]
+    assert [part["function_call"]["name"] for part in parts if "function_call" in part] == [
+        "add"
+    ] * 2
+    assert [p["function_response"]["name"] for p in parts if "function_response" in p] == [
+        "add"
+    ] * 2
+    await models.aclose()
 
 
 async def test_a_provider_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:

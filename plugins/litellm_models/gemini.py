@@ -1,0 +1,36 @@
+"""What LiteLLM loses of Gemini: why an answer ended, and a call that is made twice.
+
+Importing this module imports LiteLLM.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Any
+
+from litellm.llms.vertex_ai.gemini import transformation
+from litellm.llms.vertex_ai.gemini.vertex_and_google_ai_studio_gemini import VertexGeminiConfig
+
+finish_reason: ContextVar[str | None] = ContextVar("finish_reason", default=None)
+"""The last reason that Gemini gave in an answer which this task reads."""
+
+_mapped_reason = VertexGeminiConfig._check_finish_reason
+
+
+def _reason(message: Any, reason: str | None) -> Any:
+    """Return LiteLLM's name of a reason; None if Gemini gave none, in place of `stop`."""
+    if not reason:
+        return None
+    finish_reason.set(reason)
+    return _mapped_reason(message, reason)
+
+
+def _is_told(*_: Any, **__: Any) -> bool:
+    """Tell that no call is in a message already: two calls may be the same."""
+    return False
+
+
+def keep_what_gemini_says() -> None:
+    """Let LiteLLM keep Gemini's reasons and calls."""
+    setattr(VertexGeminiConfig, "_check_finish_reason", staticmethod(_reason))  # noqa: B010
+    setattr(transformation, "check_if_part_exists_in_parts", _is_told)  # noqa: B010
