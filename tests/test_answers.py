@@ -185,6 +185,14 @@ CALLS: dict[str, tuple[list[Any], list[str]]] = {
         ),
         [OSLO, ROME],
     ),
+    "a summary with another id": (
+        calls([call(0, "a", "weather", OSLO)], [call(0, "z", "weather", OSLO)]),
+        [OSLO],
+    ),
+    "the same twice, with ids and indexes": (
+        calls([call(0, "a", "weather", OSLO)], [call(1, "b", "weather", OSLO)]),
+        [OSLO, OSLO],
+    ),
     "a message at the end": (
         [
             delta(tool_calls=[call(0, "a", "weather", OSLO)]),
@@ -288,6 +296,8 @@ SAID: dict[str, tuple[list[Any], str]] = {
         [delta(content="Hi"), {"choices": [{"text": " you", "finish_reason": "stop"}]}],
         "Hi you",
     ),
+    "an end in quotes": ([delta(content="Hi"), b'data: "[DONE]"\n\n'], "Hi"),
+    "an end in small letters": ([delta(content="Hi"), b"data: [done]\n\n"], "Hi"),
     "an end in the text": ([delta(content="say [DONE] now")], "say [DONE] now"),
     "an event with a name": ([b"event: ping\ndata: {}\n\n", delta(content="Hi")], "Hi"),
     "words to keep alive": ([b"event: keepalive\ndata: x\n\n", delta(content="Hi")], "Hi"),
@@ -465,6 +475,10 @@ ERRORS: dict[str, tuple[list[Any], str]] = {
     "MiniMax's": (
         [{"choices": None, "base_resp": {"status_code": 1004, "status_msg": "unauthorized"}}],
         failures.WRONG_KEY,
+    ),
+    "JSON alone after the text": (
+        [delta(content="Hi"), b'{"error": {"message": "x", "code": 429}}\n'],
+        RATE_LIMIT,
     ),
     "a web page": ([b"<!doctype html>\n<html>Sign in</html>"], failures.WEB_PAGE),
     "plain text": ([b"upstream connect error\n"], failures.NONSENSE),

@@ -1,4 +1,4 @@
-"""What LiteLLM loses of Gemini: why an answer ended, and a call that is made twice.
+"""What LiteLLM loses of Gemini: why an answer ended, a call made twice, and one without arguments.
 
 Importing this module imports LiteLLM.
 """
@@ -9,7 +9,10 @@ from contextvars import ContextVar
 from typing import Any
 
 from litellm.llms.vertex_ai.gemini import transformation
-from litellm.llms.vertex_ai.gemini.vertex_and_google_ai_studio_gemini import VertexGeminiConfig
+from litellm.llms.vertex_ai.gemini.vertex_and_google_ai_studio_gemini import (
+    ModelResponseIterator,
+    VertexGeminiConfig,
+)
 
 finish_reason: ContextVar[str | None] = ContextVar("finish_reason", default=None)
 """The last reason that Gemini gave in an answer which this task reads."""
@@ -25,6 +28,18 @@ def _reason(message: Any, reason: str | None) -> Any:
     return _mapped_reason(message, reason)
 
 
+_parsed_chunk = ModelResponseIterator.chunk_parser
+
+
+def _with_arguments(self: Any, chunk: Any) -> Any:
+    """Parse a chunk, in which a call need not have arguments."""
+    for candidate in chunk.get("candidates") or ():
+        for part in (candidate.get("content") or {}).get("parts") or ():
+            if call := part.get("functionCall"):
+                call.setdefault("args", {})
+    return _parsed_chunk(self, chunk)
+
+
 def _is_told(*_: Any, **__: Any) -> bool:
     """Tell that no call is in a message already: two calls may be the same."""
     return False
@@ -33,4 +48,5 @@ def _is_told(*_: Any, **__: Any) -> bool:
 def keep_what_gemini_says() -> None:
     """Let LiteLLM keep Gemini's reasons and calls."""
     setattr(VertexGeminiConfig, "_check_finish_reason", staticmethod(_reason))  # noqa: B010
+    setattr(ModelResponseIterator, "chunk_parser", _with_arguments)  # noqa: B010
     setattr(transformation, "check_if_part_exists_in_parts", _is_told)  # noqa: B010

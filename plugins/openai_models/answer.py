@@ -89,8 +89,7 @@ class _Answer:
 
     def takes(self, event: Any) -> bool:
         """Mend an event; return whether there is something in it."""
-        if not isinstance(event, openai.BaseModel):
-            raise TypeError(f"expected an object, not a {type(event).__name__}")
+        _check(event)
         delta = getattr(event, "delta", None)
         if isinstance(delta, int | float) and event.type in _TEXT:
             event.delta = delta = str(delta)
@@ -144,6 +143,11 @@ class _Answer:
         names = ("type", "output_index", "content_index", "summary_index")
         place = tuple(getattr(event, name, None) for name in names)
         return self._halves[place].add(delta)
+
+
+def _check(event: object) -> None:
+    if not isinstance(event, openai.BaseModel):
+        raise TypeError(f"expected an object, not a {type(event).__name__}")
 
 
 def _done(index: int, item: Any) -> ResponseStreamEvent:

@@ -367,6 +367,10 @@ GEMINI = {
         gemini(*google("One ", "two "), {"text": "three", "thoughtSignature": "c2lnbmVk"})
     ],
     "filtered": [gemini(*google("One ", "two ", "three"), finish="SAFETY")],
+    "a call without arguments": [
+        gemini({"functionCall": {"name": "add"}}),
+        gemini(*google("It ", "failed.")),
+    ],
     "broken off": [gemini(*google("One ", "two ", "three"), finish="")],
     "a malformed call": [gemini(finish="MALFORMED_FUNCTION_CALL")],
     "an unknown end": [gemini(*google("One ", "two ", "three"), finish="SOMETHING_NEW")],

@@ -178,9 +178,11 @@ class CallCollector:
         """Whether a piece is what a call has already, as in a summary at an answer's end."""
         if piece.name != call.name or not piece.arguments.strip() or call in self._touched:
             return False
-        if (piece.id and call.id and piece.id != call.id) or not call.complete:
+        same_place = piece.index is not None and piece.index == call.index
+        same_id = piece.id == call.id or not (piece.id and call.id)
+        if not (same_place or (same_id and piece.index is None) or piece.id == call.id != ""):
             return False
-        if piece.index is not None and piece.index != call.index and piece.id != call.id:
+        if not call.complete:
             return False
         return _values(read_arguments([piece.arguments])) == _values(read_arguments(call.pieces))
 

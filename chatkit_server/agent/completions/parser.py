@@ -149,7 +149,7 @@ class Parser:
                         return
                 self._event = b""
             else:
-                self._other(line)
+                self._other(line, chunks)
 
     def _go_on(self, chunks: list[Chunk]) -> None:
         """Take the data before another line of it: some servers forget the line between events."""
@@ -166,10 +166,13 @@ class Parser:
         try:
             chunk = orjson.loads(data)
         except ValueError:
-            if data.strip() == _DONE:
+            if data.strip().upper() == _DONE:
                 self.done = True
                 return
             chunk = self._odd(data)
+        if chunk == "[DONE]":
+            self.done = True
+            return
         self._some = True
         if len(data) > _MAY_BE_MANY:
             self._limits.check_event(len(data))
@@ -179,8 +182,12 @@ class Parser:
         else:
             chunks.append(chunk)
 
-    def _other(self, line: bytes) -> None:
-        if line.startswith(b"event:"):
+    def _other(self, line: bytes, chunks: list[Chunk]) -> None:
+        """Take a line that is no data; some servers write an error as JSON alone."""
+        if line.startswith(b"{") and not self._data and _is_json(line):
+            self._data = line
+            self._finish(chunks)
+        elif line.startswith(b"event:"):
             self._event = line[6:].strip()
         elif not line.startswith((b":", b"id:", b"id\n", b"retry:")) and not self._stray:
             self._stray = line[:_QUOTED]
