@@ -135,6 +135,16 @@ def test_unknown_fields_are_refused() -> None:
 
 
 REFUSALS: dict[str, dict[str, Any]] = {
+    "Invalid 'messages[2].content': expected string, received array": {},
+    "Invalid image data. You uploaded an unsupported image. Use png, jpeg": {},
+    "'reasoning_effort' does not support 'minimal'. Supported values are: 'low'": {},
+    "This model only supports single tool-calls at once!": {"calls": "single"},
+    "'NoneType' object is not iterable": {"empty_content": True},
+    "unhashable type: 'list'": {"schemas": "loose"},
+    "At most 0 image(s) may be provided in one prompt.": {"images": False},
+    "foo is not a multimodal model": {"images": False},
+    "image_url is only supported by certain models": {"images": False},
+    "Requests which include `tool_use` blocks must define tools": {"calls_need_tools": True},
     '{"detail":[{"type":"extra_forbidden","loc":["body","stream_options"]}]}': {
         "stream_options": False
     },

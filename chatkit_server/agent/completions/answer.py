@@ -316,6 +316,8 @@ class Answer:
         is_thought, held = self._splitter.end()
         if held:
             await (self._think(held, "tags") if is_thought else self._say(held))
+        if half := self._thought_halves.end():
+            await self._think(half, self._field)
         await self._say(self._text_halves.end())
         await self._refuse(self._refusal_halves.end())
         if not self._finish and not done:

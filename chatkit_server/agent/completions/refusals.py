@@ -34,6 +34,7 @@ _CURES: tuple[tuple[str, Cure], ...] = (
     (r"max_completion_tokens.{0,40}instead", {"max_tokens": "max_completion_tokens"}),
     (r"max_completion_tokens", {"max_tokens": "max_tokens"}),
     (r"parallel.?tool.?calls", {"parallel_tool_calls": False}),
+    (r"(only supports? )?single tool.?calls?( at once)?", {"calls": "single"}),
     (
         r"reasoning_content.{0,80}(must be (passed|sent|provided)|is missing|is required)"
         r"|missing.{0,20}reasoning_content",
@@ -47,6 +48,8 @@ _CURES: tuple[tuple[str, Cure], ...] = (
         r"|extra_forbidden.{0,100}reasoning",
         {"reasoning": None, "reasoning_required": False},
     ),
+    # Another effort is what helps then
+    (r"reasoning.?effort.{0,60}(supported values|one of|must be|input should be)", {}),
     (
         r"reasoning_?.?effort|reasoning\.effort|does not support (thinking|reasoning)",
         {"reasoning_effort": False},
@@ -79,14 +82,21 @@ _CURES: tuple[tuple[str, Cure], ...] = (
         r"|unexpected role|after role.{0,3}'?tool|expected last role",
         _ROLES,
     ),
-    (r"without.{0,5}`?tools=?`?|toolConfig", {"calls_need_tools": True}),
+    (r"without.{0,5}`?tools=?`?|toolConfig|must define tools", {"calls_need_tools": True}),
     (
         r"tools.{0,40}(too long|too many|maximum|at most|exceed)|too many (tools|functions)"
         r"|(maximum|at most|more than).{0,30}\d+ (tools|functions)",
         {"max_tools": 128},
     ),
+    # A broken picture, which the next message does not have
     (
-        r"(image|vision|multimodal|multi-modal|mmproj).{0,80}"
+        r"(invalid|unsupported|corrupt|could not (decode|process)|unable to process).{0,20}image"
+        r"|image.{0,30}(too large|corrupt|invalid)",
+        {},
+    ),
+    (
+        r"at most 0 image|not a multimodal model|image_url is only supported"
+        r"|(image|vision|multimodal|multi-modal|mmproj).{0,80}"
         r"(not support|unsupported|cannot|can't|not allowed|not enabled|disabled|only text|no )"
         r"|(not support|unsupported|no endpoints found).{0,60}(image|vision|multimodal)"
         r"|unknown variant `image_url`",
@@ -94,17 +104,20 @@ _CURES: tuple[tuple[str, Cure], ...] = (
     ),
     (
         r"\$ref|\$schema|\$defs|additionalProperties|anyOf|oneOf|\bconst\b|function_declarations"
-        r"|unresolvable|json.?schema.{0,60}(unsupported|not supported|invalid)|grammar",
+        r"|unresolvable|json.?schema.{0,60}(unsupported|not supported|invalid)|grammar"
+        r"|unhashable type",
         {"schemas": "loose"},
     ),
     (r"\bstrict\b", {"strict": False}),
     (
         r"content.{0,60}(\bnull\b|nonetype|<nil>|got none)|missing field `content`"
+        r"|'?nonetype'? (object )?is not iterable|not \"?nonetype\"?\) to str"
         r"|content.{0,20} (is )?required",
         {"empty_content": True},
     ),
     (
         r"content.{0,60}(must be|should be|expected|be a valid).{0,20}(string|str\b)"
+        r"|expected string, received array"
         r"|invalid type: sequence, expected a string|value must be a string",
         _ONE_TEXT,
     ),
@@ -128,8 +141,8 @@ def cure_of(refusal: str, profile: Profile) -> dict[str, Any] | None:
         found = dict(cure)
         if "max_tools" in found and (limit := _limit_in(text)) is not None:
             found["max_tools"] = limit
-        if changed := {k: v for k, v in found.items() if getattr(profile, k) != v}:
-            return changed
+        # The first one that names the problem: what the profile has already did not help
+        return {k: v for k, v in found.items() if getattr(profile, k) != v} or None
     return None
 
 
