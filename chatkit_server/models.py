@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from .agent.completions.answer import Answer
-from .agent.completions.endings import malformed_is_model_error
+from .agent.completions.endings import error_in, malformed_is_model_error
 from .agent.completions.fitting import FittedRequests, fitted
 from .agent.completions.model import ChunkSource, CompletionsModel
 from .agent.completions.parser import Chunk, check_parts
@@ -47,6 +47,7 @@ __all__ = [
     "RequestTimer",
     "TurnLimits",
     "check_parts",
+    "error_in",
     "fitted",
     "guard_client",
     "guard_session",

@@ -76,7 +76,9 @@ class LitellmChunks:
                         yield chunk
                         await pace.keep()
             except openai.APIError as error:
-                raise_original(error)
+                # When all has been told, LiteLLM assembles the answer again, for its logs
+                if not getattr(self._stream, "sent_last_chunk", False):
+                    raise_original(error)
         # LiteLLM does not accept Gemini's reasons as final, and keeps them in the second
         known = self._stream.received_finish_reason or self._stream.intermittent_finish_reason
         finish = finish_reason.get() or known

@@ -8,11 +8,15 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import Any
 
+import httpx2
+import openai
 from litellm.llms.vertex_ai.gemini import transformation
 from litellm.llms.vertex_ai.gemini.vertex_and_google_ai_studio_gemini import (
     ModelResponseIterator,
     VertexGeminiConfig,
 )
+
+from chatkit_server.models import error_in
 
 finish_reason: ContextVar[str | None] = ContextVar("finish_reason", default=None)
 """The last reason that Gemini gave in an answer which this task reads."""
@@ -32,7 +36,9 @@ _parsed_chunk = ModelResponseIterator.chunk_parser
 
 
 def _with_arguments(self: Any, chunk: Any) -> Any:
-    """Parse a chunk, in which a call need not have arguments."""
+    """Parse a chunk, in which a call need not have arguments; raise the error that it may be."""
+    if (error := error_in(chunk)) is not None:
+        raise openai.APIError(error["message"], httpx2.Request("POST", "/"), body=error)
     for candidate in chunk.get("candidates") or ():
         for part in (candidate.get("content") or {}).get("parts") or ():
             if call := part.get("functionCall"):

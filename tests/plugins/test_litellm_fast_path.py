@@ -14,7 +14,7 @@ from aiohttp import web
 from chatkit_plugins.litellm_models import Config, Plugin
 
 from chatkit_server.agent.completions.pieces import FROM
-from chatkit_server.models import FastPathModel
+from chatkit_server.models import FastPathModel, valid_text
 from chatkit_server.turns import failures
 from chatkit_server.turns.failures import explain
 from tests.model_script import Part, counted
@@ -234,7 +234,10 @@ def sse(*events: dict[str, Any]) -> bytes:
     for event in events:
         kind = event.get("type")
         lines.append(f"event: {kind}\n" if kind else "")
-        lines.append(f"data: {json.dumps(event, ensure_ascii=False)}\n\n")
+        written = json.dumps(event, ensure_ascii=False)
+        lines.append(
+            f"data: {written if valid_text(written) == written else json.dumps(event)}\n\n"
+        )
     return "".join(lines).encode()
 
 
@@ -371,6 +374,14 @@ GEMINI = {
         gemini({"functionCall": {"name": "add"}}),
         gemini(*google("It ", "failed.")),
     ],
+    "half a character in arguments": [
+        gemini({"functionCall": {"name": "add", "args": {"a": "\ud83d"}}}),
+        gemini(*google("It ", "failed.")),
+    ],
+    "an error in the middle": [
+        gemini(*google("One ", "two "), finish="")
+        + sse({"error": {"code": 503, "message": "overloaded", "status": "UNAVAILABLE"}})
+    ],
     "broken off": [gemini(*google("One ", "two ", "three"), finish="")],
     "a malformed call": [gemini(finish="MALFORMED_FUNCTION_CALL")],
     "an unknown end": [gemini(*google("One ", "two ", "three"), finish="SOMETHING_NEW")],
@@ -403,6 +414,7 @@ async def test_both_ways_give_the_same_of_other_providers(
 
 GEMINI_FAILS = {
     "filtered": failures.CONTENT_REFUSED,
+    "an error in the middle": failures.PROVIDER_DOWN,
     "broken off": failures.BROKEN_OFF,
     "a malformed call": failures.BAD_CALL,
 }
