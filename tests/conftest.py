@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from contextlib import AsyncExitStack
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ from tests.replicas import Replica, Start, replica
 from tests.serving import served_app
 
 MakeChat = Callable[..., Awaitable[Chat]]
+
+# llama.cpp's server, which comes with the extra `llama`
+collect_ignore = [] if find_spec("xllamacpp") and find_spec("gguf") else ["test_llama.py"]
 
 
 @pytest.hookimpl(wrapper=True)

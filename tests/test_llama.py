@@ -15,9 +15,6 @@ from tests.client import Streamed
 from tests.conftest import MakeChat
 from tests.llama.server import llama_server
 
-pytest.importorskip("xllamacpp")
-pytest.importorskip("gguf")
-
 ANSWER = "It is sunny \N{BLACK SUN WITH RAYS}\N{VARIATION SELECTOR-16}."
 MODELS = {"qwen": "qwen/qwen3", "mistral": "mistral-at-home/mistral-nemo", "gemma": "gemma/gemma-3"}
 
