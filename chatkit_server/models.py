@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from .agent.completions.answer import Answer
-from .agent.completions.endings import error_in, malformed_is_model_error
+from .agent.completions.endings import error_in
 from .agent.completions.fitting import FittedRequests, fitted
 from .agent.completions.model import ChunkSource, CompletionsModel
-from .agent.completions.parser import Chunk, check_parts
+from .agent.completions.parser import Chunk
 from .agent.completions.profile import Profile, profile_of
 from .agent.completions.reader import Body, ChunkReader
 from .agent.completions.refusals import EndpointLog
@@ -46,7 +46,6 @@ __all__ = [
     "Profile",
     "RequestTimer",
     "TurnLimits",
-    "check_parts",
     "error_in",
     "fitted",
     "guard_client",
@@ -54,7 +53,6 @@ __all__ = [
     "guard_transport",
     "has_more_parts",
     "http_problem",
-    "malformed_is_model_error",
     "profile_of",
     "refused",
     "valid_text",

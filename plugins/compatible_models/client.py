@@ -19,16 +19,13 @@ import certifi
 import httpx2
 import openai
 import orjson
-from openai.types.chat import ChatCompletion
 from yarl import URL
 
 from chatkit_server.models import (
     UNPACKED,
     BodyLimits,
-    check_parts,
     fitted,
     guard_session,
-    malformed_is_model_error,
     refused,
 )
 
@@ -57,9 +54,6 @@ _ERRORS: dict[int, type[openai.APIStatusError]] = {
 }
 _WIRE = ("content-encoding", "content-length", "transfer-encoding")
 """Headers that describe the bytes on the wire."""
-
-_MOST_PARTS = 20_000
-"""Objects and lists in an answer that is not streamed."""
 
 _QUOTED = 2000
 """Characters of an error in the message of its exception."""
@@ -104,8 +98,8 @@ class Client:
         extra_query: Mapping[str, Any] | None = None,
         extra_body: Mapping[str, Any] | None = None,
         **body: Any,
-    ) -> aiohttp.ClientResponse | ChatCompletion:
-        """Request a chat completion; with `stream` in `body`, return the response unread.
+    ) -> aiohttp.ClientResponse:
+        """Request a chat completion; return the response, whose body is not read.
 
         A `timeout` in `body`, in seconds, limits the silence of the connection.
         """
@@ -120,15 +114,7 @@ class Client:
             options["params"] = extra_query
         if isinstance(silence, int | float):
             options["timeout"] = self._pool.timeout(silence)
-        response = await self._request_with_retries(options)
-        if given.get("stream"):
-            return response
-        async with response:
-            whole = await self.limits().whole(response.content.iter_any())
-            with malformed_is_model_error():
-                answer = orjson.loads(whole)
-                check_parts(answer, _MOST_PARTS)
-                return ChatCompletion.construct(**answer)
+        return await self._request_with_retries(options)
 
     def limits(self) -> BodyLimits:
         """Return the limits of one answer."""
