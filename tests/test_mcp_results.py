@@ -212,6 +212,7 @@ def test_nobody_else_gets_pictures() -> None:
     text = f"look\n[an image of 640{TIMES}480, shown only to the model]"
     assert noted([{"type": "text", "text": "look"}, image(SMALL)]) == text
     assert noted({"a": 1}) == {"a": 1}
+    assert noted({"type": "text", "text": "look"}) == "look"
     parts = [
         {"type": "input_text", "text": "look"},
         {"type": "input_image", "image_url": data_url("image/png", SMALL)},
@@ -458,6 +459,29 @@ def test_only_the_outline_of_a_schema_is_looked_at() -> None:
     wide = {"properties": {str(n): {"type": "string"} for n in range(100_000)}}
     assert len(outline(wide)["properties"]) <= 200
     assert problem({"items": {"type": "string"}}, ["a"] * 1_000_000) is None
+
+
+@pytest.mark.parametrize(
+    ("data", "note"),
+    [
+        (b"<svg/>", "[an image, not shown: image/png of 6 bytes is not supported]"),
+        (png(60_000, 60_000, b""), f"[an image of 60000{TIMES}60000, not shown: it is too large]"),
+    ],
+    ids=["another format", "too large"],
+)
+@pytest.mark.parametrize("text", ["", "a plan"])
+async def test_a_client_gets_the_notes_of_pictures_that_are_not_shown_as_text(
+    data: bytes, note: str, text: str, make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    texts = [{"type": "text", "text": text}] if text else []
+    async with HostileServer(returning({"content": [*texts, of_mcp(data)]})).run() as mcp:
+        chat = await make_chat(Servers(mcp.url), **responses(model_server))
+        await until_connected(chat)
+        model_server.reply(Call("echo", {"text": "attack"}))
+        model_server.reply(Text("Nothing to see."))
+        answer = await chat.plain("look")
+    [result] = [event["tool_call"]["result"] for event in answer.data if "tool_call" in event]
+    assert result == "\n".join([*filter(None, [text]), note])
 
 
 # From a tool of an agent

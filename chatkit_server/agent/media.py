@@ -156,13 +156,13 @@ def _note(name: str, reason: str = "") -> Part:
 
 
 def noted(output: Any) -> Any:
-    """Return an output with notes in place of pictures and files, as text if nothing else is left.
+    """Return the text of an output, with notes in place of pictures and files.
 
-    For everybody but the model that the tool was called by.
+    For everybody but the model that the tool was called by. Other outputs are unchanged.
     """
-    if not has_media(output):
-        return output
     parts = output if isinstance(output, list) else [output]
+    if not parts or not all(is_media(part) or is_text(part) for part in parts):
+        return output
     texts = [
         f"[{_name_of(part)}, shown only to the model]" if is_media(part) else part.get("text")
         for part in parts
