@@ -9,6 +9,7 @@ import logging
 import struct
 import sys
 import zlib
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -103,6 +104,13 @@ async def test_small_pictures_stay_as_they_are_under_their_own_type() -> None:
     assert await Media(IMAGES).fitted(elsewhere) == elsewhere
 
 
+async def test_a_data_url_in_place_of_base64_is_read() -> None:
+    url = data_url("image/png", SMALL)
+    twice = {"type": "image", "image_url": f"data:image/*;base64,{url}"}
+    assert await Media(IMAGES).fitted(twice) == image(SMALL)
+    assert picture_name(twice["image_url"]) == f"an image of 640{TIMES}480"
+
+
 async def test_large_pictures_are_scaled_down() -> None:
     pytest.importorskip("PIL", reason="needs the extra `images`")
     made = await Media(IMAGES).fitted(image(png(3136, 1000)))
@@ -148,18 +156,79 @@ async def test_what_cannot_be_shown_is_told(data: bytes, words: str) -> None:
     assert made["text"].startswith(f"[{words}")
 
 
-async def test_without_the_library_a_large_picture_is_a_note(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+@pytest.fixture
+def without_pillow(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The package Pillow is not installed."""
     monkeypatch.setitem(sys.modules, "PIL.Image", None)
     pictures._has_pillow.cache_clear()
-    try:
-        for _ in range(2):
-            made = await Media(IMAGES).fitted(image(png(2000, 10)))
-            assert made["text"] == f"[an image of 2000{TIMES}10, not shown: it is too large]"
-    finally:
-        pictures._has_pillow.cache_clear()
+    pictures._ask_for_pillow.cache_clear()
+    yield
+    pictures._has_pillow.cache_clear()
+    pictures._ask_for_pillow.cache_clear()
+
+
+async def test_without_the_library_a_large_picture_is_a_note(
+    without_pillow: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        made = await Media(IMAGES).fitted(image(png(2000, 10)))
+        assert made["text"] == f"[an image of 2000{TIMES}10, not shown: it is too large]"
     assert caplog.text.count("install `chatkit-server[images]`") == 1
+
+
+BITMAP = b"BM" + b"\0" * 16 + struct.pack("<ii", 30, 20) + b"\0" * 100
+
+
+async def test_without_the_library_a_format_that_models_do_not_read_is_told(
+    without_pillow: None,
+) -> None:
+    made = await Media(IMAGES).fitted(image(BITMAP, "image/x-ms-bmp"))
+    reason = f"image/bmp of {len(BITMAP)} bytes is not supported"
+    assert made["text"] == f"[an image of 30{TIMES}20, not shown: {reason}]"
+
+
+GIF = base64.b64decode("R0lGODlhAQABAIAAAP8AAAAAACwAAAAAAQABAAACAkQBADs=")
+WEBP = base64.b64decode("UklGRhoAAABXRUJQVlA4TA0AAAAvAAAAEAcQERGIiP4HAA==")
+
+
+def photo() -> bytes:
+    """A JPEG with a preview in its head."""
+    images = pytest.importorskip("PIL.Image", reason="needs the extra `images`")
+    file = io.BytesIO()
+    images.effect_noise((64, 64), 90).save(file, "JPEG")
+    data = file.getvalue()
+    preview = b"\xff\xd8\xff\xda\xff\xd9"
+    return data[:2] + b"\xff\xe1" + struct.pack(">H", len(preview) + 2) + preview + data[2:]
+
+
+@pytest.fixture(params=["png", "gif", "webp", "jpeg"])
+def whole(request: pytest.FixtureRequest) -> bytes:
+    """A picture of each format."""
+    known = {"png": SMALL, "gif": GIF, "webp": WEBP}
+    return known.get(request.param) or photo()
+
+
+async def shown_or_told(data: bytes) -> str:
+    """Return the note in place of a picture, if there is one."""
+    made = await Media(IMAGES).fitted(image(data))
+    return made.get("text") or "shown"
+
+
+async def test_a_picture_that_breaks_off_is_a_note(whole: bytes) -> None:
+    assert await shown_or_told(whole) == "shown"
+    beginning = whole[: -max(3, len(whole) // 10)]
+    assert "not shown: it is broken, or not whole]" in await shown_or_told(beginning)
+
+
+async def test_a_picture_that_breaks_off_is_a_note_without_the_library(
+    whole: bytes, without_pillow: None
+) -> None:
+    await test_a_picture_that_breaks_off_is_a_note(whole)
+
+
+async def test_a_picture_with_broken_pixels_is_a_note() -> None:
+    pytest.importorskip("PIL", reason="needs the extra `images`")
+    assert "it is broken, or not whole]" in await shown_or_told(png(20, 10, b"no picture"))
 
 
 async def test_the_pictures_of_a_result_and_of_a_turn_are_bounded() -> None:
