@@ -417,6 +417,21 @@ LINK = {
         ({"content": [{"type": "text", "text": "a"}], "_meta": 5, "isError": None}, "a"),
         ({"content": None}, "[The tool returned nothing.]"),
         (
+            {"content": [5, None, "s", {"type": "text"}, {"text": "no type"}]},
+            "5\nnull\ns\n\nno type",
+        ),
+        ({"content": [{"type": None, "text": "a"}]}, "a"),
+        ({"content": [{"resource": {"uri": "file:///a", "text": "b"}}]}, "[resource: file:///a]\nb"),
+        ({"content": [{"uri": "file:///a", "name": "b"}]}, "[resource: b, file:///a]"),
+        (
+            {"content": [{"data": "QUJD", "mimeType": "audio/mpeg"}]},
+            "[audio/mpeg of 3 bytes, left out here]",
+        ),
+        (
+            {"content": [{"x": 1}]},
+            "[content of the type 'None', which is not known here]\n{\"x\": 1}",
+        ),
+        (
             {"content": [{"type": "video", "data": "A" * 9000, "mimeType": "video/mp4"}]},
             "[content of the type 'video', which is not known here]\n"
             '{"type": "video", "data": "[9000 characters, left out here]", '
@@ -465,6 +480,25 @@ async def test_a_picture_in_a_resource_is_a_picture(
     async with HostileServer().run() as mcp:
         items = await told(make_chat, model_server, mcp, responses(model_server), value)
     assert items[-1]["output"][0]["type"] == "input_image"
+
+
+async def test_a_picture_without_a_type_is_a_picture(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    value = {"content": [{"data": SMALL_TEXT, "mimeType": "image/png"}]}
+    async with HostileServer().run() as mcp:
+        items = await told(make_chat, model_server, mcp, responses(model_server), value)
+    assert items[-1]["output"][0]["type"] == "input_image"
+
+
+async def test_an_error_with_a_picture_has_a_note_of_it(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    async with HostileServer().run() as mcp:
+        sections = endpoint(model_server, images=True)
+        messages = await told(make_chat, model_server, mcp, sections, {**CONTENT, "isError": True})
+    note = f"[image/png of {len(SMALL_TEXT) * 3 // 4} bytes, left out here]"
+    assert messages[-1]["content"].endswith(f"a plan\n{note}")
 
 
 SCHEMA = {
