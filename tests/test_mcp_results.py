@@ -9,6 +9,7 @@ import logging
 import struct
 import sys
 import zlib
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -103,6 +104,13 @@ async def test_small_pictures_stay_as_they_are_under_their_own_type() -> None:
     assert await Media(IMAGES).fitted(elsewhere) == elsewhere
 
 
+async def test_a_data_url_in_place_of_base64_is_read() -> None:
+    url = data_url("image/png", SMALL)
+    twice = {"type": "image", "image_url": f"data:image/*;base64,{url}"}
+    assert await Media(IMAGES).fitted(twice) == image(SMALL)
+    assert picture_name(twice["image_url"]) == f"an image of 640{TIMES}480"
+
+
 async def test_large_pictures_are_scaled_down() -> None:
     pytest.importorskip("PIL", reason="needs the extra `images`")
     made = await Media(IMAGES).fitted(image(png(3136, 1000)))
@@ -148,18 +156,79 @@ async def test_what_cannot_be_shown_is_told(data: bytes, words: str) -> None:
     assert made["text"].startswith(f"[{words}")
 
 
-async def test_without_the_library_a_large_picture_is_a_note(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+@pytest.fixture
+def without_pillow(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The package Pillow is not installed."""
     monkeypatch.setitem(sys.modules, "PIL.Image", None)
     pictures._has_pillow.cache_clear()
-    try:
-        for _ in range(2):
-            made = await Media(IMAGES).fitted(image(png(2000, 10)))
-            assert made["text"] == f"[an image of 2000{TIMES}10, not shown: it is too large]"
-    finally:
-        pictures._has_pillow.cache_clear()
+    pictures._ask_for_pillow.cache_clear()
+    yield
+    pictures._has_pillow.cache_clear()
+    pictures._ask_for_pillow.cache_clear()
+
+
+async def test_without_the_library_a_large_picture_is_a_note(
+    without_pillow: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        made = await Media(IMAGES).fitted(image(png(2000, 10)))
+        assert made["text"] == f"[an image of 2000{TIMES}10, not shown: it is too large]"
     assert caplog.text.count("install `chatkit-server[images]`") == 1
+
+
+BITMAP = b"BM" + b"\0" * 16 + struct.pack("<ii", 30, 20) + b"\0" * 100
+
+
+async def test_without_the_library_a_format_that_models_do_not_read_is_told(
+    without_pillow: None,
+) -> None:
+    made = await Media(IMAGES).fitted(image(BITMAP, "image/x-ms-bmp"))
+    reason = f"image/bmp of {len(BITMAP)} bytes is not supported"
+    assert made["text"] == f"[an image of 30{TIMES}20, not shown: {reason}]"
+
+
+GIF = base64.b64decode("R0lGODlhAQABAIAAAP8AAAAAACwAAAAAAQABAAACAkQBADs=")
+WEBP = base64.b64decode("UklGRhoAAABXRUJQVlA4TA0AAAAvAAAAEAcQERGIiP4HAA==")
+
+
+def photo() -> bytes:
+    """A JPEG with a preview in its head."""
+    images = pytest.importorskip("PIL.Image", reason="needs the extra `images`")
+    file = io.BytesIO()
+    images.effect_noise((64, 64), 90).save(file, "JPEG")
+    data = file.getvalue()
+    preview = b"\xff\xd8\xff\xda\xff\xd9"
+    return data[:2] + b"\xff\xe1" + struct.pack(">H", len(preview) + 2) + preview + data[2:]
+
+
+@pytest.fixture(params=["png", "gif", "webp", "jpeg"])
+def whole(request: pytest.FixtureRequest) -> bytes:
+    """A picture of each format."""
+    known = {"png": SMALL, "gif": GIF, "webp": WEBP}
+    return known.get(request.param) or photo()
+
+
+async def shown_or_told(data: bytes) -> str:
+    """Return the note in place of a picture, if there is one."""
+    made = await Media(IMAGES).fitted(image(data))
+    return made.get("text") or "shown"
+
+
+async def test_a_picture_that_breaks_off_is_a_note(whole: bytes) -> None:
+    assert await shown_or_told(whole) == "shown"
+    beginning = whole[: -max(3, len(whole) // 10)]
+    assert "not shown: it is broken, or not whole]" in await shown_or_told(beginning)
+
+
+async def test_a_picture_that_breaks_off_is_a_note_without_the_library(
+    whole: bytes, without_pillow: None
+) -> None:
+    await test_a_picture_that_breaks_off_is_a_note(whole)
+
+
+async def test_a_picture_with_broken_pixels_is_a_note() -> None:
+    pytest.importorskip("PIL", reason="needs the extra `images`")
+    assert "it is broken, or not whole]" in await shown_or_told(png(20, 10, b"no picture"))
 
 
 async def test_the_pictures_of_a_result_and_of_a_turn_are_bounded() -> None:
@@ -212,6 +281,7 @@ def test_nobody_else_gets_pictures() -> None:
     text = f"look\n[an image of 640{TIMES}480, shown only to the model]"
     assert noted([{"type": "text", "text": "look"}, image(SMALL)]) == text
     assert noted({"a": 1}) == {"a": 1}
+    assert noted({"type": "text", "text": "look"}) == "look"
     parts = [
         {"type": "input_text", "text": "look"},
         {"type": "input_image", "image_url": data_url("image/png", SMALL)},
@@ -347,6 +417,21 @@ LINK = {
         ({"content": [{"type": "text", "text": "a"}], "_meta": 5, "isError": None}, "a"),
         ({"content": None}, "[The tool returned nothing.]"),
         (
+            {"content": [5, None, "s", {"type": "text"}, {"text": "no type"}]},
+            "5\nnull\ns\n\nno type",
+        ),
+        ({"content": [{"type": None, "text": "a"}]}, "a"),
+        ({"content": [{"resource": {"uri": "file:///a", "text": "b"}}]}, "[resource: file:///a]\nb"),
+        ({"content": [{"uri": "file:///a", "name": "b"}]}, "[resource: b, file:///a]"),
+        (
+            {"content": [{"data": "QUJD", "mimeType": "audio/mpeg"}]},
+            "[audio/mpeg of 3 bytes, left out here]",
+        ),
+        (
+            {"content": [{"x": 1}]},
+            "[content of the type 'None', which is not known here]\n{\"x\": 1}",
+        ),
+        (
             {"content": [{"type": "video", "data": "A" * 9000, "mimeType": "video/mp4"}]},
             "[content of the type 'video', which is not known here]\n"
             '{"type": "video", "data": "[9000 characters, left out here]", '
@@ -395,6 +480,25 @@ async def test_a_picture_in_a_resource_is_a_picture(
     async with HostileServer().run() as mcp:
         items = await told(make_chat, model_server, mcp, responses(model_server), value)
     assert items[-1]["output"][0]["type"] == "input_image"
+
+
+async def test_a_picture_without_a_type_is_a_picture(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    value = {"content": [{"data": SMALL_TEXT, "mimeType": "image/png"}]}
+    async with HostileServer().run() as mcp:
+        items = await told(make_chat, model_server, mcp, responses(model_server), value)
+    assert items[-1]["output"][0]["type"] == "input_image"
+
+
+async def test_an_error_with_a_picture_has_a_note_of_it(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    async with HostileServer().run() as mcp:
+        sections = endpoint(model_server, images=True)
+        messages = await told(make_chat, model_server, mcp, sections, {**CONTENT, "isError": True})
+    note = f"[image/png of {len(SMALL_TEXT) * 3 // 4} bytes, left out here]"
+    assert messages[-1]["content"].endswith(f"a plan\n{note}")
 
 
 SCHEMA = {
@@ -458,6 +562,29 @@ def test_only_the_outline_of_a_schema_is_looked_at() -> None:
     wide = {"properties": {str(n): {"type": "string"} for n in range(100_000)}}
     assert len(outline(wide)["properties"]) <= 200
     assert problem({"items": {"type": "string"}}, ["a"] * 1_000_000) is None
+
+
+@pytest.mark.parametrize(
+    ("data", "note"),
+    [
+        (b"<svg/>", "[an image, not shown: image/png of 6 bytes is not supported]"),
+        (png(60_000, 60_000, b""), f"[an image of 60000{TIMES}60000, not shown: it is too large]"),
+    ],
+    ids=["another format", "too large"],
+)
+@pytest.mark.parametrize("text", ["", "a plan"])
+async def test_a_client_gets_the_notes_of_pictures_that_are_not_shown_as_text(
+    data: bytes, note: str, text: str, make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    texts = [{"type": "text", "text": text}] if text else []
+    async with HostileServer(returning({"content": [*texts, of_mcp(data)]})).run() as mcp:
+        chat = await make_chat(Servers(mcp.url), **responses(model_server))
+        await until_connected(chat)
+        model_server.reply(Call("echo", {"text": "attack"}))
+        model_server.reply(Text("Nothing to see."))
+        answer = await chat.plain("look")
+    [result] = [event["tool_call"]["result"] for event in answer.data if "tool_call" in event]
+    assert result == "\n".join([*filter(None, [text]), note])
 
 
 # From a tool of an agent

@@ -14,7 +14,17 @@ from typing import Any, cast
 from pydantic import BaseModel
 
 from ..settings.schema import ImageSettings
-from .pictures import MOST_PIXELS, data_of, data_url, head_name, picture_name, read_head, scaled
+from .pictures import (
+    MOST_PIXELS,
+    Head,
+    data_of,
+    data_url,
+    head_name,
+    is_whole,
+    picture_name,
+    read_head,
+    scaled,
+)
 
 Part = dict[str, Any]
 
@@ -117,22 +127,25 @@ class Media:
         head = read_head(data)
         if head is not None and head.width * head.height > MOST_PIXELS:
             return _note(head_name(head), "it is too large")
-        if head is not None and head.is_read_by_models and self._fits(head, len(data), left):
+        fits = head is not None and self._fits(head, len(data), left)
+        if head is not None and head.is_read_by_models and fits and await is_whole(data):
             return {**part, "image_url": data_url(head.kind, data)}
         small = await scaled(data, self._settings.max_side, left)
         made = read_head(small) if small is not None else None
         if small is None or made is None:
-            return _note(head_name(head), _reason(url, head is not None, len(data)))
+            return _note(head_name(head), _reason(url, head, fits, len(data)))
         return {**part, "image_url": data_url(made.kind, small)}
 
-    def _fits(self, head: Any, size: int, left: int) -> bool:
+    def _fits(self, head: Head, size: int, left: int) -> bool:
         return max(head.width, head.height) <= self._settings.max_side and size <= left
 
 
-def _reason(url: str, known: bool, size: int) -> str:
-    if known:
+def _reason(url: str, head: Head | None, fits: bool, size: int) -> str:
+    if head is not None and not fits:
         return "it is too large"
-    kind = url[len("data:") : 100].partition(";")[0]
+    if head is not None and head.has_known_format:
+        return "it is broken, or not whole"
+    kind = head.kind if head is not None else url[len("data:") : 100].partition(";")[0]
     return f"{kind or 'its format'} of {size} bytes is not supported"
 
 
@@ -156,13 +169,13 @@ def _note(name: str, reason: str = "") -> Part:
 
 
 def noted(output: Any) -> Any:
-    """Return an output with notes in place of pictures and files, as text if nothing else is left.
+    """Return the text of an output, with notes in place of pictures and files.
 
-    For everybody but the model that the tool was called by.
+    For everybody but the model that the tool was called by. Other outputs are unchanged.
     """
-    if not has_media(output):
-        return output
     parts = output if isinstance(output, list) else [output]
+    if not parts or not all(is_media(part) or is_text(part) for part in parts):
+        return output
     texts = [
         f"[{_name_of(part)}, shown only to the model]" if is_media(part) else part.get("text")
         for part in parts

@@ -45,7 +45,12 @@ class Head:
     @property
     def is_read_by_models(self) -> bool:
         """Whether model providers take this format, and a picture of this size at all."""
-        return self.kind in _READ_BY_MODELS and self.width > 0 and self.height > 0
+        return self.has_known_format and self.width > 0 and self.height > 0
+
+    @property
+    def has_known_format(self) -> bool:
+        """Whether model providers take this format."""
+        return self.kind in _READ_BY_MODELS
 
 
 def read_head(data: bytes) -> Head | None:
@@ -100,16 +105,27 @@ def _jpeg(data: bytes) -> Head | None:
 
 
 def data_of(url: str, most: int | None = None) -> bytes | None:
-    """Return the bytes of a Base64 data URL, None for others; at least its beginning for `most`."""
-    head, comma, text = url[:200].partition(",")
-    if not comma or not head.startswith("data:") or not head.endswith(";base64"):
+    """Return the bytes of a Base64 data URL, None for others; at least its beginning for `most`.
+
+    Some tools write a whole data URL where Base64 belongs: it is read too.
+    """
+    start = _start_of_data(url, 0)
+    if start is not None and url.startswith("data:", start):
+        start = _start_of_data(url, start)
+    if start is None:
         return None
-    start = len(head) + 1
     text = url[start:] if most is None else url[start : start + most // 4 * 4]
     try:
         return base64.b64decode(text, validate=most is None)
     except (binascii.Error, ValueError):
         return None
+
+
+def _start_of_data(url: str, at: int) -> int | None:
+    """Return where the Base64 starts in a data URL that starts at `at`."""
+    head, comma, _ = url[at : at + 200].partition(",")
+    is_base64 = comma and head.startswith("data:") and head.endswith(";base64")
+    return at + len(head) + 1 if is_base64 else None
 
 
 def data_url(kind: str, data: bytes) -> str:
@@ -130,6 +146,47 @@ def head_name(head: Head | None) -> str:
     return f"an image of {head.width}\N{MULTIPLICATION SIGN}{head.height}"
 
 
+async def is_whole(data: bytes) -> bool:
+    """Whether the bytes of a picture go on to its end.
+
+    Providers refuse a whole request for a picture that breaks off. It is decoded in a thread if the
+    package Pillow is installed.
+    """
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(_THREADS, _is_whole, data)
+
+
+def _is_whole(data: bytes) -> bool:
+    return _has_end(data) and (not _has_pillow() or _can_be_loaded(data))
+
+
+def _has_end(data: bytes) -> bool:
+    match data[:4]:
+        case b"\x89PNG":
+            return data.rfind(b"IEND") >= 0
+        case b"GIF8":
+            return data.rstrip(b"\0").endswith(b";")
+        case b"RIFF":
+            return len(data) >= 8 + int.from_bytes(data[4:8], "little")
+    # The preview in a photo has an end too, before the photo's own pixels
+    return data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda")
+
+
+def _can_be_loaded(data: bytes) -> bool:
+    from PIL import Image
+
+    try:
+        with Image.open(BytesIO(data), formats=_FORMATS) as opened:
+            if opened.width * opened.height > MOST_PIXELS:
+                return False
+            opened.load()
+    except Exception as error:
+        # Pillow raises errors of many types for what it cannot read
+        log.debug("an image could not be read: %s", type(error).__name__)
+        return False
+    return True
+
+
 async def scaled(data: bytes, max_side: int, max_size: int) -> bytes | None:
     """Return a picture with sides of at most `max_side` pixels, in at most `max_size` bytes.
 
@@ -137,6 +194,7 @@ async def scaled(data: bytes, max_side: int, max_size: int) -> bytes | None:
     decoded in a thread.
     """
     if not _has_pillow():
+        _ask_for_pillow()
         return None
     loop = asyncio.get_running_loop()
     return await loop.run_in_executor(_THREADS, _scaled, data, max_side, max_size)
@@ -148,12 +206,17 @@ def _has_pillow() -> bool:
     try:
         import PIL.Image  # noqa: F401
     except ImportError:
-        log.warning(
-            "a tool's image is larger than `agent.images` allows, and models get a note in its "
-            "place: to scale such images down, install `chatkit-server[images]`"
-        )
         return False
     return True
+
+
+@cache
+def _ask_for_pillow() -> None:
+    log.warning(
+        "a tool's image is larger than `agent.images` allows, or of a format that models do not "
+        "read, and they get a note in its place: to have such images made over, install "
+        "`chatkit-server[images]`"
+    )
 
 
 def _scaled(data: bytes, max_side: int, max_size: int) -> bytes | None:

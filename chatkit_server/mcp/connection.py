@@ -30,7 +30,7 @@ from pydantic import ValidationError
 from ..bad_http import CHECK, http_problem
 from ..masking import in_one_line
 from ..text import valid_values
-from .content import readable
+from .content import as_text, readable
 from .exchange import Exchange
 from .limits import McpLimits, McpRefused, Reporter, shown, tool_problem, tools_too_large
 from .outlines import OUTLINE, misfit
@@ -166,8 +166,7 @@ class McpConnection(MCPServer):
             self.calls -= 1
         self.last_answer = time.monotonic()
         if result.is_error:
-            texts = [item.text for item in result.content if item.type == "text"]
-            text = "\n".join(texts)
+            text = as_text(result)
             raise ToolFailed(
                 _cut(text) or "The tool failed and did not say why.", quotes=bool(text)
             )

@@ -15,6 +15,9 @@ from pydantic import TypeAdapter, ValidationError
 _BLOCK: TypeAdapter[ContentBlock] = TypeAdapter(ContentBlock)
 _KEYS = ("content", "structuredContent", "toolResult")
 
+_TYPES = {"text": "text", "data": "image", "resource": "resource", "uri": "resource_link"}
+"""Fields by which a part without a type is known."""
+
 _NAME = 200
 _URI = 500
 _WORD = 200
@@ -27,6 +30,7 @@ def mend(result: dict[str, Any]) -> None:
         return
     content = result.get("content")
     parts = content if isinstance(content, list) else [] if content is None else [content]
+    parts = [_typed(part) for part in parts]
     parts = [part if _is_sound(part) else _mended(part) for part in parts]
     # `toolResult` was the name in the protocol's first versions
     structured = result.get("structuredContent", result.pop("toolResult", None))
@@ -44,6 +48,16 @@ def mend(result: dict[str, Any]) -> None:
         del result["isError"]
 
 
+def _typed(part: Any) -> Any:
+    """Return a part with a type: that of the fields it has, if it has no type."""
+    if not isinstance(part, dict) or isinstance(part.get("type"), str):
+        return part
+    kind = next((kind for field, kind in _TYPES.items() if field in part), None)
+    if kind == "image" and not str(part.get("mimeType") or "image/").startswith("image/"):
+        kind = "audio"
+    return part if kind is None else {**part, "type": kind}
+
+
 def _is_sound(part: Any) -> bool:
     try:
         _BLOCK.validate_python(part, by_name=False)
@@ -55,7 +69,7 @@ def _is_sound(part: Any) -> bool:
 def _mended(part: Any) -> dict[str, Any]:
     if not isinstance(part, dict):
         return _text(part if isinstance(part, str) else _json(part))
-    if part.get("type") == "text" or (isinstance(part.get("text"), str) and "type" not in part):
+    if part.get("type") == "text":
         text = part.get("text")
         return _text(text if isinstance(text, str) else "" if text is None else _json(text))
     data, kind = part.get("data"), part.get("mimeType")
@@ -79,8 +93,21 @@ def readable(result: CallToolResult) -> list[ContentBlock]:
     return content
 
 
+def as_text(result: CallToolResult) -> str:
+    """Return the content of a result as text: pictures only by type and size."""
+    parts = readable(result)
+    texts = [
+        part.text if isinstance(part, TextContent) else in_words(_dump(part)) for part in parts
+    ]
+    return "\n".join(text for text in texts if text)
+
+
+def _dump(part: ContentBlock) -> dict[str, Any]:
+    return part.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
 def _told(part: ContentBlock) -> ContentBlock:
-    written = part.model_dump(mode="json", by_alias=True, exclude_none=True)
+    written = _dump(part)
     resource = written.get("resource", {})
     blob, kind = resource.get("blob"), resource.get("mimeType")
     if isinstance(blob, str) and isinstance(kind, str) and kind.startswith("image/"):
