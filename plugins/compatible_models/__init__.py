@@ -24,7 +24,13 @@ from aiohttp import web
 from pydantic import BaseModel, BeforeValidator, Field, field_validator
 
 from chatkit_server import SETTINGS, hookimpl
-from chatkit_server.models import EndpointLog, FittedRequests, ModelTimeouts, TurnLimits
+from chatkit_server.models import (
+    EndpointLog,
+    FittedRequests,
+    ModelTimeouts,
+    Profile,
+    TurnLimits,
+)
 
 from .client import Client
 from .endpoint import PRESETS, Endpoint, with_preset
@@ -75,6 +81,9 @@ class Plugin:
             await provider.aclose()
 
 
+_MOST_PROFILES = 1000
+
+
 class FittedModel(FittedRequests, ChatModel):
     """A model whose requests fit its endpoint."""
 
@@ -88,13 +97,19 @@ class EndpointModels(ModelProvider):
         self._endpoint = endpoint
         self._log = EndpointLog(("plugins", "compatible_models", "endpoints", name))
         self._timeouts = timeouts
+        self._profiles: dict[str, Profile] = {}
         self._client = Client(endpoint, timeouts.connect)
 
     def get_model(self, model_name: str | None) -> Model:
         """Return the model that the endpoint knows under this name."""
         if not model_name:
             raise ValueError("an endpoint has no default model: name one, as in `ollama/qwen3`")
-        profile = self._endpoint.profile_for(self._name, model_name)
+        profile = self._profiles.get(model_name)
+        if profile is None:
+            # To make one takes a tenth of a millisecond
+            profile = self._endpoint.profile_for(self._name, model_name)
+            if len(self._profiles) < _MOST_PROFILES:
+                self._profiles[model_name] = profile
         model = FittedModel(
             model_name,
             self._client,

@@ -143,7 +143,19 @@ class Parser:
                         return
                 self._data = line[5:]
             elif line in _BLANK:
-                if self._data:
+                data = self._data
+                if data and len(data) < _MAY_BE_MANY and not (self._earlier or self._event):
+                    # The commonest event, without another call
+                    try:
+                        chunk = orjson.loads(data)
+                    except ValueError:
+                        chunk = None
+                    if type(chunk) is dict:
+                        self._data = b""
+                        self._some = True
+                        chunks.append(chunk)
+                        continue
+                if data:
                     self._finish(chunks)
                     if self.done:
                         return

@@ -166,7 +166,7 @@ class ChunkReader:
     def _take(self, chunk: Chunk) -> bool:
         """Offer the text of a chunk that is only text; return whether it was taken."""
         text = only_text(chunk)
-        return bool(text) and self._text(text or "")
+        return self._text(text) if text else False
 
 
 def _not_taken(_: str) -> bool:
