@@ -256,6 +256,16 @@ async def test_an_image_is_shown_as_it_is_made(case: Case) -> None:
     assert stored.image.url.endswith("BBBB")
 
 
+@pytest.mark.parametrize("address", ["https://e.example/a.png", "data:image/webp;base64,BBBB"])
+async def test_an_image_with_an_address_keeps_it(case: Case, address: str) -> None:
+    [added] = await case.send(
+        "output_item.added", output_index=3, item={"type": "image_generation_call"}
+    )
+    picture = {"type": "image_generation_call", "result": address}
+    await case.send("output_item.done", output_index=3, item=picture)
+    assert case.stored(added["item"]["id"]).image.url == address
+
+
 async def test_an_image_that_did_not_come_is_no_item(case: Case) -> None:
     picture = {"type": "image_generation_call", "result": None}
     await case.send("output_item.added", output_index=3, item=picture)

@@ -42,6 +42,9 @@ MESSAGE_COST = 1000
 MOST_PARTS = 100
 """Parts of a message."""
 
+_ADDRESSES = ("data:image/", "https://", "http://")
+"""How an image begins that is not the Base64 of a PNG: chat-completions servers send all kinds."""
+
 _DEFAULT_LIMITS = TurnLimits()
 
 
@@ -227,7 +230,9 @@ class EventTranslator:
         item = self._images.pop(data.output_index, None)
         if item is not None and data.item.result:
             self._meter.image(len(data.item.result))
-            url = await self._convert.base64_image_to_url(item.id, data.item.result)
+            url = data.item.result
+            if not url.startswith(_ADDRESSES):
+                url = await self._convert.base64_image_to_url(item.id, url)
             item.image = GeneratedImage(id=item.id, url=url)
             await self.recorder.emit(ThreadItemDoneEvent.model_construct(item=item))
 
