@@ -8,20 +8,34 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import jwt
 from aiohttp import web
 
-from chatkit_server import Unauthorized, User, hookimpl
+from chatkit_server import HOOKS, SETTINGS, Unauthorized, User, hookimpl
 
-from .claims import MEANINGS, refusal, shown_name, text_claim
+from .claims import (
+    MEANINGS,
+    found_claim,
+    own_tenant,
+    refusal,
+    shown_name,
+    tenant_claim,
+    text_claim,
+)
 from .config import Config
 from .jwks import KeySet
 from .keys import key_by_algorithm, secret_by_algorithm
 
 __all__ = ["Config", "Plugin"]
+
+_SHARE = 0.8
+"""Of the time that a hook may take, for waiting for keys."""
+
+log = logging.getLogger(__name__)
 
 
 class Plugin:
@@ -41,7 +55,19 @@ class Plugin:
 
     @hookimpl
     def setup(self, app: web.Application) -> None:
+        plugins = app[HOOKS].implementing("auth")
+        mine = next(i for i, (_, plugin) in enumerate(plugins) if plugin is self)
+        if self.config.required and mine + 1 < len(plugins):
+            log.warning(
+                "plugins: %s is never asked who the user is, because jwt_auth refuses requests "
+                "without a token. Set its `required: false`, or remove the other one",
+                plugins[mine + 1][0],
+            )
         if self.keys is not None:
+            hooks = app[SETTINGS].hooks
+            limit = hooks.timeouts.get(plugins[mine][0], hooks.timeout)
+            # The user is told why before the hook ends
+            self.keys.patience = _SHARE * limit
             app.cleanup_ctx.append(self.keys.run)
 
     @hookimpl
@@ -107,20 +133,28 @@ class Plugin:
         keys = await self.keys.find(kid, algorithm)
         for key in keys:
             yield algorithm, key
-        # None of them: the keys may have been replaced
-        if keys and await self.keys.renew():
-            for key in await self.keys.find(kid, algorithm):
+        if keys:
+            # None of them: the keys may have been replaced
+            for key in await self.keys.find(kid, algorithm, keys):
                 yield algorithm, key
 
     def _user(self, claims: dict[str, Any]) -> User:
-        name = claims.get(self.config.name_claim) if self.config.name_claim else None
-        tenant = self.config.tenant_claim
+        name = self.config.name_claim
+        user = text_claim(claims, self.config.user_claim)
         return User(
-            id=text_claim(claims, self.config.user_claim),
-            tenant=text_claim(claims, tenant) if tenant else "",
-            name=shown_name(name),
+            id=user,
+            tenant=self._tenant(claims, user),
+            name=shown_name(found_claim(claims, name)) if name else None,
             claims=claims,
         )
+
+    def _tenant(self, claims: Mapping[str, Any], user: str) -> str:
+        config = self.config
+        if not config.tenant_claim:
+            return ""
+        if config.no_tenant == "refuse" or found_claim(claims, config.tenant_claim) is not None:
+            return tenant_claim(claims, config.tenant_claim)
+        return own_tenant(user) if config.no_tenant == "own" else ""
 
     def _tenants(self) -> set[str] | None:
         """The tenants of the users, as far as the settings say."""

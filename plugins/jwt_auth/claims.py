@@ -12,6 +12,12 @@ from chatkit_server import Unauthorized
 
 LONGEST_ID = 255
 
+OWN = "user:"
+"""Before the id of a user, it is the tenant of that user alone."""
+
+RESERVED = "chatkit-server:"
+"""Before the tenants that the server gives to users of other plugins."""
+
 # What each error of PyJWT means to the client; the first that matches counts.
 MEANINGS: tuple[tuple[type[Exception], str], ...] = (
     (jwt.ExpiredSignatureError, "The token has expired. Sign in again."),
@@ -34,11 +40,27 @@ def refusal(reason: str) -> Unauthorized:
     return Unauthorized(reason, challenge=challenge)
 
 
+def found_claim(claims: Mapping[str, Any], name: str) -> Any:
+    """Return a claim, None without it: `org.id` is the claim of this name, or `id` inside `org`.
+
+    The longest name that is there counts, because names may have dots: `https://acme.com/org.id`.
+    """
+    if name in claims:
+        return claims[name]
+    for dot in reversed([place for place, sign in enumerate(name) if sign == "."]):
+        inside = claims.get(name[:dot])
+        if isinstance(inside, Mapping):
+            return found_claim(inside, name[dot + 1 :])
+    return None
+
+
 def text_claim(claims: Mapping[str, Any], name: str) -> str:
     """Return a claim that identifies the user; it must be text that can be stored and shown."""
-    value = claims.get(name)
+    value = found_claim(claims, name)
     if value is None:
         raise refusal(f"The token has no claim '{name}'.")
+    if isinstance(value, list):
+        raise refusal(f"The token's claim '{name}' is a list, and not one text.")
     if not isinstance(value, str):
         raise refusal(f"The token's claim '{name}' is not text.")
     if not value.strip() or len(value) > LONGEST_ID or not value.isprintable():
@@ -47,6 +69,23 @@ def text_claim(claims: Mapping[str, Any], name: str) -> str:
             "only spaces."
         )
     return value
+
+
+def tenant_claim(claims: Mapping[str, Any], name: str) -> str:
+    """Return the claim with the tenant; it must not be one that this server gives."""
+    value = text_claim(claims, name)
+    for taken in (OWN, RESERVED):
+        if value.startswith(taken):
+            raise refusal(f"The token's claim '{name}' must not begin with '{taken}'.")
+    return value
+
+
+def own_tenant(user: str) -> str:
+    """Return the tenant that only this user is in; no token can name it."""
+    tenant = f"{OWN}{user}"
+    if len(tenant) > LONGEST_ID:
+        raise refusal("The token has no tenant, and the user's id is too long to be one.")
+    return tenant
 
 
 def shown_name(value: object) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr, field_validator, model_validator
 
@@ -27,11 +27,14 @@ class Config(BaseModel):
     `algorithms`, a secret is for HS256, and a key for every algorithm that it fits. An expired
     token is refused, and so is one without `exp` unless `require_exp` is false. With `required:
     false`, the next plugin authenticates requests that have no token. If several issuers may use
-    the same user id, set `tenant_claim: iss`.
+    the same user id, set `tenant_claim: iss`. A claim inside of another one has a path: `org.id`.
+    `no_tenant` is for users without the claim: `refuse` them, have them in the tenant of all who
+    have `none`, or give each an `own` one.
 
     Keys from `jwks_url` are fetched again when they are older than `jwks_max_age`, and when a
-    token names an unknown key, but at most once per `jwks_cooldown`. A redirect, more than
-    `jwks_max_size` and a fetch longer than `jwks_timeout` are errors; the old keys are kept then.
+    token names an unknown key, but at most once per `jwks_cooldown`; the request waits for it. A
+    redirect, more than `jwks_max_size` and a fetch longer than `jwks_timeout` are errors; the old
+    keys are kept then.
     """
 
     secret: SecretStr | None = None
@@ -46,11 +49,12 @@ class Config(BaseModel):
     require_exp: bool = True
     user_claim: str = "sub"
     tenant_claim: str | None = None
+    no_tenant: Literal["refuse", "none", "own"] = "refuse"
     name_claim: str | None = "name"
     required: bool = True
-    jwks_timeout: Duration = 5.0
+    jwks_timeout: Duration = 4.0
     jwks_max_age: Duration = 600.0
-    jwks_cooldown: Duration = 10.0
+    jwks_cooldown: Duration = 3.0
     jwks_max_size: Size = 1_000_000
 
     @field_validator("algorithms")
@@ -71,6 +75,12 @@ class Config(BaseModel):
     def asymmetric(self) -> list[str]:
         """The algorithms that are set for keys."""
         return [name for name in self.algorithms if name in ASYMMETRIC]
+
+    @model_validator(mode="after")
+    def _tenants_have_a_claim(self) -> Config:
+        if self.no_tenant != "refuse" and not self.tenant_claim:
+            raise ValueError("`no_tenant` is for users without the claim: set `tenant_claim`, too")
+        return self
 
     @model_validator(mode="after")
     def _keys_for_all_algorithms(self) -> Config:

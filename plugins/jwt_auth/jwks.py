@@ -7,7 +7,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from typing import Any
 
 import aiohttp
@@ -16,6 +16,7 @@ from aiohttp import web
 
 from chatkit_server import Unavailable
 from chatkit_server.models import CHECK_SERVER, guard_session, http_problem
+from chatkit_server.storage import OutageLog
 
 from .config import ASYMMETRIC, Config
 from .keys import weakness_of
@@ -42,16 +43,24 @@ class BadKeySet(Exception):
 
 
 class KeySet:
-    """The keys at `jwks_url`: fetched when needed, cached, and still used if a fetch fails."""
+    """The keys at `jwks_url`: fetched when needed, cached, and still used if a fetch fails.
+
+    `patience` is how long a request may wait for keys, in seconds. There is one fetch at a time, at
+    most one in `jwks_cooldown`, and all requests that need it share it.
+    """
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self.algorithms = config.asymmetric or list(ASYMMETRIC)
+        self.patience = 4.0
         self._keys: list[tuple[str | None, str, jwt.PyJWK]] = []
         self._session: aiohttp.ClientSession | None = None
         self._refresh: asyncio.Task[None] | None = None
-        self._tried = self._fetched = -math.inf
+        self._tried = -math.inf
+        self._fetched = -math.inf
+        """When the fetch of the keys began."""
         self._down = False
+        self._outage = OutageLog(log, f"the key set at {config.jwks_url}")
 
     async def run(self, _: web.Application) -> AsyncIterator[None]:
         """Keep a session while the server runs, and fetch the keys before they are needed."""
@@ -68,51 +77,77 @@ class KeySet:
                 self._refresh.cancel()
                 await asyncio.gather(self._refresh, return_exceptions=True)
 
-    async def find(self, kid: str | None, algorithm: str) -> list[jwt.PyJWK]:
+    async def find(
+        self, kid: str | None, algorithm: str, tried: Collection[jwt.PyJWK] = ()
+    ) -> list[jwt.PyJWK]:
         """Return the keys for this algorithm that a token with this key id may be signed with.
 
-        Raises `Unavailable` if the keys cannot be fetched, so that this is unknown.
+        Without any besides those that were `tried`, the keys are fetched again: the issuer may have
+        a new one. Raises `Unavailable` if they cannot be fetched in time, so that this is unknown.
         """
-        if keys := self._known(kid, algorithm):
-            if time.monotonic() - self._fetched > self.config.jwks_max_age:
+        asked = time.monotonic()
+        if keys := self._untried(kid, algorithm, tried):
+            if asked - self._fetched > self.config.jwks_max_age:
                 self._start()
             return keys
-        await self.renew()
-        keys = self._known(kid, algorithm)
-        if not keys and self._down:
-            wait = self._tried + self.config.jwks_cooldown - time.monotonic()
-            raise Unavailable(
-                "Could not verify who you are: the sign-in service's keys are not available. "
-                "Try again in a moment.",
-                retry_after=max(1, math.ceil(wait)),
-            )
+        if self._cooldown_left > 0 and any(id == kid is not None for id, *_ in self._keys):
+            # A wrong signature or algorithm: an issuer gives a new key a new id
+            return []
+        try:
+            async with asyncio.timeout(self.patience):
+                while not keys and self._fetched < asked and await self._renewed():
+                    keys = self._untried(kid, algorithm, tried)
+        except TimeoutError:
+            if not tried:
+                raise self._unavailable() from None
+        if not keys and not tried and self._down:
+            raise self._unavailable()
         return keys
 
-    async def renew(self) -> bool:
-        """Fetch the keys, except during the cooldown; return whether that was done."""
-        before = self._fetched
-        if (refresh := self._start()) is not None:
-            await asyncio.shield(refresh)
-        return self._fetched != before
-
-    def _known(self, kid: str | None, algorithm: str) -> list[jwt.PyJWK]:
+    def _untried(
+        self, kid: str | None, algorithm: str, tried: Collection[jwt.PyJWK]
+    ) -> list[jwt.PyJWK]:
         """Return the keys with this id; without any, those that have none, or all for no id."""
         fitting = [(id, key) for id, name, key in self._keys if name == algorithm]
         named = [key for id, key in fitting if kid is not None and id == kid]
         found = named or [key for id, key in fitting if kid is None or id is None]
-        return found[:MOST_TRIED]
+        return [key for key in found[:MOST_TRIED] if not any(key is other for other in tried)]
 
-    def _start(self) -> asyncio.Task[None] | None:
-        """Return the running fetch, or a new one; None during the cooldown."""
-        if self._refresh is not None and not self._refresh.done():
-            return self._refresh
-        if time.monotonic() - self._tried < self.config.jwks_cooldown:
-            return None
-        self._tried = time.monotonic()
-        self._refresh = asyncio.create_task(self._fetch(), name="jwks")
+    @property
+    def _cooldown_left(self) -> float:
+        return self._tried + self.config.jwks_cooldown - time.monotonic()
+
+    async def _renewed(self) -> bool:
+        """Wait for the running fetch, or for a new one; return whether it brought keys.
+
+        Raises `TimeoutError` at once if the cooldown is too long to wait for.
+        """
+        waits = 0.0 if self._down else self.patience
+        if (self._refresh is None or self._refresh.done()) and self._cooldown_left > waits:
+            raise TimeoutError
+        await asyncio.shield(self._start())
+        return not self._down
+
+    def _unavailable(self) -> Unavailable:
+        what = (
+            "the sign-in service's keys are not available"
+            if self._down or not self._keys
+            else "the key of your sign-in is not known yet"
+        )
+        return Unavailable(
+            f"Could not verify who you are: {what}. Try again in a moment.",
+            retry_after=max(1, math.ceil(self._cooldown_left)),
+        )
+
+    def _start(self) -> asyncio.Task[None]:
+        """Return the running fetch, or a new one, which begins after the cooldown."""
+        if self._refresh is None or self._refresh.done():
+            self._refresh = asyncio.create_task(self._fetch(), name="jwks")
         return self._refresh
 
     async def _fetch(self) -> None:
+        await asyncio.sleep(max(0.0, self._cooldown_left))
+        began = self._tried = time.monotonic()
         try:
             async with asyncio.timeout(self.config.jwks_timeout):
                 document = await self._download()
@@ -121,11 +156,11 @@ class KeySet:
         except Exception as error:  # the other side may send anything
             self._down = True
             reason = f"longer than {self.config.jwks_timeout:g} s, jwks_timeout"
-            shown = reason if isinstance(error, TimeoutError) else _described(error)
-            log.error("cannot fetch the keys at %s: %s", self.config.jwks_url, shown)
+            self._outage.failed(reason if isinstance(error, TimeoutError) else _described(error))
         else:
             self._down = False
-            self._fetched = time.monotonic()
+            self._fetched = began
+            self._outage.answered()
 
     async def _download(self) -> bytes:
         """Return the document at the URL itself, as long as it is not too large."""
@@ -164,7 +199,9 @@ def _keys_in(document: bytes, algorithms: list[str]) -> list[tuple[str | None, s
     try:
         return usable_keys(json.loads(document), algorithms)
     except ValueError:
-        raise BadKeySet("the document is not JSON") from None
+        page = document.lstrip()[:1] == b"<"
+        what = "a web page" if page else "not JSON"
+        raise BadKeySet(f"the document is {what}: set `jwks_url` to the key set's URL") from None
     except RecursionError:
         raise BadKeySet("the document is nested too deeply") from None
 
@@ -176,6 +213,8 @@ def usable_keys(document: Any, algorithms: list[str]) -> list[tuple[str | None, 
     `BadKeySet` if none is left, or if there are more than `MOST_KEYS`.
     """
     found = document.get("keys") if isinstance(document, dict) else None
+    if isinstance(document, dict) and isinstance(document.get("jwks_uri"), str):
+        raise BadKeySet("this is a configuration: set `jwks_url` to the URL in its `jwks_uri`")
     if not isinstance(found, list):
         raise BadKeySet("not a JWK set: an object with a list `keys`")
     if len(found) > MOST_KEYS:

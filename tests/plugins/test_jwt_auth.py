@@ -18,6 +18,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from chatkit_plugins.jwt_auth import Config, Plugin
+from chatkit_plugins.jwt_auth.claims import found_claim
 from chatkit_plugins.jwt_auth.jwks import MOST_TRIED
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -40,6 +41,7 @@ from chatkit_server import (
 )
 from chatkit_server.plugin.calls import Hooks
 from chatkit_server.settings.load import validate
+from chatkit_server.settings.schema import HookSettings
 from chatkit_server.settings.source import Source
 
 SECRET = "a-secret-of-this-test-that-is-as-long-as-the-longest-hash-which-has-64-bytes"
@@ -122,12 +124,13 @@ async def whoami(request: web.Request) -> web.Response:
     )
 
 
-def application(*plugins: object) -> web.Application:
+def application(*plugins: object, hooks: HookSettings = HookSettings()) -> web.Application:
     app = web.Application()
-    app[SETTINGS] = Settings()
-    hooks = app[HOOKS] = Hooks.of([(f"{type(p).__name__}_{i}", p) for i, p in enumerate(plugins)])
+    settings = app[SETTINGS] = Settings(hooks=hooks)
+    named = [(f"{type(p).__name__}_{i}", p) for i, p in enumerate(plugins)]
+    app[HOOKS] = Hooks.of(named, settings.hooks)
     app.router.add_get("/", whoami)
-    hooks.boot_all("setup", app=app)
+    app[HOOKS].boot_all("setup", app=app)
     return app
 
 
@@ -186,6 +189,74 @@ async def test_which_claims_say_who_it_is(make_client: MakeClient) -> None:
     assert (user["id"], user["tenant"], user["name"]) == ("u1", "acme", "An")
 
 
+@pytest.mark.parametrize(
+    ("name", "claims", "found"),
+    [
+        ("o.id", {"o": {"id": "acme"}}, "acme"),
+        ("a.b.c", {"a": {"b": {"c": "acme"}}}, "acme"),
+        # The exact name counts
+        ("o.id", {"o.id": "exact", "o": {"id": "inside"}}, "exact"),
+        ("https://acme.com/tenant", {"https://acme.com/tenant": "acme"}, "acme"),
+        ("https://acme.com/org.id", {"https://acme.com/org": {"id": "acme"}}, "acme"),
+        ("x.y.z", {"x.y": {"z": "long"}, "x": {"y": {"z": "short"}}}, "long"),
+        ("x.y.z", {"x": {"y.z": "acme"}}, "acme"),
+        # Neither the first of a list nor a letter of a text
+        ("o.id", {"o": [{"id": "acme"}]}, None),
+        ("o.0", {"o": ["acme"]}, None),
+        ("o.id", {"o": "acme"}, None),
+        ("o.id", {"o": None}, None),
+        ("o.id", {"o": {"id": None}}, None),
+        ("o.id", {}, None),
+        (".", {"": {"": "acme"}}, "acme"),
+    ],
+)
+def test_claims_inside_of_claims(name: str, claims: dict[str, Any], found: str | None) -> None:
+    assert found_claim(claims, name) == found
+
+
+async def test_the_user_may_be_inside_of_claims(make_client: MakeClient) -> None:
+    client = await make_client(
+        secret=SECRET, user_claim="u.id", tenant_claim="o.id", name_claim="u.name"
+    )
+    user = await user_of(client, token(u={"id": "u1", "name": "An"}, o={"id": "acme"}))
+    assert (user["id"], user["tenant"], user["name"]) == ("u1", "acme", "An")
+    told = "The token has no claim 'o.id'."
+    assert await refused(client, token(u={"id": "u1"}, o=["acme"])) == told
+    told = "The token's claim 'o.id' is a list, and not one text."
+    assert await refused(client, token(u={"id": "u1"}, o={"id": ["acme"]})) == told
+
+
+@pytest.mark.parametrize(
+    ("no_tenant", "tenants"), [("none", ["", ""]), ("own", ["user:anna", "user:ben"])]
+)
+async def test_users_without_a_tenant(
+    make_client: MakeClient, no_tenant: str, tenants: list[str]
+) -> None:
+    client = await make_client(secret=SECRET, tenant_claim="org.id", no_tenant=no_tenant)
+    users = [await user_of(client, token(sub=user)) for user in ("anna", "ben")]
+    assert [(user["id"], user["tenant"]) for user in users] == [
+        ("anna", tenants[0]),
+        ("ben", tenants[1]),
+    ]
+    assert (await user_of(client, token(org={"id": "acme"})))["tenant"] == "acme"
+
+
+@pytest.mark.parametrize("no_tenant", ["refuse", "none", "own"])
+@pytest.mark.parametrize("tenant", ["user:ben", "user:", "chatkit-server:anonymous", "", " "])
+async def test_no_token_names_a_tenant_that_the_server_gives(
+    make_client: MakeClient, no_tenant: str, tenant: str
+) -> None:
+    client = await make_client(secret=SECRET, tenant_claim="org", no_tenant=no_tenant)
+    told = await refused(client, token(org=tenant))
+    assert "must not begin with" in told or "must be 1 to 255" in told
+
+
+async def test_a_user_whose_own_tenant_cannot_be_stored(make_client: MakeClient) -> None:
+    client = await make_client(secret=SECRET, tenant_claim="org", no_tenant="own")
+    assert (await user_of(client, token(sub="x" * 250)))["tenant"] == "user:" + "x" * 250
+    assert "too long" in await refused(client, token(sub="x" * 251))
+
+
 @pytest.mark.parametrize("name", [None, "", 5, ["Anna"]])
 async def test_a_name_is_not_needed(make_client: MakeClient, name: object) -> None:
     assert (await user_of(await make_client(secret=SECRET), token(name=name)))["name"] is None
@@ -201,7 +272,7 @@ NOT_PRINTABLE = "The token's claim '{}' must be 1 to 255 printable characters, a
         ({"user": ""}, NOT_PRINTABLE.format("user")),
         ({"user": "  "}, NOT_PRINTABLE.format("user")),
         ({"user": 5}, "The token's claim 'user' is not text."),
-        ({"user": ["anna"]}, "The token's claim 'user' is not text."),
+        ({"user": ["anna"]}, "The token's claim 'user' is a list, and not one text."),
         ({"user": "a\0b"}, NOT_PRINTABLE.format("user")),
         ({"user": "x" * 256}, NOT_PRINTABLE.format("user")),
         ({"user": "a\u202eb"}, NOT_PRINTABLE.format("user")),
@@ -438,6 +509,8 @@ class KeyHost:
         self.asked = 0
         self.status = 200
         self.body: bytes | None = None
+        self.after: bytes | None = None
+        """What is sent after that, from the second time on."""
         self.gate: asyncio.Event | None = None
         self.reached = asyncio.Event()
 
@@ -447,6 +520,7 @@ class KeyHost:
         if self.gate is not None:
             await self.gate.wait()
         text = self.body or json.dumps({"keys": self.keys}).encode()
+        self.body = self.after or self.body
         return web.Response(body=text, status=self.status, content_type="text/plain")
 
     async def start(self, aiohttp_server: MakeServer) -> str:
@@ -510,7 +584,7 @@ async def test_keys_that_are_not_for_this(
         {"kty": "oct", "k": "c2VjcmV0", "kid": "symmetric"},
         {"kty": "martian"},
     )
-    client = await make_client(jwks_url=await host.start(aiohttp_server))
+    client = await make_client(jwks_url=await host.start(aiohttp_server), jwks_cooldown="1ms")
     assert await refused(client, token(private_key(kind), algorithm, kid)) == UNKNOWN
 
 
@@ -553,7 +627,7 @@ async def test_a_token_without_an_id_is_tried_with_keys_that_have_one(
 
 async def test_so_many_keys_are_tried(make_client: MakeClient, aiohttp_server: MakeServer) -> None:
     host = KeyHost(*[jwk("rsa", "RS256")] * MOST_TRIED, jwk("rsa-2", "RS256"))
-    client = await make_client(jwks_url=await host.start(aiohttp_server))
+    client = await make_client(jwks_url=await host.start(aiohttp_server), jwks_cooldown="1ms")
     assert await user_of(client, token(private_key("rsa"), "RS256"))
     assert await refused(client, token(private_key("rsa-2"), "RS256")) == WRONG
 
@@ -661,13 +735,72 @@ async def test_a_new_key_is_fetched_when_a_token_names_it(
 async def test_random_keys_do_not_hammer_the_host(
     make_client: MakeClient, aiohttp_server: MakeServer
 ) -> None:
+    """In a cooldown that is too long to wait for, nobody knows whether the issuer has the key."""
     host = KeyHost(jwk("rsa", "RS256", kid="one"))
     client = await make_client(jwks_url=await host.start(aiohttp_server), jwks_cooldown="1h")
+    assert await user_of(client, token(private_key("rsa"), "RS256", "one"))
     for number in range(5):
         text = token(private_key("rsa-2"), "RS256", f"random-{number}")
-        assert await refused(client, text) == UNKNOWN
+        response = await client.get("/", headers=bearer(text))
+        assert response.status == 503
+        assert int(response.headers["Retry-After"]) > 3000
+        assert "the key of your sign-in is not known yet" in await response.text()
+    # The key of this id is known
+    assert await refused(client, token(private_key("rsa-2"), "RS256", "one")) == WRONG
+    assert await refused(client, token(private_key("p256"), "ES256", "one")) == UNKNOWN
     assert await user_of(client, token(private_key("rsa"), "RS256", "one"))
     assert host.asked == 1
+
+
+async def test_a_new_key_in_the_cooldown_is_waited_for(
+    make_client: MakeClient, aiohttp_server: MakeServer
+) -> None:
+    """Any number of requests wait for the same fetch, which comes after the cooldown."""
+    host = KeyHost(jwk("rsa", "RS256", kid="old"))
+    url = await host.start(aiohttp_server)
+    client = await make_client(jwks_url=url, jwks_cooldown="300ms")
+    assert await user_of(client, token(private_key("rsa"), "RS256", "old"))
+    host.keys.append(jwk("rsa-2", "RS256", kid="new"))
+    texts = [token(private_key("rsa-2"), "RS256", "new")] * 5
+    strange = token(private_key("rsa-2"), "RS256", "strange")
+    *users, told = await asyncio.gather(
+        *(user_of(client, text) for text in texts), refused(client, strange)
+    )
+    assert (len(users), told) == (5, UNKNOWN)
+    assert host.asked == 2
+
+
+async def test_a_key_that_came_after_the_fetch_began_is_waited_for(
+    make_client: MakeClient, aiohttp_server: MakeServer
+) -> None:
+    host = KeyHost()
+    host.body = json.dumps({"keys": [jwk("rsa", "RS256", kid="old")]}).encode()
+    host.gate = asyncio.Event()
+    client = await make_client(jwks_url=await host.start(aiohttp_server), jwks_cooldown="1ms")
+    await host.reached.wait()
+    text = token(private_key("rsa-2"), "RS256", "new")
+    waiting = asyncio.create_task(user_of(client, text))
+    host.after = json.dumps({"keys": [jwk("rsa-2", "RS256", kid="new")]}).encode()
+    host.gate.set()
+    assert await waiting
+    assert host.asked == 2
+
+
+async def test_the_wait_for_keys_ends_before_the_hook_does(
+    aiohttp_client: MakeClient, aiohttp_server: MakeServer
+) -> None:
+    """The user gets a 503 that says why, not the error of a hook that takes too long."""
+    host = KeyHost()
+    host.gate = asyncio.Event()
+    app = application(
+        plugin(jwks_url=await host.start(aiohttp_server), jwks_timeout="1h"),
+        hooks=HookSettings(timeouts={"Plugin_0": "100ms"}),
+    )
+    client = await aiohttp_client(app)
+    response = await client.get("/", headers=bearer(token(private_key("rsa"), "RS256", "one")))
+    assert response.status == 503
+    assert "the sign-in service's keys are not available" in await response.text()
+    host.gate.set()
 
 
 async def test_requests_at_once_share_one_fetch(
@@ -702,12 +835,26 @@ async def test_a_host_that_is_down_is_told_as_such(
         )
     assert host.asked == 1
     [record] = caplog.records
-    assert record.getMessage() == f"cannot fetch the keys at {url}: status 500"
+    assert record.getMessage() == f"the key set at {url} does not answer: status 500"
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"keys": 5}', b'{"keys": []}', b"\xff\xfe"])
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"<html>", "the document is a web page: set `jwks_url` to the key set's URL"),
+        (b"[]", "not a JWK set"),
+        (b'{"keys": 5}', "not a JWK set"),
+        (b'{"keys": []}', "no usable key"),
+        (b"\xff\xfe", "the document is not JSON"),
+        (b'{"issuer": "x", "jwks_uri": "y"}', "set `jwks_url` to the URL in its `jwks_uri`"),
+    ],
+)
 async def test_a_host_that_sends_nonsense(
-    make_client: MakeClient, aiohttp_server: MakeServer, body: bytes
+    make_client: MakeClient,
+    aiohttp_server: MakeServer,
+    body: bytes,
+    told: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     host = KeyHost()
     host.body = body
@@ -715,6 +862,7 @@ async def test_a_host_that_sends_nonsense(
     client = await make_client(jwks_url=url, jwks_cooldown="1ms")
     text = token(private_key("rsa"), "RS256", "one")
     assert (await client.get("/", headers=bearer(text))).status == 503
+    assert told in caplog.text
     host.body, host.keys = None, [jwk("rsa", "RS256", kid="one")]
     await asyncio.sleep(0.002)
     assert await user_of(client, text)
@@ -825,6 +973,7 @@ def private_pem(kind: str) -> str:
         ({"public_key": "hunter2é" * 1000}, "neither PEM text"),
         ({"public_key": "-----BEGIN PUBLIC KEY-----\nx\n-----END PUBLIC KEY-----"}, "not a public"),
         ({"secret": SECRET, "audiense": "x"}, "audiense: unknown key. Did you mean `audience`?"),
+        ({"secret": SECRET, "no_tenant": "own"}, "`no_tenant` is for users without the claim"),
         ({"secret": SECRET, "leeway": 30}, "leeway: expected a duration with its unit"),
     ],
 )
@@ -838,6 +987,17 @@ def test_settings_that_are_refused(config: dict[str, Any], told: str) -> None:
 
 def test_algorithms_may_be_a_text_with_commas() -> None:
     assert list(plugin(secret=SECRET, algorithms="HS256, HS512").fixed) == ["HS256", "HS512"]
+
+
+async def test_a_plugin_that_is_never_asked_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    application(plugin(secret=SECRET), Stranger())
+    assert caplog.messages == [
+        "plugins: Stranger_1 is never asked who the user is, because jwt_auth refuses requests "
+        "without a token. Set its `required: false`, or remove the other one"
+    ]
+    caplog.clear()
+    application(plugin(secret=SECRET, required=False), Stranger())
+    assert caplog.messages == []
 
 
 def test_the_secret_is_not_shown() -> None:
