@@ -18,14 +18,20 @@ from aiohttp.web_protocol import ERROR, _ErrInfo
 
 from ..settings.schema import ServerSettings
 from .addresses import Proxies, network_of
+from .cors import headers_for
+from .head import MAX_HEAD, Head
 from .malformed import BodyTimeout, SmallChunks, answer_to
-from .overflow import END_OF_HEAD, LINGER, MAX_HEAD, MAX_OVERFLOW, Overflow, last_response
+from .overflow import LINGER, MAX_OVERFLOW, Overflow, last_response
 from .refusals import RefusalLog
 
 _FULL = "The server has too many connections. Try again in a minute."
 _FULL_ADDRESS = "Your address has too many connections. Close some of them, and try again."
 _SLOW_HEAD = "The request's headers did not arrive in time."
-_LARGE_HEAD = f"The request's headers are larger than {MAX_HEAD} bytes."
+_LARGE_HEAD = (
+    f"The request's headers are larger than {MAX_HEAD} bytes. The cause is usually a sign-in token "
+    "with too many groups or roles in it, or too many cookies. Sign in again."
+)
+_LONG_LINE = f"The request's address is longer than {MAX_HEAD} bytes."
 _EXPECTATION = "Expect: only 100-continue is known."
 _FAILED = "Something went wrong on the server. Try again later."
 
@@ -52,6 +58,7 @@ class Connections:
         refusals: RefusalLog,
         overflow: int = MAX_OVERFLOW,
     ) -> None:
+        self.settings = settings
         self.limits = settings.limits
         self.max_body = settings.max_body
         self._loop = asyncio.get_running_loop()
@@ -69,7 +76,7 @@ class Connections:
         server.request_factory = self._began
         limits = self.limits
         shortest = min(limits.headers, limits.body, limits.unread, limits.idle)
-        self._interval = min(max(shortest / 4, 0.02), 1.0)
+        self.interval = min(max(shortest / 4, 0.02), 1.0)
         self._was_late = False
         self._timer = self._loop.call_soon(self._sweep)
 
@@ -179,9 +186,9 @@ class Connections:
         return self._make_request(message, payload, protocol, writer, task)
 
     def _sweep(self) -> None:
-        self._timer = self._loop.call_later(self._interval, self._sweep)
+        self._timer = self._loop.call_later(self.interval, self._sweep)
         before, self.now = self.now, self._loop.time()
-        late = self.now - before > 5 * self._interval
+        late = self.now - before > 5 * self.interval
         if late and not self._was_late:
             # The process was stopped or busy: what has arrived meanwhile is still to be read
             self._was_late = True
@@ -210,9 +217,9 @@ class _Connection(web.RequestHandler):
         "_connections",
         "_discards",
         "_framed",
-        "_head_end",
+        "_head",
         "_head_since",
-        "_head_size",
+        "_large_since",
         "_request_body",
         "_request_since",
         "_unread_since",
@@ -241,8 +248,8 @@ class _Connection(web.RequestHandler):
         self._connections = connections
         self._wire: asyncio.Transport
         self._head_since: float | None = None
-        self._head_size = 0
-        self._head_end = b""
+        self._head = Head()
+        self._large_since: float | None = None
         self._request_since = 0.0
         self._request_body: StreamReader | None = None
         self._unread_since: float | None = None
@@ -265,6 +272,8 @@ class _Connection(web.RequestHandler):
             self._received(data[start : start + _AT_ONCE])
 
     def _received(self, data: bytes) -> None:
+        if self._wire.is_closing():
+            return
         if self._discards is not None:
             self._discards -= len(data)
             if self._discards < 0:
@@ -273,14 +282,14 @@ class _Connection(web.RequestHandler):
         if data and self._arriving is None:
             if self._request_body is None and self._head_since is None:
                 self._head_since = self._connections.now
-            if self._head_is_large(data):
-                self._refuse(431, _LARGE_HEAD)
+            if self._head.add(data):
+                self._head.look(data)
+                self._refuse_head()
                 return
         waiting = len(self._messages)
         super().data_received(data)
         if len(self._messages) > waiting:
-            self._head_size = 0
-            self._head_end = b""
+            self._head.clear()
             self._framed = 0
             self._end_malformed_body()
         elif (body := self._arriving) is not None:
@@ -288,6 +297,8 @@ class _Connection(web.RequestHandler):
             if self._framed - body.total_bytes > body.total_bytes + _FRAMING:
                 self._discards = self._connections.max_body
                 body.set_exception(SmallChunks())
+        elif data:
+            self._head.look(data)
 
     @property
     def _arriving(self) -> StreamReader | None:
@@ -295,14 +306,21 @@ class _Connection(web.RequestHandler):
         body = self._messages[-1][1] if self._messages else self._request_body
         return None if body is None or body.is_eof() else body
 
-    def _head_is_large(self, data: bytes) -> bool:
-        """Whether the head that arrives is too large, without the body that follows it."""
-        size, self._head_size = self._head_size, self._head_size + len(data)
-        before, self._head_end = self._head_end, (self._head_end + data[-3:])[-3:]
-        if self._head_size <= MAX_HEAD:
-            return False
-        end = (before + data).find(END_OF_HEAD)
-        return end < 0 or size - len(before) + end > MAX_HEAD
+    def _refuse_head(self) -> None:
+        """Answer a head that is too large when all of it has arrived, so that this can be read."""
+        status, why = (431, _LARGE_HEAD) if self._head.has_line else (414, _LONG_LINE)
+        now = self._connections.now
+        self._large_since = self._large_since or now
+        if self._request_body is not None or self._messages:
+            self._refuse(status, why)
+        elif self._head.is_read or now - self._large_since > self._connections.interval:
+            self._large_since = None
+            self._connections.log(logging.INFO, self._address, status, why)
+            headers = headers_for(self._head.origin, self._connections.settings)
+            self._wire.write(last_response(status, {"message": why}, headers=headers))
+            self._wire.write_eof()
+            self._discards = self._connections.max_body
+            self._closing_since = now
 
     def _end_malformed_body(self) -> None:
         """Tell who reads a body that the rest of it is malformed, which aiohttp does not."""
@@ -368,7 +386,7 @@ class _Connection(web.RequestHandler):
         limits = self._connections.limits
         if self._unread_since is not None and now - self._unread_since > limits.unread:
             self.abort()
-        elif self._wire.is_closing():
+        elif self._wire.is_closing() or self._closing_since is not None:
             # What was written last is not read
             self._closing_since = self._closing_since or now
             if now - self._closing_since > LINGER:
@@ -376,6 +394,8 @@ class _Connection(web.RequestHandler):
         elif self._request_body is not None:
             if now - self._request_since > limits.body:
                 self._end_body(self._request_body)
+        elif self._large_since is not None:
+            self._refuse_head()
         elif self._head_since is not None and now - self._head_since > limits.headers:
             self._refuse(408, _SLOW_HEAD)
 

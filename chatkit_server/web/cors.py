@@ -13,7 +13,7 @@ from aiohttp_cors import CorsConfig, ResourceOptions
 from aiohttp_cors.abc import AbstractRouterAdapter
 
 from ..errors import Forbidden, SettingsError
-from ..settings.schema import Settings
+from ..settings.schema import ServerSettings, Settings
 from .errors import REQUEST_ID_HEADER, log_refusal
 from .sse import TURN_ID
 
@@ -65,6 +65,16 @@ def check_origins(settings: Settings) -> None:
     ]
     if problems:
         raise SettingsError("\n".join(problems))
+
+
+def headers_for(origin: str | None, server: ServerSettings) -> dict[str, str]:
+    """Return what lets a page of this origin read a response that is made without a request."""
+    if origin is None or not {origin, "*"} & set(server.cors_origins):
+        return {}
+    headers = {hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: origin}
+    if server.cors_credentials:
+        headers[hdrs.ACCESS_CONTROL_ALLOW_CREDENTIALS] = "true"
+    return headers
 
 
 def is_origin(text: str) -> bool:

@@ -62,12 +62,13 @@ def answer_to(error: BaseException | None) -> tuple[int, str] | None:
         return None
     status = _status(error)
     if status == 431:
-        return status, "A line of the request's headers is too long."
+        return status, "The request has too many headers, or a line of them is too long."
     return status, f"The request is not valid HTTP: {_problem(error)}."
 
 
 def _status(error: HttpProcessingError) -> int:
-    return 431 if isinstance(error, LineTooLong) else 400
+    many = error.message.startswith("Too many headers")
+    return 431 if many or isinstance(error, LineTooLong) else 400
 
 
 def _problem(error: HttpProcessingError) -> str:

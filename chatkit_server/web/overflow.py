@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
 import orjson
 
-MAX_HEAD = 65_536
-"""Bytes of a request's first line and headers together."""
+from .head import END_OF_HEAD, MAX_HEAD
 
 MAX_OVERFLOW = 64
 """The most connections beyond the limit that are open at once, each to be told so."""
@@ -21,8 +20,6 @@ once."""
 
 LINGER = 10.0
 """Seconds in which a client can read its answer before the connection is aborted."""
-
-END_OF_HEAD = b"\r\n\r\n"
 
 _HEALTH = (b"GET /healthz ", b"HEAD /healthz ")
 
@@ -121,7 +118,13 @@ class _Refused(asyncio.Protocol):
         self._transport.abort()
 
 
-def last_response(status: int, body: dict[str, Any], *, head_only: bool = False) -> bytes:
+def last_response(
+    status: int,
+    body: dict[str, Any],
+    *,
+    head_only: bool = False,
+    headers: Mapping[str, str] | None = None,
+) -> bytes:
     """Return a whole response that ends its connection."""
     content = orjson.dumps(body)
     lines = [
@@ -130,5 +133,6 @@ def last_response(status: int, body: dict[str, Any], *, head_only: bool = False)
         f"Content-Length: {len(content)}",
         "Connection: close",
         *(["Retry-After: 10"] if status in (429, 503) else []),
+        *(f"{name}: {value}" for name, value in (headers or {}).items()),
     ]
     return "\r\n".join([*lines, "", ""]).encode() + (b"" if head_only else content)

@@ -124,9 +124,9 @@ async def whoami(request: web.Request) -> web.Response:
     )
 
 
-def application(*plugins: object, hooks: HookSettings = HookSettings()) -> web.Application:
+def application(*plugins: object, hooks: HookSettings | None = None) -> web.Application:
     app = web.Application()
-    settings = app[SETTINGS] = Settings(hooks=hooks)
+    settings = app[SETTINGS] = Settings(hooks=hooks or HookSettings())
     named = [(f"{type(p).__name__}_{i}", p) for i, p in enumerate(plugins)]
     app[HOOKS] = Hooks.of(named, settings.hooks)
     app.router.add_get("/", whoami)

@@ -402,7 +402,7 @@ async def test_a_large_body_is_not_a_large_head() -> None:
 )
 async def test_large_heads_are_told_so(headers: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    async with listening() as server:
+    async with listening(server={"limits": {"unread": "200ms"}}) as server:
         for end in ("\r\n", ""):
             data = f"GET /healthz HTTP/1.1\r\nHost: localhost\r\n{headers}{end}"
             response = await ask(server.port, data.encode())
@@ -410,6 +410,53 @@ async def test_large_heads_are_told_so(headers: str, caplog: pytest.LogCaptureFi
             assert "larger than 65536 bytes" in response.json["message"]
     assert [line.partition(": ")[2][:4] for line in caplog.messages] == ["431 "] * 2
     assert SECRET not in caplog.text
+
+
+@pytest.mark.parametrize("size", [66_000, 200_000, 600_000])
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+async def test_pages_can_read_that_their_token_is_too_large(
+    size: int, before: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The token comes whole, and a body after it, before the answer is sent: no reset loses it."""
+    caplog.set_level(logging.INFO)
+    token = f"Authorization: Bearer {SECRET}{'x' * size}\r\n"
+    pages = {
+        "https://app.example.com": "https://app.example.com",
+        "https://evil.example.com": None,
+    }
+    async with listening(server={"cors_origins": list(pages)[:1]}) as server:
+        for page, allowed in pages.items():
+            origin = f"Origin: {page}\r\n"
+            headers = origin + token if before else token + origin
+            data = f"POST {CHAT} HTTP/1.1\r\nHost: a\r\n{headers}Content-Length: 90000\r\n\r\n"
+            response = await ask(server.port, data.encode() + b"x" * 90_000)
+            assert response.status == 431
+            assert "sign-in token" in response.json["message"]
+            assert response.headers.get("access-control-allow-origin") == allowed
+    assert len(caplog.messages) == 2
+    assert SECRET not in caplog.text
+
+
+async def test_a_head_of_any_size_is_answered_and_its_connection_closed() -> None:
+    async with listening(server={"max_body": "1kB"}) as server, connected(server.port) as client:
+        await client.send(b"GET / HTTP/1.1\r\nX: ")
+        for _ in range(40):
+            await client.send(b"x" * 50_000)
+        answer = await client.everything()
+        assert not answer or answer.startswith(b"HTTP/1.1 431 ")
+        await until(lambda: server.open == 0)
+
+
+async def test_a_long_address_is_told_so(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with listening() as server:
+        data = f"GET /{SECRET}{'x' * 80_000} HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        response = await ask(server.port, data.encode())
+        assert response.status == 414
+        assert response.json == {"message": "The request's address is longer than 65536 bytes."}
+    [line] = caplog.messages
+    assert "414" in line
+    assert SECRET not in line
 
 
 async def test_a_large_head_behind_a_running_request_ends_the_connection() -> None:
@@ -446,7 +493,8 @@ async def test_malformed_http_is_answered_in_json_without_quotes(
         async with connected(server.port) as client:
             await client.send(data)
             response = await client.response()
-        assert response.status == (417 if b"Expect" in data else 400)
+        many = data.count(SECRET.encode()) > 100
+        assert response.status == (417 if b"Expect" in data else 431 if many else 400)
         assert response.headers["content-type"].startswith("application/json")
         assert list(response.json) == ["message"]
         assert SECRET not in response.body.decode()
