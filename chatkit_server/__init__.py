@@ -29,6 +29,7 @@ from .plugin.hookspecs import hookimpl
 if TYPE_CHECKING:
     from .settings.schema import Settings
     from .settings.types import Duration, Size
+    from .settings.urls import Url, UrlPath
     from .turn import Outcome, StoreContext, ToolCall, ToolResult, Turn, User
     from .web.keys import HOOKS, NAME_USER, SETTINGS, STORE, authenticate
 
@@ -49,6 +50,8 @@ _LAZY = {
     "ToolCall": "turn",
     "ToolResult": "turn",
     "Turn": "turn",
+    "Url": "settings.urls",
+    "UrlPath": "settings.urls",
     "User": "turn",
 }
 
@@ -77,6 +80,8 @@ __all__ = [
     "Unauthorized",
     "Unavailable",
     "Unprocessable",
+    "Url",
+    "UrlPath",
     "User",
     "add_secret",
     "authenticate",

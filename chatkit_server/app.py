@@ -60,6 +60,8 @@ def create_app(
     as they are given, in place of the settings' plugins.
     """
     problems = problems or Problems()
+    for warning in problems.warnings:
+        log.warning(warning)
     loaded = hooks is None
     with problems.collect():
         check_origins(settings)
@@ -79,7 +81,7 @@ def create_app(
     check_admission(app)
     if loaded:
         with problems.collect():
-            _check_auth(hooks)
+            _check_auth(hooks, settings)
     _add_parts(app, problems)
     _add_routes(app)
     if loaded:
@@ -94,7 +96,7 @@ def _add_parts(app: web.Application, problems: Problems) -> None:
     settings, hooks = app[SETTINGS], app[HOOKS]
     turn_store: TurnStore | None = None
     with problems.collect():
-        app[STORE] = _store(hooks)
+        app[STORE] = _store(hooks, settings)
     with problems.collect():
         app[ATTACHMENT_STORE] = hooks.boot_first("attachment_store")
     with problems.collect():
@@ -121,20 +123,24 @@ def _add_parts(app: web.Application, problems: Problems) -> None:
     )
 
 
-def _store(hooks: Hooks) -> Store[StoreContext]:
+def _store(hooks: Hooks, settings: Settings) -> Store[StoreContext]:
     store: Store[StoreContext] | None = hooks.boot_first("store")
     if store is None:
+        where = settings.source.where(("plugins",))
         raise SettingsError(
-            "plugins: none of them stores conversations. Add `tortoise_store:`, or your own "
+            f"{where}: none of them stores conversations. Add `tortoise_store:`, or your own "
             "plugin with a `store` hook"
         )
     return store
 
 
-def _check_auth(hooks: Hooks) -> None:
-    if not list(hooks.implementing("auth")):
+def _check_auth(hooks: Hooks, settings: Settings) -> None:
+    """Raise `SettingsError` if no plugin returns users: one without tenants only refuses."""
+    declared = [getattr(plugin, "auth_tenants", None) for _, plugin in hooks.implementing("auth")]
+    if all(tenants is not None and not tenants for tenants in declared):
+        where = settings.source.where(("plugins",))
         raise SettingsError(
-            "plugins: none of them says who the user is, so every request would be refused. Add "
+            f"{where}: none of them says who the user is, so every request would be refused. Add "
             "`anonymous_auth:`, `jwt_auth:`, or your own plugin with an `auth` hook"
         )
 

@@ -22,12 +22,14 @@ from .bad_http import CHECK as CHECK_SERVER
 from .bad_http import http_problem
 from .interim import guard_client, guard_session, guard_transport
 from .settings.schema import TurnLimits
+from .settings.urls import BaseUrl
 from .text import HalfJoiner, valid_text, valid_values
 
 __all__ = [
     "CHECK_SERVER",
     "UNPACKED",
     "Answer",
+    "BaseUrl",
     "Body",
     "BodyLimits",
     "Chunk",

@@ -20,7 +20,7 @@ from agents.mcp import (
 )
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from chatkit_server import Duration, Size, Turn, hookimpl
+from chatkit_server import Duration, Size, Turn, Url, hookimpl
 
 IDENTITY = "chatkit-server/user"
 """The key of MCP's `_meta` for the user's identity."""
@@ -40,7 +40,7 @@ class ServerConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
     name: Name
-    url: str | None = Field(None, repr=False)
+    url: Url | None = Field(None, repr=False)
     transport: Literal["http", "sse"] = "http"
     """How to speak to a `url`: streamable HTTP, or the older HTTP with SSE."""
     headers: Texts
@@ -56,7 +56,7 @@ class ServerConfig(BaseModel):
     """The only tools to use, by the server's names for them."""
     blocked_tools: list[str] = Field(default_factory=list)
     """Tools not to use, by the server's names for them."""
-    max_tools: int = Field(200, ge=1)
+    max_tools: int = 200
     """The most tools to use. With more, the server's tools aren't used at all."""
     max_tools_size: Size = 256_000
     """The largest list of tools, with their descriptions and schemas."""
@@ -72,14 +72,19 @@ class ServerConfig(BaseModel):
     servers that you run. They must accept it from this server alone: have them check a secret in
     `headers`."""
 
+    @field_validator("max_tools")
+    @classmethod
+    def _check_max_tools(cls, most: int) -> int:
+        if most < 1:
+            raise ValueError("a server has at least 1 tool. To use none, remove the server")
+        return most
+
     @field_validator("url")
     @classmethod
     def _check_url(cls, url: str | None) -> str | None:
         if url is None:
             return None
         parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("expected an address such as https://example.com/mcp")
         if parts.username or parts.password:
             raise ValueError("a user and password are not supported here: send them in `headers`")
         return url

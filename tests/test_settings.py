@@ -310,7 +310,7 @@ def test_an_unknown_key_is_named_with_the_nearest(
         ("plugins: [a, b]", "1: plugins: expected a section"),
         ("plugins:\n  a: text", "2: plugins.a: expected a section"),
         ("turns: {disconnect: {policy: stop}}", "1: turns.disconnect.policy: Input should be"),
-        ("server: {path: api}", "1: server.path: String should match pattern"),
+        ("server: {path: api}", "1: server.path: expected a path such as /api/chat"),
     ],
 )
 def test_a_wrong_type_is_named_with_its_place(

@@ -80,8 +80,9 @@ def test_everything_wrong_is_told_at_once(
         "settings.yaml:3: agent.name: the environment variable NO_NAME is not set, or empty.",
         "settings.yaml:6: plugins.jwt_auth.secret: the environment variable NO_SECRET is not set",
         "settings.yaml:2: server.port: Input should be a valid integer",
-        "settings.yaml:2: server.cors_origins: `localhost` is not an origin",
-        "settings.yaml:2: server.cors_origins: `ftp//x` is not an origin",
+        "settings.yaml:2: server.cors_origins.0: `localhost` is not an origin as browsers write it. "
+        "Write http://localhost",
+        "settings.yaml:2: server.cors_origins.1: `ftp//x` is not an origin",
         "settings.yaml:5: plugins.demo_modle: unknown plugin. Did you mean `demo_model`?",
         "settings.yaml:6: plugins.jwt_auth.leewya: unknown key. Did you mean `leeway`?",
         "settings.yaml:7: plugins.conversation_log.path: ",
@@ -98,7 +99,7 @@ def test_everything_wrong_is_told_at_once(
 def test_a_server_that_would_refuse_everybody_does_not_start(told: Told, command: str) -> None:
     [line] = told(command, "plugins: {tortoise_store: , demo_model: }")
     assert line == (
-        "plugins: none of them says who the user is, so every request would be refused. Add "
+        "settings.yaml:1: plugins: none of them says who the user is, so every request would be refused. Add "
         "`anonymous_auth:`, `jwt_auth:`, or your own plugin with an `auth` hook"
     )
 
@@ -109,8 +110,8 @@ def test_every_kind_of_plugin_that_is_missing_is_told_at_once(
     told: Told, command: str, plugins: str
 ) -> None:
     lines = told(command, f"plugins: {plugins}")
-    assert lines[0].startswith("plugins: none of them says who the user is")
-    assert lines[1].startswith("plugins: none of them stores conversations")
+    assert lines[0].startswith("settings.yaml:1: plugins: none of them says who the user is")
+    assert lines[1].startswith("settings.yaml:1: plugins: none of them stores conversations")
     if "demo_model" not in plugins:
         assert "no enabled plugin serves the model `demo/todo`" in lines[2]
 
@@ -128,7 +129,7 @@ def test_what_is_wrong_with_good_plugins_is_told_at_once(told: Told) -> None:
     assert [line.split(". ")[0] for line in lines] == [
         "settings.yaml:2: server.port: Input should be a valid integer, unable to parse string as "
         "an integer, not 'many'",
-        "plugins: none of them stores conversations",
+        "settings.yaml:7: plugins: none of them stores conversations",
         "settings.yaml:4: agent.model: no enabled plugin serves the model `acme/large`",
         "settings.yaml:5: agent.models: no enabled plugin serves the model `other/x`",
         "settings.yaml:6: agent.model_settings.temprature: unknown key",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from agents import (
@@ -14,13 +16,13 @@ from agents import (
     OpenAIResponsesModel,
 )
 from agents.models import get_default_model_settings
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from ..errors import BadRequest, SettingsError, TurnFailed
 from ..plugin.calls import Hooks
 from ..settings.problems import nearest
 from ..settings.schema import AgentSettings
-from ..settings.source import Source
+from ..settings.source import KeyPath, Source
 from ..turn import Turn
 from .fast.direct import MAX_TOOLS
 
@@ -110,15 +112,35 @@ def model_settings(settings: AgentSettings, source: Source = Source()) -> ModelS
     """
     given = settings.model_settings
     known = sorted(vars(ModelSettings()))
-    wrong = {key: f"unknown key.{nearest(key, known)}" for key in given if key not in known}
+    wrong: dict[KeyPath, str] = {
+        (key,): f"unknown key.{nearest(key, known)}" for key in given if key not in known
+    }
     try:
         result = ModelSettings(**{key: value for key, value in given.items() if key in known})
     except ValidationError as error:
-        wrong |= {str(problem["loc"][0]): problem["msg"] for problem in error.errors()}
+        wrong |= {(problem["loc"][0],): problem["msg"] for problem in error.errors()}
+    else:
+        wrong |= dict(_unknown_inside(given, result))
     if not wrong:
         return result
-    where = {key: source.where(("agent", "model_settings", key)) for key in wrong}
-    raise SettingsError("\n".join(f"{where[key]}: {told}" for key, told in wrong.items()))
+    where = {path: source.where(("agent", "model_settings", *path)) for path in wrong}
+    raise SettingsError("\n".join(f"{where[path]}: {told}" for path, told in wrong.items()))
+
+
+def _unknown_inside(given: Any, made: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
+    """Yield the path of each key that a section had and that the object made of it has not."""
+    if isinstance(made, BaseModel):
+        known = set(type(made).model_fields)
+    elif dataclasses.is_dataclass(made):
+        known = {field.name for field in dataclasses.fields(made)}
+    else:
+        return
+    for key, value in given.items() if isinstance(given, Mapping) else ():
+        if key in known:
+            yield from _unknown_inside(value, getattr(made, key), (*path, key))
+        elif path:
+            hint = nearest(key, known)
+            yield (*path, key), f"unknown key.{hint} Known here: {', '.join(sorted(known))}"
 
 
 def choose_model(turn: Turn, settings: AgentSettings) -> str | None:

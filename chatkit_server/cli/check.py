@@ -6,6 +6,8 @@ import argparse
 import asyncio
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from .options import Commands, add_command, load_settings
 
@@ -15,13 +17,28 @@ def add_to(commands: Commands) -> None:
     add_command(commands, "check", check, "check the settings, the plugins and the MCP servers")
 
 
+@contextmanager
+def _warnings_shown() -> Iterator[None]:
+    """Show what is logged as a warning in the form of those that are printed at the end."""
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING)
+    handler.setFormatter(logging.Formatter("warning: %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+
+
 def check(options: argparse.Namespace) -> int:
     settings, problems = load_settings(options)
     from ..app import create_app, mcp_warnings
     from ..web.keys import HOOKS
 
     async def create() -> tuple[list[str], list[str]]:
-        app = create_app(settings, problems=problems)
+        with _warnings_shown():
+            app = create_app(settings, problems=problems)
         # What is wrong with an MCP server is printed below: it is no mistake in the settings
         logging.disable()
         try:

@@ -18,6 +18,7 @@ from ..settings.schema import Settings
 from ..settings.secrets import remember_secrets
 from . import hookspecs
 from .calls import Hooks
+from .checks import specs
 from .discovery import FoundPlugin, discover
 from .mistakes import described, place_of, place_of_class, place_of_error
 
@@ -41,6 +42,8 @@ def load_plugins(settings: Settings) -> Hooks:
 def collect_plugins(settings: Settings, problems: Problems) -> Hooks | None:
     """Do as `load_plugins`, but collect what is wrong; return None if a plugin is missing then."""
     found = discover(settings.plugin_dirs, problems)
+    with problems.collect():
+        _check_timeouts(settings)
     plugins: list[tuple[str, object]] = []
     for name, section in settings.plugins.items():
         with problems.collect():
@@ -50,6 +53,20 @@ def collect_plugins(settings: Settings, problems: Problems) -> Hooks | None:
     with problems.collect():
         return Hooks.of(plugins, settings.hooks)
     return None
+
+
+def _check_timeouts(settings: Settings) -> None:
+    """Raise `SettingsError` for limits of plugins that are not enabled: they limit nothing."""
+    problems = Problems()
+    for name in settings.hooks.timeouts:
+        if name in settings.plugins or settings.source.is_broken(("plugins", name)):
+            continue
+        where = settings.source.where(("hooks", "timeouts", name))
+        told = "a hook. Write the name of a plugin" if name in specs() else "no plugin that is on"
+        hint = nearest(name, settings.plugins)
+        on = ", ".join(settings.plugins) or "none"
+        problems.lines.append(f"{where}: this is {told}.{hint} In `plugins`: {on}")
+    problems.raise_any()
 
 
 def _load(

@@ -9,12 +9,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Any
 
-from aiohttp.web import Application
+from aiohttp.web import AbstractRoute, Application
 
 from ..errors import SettingsError
 from ..settings.problems import Problems
 from .calls import Hooks
 from .mistakes import mistakes_named
+from .routes import hidden_routes
 
 log = logging.getLogger(__name__)
 
@@ -30,9 +31,13 @@ def set_up(hooks: Hooks, app: Application) -> None:
     Raises `SettingsError` with a line for each plugin that failed.
     """
     problems = Problems()
+    owners: dict[AbstractRoute, str] = {}
     for plugin, call in hooks.checked_calls("setup", app=app):
+        before = set(app.router.routes())
         with problems.collect(), _additions_named(app, plugin):
             call()
+        owners |= {route: plugin for route in app.router.routes() if route not in before}
+    problems.lines += hidden_routes(app, owners)
     problems.raise_any()
 
 

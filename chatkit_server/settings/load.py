@@ -16,8 +16,8 @@ from .reader import Reader
 from .schema import Settings
 from .secrets import remember_environment, remember_secrets
 from .source import KeyPath, Source, dotted
-
-ENV_PREFIX = "CHATKIT_"
+from .together import without_effect
+from .variables import ENV_PREFIX, idle_variables, is_override
 
 PLUGIN_DIRS = ("plugins", "my_plugins")
 """The plugin folders beside the settings file, where it names none; the last one wins."""
@@ -46,6 +46,8 @@ def collect_settings(
     """
     reader = Reader(file, environ, problems)
     data = reader.read(_text(file))
+    used = {name for names in reader.variables.values() for name in names.split(", ")}
+    problems.warnings += idle_variables(environ, used, Settings, data)
     overrides = _override(data, environ, problems)
     remember_secrets(data)
     remember_environment(environ)
@@ -57,6 +59,7 @@ def collect_settings(
         directories = [d for d in (file.parent / name for name in PLUGIN_DIRS) if d.is_dir()]
     loaded = settings.model_copy(update={"plugin_dirs": directories})
     loaded._source = source
+    problems.warnings += without_effect(loaded)
     return loaded
 
 
@@ -81,8 +84,14 @@ def _text(file: Path) -> str:
             f"{file.absolute()}: no such file. Name the settings with --settings FILE, run the "
             "command in the folder of settings.yaml, or write one with `chatkit-server init`"
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file}: cannot be read: {error}") from None
+    except IsADirectoryError:
+        raise SettingsError(f"{file}: this is a folder. Name the file in it") from None
+    except UnicodeDecodeError as error:
+        raise SettingsError(
+            f"{file}: not UTF-8, from byte {error.start + 1} on. Save the file as UTF-8"
+        ) from None
+    except OSError as error:
+        raise SettingsError(f"{file}: cannot be read: {error.strerror or error}") from None
 
 
 def _explained(
@@ -140,7 +149,7 @@ def _override(
     given: dict[KeyPath, str] = {}
     for variable in sorted(environ):
         keys = tuple(variable.removeprefix(ENV_PREFIX).lower().split("__"))
-        if variable.startswith(ENV_PREFIX) and len(keys) > 1:
+        if is_override(variable):
             with problems.collect():
                 _set(data, keys, variable, environ[variable] or None, given)
     return given

@@ -21,10 +21,14 @@ _SECRET = re.compile(
 
 
 class Problems:
-    """Collects what is wrong, so that all of it is reported at once."""
+    """Collects what is wrong, so that all of it is reported at once.
+
+    `warnings` keep nothing from starting.
+    """
 
     def __init__(self) -> None:
         self.lines: list[str] = []
+        self.warnings: list[str] = []
 
     @contextmanager
     def collect(self) -> Iterator[None]:
@@ -84,7 +88,7 @@ def _shown(given: Any, path: KeyPath, source: Source) -> str:
     """Return what was given instead, unless it may be a secret."""
     starts = [path[:end] for end in range(len(path), 0, -1)]
     if any(start in source.overrides for start in starts):
-        return ""
+        return ", but the variable is empty" if given is None else ""
     for start in starts:
         if start in source.variables:
             return f" (the value comes from the variable {source.variables[start]})"

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.composer import ComposerError
 
 from ..errors import SettingsError
 from .problems import Problems
 from .source import KeyPath, dotted
 
 _VARIABLE = re.compile(r"(\$?)\$\{(?:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\})?")
+
+_TOP = re.compile(r"([A-Za-z_][\w-]*)\s*:(?:\s|$)")
+"""A key at the beginning of a line."""
 
 _MERGE = "tag:yaml.org,2002:merge"
 
@@ -34,18 +38,15 @@ class Reader:
         self.constructor = yaml.SafeLoader("")
 
     def read(self, text: str) -> dict[str, Any]:
+        """Return the values. Sections with mistakes in their YAML are told, and left out.
+
+        Raises `SettingsError` if nothing can be read at all.
+        """
         try:
-            root = yaml.compose(text, Loader=yaml.SafeLoader)
+            root = self.root(text)
             data = None if root is None else self.value(root, ())
-        except yaml.MarkedYAMLError as error:
-            # str(error) quotes the text around the mistake, which may be a secret
-            mark = error.problem_mark or error.context_mark
-            line = "" if mark is None else f":{mark.line + 1}"
-            told = ", ".join(part for part in (error.context, error.problem) if part)
-            raise SettingsError(f"{self.file}{line}: not valid YAML: {told}") from None
         except yaml.YAMLError as error:
-            told = " ".join(str(error).split())
-            raise SettingsError(f"{self.file}: not valid YAML: {told}") from None
+            raise SettingsError(self.told(error)) from None
         except RecursionError:
             raise SettingsError(
                 f"{self.file}: nested too deeply, or an alias is inside its own anchor"
@@ -53,6 +54,42 @@ class Reader:
         if data is not None and not isinstance(data, dict):
             raise SettingsError(f"{self.file}:1: expected sections such as `server:`, `plugins:`")
         return data or {}
+
+    def root(self, text: str) -> yaml.Node | None:
+        """Return the node of the file, or of the sections that can be read."""
+        try:
+            return yaml.compose(text, Loader=yaml.SafeLoader)
+        except yaml.MarkedYAMLError:
+            sections = list(_sections(text))
+            if not sections:
+                raise
+            whole: yaml.MappingNode | None = None
+            told = len(self.problems.lines)
+            for name, section in sections:
+                try:
+                    node = yaml.compose(section, Loader=yaml.SafeLoader)
+                except yaml.MarkedYAMLError as error:
+                    self.broken.add((name,))
+                    # The anchor may be in another section
+                    if not isinstance(error, ComposerError):
+                        self.problems.lines.append(self.told(error))
+                    continue
+                if isinstance(node, yaml.MappingNode):
+                    whole = whole or yaml.MappingNode(node.tag, [], node.start_mark)
+                    whole.value += node.value
+            if len(self.problems.lines) == told:
+                raise
+            return whole
+
+    def told(self, error: yaml.YAMLError) -> str:
+        if not isinstance(error, yaml.MarkedYAMLError):
+            return f"{self.file}: not valid YAML: {' '.join(str(error).split())}"
+        # str(error) quotes the text around the mistake, which may be a secret
+        mark = error.problem_mark or error.context_mark
+        line = "" if mark is None else f":{mark.line + 1}"
+        told = ", ".join(part for part in (error.context, error.problem) if part)
+        tab = ". Indent with spaces" if "'\\t'" in told else ""
+        return f"{self.file}{line}: not valid YAML: {told}{tab}"
 
     def value(self, node: yaml.Node, path: KeyPath) -> Any:
         self.lines.setdefault(path, _line(node))
@@ -127,6 +164,14 @@ class Reader:
                 f"default: ${{{name}:-value}}",
             )
         return value or ""
+
+
+def _sections(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the name and the text of each key at the top, behind as many empty lines as before."""
+    lines = text.splitlines(keepends=True)
+    starts = [(i, match[1]) for i, line in enumerate(lines) if (match := _TOP.match(line))]
+    for (start, name), (end, _) in zip(starts, [*starts[1:], (len(lines), "")], strict=True):
+        yield name, "\n" * start + "".join(lines[start:end])
 
 
 def _line(node: yaml.Node) -> int:

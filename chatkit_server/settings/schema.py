@@ -13,6 +13,7 @@ from pydantic import (
 
 from .source import Source
 from .types import CommaList, Duration, NetworkList, Section, Size, nothing_is_empty
+from .urls import UrlPath
 
 
 class ConnectionLimits(Section):
@@ -43,7 +44,7 @@ class ServerSettings(Section):
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
     hosts: CommaList = Field(default_factory=list)
-    path: str = Field("/api/chat", pattern=r"^/[^\s?#]*[^\s?#/]$")
+    path: UrlPath = "/api/chat"
     cors_origins: CommaList = Field(default_factory=list)
     cors_credentials: bool = True
     max_body: Size = 16_000_000

@@ -24,20 +24,42 @@ _SIZE = re.compile(r"(\d+)\s*(B|kB|MB|GB)")
 _BYTES = {"B": 1, "kB": 1000, "MB": 1000**2, "GB": 1000**3}
 
 
+_OTHER_UNITS = {
+    "ms": "ms|msecs?|millis|milliseconds?",
+    "s": "s|secs?|seconds?",
+    "m": "m?ins?|minutes?",
+    "h": "h|hrs?|hours?",
+    "d": "d|days?",
+    "B": "b|bytes?",
+    "kB": "ki?b?",
+    "MB": "mi?b",
+    "GB": "gi?b?",
+}
+"""What else people write, in any case, for each unit."""
+
+
 def _duration(value: Any) -> Any:
     if isinstance(value, str):
         match = _DURATION.fullmatch(value.strip())
         if match is None:
-            raise ValueError("expected a duration such as 250ms, 10s or 5m")
+            raise ValueError(f"expected a duration such as 250ms, 10s or 5m{_meant(value)}")
         return float(match[1]) * _SECONDS[match[2]]
     raise ValueError("expected a duration with its unit, such as 250ms, 10s or 5m")
+
+
+def _meant(value: str) -> str:
+    """Return a hint at the right unit, for one that is written in another way."""
+    for unit, pattern in _OTHER_UNITS.items():
+        if match := re.fullmatch(rf"(\d+(?:\.\d+)?)\s*(?:{pattern})", value.strip(), re.IGNORECASE):
+            return f". Did you mean {match[1]}{unit}?"
+    return ""
 
 
 def _size(value: Any) -> Any:
     if isinstance(value, str):
         match = _SIZE.fullmatch(value.strip())
         if match is None:
-            raise ValueError("expected a size such as 64kB or 16MB")
+            raise ValueError(f"expected a size such as 64kB or 16MB{_meant(value)}")
         return int(match[1]) * _BYTES[match[2]]
     raise ValueError("expected a size with its unit, such as 64kB or 16MB")
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -14,21 +12,14 @@ from aiohttp_cors.abc import AbstractRouterAdapter
 
 from ..errors import Forbidden, SettingsError
 from ..settings.schema import ServerSettings, Settings
+from ..settings.source import KeyPath
 from .errors import REQUEST_ID_HEADER, log_refusal
+from .origins import NO_SITE, is_origin, problem_of
 from .sse import TURN_ID
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _LONGEST_ORIGIN = 100
-_ORIGIN = re.compile(
-    r"(?P<scheme>[a-z][a-z0-9+.-]*)://"
-    r"(?:\[(?P<address>[0-9a-f:.]+)\]|(?P<name>[\w.~%!$&'()+,;=-]+))"
-    r"(?::(?P<port>[0-9]{1,5}))?",
-    re.ASCII,
-)
-_DEFAULT_PORTS = {"http": "80", "https": "443"}
-_NO_SITE = ("null", "file://")
-"""What browsers and apps send for a page that no site has."""
 
 
 def allow_origins(app: web.Application, settings: Settings) -> None:
@@ -49,22 +40,21 @@ def allow_origins(app: web.Application, settings: Settings) -> None:
 
 def check_origins(settings: Settings) -> None:
     """Raise `SettingsError` for origins that no browser sends, and for `*` with credentials."""
-    server = settings.server
-    where = settings.source.where(("server", "cors_origins"))
+    server, source = settings.server, settings.source
+    path: KeyPath = ("server", "cors_origins")
     problems = []
     if "*" in server.cors_origins and server.cors_credentials:
         problems.append(
-            f"{where}: with `*`, any page could act as the user who visits it. Name the origins "
-            "of your pages, such as http://localhost:3000"
+            f"{source.where(path)}: with `*`, any page could act as the user who visits it. Name "
+            "the origins of your pages, such as http://localhost:3000"
         )
-    problems += [
-        f"{where}: `{origin}` is not an origin as browsers write it: scheme, host and port, such "
-        "as https://app.example.com or http://localhost:3000, without a path"
-        for origin in server.cors_origins
-        if origin != "*" and not _as_browsers_write(origin)
-    ]
+    for number, origin in enumerate(server.cors_origins):
+        if origin != "*" and (problem := problem_of(origin)):
+            place = (*path, number)
+            where = source.where(place if place in source.lines else path)
+            problems.append(f"{where}: {problem}")
     if problems:
-        raise SettingsError("\n".join(problems))
+        raise SettingsError("\n".join(dict.fromkeys(problems)))
 
 
 def headers_for(origin: str | None, server: ServerSettings) -> dict[str, str]:
@@ -75,28 +65,6 @@ def headers_for(origin: str | None, server: ServerSettings) -> dict[str, str]:
     if server.cors_credentials:
         headers[hdrs.ACCESS_CONTROL_ALLOW_CREDENTIALS] = "true"
     return headers
-
-
-def is_origin(text: str) -> bool:
-    """Whether a text can be the origin of a page: a scheme, a host, and perhaps a port."""
-    match = _ORIGIN.fullmatch(text)
-    if match is None or int(match["port"] or 0) > 65535:
-        return False
-    try:
-        return match["address"] is None or bool(ipaddress.IPv6Address(match["address"]))
-    except ValueError:
-        return False
-
-
-def _as_browsers_write(origin: str) -> bool:
-    match = _ORIGIN.fullmatch(origin)
-    if match is None or not is_origin(origin):
-        return False
-    default = _DEFAULT_PORTS.get(match["scheme"])
-    name = match["name"]
-    # Of other schemes, a name is what an app makes it
-    written = default is None or name is None or re.fullmatch(r"[a-z0-9._-]+", name) is not None
-    return written and match["port"] != (default or "")
 
 
 class _OriginRefused(Forbidden):
@@ -161,7 +129,7 @@ class _EveryPath(AbstractRouterAdapter):
         origins = request.headers.getall(hdrs.ORIGIN, [])
         if len(origins) > 1:
             return True
-        return not all(origin in _NO_SITE or is_origin(origin) for origin in origins)
+        return not all(origin in NO_SITE or is_origin(origin) for origin in origins)
 
     async def log_refused(self, request: web.Request, response: web.StreamResponse) -> None:
         """Log the origin of a request that is answered, if its browser hides the answer."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, Field, SecretStr
 
 from chatkit_server import Size
-from chatkit_server.models import ModelTimeouts, Profile, profile_of
+from chatkit_server.models import BaseUrl, ModelTimeouts, Profile, profile_of
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Endpoint(BaseModel):
     stream, `max_answer` the largest answer, as it is sent.
     """
 
-    base_url: str | None = Field(None, pattern=r"^https?://")
+    base_url: BaseUrl | None = None
     api_key: SecretStr | None = None
     headers: dict[str, str] = Field(default_factory=dict, repr=False)
     timeouts: ModelTimeouts = ModelTimeouts()

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr, field_validator, model_validator
 
-from chatkit_server import Duration, Size
+from chatkit_server import Duration, Size, Url
 
 SYMMETRIC = ("HS256", "HS384", "HS512")
 ASYMMETRIC = (
@@ -39,7 +39,7 @@ class Config(BaseModel):
 
     secret: SecretStr | None = None
     public_key: str | None = None
-    jwks_url: str | None = Field(None, pattern=r"^https?://")
+    jwks_url: Url | None = None
     algorithms: Annotated[list[str], BeforeValidator(_comma_separated)] = Field(
         default_factory=list
     )

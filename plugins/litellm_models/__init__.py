@@ -7,6 +7,7 @@ from the variables that LiteLLM knows (`GOOGLE_API_KEY` or `GEMINI_API_KEY`, `AN
 ...), or from `providers:`.
 
 - `provider`: the models, loaded on first use.
+- `names`: the providers that LiteLLM knows.
 - `library`: importing and closing LiteLLM. `guard`: what its requests may not do.
 - `model`: one request to a model.
 - `fitting`: requests that fit their provider.

@@ -6,14 +6,23 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from copy import copy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from agents import Model, ModelProvider, ModelResponse
 from agents.items import TResponseStreamEvent
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
-from chatkit_server import SettingsError, Size, TurnFailed
+from chatkit_server import SettingsError, Size, TurnFailed, Url
 from chatkit_server.models import (
+    BaseUrl,
     EndpointLog,
     EventSink,
     FastPathModel,
@@ -25,6 +34,7 @@ from chatkit_server.models import (
 
 from .errors import NOT_OFFERED, is_unguarded
 from .library import close_litellm, load_model_class
+from .names import warn_of_unknown
 
 if TYPE_CHECKING:
     from .fitting import FittedLitellmModel
@@ -37,9 +47,13 @@ class Provider(BaseModel):
     """
 
     api_key: SecretStr | None = None
-    base_url: str | None = Field(None, pattern=r"^https?://")
+    base_url: Url | None = None
     timeouts: ModelTimeouts = ModelTimeouts()
     profile: Profile = Profile()
+
+
+def _none_is_empty(value: Any) -> Any:
+    return {} if value is None else value
 
 
 class Config(BaseModel):
@@ -48,17 +62,32 @@ class Config(BaseModel):
     `max_event` is the largest event of a stream, `max_answer` the largest answer, as it is sent.
     """
 
-    providers: dict[str, Provider] = Field(default_factory=dict)
+    providers: dict[str, Annotated[Provider, BeforeValidator(_none_is_empty)]] = Field(
+        default_factory=dict
+    )
     timeouts: ModelTimeouts = ModelTimeouts()
     max_retries: int = Field(2, ge=0)
     max_event: Size = Field(16_000_000, ge=1000)
     max_answer: Size = Field(200_000_000, ge=1000)
+
+    @model_validator(mode="after")
+    def _check_openai(self) -> Config:
+        openai = self.providers.get("openai")
+        if openai is not None and openai.base_url is not None:
+            # Of other providers, LiteLLM takes the whole address as well
+            try:
+                TypeAdapter(BaseUrl).validate_python(openai.base_url)
+            except ValidationError as error:
+                told = error.errors()[0]["msg"].removeprefix("Value error, ")
+                raise ValueError(f"providers.openai.base_url: {told}") from None
+        return self
 
 
 class LitellmModels(ModelProvider):
     """LiteLLM's models; LiteLLM keeps a connection pool per endpoint."""
 
     def __init__(self, config: Config) -> None:
+        warn_of_unknown(config.providers)
         self.log_content = False
         self.limits = TurnLimits()
         self._config = config

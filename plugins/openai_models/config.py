@@ -7,7 +7,7 @@ import os
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
 from chatkit_server import Size
-from chatkit_server.models import ModelTimeouts
+from chatkit_server.models import BaseUrl, ModelTimeouts
 
 
 def _key_from_environment() -> SecretStr:
@@ -22,7 +22,7 @@ class Config(BaseModel):
     """
 
     api_key: SecretStr = Field(default_factory=_key_from_environment, validate_default=True)
-    base_url: str = Field("https://api.openai.com/v1", pattern=r"^https?://")
+    base_url: BaseUrl = "https://api.openai.com/v1"
     organization: str | None = None
     project: str | None = None
     store: bool = False

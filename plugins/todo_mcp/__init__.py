@@ -10,7 +10,7 @@ from typing import Any
 from agents.mcp import MCPServer
 from aiohttp import web
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.context import get_current_context
 
@@ -20,6 +20,7 @@ from chatkit_server import (
     SettingsError,
     Size,
     TooLarge,
+    UrlPath,
     authenticate,
     hookimpl,
 )
@@ -34,7 +35,7 @@ APP = "todo"
 class Config(BaseModel):
     """`path` is where MCP clients reach the tools, over streamable HTTP."""
 
-    path: str = Field("/api/mcp", pattern=r"^/[^\s?#{}]*[^\s?#/{}]$")
+    path: UrlPath = "/api/mcp"
     max_body: Size = 64_000
 
 

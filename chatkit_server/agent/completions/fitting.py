@@ -33,7 +33,7 @@ class Fitting:
         self.messages = fitted["messages"]
         given = request.get("tools")
         if isinstance(given, list):
-            self._log.sent_tools(len(fitted["tools"]), len(given))
+            self._log.sent_tools(len(fitted.get("tools", ())), len(given))
         return fitted
 
 

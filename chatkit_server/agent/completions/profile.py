@@ -81,8 +81,8 @@ class Profile(Section):
     strict: bool = True
     """Whether a tool's field `strict` is known; it is sent for tools with strict schemas."""
 
-    max_tools: int | None = Field(128, ge=1)
-    """The most tools of one request; None is no limit."""
+    max_tools: int | None = Field(128, ge=0)
+    """The most tools of one request; 0 for a model that takes none, None for no limit."""
 
     max_tokens: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     """The name of the parameter that limits the answer's tokens."""
