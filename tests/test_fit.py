@@ -641,6 +641,8 @@ def test_as_many_tools_are_sent_as_are_allowed() -> None:
     assert [t["function"]["name"] for t in fitted["tools"]] == [f"t{n}" for n in range(128)]
     every = fit({"messages": [], "tools": tools}, Profile(max_tools=None), [user("hi")])
     assert len(every["tools"]) == 130
+    none = fit({"messages": [], "tools": tools, "tool_choice": "auto"}, Profile(max_tools=0))
+    assert not {"tools", "tool_choice"} & none.keys()
 
 
 def test_a_tool_has_the_fields_that_are_known() -> None:

@@ -404,9 +404,9 @@ def test_a_missing_file_says_what_to_do(file: Path) -> None:
 
 def test_a_file_that_is_no_text(file: Path, tmp_path: Path) -> None:
     file.write_bytes(b"\xff\xfe\xff")
-    with pytest.raises(SettingsError, match="cannot be read"):
+    with pytest.raises(SettingsError, match="not UTF-8, from byte 1 on"):
         load(file, {})
-    with pytest.raises(SettingsError, match="cannot be read"):
+    with pytest.raises(SettingsError, match="this is a folder"):
         load(tmp_path, {})
 
 

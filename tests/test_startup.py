@@ -80,8 +80,7 @@ def test_everything_wrong_is_told_at_once(
         "settings.yaml:3: agent.name: the environment variable NO_NAME is not set, or empty.",
         "settings.yaml:6: plugins.jwt_auth.secret: the environment variable NO_SECRET is not set",
         "settings.yaml:2: server.port: Input should be a valid integer",
-        "settings.yaml:2: server.cors_origins.0: `localhost` is not an origin as browsers write it. "
-        "Write http://localhost",
+        "settings.yaml:2: server.cors_origins.0: `localhost` is not an origin as browsers write",
         "settings.yaml:2: server.cors_origins.1: `ftp//x` is not an origin",
         "settings.yaml:5: plugins.demo_modle: unknown plugin. Did you mean `demo_model`?",
         "settings.yaml:6: plugins.jwt_auth.leewya: unknown key. Did you mean `leeway`?",
@@ -99,8 +98,8 @@ def test_everything_wrong_is_told_at_once(
 def test_a_server_that_would_refuse_everybody_does_not_start(told: Told, command: str) -> None:
     [line] = told(command, "plugins: {tortoise_store: , demo_model: }")
     assert line == (
-        "settings.yaml:1: plugins: none of them says who the user is, so every request would be refused. Add "
-        "`anonymous_auth:`, `jwt_auth:`, or your own plugin with an `auth` hook"
+        "settings.yaml:1: plugins: none of them says who the user is, so every request would be "
+        "refused. Add `anonymous_auth:`, `jwt_auth:`, or your own plugin with an `auth` hook"
     )
 
 

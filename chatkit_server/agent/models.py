@@ -89,10 +89,10 @@ class ModelRouter(ModelProvider):
     def _unserved(self, name: str) -> str:
         prefix = name.partition("/")[0]
         known = ", ".join(f"{p}/…" for p in self.prefixes if p) or "none"
-        return (
-            f"no enabled plugin serves the model `{name}`.{nearest(prefix, self._providers)} "
-            f"Served: {known}"
-        )
+        hint = nearest(prefix, self._providers)
+        if prefix and prefix in self._providers:
+            hint = f" Write a name after the prefix: `{prefix}/NAME`."
+        return f"no enabled plugin serves the model `{name}`.{hint} Served: {known}"
 
 
 def max_tools(model: str | Model | None) -> int | None:

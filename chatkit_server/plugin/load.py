@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -111,8 +112,12 @@ def _import(
     except (Exception, SystemExit) as error:
         log.debug("plugin %s cannot be imported", name, exc_info=True)
         place = "" if place_of_error(error) else f"{plugin}: "
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        hint = ""
+        if missing and f"{plugin.module}.".startswith(f"{missing}."):
+            hint = f". Install its package for {sys.executable}.{nearest(name, found)}"
         raise SettingsError(
-            f"{where}: the plugin cannot be imported: {place}{described(error)}"
+            f"{where}: the plugin cannot be imported: {place}{described(error)}{hint}"
         ) from error
 
 

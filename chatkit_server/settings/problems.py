@@ -70,7 +70,7 @@ def path_of(problem: ErrorDetails, data: Mapping[str, Any]) -> KeyPath:
 
 def explain(problem: ErrorDetails, model: type[BaseModel], path: KeyPath, source: Source) -> str:
     """Return one line about a problem of the key at `path`, which is in a section of `model`."""
-    kind, location = problem["type"], problem["loc"]
+    kind, location, given = problem["type"], problem["loc"], problem["input"]
     where = source.where(path)
     if kind == "extra_forbidden":
         known = _fields_at(model, location[:-1])
@@ -79,9 +79,10 @@ def explain(problem: ErrorDetails, model: type[BaseModel], path: KeyPath, source
     if kind == "missing":
         return f"{where}: this key is required"
     if kind in ("dict_type", "model_type"):
-        return f"{where}: expected a section with keys"
+        dash = " Write `name:` without a dash before it" if isinstance(given, list) else ""
+        return f"{where}: expected a section with keys{', and not a list.' if dash else ''}{dash}"
     message = problem["msg"].removeprefix("Value error, ")
-    return f"{where}: {message}{_shown(problem['input'], path, source)}"
+    return f"{where}: {message}{_shown(given, path, source)}"
 
 
 def _shown(given: Any, path: KeyPath, source: Source) -> str:

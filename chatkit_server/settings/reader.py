@@ -16,6 +16,9 @@ from .source import KeyPath, dotted
 
 _VARIABLE = re.compile(r"(\$?)\$\{(?:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\})?")
 
+_WITHOUT_BRACES = re.compile(r"\$[A-Z_][A-Z0-9_]+")
+"""What a shell would replace."""
+
 _TOP = re.compile(r"([A-Za-z_][\w-]*)\s*:(?:\s|$)")
 """A key at the beginning of a line."""
 
@@ -134,6 +137,11 @@ class Reader:
             self.broken.add(path)
 
     def scalar(self, node: yaml.Node, path: KeyPath) -> Any:
+        if _WITHOUT_BRACES.fullmatch(node.value):
+            where = f"{self.file}:{_line(node)}: {dotted(path)}"
+            self.problems.warnings.append(
+                f"{where}: a name after `$` is text, and no variable. Write it in braces: ${{NAME}}"
+            )
         if "${" in node.value:
             value = _VARIABLE.sub(lambda match: self.variable(match, node, path), node.value)
             return None if path in self.broken else value

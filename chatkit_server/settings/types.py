@@ -100,6 +100,9 @@ NetworkList = Annotated[CommaList, AfterValidator(_networks)]
 """IP addresses and networks, as a list or a string with commas."""
 
 
+_NUMBERS = (int, int | None)
+
+
 class Section(BaseModel):
     """A part of the settings: no unknown keys, no changes after it was read."""
 
@@ -108,4 +111,11 @@ class Section(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _only_a_heading(cls, data: Any) -> Any:
-        return nothing_is_empty(data)
+        if not isinstance(data, dict):
+            return nothing_is_empty(data)
+        # Pydantic would read `true` as 1
+        numbers = {name for name, f in cls.model_fields.items() if f.annotation in _NUMBERS}
+        return {
+            key: str(value).lower() if isinstance(value, bool) and key in numbers else value
+            for key, value in data.items()
+        }

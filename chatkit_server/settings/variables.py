@@ -46,8 +46,10 @@ def idle_variables(
 
 def _is_of_kubernetes(name: str, value: str) -> bool:
     rest = name.removeprefix(ENV_PREFIX)
-    address = value.startswith(("tcp://", "udp://")) or not rest.endswith("PORT")
-    return address and _OF_KUBERNETES.fullmatch(rest) is not None
+    is_port = re.fullmatch("(.*_)?(?<!SERVICE_)PORT", rest)
+    if is_port and not value.startswith(("tcp://", "udp://")):
+        return False
+    return _OF_KUBERNETES.fullmatch(rest) is not None
 
 
 def _overrides(model: type[BaseModel], data: Mapping[str, Any]) -> Iterator[str]:

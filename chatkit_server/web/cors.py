@@ -61,7 +61,7 @@ def headers_for(origin: str | None, server: ServerSettings) -> dict[str, str]:
     """Return what lets a page of this origin read a response that is made without a request."""
     if origin is None or not {origin, "*"} & set(server.cors_origins):
         return {}
-    headers = {hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: origin}
+    headers: dict[str, str] = {hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: origin}
     if server.cors_credentials:
         headers[hdrs.ACCESS_CONTROL_ALLOW_CREDENTIALS] = "true"
     return headers

@@ -46,11 +46,11 @@ def problem_of(text: str) -> str | None:
     meant = [origin for part in parts if (origin := meant_origin(part))]
     if meant == [text]:
         return None
-    if text in NO_SITE:
-        return f"`{text}` is what any file and any sandboxed frame sends, so it cannot be allowed"
-    if "*" in text:
-        return f"`{text}` matches nothing, because `*` has no meaning in it. Name each origin"
     wrong = f"`{text}` is not an origin as browsers write it"
+    if text in NO_SITE:
+        return f"{wrong} for one site: any file and any sandboxed frame sends that"
+    if "*" in text:
+        return f"{wrong}: `*` has no meaning in it. Name each origin"
     if meant:
         return f"{wrong}. Write {','.join(meant)}"
     return (

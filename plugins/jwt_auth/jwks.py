@@ -16,7 +16,6 @@ from aiohttp import web
 
 from chatkit_server import Unavailable
 from chatkit_server.models import CHECK_SERVER, guard_session, http_problem
-from chatkit_server.storage import OutageLog
 
 from .config import ASYMMETRIC, Config
 from .keys import weakness_of
@@ -36,6 +35,9 @@ LONGEST_SHOWN = 200
 """Characters of an address that a log line quotes of the other side."""
 
 LONGEST_REASON = 500
+
+REPEAT = 60.0
+"""Seconds between two lines about the same failure."""
 
 
 class BadKeySet(Exception):
@@ -60,7 +62,8 @@ class KeySet:
         self._fetched = -math.inf
         """When the fetch of the keys began."""
         self._down = False
-        self._outage = OutageLog(log, f"the key set at {config.jwks_url}")
+        self._told: tuple[str, float] = ("", -math.inf)
+        """The last line about a failure, and when it was written."""
 
     async def run(self, _: web.Application) -> AsyncIterator[None]:
         """Keep a session while the server runs, and fetch the keys before they are needed."""
@@ -156,11 +159,19 @@ class KeySet:
         except Exception as error:  # the other side may send anything
             self._down = True
             reason = f"longer than {self.config.jwks_timeout:g} s, jwks_timeout"
-            self._outage.failed(reason if isinstance(error, TimeoutError) else _described(error))
+            self._failed(reason if isinstance(error, TimeoutError) else _described(error))
         else:
+            if self._down:
+                log.info("the keys at %s can be fetched again", self.config.jwks_url)
             self._down = False
             self._fetched = began
-            self._outage.answered()
+
+    def _failed(self, reason: str) -> None:
+        """Log a failure, the same one once a minute."""
+        told, at = self._told
+        if reason != told or time.monotonic() - at > REPEAT:
+            self._told = (reason, time.monotonic())
+            log.error("cannot fetch the keys at %s: %s", self.config.jwks_url, reason)
 
     async def _download(self) -> bytes:
         """Return the document at the URL itself, as long as it is not too large."""
@@ -200,7 +211,7 @@ def _keys_in(document: bytes, algorithms: list[str]) -> list[tuple[str | None, s
         return usable_keys(json.loads(document), algorithms)
     except ValueError:
         page = document.lstrip()[:1] == b"<"
-        what = "a web page" if page else "not JSON"
+        what = "not JSON, but a web page" if page else "not JSON"
         raise BadKeySet(f"the document is {what}: set `jwks_url` to the key set's URL") from None
     except RecursionError:
         raise BadKeySet("the document is nested too deeply") from None

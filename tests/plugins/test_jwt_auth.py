@@ -835,13 +835,16 @@ async def test_a_host_that_is_down_is_told_as_such(
         )
     assert host.asked == 1
     [record] = caplog.records
-    assert record.getMessage() == f"the key set at {url} does not answer: status 500"
+    assert record.getMessage() == f"cannot fetch the keys at {url}: status 500"
 
 
 @pytest.mark.parametrize(
     ("body", "told"),
     [
-        (b"<html>", "the document is a web page: set `jwks_url` to the key set's URL"),
+        (
+            b"<html>",
+            "the document is not JSON, but a web page: set `jwks_url` to the key set's URL",
+        ),
         (b"[]", "not a JWK set"),
         (b'{"keys": 5}', "not a JWK set"),
         (b'{"keys": []}', "no usable key"),
@@ -959,7 +962,7 @@ def private_pem(kind: str) -> str:
             "HS256 does not work with a public key",
         ),
         ({"jwks_url": "https://x/keys", "algorithms": ["HS256"]}, "HS256 does not work with"),
-        ({"jwks_url": "ftp://x/keys"}, "jwks_url: String should match pattern"),
+        ({"jwks_url": "ftp://x/keys"}, "jwks_url: an address begins with https:// or http://"),
         (
             {"public_key": public_pem("rsa"), "algorithms": ["ES256"]},
             "public_key: not a key for ES256",

@@ -177,7 +177,7 @@ async def test_a_server_is_told_of_the_user_only_if_it_may_know(tmp_path: Path) 
     [
         ([{"name": "a"}], "server `a`: set either `url` or `command`"),
         ([{"name": "a", "url": "http://x/", "command": "y"}], "either `url` or `command`"),
-        ([{"name": "a", "url": "ftp://x/"}], "expected an address such as https://"),
+        ([{"name": "a", "url": "ftp://x/"}], "an address begins with https:// or http://"),
         ([{"name": "a", "url": "http://u:hunter2@x/"}], "send them in `headers`"),
         ([{"name": "a", "url": "http://x/", "args": ["b"]}], "`args` does not work with `url`"),
         (
@@ -193,7 +193,7 @@ async def test_a_server_is_told_of_the_user_only_if_it_may_know(tmp_path: Path) 
         ([{"name": "a", "command": "x", "max_message": 5}], "with its unit, such as"),
         (
             [{"name": "a", "command": "x", "max_tools": 0}],
-            "plugins.mcp_servers.servers.0.max_tools",
+            "plugins.mcp_servers.servers.0.max_tools: a server has at least 1 tool. To use none,",
         ),
         ([{"name": "a", "comand": "x"}], "Did you mean `command`?"),
         ([{"name": "a", "url": "http://x/", "headers": {"X-Hidden": ["hunter2"]}}], "valid string"),

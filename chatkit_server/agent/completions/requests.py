@@ -33,7 +33,7 @@ def fit(
     sent = fitted_tools(tools, profile) if isinstance(tools, list) else []
     if sent:
         fitted["tools"] = sent
-    elif isinstance(tools, list):
+    elif isinstance(tools, list) and tools:
         del fitted["tools"]
     messages = [*read_messages(request.get("messages") or ()), *read_items(items)]
     fitted["messages"] = written(messages, profile, tools=bool(sent))
