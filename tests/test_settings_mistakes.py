@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -28,7 +29,7 @@ Read = Callable[..., list[str]]
 WHOLE = "plugins: {tortoise_store: {url: 'sqlite://:memory:'}, anonymous_auth: , demo_model: }\n"
 
 
-def problem(kind: object, value: object) -> str | None:
+def problem(kind: Any, value: object) -> str | None:
     """Return why a value does not fit a type, None if it does."""
     try:
         TypeAdapter(kind).validate_python(value)

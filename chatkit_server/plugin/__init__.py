@@ -4,5 +4,6 @@
 - `discovery`: find plugins. `folders`: import modules of plugin folders. `load`: create plugins.
 - `checks`: refuse hooks that cannot work. `mistakes`: which plugin made one, and where.
 - `calls`: call hooks, in order and in time. `startup`: call `setup`.
+- `routes`: which routes are never called.
 - `credentials`: what the example request at start must send.
 """

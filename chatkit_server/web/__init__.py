@@ -4,8 +4,8 @@
 - `operations`: every ChatKit operation. `plain`, `plain_wire`: the protocol for other clients.
 - `turn_routes`, `sse`: follow, inspect and cancel a turn. `endings`: how responses end.
 - `errors`, `refusals`, `malformed`: error responses, and their lines in the log.
-- `connections`, `admission`, `addresses`: limits of connections and requests, of
+- `connections`, `head`, `admission`, `addresses`: limits of connections and requests, of
   strangers too.
-- `health`, `cors`: `/healthz` and `/readyz`; allowed origins.
+- `health`: `/healthz` and `/readyz`. `cors`, `origins`: which pages may call the server.
 - `client.js`: the script for pages.
 """
