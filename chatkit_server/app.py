@@ -83,9 +83,11 @@ def create_app(
         with problems.collect():
             _check_auth(hooks, settings)
     _add_parts(app, problems)
-    _add_routes(app)
+    _add_routes(app, problems)
     if loaded:
-        check_tenants(hooks.implementing("auth"))
+        with problems.collect():
+            check_tenants(hooks.implementing("auth"))
+    problems.raise_any()
     app.cleanup_ctx.append(_connected)
     app.on_shutdown.append(_drain)
     allow_origins(app, settings)
@@ -95,6 +97,7 @@ def create_app(
 def _add_parts(app: web.Application, problems: Problems) -> None:
     settings, hooks = app[SETTINGS], app[HOOKS]
     turn_store: TurnStore | None = None
+    usable = False
     with problems.collect():
         app[STORE] = _store(hooks, settings)
     with problems.collect():
@@ -109,7 +112,10 @@ def _add_parts(app: web.Application, problems: Problems) -> None:
         _check_models(settings, models)
     with problems.collect():
         model_settings(settings.agent, settings.source)
-    problems.raise_any()
+        usable = True
+    if not (usable and {STORE, ATTACHMENT_STORE, MCP, MODELS} <= set(app)):
+        # What else is wrong may be for want of one
+        problems.raise_any()
     turn_store = turn_store or MemoryTurnStore()
     engine = app[ENGINE] = Engine(settings, hooks, app[STORE], turn_store, models, app[MCP])
     app[GUARD] = RequestGuard(settings.requests)
@@ -159,12 +165,13 @@ def _check_models(settings: Settings, models: ModelRouter) -> None:
     problems.raise_any()
 
 
-def _add_routes(app: web.Application) -> None:
+def _add_routes(app: web.Application, problems: Problems) -> None:
     app.router.add_post(app[SETTINGS].server.path, chat, expect_handler=expect_later)
     add_turn_routes(app)
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", Readiness(app[STORE]).readyz)
-    set_up(app[HOOKS], app)
+    with problems.collect():
+        set_up(app[HOOKS], app)
 
 
 async def _connected(app: web.Application) -> AsyncIterator[None]:

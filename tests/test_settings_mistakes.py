@@ -541,6 +541,25 @@ def test_a_plugin_that_only_refuses_lets_nobody_in(
     assert line.startswith("settings.yaml:1: plugins: none of them says who the user is")
 
 
+def test_what_setup_refuses_is_told_with_the_rest(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = f"server: {{host: 0.0.0.0}}\nagent: {{model: x/y}}\n{WHOLE}"
+    lines = told(tmp_path, capsys, text)
+    assert [line.partition(" ")[0] for line in lines] == [
+        "settings.yaml:2:",
+        "plugin",
+    ]
+
+
+def test_a_plugin_under_two_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = WHOLE.replace(" }", ", chatkit_plugins.tortoise_store: }")
+    assert told(tmp_path, capsys, text) == [
+        "settings.yaml:1: plugins.chatkit_plugins.tortoise_store: this is `tortoise_store`, which "
+        "is in the list. Keep one"
+    ]
+
+
 def test_a_plugin_that_is_not_installed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     [line] = told(tmp_path, capsys, WHOLE.replace(" }", ", acme.plugin: }"))
     assert "ModuleNotFoundError: No module named 'acme'. Install its package for /" in line

@@ -46,8 +46,13 @@ def collect_plugins(settings: Settings, problems: Problems) -> Hooks | None:
     with problems.collect():
         _check_timeouts(settings)
     plugins: list[tuple[str, object]] = []
+    modules: dict[str, str] = {}
     for name, section in settings.plugins.items():
         with problems.collect():
+            module = (found[name].module if name in found else name) or name
+            if (same := modules.setdefault(module, name)) != name:
+                where = settings.source.where(("plugins", name))
+                raise SettingsError(f"{where}: this is `{same}`, which is in the list. Keep one")
             plugins.append((name, _load(name, found, section, settings)))
     if len(plugins) < len(settings.plugins) or settings.source.is_broken(("plugins",)):
         return None
