@@ -513,10 +513,11 @@ def test_limits_of_plugins_that_are_not_enabled(
 ) -> None:
     text = f"hooks: {{timeouts: {{demo_modle: 1s, pre_turn: 1s, demo_model: 1s}}}}\n{WHOLE}"
     lines = told(tmp_path, capsys, text)
-    assert [line.partition(" In `plugins`")[0] for line in lines] == [
-        "settings.yaml:1: hooks.timeouts.demo_modle: this is no plugin that is on. Did you mean "
-        "`demo_model`?",
-        "settings.yaml:1: hooks.timeouts.pre_turn: this is a hook. Write the name of a plugin.",
+    assert [line.partition(" Enabled: ")[0] for line in lines] == [
+        "settings.yaml:1: hooks.timeouts.demo_modle: no plugin of this name is enabled. Did you "
+        "mean `demo_model`?",
+        "settings.yaml:1: hooks.timeouts.pre_turn: this is a hook, and the limit is for a "
+        "plugin: write its name.",
     ]
 
 

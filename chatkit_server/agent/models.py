@@ -118,7 +118,8 @@ def model_settings(settings: AgentSettings, source: Source = Source()) -> ModelS
     try:
         result = ModelSettings(**{key: value for key, value in given.items() if key in known})
     except ValidationError as error:
-        wrong |= {(problem["loc"][0],): problem["msg"] for problem in error.errors()}
+        # The first one for each key: the others are about other types that it may have
+        wrong |= {(problem["loc"][0],): problem["msg"] for problem in reversed(error.errors())}
     else:
         wrong |= dict(_unknown_inside(given, result))
     if not wrong:

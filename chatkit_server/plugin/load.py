@@ -68,10 +68,12 @@ def _check_timeouts(settings: Settings) -> None:
         if name in settings.plugins or settings.source.is_broken(("plugins", name)):
             continue
         where = settings.source.where(("hooks", "timeouts", name))
-        told = "a hook. Write the name of a plugin" if name in specs() else "no plugin that is on"
+        told = "no plugin of this name is enabled"
+        if name in specs():
+            told = "this is a hook, and the limit is for a plugin: write its name"
         hint = nearest(name, settings.plugins)
-        on = ", ".join(settings.plugins) or "none"
-        problems.lines.append(f"{where}: this is {told}.{hint} In `plugins`: {on}")
+        enabled = ", ".join(settings.plugins) or "none"
+        problems.lines.append(f"{where}: {told}.{hint} Enabled: {enabled}")
     problems.raise_any()
 
 
