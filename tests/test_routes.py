@@ -101,9 +101,11 @@ async def until(
     chat: Chat, holds: Callable[[dict[str, Any]], bool], query: str = ""
 ) -> dict[str, Any]:
     """Ask `/readyz` until something holds of its body, and return that."""
-    while not holds(body := (await readyz(chat, query))[1]):
+    while True:
+        _, body = await readyz(chat, query)
+        if holds(body):
+            return body
         await asyncio.sleep(0.01)
-    return body
 
 
 class Part:
