@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 from tortoise import exceptions as orm
@@ -140,22 +140,32 @@ class Database:
     async def close(self) -> None:
         """Close all connections."""
         context, self._context = self._context, None
-        with self.guard.kept_log() if self.guard is not None else nullcontext():
-            await self._close_file()
-            if context is None:
-                return
-            await context.close_connections()
+        discard_log = await self._close_file()
+        if context is None:
+            return
+        await context.close_connections()
+        discard_log()
         # An application may clean up in another task than it started in.
         with suppress(ValueError):
             context.__exit__(None, None, None)
 
-    async def _close_file(self) -> None:
+    async def _close_file(self) -> Callable[[], bool]:
+        """Close the connections outside of Tortoise; return what to call when that one is closed.
+
+        That returns whether the file is free. Where another file is at the path, SQLite leaves the
+        log there, which would damage that one.
+        """
         statements, self._statements = self._statements, None
         files, self._files = self._files, []
         if statements is not None:
             await statements.close()
+        is_lost = self.guard is not None and self.guard.problem() is not None
+        if is_lost and files:
+            with suppress(sqlite3.Error):
+                await asyncio.to_thread(files[0].execute, "PRAGMA wal_checkpoint(TRUNCATE)")
         for file in files:
             file.close()
+        return self.guard.discard_log if is_lost and self.guard is not None else lambda: True
 
     async def migrate(self) -> list[str]:
         """Apply the pending migrations of all apps, and return their names."""
@@ -253,41 +263,50 @@ class Database:
         if self.guard is not None:
             self.guard.check_room()
 
+    def note_migrations(self) -> None:
+        """Note which migrations are applied, for `reopen`."""
+        self._applied = applied(self._files[0])
+
     async def reopen(self, lost: str) -> str | None:
         """Open the file that is at the path now; return why not, `lost` if there is no other one.
 
         It must be this server's database. Before, all connections to the file that was lost are
-        closed: SQLite then moves what is in its log into it, and deletes the log.
+        closed, and its log is moved into it.
         """
         guard = self.guard
         assert guard is not None
-        if self._files:
-            if guard.shrank(_size(self._files[0])):
-                return None
-            self._applied = applied(self._files[0])
+        if self._files and guard.is_shorter() and guard.shrank(_size(self._files[0])):
+            return None
         if not guard.may_reopen():
             return lost
         if unfit := await asyncio.to_thread(guard.unfit, self._applied):
             return unfit
         client: Any = self._client
-        async with asyncio.timeout(client.acquire_timeout), client.lock:
+        async with asyncio.timeout(client.acquire_timeout):
+            await client.lock.acquire()
+        try:
             guard.forget()
-            with guard.kept_log():
-                await self._close_file()
-                await client.close()
-            if guard.is_held_by_others():
+            await self._close_file()
+            await client.close()
+            if not guard.discard_log():
                 return f"{lost}, and another process uses the old one"
-            try:
-                await self._open_file()
-                await client.create_connection(with_db=True)
-                self._statements = self._new_statements(*self._files)
-            except BaseException:
-                guard.forget()
-                await self._close_file()
-                await client.close()
-                raise
+            await self._open_again(client)
+        finally:
+            client.lock.release()
         log.warning("%s: %s. Opened what is there now", self.address.name, lost)
         return None
+
+    async def _open_again(self, client: Any) -> None:
+        try:
+            await self._open_file()
+            await client.create_connection(with_db=True)
+            self._statements = self._new_statements(*self._files)
+        except BaseException:
+            await self._close_file()
+            await client.close()
+            if self.guard is not None:
+                self.guard.forget()
+            raise
 
     def _in_dialect(self, statement: str) -> str:
         return for_sqlite(statement) if self.address.is_sqlite else statement

@@ -5,8 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,9 +13,11 @@ from chatkit_server import Unavailable
 
 _APPLIED = "SELECT app, name FROM tortoise_migrations ORDER BY app, name"
 
-# The bytes of a file on which each connection of SQLite holds a lock, by its file format
+# The bytes of a database, and of the index of its log, on which each connection of SQLite holds a
+# lock, by its file format
 _SHARED_FIRST = 0x40000002
 _SHARED_SIZE = 510
+_INDEX_USED = 128
 
 Inode = tuple[int, int]
 
@@ -130,14 +131,15 @@ class FileGuard:
             return True
         return _inode_of(self.path) == self._inode and (self._closed or _inode_of(self.log) is None)
 
+    def is_shorter(self) -> bool:
+        """Whether the file that was opened has lost bytes."""
+        return _inode_of(self.path) == self._inode and self.path.stat().st_size < self._size
+
     def shrank(self, size: int) -> bool:
         """Note the size of the database; return whether the file shrank with it, as VACUUM does."""
-        if _inode_of(self.path) != self._inode:
+        if size >= self._size:
             return False
-        found = self.path.stat().st_size
-        if not found < self._size > size:
-            return False
-        self._size = found
+        self._size = self.path.stat().st_size
         return True
 
     def unfit(self, applied: list[tuple[str, str]]) -> str | None:
@@ -154,31 +156,22 @@ class FileGuard:
             return f"{name} was replaced by a file that cannot be read: {error}"
         return f"{name} was replaced by a file without this server's tables"
 
-    def is_held_by_others(self) -> bool:
-        """Whether another process still uses the file that was lost. Close it here before.
+    def discard_log(self) -> bool:
+        """Delete what the lost file has left beside its path; return whether nothing is left.
 
-        SQLite would take the log of that one for the log of the file that is there now.
+        SQLite would take its log for that of the file that is there now. Call this when the file
+        is closed here. If another process uses it, nothing is deleted.
         """
-        if self._log is not None and _inode_of(self.log) == self._log:
+        if _inode_of(self.path) == self._inode and not self.is_another():
+            return not _is_locked(self.path, _SHARED_FIRST, _SHARED_SIZE)
+        if self._log is None or _inode_of(self.log) != self._log:
             return True
-        return _inode_of(self.path) == self._inode and _is_locked(self.path)
-
-    @contextmanager
-    def kept_log(self) -> Iterator[None]:
-        """Keep the log of another file, while closing the lost one would delete it."""
-        aside = Path(f"{self.log}-kept")
-        is_foreign = (
-            self._log is not None
-            and self.is_another()
-            and _inode_of(self.log) not in (None, self._log)
-        )
-        if is_foreign:
-            self.log.rename(aside)
-        try:
-            yield
-        finally:
-            if is_foreign:
-                aside.rename(self.log)
+        index = Path(f"{self._real}-shm")
+        if _is_locked(index, _INDEX_USED, 1):
+            return False
+        index.unlink(missing_ok=True)
+        self.log.unlink(missing_ok=True)
+        return True
 
     # Room on the disk
 
@@ -191,14 +184,16 @@ class FileGuard:
         """Return why nothing new may begin, None if there is room."""
         if self._failure is not None:
             return f"{self.path.name} takes no writes: {self._failure}"
+        return self.full_disk()
+
+    def full_disk(self) -> str | None:
+        """Return how little room is left, None if that is enough."""
         with suppress(OSError):
             disk = os.statvfs(self._real)
             # Some file systems do not know
             if disk.f_blocks and disk.f_bavail * disk.f_frsize < self._min_free:
-                return (
-                    f"the disk of {self.path.name} has less than "
-                    f"{self._min_free / 1_000_000:g} MB left (min_free)"
-                )
+                least = self._min_free / 1_000_000
+                return f"the disk of {self.path.name} has less than {least:g} MB left (min_free)"
         return None
 
     @property
@@ -241,11 +236,11 @@ def _is_complete(path: Path) -> bool:
     return size >= page * int.from_bytes(header[28:32])
 
 
-def _is_locked(path: Path) -> bool:
-    """Whether a process holds SQLite's lock for those who use a file."""
-    with path.open("rb+") as file:
+def _is_locked(path: Path, first: int, size: int) -> bool:
+    """Whether another process holds a lock on these bytes of a file."""
+    with suppress(FileNotFoundError), path.open("rb+") as file:
         try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, _SHARED_SIZE, _SHARED_FIRST)
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, size, first)
         except OSError:
             return True
     return False

@@ -91,13 +91,16 @@ class _Acquired(ConnectionWrapper[Any]):
     async def __aenter__(self) -> Any:
         client: Any = self.client
         async with asyncio.timeout(client.acquire_timeout):
-            connection = await super().__aenter__()
+            await self._lock.acquire()
         try:
+            # It would open what is at the path now
             client.check()
-        except BaseException as error:
-            await self.__aexit__(type(error), error, error.__traceback__)
+            self.connection = client._connection
+            await self.ensure_connection()
+        except BaseException:
+            self._lock.release()
             raise
-        return connection
+        return self.connection
 
 
 class _Transaction(SqliteTransactionContext):
@@ -112,6 +115,8 @@ class _Transaction(SqliteTransactionContext):
         self.token = get_connections().set(self.connection_name, self.connection)
         try:
             client.check()
+            # It may have been opened anew
+            self.connection._connection = client._connection
             await self.connection.begin()
         except BaseException as error:
             # If this task was cancelled, the connection's thread begins it all the same

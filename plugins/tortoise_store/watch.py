@@ -19,7 +19,7 @@ PAUSE = 1.0
 REPEAT = 60.0
 """Seconds between two warnings of one fault."""
 
-_HELP = "turns are refused until the file is back, or a backup is in its place"
+_HELP = "turns are refused until the file, or a backup of it, is moved there"
 
 
 class Watch:
@@ -30,16 +30,19 @@ class Watch:
         self._guard = guard
         self._told: str | None = None
         self._told_at = 0.0
+        self._reopening: set[asyncio.Task[str | None]] = set()
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
         """Look while the block runs."""
+        self._database.note_migrations()
         looking = asyncio.create_task(self._look_on())
         try:
             yield
         finally:
             looking.cancel()
-            await asyncio.gather(looking, return_exceptions=True)
+            # Half a reopened file cannot be closed
+            await asyncio.gather(looking, *self._reopening, return_exceptions=True)
 
     async def _look_on(self) -> None:
         while True:
@@ -53,13 +56,20 @@ class Watch:
         """Return what is wrong, and what helps; None if nothing is."""
         lost = self._guard.problem()
         if lost is not None:
-            lost = await self._database.reopen(lost)
+            lost = await self._reopened(lost)
         if lost is not None:
             return f"{lost}: {_HELP}"
-        if self._guard.write_failed:
+        full = self._guard.full_disk()
+        if full is None and self._guard.write_failed:
             await self._database.try_large_write()
-        full = self._guard.no_room()
+            full = self._guard.no_room()
         return None if full is None else f"{full}: new turns are refused, what is saved is safe"
+
+    async def _reopened(self, lost: str) -> str | None:
+        reopening = asyncio.create_task(self._database.reopen(lost))
+        self._reopening.add(reopening)
+        reopening.add_done_callback(self._reopening.discard)
+        return await asyncio.shield(reopening)
 
     def _tell(self, problem: str | None) -> None:
         name = self._database.address.name
