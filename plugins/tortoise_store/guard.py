@@ -182,9 +182,11 @@ class FileGuard:
 
     def no_room(self) -> str | None:
         """Return why nothing new may begin, None if there is room."""
-        if self._failure is not None:
-            return f"{self.path.name} takes no writes: {self._failure}"
-        return self.full_disk()
+        if reason := self.full_disk():
+            return reason
+        if self._failure is None:
+            return None
+        return f"{self.path.name} takes no writes: {self._failure}"
 
     def full_disk(self) -> str | None:
         """Return how little room is left, None if that is enough."""

@@ -25,6 +25,7 @@ from chatkit.types import (
     UserMessageItem,
     UserMessageTextContent,
 )
+from chatkit_plugins import conversation_log
 from chatkit_plugins.conversation_log import Config, Plugin
 
 from chatkit_server import (
@@ -502,6 +503,20 @@ async def test_a_full_disk_breaks_no_turn_and_is_told_once(
             await finish(turn(), outcome())
     (message,) = caplog.messages
     assert message.startswith("the conversation log is losing turns: [Errno 28] No space left")
+
+
+async def test_a_server_whose_log_has_no_room_is_not_ready(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await plugin().ready() is None
+    given = plugin(path=str(file))
+    async with running(given):
+        assert await given.ready() is None
+        monkeypatch.setattr(conversation_log, "LEAST_FREE", 10**18)
+        assert await given.ready() == "the disk of the log has less than 1000000000000 MB left"
+        remove(file)
+        told = "the folder of the log cannot be reached: No such file or directory"
+        assert await given.ready() == told
 
 
 async def test_a_disk_that_works_again_is_used_again(
