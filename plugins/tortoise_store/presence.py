@@ -41,6 +41,30 @@ def present(database: Path) -> Iterator[float | None]:
         os.close(file)
 
 
+class Presence:
+    """Stays present where somebody has deleted the lock file, while the server runs."""
+
+    def __init__(self, database: Path) -> None:
+        self._database = database
+        self._files: list[int] = []
+
+    def renew(self) -> None:
+        """Hold the lock on the file that is there now. Raises `OSError`."""
+        with suppress(FileNotFoundError):
+            found = os.stat(lock_file(self._database))
+            if any(os.path.samestat(os.fstat(file), found) for file in self._files):
+                return
+        file = open_lock_file(self._database)
+        self._files.append(file)
+        with suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+    def leave(self) -> None:
+        """Release the locks."""
+        while self._files:
+            os.close(self._files.pop())
+
+
 def _enter(file: int) -> float | None:
     alone_at = None
     try:

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 
 from .database import Database
 from .guard import FileGuard
+from .presence import Presence
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ class Watch:
     def __init__(self, database: Database, guard: FileGuard) -> None:
         self._database = database
         self._guard = guard
+        self._presence = Presence(guard.path)
         self._told: str | None = None
         self._told_at = 0.0
         self._reopening: set[asyncio.Task[str | None]] = set()
@@ -43,6 +45,7 @@ class Watch:
             looking.cancel()
             # Half a reopened file cannot be closed
             await asyncio.gather(looking, *self._reopening, return_exceptions=True)
+            self._presence.leave()
 
     async def _look_on(self) -> None:
         while True:
@@ -59,6 +62,7 @@ class Watch:
             lost = await self._reopened(lost)
         if lost is not None:
             return f"{lost}: {_HELP}"
+        self._presence.renew()
         full = self._guard.full_disk()
         if full is None and self._guard.write_failed:
             await self._database.try_large_write()

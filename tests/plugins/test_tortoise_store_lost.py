@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from chatkit.store import NotFoundError, Store
 from chatkit_plugins.tortoise_store import Config, Plugin, health, watch
+from chatkit_plugins.tortoise_store.presence import present
 
 from chatkit_server import Unavailable
 from chatkit_server.storage import StoreContext
@@ -228,6 +229,23 @@ async def test_a_deleted_log_takes_nothing_along(file: Path) -> None:
             file.with_name("chatkit.db-wal").unlink()
             await sound(plugin)
     assert threads_in(file) == ["old", "thread 0", "thread 1", "thread 2"]
+
+
+async def test_others_see_a_process_whose_lock_file_was_deleted(file: Path) -> None:
+    lock = file.with_name("chatkit.db-lock")
+    async with opened(file):
+        lock.unlink()
+
+        async def is_back() -> bool:
+            return size(lock) == 0
+
+        await until(is_back)
+
+        async def is_seen() -> bool:
+            with present(file) as alone_at:
+                return alone_at is None
+
+        await until(is_seen)
 
 
 async def test_a_file_that_moved_behind_a_link_is_opened_there(file: Path, tmp_path: Path) -> None:
