@@ -62,7 +62,7 @@ class Part:
         """Return what is wrong, None if nothing is."""
         if self.asking is None:
             return self._problem
-        return f"{NO_ANSWER} (asked {time.monotonic() - self.asked:.0f} s ago)"
+        return f"{NO_ANSWER} (asked {int(time.monotonic() - self.asked)} s ago)"
 
     def state(self) -> dict[str, Any]:
         """Return what is known, and for how many seconds."""

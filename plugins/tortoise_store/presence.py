@@ -55,9 +55,16 @@ class Presence:
             if any(os.path.samestat(os.fstat(file), found) for file in self._files):
                 return
         file = open_lock_file(self._database)
-        self._files.append(file)
-        with suppress(OSError):
+        try:
+            # Whoever holds it alone has just started: the next look comes soon
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(file)
+        except OSError:
+            # A file system without these locks
+            self._files.append(file)
+        else:
+            self._files.append(file)
 
     def leave(self) -> None:
         """Release the locks."""

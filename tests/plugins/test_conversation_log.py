@@ -44,6 +44,7 @@ from chatkit_server.plugin.calls import Hooks
 from chatkit_server.settings.load import validate
 from chatkit_server.settings.source import Source
 from chatkit_server.storage import StoreContext
+from tests.disks import fill
 
 NOW = datetime.now(UTC)
 THREAD = ThreadMetadata(id="thr_1", created_at=NOW)
@@ -123,6 +124,10 @@ def lines(*files: Path) -> list[dict[str, Any]]:
 
 def content(file: Path) -> bytes:
     return file.read_bytes() if file.exists() else b""
+
+
+def remove_file(file: Path) -> None:
+    file.unlink()
 
 
 def remove(file: Path) -> None:
@@ -503,6 +508,24 @@ async def test_a_full_disk_breaks_no_turn_and_is_told_once(
             await finish(turn(), outcome())
     (message,) = caplog.messages
     assert message.startswith("the conversation log is losing turns: [Errno 28] No space left")
+
+
+async def test_no_line_is_half_written_on_a_full_disk(
+    disk: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = disk / "conversations.jsonl"
+    async with running(plugin(path=str(file))) as finish:
+        filler = fill(disk, leave=20_000)
+        for number in range(9):
+            await finish(turn(), outcome(answered(f"{number}" * 3_000)))
+        await until(lambda: len(caplog.messages) == 1)
+        before = len(lines(file))
+        assert 0 < before < 9
+        remove_file(filler)
+        await finish(turn(), outcome(answered("kept")))
+        await until(lambda: len(lines(file)) > before)
+    assert lines(file)[-1]["answer"] == "kept"
+    assert len(caplog.messages) == 1
 
 
 async def test_a_server_whose_log_has_no_room_is_not_ready(

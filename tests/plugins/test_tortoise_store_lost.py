@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,8 @@ from chatkit_server.web import health as web_health
 from tests.client import Chat
 from tests.conftest import MakeChat
 from tests.databases import new_url
-from tests.model_server import Gate, ModelServer
+from tests.disks import fill
+from tests.model_server import Gate, ModelServer, Text
 from tests.serving import served_by
 from tests.stores import ANN, query, running, thread
 
@@ -291,27 +291,6 @@ async def test_a_file_may_shrink_with_its_database(file: Path) -> None:
 # A full disk
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A real disk of 4 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ("mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder))
-    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode != 0:
-        pytest.skip("this process may not mount a disk")
-    yield folder
-    subprocess.run(("umount", "-l", str(folder)), check=True)
-
-
-def fill(folder: Path) -> Path:
-    """Fill a disk to the last byte, and return the file that does it."""
-    filler = folder / "filler"
-    with filler.open("wb", buffering=0) as file, suppress(OSError):
-        while file.write(b"-" * 4096):
-            pass
-    return filler
-
-
 async def served(make_chat: MakeChat, server: ModelServer, file: Path) -> tuple[Chat, Plugin]:
     """Return a client of a whole server on a file, and its plugin."""
     plugin = Plugin(Config(url=f"sqlite://{file}"))
@@ -346,18 +325,18 @@ async def refused(chat: Chat, thread_id: str | None = None) -> str:
 
 
 async def test_a_turn_needs_room_on_the_disk(
-    make_chat: MakeChat, model_server: ModelServer, small_disk: Path
+    make_chat: MakeChat, model_server: ModelServer, disk: Path
 ) -> None:
-    new_url("sqlite", small_disk)
-    chat, _ = await served(make_chat, model_server, small_disk / "chatkit.db")
+    new_url("sqlite", disk)
+    chat, _ = await served(make_chat, model_server, disk / "chatkit.db")
     gate = Gate()
     model_server.reply("Before.")
-    model_server.reply("Under ", gate, "way " * 50_000)
+    model_server.reply("Under ", gate, Text("way " * 50_000))
     first = await chat.say("Hello")
     assert await ready(chat) == (True, "ok")
     running_turn = asyncio.create_task(chat.say("Go on", first.thread_id))
     await gate.reached()
-    filler = fill(small_disk)
+    filler = fill(disk)
     full = "the disk of chatkit.db has less than 1 MB left (min_free)"
     assert await ready(chat) == (False, full)
     assert "disk is full" in await refused(chat)
@@ -384,7 +363,7 @@ async def test_what_cannot_grow_takes_no_new_turns(
     (pages,) = files[0].execute("PRAGMA page_count").fetchone()
     for connection in files:
         connection.execute(f"PRAGMA max_page_count = {pages}")
-    model_server.reply("way " * 50_000)
+    model_server.reply(Text("way " * 50_000))
     assert (await chat.say("Go on", first.thread_id)).error is not None
     told = "chatkit.db takes no writes: database or disk is full"
     assert await ready(chat) == (False, told)
