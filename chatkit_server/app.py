@@ -42,6 +42,7 @@ from .web.keys import (
     REQUEST_GAP,
     SETTINGS,
     STORE,
+    STORE_PLUGIN,
     TURNSTILE,
 )
 from .web.operations.limits import RequestGuard
@@ -99,7 +100,7 @@ def _add_parts(app: web.Application, problems: Problems) -> None:
     turn_store: TurnStore | None = None
     usable = False
     with problems.collect():
-        app[STORE] = _store(hooks, settings)
+        app[STORE_PLUGIN], app[STORE] = _store(hooks, settings)
     with problems.collect():
         app[ATTACHMENT_STORE] = hooks.boot_first("attachment_store")
     with problems.collect():
@@ -129,15 +130,17 @@ def _add_parts(app: web.Application, problems: Problems) -> None:
     )
 
 
-def _store(hooks: Hooks, settings: Settings) -> Store[StoreContext]:
-    store: Store[StoreContext] | None = hooks.boot_first("store")
-    if store is None:
-        where = settings.source.where(("plugins",))
-        raise SettingsError(
-            f"{where}: none of them stores conversations. Add `tortoise_store:`, or your own "
-            "plugin with a `store` hook"
-        )
-    return store
+def _store(hooks: Hooks, settings: Settings) -> tuple[str, Store[StoreContext]]:
+    """Return the store, after the name of its plugin."""
+    for plugin, call in hooks.checked_calls("store"):
+        store: Store[StoreContext] | None = call()
+        if store is not None:
+            return plugin, store
+    where = settings.source.where(("plugins",))
+    raise SettingsError(
+        f"{where}: none of them stores conversations. Add `tortoise_store:`, or your own "
+        "plugin with a `store` hook"
+    )
 
 
 def _check_auth(hooks: Hooks, settings: Settings) -> None:
@@ -169,9 +172,12 @@ def _add_routes(app: web.Application, problems: Problems) -> None:
     app.router.add_post(app[SETTINGS].server.path, chat, expect_handler=expect_later)
     add_turn_routes(app)
     app.router.add_get("/healthz", healthz)
-    app.router.add_get("/readyz", Readiness(app[STORE]).readyz)
+    readiness = Readiness(app[HOOKS], app[STORE_PLUGIN], app[STORE])
+    app.router.add_get("/readyz", readiness.readyz)
     with problems.collect():
         set_up(app[HOOKS], app)
+    # After the plugins' own: its questions end before the plugins do
+    app.cleanup_ctx.append(readiness.run)
 
 
 async def _connected(app: web.Application) -> AsyncIterator[None]:

@@ -20,6 +20,7 @@ from aiohttp.test_utils import TestClient
 from chatkit_server.masking import SECRETS
 from tests.client import Chat
 from tests.databases import DATABASES, new_url
+from tests.disks import small_disk
 from tests.model_server import ModelServer
 from tests.replicas import Replica, Start, replica
 from tests.serving import served_app
@@ -93,6 +94,13 @@ def make_chat(aiohttp_client: Callable[..., Awaitable[TestClient[Any, Any]]]) ->
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A database of each kind, without rows."""
     return new_url(request.param, tmp_path)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A small disk of the test's own."""
+    with small_disk(tmp_path / "disk") as folder:
+        yield folder
 
 
 @pytest.fixture

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from aiohttp import ClientResponse
 from chatkit.types import ClosedStatus, LockedStatus
 
 import chatkit_server.web
-from chatkit_server import Unauthorized, User, hookimpl
+from chatkit_server import Unauthorized, Unavailable, User, hookimpl
 from chatkit_server.turn import StoreContext
 from chatkit_server.turns.store import TurnRecord
 from chatkit_server.web import health, turn_routes
@@ -57,30 +61,130 @@ async def test_a_server_is_ready_with_those_mcp_servers_that_it_needs(
     assert await response.json() == {"ready": ready, "store": "ok", "mcp_servers": servers}
 
 
-async def test_a_server_whose_store_does_not_answer_is_not_ready(
+async def test_a_store_without_a_hook_is_asked_for_nobodys_threads(
     make_chat: MakeChat, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(health, "STORE_TIMEOUT", 0.01)
+    monkeypatch.setattr(health, "PATIENCE", 0.05)
+    monkeypatch.setattr(health, "KEPT", 0)
     chat = await make_chat()
     asked: list[Any] = []
-    caplog.clear()
+    hangs = asyncio.Event()
 
     async def load_threads(limit: int, after: Any, order: str, context: StoreContext) -> None:
         asked.append((limit, after, order, context.user.id, context.user.tenant))
-        await asyncio.Event().wait()
+        await hangs.wait()
+        raise RuntimeError
 
     app_of(chat)[STORE].load_threads = load_threads
-    response = await chat.client.get("/readyz")
-    assert response.status == 503
-    told = await response.json()
-    assert told == {"ready": False, "store": "does not answer", "mcp_servers": {}}
+    crowd = await asyncio.gather(*(readyz(chat) for _ in range(20)))
+    none = {"ready": False, "store": "does not answer (asked N s ago)", "mcp_servers": {}}
+    assert crowd == [(503, none)] * 20
     assert asked == [(1, None, "desc", "readyz", "chatkit_server")], "as a user whom nobody can be"
-    crowd = await asyncio.gather(*(chat.client.get("/readyz") for _ in range(20)))
-    assert {response.status for response in crowd} == {503}
-    assert len(asked) < 20
-    assert [line for line in caplog.messages if "does not answer" in line] == [
-        "the store does not answer: TimeoutError()"
+    caplog.clear()
+    hangs.set()
+    told = {**none, "store": "failed: the log says why"}
+    assert await until(chat, lambda body: "failed" in body["store"]) == told
+    assert [line for line in caplog.messages if "the store" in line] == [
+        "the store does not answer: RuntimeError()"
     ]
+    del app_of(chat)[STORE].load_threads
+    assert (await until(chat, lambda body: body["ready"]))["store"] == "ok"
+
+
+async def readyz(chat: Chat, query: str = "") -> tuple[int, dict[str, Any]]:
+    """Return the status and the body of `/readyz`."""
+    response = await chat.client.get(f"/readyz{query}")
+    return response.status, json.loads(re.sub(r"\d+ s ago", "N s ago", await response.text()))
+
+
+async def until(
+    chat: Chat, holds: Callable[[dict[str, Any]], bool], query: str = ""
+) -> dict[str, Any]:
+    """Ask `/readyz` until something holds of its body, and return that."""
+    while True:
+        _, body = await readyz(chat, query)
+        if holds(body):
+            return body
+        await asyncio.sleep(0.01)
+
+
+class Part:
+    """A plugin whose part of the server is as the test says."""
+
+    def __init__(self) -> None:
+        self.reason: str | Exception | None = None
+        self.asked = 0
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+
+    @hookimpl
+    async def ready(self) -> str | None:
+        self.asked += 1
+        await self.may_answer.wait()
+        if isinstance(self.reason, Exception):
+            raise self.reason
+        return self.reason
+
+
+class Other(Part):
+    """One more."""
+
+
+async def test_every_plugin_says_whether_turns_would_work(
+    make_chat: MakeChat, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(health, "KEPT", 0)
+    part, other = Part(), Other()
+    chat = await make_chat(part, other)
+    sound = {"ready": True, "store": "ok", "mcp_servers": {}}
+    assert await readyz(chat) == (200, sound)
+    caplog.clear()
+    caplog.set_level("INFO", "chatkit_server.web.health")
+    part.reason, other.reason = "the disk is full", Unavailable("No keys yet.")
+    wrong = {"Part_0": "the disk is full", "Other_1": "No keys yet."}
+    for _ in range(3):
+        assert await readyz(chat) == (503, {**sound, "ready": False, "plugins": wrong})
+    part.reason, other.reason = None, ValueError("secret")
+    told = {"Other_1": "failed: the log says why"}
+    assert await readyz(chat) == (503, {**sound, "ready": False, "plugins": told})
+    other.reason = None
+    assert await readyz(chat) == (200, sound)
+    assert caplog.messages == [
+        "plugin Other_1: ready does not answer: Unavailable: No keys yet.",
+        "not ready: Part_0: the disk is full; Other_1: No keys yet.",
+        ANY,
+    ]
+    assert "ready again, after" in caplog.messages[-1]
+
+
+async def test_a_part_that_does_not_answer_is_asked_once_and_keeps_nobody_waiting(
+    make_chat: MakeChat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "PATIENCE", 0.05)
+    monkeypatch.setattr(health, "KEPT", 60)
+    slow, quick = Part(), Other()
+    slow.may_answer.clear()
+    chat = await make_chat(slow, quick)
+    for _ in range(5):
+        status, body = await readyz(chat, "?verbose")
+        assert status == 503
+        assert body["plugins"] == {"Part_0": "does not answer (asked N s ago)"}
+        assert list(body["parts"]) == ["store", "Part_0", "Other_1"]
+        assert body["parts"]["Other_1"]["state"] == "ok"
+    assert (slow.asked, quick.asked) == (1, 1), "an answer is good for a while"
+    slow.may_answer.set()
+    body = await until(chat, lambda body: body["ready"], "?verbose")
+    assert body["parts"]["Part_0"]["state"] == "ok"
+    assert 0 <= body["parts"]["Part_0"]["age"] < 60
+
+
+async def test_a_server_that_shuts_down_asks_nobody(make_chat: MakeChat) -> None:
+    part = Part()
+    chat = await make_chat(part)
+    await app_of(chat)[ENGINE].turns.close(0)
+    status, body = await readyz(chat)
+    assert (status, body["ready"], body["server"]) == (503, False, "shutting down")
+    assert part.asked == 0
 
 
 async def test_everybody_gets_the_script_for_pages_once(make_chat: MakeChat) -> None:

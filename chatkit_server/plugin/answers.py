@@ -171,6 +171,7 @@ ANSWERS: Mapping[str, Answer] = {
     "auth": Answer(
         "a chatkit_server.User (`id`: a str, not empty; `tenant`: a str) or None", _user
     ),
+    "ready": Answer("a str or None", _instance("builtins.str")),
     "agent": _one("agents.Agent"),
     "pre_turn": Answer("nothing: `pre_turn` changes `turn`", _nothing),
     "tool_result": Answer("nothing: `tool_result` changes `result`", _nothing),

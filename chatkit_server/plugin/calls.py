@@ -27,6 +27,9 @@ from .tenants import wrong_tenant
 
 log = logging.getLogger(__name__)
 
+LOGGED_BY_CALLER = ("auth", "ready")
+"""Hooks whose failures the caller logs: strangers can cause them without end."""
+
 CLIENTS_ERRORS = (web.RequestPayloadError, web.HTTPRequestEntityTooLarge)
 """What a hook that reads the body of a request raises because of the client."""
 
@@ -163,7 +166,7 @@ class Hooks:
 
     async def first(self, hook: str, **arguments: Any) -> Any:
         """Await implementations in order until one answers, and return that; None if none does."""
-        for call in self._hook_calls(hook, arguments):
+        for call in self.hook_calls(hook, **arguments):
             answer = await call.answer()
             if answer is not None:
                 return answer
@@ -182,7 +185,7 @@ class Hooks:
         The names of the plugins are added to `called`, each before its call. After each call,
         `check` returns what the plugin has done wrong, None if nothing.
         """
-        for call in self._hook_calls(hook, arguments):
+        for call in self.hook_calls(hook, **arguments):
             if called is not None:
                 called.append(call.plugin)
             await call.answer()
@@ -197,7 +200,7 @@ class Hooks:
 
         `only` limits it to the plugins of these names.
         """
-        for call in self._hook_calls(hook, arguments):
+        for call in self.hook_calls(hook, **arguments):
             if only is not None and call.plugin not in only:
                 continue
             try:
@@ -207,7 +210,8 @@ class Hooks:
             except Exception:
                 log.exception("%s failed", call, extra=MAY_QUOTE)
 
-    def _hook_calls(self, hook: str, arguments: dict[str, Any]) -> Iterator[HookCall]:
+    def hook_calls(self, hook: str, **arguments: Any) -> Iterator[HookCall]:
+        """Yield a call for each implementation, in order; each may be made several times."""
         turn = arguments.get("turn")
         for name, call in self.calls(hook, **arguments):
             turn_id = getattr(turn, "id", None)
@@ -241,7 +245,7 @@ class HookCall:
 
         Raises the hook's own `ServerError` or `NotFoundError`. Everything else is logged, once,
         and raised as `PluginFailed`, or as `HookTimeout` for a hook that takes too long. What
-        `auth` does is left to the caller to log: strangers can cause it without end.
+        the hooks in `LOGGED_BY_CALLER` do is left to the caller to log.
         """
         try:
             answer = await self._in_time()
@@ -269,7 +273,7 @@ class HookCall:
 
     def _unlogged(self, what: str, **logged: Any) -> str | None:
         """Log what the hook has done, or return the line for the caller to log."""
-        if self.hook == "auth":
+        if self.hook in LOGGED_BY_CALLER:
             return f"{self} {what}"
         log.error("%s %s", self, what, **logged)
         return None

@@ -145,6 +145,16 @@ async def auth(request: Request) -> User | None:
 
 
 @hookspec
+async def ready() -> str | None:
+    """Return in one line why turns would fail because of your plugin's part; None if they work.
+
+    `/readyz` asks all plugins at the same time when somebody asks it, at most once a second, and
+    waits 1.5 s. Anybody can read the reason: leave out secrets and addresses. An error, or no
+    answer, counts as a reason. Remember the answer of a check that costs something.
+    """
+
+
+@hookspec
 async def agent(turn: Turn) -> Agent[Turn] | None:
     """Return the agent that answers this turn; the first answer wins.
 

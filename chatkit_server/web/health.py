@@ -1,21 +1,34 @@
-"""`/healthz` and `/readyz`."""
+"""`/healthz`: the process runs. `/readyz`: a turn would work."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from aiohttp import hdrs, web
 from chatkit.store import Store
 
+from ..errors import ServerError
+from ..plugin.calls import Hooks, HookTimeout, PluginFailed
 from ..records import OutageLog, quoted
 from ..turn import StoreContext, User
 from ..turns.places import RETRY_AFTER
 from .keys import ENGINE, MCP
 
+PATIENCE = 1.5
+"""Seconds within which all parts must answer."""
+
+KEPT = 1.0
+"""Seconds for which an answer is good, so that a fault and its end show quickly."""
+
 STORE_TIMEOUT = 5.0
-"""Seconds within which the store must answer `/readyz`."""
+"""Seconds after which a store that is no plugin's `ready` hook has failed."""
+
+NO_ANSWER = "does not answer"
 
 log = logging.getLogger(__name__)
 
@@ -25,43 +38,140 @@ async def healthz(request: web.Request) -> web.StreamResponse:
     return web.json_response({"status": "ok"})
 
 
-class Readiness:
-    """Answers `/readyz`. Anybody may ask, so those who ask at once make one call to the store."""
+class Part:
+    """One part of the server, asked for what is wrong with it. It gets one question at a time."""
 
-    def __init__(self, store: Store[StoreContext]) -> None:
-        self._store = store
-        self._outage = OutageLog(log, "the store")
-        self._checking: asyncio.Task[str | None] | None = None
+    def __init__(self, name: str, what: str, ask: Callable[[], Awaitable[str | None]]) -> None:
+        """Ask with `ask`. The log has failures of `what`, with their reasons."""
+        self.name = name
+        self.asking: asyncio.Task[None] | None = None
+        self.asked = -math.inf
+        self._ask = ask
+        self._outage = OutageLog(log, what)
+        self._answered = -math.inf
+        self._problem: str | None = None
+
+    def start(self) -> None:
+        """Ask, unless a question or a recent answer is there."""
+        now = time.monotonic()
+        if self.asking is None and now - self._answered >= KEPT:
+            self.asked = now
+            self.asking = asyncio.create_task(self._note_answer(), name=f"ready {self.name}")
+
+    def problem(self) -> str | None:
+        """Return what is wrong, None if nothing is."""
+        if self.asking is None:
+            return self._problem
+        return f"{NO_ANSWER} (asked {int(time.monotonic() - self.asked)} s ago)"
+
+    def state(self) -> dict[str, Any]:
+        """Return what is known, and for how many seconds."""
+        since = self._answered if self.asking is None else self.asked
+        return {"state": self.problem() or "ok", "age": round(time.monotonic() - since, 1)}
+
+    async def _note_answer(self) -> None:
+        try:
+            self._problem = await self._ask()
+        except Exception as error:
+            self._problem = _as_problem(error)
+            self._outage.failed(_logged(error))
+        else:
+            self._outage.answered()
+        finally:
+            self.asking = None
+            self._answered = time.monotonic()
+
+
+class Readiness:
+    """Answers `/readyz` within two seconds. Anybody may ask, as often as they like."""
+
+    def __init__(self, hooks: Hooks, store_plugin: str, store: Store[StoreContext]) -> None:
+        """Ask the plugins with a `ready` hook, and the store if its plugin has none."""
+        self._parts = [
+            Part("store", "the store", call.answer)
+            if call.plugin == store_plugin
+            else Part(call.plugin, f"plugin {call.plugin}: ready", call.answer)
+            for call in hooks.hook_calls("ready")
+        ]
+        if all(part.name != "store" for part in self._parts):
+            self._parts.insert(0, Part("store", "the store", lambda: _try_to_load(store)))
+        self._unready_since: float | None = None
+
+    async def run(self, _app: web.Application) -> AsyncIterator[None]:
+        """End the questions when the server stops."""
+        yield
+        asking = [part.asking for part in self._parts if part.asking is not None]
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
 
     async def readyz(self, request: web.Request) -> web.StreamResponse:
         """Answer 200 if the server can run turns, else 503, with the state of each part."""
         app = request.app
-        checks: dict[str, Any] = {"store": await self._problem() or "ok"}
+        closing = app[ENGINE].turns.closing
+        if not closing:
+            await self._ask()
+        problems = {part.name: part.problem() for part in self._parts}
         servers = app[MCP].status()
-        ready = (
-            checks["store"] == "ok"
-            and not app[ENGINE].turns.closing
-            and all(server["connected"] or not server["required"] for server in servers.values())
-        )
-        body = {"ready": ready, **checks, "mcp_servers": servers}
-        if ready:
+        missing = [name for name, at in servers.items() if at["required"] and not at["connected"]]
+        body: dict[str, Any] = {
+            "ready": not (closing or missing or any(problems.values())),
+            "store": problems.pop("store") or "ok",
+            "mcp_servers": servers,
+        }
+        if wrong := {name: problem for name, problem in problems.items() if problem}:
+            body["plugins"] = wrong
+        if closing:
+            body["server"] = "shutting down"
+        else:
+            self._note({"store": body["store"]} | wrong, missing, ready=body["ready"])
+        if "verbose" in request.query:
+            body["parts"] = {part.name: part.state() for part in self._parts}
+        if body["ready"]:
             return web.json_response(body)
         headers = {hdrs.RETRY_AFTER: str(RETRY_AFTER)}
         return web.json_response(body, status=503, headers=headers)
 
-    async def _problem(self) -> str | None:
-        if self._checking is None or self._checking.done():
-            self._checking = asyncio.create_task(self._check())
-        return await asyncio.shield(self._checking)
+    async def _ask(self) -> None:
+        """Ask all parts at once, and wait for those that were not asked long ago."""
+        for part in self._parts:
+            part.start()
+        now = time.monotonic()
+        left = {p.asking: p.asked + PATIENCE - now for p in self._parts if p.asking is not None}
+        hopeful = {asking: seconds for asking, seconds in left.items() if seconds > 0}
+        if hopeful:
+            await asyncio.wait(hopeful, timeout=max(hopeful.values()))
 
-    async def _check(self) -> str | None:
-        """Return what is wrong with the store, or None if it answers."""
-        nobody = StoreContext(User(id="readyz", tenant="chatkit_server"))
-        try:
-            async with asyncio.timeout(STORE_TIMEOUT):
-                await self._store.load_threads(1, None, "desc", nobody)
-        except Exception as error:
-            self._outage.failed(quoted(error))
-            return "does not answer"
-        self._outage.answered()
-        return None
+    def _note(self, problems: dict[str, str], missing: list[str], *, ready: bool) -> None:
+        """Log when the server stops being ready, and when it is ready again."""
+        now = time.monotonic()
+        if not ready and self._unready_since is None:
+            self._unready_since = now
+            reasons = [f"{name}: {what}" for name, what in problems.items() if what != "ok"]
+            reasons += [f"MCP server {name} is not connected" for name in missing]
+            log.info("not ready: %s", "; ".join(reasons))
+        elif ready and self._unready_since is not None:
+            log.info("ready again, after %.0f s", now - self._unready_since)
+            self._unready_since = None
+
+
+async def _try_to_load(store: Store[StoreContext]) -> None:
+    """Ask a store that cannot tell whether it works."""
+    nobody = StoreContext(User(id="readyz", tenant="chatkit_server"))
+    async with asyncio.timeout(STORE_TIMEOUT):
+        await store.load_threads(1, None, "desc", nobody)
+
+
+def _as_problem(error: Exception) -> str:
+    """Return what everybody may read about an error."""
+    if isinstance(error, TimeoutError | HookTimeout):
+        return NO_ANSWER
+    if isinstance(error, ServerError) and not isinstance(error, PluginFailed):
+        return error.message
+    return "failed: the log says why"
+
+
+def _logged(error: Exception) -> str:
+    if isinstance(error, PluginFailed | HookTimeout):
+        return quoted(error.__cause__) if error.__cause__ else error.unlogged or repr(error)
+    return quoted(error)

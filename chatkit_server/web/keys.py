@@ -22,6 +22,7 @@ from .refusals import RefusalLog
 HOOKS = web.AppKey("hooks", Hooks)
 SETTINGS = web.AppKey("settings", Settings)
 STORE: web.AppKey[Store[StoreContext]] = web.AppKey("store", Store)
+STORE_PLUGIN = web.AppKey("store_plugin", str)
 ATTACHMENT_STORE: web.AppKey[AttachmentStore[StoreContext] | None] = web.AppKey("attachment_store")
 MCP = web.AppKey("mcp", McpManager)
 MODELS = web.AppKey("models", ModelRouter)

@@ -84,6 +84,13 @@ class Plugin:
             raise Unauthorized("Sign in first: the request has no bearer token.")
         return None
 
+    @hookimpl
+    async def ready(self) -> str | None:
+        """Without keys, no token can be checked."""
+        if self.keys is None or self.keys.known:
+            return None
+        return "the keys of jwks_url could not be fetched yet"
+
     async def _claims(self, token: str) -> dict[str, Any]:
         try:
             if not token.isascii():

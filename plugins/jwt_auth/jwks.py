@@ -173,6 +173,13 @@ class KeySet:
             self._told = (reason, time.monotonic())
             log.error("cannot fetch the keys at %s: %s", self.config.jwks_url, reason)
 
+    @property
+    def known(self) -> bool:
+        """Whether keys were fetched at least once; a fetch that is due begins."""
+        if not self._keys:
+            self._start()
+        return bool(self._keys)
+
     async def _download(self) -> bytes:
         """Return the document at the URL itself, as long as it is not too large."""
         assert self._session is not None

@@ -12,6 +12,7 @@ Other plugins add their tables to the same database with the hook `tortoise_apps
 - `database`: the connection; `failures`: the drivers' exceptions; `files`: who may read SQLite's.
 - `sqlite_client`, `postgres_client`: Tortoise's connections, with limits. `sqlite`: statements in a
   thread. `apart`: a statement while the event loop is late.
+- `health`: whether it takes writes. `guard`, `watch`: SQLite's file is lost, or its disk is full.
 - `models`, `migrations`: the tables. `schema`: which migrations are pending, and applying them.
 - `store`, `sql`, `payloads`, `identities`: threads, items, attachments, feedback.
 - `turn_store`, `turn_sql`, `presence`: turns in progress, and whose process is gone.
@@ -32,10 +33,12 @@ from chatkit_server import HOOKS, Duration, SettingsError, Size, User, hookimpl
 from chatkit_server.storage import StoreContext, TurnStore
 
 from .database import Database
+from .health import Health
 from .presence import present
 from .store import TortoiseStore
 from .turn_store import TortoiseTurnStore
 from .url import Address, Limits, parse
+from .watch import Watch
 
 _OWN = "tortoise_store"
 _OWN_APP = {"models": [f"{__name__}.models"], "migrations": f"{__name__}.migrations"}
@@ -47,7 +50,8 @@ class Config(BaseModel):
     `url` is `sqlite://FILE`, `sqlite://:memory:` or `postgresql://user:password@host/database`
     with libpq's parameters. `pool_size` limits the connections to PostgreSQL. `acquire_timeout` is
     how long to wait for a free connection, `statement_timeout` how long for one statement. A page
-    of threads or items ends when it has `page_size` bytes.
+    of threads or items ends when it has `page_size` bytes. While the disk of a SQLite file has less
+    than `min_free` bytes left, no new turn begins.
     """
 
     url: str = Field("sqlite://chatkit.db", repr=False)
@@ -57,6 +61,7 @@ class Config(BaseModel):
     acquire_timeout: Duration = 5.0
     statement_timeout: Duration = 10.0
     page_size: Size = 1_000_000
+    min_free: Size = 1_000_000
 
     @field_validator("url")
     @classmethod
@@ -78,7 +83,8 @@ class Plugin:
 
     def __init__(self, config: Config) -> None:
         self._auto_migrate = config.auto_migrate
-        self._database = Database(config.address)
+        self._database = Database(config.address, config.min_free)
+        self._health = Health(self._database)
         self._store = TortoiseStore(self._database, config.page_size)
         self._turn_store = TortoiseTurnStore(self._database)
 
@@ -112,6 +118,11 @@ class Plugin:
         return True
 
     @hookimpl
+    async def ready(self) -> str | None:
+        """Say why nothing can be saved, after a real write now and then."""
+        return await self._health.problem()
+
+    @hookimpl
     async def migrate(self) -> list[str]:
         """Apply the pending migrations of all apps."""
         async with self._open() as database:
@@ -125,13 +136,14 @@ class Plugin:
                 await database.migrate()
             else:
                 await database.refuse_if_pending()
-            if not database.address.file:
+            if not database.address.file or database.guard is None:
                 yield
                 return
             with present(database.address.file) as alone_at:
                 if alone_at is not None:
                     await self._turn_store.abandon(alone_at)
-                yield
+                async with Watch(database, database.guard).run():
+                    yield
 
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[Database]:

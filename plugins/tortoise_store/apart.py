@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
+from urllib.parse import quote
 
 from .url import Address
 
@@ -27,7 +28,9 @@ def execute(address: Address, statement: str, values: Sequence[Any]) -> None:
     if not address.is_sqlite:
         asyncio.run(_execute(address.credentials, statement, values))
     elif address.file is not None:
-        with closing(sqlite3.connect(address.file, isolation_level=None)) as connection:
+        # Never make a file
+        place = f"file:{quote(str(address.file))}?mode=rw"
+        with closing(sqlite3.connect(place, uri=True, isolation_level=None)) as connection:
             connection.execute(f"PRAGMA busy_timeout = {address.pragmas['busy_timeout']}")
             connection.execute(statement, values).fetchall()
 

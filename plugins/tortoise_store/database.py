@@ -19,13 +19,17 @@ from chatkit_server.storage import OutageLog
 from . import apart, schema
 from .failures import Kinds, failures_of
 from .files import make_private
+from .guard import FileGuard, applied
 from .schema import Apps
-from .sql import for_sqlite
+from .sql import TRY_WRITE, for_sqlite
 from .sqlite import SqliteThread, connect
 from .sqlite_statements import SqliteStatements
 from .url import Address
 
 log = logging.getLogger(__name__)
+
+_LARGE = "-" * 65_536
+"""What a disk must have room for before new turns begin on one that was full."""
 
 Run = Callable[[str, Sequence[Any]], Awaitable[list[dict[str, Any]]]]
 
@@ -62,14 +66,16 @@ class Database:
     application of the process opened one before.
     """
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, min_free: int = 0) -> None:
         self.address = address
+        self.guard = FileGuard(address.file, min_free) if address.file else None
         self._failures = failures_of(sqlite=address.is_sqlite)
         self._answers = _Answers(OutageLog(log, address.name), self._failures.unavailable)
         self._apps: Apps = {}
         self._context: TortoiseContext | None = None
         self._files: list[sqlite3.Connection] = []
         self._statements: SqliteStatements | None = None
+        self._applied: list[tuple[str, str]] = []
 
     def add(self, apps: Apps) -> None:
         """Add Tortoise apps, by label; call this before `open`."""
@@ -104,6 +110,8 @@ class Database:
         """
         if self.address.file is not None:
             make_private(self.address.file)
+            if self.guard is not None:
+                self.guard.remember()
             for _ in range(3):
                 file = await asyncio.to_thread(connect, self.address.file, self.address.pragmas)
                 self._files.append(file)
@@ -117,28 +125,47 @@ class Database:
         client: Any = self._client
         credentials = self.address.credentials
         limits = credentials["acquire_timeout"], credentials["statement_timeout"]
+        guard = client.guard = self.guard
+        assert guard is not None
+        # It notes the write-ahead log
+        guard.problem()
         return SqliteStatements(
             short,
-            SqliteThread(queries, asyncio.Lock(), *limits),
-            SqliteThread(changes, client.lock, *limits),
+            SqliteThread(queries, asyncio.Lock(), *limits, guard.check),
+            SqliteThread(changes, client.lock, *limits, guard.check),
             client.lock,
+            guard,
         )
 
     async def close(self) -> None:
         """Close all connections."""
         context, self._context = self._context, None
+        discard_log = await self._close_file()
+        if context is None:
+            return
+        await context.close_connections()
+        discard_log()
+        # An application may clean up in another task than it started in.
+        with suppress(ValueError):
+            context.__exit__(None, None, None)
+
+    async def _close_file(self) -> Callable[[], bool]:
+        """Close the connections outside of Tortoise; return what to call when that one is closed.
+
+        That returns whether the file is free. Where another file is at the path, SQLite leaves the
+        log there, which would damage that one.
+        """
         statements, self._statements = self._statements, None
         files, self._files = self._files, []
         if statements is not None:
             await statements.close()
+        is_lost = self.guard is not None and self.guard.problem() is not None
+        if is_lost and files:
+            with suppress(sqlite3.Error):
+                await asyncio.to_thread(files[0].execute, "PRAGMA wal_checkpoint(TRUNCATE)")
         for file in files:
             file.close()
-        if context is None:
-            return
-        await context.close_connections()
-        # An application may clean up in another task than it started in.
-        with suppress(ValueError):
-            context.__exit__(None, None, None)
+        return self.guard.discard_log if is_lost and self.guard is not None else lambda: True
 
     async def migrate(self) -> list[str]:
         """Apply the pending migrations of all apps, and return their names."""
@@ -216,7 +243,70 @@ class Database:
 
         Raises what the driver raises.
         """
+        if self.guard is not None:
+            self.guard.check()
         apart.execute(self.address, self._in_dialect(statement), values)
+
+    async def try_write(self) -> None:
+        """Write something small. Raises `Unavailable`, or what the driver raises."""
+        await self.rows(TRY_WRITE, ("",))
+
+    async def try_large_write(self) -> None:
+        """Write as much as a message may have, and note whether SQLite's disk has room for it."""
+        with suppress(Unavailable):
+            await self.rows(TRY_WRITE, (_LARGE,))
+            if self.guard is not None:
+                self.guard.note_success()
+
+    def require_room(self) -> None:
+        """Raise `Unavailable` if the disk of a SQLite file is full."""
+        if self.guard is not None:
+            self.guard.check_room()
+
+    def note_migrations(self) -> None:
+        """Note which migrations are applied, for `reopen`."""
+        self._applied = applied(self._files[0])
+
+    async def reopen(self, lost: str) -> str | None:
+        """Open the file that is at the path now; return why not, `lost` if there is no other one.
+
+        It must be this server's database. Before, all connections to the file that was lost are
+        closed, and its log is moved into it.
+        """
+        guard = self.guard
+        assert guard is not None
+        if self._files and guard.is_shorter() and guard.shrank(_size(self._files[0])):
+            return None
+        if not guard.may_reopen():
+            return lost
+        if unfit := await asyncio.to_thread(guard.unfit, self._applied):
+            return unfit
+        client: Any = self._client
+        async with asyncio.timeout(client.acquire_timeout):
+            await client.lock.acquire()
+        try:
+            guard.forget()
+            await self._close_file()
+            await client.close()
+            if not guard.discard_log():
+                return f"{lost}, and another process uses the old one"
+            await self._open_again(client)
+        finally:
+            client.lock.release()
+        log.warning("%s: %s. Opened what is there now", self.address.name, lost)
+        return None
+
+    async def _open_again(self, client: Any) -> None:
+        try:
+            await self._open_file()
+            await client.create_connection(with_db=True)
+            self._statements = self._new_statements(*self._files)
+        except BaseException:
+            await self._close_file()
+            await client.close()
+            if self.guard is not None:
+                self.guard.forget()
+            raise
 
     def _in_dialect(self, statement: str) -> str:
         return for_sqlite(statement) if self.address.is_sqlite else statement
@@ -262,3 +352,10 @@ class Database:
             f"cannot use {self.address.name}: {reason.rstrip('.')}. "
             "Check plugins.tortoise_store.url"
         )
+
+
+def _size(connection: sqlite3.Connection) -> int:
+    """Return the size of a database, in bytes."""
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    (page,) = connection.execute("PRAGMA page_size").fetchone()
+    return int(pages * page)

@@ -126,3 +126,19 @@ class Turn(models.Model):
             Index(fields=("tenant", "user_id", "request"), name="chatkit_turn_of_request"),
             Index(fields=("ended",), name="chatkit_turn_ended"),
         )
+
+
+class Probe(models.Model):
+    """One row, which a server writes to find out whether it can.
+
+    `written` is in seconds since 1970, by the database's clock.
+    """
+
+    id = fields.IntField(primary_key=True)
+    written = fields.FloatField()
+    filler = fields.TextField()
+
+    class Meta:
+        table = "chatkit_probe"
+        table_description = "Whether a server can write"
+        app = "tortoise_store"

@@ -41,6 +41,37 @@ def present(database: Path) -> Iterator[float | None]:
         os.close(file)
 
 
+class Presence:
+    """Stays present where somebody has deleted the lock file, while the server runs."""
+
+    def __init__(self, database: Path) -> None:
+        self._database = database
+        self._files: list[int] = []
+
+    def renew(self) -> None:
+        """Hold the lock on the file that is there now. Raises `OSError`."""
+        with suppress(FileNotFoundError):
+            found = os.stat(lock_file(self._database))
+            if any(os.path.samestat(os.fstat(file), found) for file in self._files):
+                return
+        file = open_lock_file(self._database)
+        try:
+            # Whoever holds it alone has just started: the next look comes soon
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(file)
+        except OSError:
+            # A file system without these locks
+            self._files.append(file)
+        else:
+            self._files.append(file)
+
+    def leave(self) -> None:
+        """Release the locks."""
+        while self._files:
+            os.close(self._files.pop())
+
+
 def _enter(file: int) -> float | None:
     alone_at = None
     try:

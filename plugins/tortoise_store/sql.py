@@ -34,6 +34,12 @@ IS_GONE = f"""(
 
 _SQLITE_NOW = "((julianday('now') - 2440587.5) * 86400.0)"
 
+# One row, which a server writes to find out whether it can. $1 is something to write.
+TRY_WRITE = f"""
+INSERT INTO chatkit_probe (id, written, filler) VALUES (1, {NOW}, $1)
+ON CONFLICT (id) DO UPDATE SET written = excluded.written, filler = excluded.filler
+"""
+
 # Threads. $3 is the id.
 
 LOAD_THREAD = f"SELECT payload FROM chatkit_thread WHERE {OWNED} AND id = $3"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from contextvars import Context
 from dataclasses import dataclass, field
@@ -104,8 +104,11 @@ class SqliteThread:
         lock: asyncio.Lock,
         acquire_timeout: float,
         statement_timeout: float,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         """Begin. Statements run while `lock` is held; the connection stays the caller's to close.
+
+        `check` raises what a statement fails with in place of being run.
 
         `lock` keeps them out of transactions on other connections of the process. Of two of
         these, SQLite would refuse the one that has read before and writes after the other.
@@ -113,6 +116,7 @@ class SqliteThread:
         self._connection = connection
         self._lock = lock
         self._acquire_timeout = acquire_timeout
+        self._check = check
         self._limit = StatementLimit(statement_timeout)
         self._limit.watch(connection)
         self._loop = asyncio.get_running_loop()
@@ -146,6 +150,8 @@ class SqliteThread:
         Raises `sqlite3.Error`, and `TimeoutError` if it was not run because others took too long.
         If this is cancelled, the statement may be run or not.
         """
+        # Nobody answers after `close`
+        self._check()
         call = _Call(statement, values, most, self._loop.create_future())
         self._waiting.append(call)
         if self._handing is None:
@@ -165,6 +171,7 @@ class SqliteThread:
 
         Raises `sqlite3.Error`.
         """
+        self._check()
         call = _Call(statement, (), None, self._loop.create_future())
         done: asyncio.Future[Results] = self._loop.create_future()
         self._given.put(([call], done))
@@ -202,6 +209,7 @@ class SqliteThread:
             return []
         self._limit.begin()
         try:
+            self._check()
             with closing(self._connection.execute(call.statement, call.values)) as cursor:
                 return cursor.fetchall() if call.most is None else read(cursor, call.most)[0]
         except Exception as error:

@@ -15,6 +15,8 @@ from tortoise.backends.sqlite.client import (
 )
 from tortoise.connection import get_connections
 
+from .guard import FileGuard
+
 _STEPS = 1_000_000
 """Steps of SQLite's virtual machine between two looks at the clock, some 20 ms. For each look, the
 thread waits until the event loop lets it run Python."""
@@ -52,6 +54,7 @@ class Client(SqliteClient):
         super().__init__(file_path, **pragmas)
         self.acquire_timeout = acquire_timeout
         self._statement_timeout = statement_timeout
+        self.guard: FileGuard | None = None
 
     async def create_connection(self, with_db: bool) -> None:
         is_new = self._connection is None
@@ -63,6 +66,11 @@ class Client(SqliteClient):
 
     def acquire_connection(self) -> ConnectionWrapper[Any]:
         return _Acquired(self._lock, self)
+
+    def check(self) -> None:
+        """Raise `Unavailable` if the file is not the one that was opened."""
+        if self.guard is not None:
+            self.guard.check()
 
     @property
     def lock(self) -> asyncio.Lock:
@@ -81,8 +89,18 @@ class _Acquired(ConnectionWrapper[Any]):
     __slots__ = ()
 
     async def __aenter__(self) -> Any:
-        async with asyncio.timeout(_acquire_timeout(self.client)):
-            return await super().__aenter__()
+        client: Any = self.client
+        async with asyncio.timeout(client.acquire_timeout):
+            await self._lock.acquire()
+        try:
+            # It would open what is at the path now
+            client.check()
+            self.connection = client._connection
+            await self.ensure_connection()
+        except BaseException:
+            self._lock.release()
+            raise
+        return self.connection
 
 
 class _Transaction(SqliteTransactionContext):
@@ -91,10 +109,14 @@ class _Transaction(SqliteTransactionContext):
     __slots__ = ()
 
     async def __aenter__(self) -> TransactionalDBClient:
-        async with asyncio.timeout(_acquire_timeout(self.connection._parent)):
+        client: Any = self.connection._parent
+        async with asyncio.timeout(client.acquire_timeout):
             await self._trxlock.acquire()
         self.token = get_connections().set(self.connection_name, self.connection)
         try:
+            client.check()
+            # It may have been opened anew
+            self.connection._connection = client._connection
             await self.connection.begin()
         except BaseException as error:
             # If this task was cancelled, the connection's thread begins it all the same
@@ -102,8 +124,3 @@ class _Transaction(SqliteTransactionContext):
             raise
         transaction: TransactionalDBClient = self.connection
         return transaction
-
-
-def _acquire_timeout(client: Any) -> float:
-    timeout: float = client.acquire_timeout
-    return timeout

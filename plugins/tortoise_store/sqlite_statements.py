@@ -10,6 +10,7 @@ from contextlib import closing, suppress
 from contextvars import Context
 from typing import Any
 
+from .guard import FileGuard, FileLost
 from .sqlite import Rows, SqliteThread, read, says
 
 _STEPS = 50_000
@@ -36,6 +37,14 @@ looks at it each thousand pages."""
 _LONG_LOG = 4_000
 """Pages of the write-ahead log from which on nobody writes while it goes into the database: it
 begins anew only when all of it is there."""
+
+_OF_THE_DISK = (
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+)
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 _CHECKPOINT = "PRAGMA wal_checkpoint(PASSIVE)"
 
@@ -64,10 +73,11 @@ class SqliteStatements:
         queries: SqliteThread,
         changes: SqliteThread,
         lock: asyncio.Lock,
+        guard: FileGuard | None = None,
     ) -> None:
         """Begin. The connection stays the caller's to close; its settings become others.
 
-        While somebody else holds `lock`, nothing is changed.
+        While somebody else holds `lock`, nothing is changed. The threads check the file themselves.
         """
         self._connection = connection
         has_log, waits = _journal(connection)
@@ -75,6 +85,7 @@ class SqliteStatements:
         self._querying = queries if has_log else changes
         self._threads = queries, changes
         self._lock = lock
+        self._guard = guard
         self._loop = asyncio.get_running_loop()
         self._query = False
         self._asked: list[asyncio.Future[bool]] = []
@@ -109,8 +120,20 @@ class SqliteStatements:
         changes many rows, or searches for those to change, is `is_long`; queries needn't be.
 
         Raises `sqlite3.Error`, and `TimeoutError` if it was not run because others took too long.
-        If this is cancelled, the statement may be run or not.
+        If this is cancelled, the statement may be run or not. Raises `FileLost` too.
         """
+        try:
+            return await self._rows(statement, values, most, is_long=is_long)
+        except sqlite3.DatabaseError as error:
+            if says(error, *_OF_THE_DISK) and self._guard is not None:
+                self._guard.note_failure(error)
+            if says(error, *_DAMAGED):
+                raise sqlite3.OperationalError(str(error)) from error
+            raise
+
+    async def _rows(
+        self, statement: str, values: Sequence[Any], most: int | None, *, is_long: bool
+    ) -> Rows:
         is_query = statement.lstrip().startswith("SELECT")
         thread = self._querying if is_query else self._changing
         if not is_long and await self._are_few() and self._may_run(values, thread):
@@ -146,6 +169,8 @@ class SqliteStatements:
         self, statement: str, values: Sequence[Any], most: int | None, *, is_query: bool
     ) -> Rows | None:
         """Return None if the statement, which has changed nothing then, is none for here."""
+        if self._guard is not None:
+            self._guard.check()
         began = time.monotonic()
         self._query = is_query
         try:
@@ -179,7 +204,7 @@ class SqliteStatements:
         """Have the write-ahead log moved into the database, and statements run meanwhile."""
         try:
             # As SQLite does where it looks at the log itself, and the next time may succeed
-            with suppress(sqlite3.Error, TimeoutError):
+            with suppress(sqlite3.Error, TimeoutError, FileLost):
                 (result,) = await self._changing.run_beside(_CHECKPOINT)
                 if result["log"] > _LONG_LOG:
                     await self._changing.rows(_CHECKPOINT, ())

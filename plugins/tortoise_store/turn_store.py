@@ -29,6 +29,7 @@ class TortoiseTurnStore(TurnStore):
 
     async def begin(self, record: TurnRecord) -> TurnRecord | None:
         require_storable(record.user)
+        self._database.require_room()
         values = (
             *_owner(record.user),
             record.id,

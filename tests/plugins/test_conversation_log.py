@@ -25,6 +25,7 @@ from chatkit.types import (
     UserMessageItem,
     UserMessageTextContent,
 )
+from chatkit_plugins import conversation_log
 from chatkit_plugins.conversation_log import Config, Plugin
 
 from chatkit_server import (
@@ -43,6 +44,7 @@ from chatkit_server.plugin.calls import Hooks
 from chatkit_server.settings.load import validate
 from chatkit_server.settings.source import Source
 from chatkit_server.storage import StoreContext
+from tests.disks import fill
 
 NOW = datetime.now(UTC)
 THREAD = ThreadMetadata(id="thr_1", created_at=NOW)
@@ -122,6 +124,10 @@ def lines(*files: Path) -> list[dict[str, Any]]:
 
 def content(file: Path) -> bytes:
     return file.read_bytes() if file.exists() else b""
+
+
+def remove_file(file: Path) -> None:
+    file.unlink()
 
 
 def remove(file: Path) -> None:
@@ -502,6 +508,38 @@ async def test_a_full_disk_breaks_no_turn_and_is_told_once(
             await finish(turn(), outcome())
     (message,) = caplog.messages
     assert message.startswith("the conversation log is losing turns: [Errno 28] No space left")
+
+
+async def test_no_line_is_half_written_on_a_full_disk(
+    disk: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = disk / "conversations.jsonl"
+    async with running(plugin(path=str(file))) as finish:
+        filler = fill(disk, leave=20_000)
+        for number in range(9):
+            await finish(turn(), outcome(answered(f"{number}" * 3_000)))
+        await until(lambda: len(caplog.messages) == 1)
+        before = len(lines(file))
+        assert 0 < before < 9
+        remove_file(filler)
+        await finish(turn(), outcome(answered("kept")))
+        await until(lambda: len(lines(file)) > before)
+    assert lines(file)[-1]["answer"] == "kept"
+    assert len(caplog.messages) == 1
+
+
+async def test_a_server_whose_log_has_no_room_is_not_ready(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await plugin().ready() is None
+    given = plugin(path=str(file))
+    async with running(given):
+        assert await given.ready() is None
+        monkeypatch.setattr(conversation_log, "LEAST_FREE", 10**18)
+        assert await given.ready() == "the disk of the log has less than 1000000000000 MB left"
+        remove(file)
+        told = "the folder of the log cannot be reached: No such file or directory"
+        assert await given.ready() == told
 
 
 async def test_a_disk_that_works_again_is_used_again(

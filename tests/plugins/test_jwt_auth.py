@@ -871,6 +871,24 @@ async def test_a_host_that_sends_nonsense(
     assert await user_of(client, text)
 
 
+async def test_a_server_without_keys_is_not_ready(
+    aiohttp_client: MakeClient, aiohttp_server: MakeServer
+) -> None:
+    assert await plugin(secret=SECRET).ready() is None
+    host = KeyHost(jwk("rsa", "RS256", kid="one"))
+    host.status = 500
+    given = plugin(jwks_url=await host.start(aiohttp_server), jwks_cooldown="1ms")
+    await aiohttp_client(application(given))
+    assert await given.ready() == "the keys of jwks_url could not be fetched yet"
+    host.status = 200
+    for _ in range(10_000):
+        if await given.ready() is None:
+            break
+        await asyncio.sleep(0.002)
+    host.status = 500
+    assert await given.ready() is None, "the old keys are used"
+
+
 async def test_a_host_that_hangs(make_client: MakeClient, aiohttp_server: MakeServer) -> None:
     host = KeyHost(jwk("rsa", "RS256", kid="one"))
     host.gate = asyncio.Event()

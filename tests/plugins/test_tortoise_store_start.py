@@ -30,7 +30,10 @@ from tests.databases import DATABASES, PASSWORD, QUOTED_PASSWORD, Front, empty_u
 from tests.notes.models import Folder, Note
 from tests.stores import ANN, item, make_app, query, running, thread
 
-OWN = tuple(f"tortoise_store.{name}" for name in ("0001_initial", "0002_turns", "0003_backends"))
+OWN = tuple(
+    f"tortoise_store.{name}"
+    for name in ("0001_initial", "0002_turns", "0003_backends", "0004_probe")
+)
 
 
 @pytest.fixture(params=DATABASES)
