@@ -8,9 +8,8 @@ import gc
 import ipaddress
 import logging
 import os
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from aiohttp import web
@@ -21,8 +20,8 @@ from .plugin.calls import Hooks
 from .plugin.credentials import curl_credentials
 from .settings.problems import Problems
 from .settings.schema import Settings
+from .shutdown.signals import Signals
 from .turns.registry import TurnRegistry
-from .turns.running import RESTARTED
 from .web.keys import ENGINE, HOOKS
 from .web.listener import Listener
 
@@ -36,12 +35,12 @@ GC_THRESHOLD = 10_000
 Python's default of 700 the collector takes a tenth of the processor time."""
 
 
-async def serve(settings: Settings, problems: Problems | None = None) -> None:
-    """Run the server until SIGINT or SIGTERM, then shut it down.
+async def serve(settings: Settings, signals: Signals, problems: Problems | None = None) -> None:
+    """Run the server until SIGINT, SIGTERM or SIGHUP, then shut it down.
 
     After the first signal, running turns have `server.drain` to end. A second one ends them at
-    once; what they said so far is saved. Raises `SettingsError` when it cannot start, also
-    for the `problems` that were found before.
+    once; what they said so far is saved. `signals` ends the process when that takes too long.
+    Raises `SettingsError` when it cannot start, also for the `problems` that were found before.
     """
     app = create_app(settings, problems=problems)
     # A handler only follows its turn, so it may be cancelled when its client disconnects
@@ -52,15 +51,18 @@ async def serve(settings: Settings, problems: Problems | None = None) -> None:
     assert task is not None
     listener = Listener(runner, settings)
     stop = _Shutdown(task, app[ENGINE].turns, settings.server.drain)
-    with _on_signals(stop.signalled):
+    with signals.serving(settings.server.drain, stop.signalled):
         try:
             await _try_port(settings)
             await runner.setup()
-            with _explained(settings):
-                host, port = await listener.start()
-            print(_welcome(app, host, port, settings), flush=True)
-            _freeze_garbage_collector()
-            await stop.requested.wait()
+            # A plugin may have asked for them
+            signals.install()
+            if not stop.requested.is_set():
+                with _explained(settings):
+                    host, port = await listener.start()
+                _say(_welcome(app, host, port, settings))
+                _freeze_garbage_collector()
+                await stop.requested.wait()
         except asyncio.CancelledError:
             if not stop.requested.is_set():
                 raise
@@ -68,6 +70,7 @@ async def serve(settings: Settings, problems: Problems | None = None) -> None:
             # Keep listening, so that /readyz can answer 503
             await app[ENGINE].turns.close(settings.server.drain)
         finally:
+            signals.drained()
             listener.close()
             await runner.cleanup()
 
@@ -85,8 +88,7 @@ class _Shutdown:
         """Handle a signal."""
         running = self._turns.active
         if self.requested.is_set():
-            for turn in running:
-                turn.end(RESTARTED)
+            self._turns.end_all()
             return
         self.requested.set()
         if running:
@@ -102,19 +104,10 @@ class _Shutdown:
         self.task.cancel()
 
 
-@contextmanager
-def _on_signals(handle: Callable[[], None]) -> Iterator[None]:
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.getsignal(number) for number in numbers}
-    loop = asyncio.get_running_loop()
-    for number in numbers:
-        loop.add_signal_handler(number, handle)
-    try:
-        yield
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
-            signal.signal(number, before[number])
+def _say(text: str) -> None:
+    """Print a text, if there is somebody who reads it."""
+    with suppress(OSError, ValueError):
+        print(text, flush=True)
 
 
 async def _try_port(settings: Settings) -> None:

@@ -23,6 +23,7 @@ LAYERS = (
         "lines",
         "masking",
         "records",
+        "shutdown",
         "tasks",
         "text",
         "turn",

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
-import signal
 
 from ..logs import configure_logging
 from ..settings.schema import Settings
+from ..shutdown.signals import Signals
 from .options import Commands, add_command, load_settings
 
 
@@ -22,16 +21,14 @@ def add_to(commands: Commands) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    # Before the server begins and after it has ended there is nothing to shut down
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: os._exit(0))
+    signals = Signals()
     settings, problems = load_settings(options)
     settings = _with_options(settings, options)
     configure_logging(settings)
     # The Agents SDK takes over a second to import: --help does without it
     from ..serve import serve
 
-    asyncio.run(serve(settings, problems))
+    asyncio.run(serve(settings, signals, problems))
     return 0
 
 
