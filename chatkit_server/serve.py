@@ -8,6 +8,7 @@ import gc
 import ipaddress
 import logging
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -24,6 +25,7 @@ from .shutdown.signals import Signals
 from .turns.registry import TurnRegistry
 from .web.keys import ENGINE, HOOKS
 from .web.listener import Listener
+from .web.unix_socket import refuse_used
 
 REQUEST_SHUTDOWN = 5.0
 """Seconds for other requests to end at shutdown. Turns have `server.drain`."""
@@ -59,8 +61,8 @@ async def serve(settings: Settings, signals: Signals, problems: Problems | None 
             signals.install()
             if not stop.requested.is_set():
                 with _explained(settings):
-                    host, port = await listener.start()
-                _say(_welcome(app, host, port, settings))
+                    address = await listener.start()
+                _say(_welcome(app, address, settings))
                 _freeze_garbage_collector()
                 await stop.requested.wait()
         except asyncio.CancelledError:
@@ -113,6 +115,9 @@ def _say(text: str) -> None:
 async def _try_port(settings: Settings) -> None:
     """Raise `SettingsError` if the address is not available, before anything starts."""
     with _explained(settings):
+        if settings.server.socket is not None:
+            refuse_used(settings.server.socket)
+            return
         loop = asyncio.get_running_loop()
         server = await loop.create_server(
             asyncio.Protocol, settings.server.host, settings.server.port, start_serving=False
@@ -125,14 +130,18 @@ def _explained(settings: Settings) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror
+        path, reason = settings.server.socket, error.strerror or str(error)
         if error.errno == errno.EADDRINUSE:
-            reason = "the port is in use. Stop what listens there, or choose another with --port"
+            what, option = ("port", "--port") if path is None else ("socket", "--socket")
+            reason = (
+                f"the {what} is in use. Stop what listens there, or choose another with {option}"
+            )
         elif error.errno is not None and error.errno in errno.errorcode:
             # asyncio's message repeats the address
             reason = os.strerror(error.errno)
         host, port = settings.server.host, settings.server.port
-        raise SettingsError(f"cannot listen on {host}, port {port}: {reason}") from None
+        place = f"{host}, port {port}" if path is None else path
+        raise SettingsError(f"cannot listen on {place}: {reason}") from None
 
 
 def _freeze_garbage_collector() -> None:
@@ -146,22 +155,28 @@ def _freeze_garbage_collector() -> None:
     gc.enable()
 
 
-def _welcome(app: web.Application, host: str, port: int, settings: Settings) -> str:
-    url = f"http://{_reachable(host)}:{port}{settings.server.path}"
+def _welcome(app: web.Application, address: tuple[str, int] | str, settings: Settings) -> str:
+    if isinstance(address, str):
+        url = f"http://localhost{settings.server.path}"
+        place = f"the socket {address}, for {url}"
+        curl = f"curl -N --unix-socket {shlex.quote(address)}"
+    else:
+        place = url = f"http://{_reachable(address[0])}:{address[1]}{settings.server.path}"
+        curl = "curl -N"
     return (
-        f"chatkit-server listens on {url}\n"
+        f"chatkit-server listens on {place}\n"
         f"  settings: {settings.source.file.absolute() if settings.source.file else 'none'}\n"
         f"  model:    {settings.agent.model}\n"
         f"  plugins:  {', '.join(app[HOOKS].names)}\n"
-        f"{_example(url, app[HOOKS])}"
+        f"{_example(url, app[HOOKS], curl)}"
     )
 
 
-def _example(url: str, hooks: Hooks) -> str:
+def _example(url: str, hooks: Hooks, curl: str = "curl -N") -> str:
     """Return a request to try, with what the plugins in use need to know its user."""
     credentials, unknown = curl_credentials(hooks)
     message = '{"messages": [{"role": "user", "content": "add buy milk to my list"}]}'
-    words = ["curl -N", url, credentials, f"-d '{message}'"]
+    words = [curl, url, credentials, f"-d '{message}'"]
     note = f" (add what the plugin {unknown} needs to know you)" if unknown else ""
     return f"Try it{note}:\n  {' '.join(word for word in words if word)}"
 
@@ -171,4 +186,5 @@ def _reachable(host: str) -> str:
     address = ipaddress.ip_address(host)
     if address.is_unspecified:
         return "[::1]" if address.version == 6 else "127.0.0.1"
-    return f"[{host}]" if address.version == 6 else host
+    # The zone of a link-local address is marked by %25 in a URL
+    return f"[{host.replace('%', '%25')}]" if address.version == 6 else host
