@@ -129,12 +129,12 @@ async def test_an_ipv6_address_may_have_brackets(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("given", "mode"), [("0600", 0o600), ("660", 0o660), ("0o666", 0o666)])
 def test_permissions(given: str, mode: int) -> None:
-    assert ServerSettings(socket="c.sock", socket_mode=given).socket_mode == mode  # type: ignore[arg-type]
+    assert ServerSettings(socket="c.sock", socket_mode=given).socket_mode == mode
 
 
 def test_no_socket_is_written_in_two_ways() -> None:
     for nothing in (None, ""):
-        assert ServerSettings(socket=nothing, port=1).socket is None  # type: ignore[arg-type]
+        assert ServerSettings(socket=nothing, port=1).socket is None
 
 
 def test_who_connects_to_a_socket_is_a_proxy() -> None:

@@ -14,6 +14,7 @@ from ..lines import escape
 from ..logs import without_configuration
 from ..masking import mask_secrets
 from . import check, init, migrate, run
+from .warned import show_warnings_of_libraries
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
@@ -26,6 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     0 after a clean end, 2 when the server cannot start as configured.
     """
     _open_standard_files()
+    show_warnings_of_libraries()
     options = _parser().parse_args(arguments)
     without_configuration()
     # What is imported stays: looking for garbage among it would take a quarter of the start

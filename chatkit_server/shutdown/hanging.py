@@ -82,16 +82,16 @@ def _threads(but: Collection[int]) -> Iterator[tuple[int, str]]:
 
 
 def _calls(frame: FrameType | None) -> Iterator[tuple[CodeType, int]]:
-    calls = []
+    calls: list[tuple[CodeType, int]] = []
     while frame is not None:
         calls.append((frame.f_code, frame.f_lineno))
         frame = frame.f_back
-    return reversed(calls)
+    yield from reversed(calls)
 
 
 def _place(steps: list[tuple[CodeType, int]]) -> tuple[int, str]:
     """Return the innermost place: of a plugin's own file if there is one, or else of a library."""
-    for order, is_elsewhere in enumerate((_is_library, _is_standard, lambda _: False)):
+    for order, is_elsewhere in enumerate((_is_library, _is_standard, _is_none)):
         for code, line in reversed(steps):
             if not is_elsewhere(code.co_filename):
                 return order, f"{code.co_qualname} ({code.co_filename}:{line})"
@@ -104,6 +104,10 @@ def _is_standard(file: str) -> bool:
 
 def _is_installed(file: str) -> bool:
     return file.startswith(_INSTALLED)
+
+
+def _is_none(file: str) -> bool:
+    return False
 
 
 def _is_library(file: str) -> bool:

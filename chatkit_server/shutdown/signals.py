@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import NoReturn
 
 from .guard import ENDING, Guard
 from .hanging import end_children, what_hangs
@@ -145,7 +146,8 @@ class Signals:
                         os.write(self._others, bytes([number]))
 
     def _heard(self, number: int) -> None:
-        if self._handle is None:
+        handle, loop = self._handle, self._loop
+        if handle is None or loop is None:
             leave(0)
         now = time.monotonic()
         if self._began is None:
@@ -155,17 +157,16 @@ class Signals:
             self._end_by(now + self._limits[1])
         else:
             return
-        if self._loop is not None:
-            with suppress(RuntimeError):  # closed meanwhile
-                self._loop.call_soon_threadsafe(self._handle)
+        with suppress(RuntimeError):  # closed meanwhile
+            loop.call_soon_threadsafe(handle)
 
     def _end_by(self, deadline: float) -> None:
         self._deadline = min(self._deadline, deadline - _BEFORE)
         self._tell_guard()
 
     def _tell_guard(self) -> None:
-        limits = (seconds - _GUARD_BEFORE for seconds in self._limits)
-        self._guard.tell(*limits, self._deadline + _BEFORE - _GUARD_BEFORE)
+        first, again = (seconds - _GUARD_BEFORE for seconds in self._limits)
+        self._guard.tell(first, again, self._deadline + _BEFORE - _GUARD_BEFORE)
 
     def _cut_off(self) -> None:
         """End the process, and say what still ran."""
@@ -175,7 +176,7 @@ class Signals:
         leave(CUT_OFF)
 
 
-def leave(status: int) -> None:
+def leave(status: int) -> NoReturn:
     """End the process at once, with its children."""
     _in_time(_flush)
     end_children(os.getpid())
