@@ -11,10 +11,12 @@ import faulthandler
 import math
 import os
 import re
+import resource
 import select
 import signal
 import socket
 import struct
+import sys
 import time
 from contextlib import suppress
 
@@ -117,6 +119,9 @@ def _kill(parent: int, told: int) -> None:
         os.write(2, f"{line}. Still running: {where}\n".encode(errors="replace"))
     end_children(parent, but=(os.getpid(),))
     os.kill(parent, signal.SIGKILL)
+    if parent == 1 and sys.platform == "linux":
+        # The first process of a container ignores that, but not the limit of its processor time
+        resource.prlimit(parent, resource.RLIMIT_CPU, (1, 1))
 
 
 def _where(told: int) -> str:
