@@ -61,8 +61,8 @@ async def serve(settings: Settings, signals: Signals, problems: Problems | None 
             signals.install()
             if not stop.requested.is_set():
                 with _explained(settings):
-                    address = await listener.start()
-                _say(_welcome(app, address, settings))
+                    host, port = await listener.start()
+                _say(_welcome(app, host, port, settings))
                 _freeze_garbage_collector()
                 await stop.requested.wait()
         except asyncio.CancelledError:
@@ -155,14 +155,14 @@ def _freeze_garbage_collector() -> None:
     gc.enable()
 
 
-def _welcome(app: web.Application, address: tuple[str, int] | str, settings: Settings) -> str:
-    if isinstance(address, str):
-        url = f"http://localhost{settings.server.path}"
-        place = f"the socket {address}, for {url}"
-        curl = f"curl -N --unix-socket {shlex.quote(address)}"
-    else:
-        place = url = f"http://{_reachable(address[0])}:{address[1]}{settings.server.path}"
+def _welcome(app: web.Application, host: str, port: int, settings: Settings) -> str:
+    if settings.server.socket is None:
+        place = url = f"http://{_reachable(host)}:{port}{settings.server.path}"
         curl = "curl -N"
+    else:
+        url = f"http://localhost{settings.server.path}"
+        place = f"the socket {host}, for {url}"
+        curl = f"curl -N --unix-socket {shlex.quote(host)}"
     return (
         f"chatkit-server listens on {place}\n"
         f"  settings: {settings.source.file.absolute() if settings.source.file else 'none'}\n"

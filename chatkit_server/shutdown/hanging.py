@@ -21,6 +21,13 @@ _MOST = 5
 _WAITING = ("selectors.py", str(Path("concurrent", "futures", "thread.py")))
 """Where an event loop and a thread of an executor are that have nothing to do."""
 
+_NAMES = (
+    ("cr_code", "cr_frame", "cr_await"),
+    ("gi_code", "gi_frame", "gi_yieldfrom"),
+    ("ag_code", "ag_frame", "ag_await"),
+)
+"""Attributes of coroutines, generators, and asynchronous generators."""
+
 _STANDARD = sysconfig.get_path("stdlib")
 _INSTALLED = (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
 _OWN = str(Path(__file__).parent.parent)
@@ -51,17 +58,14 @@ def _tasks(loop: asyncio.AbstractEventLoop | None) -> Iterator[tuple[int, str]]:
 def _steps(waiting: Any) -> Iterator[tuple[CodeType, int]]:
     """Yield the code and the line of each coroutine or generator that awaits the next one."""
     while waiting is not None:
-        for kind in ("cr", "gi", "ag"):
-            code = getattr(waiting, f"{kind}_code", None)
+        for names in _NAMES:
+            code = getattr(waiting, names[0], None)
             if code is not None:
-                frame: FrameType | None = getattr(waiting, f"{kind}_frame")
+                frame: FrameType | None = getattr(waiting, names[1])
                 yield code, frame.f_lineno if frame is not None else code.co_firstlineno
-                waiting = (
-                    getattr(waiting, f"{kind}_await", None)
-                    or getattr(waiting, "gi_yieldfrom", None)
-                    # `tasks.resumed` drives a coroutine itself
-                    or (frame.f_locals.get("work") if frame is not None else None)
-                )
+                # `tasks.resumed` drives a coroutine itself
+                driven = frame.f_locals.get("work") if frame is not None else None
+                waiting = getattr(waiting, names[2]) or driven
                 break
         else:
             # What awaits the next value of a generator names it in no other way

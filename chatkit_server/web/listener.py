@@ -64,8 +64,8 @@ class Listener:
         self._burst = float(BURST)
         self._accepted_at = self._loop.time()
 
-    async def start(self) -> tuple[str, int] | str:
-        """Listen; return the host and the port, or the path of a socket. Raises `OSError`."""
+    async def start(self) -> tuple[str, int]:
+        """Listen; return the host and the port, or the path and 0. Raises `OSError`."""
         settings = self._settings.server
         assert self._runner.server is not None
         files = raise_file_limit()
@@ -78,7 +78,7 @@ class Listener:
             listening.listen(BACKLOG)
             self._resume(listening)
         if self._file is not None:
-            return str(settings.socket)
+            return str(settings.socket), 0
         host, port = next(iter(self._sockets)).getsockname()[:2]
         return host, port
 
