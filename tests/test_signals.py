@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from aiohttp import ClientSession, UnixConnector
 
-from tests.processes import Process, environment, started
+from tests.mcp_calls import until
+from tests.processes import Process, environment, running, started
 
 SETTINGS = """
 server: {drain: 100ms, port: 0}
@@ -27,9 +31,11 @@ plugins:
 PLUGIN = """
 import asyncio, ctypes, os, re, threading, time
 from chatkit_server import hookimpl
+from chatkit_server.plugin import startup
 from chatkit_server.shutdown import signals
 
 signals.GRACE = 2.0
+startup.SLOW_END = 0.2
 
 async def never_end():
     print("HANGS", flush=True)
@@ -60,17 +66,23 @@ async def in_executor():
 async def in_task():
     asyncio.current_task().kept = asyncio.create_task(never_end(), name="mine")
 
-async def in_loop():
-    asyncio.get_running_loop().call_later(0.1, block)
-
-async def held():
-    asyncio.get_running_loop().call_later(0.1, hold)
+async def hang(request):
+    block() if KIND == "in_loop" else hold()
 
 async def in_regex():
     print("HANGS", flush=True)
     re.match("(a+)+b", "a" * 60)
 
-async def nothing(): print("HANGS", flush=True)
+async def unread():
+    # As when the terminal is gone, or `head` has ended
+    read, write = os.pipe()
+    os.close(read)
+    for descriptor in (1, 2):
+        os.dup2(write, descriptor)
+
+async def nothing():
+    if KIND not in ("in_loop", "held"):
+        print("HANGS", flush=True)
 
 KIND = os.environ["HANG"]
 
@@ -86,9 +98,7 @@ def setup(app):
         if KIND == "slow_end":
             await asyncio.sleep(1000)
     app.cleanup_ctx.append(context)
-    if KIND == "forks":
-        if os.fork() == 0:
-            os.execlp("sleep", "sleep", "1000")
+    app.router.add_get("/hang", hang)
 
 @hookimpl
 async def pre_turn(turn):
@@ -96,7 +106,10 @@ async def pre_turn(turn):
         await never_end()
 """
 
-AFTER_START = ("at_end", "in_thread", "in_executor", "in_task", "in_loop", "held")
+ASKED = ("in_loop", "held")
+"""Those that hang when they are asked to."""
+
+AFTER_START = ("at_end", "in_thread", "in_executor", "in_task", *ASKED)
 
 
 @pytest.fixture
@@ -116,6 +129,12 @@ async def ended(process: Process, *numbers: signal.Signals) -> tuple[int, float]
     return await process.end(), time.monotonic() - began
 
 
+def has_ended(pid: str) -> bool:
+    """Whether a process is gone, or nobody has looked at its end yet."""
+    command = Path("/proc", pid, "cmdline")
+    return not command.exists() or not command.read_text()
+
+
 async def of_each(
     folder: Path, kinds: tuple[str, ...], look: Callable[[str, Process], Awaitable[None]]
 ) -> None:
@@ -129,9 +148,13 @@ async def of_each(
             process = await stack.enter_async_context(
                 started(own, *arguments, env=environment(HANG=kind))
             )
-            await process.line("HANGS")
             if kind in AFTER_START:
-                await process.line("listens on")
+                port = (await process.line(r"listens on http://127.0.0.1:(\d+)"))[1]
+            if kind in ASKED:
+                _, writer = await asyncio.open_connection("127.0.0.1", int(port))
+                writer.write(b"GET /hang HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                stack.callback(writer.close)
+            await process.line("HANGS")
             await look(kind, process)
 
     async with asyncio.TaskGroup() as group:
@@ -159,12 +182,21 @@ async def test_one_signal_ends_it_within_its_limit(folder: Path) -> None:
 
 
 async def test_two_signals_end_it_within_two_seconds(folder: Path) -> None:
-    (folder / "settings.yaml").write_text(SETTINGS.replace("100ms", "10m"))
+    """The MCP server ignores that its input ends, and SIGTERM: its parent has to kill it."""
+    script = """trap "" TERM; echo $$ > pid; exec sleep 1000"""
+    server = f"{{name: deaf, command: sh, args: [-c, '{script}']}}"
+    more = f"  mcp_servers: {{servers: [{server}]}}\n"
+    (folder / "settings.yaml").write_text(SETTINGS.replace("100ms", "10m") + more)
 
     async def look(kind: str, process: Process) -> None:
+        child = folder / kind / "pid"
+        if kind in AFTER_START:
+            await until(child.exists)
         status, seconds = await ended(process, signal.SIGTERM, signal.SIGINT)
         assert seconds < 6, kind
         assert status == (-signal.SIGKILL if kind in ("held", "in_regex") else 3)
+        if kind in AFTER_START:
+            await until(lambda: has_ended(child.read_text().strip()))
 
     await of_each(folder, ("in_executor", "in_regex", "held"), look)
 
@@ -175,3 +207,58 @@ async def test_a_signal_before_the_server_begins_ends_it_at_once(folder: Path) -
         assert (status, seconds < 5) == (0, True)
 
     await of_each(folder, ("in_setup",), look)
+
+
+async def test_hanging_up_cuts_nothing_off(folder: Path) -> None:
+    """A plugin that does not end keeps nobody else from ending."""
+    env = environment(HANG="slow_end", CHATKIT_SERVER__DRAIN="10m")
+    async with running(folder, env=env) as server:
+        body = {"messages": [{"role": "user", "content": "hello"}]}
+        async with server.session.post(server.path, json=body) as stream:
+            async for line in stream.content:
+                if b'"content"' in line:
+                    break
+            server.process.send(signal.SIGHUP)
+            await server.process.line("shutting down: 1 running turn")
+            server.process.send(signal.SIGHUP)
+            assert '"status":"completed"' in await stream.text()
+        assert await server.process.end() == 0
+        await server.process.line("plugin hangs: `context` did not end within 0.2 s")
+
+
+async def test_nobody_has_to_read_what_it_writes(folder: Path) -> None:
+    text = SETTINGS.replace("port: 0", "socket: c.sock")
+    (folder / "settings.yaml").write_text(text)
+    async with started(folder, "run", env=environment(HANG="unread")) as process:
+        await until((folder / "c.sock").exists)
+        connector = UnixConnector(str(folder / "c.sock"))
+        async with ClientSession("http://localhost", connector=connector) as session:
+            assert (await session.get("/readyz")).status == 200
+            body = {"messages": [{"role": "user", "content": "add buy milk to my list"}]}
+            async with session.post("/api/chat", json=body) as response:
+                assert '"done":true' in await response.text()
+        assert await process.stop() == 0
+        assert not process.output
+
+
+IGNORED = """
+import os, signal
+from chatkit_server.shutdown.signals import Signals
+
+signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+Signals()
+os.kill(os.getpid(), signal.SIGHUP)
+child = os.fork()
+if child == 0:
+    signal.pause()
+os.kill(child, signal.SIGTERM)
+_, status = os.waitpid(child, 0)
+print(os.waitstatus_to_exitcode(status), flush=True)
+os.kill(os.getpid(), signal.SIGINT)
+signal.pause()
+"""
+
+
+def test_what_was_ignored_stays_so_and_children_have_their_own_signals() -> None:
+    done = subprocess.run([sys.executable, "-c", IGNORED], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{-signal.SIGTERM}\n", "")
