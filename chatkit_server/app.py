@@ -47,6 +47,7 @@ from .web.keys import (
 )
 from .web.operations.limits import RequestGuard
 from .web.turn_routes import add_turn_routes
+from .web.unix_socket import check_socket
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +69,8 @@ def create_app(
         check_origins(settings)
     with problems.collect():
         check_hosts(settings)
+    with problems.collect():
+        check_socket(settings)
     hooks = hooks or collect_plugins(settings, problems)
     if hooks is None:
         # What else is wrong may be for want of a plugin

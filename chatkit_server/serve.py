@@ -8,9 +8,9 @@ import gc
 import ipaddress
 import logging
 import os
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from aiohttp import web
@@ -21,10 +21,11 @@ from .plugin.calls import Hooks
 from .plugin.credentials import curl_credentials
 from .settings.problems import Problems
 from .settings.schema import Settings
+from .shutdown.signals import Signals
 from .turns.registry import TurnRegistry
-from .turns.running import RESTARTED
 from .web.keys import ENGINE, HOOKS
 from .web.listener import Listener
+from .web.unix_socket import refuse_used
 
 REQUEST_SHUTDOWN = 5.0
 """Seconds for other requests to end at shutdown. Turns have `server.drain`."""
@@ -36,12 +37,12 @@ GC_THRESHOLD = 10_000
 Python's default of 700 the collector takes a tenth of the processor time."""
 
 
-async def serve(settings: Settings, problems: Problems | None = None) -> None:
-    """Run the server until SIGINT or SIGTERM, then shut it down.
+async def serve(settings: Settings, signals: Signals, problems: Problems | None = None) -> None:
+    """Run the server until SIGINT, SIGTERM or SIGHUP, then shut it down.
 
     After the first signal, running turns have `server.drain` to end. A second one ends them at
-    once; what they said so far is saved. Raises `SettingsError` when it cannot start, also
-    for the `problems` that were found before.
+    once; what they said so far is saved. `signals` ends the process when that takes too long.
+    Raises `SettingsError` when it cannot start, also for the `problems` that were found before.
     """
     app = create_app(settings, problems=problems)
     # A handler only follows its turn, so it may be cancelled when its client disconnects
@@ -52,15 +53,18 @@ async def serve(settings: Settings, problems: Problems | None = None) -> None:
     assert task is not None
     listener = Listener(runner, settings)
     stop = _Shutdown(task, app[ENGINE].turns, settings.server.drain)
-    with _on_signals(stop.signalled):
+    with signals.serving(settings.server.drain, stop.signalled):
         try:
             await _try_port(settings)
             await runner.setup()
-            with _explained(settings):
-                host, port = await listener.start()
-            print(_welcome(app, host, port, settings), flush=True)
-            _freeze_garbage_collector()
-            await stop.requested.wait()
+            # A plugin may have asked for them
+            signals.install()
+            if not stop.requested.is_set():
+                with _explained(settings):
+                    host, port = await listener.start()
+                _say(_welcome(app, host, port, settings))
+                _freeze_garbage_collector()
+                await stop.requested.wait()
         except asyncio.CancelledError:
             if not stop.requested.is_set():
                 raise
@@ -68,6 +72,7 @@ async def serve(settings: Settings, problems: Problems | None = None) -> None:
             # Keep listening, so that /readyz can answer 503
             await app[ENGINE].turns.close(settings.server.drain)
         finally:
+            signals.drained()
             listener.close()
             await runner.cleanup()
 
@@ -85,8 +90,7 @@ class _Shutdown:
         """Handle a signal."""
         running = self._turns.active
         if self.requested.is_set():
-            for turn in running:
-                turn.end(RESTARTED)
+            self._turns.end_all()
             return
         self.requested.set()
         if running:
@@ -102,24 +106,18 @@ class _Shutdown:
         self.task.cancel()
 
 
-@contextmanager
-def _on_signals(handle: Callable[[], None]) -> Iterator[None]:
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.getsignal(number) for number in numbers}
-    loop = asyncio.get_running_loop()
-    for number in numbers:
-        loop.add_signal_handler(number, handle)
-    try:
-        yield
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
-            signal.signal(number, before[number])
+def _say(text: str) -> None:
+    """Print a text, if there is somebody who reads it."""
+    with suppress(OSError, ValueError):
+        print(text, flush=True)
 
 
 async def _try_port(settings: Settings) -> None:
     """Raise `SettingsError` if the address is not available, before anything starts."""
     with _explained(settings):
+        if settings.server.socket is not None:
+            refuse_used(settings.server.socket)
+            return
         loop = asyncio.get_running_loop()
         server = await loop.create_server(
             asyncio.Protocol, settings.server.host, settings.server.port, start_serving=False
@@ -132,14 +130,18 @@ def _explained(settings: Settings) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror
+        path, reason = settings.server.socket, error.strerror or str(error)
         if error.errno == errno.EADDRINUSE:
-            reason = "the port is in use. Stop what listens there, or choose another with --port"
+            what, option = ("port", "--port") if path is None else ("socket", "--socket")
+            reason = (
+                f"the {what} is in use. Stop what listens there, or choose another with {option}"
+            )
         elif error.errno is not None and error.errno in errno.errorcode:
             # asyncio's message repeats the address
             reason = os.strerror(error.errno)
         host, port = settings.server.host, settings.server.port
-        raise SettingsError(f"cannot listen on {host}, port {port}: {reason}") from None
+        place = f"{host}, port {port}" if path is None else path
+        raise SettingsError(f"cannot listen on {place}: {reason}") from None
 
 
 def _freeze_garbage_collector() -> None:
@@ -154,21 +156,27 @@ def _freeze_garbage_collector() -> None:
 
 
 def _welcome(app: web.Application, host: str, port: int, settings: Settings) -> str:
-    url = f"http://{_reachable(host)}:{port}{settings.server.path}"
+    if settings.server.socket is None:
+        place = url = f"http://{_reachable(host)}:{port}{settings.server.path}"
+        curl = "curl -N"
+    else:
+        url = f"http://localhost{settings.server.path}"
+        place = f"the socket {host}, for {url}"
+        curl = f"curl -N --unix-socket {shlex.quote(host)}"
     return (
-        f"chatkit-server listens on {url}\n"
+        f"chatkit-server listens on {place}\n"
         f"  settings: {settings.source.file.absolute() if settings.source.file else 'none'}\n"
         f"  model:    {settings.agent.model}\n"
         f"  plugins:  {', '.join(app[HOOKS].names)}\n"
-        f"{_example(url, app[HOOKS])}"
+        f"{_example(url, app[HOOKS], curl)}"
     )
 
 
-def _example(url: str, hooks: Hooks) -> str:
+def _example(url: str, hooks: Hooks, curl: str = "curl -N") -> str:
     """Return a request to try, with what the plugins in use need to know its user."""
     credentials, unknown = curl_credentials(hooks)
     message = '{"messages": [{"role": "user", "content": "add buy milk to my list"}]}'
-    words = ["curl -N", url, credentials, f"-d '{message}'"]
+    words = [curl, url, credentials, f"-d '{message}'"]
     note = f" (add what the plugin {unknown} needs to know you)" if unknown else ""
     return f"Try it{note}:\n  {' '.join(word for word in words if word)}"
 
@@ -178,4 +186,5 @@ def _reachable(host: str) -> str:
     address = ipaddress.ip_address(host)
     if address.is_unspecified:
         return "[::1]" if address.version == 6 else "127.0.0.1"
-    return f"[{host}]" if address.version == 6 else host
+    # The zone of a link-local address is marked by %25 in a URL
+    return f"[{host.replace('%', '%25')}]" if address.version == 6 else host

@@ -280,7 +280,7 @@ def _is_own(origin: str, host: str | None, hosts: list[str]) -> bool:
         name = urlsplit(origin).hostname or ""
     except ValueError:
         return False
-    return is_loopback(name) or name in map(str.lower, hosts)
+    return is_loopback(name) or name in (host.strip("[]").lower() for host in hosts)
 
 
 def user_in_header(request: web.Request, header: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,7 @@ LAYERS = (
         "lines",
         "masking",
         "records",
+        "shutdown",
         "tasks",
         "text",
         "turn",
@@ -115,3 +117,14 @@ def test_plugins_import_only_what_is_offered(file: Path) -> None:
 )
 def test_only_events_knows_which_event_log_it_is(file: Path) -> None:
     assert "MemoryEventLog" not in file.read_text()
+
+
+def test_every_package_is_installed() -> None:
+    """An editable install has them without being told."""
+    listed = tomllib.loads((CORE.parent / "pyproject.toml").read_text())
+    packages = {
+        ".".join((root.__name__, *init.parent.relative_to(Path(root.__file__).parent).parts))
+        for root in (chatkit_server, chatkit_plugins)
+        for init in Path(root.__file__).parent.rglob("__init__.py")
+    }
+    assert packages <= set(listed["tool"]["setuptools"]["packages"])

@@ -27,6 +27,7 @@ FILES = [
 LISTED = {name.last for name in LIBRARY_NAMES}
 
 DOCUMENTED = {
+    "_current_frames": "a function of the standard library, in `sys`",
     "_exit": "os._exit is a function of the standard library",
     "_impl": "the end of the attribute in which pluggy keeps what `HookimplMarker` was given",
     "_meta": "a field of MCP's messages",

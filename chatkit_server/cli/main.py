@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import sys
+from contextlib import suppress
 
 from .. import __version__
 from ..errors import SettingsError
@@ -12,9 +14,11 @@ from ..lines import escape
 from ..logs import without_configuration
 from ..masking import mask_secrets
 from . import check, init, migrate, run
+from .warned import show_warnings_of_libraries
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
+BROKEN_PIPE = 141
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,6 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
 
     0 after a clean end, 2 when the server cannot start as configured.
     """
+    _open_standard_files()
+    show_warnings_of_libraries()
     options = _parser().parse_args(arguments)
     without_configuration()
     # What is imported stays: looking for garbage among it would take a quarter of the start
@@ -34,8 +40,32 @@ def main(arguments: list[str] | None = None) -> int:
         return USAGE_ERROR
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BrokenPipeError:
+        return BROKEN_PIPE
     finally:
         gc.enable()
+        _drop_what_nobody_reads()
+
+
+def _open_standard_files() -> None:
+    """Open what is closed: another file would get its number, and then output meant for it."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number
+
+
+def _drop_what_nobody_reads() -> None:
+    """Send output elsewhere if its reader is gone: Python would fail at the end for it."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            with suppress(OSError, ValueError, AttributeError):
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, stream.fileno())
+                os.close(nowhere)
 
 
 def _parser() -> argparse.ArgumentParser:

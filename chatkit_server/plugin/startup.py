@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 SLOW_START = 10.0
 """Seconds after which the log says what the start waits for."""
 
+SLOW_END = 5.0
+"""Seconds after which the end waits no longer for what a plugin added, and says so."""
+
 Context = Callable[[Application], Any]
 
 
@@ -68,7 +71,7 @@ def _named_handler(plugin: str, handler: Callable[[Application], Awaitable[None]
 
 def _named_ending(plugin: str, handler: Callable[[Application], Awaitable[None]]) -> Context:
     async def named(app: Application) -> None:
-        with _logged(plugin, handler):
+        async with _ended(plugin, handler):
             await handler(app)
 
     return named
@@ -81,19 +84,23 @@ def _named_context(plugin: str, context: Context) -> Context:
             entered = _context_manager(context, app)
             await _enter(entered)
         yield
-        with _logged(plugin, context):
+        async with _ended(plugin, context):
             await entered.__aexit__(None, None, None)
 
     return named
 
 
-@contextmanager
-def _logged(plugin: str, added: object) -> Iterator[None]:
-    """Log an error of the block, so that others can end as well."""
+@asynccontextmanager
+async def _ended(plugin: str, added: object) -> AsyncIterator[None]:
+    """Log an error of the block, and end it when it takes too long: others have to end as well."""
     try:
-        yield
-    except Exception:
-        log.exception("plugin %s: %s failed when the server stopped", plugin, _name(added))
+        async with asyncio.timeout(SLOW_END) as limit:
+            yield
+    except Exception as error:
+        if isinstance(error, TimeoutError) and limit.expired():
+            log.error("plugin %s: %s did not end within %g s", plugin, _name(added), SLOW_END)
+        else:
+            log.exception("plugin %s: %s failed when the server stopped", plugin, _name(added))
 
 
 def _context_manager(context: Context, app: Application) -> AbstractAsyncContextManager[Any]:

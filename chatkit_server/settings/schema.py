@@ -9,10 +9,21 @@ from pydantic import (
     BeforeValidator,
     Field,
     PrivateAttr,
+    model_validator,
 )
 
 from .source import Source
-from .types import CommaList, Duration, NetworkList, Section, Size, nothing_is_empty
+from .types import (
+    CommaList,
+    Duration,
+    FileMode,
+    Host,
+    NetworkList,
+    Section,
+    Size,
+    SocketPath,
+    nothing_is_empty,
+)
 from .urls import UrlPath
 
 
@@ -38,11 +49,15 @@ class ConnectionLimits(Section):
 class ServerSettings(Section):
     """Where the server listens, and for whom.
 
-    `trusted_proxies` are addresses and networks whose `X-Forwarded-For` is believed.
+    `socket` is the path of a Unix socket, in place of `host` and `port`; `socket_mode` are its
+    permissions. `trusted_proxies` are addresses and networks whose `X-Forwarded-For` is believed;
+    what connects to a Unix socket is trusted, too.
     """
 
-    host: str = "127.0.0.1"
+    host: Host = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
+    socket: SocketPath = None
+    socket_mode: FileMode = 0o660
     hosts: CommaList = Field(default_factory=list)
     path: UrlPath = "/api/chat"
     cors_origins: CommaList = Field(default_factory=list)
@@ -52,6 +67,15 @@ class ServerSettings(Section):
     drain: Duration = 30.0
     trusted_proxies: NetworkList = Field(default_factory=lambda: ["127.0.0.0/8", "::1"])
     limits: ConnectionLimits = ConnectionLimits()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_place(cls, data: Any) -> Any:
+        others = [key for key in ("host", "port") if isinstance(data, dict) and key in data]
+        if others and data.get("socket") is not None and data["socket"] != "":
+            both = " and ".join(f"`{key}`" for key in others)
+            raise ValueError(f"`socket` is in place of {both}: remove {both}, or `socket`")
+        return data
 
 
 class HistorySettings(Section):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import (
@@ -20,6 +21,8 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 _SIZE = re.compile(r"(\d+)\s*(B|kB|MB|GB)")
+
+_MODE = re.compile(r"(?:0o?)?([0-7]{3})")
 
 _BYTES = {"B": 1, "kB": 1000, "MB": 1000**2, "GB": 1000**3}
 
@@ -77,6 +80,7 @@ def _comma_separated(value: Any) -> Any:
 
 
 def _networks(values: list[str]) -> list[str]:
+    values = [without_brackets(value) for value in values]
     for value in values:
         try:
             ipaddress.ip_network(value, strict=False)
@@ -85,6 +89,29 @@ def _networks(values: list[str]) -> list[str]:
                 f"expected addresses or networks such as 192.0.2.7 or 10.0.0.0/8, not `{value}`"
             ) from None
     return values
+
+
+def without_brackets(host: str) -> str:
+    """Return an address that may be written as in a URL, `[::1]`, as it is without a port."""
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+
+
+def _socket_path(value: Any) -> Any:
+    if value in (None, ""):
+        return None
+    if isinstance(value, str):
+        if "\0" in value:
+            raise ValueError("a path has no null characters")
+        if value.startswith("unix:"):
+            raise ValueError("write the path alone, such as /run/chatkit/chatkit.sock")
+    return value
+
+
+def _file_mode(value: Any) -> Any:
+    if isinstance(value, str) and (match := _MODE.fullmatch(value)):
+        return int(match[1], 8)
+    # YAML reads 0660 as 432, and 660 as itself
+    raise ValueError('expected permissions in quotes, such as "0660"')
 
 
 Duration = Annotated[float, BeforeValidator(_duration), Field(gt=0)]
@@ -100,6 +127,14 @@ NetworkList = Annotated[CommaList, AfterValidator(_networks)]
 """IP addresses and networks, as a list or a string with commas."""
 
 
+Host = Annotated[str, AfterValidator(without_brackets)]
+"""An address or a name to listen on; an IPv6 address may have brackets."""
+
+SocketPath = Annotated[Path | None, BeforeValidator(_socket_path)]
+"""The path of a Unix socket; empty is none."""
+
+FileMode = Annotated[int, BeforeValidator(_file_mode)]
+"""Permissions of a file; written in octal, in quotes."""
 _NUMBERS = (int, int | None)
 
 

@@ -308,7 +308,11 @@ class TurnRegistry:
             async with asyncio.timeout(drain):
                 await self._vacant.wait()
         except TimeoutError:
-            self._ending_all = True
-            for running in self.active:
-                running.end(RESTARTED)
+            self.end_all()
             await self._vacant.wait()
+
+    def end_all(self) -> None:
+        """End the running turns, and those that begin after all."""
+        self._ending_all = True
+        for running in self.active:
+            running.end(RESTARTED)

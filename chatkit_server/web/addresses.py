@@ -13,14 +13,20 @@ _MOST_ENTRIES = 20
 
 
 class Proxies:
-    """The reverse proxies whose `X-Forwarded-For` is believed."""
+    """The reverse proxies whose `X-Forwarded-For` is believed.
 
-    def __init__(self, trusted: Iterable[str]) -> None:
+    With `unix`, those are also trusted that have no address: they connect to a Unix socket.
+    """
+
+    def __init__(self, trusted: Iterable[str], *, unix: bool = False) -> None:
+        self._unix = unix
         self._networks = [ipaddress.ip_network(network, strict=False) for network in trusted]
         self.trusts = lru_cache(4096)(self._trusts)
 
     def _trusts(self, address: str) -> bool:
         """Whether the address is a proxy's."""
+        if not address:
+            return self._unix
         parsed = _parsed(address)
         return parsed is not None and any(parsed in network for network in self._networks)
 

@@ -26,7 +26,7 @@ def check_admission(app: web.Application) -> None:
 class _Admission:
     def __init__(self, app: web.Application) -> None:
         server = app[SETTINGS].server
-        self._proxies = Proxies(server.trusted_proxies)
+        self._proxies = Proxies(server.trusted_proxies, unix=server.socket is not None)
         self._most = server.limits.address
         self._running: Counter[str] = Counter()
         self._turnstile = Turnstile()

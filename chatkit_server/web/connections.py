@@ -67,7 +67,7 @@ class Connections:
         self._server = server
         self._most = most
         self._refusals = refusals
-        self._proxies = Proxies(settings.trusted_proxies)
+        self._proxies = Proxies(settings.trusted_proxies, unix=settings.socket is not None)
         self._served: dict[_Connection, str | None] = {}
         self._by_network: Counter[str] = Counter()
         self._waiting: dict[_Connection, None] = {}

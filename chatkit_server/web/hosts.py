@@ -21,7 +21,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 _HOST = re.compile(rf"(\[[0-9A-Fa-f:.]+\]|{_NAME}\.?)(?::[0-9]{{1,5}})?")
-_SETTING = re.compile(rf"\[[0-9A-Fa-f:.]+\]|[0-9A-Fa-f:]+|{_NAME}\.?|\*")
+_SETTING = re.compile(rf"\[[0-9A-Fa-f:.]+(?:%\w+)?\]|[0-9A-Fa-f:.]+(?:%\w+)?|{_NAME}\.?|\*")
 _LONGEST_SHOWN = 100
 
 
@@ -52,17 +52,20 @@ def refuse_other_hosts(app: web.Application, settings: Settings) -> None:
 
 
 class _OwnHosts:
-    """Accepts the loopback addresses, `localhost`, and `names`."""
+    """Accepts the loopback addresses, `localhost`, and `names`.
+
+    Who else can connect to a loopback address or a Unix socket is a proxy on this machine.
+    """
 
     def __init__(self, names: set[str]) -> None:
         self._names = names
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Check the request if it came to a loopback address."""
+        """Check the request if it came to a loopback address or a Unix socket."""
         transport = request.transport
         address = transport.get_extra_info("sockname") if transport is not None else None
-        if isinstance(address, tuple) and is_loopback(address[0]):
+        if is_loopback(address[0]) if isinstance(address, tuple) else address:
             self._check(request)
         return await handler(request)
 
@@ -89,7 +92,12 @@ def _name(host: str) -> str | None:
 
 
 def _normal(host: str) -> str:
-    return host.strip("[]").removesuffix(".").lower()
+    """Return a name or an address as others write it, an address without the zone of its link."""
+    name = host.strip("[]").partition("%")[0].removesuffix(".").lower()
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:
+        return name
 
 
 @lru_cache(maxsize=256)

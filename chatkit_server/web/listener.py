@@ -13,6 +13,7 @@ from ..settings.schema import Settings
 from .connections import Connections
 from .keys import REFUSALS
 from .overflow import MAX_OVERFLOW
+from .unix_socket import UnixSocket
 
 MOST_FILES = 65_536
 """Open files that the process asks the system for."""
@@ -56,6 +57,7 @@ class Listener:
         self._runner = runner
         self._settings = settings
         self._loop = asyncio.get_running_loop()
+        self._file: UnixSocket | None = None
         self._sockets: dict[socket, asyncio.TimerHandle | None] = {}
         """Each with the end of its pause, if it has one."""
         self._serving: set[asyncio.Task[object]] = set()
@@ -63,7 +65,7 @@ class Listener:
         self._accepted_at = self._loop.time()
 
     async def start(self) -> tuple[str, int]:
-        """Listen; return the host and the port. Raises `OSError`."""
+        """Listen; return the host and the port, or the path and 0. Raises `OSError`."""
         settings = self._settings.server
         assert self._runner.server is not None
         files = raise_file_limit()
@@ -71,17 +73,26 @@ class Listener:
         overflow = min(MAX_OVERFLOW, max(files // 8, 1))
         refusals = self._runner.app[REFUSALS]
         self.connections = Connections(self._runner.server, settings, most, refusals, overflow)
-        server = await self._loop.create_server(
-            asyncio.Protocol, settings.host, settings.port, start_serving=False
-        )
-        for bound in server.sockets:
-            listening = bound.dup()
+        for listening in await self._bound():
             listening.setblocking(False)
             listening.listen(BACKLOG)
             self._resume(listening)
-        server.close()
+        if self._file is not None:
+            return str(settings.socket), 0
         host, port = next(iter(self._sockets)).getsockname()[:2]
         return host, port
+
+    async def _bound(self) -> list[socket]:
+        settings = self._settings.server
+        if settings.socket is not None:
+            self._file = UnixSocket(settings.socket, settings.socket_mode, BACKLOG)
+            return [self._file.socket]
+        server = await self._loop.create_server(
+            asyncio.Protocol, settings.host, settings.port, start_serving=False
+        )
+        bound = [each.dup() for each in server.sockets]
+        server.close()
+        return bound
 
     def close(self) -> None:
         """Accept no more connections."""
@@ -93,6 +104,8 @@ class Listener:
         if self._sockets:
             self._sockets.clear()
             self.connections.close()
+        if self._file is not None:
+            self._file.remove()
 
     def _resume(self, listening: socket) -> None:
         self._sockets[listening] = None
