@@ -126,7 +126,6 @@ CommaList = Annotated[list[str], BeforeValidator(_comma_separated)]
 NetworkList = Annotated[CommaList, AfterValidator(_networks)]
 """IP addresses and networks, as a list or a string with commas."""
 
-
 Host = Annotated[str, AfterValidator(without_brackets)]
 """An address or a name to listen on; an IPv6 address may have brackets."""
 
@@ -135,6 +134,7 @@ SocketPath = Annotated[Path | None, BeforeValidator(_socket_path)]
 
 FileMode = Annotated[int, BeforeValidator(_file_mode)]
 """Permissions of a file; written in octal, in quotes."""
+
 _NUMBERS = (int, int | None)
 
 
