@@ -17,7 +17,7 @@ from chatkit_server import SettingsError, Unavailable
 from chatkit_server.storage import OutageLog
 
 from . import apart, schema
-from .failures import Kinds, cause, failures_of, words
+from .failures import Kinds, cause, failures_of, with_hint, words
 from .files import make_private
 from .schema import Apps
 from .sql import for_sqlite
@@ -255,6 +255,8 @@ class Database:
         except TimeoutError as error:
             seconds = self.address.credentials.get("timeout")
             reason = str(error) or f"no answer within connect_timeout ({seconds:g} s)"
+            if self.address.credentials.get("statement_cache_size") == 0:
+                reason += "; is PostgreSQL running behind the pooler?"
             raise SettingsError(self._problem(reason)) from error
         except self._failures.user as error:
             user = self.address.credentials["user"]
@@ -278,4 +280,4 @@ class Database:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    return with_hint(error, " ".join(str(error).split()) or type(error).__name__)

@@ -20,11 +20,9 @@ from .failures import cause
 from .postgres_connection import WatchedConnection
 from .postgres_watch import Silent, Watch
 
-_SETTLE = 2.0
-"""Seconds in which a connection must get over a failed statement; after that it is ended."""
-
-_CLOSE = 2.0
-"""Seconds in which connections can be closed in peace."""
+_FAREWELL = 2.0
+"""Seconds in which a connection must get over a failed statement, or be closed. After that it is
+ended."""
 
 
 class Client(AsyncpgDBClient):
@@ -110,11 +108,11 @@ class Client(AsyncpgDBClient):
         if pool is None:
             return
         with suppress(TimeoutError):
-            async with asyncio.timeout(_CLOSE):
+            async with asyncio.timeout(_FAREWELL):
                 # If it is cancelled, it ends the connections that are left
                 await pool.close()
         if self._settling:
-            await asyncio.wait(self._settling, timeout=_CLOSE)
+            await asyncio.wait(self._settling, timeout=_FAREWELL)
 
 
 client_class = Client
@@ -141,7 +139,7 @@ async def _settle(
 ) -> None:
     """Wait until a failed statement is over, roll back, and give the connection back."""
     try:
-        async with asyncio.timeout(_SETTLE):
+        async with asyncio.timeout(_FAREWELL):
             if rollback is not None:
                 await rollback()
             await pool.release(connection)

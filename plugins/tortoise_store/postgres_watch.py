@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from math import inf
 from types import TracebackType
 from typing import Any
 
@@ -12,11 +13,8 @@ import asyncpg
 
 from .postgres_connection import WatchedConnection, connected
 
-_RETRY = 1.0
-"""Seconds between two attempts to reach a silent server."""
-
-_AGAIN = 0.2
-"""Seconds until an answer that was on its way has arrived."""
+_ON_ITS_WAY = 0.2
+"""Seconds until an answer that the server has sent has arrived."""
 
 _STATES = "SELECT pid, state FROM pg_stat_activity WHERE pid = pg_backend_pid() OR pid = ANY($1)"
 
@@ -42,8 +40,9 @@ class Watch:
         self._credentials = credentials
         self._limit = statement
         self._attempt = credentials["acquire_timeout"]
-        self._answer = min(3.0, 0.6 * self._attempt)
-        self._patience = min(2.0, statement / 4) if statement else 2.0
+        # Both together are over before those who wait for a free connection give up
+        self._answer = 0.5 * min(5.0, self._attempt)
+        self._patience = min(2.0, 0.4 * self._attempt, (statement or inf) / 4)
         self._hint = ""
         self._connections: set[WatchedConnection] = set()
         self._waiting: dict[WatchedConnection, float] = {}
@@ -140,7 +139,7 @@ class Watch:
             return
         at_rest = [other for pid, other in pids.items() if states.get(pid, _GONE) in _AT_REST]
         if at_rest:
-            await asyncio.sleep(_AGAIN)
+            await asyncio.sleep(_ON_ITS_WAY)
             self._end({connection: late[connection] for connection in at_rest})
 
     def _end(self, dead: Mapping[WatchedConnection, float]) -> None:
@@ -154,9 +153,9 @@ class Watch:
     def _no_statements(self) -> None:
         """A pooler answers, and has no connection to PostgreSQL; perhaps idle ones here keep it."""
         self._hint = (
-            ", and none to `SELECT` on a new connection, which was accepted: a pooler has no "
-            "connection to PostgreSQL left. Give it more (`default_pool_size` of PgBouncer), let "
-            "it pool transactions, or lower pool_size"
+            ", nor to one on a new connection, which a pooler accepted: PostgreSQL behind it is "
+            "silent, or it has too few connections to it. Give it more (default_pool_size of "
+            "PgBouncer), let it pool transactions, or lower pool_size"
         )
         self.drop_idle()
 
@@ -175,7 +174,7 @@ class Watch:
                 attempt = asyncio.create_task(self._try())
                 attempts.add(attempt)
                 attempt.add_done_callback(attempts.discard)
-                await asyncio.sleep(_RETRY)
+                await asyncio.sleep(self._answer / 3)
         finally:
             self.problem = None
             for attempt in attempts:
