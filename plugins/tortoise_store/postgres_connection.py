@@ -79,7 +79,8 @@ class WatchedConnection(asyncpg.Connection):
 
     def keep_alive(self, options: Mapping[str, int]) -> None:
         """Set options of the socket, by their names in the module `socket`."""
-        given: socket.socket | None = self._transport.get_extra_info("socket")
+        own: Any = self
+        given = own._transport.get_extra_info("socket")
         if given is None or given.family == socket.AF_UNIX:
             return
         given.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

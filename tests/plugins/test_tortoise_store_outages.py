@@ -8,13 +8,16 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from chatkit_plugins.tortoise_store import Plugin
+from chatkit_plugins.tortoise_store.failures import words
 
 from chatkit_server import SettingsError, Unavailable
 from tests.databases import QUOTED_PASSWORD, USER, Front, postgres
+from tests.poolers import needs_pgbouncer, pgbouncer
 from tests.stores import ANN, running, thread
 
 SHORT = {"acquire_timeout": "500ms", "statement_timeout": "800ms", "pool_size": 4}
@@ -31,12 +34,12 @@ async def load(plugin: Plugin, times: int = 1) -> None:
             raise answer
 
 
-async def works(plugin: Plugin, within: float = 5.0) -> None:
-    """Wait until statements are answered again."""
+async def works(plugin: Plugin, times: int = 4, within: float = 5.0) -> None:
+    """Wait until so many statements at the same time are answered again."""
     async with asyncio.timeout(within):
         while True:
             try:
-                await load(plugin, 4)
+                await load(plugin, times)
                 return
             except Unavailable:
                 await asyncio.sleep(0.02)
@@ -121,11 +124,11 @@ async def test_the_pool_closes_while_the_server_is_silent() -> None:
 
 async def test_a_slow_statement_is_left_alone() -> None:
     async with running(postgres().new_url(), **SHORT) as plugin:
-        await asyncio.gather(*(plugin._database.rows(SLEEP, (0.6,)) for _ in range(3)))
+        await asyncio.gather(*(plugin._database.rows(SLEEP, (0.4,)) for _ in range(3)))
         async with plugin._database.transaction() as run:
             await run("SELECT 1", ())
             # Nothing is asked of the server, which says that the connection is idle
-            await asyncio.sleep(0.6)
+            await asyncio.sleep(0.4)
             await run(SLEEP, (0.3,))
 
 
@@ -185,8 +188,9 @@ async def test_a_primary_that_became_read_only_is_left(caplog: pytest.LogCapture
 
 
 async def test_what_is_taken_away_while_it_runs_is_a_503(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("chatkit_server.records.REPEAT", 0.0)
     url = postgres().new_url()
     database = url.rpartition("/")[2]
     role = f"limited_{database}"
@@ -202,9 +206,6 @@ async def test_what_is_taken_away_while_it_runs_is_a_503(
         ):
             postgres().psql(change)
             caplog.clear()
-            plugin._database._answers._outage.__init__(  # type: ignore[misc]
-                logging.getLogger("chatkit_plugins.tortoise_store"), "it"
-            )
             with pytest.raises(Unavailable):
                 await load(plugin, 4)
             assert expected in told(caplog)[0]
@@ -212,3 +213,100 @@ async def test_what_is_taken_away_while_it_runs_is_a_503(
             client._watch.drop_idle()
         postgres().psql(f"ALTER ROLE {role} SUPERUSER CONNECTION LIMIT -1")
         await works(plugin)
+
+
+@needs_pgbouncer
+@pytest.mark.parametrize("parameter", ["", "?pgbouncer=true"])
+async def test_a_pooler_of_transactions(
+    tmp_path: Path, parameter: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    pool = {"pool_mode": "transaction", "default_pool_size": 2}
+    async with (
+        pgbouncer(tmp_path, postgres().empty_url(), **pool) as url,
+        running(url + parameter, pool_size=9) as plugin,
+    ):
+        saved = (plugin.store().save_thread(thread(f"thr_{i}"), ANN) for i in range(18))
+        await asyncio.gather(*saved)
+        await plugin.store().delete_thread("thr_1", ANN)
+    assert [line.partition(": ")[2] for line in told(caplog)] == [
+        "connections pass a pooler, so statements are not prepared. Add pgbouncer=true to "
+        "plugins.tortoise_store.url, or statement_cache_size=100 if it pools sessions"
+    ] * (not parameter)
+
+
+@needs_pgbouncer
+async def test_poolers_that_cannot_work(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, unused_tcp_port: int
+) -> None:
+    empty = postgres().empty_url()
+    async with pgbouncer(tmp_path, empty, pool_mode="statement") as url:
+        message = await refused(url)
+        assert "transaction blocks not allowed in statement pooling mode" in message
+        assert "`pool_mode = transaction`" in message
+    async with pgbouncer(tmp_path, empty, pool_mode="transaction", behind=unused_tcp_port) as url:
+        message = await refused(f"{url}?pgbouncer=true", connect_timeout="300ms")
+        assert "is PostgreSQL running behind the pooler?" in message
+    pool = {"pool_mode": "session", "default_pool_size": 1}
+    migrated = postgres().new_url()
+    async with (
+        pgbouncer(tmp_path, migrated, **pool) as url,
+        running(f"{url}?pgbouncer=true", **SHORT) as plugin,
+    ):
+        slow = asyncio.create_task(plugin._database.rows(SLEEP, (5,)))
+        await asyncio.sleep(0.05)
+        with pytest.raises(Unavailable):
+            await load(plugin)
+        with pytest.raises(Unavailable):
+            await slow
+        assert "default_pool_size of PgBouncer" in told(caplog)[0]
+        await works(plugin, times=1)
+
+
+def _refusal(name: str, message: str) -> Exception:
+    kind: type[Exception] = type(name, (Exception,), {})
+    return kind(message)
+
+
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [
+        (
+            _refusal("InternalServerError", "connection is insecure (try using `sslmode=require`)"),
+            "sslmode=require to the URL",
+        ),
+        (
+            _refusal(
+                "InvalidAuthorizationSpecificationError",
+                'no pg_hba.conf entry for host "h", no encryption',
+            ),
+            "sslmode=require to the URL",
+        ),
+        (
+            _refusal("ProtocolViolationError", "no more connections allowed (max_client_conn)"),
+            "lower pool_size",
+        ),
+        (
+            _refusal("ConnectionDoesNotExistError", "closed: query_wait_timeout"),
+            "default_pool_size",
+        ),
+        (
+            _refusal("ProtocolViolationError", "unsupported startup parameter: x"),
+            "ignore_startup_parameters",
+        ),
+        (
+            _refusal("InvalidSQLStatementNameError", "prepared statement does not exist"),
+            "pgbouncer=true",
+        ),
+        (
+            _refusal(
+                "ConnectionDoesNotExistError",
+                "closed: server login has been failing (server_login_retry)",
+            ),
+            "behind the pooler is down",
+        ),
+    ],
+)
+def test_the_servers_words_come_with_what_to_do(error: Exception, hint: str) -> None:
+    told_of_it = words(error)
+    assert str(error) in told_of_it
+    assert hint in told_of_it
