@@ -222,7 +222,10 @@ class Front:
         if self.tls is not None:
             await reader.readexactly(8)  # PostgreSQL's SSLRequest
             writer.write(b"S")
-            await writer.start_tls(self.tls)
+            try:
+                await writer.start_tls(self.tls)
+            except OSError:
+                return  # The client refuses the certificate
             self.encrypted += 1
         passes = self._passes
         await passes.wait()

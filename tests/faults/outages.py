@@ -21,6 +21,9 @@ from tests.faults.world import Backstage, World, world
 SAVED_EVERY = 2.0
 """Seconds; text shown longer ago must survive an outage, because it is saved every second."""
 
+NOTICED = 2.0
+"""Seconds after which the server has replaced connections that are silent."""
+
 STOPPED = "database stopped and started"
 SILENT = "network to the database silent"
 LOCKED_SHORT = "database locked, shorter than its timeout"
@@ -67,6 +70,8 @@ async def _away(stage: Backstage, size: Size, random: Random) -> Report:
             front.hold()
             await asyncio.sleep(seconds)
             front.go_on(forget=random.choice((True, False)))
+            # Until the heartbeats have found the connections that stay silent
+            await asyncio.sleep(NOTICED)
 
         async with world(stage, url, turns=TURNS, plugins=_impatient(stage, url)) as here:
             for _ in range(size.outages):
