@@ -16,6 +16,8 @@ from .postgres_connection import WatchedConnection, connected
 _ON_ITS_WAY = 0.2
 """Seconds until an answer that the server has sent has arrived."""
 
+_WAITS = 10
+
 _STATES = "SELECT pid, state FROM pg_stat_activity WHERE pid = pg_backend_pid() OR pid = ANY($1)"
 
 _GONE = "gone"
@@ -44,6 +46,7 @@ class Watch:
         self._answer = 0.5 * min(5.0, self._attempt)
         self._patience = min(2.0, 0.4 * self._attempt, (statement or inf) / 4)
         self._hint = ""
+        self._reached = False
         self._connections: set[WatchedConnection] = set()
         self._waiting: dict[WatchedConnection, float] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -116,31 +119,49 @@ class Watch:
             if begun <= before and not connection.is_closed()
         }
         pids = {connection.get_server_pid(): connection for connection in late}
-        reached = False
+        asked = asyncio.create_task(self._states(list(pids)))
         try:
-            async with asyncio.timeout(self._answer), connected(self._credentials) as connection:
-                reached = True
-                rows = await connection.fetch(_STATES, list(pids))
-                states = {row["pid"]: row["state"] for row in rows}
-                direct = connection.get_server_pid() in states
-        except TimeoutError:
-            if reached:
-                self._no_statements()
-            else:
-                await self._all_silent()
-            return
+            if not await self._done(asked):
+                if self._reached:
+                    self._no_statements()
+                else:
+                    await self._all_silent()
+                return
+            states = asked.result()
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             # It answers, with a refusal. Statements have a limit of their own
             self.drop_idle()
             return
+        finally:
+            asked.cancel()
         self._hint = ""
-        if not direct:
+        if states is None:
             self.drop_idle()
             return
         at_rest = [other for pid, other in pids.items() if states.get(pid, _GONE) in _AT_REST]
         if at_rest:
             await asyncio.sleep(_ON_ITS_WAY)
             self._end({connection: late[connection] for connection in at_rest})
+
+    async def _states(self, pids: list[int]) -> dict[int, str] | None:
+        """Return what the server does for its processes; None behind a pooler, which hides them."""
+        self._reached = False
+        async with connected(self._credentials) as connection:
+            self._reached = True
+            rows = await connection.fetch(_STATES, pids)
+            states = {row["pid"]: row["state"] for row in rows}
+            return states if connection.get_server_pid() in states else None
+
+    async def _done(self, asked: asyncio.Task[Any]) -> bool:
+        """Wait for an answer, and return whether it came; cancel the task if not.
+
+        Many short waits: while the event loop is late, only one of them ends.
+        """
+        for _ in range(_WAITS):
+            if (await asyncio.wait({asked}, timeout=self._answer / _WAITS))[0]:
+                return True
+        asked.cancel()
+        return False
 
     def _end(self, dead: Mapping[WatchedConnection, float]) -> None:
         """End connections that wait for a server that does nothing for them."""

@@ -21,7 +21,7 @@ from tests.faults.world import Backstage, World, world
 SAVED_EVERY = 2.0
 """Seconds; text shown longer ago must survive an outage, because it is saved every second."""
 
-NOTICED = 2.0
+NOTICED = 3.0
 """Seconds after which the server has replaced connections that are silent."""
 
 STOPPED = "database stopped and started"
@@ -73,18 +73,19 @@ async def _away(stage: Backstage, size: Size, random: Random) -> Report:
             # Until the heartbeats have found the connections that stay silent
             await asyncio.sleep(NOTICED)
 
+        outages: tuple[tuple[str, Outage], ...] = ((STOPPED, stop), (SILENT, silence))
         async with world(stage, url, turns=TURNS, plugins=_impatient(stage, url)) as here:
             for _ in range(size.outages):
-                for fault, outage in ((STOPPED, stop), (SILENT, silence)):
+                for fault, outage in outages if size.slow else outages[:1]:
                     seconds = random.choice((0.0, random.uniform(0.1, 2.0)))
                     await _round(here, "postgresql", fault, outage, seconds, size, random, report)
     return report
 
 
 def _impatient(stage: Backstage, url: str) -> dict[str, Any]:
-    """Return the plugins of the runs; silence is noticed within a second."""
+    """Return the plugins of the runs; silence is noticed within two seconds."""
     plugins: dict[str, Any] = stage.sections(url)["plugins"]
-    plugins["tortoise_store"] |= {"acquire_timeout": "1s", "statement_timeout": "2s"}
+    plugins["tortoise_store"] |= {"acquire_timeout": "2s", "statement_timeout": "4s"}
     return plugins
 
 

@@ -220,7 +220,7 @@ async def test_what_is_taken_away_while_it_runs_is_a_503(
 async def test_a_pooler_of_transactions(
     tmp_path: Path, parameter: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    pool = {"pool_mode": "transaction", "default_pool_size": 2}
+    pool: dict[str, Any] = {"pool_mode": "transaction", "default_pool_size": 2}
     async with (
         pgbouncer(tmp_path, postgres().empty_url(), **pool) as url,
         running(url + parameter, pool_size=9) as plugin,
@@ -246,7 +246,7 @@ async def test_poolers_that_cannot_work(
     async with pgbouncer(tmp_path, empty, pool_mode="transaction", behind=unused_tcp_port) as url:
         message = await refused(f"{url}?pgbouncer=true", connect_timeout="300ms")
         assert "is PostgreSQL running behind the pooler?" in message
-    pool = {"pool_mode": "session", "default_pool_size": 1}
+    pool: dict[str, Any] = {"pool_mode": "session", "default_pool_size": 1}
     migrated = postgres().new_url()
     async with (
         pgbouncer(tmp_path, migrated, **pool) as url,
