@@ -47,6 +47,7 @@ class WatchedConnection(asyncpg.Connection):
 
     watch: Watch
     in_use = False
+    is_lost = False
 
     async def execute(self, *args: Any, **options: Any) -> Any:
         """Run a statement; as asyncpg has it."""

@@ -73,10 +73,15 @@ class Watch:
         """Note that a statement was answered, or failed."""
         self._waiting.pop(connection, None)
 
-    def explained(self, error: Exception) -> Exception | None:
+    def explained(self, connection: WatchedConnection, error: Exception) -> Exception | None:
         """Return an error with better words for one of a statement, if there are any."""
         if self.problem:
             return Silent(self.problem)
+        if connection.is_lost:
+            return Silent(
+                f"no answer to a statement within {self._patience:g} s, and the server does not "
+                "work at it: the connection to it was lost"
+            )
         if isinstance(error, TimeoutError) and not error.args:
             limit = f" within {self._limit:g} s" if self._limit else ""
             return Silent(f"no answer to a statement{limit}{self._hint}")
@@ -167,6 +172,7 @@ class Watch:
         """End connections that wait for a server that does nothing for them."""
         still = [other for other, begun in dead.items() if self._waiting.get(other) == begun]
         for connection in still:
+            connection.is_lost = True
             connection.terminate()
         if still:
             self.drop_idle()
@@ -229,6 +235,6 @@ class _Statement:
     ) -> None:
         self._watch.end(self._connection)
         if isinstance(error, Exception):
-            explained = self._watch.explained(error)
+            explained = self._watch.explained(self._connection, error)
             if explained is not None:
                 raise explained from error
