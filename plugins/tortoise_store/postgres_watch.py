@@ -103,8 +103,7 @@ class Watch:
         if self._timer is not None:
             self._timer.cancel()
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await _cancel(self._task)
 
     def _tick(self) -> None:
         self._timer = None
@@ -138,7 +137,7 @@ class Watch:
             self.drop_idle()
             return
         finally:
-            asked.cancel()
+            await _cancel(asked)
         self._hint = ""
         if states is None:
             self.drop_idle()
@@ -165,7 +164,7 @@ class Watch:
         for _ in range(_WAITS):
             if (await asyncio.wait({asked}, timeout=self._answer / _WAITS))[0]:
                 return True
-        asked.cancel()
+        await _cancel(asked)
         return False
 
     def _end(self, dead: Mapping[WatchedConnection, float]) -> None:
@@ -204,8 +203,7 @@ class Watch:
                 await asyncio.sleep(self._answer / 3)
         finally:
             self.problem = None
-            for attempt in attempts:
-                attempt.cancel()
+            await _cancel(*attempts)
 
     async def _try(self) -> None:
         with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
@@ -216,6 +214,13 @@ class Watch:
                 return
         # Also after a refusal: that is an answer, and those who ask get its words
         self.problem = None
+
+
+async def _cancel(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks, and wait for their ends."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class _Statement:
