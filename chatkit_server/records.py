@@ -52,16 +52,28 @@ class OutageLog:
         self._clock = clock
         self._since: float | None = None
         self._warned = self._failed = 0.0
+        self._failures = 0
 
     def failed(self, reason: str) -> None:
         """Note a failure. The reason must not quote content, or be a `Quote`."""
         self._failed = now = self._clock()
+        self._failures += 1
         if self._since is None:
             self._since = now
-        elif now - self._warned < REPEAT:
+            self._failures = 0
+            self._log.warning("%s does not answer: %s", self._what, reason)
+        elif now - self._warned >= REPEAT:
+            seconds, failures, self._failures = now - self._since, self._failures, 0
+            self._log.warning(
+                "%s has not answered for %.0f s, %d more failures: %s",
+                self._what,
+                seconds,
+                failures,
+                reason,
+            )
+        else:
             return
         self._warned = now
-        self._log.warning("%s does not answer: %s", self._what, reason)
 
     def answered(self) -> None:
         """Note an answer. Between failures, as when only some connections fail, it ends nothing."""

@@ -165,7 +165,7 @@ class Front:
     """A TCP port in front of another one, with TLS if it is given a context.
 
     It lets a test take a server away and bring it back, and speaks TLS for a PostgreSQL that
-    knows none.
+    knows none. `hold` makes it pass nothing on, and keep its connections, as a firewall does.
     """
 
     def __init__(self, behind: int, tls: ssl.SSLContext | None = None) -> None:
@@ -175,10 +175,23 @@ class Front:
         self.encrypted = 0
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._passes = asyncio.Event()
+        self._passes.set()
+
+    def hold(self) -> None:
+        """Pass nothing on, in all connections and those to come."""
+        self._passes.clear()
+
+    def go_on(self, *, forget: bool = False) -> None:
+        """Pass on what was held; with `forget`, only in new connections, the others stay silent."""
+        if forget:
+            self._passes = asyncio.Event()
+        self._passes.set()
 
     async def open(self) -> None:
         """Take connections."""
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
 
     async def close(self) -> None:
         """Drop all connections, and take no more."""
@@ -186,6 +199,10 @@ class Front:
         self._server.close()
         for writer in self._writers:
             writer.transport.abort()
+        tasks = [*self._tasks]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._server.wait_closed()
 
     async def __aenter__(self) -> Front:
@@ -195,22 +212,37 @@ class Front:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
         if self.tls is not None:
             await reader.readexactly(8)  # PostgreSQL's SSLRequest
             writer.write(b"S")
-            await writer.start_tls(self.tls)
+            try:
+                await writer.start_tls(self.tls)
+            except OSError:
+                return  # The client refuses the certificate
             self.encrypted += 1
+        passes = self._passes
+        await passes.wait()
         server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self.behind)
         self._writers.add(server_writer)
-        await asyncio.gather(_copy(reader, server_writer), _copy(server_reader, writer))
+        await asyncio.gather(
+            _copy(reader, server_writer, passes), _copy(server_reader, writer, passes)
+        )
         self._writers -= {writer, server_writer}
 
 
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _copy(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, passes: asyncio.Event
+) -> None:
     with suppress(OSError):
         while data := await reader.read(65536):
+            await passes.wait()
             writer.write(data)
             await writer.drain()
     writer.close()

@@ -250,6 +250,11 @@ _TORTOISE = (
         "a transaction of this application's database; the public function takes the current one",
     ),
     LibraryName(
+        "tortoise.backends.base.client",
+        "TransactionalDBClient._finalized",
+        "whether a transaction was committed or rolled back by hand",
+    ),
+    LibraryName(
         "tortoise.backends.base_postgres.client",
         "BasePostgresClient._pool",
         "a connection is waited for with a limit, in transactions too",
@@ -258,6 +263,16 @@ _TORTOISE = (
         "tortoise.backends.base_postgres.client",
         "BasePostgresClient._pool_init_lock",
         "what Tortoise's own connections and transactions are made with",
+    ),
+    LibraryName(
+        "tortoise.backends.base_postgres.client",
+        "BasePostgresClient._close",
+        "the pool is closed with a limit",
+    ),
+    LibraryName(
+        "asyncpg.connection",
+        "Connection._transport",
+        "its socket gets keep-alives; without them, a dead connection is noticed later",
     ),
     LibraryName(
         "tortoise.backends.sqlite.client",

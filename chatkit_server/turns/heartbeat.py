@@ -101,7 +101,9 @@ class Heartbeat:
             try:
                 await work()
             except Exception as error:
-                self._outage.failed(quoted(error))
+                limit = f"no answer within {self._timing.timeout:g} s"
+                is_bare = isinstance(error, TimeoutError) and not error.args
+                self._outage.failed(limit if is_bare else quoted(error))
                 self._put_off_sweeps()
             await asyncio.sleep(seconds)
 

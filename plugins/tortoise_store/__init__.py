@@ -12,6 +12,8 @@ Other plugins add their tables to the same database with the hook `tortoise_apps
 - `database`: the connection; `failures`: the drivers' exceptions; `files`: who may read SQLite's.
 - `sqlite_client`, `postgres_client`: Tortoise's connections, with limits. `sqlite`: statements in a
   thread. `apart`: a statement while the event loop is late.
+- `postgres_connection`, `postgres_watch`: a server that has gone silent. `postgres_start`: one that
+  cannot be used.
 - `health`: whether it takes writes. `guard`, `watch`: SQLite's file is lost, or its disk is full.
 - `models`, `migrations`: the tables. `schema`: which migrations are pending, and applying them.
 - `store`, `sql`, `payloads`, `identities`: threads, items, attachments, feedback.
@@ -59,7 +61,7 @@ class Config(BaseModel):
     auto_migrate: bool = True
     connect_timeout: Duration = 10.0
     acquire_timeout: Duration = 5.0
-    statement_timeout: Duration = 10.0
+    statement_timeout: Duration = 8.0
     page_size: Size = 1_000_000
     min_free: Size = 1_000_000
 

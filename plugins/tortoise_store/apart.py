@@ -11,14 +11,6 @@ from urllib.parse import quote
 
 from .url import Address
 
-_OF_THE_POOL = (
-    "acquire_timeout",
-    "max_inactive_connection_lifetime",
-    "maxsize",
-    "minsize",
-    "reset",
-)
-
 
 def execute(address: Address, statement: str, values: Sequence[Any]) -> None:
     """Run a statement in the dialect of the database; blocks, and raises what the driver raises.
@@ -37,11 +29,7 @@ def execute(address: Address, statement: str, values: Sequence[Any]) -> None:
 
 async def _execute(credentials: dict[str, Any], statement: str, values: Sequence[Any]) -> None:
     # It takes megabytes, which a server with SQLite does not need
-    import asyncpg
+    from .postgres_connection import connected
 
-    given = {key: value for key, value in credentials.items() if key not in _OF_THE_POOL}
-    connection = await asyncpg.connect(**given)
-    try:
+    async with connected(credentials) as connection:
         await connection.fetch(statement, *values)
-    finally:
-        connection.terminate()

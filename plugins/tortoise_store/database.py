@@ -17,7 +17,7 @@ from chatkit_server import SettingsError, Unavailable
 from chatkit_server.storage import OutageLog
 
 from . import apart, schema
-from .failures import Kinds, failures_of
+from .failures import Kinds, cause, failures_of, with_hint, words
 from .files import make_private
 from .guard import FileGuard, applied
 from .schema import Apps
@@ -47,12 +47,8 @@ class _Answers:
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if error is None:
             self._outage.answered()
-        elif isinstance(error, self._unavailable) or (
-            # For PostgreSQL, Tortoise raises it only for a wrong statement
-            isinstance(error, orm.OperationalError)
-            and isinstance(error.args[0], sqlite3.OperationalError)
-        ):
-            self._outage.failed(repr(error))
+        elif isinstance(cause(error), self._unavailable):
+            self._outage.failed(words(error))
             raise Unavailable(
                 "The conversations are not available right now. Try again in a moment."
             ) from error
@@ -90,6 +86,7 @@ class Database:
         context.__enter__()
         try:
             with self._as_settings_errors():
+                await self._examine()
                 await self._open_file()
                 await context.init(config=self._config())
                 await self._client.execute_query("SELECT 1")
@@ -101,6 +98,18 @@ class Database:
         except BaseException:
             await self.close()
             raise
+
+    async def _examine(self) -> None:
+        """Refuse a PostgreSQL that cannot be used."""
+        if self.address.is_sqlite:
+            return
+        # It takes megabytes, which a server with SQLite does not need
+        from .postgres_start import Unusable, examined
+
+        try:
+            self.address = await examined(self.address)
+        except Unusable as error:
+            raise SettingsError(self._problem(*error.args)) from error
 
     async def _open_file(self) -> None:
         """Open more connections to a SQLite file, for statements outside of transactions.
@@ -334,18 +343,24 @@ class Database:
                 "database"
             ) from None
         except TimeoutError as error:
-            raise SettingsError(self._problem("no answer within connect_timeout")) from error
+            seconds = self.address.credentials.get("timeout")
+            reason = str(error) or f"no answer within connect_timeout ({seconds:g} s)"
+            if self.address.credentials.get("statement_cache_size") == 0:
+                reason += "; is PostgreSQL running behind the pooler?"
+            raise SettingsError(self._problem(reason)) from error
         except self._failures.user as error:
             user = self.address.credentials["user"]
-            raise SettingsError(self._problem(f"wrong user or password for {user!r}")) from error
+            raise SettingsError(
+                self._problem(f"wrong user or password for {user!r}: {_one_line(error)}")
+            ) from error
         except self._failures.database as error:
             raise SettingsError(
-                self._problem("the database does not exist; create it first")
+                self._problem(f"the database does not exist; create it first: {_one_line(error)}")
             ) from error
         except (orm.ConfigurationError, ImportError) as error:
             raise SettingsError(f"an app of the hook `tortoise_apps`: {error}") from error
         except self._failures.start as error:
-            raise SettingsError(self._problem(" ".join(str(error).split()))) from error
+            raise SettingsError(self._problem(_one_line(error))) from error
 
     def _problem(self, reason: str) -> str:
         return (
@@ -359,3 +374,7 @@ def _size(connection: sqlite3.Connection) -> int:
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     (page,) = connection.execute("PRAGMA page_size").fetchone()
     return int(pages * page)
+
+
+def _one_line(error: Exception) -> str:
+    return with_hint(error, " ".join(str(error).split()) or type(error).__name__)

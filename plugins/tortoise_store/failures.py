@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from dataclasses import dataclass
 
@@ -25,6 +26,59 @@ class Failures:
     database: Kinds = (orm.DBConnectionError,)
 
 
+def cause(error: BaseException) -> BaseException:
+    """Return the driver's exception, if Tortoise wrapped it."""
+    wrapped = error.args[0] if isinstance(error, orm.BaseORMException) and error.args else None
+    return wrapped if isinstance(wrapped, Exception) else error
+
+
+def words(error: BaseException) -> str:
+    """Return what an error says in one line, with the class that it has, and what to do."""
+    error = cause(error)
+    message = " ".join(str(error).split())
+    if isinstance(error, TimeoutError) and message:
+        return message
+    shown = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    return with_hint(error, shown)
+
+
+def with_hint(error: BaseException, shown: str) -> str:
+    """Add what to do to the words of an error, if that is known."""
+    told = " ".join([*(kind.__name__ for kind in type(error).__mro__), str(error)])
+    hints = (hint for pattern, hint in _HINTS if re.search(pattern, told))
+    return f"{shown.rstrip('.')}: {hint}" if (hint := next(hints, None)) else shown
+
+
+_HINTS = (
+    (
+        "ReadOnlySQLTransactionError",
+        "it is a standby now, or default_transaction_read_only is on. Connections are replaced",
+    ),
+    (
+        "DuplicatePreparedStatementError|InvalidSQLStatementNameError",
+        "a pooler is in between. Add pgbouncer=true to the URL",
+    ),
+    (
+        "TooManyConnectionsError|max_client_conn|MaxClients",
+        "lower pool_size, or let the server or the pooler have more connections",
+    ),
+    (
+        "query_wait_timeout",
+        "the pooler has no connection to PostgreSQL left. Give it more (default_pool_size of "
+        "PgBouncer), let it pool transactions, or lower pool_size",
+    ),
+    ("server_login_retry|cannot connect to server", "PostgreSQL behind the pooler is down"),
+    ("no encryption|SSL required|is insecure", "add sslmode=require to the URL"),
+    (
+        "unsupported startup parameter",
+        "the pooler refuses this parameter of the URL. Remove it, or add it to "
+        "ignore_startup_parameters of PgBouncer",
+    ),
+    ("UndefinedTableError", "run `chatkit-server migrate`"),
+)
+"""What to do, by a pattern of the classes and the message of an error."""
+
+
 def failures_of(*, sqlite: bool) -> Failures:
     """Return the exceptions of SQLite's driver, or of PostgreSQL's."""
     if sqlite:
@@ -40,11 +94,26 @@ def failures_of(*, sqlite: bool) -> Failures:
         unavailable=(
             OSError,
             asyncpg.InterfaceError,
+            asyncpg.InternalClientError,
             asyncpg.PostgresConnectionError,
             asyncpg.OperatorInterventionError,
             asyncpg.InsufficientResourcesError,
             asyncpg.LockNotAvailableError,
+            asyncpg.PostgresSystemError,
+            asyncpg.InternalServerError,
+            asyncpg.TransactionRollbackError,
+            asyncpg.InvalidTransactionStateError,
+            asyncpg.FeatureNotSupportedError,
+            # The settings, the password or the tables were changed under the running server
+            asyncpg.InvalidAuthorizationSpecificationError,
+            asyncpg.InvalidCatalogNameError,
+            asyncpg.InvalidSchemaNameError,
+            asyncpg.InsufficientPrivilegeError,
+            asyncpg.UndefinedTableError,
+            # A pooler between here and the server, unknown when the pool was opened
+            asyncpg.DuplicatePreparedStatementError,
+            asyncpg.InvalidSQLStatementNameError,
         ),
-        user=(asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError),
+        user=(asyncpg.InvalidPasswordError,),
         database=(orm.DBConnectionError, asyncpg.InvalidCatalogNameError),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from math import ceil
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -20,16 +21,11 @@ _DROPPED = {
     "channel_binding",
     "client_encoding",
     "gssencmode",
-    "keepalives",
-    "keepalives_count",
-    "keepalives_idle",
-    "keepalives_interval",
     "load_balance_hosts",
     "requirepeer",
     "sslcompression",
     "sslsni",
     "target_session_attrs",
-    "tcp_user_timeout",
 }
 
 # An idle connection is given back after this many seconds. Serverless PostgreSQL suspends after
@@ -54,7 +50,7 @@ class Limits:
     pool_size: int = 10
     connect: float = 10.0
     acquire: float = 5.0
-    statement: float = 10.0
+    statement: float = 8.0
 
 
 @dataclass(frozen=True)
@@ -179,7 +175,7 @@ def _postgresql(url: str, limits: Limits) -> Address:
         # By the client's clock, because a PgBouncer refuses such settings of the session. It also
         # limits how long a cancelled statement may take to end
         "command_timeout": limits.statement,
-        "reset": _keep_session,
+        "keepalives": _keepalives(query, limits),
         **_encryption(query),
         **_statement_cache(host, query),
     }
@@ -194,12 +190,23 @@ def _postgresql(url: str, limits: Limits) -> Address:
     return Address(POSTGRESQL, name, credentials)
 
 
-async def _keep_session(connection: Any) -> None:
-    """Leave the session as it is when a connection goes back to the pool.
+def _keepalives(query: dict[str, str], limits: Limits) -> dict[str, int] | None:
+    """Take libpq's parameters of the socket out of the query, and return options of it.
 
-    asyncpg would send a query that undoes `SET` and `LISTEN`, which nobody here uses: one more
-    round trip for every statement. It ends open transactions without it.
+    Without them, the system notices within seconds, not hours, that the other side is gone.
     """
+    seconds = ceil(limits.statement)
+    given = {
+        "TCP_KEEPIDLE": _number("keepalives_idle", query.pop("keepalives_idle", "10")),
+        "TCP_KEEPINTVL": _number("keepalives_interval", query.pop("keepalives_interval", "5")),
+        "TCP_KEEPCNT": _number("keepalives_count", query.pop("keepalives_count", "3")),
+        "TCP_USER_TIMEOUT": _number(
+            "tcp_user_timeout", query.pop("tcp_user_timeout", f"{seconds}000")
+        ),
+    }
+    if query.pop("keepalives", "1") == "0":
+        return None
+    return {name: value for name, value in given.items() if value}
 
 
 def _encryption(query: dict[str, str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Databases that stop and restart, and one that another process has locked."""
+"""Databases that stop and restart, or fall silent, and one that another process has locked."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from tests.databases import DatabaseKind, Front, new_url, postgres
 from tests.faults.audit import RECOVERY
@@ -20,7 +21,11 @@ from tests.faults.world import Backstage, World, world
 SAVED_EVERY = 2.0
 """Seconds; text shown longer ago must survive an outage, because it is saved every second."""
 
+NOTICED = 3.0
+"""Seconds after which the server has replaced connections that are silent."""
+
 STOPPED = "database stopped and started"
+SILENT = "network to the database silent"
 LOCKED_SHORT = "database locked, shorter than its timeout"
 LOCKED_LONG = "database locked, longer than its timeout"
 
@@ -47,25 +52,41 @@ async def outage_runs(
 ) -> Report:
     """Make the database unavailable at random moments."""
     if kind == "postgresql":
-        return await _stopped(stage, size, random)
+        return await _away(stage, size, random)
     return await _locked(stage, where, size, random)
 
 
-async def _stopped(stage: Backstage, size: Size, random: Random) -> Report:
+async def _away(stage: Backstage, size: Size, random: Random) -> Report:
     report = Report()
     async with Front(postgres().port) as front:
         url = postgres().new_url().replace(f":{postgres().port}/", f":{front.port}/")
 
-        async def outage(seconds: float) -> None:
+        async def stop(seconds: float) -> None:
             await front.close()
             await asyncio.sleep(seconds)
             await front.open()
 
-        async with world(stage, url, turns=TURNS) as here:
+        async def silence(seconds: float) -> None:
+            front.hold()
+            await asyncio.sleep(seconds)
+            front.go_on(forget=random.choice((True, False)))
+            # Until the heartbeats have found the connections that stay silent
+            await asyncio.sleep(NOTICED)
+
+        outages: tuple[tuple[str, Outage], ...] = ((STOPPED, stop), (SILENT, silence))
+        async with world(stage, url, turns=TURNS, plugins=_impatient(stage, url)) as here:
             for _ in range(size.outages):
-                seconds = random.choice((0.0, random.uniform(0.1, 2.0)))
-                await _round(here, "postgresql", STOPPED, outage, seconds, size, random, report)
+                for fault, outage in outages if size.slow else outages[:1]:
+                    seconds = random.choice((0.0, random.uniform(0.1, 2.0)))
+                    await _round(here, "postgresql", fault, outage, seconds, size, random, report)
     return report
+
+
+def _impatient(stage: Backstage, url: str) -> dict[str, Any]:
+    """Return the plugins of the runs; silence is noticed within two seconds."""
+    plugins: dict[str, Any] = stage.sections(url)["plugins"]
+    plugins["tortoise_store"] |= {"acquire_timeout": "2s", "statement_timeout": "4s"}
+    return plugins
 
 
 async def _locked(stage: Backstage, where: Path, size: Size, random: Random) -> Report:

@@ -95,7 +95,10 @@ async def _refused(url: str, *plugins: tuple[str, object], **settings: Any) -> s
     assert "\n" not in message
     assert PASSWORD not in message
     assert QUOTED_PASSWORD not in message
-    assert asyncio.all_tasks() == tasks
+    # The other side of a connection needs a moment
+    if left := asyncio.all_tasks() - tasks:
+        _, left = await asyncio.wait(left, timeout=5)
+    assert not left
     for worker in threading.enumerate():
         if "_connection_worker_thread" in worker.name:
             worker.join(5)
@@ -287,7 +290,7 @@ async def test_sqlite_is_set_up_for_a_server(tmp_path: Path) -> None:
     async with running(empty_url("sqlite", tmp_path)):
         pragmas = ("journal_mode", "foreign_keys", "synchronous", "busy_timeout")
         found = [(await query(f"PRAGMA {name}"))[0].popitem()[1] for name in pragmas]
-        assert found == ["wal", 1, 1, 10_000]
+        assert found == ["wal", 1, 1, 8_000]
 
 
 async def test_postgresql_is_asked_no_more_than_needed() -> None:
@@ -378,13 +381,13 @@ async def test_nobody_answers() -> None:
 async def test_the_password_is_wrong() -> None:
     url = postgres().url("postgres").replace(QUOTED_PASSWORD, "wr0ng")
     message = await _refused(url)
-    assert "wrong user or password for 'postgres'" in message
+    assert "wrong user or password for 'postgres': password authentication failed" in message
     assert "wr0ng" not in message
 
 
 async def test_there_is_no_such_database() -> None:
     message = await _refused(postgres().url("nowhere"))
-    assert "the database does not exist; create it first" in message
+    assert 'the database does not exist; create it first: database "nowhere" does not' in message
 
 
 async def test_the_server_does_not_know_a_parameter() -> None:

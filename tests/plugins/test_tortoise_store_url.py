@@ -33,7 +33,6 @@ def test_neon_as_it_gives_it() -> None:
     assert address.engine == POSTGRESQL
     assert address.name == "PostgreSQL ep-cool-sea-1234.eu-central-1.aws.neon.tech:5432/app"
     given = dict(address.credentials)
-    assert callable(given.pop("reset"))
     assert given == {
         "host": "ep-cool-sea-1234.eu-central-1.aws.neon.tech",
         "port": 5432,
@@ -46,7 +45,13 @@ def test_neon_as_it_gives_it() -> None:
         "max_inactive_connection_lifetime": 60.0,
         "timeout": 3.5,
         "acquire_timeout": 5.0,
-        "command_timeout": 10.0,
+        "command_timeout": 8.0,
+        "keepalives": {
+            "TCP_KEEPIDLE": 10,
+            "TCP_KEEPINTVL": 5,
+            "TCP_KEEPCNT": 3,
+            "TCP_USER_TIMEOUT": 8000,
+        },
         "server_settings": {"application_name": "chatkit-server"},
     }
 
@@ -86,7 +91,8 @@ def test_parts_given_as_parameters() -> None:
 def test_parameters_of_the_session() -> None:
     given = _credentials(
         "postgresql://h/d?application_name=mine&options=endpoint%3Dep-1&statement_timeout=5000"
-        "&connect_timeout=20&keepalives_idle=3&target_session_attrs=any&gssencmode=disable"
+        "&connect_timeout=20&keepalives_idle=3&tcp_user_timeout=0&target_session_attrs=any"
+        "&gssencmode=disable"
     )
     assert given["server_settings"] == {
         "application_name": "mine",
@@ -94,6 +100,8 @@ def test_parameters_of_the_session() -> None:
         "statement_timeout": "5000",
     }
     assert given["timeout"] == 20
+    assert given["keepalives"] == {"TCP_KEEPIDLE": 3, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
+    assert _credentials("postgresql://h/d?keepalives=0")["keepalives"] is None
     assert _credentials("postgresql://h/d?connect_timeout=0")["timeout"] == 3.5
 
 

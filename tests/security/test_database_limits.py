@@ -128,9 +128,9 @@ async def test_a_slow_statement_is_ended_and_keeps_nobody_waiting(url: str) -> N
 
 async def test_a_slow_statement_of_another_plugin_is_ended(url: str) -> None:
     async with running(url, **SHORT) as plugin:
-        with pytest.raises(Exception, match=r"interrupted|^$"):
+        with pytest.raises(Exception, match=r"interrupted|no answer to a statement within"):
             await query(ENDLESS[kind(url)])
-        with pytest.raises(Exception, match=r"interrupted|^$"):
+        with pytest.raises(Exception, match=r"interrupted|no answer to a statement within"):
             async with in_transaction():
                 await query(ENDLESS[kind(url)])
         with pytest.raises(Unavailable):
