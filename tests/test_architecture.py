@@ -23,6 +23,7 @@ LAYERS = (
         "lines",
         "masking",
         "records",
+        "repeats",
         "tasks",
         "text",
         "turn",
