@@ -90,6 +90,8 @@ class Closing:
                 ending = await self.failed(job, error)
             elif explain(error).message != ending.problem.message:
                 _log_unsaved(job, "the rest of its answer could not be saved", error)
+        if ending is DELETED:
+            job.recorder.discard()
         try:
             state: TurnState = ending.status if ending else "completed"
             error_message = ending.problem.message if ending else None

@@ -16,7 +16,7 @@ from ..tasks import run_to_completion
 from .pulse import Pulse
 from .recovery import Leftover, Recovery
 from .registry import TurnRegistry
-from .running import STOPPED, TAKEN_OVER, RunningTurn
+from .running import DELETED, STOPPED, TAKEN_OVER, RunningTurn
 from .store import HeartbeatSignal, TurnRecord, TurnStore
 
 T = TypeVar("T")
@@ -132,6 +132,8 @@ class Heartbeat:
             reply = replies.get(running.id)
             if reply == "cancel":
                 running.end(STOPPED)
+            elif reply == "deleted":
+                running.end(DELETED)
             elif reply == "lost" and not running.log.ended:
                 running.end(TAKEN_OVER)
 

@@ -7,5 +7,5 @@
 - `connections`, `admission`, `addresses`: limits of connections and requests, of
   strangers too.
 - `health`, `cors`: `/healthz` and `/readyz`; allowed origins.
-- `client.js`: the script for pages.
+- `client.js`, `client.d.ts`: the script for pages, and its types.
 """
