@@ -80,11 +80,11 @@ async def authenticate(request: web.Request) -> User:
 def _log_failed(request: web.Request, error: PluginFailed | HookTimeout) -> None:
     if error.unlogged is not None:
         cause = error.__cause__
-        place = "" if cause is None else f" {type(cause).__name__} in {place_of(cause)}"
-        again = repeats(f"{fixed_words(error.unlogged)}{place}", "request failed")
         if cause is None:
+            again = repeats(fixed_words(error.unlogged), "request failed")
             log.error("%s", error.unlogged, extra=again)
-        else:
-            # What `auth` fails on is not content, and its message says what to fix
-            extra = {**again, "may_quote": False}
-            log_error(log, logging.ERROR, cause, "%s", error.unlogged, extra=extra)
+            return
+        kind = f"authentication: {type(cause).__name__} in {place_of(cause)}"
+        # What `auth` fails on is not content, and its message says what to fix
+        extra = {**repeats(kind, "request failed"), "may_quote": False}
+        log_error(log, logging.ERROR, cause, "%s", error.unlogged, extra=extra)
