@@ -95,7 +95,7 @@ def repeats(cause: str, what: str, subject: str = "") -> dict[str, Any]:
     by `what` happened, such as "turn failed". A few subjects, such as ids of turns, are named; a
     subject counts once. The cause must neither quote content nor have anything that varies.
     """
-    return {"repeats": Repeat(short(cause), what, subject)}
+    return {"repeats": Repeat(short(cause, 500), what, subject)}
 
 
 def is_outage(error: BaseException) -> bool:

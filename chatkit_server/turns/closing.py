@@ -86,7 +86,7 @@ class Closing:
         except TakenOver:
             return TAKEN_OVER
         except Exception as error:
-            if ending is None or isinstance(error, NotFoundError):
+            if ending is None or ending.status != "failed" or isinstance(error, NotFoundError):
                 ending = await self.failed(job, error)
             elif explain(error).message != ending.problem.message:
                 _log_unsaved(job, "the rest of its answer could not be saved", error)
