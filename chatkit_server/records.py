@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,11 +35,12 @@ _OUTAGE_NAMES = {
     "ClientError",  # aiohttp
     "TransportError",  # httpx, httpx2
     "DBConnectionError",  # tortoise
-    "InterfaceError",  # asyncpg, and the next four
+    "InterfaceError",  # asyncpg, and the next five
     "PostgresConnectionError",
     "OperatorInterventionError",
     "InsufficientResourcesError",
     "LockNotAvailableError",
+    "ReadOnlySQLTransactionError",
     "BrokenResourceError",  # anyio
     "ClosedResourceError",
     "MCPError",
@@ -57,6 +59,9 @@ _OUTAGE_NUMBERS = {
     errno.ENETUNREACH,
     errno.EHOSTUNREACH,
 }
+
+_SQLITE = re.compile("locked|full|readonly|disk I/O|unable to open")
+"""Words of SQLite's `OperationalError` that are not about a wrong statement."""
 
 OMITTED = "<omitted>"
 
@@ -106,7 +111,8 @@ def is_outage(error: BaseException) -> bool:
     for link in causes(error):
         if isinstance(link, _OUTAGES) or getattr(link, "errno", None) in _OUTAGE_NUMBERS:
             return True
-        if any(kind.__name__ in _OUTAGE_NAMES for kind in type(link).__mro__):
+        names = {kind.__name__ for kind in type(link).__mro__}
+        if names & _OUTAGE_NAMES or ("OperationalError" in names and _SQLITE.search(str(link))):
             return True
     return False
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -220,6 +221,8 @@ async def test_only_unexpected_errors_have_a_traceback(caplog: pytest.LogCapture
         (OSError(28, "No space left on device"), True),
         (asyncio.IncompleteReadError(b"", 1), True),
         (FileNotFoundError(2, "No such file"), False),
+        (sqlite3.OperationalError("database is locked"), True),
+        (sqlite3.OperationalError("no such table: x"), False),
         (ValueError("x"), False),
         (RuntimeError("x"), False),
     ],

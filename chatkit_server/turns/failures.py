@@ -33,7 +33,7 @@ from ..errors import ServerError, TurnFailed, causes
 from ..lines import fixed_words
 from ..masking import in_one_line
 from ..plugin.calls import LOGGED_ALREADY
-from ..records import MAY_QUOTE, log_error, place_of, repeats
+from ..records import MAY_QUOTE, is_outage, log_error, place_of, repeats
 
 log = logging.getLogger(__name__)
 
@@ -249,7 +249,7 @@ def log_failure(
         turn_id,
         problem.message,
         "; ".join([words, *about(model, user)]),
-        exc_info=error if unforeseen else None,
+        exc_info=error if unforeseen and not is_outage(error) else None,
         extra={**MAY_QUOTE, **_repeated(turn_id, problem, words, model)},
     )
 
