@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
+
+from .errors import causes
 
 NOT_HTTP = "sent an answer that is not valid HTTP, or has too large headers"
 CHECK = "check its address, and what runs there: a proxy, or a server of another protocol"
@@ -64,15 +64,6 @@ def server_of(error: BaseException) -> str | None:
 def origin(url: object) -> str:
     """Return the scheme, host and port of a URL; the rest of it may be secret."""
     return str(URL(str(url)).origin())
-
-
-def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and what it was raised from."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__cause__
 
 
 def _is_of_aiohttp(error: BaseException) -> bool:

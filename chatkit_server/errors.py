@@ -7,6 +7,8 @@ The message is shown to the user: say what happened and what to do, and nothing 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from .text import valid_values
 
 
@@ -108,3 +110,12 @@ class TurnFailed(ServerError):
 
 class SettingsError(Exception):
     """The server cannot start as configured; the message says where and what to change."""
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and what it was raised from."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__

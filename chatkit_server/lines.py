@@ -24,6 +24,17 @@ INVISIBLE = (
 
 _PLAIN_NAME = re.compile(r"[\w.@+|:=~-]+")
 
+_VARIABLE = re.compile(
+    r"""
+    `[^`]*` | "[^"]*" | (?<!\w)'[^']*'(?!\w)   # quoted
+    | (?<=^Pages\ of\ ).*(?=\ may\ not\ use)     # an origin
+    | ^.*(?=:\ unknown\ field)                   # the path of a field that the client made up
+    | (?<=[A-Z]\ )/.*                            # the path of a request
+    | \w*\d\w*                                  # numbers and ids
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
 _UNSAFE = re.compile(f"[{INVISIBLE}]")
 
 
@@ -51,6 +62,19 @@ def quoted(text: str, most: int = 200) -> str:
         return text
     told = text[:most].replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escape(told)}'{'…' if len(text) > most else ''}"
+
+
+def user_name(tenant: str, user_id: str) -> str:
+    """Return how lines name a user.
+
+    A name may have a slash or a bracket in it, and must not read as another user's.
+    """
+    return "/".join(map(quoted, filter(None, (tenant, user_id))))
+
+
+def fixed_words(reason: str) -> str:
+    """Return a reason without what varies: quoted texts, numbers, ids, origins, field paths."""
+    return _VARIABLE.sub("…", reason)
 
 
 def _as_python(match: re.Match[str]) -> str:

@@ -10,6 +10,9 @@ Nothing of what users, models and tools say is written unless `log.content` is t
 - An exception of a turn is written as its type and traceback, without its message. So are those of
   all records with `records.MAY_QUOTE`.
 - The Agents SDK is told to leave data out of its own messages.
+
+Of records that one fault causes, the first is written, and then their count every ten seconds;
+at level `debug`, all are.
 """
 
 from __future__ import annotations
@@ -28,15 +31,19 @@ from typing import Any
 
 from .errors import ServerError
 from .ids import current_turn
-from .lines import cut, escape, first_bytes, fits, last_bytes, mark
+from .lines import cut, escape, first_bytes, fits, fixed_words, last_bytes, mark, short
 from .masking import SECRETS
-from .records import MAY_QUOTE, OMITTED, Quote
+from .records import MAY_QUOTE, OMITTED, Quote, Repeat, is_outage, place_of, quoted
+from .repeats import Repeats
 from .settings.schema import LogSettings, Settings
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 NOISY = ("httpx", "httpx2", "mcp")
 """Libraries that write a line at level `info` for each request."""
+
+_LOOKED_AT = 1_000
+"""Characters of a library's message that tell it apart from others."""
 
 HINT = "(log.content: true shows the messages)"
 
@@ -73,9 +80,11 @@ log = logging.getLogger(__name__)
 def configure_logging(settings: Settings) -> None:
     """Log to standard error, one line a record. Call it before the Agents SDK is imported."""
     content = settings.log.content
-    handler = LineHandler(sys.stderr)
+    origins = Origins(settings)
+    is_debug = settings.log.level == "debug"
+    handler = LineHandler(sys.stderr) if is_debug else CountingHandler(sys.stderr, origins)
     kind = NamesTurn if content else WithoutContent
-    handler.setFormatter(kind(FORMAT, settings.log.record))
+    handler.setFormatter(kind(FORMAT, settings.log.record, traces=is_debug))
     # Other handlers would write records as they are
     logging.basicConfig(level=settings.log.level.upper(), handlers=[handler], force=True)
     _log_what_python_prints()
@@ -83,7 +92,7 @@ def configure_logging(settings: Settings) -> None:
         os.environ[flag] = "0" if content else "1"
     if content:
         return
-    handler.addFilter(NoForeignDebug(settings))
+    handler.addFilter(NoForeignDebug(origins))
     for name in NOISY:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
 
@@ -136,16 +145,21 @@ class LineHandler(logging.StreamHandler[Any]):
 class NamesTurn(logging.Formatter):
     """Writes a record as a line of at most `size` bytes, without secrets; a traceback follows.
 
-    Names the turn in each line that is written while it runs, whoever writes it.
+    Names the turn in each line that is written while it runs, whoever writes it. Without `traces`,
+    outages have no traceback.
     """
 
-    def __init__(self, format: str | None = None, size: int = LogSettings().record) -> None:
+    def __init__(
+        self, format: str | None = None, size: int = LogSettings().record, *, traces: bool = True
+    ) -> None:
         super().__init__(format)
         self._size = size
+        self._traces = traces
         # What is longer is not even looked at
         self._most = 4 * size
 
     def format(self, record: logging.LogRecord) -> str:
+        record = self._without_trace(record)
         details = self._details(record)
         message, removed = self._message(record)
         if len(message) > self._most:
@@ -169,6 +183,19 @@ class NamesTurn(logging.Formatter):
     def omit(self, text: str) -> str:
         """Return text of a record without what must not be written."""
         return text
+
+    def _without_trace(self, record: logging.LogRecord) -> logging.LogRecord:
+        """Return a record that names an outage in its line, in place of the traceback."""
+        error = record.exc_info[1] if record.exc_info and not self._traces else None
+        if error is None or not is_outage(error) or isinstance(record.args, Mapping):
+            return record
+        told = copy.copy(record)
+        told.exc_info = told.exc_text = None
+        args = record.args if isinstance(record.args, tuple) else ()
+        text = str(record.msg)
+        told.msg = f"{text if record.args else text.replace('%', '%%')}: %s"
+        told.args = (*args, quoted(error, place_of(error)))
+        return told
 
     def _message(self, record: logging.LogRecord) -> tuple[str, int]:
         """Return the message, and how many characters of its arguments were left out."""
@@ -232,7 +259,7 @@ class WithoutContent(NamesTurn):
     """Leaves out what exceptions say of a turn, and the values that other exceptions quote."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return super().format(_without_quotes(record))
+        return super().format(_without_quotes(self._without_trace(record)))
 
     def omit(self, text: str) -> str:
         for hint, pattern, instead in _PATTERNS:
@@ -295,11 +322,10 @@ def _type_name(error: BaseException) -> str:
     return f"{module}{kind.__qualname__}"
 
 
-class NoForeignDebug(logging.Filter):
-    """Drops debug lines, except those of the server and its plugins."""
+class Origins:
+    """Tells whose code has made a record: the server's and its plugins', or a library's."""
 
     def __init__(self, settings: Settings) -> None:
-        super().__init__()
         installed = {entry.module for entry in entry_points(group="chatkit_server")}
         named = {name for name in settings.plugins if "." in name}
         self._packages = {name.partition(".")[0] for name in installed | named}
@@ -308,9 +334,59 @@ class NoForeignDebug(logging.Filter):
             os.path.join(os.path.abspath(folder), "") for folder in settings.plugin_dirs
         )
 
+    def is_own(self, record: logging.LogRecord) -> bool:
+        """Whether the server or a plugin has made the record."""
+        return record.name.partition(".")[0] in self._packages or os.path.abspath(
+            record.pathname
+        ).startswith(self._folders)
+
+
+class NoForeignDebug(logging.Filter):
+    """Drops debug lines, except those of the server and its plugins."""
+
+    def __init__(self, origins: Origins) -> None:
+        super().__init__()
+        self._origins = origins
+
     def filter(self, record: logging.LogRecord) -> bool:
-        return (
-            record.levelno >= logging.INFO
-            or record.name.partition(".")[0] in self._packages
-            or os.path.abspath(record.pathname).startswith(self._folders)
-        )
+        return record.levelno >= logging.INFO or self._origins.is_own(record)
+
+
+class CountingHandler(LineHandler):
+    """Writes one record of many with the same cause, and their count every ten seconds.
+
+    Warnings of libraries and lines of the bundled plugins have the same cause if their fixed words
+    are the same.
+    """
+
+    def __init__(self, stream: Any, origins: Origins) -> None:
+        super().__init__(stream)
+        self._origins = origins
+        assert self.lock is not None
+        self._repeats = Repeats(super().emit, self.lock)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        repeat = getattr(record, "repeats", None)
+        if not isinstance(repeat, Repeat):
+            repeat = self._by_words(record)
+        if repeat is None or self._repeats.admits(record, repeat):
+            super().emit(record)
+
+    def close(self) -> None:
+        self.acquire()
+        try:
+            self._repeats.close()
+        finally:
+            self.release()
+        super().close()
+
+    def _by_words(self, record: logging.LogRecord) -> Repeat | None:
+        bundled = record.name.startswith("chatkit_plugins.")
+        is_theirs = record.levelno >= logging.WARNING and not self._origins.is_own(record)
+        if not bundled and not is_theirs:
+            return None
+        try:
+            words = fixed_words(record.getMessage()[:_LOOKED_AT])
+        except Exception:
+            words = fixed_words(str(record.msg)[:_LOOKED_AT])
+        return Repeat(f"{record.name}: {short(words)}", "record")

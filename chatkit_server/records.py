@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import re
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import PurePath
+from socket import gaierror
+from typing import Any
 
-from .errors import ServerError
+from .errors import ServerError, causes
+from .lines import short
 
-MAY_QUOTE = {"may_quote": True}
+MAY_QUOTE: dict[str, Any] = {"may_quote": True}
 """The `extra` of a record whose exception may quote content.
 
 The log shows the exception's type and traceback, and its message only with `log.content`.
@@ -20,6 +27,41 @@ REPEAT = 60.0
 SETTLE = 5.0
 """Seconds without a failure after which an answer ends an outage."""
 
+_OUTAGES = (ServerError, ConnectionError, TimeoutError, EOFError, gaierror)
+
+_OUTAGE_NAMES = {
+    "NotFoundError",  # of a store
+    "APIError",  # openai, litellm
+    "ClientError",  # aiohttp
+    "TransportError",  # httpx, httpx2
+    "DBConnectionError",  # tortoise
+    "InterfaceError",  # asyncpg, and the next five
+    "PostgresConnectionError",
+    "OperatorInterventionError",
+    "InsufficientResourcesError",
+    "LockNotAvailableError",
+    "ReadOnlySQLTransactionError",
+    "BrokenResourceError",  # anyio
+    "ClosedResourceError",
+    "MCPError",
+    "RedisError",
+}
+"""Exceptions of libraries that the core does not import here."""
+
+_OUTAGE_NUMBERS = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EIO,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOBUFS,
+    errno.ENETUNREACH,
+    errno.EHOSTUNREACH,
+}
+
+_SQLITE = re.compile("locked|full|readonly|disk I/O|unable to open")
+"""Words of SQLite's `OperationalError` that are not about a wrong statement."""
 
 OMITTED = "<omitted>"
 
@@ -30,15 +72,81 @@ class Quote(str):
     instead = OMITTED
 
 
-def quoted(error: BaseException) -> str:
+def quoted(error: BaseException, place: str = "") -> str:
     """Return an error as an argument of a record; messages meant for users are always shown."""
+    where = f" in {place}" if place else ""
     if isinstance(error, ServerError):
         return f"{type(error).__name__}: {error.message}"
-    if not error.args:
-        return repr(error)
-    quote = Quote(repr(error))
-    quote.instead = f"{type(error).__name__}({OMITTED})"
+    if not error.args or isinstance(error, ConnectionError | gaierror):
+        return f"{error!r}{where}"
+    quote = Quote(f"{error!r}{where}")
+    quote.instead = f"{type(error).__name__}({OMITTED}){where}"
     return quote
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """What a record has in common with others that one fault causes; see `repeats`."""
+
+    cause: str
+    what: str
+    subject: str = ""
+
+
+def repeats(cause: str, what: str, subject: str = "") -> dict[str, Any]:
+    """Return the `extra` of a record of which one fault can cause many.
+
+    Of records with the same cause, the log shows the first, and then their count every ten seconds,
+    by `what` happened, such as "turn failed". A few subjects, such as ids of turns, are named; a
+    subject counts once. The cause must neither quote content nor have anything that varies.
+    """
+    return {"repeats": Repeat(short(cause, 500), what, subject)}
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether an error is of something that is away, full or slow, and not of the code it is in.
+
+    Errors of `chatkit_server` count too: whoever raises one says what is wrong.
+    """
+    for link in causes(error):
+        if isinstance(link, _OUTAGES) or getattr(link, "errno", None) in _OUTAGE_NUMBERS:
+            return True
+        names = {kind.__name__ for kind in type(link).__mro__}
+        if names & _OUTAGE_NAMES or ("OperationalError" in names and _SQLITE.search(str(link))):
+            return True
+    return False
+
+
+def log_error(
+    log: logging.Logger,
+    level: int,
+    error: BaseException,
+    text: str,
+    *args: object,
+    expected: bool | None = None,
+    extra: dict[str, Any] | None = None,
+) -> None:
+    """Log what failed because of an error.
+
+    An expected one, as outages are, is named in the line, with its traceback at level `debug` only.
+    """
+    if expected is None:
+        expected = is_outage(error)
+    if expected:
+        text, args = f"{text}: %s", (*args, quoted(error, place_of(error)))
+    trace = error if not expected or log.isEnabledFor(logging.DEBUG) else None
+    log.log(level, text, *args, exc_info=trace, extra={**MAY_QUOTE, **(extra or {})}, stacklevel=2)
+
+
+def place_of(error: BaseException) -> str:
+    """Return the function that raised an error, without a line number, and its file."""
+    place = error.__traceback__
+    if place is None:
+        return "unknown"
+    while place.tb_next is not None:
+        place = place.tb_next
+    code = place.tb_frame.f_code
+    return f"{code.co_qualname}, {PurePath(code.co_filename).name}"
 
 
 class OutageLog:

@@ -24,6 +24,7 @@ LAYERS = (
         "lines",
         "masking",
         "records",
+        "repeats",
         "shutdown",
         "tasks",
         "text",

@@ -239,14 +239,17 @@ def test_an_error_with_less_than_its_class_says_is_told_as_well_as_it_can_be() -
 LONGEST = "x" * 500
 
 WORDS: dict[str, tuple[Exception, str]] = {
-    "a message": (status(400, {"message": "no such field"}), "HTTP 400: no such field"),
+    "a message": (
+        status(400, {"message": "no such field"}),
+        "APIStatusError: HTTP 400: no such field",
+    ),
     "a message deeper": (
         status(400, {"error": {"message": "no such field"}}),
-        "HTTP 400: no such field",
+        "APIStatusError: HTTP 400: no such field",
     ),
-    "an error without fields": (status(400, {"error": "no"}), "HTTP 400: no"),
+    "an error without fields": (status(400, {"error": "no"}), "APIStatusError: HTTP 400: no"),
     "text": (status(400, "no such field"), "APIStatusError: secret"),
-    "an empty message": (status(400, {"message": ""}), "HTTP 400: {'message': ''}"),
+    "an empty message": (status(400, {"message": ""}), "APIStatusError: HTTP 400: {'message': ''}"),
     "no status": (openai.APIError("secret", REQUEST, body={"message": "no"}), "APIError: secret"),
     "as long as may be": (TimeoutError(LONGEST[14:]), f"TimeoutError: {LONGEST[14:]}"),
     "too long": (TimeoutError(LONGEST[13:]), f"TimeoutError: {LONGEST[14:]}…"),

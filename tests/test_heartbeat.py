@@ -387,22 +387,57 @@ def test_what_is_written_down_can_be_read_whatever_a_model_writes() -> None:
     assert PartialAnswer.load(None) == PartialAnswer()
 
 
+DELETED = "The conversation was deleted."
+
+
+@pytest.mark.parametrize("noticed", ["heartbeat", "write"])
 async def test_a_thread_that_is_deleted_elsewhere_ends_its_turn(
-    start: Start, model_server: ModelServer
+    start: Start, model_server: ModelServer, caplog: pytest.LogCaptureFixture, noticed: str
 ) -> None:
+    caplog.set_level(logging.INFO, "chatkit_server")
     one, two = await start(), await start()
     gate = Gate()
     model_server.reply("One, ", gate, "two.")
     begun = await begin(one.chat, request("Count"), "One, ")
     await one.beat()
     await two.chat.ask("threads.delete", thread_id=begun.thread_id)
-    await one.beat()
+    if noticed == "heartbeat":
+        await one.beat()
+    else:
+        gate.open()
     rest = await begun.rest()
-    assert rest.error is not None
-    assert len(one.watch.ended) == 1
+    assert rest.error == {
+        "type": "error",
+        "code": "custom",
+        "message": DELETED,
+        "allow_retry": False,
+    }
+    assert begun.data[-2] == {"type": "thread.item.removed", "item_id": begun.message_id}
+    [(_, outcome)] = one.watch.ended
+    assert (outcome.status, outcome.error) == ("cancelled", DELETED)
+    [line] = [record for record in caplog.records if begun.turn_id in record.getMessage()]
+    assert (line.levelname, line.exc_info) == ("INFO", None)
+    assert DELETED in line.getMessage()
     for table in ("thread", "item"):
         assert await query(f"SELECT * FROM chatkit_{table}") == []
     assert [row["partial"] for row in await query("SELECT partial FROM chatkit_turn")] == [None]
+
+
+@pytest.mark.parametrize("where", ["here", "elsewhere"])
+async def test_a_plain_client_hears_that_its_thread_was_deleted(
+    start: Start, model_server: ModelServer, where: str
+) -> None:
+    server = await start()
+    gate = Gate()
+    model_server.reply("One, ", gate, "two.")
+    asking = asyncio.create_task(server.chat.plain("Count"))
+    await gate.reached()
+    [thread] = (await server.chat.ask("threads.list"))["data"]
+    deleter = server if where == "here" else await start()
+    await deleter.chat.ask("threads.delete", thread_id=thread["id"])
+    await server.beat()
+    [error] = [line for line in (await asking).data if "error" in line]
+    assert error == {"error": DELETED, "allow_retry": False}
 
 
 async def test_an_end_that_could_not_be_written_is_written_later(

@@ -345,7 +345,8 @@ async def test_a_hook_cannot_end_the_server(
     chat = await make_chat(Exits())
     assert (await chat.refused(HELLO))[0] == status
     [line] = [m for m in caplog.messages if "plugin" in m]
-    assert line.endswith(f"plugin Exits_0: {hook} failed")
+    who = "" if hook == "auth" else " (user somebody)"
+    assert line.endswith(f"plugin Exits_0: {hook} failed{who}")
 
 
 class OddEvents:

@@ -128,7 +128,7 @@ async def test_a_slow_post_turn_is_cut_off_and_the_others_are_called(
     streamed = await chat.say("hi")
     assert (await outcomes.get()).status == "completed"
     [line] = [line for line in caplog.messages if "plugin Slow_0: post_turn" in line]
-    assert line.endswith("took longer than the 0.02 s that hooks.timeout allows")
+    assert line.endswith("took longer than the 0.02 s that hooks.timeout allows (user somebody)")
     model_server.reply("Hello again.")
     assert (await chat.say("hi", streamed.thread_id)).text == "Hello again."
 

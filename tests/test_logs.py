@@ -350,6 +350,8 @@ class Failing:
 async def test_tools_and_hooks_that_fail_are_logged_without_what_was_said(
     make_chat: MakeChat, model_server: ModelServer, caplog: pytest.LogCaptureFixture
 ) -> None:
+    # Tracebacks of tools are for this level
+    caplog.set_level(logging.DEBUG, "chatkit_server")
     chat = await make_chat(Failing(), **served_by(model_server))
     model_server.reply(Call("age", {"number": "secret-number"}))
     model_server.reply("secret-answer")
@@ -359,10 +361,11 @@ async def test_tools_and_hooks_that_fail_are_logged_without_what_was_said(
     # The formatter is called outside of the turn: only the flags of the records tell it
     texts = [WithoutContent("%(message)s").format(record) for record in caplog.records]
     assert SECRET not in "\n".join(texts)
-    [tool] = [text for text in texts if f"turn {turn_id}: tool age failed: ValueError\n" in text]
+    told = f"turn {turn_id}: tool age failed: ValueError in age, test_logs.py (user somebody)\n"
+    [tool] = [text for text in texts if told in text]
     assert "in age\n" in tool
     assert "ValueError: <omitted>\n" in tool
-    hooks = [text for text in texts if "plugin Failing_0: persist failed\n" in text]
+    hooks = [text for text in texts if "plugin Failing_0: persist failed (user somebody)\n" in text]
     assert "in persist\n" in hooks[0]
     whole = "\n".join(NamesTurn("%(message)s").format(record) for record in caplog.records)
     assert "secret-number" in whole
@@ -395,8 +398,9 @@ async def test_a_turn_that_is_stopped_gets_a_line(
     starts = (
         "starts: threads.create, model test/model, 1 input items, 0 tools, pre_turn of no plugin"
     )
-    assert ("INFO", f"turn {stopped} cancelled after N s: The answer was stopped.") in found
-    assert ("INFO", f"turn {slow} failed after N s: Too slow.") in found
+    about = "(model test/model; user somebody)"
+    assert ("INFO", f"turn {stopped} cancelled after N s: The answer was stopped. {about}") in found
+    assert ("INFO", f"turn {slow} failed after N s: Too slow. {about}") in found
     assert ("DEBUG", f"turn {completed} {starts}") in found
     assert ("DEBUG", f"turn {completed} completed after N s") in found
     levels = [level for level, text in found if f"turn {failed} failed" in text]

@@ -211,7 +211,9 @@ async def test_a_cancelled_turn_is_logged_with_its_time(
         begun = await begin(chat, request("Count"), "One ")
         await chat.client.post(f"/api/chat/turns/{begun.turn_id}/cancel")
         await watch.ended.wait()
-    told = rf"turn {begun.turn_id} cancelled after \d+\.\d s: {re.escape(STOPPED.problem.message)}"
+    reason = re.escape(STOPPED.problem.message)
+    who = r"\(model test/model; user somebody\)"
+    told = rf"turn {begun.turn_id} cancelled after \d+\.\d s: {reason} {who}"
     [record] = [r for r in caplog.records if re.fullmatch(told, r.getMessage())]
     assert record.levelno == logging.INFO
 

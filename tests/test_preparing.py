@@ -99,7 +99,8 @@ async def test_an_unforeseen_error_before_a_turn_is_told_and_logged_as_one_withi
     assert len(witness.prepared) == begun
     [record] = [r for r in caplog.records if r.exc_info]
     assert record.getMessage().startswith("turn turn_")
-    assert record.getMessage().endswith(f" failed: {GENERAL}")
+    assert f" failed: {GENERAL} (ZeroDivisionError in " in record.getMessage()
+    assert record.getMessage().endswith("; user somebody)")
     assert isinstance(record.exc_info, tuple)
     assert isinstance(record.exc_info[1], ZeroDivisionError)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from tests.model_server import Gate, ModelServer
 from tests.recording import ANN
 from tests.replicas import begin, request
 from tests.serving import served_by
+
+ROOT = Path(__file__).parents[1]
 
 
 def app_of(chat: Chat) -> Any:
@@ -187,7 +190,16 @@ async def test_a_server_that_shuts_down_asks_nobody(make_chat: MakeChat) -> None
     assert part.asked == 0
 
 
-async def test_everybody_gets_the_script_for_pages_once(make_chat: MakeChat) -> None:
+WEB = Path(chatkit_server.web.__file__).parent
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("client.js", "text/javascript"), ("client.d.ts", "application/typescript")],
+)
+async def test_everybody_gets_the_script_for_pages_once(
+    make_chat: MakeChat, name: str, kind: str
+) -> None:
     class Nobody:
         @hookimpl
         async def auth(self) -> User:
@@ -197,12 +209,11 @@ async def test_everybody_gets_the_script_for_pages_once(make_chat: MakeChat) -> 
     chat = await make_chat(Nobody(), server={"cors_origins": [origin]})
 
     async def get(origin: str = origin, **headers: str) -> ClientResponse:
-        return await chat.client.get("/api/chat/client.js", headers={"Origin": origin, **headers})
+        return await chat.client.get(f"/api/chat/{name}", headers={"Origin": origin, **headers})
 
     response = await get()
-    script = Path(chatkit_server.web.__file__).with_name("client.js")
-    assert (response.status, await response.read()) == (200, script.read_bytes())
-    assert response.headers["Content-Type"] == "text/javascript; charset=utf-8"
+    assert (response.status, await response.read()) == (200, (WEB / name).read_bytes())
+    assert response.headers["Content-Type"] == f"{kind}; charset=utf-8"
     assert response.headers["Cache-Control"] == "public, max-age=600"
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     etag = response.headers["ETag"]
@@ -215,6 +226,24 @@ async def test_everybody_gets_the_script_for_pages_once(make_chat: MakeChat) -> 
             assert either.headers["Vary"] == "Origin"
     assert (await get(**{"If-None-Match": '"other"'})).status == 200
     assert "Access-Control-Allow-Origin" not in (await get("https://example.com")).headers
+
+
+def test_the_script_for_pages_has_the_types_that_are_declared() -> None:
+    script, types = ((WEB / name).read_text() for name in ("client.js", "client.d.ts"))
+    exported = re.compile(r"^export (?:async )?(?:function|const|class) (\w+)", re.MULTILINE)
+    assert exported.findall(script) == exported.findall(types) == ["createFetch"]
+    [taken] = re.findall(r"createFetch\(\{(.*?)\} = \{\}\)", script, re.DOTALL)
+    defaults = dict(re.findall(r"^\t(\w+)(?: = (\S+))?,$", taken, re.MULTILINE))
+    [declared] = re.findall(r"interface FetchOptions \{\n(.*?)^\}", types, re.DOTALL | re.MULTILINE)
+    options = dict(re.findall(r"/\*\*(.*?)\*/\s+(\w+)\?:", declared, re.DOTALL))
+    assert list(options.values()) == list(defaults)
+    for comment, name in options.items():
+        if defaults[name].isdecimal():
+            assert f"Default: {defaults[name]}." in comment
+    rows = (ROOT / "docs/protocol.md").read_text()
+    assert all(f"| `{name}` |" in rows for name in defaults)
+    package = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    assert package["package-data"]["chatkit_server.web"] == ["client.js", "client.d.ts"]
 
 
 async def test_the_turn_of_a_thread_may_run_here_or_in_another_process(

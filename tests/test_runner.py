@@ -172,7 +172,8 @@ async def test_a_tool_that_does_not_exist_is_reported(caplog: pytest.LogCaptureF
     )
     assert await case.runner.tool_error(problem) == "Tool 'invented' not found."
     assert [call for call, _ in case.seen] == [ToolCall("call_7", "invented", {})]
-    assert "turn turn_1: tool invented failed: there is no such tool" in caplog.messages
+    told = "turn turn_1: tool invented failed: there is no such tool (user acme/ann)"
+    assert told in caplog.messages
 
 
 async def test_other_errors_of_the_sdk_keep_its_words() -> None:
@@ -277,7 +278,8 @@ async def test_a_call_that_a_guardrail_rejects_is_logged(caplog: pytest.LogCaptu
         return "paid"
 
     assert await case.call(pay) == "No."
-    assert "turn turn_1: tool pay failed: a guardrail rejected the call" in caplog.messages
+    told = "turn turn_1: tool pay failed: a guardrail rejected the call (user acme/ann)"
+    assert told in caplog.messages
 
 
 async def test_an_authors_own_words_are_told_the_call() -> None:

@@ -276,8 +276,11 @@ async def test_a_tool_that_fails_has_failed_for_hooks_and_log(
     make_chat: MakeChat,
     model_server: ModelServer,
     failures: Callable[[], list[logging.LogRecord]],
+    caplog: pytest.LogCaptureFixture,
     case: Case,
 ) -> None:
+    level = logging.DEBUG if case.traceback else logging.INFO
+    caplog.set_level(level, "chatkit_server.agent.runner")
     watch = Watch()
     limits = {"limits": {"tool": "100ms"}} if case.tool is endless else {}
     chat = await make_chat(Has(case.tool), watch, **served_by(model_server), turns=limits)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from agents import (
@@ -30,7 +30,7 @@ from mcp import MCPError
 from ..errors import ServerError
 from ..masking import in_one_line
 from ..mcp.connection import ToolFailed
-from ..records import Quote
+from ..records import Quote, place_of
 from ..text import valid_text
 from .sdk import Invoke, failure_function, mcp_server_name, propagates_errors
 from .sound import INVALID_ARGUMENTS
@@ -48,14 +48,16 @@ _QUOTED = 200
 class ToolFailure:
     """Why a tool call failed.
 
-    `output` is for the model, `reason` for the log, with the traceback of `unexpected`. `fatal` is
-    raised after the call has been reported, and ends the run.
+    `output` is for the model, `reason` for the log, with the traceback of `unexpected` at level
+    `debug`. `fatal` is raised after the call has been reported, and ends the run. `kind` is the
+    name of an error that other calls of the tool may have too, "" if it is about this call.
     """
 
     output: str
     reason: str
     unexpected: BaseException | None = None
     fatal: Exception | None = None
+    kind: str = ""
 
 
 class ToolRejected(Exception):
@@ -85,6 +87,14 @@ _EXPECTED = (
     ToolTimeoutError,
     ToolCancelled,
     ToolExited,
+    *TRIPWIRES,
+    ToolInputGuardrailTripwireTriggered,
+    ToolOutputGuardrailTripwireTriggered,
+)
+
+_OF_ONE_CALL = (
+    ServerError,
+    ModelBehaviorError,
     *TRIPWIRES,
     ToolInputGuardrailTripwireTriggered,
     ToolOutputGuardrailTripwireTriggered,
@@ -161,7 +171,7 @@ async def failure_of(
         text = await _author_text(tool, context, error)
     except Exception as second:
         return tool_failure(tool.name, second)
-    return found if text is None else ToolFailure(text, found.reason, found.unexpected)
+    return found if text is None else replace(found, output=text)
 
 
 def invalid_arguments(context: ToolContext[Any], arguments: str, limit: int) -> str | None:
@@ -193,8 +203,11 @@ def tool_failure(
     unexpected = None if _is_expected(error) else error
     shown = reason or failure_reason(error)
     foreign = unexpected and not isinstance(error, ToolFailed)
-    logged = type(error).__name__ if foreign else _logged(error, shown)
-    return ToolFailure(f"The tool {name} failed: {shown}", logged, unexpected, fatal)
+    kind = type(error).__name__
+    logged = f"{kind} in {place_of(error)}" if foreign else _logged(error, shown)
+    if isinstance(error, _OF_ONE_CALL) and getattr(error, "status", 0) < 500:
+        kind = ""
+    return ToolFailure(f"The tool {name} failed: {shown}", logged, unexpected, fatal, kind)
 
 
 def _logged(error: Exception, shown: str) -> str:

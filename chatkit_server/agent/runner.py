@@ -34,10 +34,11 @@ from agents.tool_context import ToolContext
 from chatkit.types import ProgressUpdateEvent
 
 from ..errors import ServerError, TurnFailed
+from ..lines import user_name
 from ..masking import in_one_line
 from ..mcp.manager import McpManager
 from ..plugin.calls import NEARLY, Hooks
-from ..records import MAY_QUOTE, Quote
+from ..records import MAY_QUOTE, Quote, repeats
 from ..settings.schema import AgentSettings, ImageSettings, TurnLimits
 from ..tasks import watch_blocking
 from ..text import valid_text, valid_values
@@ -325,6 +326,8 @@ class AgentRunner:
         result = ToolResult(output, failed=failure is not None, seconds=seconds)
         await self.report(call, result)
         if failure is not None and failure.fatal is not None:
+            # For the line that says why the turn failed
+            failure.fatal.add_note(f"tool {call.name}")
             raise failure.fatal
         if self.turn.client_tool_call is not None and not self._is_nested(context.agent):
             self.client_call_id = self.client_call_id or call.id
@@ -415,13 +418,17 @@ class AgentRunner:
             )
 
     def _log(self, name: str, failure: ToolFailure) -> None:
-        log.warning(
-            "turn %s: tool %s failed: %s",
+        user = self.turn.user
+        cause = f"tool {name}: {failure.kind}"
+        log.log(
+            logging.WARNING if failure.fatal is None else logging.DEBUG,
+            "turn %s: tool %s failed: %s (user %s)",
             self.turn.id,
             name,
             failure.reason,
-            exc_info=failure.unexpected,
-            extra=MAY_QUOTE,
+            user_name(user.tenant, user.id),
+            exc_info=failure.unexpected if log.isEnabledFor(logging.DEBUG) else None,
+            extra=MAY_QUOTE | (repeats(cause, "call failed", self.turn.id) if failure.kind else {}),
         )
 
     def _blocked(self, tool: str, seconds: float) -> None:

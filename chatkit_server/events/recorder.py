@@ -171,12 +171,20 @@ class Recorder:
         for item_id in list(self.open):
             item = self.partial(item_id)
             if shows_nothing(item):
-                self.open.pop(item_id)
-                self._write(self.wire.event(ThreadItemRemovedEvent(item_id=item_id)))
+                self._withdraw(item_id)
             else:
                 closed.append(item)
                 await self.emit(ThreadItemDoneEvent.model_construct(item=item))
         return closed
+
+    def discard(self) -> None:
+        """Remove what is open: its thread is gone."""
+        for item_id in list(self.open):
+            self._withdraw(item_id)
+
+    def _withdraw(self, item_id: str) -> None:
+        self.open.pop(item_id)
+        self._write(self.wire.event(ThreadItemRemovedEvent(item_id=item_id)))
 
     def end(self, outcome: Outcome) -> None:
         """Write the last lines; followers go."""

@@ -15,10 +15,12 @@ from aiohttp import web
 from chatkit.store import NotFoundError
 
 from ..errors import ServerError, SettingsError, Unavailable
-from ..records import MAY_QUOTE
+from ..lines import fixed_words, user_name
+from ..records import log_error, place_of, repeats
 from ..settings.problems import Problems
 from ..settings.schema import HookSettings
 from ..tasks import resumed, timed_step
+from ..turn import Turn
 from . import hookspecs
 from .answers import wrong_answer
 from .checks import check_plugin
@@ -54,6 +56,10 @@ class HookTimeout(Unavailable):
     def __init__(self, unlogged: str | None = None) -> None:
         super().__init__("A part of the server did not answer in time. Try again in a moment.")
         self.unlogged = unlogged
+
+
+LOGGED_ALREADY = (PluginFailed, HookTimeout)
+"""Errors of hooks that have a line, which names the turn."""
 
 
 class Hooks:
@@ -205,18 +211,17 @@ class Hooks:
                 continue
             try:
                 await call.answer()
-            except (PluginFailed, HookTimeout):
+            except LOGGED_ALREADY:
                 continue
-            except Exception:
-                log.exception("%s failed", call, extra=MAY_QUOTE)
+            except Exception as error:
+                call.log_error(error)
 
     def hook_calls(self, hook: str, **arguments: Any) -> Iterator[HookCall]:
         """Yield a call for each implementation, in order; each may be made several times."""
         turn = arguments.get("turn")
         for name, call in self.calls(hook, **arguments):
-            turn_id = getattr(turn, "id", None)
             owner = self._manager.get_plugin(name)
-            yield HookCall(name, hook, call, self._settings, turn_id, owner)
+            yield HookCall(name, hook, call, self._settings, turn, owner)
 
 
 def _checked(hook: str, answer: Any) -> Any:
@@ -233,12 +238,16 @@ class HookCall:
     hook: str
     call: Callable[[], Any]
     settings: HookSettings
-    turn_id: str | None = None
+    turn: Turn | None = None
     owner: object = None
 
     def __str__(self) -> str:
-        turn = f"turn {self.turn_id}: " if self.turn_id else ""
-        return f"{turn}plugin {self.plugin}: {self.hook}"
+        turn = f"turn {self.turn.id}: " if self.turn else ""
+        return f"{turn}{self._name}"
+
+    @property
+    def _name(self) -> str:
+        return f"plugin {self.plugin}: {self.hook}"
 
     async def answer(self) -> Any:
         """Await the hook and return its answer.
@@ -255,12 +264,12 @@ class HookCall:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
-            raise self._failed() from error
+            raise self._failed(error) from error
         except (Exception, SystemExit) as error:
             if self.hook == "auth" and isinstance(error, CLIENTS_ERRORS):
                 raise
             # SystemExit would end the event loop, and with it everyone's answers
-            raise self._failed() from error
+            raise self._failed(error) from error
         wrong = wrong_answer(self.hook, answer)
         if self.hook == "auth" and answer is not None and not wrong:
             wrong = wrong_tenant(self.owner, answer.tenant)
@@ -268,15 +277,37 @@ class HookCall:
             raise PluginFailed(self._unlogged(wrong))
         return answer
 
-    def _failed(self) -> PluginFailed:
-        return PluginFailed(self._unlogged("failed", exc_info=True, extra=MAY_QUOTE))
+    def _failed(self, error: BaseException) -> PluginFailed:
+        if self.hook == "auth":
+            return PluginFailed(f"{self} failed")
+        self.log_error(error)
+        return PluginFailed()
 
-    def _unlogged(self, what: str, **logged: Any) -> str | None:
+    def log_error(self, error: BaseException) -> None:
+        """Log what the hook has raised: with its traceback, unless that says what is wrong."""
+        cause = f"{self._name} failed: {type(error).__name__} in {place_of(error)}"
+        level = logging.WARNING if isinstance(error, ServerError) else logging.ERROR
+        text = f"%s failed{self._user}"
+        log_error(log, level, error, text, self, extra=self._repeated(cause, "call failed"))
+
+    def _unlogged(self, what: str) -> str | None:
         """Log what the hook has done, or return the line for the caller to log."""
         if self.hook in LOGGED_BY_CALLER:
             return f"{self} {what}"
-        log.error("%s %s", self, what, **logged)
+        again = self._repeated(f"{self._name} {fixed_words(what)}", "call failed")
+        log.error(f"%s %s{self._user}", self, what, extra=again)
         return None
+
+    def _repeated(self, cause: str, what: str) -> dict[str, Any]:
+        return repeats(cause, what, self.turn.id if self.turn else "")
+
+    @property
+    def _user(self) -> str:
+        """The user for a line, without what formatting would take for a place."""
+        if self.turn is None:
+            return ""
+        user = user_name(self.turn.user.tenant, self.turn.user.id)
+        return f" (user {user})".replace("%", "%%")
 
     async def _in_time(self) -> Any:
         started = time.monotonic()

@@ -9,10 +9,11 @@ from chatkit.types import ThreadItemDoneEvent
 
 from ..agent.memory import build_memory
 from ..errors import ServerError, TakenOver
-from ..plugin.calls import Hooks
-from ..records import quoted
-from ..turn import EndState, Outcome, Status
-from .failures import explain, log_failure
+from ..lines import fixed_words, user_name
+from ..plugin.calls import LOGGED_ALREADY, Hooks
+from ..records import log_error, repeats
+from ..turn import EndState, Outcome, Status, Turn
+from .failures import about, explain, log_failure
 from .job import TurnJob, model_name
 from .registry import TurnRegistry
 from .running import DELETED, TAKEN_OVER, Ending
@@ -34,7 +35,7 @@ class Closing:
         if isinstance(error, NotFoundError) and await _thread_is_gone(job):
             return DELETED
         problem = explain(error)
-        log_failure(job.turn.id, problem, error)
+        _log_failure(job, problem, error)
         return Ending("failed", problem)
 
     async def refuse(self, job: TurnJob, error: Exception) -> None:
@@ -44,14 +45,14 @@ class Closing:
         """
         turn, problem = job.turn, explain(error)
         if not isinstance(error, ServerError | NotFoundError):
-            log_failure(turn.id, problem, error)
+            _log_failure(job, problem, error)
             error = problem
         job.running.refusal = error
         try:
             await self._turn_store.withdraw(turn.id, turn.request_context.attempt)
         except Exception as failure:
             # Its record still says that it runs: a sweep will withdraw it
-            log.warning("turn %s: could not be withdrawn: %s", turn.id, quoted(failure))
+            _log_unsaved(job, "could not be withdrawn", failure)
             self._turns.note_refused(job.running)
         job.recorder.log.end()
         await self._hooks.each_isolated(
@@ -85,7 +86,12 @@ class Closing:
         except TakenOver:
             return TAKEN_OVER
         except Exception as error:
-            ending = await self.failed(job, error)
+            if ending is None or ending.status != "failed" or isinstance(error, NotFoundError):
+                ending = await self.failed(job, error)
+            elif explain(error).message != ending.problem.message:
+                _log_unsaved(job, "the rest of its answer could not be saved", error)
+        if ending is DELETED:
+            job.recorder.discard()
         try:
             state: TurnState = ending.status if ending else "completed"
             error_message = ending.problem.message if ending else None
@@ -94,7 +100,7 @@ class Closing:
                 return TAKEN_OVER
         except Exception as error:
             # Its record still says that it runs: a sweep will end it
-            log.warning("turn %s: its end could not be recorded: %s", turn.id, quoted(error))
+            _log_unsaved(job, "its end could not be recorded", error)
         return ending
 
     async def _save_memory(self, job: TurnJob, problem: ServerError | None) -> None:
@@ -120,8 +126,30 @@ async def _thread_is_gone(job: TurnJob) -> bool:
     except NotFoundError:
         return True
     except Exception as error:
-        log.warning("turn %s: its thread could not be loaded: %s", job.turn.id, quoted(error))
+        _log_unsaved(job, "its thread could not be loaded", error)
     return False
+
+
+def _log_failure(job: TurnJob, problem: ServerError, error: Exception) -> None:
+    turn = job.turn
+    log_failure(turn.id, problem, error, model=model_name(turn), user=_user(turn))
+
+
+def _log_unsaved(job: TurnJob, what: str, error: Exception) -> None:
+    """Log that a store has failed; whatever fails for the same reason is one cause."""
+    reason = error.message if isinstance(error, ServerError) else type(error).__name__
+    log_error(
+        log,
+        logging.DEBUG if isinstance(error, LOGGED_ALREADY) else logging.WARNING,
+        error,
+        f"turn %s: {what}",
+        job.turn.id,
+        extra=repeats(fixed_words(reason), f"turn: {what}", job.turn.id),
+    )
+
+
+def _user(turn: Turn) -> str:
+    return user_name(turn.user.tenant, turn.user.id)
 
 
 def _log_end(job: TurnJob, ending: Ending | None) -> None:
@@ -133,7 +161,20 @@ def _log_end(job: TurnJob, ending: Ending | None) -> None:
     logged = ending.status == "failed" and ending is not job.running.ending
     level = logging.DEBUG if logged else logging.INFO
     message = ending.problem.message
-    log.log(level, "turn %s %s after %.1f s: %s", turn.id, ending.status, turn.seconds, message)
+    model = model_name(turn)
+    extra = {}
+    if ending.status != "cancelled":
+        extra = repeats(f"{fixed_words(message)} {model}", f"turn {ending.status}", turn.id)
+    log.log(
+        level,
+        "turn %s %s after %.1f s: %s (%s)",
+        turn.id,
+        ending.status,
+        turn.seconds,
+        message,
+        "; ".join(about(model, _user(turn))),
+        extra=extra,
+    )
 
 
 def _outcome(job: TurnJob, status: Status, problem: ServerError | None) -> Outcome:

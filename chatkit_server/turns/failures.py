@@ -11,6 +11,7 @@ import math
 import re
 from json import JSONDecodeError
 from socket import gaierror
+from typing import Any
 
 import openai
 from agents.exceptions import (
@@ -27,10 +28,12 @@ from agents.exceptions import (
 
 from .. import bad_http
 from ..agent.completions import endings
-from ..bad_http import causes, http_problem, server_of
-from ..errors import ServerError, TurnFailed
+from ..bad_http import http_problem, server_of
+from ..errors import ServerError, TurnFailed, causes
+from ..lines import fixed_words
 from ..masking import in_one_line
-from ..records import MAY_QUOTE
+from ..plugin.calls import LOGGED_ALREADY
+from ..records import MAY_QUOTE, is_outage, log_error, place_of, repeats
 
 log = logging.getLogger(__name__)
 
@@ -120,6 +123,22 @@ _RETRIABLE = {
     GENERAL,
 }
 
+_OPERATORS = {
+    WRONG_KEY,
+    NO_PERMISSION,
+    NO_QUOTA,
+    UNKNOWN_MODEL,
+    MOVED,
+    WEB_PAGE,
+    REFUSED_REQUEST,
+}
+"""What fails all turns until the operator has changed something."""
+
+_OF_ONE_TURN = {BAD_CALL, UNKNOWN_TOOL}
+
+_TOLD_BY_WORDS = {GENERAL, REFUSED_REQUEST}
+"""Messages for many causes."""
+
 # Statuses that mean one thing, whatever the body says, and what others mean when it says nothing.
 _SURE = {401: WRONG_KEY, 402: NO_QUOTA, 408: TIMEOUT, 413: TOO_LONG}
 _LIKELY = {403: NO_PERMISSION, 404: UNKNOWN_MODEL, 429: RATE_LIMIT}
@@ -207,30 +226,68 @@ def explain(error: BaseException) -> ServerError:
         message = _message(error)
     except Exception:
         # Some libraries' errors have less than their classes say; the turn has to end all the same
-        log.exception("%s cannot be told apart", type(error).__name__, extra=MAY_QUOTE)
+        log_error(log, logging.ERROR, error, "%s cannot be told apart", type(error).__name__)
         message = GENERAL
     return TurnFailed(message.format(wait=_wait(error)), allow_retry=message in _RETRIABLE)
 
 
-def log_failure(turn_id: str, problem: ServerError, error: BaseException) -> None:
+def log_failure(
+    turn_id: str, problem: ServerError, error: BaseException, *, model: str = "", user: str = ""
+) -> None:
     """Log why a turn failed: one line, with a traceback only if nobody foresaw the error."""
-    if isinstance(error, ServerError):
-        log.warning("turn %s failed: %s", turn_id, problem.message)
-    elif problem.message in _UNFORESEEN:
-        log.warning("turn %s failed: %s", turn_id, problem.message, exc_info=error, extra=MAY_QUOTE)
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, LOGGED_ALREADY):
+        log.debug("turn %s failed: %s", turn_id, problem.message)
+        return
+    unforeseen = not isinstance(error, ServerError) and problem.message in _UNFORESEEN
+    words = type(error).__name__ if isinstance(error, ServerError) else _in_one_line(error)
+    if unforeseen:
+        words = f"{type(error).__name__} in {place_of(error)}"
+    log.warning(
+        "turn %s failed: %s (%s)",
+        turn_id,
+        problem.message,
+        "; ".join([words, *about(model, user)]),
+        exc_info=error if unforeseen and not is_outage(error) else None,
+        extra={**MAY_QUOTE, **_repeated(turn_id, problem, words, model)},
+    )
+
+
+def about(model: str, user: str = "") -> list[str]:
+    """Return what a line about a turn says besides its reason."""
+    told = (("model", model), ("user", user))
+    return [f"{name} {value}" for name, value in told if value]
+
+
+def _repeated(turn_id: str, problem: ServerError, words: str, model: str) -> dict[str, Any]:
+    """Return what the failure has in common with those of other turns, if one fault causes all."""
+    if problem.message in _OF_ONE_TURN or not (problem.allow_retry or _is_of_server(problem)):
+        return {}
+    if isinstance(problem, TurnFailed):
+        told = words if problem.message in _TOLD_BY_WORDS else words.partition(":")[0]
+        cause = f"{fixed_words(problem.message)} ({'; '.join([fixed_words(told), *about(model)])})"
     else:
-        log.warning("turn %s failed: %s (%s)", turn_id, problem.message, _in_one_line(error))
+        # Whatever needs what is away, whichever model answers
+        cause = fixed_words(problem.message)
+    return repeats(cause, "turn failed", turn_id)
+
+
+def _is_of_server(problem: ServerError) -> bool:
+    return problem.message in _OPERATORS or (
+        problem.status >= 500 and not isinstance(problem, TurnFailed)
+    )
 
 
 def _in_one_line(error: BaseException) -> str:
     """Return what an error says, such as the words of a provider, fit for a log."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
     problem, server = http_problem(error), server_of(error)
     if isinstance(error, openai.APIConnectionError) and error.__cause__ is not None:
         # It says no more than that there was no connection
         error = error.__cause__
-    text = _provider_words(error) or f"{type(error).__name__}: {error}"
+    text = f"{type(error).__name__}: {_provider_words(error) or error}"
+    for note in getattr(error, "__notes__", ()):
+        text = f"{text}, {note}"
     if problem:
         text = f"the server at {server or 'an unknown address'} {problem}; {bad_http.CHECK}. {text}"
     return in_one_line(text, _LONGEST_WORDS)

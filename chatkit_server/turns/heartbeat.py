@@ -9,12 +9,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-from ..records import MAY_QUOTE, OutageLog, quoted
+from ..errors import ServerError
+from ..lines import fixed_words
+from ..records import OutageLog, log_error, quoted, repeats
 from ..tasks import run_to_completion
 from .pulse import Pulse
 from .recovery import Leftover, Recovery
 from .registry import TurnRegistry
-from .running import STOPPED, TAKEN_OVER, RunningTurn
+from .running import DELETED, STOPPED, TAKEN_OVER, RunningTurn
 from .store import HeartbeatSignal, TurnRecord, TurnStore
 
 T = TypeVar("T")
@@ -132,6 +134,8 @@ class Heartbeat:
             reply = replies.get(running.id)
             if reply == "cancel":
                 running.end(STOPPED)
+            elif reply == "deleted":
+                running.end(DELETED)
             elif reply == "lost" and not running.log.ended:
                 running.end(TAKEN_OVER)
 
@@ -142,11 +146,11 @@ class Heartbeat:
             return HeartbeatSignal(turn_id, attempt)
         try:
             return HeartbeatSignal(turn_id, attempt, running.partial().dump())
-        except Exception:
+        except Exception as error:
             # The turn is alive all the same
-            log.exception(
-                "turn %s: its partial answer could not be saved", turn_id, extra=MAY_QUOTE
-            )
+            what = "its partial answer could not be saved"
+            again = repeats(f"{what}: {type(error).__name__}", f"turn: {what}", turn_id)
+            log_error(log, logging.ERROR, error, f"turn %s: {what}", turn_id, extra=again)
             return HeartbeatSignal(turn_id, attempt)
 
     async def sweep(self) -> None:
@@ -193,11 +197,12 @@ class Heartbeat:
             recover = self._recovery.end(record, attempt + 1, self._leftover(record))
             if await run_to_completion(recover):
                 raise asyncio.CancelledError
-        except Exception:
+        except Exception as error:
             # A later sweep finds it again, when it is stale again
-            log.exception(
-                "turn %s: could not recover it from its dead process", record.id, extra=MAY_QUOTE
-            )
+            what = "could not recover it from its dead process"
+            reason = error.message if isinstance(error, ServerError) else type(error).__name__
+            again = repeats(fixed_words(reason), f"turn: {what}", record.id)
+            log_error(log, logging.ERROR, error, f"turn %s: {what}", record.id, extra=again)
 
     def _leftover(self, record: TurnRecord) -> Leftover:
         """Return how a turn ended: in this process, if only its end could not be recorded."""

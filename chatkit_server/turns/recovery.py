@@ -14,7 +14,7 @@ from ..agent.memory import build_memory
 from ..events.partial import PartialAnswer
 from ..events.recorder import answers, shows_nothing
 from ..plugin.calls import Hooks
-from ..records import MAY_QUOTE
+from ..records import log_error, repeats
 from ..turn import EndState, Outcome, StoreContext, Turn
 from .store import TurnRecord, TurnStore
 
@@ -64,15 +64,16 @@ class Recovery:
             turn = self._turn(record, partial, thread, context)
             saved = await self._save(turn, partial, leftover)
         except NotFoundError:
-            log.info("turn %s: nothing of its conversation is stored", record.id)
-        except Exception:
+            what = "nothing of its conversation is stored"
+            log.info(f"turn %s: {what}", record.id, extra=repeats(what, "turn", record.id))
+        except Exception as error:
             if attempt < MOST_ATTEMPTS:
                 raise
-            log.exception("turn %s: gave up saving what it said", record.id, extra=MAY_QUOTE)
+            log_error(log, logging.ERROR, error, "turn %s: gave up saving what it said", record.id)
         ended = await self._turn_store.end(record.id, attempt, leftover.status, leftover.message)
         if not ended:
             return
-        log.warning("recovered turn %s of a dead process: %s", record.id, leftover.status)
+        _log_end(record, leftover)
         if turn is not None and not leftover.post_turn_called:
             outcome = _outcome(record, partial, saved, leftover)
             await self._hooks.each_isolated("post_turn", turn=turn, outcome=outcome)
@@ -152,12 +153,24 @@ class Recovery:
                 await self._store.delete_thread_item(thread_id, item_id, context)
 
 
+def _log_end(record: TurnRecord, leftover: Leftover) -> None:
+    if leftover.post_turn_called:
+        text = "turn %s: its end is recorded now: %s"
+        again = repeats(f"ends of turns are recorded now: {leftover.status}", "turn", record.id)
+    else:
+        text = "recovered turn %s of a dead process: %s"
+        again = repeats(f"recovered from a dead process: {leftover.status}", "turn", record.id)
+    log.warning(text, record.id, leftover.status, extra=again)
+
+
 def _load(record: TurnRecord) -> PartialAnswer:
     try:
         return PartialAnswer.load(record.partial)
-    except Exception:
+    except Exception as error:
         # Another version of the server may have written it
-        log.exception("turn %s: its partial answer cannot be read", record.id, extra=MAY_QUOTE)
+        what = "its partial answer cannot be read"
+        again = repeats(f"{what}: {type(error).__name__}", "turn", record.id)
+        log_error(log, logging.ERROR, error, f"turn %s: {what}", record.id, extra=again)
         return PartialAnswer()
 
 

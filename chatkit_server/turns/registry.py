@@ -14,7 +14,7 @@ from ..turn import User
 from .identity import RequestIdentity
 from .kept import KeptTurns
 from .places import RETRY_AFTER, Places
-from .running import RESTARTED, STOPPED, Owner, RunningTurn
+from .running import DELETING, RESTARTED, STOPPED, Owner, RunningTurn
 
 BUSY = "An answer is still being written in this conversation."
 
@@ -211,7 +211,7 @@ class TurnRegistry:
         try:
             for running in self.active:
                 if running.thread_id == thread_id:
-                    running.end(STOPPED)
+                    running.end(DELETING)
             await self._lock(thread_id, slot)
             try:
                 yield

@@ -37,7 +37,10 @@ class Ending:
 
 STOPPED = Ending("cancelled", TurnFailed("The answer was stopped.", allow_retry=True))
 
-DELETED = Ending("cancelled", TurnFailed("This conversation was deleted."))
+DELETED = Ending("cancelled", TurnFailed("The conversation was deleted."))
+
+DELETING = Ending("cancelled", DELETED.problem)
+"""The same while the conversation is still there. If it stays, so does what was said."""
 
 RESTARTED = Ending(
     "interrupted",

@@ -11,7 +11,7 @@ from typing import Literal
 from ..turn import User
 
 TurnState = Literal["running", "completed", "failed", "cancelled", "interrupted"]
-HeartbeatReply = Literal["go on", "cancel", "lost"]
+HeartbeatReply = Literal["go on", "cancel", "deleted", "lost"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,9 @@ class TurnStore(ABC):
     async def beat(self, beats: Sequence[HeartbeatSignal]) -> Mapping[str, HeartbeatReply]:
         """Record heartbeats, and return by turn id what to do.
 
-        `cancel` if another process asked for that, `lost` if the attempt is no longer the current
-        one or the turn does not run.
+        `cancel` if another process asked for that, `deleted` if the thread was deleted, `lost` if
+        the attempt is no longer the current one or the turn does not run. A store that does not
+        know that the thread was deleted says so when the turn next writes: `NotFoundError`.
         """
 
     def keep_alive(self, beats: Sequence[HeartbeatSignal]) -> None:

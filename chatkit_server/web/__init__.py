@@ -7,5 +7,5 @@
 - `connections`, `head`, `admission`, `addresses`: limits of connections and requests, of
   strangers too.
 - `health`: `/healthz` and `/readyz`. `cors`, `origins`: which pages may call the server.
-- `client.js`: the script for pages.
+- `client.js`, `client.d.ts`: the script for pages, and its types.
 """

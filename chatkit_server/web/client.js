@@ -1,5 +1,5 @@
-// A fetch for ChatKit's `api.fetch`: adds authorization, resumes broken streams, tells the server
-// of Stop. Options: docs/protocol.md
+// A fetch for ChatKit's `api.fetch`: authorizes, resumes streams, tells the server of Stop.
+// Options: client.d.ts
 
 const keys = {}; // by body: ChatKit's own retries get the same turn
 
@@ -41,7 +41,7 @@ export function createFetch({
 		let reader, decoder, text, cut;
 
 		function ask(path, more) {
-			const at = new URL(url, globalThis.location?.href);
+			const at = new URL(url.url ?? url, globalThis.location?.href);
 			at.pathname += `/turns/${turn}/${path}`;
 			return send(at, { ...init, body: null, ...more });
 		}
@@ -92,7 +92,7 @@ export function createFetch({
 
 	return async (url, init = {}) => {
 		const { body, signal } = init;
-		const request = { ...init, headers: new Headers(init.headers) };
+		const request = { ...init, headers: new Headers(init.headers ?? url.headers) };
 		const begins = /"threads\.(create|add_|retry_|custom_)/.test(body);
 		if (begins) {
 			keys[body] ??= `${Date.now()}${Math.random()}`;

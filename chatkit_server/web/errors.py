@@ -12,14 +12,16 @@ from chatkit.store import NotFoundError
 
 from ..errors import BadRequest, NotFound, ServerError, TooLarge
 from ..ids import new_id
-from ..lines import quoted, short
-from ..records import MAY_QUOTE
+from ..lines import fixed_words, short, user_name
+from ..records import log_error, place_of, repeats
 from ..turns.places import RETRY_AFTER
 from .keys import LOGGED, REFUSALS, REQUEST_ID, SETTINGS, USER
 from .malformed import BodyTimeout, SmallChunks, log_malformed
 from .refusals import RefusalLog
 
 REQUEST_ID_HEADER = "X-Request-Id"
+
+log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -85,8 +87,9 @@ def _answer(error: Exception, request: web.Request) -> web.Response:
     refusal = _as_refusal(error, request)
     if refusal is None:
         request[LOGGED] = True
-        line = f"{_described(request)} failed"
-        request.app[REFUSALS].failed(_route(request), line, error, extra=MAY_QUOTE)
+        kind = f"{_route(request)}: {type(error).__name__} in {place_of(error)}"
+        again = repeats(kind, "request failed", request_id(request))
+        log_error(log, logging.ERROR, error, "%s failed", _described(request), extra=again)
         refusal = ServerError("Something went wrong on the server. Try again later.")
     else:
         level = logging.WARNING if refusal.status >= 500 else logging.INFO
@@ -152,6 +155,11 @@ def log_refusal(
     request[LOGGED] = True
     shown = f"{status} {short(message)}" if status else short(message)
     line = f"refused {_described(request)}: {shown}"
+    if level >= logging.WARNING:
+        # The server's own trouble, which may be that of all requests
+        again = repeats(fixed_words(message), f"request refused with {status}", request_id(request))
+        log.log(level, "%s", line, extra=again)
+        return
     kind = f"{_route(request)}: {status}" if status else f"{_route(request)}:"
     request.app[REFUSALS].write(kind, level, message, line)
 
@@ -178,6 +186,5 @@ def _described(request: web.Request) -> str:
     text = f"{request.method} {short(request.rel_url.raw_path)} (request {request_id(request)}"
     user = request.get(USER)
     if user is not None:
-        # A name may have a slash or a bracket in it, and must not read as another user's
-        text += ", user " + "/".join(map(quoted, filter(None, (user.tenant, user.id))))
+        text += f", user {user_name(user.tenant, user.id)}"
     return text + ")"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from aiohttp import web
@@ -9,8 +10,10 @@ from chatkit.store import AttachmentStore, NotFoundError, Store
 
 from ..agent.models import ModelRouter
 from ..errors import ServerError, Unauthorized
+from ..lines import fixed_words
 from ..mcp.manager import McpManager
 from ..plugin.calls import Hooks, HookTimeout, PluginFailed
+from ..records import log_error, place_of, repeats
 from ..settings.schema import Settings
 from ..turn import StoreContext, User
 from ..turns.engine import Engine
@@ -18,6 +21,8 @@ from ..turns.heartbeat import Heartbeat
 from ..turnstile import Turnstile
 from .operations.limits import RequestGuard
 from .refusals import RefusalLog
+
+log = logging.getLogger(__name__)
 
 HOOKS = web.AppKey("hooks", Hooks)
 SETTINGS = web.AppKey("settings", Settings)
@@ -75,6 +80,12 @@ async def authenticate(request: web.Request) -> User:
 
 def _log_failed(request: web.Request, error: PluginFailed | HookTimeout) -> None:
     if error.unlogged is not None:
-        # What `auth` fails on is not content, and its message says what to fix
         cause = error.__cause__
-        request.app[REFUSALS].failed("authentication", error.unlogged, cause)
+        if cause is None:
+            again = repeats(fixed_words(error.unlogged), "request failed")
+            log.error("%s", error.unlogged, extra=again)
+            return
+        kind = f"authentication: {type(cause).__name__} in {place_of(cause)}"
+        # What `auth` fails on is not content, and its message says what to fix
+        extra = {**repeats(kind, "request failed"), "may_quote": False}
+        log_error(log, logging.ERROR, cause, "%s", error.unlogged, extra=extra)

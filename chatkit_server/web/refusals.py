@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections import Counter
 from contextvars import Context
 from dataclasses import dataclass, field
-from pathlib import PurePath
 from typing import Any
 
-from ..lines import short
+from ..lines import fixed_words, short
 
 WINDOW = 60.0
 """Seconds for which lines of one kind are counted."""
@@ -30,17 +28,6 @@ MOST_LINES = 200
 
 _OTHERS = "other requests"
 
-_VARIABLE = re.compile(
-    r"""
-    `[^`]*` | "[^"]*" | (?<!\w)'[^']*'(?!\w)   # quoted
-    | (?<=^Pages\ of\ ).*(?=\ may\ not\ use)     # an origin
-    | ^.*(?=:\ unknown\ field)                   # the path of a field that the client made up
-    | (?<=[A-Z]\ )/.*                            # the path of a request
-    | \w*\d\w*                                  # numbers and ids
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-
 log = logging.getLogger(__name__)
 
 
@@ -58,20 +45,6 @@ class RefusalLog:
     def __init__(self, seconds: float = WINDOW) -> None:
         self._seconds = seconds
         self._windows: dict[str, _Window] = {}
-
-    def failed(
-        self,
-        request: str,
-        line: str,
-        error: BaseException | None,
-        extra: dict[str, Any] | None = None,
-    ) -> None:
-        """Write a line with the traceback of an unexpected error, within the same limits.
-
-        A kind is a `request` with the type of the error and the place that raised it.
-        """
-        reason = line if error is None else f"{type(error).__name__} in {_place(error)}"
-        self.write(f"{request}:", logging.ERROR, reason, line, exc_info=error, extra=extra)
 
     def write(self, request: str, level: int, reason: str, line: str, **logged: Any) -> None:
         """Write a line, unless this minute has enough lines of its kind.
@@ -113,19 +86,3 @@ class RefusalLog:
         """Write how many lines were left out so far."""
         for kind in list(self._windows):
             self._end(kind)
-
-
-def _place(error: BaseException) -> str:
-    """Return the function that raised an error, without a line number, and its file."""
-    place = error.__traceback__
-    if place is None:
-        return "unknown"
-    while place.tb_next is not None:
-        place = place.tb_next
-    code = place.tb_frame.f_code
-    return f"{code.co_qualname}, {PurePath(code.co_filename).name}"
-
-
-def fixed_words(reason: str) -> str:
-    """Return a reason without what varies: quoted texts, numbers, ids, origins, field paths."""
-    return _VARIABLE.sub("…", reason)

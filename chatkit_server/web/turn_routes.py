@@ -32,7 +32,9 @@ log = logging.getLogger(__name__)
 def add_turn_routes(app: web.Application) -> None:
     """Add the routes below the chat's own path."""
     path = app[SETTINGS].server.path
-    app.router.add_get(f"{path}/client.js", _Script(Path(__file__).with_name("client.js")).answer)
+    for name, kind in (("client.js", "text/javascript"), ("client.d.ts", "application/typescript")):
+        script = _Script(Path(__file__).with_name(name), kind)
+        app.router.add_get(f"{path}/{name}", script.answer)
     app.router.add_get(f"{path}/turns/{{turn_id}}", _state)
     app.router.add_get(f"{path}/turns/{{turn_id}}/events", _events)
     app.router.add_post(f"{path}/turns/{{turn_id}}/cancel", _cancel)
@@ -174,10 +176,11 @@ def _described(turn: RunningTurn | TurnRecord) -> dict[str, Any]:
 
 
 class _Script:
-    """The script for pages; it needs no sign-in."""
+    """The script for pages, or its types; it needs no sign-in."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, content_type: str) -> None:
         self._body = file.read_bytes()
+        self._content_type = content_type
         self._etag = hashlib.sha256(self._body).hexdigest()[:32]
 
     async def answer(self, request: web.Request) -> web.Response:
@@ -186,7 +189,7 @@ class _Script:
         response = web.Response(status=304)
         if not any(etag.value in (self._etag, "*") for etag in known):
             response = web.Response(
-                body=self._body, content_type="text/javascript", charset="utf-8"
+                body=self._body, content_type=self._content_type, charset="utf-8"
             )
         response.etag = self._etag
         response.headers["Cache-Control"] = "public, max-age=600"

@@ -145,9 +145,12 @@ async def call(tasks: TaskList, name: str, arguments: dict[str, Any] | None) -> 
         return _error(f"There is no tool {name}. Use one of: {', '.join(TOOLS)}")
     try:
         return await TOOLS[name].call(tasks, arguments)
-    except Exception:
+    except Exception as error:
         # The database's error is for the log, not for a client. It may quote the user's task
-        log.exception("tool %s failed", name, extra={"may_quote": True})
+        trace = log.isEnabledFor(logging.DEBUG)
+        extra = {"may_quote": True}
+        kind = type(error).__name__
+        log.warning("tool %s failed: %s", name, kind, exc_info=trace, extra=extra)
         return _error("The tasks are not available right now. Try again in a moment.")
 
 

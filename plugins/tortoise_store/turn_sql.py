@@ -31,7 +31,7 @@ UPDATE chatkit_turn SET
 FROM {{0}} AS beat
 WHERE chatkit_turn.id = beat.turn_id AND chatkit_turn.attempt = beat.by_attempt
 AND chatkit_turn.state = 'running'
-RETURNING id, cancel
+RETURNING id, cancel, thread_deleted
 """
 
 # $1, $2 and $3 are arrays: ids, attempts, partial answers.

@@ -66,9 +66,7 @@ class TortoiseTurnStore(TurnStore):
         else:
             columns = [list(column) for column in zip(*values, strict=True)] or [[], [], []]
             rows = await self._database.rows(turn_sql.BEAT, columns)
-        replies: dict[str, HeartbeatReply] = {
-            row["id"]: "cancel" if row["cancel"] else "go on" for row in rows
-        }
+        replies = {row["id"]: _reply(row) for row in rows}
         return {beat.turn_id: replies.get(beat.turn_id, "lost") for beat in beats}
 
     def keep_alive(self, beats: Sequence[HeartbeatSignal]) -> None:
@@ -131,6 +129,12 @@ class TortoiseTurnStore(TurnStore):
         if not all(storable(name) for name in (user.tenant, user.id, identity)):
             return []
         return await self._database.rows(statement, (*_owner(user), identity, *values))
+
+
+def _reply(row: Mapping[str, Any]) -> HeartbeatReply:
+    if row["thread_deleted"]:
+        return "deleted"
+    return "cancel" if row["cancel"] else "go on"
 
 
 def _owner(user: User) -> tuple[str, str]:

@@ -340,6 +340,17 @@ test("a connection that says nothing is made anew", async () => {
   assert.ok(server.requests.length >= 2);
 });
 
+test("a request object goes through with its headers, and its stream is resumed", async () => {
+  const server = new Server();
+  server.cuts = [[bytes(FRAMES[0]).length, false]];
+  const options = { fetch: server.fetch, delay: 0, authorization: () => "Bearer a" };
+  const given = new Request(API, { method: "POST", body: BODY, headers: { "X-Page": "p" } });
+  const response = await createFetch(options)(given);
+  assert.equal(await response.text(), WHOLE);
+  assert.deepEqual(server.requests.map(({ headers }) => headers.get("X-Page")), ["p", "p"]);
+  assert.equal(server.requests[1].url, `${API}/turns/${TURN}/events`);
+});
+
 test("who stops reading closes the connection, and ends nothing", async () => {
   const server = new Server();
   server.cuts = [[bytes(FRAMES[0]).length, "open"]];

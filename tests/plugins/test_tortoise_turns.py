@@ -235,7 +235,7 @@ async def test_a_turn_whose_thread_was_deleted_is_told_to_end_and_brings_nothing
     async with served(url) as (store, turns):
         await begin(store, turns)
         await store.delete_thread("thr_1", ANN)
-        assert await turns.beat([HeartbeatSignal("turn_1", 1, b'"said"')]) == {"turn_1": "cancel"}
+        assert await turns.beat([HeartbeatSignal("turn_1", 1, b'"said"')]) == {"turn_1": "deleted"}
         assert await turns.find("turn_1", ANN.user) == record()
         for write in WRITES.values():
             with pytest.raises(NotFoundError):

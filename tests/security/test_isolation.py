@@ -268,7 +268,12 @@ def plain(thread: Thread) -> list[tuple[int, dict[str, Any]]]:
 
 # Routes: which are for everyone, and what others get of the rest
 
-PUBLIC = {("GET", "/api/chat/client.js"), ("GET", "/healthz"), ("GET", "/readyz")}
+PUBLIC = {
+    ("GET", "/api/chat/client.js"),
+    ("GET", "/api/chat/client.d.ts"),
+    ("GET", "/healthz"),
+    ("GET", "/readyz"),
+}
 
 TURN_ROUTES = {
     ("GET", "/api/chat/turns/{turn_id}"): 404,

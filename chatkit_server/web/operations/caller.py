@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from ...errors import Conflict, NotFound, ServerError, Unprocessable
 from ...events.wire import ChatKitWire, is_hidden
 from ...plugin.calls import Hooks, PluginFailed
-from ...records import MAY_QUOTE
+from ...records import log_error, place_of, repeats
 from ...turn import StoreContext, User
 from ...turns.job import TurnPlan
 from ...turns.registry import TurnRegistry
@@ -123,7 +123,8 @@ def refusing(what: str) -> Iterator[None]:
     except NotImplementedError as error:
         raise Unprocessable(f"{what} cannot do this.") from error
     except Exception as error:
-        log.exception("%s failed", what, extra=MAY_QUOTE)
+        again = repeats(f"{what}: {type(error).__name__} in {place_of(error)}", "call failed")
+        log_error(log, logging.ERROR, error, "%s failed", what, extra=again)
         raise Unprocessable(f"{what} failed.") from error
 
 
