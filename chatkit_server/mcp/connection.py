@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 import anyio
 from agents import AgentBase, FunctionTool, RunContextWrapper
@@ -27,8 +26,6 @@ from mcp.types import (
 )
 from pydantic import ValidationError
 
-from ..bad_http import CHECK, http_problem
-from ..masking import in_one_line
 from ..text import valid_values
 from .content import as_text, readable
 from .exchange import Exchange
@@ -43,9 +40,6 @@ _LISTING = 30.0
 
 _ERROR_TEXT = 10_000
 """How many characters a server may use to say why a tool failed."""
-
-_LONGEST_REASON = 200
-"""Characters of the reason why a server is not connected."""
 
 _NETWORK_ERRORS = (
     ConnectionError,
@@ -275,42 +269,6 @@ def is_lost(error: BaseException) -> bool:
     if isinstance(error, UserError) and "Server not initialized" in str(error):
         return True
     return isinstance(error, _NETWORK_ERRORS) or _code(error) == CONNECTION_CLOSED
-
-
-def describe(error: BaseException) -> str:
-    """Return in a few words what is wrong, without anything that may be secret."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    if isinstance(error, McpRefused):
-        return str(error)
-    if isinstance(error, TimeoutError) or _code(error) == REQUEST_TIMEOUT:
-        return "timed out"
-    if problem := http_problem(error):
-        return f"{problem}; {CHECK}"
-    if isinstance(error, FileNotFoundError):
-        return "command or folder not found"
-    if isinstance(error, PermissionError):
-        return "not allowed to run the command"
-    if _code(error) == CONNECTION_CLOSED:
-        return "connection closed"
-    if isinstance(error, MCPError):
-        return f"answered with an error ({error.code})"
-    if isinstance(error, UserError):
-        # With the reason phrase of the server's response, and `/readyz` shows it to strangers
-        return in_one_line(str(error).rpartition("': ")[2].rstrip("."), _LONGEST_REASON)
-    return type(error).__name__
-
-
-def address(server: MCPServer) -> str | None:
-    """Return where a server is: host and port, or the command without arguments.
-
-    Paths, queries, arguments and headers may have secrets.
-    """
-    params = getattr(server, "params", None)
-    if isinstance(params, Mapping) and isinstance(params.get("url"), str):
-        return urlsplit(params["url"]).netloc.rpartition("@")[2]
-    command = getattr(params, "command", None)
-    return f"command {command}" if isinstance(command, str) else None
 
 
 def _code(error: BaseException) -> int | None:

@@ -33,6 +33,18 @@ from ..bad_http import CHECK, http_problem, origin
 from ..interim import guard_client
 from .content import mend
 from .exchange import SESSION_ID, current, is_about_session, response_problem
+from .failures import (
+    NO_ADDRESS,
+    OLDER,
+    TLS_PORT,
+    body_problem,
+    endpoint_problem,
+    is_tls_port,
+    network_problem,
+    redirect_problem,
+    titled,
+    too_many_redirects,
+)
 from .limits import (
     PART,
     Allowance,
@@ -61,7 +73,23 @@ _COOKIES = 20
 _SHOWN = 3
 
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n|\r\r")
-_REDIRECTS = (301, 302, 303, 307, 308)
+_ENDPOINT = re.compile(rb"^event: ?endpoint\r?$", re.MULTILINE)
+"""The first event of the older transport's stream."""
+_DATA = re.compile(rb"^data: ?(\S+)", re.MULTILINE)
+
+_REDIRECTS = 5
+_HOPS = "chatkit_server.redirects"
+
+_PROBED = (400, 404, 405)
+_PROBE = 2.0
+
+_STAGES = {
+    "connect_tcp.started": "connect",
+    "start_tls.started": "tls",
+    "send_request_headers.started": "answer",
+    "receive_response_headers.complete": "body",
+}
+"""How far a request has come, by the events of the HTTP library."""
 
 _STREAM_FAILED = "SSE stream failed: "
 
@@ -281,6 +309,18 @@ def _problem(tool: Any, most: int) -> str | None:
     return None
 
 
+def _stays(here: httpx2.URL, there: httpx2.URL) -> bool:
+    """Whether a redirect stays at the same host and port, or goes from http to https there."""
+    if there.userinfo and there.userinfo != here.userinfo:
+        return False
+    if (here.scheme, here.host, here.port) == (there.scheme, there.host, there.port):
+        return True
+    schemes = (here.scheme, there.scheme)
+    return (
+        here.host == there.host and schemes == ("http", "https") and not (here.port or there.port)
+    )
+
+
 def _refusal(request_id: Any, problem: str) -> SessionMessage:
     error = ErrorData(code=INTERNAL_ERROR, message=f"The server {problem}.")
     return SessionMessage(JSONRPCError(jsonrpc="2.0", id=request_id, error=error))
@@ -300,6 +340,7 @@ def _http_client(
     `older` is whether it speaks the older transport, HTTP with SSE.
     """
     client = make(headers=headers, timeout=timeout, auth=auth)
+    reporter.begin("connect")
     guard_client(client)
     watch = _HttpWatch(client, limits, reporter, older)
     vars(client)["send"] = partial(watch.send, client.send)
@@ -317,6 +358,7 @@ class _HttpWatch:
         self._client = client
         self._older = older
         self._stream: httpx2.Response | None = None
+        self._streams_older: bool | None = None
         self._limit = limits.message
         self._reporter = reporter
         self._flow = Flow(limits.message, reporter)
@@ -329,14 +371,27 @@ class _HttpWatch:
         **options: Any,
     ) -> httpx2.Response:
         """Send a request; say what is wrong with the answer, which the client libraries do not."""
+        request.extensions = {"trace": self._trace, **request.extensions}
         try:
-            return await send(request, **options)
+            response = await send(request, **options)
         except Exception as error:
             self._note_problem(error, request)
             raise
+        if response.has_redirect_location:
+            await self._redirect(response, response.next_request)
+        return response
+
+    async def _trace(self, event: str, info: dict[str, Any]) -> None:
+        stage = _STAGES.get(event.partition(".")[2])
+        if stage is not None:
+            self._reporter.stage = stage
 
     def _note_problem(self, error: Exception, request: httpx2.Request) -> None:
-        if problem := http_problem(error):
+        problem = http_problem(error)
+        network = network_problem(error, self._reporter.stage)
+        if network is not None:
+            self._reporter.problem = network
+        elif problem:
             self._reporter.refuse(f"{problem}; {CHECK}", origin(request.url))
 
     async def sent(self, request: httpx2.Request) -> None:
@@ -348,39 +403,120 @@ class _HttpWatch:
             # The Agents SDK looks at it after the answer, and cannot if this is a redirect's
             await request.aread()
 
+    async def _redirect(self, response: httpx2.Response, following: httpx2.Request | None) -> None:
+        """Have the client library follow a redirect, if it stays where the request was sent.
+
+        It follows with the method kept, and no other redirects. HTTP libraries make a GET of what
+        servers redirect with 301 to 303, which would be without the message.
+        """
+        sent = response.request
+        hops = sent.extensions.get(_HOPS, 0) + 1
+        if following is None:
+            problem = NO_ADDRESS
+        elif not _stays(sent.url, following.url):
+            problem = redirect_problem(sent.url, following.url)
+        elif hops > _REDIRECTS:
+            problem = too_many_redirects(_REDIRECTS)
+        else:
+            if following.method != sent.method:
+                following = self._again(sent, following.url)
+            following.extensions = {**sent.extensions, _HOPS: hops}
+            response.next_request = following
+            return
+        response.next_request = None
+        self._note(problem)
+        if self._stream is not None:
+            # The library waits for an answer in the stream, and sends nothing any more
+            await self._stream.aclose()
+
+    def _again(self, sent: httpx2.Request, url: httpx2.URL) -> httpx2.Request:
+        headers = {**sent.headers, "host": url.netloc.decode("ascii")}
+        headers.pop("cookie", None)
+        return self._client.build_request(sent.method, url, headers=headers, content=sent.content)
+
+    def _note(self, problem: str) -> None:
+        """Tell the task that the request is sent for what is wrong."""
+        exchange = current()
+        if exchange is not None:
+            exchange.problem, exchange.says_why = problem, False
+
     async def answered(self, response: httpx2.Response) -> None:
         """Have the body counted as it is read, after it was unpacked."""
-        if response.status_code in _REDIRECTS and "location" in response.headers:
-            self._note_redirect(response)
         if len(self._client.cookies) > _COOKIES:
             self._client.cookies.clear()
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        count = self._events if kind == "text/event-stream" else self._body
         read = partial(self._told, response.request, response.aiter_bytes)
-        vars(response)["aiter_bytes"] = partial(count, read)
+        if kind == "text/event-stream":
+            vars(response)["aiter_bytes"] = partial(self._events, read)
+        else:
+            is_message = kind == "application/json" and response.status_code == 200
+            vars(response)["aiter_bytes"] = partial(self._body, is_message, read)
+        if response.has_redirect_location:
+            # Whether it is followed is seen later
+            return
         if self._older and response.request.method == "GET":
             self._stream = response
+            self._reporter.stage = "stream"
         if response.request.method == "POST" or self._stream is response:
             await self._note_response(response, kind)
 
     async def _note_response(self, response: httpx2.Response, kind: str) -> None:
         """Tell the task that the request is sent for what is wrong with the response."""
         exchange, status = current(), response.status_code
+        self._reporter.problem = None
         if exchange is None:
             return
         posted = self._older and self._stream is not response
         body = b""
-        if status >= 400 and kind != "text/event-stream":
+        if (status >= 400 and kind != "text/event-stream") or "html" in kind:
             with suppress(httpx2.StreamError):
                 body = await response.aread()
         accepted = posted and status < 400
-        exchange.problem = None if accepted else response_problem(status, kind, older=self._older)
         exchange.says_why = kind == "application/json" and b'"error"' in body
         has_session = posted or SESSION_ID in response.request.headers
         exchange.session_is_gone = has_session and is_about_session(status, body)
+        exchange.problem = None if accepted else await self._problem(response, kind, body)
         if posted and not accepted and self._stream is not None:
             # The library waits for an answer in the stream, and sends nothing any more
             await self._stream.aclose()
+
+    async def _problem(self, response: httpx2.Response, kind: str, body: bytes) -> str | None:
+        request, status = response.request, response.status_code
+        if status == 400 and is_tls_port(body):
+            return TLS_PORT
+        if (
+            status in _PROBED
+            and not self._older
+            and SESSION_ID not in request.headers
+            and await self._is_older(request.url)
+        ):
+            return OLDER
+        problem = response_problem(
+            status,
+            kind,
+            older=self._older,
+            page=titled(body) if "html" in kind else "",
+            anonymous="authorization" not in request.headers,
+        )
+        if problem is not None and request.extensions.get(_HOPS):
+            problem = f"redirects to {shown(request.url.path)}, and there {problem}"
+        return problem
+
+    async def _is_older(self, url: httpx2.URL) -> bool:
+        """Whether a GET gets a stream of the older transport."""
+        if self._streams_older is None:
+            self._streams_older = False
+            accept = {"accept": "text/event-stream"}
+            with suppress(Exception):
+                async with (
+                    asyncio.timeout(_PROBE),
+                    self._client.stream("GET", url, headers=accept) as response,
+                ):
+                    if response.headers.get("content-type", "").startswith("text/event-stream"):
+                        async for event in response.aiter_bytes():
+                            self._streams_older = _ENDPOINT.search(event) is not None
+                            break
+        return self._streams_older
 
     async def _told(
         self,
@@ -397,22 +533,11 @@ class _HttpWatch:
             self._note_problem(error, request)
             raise
 
-    def _note_redirect(self, response: httpx2.Response) -> None:
-        here = response.request.url
-        try:
-            there = here.join(response.headers["location"])
-        except httpx2.InvalidURL:
-            self._reporter.refuse("redirects to what is no address")
-            return
-        # The client library follows no others
-        is_upgrade = (here.scheme, there.scheme) == ("http", "https") and not here.port
-        if (here.host, here.port) != (there.host, there.port) or (
-            here.scheme != there.scheme and not is_upgrade
-        ):
-            self._reporter.refuse(f"redirects to another address, {shown(there.host)}")
-
     async def _body(
-        self, read: Callable[..., AsyncGenerator[bytes]], chunk_size: int | None = None
+        self,
+        is_message: bool,
+        read: Callable[..., AsyncGenerator[bytes]],
+        chunk_size: int | None = None,
     ) -> AsyncGenerator[bytes]:
         body = bytearray()
         async with aclosing(read(chunk_size)) as chunks:
@@ -422,6 +547,8 @@ class _HttpWatch:
                     raise httpx2.StreamError(self._refused(too_large(self._limit)))
         if is_dense(body, self._limit):
             raise httpx2.StreamError(self._refused(too_dense(self._limit)))
+        if is_message and (problem := body_problem(body)):
+            self._note(problem)
         yield repaired(bytes(body))
 
     async def _events(
@@ -442,11 +569,25 @@ class _HttpWatch:
         yield self._event(bytes(waiting))
 
     def _event(self, event: bytes) -> bytes:
+        if _ENDPOINT.search(event[:200]):
+            self._check_endpoint(event)
         if len(event) > self._limit:
             raise httpx2.SSEError(self._refused(too_large(self._limit)))
         if is_dense(event, self._limit):
             raise httpx2.SSEError(self._refused(too_dense(self._limit)))
         return repaired(event)
+
+    def _check_endpoint(self, event: bytes) -> None:
+        if not self._older:
+            self._note(OLDER)
+            raise httpx2.SSEError(f"The server {OLDER}.")
+        data = _DATA.search(event)
+        if data is not None and self._stream is not None:
+            here = self._stream.request.url
+            with suppress(httpx2.InvalidURL, UnicodeDecodeError):
+                if problem := endpoint_problem(here, here.join(data[1].decode())):
+                    self._note(problem)
+                    raise httpx2.SSEError(f"The server {problem}.")
 
     def _refused(self, problem: str) -> str:
         self._reporter.refuse(problem)

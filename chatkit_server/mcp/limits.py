@@ -57,7 +57,9 @@ class McpRefused(Exception):
 class Reporter:
     """Logs what is wrong with a server, each reason at most once a minute.
 
-    `refused` is the last thing that was refused, until the server is connected again.
+    `refused` is the last thing that was refused, until the server is connected again. `problem` is
+    what the connection met, in words, and `stage` how far the last request had come; see
+    `failures`.
     """
 
     REPEAT = 60.0
@@ -67,6 +69,12 @@ class Reporter:
         self._name = name
         self._last: dict[str, float] = {}
         self.refused: str | None = None
+        self.problem: str | None = None
+        self.stage: str | None = None
+
+    def begin(self, stage: str | None = None) -> None:
+        """Forget what the last connection met."""
+        self.problem, self.stage = None, stage
 
     def note(self, reason: str, place: str | None = None) -> None:
         """Log a reason, and the address that it is about."""

@@ -23,7 +23,8 @@ from agents.mcp import MCPServer
 from mcp.types import Tool
 
 from ..errors import SettingsError, Unavailable
-from .connection import McpConnection, ToolFailed, Wrap, describe, unwrapped
+from .connection import McpConnection, ToolFailed, Wrap, unwrapped
+from .failures import describe
 from .server import ManagedServer, McpTiming
 
 __all__ = ["McpManager", "McpStatus", "McpTiming", "ToolFailed"]

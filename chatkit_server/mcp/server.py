@@ -22,8 +22,9 @@ from agents.mcp import (
 from mcp.client.session import IncomingMessage, MessageHandlerFnT
 from mcp.types import CallToolResult, ToolListChangedNotification
 
-from .connection import McpConnection, ToolFailed, address, describe, is_lost
+from .connection import McpConnection, ToolFailed, is_lost
 from .exchange import Exchange, watching
+from .failures import address, describe
 from .guard import watch
 from .limits import McpRefused
 
@@ -250,7 +251,7 @@ class ManagedServer(McpConnection):
         return self.reporter.refused is not None or isinstance(error, McpRefused)
 
     def _reason(self, error: BaseException, exchange: Exchange) -> str:
-        return self.reporter.refused or exchange.problem or describe(error)
+        return self.reporter.refused or exchange.problem or describe(error, self.reporter)
 
     def _note_failure(self, reason: str) -> None:
         is_known = reason in (self.error, self.reporter.refused)
@@ -266,7 +267,7 @@ class ManagedServer(McpConnection):
             self.up.clear()
             self._recovering = True
             gone = exchange is not None and exchange.session_is_gone
-            self._note_failure(SESSION_GONE if gone else describe(error))
+            self._note_failure(SESSION_GONE if gone else describe(error, self.reporter))
             self._wake.set()
 
     async def prepare(self) -> bool:
