@@ -31,6 +31,7 @@ from .content import as_text, readable
 from .exchange import Exchange
 from .limits import McpLimits, McpRefused, Reporter, shown, tool_problem, tools_too_large
 from .outlines import OUTLINE, misfit
+from .progress import Calls, CallTimeout
 
 Wrap = Callable[[FunctionTool], FunctionTool]
 """Changes a tool before an agent gets it. A module's function: tools are cached by it."""
@@ -82,6 +83,7 @@ class McpConnection(MCPServer):
         self.timeout: float | None = getattr(server, "timeout", None)
         self.limits = McpLimits.of(server)
         self.reporter = Reporter(server.name)
+        self.progress = Calls(self.timeout, getattr(server, "max_timeout", None))
         self.tools: list[Tool] = []
         self.calls = 0
         self.last_answer = time.monotonic()
@@ -154,8 +156,8 @@ class McpConnection(MCPServer):
         _check_arguments(arguments)
         self.calls += 1
         try:
-            async with asyncio.timeout(self.timeout):
-                result = await self.server.call_tool(tool_name, arguments, meta)
+            async with self.progress.timed(meta) as sent:
+                result = await self.server.call_tool(tool_name, arguments, sent)
         finally:
             self.calls -= 1
         self.last_answer = time.monotonic()
@@ -179,8 +181,8 @@ class McpConnection(MCPServer):
         if exchange is not None and exchange.problem and not exchange.says_why:
             return ToolFailed(f"`{self.name}` {exchange.problem}.")
         if isinstance(error, TimeoutError) or _code(error) == REQUEST_TIMEOUT:
-            limit = f" within {self.timeout:g} s" if self.timeout else " in time"
-            return ToolFailed(f"`{self.name}` did not answer{limit}.")
+            limit = str(error) if isinstance(error, CallTimeout) else "in time"
+            return ToolFailed(f"`{self.name}` did not answer {limit}.")
         if is_lost(error):
             return ToolFailed(
                 f"The connection to `{self.name}` was lost during the call, which may have been "

@@ -221,7 +221,7 @@ def titled(body: bytes) -> str:
     return f' titled "{title}"' if title else ""
 
 
-def body_problem(body: bytes) -> str | None:
+def body_problem(body: bytes | bytearray) -> str | None:
     """Return what is wrong with JSON that has to be a message, None if it may be one."""
     begin = body.lstrip()[:1]
     if not begin:
@@ -348,7 +348,7 @@ def _origin(url: Any) -> str:
     return in_one_line(str(url.copy_with(userinfo=b"", raw_path=b"/", fragment=None)), LONGEST)[:-1]
 
 
-def _quoted(body: bytes) -> str:
+def _quoted(body: bytes | bytearray) -> str:
     return f'"{in_one_line(body[: 4 * LONGEST].decode(errors="replace"), 80)}"'
 
 

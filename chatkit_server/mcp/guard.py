@@ -60,6 +60,7 @@ from .limits import (
     tools_too_large,
 )
 from .outlines import OUTLINE, outline
+from .progress import Calls
 from .repair import repaired
 from .stdio import stdio_streams
 
@@ -103,15 +104,23 @@ _UNUSED = frozenset(
         "resources/updated",
     )
 )
-"""Notifications that nobody here listens to."""
+"""Notifications that the client library has no use for."""
 
 
-def watch(server: Client, limits: McpLimits, reporter: Reporter, ended: Callable[[], None]) -> None:
+def watch(
+    server: Client,
+    limits: McpLimits,
+    reporter: Reporter,
+    ended: Callable[[], None],
+    calls: Calls,
+) -> None:
     """Have a server's client keep the limits, in this and all its later connections.
 
-    `ended` is called when nothing more will come over a connection.
+    `ended` is called when nothing more will come over a connection. `calls` get the progress that
+    the server reports of them.
     """
     listens = server.message_handler is not None
+    calls.are_read = True
     streams: Streams = server.create_streams
     if isinstance(server, MCPServerStdio):
         if type(server).create_streams is MCPServerStdio.create_streams:
@@ -122,19 +131,16 @@ def watch(server: Client, limits: McpLimits, reporter: Reporter, ended: Callable
         older = isinstance(server, MCPServerSse)
         factory = partial(_http_client, make, limits, reporter, older)
         server.params = cast(Any, {**params, "httpx_client_factory": factory})
-    vars(server)["create_streams"] = partial(_watched, streams, limits, reporter, listens, ended)
+    make_watch = partial(_Watch, limits, reporter, listens, calls)
+    vars(server)["create_streams"] = partial(_watched, streams, make_watch, ended)
 
 
 @asynccontextmanager
 async def _watched(
-    streams: Streams,
-    limits: McpLimits,
-    reporter: Reporter,
-    listens: bool,
-    ended: Callable[[], None],
+    streams: Streams, make_watch: Callable[[], _Watch], ended: Callable[[], None]
 ) -> AsyncGenerator[tuple[Any, ...]]:
     async with streams() as (read, *others):
-        yield (_Inbox(read, _Watch(limits, reporter, listens), ended), *others)
+        yield (_Inbox(read, make_watch(), ended), *others)
 
 
 class _Inbox:
@@ -184,10 +190,11 @@ class _Inbox:
 class _Watch:
     """Decides about each message of one connection."""
 
-    def __init__(self, limits: McpLimits, reporter: Reporter, listens: bool) -> None:
+    def __init__(self, limits: McpLimits, reporter: Reporter, listens: bool, calls: Calls) -> None:
         self._limits = limits
         self._reporter = reporter
         self._listens = listens
+        self._calls = calls
         self._requests = Allowance(burst=50, rate=1)
         self._listed = self._pages = 0
 
@@ -197,6 +204,8 @@ class _Watch:
             return item
         message = item.message
         if isinstance(message, JSONRPCNotification):
+            if message.method == "notifications/progress":
+                self._calls.notify(message.params)
             return item if self._listens or message.method not in _UNUSED else None
         if isinstance(message, JSONRPCRequest):
             # Each is answered, with a refusal unless it is a ping, and waits for its turn to be

@@ -80,7 +80,7 @@ class ManagedServer(McpConnection):
         self._listed = -math.inf
         self._list_later: asyncio.TimerHandle | None = None
         if isinstance(server, _CLIENTS):
-            watch(server, self.limits, self.reporter, self._stream_ended)
+            watch(server, self.limits, self.reporter, self._stream_ended, self.progress)
             server.message_handler = self._listen(server.message_handler)
 
     @property
