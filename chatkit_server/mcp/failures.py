@@ -86,8 +86,8 @@ _CERTIFICATES[20] = _CERTIFICATES[21] = _CERTIFICATES[19]
 
 _TLS_TO_HTTP = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG")
 _HTTP_TO_TLS = re.compile(rb"to (?:an )?https (?:server|port)|ssl-enabled server port", re.I)
-_ALERT = r"\x15\x03"
-"""What a record of TLS begins with, in which a server reports that it was sent no TLS."""
+_BINARY = "illegal request line"
+"""What h11 says of an answer that begins with a control character, as records of TLS do."""
 
 _TITLE = re.compile(rb"<title[^>]*>(.{1,1000}?)</title", re.I | re.DOTALL)
 
@@ -106,7 +106,7 @@ def describe(error: BaseException, reporter: Reporter | None = None) -> str:
             return str(link)
     if reporter is not None and reporter.problem is not None:
         return reporter.problem
-    if any(isinstance(link, TimeoutError) or _code(link) == REQUEST_TIMEOUT for link in links):
+    if any(map(_is_timeout, links)):
         return (reporter and _STAGES.get(reporter.stage or "")) or "timed out"
     for link in links:
         if problem := http_problem(link):
@@ -149,8 +149,8 @@ def network_problem(error: BaseException, stage: str | None = None) -> str | Non
             return _dns_problem(link)
         if isinstance(link, ssl.SSLError) or type(link).__name__ == "SSLError":
             return _tls_problem(link)
-    if _ALERT in "".join(str(link) for link in links[:1]):
-        return f"answered in TLS to plain HTTP: {_ENCRYPTED}"
+    if str(links[0]) == _BINARY:
+        return f"answered with what is not HTTP, probably TLS: if so, {_ENCRYPTED}"
     numbers = {link.errno for link in links if isinstance(link, OSError)}
     for number, words in _OS.items():
         if number in numbers and (number != errno.ETIMEDOUT or stage in (None, "connect")):
@@ -368,6 +368,13 @@ def _links(error: BaseException | None, *, contexts: bool = False) -> Iterator[B
         else:
             yield link
             waiting.append(link.__cause__ or (link.__context__ if contexts else None))
+
+
+def _is_timeout(error: BaseException) -> bool:
+    if isinstance(error, TimeoutError):
+        # With a number, it is the operating system's
+        return error.errno is None
+    return _code(error) == REQUEST_TIMEOUT
 
 
 def _code(error: BaseException) -> int | None:

@@ -349,7 +349,7 @@ def _http_client(
     `older` is whether it speaks the older transport, HTTP with SSE.
     """
     client = make(headers=headers, timeout=timeout, auth=auth)
-    reporter.begin("connect")
+    reporter.begin()
     guard_client(client)
     watch = _HttpWatch(client, limits, reporter, older)
     vars(client)["send"] = partial(watch.send, client.send)
