@@ -8,10 +8,12 @@ because the event loop waits for them. `watch` gives a server's client the limit
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, cast
 
 import httpx2
@@ -127,7 +129,7 @@ def watch(
             streams = partial(stdio_streams, server.params, limits, reporter)
     else:
         params = cast(dict[str, Any], server.params)
-        make = params.get("httpx_client_factory") or httpx2.AsyncClient
+        make = params.get("httpx_client_factory") or _new_client
         older = isinstance(server, MCPServerSse)
         factory = partial(_http_client, make, limits, reporter, older)
         server.params = cast(Any, {**params, "httpx_client_factory": factory})
@@ -333,6 +335,20 @@ def _stays(here: httpx2.URL, there: httpx2.URL) -> bool:
 def _refusal(request_id: Any, problem: str) -> SessionMessage:
     error = ErrorData(code=INTERNAL_ERROR, message=f"The server {problem}.")
     return SessionMessage(JSONRPCError(jsonrpc="2.0", id=request_id, error=error))
+
+
+def _new_client(**options: Any) -> httpx2.AsyncClient:
+    # Reading all certificates takes 35 ms of the event loop, and each connection is a new client
+    file = os.environ.get("SSL_CERT_FILE") or ssl.get_default_verify_paths().openssl_cafile
+    changed = os.stat(file).st_mtime_ns if os.path.isfile(file) else None
+    return httpx2.AsyncClient(
+        verify=_ssl_context(file, os.environ.get("SSL_CERT_DIR"), changed), **options
+    )
+
+
+@lru_cache(maxsize=1)
+def _ssl_context(file: str, folder: str | None, changed: int | None) -> ssl.SSLContext:
+    return httpx2.create_ssl_context()
 
 
 def _http_client(
