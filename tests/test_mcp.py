@@ -201,7 +201,7 @@ async def test_a_server_that_is_down_at_the_start_gets_its_tools_when_it_comes(
             await server.stop()
     [down] = [text for text in caplog.messages if "refused the connection" in text]
     place = server.url.removeprefix("http://").partition("/")[0]
-    assert down.startswith(f"MCP server web ({place}): Could not reach the server; ")
+    assert down.startswith(f"MCP server web ({place}): refused the connection; ")
     assert alarming(caplog) == []
 
 
