@@ -32,7 +32,7 @@ from pydantic_core import to_json
 from ..bad_http import CHECK, http_problem, origin
 from ..interim import guard_client
 from .content import mend
-from .exchange import SESSION_ID, current, is_about_session, response_problem
+from .exchange import SESSION_ID, current, response_problem
 from .limits import (
     PART,
     Allowance,
@@ -47,6 +47,7 @@ from .limits import (
     tool_problem,
     tools_too_large,
 )
+from .outcome import is_about_session, is_refusal
 from .outlines import OUTLINE, outline
 from .repair import repaired
 from .stdio import stdio_streams
@@ -62,6 +63,8 @@ _SHOWN = 3
 
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n|\r\r")
 _REDIRECTS = (301, 302, 303, 307, 308)
+
+_NOT_CONNECTED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
 _STREAM_FAILED = "SSE stream failed: "
 
@@ -336,6 +339,8 @@ class _HttpWatch:
             raise
 
     def _note_problem(self, error: Exception, request: httpx2.Request) -> None:
+        if (exchange := current()) is not None and isinstance(error, _NOT_CONNECTED):
+            exchange.refused = True
         if problem := http_problem(error):
             self._reporter.refuse(f"{problem}; {CHECK}", origin(request.url))
 
@@ -373,11 +378,13 @@ class _HttpWatch:
         if status >= 400 and kind != "text/event-stream":
             with suppress(httpx2.StreamError):
                 body = await response.aread()
-        accepted = posted and status < 400
+        accepted = posted and 200 <= status < 300 and kind != "text/html"
         exchange.problem = None if accepted else response_problem(status, kind, older=self._older)
         exchange.says_why = kind == "application/json" and b'"error"' in body
+        exchange.status = status
         has_session = posted or SESSION_ID in response.request.headers
         exchange.session_is_gone = has_session and is_about_session(status, body)
+        exchange.refused = exchange.session_is_gone or is_refusal(status, kind, body)
         if posted and not accepted and self._stream is not None:
             # The library waits for an answer in the stream, and sends nothing any more
             await self._stream.aclose()

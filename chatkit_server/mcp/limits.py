@@ -57,7 +57,8 @@ class McpRefused(Exception):
 class Reporter:
     """Logs what is wrong with a server, each reason at most once a minute.
 
-    `refused` is the last thing that was refused, until the server is connected again.
+    `refused` is the last thing that was refused, until the server is connected again. Nothing is
+    logged while it `is_quiet`, which is so after the first failure to connect.
     """
 
     REPEAT = 60.0
@@ -67,11 +68,12 @@ class Reporter:
         self._name = name
         self._last: dict[str, float] = {}
         self.refused: str | None = None
+        self.is_quiet = False
 
     def note(self, reason: str, place: str | None = None) -> None:
         """Log a reason, and the address that it is about."""
         now = time.monotonic()
-        if now - self._last.get(reason, -self.REPEAT) < self.REPEAT:
+        if self.is_quiet or now - self._last.get(reason, -self.REPEAT) < self.REPEAT:
             return
         if len(self._last) >= self.MOST:
             self._last = {known: at for known, at in self._last.items() if now - at < self.REPEAT}

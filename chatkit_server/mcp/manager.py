@@ -103,7 +103,7 @@ class McpManager:
         """Return the state of each server, by name."""
         return {
             connection.name: {
-                "connected": connection.up.is_set(),
+                "connected": connection.connected,
                 "required": connection.required,
                 "error": connection.error,
             }

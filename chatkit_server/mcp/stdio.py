@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import anyio
 from anyio.abc import ByteReceiveStream, Process
@@ -15,15 +15,18 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from mcp.client.stdio import StdioServerParameters, _stop_server_process, get_default_environment
 from mcp.shared.message import SessionMessage
 from mcp.types import (
+    CONNECTION_CLOSED,
     INTERNAL_ERROR,
     ErrorData,
     JSONRPCError,
+    JSONRPCMessage,
     JSONRPCRequest,
     jsonrpc_message_adapter,
 )
 from pydantic import ValidationError
 
 from .limits import Allowance, Flow, McpLimits, Reporter, is_dense, too_dense, too_large
+from .outcome import NOT_SENT
 from .repair import repaired
 
 _GONE = (anyio.ClosedResourceError, anyio.BrokenResourceError, anyio.EndOfStream, OSError)
@@ -143,10 +146,20 @@ class _Child:
                     )
                     await self._process.stdin.send(data)
         except _GONE:
+            await self._not_sent(message.message)
             # The process may live on: without this, requests would wait for it
             await self._parsed.aclose()
         finally:
             self._written.set()
+
+    async def _not_sent(self, message: JSONRPCMessage) -> None:
+        """Say that the process did not get a request: it is safe to send it again."""
+        if isinstance(message, JSONRPCRequest):
+            error = ErrorData(code=CONNECTION_CLOSED, message=NOT_SENT)
+            with suppress(*_GONE):
+                await self._parsed.send(
+                    SessionMessage(JSONRPCError(jsonrpc="2.0", id=message.id, error=error))
+                )
 
     async def read_output(self) -> None:
         """Pass on the lines of standard error, and say how many are left out."""
