@@ -47,6 +47,7 @@ _ERROR_TEXT = 10_000
 _LONGEST_REASON = 200
 """Characters of the reason why a server is not connected."""
 
+
 class ToolFailed(UserError):
     """A tool of an MCP server failed; the message is for the model, and says what to do.
 

@@ -403,6 +403,9 @@ class _HttpWatch:
         except Exception as error:
             self._note_problem(error, request)
             raise
+        finally:
+            if request.method == "GET" and not self._older:
+                self._reporter.interrupted()
 
     def _note_redirect(self, response: httpx2.Response) -> None:
         here = response.request.url

@@ -7,6 +7,7 @@ import json
 import logging
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +59,8 @@ class Reporter:
     """Logs what is wrong with a server, each reason at most once a minute.
 
     `refused` is the last thing that was refused, until the server is connected again. Nothing is
-    logged while it `is_quiet`, which is so after the first failure to connect.
+    logged while it `is_quiet`, which is so after the first failure to connect. `interrupted` is
+    called when something ended that a working server keeps open.
     """
 
     REPEAT = 60.0
@@ -69,6 +71,7 @@ class Reporter:
         self._last: dict[str, float] = {}
         self.refused: str | None = None
         self.is_quiet = False
+        self.interrupted: Callable[[], None] = _ignore
 
     def note(self, reason: str, place: str | None = None) -> None:
         """Log a reason, and the address that it is about."""
@@ -90,6 +93,10 @@ class Reporter:
     def output(self, line: str) -> None:
         """Log a line that a child process wrote to its standard error."""
         log.info("MCP server %s writes: %s", self._name, line)
+
+
+def _ignore() -> None:
+    """Do nothing."""
 
 
 class Flow:

@@ -44,7 +44,6 @@ _REASONS = 5
 """How many reasons of one outage are logged."""
 
 
-
 @dataclass(frozen=True)
 class McpTiming:
     """Timeouts and intervals for MCP servers, in seconds.
@@ -105,6 +104,7 @@ class ManagedServer(McpConnection):
         if isinstance(server, _CLIENTS):
             watch(server, self.limits, self.reporter, self._stream_ended)
             note_requests(server)
+            self.reporter.interrupted = self._suspect
             server.message_handler = self._listen(server.message_handler)
 
     @property
@@ -459,6 +459,7 @@ class ManagedServer(McpConnection):
             # Most probably the tool's own, but a server without the session may say anything
             self._suspect()
         return found
+
     @property
     def _session(self) -> object:
         """The client's session: another object after each connection."""
