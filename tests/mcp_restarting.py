@@ -68,6 +68,8 @@ class RestartingServer:
 
     def __init__(self) -> None:
         self.url = ""
+        self._port = 0
+        self._runner: web.AppRunner | None = None
         self.gone = says(404)
         self.always: Answer | None = None
         self.during: Answer | None = None
@@ -77,6 +79,22 @@ class RestartingServer:
         self.tools: list[str] = list(TOOLS)
         self._sessions: set[str] = set()
         self._made = 0
+
+    async def start(self) -> None:
+        """Begin to listen, on the same port as before."""
+        app = web.Application()
+        app.router.add_route("*", "/mcp", self.handle)
+        self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self._port, reuse_address=True).start()
+        self._port = self._runner.addresses[0][1]
+        self.url = f"http://127.0.0.1:{self._port}/mcp"
+
+    async def stop(self) -> None:
+        """Stop listening, and forget all sessions."""
+        self._sessions.clear()
+        if self._runner is not None:
+            await self._runner.cleanup()
 
     def restart(self, gone: Answer) -> None:
         """Forget all sessions."""
@@ -133,14 +151,8 @@ def _result(message: Any, value: Any, headers: dict[str, str] | None = None) -> 
 async def restarting_server() -> AsyncIterator[RestartingServer]:
     """Run a server while the block runs."""
     server = RestartingServer()
-    app = web.Application()
-    app.router.add_route("*", "/mcp", server.handle)
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    server.url = f"http://127.0.0.1:{runner.addresses[0][1]}/mcp"
+    await server.start()
     try:
         yield server
     finally:
-        await runner.cleanup()
+        await server.stop()

@@ -56,6 +56,9 @@ class McpTiming:
     longest pause if turns ask for the server, or cannot begin without it. `list_pause`: the pause
     between two lists of tools, however often the server says that they have changed. `close`: the
     limit for closing, and `leave` that for closing a session over HTTP that does not work.
+    `renewals`: how many lost connections are made anew without a pause, and one more each 10 s.
+    `doubts`: how many failed calls begin a new session, in case the server does not know the old
+    one, and one more each 20 s.
     """
 
     start: float = 1.0
@@ -70,6 +73,8 @@ class McpTiming:
     list_pause: float = 2.0
     close: float = 8.0
     leave: float = 1.0
+    renewals: int = 6
+    doubts: int = 3
 
 
 class ManagedServer(McpConnection):
@@ -93,9 +98,8 @@ class ManagedServer(McpConnection):
         self._settled.set()
         self._reasons: set[str] = set()
         self._waiting = 0
-        # Not each failure begins a new session, and not each lost connection is made anew at once
-        self._doubts = Allowance(burst=3, rate=1 / 20)
-        self._renewals = Allowance(burst=6, rate=1 / 10)
+        self._doubts = Allowance(burst=timing.doubts, rate=1 / 20)
+        self._renewals = Allowance(burst=timing.renewals, rate=1 / 10)
         self._connecting: asyncio.Timeout | None = None
         self._closing = False
         self._silences = 0
@@ -343,9 +347,11 @@ class ManagedServer(McpConnection):
             )
 
     def _why_lost(self, error: BaseException, exchange: Exchange, found: Outcome) -> str:
-        if exchange.session_is_gone or (found.refused and not exchange.problem):
+        if found.fate is Fate.SILENT:
+            return SILENT
+        if found.fate is Fate.GONE or (found.fate is Fate.DOUBTFUL and not exchange.problem):
             return SESSION_GONE
-        return SILENT if found.fate is Fate.SILENT else self._reason(error, exchange)
+        return self._reason(error, exchange)
 
     def _lose(self, reason: str) -> None:
         """Note that the connection is lost, and reconnect at once."""

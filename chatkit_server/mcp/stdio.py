@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 
 import anyio
-from anyio.abc import ByteReceiveStream, Process
+from anyio.abc import ByteReceiveStream, ByteSendStream, Process
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.client.stdio import StdioServerParameters, _stop_server_process, get_default_environment
 from mcp.shared.message import SessionMessage
@@ -94,6 +94,7 @@ class _Child:
         )
         self.to_send, self._sent = anyio.create_memory_object_stream[SessionMessage](0)
         self._written = anyio.Event()
+        self._writing = anyio.Lock()
 
     async def read(self) -> None:
         """Read messages until the end of standard output; skip the rest when nobody wants them."""
@@ -110,6 +111,10 @@ class _Child:
                         await self._parsed.send(self._message(line))
                 except _GONE:
                     break
+            # Requests are told first that they were not sent
+            with anyio.move_on_after(_FLUSH):
+                async with self._writing:
+                    pass
         while await _chunk(self._process.stdout):
             pass
 
@@ -138,19 +143,24 @@ class _Child:
         try:
             async with self._sent:
                 async for message in self._sent:
-                    if isinstance(message.message, JSONRPCRequest):
-                        self._flow.earn()
-                    text = message.message.model_dump_json(by_alias=True, exclude_unset=True)
-                    data = f"{text}\n".encode(
-                        self._params.encoding, self._params.encoding_error_handler
-                    )
-                    await self._process.stdin.send(data)
+                    async with self._writing:
+                        await self._write(message.message, self._process.stdin)
         except _GONE:
-            await self._not_sent(message.message)
             # The process may live on: without this, requests would wait for it
             await self._parsed.aclose()
         finally:
             self._written.set()
+
+    async def _write(self, message: JSONRPCMessage, stream: ByteSendStream) -> None:
+        if isinstance(message, JSONRPCRequest):
+            self._flow.earn()
+        text = message.model_dump_json(by_alias=True, exclude_unset=True)
+        data = f"{text}\n".encode(self._params.encoding, self._params.encoding_error_handler)
+        try:
+            await stream.send(data)
+        except _GONE:
+            await self._not_sent(message)
+            raise
 
     async def _not_sent(self, message: JSONRPCMessage) -> None:
         """Say that the process did not get a request: it is safe to send it again."""
