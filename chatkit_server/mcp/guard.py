@@ -336,6 +336,9 @@ class _HttpWatch:
             return await send(request, **options)
         except Exception as error:
             self._note_problem(error, request)
+            if request.method == "POST" and self._stream is not None:
+                # The library sends nothing any more, and waits for an answer in the stream
+                await self._stream.aclose()
             raise
 
     def _note_problem(self, error: Exception, request: httpx2.Request) -> None:

@@ -369,6 +369,8 @@ class ManagedServer(McpConnection):
 
     def _suspect(self) -> None:
         """Look whether the session works, though not each time that something may be wrong."""
+        if not self.up.is_set():
+            return
         if self._doubts.take():
             self._look()
         else:
