@@ -105,6 +105,7 @@ class ManagedServer(McpConnection):
         self._silences = 0
         self._listed = -math.inf
         self._list_later: asyncio.TimerHandle | None = None
+        self._listing: asyncio.Task[None] | None = None
         if isinstance(server, _CLIENTS):
             watch(server, self.limits, self.reporter, self._stream_ended)
             note_requests(server)
@@ -252,7 +253,8 @@ class ManagedServer(McpConnection):
             forget: Callable[[], None] = self.server.invalidate_tools_cache
             forget()
         with watching() as exchange:
-            listing = asyncio.create_task(self.refresh())
+            listing = self._listing = asyncio.create_task(self.refresh())
+            listing.add_done_callback(_note_error)
             try:
                 # Running calls may delay the answer
                 await asyncio.wait({listing}, timeout=None if self.calls else self.timing.check)
@@ -487,6 +489,12 @@ class ManagedServer(McpConnection):
                 await others(message)
 
         return handle
+
+
+def _note_error(task: asyncio.Task[None]) -> None:
+    """Have asyncio not report the error of a task that nobody waits for any more."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _is_cancelled() -> bool:
