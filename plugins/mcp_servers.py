@@ -66,7 +66,7 @@ class ServerConfig(BaseModel):
     max_message: Size = 1_000_000
     """The largest message, unpacked. In event streams, it is 1 MiB at most."""
     prefix: Name | None = None
-    """Put before all its tools' names; by default the name, where two servers share a tool name."""
+    """Put before all its tools' names; by default the name, if an earlier server has the tool."""
     required: bool = False
     """Whether a turn is refused with 503 while the server is down, or runs without its tools."""
     send_identity: bool = False

@@ -110,6 +110,13 @@ def as_changed(agent: Agent[Turn], turn: Turn) -> Agent[Turn]:
     return changed
 
 
+def _tool_name(handoff: Agent[Any] | Handoff[Any, Any]) -> str:
+    """Return the name of the tool by which a model hands over."""
+    if isinstance(handoff, Agent):
+        return Handoff.default_tool_name(handoff)
+    return handoff.tool_name
+
+
 @dataclass(frozen=True, slots=True)
 class _PreparedAgent:
     """An agent and its copy for a turn.
@@ -200,7 +207,7 @@ class AgentRunner:
             return agent
         if (known := self._prepared.get((id(agent), nested))) is not None:
             return known.copy
-        names = [tool.name for tool in agent.tools]
+        names = [tool.name for tool in agent.tools] + [_tool_name(each) for each in agent.handoffs]
         mcp_tools = await self.servers.tools(
             agent.mcp_servers, taken=names, wrap=wrapped, turn_id=self.turn.id
         )

@@ -42,16 +42,26 @@ _FAILED = "the server failed, or a proxy did not reach it; check whether it runs
 
 @dataclass
 class Exchange:
-    """The last HTTP response, if something is wrong with it.
+    """What became of a request: whether it was `sent`, and what is wrong with the HTTP response.
 
-    `problem` names its status and the likely cause. `says_why` is set if its body has an error as
-    MCP has it. `session_is_gone` says that the server does not know the session any more, and did
-    nothing.
+    `problem` names the status and the likely cause. `says_why` is set if the body has an error as
+    MCP has it. `refused` says that the server did nothing, and `session_is_gone` that this is
+    because it does not know the session any more.
     """
 
+    sent: bool = False
     problem: str | None = None
+    status: int | None = None
     says_why: bool = False
+    refused: bool = False
     session_is_gone: bool = False
+
+    @property
+    def failed(self) -> bool:
+        """Whether the response is not one of a server that does its work."""
+        if self.problem is None or self.status == HTTPStatus.TOO_MANY_REQUESTS:
+            return False
+        return not self.says_why or (self.status or 0) >= 500
 
 
 _CURRENT: ContextVar[Exchange | None] = ContextVar("mcp_exchange", default=None)
@@ -112,11 +122,3 @@ def _named(status: int) -> str:
         return f"HTTP {status} ({HTTPStatus(status).phrase})"
     except ValueError:
         return f"HTTP {status}"
-
-
-def is_about_session(status: int, body: bytes) -> bool:
-    """Whether a response to a request with a session id says that there is no such session.
-
-    The protocol says 404. The TypeScript SDK's examples say 400, with the reason in the body.
-    """
-    return status == 404 or (status == 400 and b"session" in body[:2000].lower())

@@ -34,7 +34,7 @@ from pydantic_core import to_json
 from ..bad_http import CHECK, http_problem, origin
 from ..interim import guard_client
 from .content import mend
-from .exchange import SESSION_ID, current, is_about_session, response_problem
+from .exchange import SESSION_ID, current, response_problem
 from .failures import (
     NO_ADDRESS,
     OLDER,
@@ -61,6 +61,7 @@ from .limits import (
     tool_problem,
     tools_too_large,
 )
+from .outcome import is_about_session, is_refusal
 from .outlines import OUTLINE, outline
 from .progress import Calls
 from .repair import repaired
@@ -93,6 +94,8 @@ _STAGES = {
     "receive_response_headers.complete": "body",
 }
 """How far a request has come, by the events of the HTTP library."""
+
+_NOT_CONNECTED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
 _STREAM_FAILED = "SSE stream failed: "
 
@@ -401,6 +404,9 @@ class _HttpWatch:
             response = await send(request, **options)
         except Exception as error:
             self._note_problem(error, request)
+            if request.method == "POST" and self._stream is not None:
+                # The library sends nothing any more, and waits for an answer in the stream
+                await self._stream.aclose()
             raise
         if response.has_redirect_location:
             await self._redirect(response, response.next_request)
@@ -412,6 +418,8 @@ class _HttpWatch:
             self._reporter.stage = stage
 
     def _note_problem(self, error: Exception, request: httpx2.Request) -> None:
+        if (exchange := current()) is not None and isinstance(error, _NOT_CONNECTED):
+            exchange.refused = True
         problem = http_problem(error)
         network = network_problem(error, self._reporter.stage)
         if network is not None:
@@ -450,6 +458,8 @@ class _HttpWatch:
             return
         response.next_request = None
         self._note(problem)
+        if (exchange := current()) is not None:
+            exchange.status, exchange.refused = response.status_code, True
         if self._stream is not None:
             # The library waits for an answer in the stream, and sends nothing any more
             await self._stream.aclose()
@@ -496,10 +506,12 @@ class _HttpWatch:
         if (status >= 400 and kind != "text/event-stream") or "html" in kind:
             with suppress(httpx2.StreamError):
                 body = await response.aread()
-        accepted = posted and status < 400
+        accepted = posted and 200 <= status < 300 and kind != "text/html"
         exchange.says_why = kind == "application/json" and b'"error"' in body
+        exchange.status = status
         has_session = posted or SESSION_ID in response.request.headers
         exchange.session_is_gone = has_session and is_about_session(status, body)
+        exchange.refused = exchange.session_is_gone or is_refusal(status, kind, body)
         exchange.problem = None if accepted else await self._problem(response, kind, body)
         if posted and not accepted and self._stream is not None:
             # The library waits for an answer in the stream, and sends nothing any more
@@ -557,6 +569,9 @@ class _HttpWatch:
         except Exception as error:
             self._note_problem(error, request)
             raise
+        finally:
+            if request.method == "GET" and not self._older:
+                self._reporter.interrupted()
 
     async def _body(
         self,

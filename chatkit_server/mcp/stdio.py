@@ -8,17 +8,19 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import anyio
-from anyio.abc import ByteReceiveStream, Process
+from anyio.abc import ByteReceiveStream, ByteSendStream, Process
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.client.stdio import StdioServerParameters, _stop_server_process, get_default_environment
 from mcp.shared.message import SessionMessage
 from mcp.types import (
+    CONNECTION_CLOSED,
     INTERNAL_ERROR,
     ErrorData,
     JSONRPCError,
+    JSONRPCMessage,
     JSONRPCRequest,
     jsonrpc_message_adapter,
 )
@@ -28,6 +30,7 @@ from ..lines import short
 from ..masking import in_one_line
 from .failures import command_problem, exit_problem, hang_problem
 from .limits import Allowance, Flow, McpLimits, Reporter, is_dense, too_dense, too_large
+from .outcome import NOT_SENT
 from .repair import repaired
 
 _GONE = (anyio.ClosedResourceError, anyio.BrokenResourceError, anyio.EndOfStream, OSError)
@@ -108,6 +111,7 @@ class _Child:
         self._output_ended = anyio.Event()
         self._junk: str | None = None
         self._stopping = False
+        self._writing = anyio.Lock()
 
     async def read(self) -> None:
         """Read messages until the end of standard output; skip the rest when nobody wants them."""
@@ -127,6 +131,10 @@ class _Child:
                             await self._parsed.send(message)
                 except _GONE:
                     break
+            # Requests are told first that they were not sent
+            with anyio.move_on_after(_FLUSH):
+                async with self._writing:
+                    pass
             if lines.rest.strip():
                 self._note_junk(bytes(lines.rest))
             await self._note_end("output")
@@ -183,19 +191,34 @@ class _Child:
         try:
             async with self._sent:
                 async for message in self._sent:
-                    if isinstance(message.message, JSONRPCRequest):
-                        self._flow.earn()
-                    text = message.message.model_dump_json(by_alias=True, exclude_unset=True)
-                    data = f"{text}\n".encode(
-                        self._params.encoding, self._params.encoding_error_handler
-                    )
-                    await self._process.stdin.send(data)
+                    async with self._writing:
+                        await self._write(message.message, self._process.stdin)
         except _GONE:
             # The process may live on: without this, requests would wait for it
             await self._note_end("input")
             await self._parsed.aclose()
         finally:
             self._written.set()
+
+    async def _write(self, message: JSONRPCMessage, stream: ByteSendStream) -> None:
+        if isinstance(message, JSONRPCRequest):
+            self._flow.earn()
+        text = message.model_dump_json(by_alias=True, exclude_unset=True)
+        data = f"{text}\n".encode(self._params.encoding, self._params.encoding_error_handler)
+        try:
+            await stream.send(data)
+        except _GONE:
+            await self._not_sent(message)
+            raise
+
+    async def _not_sent(self, message: JSONRPCMessage) -> None:
+        """Say that the process did not get a request: it is safe to send it again."""
+        if isinstance(message, JSONRPCRequest):
+            error = ErrorData(code=CONNECTION_CLOSED, message=NOT_SENT)
+            with suppress(*_GONE):
+                await self._parsed.send(
+                    SessionMessage(JSONRPCError(jsonrpc="2.0", id=message.id, error=error))
+                )
 
     async def read_output(self) -> None:
         """Pass on the lines of standard error, and say how many are left out."""

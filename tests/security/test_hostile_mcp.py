@@ -345,7 +345,8 @@ async def test_odd_names_and_names_that_are_there_twice_are_legal_for_models() -
         HostileServer(listing(*odd)).run() as server,
         beside_a_good_one(client("json", server)) as (_, tools),
     ):
-        assert len(tools) == 7
+        # Of two with the same name, there is one
+        assert len(tools) == 6
         assert all(name.replace("_", "").isalnum() and name.isascii() for name in tools)
         assert all(len(name) <= 64 for name in tools)
 
