@@ -91,7 +91,7 @@ async def test_a_turn_without_a_required_server_is_refused_at_once() -> None:
     refuses = Http("refuses", "http://127.0.0.1:9/mcp", required=True)
     slow = InProcess("slow", "late", required=True)
     slow.connect_gate.clear()
-    for given, reason in ((refuses, "Could not reach the server"), (slow, "not connected yet")):
+    for given, reason in ((refuses, "refused the connection"), (slow, "not connected yet")):
         servers = McpManager([given], replace(SLOW, start=0.01 if given is slow else 10))
         async with servers.run():
             async with asyncio.timeout(10):
