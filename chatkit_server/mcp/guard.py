@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
-from functools import partial
+from functools import cache, partial
 from typing import Any, cast
 
 import httpx2
@@ -93,7 +94,7 @@ def watch(server: Client, limits: McpLimits, reporter: Reporter, ended: Callable
             streams = partial(stdio_streams, server.params, limits, reporter)
     else:
         params = cast(dict[str, Any], server.params)
-        make = params.get("httpx_client_factory") or httpx2.AsyncClient
+        make = params.get("httpx_client_factory") or _new_client
         older = isinstance(server, MCPServerSse)
         factory = partial(_http_client, make, limits, reporter, older)
         server.params = cast(Any, {**params, "httpx_client_factory": factory})
@@ -287,6 +288,16 @@ def _problem(tool: Any, most: int) -> str | None:
 def _refusal(request_id: Any, problem: str) -> SessionMessage:
     error = ErrorData(code=INTERNAL_ERROR, message=f"The server {problem}.")
     return SessionMessage(JSONRPCError(jsonrpc="2.0", id=request_id, error=error))
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Return the context of all clients: reading the certificates holds up the event loop."""
+    return httpx2.create_ssl_context()
+
+
+def _new_client(**options: Any) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(verify=_certificates(), **options)
 
 
 def _http_client(
