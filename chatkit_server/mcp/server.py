@@ -49,7 +49,7 @@ class McpTiming:
     """Timeouts and intervals for MCP servers, in seconds.
 
     `start`: how long the start of this server waits for them. `recover`: how long a turn waits for
-    one that was lost a moment ago, and `call` how long a call does. `check`: the limit for looking
+    one that was lost a moment ago, and `call` how long its calls do. `check`: the limit for looking
     whether a session works. `check_after`: a turn looks if a connection was silent for this long.
     `check_every`: the interval while no turn uses it. `retry_first`, `retry_most`: the first and
     the longest pause between attempts to connect; each pause doubles the last. `retry_asked`: the
@@ -103,7 +103,7 @@ class ManagedServer(McpConnection):
         self._connecting: asyncio.Timeout | None = None
         self._closing = False
         self._silences = 0
-        self._listed = -math.inf
+        self._listed = self._lost_at = -math.inf
         self._list_later: asyncio.TimerHandle | None = None
         self._listing: asyncio.Task[None] | None = None
         if isinstance(server, _CLIENTS):
@@ -360,6 +360,7 @@ class ManagedServer(McpConnection):
         if self.up.is_set():
             self.up.clear()
             self._recovering = True
+            self._lost_at = time.monotonic()
             self._note_failure(reason)
             self._wake.set()
 
@@ -439,7 +440,7 @@ class ManagedServer(McpConnection):
         raise AssertionError("unreachable")
 
     async def _wait_for_call(self) -> None:
-        if not await self._is_up(self.timing.call):
+        if not await self._is_up(self._patience):
             raise ToolFailed(f"`{self.name}` is not available right now. {NOT_RUN}")
 
     def _doubt(self, found: Outcome, reason: str, is_last: bool) -> None:
@@ -458,7 +459,14 @@ class ManagedServer(McpConnection):
 
     async def _has_another(self, session: object) -> bool:
         """Wait until it is clear whether the session works, and return whether it was replaced."""
-        return await self._is_up(self.timing.call) and session is not self._session
+        return await self._is_up(self._patience) and session is not self._session
+
+    @property
+    def _patience(self) -> float:
+        """How long a call waits: not for what has been down for a while."""
+        if self.up.is_set():
+            return self.timing.call
+        return max(0.0, self._lost_at + self.timing.call - time.monotonic())
 
     def _outcome(self, error: Exception, exchange: Exchange) -> Outcome:
         refused = self.reporter.refused
