@@ -27,7 +27,7 @@ from .exchange import Exchange, watching
 from .guard import watch
 from .limits import Allowance, McpRefused, shown
 from .outbox import note_requests
-from .outcome import Fate, Outcome, outcome
+from .outcome import Outcome, outcome
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ SESSION_GONE = "does not know the session any more, as after a restart"
 CLOSED = "connection closed"
 SILENT = "did not answer in time"
 
-_NO_ANSWER = (Fate.DOUBTFUL, Fate.GONE, Fate.CLOSED)
+_NO_ANSWER = ("doubtful", "gone", "closed")
 
 _REASONS = 5
 """How many reasons of one outage are logged."""
@@ -272,11 +272,11 @@ class ManagedServer(McpConnection):
 
     def _check_failed(self, error: Exception, exchange: Exchange) -> None:
         found = outcome(error, exchange)
-        if self._refuses(error) and found.fate is Fate.WORKS:
+        if self._refuses(error) and found.fate == "works":
             reason = self._reason(error, exchange)
             self.reporter.note(f"listing its tools failed: {reason}")
             return
-        if found.fate is Fate.SILENT and self.calls and not self._silences:
+        if found.fate == "silent" and self.calls and not self._silences:
             # Running calls notice a lost connection themselves
             self._silences += 1
             self.error = SILENT
@@ -349,9 +349,9 @@ class ManagedServer(McpConnection):
             )
 
     def _why_lost(self, error: BaseException, exchange: Exchange, found: Outcome) -> str:
-        if found.fate is Fate.SILENT:
+        if found.fate == "silent":
             return SILENT
-        if found.fate is Fate.GONE or (found.fate is Fate.DOUBTFUL and not exchange.problem):
+        if found.fate == "gone" or (found.fate == "doubtful" and not exchange.problem):
             return SESSION_GONE
         return self._reason(error, exchange)
 
@@ -445,12 +445,12 @@ class ManagedServer(McpConnection):
 
     def _doubt(self, found: Outcome, reason: str, is_last: bool) -> None:
         """Begin a new session if the old one does not work; look, if that is not sure."""
-        if found.fate is Fate.WORKS:
+        if found.fate == "works":
             return
-        is_sure = found.fate is Fate.CLOSED or (found.fate is Fate.GONE and not is_last)
+        is_sure = found.fate == "closed" or (found.fate == "gone" and not is_last)
         # A new session would end the calls of others in the old one
         if is_sure or (
-            found.fate is Fate.DOUBTFUL and not (is_last or self.calls) and self._doubts.take()
+            found.fate == "doubtful" and not (is_last or self.calls) and self._doubts.take()
         ):
             self._lose(reason)
         else:
@@ -471,9 +471,9 @@ class ManagedServer(McpConnection):
     def _outcome(self, error: Exception, exchange: Exchange) -> Outcome:
         refused = self.reporter.refused
         if isinstance(error, ToolFailed) or (refused is not None and refused in str(error)):
-            return Outcome(Fate.WORKS, False)
+            return Outcome("works", False)
         found = outcome(error, exchange)
-        if found.fate is Fate.WORKS and isinstance(error, MCPError):
+        if found.fate == "works" and isinstance(error, MCPError):
             # Most probably the tool's own, but a server without the session may say anything
             self._suspect()
         return found
