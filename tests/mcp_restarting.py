@@ -63,7 +63,7 @@ class RestartingServer:
 
     `gone` answers requests of sessions that it does not know, `always` all requests. `runs` counts
     how often each tool ran, `seen` the requests by method. `during` answers a call after its tool
-    ran.
+    ran. `streams` is whether sessions have a stream for messages that nobody asked for.
     """
 
     def __init__(self) -> None:
@@ -73,6 +73,8 @@ class RestartingServer:
         self.gone = says(404)
         self.always: Answer | None = None
         self.during: Answer | None = None
+        self.streams = False
+        self.restarted = asyncio.Event()
         self.runs: Counter[str] = Counter()
         self.seen: Counter[str] = Counter()
         self.clients: list[Any] = []
@@ -97,12 +99,16 @@ class RestartingServer:
             await self._runner.cleanup()
 
     def restart(self, gone: Answer) -> None:
-        """Forget all sessions."""
+        """Forget all sessions, and end their streams."""
         self.gone = gone
+        self.restarted.set()
+        self.restarted = asyncio.Event()
         self._sessions.clear()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer a request."""
+        if request.method == "GET" and self.streams:
+            return await self._stream(request)
         if request.method != "POST":
             return web.Response(status=405)
         message = await request.json()
@@ -128,6 +134,13 @@ class RestartingServer:
             for name in self.tools
         ]
         return _result(message, {"tools": listed})
+
+    async def _stream(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        self.seen["stream"] += 1
+        await self.restarted.wait()
+        return response
 
     def _initialize(self, message: Any) -> web.Response:
         self._made += 1

@@ -153,6 +153,16 @@ async def test_any_failed_listing_leads_to_a_new_session(gone: Answer) -> None:
         assert server.runs == {"write": 1}
 
 
+async def test_the_end_of_a_stream_shows_a_restart_before_a_call_meets_it() -> None:
+    async with restarting_server() as server:
+        server.streams = True
+        async with given(server) as (servers, tools):
+            await until(lambda: server.seen["stream"] == 1)
+            server.restart(says(500))
+            await until(lambda: server.seen["initialize"] == 2 and connected(servers))
+            assert await invoke(tools["write"]) == "done"
+
+
 async def test_calls_side_by_side_share_a_new_session() -> None:
     async with restarting_server() as server, given(server) as (_, tools):
         server.restart(says(400))

@@ -26,7 +26,7 @@ from ..text import valid_values
 from .content import as_text, readable
 from .exchange import Exchange
 from .limits import McpLimits, McpRefused, Reporter, shown, tool_problem, tools_too_large
-from .outcome import Fate, Outcome, is_lost, is_timeout, outcome
+from .outcome import Outcome, is_lost, is_timeout, outcome
 from .outlines import OUTLINE, misfit
 from .progress import Calls, CallTimeout
 
@@ -59,7 +59,7 @@ class ToolFailed(UserError):
         """Return this error with what is known of whether the tool was carried out."""
         if found.refused:
             told = NOT_RUN
-        elif found.fate is Fate.WORKS or is_repeatable:
+        elif found.fate == "works" or is_repeatable:
             return self
         else:
             told = _NOT_KNOWN

@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from enum import Enum, auto
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 from agents.exceptions import UserError
@@ -55,19 +54,13 @@ _NETWORK_ERRORS = (
 )
 
 
-class Fate(Enum):
-    """What became of the session when a request failed."""
+Fate = Literal["works", "silent", "doubtful", "gone", "closed"]
+"""What became of the session when a request failed.
 
-    WORKS = auto()
-    """The server knows it: it answered."""
-    SILENT = auto()
-    """There was no answer in time."""
-    DOUBTFUL = auto()
-    """Perhaps the server does not know it any more."""
-    GONE = auto()
-    """The server does not know it any more."""
-    CLOSED = auto()
-    """The connection ended."""
+`works`: the server knows it, since it answered. `silent`: there was no answer in time. `doubtful`:
+perhaps the server does not know it any more. `gone`: the server does not know it any more.
+`closed`: the connection ended.
+"""
 
 
 @dataclass(frozen=True)
@@ -81,21 +74,21 @@ class Outcome:
 def outcome(error: BaseException, exchange: Exchange) -> Outcome:
     """Return what the failure of a request says."""
     if is_timeout(error):
-        return Outcome(Fate.SILENT, False)
+        return Outcome("silent", False)
     if is_lost(error):
-        return Outcome(Fate.CLOSED, exchange.refused or not exchange.sent or str(error) == NOT_SENT)
+        return Outcome("closed", exchange.refused or not exchange.sent or str(error) == NOT_SENT)
     if exchange.session_is_gone:
-        return Outcome(Fate.GONE, True)
+        return Outcome("gone", True)
     if exchange.refused:
-        return Outcome(Fate.DOUBTFUL, True)
+        return Outcome("doubtful", True)
     if exchange.failed:
-        return Outcome(Fate.DOUBTFUL, False)
+        return Outcome("doubtful", False)
     if isinstance(error, MCPError):
         if str(error).startswith(_NO_ANSWER):
-            return Outcome(Fate.DOUBTFUL, False)
+            return Outcome("doubtful", False)
         if _is_refusal(error.code, str(error)):
-            return Outcome(Fate.DOUBTFUL, True)
-    return Outcome(Fate.WORKS, False)
+            return Outcome("doubtful", True)
+    return Outcome("works", False)
 
 
 def is_lost(error: BaseException) -> bool:

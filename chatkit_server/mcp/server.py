@@ -28,7 +28,7 @@ from .failures import address, describe
 from .guard import watch
 from .limits import Allowance, McpRefused, shown
 from .outbox import note_requests
-from .outcome import Fate, Outcome, outcome
+from .outcome import Outcome, outcome
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ SESSION_GONE = "does not know the session any more, as after a restart"
 CLOSED = "connection closed"
 SILENT = "did not answer in time"
 
-_NO_ANSWER = (Fate.DOUBTFUL, Fate.GONE, Fate.CLOSED)
+_NO_ANSWER = ("doubtful", "gone", "closed")
 
 _REASONS = 5
 """How many reasons of one outage are logged."""
@@ -50,7 +50,7 @@ class McpTiming:
     """Timeouts and intervals for MCP servers, in seconds.
 
     `start`: how long the start of this server waits for them. `recover`: how long a turn waits for
-    one that was lost a moment ago, and `call` how long a call does. `check`: the limit for looking
+    one that was lost a moment ago, and `call` how long its calls do. `check`: the limit for looking
     whether a session works. `check_after`: a turn looks if a connection was silent for this long.
     `check_every`: the interval while no turn uses it. `retry_first`, `retry_most`: the first and
     the longest pause between attempts to connect; each pause doubles the last. `retry_asked`: the
@@ -104,7 +104,7 @@ class ManagedServer(McpConnection):
         self._connecting: asyncio.Timeout | None = None
         self._closing = False
         self._silences = 0
-        self._listed = -math.inf
+        self._listed = self._lost_at = -math.inf
         self._list_later: asyncio.TimerHandle | None = None
         self._listing: asyncio.Task[None] | None = None
         if isinstance(server, _CLIENTS):
@@ -273,11 +273,11 @@ class ManagedServer(McpConnection):
 
     def _check_failed(self, error: Exception, exchange: Exchange) -> None:
         found = outcome(error, exchange)
-        if self._refuses(error) and found.fate is Fate.WORKS:
+        if self._refuses(error) and found.fate == "works":
             reason = self._reason(error, exchange)
             self.reporter.note(f"listing its tools failed: {reason}")
             return
-        if found.fate is Fate.SILENT and self.calls and not self._silences:
+        if found.fate == "silent" and self.calls and not self._silences:
             # Running calls notice a lost connection themselves
             self._silences += 1
             self.error = SILENT
@@ -351,9 +351,9 @@ class ManagedServer(McpConnection):
 
     def _why_lost(self, error: BaseException, exchange: Exchange, found: Outcome) -> str:
         problem = exchange.problem or self.reporter.problem
-        if found.fate is Fate.SILENT:
+        if found.fate == "silent":
             return SILENT
-        if found.fate is Fate.GONE or (found.fate is Fate.DOUBTFUL and not problem):
+        if found.fate == "gone" or (found.fate == "doubtful" and not problem):
             return SESSION_GONE
         return self._reason(error, exchange)
 
@@ -362,6 +362,7 @@ class ManagedServer(McpConnection):
         if self.up.is_set():
             self.up.clear()
             self._recovering = True
+            self._lost_at = time.monotonic()
             self._note_failure(reason)
             self._wake.set()
 
@@ -441,17 +442,17 @@ class ManagedServer(McpConnection):
         raise AssertionError("unreachable")
 
     async def _wait_for_call(self) -> None:
-        if not await self._is_up(self.timing.call):
+        if not await self._is_up(self._patience):
             raise ToolFailed(f"`{self.name}` is not available right now. {NOT_RUN}")
 
     def _doubt(self, found: Outcome, reason: str, is_last: bool) -> None:
         """Begin a new session if the old one does not work; look, if that is not sure."""
-        if found.fate is Fate.WORKS:
+        if found.fate == "works":
             return
-        is_sure = found.fate is Fate.CLOSED or (found.fate is Fate.GONE and not is_last)
+        is_sure = found.fate == "closed" or (found.fate == "gone" and not is_last)
         # A new session would end the calls of others in the old one
         if is_sure or (
-            found.fate is Fate.DOUBTFUL and not (is_last or self.calls) and self._doubts.take()
+            found.fate == "doubtful" and not (is_last or self.calls) and self._doubts.take()
         ):
             self._lose(reason)
         else:
@@ -460,14 +461,21 @@ class ManagedServer(McpConnection):
 
     async def _has_another(self, session: object) -> bool:
         """Wait until it is clear whether the session works, and return whether it was replaced."""
-        return await self._is_up(self.timing.call) and session is not self._session
+        return await self._is_up(self._patience) and session is not self._session
+
+    @property
+    def _patience(self) -> float:
+        """How long a call waits: not for what has been down for a while."""
+        if self.up.is_set():
+            return self.timing.call
+        return max(0.0, self._lost_at + self.timing.call - time.monotonic())
 
     def _outcome(self, error: Exception, exchange: Exchange) -> Outcome:
         refused = self.reporter.refused
         if isinstance(error, ToolFailed) or (refused is not None and refused in str(error)):
-            return Outcome(Fate.WORKS, False)
+            return Outcome("works", False)
         found = outcome(error, exchange)
-        if found.fate is Fate.WORKS and isinstance(error, MCPError):
+        if found.fate == "works" and isinstance(error, MCPError):
             # Most probably the tool's own, but a server without the session may say anything
             self._suspect()
         return found

@@ -206,7 +206,6 @@ class _Child:
                         await self._write(message.message, self._process.stdin)
         except _GONE:
             # The process may live on: without this, requests would wait for it
-            await self._note_end("input")
             await self._parsed.aclose()
         finally:
             self._written.set()
@@ -219,6 +218,7 @@ class _Child:
         try:
             await stream.send(data)
         except _GONE:
+            await self._note_end("input")
             await self._not_sent(message)
             raise
 
