@@ -184,10 +184,24 @@ def _add_routes(app: web.Application, problems: Problems) -> None:
 
 
 async def _connected(app: web.Application) -> AsyncIterator[None]:
+    app[MCP].when_listed(_ToolCount(app).check)
     async with app[MCP].run(), app[HEARTBEAT].run():
-        if warning := _too_many_tools(app):
-            log.warning(warning)
         yield
+
+
+class _ToolCount:
+    """Warns when the servers have too many tools: once, until they have fewer again."""
+
+    def __init__(self, app: web.Application) -> None:
+        self._app = app
+        self._warned = False
+
+    def check(self) -> None:
+        """Count the tools that are known by now; some servers are slow, or come later."""
+        warning = _too_many_tools(self._app)
+        if warning is not None and not self._warned:
+            log.warning(warning)
+        self._warned = warning is not None
 
 
 async def mcp_warnings(app: web.Application) -> list[str]:

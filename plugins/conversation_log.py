@@ -38,7 +38,6 @@ MOST_WAITING = 10_000  # lines; more are dropped while the disk does not respond
 MOST_WAITING_BYTES = 64_000_000
 OWNER_ONLY = 0o600
 LONGEST_NAME = 256  # characters of names, ids and models
-LEAST_FREE = 1_000_000  # bytes of the disk; below that, the server is not ready
 LONGEST_STOP = 5.0  # seconds to write the queued lines when the server stops
 
 NOT_A_NAME = "(not a name)"
@@ -85,18 +84,6 @@ class Plugin:
                 "or `-` for standard output."
             ) from None
         app.cleanup_ctx.append(self.writer.run)
-
-    @hookimpl
-    async def ready(self) -> str | None:
-        """The disk has room. Turns go on without, and another replica can write about them."""
-        # The disk may be a network's, and hang
-        try:
-            free = await asyncio.to_thread(self.writer.target.free)
-        except OSError as error:
-            return f"the folder of the log cannot be reached: {error.strerror}"
-        if free is None or free >= LEAST_FREE:
-            return None
-        return f"the disk of the log has less than {LEAST_FREE // 1_000_000} MB left"
 
     @hookimpl
     async def post_turn(self, turn: Turn, outcome: Outcome) -> None:
@@ -213,8 +200,6 @@ class Target(Protocol):
 
     def check(self) -> None: ...
 
-    def free(self) -> int | None: ...
-
     def write(self, line: bytes) -> None: ...
 
     def close(self) -> None: ...
@@ -225,9 +210,6 @@ class StandardOutput:
 
     def check(self) -> None:
         """Standard output needs no preparation."""
-
-    def free(self) -> None:
-        """Nobody knows how much standard output takes."""
 
     def write(self, line: bytes) -> None:
         sys.stdout.write(line.decode())
@@ -256,11 +238,6 @@ class RotatedFile:
         for path in self._older():
             if path.exists():
                 os.close(self._open(path))
-
-    def free(self) -> int | None:
-        """Return the bytes that are left on the disk, None if it does not tell."""
-        disk = os.statvfs(self.path.parent)
-        return disk.f_bavail * disk.f_frsize if disk.f_blocks else None
 
     def write(self, line: bytes) -> None:
         with self._one_at_a_time:

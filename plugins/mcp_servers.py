@@ -49,7 +49,10 @@ class ServerConfig(BaseModel):
     env: Texts
     cwd: Path | None = None
     timeout: Duration = 10.0
-    """The time limit of a tool call."""
+    """The time limit of a tool call, from its start and from each progress that it reports."""
+    max_timeout: Duration = 300.0
+    """The time limit of a tool call that reports progress. It takes the place of
+    `turns.limits.tool`."""
     connect_timeout: Duration = 30.0
     """The time limit for connecting; the server starts without waiting for it."""
     allowed_tools: list[str] | None = None
@@ -63,7 +66,7 @@ class ServerConfig(BaseModel):
     max_message: Size = 1_000_000
     """The largest message, unpacked. In event streams, it is 1 MiB at most."""
     prefix: Name | None = None
-    """Put before all its tools' names; by default the name, where two servers share a tool name."""
+    """Put before all its tools' names; by default the name, if an earlier server has the tool."""
     required: bool = False
     """Whether a turn is refused with 503 while the server is down, or runs without its tools."""
     send_identity: bool = False
@@ -121,6 +124,7 @@ class _CoreSettings:
     required: bool
     prefix: str | None
     timeout: float
+    max_timeout: float
     connect_timeout: float
     max_tools: int
     max_tools_size: int
@@ -130,6 +134,7 @@ class _CoreSettings:
         self.required = config.required
         self.prefix = config.prefix
         self.timeout = config.timeout
+        self.max_timeout = config.max_timeout
         self.connect_timeout = config.connect_timeout
         self.max_tools = config.max_tools
         self.max_tools_size = config.max_tools_size
@@ -182,6 +187,10 @@ def _http_params(config: ServerConfig) -> MCPServerSseParams:
     }
 
 
+def _longest(config: ServerConfig) -> float:
+    return max(config.timeout, config.max_timeout, config.connect_timeout)
+
+
 def _server(config: ServerConfig) -> MCPServer:
     if config.url is None:
         return StdioServer(config)
@@ -194,8 +203,8 @@ def _common(config: ServerConfig) -> dict[str, Any]:
         "name": config.name,
         "cache_tools_list": True,
         "tool_filter": create_static_tool_filter(config.allowed_tools, blocked),
-        # For any request, connecting included; the core enforces `timeout` for calls
-        "client_session_timeout_seconds": max(config.timeout, config.connect_timeout),
+        # For any request, connecting included; the core enforces the shorter ones
+        "client_session_timeout_seconds": _longest(config) + 1,
         "tool_meta_resolver": _identity if config.send_identity else None,
     }
 

@@ -198,7 +198,7 @@ async def test_limits_hold_for_the_older_transport(tmp_path: Any) -> None:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (PlainTextResponse("no", 401), ["HTTP 401 (Unauthorized)", "token in `headers`"]),
+        (PlainTextResponse("no", 401), ["HTTP 401 (Unauthorized)", "set `Authorization`"]),
         (PlainTextResponse("no", 403), ["HTTP 403 (Forbidden)", "does not allow"]),
         (PlainTextResponse("no", 404), ["HTTP 404 (Not Found)", "check `url`", "transport: sse"]),
         (PlainTextResponse("no", 405), ["HTTP 405 (Method Not Allowed)", "`transport: sse`"]),

@@ -152,7 +152,7 @@ async def test_every_plugin_says_whether_turns_would_work(
     assert await readyz(chat) == (503, {**sound, "ready": False, "plugins": told})
     other.reason = None
     assert await readyz(chat) == (200, sound)
-    assert caplog.messages == [
+    assert [record.getMessage() for record in caplog.records if record.name == health.__name__] == [
         "plugin Other_1: ready does not answer: Unavailable: No keys yet.",
         "not ready: Part_0: the disk is full; Other_1: No keys yet.",
         ANY,

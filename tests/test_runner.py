@@ -36,9 +36,11 @@ from chatkit_server import NotFound, ToolCall, ToolResult, hookimpl
 from chatkit_server.agent import sdk
 from chatkit_server.agent.invocation import FatalToolError, failure_reason, invoke
 from chatkit_server.agent.models import ModelRouter
+from chatkit_server.agent.progress import PAUSE
 from chatkit_server.agent.runner import AgentRunner
 from chatkit_server.agent.tools import arguments_of
 from chatkit_server.mcp.manager import McpManager
+from chatkit_server.mcp.progress import Calls, Progress
 from chatkit_server.plugin.calls import Hooks
 from chatkit_server.settings.schema import TurnLimits
 from tests.recording import make_recording
@@ -250,13 +252,13 @@ async def test_guardrails_are_told_of_the_call() -> None:
         return FunctionTool("t", "T", {}, run, **guardrails)
 
     with pytest.raises(FatalToolError) as raised:
-        await invoke(tool(tool_input_guardrails=[arguments]), run, context, "{}", 9)
+        await invoke(tool(tool_input_guardrails=[arguments]), run, context, "{}", 9, _unseen)
     error = raised.value.error
     assert isinstance(error, ToolInputGuardrailTripwireTriggered)
     assert (error.guardrail, error.output) == (arguments, found)
     assert str(raised.value) == str(error)
     with pytest.raises(FatalToolError) as raised:
-        await invoke(tool(tool_output_guardrails=[output]), run, context, "{}", 9)
+        await invoke(tool(tool_output_guardrails=[output]), run, context, "{}", 9, _unseen)
     error = raised.value.error
     assert isinstance(error, ToolOutputGuardrailTripwireTriggered)
     assert (error.guardrail, error.output) == (output, found)
@@ -369,3 +371,33 @@ async def test_what_another_tool_made_of_an_error_is_forgotten_with_its_call(
         await case.call(around)
     assert case.seen[0][1].failed
     assert case.runner._handled == {}
+
+
+def _unseen(progress: Progress) -> None:
+    raise AssertionError("nothing reports progress")
+
+
+async def test_progress_is_shown_now_and_then_and_extends_the_time() -> None:
+    """The tool takes longer than `turns.limits.tool`, and reports all the time."""
+    case = await make_case(tool="300ms")
+    calls = Calls(10.0, 20.0)
+    calls.are_read = True
+
+    @function_tool
+    async def long_work() -> str:
+        """Work for long."""
+        async with calls.timed(None) as meta:
+            assert meta is not None
+            for step in range(50):
+                calls.notify({**meta, "progress": step, "total": 50, "message": "step"})
+                await asyncio.sleep(0.01)
+        return "done"
+
+    began = time.monotonic()
+    assert await case.call(long_work) == "done"
+    seconds = time.monotonic() - began
+    first, *shown = [progress["text"] for progress in case.progress()]
+    assert first == "Long work…"
+    assert shown[0] == "Long work: step (0%)"
+    assert len(shown) <= 1 + seconds / PAUSE
+    case.runner.dismiss()

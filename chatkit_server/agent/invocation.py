@@ -30,6 +30,7 @@ from mcp import MCPError
 from ..errors import ServerError
 from ..masking import in_one_line
 from ..mcp.connection import ToolFailed
+from ..mcp.progress import Listener, Progress, extend, listening
 from ..records import Quote, place_of
 from ..text import valid_text
 from .sdk import Invoke, failure_function, mcp_server_name, propagates_errors
@@ -102,21 +103,33 @@ _OF_ONE_CALL = (
 
 
 async def invoke(
-    tool: FunctionTool, run: Invoke, context: ToolContext[Any], arguments: str, limit: float
+    tool: FunctionTool,
+    run: Invoke,
+    context: ToolContext[Any],
+    arguments: str,
+    limit: float,
+    show: Listener,
 ) -> Any:
     """Run a tool within `limit` seconds, or within its own timeout; return its output.
 
-    Raises what the tool raises, `ToolTimeoutError`, or one of the exceptions of this module.
+    If it is a tool of an MCP server that reports progress, `show` gets it, and the server's
+    `max_timeout` is the limit. Raises what the tool raises, `ToolTimeoutError`, or one of the
+    exceptions of this module.
     """
     own = tool.timeout_seconds
     seconds = limit if own is None else min(limit, own)
-    clock = asyncio.timeout(seconds)
+    clock, began = asyncio.timeout(seconds), asyncio.get_running_loop().time()
+
+    def note(progress: Progress) -> None:
+        if own is None:
+            # The server's own limit comes first, and says more
+            extend(clock, began, seconds, progress.most + 1)
+        show(progress)
+
     try:
         async with clock:
-            await _check_arguments(tool, context)
-            output = plain_output(await run(context, arguments))
-            await _check_output(tool, context, output)
-            return output
+            with listening(note):
+                return await _invoke(tool, run, context, arguments)
     except TimeoutError:
         if not clock.expired():
             raise
@@ -131,6 +144,15 @@ async def invoke(
         raise ToolCancelled from None
     except SystemExit as error:
         raise ToolExited(f"it called sys.exit({error.code!r})") from error
+
+
+async def _invoke(
+    tool: FunctionTool, run: Invoke, context: ToolContext[Any], arguments: str
+) -> Any:
+    await _check_arguments(tool, context)
+    output = plain_output(await run(context, arguments))
+    await _check_output(tool, context, output)
+    return output
 
 
 async def _check_arguments(tool: FunctionTool, context: ToolContext[Any]) -> None:

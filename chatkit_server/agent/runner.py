@@ -57,6 +57,7 @@ from .invocation import (
 from .media import Media, as_parts, noted
 from .models import ModelRouter, max_tools, own_settings
 from .portable import for_any_model
+from .progress import ShownProgress
 from .sdk import (
     agent_of,
     forget_paused,
@@ -110,6 +111,13 @@ def as_changed(agent: Agent[Turn], turn: Turn) -> Agent[Turn]:
     return changed
 
 
+def _tool_name(handoff: Agent[Any] | Handoff[Any, Any]) -> str:
+    """Return the name of the tool by which a model hands over."""
+    if isinstance(handoff, Agent):
+        return Handoff.default_tool_name(handoff)
+    return handoff.tool_name
+
+
 @dataclass(frozen=True, slots=True)
 class _PreparedAgent:
     """An agent and its copy for a turn.
@@ -160,6 +168,7 @@ class AgentRunner:
         self.models = models
         self.sink = sink
         self._media = Media(images)
+        self._progress = ShownProgress(turn)
         self.busy = 0
         self.client_call_id: str | None = None
         self._prepared: dict[tuple[int, bool], _PreparedAgent] = {}
@@ -182,6 +191,7 @@ class AgentRunner:
     def dismiss(self) -> None:
         """Drop the references to the turn and the agents, which are a cycle."""
         self.turn._runner = None
+        self._progress.stop()
         for context in self._paused:
             forget_paused(context)
         self._paused.clear()
@@ -198,7 +208,7 @@ class AgentRunner:
             return agent
         if (known := self._prepared.get((id(agent), nested))) is not None:
             return known.copy
-        names = [tool.name for tool in agent.tools]
+        names = [tool.name for tool in agent.tools] + [_tool_name(each) for each in agent.handoffs]
         mcp_tools = await self.servers.tools(
             agent.mcp_servers, taken=names, wrap=wrapped, turn_id=self.turn.id
         )
@@ -307,8 +317,8 @@ class AgentRunner:
         written = invalid_arguments(context, arguments, limit)
         given = arguments_of(arguments) if written is None else None
         call = ToolCall(context.tool_call_id, tool.name, given or {}, mcp_server_name(tool))
-        text = f"{call.name.replace('_', ' ').capitalize()}…"
-        await self.turn.stream(ProgressUpdateEvent(text=text))
+        title = _title(call.name)
+        await self.turn.stream(ProgressUpdateEvent(text=f"{title}…"))
         started = time.monotonic()
         if given is None:
             failure: ToolFailure | None = unusable(tool, written or arguments, limit)
@@ -316,6 +326,7 @@ class AgentRunner:
         else:
             text = arguments if is_object(arguments) else json.dumps(given, ensure_ascii=False)
             output, failure = await self._invoke(tool, context, text)
+            self._progress.forget(title)
         if failure is None and is_paused(context):
             self._paused.append(context)
             return output
@@ -350,7 +361,8 @@ class AgentRunner:
         self.busy += 1
         try:
             run = partial(self._run, tool)
-            work = invoke(tool, run, context, arguments, self.limits.tool)
+            show = partial(self._progress.note, _title(tool.name))
+            work = invoke(tool, run, context, arguments, self.limits.tool, show)
             output = await watch_blocking(work, partial(self._blocked, tool.name))
             return output, self._handled.get(id(context))
         except Exception as error:
@@ -433,6 +445,11 @@ class AgentRunner:
 
     def _blocked(self, tool: str, seconds: float) -> None:
         log.warning("turn %s: tool %s blocked every user for %.1f s", self.turn.id, tool, seconds)
+
+
+def _title(name: str) -> str:
+    """Return a tool's name as clients are shown it."""
+    return name.replace("_", " ").capitalize()
 
 
 async def _tool_error(problem: ToolErrorFormatterArgs[Any]) -> str | None:

@@ -3,8 +3,12 @@
 - `limits`: what a server may send.
 - `guard`: the watch over what it sends, and `stdio`: a child process under it.
 - `content`: what a tool returns, as texts and pictures. `outlines`: whether it fits its schema.
-- `exchange`: what a server's HTTP responses were.
+- `exchange`: what a server's HTTP responses were. `outbox`: what is sent.
+- `failures`: what else was met in place of a server, in words.
+- `outcome`: what a failed request says about the session, and whether it was carried out.
+- `progress`: what tools report while they run, and their time limits.
 - `connection`: one server, with time limits and clear errors.
 - `server`: a server that the core keeps connected.
+- `names`: the names of their tools for the model.
 - `manager`: all servers of the process, and the tools they give to a turn.
 """

@@ -5,20 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
-import anyio
 from agents import AgentBase, FunctionTool, RunContextWrapper
 from agents.exceptions import UserError
 from agents.mcp import MCPServer, MCPUtil
 from agents.tool import ToolErrorFunction
 from mcp import ClientSession, MCPError
 from mcp.types import (
-    CONNECTION_CLOSED,
-    INVALID_REQUEST,
-    REQUEST_TIMEOUT,
     CallToolResult,
     GetPromptResult,
     ListPromptsResult,
@@ -27,13 +22,13 @@ from mcp.types import (
 )
 from pydantic import ValidationError
 
-from ..bad_http import CHECK, http_problem
-from ..masking import in_one_line
 from ..text import valid_values
 from .content import as_text, readable
 from .exchange import Exchange
 from .limits import McpLimits, McpRefused, Reporter, shown, tool_problem, tools_too_large
+from .outcome import Outcome, is_lost, is_timeout, outcome
 from .outlines import OUTLINE, misfit
+from .progress import Calls, CallTimeout
 
 Wrap = Callable[[FunctionTool], FunctionTool]
 """Changes a tool before an agent gets it. A module's function: tools are cached by it."""
@@ -41,20 +36,11 @@ Wrap = Callable[[FunctionTool], FunctionTool]
 _LISTING = 30.0
 """Seconds for listing the tools of a server that sets no timeout."""
 
+NOT_RUN = "The tool was not carried out."
+_NOT_KNOWN = "The tool may have been carried out or not: check before you try again."
+
 _ERROR_TEXT = 10_000
 """How many characters a server may use to say why a tool failed."""
-
-_LONGEST_REASON = 200
-"""Characters of the reason why a server is not connected."""
-
-_NETWORK_ERRORS = (
-    ConnectionError,
-    EOFError,
-    OSError,
-    anyio.BrokenResourceError,
-    anyio.ClosedResourceError,
-    anyio.EndOfStream,
-)
 
 
 class ToolFailed(UserError):
@@ -68,6 +54,19 @@ class ToolFailed(UserError):
         super().__init__(message)
         self.unexpected = unexpected
         self.quotes = quotes
+
+    def told(self, found: Outcome, *, is_repeatable: bool = False) -> ToolFailed:
+        """Return this error with what is known of whether the tool was carried out."""
+        if found.refused:
+            told = NOT_RUN
+        elif found.fate == "works" or is_repeatable:
+            return self
+        else:
+            told = _NOT_KNOWN
+        text = str(self)
+        if not text.endswith((".", "]")):
+            text += "."
+        return ToolFailed(f"{text} {told}", unexpected=self.unexpected, quotes=self.quotes)
 
 
 class McpConnection(MCPServer):
@@ -88,6 +87,7 @@ class McpConnection(MCPServer):
         self.timeout: float | None = getattr(server, "timeout", None)
         self.limits = McpLimits.of(server)
         self.reporter = Reporter(server.name)
+        self.progress = Calls(self.timeout, getattr(server, "max_timeout", None))
         self.tools: list[Tool] = []
         self.calls = 0
         self.last_answer = time.monotonic()
@@ -127,11 +127,14 @@ class McpConnection(MCPServer):
                 f"has {len(listed)} tools, more than {self.limits.tools} (`max_tools`); choose "
                 "some with `allowed_tools`"
             )
-        tools, size = [], 0
+        tools: dict[str, Tool] = {}
+        size = 0
         for tool in listed:
             problem = tool_problem(tool.name, tool.input_schema)
+            if tool.name in tools:
+                problem = "another has the same name"
             if problem is None:
-                tools.append(valid_values(tool))
+                tools[tool.name] = valid_values(tool)
                 left_out: Any = {"output_schema": True, "meta": {OUTLINE}}
                 size += len(tool.model_dump_json(exclude=left_out, exclude_none=True))
             else:
@@ -139,7 +142,7 @@ class McpConnection(MCPServer):
         # Compared with what the server sent, this has the names of defaults
         if size > 2 * self.limits.tools_size:
             raise McpRefused(tools_too_large(self.limits.tools_size))
-        return tools
+        return list(tools.values())
 
     async def call_tool(
         self, tool_name: str, arguments: dict[str, Any] | None, meta: dict[str, Any] | None = None
@@ -152,7 +155,8 @@ class McpConnection(MCPServer):
         try:
             return await self._call(tool_name, arguments, meta)
         except Exception as error:
-            raise self._failed(error) from error
+            found = outcome(error, Exchange(sent=True))
+            raise self._failed(error).told(found) from error
 
     async def _call(
         self, tool_name: str, arguments: dict[str, Any] | None, meta: dict[str, Any] | None
@@ -160,8 +164,8 @@ class McpConnection(MCPServer):
         _check_arguments(arguments)
         self.calls += 1
         try:
-            async with asyncio.timeout(self.timeout):
-                result = await self.server.call_tool(tool_name, arguments, meta)
+            async with self.progress.timed(meta) as sent:
+                result = await self.server.call_tool(tool_name, arguments, sent)
         finally:
             self.calls -= 1
         self.last_answer = time.monotonic()
@@ -184,14 +188,11 @@ class McpConnection(MCPServer):
             return error
         if exchange is not None and exchange.problem and not exchange.says_why:
             return ToolFailed(f"`{self.name}` {exchange.problem}.")
-        if isinstance(error, TimeoutError) or _code(error) == REQUEST_TIMEOUT:
-            limit = f" within {self.timeout:g} s" if self.timeout else " in time"
-            return ToolFailed(f"`{self.name}` did not answer{limit}.")
+        if is_timeout(error):
+            limit = str(error) if isinstance(error, CallTimeout) else "in time"
+            return ToolFailed(f"`{self.name}` did not answer {limit}.")
         if is_lost(error):
-            return ToolFailed(
-                f"The connection to `{self.name}` was lost during the call, which may have been "
-                "carried out or not. Check before you try again."
-            )
+            return ToolFailed(f"The connection to `{self.name}` was lost during the call.")
         if isinstance(error, MCPError | UserError):
             return ToolFailed(_cut(str(error)), quotes=True)
         if isinstance(error, ValidationError):
@@ -261,57 +262,3 @@ def _cut(text: str) -> str:
 
 def unwrapped(tool: FunctionTool) -> FunctionTool:
     return tool
-
-
-def is_lost(error: BaseException) -> bool:
-    """Return whether the error means that the connection or the session is gone."""
-    if isinstance(error, BaseExceptionGroup):
-        return any(is_lost(part) for part in error.exceptions)
-    if isinstance(error, TimeoutError):
-        return False
-    if _code(error) == INVALID_REQUEST:
-        # A 404 for a session id: "Session terminated", "Session not found", …
-        return "session" in str(error).lower()
-    if isinstance(error, UserError) and "Server not initialized" in str(error):
-        return True
-    return isinstance(error, _NETWORK_ERRORS) or _code(error) == CONNECTION_CLOSED
-
-
-def describe(error: BaseException) -> str:
-    """Return in a few words what is wrong, without anything that may be secret."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    if isinstance(error, McpRefused):
-        return str(error)
-    if isinstance(error, TimeoutError) or _code(error) == REQUEST_TIMEOUT:
-        return "timed out"
-    if problem := http_problem(error):
-        return f"{problem}; {CHECK}"
-    if isinstance(error, FileNotFoundError):
-        return "command or folder not found"
-    if isinstance(error, PermissionError):
-        return "not allowed to run the command"
-    if _code(error) == CONNECTION_CLOSED:
-        return "connection closed"
-    if isinstance(error, MCPError):
-        return f"answered with an error ({error.code})"
-    if isinstance(error, UserError):
-        # With the reason phrase of the server's response, and `/readyz` shows it to strangers
-        return in_one_line(str(error).rpartition("': ")[2].rstrip("."), _LONGEST_REASON)
-    return type(error).__name__
-
-
-def address(server: MCPServer) -> str | None:
-    """Return where a server is: host and port, or the command without arguments.
-
-    Paths, queries, arguments and headers may have secrets.
-    """
-    params = getattr(server, "params", None)
-    if isinstance(params, Mapping) and isinstance(params.get("url"), str):
-        return urlsplit(params["url"]).netloc.rpartition("@")[2]
-    command = getattr(params, "command", None)
-    return f"command {command}" if isinstance(command, str) else None
-
-
-def _code(error: BaseException) -> int | None:
-    return error.code if isinstance(error, MCPError) else None

@@ -17,6 +17,7 @@ SESSION_ID = "mcp-session-id"
 
 _KIND = 60
 _MESSAGES = ("application/json", "text/event-stream")
+_PAGES = ("text/html", "application/xhtml+xml")
 _OLDER = (
     "if this server speaks the older HTTP+SSE transport, set `transport: sse`, and `url` to the "
     "address of its event stream, often `/sse`"
@@ -28,28 +29,39 @@ _CAUSES = {
     401: "the server does not accept who is asking; check the token in `headers`",
     403: "the server does not allow this; check the token in `headers`, and which hosts the server "
     "allows",
-    404: "there is nothing at this path; check `url`, or {other}",
+    404: "there is nothing at this path; check `url` (many servers are at `/mcp`), or {other}",
     405: "this address does not take such requests; {other}, or else check `url`",
     406: "the server does not have what is asked for; {other}",
     407: "a proxy wants to know who is asking; check the proxy's settings",
     429: "the server is asked too often; try again later",
 }
 _CAUSES[501] = _CAUSES[405]
+_ANONYMOUS = "the server wants to know who is asking; set `Authorization` in `headers`"
 _FAILED = "the server failed, or a proxy did not reach it; check whether it runs"
 
 
 @dataclass
 class Exchange:
-    """The last HTTP response, if something is wrong with it.
+    """What became of a request: whether it was `sent`, and what is wrong with the HTTP response.
 
-    `problem` names its status and the likely cause. `says_why` is set if its body has an error as
-    MCP has it. `session_is_gone` says that the server does not know the session any more, and did
-    nothing.
+    `problem` names the status and the likely cause. `says_why` is set if the body has an error as
+    MCP has it. `refused` says that the server did nothing, and `session_is_gone` that this is
+    because it does not know the session any more.
     """
 
+    sent: bool = False
     problem: str | None = None
+    status: int | None = None
     says_why: bool = False
+    refused: bool = False
     session_is_gone: bool = False
+
+    @property
+    def failed(self) -> bool:
+        """Whether the response is not one of a server that does its work."""
+        if self.problem is None or self.status == HTTPStatus.TOO_MANY_REQUESTS:
+            return False
+        return not self.says_why or (self.status or 0) >= 500
 
 
 _CURRENT: ContextVar[Exchange | None] = ContextVar("mcp_exchange", default=None)
@@ -71,23 +83,31 @@ def current() -> Exchange | None:
     return _CURRENT.get()
 
 
-def response_problem(status: int, kind: str, *, older: bool = False) -> str | None:
+def response_problem(
+    status: int, kind: str, *, older: bool = False, page: str = "", anonymous: bool = False
+) -> str | None:
     """Return what is wrong with a response, None if nothing is.
 
-    `kind` is its content type. `older` is whether it is that of the older transport.
+    `kind` is its content type. `older` is whether it is that of the older transport, `page` the
+    title of the web page that it is, in words. `anonymous` is whether no token was sent.
     """
     named = _named(status)
     if status >= 400:
         cause = _CAUSES.get(status, _FAILED if status >= 500 else None)
+        if status == 401 and anonymous:
+            cause = _ANONYMOUS
+        named += f", a web page{page}" if page else ""
         if cause is None:
             return f"answered with {named}"
         return f"answered with {named}: {cause.format(other=_NEWER if older else _OLDER)}"
-    if status != HTTPStatus.OK:
+    if status == HTTPStatus.ACCEPTED and not older:
         return None
-    if kind == "text/html":
+    if status != HTTPStatus.OK:
+        return f"answered with {named} in place of a message; check `url`"
+    if kind in _PAGES:
         return (
-            f"answered with a web page ({named}, text/html); check the path of `url`, and whether "
-            "a login page is in front of the server"
+            f"answered with a web page{page} ({named}, {kind}); check the path of `url`, and "
+            "whether a login page is in front of the server"
         )
     if kind not in _MESSAGES or (older and kind != "text/event-stream"):
         wanted = "an event stream" if older else "JSON or an event stream"
@@ -102,11 +122,3 @@ def _named(status: int) -> str:
         return f"HTTP {status} ({HTTPStatus(status).phrase})"
     except ValueError:
         return f"HTTP {status}"
-
-
-def is_about_session(status: int, body: bytes) -> bool:
-    """Whether a response to a request with a session id says that there is no such session.
-
-    The protocol says 404. The TypeScript SDK's examples say 400, with the reason in the body.
-    """
-    return status == 404 or (status == 400 and b"session" in body[:2000].lower())

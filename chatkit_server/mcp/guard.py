@@ -8,10 +8,12 @@ because the event loop waits for them. `watch` gives a server's client the limit
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, cast
 
 import httpx2
@@ -32,7 +34,19 @@ from pydantic_core import to_json
 from ..bad_http import CHECK, http_problem, origin
 from ..interim import guard_client
 from .content import mend
-from .exchange import SESSION_ID, current, is_about_session, response_problem
+from .exchange import SESSION_ID, current, response_problem
+from .failures import (
+    NO_ADDRESS,
+    OLDER,
+    TLS_PORT,
+    body_problem,
+    endpoint_problem,
+    is_tls_port,
+    network_problem,
+    redirect_problem,
+    titled,
+    too_many_redirects,
+)
 from .limits import (
     PART,
     Allowance,
@@ -47,7 +61,9 @@ from .limits import (
     tool_problem,
     tools_too_large,
 )
+from .outcome import is_about_session, is_refusal
 from .outlines import OUTLINE, outline
+from .progress import Calls
 from .repair import repaired
 from .stdio import stdio_streams
 
@@ -61,7 +77,25 @@ _COOKIES = 20
 _SHOWN = 3
 
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n|\r\r")
-_REDIRECTS = (301, 302, 303, 307, 308)
+_ENDPOINT = re.compile(rb"^event: ?endpoint\r?$", re.MULTILINE)
+"""The first event of the older transport's stream."""
+_DATA = re.compile(rb"^data: ?(\S+)", re.MULTILINE)
+
+_REDIRECTS = 5
+_HOPS = "chatkit_server.redirects"
+
+_PROBED = (400, 404, 405)
+_PROBE = 2.0
+
+_STAGES = {
+    "connect_tcp.started": "connect",
+    "start_tls.started": "tls",
+    "send_request_headers.started": "answer",
+    "receive_response_headers.complete": "body",
+}
+"""How far a request has come, by the events of the HTTP library."""
+
+_NOT_CONNECTED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
 _STREAM_FAILED = "SSE stream failed: "
 
@@ -75,38 +109,43 @@ _UNUSED = frozenset(
         "resources/updated",
     )
 )
-"""Notifications that nobody here listens to."""
+"""Notifications that the client library has no use for."""
 
 
-def watch(server: Client, limits: McpLimits, reporter: Reporter, ended: Callable[[], None]) -> None:
+def watch(
+    server: Client,
+    limits: McpLimits,
+    reporter: Reporter,
+    ended: Callable[[], None],
+    calls: Calls,
+) -> None:
     """Have a server's client keep the limits, in this and all its later connections.
 
-    `ended` is called when nothing more will come over a connection.
+    `ended` is called when nothing more will come over a connection. `calls` get the progress that
+    the server reports of them.
     """
     listens = server.message_handler is not None
+    calls.are_read = True
     streams: Streams = server.create_streams
     if isinstance(server, MCPServerStdio):
         if type(server).create_streams is MCPServerStdio.create_streams:
             streams = partial(stdio_streams, server.params, limits, reporter)
     else:
         params = cast(dict[str, Any], server.params)
-        make = params.get("httpx_client_factory") or httpx2.AsyncClient
+        make = params.get("httpx_client_factory") or _new_client
         older = isinstance(server, MCPServerSse)
         factory = partial(_http_client, make, limits, reporter, older)
         server.params = cast(Any, {**params, "httpx_client_factory": factory})
-    vars(server)["create_streams"] = partial(_watched, streams, limits, reporter, listens, ended)
+    make_watch = partial(_Watch, limits, reporter, listens, calls)
+    vars(server)["create_streams"] = partial(_watched, streams, make_watch, ended)
 
 
 @asynccontextmanager
 async def _watched(
-    streams: Streams,
-    limits: McpLimits,
-    reporter: Reporter,
-    listens: bool,
-    ended: Callable[[], None],
+    streams: Streams, make_watch: Callable[[], _Watch], ended: Callable[[], None]
 ) -> AsyncGenerator[tuple[Any, ...]]:
     async with streams() as (read, *others):
-        yield (_Inbox(read, _Watch(limits, reporter, listens), ended), *others)
+        yield (_Inbox(read, make_watch(), ended), *others)
 
 
 class _Inbox:
@@ -156,10 +195,11 @@ class _Inbox:
 class _Watch:
     """Decides about each message of one connection."""
 
-    def __init__(self, limits: McpLimits, reporter: Reporter, listens: bool) -> None:
+    def __init__(self, limits: McpLimits, reporter: Reporter, listens: bool, calls: Calls) -> None:
         self._limits = limits
         self._reporter = reporter
         self._listens = listens
+        self._calls = calls
         self._requests = Allowance(burst=50, rate=1)
         self._listed = self._pages = 0
 
@@ -169,6 +209,8 @@ class _Watch:
             return item
         message = item.message
         if isinstance(message, JSONRPCNotification):
+            if message.method == "notifications/progress":
+                self._calls.notify(message.params)
             return item if self._listens or message.method not in _UNUSED else None
         if isinstance(message, JSONRPCRequest):
             # Each is answered, with a refusal unless it is a ping, and waits for its turn to be
@@ -281,9 +323,35 @@ def _problem(tool: Any, most: int) -> str | None:
     return None
 
 
+def _stays(here: httpx2.URL, there: httpx2.URL) -> bool:
+    """Whether a redirect stays at the same host and port, or goes from http to https there."""
+    if there.userinfo and there.userinfo != here.userinfo:
+        return False
+    if (here.scheme, here.host, here.port) == (there.scheme, there.host, there.port):
+        return True
+    schemes = (here.scheme, there.scheme)
+    return (
+        here.host == there.host and schemes == ("http", "https") and not (here.port or there.port)
+    )
+
+
 def _refusal(request_id: Any, problem: str) -> SessionMessage:
     error = ErrorData(code=INTERNAL_ERROR, message=f"The server {problem}.")
     return SessionMessage(JSONRPCError(jsonrpc="2.0", id=request_id, error=error))
+
+
+def _new_client(**options: Any) -> httpx2.AsyncClient:
+    # Reading all certificates takes 35 ms of the event loop, and each connection is a new client
+    file = os.environ.get("SSL_CERT_FILE") or ssl.get_default_verify_paths().openssl_cafile
+    changed = os.stat(file).st_mtime_ns if os.path.isfile(file) else None
+    return httpx2.AsyncClient(
+        verify=_ssl_context(file, os.environ.get("SSL_CERT_DIR"), changed), **options
+    )
+
+
+@lru_cache(maxsize=1)
+def _ssl_context(file: str, folder: str | None, changed: int | None) -> ssl.SSLContext:
+    return httpx2.create_ssl_context()
 
 
 def _http_client(
@@ -300,6 +368,7 @@ def _http_client(
     `older` is whether it speaks the older transport, HTTP with SSE.
     """
     client = make(headers=headers, timeout=timeout, auth=auth)
+    reporter.begin()
     guard_client(client)
     watch = _HttpWatch(client, limits, reporter, older)
     vars(client)["send"] = partial(watch.send, client.send)
@@ -317,6 +386,7 @@ class _HttpWatch:
         self._client = client
         self._older = older
         self._stream: httpx2.Response | None = None
+        self._streams_older: bool | None = None
         self._limit = limits.message
         self._reporter = reporter
         self._flow = Flow(limits.message, reporter)
@@ -329,14 +399,32 @@ class _HttpWatch:
         **options: Any,
     ) -> httpx2.Response:
         """Send a request; say what is wrong with the answer, which the client libraries do not."""
+        request.extensions = {"trace": self._trace, **request.extensions}
         try:
-            return await send(request, **options)
+            response = await send(request, **options)
         except Exception as error:
             self._note_problem(error, request)
+            if request.method == "POST" and self._stream is not None:
+                # The library sends nothing any more, and waits for an answer in the stream
+                await self._stream.aclose()
             raise
+        if response.has_redirect_location:
+            await self._redirect(response, response.next_request)
+        return response
+
+    async def _trace(self, event: str, info: dict[str, Any]) -> None:
+        stage = _STAGES.get(event.partition(".")[2])
+        if stage is not None:
+            self._reporter.stage = stage
 
     def _note_problem(self, error: Exception, request: httpx2.Request) -> None:
-        if problem := http_problem(error):
+        if (exchange := current()) is not None and isinstance(error, _NOT_CONNECTED):
+            exchange.refused = True
+        problem = http_problem(error)
+        network = network_problem(error, self._reporter.stage)
+        if network is not None:
+            self._reporter.problem = network
+        elif problem:
             self._reporter.refuse(f"{problem}; {CHECK}", origin(request.url))
 
     async def sent(self, request: httpx2.Request) -> None:
@@ -348,39 +436,124 @@ class _HttpWatch:
             # The Agents SDK looks at it after the answer, and cannot if this is a redirect's
             await request.aread()
 
+    async def _redirect(self, response: httpx2.Response, following: httpx2.Request | None) -> None:
+        """Have the client library follow a redirect, if it stays where the request was sent.
+
+        It follows with the method kept, and no other redirects. HTTP libraries make a GET of what
+        servers redirect with 301 to 303, which would be without the message.
+        """
+        sent = response.request
+        hops = sent.extensions.get(_HOPS, 0) + 1
+        if following is None:
+            problem = NO_ADDRESS
+        elif not _stays(sent.url, following.url):
+            problem = redirect_problem(sent.url, following.url)
+        elif hops > _REDIRECTS:
+            problem = too_many_redirects(_REDIRECTS)
+        else:
+            if following.method != sent.method:
+                following = self._again(sent, following.url)
+            following.extensions = {**sent.extensions, _HOPS: hops}
+            response.next_request = following
+            return
+        response.next_request = None
+        self._note(problem)
+        if (exchange := current()) is not None:
+            exchange.status, exchange.refused = response.status_code, True
+        if self._stream is not None:
+            # The library waits for an answer in the stream, and sends nothing any more
+            await self._stream.aclose()
+
+    def _again(self, sent: httpx2.Request, url: httpx2.URL) -> httpx2.Request:
+        headers = {**sent.headers, "host": url.netloc.decode("ascii")}
+        headers.pop("cookie", None)
+        return self._client.build_request(sent.method, url, headers=headers, content=sent.content)
+
+    def _note(self, problem: str) -> None:
+        """Tell the task that the request is sent for what is wrong."""
+        exchange = current()
+        if exchange is not None:
+            exchange.problem, exchange.says_why = problem, False
+
     async def answered(self, response: httpx2.Response) -> None:
         """Have the body counted as it is read, after it was unpacked."""
-        if response.status_code in _REDIRECTS and "location" in response.headers:
-            self._note_redirect(response)
         if len(self._client.cookies) > _COOKIES:
             self._client.cookies.clear()
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        count = self._events if kind == "text/event-stream" else self._body
         read = partial(self._told, response.request, response.aiter_bytes)
-        vars(response)["aiter_bytes"] = partial(count, read)
+        if kind == "text/event-stream":
+            vars(response)["aiter_bytes"] = partial(self._events, read)
+        else:
+            is_message = kind == "application/json" and response.status_code == 200
+            vars(response)["aiter_bytes"] = partial(self._body, is_message, read)
+        if response.has_redirect_location:
+            # Whether it is followed is seen later
+            return
         if self._older and response.request.method == "GET":
             self._stream = response
+            self._reporter.stage = "stream"
         if response.request.method == "POST" or self._stream is response:
             await self._note_response(response, kind)
 
     async def _note_response(self, response: httpx2.Response, kind: str) -> None:
         """Tell the task that the request is sent for what is wrong with the response."""
         exchange, status = current(), response.status_code
+        self._reporter.problem = None
         if exchange is None:
             return
         posted = self._older and self._stream is not response
         body = b""
-        if status >= 400 and kind != "text/event-stream":
+        if (status >= 400 and kind != "text/event-stream") or "html" in kind:
             with suppress(httpx2.StreamError):
                 body = await response.aread()
-        accepted = posted and status < 400
-        exchange.problem = None if accepted else response_problem(status, kind, older=self._older)
+        accepted = posted and 200 <= status < 300 and kind != "text/html"
         exchange.says_why = kind == "application/json" and b'"error"' in body
+        exchange.status = status
         has_session = posted or SESSION_ID in response.request.headers
         exchange.session_is_gone = has_session and is_about_session(status, body)
+        exchange.refused = exchange.session_is_gone or is_refusal(status, kind, body)
+        exchange.problem = None if accepted else await self._problem(response, kind, body)
         if posted and not accepted and self._stream is not None:
             # The library waits for an answer in the stream, and sends nothing any more
             await self._stream.aclose()
+
+    async def _problem(self, response: httpx2.Response, kind: str, body: bytes) -> str | None:
+        request, status = response.request, response.status_code
+        if status == 400 and is_tls_port(body):
+            return TLS_PORT
+        if (
+            status in _PROBED
+            and not self._older
+            and SESSION_ID not in request.headers
+            and await self._is_older(request.url)
+        ):
+            return OLDER
+        problem = response_problem(
+            status,
+            kind,
+            older=self._older,
+            page=titled(body) if "html" in kind else "",
+            anonymous="authorization" not in request.headers,
+        )
+        if problem is not None and request.extensions.get(_HOPS):
+            problem = f"redirects to {shown(request.url.path)}, and there {problem}"
+        return problem
+
+    async def _is_older(self, url: httpx2.URL) -> bool:
+        """Whether a GET gets a stream of the older transport."""
+        if self._streams_older is None:
+            self._streams_older = False
+            accept = {"accept": "text/event-stream"}
+            with suppress(Exception):
+                async with (
+                    asyncio.timeout(_PROBE),
+                    self._client.stream("GET", url, headers=accept) as response,
+                ):
+                    if response.headers.get("content-type", "").startswith("text/event-stream"):
+                        async for event in response.aiter_bytes():
+                            self._streams_older = _ENDPOINT.search(event) is not None
+                            break
+        return self._streams_older
 
     async def _told(
         self,
@@ -396,23 +569,15 @@ class _HttpWatch:
         except Exception as error:
             self._note_problem(error, request)
             raise
-
-    def _note_redirect(self, response: httpx2.Response) -> None:
-        here = response.request.url
-        try:
-            there = here.join(response.headers["location"])
-        except httpx2.InvalidURL:
-            self._reporter.refuse("redirects to what is no address")
-            return
-        # The client library follows no others
-        is_upgrade = (here.scheme, there.scheme) == ("http", "https") and not here.port
-        if (here.host, here.port) != (there.host, there.port) or (
-            here.scheme != there.scheme and not is_upgrade
-        ):
-            self._reporter.refuse(f"redirects to another address, {shown(there.host)}")
+        finally:
+            if request.method == "GET" and not self._older:
+                self._reporter.interrupted()
 
     async def _body(
-        self, read: Callable[..., AsyncGenerator[bytes]], chunk_size: int | None = None
+        self,
+        is_message: bool,
+        read: Callable[..., AsyncGenerator[bytes]],
+        chunk_size: int | None = None,
     ) -> AsyncGenerator[bytes]:
         body = bytearray()
         async with aclosing(read(chunk_size)) as chunks:
@@ -422,6 +587,8 @@ class _HttpWatch:
                     raise httpx2.StreamError(self._refused(too_large(self._limit)))
         if is_dense(body, self._limit):
             raise httpx2.StreamError(self._refused(too_dense(self._limit)))
+        if is_message and (problem := body_problem(body)):
+            self._note(problem)
         yield repaired(bytes(body))
 
     async def _events(
@@ -442,11 +609,25 @@ class _HttpWatch:
         yield self._event(bytes(waiting))
 
     def _event(self, event: bytes) -> bytes:
+        if _ENDPOINT.search(event[:200]):
+            self._check_endpoint(event)
         if len(event) > self._limit:
             raise httpx2.SSEError(self._refused(too_large(self._limit)))
         if is_dense(event, self._limit):
             raise httpx2.SSEError(self._refused(too_dense(self._limit)))
         return repaired(event)
+
+    def _check_endpoint(self, event: bytes) -> None:
+        if not self._older:
+            self._note(OLDER)
+            raise httpx2.SSEError(f"The server {OLDER}.")
+        data = _DATA.search(event)
+        if data is not None and self._stream is not None:
+            here = self._stream.request.url
+            with suppress(httpx2.InvalidURL, UnicodeDecodeError):
+                if problem := endpoint_problem(here, here.join(data[1].decode())):
+                    self._note(problem)
+                    raise httpx2.SSEError(f"The server {problem}.")
 
     def _refused(self, problem: str) -> str:
         self._reporter.refuse(problem)

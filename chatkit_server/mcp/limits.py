@@ -7,6 +7,7 @@ import json
 import logging
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,7 +58,10 @@ class McpRefused(Exception):
 class Reporter:
     """Logs what is wrong with a server, each reason at most once a minute.
 
-    `refused` is the last thing that was refused, until the server is connected again.
+    `refused` is the last thing that was refused, until the server is connected again. `problem` is
+    what the connection met, in words, and `stage` how far the last request had come; see
+    `failures`. Nothing is logged while it `is_quiet`, which is so after the first failure to
+    connect. `interrupted` is called when something ended that a working server keeps open.
     """
 
     REPEAT = 60.0
@@ -67,11 +71,19 @@ class Reporter:
         self._name = name
         self._last: dict[str, float] = {}
         self.refused: str | None = None
+        self.problem: str | None = None
+        self.stage: str | None = None
+        self.is_quiet = False
+        self.interrupted: Callable[[], None] = _ignore
+
+    def begin(self, stage: str | None = None) -> None:
+        """Forget what the last connection met."""
+        self.problem, self.stage = None, stage
 
     def note(self, reason: str, place: str | None = None) -> None:
         """Log a reason, and the address that it is about."""
         now = time.monotonic()
-        if now - self._last.get(reason, -self.REPEAT) < self.REPEAT:
+        if self.is_quiet or now - self._last.get(reason, -self.REPEAT) < self.REPEAT:
             return
         if len(self._last) >= self.MOST:
             self._last = {known: at for known, at in self._last.items() if now - at < self.REPEAT}
@@ -88,6 +100,10 @@ class Reporter:
     def output(self, line: str) -> None:
         """Log a line that a child process wrote to its standard error."""
         log.info("MCP server %s writes: %s", self._name, line)
+
+
+def _ignore() -> None:
+    """Do nothing."""
 
 
 class Flow:

@@ -2,36 +2,36 @@
 
 A server object from the `mcp_servers` hook, or from `turn.mcp_servers`, may have these attributes:
 `required` (bool; without it no turn begins), `prefix` (str; put before the names of its tools),
-`timeout` and `connect_timeout` (seconds for a call, and to connect), `max_tools`, `max_tools_size`
-and `max_message` (see `McpLimits`).
+`timeout`, `max_timeout` and `connect_timeout` (seconds for a call, for one that reports progress,
+and to connect), `max_tools`, `max_tools_size` and `max_message` (see `McpLimits`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import re
-from collections import Counter
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TypedDict
 
 from agents import FunctionTool
 from agents.mcp import MCPServer
-from mcp.types import Tool
 
 from ..errors import SettingsError, Unavailable
-from .connection import McpConnection, ToolFailed, Wrap, describe, unwrapped
+from .connection import McpConnection, ToolFailed, Wrap, unwrapped
+from .failures import describe
+from .names import ToolNames
 from .server import ManagedServer, McpTiming
 
 __all__ = ["McpManager", "McpStatus", "McpTiming", "ToolFailed"]
 
 log = logging.getLogger(__name__)
 
-_NAME_LENGTH = 64
-_NOT_LEGAL = re.compile(r"[^A-Za-z0-9_-]")
+_ADVICE = re.compile(r"[:;].*", re.DOTALL)
+"""What of a reason is for the operator: what may be the cause, and what to do."""
+
 _NOISY = (
     "httpx2",
     "mcp.client.sse",
@@ -58,6 +58,7 @@ class McpManager:
     def __init__(self, servers: Iterable[MCPServer], timing: McpTiming = McpTiming()) -> None:  # noqa: B008
         self._timing = timing
         self._connections: dict[MCPServer, ManagedServer] = {}
+        self._names = ToolNames()
         for server in servers:
             if any(connection.name == server.name for connection in self._connections.values()):
                 raise SettingsError(f"MCP server {server.name}: the name is used twice; change one")
@@ -67,6 +68,11 @@ class McpManager:
                     "listed once for all turns: use a static filter"
                 )
             self._connections[server] = ManagedServer(server, timing)
+
+    def when_listed(self, call: Callable[[], None]) -> None:
+        """Have this called each time that a server told which tools it has."""
+        for connection in self._connections.values():
+            connection.listed = call
 
     @property
     def servers(self) -> list[MCPServer]:
@@ -103,7 +109,7 @@ class McpManager:
         """Return the state of each server, by name."""
         return {
             connection.name: {
-                "connected": connection.up.is_set(),
+                "connected": connection.connected,
                 "required": connection.required,
                 "error": connection.error,
             }
@@ -138,19 +144,12 @@ class McpManager:
         """
         connections = await self._connections_to(list(dict.fromkeys(servers)))
         down = [connection for connection, ready in connections if not ready]
-        for connection in down:
-            if connection.required:
-                raise Unavailable(
-                    f"The assistant needs `{connection.name}`, which is not available right now. "
-                    "Try again in a moment.",
-                    retry_after=connection.retry_after
-                    if isinstance(connection, ManagedServer)
-                    else None,
-                )
         if down:
+            _check_required(down)
             names = ", ".join(connection.name for connection in down)
-            log.warning("turn %s: runs without MCP servers %s", turn_id, names)
-        named = _name([connection for connection, _ in connections], taken)
+            log.debug("turn %s: runs without MCP servers %s", turn_id, names)
+        self._names.update(list(self._connections.values()))
+        named = self._names.of_turn([connection for connection, _ in connections], taken)
         usable = {connection for connection, ready in connections if ready}
         return [
             connection.function(tool, name, wrap)
@@ -183,40 +182,19 @@ class McpManager:
         return connection, True
 
 
-def _name(
-    connections: Sequence[McpConnection], taken: Collection[str]
-) -> Iterator[tuple[McpConnection, Tool, str]]:
-    """Yield each tool with a unique name for the model.
-
-    Tools of servers that are down count too, so that names do not change when a connection is lost.
-    """
-    used = set(taken)
-    count = Counter(
-        tool.name
-        for connection in connections
-        if connection.prefix is None
-        for tool in connection.tools
-    )
-    for connection in connections:
-        for tool in connection.tools:
-            prefix = connection.prefix
-            if prefix is None and (count[tool.name] > 1 or tool.name in used):
-                prefix = connection.name
-            name = _legal(tool.name if prefix is None else f"{prefix}_{tool.name}")
-            if name in used:
-                name = _shorten(name, f"{connection.name}\0{tool.name}")
-            used.add(name)
-            yield connection, tool, name
-
-
-def _legal(name: str) -> str:
-    legal = _NOT_LEGAL.sub("_", name)
-    return legal if len(legal) <= _NAME_LENGTH else _shorten(legal, name)
-
-
-def _shorten(name: str, seed: str) -> str:
-    mark = hashlib.sha256(seed.encode()).hexdigest()[:8]
-    return f"{name[: _NAME_LENGTH - len(mark) - 1]}_{mark}"
+def _check_required(down: Sequence[McpConnection]) -> None:
+    for connection in down:
+        if not connection.required:
+            continue
+        reason, retry_after = "", None
+        if isinstance(connection, ManagedServer):
+            reason = f": {_ADVICE.sub('', connection.error)}" if connection.error else ""
+            retry_after = connection.retry_after
+        raise Unavailable(
+            f"The assistant needs `{connection.name}`, which is not available right now{reason}. "
+            "Try again in a moment.",
+            retry_after=retry_after,
+        )
 
 
 class _DebugOnly(logging.Filter):

@@ -8,7 +8,6 @@ import math
 import random
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,13 +18,17 @@ from agents.mcp import (
     MCPServerStdio,
     MCPServerStreamableHttp,
 )
+from mcp import MCPError
 from mcp.client.session import IncomingMessage, MessageHandlerFnT
 from mcp.types import CallToolResult, ToolListChangedNotification
 
-from .connection import McpConnection, ToolFailed, address, describe, is_lost
+from .connection import NOT_RUN, McpConnection, ToolFailed
 from .exchange import Exchange, watching
+from .failures import address, describe
 from .guard import watch
-from .limits import McpRefused
+from .limits import Allowance, McpRefused, shown
+from .outbox import note_requests
+from .outcome import Outcome, outcome
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +36,13 @@ _CLIENTS = (MCPServerStdio, MCPServerStreamableHttp, MCPServerSse)
 
 NOT_YET = "not connected yet"
 SESSION_GONE = "does not know the session any more, as after a restart"
+CLOSED = "connection closed"
+SILENT = "did not answer in time"
+
+_NO_ANSWER = ("doubtful", "gone", "closed")
+
+_REASONS = 5
+"""How many reasons of one outage are logged."""
 
 
 @dataclass(frozen=True)
@@ -40,21 +50,32 @@ class McpTiming:
     """Timeouts and intervals for MCP servers, in seconds.
 
     `start`: how long the start of this server waits for them. `recover`: how long a turn waits for
-    one that is down. `check_after`: a turn checks a connection that was silent for this long.
-    `check_every`: the interval of checks while no turn uses it. `retry_first`, `retry_most`: the
-    first and the longest pause between attempts to connect; each pause doubles the last. When a
-    turn needs the server, the pause is `retry_first`. `list_pause`: the pause between two lists of
-    tools, however often the server says that they have changed. `close`: the limit for closing.
+    one that was lost a moment ago, and `call` how long its calls do. `check`: the limit for looking
+    whether a session works. `check_after`: a turn looks if a connection was silent for this long.
+    `check_every`: the interval while no turn uses it. `retry_first`, `retry_most`: the first and
+    the longest pause between attempts to connect; each pause doubles the last. `retry_asked`: the
+    longest pause if turns ask for the server, or cannot begin without it. `list_pause`: the pause
+    between two lists of tools, however often the server says that they have changed. `close`: the
+    limit for closing, and `leave` that for closing a session over HTTP that does not work.
+    `renewals`: how many lost connections are made anew without a pause, and one more each 10 s.
+    `doubts`: how many failed calls begin a new session, in case the server does not know the old
+    one, and one more each 20 s.
     """
 
     start: float = 1.0
     recover: float = 2.0
+    call: float = 8.0
+    check: float = 5.0
     check_after: float = 15.0
     check_every: float = 60.0
     retry_first: float = 0.5
-    retry_most: float = 30.0
+    retry_most: float = 60.0
+    retry_asked: float = 5.0
     list_pause: float = 2.0
     close: float = 8.0
+    leave: float = 1.0
+    renewals: int = 6
+    doubts: int = 3
 
 
 class ManagedServer(McpConnection):
@@ -67,20 +88,35 @@ class ManagedServer(McpConnection):
         self.up = asyncio.Event()
         self.tried = asyncio.Event()
         self.error: str | None = NOT_YET
+        self.listed: Callable[[], None] | None = None
         self._recovering = False
         self._is_refused = False
         self._limit = self.connect_timeout
         self._delay = timing.retry_first
         self._next_try = self._began = self._ended = time.monotonic()
-        self._attempted = asyncio.Event()
         self._wake = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._settled.set()
+        self._reasons: set[str] = set()
+        self._waiting = 0
+        self._doubts = Allowance(burst=timing.doubts, rate=1 / 20)
+        self._renewals = Allowance(burst=timing.renewals, rate=1 / 10)
         self._connecting: asyncio.Timeout | None = None
         self._closing = False
-        self._listed = -math.inf
+        self._silences = 0
+        self._listed = self._lost_at = -math.inf
         self._list_later: asyncio.TimerHandle | None = None
+        self._listing: asyncio.Task[None] | None = None
         if isinstance(server, _CLIENTS):
-            watch(server, self.limits, self.reporter, self._stream_ended)
+            watch(server, self.limits, self.reporter, self._stream_ended, self.progress)
+            note_requests(server)
+            self.reporter.interrupted = self._suspect
             server.message_handler = self._listen(server.message_handler)
+
+    @property
+    def connected(self) -> bool:
+        """Whether the server is connected, and answered when it was last asked."""
+        return self.up.is_set() and self.error is None
 
     @property
     def _described(self) -> str:
@@ -106,7 +142,13 @@ class ManagedServer(McpConnection):
             await manager.connect_all()
             while True:
                 self.tried.set()
-                await (self._while_up() if self.up.is_set() else self._back_off())
+                if self.up.is_set():
+                    await self._while_up()
+                if self._recovering and self._renewals.take():
+                    self._delay = self.timing.retry_first
+                else:
+                    self._recovering = False
+                    await self._back_off()
                 await manager.reconnect(failed_only=False)
         finally:
             await manager.cleanup_all()
@@ -151,23 +193,22 @@ class ManagedServer(McpConnection):
             self._connecting = None
             self._recovering = False
             self._ended = time.monotonic()
-            self._attempted.set()
-            self._attempted = asyncio.Event()
+            self._settled.set()
 
     async def cleanup(self) -> None:
         """Close the connection; errors are only logged for debugging."""
         self.up.clear()
         close: Callable[[], Awaitable[None]] = self.server.cleanup
+        # A child process takes a while to end; a session that does not work may be left
+        is_left = not self._closing and not isinstance(self.server, MCPServerStdio)
         try:
-            async with asyncio.timeout(self.timing.close):
+            async with asyncio.timeout(self.timing.leave if is_left else self.timing.close):
                 await close()
         except Exception:
             log.debug("MCP server %s: closing failed", self.name, exc_info=True)
 
     def _stream_ended(self) -> None:
-        """Look at once whether the connection is lost."""
-        if self.up.is_set():
-            self._wake.set()
+        self._lose(self.reporter.problem or CLOSED)
 
     async def _while_up(self) -> None:
         while self.up.is_set():
@@ -179,6 +220,7 @@ class ManagedServer(McpConnection):
             self._wake.clear()
             if self.up.is_set():
                 await self._check()
+            self._settled.set()
 
     async def refresh(self) -> None:
         """Ask the server which tools it has. Raises `McpRefused` if they are too many."""
@@ -188,6 +230,8 @@ class ManagedServer(McpConnection):
             await super().refresh()
         finally:
             self._listed = time.monotonic()
+        if self.listed is not None:
+            self.listed()
 
     def _tools_changed(self) -> None:
         """Have the tools listed, now or after the pause."""
@@ -210,128 +254,231 @@ class ManagedServer(McpConnection):
             forget: Callable[[], None] = self.server.invalidate_tools_cache
             forget()
         with watching() as exchange:
+            listing = self._listing = asyncio.create_task(self.refresh())
+            listing.add_done_callback(_note_error)
             try:
-                await self.refresh()
+                # Running calls may delay the answer
+                await asyncio.wait({listing}, timeout=None if self.calls else self.timing.check)
+                if not listing.done():
+                    raise TimeoutError
+                await listing
             except Exception as error:
-                # Running calls may delay the check, and notice a lost connection themselves
-                timed_out = isinstance(error, TimeoutError) and not self.calls
-                if timed_out or exchange.session_is_gone or is_lost(error):
-                    self.lose(error, exchange)
-                else:
-                    reason = self._reason(error, exchange)
-                    self.reporter.note(f"listing its tools failed: {reason}")
+                self._check_failed(error, exchange)
+            else:
+                self._silences = 0
+                self.error = None
+            finally:
+                # It may take a while to end, until the session is closed
+                listing.cancel()
+
+    def _check_failed(self, error: Exception, exchange: Exchange) -> None:
+        found = outcome(error, exchange)
+        if self._refuses(error) and found.fate == "works":
+            reason = self._reason(error, exchange)
+            self.reporter.note(f"listing its tools failed: {reason}")
+            return
+        if found.fate == "silent" and self.calls and not self._silences:
+            # Running calls notice a lost connection themselves
+            self._silences += 1
+            self.error = SILENT
+            return
+        self._lose(self._why_lost(error, exchange, found))
 
     async def _back_off(self) -> None:
-        delay = self._delay * random.uniform(0.8, 1.2)
+        """Wait for the next attempt to connect: less long if a call waits, or a turn asks."""
+        pause = self._delay * random.uniform(0.8, 1.2)
         self._delay = min(self._delay * 2, self.timing.retry_most)
-        self._next_try = time.monotonic() + delay
-        await asyncio.sleep(min(delay, self.timing.retry_first))
+        if self.required:
+            pause = min(pause, self.timing.retry_asked)
+        self._next_try = time.monotonic() + pause
+        await asyncio.sleep(min(pause, self.timing.retry_first))
+        if self._waiting:
+            return
+        loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout_at(
-                asyncio.get_running_loop().time() + self._next_try - time.monotonic()
-            ):
+            async with asyncio.timeout_at(loop.time() + self._next_try - time.monotonic()):
                 await self._wake.wait()
         except TimeoutError:
             pass
         self._wake.clear()
 
     def _note_success(self) -> None:
-        log.info("MCP server %s: connected, %d tools", self.name, len(self.tools))
+        again = " again" if self._reasons else ""
+        log.info(
+            "MCP server %s: connected%s, %d tools%s",
+            self.name,
+            again,
+            len(self.tools),
+            self._version,
+        )
         self.error = None
+        self._silences = 0
+        self._reasons.clear()
+        self.reporter.is_quiet = False
         self._is_refused = False
-        self._delay = self.timing.retry_first
         # A server that is back answers about as fast as before: a hanging attempt is given up early
         seconds = time.monotonic() - self._began
         self._limit = min(self.connect_timeout, max(self.timing.recover, 4 * seconds))
         self._wake.clear()
         self.up.set()
 
+    @property
+    def _version(self) -> str:
+        info = getattr(self._session, "server_info", None)
+        version = getattr(info, "version", None)
+        return f", version {shown(version)}" if version else ""
+
     def _refuses(self, error: Exception) -> bool:
         return self.reporter.refused is not None or isinstance(error, McpRefused)
 
     def _reason(self, error: BaseException, exchange: Exchange) -> str:
-        return self.reporter.refused or exchange.problem or describe(error)
+        return self.reporter.refused or exchange.problem or describe(error, self.reporter)
 
     def _note_failure(self, reason: str) -> None:
-        is_known = reason in (self.error, self.reporter.refused)
-        if not is_known and not self._closing:
+        """Log the first reason of an outage as a warning, and a few others for information."""
+        self.error = reason
+        if self._closing or reason in self._reasons or len(self._reasons) >= _REASONS:
+            return
+        is_first = not self._reasons
+        self._reasons.add(reason)
+        self.reporter.is_quiet = True
+        if not is_first:
+            log.info("MCP server %s: %s", self._described, reason)
+        elif reason != self.reporter.refused:
             log.warning(
                 "MCP server %s: %s; trying again in the background", self._described, reason
             )
-        self.error = reason
 
-    def lose(self, error: Exception, exchange: Exchange | None = None) -> None:
+    def _why_lost(self, error: BaseException, exchange: Exchange, found: Outcome) -> str:
+        problem = exchange.problem or self.reporter.problem
+        if found.fate == "silent":
+            return SILENT
+        if found.fate == "gone" or (found.fate == "doubtful" and not problem):
+            return SESSION_GONE
+        return self._reason(error, exchange)
+
+    def _lose(self, reason: str) -> None:
         """Note that the connection is lost, and reconnect at once."""
         if self.up.is_set():
             self.up.clear()
             self._recovering = True
-            gone = exchange is not None and exchange.session_is_gone
-            self._note_failure(SESSION_GONE if gone else describe(error))
+            self._lost_at = time.monotonic()
+            self._note_failure(reason)
             self._wake.set()
+
+    def _look(self) -> None:
+        """Look whether the session works; calls wait for the answer a moment."""
+        if self.up.is_set():
+            self._settled.clear()
+            self._wake.set()
+
+    def _suspect(self) -> None:
+        """Look whether the session works, though not each time that something may be wrong."""
+        if not self.up.is_set():
+            return
+        if self._doubts.take():
+            self._look()
+        else:
+            self._tools_changed()
 
     async def prepare(self) -> bool:
         """Return whether a turn may use the server.
 
-        If it is down, this reconnects at once and waits, unless an attempt has just failed or has
-        been running for long, or what the server sends was refused.
+        A turn waits for one that was lost a moment ago. Otherwise it only has a server that is down
+        tried again sooner, in the background.
         """
         if self.up.is_set():
             if time.monotonic() - self.last_answer > self.timing.check_after:
-                self._wake.set()
+                self._look()
             return True
-        if self._is_refused:
-            return False
-        self._wake.set()
-        if self._recovering or self.required:
+        if self._recovering:
             return await self._is_up(self.timing.recover)
-        return await self._is_back()
-
-    async def _is_back(self) -> bool:
-        now = time.monotonic()
-        seconds = self.timing.recover
-        if self._connecting is not None:
-            seconds -= now - self._began
-        elif now - self._ended < self.timing.retry_first:
-            return False
-        if not self.tried.is_set() or seconds <= 0:
-            return False
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._attempted.wait()
-        return self.up.is_set()
+        if time.monotonic() - self._ended > self.timing.retry_asked and not self._is_refused:
+            self._wake.set()
+        return False
 
     async def _is_up(self, seconds: float) -> bool:
+        """Wait until the server is connected, and its session is in no doubt."""
+        self._waiting += 1
         try:
             async with asyncio.timeout(seconds):
+                await self._settled.wait()
                 await self.up.wait()
         except TimeoutError:
-            return False
-        return True
+            pass
+        finally:
+            self._waiting -= 1
+        return self.up.is_set()
 
     async def call_tool(
         self, tool_name: str, arguments: dict[str, Any] | None, meta: dict[str, Any] | None = None
     ) -> CallToolResult:
-        """Call a tool; retry once if that cannot carry it out twice.
+        """Call a tool; call it again in a new session if that cannot carry it out twice.
 
-        So it is if the server had forgotten the session, or if the connection was lost and the tool
-        may be repeated. Raises `ToolFailed` as `McpConnection.call_tool` does.
+        So it is if the server refused the call because of the session, or if the tool may be
+        repeated. Raises `ToolFailed` as `McpConnection.call_tool` does.
         """
-        for last in (False, True):
-            if not await self._is_up(self.timing.recover):
-                raise ToolFailed(f"`{self.name}` is not available right now.")
+        is_repeatable = self._repeatable(tool_name)
+        for is_last in (False, True):
+            if not (self.up.is_set() and self._settled.is_set()):
+                await self._wait_for_call()
             session = self._session
             with watching() as exchange:
+                exchange.sent = not isinstance(self.server, _CLIENTS)
                 try:
-                    return await self._call(tool_name, arguments, meta)
+                    result = await self._call(tool_name, arguments, meta)
                 except Exception as error:
-                    gone = exchange.session_is_gone
-                    if not gone and not is_lost(error):
-                        raise self._failed(error, exchange) from error
+                    found = self._outcome(error, exchange)
                     if session is self._session:
-                        self.lose(error, exchange)
-                    if last or not (gone or self._repeatable(tool_name)):
-                        raise self._failed(error, exchange) from error
+                        self._doubt(found, self._why_lost(error, exchange, found), is_last)
+                    may_repeat = found.refused or (is_repeatable and found.fate in _NO_ANSWER)
+                    if is_last or not (may_repeat and await self._has_another(session)):
+                        failed = self._failed(error, exchange)
+                        raise failed.told(found, is_repeatable=is_repeatable) from error
+                else:
+                    if self.error is not None and session is self._session:
+                        self.error = None
+                    return result
         raise AssertionError("unreachable")
+
+    async def _wait_for_call(self) -> None:
+        if not await self._is_up(self._patience):
+            raise ToolFailed(f"`{self.name}` is not available right now. {NOT_RUN}")
+
+    def _doubt(self, found: Outcome, reason: str, is_last: bool) -> None:
+        """Begin a new session if the old one does not work; look, if that is not sure."""
+        if found.fate == "works":
+            return
+        is_sure = found.fate == "closed" or (found.fate == "gone" and not is_last)
+        # A new session would end the calls of others in the old one
+        if is_sure or (
+            found.fate == "doubtful" and not (is_last or self.calls) and self._doubts.take()
+        ):
+            self._lose(reason)
+        else:
+            self.error = reason
+            self._look()
+
+    async def _has_another(self, session: object) -> bool:
+        """Wait until it is clear whether the session works, and return whether it was replaced."""
+        return await self._is_up(self._patience) and session is not self._session
+
+    @property
+    def _patience(self) -> float:
+        """How long a call waits: not for what has been down for a while."""
+        if self.up.is_set():
+            return self.timing.call
+        return max(0.0, self._lost_at + self.timing.call - time.monotonic())
+
+    def _outcome(self, error: Exception, exchange: Exchange) -> Outcome:
+        refused = self.reporter.refused
+        if isinstance(error, ToolFailed) or (refused is not None and refused in str(error)):
+            return Outcome("works", False)
+        found = outcome(error, exchange)
+        if found.fate == "works" and isinstance(error, MCPError):
+            # Most probably the tool's own, but a server without the session may say anything
+            self._suspect()
+        return found
 
     @property
     def _session(self) -> object:
@@ -352,6 +499,12 @@ class ManagedServer(McpConnection):
                 await others(message)
 
         return handle
+
+
+def _note_error(task: asyncio.Task[None]) -> None:
+    """Have asyncio not report the error of a task that nobody waits for any more."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _is_cancelled() -> bool:

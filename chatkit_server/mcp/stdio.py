@@ -6,24 +6,30 @@ The MCP library's own client reads lines of any length, and leaves standard erro
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import anyio
-from anyio.abc import ByteReceiveStream, Process
+from anyio.abc import ByteReceiveStream, ByteSendStream, Process
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.client.stdio import StdioServerParameters, _stop_server_process, get_default_environment
 from mcp.shared.message import SessionMessage
 from mcp.types import (
+    CONNECTION_CLOSED,
     INTERNAL_ERROR,
     ErrorData,
     JSONRPCError,
+    JSONRPCMessage,
     JSONRPCRequest,
     jsonrpc_message_adapter,
 )
 from pydantic import ValidationError
 
+from ..masking import in_one_line
+from .failures import command_problem, exit_problem, hang_problem
 from .limits import Allowance, Flow, McpLimits, Reporter, is_dense, too_dense, too_large
+from .outcome import NOT_SENT
 from .repair import repaired
 
 _GONE = (anyio.ClosedResourceError, anyio.BrokenResourceError, anyio.EndOfStream, OSError)
@@ -39,6 +45,12 @@ _BEGIN, _END = 1000, 200
 """How many bytes are kept of a message that is too long: one of its ends has its id."""
 
 _OUTPUT_LINE = 1000
+_LAST_LINES = 20
+_JUNK = 100
+_PAUSE = 0.5
+"""Seconds without output after which a line that has not ended is logged."""
+_LAST = 0.5
+"""Seconds for the exit status and the last output of a process that ended."""
 _SKIPPED = 20
 """How much cheaper it is to skip a byte than to read it."""
 
@@ -54,12 +66,15 @@ async def stdio_streams(
 
     Its standard error goes to the log, line by line, as far as it is not too much.
     """
-    process = await anyio.open_process(
-        [params.command, *params.args],
-        env=get_default_environment() | (params.env or {}),
-        cwd=params.cwd,
-        start_new_session=True,
-    )
+    reporter.begin("process")
+    env = get_default_environment() | (params.env or {})
+    try:
+        process = await anyio.open_process(
+            [params.command, *params.args], env=env, cwd=params.cwd, start_new_session=True
+        )
+    except OSError as error:
+        reporter.problem = command_problem(error, params.command, params.cwd, env)
+        raise
     child = _Child(process, params, limits, reporter)
     async with anyio.create_task_group() as group:
         group.start_soon(child.read)
@@ -91,6 +106,11 @@ class _Child:
         )
         self.to_send, self._sent = anyio.create_memory_object_stream[SessionMessage](0)
         self._written = anyio.Event()
+        self._output = deque[str](maxlen=_LAST_LINES)
+        self._output_ended = anyio.Event()
+        self._junk: str | None = None
+        self._stopping = False
+        self._writing = anyio.Lock()
 
     async def read(self) -> None:
         """Read messages until the end of standard output; skip the rest when nobody wants them."""
@@ -104,13 +124,56 @@ class _Child:
                     await self._flow.spend(chunk)
                 try:
                     for line in lines.feed(chunk):
-                        await self._parsed.send(self._message(line))
+                        message = self._message(line)
+                        if message is not None:
+                            self._works()
+                            await self._parsed.send(message)
                 except _GONE:
                     break
+            # Requests are told first that they were not sent
+            with anyio.move_on_after(_FLUSH):
+                async with self._writing:
+                    pass
+            if lines.rest.strip():
+                self._note_junk(bytes(lines.rest))
+            await self._note_end("output")
         while await _chunk(self._process.stdout):
             pass
 
-    def _message(self, line: bytes | _Overlong) -> SessionMessage | Exception:
+    async def _note_end(self, closed: str) -> None:
+        """Tell how the process ended, with the last that it wrote."""
+        if self._stopping:
+            return
+        with anyio.move_on_after(_LAST):
+            await self._process.wait()
+            await self._output_ended.wait()
+        status = self._process.returncode
+        if status is None:
+            self._reporter.problem = f"closed its standard {closed}, which ends the connection"
+        else:
+            self._reporter.problem = exit_problem(status, list(self._output), self._junk)
+
+    def _works(self) -> None:
+        """Note a message; before the first, junk may be the reason why there is none."""
+        if self._reporter.stage != "running":
+            self._reporter.stage = "running"
+            self._warn_of_junk()
+
+    def _note_junk(self, line: bytes) -> None:
+        """Tell what the process wrote that is no message, and go on."""
+        self._junk = in_one_line(line.decode(errors="replace"), _JUNK)
+        if self._reporter.stage == "running":
+            self._warn_of_junk()
+
+    def _warn_of_junk(self) -> None:
+        if self._junk is None:
+            return
+        self._reporter.note(
+            f'wrote no MCP message to its standard output: "{self._junk}"; it has to log to its '
+            "standard error"
+        )
+
+    def _message(self, line: bytes | _Overlong) -> SessionMessage | Exception | None:
         if isinstance(line, _Overlong):
             return self._refused(line, too_large(self._limit))
         if is_dense(line, self._limit):
@@ -119,7 +182,11 @@ class _Child:
             text = repaired(line).decode(self._params.encoding, self._params.encoding_error_handler)
             return SessionMessage(jsonrpc_message_adapter.validate_json(text, by_name=False))
         except (ValidationError, UnicodeError) as error:
-            return error
+            if b'"jsonrpc"' in line:
+                return error
+            if line.strip():
+                self._note_junk(line)
+            return None
 
     def _refused(self, line: _Overlong, problem: str) -> SessionMessage | Exception:
         self._reporter.refuse(problem)
@@ -135,49 +202,88 @@ class _Child:
         try:
             async with self._sent:
                 async for message in self._sent:
-                    if isinstance(message.message, JSONRPCRequest):
-                        self._flow.earn()
-                    text = message.message.model_dump_json(by_alias=True, exclude_unset=True)
-                    data = f"{text}\n".encode(
-                        self._params.encoding, self._params.encoding_error_handler
-                    )
-                    await self._process.stdin.send(data)
+                    async with self._writing:
+                        await self._write(message.message, self._process.stdin)
         except _GONE:
             # The process may live on: without this, requests would wait for it
             await self._parsed.aclose()
         finally:
             self._written.set()
 
+    async def _write(self, message: JSONRPCMessage, stream: ByteSendStream) -> None:
+        if isinstance(message, JSONRPCRequest):
+            self._flow.earn()
+        text = message.model_dump_json(by_alias=True, exclude_unset=True)
+        data = f"{text}\n".encode(self._params.encoding, self._params.encoding_error_handler)
+        try:
+            await stream.send(data)
+        except _GONE:
+            await self._note_end("input")
+            await self._not_sent(message)
+            raise
+
+    async def _not_sent(self, message: JSONRPCMessage) -> None:
+        """Say that the process did not get a request: it is safe to send it again."""
+        if isinstance(message, JSONRPCRequest):
+            error = ErrorData(code=CONNECTION_CLOSED, message=NOT_SENT)
+            with suppress(*_GONE):
+                await self._parsed.send(
+                    SessionMessage(JSONRPCError(jsonrpc="2.0", id=message.id, error=error))
+                )
+
     async def read_output(self) -> None:
         """Pass on the lines of standard error, and say how many are left out."""
         assert self._process.stderr is not None
-        lines, allowance, left_out = _Lines(_OUTPUT_LINE), Allowance(burst=100, rate=5), 0
+        lines, allowance = _Lines(_OUTPUT_LINE), Allowance(burst=100, rate=5)
+        left_out = 0
         flow = Flow(_OUTPUT_LINE, self._reporter)
-        while chunk := await _chunk(self._process.stderr):
-            await flow.spend_bytes(len(chunk) // _SKIPPED)
-            for line in lines.feed(chunk):
+        chunk: bytes | None = None
+        while chunk != b"":
+            chunk = None
+            with anyio.move_on_after(_PAUSE if lines.pending else None):
+                chunk = await _chunk(self._process.stderr)
+            await flow.spend_bytes(len(chunk or b"") // _SKIPPED)
+            # A question or a last word may have no end of line
+            ended = lines.feed(chunk or (b"\n" if lines.pending else b""))
+            for line in ended:
+                cut = line.begin if isinstance(line, _Overlong) else line
+                text = cut.decode(errors="replace").rstrip()
+                if not text:
+                    continue
+                self._output.append(text)
                 if not allowance.take():
                     left_out += 1
                     continue
-                if left_out:
-                    self._reporter.output(f"({left_out} lines are left out: it writes too many)")
-                    left_out = 0
-                cut = line.begin if isinstance(line, _Overlong) else line
-                text = cut.decode(errors="replace").rstrip()
-                if text:
-                    self._reporter.output(text if cut is line else f"{text}…")
+                self._tell_left_out(left_out)
+                left_out = 0
+                self._reporter.output(text if cut is line else f"{text}…")
+        self._tell_left_out(left_out)
+        self._output_ended.set()
+
+    def _tell_left_out(self, count: int) -> None:
+        if count:
+            self._reporter.output(f"({count} lines are left out: it writes too many)")
 
     async def stop(self) -> None:
         """Send what was accepted, and end the process."""
+        self._note_hang()
+        self._stopping = True
         self.received.close()
         self.to_send.close()
         with anyio.move_on_after(_FLUSH):
             await self._written.wait()
         await _stop_server_process(self._process)
+        with anyio.move_on_after(_LAST):
+            await self._output_ended.wait()
         if self._process.stderr is not None:
             await self._process.stderr.aclose()
         for stream in (self._parsed, self._sent):
             await stream.aclose()
+
+    def _note_hang(self) -> None:
+        """Keep for the end of the time to connect what the process has said until now."""
+        if self._reporter.problem is None and self._reporter.stage == "process":
+            self._reporter.problem = hang_problem(list(self._output), self._junk)
 
 
 async def _chunk(stream: ByteReceiveStream) -> bytes:
@@ -212,6 +318,16 @@ class _Lines:
         self._limit = limit
         self._line = bytearray()
         self.overlong: _Overlong | None = None
+
+    @property
+    def rest(self) -> bytearray:
+        """The line that has not ended yet, if it is not too long."""
+        return self._line
+
+    @property
+    def pending(self) -> bool:
+        """Whether a line has not ended yet."""
+        return bool(self._line) or self.overlong is not None
 
     def feed(self, chunk: bytes) -> list[bytes | _Overlong]:
         """Return the lines that end in this chunk."""

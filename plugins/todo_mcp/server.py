@@ -19,7 +19,7 @@ from mcp.types import (
     Tool,
 )
 
-from chatkit_server import Turn, User
+from chatkit_server import Turn, User, __version__
 
 from .tasks import TaskList
 from .tools import call, tool_types
@@ -109,4 +109,4 @@ def http_server(tasks_of: TasksOf) -> Server[Any]:
         assert isinstance(user, User)
         return await call(tasks_of(user.tenant, user.id), params.name, params.arguments)
 
-    return Server("todo", on_list_tools=list_tools, on_call_tool=call_tool)
+    return Server("todo", version=__version__, on_list_tools=list_tools, on_call_tool=call_tool)

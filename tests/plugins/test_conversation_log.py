@@ -528,20 +528,6 @@ async def test_no_line_is_half_written_on_a_full_disk(
     assert len(caplog.messages) == 1
 
 
-async def test_a_server_whose_log_has_no_room_is_not_ready(
-    file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert await plugin().ready() is None
-    given = plugin(path=str(file))
-    async with running(given):
-        assert await given.ready() is None
-        monkeypatch.setattr(conversation_log, "LEAST_FREE", 10**18)
-        assert await given.ready() == "the disk of the log has less than 1000000000000 MB left"
-        remove(file)
-        told = "the folder of the log cannot be reached: No such file or directory"
-        assert await given.ready() == told
-
-
 async def test_a_disk_that_works_again_is_used_again(
     file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

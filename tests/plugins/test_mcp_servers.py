@@ -59,10 +59,10 @@ async def test_a_command_and_an_address(tmp_path: Path) -> None:
         )
         async with servers.run():
             tools = await until_connected(servers)
-            assert await invoke(tools["files_echo"], text="one") == "one"
+            assert await invoke(tools["echo"], text="one") == "one"
             assert await invoke(tools["web_echo"], text="two") == "two"
-            assert await invoke(tools["files_environment"], name="GREETING") == "hi"
-            assert await invoke(tools["files_environment"], name="LEVEL") == "3"
+            assert await invoke(tools["environment"], name="GREETING") == "hi"
+            assert await invoke(tools["environment"], name="LEVEL") == "3"
 
 
 async def test_chosen_tools_and_a_prefix(tmp_path: Path) -> None:

@@ -21,7 +21,8 @@ from mcp.types import Tool
 
 from chatkit_server import masking
 from chatkit_server.masking import Secrets, add_secret
-from chatkit_server.mcp.connection import McpConnection, ToolFailed, describe
+from chatkit_server.mcp.connection import McpConnection, ToolFailed
+from chatkit_server.mcp.failures import describe
 from chatkit_server.mcp.limits import McpRefused, tool_problem
 from chatkit_server.mcp.manager import McpManager
 from chatkit_server.mcp.repair import DEPTH, repaired
@@ -124,7 +125,8 @@ async def test_nothing_goes_to_another_address(
         server.redirect = (status, target)
         async with beside_a_good_one(bad) as (servers, tools):
             assert "bad_echo" not in tools
-            assert servers.status()["bad"]["error"] == "redirects to another address, '127.0.0.1'"
+            told = str(servers.status()["bad"]["error"])
+            assert told.startswith("redirects to another address, '127.0.0.1'")
         assert server.requests
         assert elsewhere.requests == []
     assert warnings(caplog)
@@ -343,7 +345,8 @@ async def test_odd_names_and_names_that_are_there_twice_are_legal_for_models() -
         HostileServer(listing(*odd)).run() as server,
         beside_a_good_one(client("json", server)) as (_, tools),
     ):
-        assert len(tools) == 7
+        # Of two with the same name, there is one
+        assert len(tools) == 6
         assert all(name.replace("_", "").isalnum() and name.isascii() for name in tools)
         assert all(len(name) <= 64 for name in tools)
 
