@@ -69,6 +69,7 @@ _HINTS = (
     ),
     ("server_login_retry|cannot connect to server", "PostgreSQL behind the pooler is down"),
     ("no encryption|SSL required|is insecure", "add sslmode=require to the URL"),
+    ("rejected SSL upgrade", "the server has no TLS. Turn it on there, or remove sslmode"),
     (
         "unsupported startup parameter",
         "the pooler refuses this parameter of the URL. Remove it, or add it to "
