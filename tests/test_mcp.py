@@ -33,7 +33,14 @@ from tests.mcp_http_server import HttpServer, http_server
 
 ROOT = Path(__file__).parents[1]
 FAST = McpTiming(
-    start=10, recover=5, check_after=60, check_every=60, retry_first=0.02, retry_most=0.05
+    start=10,
+    recover=5,
+    call=60,
+    check=60,
+    check_after=60,
+    check_every=60,
+    retry_first=0.02,
+    retry_most=0.05,
 )
 
 
@@ -281,7 +288,9 @@ async def test_a_turn_without_a_required_server_is_refused() -> None:
 async def test_a_child_killed_between_turns_is_back_for_the_next(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    servers = McpManager([Stdio("files")], McpTiming(start=10, recover=10, check_after=0))
+    servers = McpManager(
+        [Stdio("files")], McpTiming(start=10, recover=10, call=60, check=60, check_after=0)
+    )
     async with servers.run():
         tools = await tools_of(servers)
         first = int(await invoke(tools["process"]))
@@ -297,7 +306,7 @@ async def test_a_child_killed_between_turns_is_back_for_the_next(
 
 
 async def test_a_child_killed_during_a_call(pipe: Path, caplog: pytest.LogCaptureFixture) -> None:
-    servers = McpManager([Stdio("files", pipe)], McpTiming(start=10, recover=10))
+    servers = McpManager([Stdio("files", pipe)], McpTiming(start=10, recover=10, call=60))
     async with servers.run():
         tools = await tools_of(servers)
         pid = int(await invoke(tools["process"]))

@@ -51,7 +51,14 @@ from tests.test_mcp import InProcess
 
 ROOT = Path(__file__).parents[2]
 PACE = McpTiming(
-    start=20, recover=5, check_after=60, check_every=60, retry_first=0.02, retry_most=0.05
+    start=20,
+    recover=5,
+    call=60,
+    check=60,
+    check_after=60,
+    check_every=60,
+    retry_first=0.02,
+    retry_most=0.05,
 )
 HTTP = ["json", "events", "sse"]
 SECRET = "Bearer only-for-you"
