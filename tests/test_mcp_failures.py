@@ -266,6 +266,7 @@ async def test_redirects_within_the_server_keep_the_message(
             entries.append(
                 {
                     "name": f"s{status}",
+                    "prefix": f"s{status}",
                     "url": f"http://127.0.0.1:{server.port}/old",
                     "headers": {"Authorization": "Bearer sesame"},
                     "transport": "sse" if older else "http",

@@ -24,7 +24,6 @@ from mcp.types import (
 )
 from pydantic import ValidationError
 
-from ..lines import short
 from ..masking import in_one_line
 from .failures import command_problem, exit_problem, hang_problem
 from .limits import Allowance, Flow, McpLimits, Reporter, is_dense, too_dense, too_large
@@ -123,7 +122,7 @@ class _Child:
                     for line in lines.feed(chunk):
                         message = self._message(line)
                         if message is not None:
-                            self._reporter.stage = "running"
+                            self._works()
                             await self._parsed.send(message)
                 except _GONE:
                     break
@@ -146,9 +145,21 @@ class _Child:
         else:
             self._reporter.problem = exit_problem(status, list(self._output), self._junk)
 
+    def _works(self) -> None:
+        """Note a message; before the first, junk may be the reason why there is none."""
+        if self._reporter.stage != "running":
+            self._reporter.stage = "running"
+            self._warn_of_junk()
+
     def _note_junk(self, line: bytes) -> None:
         """Tell what the process wrote that is no message, and go on."""
-        self._junk = short(in_one_line(line.decode(errors="replace"), _JUNK), _JUNK)
+        self._junk = in_one_line(line.decode(errors="replace"), _JUNK)
+        if self._reporter.stage == "running":
+            self._warn_of_junk()
+
+    def _warn_of_junk(self) -> None:
+        if self._junk is None:
+            return
         self._reporter.note(
             f'wrote no MCP message to its standard output: "{self._junk}"; it has to log to its '
             "standard error"
