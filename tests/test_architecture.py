@@ -124,8 +124,8 @@ def test_every_package_is_installed() -> None:
     """An editable install has them without being told."""
     listed = tomllib.loads((CORE.parent / "pyproject.toml").read_text())
     packages = {
-        ".".join((root.__name__, *init.parent.relative_to(Path(str(root.__file__)).parent).parts))
-        for root in (chatkit_server, chatkit_plugins)
-        for init in Path(str(root.__file__)).parent.rglob("__init__.py")
+        ".".join((name, *init.parent.relative_to(root).parts))
+        for name, root in (("chatkit_server", CORE), ("chatkit_plugins", PLUGINS))
+        for init in root.rglob("__init__.py")
     }
     assert packages <= set(listed["tool"]["setuptools"]["packages"])

@@ -248,9 +248,12 @@ from chatkit_server.shutdown.signals import Signals
 signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
 Signals()
 os.kill(os.getpid(), signal.SIGHUP)
+read, write = os.pipe()
 child = os.fork()
 if child == 0:
+    os.write(write, b".")
     signal.pause()
+os.read(read, 1)
 os.kill(child, signal.SIGTERM)
 _, status = os.waitpid(child, 0)
 print(os.waitstatus_to_exitcode(status), flush=True)

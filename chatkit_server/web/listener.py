@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import resource
-from socket import socket
+from socket import NI_NUMERICHOST, NI_NUMERICSERV, getnameinfo, socket
 
 from aiohttp import web
 
@@ -79,8 +79,10 @@ class Listener:
             self._resume(listening)
         if self._file is not None:
             return str(settings.socket), 0
-        host, port = next(iter(self._sockets)).getsockname()[:2]
-        return host, port
+        address = next(iter(self._sockets)).getsockname()
+        # With the zone of a link-local address
+        host, _ = getnameinfo(address, NI_NUMERICHOST | NI_NUMERICSERV)
+        return host, address[1]
 
     async def _bound(self) -> list[socket]:
         settings = self._settings.server

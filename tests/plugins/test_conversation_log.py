@@ -25,7 +25,6 @@ from chatkit.types import (
     UserMessageItem,
     UserMessageTextContent,
 )
-from chatkit_plugins import conversation_log
 from chatkit_plugins.conversation_log import Config, Plugin
 
 from chatkit_server import (
