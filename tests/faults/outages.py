@@ -73,10 +73,14 @@ async def _away(stage: Backstage, size: Size, random: Random) -> Report:
             # Until the heartbeats have found the connections that stay silent
             await asyncio.sleep(NOTICED)
 
-        outages: tuple[tuple[str, Outage], ...] = ((STOPPED, stop), (SILENT, silence))
-        async with world(stage, url, turns=TURNS, plugins=_impatient(stage, url)) as here:
+        outages: tuple[tuple[str, Outage], ...] = ((STOPPED, stop),)
+        sections = {}
+        if size.slow:
+            outages += ((SILENT, silence),)
+            sections["plugins"] = _impatient(stage, url)
+        async with world(stage, url, turns=TURNS, **sections) as here:
             for _ in range(size.outages):
-                for fault, outage in outages if size.slow else outages[:1]:
+                for fault, outage in outages:
                     seconds = random.choice((0.0, random.uniform(0.1, 2.0)))
                     await _round(here, "postgresql", fault, outage, seconds, size, random, report)
     return report
