@@ -98,3 +98,8 @@ async def transcribe(user: User, audio: Any) -> None:
 @hookimpl
 async def feedback(user: User, thread_id: str, item_ids: list[str], kind: Any) -> None:
     _SEEN["feedback"] += 1
+
+
+@hookimpl
+async def ready() -> None:
+    _SEEN["ready"] += 1

@@ -13,7 +13,7 @@ from .errors import SettingsError
 from .mcp.manager import McpManager
 from .mcp.server import NOT_YET
 from .plugin.calls import Hooks
-from .plugin.load import collect_plugins
+from .plugin.load import check_timeouts, collect_plugins
 from .plugin.startup import set_up
 from .plugin.tenants import check_tenants
 from .settings.problems import Problems
@@ -71,6 +71,9 @@ def create_app(
         check_hosts(settings)
     with problems.collect():
         check_socket(settings)
+    if loaded:
+        with problems.collect():
+            check_timeouts(settings)
     hooks = hooks or collect_plugins(settings, problems)
     if hooks is None:
         # What else is wrong may be for want of a plugin

@@ -174,6 +174,8 @@ if __name__ == "__main__":
     # What is imported stays until the end: to look for garbage in it, and to take it apart, takes
     # longer than most commands
     gc.disable()
+    # The commands end with their terminal, though the tests may run under nohup
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     for part in _PARTS:
         import_module(part)
     for plugin in pkgutil.iter_modules(chatkit_plugins.__path__, "chatkit_plugins."):

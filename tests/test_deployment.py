@@ -55,7 +55,9 @@ async def test_as_written(tmp_path: Path) -> None:
     async with running(tmp_path, env=env) as server:
         assert await server.get("/healthz") == (200, {"status": "ok"})
         await server.process.line("WARNING .*MCP server docs .*: .*; trying again")
-        await server.process.line("WARNING .*MCP server files .*: command .* not found; trying")
+        await server.process.line(
+            "WARNING .*MCP server files .*: the command was not found; .*trying"
+        )
         status, ready = await server.get("/readyz")
         assert (status, ready["ready"], ready["store"]) == (200, True, "ok")
         servers = ready["mcp_servers"]
@@ -64,7 +66,7 @@ async def test_as_written(tmp_path: Path) -> None:
             "files": False,
             "todo": True,
         }
-        assert servers["files"]["error"] == "command or folder not found"
+        assert servers["files"]["error"].startswith("the command was not found; install it")
 
         await refuses_strangers(server)
         chat = server.chat(Authorization=token("acme", "ann"))

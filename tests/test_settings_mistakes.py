@@ -553,14 +553,6 @@ def test_what_setup_refuses_is_told_with_the_rest(
     ]
 
 
-def test_a_plugin_under_two_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    text = WHOLE.replace(" }", ", chatkit_plugins.tortoise_store: }")
-    assert told(tmp_path, capsys, text) == [
-        "settings.yaml:1: plugins.chatkit_plugins.tortoise_store: this is `tortoise_store`, which "
-        "is in the list. Keep one"
-    ]
-
-
 def test_a_plugin_that_is_not_installed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     [line] = told(tmp_path, capsys, WHOLE.replace(" }", ", acme.plugin: }"))
     assert "ModuleNotFoundError: No module named 'acme'. Install its package for /" in line

@@ -43,16 +43,9 @@ def load_plugins(settings: Settings) -> Hooks:
 def collect_plugins(settings: Settings, problems: Problems) -> Hooks | None:
     """Do as `load_plugins`, but collect what is wrong; return None if a plugin is missing then."""
     found = discover(settings.plugin_dirs, problems)
-    with problems.collect():
-        _check_timeouts(settings)
     plugins: list[tuple[str, object]] = []
-    modules: dict[str, str] = {}
     for name, section in settings.plugins.items():
         with problems.collect():
-            module = (found[name].module if name in found else name) or name
-            if (same := modules.setdefault(module, name)) != name:
-                where = settings.source.where(("plugins", name))
-                raise SettingsError(f"{where}: this is `{same}`, which is in the list. Keep one")
             plugins.append((name, _load(name, found, section, settings)))
     if len(plugins) < len(settings.plugins) or settings.source.is_broken(("plugins",)):
         return None
@@ -61,7 +54,7 @@ def collect_plugins(settings: Settings, problems: Problems) -> Hooks | None:
     return None
 
 
-def _check_timeouts(settings: Settings) -> None:
+def check_timeouts(settings: Settings) -> None:
     """Raise `SettingsError` for limits of plugins that are not enabled: they limit nothing."""
     problems = Problems()
     for name in settings.hooks.timeouts:

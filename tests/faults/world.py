@@ -13,7 +13,6 @@ from chatkit_server import Settings
 from chatkit_server.app import create_app
 from chatkit_server.plugin.calls import Hooks
 from chatkit_server.plugin.load import load_plugins
-from chatkit_server.settings.schema import HookSettings
 from tests.faults.ledger import Ledger
 from tests.faults.person import Person
 from tests.faults.scripted import ScriptedModel
@@ -85,8 +84,7 @@ async def world(
     turns = {"stale": NEVER_STALE, **sections.pop("turns", {})}
     settings = Settings.model_validate({**stage.sections(database), **sections, "turns": turns})
     given = [(f"given_{i}", plugin) for i, plugin in enumerate(plugins)]
-    # Limits are also for the plugins that are given
-    named = load_plugins(settings.model_copy(update={"hooks": HookSettings()})).plugins
+    named = load_plugins(settings).plugins
     hooks = Hooks.of([*given, *named, ("header_auth", HeaderAuth())], settings.hooks)
     app = create_app(settings, hooks)
     # As `serve` does

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from chatkit.store import NotFoundError, Store
-from chatkit_plugins.tortoise_store import Config, Plugin, health, watch
+from chatkit_plugins.tortoise_store import Config, Plugin, guard, health, watch
 from chatkit_plugins.tortoise_store.presence import present
 
 from chatkit_server import Unavailable
@@ -376,8 +376,10 @@ async def test_what_cannot_grow_takes_no_new_turns(
 
 
 async def test_a_turn_does_not_go_on_in_a_deleted_file(
-    make_chat: MakeChat, model_server: ModelServer, file: Path
+    make_chat: MakeChat, model_server: ModelServer, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # What was saved a moment before must not count as a look
+    monkeypatch.setattr(guard, "_FRESH", 0.0)
     chat, _ = await served(make_chat, model_server, file)
     gate = Gate()
     model_server.reply("Under ", gate, "way.")
