@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
@@ -38,6 +40,7 @@ class _Answers:
     """Raises `Unavailable` where the database does not answer, and notes that it does elsewhere."""
 
     def __init__(self, outage: OutageLog, unavailable: Kinds) -> None:
+        self.failed_at = -math.inf
         self._outage = outage
         self._unavailable = unavailable
 
@@ -48,6 +51,7 @@ class _Answers:
         if error is None:
             self._outage.answered()
         elif isinstance(cause(error), self._unavailable):
+            self.failed_at = time.monotonic()
             self._outage.failed(words(error))
             raise Unavailable(
                 "The conversations are not available right now. Try again in a moment."
@@ -72,6 +76,11 @@ class Database:
         self._files: list[sqlite3.Connection] = []
         self._statements: SqliteStatements | None = None
         self._applied: list[tuple[str, str]] = []
+
+    @property
+    def failed_at(self) -> float:
+        """The time, by the monotonic clock, when the database last did not answer."""
+        return self._answers.failed_at
 
     def add(self, apps: Apps) -> None:
         """Add Tortoise apps, by label; call this before `open`."""
