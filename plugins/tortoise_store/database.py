@@ -19,7 +19,7 @@ from chatkit_server import SettingsError, Unavailable
 from chatkit_server.storage import OutageLog
 
 from . import apart, schema
-from .failures import Kinds, cause, failures_of, with_hint, words
+from .failures import Kinds, cause, failures_of, kind_of, said, with_hint, words
 from .files import make_private
 from .guard import FileGuard, applied
 from .schema import Apps
@@ -52,7 +52,7 @@ class _Answers:
             self._outage.answered()
         elif isinstance(cause(error), self._unavailable):
             self.failed_at = time.monotonic()
-            self._outage.failed(words(error))
+            self._outage.failed(words(error), kind_of(error))
             raise Unavailable(
                 "The conversations are not available right now. Try again in a moment."
             ) from error
@@ -386,4 +386,4 @@ def _size(connection: sqlite3.Connection) -> int:
 
 
 def _one_line(error: Exception) -> str:
-    return with_hint(error, " ".join(str(error).split()) or type(error).__name__)
+    return with_hint(error, said(error) or type(error).__name__)

@@ -312,3 +312,15 @@ def test_the_servers_words_come_with_what_to_do(error: Exception, hint: str) -> 
     told_of_it = words(error)
     assert str(error) in told_of_it
     assert hint in told_of_it
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        _refusal("InternalClientError", "cannot switch to state 12; another operation (2) is in"),
+        ConnectionError("unexpected connection_lost() call"),
+        _refusal("InterfaceError", "cannot call rollback(): the underlying connection is closed"),
+    ],
+)
+def test_a_connection_that_was_closed_is_called_so(error: Exception) -> None:
+    assert words(error).endswith(": the server, or something before it, has closed the connection")
