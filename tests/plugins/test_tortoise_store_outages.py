@@ -111,6 +111,24 @@ async def test_a_silent_network(caplog: pytest.LogCaptureFixture) -> None:
         assert await plugin.store().load_thread("thr_1", ANN)
 
 
+async def test_a_lost_transaction_keeps_no_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chatkit_plugins.tortoise_store.postgres_client.ABANDONED", 0.2)
+    async with behind_a_front() as (front, plugin):
+        store = plugin.store()
+        await store.save_thread(thread(), ANN)
+
+        async def cut() -> None:
+            async with plugin._database.transaction() as run:
+                await run("DELETE FROM chatkit_thread", ())
+                front.hold()
+
+        with pytest.raises(Unavailable):
+            await cut()
+        front.go_on(forget=True)
+        await works(plugin)
+        await store.delete_thread(thread().id, ANN)
+
+
 async def test_the_pool_closes_while_the_server_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chatkit_plugins.tortoise_store.postgres_client._FAREWELL", 0.2)
     async with behind_a_front(statement_timeout="60s") as (front, plugin):
