@@ -57,7 +57,7 @@ def said(error: BaseException) -> str:
 _CLOSED = "the server, or something before it, has closed the connection"
 _OF_ASYNCPG = (
     "unexpected connection_lost|cannot switch to state|underlying connection is closed|"
-    "^connection is closed|connection was closed in the middle"
+    "^connection is closed|connection was closed in the middle|released back to the pool"
 )
 
 
