@@ -27,6 +27,9 @@ REPEAT = 60.0
 SETTLE = 5.0
 """Seconds without a failure after which an answer ends an outage."""
 
+_MOST_KINDS = 5
+"""Kinds of failures of which the first is logged at once."""
+
 _OUTAGES = (ServerError, ConnectionError, TimeoutError, EOFError, gaierror)
 
 _OUTAGE_NAMES = {
@@ -150,7 +153,10 @@ def place_of(error: BaseException) -> str:
 
 
 class OutageLog:
-    """Logs an outage when it begins, once a minute while it lasts, and when it is over."""
+    """Logs an outage when it begins, once a minute while it lasts, and when it is over.
+
+    The first failures of another kind are logged at once too.
+    """
 
     def __init__(
         self, log: logging.Logger, what: str, clock: Callable[[], float] = time.monotonic
@@ -161,16 +167,21 @@ class OutageLog:
         self._since: float | None = None
         self._warned = self._failed = 0.0
         self._failures = 0
+        self._kinds: set[str] = set()
 
-    def failed(self, reason: str) -> None:
-        """Note a failure. The reason must not quote content, or be a `Quote`."""
+    def failed(self, reason: str, kind: str = "") -> None:
+        """Note a failure. The reason must not quote content, or be a `Quote`.
+
+        Failures of one kind have one cause, as far as the caller knows.
+        """
         self._failed = now = self._clock()
         self._failures += 1
         if self._since is None:
             self._since = now
             self._failures = 0
+            self._kinds = {kind}
             self._log.warning("%s does not answer: %s", self._what, reason)
-        elif now - self._warned >= REPEAT:
+        elif self._is_new(kind) or now - self._warned >= REPEAT:
             seconds, failures, self._failures = now - self._since, self._failures, 0
             self._log.warning(
                 "%s has not answered for %.0f s, %d more failures: %s",
@@ -182,6 +193,13 @@ class OutageLog:
         else:
             return
         self._warned = now
+
+    def _is_new(self, kind: str) -> bool:
+        """Whether a failure is the first of its kind in this outage, of few kinds."""
+        if kind in self._kinds or len(self._kinds) >= _MOST_KINDS:
+            return False
+        self._kinds.add(kind)
+        return True
 
     def answered(self) -> None:
         """Note an answer. Between failures, as when only some connections fail, it ends nothing."""

@@ -434,3 +434,12 @@ def test_an_outage_is_logged_at_once_then_once_a_minute_and_when_it_is_over(
         "the store answers again, after 154 s",
         "the store does not answer: again",
     ]
+
+
+def test_another_cause_of_an_outage_is_logged_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    outage = OutageLog(logging.getLogger("store"), "the store", lambda: 7.0)
+    for kind in ("gone", "gone", "password", "gone", *"abcdef"):
+        outage.failed(f"reason {kind}", kind)
+    assert [message.rpartition(" ")[2] for message in caplog.messages] == [
+        *("gone", "password", "a", "b", "c")
+    ]

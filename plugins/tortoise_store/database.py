@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
@@ -17,7 +19,7 @@ from chatkit_server import SettingsError, Unavailable
 from chatkit_server.storage import OutageLog
 
 from . import apart, schema
-from .failures import Kinds, cause, failures_of, with_hint, words
+from .failures import Kinds, cause, failures_of, kind_of, said, with_hint, words
 from .files import make_private
 from .guard import FileGuard, applied
 from .schema import Apps
@@ -38,6 +40,7 @@ class _Answers:
     """Raises `Unavailable` where the database does not answer, and notes that it does elsewhere."""
 
     def __init__(self, outage: OutageLog, unavailable: Kinds) -> None:
+        self.failed_at = -math.inf
         self._outage = outage
         self._unavailable = unavailable
 
@@ -48,7 +51,8 @@ class _Answers:
         if error is None:
             self._outage.answered()
         elif isinstance(cause(error), self._unavailable):
-            self._outage.failed(words(error))
+            self.failed_at = time.monotonic()
+            self._outage.failed(words(error), kind_of(error))
             raise Unavailable(
                 "The conversations are not available right now. Try again in a moment."
             ) from error
@@ -72,6 +76,11 @@ class Database:
         self._files: list[sqlite3.Connection] = []
         self._statements: SqliteStatements | None = None
         self._applied: list[tuple[str, str]] = []
+
+    @property
+    def failed_at(self) -> float:
+        """The time, by the monotonic clock, when the database last did not answer."""
+        return self._answers.failed_at
 
     def add(self, apps: Apps) -> None:
         """Add Tortoise apps, by label; call this before `open`."""
@@ -377,4 +386,4 @@ def _size(connection: sqlite3.Connection) -> int:
 
 
 def _one_line(error: Exception) -> str:
-    return with_hint(error, " ".join(str(error).split()) or type(error).__name__)
+    return with_hint(error, said(error) or type(error).__name__)

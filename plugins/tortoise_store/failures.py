@@ -35,11 +35,30 @@ def cause(error: BaseException) -> BaseException:
 def words(error: BaseException) -> str:
     """Return what an error says in one line, with the class that it has, and what to do."""
     error = cause(error)
-    message = " ".join(str(error).split())
+    message = said(error)
     if isinstance(error, TimeoutError) and message:
         return message
     shown = f"{type(error).__name__}: {message}" if message else type(error).__name__
     return with_hint(error, shown)
+
+
+def kind_of(error: BaseException) -> str:
+    """Return what errors of one cause have in common. Waits that were too long are all one."""
+    error = cause(error)
+    return TimeoutError.__name__ if isinstance(error, TimeoutError) else type(error).__name__
+
+
+def said(error: BaseException) -> str:
+    """Return the message of an error in one line, in plain words where asyncpg tells of itself."""
+    message = " ".join(str(error).split())
+    return _CLOSED if re.search(_OF_ASYNCPG, message) else message
+
+
+_CLOSED = "the server, or something before it, has closed the connection"
+_OF_ASYNCPG = (
+    "unexpected connection_lost|cannot switch to state|underlying connection is closed|"
+    "^connection is closed|connection was closed in the middle|released back to the pool"
+)
 
 
 def with_hint(error: BaseException, shown: str) -> str:
@@ -75,7 +94,11 @@ _HINTS = (
         "the pooler refuses this parameter of the URL. Remove it, or add it to "
         "ignore_startup_parameters of PgBouncer",
     ),
-    ("UndefinedTableError", "run `chatkit-server migrate`"),
+    (
+        "UndefinedTableError",
+        "somebody has deleted the table. Restore a backup, or run `chatkit-server migrate` if the "
+        "database is empty",
+    ),
 )
 """What to do, by a pattern of the classes and the message of an error."""
 

@@ -6,9 +6,8 @@ import math
 import sqlite3
 import time
 
-from tortoise import exceptions as orm
-
 from .database import Database
+from .failures import cause
 from .guard import DiskFull, FileLost
 
 WRITE_EVERY = 10.0
@@ -28,7 +27,7 @@ class Health:
         if guard is not None and (problem := guard.problem() or guard.no_room()):
             self._written = -math.inf
             return problem
-        if time.monotonic() - self._written < WRITE_EVERY:
+        if time.monotonic() - self._written < WRITE_EVERY and self._nothing_failed():
             return None
         self._written = -math.inf
         try:
@@ -38,12 +37,15 @@ class Health:
         self._written = time.monotonic()
         return None
 
+    def _nothing_failed(self) -> bool:
+        """Whether no request has found since that the database does not answer."""
+        return self._database.failed_at < self._written
+
 
 def _reason(error: BaseException) -> str:
-    """Name the driver's error. PostgreSQL's words may say who connects to what."""
+    """Name the driver's error, or quote ours. PostgreSQL's words may say who connects to what."""
     if isinstance(error, FileLost | DiskFull):
         return error.reason
-    error = error.__cause__ or error
-    if isinstance(error, orm.BaseORMException) and error.args:
-        error = error.args[0] if isinstance(error.args[0], Exception) else error
-    return str(error) if isinstance(error, sqlite3.Error) else type(error).__name__
+    error = cause(error.__cause__ or error)
+    is_ours = isinstance(error, TimeoutError) and error.errno is None and str(error)
+    return str(error) if is_ours or isinstance(error, sqlite3.Error) else type(error).__name__

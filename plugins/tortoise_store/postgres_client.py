@@ -25,6 +25,14 @@ _FAREWELL = 2.0
 ended."""
 
 
+ABANDONED = 5.0
+"""Seconds without a statement after which PostgreSQL ends a transaction: its locks would stay for
+as long as the server does not see that the connection is lost."""
+
+ABANDONED_MIGRATION = 30.0
+"""The same for migrations, which may do more than statements."""
+
+
 class Client(AsyncpgDBClient):
     """A pool; `TimeoutError` tells of a wait that was too long, and says what for."""
 
@@ -36,6 +44,7 @@ class Client(AsyncpgDBClient):
         )
         self._acquire_timeout = acquire_timeout
         self._keepalives = keepalives
+        self.abandoned = ABANDONED if credentials["command_timeout"] else ABANDONED_MIGRATION
         self._settling: set[asyncio.Task[None]] = set()
         self._watch = Watch(
             {**credentials, "acquire_timeout": acquire_timeout}, credentials["command_timeout"]
@@ -50,7 +59,7 @@ class Client(AsyncpgDBClient):
         return _Acquired(self, self._pool_init_lock)
 
     def _in_transaction(self) -> TransactionContextPooled:
-        return _Transaction(TransactionWrapper(self), self._pool_init_lock)
+        return _Transaction(_Statements(self), self._pool_init_lock)
 
     async def acquire(self) -> Any:
         """Return a connection of the pool."""
@@ -159,6 +168,19 @@ class _Acquired(PoolConnectionWrapper[Any]):
     async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
         client: Any = self.client
         await client.give_back(self.connection, error)
+
+
+class _Statements(TransactionWrapper):
+    """The statements of a transaction, which the server ends if no more come."""
+
+    async def begin(self) -> None:
+        """Begin; raises what asyncpg raises."""
+        await super().begin()
+        parent: Any = self._parent
+        # Not as a parameter of the connection, which poolers refuse
+        await self._connection.execute(
+            f"SET LOCAL idle_in_transaction_session_timeout = '{1000 * parent.abandoned:.0f} ms'"
+        )
 
 
 class _Transaction(TransactionContextPooled):

@@ -34,9 +34,13 @@ IS_GONE = f"""(
 
 _SQLITE_NOW = "((julianday('now') - 2440587.5) * 86400.0)"
 
-# One row, which a server writes to find out whether it can. $1 is something to write.
+# One row, which a server writes to find out whether it can. $1 is something to write. It names the
+# tables of a turn: without them, this fails as a turn does.
 TRY_WRITE = f"""
-INSERT INTO chatkit_probe (id, written, filler) VALUES (1, {NOW}, $1)
+INSERT INTO chatkit_probe (id, written, filler)
+SELECT 1, {NOW}, $1 WHERE NOT EXISTS (
+    SELECT 1 FROM chatkit_thread, chatkit_item, chatkit_turn, chatkit_attachment WHERE false
+)
 ON CONFLICT (id) DO UPDATE SET written = excluded.written, filler = excluded.filler
 """
 

@@ -387,6 +387,8 @@ async def test_a_turn_does_not_go_on_in_a_deleted_file(
     await gate.reached()
     away = file.with_name("away")
     move(file, away)
+    # A look at the file is good for a moment
+    await asyncio.sleep(2 * guard._FRESH)
     gate.open()
     ended = await running_turn
     assert ended.error is not None
@@ -419,3 +421,23 @@ async def test_readiness_is_a_write_and_not_more_often_than_it_helps(
         problem = await plugin.ready()
         assert problem is not None
         assert problem.startswith("takes no writes: ")
+
+
+@pytest.mark.parametrize("table", ["thread", "item", "turn", "attachment"])
+async def test_a_server_without_a_table_of_its_turns_is_not_ready(url: str, table: str) -> None:
+    async with running(url) as plugin:
+        await query(f"ALTER TABLE chatkit_{table} RENAME TO elsewhere")
+        assert str(await plugin.ready()).startswith("takes no writes: ")
+
+
+async def test_a_request_that_fails_is_known_to_the_next_probe(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(url) as plugin:
+        assert await plugin.ready() is None
+        await query("ALTER TABLE chatkit_probe RENAME TO elsewhere")
+        assert await plugin.ready() is None
+        error = sqlite3.OperationalError if url.startswith("sqlite") else ConnectionError
+        with pytest.raises(Unavailable), plugin._database._answers:
+            raise error
+        assert await plugin.ready() is not None

@@ -111,6 +111,24 @@ async def test_a_silent_network(caplog: pytest.LogCaptureFixture) -> None:
         assert await plugin.store().load_thread("thr_1", ANN)
 
 
+async def test_a_lost_transaction_keeps_no_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chatkit_plugins.tortoise_store.postgres_client.ABANDONED", 0.2)
+    async with behind_a_front() as (front, plugin):
+        store = plugin.store()
+        await store.save_thread(thread(), ANN)
+
+        async def cut() -> None:
+            async with plugin._database.transaction() as run:
+                await run("DELETE FROM chatkit_thread", ())
+                front.hold()
+
+        with pytest.raises(Unavailable):
+            await cut()
+        front.go_on(forget=True)
+        await works(plugin)
+        await store.delete_thread(thread().id, ANN)
+
+
 async def test_the_pool_closes_while_the_server_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chatkit_plugins.tortoise_store.postgres_client._FAREWELL", 0.2)
     async with behind_a_front(statement_timeout="60s") as (front, plugin):
@@ -312,3 +330,15 @@ def test_the_servers_words_come_with_what_to_do(error: Exception, hint: str) -> 
     told_of_it = words(error)
     assert str(error) in told_of_it
     assert hint in told_of_it
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        _refusal("InternalClientError", "cannot switch to state 12; another operation (2) is in"),
+        ConnectionError("unexpected connection_lost() call"),
+        _refusal("InterfaceError", "cannot call rollback(): the underlying connection is closed"),
+    ],
+)
+def test_a_connection_that_was_closed_is_called_so(error: Exception) -> None:
+    assert words(error).endswith(": the server, or something before it, has closed the connection")
