@@ -52,6 +52,32 @@ async def closes(request: web.Request, message: Any) -> web.Response:
     return web.Response()
 
 
+async def ends(request: web.Request, message: Any) -> web.StreamResponse:
+    """End the stream without the answer, as a proxy does that does not wait any longer."""
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await response.prepare(request)
+    await response.write(b": still working\n\n")
+    return response
+
+
+async def breaks_off(request: web.Request, message: Any) -> web.Response:
+    """Close the connection in the middle of the answer."""
+    assert request.transport is not None
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n"
+    request.transport.write(head + b'{"jsonrpc":')
+    request.transport.close()
+    return web.Response()
+
+
+def tells(value: Any) -> Answer:
+    """Answer with this result."""
+
+    async def answer(request: web.Request, message: Any) -> web.Response:
+        return _result(message, value)
+
+    return answer
+
+
 async def hangs(request: web.Request, message: Any) -> web.Response:
     """Never answer."""
     await asyncio.Event().wait()

@@ -26,11 +26,14 @@ from tests.mcp_calls import connected, invoke, tools_of, until
 from tests.mcp_restarting import (
     Answer,
     RestartingServer,
+    breaks_off,
     closes,
+    ends,
     fails,
     hangs,
     restarting_server,
     says,
+    tells,
 )
 
 ROOT = Path(__file__).parents[1]
@@ -92,6 +95,21 @@ async def test_a_call_that_was_refused_because_of_the_session_is_made_again() ->
             assert await invoke(tools["write"]) == "done", answer
             assert server.runs.pop("write") == 1, answer
             assert connected(servers), answer
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        tells({}),
+        tells({"content": [{"type": "text", "text": "Session not found"}], "isError": True}),
+    ],
+)
+async def test_a_session_is_replaced_though_its_end_is_told_as_a_result(gone: Answer) -> None:
+    async with restarting_server() as server, given(server) as (_, tools):
+        server.restart(gone)
+        with pytest.raises(ToolFailed):
+            await invoke(tools["write"])
+        assert await invoke(tools["write"]) == "done"
 
 
 async def test_a_call_that_may_have_run_is_not_made_again() -> None:
@@ -183,7 +201,22 @@ async def test_a_tool_that_always_fails_has_few_new_sessions() -> None:
         assert connected(servers)
 
 
-async def test_a_call_that_fails_does_not_end_those_of_others() -> None:
+NOT_PACKED = says(200, "not packed", "application/json", {"Content-Encoding": "gzip"})
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (says(500), "HTTP 500 "),
+        (ends, "ended its answer without the result"),
+        (breaks_off, "broke off its answer"),
+        (closes, "closed the connection without an answer"),
+        (NOT_PACKED, "cannot be unpacked"),
+        (tells(None), "not as MCP has it"),
+        (tells({}), "not as MCP has it"),
+    ],
+)
+async def test_a_call_that_fails_does_not_end_those_of_others(answer: Answer, words: str) -> None:
     entered, gate = asyncio.Event(), asyncio.Event()
 
     async def waits(request: Any, message: Any) -> Any:
@@ -195,9 +228,10 @@ async def test_a_call_that_fails_does_not_end_those_of_others() -> None:
         server.during = waits
         slow = asyncio.create_task(invoke(tools["write"]))
         await entered.wait()
-        server.during = says(500)
-        with pytest.raises(ToolFailed, match="HTTP 500"):
+        server.during = answer
+        with pytest.raises(ToolFailed, match=f"`web` .*{words}") as told:
             await invoke(tools["set"])
+        assert "check `url`" not in str(told.value)
         await until(lambda: connected(servers))
         gate.set()
         with pytest.raises(ToolFailed, match="The waiting is over"):

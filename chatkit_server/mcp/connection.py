@@ -25,8 +25,9 @@ from pydantic import ValidationError
 from ..text import valid_values
 from .content import as_text, readable
 from .exchange import Exchange
+from .failures import without_advice
 from .limits import McpLimits, McpRefused, Reporter, shown, tool_problem, tools_too_large
-from .outcome import Outcome, is_lost, is_timeout, outcome
+from .outcome import CUT_OFF, NOT_MCP, Outcome, is_lost, is_timeout, outcome
 from .outlines import OUTLINE, misfit
 from .progress import Calls, CallTimeout
 
@@ -187,16 +188,18 @@ class McpConnection(MCPServer):
         if isinstance(error, ToolFailed):
             return error
         if exchange is not None and exchange.problem and not exchange.says_why:
-            return ToolFailed(f"`{self.name}` {exchange.problem}.")
+            return ToolFailed(f"`{self.name}` {without_advice(exchange.problem)}.")
         if is_timeout(error):
             limit = str(error) if isinstance(error, CallTimeout) else "in time"
             return ToolFailed(f"`{self.name}` did not answer {limit}.")
         if is_lost(error):
             return ToolFailed(f"The connection to `{self.name}` was lost during the call.")
+        if isinstance(error, MCPError) and str(error).startswith(CUT_OFF):
+            return ToolFailed(f"`{self.name}` ended its answer without the result.")
+        if isinstance(error, ValidationError) or str(error).startswith(NOT_MCP):
+            return ToolFailed(f"`{self.name}` sent an answer that is not as MCP has it.")
         if isinstance(error, MCPError | UserError):
             return ToolFailed(_cut(str(error)), quotes=True)
-        if isinstance(error, ValidationError):
-            return ToolFailed(f"`{self.name}` sent an answer that is not as MCP has it.")
         return ToolFailed(f"`{self.name}` failed with an unexpected error.", unexpected=True)
 
     async def connect(self) -> None:

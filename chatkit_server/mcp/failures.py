@@ -29,6 +29,7 @@ from pydantic import ValidationError
 from ..bad_http import CHECK, http_problem
 from ..masking import in_one_line
 from .limits import McpRefused, Reporter, shown
+from .outcome import CUT_OFF
 
 LONGEST = 200
 """Characters that are quoted of what a server says."""
@@ -37,6 +38,9 @@ OLDER = (
     "this is the address of the older HTTP+SSE transport: set `transport: sse`, or `url` to the "
     "server's address for streamable HTTP, often `/mcp`"
 )
+
+_ADVICE = re.compile(r"[:;] .*", re.DOTALL)
+"""What of a reason is for the operator: what may be the cause, and what to do."""
 
 _ENCRYPTED = "the port speaks TLS; use `https://` in `url`"
 _NOT_ENCRYPTED = "the port does not speak TLS; use `http://` in `url`, or the port for HTTPS"
@@ -114,8 +118,15 @@ def describe(error: BaseException, reporter: Reporter | None = None) -> str:
     return network_problem(error) or _in_words(links[0])
 
 
+def without_advice(reason: str) -> str:
+    """Return a reason for users and models: the rest is for the operator."""
+    return _ADVICE.sub("", reason)
+
+
 def _in_words(error: BaseException) -> str:
     code = _code(error)
+    if code is not None and str(error).startswith(CUT_OFF):
+        return "ended its answer without the result; check the server, and proxies on the way"
     if code == CONNECTION_CLOSED or isinstance(
         error, EOFError | anyio.EndOfStream | anyio.ClosedResourceError | anyio.BrokenResourceError
     ):
@@ -161,6 +172,8 @@ def network_problem(error: BaseException, stage: str | None = None) -> str | Non
         return "cannot be asked: a value in `headers` is not valid in HTTP; check them"
     if "UnsupportedProtocol" in names or "InvalidURL" in names:
         return "cannot be asked: this is no address for HTTP; check `url`"
+    if "DecodingError" in names:
+        return "sent an answer that cannot be unpacked; check the server, and proxies on the way"
     if names & {"ConnectTimeout", "ReadTimeout", "WriteTimeout"}:
         return _STAGES.get(stage or "answer", _STAGES["answer"])
     if stage == "tls":

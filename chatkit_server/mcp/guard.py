@@ -14,6 +14,7 @@ import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
 from functools import lru_cache, partial
+from http import HTTPStatus
 from typing import Any, cast
 
 import httpx2
@@ -40,6 +41,7 @@ from .failures import (
     OLDER,
     TLS_PORT,
     body_problem,
+    describe,
     endpoint_problem,
     is_tls_port,
     network_problem,
@@ -335,6 +337,11 @@ def _stays(here: httpx2.URL, there: httpx2.URL) -> bool:
     )
 
 
+def _is_cut(error: Exception) -> bool:
+    """Whether the network, or what came over it, is why there is no answer."""
+    return isinstance(error, httpx2.RequestError) and not isinstance(error, httpx2.SSEError)
+
+
 def _refusal(request_id: Any, problem: str) -> SessionMessage:
     error = ErrorData(code=INTERNAL_ERROR, message=f"The server {problem}.")
     return SessionMessage(JSONRPCError(jsonrpc="2.0", id=request_id, error=error))
@@ -407,6 +414,9 @@ class _HttpWatch:
             if request.method == "POST" and self._stream is not None:
                 # The library sends nothing any more, and waits for an answer in the stream
                 await self._stream.aclose()
+            if request.method == "POST" and not self._older and _is_cut(error):
+                # The library would end the connection, with the calls of others
+                return httpx2.Response(HTTPStatus.BAD_GATEWAY, request=request)
             raise
         if response.has_redirect_location:
             await self._redirect(response, response.next_request)
@@ -426,6 +436,8 @@ class _HttpWatch:
             self._reporter.problem = network
         elif problem:
             self._reporter.refuse(f"{problem}; {CHECK}", origin(request.url))
+        if request.method == "POST" and _is_cut(error):
+            self._note(network or describe(error))
 
     async def sent(self, request: httpx2.Request) -> None:
         """Note a request. Streams that the server closes are opened again, as often as it wants."""
@@ -580,11 +592,15 @@ class _HttpWatch:
         chunk_size: int | None = None,
     ) -> AsyncGenerator[bytes]:
         body = bytearray()
-        async with aclosing(read(chunk_size)) as chunks:
-            async for chunk in chunks:
-                body += chunk
-                if len(body) > self._limit:
-                    raise httpx2.StreamError(self._refused(too_large(self._limit)))
+        try:
+            async with aclosing(read(chunk_size)) as chunks:
+                async for chunk in chunks:
+                    body += chunk
+                    if len(body) > self._limit:
+                        raise httpx2.StreamError(self._refused(too_large(self._limit)))
+        except httpx2.RequestError as error:
+            # Of any other error, the library would end the connection
+            raise httpx2.StreamError(str(error)) from error
         if is_dense(body, self._limit):
             raise httpx2.StreamError(self._refused(too_dense(self._limit)))
         if is_message and (problem := body_problem(body)):

@@ -97,9 +97,14 @@ class Reporter:
         self.refused = reason
         self.note(reason, place)
 
-    def output(self, line: str) -> None:
-        """Log a line that a child process wrote to its standard error."""
-        log.info("MCP server %s writes: %s", self._name, line)
+    def output(self, line: str, *, is_known: bool = False) -> None:
+        """Log a line that a child process wrote to its standard error.
+
+        It is for debugging if it `is_known` to say nothing, or was written at one more attempt to
+        start the server.
+        """
+        level = logging.DEBUG if is_known or self.is_quiet else logging.INFO
+        log.log(level, "MCP server %s writes: %s", self._name, line)
 
 
 def _ignore() -> None:

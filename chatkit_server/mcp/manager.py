@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -21,16 +20,13 @@ from agents.mcp import MCPServer
 
 from ..errors import SettingsError, Unavailable
 from .connection import McpConnection, ToolFailed, Wrap, unwrapped
-from .failures import describe
+from .failures import describe, without_advice
 from .names import ToolNames
 from .server import ManagedServer, McpTiming
 
 __all__ = ["McpManager", "McpStatus", "McpTiming", "ToolFailed"]
 
 log = logging.getLogger(__name__)
-
-_ADVICE = re.compile(r"[:;].*", re.DOTALL)
-"""What of a reason is for the operator: what may be the cause, and what to do."""
 
 _NOISY = (
     "httpx2",
@@ -188,7 +184,7 @@ def _check_required(down: Sequence[McpConnection]) -> None:
             continue
         reason, retry_after = "", None
         if isinstance(connection, ManagedServer):
-            reason = f": {_ADVICE.sub('', connection.error)}" if connection.error else ""
+            reason = f": {without_advice(connection.error)}" if connection.error else ""
             retry_after = connection.retry_after
         raise Unavailable(
             f"The assistant needs `{connection.name}`, which is not available right now{reason}. "

@@ -21,6 +21,7 @@ from mcp.types import (
     PARSE_ERROR,
     REQUEST_TIMEOUT,
 )
+from pydantic import ValidationError
 
 from .exchange import Exchange
 
@@ -36,8 +37,11 @@ _ABOUT_SESSION = re.compile(
 """Narrow: errors of tools have sessions in them too, such as those of databases."""
 
 # The client library has the code of a closed connection in common with servers' own errors
-_CLOSED = ("Connection closed", "SSE stream ended")
-_NO_ANSWER = ("Failed to parse", "server answered a request")
+_CLOSED = "Connection closed"
+CUT_OFF = "SSE stream ended"
+"""Begins the library's error for an answer that ended without the result."""
+NOT_MCP = "Failed to parse"
+_NO_ANSWER = (CUT_OFF, NOT_MCP, "server answered a request")
 _NO_REQUEST = {INVALID_PARAMS: "invalid request parameters", INVALID_REQUEST: "", PARSE_ERROR: ""}
 """What servers say of a request that they did not look into, such as one before a session began."""
 
@@ -75,6 +79,8 @@ def outcome(error: BaseException, exchange: Exchange) -> Outcome:
     """Return what the failure of a request says."""
     if is_timeout(error):
         return Outcome("silent", False)
+    if isinstance(error, ValidationError):
+        return Outcome("doubtful", False)
     if is_lost(error):
         return Outcome("closed", exchange.refused or not exchange.sent or str(error) == NOT_SENT)
     if exchange.session_is_gone:
@@ -111,6 +117,11 @@ def is_timeout(error: BaseException) -> bool:
     return isinstance(error, TimeoutError)
 
 
+def names_session(text: str) -> bool:
+    """Whether an error says that there is no such session."""
+    return _ABOUT_SESSION.search(text) is not None
+
+
 def is_about_session(status: int, body: bytes) -> bool:
     """Whether a response to a request with a session id says that there is no such session.
 
@@ -118,7 +129,7 @@ def is_about_session(status: int, body: bytes) -> bool:
     servers that look for the session without care say 500.
     """
     if status in (400, 500):
-        return _ABOUT_SESSION.search(body[:2000].decode(errors="replace")) is not None
+        return names_session(body[:2000].decode(errors="replace"))
     return status in (404, 410)
 
 
@@ -141,7 +152,7 @@ def _is_refusal(code: int, message: str) -> bool:
     if code in _NO_REQUEST and _NO_REQUEST[code] in message.lower():
         return True
     # Errors of the protocol are below; tools have their own
-    return -32099 <= code <= -32000 and _ABOUT_SESSION.search(message) is not None
+    return -32099 <= code <= -32000 and names_session(message)
 
 
 def _json_error(body: bytes) -> tuple[int, str] | None:

@@ -21,6 +21,7 @@ from agents.mcp import (
 from mcp import MCPError
 from mcp.client.session import IncomingMessage, MessageHandlerFnT
 from mcp.types import CallToolResult, ToolListChangedNotification
+from pydantic import ValidationError
 
 from .connection import NOT_RUN, McpConnection, ToolFailed
 from .exchange import Exchange, watching
@@ -28,7 +29,7 @@ from .failures import address, describe
 from .guard import watch
 from .limits import Allowance, McpRefused, shown
 from .outbox import note_requests
-from .outcome import Outcome, outcome
+from .outcome import CUT_OFF, NOT_MCP, Outcome, names_session, outcome
 
 log = logging.getLogger(__name__)
 
@@ -353,7 +354,10 @@ class ManagedServer(McpConnection):
         problem = exchange.problem or self.reporter.problem
         if found.fate == "silent":
             return SILENT
-        if found.fate == "gone" or (found.fate == "doubtful" and not problem):
+        if found.fate == "gone":
+            return SESSION_GONE
+        is_known = isinstance(error, ValidationError) or str(error).startswith((CUT_OFF, NOT_MCP))
+        if found.fate == "doubtful" and not (problem or is_known):
             return SESSION_GONE
         return self._reason(error, exchange)
 
@@ -473,6 +477,9 @@ class ManagedServer(McpConnection):
     def _outcome(self, error: Exception, exchange: Exchange) -> Outcome:
         refused = self.reporter.refused
         if isinstance(error, ToolFailed) or (refused is not None and refused in str(error)):
+            if names_session(str(error)):
+                # A gateway tells of its own lost session as if it were the tool's error
+                self._suspect()
             return Outcome("works", False)
         found = outcome(error, exchange)
         if found.fate == "works" and isinstance(error, MCPError):

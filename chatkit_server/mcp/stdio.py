@@ -6,14 +6,15 @@ The MCP library's own client reads lines of any length, and leaves standard erro
 from __future__ import annotations
 
 import re
-from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 import anyio
 from anyio.abc import ByteReceiveStream, ByteSendStream, Process
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.client.stdio import StdioServerParameters, _stop_server_process, get_default_environment
+from mcp.os.posix.utilities import terminate_posix_process_tree
 from mcp.shared.message import SessionMessage
 from mcp.types import (
     CONNECTION_CLOSED,
@@ -28,8 +29,10 @@ from pydantic import ValidationError
 
 from ..masking import in_one_line
 from .failures import command_problem, exit_problem, hang_problem
-from .limits import Allowance, Flow, McpLimits, Reporter, is_dense, too_dense, too_large
+from .limits import Flow, McpLimits, Reporter, is_dense, too_dense, too_large
+from .lines import Lines, Overlong
 from .outcome import NOT_SENT
+from .output import Output
 from .repair import repaired
 
 _GONE = (anyio.ClosedResourceError, anyio.BrokenResourceError, anyio.EndOfStream, OSError)
@@ -41,14 +44,9 @@ _ID_FIRST = re.compile(rb'\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*(
 _ID_LAST = re.compile(
     rb'"id"\s*:\s*(\d{1,18})\s*(?:,\s*"jsonrpc"\s*:\s*"2\.0"\s*)?\}\s*$', re.ASCII
 )
-_BEGIN, _END = 1000, 200
-"""How many bytes are kept of a message that is too long: one of its ends has its id."""
-
-_OUTPUT_LINE = 1000
-_LAST_LINES = 20
 _JUNK = 100
-_PAUSE = 0.5
-"""Seconds without output after which a line that has not ended is logged."""
+_PROBE = "server/discover"
+"""What servers of older protocols do not know."""
 _LAST = 0.5
 """Seconds for the exit status and the last output of a process that ended."""
 _SKIPPED = 20
@@ -79,7 +77,7 @@ async def stdio_streams(
     async with anyio.create_task_group() as group:
         group.start_soon(child.read)
         group.start_soon(child.write)
-        group.start_soon(child.read_output)
+        group.start_soon(child.output.read)
         try:
             yield child.received, child.to_send
         finally:
@@ -106,8 +104,8 @@ class _Child:
         )
         self.to_send, self._sent = anyio.create_memory_object_stream[SessionMessage](0)
         self._written = anyio.Event()
-        self._output = deque[str](maxlen=_LAST_LINES)
-        self._output_ended = anyio.Event()
+        assert process.stderr is not None
+        self.output = Output(partial(_chunk, process.stderr), reporter)
         self._junk: str | None = None
         self._stopping = False
         self._writing = anyio.Lock()
@@ -115,7 +113,7 @@ class _Child:
     async def read(self) -> None:
         """Read messages until the end of standard output; skip the rest when nobody wants them."""
         assert self._process.stdout is not None
-        lines = _Lines(self._limit)
+        lines = Lines(self._limit)
         async with self._parsed:
             while chunk := await _chunk(self._process.stdout):
                 if lines.overlong:
@@ -146,12 +144,12 @@ class _Child:
             return
         with anyio.move_on_after(_LAST):
             await self._process.wait()
-            await self._output_ended.wait()
+            await self.output.ended.wait()
         status = self._process.returncode
         if status is None:
             self._reporter.problem = f"closed its standard {closed}, which ends the connection"
         else:
-            self._reporter.problem = exit_problem(status, list(self._output), self._junk)
+            self._reporter.problem = exit_problem(status, self.output.last(), self._junk)
 
     def _works(self) -> None:
         """Note a message; before the first, junk may be the reason why there is none."""
@@ -173,11 +171,11 @@ class _Child:
             "standard error"
         )
 
-    def _message(self, line: bytes | _Overlong) -> SessionMessage | Exception | None:
-        if isinstance(line, _Overlong):
+    def _message(self, line: bytes | Overlong) -> SessionMessage | Exception | None:
+        if isinstance(line, Overlong):
             return self._refused(line, too_large(self._limit))
         if is_dense(line, self._limit):
-            return self._refused(_Overlong.of(line), too_dense(self._limit))
+            return self._refused(Overlong.of(line), too_dense(self._limit))
         try:
             text = repaired(line).decode(self._params.encoding, self._params.encoding_error_handler)
             return SessionMessage(jsonrpc_message_adapter.validate_json(text, by_name=False))
@@ -188,7 +186,7 @@ class _Child:
                 self._note_junk(line)
             return None
 
-    def _refused(self, line: _Overlong, problem: str) -> SessionMessage | Exception:
+    def _refused(self, line: Overlong, problem: str) -> SessionMessage | Exception:
         self._reporter.refuse(problem)
         found = _ID_FIRST.match(line.begin) or _ID_LAST.search(line.end)
         if found is None:
@@ -213,6 +211,8 @@ class _Child:
     async def _write(self, message: JSONRPCMessage, stream: ByteSendStream) -> None:
         if isinstance(message, JSONRPCRequest):
             self._flow.earn()
+            if message.method == _PROBE:
+                self.output.probed()
         text = message.model_dump_json(by_alias=True, exclude_unset=True)
         data = f"{text}\n".encode(self._params.encoding, self._params.encoding_error_handler)
         try:
@@ -231,39 +231,6 @@ class _Child:
                     SessionMessage(JSONRPCError(jsonrpc="2.0", id=message.id, error=error))
                 )
 
-    async def read_output(self) -> None:
-        """Pass on the lines of standard error, and say how many are left out."""
-        assert self._process.stderr is not None
-        lines, allowance = _Lines(_OUTPUT_LINE), Allowance(burst=100, rate=5)
-        left_out = 0
-        flow = Flow(_OUTPUT_LINE, self._reporter)
-        chunk: bytes | None = None
-        while chunk != b"":
-            chunk = None
-            with anyio.move_on_after(_PAUSE if lines.pending else None):
-                chunk = await _chunk(self._process.stderr)
-            await flow.spend_bytes(len(chunk or b"") // _SKIPPED)
-            # A question or a last word may have no end of line
-            ended = lines.feed(chunk or (b"\n" if lines.pending else b""))
-            for line in ended:
-                cut = line.begin if isinstance(line, _Overlong) else line
-                text = cut.decode(errors="replace").rstrip()
-                if not text:
-                    continue
-                self._output.append(text)
-                if not allowance.take():
-                    left_out += 1
-                    continue
-                self._tell_left_out(left_out)
-                left_out = 0
-                self._reporter.output(text if cut is line else f"{text}…")
-        self._tell_left_out(left_out)
-        self._output_ended.set()
-
-    def _tell_left_out(self, count: int) -> None:
-        if count:
-            self._reporter.output(f"({count} lines are left out: it writes too many)")
-
     async def stop(self) -> None:
         """Send what was accepted, and end the process."""
         self._note_hang()
@@ -273,8 +240,10 @@ class _Child:
         with anyio.move_on_after(_FLUSH):
             await self._written.wait()
         await _stop_server_process(self._process)
+        # It waits for the process only, and leaves what that has started
+        await terminate_posix_process_tree(self._process, _FLUSH)
         with anyio.move_on_after(_LAST):
-            await self._output_ended.wait()
+            await self.output.ended.wait()
         if self._process.stderr is not None:
             await self._process.stderr.aclose()
         for stream in (self._parsed, self._sent):
@@ -283,7 +252,7 @@ class _Child:
     def _note_hang(self) -> None:
         """Keep for the end of the time to connect what the process has said until now."""
         if self._reporter.problem is None and self._reporter.stage == "process":
-            self._reporter.problem = hang_problem(list(self._output), self._junk)
+            self._reporter.problem = hang_problem(self.output.last(), self._junk)
 
 
 async def _chunk(stream: ByteReceiveStream) -> bytes:
@@ -292,60 +261,3 @@ async def _chunk(stream: ByteReceiveStream) -> bytes:
         return await stream.receive(_CHUNK)
     except _GONE:
         return b""
-
-
-class _Overlong:
-    """A line that was too long: what it begins and ends with."""
-
-    def __init__(self, begin: bytes) -> None:
-        self.begin = begin
-        self.end = b""
-
-    @classmethod
-    def of(cls, line: bytes | bytearray) -> _Overlong:
-        overlong = cls(bytes(line[:_BEGIN]))
-        overlong.skip(bytes(line[-_END:]))
-        return overlong
-
-    def skip(self, data: bytes) -> None:
-        self.end = (self.end + data[-_END:])[-_END:]
-
-
-class _Lines:
-    """Splits bytes into lines of at most `limit` bytes."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._line = bytearray()
-        self.overlong: _Overlong | None = None
-
-    @property
-    def rest(self) -> bytearray:
-        """The line that has not ended yet, if it is not too long."""
-        return self._line
-
-    @property
-    def pending(self) -> bool:
-        """Whether a line has not ended yet."""
-        return bool(self._line) or self.overlong is not None
-
-    def feed(self, chunk: bytes) -> list[bytes | _Overlong]:
-        """Return the lines that end in this chunk."""
-        *ended, rest = chunk.split(b"\n")
-        lines: list[bytes | _Overlong] = []
-        for part in ended:
-            self._add(part)
-            lines.append(self.overlong or bytes(self._line))
-            self._line.clear()
-            self.overlong = None
-        self._add(rest)
-        return lines
-
-    def _add(self, part: bytes) -> None:
-        if self.overlong is not None:
-            self.overlong.skip(part)
-            return
-        self._line += part
-        if len(self._line) > self._limit:
-            self.overlong = _Overlong.of(self._line)
-            self._line.clear()
