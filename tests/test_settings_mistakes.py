@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
@@ -23,6 +24,7 @@ from chatkit_server.settings.problems import Problems
 from chatkit_server.settings.schema import AgentSettings
 from chatkit_server.settings.types import Duration, Size
 from chatkit_server.settings.urls import BaseUrl, Url, UrlPath
+from chatkit_server.settings.variables import is_override
 from chatkit_server.web.origins import meant_origin, problem_of
 
 Read = Callable[..., list[str]]
@@ -334,15 +336,45 @@ def test_variables_that_are_used_or_meant_for_others(problems_of: ProblemsOf) ->
         CHATKIT_SERVER__HOST="h",
         CHATKIT="x",
         MY_CHATKIT_PORT="1",
-        # What Kubernetes sets for the services `chatkit` and `chatkit-server`
-        CHATKIT_SERVICE_HOST="10.0.0.1",
-        CHATKIT_SERVICE_PORT_HTTP="80",
-        CHATKIT_PORT="tcp://10.0.0.1:80",
-        CHATKIT_PORT_80_TCP_ADDR="10.0.0.1",
-        CHATKIT_SERVER_PORT="tcp://10.0.0.2:80",
-        CHATKIT_SERVER_SERVICE_PORT="80",
     )
     assert (problems.lines, problems.warnings) == ([], [])
+
+
+@pytest.mark.parametrize("service", ["CHATKIT", "CHATKIT_SERVER", "CHATKIT_FRONTEND_2"])
+@pytest.mark.parametrize("protocol", ["tcp", "udp", "sctp"])
+def test_variables_of_kubernetes_and_docker(
+    problems_of: ProblemsOf, service: str, protocol: str
+) -> None:
+    """All that they set for a service with two ports, or for a link."""
+    address = f"{protocol}://10.0.0.1:80"
+    port = f"PORT_80_{protocol.upper()}"
+    variables = {
+        "SERVICE_HOST": "10.0.0.1",
+        "SERVICE_PORT": "80",
+        "SERVICE_PORT_HTTP": "80",
+        "SERVICE_PORT_HTTP_METRICS": "9100",
+        "PORT": address,
+        port: address,
+        f"{port}_PROTO": protocol,
+        f"{port}_PORT": "80",
+        f"{port}_ADDR": "10.0.0.1",
+        "NAME": "/web/chatkit",
+        "ENV_PATH": "/usr/bin",
+    }
+    given = {f"{service}_{name}": value for name, value in variables.items()}
+    assert problems_of("", **given).warnings == []
+
+
+def test_variables_as_kubernetes_never_sets_them(problems_of: ProblemsOf) -> None:
+    given = {"CHATKIT_PORT": "9000", "CHATKIT_NAME": "Support", "CHATKIT_PORT_80": "80"}
+    assert len(problems_of("", **given).warnings) == 3
+
+
+def test_only_variables_that_override_are_proposed(problems_of: ProblemsOf) -> None:
+    for name in ("CHATKIT_IMAGE", "CHATKIT_AGENT", "CHATKIT_PLUGIN_DIRS"):
+        [line] = problems_of("agent: {name: x}\nplugins: {a: }", **{name: "x"}).warnings
+        _, asked, meant = line.partition("Did you mean ")
+        assert not asked or is_override(meant.partition("?")[0])
 
 
 def test_an_empty_override_is_told_as_such(problems_of: ProblemsOf) -> None:
@@ -487,6 +519,8 @@ def test_check_tells_warnings_and_starts(
     file = tmp_path / "settings.yaml"
     file.write_text(WHOLE.replace(" }", ", litellm_models: {providers: {anthropc: }}}"))
     monkeypatch.setenv("CHATKIT_SERVER_PORT", "1")
+    # As in a process of its own, where the command line has a handler for warnings
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
     assert main(["check", "--settings", str(file)]) == 0
     out, err = capsys.readouterr()
     assert "OK. Plugins:" in out
