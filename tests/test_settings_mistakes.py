@@ -157,7 +157,13 @@ def test_any_text_is_an_origin_or_is_told() -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["https://x.com/v1", "http://localhost:11434/v1", "HTTPS://X.com/v1/", "https://[::1]/v1"],
+    [
+        *("https://x.com/v1", "http://localhost:11434/v1", "HTTPS://X.com/v1/", "https://[::1]/v1"),
+        *("https://x.com", "https://x.com/api", "https://x.com/api/chat", "https://x.com/chat"),
+        *("https://acme.services.ai.azure.com/models", "https://x.com/llm/models"),
+        *("https://x.com/openai/deployments/gpt-4o", "https://x.com/v1beta/openai/"),
+        *("https://models.github.ai/inference", "https://x.com/models/chat/v1"),
+    ],
 )
 def test_base_urls(url: str) -> None:
     assert problem(BaseUrl, url) is None
@@ -172,6 +178,9 @@ def test_base_urls(url: str) -> None:
         ("https://x.com/v1/completions", "remove `/completions` from the end"),
         ("https://x.com/v1/responses", "remove `/responses` from the end"),
         ("https://x.com/v1/models", "remove `/models` from the end"),
+        ("https://x.com/v1beta/models", "remove `/models` from the end"),
+        ("https://x.com/V1/Chat/Completions", "remove `/Chat/Completions` from the end"),
+        ("https://x.com/v1/chat/", "remove `/chat/` from the end"),
         ("https://x.com/v1/v1", "it ends in /v1 twice"),
         ("https://x.com/v1beta/v1beta/", "it ends in /v1beta twice"),
         ("https://x.com//v1", "one slash"),
@@ -222,6 +231,7 @@ def test_paths(path: str) -> None:
         ("", "expected a path such as /api/chat"),
         ("api", "Write /api"),
         ("/api/chat/", "Write /api/chat"),
+        ("https://x.com/api/chat", "Write /api/chat"),
         ("/api//chat", "Write /api/chat"),
         ("//api", "Write /api"),
         (" /api", "Write /api"),
