@@ -22,7 +22,7 @@ from chatkit_server.plugin.startup import set_up
 from chatkit_server.settings.load import collect_settings
 from chatkit_server.settings.problems import Problems
 from chatkit_server.settings.schema import AgentSettings
-from chatkit_server.settings.types import Duration, Size
+from chatkit_server.settings.types import Duration, Host, Size
 from chatkit_server.settings.urls import BaseUrl, Url, UrlPath
 from chatkit_server.settings.variables import is_override
 from chatkit_server.web.origins import meant_origin, problem_of
@@ -250,6 +250,36 @@ def test_paths(path: str) -> None:
 )
 def test_paths_that_cannot_work(path: str, told: str) -> None:
     assert told in (problem(UrlPath, path) or "")
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "localhost", "my_box-1.internal", "::", "[::1]", "fe80::1%eth0", "höst", "127.1"],
+)
+def test_hosts_to_listen_on(host: str) -> None:
+    assert problem(Host, host) is None
+
+
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [
+        ("http://127.0.0.1", "no scheme"),
+        ("127.0.0.1:8000", "the port in `port`"),
+        ("[::1]:8000", "the port in `port`"),
+        ("[::1", "expected an address"),
+        ("/run/chatkit.sock", "no path"),
+        ("my box", "expected an address"),
+        ("*", "write 0.0.0.0"),
+    ],
+)
+def test_hosts_that_no_machine_has(
+    host: str, told: str, problems_of: ProblemsOf, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [line] = problems_of(f"server: {{host: '{host}'}}").lines
+    assert told in line
+    with pytest.raises(SystemExit):
+        main(["run", "--host", host])
+    assert told in capsys.readouterr().err
 
 
 async def answer(_: web.Request) -> web.Response:
