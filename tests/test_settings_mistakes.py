@@ -417,6 +417,18 @@ def test_only_variables_that_override_are_proposed(problems_of: ProblemsOf) -> N
         assert not asked or is_override(meant.partition("?")[0])
 
 
+@pytest.mark.parametrize(
+    "text", ["agent:\n  model_settings:", "hooks:\n  timeouts:", "turns:\n  limits:", "server:"]
+)
+def test_a_section_whose_keys_are_all_comments(problems_of: ProblemsOf, text: str) -> None:
+    assert problems_of(f"{text}\n    # more: 1").lines == []
+
+
+def test_a_question_comes_after_what_was_given(problems_of: ProblemsOf) -> None:
+    [line] = problems_of("server: {max_body: 16MiB}").lines
+    assert line.endswith("such as 64kB or 16MB, not '16MiB'. Did you mean 16MB?")
+
+
 def test_an_empty_override_is_told_as_such(problems_of: ProblemsOf) -> None:
     [line] = problems_of("", CHATKIT_SERVER__PORT="").lines
     assert line.endswith("but the variable is empty")
