@@ -429,6 +429,20 @@ def test_a_question_comes_after_what_was_given(problems_of: ProblemsOf) -> None:
     assert line.endswith("such as 64kB or 16MB, not '16MiB'. Did you mean 16MB?")
 
 
+def test_a_number_in_place_of_text(problems_of: ProblemsOf) -> None:
+    lines = problems_of("agent: {name: no, model: 5}").lines
+    assert [line.partition("valid string")[2] for line in lines] == [
+        ", not False. Put it in quotes",
+        ", not 5. Put it in quotes",
+    ]
+
+
+def test_times_and_ports_are_no_numbers_to_the_base_60(problems_of: ProblemsOf) -> None:
+    assert problems_of("agent: {name: 12:30}").lines == []
+    [line] = problems_of("server: {port: 80:00}").lines
+    assert line.endswith("not '80:00'")
+
+
 def test_an_empty_override_is_told_as_such(problems_of: ProblemsOf) -> None:
     [line] = problems_of("", CHATKIT_SERVER__PORT="").lines
     assert line.endswith("but the variable is empty")
