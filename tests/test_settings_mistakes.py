@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
@@ -21,8 +22,9 @@ from chatkit_server.plugin.startup import set_up
 from chatkit_server.settings.load import collect_settings
 from chatkit_server.settings.problems import Problems
 from chatkit_server.settings.schema import AgentSettings
-from chatkit_server.settings.types import Duration, Size
+from chatkit_server.settings.types import Duration, Host, Size
 from chatkit_server.settings.urls import BaseUrl, Url, UrlPath
+from chatkit_server.settings.variables import is_override
 from chatkit_server.web.origins import meant_origin, problem_of
 
 Read = Callable[..., list[str]]
@@ -155,7 +157,13 @@ def test_any_text_is_an_origin_or_is_told() -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["https://x.com/v1", "http://localhost:11434/v1", "HTTPS://X.com/v1/", "https://[::1]/v1"],
+    [
+        *("https://x.com/v1", "http://localhost:11434/v1", "HTTPS://X.com/v1/", "https://[::1]/v1"),
+        *("https://x.com", "https://x.com/api", "https://x.com/api/chat", "https://x.com/chat"),
+        *("https://acme.services.ai.azure.com/models", "https://x.com/llm/models"),
+        *("https://x.com/openai/deployments/gpt-4o", "https://x.com/v1beta/openai/"),
+        *("https://models.github.ai/inference", "https://x.com/models/chat/v1"),
+    ],
 )
 def test_base_urls(url: str) -> None:
     assert problem(BaseUrl, url) is None
@@ -170,6 +178,9 @@ def test_base_urls(url: str) -> None:
         ("https://x.com/v1/completions", "remove `/completions` from the end"),
         ("https://x.com/v1/responses", "remove `/responses` from the end"),
         ("https://x.com/v1/models", "remove `/models` from the end"),
+        ("https://x.com/v1beta/models", "remove `/models` from the end"),
+        ("https://x.com/V1/Chat/Completions", "remove `/Chat/Completions` from the end"),
+        ("https://x.com/v1/chat/", "remove `/chat/` from the end"),
         ("https://x.com/v1/v1", "it ends in /v1 twice"),
         ("https://x.com/v1beta/v1beta/", "it ends in /v1beta twice"),
         ("https://x.com//v1", "one slash"),
@@ -220,6 +231,7 @@ def test_paths(path: str) -> None:
         ("", "expected a path such as /api/chat"),
         ("api", "Write /api"),
         ("/api/chat/", "Write /api/chat"),
+        ("https://x.com/api/chat", "Write /api/chat"),
         ("/api//chat", "Write /api/chat"),
         ("//api", "Write /api"),
         (" /api", "Write /api"),
@@ -238,6 +250,36 @@ def test_paths(path: str) -> None:
 )
 def test_paths_that_cannot_work(path: str, told: str) -> None:
     assert told in (problem(UrlPath, path) or "")
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "localhost", "my_box-1.internal", "::", "[::1]", "fe80::1%eth0", "höst", "127.1"],
+)
+def test_hosts_to_listen_on(host: str) -> None:
+    assert problem(Host, host) is None
+
+
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [
+        ("http://127.0.0.1", "no scheme"),
+        ("127.0.0.1:8000", "the port in `port`"),
+        ("[::1]:8000", "the port in `port`"),
+        ("[::1", "expected an address"),
+        ("/run/chatkit.sock", "no path"),
+        ("my box", "expected an address"),
+        ("*", "write 0.0.0.0"),
+    ],
+)
+def test_hosts_that_no_machine_has(
+    host: str, told: str, problems_of: ProblemsOf, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [line] = problems_of(f"server: {{host: '{host}'}}").lines
+    assert told in line
+    with pytest.raises(SystemExit):
+        main(["run", "--host", host])
+    assert told in capsys.readouterr().err
 
 
 async def answer(_: web.Request) -> web.Response:
@@ -334,15 +376,71 @@ def test_variables_that_are_used_or_meant_for_others(problems_of: ProblemsOf) ->
         CHATKIT_SERVER__HOST="h",
         CHATKIT="x",
         MY_CHATKIT_PORT="1",
-        # What Kubernetes sets for the services `chatkit` and `chatkit-server`
-        CHATKIT_SERVICE_HOST="10.0.0.1",
-        CHATKIT_SERVICE_PORT_HTTP="80",
-        CHATKIT_PORT="tcp://10.0.0.1:80",
-        CHATKIT_PORT_80_TCP_ADDR="10.0.0.1",
-        CHATKIT_SERVER_PORT="tcp://10.0.0.2:80",
-        CHATKIT_SERVER_SERVICE_PORT="80",
     )
     assert (problems.lines, problems.warnings) == ([], [])
+
+
+@pytest.mark.parametrize("service", ["CHATKIT", "CHATKIT_SERVER", "CHATKIT_FRONTEND_2"])
+@pytest.mark.parametrize("protocol", ["tcp", "udp", "sctp"])
+def test_variables_of_kubernetes_and_docker(
+    problems_of: ProblemsOf, service: str, protocol: str
+) -> None:
+    """All that they set for a service with two ports, or for a link."""
+    address = f"{protocol}://10.0.0.1:80"
+    port = f"PORT_80_{protocol.upper()}"
+    variables = {
+        "SERVICE_HOST": "10.0.0.1",
+        "SERVICE_PORT": "80",
+        "SERVICE_PORT_HTTP": "80",
+        "SERVICE_PORT_HTTP_METRICS": "9100",
+        "PORT": address,
+        port: address,
+        f"{port}_PROTO": protocol,
+        f"{port}_PORT": "80",
+        f"{port}_ADDR": "10.0.0.1",
+        "NAME": "/web/chatkit",
+        "ENV_PATH": "/usr/bin",
+    }
+    given = {f"{service}_{name}": value for name, value in variables.items()}
+    assert problems_of("", **given).warnings == []
+
+
+def test_variables_as_kubernetes_never_sets_them(problems_of: ProblemsOf) -> None:
+    given = {"CHATKIT_PORT": "9000", "CHATKIT_NAME": "Support", "CHATKIT_PORT_80": "80"}
+    assert len(problems_of("", **given).warnings) == 3
+
+
+def test_only_variables_that_override_are_proposed(problems_of: ProblemsOf) -> None:
+    for name in ("CHATKIT_IMAGE", "CHATKIT_AGENT", "CHATKIT_PLUGIN_DIRS"):
+        [line] = problems_of("agent: {name: x}\nplugins: {a: }", **{name: "x"}).warnings
+        _, asked, meant = line.partition("Did you mean ")
+        assert not asked or is_override(meant.partition("?")[0])
+
+
+@pytest.mark.parametrize(
+    "text", ["agent:\n  model_settings:", "hooks:\n  timeouts:", "turns:\n  limits:", "server:"]
+)
+def test_a_section_whose_keys_are_all_comments(problems_of: ProblemsOf, text: str) -> None:
+    assert problems_of(f"{text}\n    # more: 1").lines == []
+
+
+def test_a_question_comes_after_what_was_given(problems_of: ProblemsOf) -> None:
+    [line] = problems_of("server: {max_body: 16MiB}").lines
+    assert line.endswith("such as 64kB or 16MB, not '16MiB'. Did you mean 16MB?")
+
+
+def test_a_number_in_place_of_text(problems_of: ProblemsOf) -> None:
+    lines = problems_of("agent: {name: no, model: 5}").lines
+    assert [line.partition("valid string")[2] for line in lines] == [
+        ", not False. Put it in quotes",
+        ", not 5. Put it in quotes",
+    ]
+
+
+def test_times_and_ports_are_no_numbers_to_the_base_60(problems_of: ProblemsOf) -> None:
+    assert problems_of("agent: {name: 12:30}").lines == []
+    [line] = problems_of("server: {port: 80:00}").lines
+    assert line.endswith("not '80:00'")
 
 
 def test_an_empty_override_is_told_as_such(problems_of: ProblemsOf) -> None:
@@ -487,6 +585,8 @@ def test_check_tells_warnings_and_starts(
     file = tmp_path / "settings.yaml"
     file.write_text(WHOLE.replace(" }", ", litellm_models: {providers: {anthropc: }}}"))
     monkeypatch.setenv("CHATKIT_SERVER_PORT", "1")
+    # As in a process of its own, where the command line has a handler for warnings
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
     assert main(["check", "--settings", str(file)]) == 0
     out, err = capsys.readouterr()
     assert "OK. Plugins:" in out

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ..logs import LineHandler, WithoutContent
 from .options import Commands, add_command, load_settings
 
 
@@ -19,16 +20,17 @@ def add_to(commands: Commands) -> None:
 
 @contextmanager
 def _warnings_shown() -> Iterator[None]:
-    """Show what is logged as a warning in the form of those that are printed at the end."""
-    handler = logging.StreamHandler()
+    """Show what is logged as a warning once, in the form of those that are printed at the end."""
+    handler = LineHandler(sys.stderr)
     handler.setLevel(logging.WARNING)
-    handler.setFormatter(logging.Formatter("warning: %(message)s"))
+    handler.setFormatter(WithoutContent("warning: %(message)s"))
     root = logging.getLogger()
-    root.addHandler(handler)
+    others = root.handlers
+    root.handlers = [handler]
     try:
         yield
     finally:
-        root.removeHandler(handler)
+        root.handlers = others
 
 
 def check(options: argparse.Namespace) -> int:

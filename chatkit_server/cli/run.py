@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import SettingsError
 from ..logs import configure_logging
 from ..settings.schema import Settings
-from ..settings.types import without_brackets
+from ..settings.types import listening_host
 from ..shutdown.signals import Signals
 from .options import Commands, add_command, load_settings
 
@@ -19,7 +19,7 @@ def add_to(commands: Commands) -> None:
     command = add_command(commands, "run", run, "start the server")
     command.add_argument(
         "--host",
-        type=without_brackets,
+        type=_host,
         help="the address to listen on; overrides server.host and server.socket",
     )
     command.add_argument(
@@ -43,6 +43,13 @@ def run(options: argparse.Namespace) -> int:
 
     asyncio.run(serve(settings, signals, problems))
     return 0
+
+
+def _host(text: str) -> str:
+    try:
+        return listening_host(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}, not {text!r}") from None
 
 
 def _port(text: str) -> int:

@@ -82,7 +82,10 @@ def explain(problem: ErrorDetails, model: type[BaseModel], path: KeyPath, source
         dash = " Write `name:` without a dash before it" if isinstance(given, list) else ""
         return f"{where}: expected a section with keys{', and not a list.' if dash else ''}{dash}"
     message = problem["msg"].removeprefix("Value error, ")
-    return f"{where}: {message}{_shown(given, path, source)}"
+    if kind == "string_type" and isinstance(given, bool | int | float):
+        return f"{where}: {message}{_shown(given, path, source)}. Put it in quotes"
+    told, question, meant = message.partition(". Did you mean")
+    return f"{where}: {told}{_shown(given, path, source)}{question}{meant}"
 
 
 def _shown(given: Any, path: KeyPath, source: Source) -> str:

@@ -24,6 +24,9 @@ _TOP = re.compile(r"([A-Za-z_][\w-]*)\s*:(?:\s|$)")
 
 _MERGE = "tag:yaml.org,2002:merge"
 
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+"""With colons, YAML reads them to the base 60, such as 12:30 as 750: nobody writes that here."""
+
 
 class Reader:
     """Turns YAML into values, and remembers the line and the variables of each key.
@@ -145,6 +148,8 @@ class Reader:
         if "${" in node.value:
             value = _VARIABLE.sub(lambda match: self.variable(match, node, path), node.value)
             return None if path in self.broken else value
+        if ":" in node.value and node.tag in _NUMBERS:
+            return node.value
         try:
             return self.constructor.construct_object(node)
         except (yaml.YAMLError, ValueError):

@@ -105,7 +105,9 @@ class AgentSettings(Section):
     model: str = "demo/todo"
     models: CommaList = Field(default_factory=list)
     instructions: str = "You are a helpful assistant."
-    model_settings: dict[str, Any] = Field(default_factory=dict)
+    model_settings: Annotated[dict[str, Any], BeforeValidator(nothing_is_empty)] = Field(
+        default_factory=dict
+    )
     max_turns: int = Field(10, ge=1)
     tracing: bool = False
     fast_path: bool = True
@@ -199,7 +201,9 @@ class HookSettings(Section):
     """How long a hook may take. `timeouts` overrides it for plugins, by name."""
 
     timeout: Duration = 5.0
-    timeouts: dict[str, Duration] = Field(default_factory=dict)
+    timeouts: Annotated[dict[str, Duration], BeforeValidator(nothing_is_empty)] = Field(
+        default_factory=dict
+    )
 
 
 class LogSettings(Section):

@@ -96,6 +96,30 @@ def without_brackets(host: str) -> str:
     return host[1:-1] if host.startswith("[") and host.endswith("]") else host
 
 
+def listening_host(value: str) -> str:
+    """Return an address or a name to listen on, without brackets.
+
+    Raises `ValueError` for what no machine has as its name: a URL, a port, `*`.
+    """
+    host = without_brackets(value)
+    if host == "*":
+        raise ValueError("write 0.0.0.0 to listen on all addresses, or :: with those of IPv6")
+    if not re.fullmatch(r"[\w.-]*", host) and not _is_address(host):
+        raise ValueError(
+            "expected an address or a name, such as 127.0.0.1 or ::1: no scheme, no path, and the "
+            "port in `port`"
+        )
+    return host
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _socket_path(value: Any) -> Any:
     if value in (None, ""):
         return None
@@ -126,7 +150,7 @@ CommaList = Annotated[list[str], BeforeValidator(_comma_separated)]
 NetworkList = Annotated[CommaList, AfterValidator(_networks)]
 """IP addresses and networks, as a list or a string with commas."""
 
-Host = Annotated[str, AfterValidator(without_brackets)]
+Host = Annotated[str, AfterValidator(listening_host)]
 """An address or a name to listen on; an IPv6 address may have brackets."""
 
 SocketPath = Annotated[Path | None, BeforeValidator(_socket_path)]

@@ -8,7 +8,13 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator
 
-_ADDED = re.compile(r"(?:/(?:chat/)?completions|/responses|/models|/embeddings|/messages)/*$")
+_ADDED = re.compile(
+    r"(?:/(?:chat/)?completions|/responses|/embeddings|/messages|(?<=/v\d)/chat|"
+    r"(?:(?<=/v\d)|(?<=/v1beta)|(?<=/openai))/models)/*$",
+    re.IGNORECASE,
+)
+"""What belongs to a request. `https://NAME.services.ai.azure.com/models` is a base URL of Azure."""
+
 _DOUBLED = re.compile(r"/(v\d\w*)/+\1/*$")
 _PATH = re.compile(r"(?:/[\w.~!$&'()*+,;=:@-]+)+", re.ASCII)
 _TAKEN = ("/healthz", "/readyz")
@@ -58,7 +64,8 @@ def _url_path(value: Any) -> Any:
         return value
     if re.search(r"[?#]", value):
         raise ValueError("a path has no `?` and no `#`")
-    meant = "/" + re.sub("/+", "/", value.strip(" \t\"'")).strip("/")
+    without_host = re.sub(r"^\w+://[^/]*", "", value.strip(" \t\"'"))
+    meant = "/" + re.sub("/+", "/", without_host).strip("/")
     hint = f". Write {meant}" if meant != value and _PATH.fullmatch(meant) else ""
     raise ValueError(
         "expected a path such as /api/chat: letters, digits, `-`, `_`, `.` and `/`, with a slash "

@@ -11,8 +11,13 @@ from pydantic import BaseModel
 
 ENV_PREFIX = "CHATKIT_"
 
-_OF_KUBERNETES = re.compile(r"(.*_)?(SERVICE_(HOST|PORT)(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?)")
+_OF_KUBERNETES = re.compile(
+    r"(.*_)?(SERVICE_(HOST|PORT)(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?|ENV_\w+)"
+)
 """What Kubernetes and Docker set for a service that is named `chatkit`, or begins so."""
+
+_BY_VALUE = re.compile(r"(.*_)?PORT=(tcp|udp|sctp)://.*|(.*_)?NAME=/[^/]+/[^/]+")
+"""What they also set, and what may be meant for the server if its value is another one."""
 
 
 def is_override(name: str) -> bool:
@@ -30,7 +35,8 @@ def idle_variables(
 
     `used` are those inside `${…}` in the file, `data` is what the file has.
     """
-    known = {key.replace("__", "_"): key for key in _overrides(settings, data)}
+    overrides = filter(is_override, _overrides(settings, data))
+    known = {key.replace("__", "_"): key for key in overrides}
     for name in sorted(environ):
         upper = name.upper().replace("-", "_").replace(".", "_")
         ours = upper.startswith(ENV_PREFIX) and not is_override(name)
@@ -46,10 +52,7 @@ def idle_variables(
 
 def _is_of_kubernetes(name: str, value: str) -> bool:
     rest = name.removeprefix(ENV_PREFIX)
-    is_port = re.fullmatch("(.*_)?(?<!SERVICE_)PORT", rest)
-    if is_port and not value.startswith(("tcp://", "udp://")):
-        return False
-    return _OF_KUBERNETES.fullmatch(rest) is not None
+    return bool(_OF_KUBERNETES.fullmatch(rest) or _BY_VALUE.fullmatch(f"{rest}={value}"))
 
 
 def _overrides(model: type[BaseModel], data: Mapping[str, Any]) -> Iterator[str]:

@@ -47,7 +47,7 @@ class Config(BaseModel):
     audience: str | list[str] | None = None
     leeway: Duration = 30.0
     require_exp: bool = True
-    user_claim: str = "sub"
+    user_claim: Annotated[str, Field(min_length=1)] = "sub"
     tenant_claim: str | None = None
     no_tenant: Literal["refuse", "none", "own"] = "refuse"
     name_claim: str | None = "name"
@@ -65,6 +65,15 @@ class Config(BaseModel):
                 known = ", ".join(SYMMETRIC + ASYMMETRIC)
                 raise ValueError(f"{name} is not supported. Use one of {known}")
         return algorithms
+
+    @field_validator("user_claim", "tenant_claim", "name_claim")
+    @classmethod
+    def _a_name_or_a_path(cls, claim: str | None) -> str | None:
+        if claim and (claim != claim.strip() or not all(claim.split("."))):
+            raise ValueError(
+                "expected the name of a claim, such as org, or its path, such as org.id"
+            )
+        return claim
 
     @property
     def symmetric(self) -> list[str]:

@@ -995,6 +995,10 @@ def private_pem(kind: str) -> str:
         ({"public_key": "-----BEGIN PUBLIC KEY-----\nx\n-----END PUBLIC KEY-----"}, "not a public"),
         ({"secret": SECRET, "audiense": "x"}, "audiense: unknown key. Did you mean `audience`?"),
         ({"secret": SECRET, "no_tenant": "own"}, "`no_tenant` is for users without the claim"),
+        ({"secret": SECRET, "user_claim": ""}, "user_claim: String should have at least 1"),
+        ({"secret": SECRET, "user_claim": ".sub"}, "user_claim: expected the name of a claim"),
+        ({"secret": SECRET, "tenant_claim": "o..id"}, "tenant_claim: expected the name of a"),
+        ({"secret": SECRET, "name_claim": "name "}, "name_claim: expected the name of a claim"),
         ({"secret": SECRET, "leeway": 30}, "leeway: expected a duration with its unit"),
     ],
 )
