@@ -18,6 +18,7 @@ from starlette.responses import RedirectResponse
 from chatkit_server.mcp.connection import ToolFailed
 from chatkit_server.mcp.failures import describe, last_words, network_problem
 from chatkit_server.mcp.manager import McpManager
+from chatkit_server.mcp.server import McpTiming
 from tests.mcp_calls import invoke, until
 from tests.mcp_faulty import Answer, certificate, faulty_server, response
 from tests.mcp_http_server import HttpServer, http_server
@@ -281,7 +282,8 @@ async def test_redirects_within_the_server_keep_the_message(
 
 async def test_a_redirect_that_is_not_followed_is_told_to_the_model(tmp_path: Path) -> None:
     async with http_server() as server:
-        servers = given(tmp_path, {"name": "web", "url": server.url})
+        entry = {"name": "web", "url": server.url}
+        servers = given(tmp_path, entry, timing=McpTiming(call=0.5))
         async with servers.run():
             tools = await until_connected(servers)
             server.answer = RedirectResponse("https://example.com/login", 302)

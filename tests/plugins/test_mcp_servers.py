@@ -17,6 +17,7 @@ from chatkit.types import ThreadMetadata
 from chatkit_server import SettingsError, Turn, User
 from chatkit_server.mcp.connection import ToolFailed
 from chatkit_server.mcp.manager import McpManager
+from chatkit_server.mcp.server import McpTiming
 from chatkit_server.plugin.load import load_plugins
 from chatkit_server.settings.load import load
 from chatkit_server.storage import StoreContext
@@ -28,12 +29,13 @@ ROOT = Path(__file__).parents[2]
 STDIO = {"command": sys.executable, "args": ["-m", "tests.mcp_stdio_server"], "cwd": str(ROOT)}
 
 
-def given(folder: Path, *servers: dict[str, Any]) -> McpManager:
+def given(folder: Path, *servers: dict[str, Any], timing: McpTiming | None = None) -> McpManager:
     """Return the servers that these entries of a settings file make."""
     file = folder / "settings.yaml"
     file.write_text(json.dumps({"plugins": {"mcp_servers": {"servers": servers}}}))
     hooks = load_plugins(load(file, {}))
-    return McpManager([server for _, answer in hooks.boot_all("mcp_servers") for server in answer])
+    made = [server for _, answer in hooks.boot_all("mcp_servers") for server in answer]
+    return McpManager(made, timing or McpTiming())
 
 
 async def until_connected(servers: McpManager) -> dict[str, FunctionTool]:
