@@ -196,6 +196,9 @@ class McpConnection(MCPServer):
             return ToolFailed(f"The connection to `{self.name}` was lost during the call.")
         if isinstance(error, MCPError) and str(error).startswith(CUT_OFF):
             return ToolFailed(f"`{self.name}` ended its answer without the result.")
+        refused = self.reporter.refused
+        if refused is not None and refused in str(error):
+            return ToolFailed(f"`{self.name}` {without_advice(refused)}.")
         if isinstance(error, ValidationError) or str(error).startswith(NOT_MCP):
             return ToolFailed(f"`{self.name}` sent an answer that is not as MCP has it.")
         if isinstance(error, MCPError | UserError):
