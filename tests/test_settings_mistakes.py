@@ -272,14 +272,17 @@ def test_hosts_to_listen_on(host: str) -> None:
         ("*", "write 0.0.0.0"),
     ],
 )
-def test_hosts_that_no_machine_has(
-    host: str, told: str, problems_of: ProblemsOf, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_hosts_that_no_machine_has(host: str, told: str, problems_of: ProblemsOf) -> None:
     [line] = problems_of(f"server: {{host: '{host}'}}").lines
     assert told in line
+
+
+def test_a_host_of_the_command_line_that_no_machine_has(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with pytest.raises(SystemExit):
-        main(["run", "--host", host])
-    assert told in capsys.readouterr().err
+        main(["run", "--host", "127.0.0.1:8000"])
+    assert "the port in `port`, not '127.0.0.1:8000'" in capsys.readouterr().err
 
 
 async def answer(_: web.Request) -> web.Response:
