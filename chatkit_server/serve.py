@@ -161,8 +161,9 @@ def _welcome(app: web.Application, host: str, port: int, settings: Settings) -> 
         curl = "curl -N"
     else:
         url = f"http://localhost{settings.server.path}"
-        place = f"the socket {host}, for {url}"
-        curl = f"curl -N --unix-socket {shlex.quote(host)}"
+        path = os.path.abspath(host)
+        place = f"the socket {path}, for {url}"
+        curl = f"curl -N --unix-socket {shlex.quote(path)}"
     return (
         f"chatkit-server listens on {place}\n"
         f"  settings: {settings.source.file.absolute() if settings.source.file else 'none'}\n"

@@ -272,14 +272,17 @@ def test_hosts_to_listen_on(host: str) -> None:
         ("*", "write 0.0.0.0"),
     ],
 )
-def test_hosts_that_no_machine_has(
-    host: str, told: str, problems_of: ProblemsOf, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_hosts_that_no_machine_has(host: str, told: str, problems_of: ProblemsOf) -> None:
     [line] = problems_of(f"server: {{host: '{host}'}}").lines
     assert told in line
+
+
+def test_a_host_of_the_command_line_that_no_machine_has(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with pytest.raises(SystemExit):
-        main(["run", "--host", host])
-    assert told in capsys.readouterr().err
+        main(["run", "--host", "127.0.0.1:8000"])
+    assert "the port in `port`, not '127.0.0.1:8000'" in capsys.readouterr().err
 
 
 async def answer(_: web.Request) -> web.Response:
@@ -461,7 +464,8 @@ def test_unknown_keys_inside_of_model_settings() -> None:
     }
     with pytest.raises(SettingsError) as error:
         model_settings(AgentSettings(model_settings=given))
-    assert [line.partition(" Known")[0] for line in str(error.value).splitlines()] == [
+    assert "`top_k`, go into `extra_body`" in str(error.value)
+    assert [line.partition("?")[0] + "?" for line in str(error.value).splitlines()] == [
         "agent.model_settings.temprature: unknown key. Did you mean `temperature`?",
         "agent.model_settings.reasoning.efort: unknown key. Did you mean `effort`?",
         "agent.model_settings.retry.max_retris: unknown key. Did you mean `max_retries`?",

@@ -52,9 +52,7 @@ async def test_a_life_on_a_socket(tmp_path: Path) -> None:
     ):
         assert stat.S_IMODE(path.stat().st_mode) == 0o660
         line = await process.line("curl .*")
-        assert line[0].startswith(
-            "curl -N --unix-socket chatkit.sock http://localhost/api/chat -d '"
-        )
+        assert line[0].startswith(f"curl -N --unix-socket {path} http://localhost/api/chat -d '")
         body = {"messages": [{"role": "user", "content": "add buy milk to my list"}]}
         async with session.post("/api/chat", json=body) as response:
             assert '"done":true' in await response.text()

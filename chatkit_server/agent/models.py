@@ -105,6 +105,9 @@ def max_tools(model: str | Model | None) -> int | None:
     return limit if isinstance(limit, int) else None
 
 
+_OTHERS = "Parameters of other names, such as `top_k`, go into `extra_body`"
+
+
 def model_settings(settings: AgentSettings, source: Source = Source()) -> ModelSettings:  # noqa: B008
     """Return the model settings of the settings file as the Agents SDK's.
 
@@ -113,7 +116,7 @@ def model_settings(settings: AgentSettings, source: Source = Source()) -> ModelS
     given = settings.model_settings
     known = sorted(vars(ModelSettings()))
     wrong: dict[KeyPath, str] = {
-        (key,): f"unknown key.{nearest(key, known)}" for key in given if key not in known
+        (key,): f"unknown key.{nearest(key, known)} {_OTHERS}" for key in given if key not in known
     }
     try:
         result = ModelSettings(**{key: value for key, value in given.items() if key in known})
