@@ -267,7 +267,8 @@ class Database:
 
     async def try_write(self) -> None:
         """Write something small. Raises `Unavailable`, or what the driver raises."""
-        await self.rows(TRY_WRITE, ("",))
+        # In the thread of SQLite, a disk that hangs holds nobody up, and then others do not try it
+        await self.rows(TRY_WRITE, ("",), is_long=True)
 
     async def try_large_write(self) -> None:
         """Write as much as a message may have, and note whether SQLite's disk has room for it."""

@@ -40,8 +40,7 @@ class _Call:
     def give_up(self) -> None:
         """Fail, if the thread has not begun it."""
         if self.right.acquire(blocking=False) and not self.rows.done():
-            late = "other statements, or those of another process, took too long"
-            self.rows.set_exception(TimeoutError(late))
+            self.rows.set_exception(TimeoutError("other statements or processes took too long"))
 
 
 def connect(file: Path, pragmas: Mapping[str, Any]) -> sqlite3.Connection:

@@ -441,3 +441,13 @@ async def test_a_request_that_fails_is_known_to_the_next_probe(
         with pytest.raises(Unavailable), plugin._database._answers:
             raise error
         assert await plugin.ready() is not None
+
+
+async def test_a_probe_does_not_wait_for_the_disk_in_the_event_loop(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(file) as (plugin, _):
+        statements = plugin._database._statements
+        # Nothing runs in the event loop then
+        monkeypatch.setattr(statements, "_run", None)
+        assert await plugin.ready() is None

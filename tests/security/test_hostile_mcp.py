@@ -591,7 +591,7 @@ async def test_what_is_no_result_fails_in_few_words(
         beside_a_good_one(client("json", server)) as (servers, tools),
     ):
         await fails(tools["bad_echo"], ".")
-        assert connected(servers)
+        await until(lambda: connected(servers))
     assert len(caplog.text) < 20_000
 
 
