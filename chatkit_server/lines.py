@@ -29,7 +29,7 @@ _VARIABLE = re.compile(
     `[^`]*` | "[^"]*" | (?<!\w)'[^']*'(?!\w)   # quoted
     | (?<=^Pages\ of\ ).*(?=\ may\ not\ use)     # an origin
     | ^.*(?=:\ unknown\ field)                   # the path of a field that the client made up
-    | (?<=[A-Z]\ )/.*                            # the path of a request
+    | (?<=[A-Z]\ )(?<!SQL\ )/.*                  # the path of a request, not of a database
     | \w*\d\w*                                  # numbers and ids
     """,
     re.VERBOSE | re.DOTALL,

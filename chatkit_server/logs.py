@@ -268,7 +268,7 @@ class WithoutContent(NamesTurn):
         return text
 
 
-def _without_quotes(record: logging.LogRecord) -> logging.LogRecord:
+def _without_quotes(record: logging.LogRecord, hint: str = HINT) -> logging.LogRecord:
     """Return a copy of the record without `Quote`s and without the messages of exceptions."""
     error = record.exc_info[1] if record.exc_info and _may_quote(record) else None
     args = record.args if isinstance(record.args, tuple) else ()
@@ -279,7 +279,7 @@ def _without_quotes(record: logging.LogRecord) -> logging.LogRecord:
     if args:
         quiet.args = tuple(arg.instead if isinstance(arg, Quote) else arg for arg in args)
     if error is None:
-        quiet.msg = f"{record.msg} {HINT}"
+        quiet.msg = f"{record.msg} {hint}" if hint else record.msg
     else:
         quiet.exc_info = None
         quiet.exc_text = f"{''.join(_tracebacks(error))}{HINT}"
@@ -355,8 +355,8 @@ class NoForeignDebug(logging.Filter):
 class CountingHandler(LineHandler):
     """Writes one record of many with the same cause, and their count every ten seconds.
 
-    Warnings of libraries and lines of the bundled plugins have the same cause if their fixed words
-    are the same.
+    Lines of libraries and of the bundled plugins have the same cause if their fixed words are the
+    same.
     """
 
     def __init__(self, stream: Any, origins: Origins) -> None:
@@ -382,11 +382,11 @@ class CountingHandler(LineHandler):
 
     def _by_words(self, record: logging.LogRecord) -> Repeat | None:
         bundled = record.name.startswith("chatkit_plugins.")
-        is_theirs = record.levelno >= logging.WARNING and not self._origins.is_own(record)
-        if not bundled and not is_theirs:
+        if not bundled and self._origins.is_own(record):
             return None
         try:
-            words = fixed_words(record.getMessage()[:_LOOKED_AT])
+            text = _without_quotes(record, hint="").getMessage()[:_LOOKED_AT]
         except Exception:
-            words = fixed_words(str(record.msg)[:_LOOKED_AT])
-        return Repeat(f"{record.name}: {short(words)}", "record")
+            text = str(record.msg)[:_LOOKED_AT]
+        cause = f"{record.name}: {short(fixed_words(text))}"
+        return Repeat(cause, "record", shown=f'like "{short(text)}"')

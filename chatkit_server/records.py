@@ -89,11 +89,15 @@ def quoted(error: BaseException, place: str = "") -> str:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """What a record has in common with others that one fault causes; see `repeats`."""
+    """What a record has in common with others that one fault causes; see `repeats`.
+
+    `shown` is what counts say in place of the cause.
+    """
 
     cause: str
     what: str
     subject: str = ""
+    shown: str = ""
 
 
 def repeats(cause: str, what: str, subject: str = "") -> dict[str, Any]:

@@ -25,6 +25,7 @@ MOST_SUBJECTS = 20
 class _Cause:
     """A cause, and what was left out of it since its window `began`."""
 
+    name: str
     logger: str
     level: int
     first: float
@@ -54,11 +55,11 @@ class _Cause:
         if repeat.subject and len(self.subjects) < MOST_SUBJECTS:
             self.subjects[repeat.subject] = None
 
-    def summary(self, now: float, name: str) -> str:
+    def summary(self, now: float) -> str:
         """Return what was left out, and begin a new window."""
         counted = ", ".join(f"{what} ({count} more)" for what, count in self.counts.items())
         named = f"; {', '.join(self.subjects)}" if self.subjects else ""
-        text = f"in the last {now - self.began:.0f} s: {counted}: {name}{named}"
+        text = f"in the last {now - self.began:.0f} s: {counted}: {self.name}{named}"
         self.began, self.summed_up = now, True
         self.counts.clear()
         self.subjects.clear()
@@ -93,7 +94,8 @@ class Repeats:
                 cause.count(repeat, record.levelno, now)
             return False
         if len(self._causes) < MOST_CAUSES:
-            cause = _Cause(record.name, record.levelno, now, now, now)
+            name = repeat.shown or repeat.cause
+            cause = _Cause(name, record.name, record.levelno, now, now, now)
             cause.is_known(repeat)
             self._causes[repeat.cause] = cause
             self._wait()
@@ -102,16 +104,16 @@ class Repeats:
     def sum_up(self) -> None:
         """Write the counts of the windows that are over, and which causes are."""
         now = self._clock()
-        for name, cause in list(self._causes.items()):
+        for key, cause in list(self._causes.items()):
             if now - cause.began < WINDOW:
                 continue
             if cause.counts:
-                self._tell(cause, cause.level, cause.summary(now, name))
+                self._tell(cause, cause.level, cause.summary(now))
                 continue
-            del self._causes[name]
+            del self._causes[key]
             if cause.summed_up:
                 seconds = cause.last - cause.first
-                text = f"over after {seconds:.0f} s, {cause.total} in all: {name}"
+                text = f"over after {seconds:.0f} s, {cause.total} in all: {cause.name}"
                 self._tell(cause, logging.INFO, text)
 
     def close(self) -> None:
@@ -120,9 +122,9 @@ class Repeats:
             self._timer.cancel()
             self._timer = None
         now = self._clock()
-        for name, cause in self._causes.items():
+        for cause in self._causes.values():
             if cause.counts:
-                self._tell(cause, cause.level, cause.summary(now, name))
+                self._tell(cause, cause.level, cause.summary(now))
         self._causes.clear()
 
     def _wait(self) -> None:

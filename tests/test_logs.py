@@ -167,7 +167,7 @@ async def test_nothing_of_what_is_said_is_logged(
         "the library's info line",
         "ValidationError: <omitted>",
         'broken.py", line ',
-        "127.0.0.1: retrying in",
+        ": retrying in",
         "tool add_task failed",
         "the turn failed",
     ):

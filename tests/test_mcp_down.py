@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 from agents.mcp import MCPServer, MCPServerStdio
+from aiohttp import web
 
 from chatkit_server.errors import Unavailable
 from chatkit_server.mcp.connection import ToolFailed
@@ -51,10 +52,10 @@ async def test_servers_that_cannot_start_hold_up_no_turn(caplog: pytest.LogCaptu
     missing = Child("missing", "/no/such/command")
     crashes = Child("crashes", "sh", "-c", "echo '<oh no>'; exit 3")
     refuses = Counted("refuses", "http://127.0.0.1:9/mcp")
-    async with restarting_server() as web:
-        web.always = hangs
-        silent = Http("silent", web.url, connect_timeout=600)
-        fails = Counted("fails", web.url.replace("/mcp", "/nothing"))
+    async with restarting_server() as server:
+        server.always = hangs
+        silent = Http("silent", server.url, connect_timeout=600)
+        fails = Counted("fails", server.url.replace("/mcp", "/nothing"))
         down: list[MCPServer] = [missing, crashes, refuses, silent, fails]
         servers = McpManager([*down, InProcess("local", "ping")], SLOW)
         async with asyncio.timeout(20), servers.run():
@@ -68,23 +69,40 @@ async def test_servers_that_cannot_start_hold_up_no_turn(caplog: pytest.LogCaptu
 
 async def test_a_server_that_comes_back_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "chatkit_server.mcp")
-    async with restarting_server() as web:
-        client = Counted("web", web.url)
+    async with restarting_server() as server:
+        client = Counted("web", server.url)
         servers = McpManager([client], FAST)
         async with servers.run():
             await until(lambda: connected(servers))
             for answer in (says(502), says(401), says(200, "<html>", "text/html")):
-                web.always = answer
+                server.always = answer
                 connects = client.connects
                 [connection] = servers._connections.values()
                 connection._look()
                 await until(lambda: client.connects > connects + 3)  # noqa: B023
-            web.always = None
+            server.always = None
             await until(lambda: connected(servers))
     assert len(warnings(caplog, "web")) == 1
     assert caplog.text.count("connected again, 3 tools") == 1
     # Why it is still down, for who wants to know
     assert "HTTP 401" in caplog.text
+
+
+async def test_a_reason_with_a_new_number_is_not_told_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with restarting_server() as server:
+
+        async def counts(request: web.Request, message: object) -> web.Response:
+            return web.json_response({"request": server.seen.total()})
+
+        server.always = counts
+        client = Counted("web", server.url)
+        async with McpManager([client], FAST).run():
+            await until(lambda: client.connects > 3)
+    told = [text for text in caplog.messages if "is no MCP message" in text]
+    assert len(told) == 1
 
 
 async def test_a_turn_without_a_required_server_is_refused_at_once() -> None:

@@ -17,8 +17,9 @@ import pytest
 import yaml
 
 from chatkit_server import NotFound, Settings, Unavailable, repeats
+from chatkit_server.lines import fixed_words
 from chatkit_server.logs import FORMAT, CountingHandler, Origins, WithoutContent
-from chatkit_server.records import is_outage, log_error
+from chatkit_server.records import is_outage, log_error, quoted
 from chatkit_server.records import repeats as again
 from chatkit_server.repeats import MOST_CAUSES, MOST_SUBJECTS, WINDOW, Repeats
 from tests.databases import Front, new_url, postgres
@@ -158,7 +159,7 @@ def test_a_count_comes_without_another_record(monkeypatch: pytest.MonkeyPatch) -
     ]
 
 
-def test_warnings_of_libraries_are_counted_by_their_words() -> None:
+def test_lines_of_libraries_are_counted_by_their_words() -> None:
     library = logging.getLogger("some_library")
     with counted() as written:
         for number in range(5):
@@ -173,11 +174,29 @@ def test_warnings_of_libraries_are_counted_by_their_words() -> None:
         "request 0",
         "turn turn_0 failed",
     ]
-    assert len(told) == 14
-    assert told[12:] == [
-        "in the last 0 s: record (4 more): some_library: connection … lost: reset",
-        "in the last 0 s: record (4 more): some_library: task … failed",
+    # Those of the server are counted if it says so
+    assert len(told) == 11
+    assert told[8:] == [
+        'in the last 0 s: record (4 more): like "connection 0 lost: reset"',
+        'in the last 0 s: record (4 more): like "task 0 failed"',
+        'in the last 0 s: record (4 more): like "request 0"',
     ]
+
+
+def test_counts_do_not_quote_what_records_do_not() -> None:
+    library = logging.getLogger("some_library")
+    with counted() as written:
+        for _ in range(2):
+            library.warning("it failed: %s", quoted(ValueError("of a user")))
+    assert 'like "it failed: ValueError(<omitted>)"' in lines(written)[-1]
+    assert "of a user" not in written.getvalue()
+
+
+def test_that_a_database_is_back_is_another_line_than_that_it_is_away() -> None:
+    for place in ("/run/postgresql:5432/chat", "db.example.com:5432/chat"):
+        away = fixed_words(f"PostgreSQL {place} does not answer: no answer within 2 s")
+        assert away != fixed_words(f"PostgreSQL {place} answers again, after 12 s")
+    assert fixed_words("404 Not Found: GET /a b/c") == "… Not Found: GET …"
 
 
 def caught(error: Exception) -> Exception:
@@ -309,7 +328,9 @@ async def test_a_turn_that_fails_is_one_line_and_many_are_two(
         turns[WRONG_KEY] = await ask(server, "ann")
         model_server.reply("half ", Break())
         turns["The connection was lost before"] = await ask(server, "ann")
-        turns["InputGuardrailTripwireTriggered"] = await ask(server, "ann", "how rude")
+        turns["InputGuardrailTripwireTriggered: the guardrail decent;"] = await ask(
+            server, "ann", "how rude"
+        )
         turns["post_turn failed (user ann): Unavailable: The title service is down."] = await ask(
             server, "ann", "a title"
         )

@@ -1,7 +1,8 @@
 """Connections to MCP servers, whose tools agents use.
 
 - `limits`: what a server may send.
-- `guard`: the watch over what it sends, and `stdio`: a child process under it.
+- `guard`: the watch over what it sends, and `stdio`: a child process under it. `output` is what
+  that writes to its standard error, `lines` splits what it writes.
 - `content`: what a tool returns, as texts and pictures. `outlines`: whether it fits its schema.
 - `exchange`: what a server's HTTP responses were. `outbox`: what is sent.
 - `failures`: what else was met in place of a server, in words.

@@ -41,6 +41,11 @@ class Lines:
         """Whether a line has not ended yet."""
         return bool(self._line) or self.overlong is not None
 
+    def clear(self) -> None:
+        """Forget the line that has not ended yet."""
+        self._line.clear()
+        self.overlong = None
+
     def feed(self, chunk: bytes) -> list[bytes | Overlong]:
         """Return the lines that end in this chunk."""
         *ended, rest = chunk.split(b"\n")

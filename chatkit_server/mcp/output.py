@@ -72,8 +72,10 @@ class Output:
         """Log what is in a piece; return whether lines of it are left out."""
         before = self._left_out
         if before and len(chunk) > _TAIL:
-            self._left_out += chunk.count(b"\n", 0, -_TAIL)
-            chunk = chunk[-_TAIL:]
+            begin = chunk.find(b"\n", -_TAIL) + 1
+            self._left_out += chunk.count(b"\n", 0, begin)
+            self._lines.clear()
+            chunk = chunk[begin:]
         for line in self._lines.feed(chunk):
             cut = line.begin if isinstance(line, Overlong) else line
             text = cut.decode(errors="replace").rstrip()

@@ -23,6 +23,7 @@ from mcp.client.session import IncomingMessage, MessageHandlerFnT
 from mcp.types import CallToolResult, ToolListChangedNotification
 from pydantic import ValidationError
 
+from ..lines import fixed_words
 from .connection import NOT_RUN, McpConnection, ToolFailed
 from .exchange import Exchange, watching
 from .failures import address, describe
@@ -338,10 +339,11 @@ class ManagedServer(McpConnection):
     def _note_failure(self, reason: str) -> None:
         """Log the first reason of an outage as a warning, and a few others for information."""
         self.error = reason
-        if self._closing or reason in self._reasons or len(self._reasons) >= _REASONS:
+        words = fixed_words(reason)
+        if self._closing or words in self._reasons or len(self._reasons) >= _REASONS:
             return
         is_first = not self._reasons
-        self._reasons.add(reason)
+        self._reasons.add(words)
         self.reporter.is_quiet = True
         if not is_first:
             log.info("MCP server %s: %s", self._described, reason)

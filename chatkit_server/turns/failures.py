@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import re
+from collections.abc import Callable
 from json import JSONDecodeError
 from socket import gaierror
 from typing import Any
@@ -285,12 +286,19 @@ def _in_one_line(error: BaseException) -> str:
     if isinstance(error, openai.APIConnectionError) and error.__cause__ is not None:
         # It says no more than that there was no connection
         error = error.__cause__
-    text = f"{type(error).__name__}: {_provider_words(error) or error}"
+    text = f"{type(error).__name__}: {_provider_words(error) or _guardrail(error) or error}"
     for note in getattr(error, "__notes__", ()):
         text = f"{text}, {note}"
     if problem:
         text = f"the server at {server or 'an unknown address'} {problem}; {bad_http.CHECK}. {text}"
     return in_one_line(text, _LONGEST_WORDS)
+
+
+def _guardrail(error: BaseException) -> str | None:
+    """Return which guardrail stopped a turn: the SDK says of what class it is."""
+    guardrail = getattr(getattr(error, "guardrail_result", error), "guardrail", None)
+    get_name: Callable[[], str] | None = getattr(guardrail, "get_name", None)
+    return None if get_name is None else f"the guardrail {get_name()}"
 
 
 def _provider_words(error: BaseException) -> str | None:

@@ -130,7 +130,10 @@ class Client:
                 pause = _pause(error, tries)
                 if tries >= self.max_retries or pause is None:
                     raise
-                log.info("%s: retrying in %.1f s: %s", self._url.host, pause, error)
+                # Without a connection, the library's own words say no more than that
+                lost = isinstance(error, openai.APIConnectionError) and error.__cause__
+                place = f"{self._url.host}:{self._url.port}"
+                log.info("%s: retrying in %.1f s: %s", place, pause, lost or error)
             tries += 1
             await asyncio.sleep(pause)
 
