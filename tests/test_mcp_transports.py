@@ -14,7 +14,7 @@ from chatkit_server.app import create_app, mcp_warnings
 from chatkit_server.mcp.connection import ToolFailed
 from chatkit_server.mcp.exchange import response_problem
 from chatkit_server.mcp.manager import McpManager
-from chatkit_server.mcp.server import SESSION_GONE
+from chatkit_server.mcp.server import SESSION_GONE, McpTiming
 from chatkit_server.settings.load import load
 from tests.mcp_calls import connected, invoke, tools_of, until
 from tests.mcp_http_server import HttpServer, http_server
@@ -216,7 +216,7 @@ async def test_what_a_server_answers_is_told_with_its_cause(
     caplog.set_level(logging.WARNING)
     async with http_server() as server:
         server.answer = answer
-        servers = given(tmp_path, entry(server))
+        servers = given(tmp_path, entry(server), timing=McpTiming(call=0.1))
         async with servers.run():
             told = await error_of(servers)
             for part in words:

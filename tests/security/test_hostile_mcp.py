@@ -144,7 +144,8 @@ async def test_a_redirect_during_a_call_is_told_and_not_followed(kind: str) -> N
     async with HostileServer().run() as elsewhere, HostileServer().run() as server:
         # Over SSE no answer can come: the call is ended by its timeout
         bad = client(kind, server, timeout=2.0)
-        async with beside_a_good_one(bad) as (_, tools):
+        # How long the call waits for a session that will not come
+        async with beside_a_good_one(bad, replace(PACE, call=0.1)) as (_, tools):
             server.redirect = (307, elsewhere.url)
             with pytest.raises(ToolFailed):
                 await invoke(tools["bad_echo"], text="a secret of the user")

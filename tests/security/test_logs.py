@@ -810,7 +810,7 @@ async def test_a_check_that_fails_writes_lines(tmp_path: Path) -> None:
     async with started(tmp_path, "check", env=variables) as process:
         assert await process.end() == 1
     first, second, *others = process.errors
-    assert first == f"first\\n{FORGED} ***"
+    assert first == f"warning: first\\n{FORGED} ***"
     assert second == "chatkit-server failed"
     assert all(line.startswith(INDENT) for line in others)
     assert others[-2:] == ["  BaseException: second", f"  {FORGED} ***"]
