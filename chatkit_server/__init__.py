@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .settings.schema import Settings
     from .settings.types import Duration, Size
     from .settings.urls import Url, UrlPath
-    from .turn import Outcome, StoreContext, ToolCall, ToolResult, Turn, User
+    from .turn import Outcome, StoreContext, ToolCall, ToolResult, Turn, TurnRequest, User
     from .web.keys import HOOKS, NAME_USER, SETTINGS, STORE, authenticate
 
 __version__ = "0.1.0"
@@ -50,6 +50,7 @@ _LAZY = {
     "ToolCall": "turn",
     "ToolResult": "turn",
     "Turn": "turn",
+    "TurnRequest": "turn",
     "Url": "settings.urls",
     "UrlPath": "settings.urls",
     "User": "turn",
@@ -77,6 +78,7 @@ __all__ = [
     "ToolResult",
     "Turn",
     "TurnFailed",
+    "TurnRequest",
     "Unauthorized",
     "Unavailable",
     "Unprocessable",
