@@ -12,7 +12,13 @@ from agents.mcp import MCPServer
 from chatkit.agents import AgentContext
 from chatkit.server import stream_widget
 from chatkit.store import StoreItemType
-from chatkit.types import ThreadItem, ThreadMetadata, ThreadStreamEvent, UserMessageItem
+from chatkit.types import (
+    StreamOptions,
+    ThreadItem,
+    ThreadMetadata,
+    ThreadStreamEvent,
+    UserMessageItem,
+)
 from chatkit.widgets import WidgetRoot
 from multidict import CIMultiDict, CIMultiDictProxy, MultiMapping
 from pydantic import Field, PrivateAttr
@@ -171,12 +177,17 @@ class Turn(AgentContext[Any]):
     mcp_servers: Annotated[list[MCPServer], _Unchecked()] = Field(default_factory=list)
     input: Annotated[list[TResponseInputItem], _Unchecked()] = Field(default_factory=list)
     """The input for the model: the history within its budget, and the new message last."""
+    stream_options: Annotated[StreamOptions, _Unchecked()] = Field(
+        default_factory=lambda: StreamOptions(allow_cancel=True)
+    )
+    """What the client is told of the stream when it begins."""
     state: Annotated[dict[Any, Any], _Unchecked()] = Field(default_factory=dict)
     """For plugins: notes from one hook to the next."""
 
     _store_context: StoreContext | None = PrivateAttr(default=None)
     _started: float = PrivateAttr(default_factory=time.monotonic)
     _emit: Callable[[ThreadStreamEvent], Awaitable[None]] | None = PrivateAttr(default=None)
+    _unfinished: Callable[[], list[ThreadItem]] = PrivateAttr(default=list)
     _runner: Any = PrivateAttr(default=None)
     # ChatKit's queue of events: `stream` does not use it, and it would take memory in each turn
     _events: Any = PrivateAttr(default=None)
@@ -193,6 +204,10 @@ class Turn(AgentContext[Any]):
             return self._store_context
         given = self.request_context
         return given if isinstance(given, StoreContext) else StoreContext(self.user, context=given)
+
+    def unfinished_items(self) -> list[ThreadItem]:
+        """Return the items that have begun and are not done, as far as they have come."""
+        return self._unfinished()
 
     def connect(self, emit: Callable[[ThreadStreamEvent], Awaitable[None]]) -> None:
         """Send the events of this turn to `emit`; the engine does this when the stream opens."""

@@ -12,7 +12,6 @@ from agents import Agent, Runner
 from chatkit.store import Store
 from chatkit.types import (
     ClientToolCallItem,
-    StreamOptions,
     StreamOptionsEvent,
     ThreadCreatedEvent,
     ThreadItem,
@@ -179,7 +178,7 @@ class Engine:
             for attachment in plan.message.attachments:
                 await self.store.save_attachment(attachment, job.turn.store_context)
             await emit(ThreadItemDoneEvent.model_construct(item=plan.message))
-        await emit(StreamOptionsEvent(stream_options=StreamOptions(allow_cancel=True)))
+        await emit(StreamOptionsEvent(stream_options=job.turn.stream_options))
         if isinstance(plan.replaced, ClientToolCallItem):
             await job.recorder.keep(plan.replaced)
         elif plan.replaced is not None:

@@ -61,6 +61,7 @@ class Preparation:
         recorder.supersede(plan.superseded or [])
         view.hidden = {item.id for item in plan.superseded or ()}
         view.finish = recorder.finish
+        turn._unfinished = recorder.unfinished
         translator = EventTranslator(turn, recorder, limits)
         sink = translator if self.settings.agent.fast_path else None
         runner = AgentRunner(

@@ -39,7 +39,7 @@ async def sync_custom_action(caller: Caller, request: ThreadsSyncCustomActionReq
     turn = Turn(
         thread=thread,
         store=StoreView(caller.store, caller.context),
-        request_context=caller.context if caller.given is None else caller.given,
+        request_context=caller.request_context,
         user=caller.user,
         request=caller.request,
         operation=request.type,

@@ -62,6 +62,11 @@ class Caller:
         """The caller, as stores take it."""
         return StoreContext(self.user, context=self.given)
 
+    @property
+    def request_context(self) -> Any:
+        """What hooks get as the context of the request."""
+        return self.context if self.given is None else self.given
+
     def running(self, thread_id: str) -> RunningTurn | None:
         """Return the turn that runs in a thread of the caller's."""
         return self.turns.in_thread(thread_id, self.user)
