@@ -14,6 +14,7 @@ from ..agent.runner import AgentRunner, as_changed, instructions
 from ..agent.stream import EventTranslator
 from ..events.log import EventLogFactory
 from ..events.recorder import Recorder
+from ..events.threads import ThreadWriter
 from ..mcp.manager import McpManager
 from ..plugin.answers import wrong_turn
 from ..plugin.calls import Hooks
@@ -33,6 +34,7 @@ class Preparation:
         models: ModelRouter,
         mcp: McpManager,
         make_log: EventLogFactory,
+        threads: ThreadWriter,
     ) -> None:
         self.settings = settings
         self.hooks = hooks
@@ -40,6 +42,7 @@ class Preparation:
         self.models = models
         self.mcp = mcp
         self.make_log = make_log
+        self.threads = threads
         # To make an agent looks through all its annotations: do it once, and copy it for each turn
         self._agent: Agent[Turn] = Agent(
             name=settings.agent.name, model_settings=model_settings(settings.agent)
@@ -53,7 +56,13 @@ class Preparation:
         turn = self._turn(plan)
         limits, images = self.settings.turns.limits, self.settings.agent.images
         recorder = Recorder(
-            turn, self.store, self.hooks, self.make_log(turn.id), plan.wire, limits.answer
+            turn,
+            self.store,
+            self.hooks,
+            self.make_log(turn.id),
+            plan.wire,
+            limits.answer,
+            self.threads,
         )
         recorder.supersede(plan.superseded or [])
         translator = EventTranslator(turn, recorder, limits)

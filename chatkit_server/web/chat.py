@@ -153,5 +153,6 @@ def _caller(request: web.Request, user: User) -> Caller:
         app[HOOKS],
         app[ENGINE].turns,
         app[GUARD],
+        app[ENGINE].threads,
         locale=language[0] if language else None,
     )
