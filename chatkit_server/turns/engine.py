@@ -26,7 +26,7 @@ from ..agent.models import ModelRouter
 from ..agent.runner import run_config
 from ..errors import Conflict, TakenOver, TooLarge, TurnFailed, Unavailable
 from ..events.log import EventLogFactory, new_event_log
-from ..events.recorder import as_thread
+from ..events.threads import ThreadWriter, as_thread
 from ..events.wire import dump
 from ..ids import current_turn
 from ..mcp.manager import McpManager
@@ -72,8 +72,9 @@ class Engine:
         self.store = store
         self.turn_store = turn_store
         self.turns = TurnRegistry(settings.turns)
+        self.threads = ThreadWriter(store)
         self._claims = Claims(self.turns, turn_store, settings.turns)
-        self._preparation = Preparation(settings, hooks, store, models, mcp, make_log)
+        self._preparation = Preparation(settings, hooks, store, models, mcp, make_log, self.threads)
         self._closing = Closing(self.turns, turn_store, hooks)
         self._run_config = run_config(models, settings.agent)
         self._turnstile = Turnstile(START_GAP)

@@ -15,6 +15,7 @@ from ..agent.runner import AgentRunner, as_changed, instructions
 from ..agent.stream import EventTranslator
 from ..events.log import EventLogFactory
 from ..events.recorder import Recorder
+from ..events.threads import ThreadWriter
 from ..mcp.manager import McpManager
 from ..plugin.answers import wrong_turn
 from ..plugin.calls import Hooks
@@ -35,6 +36,7 @@ class Preparation:
         models: ModelRouter,
         mcp: McpManager,
         make_log: EventLogFactory,
+        threads: ThreadWriter,
     ) -> None:
         self.settings = settings
         self.hooks = hooks
@@ -42,6 +44,7 @@ class Preparation:
         self.models = models
         self.mcp = mcp
         self.make_log = make_log
+        self.threads = threads
         # To make an agent looks through all its annotations: do it once, and copy it for each turn
         self._agent: Agent[Turn] = Agent(
             name=settings.agent.name, model_settings=model_settings(settings.agent)
@@ -56,7 +59,13 @@ class Preparation:
         turn.store = view = StoreView(self.store, turn.store_context)
         limits, images = self.settings.turns.limits, self.settings.agent.images
         recorder = Recorder(
-            turn, self.store, self.hooks, self.make_log(turn.id), plan.wire, limits.answer
+            turn,
+            self.store,
+            self.hooks,
+            self.make_log(turn.id),
+            plan.wire,
+            limits.answer,
+            self.threads,
         )
         recorder.supersede(plan.superseded or [])
         view.hidden = {item.id for item in plan.superseded or ()}

@@ -18,6 +18,7 @@ from chatkit.types import (
 from pydantic import BaseModel
 
 from ...errors import Conflict, NotFound, ServerError, Unprocessable
+from ...events.threads import ThreadWriter
 from ...events.wire import ChatKitWire, WireFormat, is_hidden
 from ...plugin.calls import Hooks, PluginFailed
 from ...records import log_error, place_of, repeats
@@ -52,6 +53,7 @@ class Caller:
     hooks: Hooks
     turns: TurnRegistry
     guard: RequestGuard
+    threads: ThreadWriter
     locale: str | None = None
     given: Any = None
     """What a `context` hook returned for the request."""
