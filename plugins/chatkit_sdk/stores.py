@@ -102,7 +102,9 @@ class _AuthorsStore(Store[StoreContext]):
         self, thread_id: str, after: str | None, limit: int, order: str, context: StoreContext
     ) -> Page[ThreadItem]:
         given = await self._of(context)
-        return await self._load_thread_items(thread_id, after, limit, order, given)
+        page: Page[ThreadItem]
+        page = await self._load_thread_items(thread_id, after, limit, order, given)
+        return page
 
     async def add_thread_item(
         self, thread_id: str, item: ThreadItem, context: StoreContext
@@ -113,6 +115,7 @@ class _AuthorsStore(Store[StoreContext]):
         await self.store.save_item(thread_id, as_in_sdk(item), await self._of(context))
 
     async def load_item(self, thread_id: str, item_id: str, context: StoreContext) -> ThreadItem:
+        item: ThreadItem | None
         item = await self._load_item(thread_id, item_id, await self._of(context))
         if item is None:
             raise NotFoundError(f"item {item_id} not found")
