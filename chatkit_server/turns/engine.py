@@ -31,7 +31,7 @@ from ..ids import current_turn
 from ..mcp.manager import McpManager
 from ..plugin.calls import Hooks
 from ..settings.schema import Settings
-from ..tasks import run_to_completion
+from ..tasks import contained, run_to_completion
 from ..turn import StoreContext, Turn, User
 from ..turnstile import Turnstile
 from .claim import Claims
@@ -138,8 +138,9 @@ class Engine:
     async def _prepare(self, job: TurnJob) -> Exception | None:
         """Prepare the turn; return why it is refused, None if it can run."""
         try:
-            await self._turnstile.enter(job.running.owner)
-            await self._preparation.prepare(job)
+            with contained():
+                await self._turnstile.enter(job.running.owner)
+                await self._preparation.prepare(job)
         except asyncio.CancelledError:
             return _as_refusal(job.running.ending or STOPPED)
         except Exception as error:
@@ -149,12 +150,14 @@ class Engine:
     async def _run(self, job: TurnJob) -> None:
         ending: Ending | None = None
         try:
-            await self._save_request(job)
-            if job.running.ending or self.turns.overtaken(job.turn.thread.id):
-                raise asyncio.CancelledError
-            await self._answer(job)
-        except asyncio.CancelledError:
-            ending = job.running.ending or STOPPED
+            with contained():
+                await self._save_request(job)
+                ending = self._ending(job)
+                if ending is None:
+                    await self._answer(job)
+        except asyncio.CancelledError as error:
+            # Without an ending, the turn's own code cancelled it
+            ending = self._ending(job) or await self._closing.failed(job, error)
         except TakenOver:
             ending = TAKEN_OVER
         except Exception as error:
@@ -163,6 +166,11 @@ class Engine:
             await run_to_completion(self._closing.close(job, ending))
         finally:
             job.recorder.log.end()
+
+    def _ending(self, job: TurnJob) -> Ending | None:
+        """Return why the turn is to end now, None if it may go on."""
+        overtaken = self.turns.overtaken(job.turn.thread.id)
+        return job.running.ending or (STOPPED if overtaken else None)
 
     async def _save_request(self, job: TurnJob) -> None:
         """Open the stream: save what the user said, and say that an answer is coming."""
@@ -186,9 +194,15 @@ class Engine:
     async def _answer(self, job: TurnJob) -> None:
         if job.agent is None:
             await self._act(job)
-            return
-        if not await self._answer_without_run(job, job.agent):
-            await self._answer_with_run(job, job.agent)
+        else:
+            await self._ask(job, job.agent)
+        if job.recorder.failure is not None:
+            raise job.recorder.failure
+
+    async def _ask(self, job: TurnJob, agent: Agent[Turn]) -> None:
+        """Let the agent answer."""
+        if not await self._answer_without_run(job, agent):
+            await self._answer_with_run(job, agent)
         if job.says_nothing:
             raise TurnFailed(EMPTY, allow_retry=True)
 
@@ -240,13 +254,15 @@ class Engine:
         """Let the `action` hook answer."""
         plan = job.plan
         assert plan.action is not None
-        events = await self.hooks.first(
+        answered = await self.hooks.first_call(
             "action", turn=job.turn, action=plan.action, item=plan.sender
         )
-        if events is None:
+        if answered is None:
             raise TurnFailed(f"No plugin answers the action `{plan.action.type}`.")
-        async for event in action_events(events):
-            await job.recorder.emit(event)
+        call, events = answered
+        with call.named():
+            async for event in action_events(events):
+                await job.recorder.emit(event)
 
 
 def _log_start(job: TurnJob) -> None:

@@ -9,7 +9,13 @@ from agents import Agent, TResponseInputItem
 from chatkit.store import Store
 
 from ..agent.history import load_history, to_input
-from ..agent.models import ModelRouter, choose_model, model_settings, own_settings
+from ..agent.models import (
+    ModelRouter,
+    choose_model,
+    model_settings,
+    own_settings,
+    refuse_unoffered,
+)
 from ..agent.runner import AgentRunner, as_changed, instructions
 from ..agent.stream import EventTranslator
 from ..events.log import EventLogFactory
@@ -46,10 +52,7 @@ class Preparation:
         )
 
     def new_job(self, plan: TurnPlan) -> TurnJob:
-        """Return the job of a new turn. Nothing has been asked of plugins yet.
-
-        Raises `BadRequest` for a model that the settings do not offer.
-        """
+        """Return the job of a new turn. Nothing has been asked of plugins yet."""
         turn = self._turn(plan)
         limits, images = self.settings.turns.limits, self.settings.agent.images
         recorder = Recorder(
@@ -85,6 +88,9 @@ class Preparation:
 
         `job.prepared_by` then names the plugins whose `pre_turn` was called. An action is answered
         by a hook of its own, and needs no agent.
+
+        Raises `BadRequest` for a model picked in the composer that neither the settings offer nor a
+        plugin takes.
         """
         if job.plan.action is not None:
             return
@@ -99,7 +105,11 @@ class Preparation:
         turn.mcp_servers = [*agent.mcp_servers, *self.mcp.servers]
         turn.input = await self._input(job.plan, turn)
         check = partial(wrong_turn, turn)
+        # Pydantic notes which fields are set: from here on, by a plugin
+        turn.model_fields_set.discard("model")
         await self.hooks.each("pre_turn", called=job.prepared_by, check=check, turn=turn)
+        if "model" not in turn.model_fields_set and (given is None or given.model is None):
+            refuse_unoffered(turn, self.settings.agent)
         job.agent = await job.runner.ready(as_changed(agent, turn))
         if isinstance(turn.input, list):
             turn.input = job.runner.input_for(job.agent, turn.input)
