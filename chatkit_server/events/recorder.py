@@ -7,12 +7,14 @@ from contextlib import suppress
 from typing import TypeVar
 from weakref import ref
 
+from chatkit.errors import ErrorCode
 from chatkit.store import NotFoundError, Store
 from chatkit.types import (
     AssistantMessageContentPartAdded,
     AssistantMessageContentPartDone,
     AssistantMessageContentPartTextDelta,
     AssistantMessageItem,
+    ErrorEvent,
     GeneratedImageItem,
     ThreadItem,
     ThreadItemAddedEvent,
@@ -26,7 +28,7 @@ from chatkit.types import (
     WorkflowItem,
 )
 
-from ..errors import TurnFailed
+from ..errors import StreamFailed, TurnFailed
 from ..plugin.calls import Hooks
 from ..tasks import run_to_completion
 from ..text import valid_values
@@ -45,7 +47,8 @@ class Recorder:
     """Keeps what a turn says: in the store, through `persist`, and then in the event log.
 
     `open` holds the items that have begun and are not done, by id. `answer_limit` is the most
-    characters that an answer may have.
+    characters that an answer may have. `failure` is the first error that was sent as an event; it
+    is told at the end.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class Recorder:
         self.open: dict[str, ThreadItem] = {}
         self.saved: list[ThreadItem] = []
         self.tools: list[tuple[ToolCall, ToolResult]] = []
+        self.failure: StreamFailed | None = None
         self.first_token: float | None = None
         self.characters_left = answer_limit
         self._superseded: list[ThreadItem] = []
@@ -93,6 +97,10 @@ class Recorder:
         cancelled = False
         event = valid_values(event)
         match event:
+            case ErrorEvent():
+                self.failure = self.failure or _failure(event)
+                await self.save_thread()
+                return
             case ThreadItemAddedEvent():
                 event = _dated(event)
                 self.open[event.item.id] = event.item.model_copy(deep=True)
@@ -298,6 +306,11 @@ def shows_nothing(item: ThreadItem) -> bool:
         case GeneratedImageItem():
             return item.image is None
     return False
+
+
+def _failure(event: ErrorEvent) -> StreamFailed:
+    code = event.code.value if isinstance(event.code, ErrorCode) else event.code
+    return StreamFailed(code, event.message, allow_retry=event.allow_retry)
 
 
 def _dated(event: EventT) -> EventT:
