@@ -23,6 +23,7 @@ from ..agent.invocation import TRIPWIRES
 from ..agent.media import remembered
 from ..agent.models import ModelRouter
 from ..agent.runner import run_config
+from ..agent.runs import count_into
 from ..errors import Conflict, TakenOver, TooLarge, TurnFailed, Unavailable
 from ..events.log import EventLogFactory, new_event_log
 from ..events.recorder import as_thread
@@ -126,6 +127,7 @@ class Engine:
         """Do all of a turn's work: the turn's task."""
         # For log records: all that the task starts inherits it
         current_turn.set(job.turn.id)
+        count_into(job.usages)
         refusal = await self._prepare(job)
         if refusal is None:
             _log_start(job)
@@ -212,7 +214,7 @@ class Engine:
         job.result = Runner.run_streamed(
             agent,
             job.turn.input,
-            context=job.turn,
+            context=job.turn.run_context,
             max_turns=self.settings.agent.max_turns,
             run_config=self._run_config,
         )

@@ -100,6 +100,9 @@ class Preparation:
         turn.input = await self._input(job.plan, turn)
         check = partial(wrong_turn, turn)
         await self.hooks.each("pre_turn", called=job.prepared_by, check=check, turn=turn)
+        if turn.context is not None:
+            # What its methods send goes to the turn
+            turn.context._events = turn._events
         job.agent = await job.runner.ready(as_changed(agent, turn))
         if isinstance(turn.input, list):
             turn.input = job.runner.input_for(job.agent, turn.input)
