@@ -24,6 +24,7 @@ from ..agent.invocation import TRIPWIRES
 from ..agent.media import remembered
 from ..agent.models import ModelRouter
 from ..agent.runner import run_config
+from ..agent.runs import count_into
 from ..errors import Conflict, TakenOver, TooLarge, TurnFailed, Unavailable
 from ..events.log import EventLogFactory, new_event_log
 from ..events.threads import ThreadWriter, as_thread
@@ -128,6 +129,7 @@ class Engine:
         """Do all of a turn's work: the turn's task."""
         # For log records: all that the task starts inherits it
         current_turn.set(job.turn.id)
+        count_into(job.usages)
         refusal = await self._prepare(job)
         if refusal is None:
             _log_start(job)
@@ -228,7 +230,7 @@ class Engine:
         job.result = Runner.run_streamed(
             agent,
             job.turn.input,
-            context=job.turn,
+            context=job.turn.run_context,
             max_turns=self.settings.agent.max_turns,
             run_config=self._run_config,
         )

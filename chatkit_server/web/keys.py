@@ -9,6 +9,7 @@ from aiohttp import web
 from chatkit.store import AttachmentStore, NotFoundError, Store
 
 from ..agent.models import ModelRouter
+from ..agent.runs import AppRuns
 from ..errors import ServerError, Unauthorized
 from ..lines import fixed_words
 from ..mcp.manager import McpManager
@@ -31,6 +32,7 @@ STORE_PLUGIN = web.AppKey("store_plugin", str)
 ATTACHMENT_STORE: web.AppKey[AttachmentStore[StoreContext] | None] = web.AppKey("attachment_store")
 MCP = web.AppKey("mcp", McpManager)
 MODELS = web.AppKey("models", ModelRouter)
+RUNS = web.AppKey("runs", AppRuns)
 ENGINE = web.AppKey("engine", Engine)
 GUARD = web.AppKey("guard", RequestGuard)
 HEARTBEAT = web.AppKey("heartbeat", Heartbeat)
