@@ -31,12 +31,14 @@ if TYPE_CHECKING:
     from .settings.types import Duration, Size
     from .settings.urls import Url, UrlPath
     from .turn import Outcome, StoreContext, ToolCall, ToolResult, Turn, User
+    from .web.asgi import AsgiApp
     from .web.keys import HOOKS, NAME_USER, SETTINGS, STORE, authenticate
 
 __version__ = "0.1.0"
 
 # The Agents SDK takes over a second to import; `chatkit-server --help` does without it.
 _LAZY = {
+    "AsgiApp": "web.asgi",
     "HOOKS": "web.keys",
     "NAME_USER": "web.keys",
     "SETTINGS": "web.keys",
@@ -60,6 +62,7 @@ __all__ = [
     "NAME_USER",
     "SETTINGS",
     "STORE",
+    "AsgiApp",
     "BadRequest",
     "Conflict",
     "Duration",

@@ -86,10 +86,7 @@ def _answer(error: Exception, request: web.Request) -> web.Response:
     """Log an error, and return the response for it."""
     refusal = _as_refusal(error, request)
     if refusal is None:
-        request[LOGGED] = True
-        kind = f"{_route(request)}: {type(error).__name__} in {place_of(error)}"
-        again = repeats(kind, "request failed", request_id(request))
-        log_error(log, logging.ERROR, error, "%s failed", _described(request), extra=again)
+        log_failure(request, error)
         refusal = ServerError("Something went wrong on the server. Try again later.")
     else:
         level = logging.WARNING if refusal.status >= 500 else logging.INFO
@@ -141,6 +138,14 @@ def _response(refusal: ServerError) -> web.Response:
         # A raised error may know better
         response.headers.setdefault(hdrs.RETRY_AFTER, str(RETRY_AFTER))
     return response
+
+
+def log_failure(request: web.Request, error: Exception) -> None:
+    """Write the line, and the traceback, of an error that is no refusal."""
+    request[LOGGED] = True
+    kind = f"{_route(request)}: {type(error).__name__} in {place_of(error)}"
+    again = repeats(kind, "request failed", request_id(request))
+    log_error(log, logging.ERROR, error, "%s failed", _described(request), extra=again)
 
 
 def log_refusal(
