@@ -27,10 +27,11 @@ from .turns.recovery import Recovery
 from .turns.store import MemoryTurnStore, TurnStore
 from .turnstile import Turnstile
 from .web.admission import check_admission
-from .web.chat import chat, expect_later
+from .web.chat import chat
 from .web.cors import allow_origins, check_origins
 from .web.endings import end_all_responses
 from .web.errors import handle_errors
+from .web.expect import expect_later
 from .web.health import Readiness, healthz
 from .web.hosts import check_hosts, refuse_other_hosts
 from .web.keys import (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from typing import Any
 
 from aiohttp import web
@@ -19,7 +20,7 @@ from chatkit_server import (
     Unavailable,
     Unprocessable,
     User,
-    asgi_scope,
+    http_scope,
 )
 
 _ERRORS: dict[int, type[ServerError]] = {
@@ -38,11 +39,11 @@ def starlette_request(request: web.Request | None, user: User) -> Request:
 
     Without a request, as in the recovery of a turn whose process has died, it has no headers.
     """
-    scope: dict[str, Any] = _NO_REQUEST if request is None else asgi_scope(request)
+    scope = _NO_REQUEST if request is None else http_scope(request)
     return Request({**scope, "user": user, "state": {}})
 
 
-_NO_REQUEST: dict[str, Any] = {
+_NO_REQUEST: MutableMapping[str, Any] = {
     "type": "http",
     "http_version": "1.1",
     "method": "POST",
