@@ -97,7 +97,9 @@ class Engine:
             return self._preparation.new_job(await make_plan() if changed else plan)
 
         job, client_left = await self._claims.claim(plan, make_job, identity)
-        running = RunningTurn(job.turn, job.recorder.log, self.settings.turns, identity)
+        running = RunningTurn(
+            job.turn, job.recorder.log, self.settings.turns, identity, beside=plan.beside
+        )
         running.wire = job.plan.wire
         running.partial = job.partial
         running.is_idle = lambda: not job.runner.busy
@@ -151,7 +153,7 @@ class Engine:
         ending: Ending | None = None
         try:
             await self._save_request(job)
-            if job.running.ending or self.turns.overtaken(job.turn.thread.id):
+            if job.running.ending or self._is_overtaken(job):
                 raise asyncio.CancelledError
             await self._answer(job)
         except asyncio.CancelledError:
@@ -164,6 +166,9 @@ class Engine:
             await run_to_completion(self._closing.close(job, ending))
         finally:
             job.recorder.log.end()
+
+    def _is_overtaken(self, job: TurnJob) -> bool:
+        return self.turns.overtaken(job.turn.thread.id, beside=job.plan.beside)
 
     async def _save_request(self, job: TurnJob) -> None:
         """Open the stream: save what the user said, and say that an answer is coming."""

@@ -53,6 +53,11 @@ class TurnPlan:
     action: Action[str, Any] | None = None
     sender: WidgetItem | None = None
 
+    @property
+    def beside(self) -> bool:
+        """Whether the turn runs beside others in its thread. One button ends no answer."""
+        return self.action is not None
+
 
 @dataclass
 class TurnJob:
