@@ -99,7 +99,9 @@ class Engine:
             return self._preparation.new_job(await make_plan() if changed else plan)
 
         job, client_left = await self._claims.claim(plan, make_job, identity)
-        running = RunningTurn(job.turn, job.recorder.log, self.settings.turns, identity)
+        running = RunningTurn(
+            job.turn, job.recorder.log, self.settings.turns, identity, beside=plan.beside
+        )
         running.wire = job.plan.wire
         running.partial = job.partial
         running.is_idle = lambda: not job.runner.busy
@@ -173,7 +175,7 @@ class Engine:
 
     def _ending(self, job: TurnJob) -> Ending | None:
         """Return why the turn is to end now, None if it may go on."""
-        overtaken = self.turns.overtaken(job.turn.thread.id)
+        overtaken = self.turns.overtaken(job.turn.thread.id, beside=job.plan.beside)
         return job.running.ending or (STOPPED if overtaken else None)
 
     async def _save_request(self, job: TurnJob) -> None:

@@ -58,6 +58,11 @@ class TurnPlan:
     """What a `context` hook returned for the request."""
     request: TurnRequest = field(default_factory=TurnRequest)
 
+    @property
+    def beside(self) -> bool:
+        """Whether the turn runs beside others in its thread. One button ends no answer."""
+        return self.action is not None
+
 
 @dataclass
 class TurnJob:
