@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+import inspect
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from aiohttp import web
@@ -20,8 +21,11 @@ from chatkit_server import (
     Unavailable,
     Unprocessable,
     User,
+    hookimpl,
     http_scope,
 )
+
+from .loading import called
 
 _ERRORS: dict[int, type[ServerError]] = {
     401: Unauthorized,
@@ -34,13 +38,29 @@ _ERRORS: dict[int, type[ServerError]] = {
 }
 
 
-def starlette_request(request: web.Request | None, user: User) -> Request:
+def starlette_request(request: web.Request | None, user: User | None) -> Request:
     """Return a request without its body, which this server has read; `request.user` is the user.
 
     Without a request, as in the recovery of a turn whose process has died, it has no headers.
     """
     scope = _NO_REQUEST if request is None else http_scope(request)
     return Request({**scope, "user": user, "state": {}})
+
+
+def auth_hook(function: Callable[..., Any]) -> Any:
+    """Return an `auth` hook that asks a function of the author's who the user is."""
+
+    @hookimpl
+    async def auth(request: web.Request) -> User | None:
+        shown = starlette_request(request, None)
+        try:
+            found = called("user", function, request=shown)
+            user = await found if inspect.isawaitable(found) else found
+        except HTTPException as error:
+            raise server_error(error) from error
+        return User(id=user) if isinstance(user, str) else user
+
+    return auth
 
 
 _NO_REQUEST: MutableMapping[str, Any] = {
