@@ -8,18 +8,19 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
-from agents import FunctionTool, function_tool
+from agents import Agent, FunctionTool, function_tool
 from aiohttp import ClientResponseError, web
 from chatkit.errors import BaseStreamError, CustomStreamError, ErrorCode, StreamError
-from chatkit.store import NotFoundError
+from chatkit.store import AttachmentStore, NotFoundError
 from chatkit.types import ErrorEvent, ProgressUpdateEvent
 from openai import APIStatusError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from chatkit_server import Outcome, Turn, User, hookimpl
+from chatkit_server import Conflict, Outcome, Turn, User, hookimpl
 from chatkit_server.errors import UNTOLD
 from chatkit_server.known_errors import AWAY, Outage, as_server_error
+from chatkit_server.storage import StoreContext
 from chatkit_server.turns.failures import explain
 from tests.client import Chat
 from tests.conftest import MakeChat
@@ -56,7 +57,7 @@ class Acts:
         return None
 
     @hookimpl
-    async def agent(self) -> Any:
+    async def agent(self, turn: Turn) -> Any:
         return await self._do("agent")
 
     @hookimpl
@@ -237,12 +238,12 @@ async def test_an_error_of_chatkit_after_the_end_is_one_line(
 
 
 def failing_tool(error: Exception, **options: Any) -> FunctionTool:
-    @function_tool(**options)
     async def book() -> str:
         """Book."""
         raise error
 
-    return book
+    tool: FunctionTool = function_tool(**options)(book)
+    return tool
 
 
 @pytest.mark.parametrize("raised_by", ["tool", "tool_result"])
@@ -423,3 +424,126 @@ def test_an_error_means_the_same_in_a_turn(
         assert (known.status, known.message.lower()) == (status, str(words).lower())
         assert type(told) is type(known)
         assert (told.message, told.allow_retry) == (known.message, known.allow_retry)
+
+
+class Files(AttachmentStore[StoreContext]):
+    """Refuses every file, each as it is told."""
+
+    error: BaseException
+
+    @hookimpl
+    def attachment_store(self) -> AttachmentStore[StoreContext]:
+        return self
+
+    async def create_attachment(self, input: Any, context: StoreContext) -> Any:
+        raise self.error
+
+    async def delete_attachment(self, attachment_id: str, context: StoreContext) -> None:
+        raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "words"),
+    [
+        (HTTPException(413, "Send less."), 413, "Send less."),
+        (web.HTTPBadRequest(text="Not a picture."), 400, "Not a picture."),
+        (named("UploadRefused", status=415, detail="No films."), 415, "No films."),
+        (CustomStreamError("No films."), 422, "No films."),
+        (TimeoutError("secret"), 503, AWAY),
+        (ValueError("secret"), 422, "The attachment store failed."),
+        (invalid(), 422, "The attachment store failed."),
+        (asyncio.CancelledError("secret"), 422, "The attachment store failed."),
+    ],
+)
+async def test_an_attachment_store_says_itself_why_it_refuses(
+    make_chat: MakeChat, error: BaseException, status: int, words: str
+) -> None:
+    files = Files()
+    files.error = error
+    chat = await make_chat(files)
+    params = {"name": "a", "size": 1, "mime_type": "text/plain"}
+    assert await chat.refused({"type": "attachments.create", "params": params}) == (status, words)
+
+
+# Feedback goes to all
+
+
+async def test_all_plugins_get_feedback(
+    make_chat: MakeChat, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is accepted if one of them accepts it; the first failure shows if none does."""
+    plugins = [Acts(), Acts(), Acts()]
+    chat = await make_chat(*plugins)
+    thread_id, item_id = await thread_of(chat)
+    body = {
+        "type": "items.feedback",
+        "params": {"thread_id": thread_id, "item_ids": [item_id], "kind": "positive"},
+    }
+    full, down = raising(Conflict("Full.")), raising(ZeroDivisionError("secret"))
+    asked: list[int] = []
+
+    def answers(number: int, act: Any) -> Act:
+        async def answer() -> Any:
+            asked.append(number)
+            return await act() if callable(act) else act
+
+        return answer
+
+    cases: list[tuple[list[Any], int, str | None, int]] = [
+        ([True, None, True], 200, None, 0),
+        ([full, True, down], 200, None, 2),
+        ([down, full, True], 200, None, 2),
+        ([None, False, None], 422, "No plugin's `feedback` hook accepts this feedback.", 0),
+        ([None, full, down], 409, "Full.", 1),
+        ([down, full, None], 422, "A plugin's `feedback` hook failed.", 2),
+    ]
+    for acts, status, words, lines in cases:
+        asked.clear()
+        caplog.clear()
+        for number, act in enumerate(acts):
+            plugins[number].when("feedback", answers(number, act))
+        response = await chat.post(body)
+        assert (response.status, (await response.json()).get("message")) == (status, words)
+        assert asked == [0, 1, 2]
+        logged = [r.getMessage() for r in caplog.records if ": feedback failed" in r.getMessage()]
+        assert len(logged) == lines, logged
+
+
+# A model that the settings do not list
+
+
+async def test_a_plugin_may_take_a_model_that_the_settings_do_not_offer(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    taken: list[str] = []
+
+    class Takes(Acts):
+        @hookimpl
+        async def agent(self, turn: Turn) -> Any:
+            return Agent("a", model="test/theirs") if "agent" in taken else None
+
+        @hookimpl
+        async def pre_turn(self, turn: Turn) -> None:
+            if "pre_turn" in taken:
+                turn.model = "test/model"
+
+    store, acts = MemoryStorePlugin(), Takes()
+    chat = await make_chat(acts, store, **served_by(model_server))
+    content = [{"type": "input_text", "text": "hello"}]
+    message = {"content": content, "attachments": [], "inference_options": {"model": "smart"}}
+    body = {"type": "threads.create", "params": {"input": message}}
+    plain = {**HELLO, "model": "smart"}
+    told = "The model `smart` is not offered here. Use: test/model"
+    for asked in (body, plain):
+        assert await chat.refused(asked) == (400, told)
+        outcome = await acts.outcomes.get()
+        assert (outcome.status, outcome.error) == ("refused", told)
+    assert not any(store.memory.threads.values())
+    assert not model_server.requests
+    for hook, model in (("agent", "theirs"), ("pre_turn", "model")):
+        taken[:] = [hook]
+        for asked in (body, plain):
+            model_server.reply("Hello.")
+            assert (await chat.read(await chat.post(asked))).text == "Hello."
+            assert model_server.requests[-1].body["model"] == model
+            assert (await acts.outcomes.get()).status == "completed"

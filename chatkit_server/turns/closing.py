@@ -43,7 +43,7 @@ class Closing:
         _log_failure(job, problem, error)
         return Ending("failed", job.recorder.failure or problem)
 
-    async def refuse(self, job: TurnJob, error: Exception) -> None:
+    async def refuse(self, job: TurnJob, error: BaseException) -> None:
         """Take back a turn whose preparation failed: nothing was saved, and nothing is.
 
         Every plugin whose `pre_turn` was called gets one `post_turn`.
