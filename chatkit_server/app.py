@@ -118,7 +118,7 @@ def _add_parts(app: web.Application, problems: Problems) -> None:
         servers = [server for _, given in hooks.boot_all("mcp_servers") for server in given]
         app[MCP] = McpManager(servers)
     with problems.collect():
-        models = app[MODELS] = ModelRouter(hooks)
+        models = app[MODELS] = ModelRouter(hooks, settings.agent.default_provider)
         _check_models(settings, models)
     with problems.collect():
         model_settings(settings.agent, settings.source)
@@ -169,6 +169,11 @@ def _check_models(settings: Settings, models: ModelRouter) -> None:
     if settings.source.is_broken(("agent",)):
         return
     problems = Problems()
+    try:
+        models.check_default()
+    except SettingsError as error:
+        where = settings.source.where(("agent", "default_provider"))
+        raise SettingsError(f"{where}: {error}") from None
     for key, names in (("model", [settings.agent.model]), ("models", settings.agent.models)):
         for name in names:
             try:

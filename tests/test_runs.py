@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import openai
 import pytest
@@ -13,13 +14,11 @@ from agents import (
     Agent,
     ModelSettings,
     MultiProvider,
-    OpenAIChatCompletionsModel,
     OpenAIProvider,
     RunConfig,
     RunContextWrapper,
     Runner,
     StopAtTools,
-    ToolOutputText,
     function_tool,
 )
 from agents.tracing import get_current_trace
@@ -27,7 +26,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from chatkit.actions import Action
 from chatkit.agents import AgentContext, ClientToolCall, stream_agent_response
-from chatkit.types import CustomTask, ThreadStreamEvent
+from chatkit.types import CustomTask, ProgressUpdateEvent, ThreadStreamEvent
 from chatkit.widgets import Card, Text
 
 from chatkit_server import Outcome, Turn, hookimpl
@@ -81,14 +80,16 @@ class Actions:
 
 
 def shown(text: str) -> list[ThreadStreamEvent]:
-    from chatkit.types import ProgressUpdateEvent
-
     return [ProgressUpdateEvent(text=text)]
 
 
+_THREADS: WeakKeyDictionary[Chat, str] = WeakKeyDictionary()
+
+
 async def act(chat: Chat, name: str, payload: Any = None) -> Any:
-    """Perform an action in a new thread."""
-    thread_id = (await chat.say("hello")).thread_id
+    """Perform an action in the thread of the chat's first request, or in another one."""
+    thread_id = _THREADS.get(chat) or (await chat.say("hello")).thread_id
+    _THREADS[chat] = thread_id
     action = {"type": name, "payload": payload}
     return await chat.stream("threads.custom_action", thread_id=thread_id, action=action)
 
@@ -96,7 +97,7 @@ async def act(chat: Chat, name: str, payload: Any = None) -> Any:
 async def said(chat: Chat, name: str, payload: Any = None) -> str:
     """Return what an action shows."""
     streamed = await act(chat, name, payload)
-    assert streamed.error is None, streamed.error
+    assert streamed.error is None, (name, payload, streamed.error)
     return str(streamed.data[-1]["text"])
 
 
@@ -128,7 +129,7 @@ async def _run_config(turn: Turn, model: Any) -> list[ThreadStreamEvent]:
 
 
 async def _run_dict(turn: Turn, model: Any) -> list[ThreadStreamEvent]:
-    result = await Runner.run(Agent("a"), "hi", run_config={"model": model})  # type: ignore[arg-type]
+    result = await Runner.run(Agent("a"), "hi", run_config={"model": model})
     return shown(result.final_output)
 
 
@@ -169,7 +170,7 @@ async def test_runs_of_plugins_find_the_models(
     actions = Actions(**WAYS, _as_tool=_as_tool)
     chat = await make_chat(actions, **endpoints(model_server, model="test/any"))
     for way in (*WAYS, "_as_tool"):
-        for model in ("test/any", "openai/gpt-4.1", "gpt-4.1-mini", "litellm/openai/any", None):
+        for model in ("test/any", "openai/gpt-4.1", "gpt-4.1-mini", None):
             assert "hi" in await said(chat, way, model), (way, model)
             assert actions.outcomes[-1].usage.requests >= 1, (way, model)
     asked = [request.body for request in model_server.requests]
@@ -202,14 +203,15 @@ async def test_a_provider_of_the_authors_own_wins(
 def test_which_providers_count_as_given() -> None:
     used = MultiProvider()
     used.openai_provider._client = openai.AsyncOpenAI(api_key="x")
-    assert _is_default(RunConfig().model_provider) and _is_default(used)
+    assert _is_default(RunConfig().model_provider)
+    assert _is_default(used)
     for given in (
         {"openai_api_key": "sk-mine"},
         {"openai_base_url": "http://localhost/v1"},
         {"openai_client": openai.AsyncOpenAI(api_key="x")},
         {"unknown_prefix_mode": "model_id"},
     ):
-        assert not _is_default(MultiProvider(**given)), given  # type: ignore[arg-type]
+        assert not _is_default(MultiProvider(**given)), given
     assert not _is_default(OpenAIProvider(api_key="x"))
 
 
@@ -278,9 +280,7 @@ async def stream_at_once(turn: Turn, model: str) -> list[ThreadStreamEvent]:
 
 
 async def stream_own_context(turn: Turn, model: str) -> AsyncIterator[ThreadStreamEvent]:
-    context = CatContext(
-        thread=turn.thread, store=turn.store, request_context=turn.request_context
-    )
+    context = CatContext(thread=turn.thread, store=turn.store, request_context=turn.request_context)
     agent = Agent[CatContext]("a", model=model, tools=[rename, paint])
     result = Runner.run_streamed(agent, "hi", context=context)
     async for event in stream_agent_response(context, result):
@@ -303,7 +303,7 @@ async def test_streamed_runs_are_events_of_the_turn(
     chat = await make_chat(actions, store, **endpoints(model_server))
     for model in KINDS:
         for name, answers in (("stream", 1), ("twice", 2), ("at_once", 2)):
-            streamed = await asyncio.wait_for(act(chat, name, model), 10)
+            streamed = await act(chat, name, model)
             assert streamed.error is None, (model, name)
             messages = streamed.done("assistant_message")
             assert [m["content"][0]["text"] for m in messages] == ["You said: hi"] * answers

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Any, cast
 
 from agents import Agent, Runner
 from chatkit.store import Store
@@ -212,7 +213,7 @@ class Engine:
 
     async def _answer_with_run(self, job: TurnJob, agent: Agent[Turn]) -> None:
         job.result = Runner.run_streamed(
-            agent,
+            cast(Agent[Any], agent),
             job.turn.input,
             context=job.turn.run_context,
             max_turns=self.settings.agent.max_turns,
