@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -14,6 +15,7 @@ from agents import (
     Agent,
     ModelSettings,
     MultiProvider,
+    OpenAIChatCompletionsModel,
     OpenAIProvider,
     RunConfig,
     RunContextWrapper,
@@ -168,7 +170,9 @@ async def test_runs_of_plugins_find_the_models(
     make_chat: MakeChat, model_server: ModelServer
 ) -> None:
     actions = Actions(**WAYS, _as_tool=_as_tool)
-    chat = await make_chat(actions, **endpoints(model_server, model="test/any"))
+    sections = endpoints(model_server, model="test/any")
+    del sections["plugins"]["litellm_models"]
+    chat = await make_chat(actions, **sections)
     for way in (*WAYS, "_as_tool"):
         for model in ("test/any", "openai/gpt-4.1", "gpt-4.1-mini", None):
             assert "hi" in await said(chat, way, model), (way, model)
@@ -177,7 +181,9 @@ async def test_runs_of_plugins_find_the_models(
     assert {body["model"] for body in asked} == {"any", "gpt-4.1", "gpt-4.1-mini"}
     assert not any("reasoning" in body or "reasoning_effort" in body for body in asked)
     assert "Hello!" in await said(chat, "_run", "demo/todo")
-    assert (await act(chat, "_run", "demmo/todo")).error is not None
+    error = (await act(chat, "_run", "demmo/todo")).error
+    assert error is not None
+    assert "no enabled plugin serves the model `demmo/todo`" in error["message"]
 
 
 async def test_a_provider_of_the_authors_own_wins(
@@ -258,7 +264,7 @@ async def test_applications_in_one_process_do_not_mix() -> None:
 # Events
 
 
-async def stream(turn: Turn, model: str) -> AsyncIterator[ThreadStreamEvent]:
+async def stream(turn: Turn, model: Any) -> AsyncIterator[ThreadStreamEvent]:
     agent = Agent[Any]("a", model=model, tools=[rename, paint])
     result = Runner.run_streamed(agent, "hi", context=turn)
     async for event in stream_agent_response(turn, result):
@@ -340,3 +346,103 @@ async def test_tools_of_streamed_runs_work_as_in_the_sdk(
         assert called["arguments"] == {"colour": "red"}
         assert len(set(ids(streamed))) == len(ids(streamed)) == 2
         assert "__fake_id__" not in str(streamed.data)
+
+
+@function_tool
+async def ask(ctx: RunContextWrapper[AgentContext[Any]], model: str) -> str:
+    """Ask another agent, and show its answer."""
+    own = CatContext(
+        thread=ctx.context.thread,
+        store=ctx.context.store,
+        request_context=ctx.context.request_context,
+    )
+    for context in (ctx.context, own):
+        result = Runner.run_streamed(Agent[Any]("b", model=model), "hi", context=context)
+        async for event in stream_agent_response(context, result):
+            await ctx.context.stream(event)
+    return "shown"
+
+
+class OwnContext:
+    """Gives the agent of each turn a context with a cat, and notes it at the end."""
+
+    def __init__(self, *tools: Any) -> None:
+        self.tools = tools
+        self.cats: list[Any] = []
+
+    @hookimpl
+    async def pre_turn(self, turn: Turn) -> None:
+        turn.tools += self.tools
+        turn.tabby = "Tabby"  # type: ignore[attr-defined]
+        turn.context = CatContext(
+            thread=turn.thread, store=turn.store, request_context=turn.request_context
+        )
+
+    @hookimpl
+    async def post_turn(self, turn: Turn) -> None:
+        assert isinstance(turn.context, CatContext)
+        self.cats.append((turn.context.cat, turn.tabby))  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("fast_path", [True, False])
+async def test_a_turn_has_the_context_of_its_author(
+    make_chat: MakeChat, model_server: ModelServer, fast_path: bool
+) -> None:
+    plugin = OwnContext(rename, paint, ask)
+    sections = endpoints(model_server, model="test/any", fast_path=fast_path)
+    chat = await make_chat(plugin, **sections)
+    model_server.reply(Call("rename", {"name": "Felix"}))
+    model_server.reply("Done.")
+    streamed = await chat.say("Call it Felix")
+    assert streamed.error is None
+    assert len(streamed.done("widget")) == len(streamed.done("assistant_message")) == 1
+    [workflow] = streamed.done("workflow")
+    assert workflow["workflow"]["tasks"][0]["title"] == "renamed Felix"
+    assert plugin.cats == [("Felix", "Tabby")]
+    model_server.reply(Call("paint", {"colour": "red"}))
+    streamed = await chat.say("Paint it red", streamed.thread_id)
+    assert [call["name"] for call in streamed.done("client_tool_call")] == ["paint"]
+    thread_id = (await chat.say("hello")).thread_id
+    model_server.reply(Call("nonsense", {}), Call("ask", {"model": "openai/gpt-4.1"}))
+    model_server.reply("One.")
+    model_server.reply("Two.")
+    model_server.reply("Three.")
+    streamed = await chat.say("Ask", thread_id)
+    texts = [item["content"][0]["text"] for item in streamed.done("assistant_message")]
+    assert texts == ["One.", "Two.", "Three."]
+
+
+async def test_items_of_models_without_ids_have_their_own(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    client = openai.AsyncOpenAI(base_url=model_server.url, api_key="own", max_retries=0)
+
+    async def own(turn: Turn, _: Any) -> AsyncIterator[ThreadStreamEvent]:
+        async for event in stream(turn, OpenAIChatCompletionsModel("any", client)):
+            yield event
+
+    chat = await make_chat(Actions(own=lambda turn, _: own(turn, _)), **endpoints(model_server))
+    seen: set[str] = set()
+    for _ in range(2):
+        model_server.reply("Let me see.", Call("paint", {"colour": "red"}))
+        model_server.reply("Painted.")
+        streamed = await act(chat, "own")
+        assert streamed.error is None
+        assert len(streamed.done("assistant_message")) == 2
+        assert "__fake_id__" not in str(streamed.data)
+        assert len(set(ids(streamed)) - seen) == 3
+        seen |= set(ids(streamed))
+    await client.close()
+
+
+async def test_a_run_that_fails_leaves_nothing_behind(
+    make_chat: MakeChat, model_server: ModelServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    chat = await make_chat(Actions(stream=stream), **endpoints(model_server))
+    for _ in range(2):
+        model_server.fail(400, "no")
+        assert (await act(chat, "stream", "test/any")).error is not None
+        assert not [t for t in asyncio.all_tasks() if "QueueIterator" in repr(t)]
+    assert (await act(chat, "stream", "test/any")).error is None
+    gc.collect()
+    assert "destroyed" not in caplog.text
