@@ -8,7 +8,7 @@ from typing import TypeVar
 from weakref import ref
 
 from chatkit.errors import ErrorCode
-from chatkit.store import NotFoundError, Store
+from chatkit.store import NotFoundError, Store, StoreItemType
 from chatkit.types import (
     AssistantMessageContentPartAdded,
     AssistantMessageContentPartDone,
@@ -29,11 +29,13 @@ from chatkit.types import (
 )
 
 from ..errors import StreamFailed, TurnFailed
+from ..ids import new_id
 from ..plugin.calls import Hooks
 from ..tasks import run_to_completion
 from ..text import valid_values
-from ..turn import Outcome, StoreContext, ToolCall, ToolResult, Turn
+from ..turn import ID_PREFIXES, Outcome, StoreContext, ToolCall, ToolResult, Turn
 from .log import EventLog
+from .placeholders import OwnIds
 from .threads import ThreadWriter, as_thread, aware, written
 from .updates import apply_update, content_at
 from .wire import WireFormat, is_hidden
@@ -75,6 +77,7 @@ class Recorder:
         self.first_token: float | None = None
         self.characters_left = answer_limit
         self._superseded: list[ThreadItem] = []
+        self._own_ids = OwnIds(_new_id)
         self._texts: dict[tuple[str, int], list[str]] = {}
         self._written: dict[str, set[int]] = {}
         """The parts of each item that have text in `_texts`."""
@@ -95,7 +98,7 @@ class Recorder:
     async def emit(self, event: ThreadStreamEvent) -> None:
         """Save what the event says, if it says something lasting, and append it to the log."""
         cancelled = False
-        event = valid_values(event)
+        event = self._own_ids.given(valid_values(event))
         match event:
             case ErrorEvent():
                 self.failure = self.failure or _failure(event)
@@ -282,6 +285,10 @@ class Recorder:
         if isinstance(update, AssistantMessageContentPartAdded | AssistantMessageContentPartDone):
             self._texts.pop((item_id, update.content_index), None)
         apply_update(item, update)
+
+
+def _new_id(kind: StoreItemType) -> str:
+    return new_id(ID_PREFIXES[kind])
 
 
 def answers(item: ThreadItem) -> bool:

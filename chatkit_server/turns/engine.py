@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from typing import Any
+from typing import Any, cast
 
 from agents import Agent, Runner
 from chatkit.store import Store
@@ -231,7 +231,7 @@ class Engine:
 
     async def _answer_with_run(self, job: TurnJob, agent: Agent[Turn]) -> None:
         job.result = Runner.run_streamed(
-            agent,
+            cast(Agent[Any], agent),
             job.turn.input,
             context=job.turn.run_context,
             max_turns=self.settings.agent.max_turns,
