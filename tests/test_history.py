@@ -23,7 +23,8 @@ from chatkit.types import (
 )
 
 from chatkit_server import User
-from chatkit_server.agent.history import BYTES_PER_TOKEN, LEFT_OUT, load_history, to_input
+from chatkit_server.agent.costs import BYTES_PER_TOKEN
+from chatkit_server.agent.history import LEFT_OUT, load_history, to_input
 from chatkit_server.agent.memory import TurnMemory, build_memory
 from chatkit_server.agent.pairs import CALL_CUT_OFF
 from chatkit_server.settings.schema import HistorySettings
