@@ -151,7 +151,7 @@ def _completed(converter: ThreadItemConverter) -> ThreadItemConverter:
 
 
 @lru_cache(100)
-def _completed_class(kind: type[ThreadItemConverter]) -> type[ThreadItemConverter]:
+def _completed_class(kind: Any) -> Any:
     if kind is ThreadItemConverter:
         return HistoryConverter
     return type(kind.__name__, (kind, HistoryConverter), {"__slots__": ()})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -40,6 +40,8 @@ LEFT_OUT_HERE = "(Messages of this conversation are left out here.)"
 
 RESERVE = 4
 """One part in this many of the budget is for what came before, however long one item is."""
+
+_FIRST_ROLES = ("user", "system", "developer")
 
 _PAGE = 50
 _CONVERTER = HistoryConverter()
@@ -145,7 +147,9 @@ async def to_input(
     """
     conversion = Conversion(_CONVERTER if converter is None else converter)
     telling = _Telling(items, model, budget, conversion)
-    return sound(entry for entries in _from_the_user(await telling.pieces()) for entry in entries)
+    found = sound(_from_the_user(await telling.pieces()))
+    begins_well = not found or found[0].get("role") in _FIRST_ROLES
+    return found if begins_well else [cast(TResponseInputItem, _said(LEFT_OUT)), *found]
 
 
 @dataclass(slots=True)
@@ -346,18 +350,13 @@ def _made_by_clients(memory: TurnMemory, calls: dict[str, ClientToolCallItem]) -
     return [item.id for call_id, item in calls.items() if call_id in made]
 
 
-def _from_the_user(pieces: Sequence[_Piece]) -> list[Entries]:
-    """Drop what comes before the first user message: some models refuse an answer first."""
+def _from_the_user(pieces: Sequence[_Piece]) -> Iterator[dict[str, Any]]:
+    """Yield what is sent from the first user message on: some models refuse an answer first."""
     starts = (i for i, piece in enumerate(pieces) if _may_begin(piece.item))
-    found: list[Entries] = []
     for piece in pieces[next(starts, 0) :]:
-        found.append(piece.entries)
+        yield from piece.entries
         if piece.before_gap:
-            found.append([_said(LEFT_OUT_HERE)])
-    first = next((entry for some in found for entry in some), None)
-    if first is None or first.get("role") == "user":
-        return found
-    return [[_said(LEFT_OUT)], *found]
+            yield _said(LEFT_OUT_HERE)
 
 
 def _may_begin(item: ThreadItem) -> bool:

@@ -23,6 +23,7 @@ from ...events.wire import ChatKitWire, WireFormat, is_hidden
 from ...plugin.calls import Hooks, PluginFailed
 from ...records import log_error, place_of, repeats
 from ...turn import StoreContext, TurnRequest, User
+from ...turns.conversation import Conversations
 from ...turns.job import TurnPlan
 from ...turns.registry import TurnRegistry
 from ...turns.running import RunningTurn
@@ -54,6 +55,7 @@ class Caller:
     turns: TurnRegistry
     guard: RequestGuard
     threads: ThreadWriter
+    conversations: Conversations
     locale: str | None = None
     given: Any = None
     """What a `context` hook returned for the request."""
