@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from agents import Model, ModelSettings, Tool, TResponseInputItem, Usage
 from agents.mcp import MCPServer
-from chatkit.agents import AgentContext
+from chatkit.agents import AgentContext, ThreadItemConverter
 from chatkit.server import stream_widget
 from chatkit.store import StoreItemType
 from chatkit.types import (
@@ -202,6 +202,9 @@ class TurnEvents:
             reader.cancel()
 
 
+InputMaker = Callable[["Turn", ThreadItemConverter | None], Awaitable[list[TResponseInputItem]]]
+
+
 class Turn(AgentContext[Any]):
     """A turn in progress: the context of the agent's run, `ctx.context` in a tool.
 
@@ -235,6 +238,11 @@ class Turn(AgentContext[Any]):
     mcp_servers: Annotated[list[MCPServer], _Unchecked()] = Field(default_factory=list)
     input: Annotated[list[TResponseInputItem], _Unchecked()] = Field(default_factory=list)
     """The input for the model: the history within its budget, and the new message last."""
+    items: Annotated[list[ThreadItem], _Unchecked()] = Field(default_factory=list)
+    """The items that the input is made of, oldest first: the newest ones of the thread within
+    `agent.history.items`, with what the client just answered, and the new message last. What a
+    retry replaces and the server's own hidden items are not among them. It stays as it was when the
+    turn began; plugins may change it before `make_input`. An action has the items of its thread."""
     stream_options: Annotated[StreamOptions, _Unchecked()] = Field(
         default_factory=lambda: StreamOptions(allow_cancel=True)
     )
@@ -247,6 +255,7 @@ class Turn(AgentContext[Any]):
     _store_context: StoreContext | None = PrivateAttr(default=None)
     _started: float = PrivateAttr(default_factory=time.monotonic)
     _unfinished: Callable[[], list[ThreadItem]] = PrivateAttr(default=list)
+    _make_input: InputMaker | None = PrivateAttr(default=None)
     _events: Any = PrivateAttr(default_factory=TurnEvents)
 
     @property
@@ -261,6 +270,28 @@ class Turn(AgentContext[Any]):
             return self._store_context
         given = self.request_context
         return given if isinstance(given, StoreContext) else StoreContext(self.user, context=given)
+
+    async def make_input(
+        self, converter: ThreadItemConverter | None = None
+    ) -> list[TResponseInputItem]:
+        """Return `items` as input for the model: `turn.input = await turn.make_input(converter)`.
+
+        The converter may define any method of ChatKit's; for what it does not define, attachments
+        and tags too, the server's own is used, as without a converter. It gets one item at a time,
+        and need not know of the rest:
+
+        - Of earlier turns, tool calls, their results and reasoning are sent as the model wrote
+          them. The messages between them are told by `assistant_message_to_input`, and the calls of
+          client tools by `client_tool_call_to_input`, if the converter defines these.
+        - The input keeps to `agent.history`, and is made what any endpoint accepts.
+        - If `items` was changed so that an assistant's message is missing or has other words, what
+          is kept of its turn is not sent, but the items alone.
+
+        An error of the converter has a note that names it.
+        """
+        if self._make_input is None:
+            raise RuntimeError("this turn has no conversation: a server that stopped had begun it")
+        return await self._make_input(self, converter)
 
     def unfinished_items(self) -> list[ThreadItem]:
         """Return the items that have begun and are not done, as far as they have come."""

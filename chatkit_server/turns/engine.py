@@ -11,12 +11,15 @@ from typing import Any, cast
 from agents import Agent, Runner
 from chatkit.store import Store
 from chatkit.types import (
+    Attachment,
     ClientToolCallItem,
+    ImageAttachment,
     StreamOptionsEvent,
     ThreadCreatedEvent,
     ThreadItem,
     ThreadItemDoneEvent,
     ThreadItemReplacedEvent,
+    UserMessageItem,
 )
 
 from ..agent.fast.first_answer import ask_model, can_skip_run
@@ -76,6 +79,7 @@ class Engine:
         self.threads = ThreadWriter(store)
         self._claims = Claims(self.turns, turn_store, settings.turns)
         self._preparation = Preparation(settings, hooks, store, models, mcp, make_log, self.threads)
+        self.conversations = self._preparation.conversations
         self._closing = Closing(self.turns, turn_store, hooks)
         self._run_config = run_config(models, settings.agent)
         self._turnstile = Turnstile(START_GAP)
@@ -93,7 +97,7 @@ class Engine:
         with self.turns.arriving.taken((user.tenant, user.id)):
             plan = await make_plan()
         for item in (*plan.earlier, plan.message):
-            _refuse_if_long(item, self.settings.turns.limits.message)
+            _refuse_if_long(item, self.settings.turns.limits.message, self.settings.server.max_body)
 
         async def make_job(changed: bool) -> TurnJob:
             return self._preparation.new_job(await make_plan() if changed else plan)
@@ -296,10 +300,28 @@ def _log_start(job: TurnJob) -> None:
     )
 
 
-def _refuse_if_long(message: ThreadItem | None, limit: int) -> None:
-    size = len(dump(message)) if message else 0
+def _refuse_if_long(message: ThreadItem | None, limit: int, limit_of_previews: int) -> None:
+    """Refuse a message in which the user wrote too much, or whose previews are too large.
+
+    A preview may be a whole picture, as a data URL of the attachment store.
+    """
+    if message is None:
+        return
+    attachments = message.attachments if isinstance(message, UserMessageItem) else []
+    previews = sum(map(_bytes_in_preview, attachments))
+    size = len(dump(message)) - previews
     if size > limit:
         raise TooLarge(f"The message has {size} bytes. The limit is {limit}: send a shorter one.")
+    if previews > limit_of_previews:
+        raise TooLarge(
+            f"The previews of the attachments have {previews} bytes. The limit is "
+            f"{limit_of_previews}: attach fewer or smaller images."
+        )
+
+
+def _bytes_in_preview(attachment: Attachment) -> int:
+    url = str(attachment.preview_url) if isinstance(attachment, ImageAttachment) else ""
+    return len(url) if url.startswith("data:") else 0
 
 
 def _as_refusal(ending: Ending) -> Exception:
