@@ -39,6 +39,12 @@ from .tools import DEEPEST, arguments_are_deep, arguments_of, plain_output
 
 TRIPWIRES = (InputGuardrailTripwireTriggered, OutputGuardrailTripwireTriggered)
 
+GUARDRAILS = (
+    *TRIPWIRES,
+    ToolInputGuardrailTripwireTriggered,
+    ToolOutputGuardrailTripwireTriggered,
+)
+
 _LOGGED_TEXT = 500
 
 _QUOTED = 200
@@ -88,17 +94,13 @@ _EXPECTED = (
     ToolTimeoutError,
     ToolCancelled,
     ToolExited,
-    *TRIPWIRES,
-    ToolInputGuardrailTripwireTriggered,
-    ToolOutputGuardrailTripwireTriggered,
+    *GUARDRAILS,
 )
 
 _OF_ONE_CALL = (
     ServerError,
     ModelBehaviorError,
-    *TRIPWIRES,
-    ToolInputGuardrailTripwireTriggered,
-    ToolOutputGuardrailTripwireTriggered,
+    *GUARDRAILS,
 )
 
 

@@ -21,7 +21,7 @@ from chatkit.types import (
 )
 
 from ..agent.fast.first_answer import ask_model, can_skip_run
-from ..agent.invocation import TRIPWIRES
+from ..agent.invocation import GUARDRAILS
 from ..agent.media import remembered
 from ..agent.models import ModelRouter
 from ..agent.runner import run_config
@@ -193,8 +193,13 @@ class Engine:
             await self._send_all(job, "respond", job.events)
             return
         assert job.agent is not None
-        if not await self._answer_without_run(job, job.agent):
-            await self._answer_with_run(job, job.agent)
+        job.turn.connect(job.translator.stream)
+        try:
+            if not await self._answer_without_run(job, job.agent):
+                await self._answer_with_run(job, job.agent)
+        finally:
+            # Not the translator any longer: it knows the turn, which would be a cycle
+            job.turn.connect(job.recorder.emit)
         if job.says_nothing:
             raise TurnFailed(EMPTY, allow_retry=True)
 
@@ -232,14 +237,15 @@ class Engine:
                     job.entries.append(remembered(event.item.to_input_item()))
                 else:
                     fast_path = job.runner.uses_fast_path(event.new_agent)
-        except TRIPWIRES:
-            await job.translator.withdraw()
-            job.entries.clear()
+                    job.translator.answered_with(job.runner.tools_of(event.new_agent))
+        except GUARDRAILS:
+            job.withdrawn = True
             raise
         finally:
             await stop_run(job.result)
         await job.runner.check_approvals(job.result)
         if job.turn.client_tool_call is not None:
+            await job.translator.workflow.keep()
             await job.recorder.emit(ThreadItemDoneEvent.model_construct(item=client_tool_call(job)))
 
     async def _act(self, job: TurnJob) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from agents import Agent, TResponseInputItem
 from chatkit.store import Store
+from chatkit.types import ClientToolCallItem
 
 from ..agent.history import load_history, to_input
 from ..agent.models import ModelRouter, choose_model, model_settings, own_settings
@@ -59,6 +60,7 @@ class Preparation:
             turn, self.store, self.hooks, self.make_log(turn.id), plan.wire, limits.answer
         )
         recorder.supersede(plan.superseded or [])
+        recorder.asked = plan.asked
         view.hidden = {item.id for item in plan.superseded or ()}
         view.finish = recorder.finish
         translator = EventTranslator(turn, recorder, limits)
@@ -112,6 +114,8 @@ class Preparation:
         job.events = await self._events(turn)
         if job.events is not None:
             return
+        if isinstance(job.plan.replaced, ClientToolCallItem):
+            await job.translator.workflow.resume()
         job.agent = await job.runner.ready(as_changed(agent, turn))
         if isinstance(turn.input, list):
             turn.input = job.runner.input_for(job.agent, turn.input)
