@@ -23,7 +23,7 @@ from chatkit.types import (
 )
 
 from ..agent.fast.first_answer import ask_model, can_skip_run
-from ..agent.invocation import TRIPWIRES
+from ..agent.invocation import GUARDRAILS
 from ..agent.media import remembered
 from ..agent.models import ModelRouter
 from ..agent.runner import run_config
@@ -212,8 +212,13 @@ class Engine:
 
     async def _ask(self, job: TurnJob, agent: Agent[Turn]) -> None:
         """Let the agent answer."""
-        if not await self._answer_without_run(job, agent):
-            await self._answer_with_run(job, agent)
+        job.turn.connect(job.translator.stream)
+        try:
+            if not await self._answer_without_run(job, agent):
+                await self._answer_with_run(job, agent)
+        finally:
+            # Not the translator any longer: it knows the turn, which would be a cycle
+            job.turn.connect(job.recorder.emit)
         if job.says_nothing:
             raise TurnFailed(EMPTY, allow_retry=True)
 
@@ -251,14 +256,15 @@ class Engine:
                     job.entries.append(remembered(event.item.to_input_item()))
                 else:
                     fast_path = job.runner.uses_fast_path(event.new_agent)
-        except TRIPWIRES:
-            await job.translator.withdraw()
-            job.entries.clear()
+                    job.translator.answered_with(job.runner.tools_of(event.new_agent))
+        except GUARDRAILS:
+            job.withdrawn = True
             raise
         finally:
             await stop_run(job.result)
         await job.runner.check_approvals(job.result)
         if job.turn.client_tool_call is not None:
+            await job.translator.workflow.keep()
             await job.recorder.emit(ThreadItemDoneEvent.model_construct(item=client_tool_call(job)))
 
     async def _hook_answer(self, job: TurnJob) -> tuple[HookCall, Any]:

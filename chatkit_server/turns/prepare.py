@@ -8,6 +8,7 @@ from typing import Any
 
 from agents import Agent
 from chatkit.store import Store
+from chatkit.types import ClientToolCallItem
 
 from ..agent.models import (
     ModelRouter,
@@ -72,6 +73,7 @@ class Preparation:
             self.threads,
         )
         recorder.supersede(plan.superseded or [])
+        recorder.asked = plan.asked
         view.hidden = {item.id for item in plan.superseded or ()}
         view.finish = recorder.finish
         turn._unfinished = recorder.unfinished
@@ -137,6 +139,8 @@ class Preparation:
             return
         if "model" not in turn.model_fields_set and (given is None or given.model is None):
             refuse_unoffered(turn, self.settings.agent)
+        if isinstance(job.plan.replaced, ClientToolCallItem):
+            await job.translator.workflow.resume()
         job.agent = await job.runner.ready(as_changed(agent, turn))
         if isinstance(turn.input, list):
             turn.input = job.runner.input_for(job.agent, turn.input)
