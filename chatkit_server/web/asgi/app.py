@@ -66,7 +66,7 @@ class AsgiApp:
         _refuse(request, limit)
         answered: Answered = asyncio.get_running_loop().create_future()
         exchange = Exchange(request, limit, answered)
-        given = http_scope(request) | {"state": self._lifespan.state.copy()} | scope
+        given = {**http_scope(request), "state": self._lifespan.state.copy(), **scope}
         call = asyncio.create_task(self._call(given, exchange))
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)

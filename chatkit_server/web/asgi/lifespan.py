@@ -80,7 +80,5 @@ class Lifespan:
         await asyncio.wait([task])
         # What it raises says more than its message, which may be a whole traceback
         if not task.cancelled() and (error := task.exception()) is not None:
-            raise SettingsError(
-                f"the ASGI application did not start: {described(error)}"
-            ) from error
-        raise SettingsError(message or "the ASGI application did not start")
+            message = described(error)
+        raise SettingsError(f"the ASGI application did not start: {message or 'no reason given'}")
