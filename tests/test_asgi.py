@@ -283,7 +283,7 @@ async def test_responses_are_those_of_the_application(make_chat: MakeChat, tmp_p
         response = await get(path)
         assert (response.status, await response.json()) == (404, {"detail": detail})
     response = await chat.client.put("/cookies")
-    assert (response.status, response.headers["Allow"]) == (405, "GET, HEAD")
+    assert (response.status, "GET" in response.headers["Allow"]) == (405, True)
 
 
 async def test_a_stream_comes_as_it_is_sent_and_no_faster_than_it_is_read(
@@ -548,7 +548,7 @@ async def test_a_background_task_does_not_hold_up_the_end(
     chat = await make_chat(Beside(starlette(Route("/start", start))))
     await chat.client.get("/start")
     await chat.client.close()
-    assert "still running" in caplog.text
+    assert "calls of the ASGI application are cancelled: 1" in caplog.text
 
 
 def failing(what: str) -> ASGIApp:
