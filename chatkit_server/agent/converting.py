@@ -145,7 +145,7 @@ def _completed(converter: ThreadItemConverter) -> ThreadItemConverter:
         return converter
     completed = copy.copy(converter)
     # As `object` does it: the class may be a frozen dataclass
-    object.__setattr__(completed, "__class__", _completed_class(type(converter)))
+    object.__setattr__(completed, "__class__", _completed_class(cast(Any, type(converter))))
     object.__setattr__(completed, "__dict__", vars(converter))
     return completed
 
