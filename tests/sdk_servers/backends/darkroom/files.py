@@ -41,7 +41,7 @@ class LocalFiles(AttachmentStore[dict[str, Any]]):
         is_image = input.mime_type.startswith("image/")
         route = "upload_image" if is_image else "upload_text"
         described = AttachmentUploadDescriptor(
-            url=request.url_for(route, attachment_id=attachment_id),
+            url=str(request.url_for(route, attachment_id=attachment_id)),
             method="POST" if is_image else "PUT",
             headers={"X-Upload": "yes"},
         )
@@ -54,7 +54,7 @@ class LocalFiles(AttachmentStore[dict[str, Any]]):
         }
         if not is_image:
             return FileAttachment(**fields)
-        preview = request.url_for("download", attachment_id=attachment_id)
+        preview = str(request.url_for("download", attachment_id=attachment_id))
         return ImageAttachment(**fields, preview_url=preview)
 
     async def delete_attachment(self, attachment_id: str, context: dict[str, Any]) -> None:

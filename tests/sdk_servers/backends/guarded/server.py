@@ -43,7 +43,7 @@ async def no_secrets(
     agent: Agent[GuardedContext],
     input: str | list[TResponseInputItem],
 ) -> GuardrailFunctionOutput:
-    return GuardrailFunctionOutput(None, tripwire_triggered="password" in str(input))
+    return GuardrailFunctionOutput(None, tripwire_triggered="password" in str(input[-1]))
 
 
 @output_guardrail

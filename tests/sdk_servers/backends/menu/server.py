@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any, Literal
@@ -29,6 +30,8 @@ from pydantic import BaseModel
 from ..memory_store import MemoryStore
 
 MenuContext = AgentContext[dict[str, Any]]
+SETTING_TIME = 0.02
+"""Seconds."""
 
 
 class Dish(BaseModel):
@@ -64,6 +67,7 @@ async def show_menu(ctx: RunContextWrapper[MenuContext]) -> str:
 
 @function_tool(description_override="Set the table.")
 async def set_table(ctx: RunContextWrapper[MenuContext], seats: int) -> str:
+    await asyncio.sleep(SETTING_TIME)
     await ctx.context.stream_widget(Card(children=[Text(value=f"A table for {seats}")]))
     return f"set for {seats}"
 

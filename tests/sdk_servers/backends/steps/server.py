@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
@@ -31,10 +32,13 @@ from chatkit.types import (
 from ..memory_store import MemoryStore
 
 StepsContext = AgentContext[dict[str, Any]]
+SEARCH_TIME = 0.02
+"""Seconds."""
 
 
 @function_tool(description_override="Look something up.")
 async def look_up(ctx: RunContextWrapper[StepsContext], what: str) -> str:
+    await asyncio.sleep(SEARCH_TIME)
     search = SearchTask(title=f"Searching {what}", queries=[what], status_indicator="loading")
     await ctx.context.add_workflow_task(search)
     source = URLSource(url=f"https://{what}.example", title=what)

@@ -1,0 +1,70 @@
+"""The backends, with their conversations."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+from fastapi import FastAPI
+
+from . import conversations
+from .official import official_app
+from .page import Page
+
+_BACKENDS = f"{__package__}.backends"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A backend: where its parts are, as the settings name them, and what is said to it."""
+
+    name: str
+    talk: Callable[[Page], Awaitable[None]]
+    server: str = "server:create_server"
+    context: str | None = None
+    app: str | None = None
+    stores: tuple[str, ...] = ("theirs",)
+    differences: tuple[str, ...] = field(default=())
+
+    def path(self, name: str) -> str:
+        """Return the whole path of an object of the backend."""
+        return f"{_BACKENDS}.{self.name}.{name}"
+
+    def official_app(self) -> FastAPI:
+        """Return the application of the official side."""
+        self.forget()
+        if self.app is not None:
+            app: FastAPI = self._load(self.app)
+            return app
+        return official_app(self._load(self.server)(), lambda request: {"request": request})
+
+    def forget(self) -> None:
+        """Have the backend imported anew, without what an earlier run left in it."""
+        package = f"{_BACKENDS}.{self.name}"
+        for name in [n for n in sys.modules if f"{n}.".startswith(f"{package}.")]:
+            del sys.modules[name]
+
+    def _load(self, name: str) -> Any:
+        module, _, attribute = self.path(name).partition(":")
+        return getattr(import_module(module), attribute)
+
+
+CASES = (
+    Case("pantry", conversations.pantry, "server:create_chatkit_server"),
+    Case("desk", conversations.desk, "server:DeskServer"),
+    Case("atlas", conversations.atlas, "server:AtlasServer"),
+    Case("darkroom", conversations.darkroom, "main:server", app="main:app"),
+    Case("helpline", conversations.helpline, "server:HelplineServer"),
+    Case("menu", conversations.menu, "server:MenuServer"),
+    Case("ledger", conversations.ledger, "server:LedgerServer"),
+    Case("guarded", conversations.guarded, "server:GuardedServer"),
+    Case("studio", conversations.studio, "server:StudioServer"),
+    Case("steps", conversations.steps, "server:StepsServer"),
+    Case(
+        "tenants", conversations.tenants, "main:server", "context:get_context", app="main:app"
+    ),
+    Case("parrot", conversations.parrot, "server:ParrotServer"),
+)

@@ -1,0 +1,30 @@
+"""A conversation with a backend, on each side."""
+
+from __future__ import annotations
+
+from aiohttp import ClientSession, TCPConnector
+
+from .cases import Case
+from .models import Models
+from .official import official
+from .page import Exchange, Page
+from .transcript import normalised
+
+
+async def run_official(case: Case, models: Models) -> list[Exchange]:
+    """Return what the page gets of the official set-up."""
+    async with official(case.official_app(), models) as url:
+        return await talk(case, models, url)
+
+
+async def talk(case: Case, models: Models, url: str) -> list[Exchange]:
+    """Have the conversation with the backend at this address."""
+    models.forget()
+    # A connection whose stream broke must not be used again
+    connector = TCPConnector(force_close=True)
+    async with ClientSession(url, connector=connector) as session:
+        page = Page(session, models)
+        await case.talk(page)
+        await page.look_at_everything()
+    assert models.left == 0, f"{models.left} scripted answers were not asked for"
+    return normalised(page.exchanges, url)
