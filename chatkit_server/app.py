@@ -116,7 +116,7 @@ def _add_parts(app: web.Application, problems: Problems) -> None:
         app[MCP] = McpManager(servers)
     with problems.collect():
         models = app[MODELS] = ModelRouter(hooks)
-        _check_models(settings, models)
+        _check_models(settings, models, hooks)
     with problems.collect():
         model_settings(settings.agent, settings.source)
         usable = True
@@ -160,8 +160,11 @@ def _check_auth(hooks: Hooks, settings: Settings) -> None:
         )
 
 
-def _check_models(settings: Settings, models: ModelRouter) -> None:
+def _check_models(settings: Settings, models: ModelRouter, hooks: Hooks) -> None:
     if settings.source.is_broken(("agent",)):
+        return
+    if hooks.implemented("respond") and "model" not in settings.agent.model_fields_set:
+        # A plugin answers, perhaps without any model of this server
         return
     problems = Problems()
     for key, names in (("model", [settings.agent.model]), ("models", settings.agent.models)):

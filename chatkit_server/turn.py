@@ -12,10 +12,18 @@ from agents.mcp import MCPServer
 from chatkit.agents import AgentContext
 from chatkit.server import stream_widget
 from chatkit.store import StoreItemType
-from chatkit.types import ThreadItem, ThreadMetadata, ThreadStreamEvent, UserMessageItem
+from chatkit.types import (
+    StreamOptions,
+    ThreadItem,
+    ThreadMetadata,
+    ThreadStreamEvent,
+    UserMessageItem,
+)
 from chatkit.widgets import WidgetRoot
+from multidict import CIMultiDict, CIMultiDictProxy, MultiMapping
 from pydantic import Field, PrivateAttr
 from pydantic_core import CoreSchema, core_schema
+from yarl import URL
 
 from .ids import new_id
 
@@ -48,12 +56,37 @@ class User:
 class StoreContext:
     """For whom a store reads or writes, and in which turn, if any.
 
-    `attempt` counts the processes that have worked on the turn, from 1.
+    `attempt` counts the processes that have worked on the turn, from 1. `context` is what a
+    `context` hook returned for the request. It is None if there is no request, as in the recovery
+    of a turn whose process has died.
     """
 
     user: User
     turn_id: str | None = None
     attempt: int = 0
+    context: Any = field(default=None, compare=False, repr=False)
+
+
+def _no_headers() -> CIMultiDictProxy[str]:
+    return CIMultiDictProxy(CIMultiDict())
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRequest:
+    """The request that asked for a turn: what the client sent beside the body.
+
+    `headers` ignore case, and `url` is the address as the server received it. All are empty for a
+    turn without a request, such as a recovered one.
+    """
+
+    headers: CIMultiDictProxy[str] = field(default_factory=_no_headers, repr=False)
+    cookies: Mapping[str, str] = field(default_factory=dict, repr=False)
+    url: URL = field(default=URL(), repr=False)
+
+    @property
+    def query(self) -> MultiMapping[str]:
+        """The parameters of the URL."""
+        return self.url.query
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +147,17 @@ class _Unchecked:
         return core_schema.any_schema()
 
 
-class Turn(AgentContext[StoreContext]):
+class Turn(AgentContext[Any]):
     """A turn in progress: the context of the agent's run, `ctx.context` in a tool.
 
     It is ChatKit's `AgentContext`, so tools written for ChatKit's SDK work: `stream`,
     `stream_widget`, `start_workflow`, `client_tool_call` and the rest. `pre_turn` may set
     `instructions`, `model`, `model_settings`, `tools`, `mcp_servers` and `input`.
+
+    `request_context` is what a `context` hook returned, or else the turn's `StoreContext`. `store`
+    is the configured store as this turn sees it: without what a retry replaces, and without the
+    server's own hidden items. Its methods take any context; one that is no `StoreContext` is given
+    to the store as `StoreContext.context`.
     """
 
     id: str = Field(default_factory=lambda: new_id("turn"))
@@ -128,6 +166,8 @@ class Turn(AgentContext[StoreContext]):
     """The ChatKit operation that asked for this turn, or `plain`."""
     message: Annotated[UserMessageItem | None, _Unchecked()] = None
     """The user's message, if the turn answers one."""
+    request: Annotated[TurnRequest, _Unchecked()] = Field(default_factory=TurnRequest)
+    """The request that asked for this turn: its headers, cookies and query."""
     locale: str | None = None
     """The client's preferred language, a BCP 47 tag, from `Accept-Language`."""
     instructions: str | None = None
@@ -137,11 +177,17 @@ class Turn(AgentContext[StoreContext]):
     mcp_servers: Annotated[list[MCPServer], _Unchecked()] = Field(default_factory=list)
     input: Annotated[list[TResponseInputItem], _Unchecked()] = Field(default_factory=list)
     """The input for the model: the history within its budget, and the new message last."""
+    stream_options: Annotated[StreamOptions, _Unchecked()] = Field(
+        default_factory=lambda: StreamOptions(allow_cancel=True)
+    )
+    """What the client is told of the stream when it begins."""
     state: Annotated[dict[Any, Any], _Unchecked()] = Field(default_factory=dict)
     """For plugins: notes from one hook to the next."""
 
+    _store_context: StoreContext | None = PrivateAttr(default=None)
     _started: float = PrivateAttr(default_factory=time.monotonic)
     _emit: Callable[[ThreadStreamEvent], Awaitable[None]] | None = PrivateAttr(default=None)
+    _unfinished: Callable[[], list[ThreadItem]] = PrivateAttr(default=list)
     _runner: Any = PrivateAttr(default=None)
     # ChatKit's queue of events: `stream` does not use it, and it would take memory in each turn
     _events: Any = PrivateAttr(default=None)
@@ -150,6 +196,18 @@ class Turn(AgentContext[StoreContext]):
     def seconds(self) -> float:
         """The time since the turn began."""
         return time.monotonic() - self._started
+
+    @property
+    def store_context(self) -> StoreContext:
+        """For whom, and in which turn, the server's stores read and write."""
+        if self._store_context is not None:
+            return self._store_context
+        given = self.request_context
+        return given if isinstance(given, StoreContext) else StoreContext(self.user, context=given)
+
+    def unfinished_items(self) -> list[ThreadItem]:
+        """Return the items that have begun and are not done, as far as they have come."""
+        return self._unfinished()
 
     def connect(self, emit: Callable[[ThreadStreamEvent], Awaitable[None]]) -> None:
         """Send the events of this turn to `emit`; the engine does this when the stream opens."""

@@ -409,7 +409,7 @@ async def test_what_was_said_is_saved_and_told_to_plugins(case: Case) -> None:
     assert turn.model == "actual/model"
     assert turn.request_context == StoreContext(ANN, "turn_1", 2)
     assert turn.thread.id == "thr_1"
-    assert turn.store is case.store
+    assert (await turn.store.load_thread("thr_1", turn.request_context)).id == "thr_1"
     assert turn.message is not None
     assert turn.message.id == "msg_1"
     assert (outcome.status, outcome.error) == ("interrupted", INTERRUPTED)

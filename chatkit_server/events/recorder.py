@@ -192,12 +192,22 @@ class Recorder:
             self.log.append(line)
         self.log.end()
 
+    async def finish(self, item: ThreadItem) -> bool:
+        """Save an item that has begun as it is, without an event; return False for other items.
+
+        ChatKit's SDK does so with a workflow that goes on in the next turn.
+        """
+        if item.id not in self.open:
+            return False
+        await run_to_completion(self._save(item))
+        return True
+
     async def keep(self, item: ThreadItem) -> None:
         """Save an item that the client completed and has on its screen already."""
         await run_to_completion(self._save(item, replace=True))
 
     async def _save(self, item: ThreadItem, replace: bool = False) -> None:
-        context = self.turn.request_context
+        context = self.turn.store_context
         if replace:
             await self.store.save_item(self.turn.thread.id, item, context)
         else:
@@ -217,7 +227,7 @@ class Recorder:
     async def _remove(self, item_id: str) -> None:
         if self.open.pop(item_id, None) is None:
             await self.store.delete_thread_item(
-                self.turn.thread.id, item_id, self.turn.request_context
+                self.turn.thread.id, item_id, self.turn.store_context
             )
             self.saved = [item for item in self.saved if item.id != item_id]
 
@@ -227,7 +237,7 @@ class Recorder:
         while self._superseded:
             with suppress(NotFoundError):
                 await self.store.delete_thread_item(
-                    self.turn.thread.id, self._superseded[0].id, self.turn.request_context
+                    self.turn.thread.id, self._superseded[0].id, self.turn.store_context
                 )
             del self._superseded[0]
 
@@ -242,7 +252,7 @@ class Recorder:
             vars(thread).update(vars(valid))
             now = thread.model_dump()
         self._thread = now
-        await self.store.save_thread(thread, self.turn.request_context)
+        await self.store.save_thread(thread, self.turn.store_context)
         self._write(self.wire.event(ThreadUpdatedEvent.model_construct(thread=as_thread(thread))))
 
     def _write(self, data: bytes | None) -> None:

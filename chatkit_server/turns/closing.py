@@ -49,7 +49,7 @@ class Closing:
             error = problem
         job.running.refusal = error
         try:
-            await self._turn_store.withdraw(turn.id, turn.request_context.attempt)
+            await self._turn_store.withdraw(turn.id, turn.store_context.attempt)
         except Exception as failure:
             # Its record still says that it runs: a sweep will withdraw it
             _log_unsaved(job, "could not be withdrawn", failure)
@@ -95,7 +95,7 @@ class Closing:
         try:
             state: TurnState = ending.status if ending else "completed"
             error_message = ending.problem.message if ending else None
-            attempt = turn.request_context.attempt
+            attempt = turn.store_context.attempt
             if not await self._turn_store.end(turn.id, attempt, state, error_message):
                 return TAKEN_OVER
         except Exception as error:
@@ -122,7 +122,7 @@ class Closing:
 async def _thread_is_gone(job: TurnJob) -> bool:
     """Return whether somebody deleted the thread while the turn ran."""
     try:
-        await job.recorder.store.load_thread(job.turn.thread.id, job.turn.request_context)
+        await job.recorder.store.load_thread(job.turn.thread.id, job.turn.store_context)
     except NotFoundError:
         return True
     except Exception as error:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from typing import Any
 
 from agents import Agent, Runner
 from chatkit.store import Store
 from chatkit.types import (
     ClientToolCallItem,
-    StreamOptions,
     StreamOptionsEvent,
     ThreadCreatedEvent,
     ThreadItem,
@@ -38,7 +39,7 @@ from .claim import Claims
 from .closing import Closing
 from .failures import EMPTY
 from .identity import RequestIdentity
-from .job import TurnJob, TurnPlan, action_events, client_tool_call, model_name, stop_run
+from .job import TurnJob, TurnPlan, client_tool_call, hook_events, model_name, stop_run
 from .prepare import Preparation
 from .registry import TurnRegistry
 from .running import STOPPED, TAKEN_OVER, Ending, RunningTurn
@@ -168,25 +169,29 @@ class Engine:
         """Open the stream: save what the user said, and say that an answer is coming."""
         plan, emit = job.plan, job.recorder.emit
         if plan.new_thread:
-            await self.store.save_thread(plan.thread, job.turn.request_context)
+            await self.store.save_thread(plan.thread, job.turn.store_context)
             await emit(ThreadCreatedEvent.model_construct(thread=as_thread(plan.thread)))
         job.turn.connect(emit)
         for item in plan.earlier:
             await emit(ThreadItemDoneEvent.model_construct(item=item))
         if plan.message is not None and plan.superseded is None:
             for attachment in plan.message.attachments:
-                await self.store.save_attachment(attachment, job.turn.request_context)
+                await self.store.save_attachment(attachment, job.turn.store_context)
             await emit(ThreadItemDoneEvent.model_construct(item=plan.message))
-        await emit(StreamOptionsEvent(stream_options=StreamOptions(allow_cancel=True)))
+        await emit(StreamOptionsEvent(stream_options=job.turn.stream_options))
         if isinstance(plan.replaced, ClientToolCallItem):
             await job.recorder.keep(plan.replaced)
         elif plan.replaced is not None:
             await emit(ThreadItemReplacedEvent.model_construct(item=plan.replaced))
 
     async def _answer(self, job: TurnJob) -> None:
-        if job.agent is None:
+        if job.plan.action is not None:
             await self._act(job)
             return
+        if job.events is not None:
+            await self._send_all(job, "respond", job.events)
+            return
+        assert job.agent is not None
         if not await self._answer_without_run(job, job.agent):
             await self._answer_with_run(job, job.agent)
         if job.says_nothing:
@@ -245,8 +250,14 @@ class Engine:
         )
         if events is None:
             raise TurnFailed(f"No plugin answers the action `{plan.action.type}`.")
-        async for event in action_events(events):
-            await job.recorder.emit(event)
+        await self._send_all(job, "action", events)
+
+    async def _send_all(self, job: TurnJob, hook: str, events: Any) -> None:
+        """Send what a hook answers."""
+        found = hook_events(hook, events)
+        async with aclosing(found):
+            async for event in found:
+                await job.recorder.emit(event)
 
 
 def _log_start(job: TurnJob) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 from functools import partial
+from typing import Any
 
 from agents import Agent, TResponseInputItem
 from chatkit.store import Store
@@ -19,7 +20,8 @@ from ..plugin.answers import wrong_turn
 from ..plugin.calls import Hooks
 from ..settings.schema import Settings
 from ..turn import StoreContext, Turn
-from .job import TurnJob, TurnPlan, choose_tool, model_name
+from .job import TurnJob, TurnPlan, choose_tool, model_name, raising
+from .view import StoreView
 
 
 class Preparation:
@@ -51,11 +53,15 @@ class Preparation:
         Raises `BadRequest` for a model that the settings do not offer.
         """
         turn = self._turn(plan)
+        turn.store = view = StoreView(self.store, turn.store_context)
         limits, images = self.settings.turns.limits, self.settings.agent.images
         recorder = Recorder(
             turn, self.store, self.hooks, self.make_log(turn.id), plan.wire, limits.answer
         )
         recorder.supersede(plan.superseded or [])
+        view.hidden = {item.id for item in plan.superseded or ()}
+        view.finish = recorder.finish
+        turn._unfinished = recorder.unfinished
         translator = EventTranslator(turn, recorder, limits)
         sink = translator if self.settings.agent.fast_path else None
         runner = AgentRunner(
@@ -67,15 +73,19 @@ class Preparation:
         turn = Turn(
             thread=plan.thread,
             store=self.store,
-            request_context=StoreContext(plan.user),
+            request_context=plan.context,
             user=plan.user,
             operation=plan.operation,
             message=plan.message,
+            request=plan.request,
             locale=plan.locale,
             # A copy costs less than new ones, which are validated
             model_settings=copy(self._agent.model_settings),
         )
-        turn.request_context = StoreContext(plan.user, turn.id, attempt=1)
+        context = StoreContext(plan.user, turn.id, attempt=1, context=plan.context)
+        turn._store_context = context
+        if plan.context is None:
+            turn.request_context = context
         if plan.action is None:
             turn.model = choose_model(turn, self.settings.agent) or self.settings.agent.model
         return turn
@@ -100,10 +110,20 @@ class Preparation:
         turn.input = await self._input(job.plan, turn)
         check = partial(wrong_turn, turn)
         await self.hooks.each("pre_turn", called=job.prepared_by, check=check, turn=turn)
+        job.events = await self._events(turn)
+        if job.events is not None:
+            return
         job.agent = await job.runner.ready(as_changed(agent, turn))
         if isinstance(turn.input, list):
             turn.input = job.runner.input_for(job.agent, turn.input)
         choose_tool(job.agent, turn.message, job.runner.tools_of(job.agent))
+
+    async def _events(self, turn: Turn) -> Any:
+        """Return what the `respond` hook answers; its error comes with the first event."""
+        try:
+            return await self.hooks.first("respond", turn=turn)
+        except Exception as error:
+            return raising(error)
 
     def _default_agent(self, turn: Turn) -> Agent[Turn]:
         agent = copy(self._agent)
@@ -116,7 +136,7 @@ class Preparation:
         if not plan.new_thread:
             again = plan.message.id if plan.message and plan.superseded is not None else None
             items += await load_history(
-                self.store, turn.request_context, turn.thread.id, budget, until=again
+                self.store, turn.store_context, turn.thread.id, budget, until=again
             )
         if plan.replaced is not None:
             items = [plan.replaced if i.id == plan.replaced.id else i for i in items]

@@ -17,6 +17,7 @@ from ..plugin.calls import Hooks
 from ..records import log_error, repeats
 from ..turn import EndState, Outcome, StoreContext, Turn
 from .store import TurnRecord, TurnStore
+from .view import StoreView
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +89,7 @@ class Recovery:
         return Turn(
             id=record.id,
             thread=thread,
-            store=self._store,
+            store=StoreView(self._store, context),
             request_context=context,
             user=record.user,
             operation=record.operation,
@@ -129,12 +130,12 @@ class Recovery:
 
     async def _found(self, turn: Turn, item_id: str) -> ThreadItem | None:
         try:
-            return await self._store.load_item(turn.thread.id, item_id, turn.request_context)
+            return await self._store.load_item(turn.thread.id, item_id, turn.store_context)
         except NotFoundError:
             return None
 
     async def _add(self, turn: Turn, item: ThreadItem) -> ThreadItem:
-        await self._store.add_thread_item(turn.thread.id, item, turn.request_context)
+        await self._store.add_thread_item(turn.thread.id, item, turn.store_context)
         await self._hooks.each_isolated("persist", turn=turn, item=item)
         return item
 
@@ -142,7 +143,7 @@ class Recovery:
         """Remove the old answer if any part of the new one was saved."""
         if not partial.superseded:
             return
-        thread_id, context = turn.thread.id, turn.request_context
+        thread_id, context = turn.thread.id, turn.store_context
         page = await self._store.load_thread_items(thread_id, None, _LATEST, "desc", context)
         messages = (item.id for item in page.data if isinstance(item, UserMessageItem))
         old = {*partial.superseded, *messages}

@@ -68,7 +68,7 @@ class RunningTurn:
         self.id = turn.id
         self.thread_id = turn.thread.id
         self.owner: Owner = (turn.user.tenant, turn.user.id)
-        self.attempt = turn.request_context.attempt
+        self.attempt = turn.store_context.attempt
         self.log = log
         self.identity = identity
         self.status: EndState | None = None

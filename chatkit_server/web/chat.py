@@ -9,7 +9,7 @@ from functools import partial
 from aiohttp import HttpVersion11, hdrs, web
 from chatkit.types import is_streaming_req
 
-from ..turn import User
+from ..turn import TurnRequest, User
 from ..turns.identity import RequestIdentity
 from ..turns.job import TurnPlan
 from ..turns.running import RunningTurn
@@ -51,7 +51,7 @@ async def _understand(request: web.Request) -> Respond:
     if plain.is_plain(body):
         asked = plain.parse(body)
         user = request[USER] = plain.user_of(asked, user, request.get(NAME_USER))
-        caller = _caller(request, user)
+        caller = await _caller(request, user)
         make_plan = partial(plain.plan, caller, asked)
         turn = _turn(request, raw, user, make_plan)
         # It may have to wait, and need not hold what was read
@@ -61,7 +61,7 @@ async def _understand(request: web.Request) -> Respond:
             return partial(plain.whole_answer, running=running)
         return partial(follow, running=running, after=after)
     operation = parse(body)
-    caller = _caller(request, user)
+    caller = await _caller(request, user)
     if is_streaming_req(operation):
         make_plan = partial(plan, caller, operation)
         turn = _turn(request, raw, user, make_plan)
@@ -143,15 +143,23 @@ async def _turn(
         return known or (await engine.start(make_plan, identity, user), 0)
 
 
-def _caller(request: web.Request, user: User) -> Caller:
+async def _caller(request: web.Request, user: User) -> Caller:
     app = request.app
+    hooks = app[HOOKS]
+    context = None
+    if hooks.implemented("context"):
+        context = await hooks.first("context", request=request, user=user)
     language = _LANGUAGE.match(request.headers.get("Accept-Language", ""))
     return Caller(
         user,
         app[STORE],
         app[ATTACHMENT_STORE],
-        app[HOOKS],
+        hooks,
         app[ENGINE].turns,
         app[GUARD],
         locale=language[0] if language else None,
+        given=context,
+        request=TurnRequest(
+            request.headers, request.cookies if hdrs.COOKIE in request.headers else {}, request.url
+        ),
     )

@@ -12,6 +12,7 @@ from chatkit.types import (
 from ...errors import BadRequest, Unprocessable
 from ...turn import Turn
 from ...turns.job import TurnPlan
+from ...turns.view import StoreView
 from .caller import (
     Answer,
     Caller,
@@ -37,9 +38,10 @@ async def sync_custom_action(caller: Caller, request: ThreadsSyncCustomActionReq
     sender = await _load_sender(caller, thread.id, request.params.item_id)
     turn = Turn(
         thread=thread,
-        store=caller.store,
-        request_context=caller.context,
+        store=StoreView(caller.store, caller.context),
+        request_context=caller.request_context,
         user=caller.user,
+        request=caller.request,
         operation=request.type,
         locale=caller.locale,
     )

@@ -176,6 +176,7 @@ async def feedback(caller: Caller, request: ItemsFeedbackReq) -> Answer:
         thread_id=thread.id,
         item_ids=item_ids,
         kind=params.kind,
+        context=caller.request_context,
     )
     if answer is None:
         raise Unprocessable("No plugin's `feedback` hook accepts this feedback.")
