@@ -1,26 +1,37 @@
-"""Print the transcripts of the official side."""
+"""Print how the sides differ; or, with `--show`, what the official side says."""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-import sys
+import os
+import traceback
 
 from .cases import CASES
 from .models import Models
-from .running import run_official
-from .transcript import lines
+from .running import run_official, run_ours
+from .transcript import diff, lines
 
 
-async def _main(names: list[str]) -> None:
+async def _main(names: list[str], show: bool) -> None:
     async with Models() as models:
-        for case in CASES:
-            if not names or case.name in names:
-                print(f"=== {case.name}")
+        for case in [case for case in CASES if case.name in names or not names]:
+            expected = await run_official(case, models)
+            if show:
+                print(f"=== {case.name}", *lines(expected), sep="\n")
+                continue
+            os.environ |= {"OPENAI_API_KEY": "sk", "OPENAI_BASE_URL": models.url}
+            for store in case.stores:
+                print(f"=== {case.name}, store: {store}")
                 try:
-                    print("\n".join(lines(await run_official(case, models))))
-                except Exception as error:
-                    import traceback; traceback.print_exc()
+                    print(diff(expected, await run_ours(case, store, models)))
+                except Exception:
+                    print(traceback.format_exc(limit=-2))
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(sys.argv[1:]))
+    parser = argparse.ArgumentParser(prog="python -m tests.sdk_servers", description=__doc__)
+    parser.add_argument("names", nargs="*", help="the backends; all without a name")
+    parser.add_argument("--show", action="store_true")
+    options = parser.parse_args()
+    asyncio.run(_main(options.names, options.show))

@@ -41,6 +41,13 @@ class Case:
             return app
         return official_app(self._load(self.server)(), lambda request: {"request": request})
 
+    def settings(self, store: str) -> dict[str, Any]:
+        """Return the plugin's settings."""
+        self.forget()
+        parts = {"server": self.server, "context": self.context, "app": self.app}
+        named = {key: self.path(name) for key, name in parts.items() if name is not None}
+        return {**named, "store": store}
+
     def forget(self) -> None:
         """Have the backend imported anew, without what an earlier run left in it."""
         package = f"{_BACKENDS}.{self.name}"

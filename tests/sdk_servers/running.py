@@ -7,6 +7,7 @@ from aiohttp import ClientSession, TCPConnector
 from .cases import Case
 from .models import Models
 from .official import official
+from .ours import ours
 from .page import Exchange, Page
 from .transcript import normalised
 
@@ -14,6 +15,12 @@ from .transcript import normalised
 async def run_official(case: Case, models: Models) -> list[Exchange]:
     """Return what the page gets of the official set-up."""
     async with official(case.official_app(), models) as url:
+        return await talk(case, models, url)
+
+
+async def run_ours(case: Case, store: str, models: Models) -> list[Exchange]:
+    """Return what the page gets of this server."""
+    async with ours(case.settings(store), models) as url:
         return await talk(case, models, url)
 
 

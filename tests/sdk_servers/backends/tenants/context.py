@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from fastapi import HTTPException, Request
 
@@ -17,7 +16,7 @@ class RequestContext:
     request: Request | None = field(default=None, repr=False, compare=False)
 
 
-async def get_context(request: Request, user: Any = None) -> RequestContext:
+async def get_context(request: Request) -> RequestContext:
     """Return who asks; nobody is refused."""
     user_id = request.headers.get("x-user-id")
     if not user_id:
