@@ -130,7 +130,7 @@ def _add_parts(app: web.Application, problems: Problems) -> None:
     app[HEARTBEAT] = Heartbeat(
         engine.turns,
         turn_store,
-        Recovery(turn_store, app[STORE], hooks),
+        Recovery(turn_store, app[STORE], hooks, engine.threads),
         settings.turns.keep,
         HeartbeatTiming.of(settings.turns.stale),
     )

@@ -125,7 +125,8 @@ class Outcome:
 
     `refused` means that nothing was saved or answered: a hook refused the turn, or something it
     needs is missing. `error` is the message that the user saw, `allow_retry` whether a retry can
-    help. `items` are the items that the turn saved, in order, the user's message first.
+    help, `code` the code of the `error` event: for others than `custom`, the page may have words of
+    its own. `items` are the items that the turn saved, in order, the user's message first.
     `first_token` is None if there was no text.
     """
 
@@ -138,6 +139,7 @@ class Outcome:
     error: str | None = None
     allow_retry: bool = False
     first_token: float | None = None
+    code: str = "custom"
 
 
 class _Unchecked:

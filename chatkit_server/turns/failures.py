@@ -31,10 +31,12 @@ from .. import bad_http
 from ..agent.completions import endings
 from ..bad_http import http_problem, server_of
 from ..errors import ServerError, TurnFailed, causes
+from ..known_errors import AWAY, Outage, as_server_error, told_error
 from ..lines import fixed_words
 from ..masking import in_one_line
 from ..plugin.calls import LOGGED_ALREADY
 from ..records import MAY_QUOTE, is_outage, log_error, place_of, repeats
+from ..tasks import Escaped
 
 log = logging.getLogger(__name__)
 
@@ -113,6 +115,7 @@ _RETRIABLE = {
     PROVIDER_DOWN,
     NO_CONNECTION,
     UNREACHABLE,
+    AWAY,
     NOT_HTTP,
     NO_ANSWER,
     TIMEOUT,
@@ -202,6 +205,9 @@ _AGENT_FAILURES: tuple[tuple[type[AgentsException], str], ...] = (
 )
 
 
+_OF_MODELS = (openai.OpenAIError, AgentsException)
+"""Errors about a model. Some have a status, which is not that of the user's request."""
+
 _MODEL_WORDS = {
     "not found in agent": UNKNOWN_TOOL,
     "did not produce a final response": BROKEN_OFF,
@@ -216,13 +222,15 @@ _MODEL_WORDS = {
 def explain(error: BaseException) -> ServerError:
     """Return what to tell the user of `error`, and whether trying again can help.
 
-    A `ServerError` is returned as it is. Everything else becomes a `TurnFailed` whose message is
-    one of this module's, so that nothing of the exception's own text is shown.
+    An error whose author says what to tell is told so, and what a store refuses by its type.
+    Everything else becomes a `TurnFailed` whose message is one of this module's, so that nothing of
+    the exception's own text is shown.
     """
-    if isinstance(error, ServerError):
-        return error
     if isinstance(error, BaseExceptionGroup):
         return explain(error.exceptions[0])
+    known = None if isinstance(error, _OF_MODELS) else as_server_error(error)
+    if known is not None and not isinstance(known, Outage):
+        return known
     try:
         message = _message(error)
     except Exception:
@@ -241,8 +249,11 @@ def log_failure(
     if isinstance(error, LOGGED_ALREADY):
         log.debug("turn %s failed: %s", turn_id, problem.message)
         return
-    unforeseen = not isinstance(error, ServerError) and problem.message in _UNFORESEEN
-    words = type(error).__name__ if isinstance(error, ServerError) else _in_one_line(error)
+    if isinstance(error, Escaped):
+        error = error.error
+    told = told_error(error) is not None and not isinstance(error, _OF_MODELS)
+    unforeseen = not told and problem.message in _UNFORESEEN
+    words = type(error).__name__ if told else _in_one_line(error)
     if unforeseen:
         words = f"{type(error).__name__} in {place_of(error)}"
     log.warning(
@@ -326,7 +337,7 @@ def _message(error: BaseException) -> str:
         return _first_match(_WORDS, _searchable(error)) or GENERAL
     if isinstance(error, JSONDecodeError | UnicodeDecodeError):
         return NONSENSE
-    return _of_transport(error) or GENERAL
+    return _of_transport(error) or (AWAY if is_outage(error) else GENERAL)
 
 
 def _of_connection(error: openai.APIConnectionError) -> str:

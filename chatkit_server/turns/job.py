@@ -29,6 +29,7 @@ from ..agent.stream import EventTranslator
 from ..events.partial import PartialAnswer
 from ..events.recorder import Recorder, is_visible
 from ..events.wire import WireFormat
+from ..plugin.calls import HookCall
 from ..turn import Turn, TurnRequest, User
 from .running import RunningTurn
 
@@ -71,8 +72,8 @@ class TurnJob:
     translator: EventTranslator
     runner: AgentRunner
     agent: Agent[Turn] | None = None
-    events: Any = None
-    """What the `respond` hook answers in place of an agent: an iterable of ChatKit's events."""
+    answer: tuple[HookCall, Any] | Exception | None = None
+    """The `respond` hook that answers in place of an agent, and its events, or its error."""
     result: RunResultStreaming | None = None
     first_answer: FirstAnswer | None = None
     entries: list[TResponseInputItem] = field(default_factory=list)
@@ -197,12 +198,6 @@ async def hook_events(hook: str, events: Any) -> AsyncGenerator[ThreadStreamEven
                 name = type(event).__name__
                 raise TypeError(f"the hook `{hook}` yielded a {name}, expected a ThreadStreamEvent")
             yield event
-
-
-async def raising(error: Exception) -> AsyncGenerator[ThreadStreamEvent]:
-    """Raise an error in place of the first event."""
-    raise error
-    yield
 
 
 async def _each(events: Any) -> AsyncGenerator[ThreadStreamEvent]:

@@ -10,17 +10,24 @@ from agents import Agent, TResponseInputItem
 from chatkit.store import Store
 
 from ..agent.history import load_history, to_input
-from ..agent.models import ModelRouter, choose_model, model_settings, own_settings
+from ..agent.models import (
+    ModelRouter,
+    choose_model,
+    model_settings,
+    own_settings,
+    refuse_unoffered,
+)
 from ..agent.runner import AgentRunner, as_changed, instructions
 from ..agent.stream import EventTranslator
 from ..events.log import EventLogFactory
 from ..events.recorder import Recorder
+from ..events.threads import ThreadWriter
 from ..mcp.manager import McpManager
 from ..plugin.answers import wrong_turn
-from ..plugin.calls import Hooks
+from ..plugin.calls import HookCall, Hooks
 from ..settings.schema import Settings
 from ..turn import StoreContext, Turn
-from .job import TurnJob, TurnPlan, choose_tool, model_name, raising
+from .job import TurnJob, TurnPlan, choose_tool, model_name
 from .view import StoreView
 
 
@@ -35,6 +42,7 @@ class Preparation:
         models: ModelRouter,
         mcp: McpManager,
         make_log: EventLogFactory,
+        threads: ThreadWriter,
     ) -> None:
         self.settings = settings
         self.hooks = hooks
@@ -42,21 +50,25 @@ class Preparation:
         self.models = models
         self.mcp = mcp
         self.make_log = make_log
+        self.threads = threads
         # To make an agent looks through all its annotations: do it once, and copy it for each turn
         self._agent: Agent[Turn] = Agent(
             name=settings.agent.name, model_settings=model_settings(settings.agent)
         )
 
     def new_job(self, plan: TurnPlan) -> TurnJob:
-        """Return the job of a new turn. Nothing has been asked of plugins yet.
-
-        Raises `BadRequest` for a model that the settings do not offer.
-        """
+        """Return the job of a new turn. Nothing has been asked of plugins yet."""
         turn = self._turn(plan)
         turn.store = view = StoreView(self.store, turn.store_context)
         limits, images = self.settings.turns.limits, self.settings.agent.images
         recorder = Recorder(
-            turn, self.store, self.hooks, self.make_log(turn.id), plan.wire, limits.answer
+            turn,
+            self.store,
+            self.hooks,
+            self.make_log(turn.id),
+            plan.wire,
+            limits.answer,
+            self.threads,
         )
         recorder.supersede(plan.superseded or [])
         view.hidden = {item.id for item in plan.superseded or ()}
@@ -95,6 +107,9 @@ class Preparation:
 
         `job.prepared_by` then names the plugins whose `pre_turn` was called. An action is answered
         by a hook of its own, and needs no agent.
+
+        Raises `BadRequest` for a model picked in the composer that neither the settings offer nor a
+        plugin takes.
         """
         if job.plan.action is not None:
             return
@@ -109,21 +124,25 @@ class Preparation:
         turn.mcp_servers = [*agent.mcp_servers, *self.mcp.servers]
         turn.input = await self._input(job.plan, turn)
         check = partial(wrong_turn, turn)
+        # Pydantic notes which fields are set: from here on, by a plugin
+        turn.model_fields_set.discard("model")
         await self.hooks.each("pre_turn", called=job.prepared_by, check=check, turn=turn)
-        job.events = await self._events(turn)
-        if job.events is not None:
+        job.answer = await self._answer(turn)
+        if job.answer is not None:
             return
+        if "model" not in turn.model_fields_set and (given is None or given.model is None):
+            refuse_unoffered(turn, self.settings.agent)
         job.agent = await job.runner.ready(as_changed(agent, turn))
         if isinstance(turn.input, list):
             turn.input = job.runner.input_for(job.agent, turn.input)
         choose_tool(job.agent, turn.message, job.runner.tools_of(job.agent))
 
-    async def _events(self, turn: Turn) -> Any:
-        """Return what the `respond` hook answers; its error comes with the first event."""
+    async def _answer(self, turn: Turn) -> tuple[HookCall, Any] | Exception | None:
+        """Return the `respond` hook that answers with its events, or its error."""
         try:
-            return await self.hooks.first("respond", turn=turn)
+            return await self.hooks.first_call("respond", turn=turn)
         except Exception as error:
-            return raising(error)
+            return error
 
     def _default_agent(self, turn: Turn) -> Agent[Turn]:
         agent = copy(self._agent)

@@ -78,7 +78,7 @@ class TurnRegistry:
         """Return the turn that runs in a thread of this user."""
         slot = self._slots.get(thread_id)
         running = slot.running if slot else None
-        if running is None or running.owner != (user.tenant, user.id) or running.log.ended:
+        if running is None or running.owner != (user.tenant, user.id) or running.is_over:
             return None
         return running
 
@@ -107,7 +107,7 @@ class TurnRegistry:
         return (running, 0) if running is not None and self._is_fresh(running) else None
 
     def _is_fresh(self, running: RunningTurn) -> bool:
-        return not running.log.ended and running.seconds < self._settings.repeat
+        return not running.is_over and running.seconds < self._settings.repeat
 
     @asynccontextmanager
     async def one_at_a_time(self, identity: RequestIdentity, user: User) -> AsyncIterator[None]:

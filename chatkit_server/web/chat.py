@@ -157,6 +157,7 @@ async def _caller(request: web.Request, user: User) -> Caller:
         hooks,
         app[ENGINE].turns,
         app[GUARD],
+        app[ENGINE].threads,
         locale=language[0] if language else None,
         given=context,
         request=TurnRequest(

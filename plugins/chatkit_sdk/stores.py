@@ -53,8 +53,14 @@ def authors_store(store: Store[Any], make_context: MakeContext) -> Store[StoreCo
     for name in ("load_thread_items", "load_item", "add_thread_item"):
         # A store with slots is used as it is
         with suppress(AttributeError):
-            setattr(store, name, _in_turn(name, getattr(store, name)))
+            setattr(store, name, _in_turn(name, _original(store, name)))
     return adapted
+
+
+def _original(store: Store[Any], name: str) -> Any:
+    """Return a method of the author's store, which another application may have replaced."""
+    method = getattr(store, name)
+    return getattr(method, "_original", method)
 
 
 def _in_turn(name: str, original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
@@ -64,6 +70,7 @@ def _in_turn(name: str, original: Callable[..., Awaitable[Any]]) -> Callable[...
             return await original(thread_id, *args, **kwargs)
         return await getattr(turn.store, name)(thread_id, *args, **kwargs)
 
+    vars(method)["_original"] = original
     return method
 
 
@@ -73,9 +80,9 @@ class _AuthorsStore(Store[StoreContext]):
     def __init__(self, store: Store[Any], make_context: MakeContext) -> None:
         self.store = store
         self._make_context = make_context
-        self._load_thread_items = store.load_thread_items
-        self._load_item = store.load_item
-        self._add_thread_item = store.add_thread_item
+        self._load_thread_items = _original(store, "load_thread_items")
+        self._load_item = _original(store, "load_item")
+        self._add_thread_item = _original(store, "add_thread_item")
 
     async def load_thread(self, thread_id: str, context: StoreContext) -> ThreadMetadata:
         return await self.store.load_thread(thread_id, await self._of(context))
@@ -95,7 +102,9 @@ class _AuthorsStore(Store[StoreContext]):
         self, thread_id: str, after: str | None, limit: int, order: str, context: StoreContext
     ) -> Page[ThreadItem]:
         given = await self._of(context)
-        return await self._load_thread_items(thread_id, after, limit, order, given)
+        page: Page[ThreadItem]
+        page = await self._load_thread_items(thread_id, after, limit, order, given)
+        return page
 
     async def add_thread_item(
         self, thread_id: str, item: ThreadItem, context: StoreContext
@@ -106,6 +115,7 @@ class _AuthorsStore(Store[StoreContext]):
         await self.store.save_item(thread_id, as_in_sdk(item), await self._of(context))
 
     async def load_item(self, thread_id: str, item_id: str, context: StoreContext) -> ThreadItem:
+        item: ThreadItem | None
         item = await self._load_item(thread_id, item_id, await self._of(context))
         if item is None:
             raise NotFoundError(f"item {item_id} not found")
