@@ -9,22 +9,22 @@ import traceback
 
 from .cases import CASES
 from .models import Models
-from .running import run_official, run_ours
-from .transcript import diff, lines
+from .running import compared, run_official, run_ours
+from .transcript import lines
 
 
 async def _main(names: list[str], show: bool) -> None:
     async with Models() as models:
         for case in [case for case in CASES if case.name in names or not names]:
-            expected = await run_official(case, models)
+            official = await run_official(case, models)
             if show:
-                print(f"=== {case.name}", *lines(expected), sep="\n")
+                print(f"=== {case.name}", *lines(official), sep="\n")
                 continue
             os.environ |= {"OPENAI_API_KEY": "sk", "OPENAI_BASE_URL": models.url}
             for store in case.stores:
                 print(f"=== {case.name}, store: {store}")
                 try:
-                    print(diff(expected, await run_ours(case, store, models)))
+                    print(compared(case, official, await run_ours(case, store, models)))
                 except Exception:
                     print(traceback.format_exc(limit=-2))
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 from fastapi import FastAPI
 
 from . import conversations
+from .differences import ERROR_LAST, IN_WORDS, LISTS, NOT_OPEN, REFUSED, Difference
 from .official import official_app
 from .page import Page
 
@@ -27,7 +28,7 @@ class Case:
     context: str | None = None
     app: str | None = None
     stores: tuple[str, ...] = ("theirs",)
-    differences: tuple[str, ...] = field(default=())
+    differences: tuple[Difference, ...] = ()
 
     def path(self, name: str) -> str:
         """Return the whole path of an object of the backend."""
@@ -59,19 +60,43 @@ class Case:
         return getattr(import_module(module), attribute)
 
 
+_BOTH = ("theirs", "ours")
 CASES = (
     Case("pantry", conversations.pantry, "server:create_chatkit_server"),
-    Case("desk", conversations.desk, "server:DeskServer"),
-    Case("atlas", conversations.atlas, "server:AtlasServer"),
-    Case("darkroom", conversations.darkroom, "main:server", app="main:app"),
-    Case("helpline", conversations.helpline, "server:HelplineServer"),
-    Case("menu", conversations.menu, "server:MenuServer"),
-    Case("ledger", conversations.ledger, "server:LedgerServer"),
-    Case("guarded", conversations.guarded, "server:GuardedServer"),
-    Case("studio", conversations.studio, "server:StudioServer"),
-    Case("steps", conversations.steps, "server:StepsServer"),
+    Case("desk", conversations.desk, "server:DeskServer", stores=_BOTH),
+    Case("atlas", conversations.atlas, "server:AtlasServer", stores=_BOTH, differences=(LISTS,)),
     Case(
-        "tenants", conversations.tenants, "main:server", "context:get_context", app="main:app"
+        "darkroom",
+        conversations.darkroom,
+        "main:server",
+        app="main:app",
+        differences=(REFUSED,),
     ),
-    Case("parrot", conversations.parrot, "server:ParrotServer"),
+    Case(
+        "helpline",
+        conversations.helpline,
+        "server:HelplineServer",
+        stores=_BOTH,
+        differences=(NOT_OPEN,),
+    ),
+    Case("menu", conversations.menu, "server:MenuServer", stores=_BOTH, differences=(LISTS,)),
+    Case("ledger", conversations.ledger, "server:LedgerServer", differences=(LISTS,)),
+    Case(
+        "guarded",
+        conversations.guarded,
+        "server:GuardedServer",
+        stores=_BOTH,
+        differences=(REFUSED, IN_WORDS, ERROR_LAST),
+    ),
+    Case("studio", conversations.studio, "server:StudioServer", stores=_BOTH),
+    Case("steps", conversations.steps, "server:StepsServer", stores=_BOTH),
+    Case(
+        "tenants",
+        conversations.tenants,
+        "main:server",
+        context="context:get_context",
+        app="main:app",
+        differences=(REFUSED,),
+    ),
+    Case("parrot", conversations.parrot, "server:ParrotServer", stores=_BOTH, differences=(LISTS,)),
 )

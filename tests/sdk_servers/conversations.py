@@ -110,8 +110,15 @@ async def helpline(page: Page) -> None:
     await page.say("Thanks", thread_id)
     await page.act(thread_id, "save")
     await page.send("threads.update", thread_id=thread_id, title="Lamps")
-    await page.act(thread_id, "close", {"reason": "Solved."})
-    await page.send("threads.get_by_id", thread_id=thread_id)
+    answered = Gate()
+    models.reply_as("gpt-4.1-nano", "a lamp.", hold=answered)
+    models.reply("Again?")
+    closed = (await page.say("Another lamp", opens=(answered, "assistant_message"))).thread_id
+    await page.act(closed, "close", {"reason": "Solved."})
+    models.reply("Yes?")
+    await page.may_fail(page.say("Are you there?", closed))
+    models.script.clear()
+    await page.send("threads.delete", thread_id=closed)
 
 
 async def menu(page: Page) -> None:
@@ -147,26 +154,16 @@ async def ledger(page: Page) -> None:
     second = await page.say("Sum?", thread_id)
     models.reply("Still ten.")
     await page.say("Sure?", thread_id)
-    await _every_page(page, thread_id, "asc")
-    await _every_page(page, thread_id, "desc")
+    await page.read("items.list", thread_id=thread_id, order="asc")
+    await page.read("items.list", thread_id=thread_id)
     models.reply("Exactly ten.")
     message = second.item("user_message")
     await page.send("threads.retry_after_item", thread_id=thread_id, item_id=message["id"])
     for number in range(4):
         models.reply("New.")
         await page.say(f"Book {number}")
-    threads = await page.send("threads.list", limit=20)
-    await page.send("threads.list", limit=20, after=threads.body["after"])
+    await page.read("threads.list", limit=20)
     await page.send("threads.delete", thread_id=thread_id)
-
-
-async def _every_page(page: Page, thread_id: str, order: str) -> None:
-    after = None
-    while True:
-        listed = await page.send("items.list", thread_id=thread_id, order=order, after=after)
-        after = listed.body.get("after")
-        if not listed.body["has_more"]:
-            return
 
 
 async def guarded(page: Page) -> None:
@@ -274,8 +271,8 @@ async def parrot(page: Page) -> None:
     message = first.item("assistant_message")
     await page.send("items.feedback", thread_id=thread_id, item_ids=[message["id"]], kind="negative")
     await page.stop("live forever", thread_id, at="forever")
-    await page.wait_for(
-        lambda body: "(stopped)" in str(body), "threads.get_by_id", thread_id=thread_id
-    )
+    # Not by looking at the thread, which would be a reload: it keeps the answer going on this server
+    await page.wait_for(lambda listed: listed["data"][0]["title"] == "Stopped", "threads.list")
+    await page.send("threads.get_by_id", thread_id=thread_id)
     await page.send("threads.update", thread_id=thread_id, title="Long")
     await page.say("once more", thread_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,8 @@ ENDPOINT = "/chatkit"
 class Exchange:
     """A request and its answer: `events` of a stream, or else a `body`.
 
-    `told` is what models were asked in the meantime. A stream is `whole` if it ended cleanly.
+    `told` is what models were asked in the meantime. A stream is `whole` if it ended cleanly. A
+    list that is the next page of the one before `continues` it.
     """
 
     asked: str
@@ -32,6 +33,7 @@ class Exchange:
     body: Any = None
     whole: bool = True
     told: list[Json] = field(default_factory=list)
+    continues: bool = False
 
     @property
     def error(self) -> Json | None:
@@ -64,7 +66,7 @@ class Page:
         self.exchanges: list[Exchange] = []
         self.headers: dict[str, str] = {}
         self.query: dict[str, str] = {}
-        self.checks = True
+        self._checks = True
         self._session = session
         self._opens: tuple[Gate, str] | None = None
 
@@ -105,15 +107,18 @@ class Page:
         response = await self._post(operation, params)
         return await self._note(operation, response)
 
-    async def expect_failure(self, exchange: Any) -> Exchange:
-        """Let an exchange fail: with a status, an error event or a broken stream."""
-        self.checks = False
-        try:
-            done: Exchange = await exchange
-        finally:
-            self.checks = True
+    async def expect_failure(self, exchange: Awaitable[Exchange]) -> None:
+        """Have an exchange fail: with a status, an error event, or a stream that breaks off."""
+        done = await self.may_fail(exchange)
         assert done.failed, f"{done} has not failed"
-        return done
+
+    async def may_fail(self, exchange: Awaitable[Exchange]) -> Exchange:
+        """Have an exchange that fails on one side only."""
+        self._checks = False
+        try:
+            return await exchange
+        finally:
+            self._checks = True
 
     async def fetch(self, method: str, url: str, **options: Any) -> Exchange:
         """Ask one of the app's own routes."""
@@ -147,12 +152,25 @@ class Page:
             await asyncio.sleep(0.01)
         raise AssertionError(f"{operation} never answered what was waited for: {exchange.body}")
 
+    async def read(self, operation: str, **params: Any) -> list[Json]:
+        """Ask for a list, and for its next pages as long as there are more; return the rows."""
+        exchange = await self.send(operation, **params)
+        rows: list[Json] = []
+        while True:
+            page = exchange.body.get("items", exchange.body)
+            rows += page["data"]
+            if not page["has_more"]:
+                return rows
+            if operation == "threads.get_by_id":
+                operation, params = "items.list", {**params, "order": "asc"}
+            exchange = await self.send(operation, **params, after=page["after"])
+            exchange.continues = True
+
     async def look_at_everything(self) -> None:
         """List the threads and what is in them, as they are after a reload."""
-        listed = await self.send("threads.list", order="asc")
-        for thread in listed.body["data"]:
-            await self.send("threads.get_by_id", thread_id=thread["id"])
-            await self.send("items.list", thread_id=thread["id"], order="desc", limit=2)
+        for thread in await self.read("threads.list", order="asc"):
+            await self.read("threads.get_by_id", thread_id=thread["id"])
+            await self.read("items.list", thread_id=thread["id"], order="desc", limit=5)
 
     def _open_gate(self, event: Json) -> None:
         if self._opens and event["type"] == "thread.item.done":
@@ -179,7 +197,7 @@ class Page:
         exchange.told = [request.body for request in self.models.requests]
         self.models.requests.clear()
         self.exchanges.append(exchange)
-        assert not (self.checks and exchange.failed), exchange
+        assert not (self._checks and exchange.failed), exchange
         return exchange
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from aiohttp import ClientSession, TCPConnector
 
 from .cases import Case
+from .differences import reconciled
 from .models import Models
 from .official import official
 from .ours import ours
 from .page import Exchange, Page
-from .transcript import normalised
+from .transcript import diff, normalised
 
 
 async def run_official(case: Case, models: Models) -> list[Exchange]:
@@ -35,3 +36,8 @@ async def talk(case: Case, models: Models, url: str) -> list[Exchange]:
         await page.look_at_everything()
     assert models.left == 0, f"{models.left} scripted answers were not asked for"
     return normalised(page.exchanges, url)
+
+
+def compared(case: Case, official: list[Exchange], ours: list[Exchange]) -> str:
+    """Return how this server differs from what is expected of it, empty if it does not."""
+    return diff(*reconciled(official, ours, case.differences))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from difflib import unified_diff
 from functools import cached_property
@@ -18,6 +18,7 @@ from .page import Exchange
 
 _OF_IDS = {"id", "thread_id", "item_id", "call_id", "after"}
 _LIKE_AN_ID = re.compile(r"[A-Za-z]+[-_/][-_/A-Za-z0-9]{4,}")
+_UNIQUE = re.compile(r"[0-9a-f]{8,}|\d+")
 _TOLD = ("model", "instructions", "input")
 
 
@@ -27,7 +28,8 @@ def normalised(exchanges: list[Exchange], url: str) -> list[Exchange]:
     for exchange in exchanges:
         for part in (exchange.events, exchange.body, exchange.told):
             names.learn(part)
-    return [_named(exchange, names, url) for exchange in exchanges]
+    named = [_named(exchange, names, url) for exchange in exchanges]
+    return [*named, Exchange("ids", body=names.shapes())]
 
 
 def lines(exchanges: list[Exchange]) -> list[str]:
@@ -66,6 +68,13 @@ class Names:
         self._counts[kind] += 1
         self._names[id_] = f"<{kind} {self._counts[kind]}>"
 
+    def shapes(self) -> Json:
+        """Return what the ids of each kind look like, `#` in place of what makes them unique."""
+        shapes: defaultdict[str, set[str]] = defaultdict(set)
+        for id_, name in self._names.items():
+            shapes[name.split()[0][1:]].add(_UNIQUE.sub("#", id_))
+        return {kind: sorted(found) for kind, found in shapes.items()}
+
     def put_into(self, text: str) -> str:
         """Return the text with names in place of ids."""
         return self._ids.sub(lambda match: self._names[match[0]], text)
@@ -81,7 +90,8 @@ def _named(exchange: Exchange, names: Names, url: str) -> Exchange:
         if isinstance(value, list):
             return [clean(part) for part in value]
         if isinstance(value, dict):
-            return {key: _clean_field(key, part, clean) for key, part in value.items()}
+            kept = {k: v for k, v in value.items() if k != "after" or value.get("has_more")}
+            return {key: _clean_field(key, part, clean) for key, part in kept.items()}
         if isinstance(value, str):
             return names.put_into(value.replace(url, "<url>"))
         return value

@@ -19,7 +19,8 @@ LedgerContext = AgentContext[dict[str, Any]]
 @function_tool(description_override="Write an entry.")
 async def write_entry(ctx: RunContextWrapper[LedgerContext], text: str) -> str:
     await ctx.context.stream_widget(Card(children=[Text(value=text)]))
-    return f"written as {ctx.context.generate_id('task')}"
+    folder, _, _ = ctx.context.generate_id("task").rpartition("/")
+    return f"written into {folder}"
 
 
 ledger_agent = Agent[LedgerContext](

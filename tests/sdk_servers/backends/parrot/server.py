@@ -103,6 +103,8 @@ class ParrotServer(ChatKitServer[dict[str, Any]]):
             if isinstance(item, AssistantMessageItem):
                 item.content = [*item.content, part("(stopped)")]
                 await self.store.add_thread_item(thread.id, item, context)
+        thread.title = "Stopped"
+        await self.store.save_thread(thread, context)
 
     def _head(self, thread: ThreadMetadata, context: dict[str, Any]) -> dict[str, Any]:
         """Return what every item has."""
