@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from chatkit.types import (
 )
 from chatkit.widgets import WidgetRoot
 from multidict import CIMultiDict, CIMultiDictProxy, MultiMapping
-from pydantic import Field, PrivateAttr
+from pydantic import ConfigDict, Field, PrivateAttr
 from pydantic_core import CoreSchema, core_schema
 from yarl import URL
 
@@ -149,18 +150,73 @@ class _Unchecked:
         return core_schema.any_schema()
 
 
+class TurnEvents:
+    """What a turn's context has for ChatKit's queue of events: they go to the turn at once.
+
+    `stream_agent_response` merges this queue with the events of a run. Nothing ever comes from it,
+    so reading it waits until the merge ends: by a cancellation, or with the mark of the end, which
+    `stream_agent_response` puts into the queue and reads back without a pause in between. So any
+    number of runs can share the queue of one turn.
+    """
+
+    __slots__ = ("_ended", "_readers", "emit", "runner")
+
+    def __init__(self) -> None:
+        self.emit: Callable[[ThreadStreamEvent], Awaitable[None]] | None = None
+        self.runner: Any = None
+        self._ended: Any = None
+        self._readers: list[asyncio.Future[Any]] | None = None
+
+    async def put(self, event: ThreadStreamEvent) -> None:
+        """Send an event to the turn."""
+        if self.emit is None:
+            raise RuntimeError("the turn has not begun to stream: use turn.state in pre_turn")
+        await self.emit(event)
+
+    def put_nowait(self, end: Any) -> None:
+        """Take the mark of the end."""
+        self._ended = end
+
+    def get_nowait(self) -> Any:
+        """Return the mark of the end once, and raise `QueueEmpty` after that."""
+        ended, self._ended = self._ended, None
+        if ended is None:
+            raise asyncio.QueueEmpty
+        return ended
+
+    async def get(self) -> Any:
+        """Return the mark of the end if it was put just now, else wait to be cancelled."""
+        if self._ended is not None:
+            return self.get_nowait()
+        reader = asyncio.get_running_loop().create_future()
+        readers = self._readers = self._readers or []
+        readers.append(reader)
+        try:
+            return await reader
+        finally:
+            readers.remove(reader)
+
+    def close(self) -> None:
+        """End what still reads: a merge that has failed leaves its reader behind."""
+        for reader in self._readers or ():
+            reader.cancel()
+
+
 class Turn(AgentContext[Any]):
     """A turn in progress: the context of the agent's run, `ctx.context` in a tool.
 
     It is ChatKit's `AgentContext`, so tools written for ChatKit's SDK work: `stream`,
     `stream_widget`, `start_workflow`, `client_tool_call` and the rest. `pre_turn` may set
-    `instructions`, `model`, `model_settings`, `tools`, `mcp_servers` and `input`.
+    `instructions`, `model`, `model_settings`, `tools`, `mcp_servers`, `input` and `context`.
+    Attributes of other names can be set too, and stay for the turn.
 
     `request_context` is what a `context` hook returned, or else the turn's `StoreContext`. `store`
     is the configured store as this turn sees it: without what a retry replaces, and without the
     server's own hidden items. Its methods take any context; one that is no `StoreContext` is given
     to the store as `StoreContext.context`.
     """
+
+    model_config = ConfigDict(extra="allow")
 
     id: str = Field(default_factory=lambda: new_id("turn"))
     user: Annotated[User, _Unchecked()]
@@ -185,14 +241,13 @@ class Turn(AgentContext[Any]):
     """What the client is told of the stream when it begins."""
     state: Annotated[dict[Any, Any], _Unchecked()] = Field(default_factory=dict)
     """For plugins: notes from one hook to the next."""
+    context: Annotated[AgentContext[Any] | None, _Unchecked()] = None
+    """The context of the agent's run in place of the turn itself: `ctx.context` in a tool."""
 
     _store_context: StoreContext | None = PrivateAttr(default=None)
     _started: float = PrivateAttr(default_factory=time.monotonic)
-    _emit: Callable[[ThreadStreamEvent], Awaitable[None]] | None = PrivateAttr(default=None)
     _unfinished: Callable[[], list[ThreadItem]] = PrivateAttr(default=list)
-    _runner: Any = PrivateAttr(default=None)
-    # ChatKit's queue of events: `stream` does not use it, and it would take memory in each turn
-    _events: Any = PrivateAttr(default=None)
+    _events: Any = PrivateAttr(default_factory=TurnEvents)
 
     @property
     def seconds(self) -> float:
@@ -211,9 +266,14 @@ class Turn(AgentContext[Any]):
         """Return the items that have begun and are not done, as far as they have come."""
         return self._unfinished()
 
+    @property
+    def run_context(self) -> AgentContext[Any]:
+        """What the agent's run has as its context: `context`, or the turn itself."""
+        return self if self.context is None else self.context
+
     def connect(self, emit: Callable[[ThreadStreamEvent], Awaitable[None]]) -> None:
         """Send the events of this turn to `emit`; the engine does this when the stream opens."""
-        self._emit = emit
+        self._events.emit = emit
 
     def generate_id(self, type: StoreItemType, thread: ThreadMetadata | None = None) -> str:
         """Return a new id for an item of this type."""
@@ -221,9 +281,7 @@ class Turn(AgentContext[Any]):
 
     async def stream(self, event: ThreadStreamEvent) -> None:
         """Send an event to the client; the item of a `thread.item.done` is saved first."""
-        if self._emit is None:
-            raise RuntimeError("the turn has not begun to stream: use turn.state in pre_turn")
-        await self._emit(event)
+        await self._events.put(event)
 
     async def stream_widget(
         self,

@@ -59,6 +59,10 @@ class ModelRouter(ModelProvider):
             raise TurnFailed(self._unserved(name))
         return provider.get_model(rest)
 
+    def serves(self, name: str) -> bool:
+        """Whether a provider serves this model, if it has it."""
+        return self._serving(name)[0] is not None
+
     def max_tools(self, name: str) -> int | None:
         """Return how many tools one request to the model of this name may have, None for any."""
         try:

@@ -24,6 +24,7 @@ from ..agent.invocation import TRIPWIRES
 from ..agent.media import remembered
 from ..agent.models import ModelRouter
 from ..agent.runner import run_config
+from ..agent.runs import count_into
 from ..errors import Conflict, TakenOver, TooLarge, TurnFailed, Unavailable
 from ..events.log import EventLogFactory, new_event_log
 from ..events.threads import ThreadWriter, as_thread
@@ -98,7 +99,9 @@ class Engine:
             return self._preparation.new_job(await make_plan() if changed else plan)
 
         job, client_left = await self._claims.claim(plan, make_job, identity)
-        running = RunningTurn(job.turn, job.recorder.log, self.settings.turns, identity)
+        running = RunningTurn(
+            job.turn, job.recorder.log, self.settings.turns, identity, beside=plan.beside
+        )
         running.wire = job.plan.wire
         running.partial = job.partial
         running.is_idle = lambda: not job.runner.busy
@@ -128,6 +131,7 @@ class Engine:
         """Do all of a turn's work: the turn's task."""
         # For log records: all that the task starts inherits it
         current_turn.set(job.turn.id)
+        count_into(job.usages)
         refusal = await self._prepare(job)
         if refusal is None:
             _log_start(job)
@@ -171,7 +175,7 @@ class Engine:
 
     def _ending(self, job: TurnJob) -> Ending | None:
         """Return why the turn is to end now, None if it may go on."""
-        overtaken = self.turns.overtaken(job.turn.thread.id)
+        overtaken = self.turns.overtaken(job.turn.thread.id, beside=job.plan.beside)
         return job.running.ending or (STOPPED if overtaken else None)
 
     async def _save_request(self, job: TurnJob) -> None:
@@ -228,7 +232,7 @@ class Engine:
         job.result = Runner.run_streamed(
             agent,
             job.turn.input,
-            context=job.turn,
+            context=job.turn.run_context,
             max_turns=self.settings.agent.max_turns,
             run_config=self._run_config,
         )

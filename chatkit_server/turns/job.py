@@ -58,6 +58,11 @@ class TurnPlan:
     """What a `context` hook returned for the request."""
     request: TurnRequest = field(default_factory=TurnRequest)
 
+    @property
+    def beside(self) -> bool:
+        """Whether the turn runs beside others in its thread. One button ends no answer."""
+        return self.action is not None
+
 
 @dataclass
 class TurnJob:
@@ -78,6 +83,8 @@ class TurnJob:
     first_answer: FirstAnswer | None = None
     entries: list[TResponseInputItem] = field(default_factory=list)
     """What the model has produced so far, as input items for later requests."""
+    usages: list[Usage] = field(default_factory=list)
+    """The tokens of each run, those of runs that plugins start among them."""
     prepared_by: list[str] = field(default_factory=list)
     """The plugins whose `pre_turn` was called."""
     running: RunningTurn = field(init=False)
@@ -86,12 +93,15 @@ class TurnJob:
     def usage(self) -> Usage:
         """The tokens counted so far, with those of a request that was cut off."""
         counted = self._counted
+        own = self.result.context_wrapper.usage if self.result is not None else None
+        others = [usage for usage in self.usages if usage is not own and usage.requests]
         read, written = self.translator.uncounted
-        if counted is not None and not read and not written:
+        if counted is not None and not read and not written and not others:
             return counted
         total = Usage()
-        if counted is not None:
-            total.add(counted)
+        for usage in (counted, *others):
+            if usage is not None:
+                total.add(usage)
         if read or written:
             total.add(
                 Usage(

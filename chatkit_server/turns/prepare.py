@@ -127,6 +127,9 @@ class Preparation:
         # Pydantic notes which fields are set: from here on, by a plugin
         turn.model_fields_set.discard("model")
         await self.hooks.each("pre_turn", called=job.prepared_by, check=check, turn=turn)
+        if turn.context is not None:
+            # What its methods send goes to the turn
+            turn.context._events = turn._events
         job.answer = await self._answer(turn)
         if job.answer is not None:
             return

@@ -30,6 +30,7 @@ from chatkit_server import STORE, StoreContext, Turn, User, hookimpl
 from .beside import AppBeside
 from .hosted import HostedServer
 from .loading import Loader
+from .requests import auth_hook
 from .stores import AuthorsAttachments, authors_store
 
 __all__ = ["Config", "Plugin"]
@@ -40,14 +41,16 @@ class Config(BaseModel):
 
     Names are those of uvicorn: `module:attribute`. `server` is a `ChatKitServer`, its class, or a
     function that returns one; a class or function may have an argument `store`. `context` is called
-    with the request and the user. `app` is an ASGI application that answers what this server does
-    not. `app_dir` is put before the folders in which Python looks for modules.
+    with the request and the user. `user` is called with the request, and returns the id of the user
+    who sends it, or None if it does not know. `app` is an ASGI application that answers what this
+    server does not. `app_dir` is put before the folders in which Python looks for modules.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     server: str
     context: str | None = None
+    user: str | None = None
     store: Literal["theirs", "ours"] = "theirs"
     app: str | None = None
     app_dir: Path = Path()
@@ -61,6 +64,10 @@ class Plugin:
         loader = Loader(config.app_dir)
         self.server = HostedServer.load(loader, config.server, config.context, config.store)
         self.app = None if config.app is None else loader.load("app", config.app)
+        if config.user is not None:
+            # Only then is it a plugin that knows users
+            self.auth = auth_hook(loader.load("user", config.user))
+            self.auth_tenants = {""}
 
     @hookimpl
     def store(self) -> Store[StoreContext] | None:

@@ -22,7 +22,7 @@ class AppBeside(AsgiApp):
         super().__init__(app)
         self._uses_store = uses_store
 
-    async def handle(self, request: web.Request, **scope: Any) -> web.StreamResponse:
+    async def handle(self, request: web.Request, /, **scope: Any) -> web.StreamResponse:
         token = CALLER.set(await self._caller(request) if self._uses_store else None)
         try:
             return await super().handle(request, **scope)
