@@ -86,10 +86,16 @@ def quoted(error: BaseException, place: str = "") -> str:
     where = f" in {place}" if place else ""
     if isinstance(error, ServerError):
         return f"{type(error).__name__}: {error.message}"
+    omitted = f"{type(error).__name__}({OMITTED}){where}"
+    try:
+        shown = f"{error!r}{where}"
+    except Exception:
+        # Some exceptions of libraries are half made
+        return omitted
     if not error.args or isinstance(error, ConnectionError | gaierror):
-        return f"{error!r}{where}"
-    quote = Quote(f"{error!r}{where}")
-    quote.instead = f"{type(error).__name__}({OMITTED}){where}"
+        return shown
+    quote = Quote(shown)
+    quote.instead = omitted
     return quote
 
 

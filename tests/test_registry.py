@@ -233,16 +233,19 @@ async def test_turns_beside_the_one_of_their_thread() -> None:
     assert registry.in_thread("thr_1", ANN) is answer.running
     assert registry.find("turn_2", ANN) is one.running
     assert not registry.overtaken("thr_1")
-    next_answer = await blocked(registry.claim("thr_1", ANN))
-    await until(lambda: answer.cancelled)
-    assert not one.cancelled
+    assert await registry.claim("thr_1", ANN) is True, "it waits for the answer alone"
+    assert answer.cancelled
+    waiting = asyncio.ensure_future(registry.claim("thr_1", ANN))
+    await until(lambda: registry.overtaken("thr_1"))
     assert not registry.overtaken("thr_1", beside=True)
-    assert await next_answer is True, "it waits for the answer alone"
+    assert not one.cancelled
+    waiting.cancel()
+    await until(lambda: not registry.overtaken("thr_1"))
     registry.release("thr_1")
     assert registry.in_thread("thr_1", ANN) is None
-    emptied = await blocked(_empty(registry))
-    await until(lambda: one.cancelled and two.cancelled)
-    await emptied
+    assert await _empty(registry)
+    assert one.cancelled
+    assert two.cancelled
     assert registry.active == []
     assert registry.places.total == 0
 
@@ -256,14 +259,13 @@ async def test_an_emptied_thread_waits_for_turns_beside_and_takes_no_more() -> N
         await registry.claim("thr_1", ANN, beside=True)
     assert not emptied.done()
     registry.release("thr_1", beside=True)
-    await emptied
-    closing = asyncio.create_task(registry.close(60))
-    await closing
+    assert await emptied
+    await registry.close(60)
 
 
-async def _empty(registry: TurnRegistry) -> None:
+async def _empty(registry: TurnRegistry) -> bool:
     async with registry.emptied("thr_1", ANN):
-        assert registry._slots["thr_1"].beside == 0
+        return registry._slots["thr_1"].beside == 0
 
 
 async def test_a_refused_turn_leaves_nothing_to_find() -> None:

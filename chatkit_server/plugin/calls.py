@@ -198,9 +198,9 @@ class Hooks:
             except Exception as error:
                 failed.append((call, error))
         shown = failed.pop(0)[1] if failed and not accepted else None
-        for call, hidden in failed:
-            if not isinstance(hidden, LOGGED_ALREADY):
-                call.log_error(hidden)
+        for call, unshown in failed:
+            if not isinstance(unshown, LOGGED_ALREADY):
+                call.log_error(unshown)
         if shown is not None:
             raise shown
         return accepted

@@ -44,19 +44,18 @@ class Closing:
         _log_failure(job, problem, error)
         return Ending("failed", job.recorder.failure or problem)
 
-    async def refuse(self, job: TurnJob, error: Exception) -> None:
+    async def refuse(self, job: TurnJob, error: BaseException) -> None:
         """Take back a turn whose preparation failed: nothing was saved, and nothing is.
 
         Every plugin whose `pre_turn` was called gets one `post_turn`.
         """
         turn, problem = job.turn, explain(error)
-        told = told_error(error) is not None or isinstance(error, NotFoundError)
-        if not told:
-            _log_failure(job, problem, error)
-            if isinstance(as_server_error(error), Outage):
-                # Nothing was written: the client may repeat the request
-                problem = Unavailable(problem.message)
+        if isinstance(as_server_error(error), Outage):
+            # Nothing was written: the client may repeat the request
+            problem = Unavailable(problem.message)
         job.running.refusal = problem
+        if told_error(error) is None and not isinstance(error, NotFoundError):
+            _log_failure(job, problem, error)
         try:
             with contained():
                 await self._turn_store.withdraw(turn.id, turn.store_context.attempt)

@@ -141,14 +141,15 @@ class Engine:
             await run_to_completion(self._closing.refuse(job, refusal))
         job.runner.dismiss()
 
-    async def _prepare(self, job: TurnJob) -> Exception | None:
+    async def _prepare(self, job: TurnJob) -> BaseException | None:
         """Prepare the turn; return why it is refused, None if it can run."""
         try:
             with contained():
                 await self._turnstile.enter(job.running.owner)
                 await self._preparation.prepare(job)
-        except asyncio.CancelledError:
-            return _as_refusal(job.running.ending or STOPPED)
+        except asyncio.CancelledError as error:
+            # Without an ending, the turn's own code cancelled it
+            return _as_refusal(job.running.ending) if job.running.ending else error
         except Exception as error:
             return error
         return None

@@ -25,7 +25,9 @@ from agents.exceptions import (
     OutputGuardrailTripwireTriggered,
     ToolInputGuardrailTripwireTriggered,
     ToolOutputGuardrailTripwireTriggered,
+    UserError,
 )
+from chatkit.errors import BaseStreamError
 
 from .. import bad_http
 from ..agent.completions import endings
@@ -226,8 +228,7 @@ def explain(error: BaseException) -> ServerError:
     Everything else becomes a `TurnFailed` whose message is one of this module's, so that nothing of
     the exception's own text is shown.
     """
-    if isinstance(error, BaseExceptionGroup):
-        return explain(error.exceptions[0])
+    error = _root(error)
     known = None if isinstance(error, _OF_MODELS) else as_server_error(error)
     if known is not None and not isinstance(known, Outage):
         return known
@@ -240,20 +241,30 @@ def explain(error: BaseException) -> ServerError:
     return TurnFailed(message.format(wait=_wait(error)), allow_retry=message in _RETRIABLE)
 
 
+def _root(error: BaseException) -> BaseException:
+    """Return the error that others were made of on the way."""
+    if isinstance(error, BaseExceptionGroup):
+        return _root(error.exceptions[0])
+    if isinstance(error, Escaped):
+        return error.error
+    cause = error.__cause__
+    # The SDK wraps what a tool raises to end the run
+    if isinstance(error, UserError) and isinstance(cause, BaseStreamError | ServerError):
+        return cause
+    return error
+
+
 def log_failure(
     turn_id: str, problem: ServerError, error: BaseException, *, model: str = "", user: str = ""
 ) -> None:
     """Log why a turn failed: one line, with a traceback only if nobody foresaw the error."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
+    error = _root(error)
     if isinstance(error, LOGGED_ALREADY):
         log.debug("turn %s failed: %s", turn_id, problem.message)
         return
-    if isinstance(error, Escaped):
-        error = error.error
     told = told_error(error) is not None and not isinstance(error, _OF_MODELS)
     unforeseen = not told and problem.message in _UNFORESEEN
-    words = type(error).__name__ if told else _in_one_line(error)
+    words = _named(error) if told else _in_one_line(error)
     if unforeseen:
         words = f"{type(error).__name__} in {place_of(error)}"
     log.warning(
@@ -291,13 +302,18 @@ def _is_of_server(problem: ServerError) -> bool:
     )
 
 
+def _named(error: BaseException) -> str:
+    return ", ".join([type(error).__name__, *getattr(error, "__notes__", ())])
+
+
 def _in_one_line(error: BaseException) -> str:
     """Return what an error says, such as the words of a provider, fit for a log."""
     problem, server = http_problem(error), server_of(error)
     if isinstance(error, openai.APIConnectionError) and error.__cause__ is not None:
         # It says no more than that there was no connection
         error = error.__cause__
-    text = f"{type(error).__name__}: {_provider_words(error) or _guardrail(error) or error}"
+    said = _provider_words(error) or _guardrail(error) or _said(error)
+    text = f"{type(error).__name__}: {said}"
     for note in getattr(error, "__notes__", ()):
         text = f"{text}, {note}"
     if problem:
@@ -382,12 +398,16 @@ def _text(error: openai.APIError) -> str:
     return " ".join(map(_searchable, (type(error).__name__, *told)))
 
 
-def _searchable(part: object) -> str:
+def _said(part: object) -> str:
     try:
-        text = str(part)
-    except RecursionError:
-        # An object of a provider that is nested too deeply
+        return str(part)
+    except Exception:
+        # An object of a provider that is nested too deeply, or an exception that was half made
         return ""
+
+
+def _searchable(part: object) -> str:
+    text = _said(part)
     return text if len(text) <= 2 * _SEARCHED else f"{text[:_SEARCHED]} {text[-_SEARCHED:]}"
 
 

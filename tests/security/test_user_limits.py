@@ -434,11 +434,8 @@ async def check_counts(registry: TurnRegistry, owners: list[User]) -> None:
     for user in owners:
         owner = (user.tenant, user.id)
         own = [slot for slot in registry._slots.values() if slot.owner == owner]
-        assert (
-            sum(slot.places + slot.beside for slot in own)
-            == registry.places.of(owner)
-            <= limits.user
-        )
+        places = sum(slot.places + slot.beside for slot in own)
+        assert places == registry.places.of(owner) <= limits.user
     for slot in registry._slots.values():
         assert slot.places <= slot.claims <= limits.queue + 1 + slot.deleting
 
