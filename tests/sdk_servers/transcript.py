@@ -105,6 +105,7 @@ def _named(exchange: Exchange, names: Names, url: str) -> Exchange:
         body=clean(exchange.body),
         whole=exchange.whole,
         told=sorted(told, key=lambda body: str(body["model"])),
+        continues=exchange.continues,
     )
 
 
