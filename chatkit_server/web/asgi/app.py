@@ -38,6 +38,11 @@ class AsgiApp:
         self._lifespan = Lifespan(app)
         self._calls: set[asyncio.Task[None]] = set()
 
+    @property
+    def state(self) -> dict[str, Any]:
+        """What the application's lifespan gives every request."""
+        return self._lifespan.state.copy()
+
     async def run(self, _: web.Application) -> AsyncIterator[None]:
         """Start the application before the server listens, and stop it at the end.
 
@@ -66,7 +71,7 @@ class AsgiApp:
         _refuse(request, limit)
         answered: Answered = asyncio.get_running_loop().create_future()
         exchange = Exchange(request, limit, answered)
-        given = {**http_scope(request), "state": self._lifespan.state.copy(), **scope}
+        given = {**http_scope(request), "state": self.state, **scope}
         call = asyncio.create_task(self._call(given, exchange))
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)
