@@ -270,6 +270,7 @@ async def test_responses_are_those_of_the_application(make_chat: MakeChat, tmp_p
     response = await get("/static/a.txt", headers={"If-None-Match": response.headers["ETag"]})
     assert (response.status, await response.text()) == (304, "")
     response = await get("/pieces")
+    assert "Content-Type" not in response.headers
     assert (response.content_length, await response.text()) == (30_000, "y" * 30_000)
     for path, length in (("/static/a.txt", 200_000), ("/cookies", 1), ("/pieces", 30_000)):
         response = await chat.client.head(path)
