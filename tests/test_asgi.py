@@ -90,7 +90,7 @@ async def raw(chat: Chat, head: str) -> tuple[int, dict[str, Any]]:
 async def test_requests_arrive_as_they_were_sent(make_chat: MakeChat) -> None:
     chat = await make_chat(Beside(starlette()), server={"trusted_proxies": "127.0.0.1, 10.0.0.0/8"})
     here = "http://localhost"
-    for head, told in (
+    addresses: list[tuple[str, dict[str, str]]] = [
         ("GET /", {"path": "/", "raw_path": "/", "query": "", "client": "127.0.0.1"}),
         ("GET //x", {"path": "//x"}),
         ("PUT /a%2Bb%20c+d/%C3%BC%2Fx", {"path": "/a+b c+d/ü/x"}),
@@ -99,19 +99,21 @@ async def test_requests_arrive_as_they_were_sent(make_chat: MakeChat) -> None:
         ("GET /?a=1+2&b=%20&c=%zz&d", {"query": "a=1+2&b=%20&c=%zz&d", "path": "/"}),
         ("DELETE /x", {"method": "DELETE", "url": f"{here}/x"}),
         ("OPTIONS /x", {"method": "OPTIONS"}),
-    ):
+    ]
+    for head, told in addresses:
         status, body = await raw(chat, f"{head} HTTP/1.1\r\nHost: localhost")
         assert (status, {**body, **told}) == (200, body), head
-    for headers, told in (
+    named: list[tuple[str, dict[str, Any]]] = [
         ("Cookie: a=1; b=2", {"cookies": {"a": "1", "b": "2"}}),
         ("X-Forwarded-For: 9.9.9.9, 2001:db8::1, 10.0.0.3", {"client": "2001:db8::1"}),
         ("X-Forwarded-For: unknown", {"client": "127.0.0.1"}),
         ("X-Forwarded-Proto: https", {"url": "https://localhost/y"}),
         ("X-Forwarded-Proto: gopher", {"url": f"{here}/y"}),
         ("X-Forwarded-Host: evil.com", {"url": f"{here}/y"}),
-    ):
+    ]
+    for headers, about in named:
         status, body = await raw(chat, f"GET /y HTTP/1.1\r\nHost: localhost\r\n{headers}")
-        assert (status, {**body, **told}) == (200, body), headers
+        assert (status, {**body, **about}) == (200, body), headers
 
 
 async def test_only_a_trusted_proxy_tells_who_asks(make_chat: MakeChat) -> None:
@@ -184,6 +186,7 @@ async def test_uploads(make_chat: MakeChat) -> None:
     many, too_many = 3_000_000, 5_000_000
     response = await chat.client.post("/files", data=form(many))
     assert await response.json() == {"name": "a.bin", "size": many}
+    data: Any
     for data in (BytesIO(b"x" * many), pieces(many), b""):
         response = await chat.client.put("/raw", data=data)
         assert (await response.json())["size"] == (many if data else 0)

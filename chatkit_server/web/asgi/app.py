@@ -35,7 +35,7 @@ class AsgiApp:
     def __init__(self, app: Application, *, max_body: int | None = None) -> None:
         self._app = app
         self._max_body = max_body
-        self._lifespan = Lifespan(app)
+        self._state: dict[str, Any] = {}
         self._calls: set[asyncio.Task[None]] = set()
 
     async def run(self, _: web.Application) -> AsyncIterator[None]:
@@ -43,10 +43,11 @@ class AsgiApp:
 
         The server won't start if the application does not.
         """
-        await self._lifespan.start()
+        lifespan = Lifespan(self._app)
+        self._state = await lifespan.start()
         yield
         await self._end_calls()
-        await self._lifespan.stop()
+        await lifespan.stop()
 
     def serve_rest(self, app: web.Application) -> None:
         """Answer every path that no route of the server has, whether of the core or of a plugin.
@@ -66,7 +67,7 @@ class AsgiApp:
         _refuse(request, limit)
         answered: Answered = asyncio.get_running_loop().create_future()
         exchange = Exchange(request, limit, answered)
-        given = {**http_scope(request), "state": self._lifespan.state.copy(), **scope}
+        given = {**http_scope(request), "state": self._state.copy(), **scope}
         call = asyncio.create_task(self._call(given, exchange))
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)
