@@ -204,7 +204,7 @@ async def test_uploads(make_chat: MakeChat) -> None:
 
 async def test_a_body_is_asked_for_when_it_is_read(make_chat: MakeChat) -> None:
     async def refuse(request: Request) -> Response:
-        return PlainTextResponse("no", 401)
+        return PlainTextResponse("no", 401, headers={"Transfer-Encoding": "chunked"})
 
     app = starlette(Route("/refuses", refuse, methods=["PUT"]))
     chat = await make_chat(Beside(app), server={"max_body": "1MB"})
@@ -217,8 +217,12 @@ async def test_a_body_is_asked_for_when_it_is_read(make_chat: MakeChat) -> None:
         head = f"PUT {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size}\r\n"
         writer.write(f"{head}Expect: 100-continue\r\n\r\n".encode())
         assert await reader.readline() == first
-        if then:
-            assert await reader.readline() == b"\r\n"
+        rest = await reader.readuntil(b"\r\n\r\n" if then is None else b"\r\n")
+        if then is None:
+            assert b"Transfer-Encoding" not in rest
+            # What was announced will not come
+            assert b"Connection: close\r\n" in rest or path == "/raw"
+        else:
             writer.write(b"x" * size)
             assert await reader.readline() == then
         writer.close()
@@ -404,6 +408,9 @@ class Mistakes:
             case "/ends-early":
                 await start()
                 await add(b"x", True)
+            case "/counts-wrong":
+                await start((b"content-length", b"10"))
+                await add(b"x", False)
             case "/too-short":
                 await start((b"content-length", b"10"))
                 await add(b"x", True)
@@ -433,6 +440,7 @@ async def test_an_application_that_fails(
         with pytest.raises(ClientPayloadError):
             await response.read()
         assert f"GET {path} " in caplog.text
+    assert await (await chat.client.get("/counts-wrong")).text() == "x"
 
 
 async def test_errors_of_starlette_are_told_once(
@@ -635,6 +643,10 @@ async def test_pages_that_either_side_allows_are_let_in(
         assert ("X-Total" in exposed, "X-Request-Id" in exposed) == (True, origin != THEIRS)
     assert (await cors(chat, path, BOTH, "DELETE"))[0].status == 200
     assert "refused" not in caplog.text
+    packed = {"Origin": OURS, "Content-Encoding": "gzip"}
+    if path == "/files":
+        response = await chat.client.put(path, headers=packed, data=b"x")
+        assert (response.status, response.headers["Access-Control-Allow-Origin"]) == (415, OURS)
     for origin, method in (("http://other.test", "PUT"), (THEIRS, "DELETE")):
         asked, _ = await cors(chat, path, origin, method)
         assert asked.status == 403
@@ -642,19 +654,27 @@ async def test_pages_that_either_side_allows_are_let_in(
         assert "Access-Control-Allow-Origin" not in asked.headers
 
 
-async def test_what_one_side_allows_without_credentials_the_other_adds(
-    make_chat: MakeChat,
+@pytest.mark.parametrize(
+    ("server", "theirs", "expected"),
+    [
+        ({"cors_origins": "*", "cors_credentials": False}, True, {THEIRS: True, OURS: False}),
+        ({"cors_origins": THEIRS}, False, {THEIRS: True}),
+        ({"cors_origins": OURS}, False, {THEIRS: False, OURS: True}),
+    ],
+)
+async def test_what_one_side_allows_without_credentials_the_other_may_add(
+    make_chat: MakeChat, server: dict[str, Any], theirs: bool, expected: dict[str, bool]
 ) -> None:
     rules = Middleware(
         CORSMiddleware,
         allow_origins=[THEIRS],
         allow_methods=["PUT"],
         allow_headers=["x-a"],
-        allow_credentials=True,
+        allow_credentials=theirs,
     )
-    every = {"cors_origins": "*", "cors_credentials": False}
-    chat = await make_chat(Beside(starlette(middleware=[rules])), server=every)
-    for origin, credentials in ((THEIRS, ["true"]), ("http://other.test", [])):
+    chat = await make_chat(Beside(starlette(middleware=[rules])), server=server)
+    for origin, credentials in expected.items():
         for response in await cors(chat, "/x", origin):
             assert response.headers.getall("Access-Control-Allow-Origin") == [origin]
-            assert response.headers.getall("Access-Control-Allow-Credentials", []) == credentials
+            allowed = response.headers.getall("Access-Control-Allow-Credentials", [])
+            assert allowed == ["true"] * credentials
