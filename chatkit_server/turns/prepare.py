@@ -13,8 +13,8 @@ from ..agent.models import (
     ModelRouter,
     choose_model,
     model_settings,
+    offered_model,
     own_settings,
-    refuse_unoffered,
 )
 from ..agent.runner import AgentRunner, as_changed, instructions
 from ..agent.stream import EventTranslator
@@ -80,7 +80,7 @@ class Preparation:
         )
         turn.request_context = StoreContext(plan.user, turn.id, attempt=1)
         if plan.action is None:
-            turn.model = choose_model(turn, self.settings.agent) or self.settings.agent.model
+            turn.model = offered_model(turn, self.settings.agent) or self.settings.agent.model
         return turn
 
     async def prepare(self, job: TurnJob) -> None:
@@ -95,7 +95,7 @@ class Preparation:
         if job.plan.action is not None:
             return
         turn = job.turn
-        picked = choose_model(turn, self.settings.agent)
+        picked = offered_model(turn, self.settings.agent)
         given: Agent[Turn] | None = await self.hooks.first("agent", turn=turn)
         agent = given or self._default_agent(turn)
         turn.model = picked or agent.model or self.settings.agent.model
@@ -109,7 +109,7 @@ class Preparation:
         turn.model_fields_set.discard("model")
         await self.hooks.each("pre_turn", called=job.prepared_by, check=check, turn=turn)
         if "model" not in turn.model_fields_set and (given is None or given.model is None):
-            refuse_unoffered(turn, self.settings.agent)
+            choose_model(turn, self.settings.agent)
         job.agent = await job.runner.ready(as_changed(agent, turn))
         if isinstance(turn.input, list):
             turn.input = job.runner.input_for(job.agent, turn.input)
