@@ -69,7 +69,7 @@ from .sdk import (
     set_mcp_tools,
 )
 from .sound import sound
-from .tools import arguments_of, cut, is_object, wrapped
+from .tools import arguments_of, cut, is_object, runner_of, wrapped
 
 log = logging.getLogger(__name__)
 
@@ -177,7 +177,7 @@ class AgentRunner:
         self._fast_path_models: list[Model] = []
         self._handled: dict[int, ToolFailure] = {}
         self._paused: list[ToolContext[Turn]] = []
-        turn._runner = self
+        turn._events.runner = self
 
     def uses_fast_path(self, agent: Agent[Any]) -> bool:
         """Whether the agent's model sends its events to the turn itself."""
@@ -191,7 +191,8 @@ class AgentRunner:
 
     def dismiss(self) -> None:
         """Drop the references to the turn and the agents, which are a cycle."""
-        self.turn._runner = None
+        self.turn._events.runner = None
+        self.turn._events.close()
         self._progress.stop()
         for context in self._paused:
             forget_paused(context)
@@ -328,6 +329,7 @@ class AgentRunner:
             text = arguments if is_object(arguments) else json.dumps(given, ensure_ascii=False)
             output, failure = await self._invoke(tool, context, text)
             self._progress.forget(title)
+        self._take_client_tool_call()
         if failure is None and is_paused(context):
             self._paused.append(context)
             return output
@@ -344,6 +346,12 @@ class AgentRunner:
         if self.turn.client_tool_call is not None and not self._is_nested(context.agent):
             self.client_call_id = self.client_call_id or call.id
         return result.output
+
+    def _take_client_tool_call(self) -> None:
+        """Have a client tool call that a tool left on the turn's own context count for the turn."""
+        context = self.turn.run_context
+        if context.client_tool_call is not None:
+            self.turn.client_tool_call = context.client_tool_call
 
     def _warn_if_slow(self, tool: FunctionTool, seconds: float) -> None:
         limit = min(self.limits.tool, tool.timeout_seconds or self.limits.tool)
@@ -461,14 +469,14 @@ def _title(name: str) -> str:
 
 
 async def _tool_error(problem: ToolErrorFormatterArgs[Any]) -> str | None:
-    runner: AgentRunner = problem.run_context.context._runner
-    return await runner.tool_error(problem)
+    runner = runner_of(problem.run_context.context)
+    return None if runner is None else await runner.tool_error(problem)
 
 
 def _sound_input(data: CallModelData[Any]) -> ModelInputData:
     """Return what a request to a model says, as its endpoint takes it."""
     given = data.model_data
-    runner: AgentRunner | None = getattr(data.context, "_runner", None)
+    runner = runner_of(data.context)
     if runner is None or not any("role" in item for item in given.input):
         # Without messages: the rest of the conversation is at the provider
         return given

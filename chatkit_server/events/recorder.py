@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import TypeVar
 from weakref import ref
 
 from chatkit.errors import ErrorCode
-from chatkit.store import NotFoundError, Store
+from chatkit.store import NotFoundError, Store, StoreItemType
 from chatkit.types import (
     AssistantMessageContentPartAdded,
     AssistantMessageContentPartDone,
@@ -17,8 +17,6 @@ from chatkit.types import (
     AssistantMessageItem,
     ErrorEvent,
     GeneratedImageItem,
-    Page,
-    Thread,
     ThreadItem,
     ThreadItemAddedEvent,
     ThreadItemDoneEvent,
@@ -26,19 +24,21 @@ from chatkit.types import (
     ThreadItemReplacedEvent,
     ThreadItemUpdate,
     ThreadItemUpdatedEvent,
-    ThreadMetadata,
     ThreadStreamEvent,
     ThreadUpdatedEvent,
     WorkflowItem,
 )
 
 from ..errors import TurnFailed
+from ..ids import new_id
 from ..known_errors import StreamFailed
 from ..plugin.calls import Hooks
 from ..tasks import run_to_completion
 from ..text import valid_values
-from ..turn import Outcome, StoreContext, ToolCall, ToolResult, Turn
+from ..turn import ID_PREFIXES, Outcome, StoreContext, ToolCall, ToolResult, Turn
 from .log import EventLog
+from .placeholders import OwnIds
+from .threads import ThreadWriter, as_thread, aware, written
 from .updates import apply_update, content_at
 from .wire import WireFormat, is_hidden
 
@@ -50,9 +50,10 @@ EventT = TypeVar("EventT", ThreadItemAddedEvent, ThreadItemDoneEvent, ThreadItem
 class Recorder:
     """Keeps what a turn says: in the store, through `persist`, and then in the event log.
 
-    `open` holds the items that have begun and are not done, by id. `answer_limit` is the most
-    characters that an answer may have. `failure` is the first error that was sent as an event; it
-    is told at the end.
+    `open` holds the items that have begun and are not done, by id; `reopened` those that an earlier
+    turn began, as they were; `asked` the ids of what the user said, which is no part of the answer.
+    `answer_limit` is the most characters that an answer may have. `failure` is the first error that
+    was sent as an event; it is told at the end.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Recorder:
         log: EventLog,
         wire: WireFormat,
         answer_limit: int,
+        threads: ThreadWriter | None = None,
     ) -> None:
         # The turn refers to the recorder, to stream to it. A strong reference back would be a
         # cycle, which keeps both in memory until the garbage collector runs
@@ -72,16 +74,22 @@ class Recorder:
         self.log = log
         self.wire = wire
         self.open: dict[str, ThreadItem] = {}
+        self.reopened: dict[str, ThreadItem] = {}
+        self.asked: Collection[str] = ()
         self.saved: list[ThreadItem] = []
         self.tools: list[tuple[ToolCall, ToolResult]] = []
         self.failure: StreamFailed | None = None
         self.first_token: float | None = None
         self.characters_left = answer_limit
         self._superseded: list[ThreadItem] = []
+        self._own_ids = OwnIds(_new_id)
+        self._earlier: set[str] = set()
+        """The ids of items of earlier turns that this one has changed."""
         self._texts: dict[tuple[str, int], list[str]] = {}
         self._written: dict[str, set[int]] = {}
         """The parts of each item that have text in `_texts`."""
-        self._thread = turn.thread.model_dump()
+        self._threads = threads or ThreadWriter(store)
+        self._thread = written(turn.thread)
 
     @property
     def turn(self) -> Turn:
@@ -94,14 +102,20 @@ class Recorder:
         """Remove these items once something new is saved."""
         self._superseded = items
 
+    def reopen(self, item: ThreadItem) -> None:
+        """Go on with an item of an earlier turn."""
+        self.reopened[item.id] = item.model_copy(deep=True)
+        self.open[item.id] = item.model_copy(deep=True)
+        self._earlier.add(item.id)
+
     async def emit(self, event: ThreadStreamEvent) -> None:
         """Save what the event says, if it says something lasting, and append it to the log."""
         cancelled = False
-        event = valid_values(event)
+        event = self._own_ids.given(valid_values(event))
         match event:
             case ErrorEvent():
                 self.failure = self.failure or _failure(event)
-                await self._save_thread()
+                await self.save_thread()
                 return
             case ThreadItemAddedEvent():
                 event = _dated(event)
@@ -109,7 +123,7 @@ class Recorder:
             case ThreadItemUpdatedEvent(update=AssistantMessageContentPartTextDelta() as text):
                 # A tool or plugin that streams: the same path, with the same limit
                 self.delta(event.item_id, text.content_index, text.delta)
-                await self._save_thread()
+                await self.save_thread()
                 return
             case ThreadItemUpdatedEvent():
                 self._apply(event.item_id, event.update)
@@ -124,7 +138,7 @@ class Recorder:
         self._write(self.wire.event(event))
         if cancelled:
             raise asyncio.CancelledError
-        await self._save_thread()
+        await self.save_thread()
 
     def delta(self, item_id: str, content_index: int, text: str) -> None:
         """Append a piece of text to an open assistant message: the path of a token."""
@@ -179,12 +193,42 @@ class Recorder:
         closed: list[ThreadItem] = []
         for item_id in list(self.open):
             item = self.partial(item_id)
-            if shows_nothing(item):
+            if shows_nothing(item) and item_id not in self.reopened:
                 self._withdraw(item_id)
             else:
                 closed.append(item)
                 await self.emit(ThreadItemDoneEvent.model_construct(item=item))
         return closed
+
+    @property
+    def answered(self) -> list[str]:
+        """The ids of the saved items that are a part of the answer."""
+        return [item.id for item in self.saved if self._answers(item)]
+
+    async def withdraw(self) -> None:
+        """Take the whole answer back, the newest item first, as if nothing of it had been shown.
+
+        Items of earlier turns stay; one that was reopened is again what it was. Raises the first
+        error of the store, after everything is off the screen.
+        """
+        errors: list[Exception] = []
+        for item in reversed([*self.saved, *self.open.values()]):
+            if not self._answers(item):
+                continue
+            try:
+                await self._remove(item.id)
+            except Exception as error:
+                errors.append(error)
+            if not is_hidden(item):
+                self._write(self.wire.event(ThreadItemRemovedEvent(item_id=item.id)))
+        for item in self.reopened.values():
+            await self.emit(ThreadItemReplacedEvent.model_construct(item=item))
+        if errors:
+            raise errors[0]
+
+    def _answers(self, item: ThreadItem) -> bool:
+        """Whether an item is of this turn's answer."""
+        return item.id not in self.asked and item.id not in self._earlier
 
     def discard(self) -> None:
         """Remove what is open: its thread is gone."""
@@ -195,19 +239,29 @@ class Recorder:
         self.open.pop(item_id)
         self._write(self.wire.event(ThreadItemRemovedEvent(item_id=item_id)))
 
-    def end(self, outcome: Outcome) -> None:
-        """Write the last lines; followers go."""
+    def write_end(self, outcome: Outcome) -> None:
+        """Write how the turn has ended. The log stays open for what `post_turn` changes."""
         for line in self.wire.end(outcome):
             self.log.append(line)
-        self.log.end()
+
+    async def finish(self, item: ThreadItem) -> bool:
+        """Save an item that has begun as it is, without an event; return False for other items.
+
+        ChatKit's SDK does so with a workflow that goes on in the next turn.
+        """
+        if item.id not in self.open:
+            return False
+        dated = item.model_copy(update={"created_at": aware(item.created_at)})
+        await run_to_completion(self._save(valid_values(dated)))
+        return True
 
     async def keep(self, item: ThreadItem) -> None:
         """Save an item that the client completed and has on its screen already."""
         await run_to_completion(self._save(item, replace=True))
 
     async def _save(self, item: ThreadItem, replace: bool = False) -> None:
-        context = self.turn.request_context
-        if replace:
+        context = self.turn.store_context
+        if self._is_stored(item.id, replace):
             await self.store.save_item(self.turn.thread.id, item, context)
         else:
             await self.store.add_thread_item(self.turn.thread.id, item, context)
@@ -215,6 +269,15 @@ class Recorder:
         await self._remove_superseded(item)
         self._note_saved(item)
         self.open.pop(item.id, None)
+
+    def _is_stored(self, item_id: str, replaced: bool) -> bool:
+        """Whether the store has an item: of this turn, or, if it is replaced, of an earlier one."""
+        if item_id in self._earlier or any(item.id == item_id for item in self.saved):
+            return True
+        if not replaced or item_id in self.open:
+            return False
+        self._earlier.add(item_id)
+        return True
 
     def _note_saved(self, item: ThreadItem) -> None:
         for index, known in enumerate(self.saved):
@@ -224,9 +287,10 @@ class Recorder:
         self.saved.append(item)
 
     async def _remove(self, item_id: str) -> None:
-        if self.open.pop(item_id, None) is None:
+        was_open = self.open.pop(item_id, None) is not None
+        if not was_open or any(item.id == item_id for item in self.saved):
             await self.store.delete_thread_item(
-                self.turn.thread.id, item_id, self.turn.request_context
+                self.turn.thread.id, item_id, self.turn.store_context
             )
             self.saved = [item for item in self.saved if item.id != item_id]
 
@@ -236,23 +300,32 @@ class Recorder:
         while self._superseded:
             with suppress(NotFoundError):
                 await self.store.delete_thread_item(
-                    self.turn.thread.id, self._superseded[0].id, self.turn.request_context
+                    self.turn.thread.id, self._superseded[0].id, self.turn.store_context
                 )
             del self._superseded[0]
 
-    async def _save_thread(self) -> None:
+    async def save_thread(self, context: StoreContext | None = None) -> None:
+        """Save what the turn has changed in its thread, if anything, and tell the client.
+
+        Without a context, that is written as the turn.
+        """
         thread = self.turn.thread
         # Written out, as a tool may change what is deep within it; that costs less than copies
-        now = thread.model_dump()
+        now = written(thread)
         if now == self._thread:
             return
         valid = valid_values(thread)
         if valid is not thread:
             vars(thread).update(vars(valid))
-            now = thread.model_dump()
-        self._thread = now
-        await self.store.save_thread(thread, self.turn.request_context)
-        self._write(self.wire.event(ThreadUpdatedEvent.model_construct(thread=as_thread(thread))))
+            now = written(thread)
+        # Tools emit at the same time: the next one has nothing to save
+        known, self._thread = self._thread, now
+        try:
+            saved = await self._threads.save(thread, known, context or self.turn.store_context)
+        except BaseException:
+            self._thread = known
+            raise
+        self._write(self.wire.event(ThreadUpdatedEvent.model_construct(thread=as_thread(saved))))
 
     def _write(self, data: bytes | None) -> None:
         if data is not None:
@@ -268,16 +341,8 @@ class Recorder:
         apply_update(item, update)
 
 
-def as_thread(thread: ThreadMetadata, items: Page[ThreadItem] | None = None) -> Thread:
-    """Return a thread as a client may see it: the server's own `metadata` stays here."""
-    return Thread(
-        id=thread.id,
-        title=thread.title,
-        created_at=_aware(thread.created_at),
-        status=thread.status,
-        allowed_image_domains=thread.allowed_image_domains,
-        items=items or Page(),
-    )
+def _new_id(kind: StoreItemType) -> str:
+    return new_id(ID_PREFIXES[kind])
 
 
 def answers(item: ThreadItem) -> bool:
@@ -309,14 +374,9 @@ def _failure(event: ErrorEvent) -> StreamFailed:
     return StreamFailed(code, event.message, allow_retry=event.allow_retry)
 
 
-def _aware(time: datetime) -> datetime:
-    # ChatKit's helpers make naive local times
-    return time if time.tzinfo is not None else time.astimezone(UTC)
-
-
 def _dated(event: EventT) -> EventT:
     item = event.item
     if item.created_at.tzinfo is not None:
         return event
-    dated = item.model_copy(update={"created_at": _aware(item.created_at)})
+    dated = item.model_copy(update={"created_at": aware(item.created_at)})
     return event.model_copy(update={"item": dated})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
@@ -352,6 +353,8 @@ class HookCall:
     async def _in_time(self) -> Any:
         started = time.monotonic()
         work = self.call()
+        if inspect.isasyncgen(work):
+            return work
         try:
             # Most have nothing to wait for, and need no clock
             waits_for = timed_step(work.send, None, self._blocked)

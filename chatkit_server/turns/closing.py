@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 from chatkit.store import NotFoundError
 from chatkit.types import ThreadItemDoneEvent
@@ -19,7 +20,7 @@ from .failures import about, explain, log_failure
 from .job import TurnJob, model_name
 from .registry import TurnRegistry
 from .running import DELETED, TAKEN_OVER, Ending
-from .store import TurnState, TurnStore
+from .store import HeartbeatSignal, TurnState, TurnStore
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ class Closing:
             _log_failure(job, problem, error)
         try:
             with contained():
-                await self._turn_store.withdraw(turn.id, turn.request_context.attempt)
+                await self._turn_store.withdraw(turn.id, turn.store_context.attempt)
         except Exception as failure:
             # Its record still says that it runs: a sweep will withdraw it
             _log_unsaved(job, "could not be withdrawn", failure)
@@ -71,16 +72,20 @@ class Closing:
         )
 
     async def close(self, job: TurnJob, ending: Ending | None) -> None:
-        """Save what is unfinished, tell the followers how the turn ended, and call `post_turn`."""
+        """Save what is unfinished, tell the followers how the turn ended, and call `post_turn`.
+
+        Then whoever made the log ends it: `post_turn` may still change the thread.
+        """
         ending = await self._save_unfinished(job, ending)
         problem = ending.problem if ending else None
         status: EndState = ending.status if ending else "completed"
-        job.running.status, job.running.problem = status, problem
         _log_end(job, ending)
         outcome = _outcome(job, status, problem)
-        job.recorder.end(outcome)
+        job.recorder.write_end(outcome)
+        job.running.settle(status, problem)
         if ending is None or not ending.lost:
             await self._hooks.each_isolated("post_turn", turn=job.turn, outcome=outcome)
+            await _save_last_changes(job)
 
     async def _save_unfinished(self, job: TurnJob, ending: Ending | None) -> Ending | None:
         """Save what is unfinished and record the end; return how the turn ended after all."""
@@ -89,8 +94,11 @@ class Closing:
         turn = job.turn
         try:
             if ending is not DELETED:
+                if job.withdrawn:
+                    await self._withdraw_answer(job)
                 await job.recorder.close()
                 await self._save_memory(job, ending.problem if ending else None)
+                await job.recorder.save_thread()
         except TakenOver:
             return TAKEN_OVER
         except Exception as error:
@@ -103,7 +111,7 @@ class Closing:
         try:
             state: TurnState = ending.status if ending else "completed"
             error_message = ending.problem.message if ending else None
-            attempt = turn.request_context.attempt
+            attempt = turn.store_context.attempt
             with contained():
                 ended = await self._turn_store.end(turn.id, attempt, state, error_message)
             if not ended:
@@ -112,6 +120,20 @@ class Closing:
             # Its record still says that it runs: a sweep will end it
             _log_unsaved(job, "its end could not be recorded", error)
         return ending
+
+    async def _withdraw_answer(self, job: TurnJob) -> None:
+        """Take back what a guardrail refused.
+
+        The turn store learns of it first, so that a recovery brings nothing back.
+        """
+        job.forget_answer()
+        turn = job.turn
+        beat = HeartbeatSignal(turn.id, turn.store_context.attempt, job.partial().dump())
+        try:
+            await self._turn_store.beat([beat])
+        except Exception as error:
+            _log_unsaved(job, "a withdrawn answer could not be noted", error)
+        await job.recorder.withdraw()
 
     async def _save_memory(self, job: TurnJob, problem: ServerError | None) -> None:
         """Save what only the model must see again, and a note if the answer has no end."""
@@ -129,11 +151,24 @@ class Closing:
             await job.recorder.emit(ThreadItemDoneEvent.model_construct(item=item))
 
 
+async def _save_last_changes(job: TurnJob) -> None:
+    """Save what `post_turn` has changed in the thread.
+
+    By its record the turn has ended, and may write no more: this is written as its user.
+    """
+    try:
+        await job.recorder.save_thread(replace(job.turn.store_context, turn_id=None, attempt=0))
+    except NotFoundError:
+        log.debug("turn %s: its thread is gone", job.turn.id)
+    except Exception as error:
+        _log_unsaved(job, "the last changes of its thread could not be saved", error)
+
+
 async def _thread_is_gone(job: TurnJob) -> bool:
     """Return whether somebody deleted the thread while the turn ran."""
     try:
         with contained():
-            await job.recorder.store.load_thread(job.turn.thread.id, job.turn.request_context)
+            await job.recorder.store.load_thread(job.turn.thread.id, job.turn.store_context)
     except NotFoundError:
         return True
     except Exception as error:

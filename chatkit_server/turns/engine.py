@@ -5,31 +5,36 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from typing import Any, cast
 
 from agents import Agent, Runner
 from chatkit.store import Store
 from chatkit.types import (
+    Attachment,
     ClientToolCallItem,
-    StreamOptions,
+    ImageAttachment,
     StreamOptionsEvent,
     ThreadCreatedEvent,
     ThreadItem,
     ThreadItemDoneEvent,
     ThreadItemReplacedEvent,
+    UserMessageItem,
 )
 
 from ..agent.fast.first_answer import ask_model, can_skip_run
-from ..agent.invocation import TRIPWIRES
+from ..agent.invocation import GUARDRAILS
 from ..agent.media import remembered
 from ..agent.models import ModelRouter
 from ..agent.runner import run_config
+from ..agent.runs import count_into
 from ..errors import Conflict, TakenOver, TooLarge, TurnFailed, Unavailable
 from ..events.log import EventLogFactory, new_event_log
-from ..events.recorder import as_thread
+from ..events.threads import ThreadWriter, as_thread
 from ..events.wire import dump
 from ..ids import current_turn
 from ..mcp.manager import McpManager
-from ..plugin.calls import Hooks
+from ..plugin.calls import HookCall, Hooks
 from ..settings.schema import Settings
 from ..tasks import contained, run_to_completion
 from ..turn import StoreContext, Turn, User
@@ -38,7 +43,7 @@ from .claim import Claims
 from .closing import Closing
 from .failures import EMPTY
 from .identity import RequestIdentity
-from .job import TurnJob, TurnPlan, action_events, client_tool_call, model_name, stop_run
+from .job import TurnJob, TurnPlan, client_tool_call, hook_events, model_name, stop_run
 from .prepare import Preparation
 from .registry import TurnRegistry
 from .running import STOPPED, TAKEN_OVER, Ending, RunningTurn
@@ -71,8 +76,10 @@ class Engine:
         self.store = store
         self.turn_store = turn_store
         self.turns = TurnRegistry(settings.turns)
+        self.threads = ThreadWriter(store)
         self._claims = Claims(self.turns, turn_store, settings.turns)
-        self._preparation = Preparation(settings, hooks, store, models, mcp, make_log)
+        self._preparation = Preparation(settings, hooks, store, models, mcp, make_log, self.threads)
+        self.conversations = self._preparation.conversations
         self._closing = Closing(self.turns, turn_store, hooks)
         self._run_config = run_config(models, settings.agent)
         self._turnstile = Turnstile(START_GAP)
@@ -90,13 +97,15 @@ class Engine:
         with self.turns.arriving.taken((user.tenant, user.id)):
             plan = await make_plan()
         for item in (*plan.earlier, plan.message):
-            _refuse_if_long(item, self.settings.turns.limits.message)
+            _refuse_if_long(item, self.settings.turns.limits.message, self.settings.server.max_body)
 
         async def make_job(changed: bool) -> TurnJob:
             return self._preparation.new_job(await make_plan() if changed else plan)
 
         job, client_left = await self._claims.claim(plan, make_job, identity)
-        running = RunningTurn(job.turn, job.recorder.log, self.settings.turns, identity)
+        running = RunningTurn(
+            job.turn, job.recorder.log, self.settings.turns, identity, beside=plan.beside
+        )
         running.wire = job.plan.wire
         running.partial = job.partial
         running.is_idle = lambda: not job.runner.busy
@@ -126,6 +135,7 @@ class Engine:
         """Do all of a turn's work: the turn's task."""
         # For log records: all that the task starts inherits it
         current_turn.set(job.turn.id)
+        count_into(job.usages)
         refusal = await self._prepare(job)
         if refusal is None:
             _log_start(job)
@@ -170,40 +180,45 @@ class Engine:
 
     def _ending(self, job: TurnJob) -> Ending | None:
         """Return why the turn is to end now, None if it may go on."""
-        overtaken = self.turns.overtaken(job.turn.thread.id)
+        overtaken = self.turns.overtaken(job.turn.thread.id, beside=job.plan.beside)
         return job.running.ending or (STOPPED if overtaken else None)
 
     async def _save_request(self, job: TurnJob) -> None:
         """Open the stream: save what the user said, and say that an answer is coming."""
         plan, emit = job.plan, job.recorder.emit
         if plan.new_thread:
-            await self.store.save_thread(plan.thread, job.turn.request_context)
+            await self.store.save_thread(plan.thread, job.turn.store_context)
             await emit(ThreadCreatedEvent.model_construct(thread=as_thread(plan.thread)))
         job.turn.connect(emit)
         for item in plan.earlier:
             await emit(ThreadItemDoneEvent.model_construct(item=item))
         if plan.message is not None and plan.superseded is None:
             for attachment in plan.message.attachments:
-                await self.store.save_attachment(attachment, job.turn.request_context)
+                await self.store.save_attachment(attachment, job.turn.store_context)
             await emit(ThreadItemDoneEvent.model_construct(item=plan.message))
-        await emit(StreamOptionsEvent(stream_options=StreamOptions(allow_cancel=True)))
+        await emit(StreamOptionsEvent(stream_options=job.turn.stream_options))
         if isinstance(plan.replaced, ClientToolCallItem):
             await job.recorder.keep(plan.replaced)
         elif plan.replaced is not None:
             await emit(ThreadItemReplacedEvent.model_construct(item=plan.replaced))
 
     async def _answer(self, job: TurnJob) -> None:
-        if job.agent is None:
-            await self._act(job)
-        else:
+        if job.agent is not None:
             await self._ask(job, job.agent)
+        else:
+            await self._send_all(job, *await self._hook_answer(job))
         if job.recorder.failure is not None:
             raise job.recorder.failure
 
     async def _ask(self, job: TurnJob, agent: Agent[Turn]) -> None:
         """Let the agent answer."""
-        if not await self._answer_without_run(job, agent):
-            await self._answer_with_run(job, agent)
+        job.turn.connect(job.translator.stream)
+        try:
+            if not await self._answer_without_run(job, agent):
+                await self._answer_with_run(job, agent)
+        finally:
+            # Not the translator any longer: it knows the turn, which would be a cycle
+            job.turn.connect(job.recorder.emit)
         if job.says_nothing:
             raise TurnFailed(EMPTY, allow_retry=True)
 
@@ -225,9 +240,9 @@ class Engine:
 
     async def _answer_with_run(self, job: TurnJob, agent: Agent[Turn]) -> None:
         job.result = Runner.run_streamed(
-            agent,
+            cast(Agent[Any], agent),
             job.turn.input,
-            context=job.turn,
+            context=job.turn.run_context,
             max_turns=self.settings.agent.max_turns,
             run_config=self._run_config,
         )
@@ -241,18 +256,23 @@ class Engine:
                     job.entries.append(remembered(event.item.to_input_item()))
                 else:
                     fast_path = job.runner.uses_fast_path(event.new_agent)
-        except TRIPWIRES:
-            await job.translator.withdraw()
-            job.entries.clear()
+                    job.translator.answered_with(job.runner.tools_of(event.new_agent))
+        except GUARDRAILS:
+            job.withdrawn = True
             raise
         finally:
             await stop_run(job.result)
         await job.runner.check_approvals(job.result)
         if job.turn.client_tool_call is not None:
+            await job.translator.workflow.keep()
             await job.recorder.emit(ThreadItemDoneEvent.model_construct(item=client_tool_call(job)))
 
-    async def _act(self, job: TurnJob) -> None:
-        """Let the `action` hook answer."""
+    async def _hook_answer(self, job: TurnJob) -> tuple[HookCall, Any]:
+        """Return the call of the hook that answers in place of an agent, and its events."""
+        if isinstance(job.answer, Exception):
+            raise job.answer
+        if job.answer is not None:
+            return job.answer
         plan = job.plan
         assert plan.action is not None
         answered = await self.hooks.first_call(
@@ -260,10 +280,15 @@ class Engine:
         )
         if answered is None:
             raise TurnFailed(f"No plugin answers the action `{plan.action.type}`.")
-        call, events = answered
+        return answered
+
+    async def _send_all(self, job: TurnJob, call: HookCall, events: Any) -> None:
+        """Send the events with which a hook has answered."""
+        found = hook_events(call.hook, events)
         with call.named():
-            async for event in action_events(events):
-                await job.recorder.emit(event)
+            async with aclosing(found):
+                async for event in found:
+                    await job.recorder.emit(event)
 
 
 def _log_start(job: TurnJob) -> None:
@@ -281,10 +306,28 @@ def _log_start(job: TurnJob) -> None:
     )
 
 
-def _refuse_if_long(message: ThreadItem | None, limit: int) -> None:
-    size = len(dump(message)) if message else 0
+def _refuse_if_long(message: ThreadItem | None, limit: int, limit_of_previews: int) -> None:
+    """Refuse a message in which the user wrote too much, or whose previews are too large.
+
+    A preview may be a whole picture, as a data URL of the attachment store.
+    """
+    if message is None:
+        return
+    attachments = message.attachments if isinstance(message, UserMessageItem) else []
+    previews = sum(map(_bytes_in_preview, attachments))
+    size = len(dump(message)) - previews
     if size > limit:
         raise TooLarge(f"The message has {size} bytes. The limit is {limit}: send a shorter one.")
+    if previews > limit_of_previews:
+        raise TooLarge(
+            f"The previews of the attachments have {previews} bytes. The limit is "
+            f"{limit_of_previews}: attach fewer or smaller images."
+        )
+
+
+def _bytes_in_preview(attachment: Attachment) -> int:
+    url = str(attachment.preview_url) if isinstance(attachment, ImageAttachment) else ""
+    return len(url) if url.startswith("data:") else 0
 
 
 def _as_refusal(ending: Ending) -> Exception:

@@ -88,11 +88,11 @@ def _answer(error: Exception, request: web.Request) -> web.Response:
     """Log an error, and return the response for it."""
     refusal = _as_refusal(error, request)
     if refusal is None:
-        _log_failed(request, logging.ERROR, error)
+        log_failure(request, error)
         refusal = ServerError("Something went wrong on the server. Try again later.")
     elif isinstance(refusal, Outage):
         # The user is not told what was away
-        _log_failed(request, logging.WARNING, error)
+        log_failure(request, error, logging.WARNING)
     else:
         level = logging.WARNING if refusal.status >= 500 else logging.INFO
         log_refusal(request, level, refusal.message, status=refusal.status)
@@ -102,7 +102,8 @@ def _answer(error: Exception, request: web.Request) -> web.Response:
     return response
 
 
-def _log_failed(request: web.Request, level: int, error: Exception) -> None:
+def log_failure(request: web.Request, error: Exception, level: int = logging.ERROR) -> None:
+    """Log an error that nobody expected, as the request's line."""
     request[LOGGED] = True
     cause = error.error if isinstance(error, Escaped) else error
     kind = f"{_route(request)}: {type(cause).__name__} in {place_of(cause)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from chatkit.store import AttachmentStore, NotFoundError, Store
@@ -18,12 +18,14 @@ from chatkit.types import (
 from pydantic import BaseModel
 
 from ...errors import Conflict, NotFound, ServerError, Unprocessable
-from ...events.wire import ChatKitWire, is_hidden
+from ...events.threads import ThreadWriter
+from ...events.wire import ChatKitWire, WireFormat, is_hidden
 from ...known_errors import as_server_error
 from ...plugin.calls import Hooks, PluginFailed
 from ...records import log_error, place_of, repeats
 from ...tasks import Escaped, contained
-from ...turn import StoreContext, User
+from ...turn import StoreContext, TurnRequest, User
+from ...turns.conversation import Conversations
 from ...turns.job import TurnPlan
 from ...turns.registry import TurnRegistry
 from ...turns.running import RunningTurn
@@ -54,12 +56,22 @@ class Caller:
     hooks: Hooks
     turns: TurnRegistry
     guard: RequestGuard
+    threads: ThreadWriter
+    conversations: Conversations
     locale: str | None = None
+    given: Any = None
+    """What a `context` hook returned for the request."""
+    request: TurnRequest = field(default_factory=TurnRequest)
 
     @property
     def context(self) -> StoreContext:
         """The caller, as stores take it."""
-        return StoreContext(self.user)
+        return StoreContext(self.user, context=self.given)
+
+    @property
+    def request_context(self) -> Any:
+        """What hooks get as the context of the request."""
+        return self.context if self.given is None else self.given
 
     def running(self, thread_id: str) -> RunningTurn | None:
         """Return the turn that runs in a thread of the caller's."""
@@ -95,8 +107,23 @@ async def load_item(caller: Caller, thread_id: str, item_id: str) -> ThreadItem:
     return item
 
 
-def new_plan(caller: Caller, operation: str, thread: ThreadMetadata, **rest: Any) -> TurnPlan:
-    return TurnPlan(operation, caller.user, thread, ChatKitWire(), locale=caller.locale, **rest)
+def new_plan(
+    caller: Caller,
+    operation: str,
+    thread: ThreadMetadata,
+    wire: WireFormat | None = None,
+    **rest: Any,
+) -> TurnPlan:
+    return TurnPlan(
+        operation,
+        caller.user,
+        thread,
+        wire or ChatKitWire(),
+        locale=caller.locale,
+        context=caller.given,
+        request=caller.request,
+        **rest,
+    )
 
 
 def require_hook(caller: Caller, hook: str) -> None:

@@ -53,7 +53,9 @@ async def transcribe(caller: Caller, request: InputTranscribeReq) -> Answer:
     except (binascii.Error, ValueError):
         raise BadRequest("params.audio_base64: not Base64.") from None
     audio = AudioInput(data=data, mime_type=request.params.mime_type)
-    text = await call_first(caller, "transcribe", user=caller.user, audio=audio)
+    text = await call_first(
+        caller, "transcribe", user=caller.user, audio=audio, context=caller.request_context
+    )
     if text is None:
         raise Unprocessable("No plugin's `transcribe` hook could transcribe this audio.")
     return TranscriptionResult(text=text)
