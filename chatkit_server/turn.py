@@ -12,22 +12,18 @@ from agents.mcp import MCPServer
 from chatkit.agents import AgentContext
 from chatkit.server import stream_widget
 from chatkit.store import StoreItemType
-from chatkit.types import ThreadItem, ThreadMetadata, ThreadStreamEvent, UserMessageItem
+from chatkit.types import (
+    StreamOptions,
+    ThreadItem,
+    ThreadMetadata,
+    ThreadStreamEvent,
+    UserMessageItem,
+)
 from chatkit.widgets import WidgetRoot
 from pydantic import Field, PrivateAttr
 from pydantic_core import CoreSchema, core_schema
 
-from .ids import new_id
-
-ID_PREFIXES: Mapping[StoreItemType, str] = {
-    "thread": "thr",
-    "message": "msg",
-    "tool_call": "tc",
-    "task": "tsk",
-    "workflow": "wf",
-    "attachment": "atc",
-    "sdk_hidden_context": "shcx",
-}
+from .ids import new_id, new_item_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +115,7 @@ class Turn(AgentContext[StoreContext]):
 
     It is ChatKit's `AgentContext`, so tools written for ChatKit's SDK work: `stream`,
     `stream_widget`, `start_workflow`, `client_tool_call` and the rest. `pre_turn` may set
-    `instructions`, `model`, `model_settings`, `tools`, `mcp_servers` and `input`.
+    `instructions`, `model`, `model_settings`, `tools`, `mcp_servers`, `input` and `stream_options`.
     """
 
     id: str = Field(default_factory=lambda: new_id("turn"))
@@ -137,6 +133,10 @@ class Turn(AgentContext[StoreContext]):
     mcp_servers: Annotated[list[MCPServer], _Unchecked()] = Field(default_factory=list)
     input: Annotated[list[TResponseInputItem], _Unchecked()] = Field(default_factory=list)
     """The input for the model: the history within its budget, and the new message last."""
+    stream_options: Annotated[StreamOptions, _Unchecked()] = Field(
+        default_factory=lambda: StreamOptions(allow_cancel=True)
+    )
+    """With `allow_cancel=False`, a closed connection or the cancel route does not stop the turn."""
     state: Annotated[dict[Any, Any], _Unchecked()] = Field(default_factory=dict)
     """For plugins: notes from one hook to the next."""
 
@@ -156,8 +156,8 @@ class Turn(AgentContext[StoreContext]):
         self._emit = emit
 
     def generate_id(self, type: StoreItemType, thread: ThreadMetadata | None = None) -> str:
-        """Return a new id for an item of this type."""
-        return new_id(ID_PREFIXES[type])
+        """Return a new id for an item of this type: the store's own, if it makes ids."""
+        return new_item_id(self.store, type, thread or self.thread, self.request_context)
 
     async def stream(self, event: ThreadStreamEvent) -> None:
         """Send an event to the client; the item of a `thread.item.done` is saved first."""

@@ -202,5 +202,8 @@ TURN_FIELDS: Mapping[str, Answer] = {
         "a str, or a list of input items, which are dicts",
         _either(_STR, _list_of(_instance("collections.abc.Mapping"))),
     ),
+    "stream_options": Answer(
+        "a chatkit.types.StreamOptions", _instance("chatkit.types.StreamOptions")
+    ),
 }
 """What `pre_turn` may set of a turn."""

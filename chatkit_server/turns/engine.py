@@ -10,7 +10,6 @@ from agents import Agent, Runner
 from chatkit.store import Store
 from chatkit.types import (
     ClientToolCallItem,
-    StreamOptions,
     StreamOptionsEvent,
     ThreadCreatedEvent,
     ThreadItem,
@@ -132,6 +131,7 @@ class Engine:
         refusal = await self._prepare(job)
         if refusal is None:
             _log_start(job)
+            job.running.allow_cancel = job.turn.stream_options.allow_cancel
             self.turns.admit(job.running)
             await self._run(job)
         else:
@@ -183,7 +183,7 @@ class Engine:
             for attachment in plan.message.attachments:
                 await self.store.save_attachment(attachment, job.turn.request_context)
             await emit(ThreadItemDoneEvent.model_construct(item=plan.message))
-        await emit(StreamOptionsEvent(stream_options=StreamOptions(allow_cancel=True)))
+        await emit(StreamOptionsEvent(stream_options=job.turn.stream_options))
         if isinstance(plan.replaced, ClientToolCallItem):
             await job.recorder.keep(plan.replaced)
         elif plan.replaced is not None:

@@ -133,6 +133,7 @@ class TurnJob:
             self.turn.seconds,
             self.usage,
             self.recorder.first_token,
+            self.turn.stream_options.allow_cancel,
         )
 
     def _saved(self) -> list[str]:

@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from ...errors import Conflict, NotFound, ServerError, Unprocessable
 from ...events.threads import ThreadWriter
 from ...events.wire import ChatKitWire, is_hidden
+from ...ids import MAX_ID_LENGTH, is_id
 from ...plugin.calls import Hooks, PluginFailed
 from ...records import log_error, place_of, repeats
 from ...turn import StoreContext, User
@@ -36,8 +37,6 @@ MAX_PAGE_SIZE = 100
 
 AT_ONCE = 25
 """Rows that are asked of a store at once: together they may be large."""
-
-MAX_ID_LENGTH = 200
 
 Answer = BaseModel | bytes | None
 """The answer of an operation that starts no turn, or its JSON; None is an empty object."""
@@ -132,6 +131,6 @@ def refusing(what: str) -> Iterator[None]:
 
 def checked_id(value: str) -> str:
     """Return an id that can be looked up; raise `NotFound` for one that no store has made."""
-    if len(value) > MAX_ID_LENGTH or not value.isprintable():
+    if not is_id(value):
         raise NotFound("Not found.")
     return value

@@ -25,11 +25,10 @@ from chatkit.types import (
 )
 
 from ...errors import BadRequest, Conflict, NotFound
-from ...ids import new_id
+from ...ids import MAX_ID_LENGTH, new_item_id, new_thread_id
 from ...turns.job import TurnPlan
 from .caller import (
     AT_ONCE,
-    MAX_ID_LENGTH,
     PAGE_SIZE,
     Caller,
     checked_id,
@@ -40,7 +39,8 @@ from .caller import (
 
 
 async def create_thread(caller: Caller, request: ThreadsCreateReq) -> TurnPlan:
-    thread = ThreadMetadata(id=new_id("thr"), created_at=datetime.now(UTC))
+    thread_id = new_thread_id(caller.store, caller.context)
+    thread = ThreadMetadata(id=thread_id, created_at=datetime.now(UTC))
     message = await _message(caller, thread, request.params.input)
     return new_plan(caller, request.type, thread, message=message, new_thread=True)
 
@@ -106,7 +106,7 @@ async def _message(
         for attachment_id in dict.fromkeys(message.attachments)
     ]
     return UserMessageItem(
-        id=new_id("msg"),
+        id=new_item_id(caller.store, "message", thread, caller.context),
         thread_id=thread.id,
         created_at=datetime.now(UTC),
         content=message.content,
