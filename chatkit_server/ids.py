@@ -76,7 +76,7 @@ def checked_new_id(made: Any, maker: object, method: str) -> str:
         if inspect.iscoroutine(made):
             made.close()
             raise TypeError(f"{where} a coroutine: write `def`, it must not be async")
-        raise TypeError(f"{where} a {type(made).__name__}, expected a str")
+        raise TypeError(f"{where} {made!r:.40}, expected a str")
     if not made or not is_id(made):
         raise ValueError(
             f"{where} {made[:40]!r}: an id has 1 to {MAX_ID_LENGTH} printable characters"

@@ -23,6 +23,7 @@ LAYERS = (
         "interim",
         "lines",
         "masking",
+        "paging",
         "records",
         "repeats",
         "shutdown",

@@ -75,8 +75,8 @@ async def test_a_store_makes_the_ids(make_chat: MakeChat, model_server: ModelSer
         ("a\0b", r"generate_item_id returned 'a\\x00b'"),
         ("half \ud83e", "an id has 1 to 200 printable characters"),
         ("x" * 201, "an id has 1 to 200 printable characters"),
-        (7, "generate_item_id returned a int, expected a str"),
-        (None, "generate_item_id returned a NoneType"),
+        (7, "generate_item_id returned 7, expected a str"),
+        (None, "generate_item_id returned None"),
     ],
 )
 def test_what_is_no_id_names_its_store(made: Any, words: str) -> None:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any, cast
 
 import orjson
@@ -23,12 +23,14 @@ from chatkit.types import (
     ClientToolCallItem,
     HiddenContextItem,
     ImageAttachment,
+    Page,
     ThreadItem,
     UserMessageItem,
     UserMessageTagContent,
 )
 from openai.types.responses import ResponseInputContentParam, ResponseInputTextParam
 
+from ..paging import pages
 from ..settings.schema import HistorySettings
 from ..turn import StoreContext
 from .memory import TurnMemory
@@ -111,15 +113,17 @@ async def load_history(
     With `until`, the items from that one on are left out.
     """
     newest: list[ThreadItem] = []
-    after = until
-    while len(newest) < budget.items:
+
+    def load(after: str | None) -> Awaitable[Page[ThreadItem]]:
         limit = min(_PAGE, budget.items - len(newest))
-        page = await store.load_thread_items(thread_id, after, limit, "desc", context)
-        newest.extend(page.data)
-        if not page.has_more or page.after is None:
-            break
-        after = page.after
-    return newest[::-1]
+        return store.load_thread_items(thread_id, after, limit, "desc", context)
+
+    if budget.items:
+        async for page in pages(load, until):
+            newest += page.data
+            if len(newest) >= budget.items:
+                break
+    return newest[: budget.items][::-1]
 
 
 async def to_input(

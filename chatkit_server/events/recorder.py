@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 from weakref import ref
 
@@ -27,18 +28,22 @@ from chatkit.types import (
 )
 
 from ..errors import TurnFailed
+from ..paging import aware, dated
 from ..plugin.calls import Hooks
 from ..tasks import run_to_completion
 from ..text import valid_values
 from ..turn import Outcome, StoreContext, ToolCall, ToolResult, Turn
 from .log import EventLog
-from .threads import ThreadWriter, as_thread, aware
+from .threads import ThreadWriter, as_thread
 from .updates import apply_update, content_at
 from .wire import WireFormat, is_hidden
 
+FIRST = datetime.fromtimestamp(0, UTC)
+TICK = timedelta(milliseconds=1)
+
 LONG_ANSWER = "The answer is longer than allowed and was cut off."
 
-EventT = TypeVar("EventT", ThreadItemAddedEvent, ThreadItemDoneEvent, ThreadItemReplacedEvent)
+EventT = TypeVar("EventT", ThreadItemAddedEvent, ThreadItemDoneEvent)
 
 
 class Recorder:
@@ -74,6 +79,7 @@ class Recorder:
         self._texts: dict[tuple[str, int], list[str]] = {}
         self._written: dict[str, set[int]] = {}
         """The parts of each item that have text in `_texts`."""
+        self._last = FIRST
         self._threads = threads or ThreadWriter(store)
         self._thread = turn.thread.model_dump()
 
@@ -94,7 +100,7 @@ class Recorder:
         event = valid_values(event)
         match event:
             case ThreadItemAddedEvent():
-                event = _dated(event)
+                event = self._in_order(event)
                 self.open[event.item.id] = event.item.model_copy(deep=True)
             case ThreadItemUpdatedEvent(update=AssistantMessageContentPartTextDelta() as text):
                 # A tool or plugin that streams: the same path, with the same limit
@@ -104,10 +110,10 @@ class Recorder:
             case ThreadItemUpdatedEvent():
                 self._apply(event.item_id, event.update)
             case ThreadItemDoneEvent():
-                event = _dated(event)
+                event = self._in_order(event)
                 cancelled = await run_to_completion(self._save(event.item))
             case ThreadItemReplacedEvent():
-                event = _dated(event)
+                event = event.model_copy(update={"item": dated(event.item)})
                 cancelled = await run_to_completion(self._save(event.item, replace=True))
             case ThreadItemRemovedEvent():
                 await self._remove(event.item_id)
@@ -252,6 +258,22 @@ class Recorder:
             raise
         self._write(self.wire.event(ThreadUpdatedEvent.model_construct(thread=as_thread(saved))))
 
+    def _in_order(self, event: EventT) -> EventT:
+        """Return an event whose item is of this thread, and later than the one before it.
+
+        Some stores sort by that time alone, and keep it in milliseconds.
+        """
+        item = event.item
+        known = self.open.get(item.id)
+        if known is not None:
+            time = known.created_at
+        else:
+            time = self._last = max(aware(item.created_at), self._last + TICK)
+        place = {"thread_id": self.turn.thread.id, "created_at": time}
+        if item.created_at.tzinfo is not None and place.items() <= vars(item).items():
+            return event
+        return event.model_copy(update={"item": item.model_copy(update=place)})
+
     def _write(self, data: bytes | None) -> None:
         if data is not None:
             self.log.append(data)
@@ -288,11 +310,3 @@ def shows_nothing(item: ThreadItem) -> bool:
         case GeneratedImageItem():
             return item.image is None
     return False
-
-
-def _dated(event: EventT) -> EventT:
-    item = event.item
-    if item.created_at.tzinfo is not None:
-        return event
-    dated = item.model_copy(update={"created_at": aware(item.created_at)})
-    return event.model_copy(update={"item": dated})

@@ -139,8 +139,9 @@ async def _save_last_changes(job: TurnJob) -> None:
 
 async def _thread_is_gone(job: TurnJob) -> bool:
     """Return whether somebody deleted the thread while the turn ran."""
+    store, context = job.recorder.store, job.turn.request_context
     try:
-        await job.recorder.store.load_thread(job.turn.thread.id, job.turn.request_context)
+        return await store.load_thread(job.turn.thread.id, context) is None
     except NotFoundError:
         return True
     except Exception as error:

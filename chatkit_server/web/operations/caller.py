@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +12,7 @@ from chatkit.store import AttachmentStore, NotFoundError, Store
 from chatkit.types import (
     ClosedStatus,
     LockedStatus,
+    Page,
     ThreadItem,
     ThreadMetadata,
 )
@@ -21,6 +22,7 @@ from ...errors import Conflict, NotFound, ServerError, Unprocessable
 from ...events.threads import ThreadWriter
 from ...events.wire import ChatKitWire, is_hidden
 from ...ids import MAX_ID_LENGTH, is_id
+from ...paging import dated, pages
 from ...plugin.calls import Hooks, PluginFailed
 from ...records import log_error, place_of, repeats
 from ...turn import StoreContext, User
@@ -79,9 +81,12 @@ async def writable_thread(caller: Caller, thread_id: str) -> ThreadMetadata:
 
 async def load_thread(caller: Caller, thread_id: str) -> ThreadMetadata:
     try:
-        return await caller.store.load_thread(checked_id(thread_id), caller.context)
+        thread = await caller.store.load_thread(checked_id(thread_id), caller.context)
     except NotFoundError:
-        raise NotFound("Conversation not found.") from None
+        thread = None
+    if thread is None:
+        raise NotFound("Conversation not found.")
+    return thread
 
 
 async def load_item(caller: Caller, thread_id: str, item_id: str) -> ThreadItem:
@@ -89,9 +94,21 @@ async def load_item(caller: Caller, thread_id: str, item_id: str) -> ThreadItem:
         item = await caller.store.load_item(thread_id, checked_id(item_id), caller.context)
     except NotFoundError:
         item = None
-    if item is None or is_hidden(item):
+    if item is None or item.thread_id != thread_id or is_hidden(item):
         raise NotFound(f"Item {item_id[:MAX_ID_LENGTH]} not found in this conversation.")
-    return item
+    return dated(item)
+
+
+def item_pages(
+    caller: Caller, thread_id: str, after: str | None, order: str
+) -> AsyncIterator[Page[ThreadItem]]:
+    """Return the items of a thread, page by page, and hidden ones too."""
+
+    def load(after: str | None) -> Awaitable[Page[ThreadItem]]:
+        store = caller.store
+        return store.load_thread_items(thread_id, after, AT_ONCE, order, caller.context)
+
+    return pages(load, after)
 
 
 def new_plan(caller: Caller, operation: str, thread: ThreadMetadata, **rest: Any) -> TurnPlan:

@@ -28,10 +28,10 @@ from ...errors import BadRequest, Conflict, NotFound
 from ...ids import MAX_ID_LENGTH, new_item_id, new_thread_id
 from ...turns.job import TurnPlan
 from .caller import (
-    AT_ONCE,
-    PAGE_SIZE,
+    MAX_PAGE_SIZE,
     Caller,
     checked_id,
+    item_pages,
     load_item,
     new_plan,
     writable_thread,
@@ -55,11 +55,21 @@ async def add_client_tool_output(
     caller: Caller, request: ThreadsAddClientToolOutputReq
 ) -> TurnPlan:
     thread = await writable_thread(caller, request.params.thread_id)
-    page = await caller.store.load_thread_items(thread.id, None, PAGE_SIZE, "desc", caller.context)
-    for item in page.data:
-        if isinstance(item, ClientToolCallItem) and item.status == "pending":
-            update = {"status": "completed", "output": request.params.result}
-            return new_plan(caller, request.type, thread, replaced=item.model_copy(update=update))
+    item = await _pending_call(caller, thread.id)
+    update = {"status": "completed", "output": request.params.result}
+    return new_plan(caller, request.type, thread, replaced=item.model_copy(update=update))
+
+
+async def _pending_call(caller: Caller, thread_id: str) -> ClientToolCallItem:
+    """Return the newest client tool call that waits for an output. Raises `Conflict`."""
+    looked_at = 0
+    async for page in item_pages(caller, thread_id, None, "desc"):
+        for item in page.data:
+            if isinstance(item, ClientToolCallItem) and item.status == "pending":
+                return item
+        looked_at += len(page.data)
+        if looked_at >= MAX_PAGE_SIZE:
+            break
     raise Conflict("No client tool call is waiting for an output in this conversation.")
 
 
@@ -79,13 +89,8 @@ async def retry_after_item(caller: Caller, request: ThreadsRetryAfterItemReq) ->
     if not isinstance(message, UserMessageItem):
         raise BadRequest("params.item_id: only a user's message can be retried.")
     later: list[ThreadItem] = []
-    after: str | None = message.id
-    while after is not None:
-        page = await caller.store.load_thread_items(
-            thread.id, after, AT_ONCE, "asc", caller.context
-        )
+    async for page in item_pages(caller, thread.id, message.id, "asc"):
         later += map(_without_content, page.data)
-        after = page.after if page.has_more else None
     return new_plan(caller, request.type, thread, message=message, superseded=later)
 
 
@@ -118,11 +123,14 @@ async def _message(
 
 async def _attachment(caller: Caller, attachment_id: str) -> Attachment:
     try:
-        return await caller.store.load_attachment(checked_id(attachment_id), caller.context)
+        found = await caller.store.load_attachment(checked_id(attachment_id), caller.context)
     except (NotFoundError, NotFound):
+        found = None
+    if found is None:
         raise BadRequest(
             f"params.input.attachments: attachment {attachment_id[:MAX_ID_LENGTH]} not found."
-        ) from None
+        )
+    return found
 
 
 def _answered(
