@@ -9,7 +9,6 @@ from typing import TypeVar
 from chatkit.types import Page, ThreadItem, ThreadMetadata
 
 RowT = TypeVar("RowT", ThreadItem, ThreadMetadata)
-ItemT = TypeVar("ItemT", bound=ThreadItem)
 
 MOST_EMPTY = 10
 """Pages in a row without anything new, after which a store is believed to have no more."""
@@ -52,7 +51,7 @@ def _dated(row: RowT) -> RowT:
     return row if isinstance(row, ThreadMetadata) else dated(row)
 
 
-def dated(item: ItemT) -> ItemT:
+def dated(item: ThreadItem) -> ThreadItem:
     """Return an item whose time has a zone."""
     if item.created_at.tzinfo is not None:
         return item
