@@ -170,7 +170,8 @@ async def pre_turn(turn: Turn) -> None:
 
     Called for all plugins in order; return nothing. Nothing is saved or streamed yet:
     an error refuses the turn with its status and message. Keep notes for later hooks in
-    `turn.state`.
+    `turn.state`. After `turn.stream_options = StreamOptions(allow_cancel=False)`, the user can stop
+    the turn only with a new message.
     """
 
 
@@ -200,6 +201,10 @@ async def post_turn(turn: Turn, outcome: Outcome) -> None:
     Called once for each turn and plugin, for all in order: after a turn that completed, failed, was
     cancelled or interrupted, and after one that was refused once this plugin's `pre_turn` ran. An
     error is logged and changes nothing.
+
+    The client has the end of the answer already, and gets the end of the stream after this hook.
+    What you change in `turn.thread` is still saved and sent, unless the turn was refused. Wait here
+    for tasks that change it: what they change later is lost.
     """
 
 
@@ -214,6 +219,9 @@ async def action(
     `item` is the widget, None if the action came from elsewhere. For `threads.custom_action`,
     return a list or async iterator of events to stream. For `threads.sync_custom_action`, return a
     `SyncCustomActionResponse`. An error is an `error` event for the former, a 4xx for the latter.
+
+    An action runs beside a running answer and other actions of the thread, and in a locked or
+    closed thread too. What you change in `turn.thread` is saved.
     """
 
 
