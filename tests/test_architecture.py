@@ -22,6 +22,7 @@ LAYERS = (
         "ids",
         "interim",
         "lines",
+        "local_times",
         "masking",
         "paging",
         "records",

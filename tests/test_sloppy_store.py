@@ -23,7 +23,7 @@ from chatkit_server import Turn, User
 from chatkit_server.agent.history import load_history
 from chatkit_server.paging import MOST_EMPTY, pages
 from chatkit_server.settings.schema import HistorySettings
-from chatkit_server.storage import StoreContext
+from chatkit_server.storage import LocalTimes, StoreContext
 from tests.client import Chat
 from tests.conftest import MakeChat
 from tests.memory_store import MemoryStore, StorePlugin, T
@@ -161,6 +161,46 @@ async def test_a_conversation_in_a_sloppy_store(
     assert (await chat.refused(body))[0] == 404, "the item is in another thread"
     renamed = await chat.ask("threads.update", thread_id=other, title="New")
     assert datetime.fromisoformat(renamed["created_at"]).tzinfo is not None
+
+
+class SdkStore(SloppyStore):
+    """Sorts by the times as they come: Python compares none with a zone with one without."""
+
+    async def save_thread(self, thread: ThreadMetadata, context: StoreContext) -> None:
+        await MemoryStore.save_thread(self, thread, context)
+
+    async def add_thread_item(
+        self, thread_id: str, item: ThreadItem, context: StoreContext
+    ) -> None:
+        await MemoryStore.add_thread_item(self, thread_id, item, context)
+
+
+async def test_a_store_made_for_the_sdk_with_rows_of_its_own(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    store = SdkStore()
+
+    @function_tool
+    async def note(ctx: RunContextWrapper[Turn]) -> str:
+        """Add an item to the store, past the server."""
+        [item] = _items(1)
+        await store.add_thread_item(ctx.context.thread.id, item, SOMEBODY)
+        return "noted"
+
+    chat = await make_chat(Tools(note), StorePlugin(LocalTimes(store)), **served_by(model_server))
+    await store.save_thread(ThreadMetadata(id="old", created_at=datetime.now()), SOMEBODY)
+    model_server.reply(Call("note", {}))
+    model_server.reply("Noted.")
+    thread_id = (await chat.say("Note it")).thread_id
+    model_server.reply("Again.")
+    assert (await chat.say("Again", thread_id)).error is None
+    items = await paged(chat, "items.list", "asc", thread_id=thread_id)
+    assert shown(items) == ["Note it", "Noted.", "Again", "Again."]
+    threads = await paged(chat, "threads.list", "asc")
+    assert [thread["id"] for thread in threads] == ["old", thread_id]
+    await chat.ask("threads.update", thread_id=thread_id, title="Notes")
+    await chat.ask("threads.delete", thread_id=thread_id)
+    assert list(store.threads["", "somebody"]) == ["old"]
 
 
 def _items(*numbers: int) -> list[ThreadItem]:
