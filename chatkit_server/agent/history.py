@@ -110,17 +110,22 @@ async def load_history(
 ) -> list[ThreadItem]:
     """Return the newest items of a thread, oldest first, as many as the budget may need.
 
-    With `until`, the items from that one on are left out.
+    With `until`, the items from that one on are left out. It is found on the way: not every store
+    can begin at an item.
     """
     newest: list[ThreadItem] = []
+    found = until is None
 
     def load(after: str | None) -> Awaitable[Page[ThreadItem]]:
         limit = min(_PAGE, budget.items - len(newest))
         return store.load_thread_items(thread_id, after, limit, "desc", context)
 
     if budget.items:
-        async for page in pages(load, until):
-            newest += page.data
+        async for page in pages(load):
+            for item in page.data:
+                if found:
+                    newest.append(item)
+                found = found or item.id == until
             if len(newest) >= budget.items:
                 break
     return newest[: budget.items][::-1]

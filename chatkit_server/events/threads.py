@@ -64,9 +64,10 @@ def _changes(
     changes = {name: getattr(thread, name) for name, v in now.items() if known.get(name) != v}
     if "metadata" in changes:
         before, after = known.get("metadata") or {}, now["metadata"] or {}
-        kept = {k: v for k, v in stored.metadata.items() if k not in before or k in after}
-        changed = {k: v for k, v in thread.metadata.items() if k not in before or before[k] != v}
-        changes["metadata"] = kept | changed
+        gone = before.keys() - after.keys()
+        kept = {k: v for k, v in (stored.metadata or {}).items() if k not in gone}
+        new = {k: thread.metadata[k] for k, v in after.items() if k not in before or before[k] != v}
+        changes["metadata"] = kept | new
     return changes
 
 

@@ -99,16 +99,14 @@ async def load_item(caller: Caller, thread_id: str, item_id: str) -> ThreadItem:
     return dated(item)
 
 
-def item_pages(
-    caller: Caller, thread_id: str, after: str | None, order: str
-) -> AsyncIterator[Page[ThreadItem]]:
-    """Return the items of a thread, page by page, and hidden ones too."""
+def item_pages(caller: Caller, thread_id: str) -> AsyncIterator[Page[ThreadItem]]:
+    """Yield the items of a thread, the newest first and hidden ones too, page by page."""
 
     def load(after: str | None) -> Awaitable[Page[ThreadItem]]:
         store = caller.store
-        return store.load_thread_items(thread_id, after, AT_ONCE, order, caller.context)
+        return store.load_thread_items(thread_id, after, AT_ONCE, "desc", caller.context)
 
-    return pages(load, after)
+    return pages(load)
 
 
 def new_plan(caller: Caller, operation: str, thread: ThreadMetadata, **rest: Any) -> TurnPlan:

@@ -63,7 +63,7 @@ async def add_client_tool_output(
 async def _pending_call(caller: Caller, thread_id: str) -> ClientToolCallItem:
     """Return the newest client tool call that waits for an output. Raises `Conflict`."""
     looked_at = 0
-    async for page in item_pages(caller, thread_id, None, "desc"):
+    async for page in item_pages(caller, thread_id):
         for item in page.data:
             if isinstance(item, ClientToolCallItem) and item.status == "pending":
                 return item
@@ -88,10 +88,22 @@ async def retry_after_item(caller: Caller, request: ThreadsRetryAfterItemReq) ->
     message = await load_item(caller, thread.id, request.params.item_id)
     if not isinstance(message, UserMessageItem):
         raise BadRequest("params.item_id: only a user's message can be retried.")
-    later: list[ThreadItem] = []
-    async for page in item_pages(caller, thread.id, message.id, "asc"):
-        later += map(_without_content, page.data)
+    later = await _items_after(caller, message)
     return new_plan(caller, request.type, thread, message=message, superseded=later)
+
+
+async def _items_after(caller: Caller, message: UserMessageItem) -> list[ThreadItem]:
+    """Return the items after a message, oldest first. Raises `NotFound` if it is in no page.
+
+    They are read from the end: not every store can begin at an item.
+    """
+    later: list[ThreadItem] = []
+    async for page in item_pages(caller, message.thread_id):
+        for item in page.data:
+            if item.id == message.id:
+                return later[::-1]
+            later.append(_without_content(item))
+    raise NotFound(f"Item {message.id} not found in this conversation.")
 
 
 def _without_content(item: ThreadItem) -> ThreadItem:
