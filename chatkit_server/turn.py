@@ -34,17 +34,7 @@ from pydantic import ConfigDict, Field, PrivateAttr
 from pydantic_core import CoreSchema, core_schema
 from yarl import URL
 
-from .ids import new_id
-
-ID_PREFIXES: Mapping[StoreItemType, str] = {
-    "thread": "thr",
-    "message": "msg",
-    "tool_call": "tc",
-    "task": "tsk",
-    "workflow": "wf",
-    "attachment": "atc",
-    "sdk_hidden_context": "shcx",
-}
+from .ids import new_id, new_item_id, new_thread_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +208,9 @@ class Turn(AgentContext[Any]):
 
     It is ChatKit's `AgentContext`, so tools written for ChatKit's SDK work: `stream`,
     `stream_widget`, `start_workflow`, `client_tool_call` and the rest. `pre_turn` may set
-    `instructions`, `model`, `model_settings`, `tools`, `mcp_servers`, `input` and `context`.
-    Attributes of other names can be set too, and stay for the turn.
+    `instructions`, `model`, `model_settings`, `tools`, `mcp_servers`, `input`, `context`,
+    `stream_options` and `stream_converter`. Attributes of other names can be set too, and stay for
+    the turn.
 
     `request_context` is what a `context` hook returned, or else the turn's `StoreContext`. `store`
     is the configured store as this turn sees it: without what a retry replaces, and without the
@@ -254,7 +245,7 @@ class Turn(AgentContext[Any]):
     stream_options: Annotated[StreamOptions, _Unchecked()] = Field(
         default_factory=lambda: StreamOptions(allow_cancel=True)
     )
-    """What the client is told of the stream when it begins."""
+    """With `allow_cancel=False`, a closed connection or the cancel route does not stop the turn."""
     stream_converter: Annotated[ResponseStreamConverter | None, _Unchecked()] = None
     """Makes addresses of generated images, and ChatKit's annotations of the model's; None for
     ChatKit's own."""
@@ -319,8 +310,10 @@ class Turn(AgentContext[Any]):
         self._events.emit = emit
 
     def generate_id(self, type: StoreItemType, thread: ThreadMetadata | None = None) -> str:
-        """Return a new id for an item of this type."""
-        return new_id(ID_PREFIXES[type])
+        """Return a new id for an item of this type: the store's own, if it makes ids."""
+        if type == "thread":
+            return new_thread_id(self.store, self.store_context)
+        return new_item_id(self.store, type, thread or self.thread, self.store_context)
 
     async def stream(self, event: ThreadStreamEvent) -> None:
         """Send an event to the client; the item of a `thread.item.done` is saved first."""

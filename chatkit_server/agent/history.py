@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -19,11 +19,13 @@ from chatkit.types import (
     AssistantMessageItem,
     ClientToolCallItem,
     HiddenContextItem,
+    Page,
     SDKHiddenContextItem,
     ThreadItem,
     UserMessageItem,
 )
 
+from ..paging import pages
 from ..settings.schema import HistorySettings
 from ..turn import StoreContext
 from .converting import Conversion, HistoryConverter
@@ -58,18 +60,25 @@ async def load_history(
 ) -> list[ThreadItem]:
     """Return the newest items of a thread, oldest first, as many as the budget may need.
 
-    With `until`, the items from that one on are left out.
+    With `until`, the items from that one on are left out. It is found on the way: not every store
+    can begin at an item.
     """
     newest: list[ThreadItem] = []
-    after = until
-    while len(newest) < budget.items:
+    found = until is None
+
+    def load(after: str | None) -> Awaitable[Page[ThreadItem]]:
         limit = min(_PAGE, budget.items - len(newest))
-        page = await store.load_thread_items(thread_id, after, limit, "desc", context)
-        newest.extend(page.data)
-        if not page.has_more or page.after is None:
-            break
-        after = page.after
-    return newest[::-1]
+        return store.load_thread_items(thread_id, after, limit, "desc", context)
+
+    if budget.items:
+        async for page in pages(load):
+            for item in page.data:
+                if found:
+                    newest.append(item)
+                found = found or item.id == until
+            if len(newest) >= budget.items:
+                break
+    return newest[: budget.items][::-1]
 
 
 class History:

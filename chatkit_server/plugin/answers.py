@@ -219,5 +219,8 @@ TURN_FIELDS: Mapping[str, Answer] = {
         "a chatkit.agents.ResponseStreamConverter or None",
         _either(_instance("chatkit.agents.ResponseStreamConverter"), _none),
     ),
+    "stream_options": Answer(
+        "a chatkit.types.StreamOptions", _instance("chatkit.types.StreamOptions")
+    ),
 }
 """What `pre_turn` may set of a turn."""
