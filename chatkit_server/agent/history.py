@@ -27,7 +27,7 @@ from chatkit.types import (
 from ..settings.schema import HistorySettings
 from ..turn import StoreContext
 from .converting import Conversion, HistoryConverter
-from .costs import BYTES_PER_TOKEN, cost
+from .costs import BYTES_PER_TOKEN, cost, cost_and_media
 from .memory import TurnMemory, message_text
 from .portable import for_other_model
 from .shortening import LEAST, OldMedia, shortened
@@ -273,10 +273,12 @@ class _Telling:
                 entries = await self._conversion.of(item, is_last=item is self._last)
             else:
                 entries = await self._replay(memory, self._outputs[item.id])
-            if is_old:
+            size, media = cost_and_media(entries)
+            if media and is_old:
                 entries = self._old_media.limited(entries)
+                size = cost(entries)
             self._converted[id(item)] = entries
-            self._costs[id(item)] = cost(entries)
+            self._costs[id(item)] = size
         return list(self._converted[id(item)])
 
     async def _replay(self, memory: TurnMemory, calls: dict[str, ClientToolCallItem]) -> Entries:
