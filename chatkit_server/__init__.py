@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .settings.types import Duration, Size
     from .settings.urls import Url, UrlPath
     from .turn import Outcome, StoreContext, ToolCall, ToolResult, Turn, TurnRequest, User
-    from .web.asgi import AsgiApp, asgi_scope
+    from .web.asgi import AsgiApp, http_scope
     from .web.keys import HOOKS, NAME_USER, SETTINGS, STORE, authenticate
 
 __version__ = "0.1.0"
@@ -44,7 +44,7 @@ _LAZY = {
     "SETTINGS": "web.keys",
     "STORE": "web.keys",
     "authenticate": "web.keys",
-    "asgi_scope": "web.asgi",
+    "http_scope": "web.asgi",
     "Duration": "settings.types",
     "Settings": "settings.schema",
     "Size": "settings.types",
@@ -90,9 +90,9 @@ __all__ = [
     "UrlPath",
     "User",
     "add_secret",
-    "asgi_scope",
     "authenticate",
     "hookimpl",
+    "http_scope",
     "is_plain",
     "mask_secrets",
 ]

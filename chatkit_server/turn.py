@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from agents import Model, ModelSettings, Tool, TResponseInputItem, Usage
 from agents.mcp import MCPServer
-from chatkit.agents import AgentContext, ThreadItemConverter
+from chatkit.agents import AgentContext, ResponseStreamConverter, ThreadItemConverter
 from chatkit.server import stream_widget
 from chatkit.store import StoreItemType
 from chatkit.types import (
+    DurationSummary,
     StreamOptions,
+    Task,
     ThreadItem,
+    ThreadItemDoneEvent,
+    ThreadItemReplacedEvent,
     ThreadMetadata,
     ThreadStreamEvent,
     UserMessageItem,
+    Workflow,
+    WorkflowItem,
+    WorkflowSummary,
 )
 from chatkit.widgets import WidgetRoot
 from multidict import CIMultiDict, CIMultiDictProxy, MultiMapping
-from pydantic import Field, PrivateAttr
+from pydantic import ConfigDict, Field, PrivateAttr
 from pydantic_core import CoreSchema, core_schema
 from yarl import URL
 
@@ -125,7 +134,8 @@ class Outcome:
 
     `refused` means that nothing was saved or answered: a hook refused the turn, or something it
     needs is missing. `error` is the message that the user saw, `allow_retry` whether a retry can
-    help. `items` are the items that the turn saved, in order, the user's message first.
+    help, `code` the code of the `error` event: for others than `custom`, the page may have words of
+    its own. `items` are the items that the turn saved, in order, the user's message first.
     `first_token` is None if there was no text.
     """
 
@@ -138,6 +148,7 @@ class Outcome:
     error: str | None = None
     allow_retry: bool = False
     first_token: float | None = None
+    code: str = "custom"
 
 
 class _Unchecked:
@@ -145,6 +156,58 @@ class _Unchecked:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
         return core_schema.any_schema()
+
+
+class TurnEvents:
+    """What a turn's context has for ChatKit's queue of events: they go to the turn at once.
+
+    `stream_agent_response` merges this queue with the events of a run. Nothing ever comes from it,
+    so reading it waits until the merge ends: by a cancellation, or with the mark of the end, which
+    `stream_agent_response` puts into the queue and reads back without a pause in between. So any
+    number of runs can share the queue of one turn.
+    """
+
+    __slots__ = ("_ended", "_readers", "emit", "runner")
+
+    def __init__(self) -> None:
+        self.emit: Callable[[ThreadStreamEvent], Awaitable[None]] | None = None
+        self.runner: Any = None
+        self._ended: Any = None
+        self._readers: list[asyncio.Future[Any]] | None = None
+
+    async def put(self, event: ThreadStreamEvent) -> None:
+        """Send an event to the turn."""
+        if self.emit is None:
+            raise RuntimeError("the turn has not begun to stream: use turn.state in pre_turn")
+        await self.emit(event)
+
+    def put_nowait(self, end: Any) -> None:
+        """Take the mark of the end."""
+        self._ended = end
+
+    def get_nowait(self) -> Any:
+        """Return the mark of the end once, and raise `QueueEmpty` after that."""
+        ended, self._ended = self._ended, None
+        if ended is None:
+            raise asyncio.QueueEmpty
+        return ended
+
+    async def get(self) -> Any:
+        """Return the mark of the end if it was put just now, else wait to be cancelled."""
+        if self._ended is not None:
+            return self.get_nowait()
+        reader = asyncio.get_running_loop().create_future()
+        readers = self._readers = self._readers or []
+        readers.append(reader)
+        try:
+            return await reader
+        finally:
+            readers.remove(reader)
+
+    def close(self) -> None:
+        """End what still reads: a merge that has failed leaves its reader behind."""
+        for reader in self._readers or ():
+            reader.cancel()
 
 
 InputMaker = Callable[["Turn", ThreadItemConverter | None], Awaitable[list[TResponseInputItem]]]
@@ -155,13 +218,16 @@ class Turn(AgentContext[Any]):
 
     It is ChatKit's `AgentContext`, so tools written for ChatKit's SDK work: `stream`,
     `stream_widget`, `start_workflow`, `client_tool_call` and the rest. `pre_turn` may set
-    `instructions`, `model`, `model_settings`, `tools`, `mcp_servers` and `input`.
+    `instructions`, `model`, `model_settings`, `tools`, `mcp_servers`, `input` and `context`.
+    Attributes of other names can be set too, and stay for the turn.
 
     `request_context` is what a `context` hook returned, or else the turn's `StoreContext`. `store`
     is the configured store as this turn sees it: without what a retry replaces, and without the
     server's own hidden items. Its methods take any context; one that is no `StoreContext` is given
     to the store as `StoreContext.context`.
     """
+
+    model_config = ConfigDict(extra="allow")
 
     id: str = Field(default_factory=lambda: new_id("turn"))
     user: Annotated[User, _Unchecked()]
@@ -189,17 +255,20 @@ class Turn(AgentContext[Any]):
         default_factory=lambda: StreamOptions(allow_cancel=True)
     )
     """What the client is told of the stream when it begins."""
+    stream_converter: Annotated[ResponseStreamConverter | None, _Unchecked()] = None
+    """Makes addresses of generated images, and ChatKit's annotations of the model's; None for
+    ChatKit's own."""
     state: Annotated[dict[Any, Any], _Unchecked()] = Field(default_factory=dict)
     """For plugins: notes from one hook to the next."""
+    context: Annotated[AgentContext[Any] | None, _Unchecked()] = None
+    """The context of the agent's run in place of the turn itself: `ctx.context` in a tool."""
 
     _store_context: StoreContext | None = PrivateAttr(default=None)
     _started: float = PrivateAttr(default_factory=time.monotonic)
-    _emit: Callable[[ThreadStreamEvent], Awaitable[None]] | None = PrivateAttr(default=None)
     _unfinished: Callable[[], list[ThreadItem]] = PrivateAttr(default=list)
     _make_input: InputMaker | None = PrivateAttr(default=None)
-    _runner: Any = PrivateAttr(default=None)
-    # ChatKit's queue of events: `stream` does not use it, and it would take memory in each turn
-    _events: Any = PrivateAttr(default=None)
+    _events: Any = PrivateAttr(default_factory=TurnEvents)
+    _ended_workflow: WorkflowItem | None = PrivateAttr(default=None)
 
     @property
     def seconds(self) -> float:
@@ -240,9 +309,14 @@ class Turn(AgentContext[Any]):
         """Return the items that have begun and are not done, as far as they have come."""
         return self._unfinished()
 
+    @property
+    def run_context(self) -> AgentContext[Any]:
+        """What the agent's run has as its context: `context`, or the turn itself."""
+        return self if self.context is None else self.context
+
     def connect(self, emit: Callable[[ThreadStreamEvent], Awaitable[None]]) -> None:
         """Send the events of this turn to `emit`; the engine does this when the stream opens."""
-        self._emit = emit
+        self._events.emit = emit
 
     def generate_id(self, type: StoreItemType, thread: ThreadMetadata | None = None) -> str:
         """Return a new id for an item of this type."""
@@ -250,9 +324,7 @@ class Turn(AgentContext[Any]):
 
     async def stream(self, event: ThreadStreamEvent) -> None:
         """Send an event to the client; the item of a `thread.item.done` is saved first."""
-        if self._emit is None:
-            raise RuntimeError("the turn has not begun to stream: use turn.state in pre_turn")
-        await self._emit(event)
+        await self._events.put(event)
 
     async def stream_widget(
         self,
@@ -262,3 +334,66 @@ class Turn(AgentContext[Any]):
         """Show a widget; a generator yields its changed states."""
         async for event in stream_widget(self.thread, widget, copy_text, self.generate_id):
             await self.stream(event)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # ChatKit's SDK subtracts its time from a local one without a zone, whoever made it
+        if name == "workflow_item" and value is not None:
+            value = in_local_time(value)
+        super().__setattr__(name, value)
+
+    async def start_workflow(self, workflow: Workflow) -> None:
+        """Show a workflow, which ends the one that is open."""
+        await self.end_workflow()
+        await super().start_workflow(workflow)
+
+    async def update_workflow_task(self, task: Task, task_index: int) -> None:
+        """Change a task of the open workflow, or of the one that another item has ended."""
+        ended = self._ended_workflow
+        if self.workflow_item is not None or ended is None:
+            await super().update_workflow_task(task, task_index)
+            return
+        ended.workflow.tasks[task_index] = task
+        await self.stream(ThreadItemReplacedEvent(item=ended))
+
+    async def end_workflow(
+        self, summary: WorkflowSummary | None = None, expanded: bool = False
+    ) -> None:
+        """End the open workflow with this summary, with its own, or with the time that it took.
+
+        One that another item has ended gets the summary.
+        """
+        if self.workflow_item is not None:
+            await self.stream(self.finished_workflow(summary, expanded))
+            self._ended_workflow = None
+        elif self._ended_workflow is not None and summary is not None:
+            ended, self._ended_workflow = self._ended_workflow, None
+            ended.workflow.summary, ended.workflow.expanded = summary, expanded
+            await self.stream(ThreadItemReplacedEvent(item=ended))
+
+    def finished_workflow(
+        self, summary: WorkflowSummary | None = None, expanded: bool = False
+    ) -> ThreadItemDoneEvent:
+        """Close the open workflow, and return the event that says so."""
+        item, self.workflow_item = self.workflow_item, None
+        if item is None:
+            raise RuntimeError("no workflow is open")
+        workflow = item.workflow
+        if summary is not None or workflow.summary is None:
+            workflow.summary = summary or time_since(item.created_at)
+        workflow.expanded = expanded
+        self._ended_workflow = item
+        return ThreadItemDoneEvent.model_construct(item=item)
+
+
+def in_local_time(item: WorkflowItem) -> WorkflowItem:
+    """Return a workflow with its time as ChatKit's SDK has it: local, without a zone."""
+    time = item.created_at
+    if time.tzinfo is None:
+        return item
+    return item.model_copy(update={"created_at": time.astimezone().replace(tzinfo=None)})
+
+
+def time_since(start: datetime) -> DurationSummary:
+    """Return the seconds since a time as the summary of a workflow. Without a zone, it is local."""
+    passed = datetime.now(start.tzinfo) - start
+    return DurationSummary(duration=max(0, int(passed.total_seconds())))

@@ -230,7 +230,9 @@ def noted(output: Any) -> Any:
 
 
 def remembered(item: Any) -> Any:
-    """Return an input item as a turn's memory keeps it: without the pictures of tools."""
+    """Return an input item as a turn's memory keeps it: without pictures."""
+    if item.get("type") == "image_generation_call":
+        return {**item, "result": None}
     output = item.get("output") if item.get("type") == "function_call_output" else None
     if not isinstance(output, list):
         return item

@@ -198,6 +198,10 @@ ANSWERS: Mapping[str, Answer] = {
 _STR = _instance("builtins.str")
 
 TURN_FIELDS: Mapping[str, Answer] = {
+    "context": Answer(
+        "a chatkit.agents.AgentContext or None",
+        _either(_instance("chatkit.agents.AgentContext"), _none),
+    ),
     "instructions": Answer("a str or None", _either(_STR, _none)),
     "model": Answer(
         "a str, an agents.Model, or None", _either(_STR, _instance("agents.Model"), _none)
@@ -210,6 +214,10 @@ TURN_FIELDS: Mapping[str, Answer] = {
     "input": Answer(
         "a str, or a list of input items, which are dicts",
         _either(_STR, _list_of(_instance("collections.abc.Mapping"))),
+    ),
+    "stream_converter": Answer(
+        "a chatkit.agents.ResponseStreamConverter or None",
+        _either(_instance("chatkit.agents.ResponseStreamConverter"), _none),
     ),
 }
 """What `pre_turn` may set of a turn."""

@@ -103,12 +103,14 @@ class ImageSettings(Section):
 class AgentSettings(Section):
     """The agent that answers when no plugin brings another.
 
-    Without `fast_path`, every turn is a run of the Agents SDK, and all text goes through it.
+    `default_provider` is the prefix of models that are named without one. Without `fast_path`,
+    every turn is a run of the Agents SDK, and all text goes through it.
     """
 
     name: str = "Assistant"
     model: str = "demo/todo"
     models: CommaList = Field(default_factory=list)
+    default_provider: str | None = None
     instructions: str = "You are a helpful assistant."
     model_settings: Annotated[dict[str, Any], BeforeValidator(nothing_is_empty)] = Field(
         default_factory=dict

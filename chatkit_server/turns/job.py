@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -29,6 +29,7 @@ from ..agent.stream import EventTranslator
 from ..events.partial import PartialAnswer
 from ..events.recorder import Recorder, is_visible
 from ..events.wire import WireFormat
+from ..plugin.calls import HookCall
 from ..turn import Turn, TurnRequest, User
 from .running import RunningTurn
 
@@ -57,6 +58,16 @@ class TurnPlan:
     """What a `context` hook returned for the request."""
     request: TurnRequest = field(default_factory=TurnRequest)
 
+    @property
+    def beside(self) -> bool:
+        """Whether the turn runs beside others in its thread. One button ends no answer."""
+        return self.action is not None
+
+    @property
+    def asked(self) -> set[str]:
+        """The ids of what the user said."""
+        return {item.id for item in (*self.earlier, self.message, self.replaced) if item}
+
 
 @dataclass
 class TurnJob:
@@ -71,12 +82,16 @@ class TurnJob:
     translator: EventTranslator
     runner: AgentRunner
     agent: Agent[Turn] | None = None
-    events: Any = None
-    """What the `respond` hook answers in place of an agent: an iterable of ChatKit's events."""
+    answer: tuple[HookCall, Any] | Exception | None = None
+    """The `respond` hook that answers in place of an agent, and its events, or its error."""
     result: RunResultStreaming | None = None
     first_answer: FirstAnswer | None = None
     entries: list[TResponseInputItem] = field(default_factory=list)
     """What the model has produced so far, as input items for later requests."""
+    usages: list[Usage] = field(default_factory=list)
+    """The tokens of each run, those of runs that plugins start among them."""
+    withdrawn: bool = False
+    """Whether a guardrail has refused the answer: nothing of it stays."""
     prepared_by: list[str] = field(default_factory=list)
     """The plugins whose `pre_turn` was called."""
     running: RunningTurn = field(init=False)
@@ -85,12 +100,15 @@ class TurnJob:
     def usage(self) -> Usage:
         """The tokens counted so far, with those of a request that was cut off."""
         counted = self._counted
+        own = self.result.context_wrapper.usage if self.result is not None else None
+        others = [usage for usage in self.usages if usage is not own and usage.requests]
         read, written = self.translator.uncounted
-        if counted is not None and not read and not written:
+        if counted is not None and not read and not written and not others:
             return counted
         total = Usage()
-        if counted is not None:
-            total.add(counted)
+        for usage in (counted, *others):
+            if usage is not None:
+                total.add(usage)
         if read or written:
             total.add(
                 Usage(
@@ -119,31 +137,40 @@ class TurnJob:
             getattr(item, "type", "") == "function_call" for item in responses[-1].output
         ):
             return False
-        plan = self.plan
-        asked = {item.id for item in (*plan.earlier, plan.message, plan.replaced) if item}
+        known = self.plan.asked | self.recorder.reopened.keys()
         items = (*self.recorder.saved, *self.recorder.unfinished())
-        return not any(is_visible(item) for item in items if item.id not in asked)
+        return not any(is_visible(item) for item in items if item.id not in known)
 
     def partial(self) -> PartialAnswer:
         """Return what the turn has said so far and not saved as items."""
+        withdrawn = self.recorder.answered if self.withdrawn else []
+        items = self.recorder.reopened.values() if self.withdrawn else self.recorder.unfinished()
         return PartialAnswer(
-            self.recorder.unfinished(),
-            self.entries,
-            self.translator.messages,
+            list(items),
+            () if self.withdrawn else self.entries,
+            () if self.withdrawn else self.translator.messages,
             self.recorder.tools,
             self.recorder.superseded,
-            self._saved(),
+            self._saved(withdrawn),
             model_name(self.turn),
             self.turn.seconds,
             self.usage,
             self.recorder.first_token,
+            withdrawn,
         )
 
-    def _saved(self) -> list[str]:
+    def forget_answer(self) -> None:
+        """Keep nothing of a refused answer for the model's next input, or for the page."""
+        self.translator.workflow.give_back()
+        self.entries.clear()
+        self.translator.messages.clear()
+
+    def _saved(self, withdrawn: Collection[str]) -> list[str]:
         """Return the ids of the saved items, with the user's message even before it is saved."""
         plan = self.plan
         asked = [plan.message] if plan.message is not None and plan.superseded is None else []
-        return list(dict.fromkeys(item.id for item in (*asked, *self.recorder.saved)))
+        saved = [item for item in self.recorder.saved if item.id not in withdrawn]
+        return list(dict.fromkeys(item.id for item in (*asked, *saved)))
 
 
 def model_name(turn: Turn) -> str:
@@ -197,12 +224,6 @@ async def hook_events(hook: str, events: Any) -> AsyncGenerator[ThreadStreamEven
                 name = type(event).__name__
                 raise TypeError(f"the hook `{hook}` yielded a {name}, expected a ThreadStreamEvent")
             yield event
-
-
-async def raising(error: Exception) -> AsyncGenerator[ThreadStreamEvent]:
-    """Raise an error in place of the first event."""
-    raise error
-    yield
 
 
 async def _each(events: Any) -> AsyncGenerator[ThreadStreamEvent]:

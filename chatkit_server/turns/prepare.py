@@ -8,8 +8,15 @@ from typing import Any
 
 from agents import Agent
 from chatkit.store import Store
+from chatkit.types import ClientToolCallItem
 
-from ..agent.models import ModelRouter, choose_model, model_settings, own_settings
+from ..agent.models import (
+    ModelRouter,
+    choose_model,
+    model_settings,
+    own_settings,
+    refuse_unoffered,
+)
 from ..agent.runner import AgentRunner, as_changed, instructions
 from ..agent.stream import EventTranslator
 from ..events.log import EventLogFactory
@@ -17,11 +24,11 @@ from ..events.recorder import Recorder
 from ..events.threads import ThreadWriter
 from ..mcp.manager import McpManager
 from ..plugin.answers import wrong_turn
-from ..plugin.calls import Hooks
+from ..plugin.calls import HookCall, Hooks
 from ..settings.schema import Settings
 from ..turn import StoreContext, Turn
 from .conversation import Conversations
-from .job import TurnJob, TurnPlan, choose_tool, raising
+from .job import TurnJob, TurnPlan, choose_tool
 from .view import StoreView
 
 
@@ -52,10 +59,7 @@ class Preparation:
         )
 
     def new_job(self, plan: TurnPlan) -> TurnJob:
-        """Return the job of a new turn. Nothing has been asked of plugins yet.
-
-        Raises `BadRequest` for a model that the settings do not offer.
-        """
+        """Return the job of a new turn. Nothing has been asked of plugins yet."""
         turn = self._turn(plan)
         turn.store = view = StoreView(self.store, turn.store_context)
         limits, images = self.settings.turns.limits, self.settings.agent.images
@@ -69,6 +73,7 @@ class Preparation:
             self.threads,
         )
         recorder.supersede(plan.superseded or [])
+        recorder.asked = plan.asked
         view.hidden = {item.id for item in plan.superseded or ()}
         view.finish = recorder.finish
         turn._unfinished = recorder.unfinished
@@ -105,6 +110,9 @@ class Preparation:
 
         `job.prepared_by` then names the plugins whose `pre_turn` was called. An action is answered
         by a hook of its own, and needs no agent: it gets the items of its thread.
+
+        Raises `BadRequest` for a model picked in the composer that neither the settings offer nor a
+        plugin takes.
         """
         turn = job.turn
         await self.conversations.give(turn, job.plan)
@@ -120,21 +128,30 @@ class Preparation:
         turn.mcp_servers = [*agent.mcp_servers, *self.mcp.servers]
         turn.input = await turn.make_input()
         check = partial(wrong_turn, turn)
+        # Pydantic notes which fields are set: from here on, by a plugin
+        turn.model_fields_set.discard("model")
         await self.hooks.each("pre_turn", called=job.prepared_by, check=check, turn=turn)
-        job.events = await self._events(turn)
-        if job.events is not None:
+        if turn.context is not None:
+            # What its methods send goes to the turn
+            turn.context._events = turn._events
+        job.answer = await self._answer(turn)
+        if job.answer is not None:
             return
+        if "model" not in turn.model_fields_set and (given is None or given.model is None):
+            refuse_unoffered(turn, self.settings.agent)
+        if isinstance(job.plan.replaced, ClientToolCallItem):
+            await job.translator.workflow.resume()
         job.agent = await job.runner.ready(as_changed(agent, turn))
         if isinstance(turn.input, list):
             turn.input = job.runner.input_for(job.agent, turn.input)
         choose_tool(job.agent, turn.message, job.runner.tools_of(job.agent))
 
-    async def _events(self, turn: Turn) -> Any:
-        """Return what the `respond` hook answers; its error comes with the first event."""
+    async def _answer(self, turn: Turn) -> tuple[HookCall, Any] | Exception | None:
+        """Return the `respond` hook that answers with its events, or its error."""
         try:
-            return await self.hooks.first("respond", turn=turn)
+            return await self.hooks.first_call("respond", turn=turn)
         except Exception as error:
-            return raising(error)
+            return error
 
     def _default_agent(self, turn: Turn) -> Agent[Turn]:
         agent = copy(self._agent)

@@ -59,14 +59,22 @@ def _always() -> bool:
 class RunningTurn:
     """A turn's event log and task. It is kept for `turns.keep` after the turn ended.
 
-    It holds no reference to the turn itself, so what the turn holds is freed when it ends.
+    It holds no reference to the turn itself, so what the turn holds is freed when it ends. `beside`
+    says that it is not the one turn of its thread: it runs beside that, and beside others.
     """
 
     def __init__(
-        self, turn: Turn, log: EventLog, settings: TurnSettings, identity: RequestIdentity
+        self,
+        turn: Turn,
+        log: EventLog,
+        settings: TurnSettings,
+        identity: RequestIdentity,
+        *,
+        beside: bool = False,
     ) -> None:
         self.id = turn.id
         self.thread_id = turn.thread.id
+        self.beside = beside
         self.owner: Owner = (turn.user.tenant, turn.user.id)
         self.attempt = turn.store_context.attempt
         self.log = log

@@ -30,6 +30,7 @@ from chatkit_server import STORE, StoreContext, Turn, User, hookimpl
 from .beside import AppBeside
 from .hosted import HostedServer
 from .loading import Loader
+from .requests import auth_hook
 from .stores import AuthorsAttachments, authors_store
 
 __all__ = ["Config", "Plugin"]
@@ -40,14 +41,16 @@ class Config(BaseModel):
 
     Names are those of uvicorn: `module:attribute`. `server` is a `ChatKitServer`, its class, or a
     function that returns one; a class or function may have an argument `store`. `context` is called
-    with the request and the user. `app` is an ASGI application that answers what this server does
-    not. `app_dir` is put before the folders in which Python looks for modules.
+    with the request and the user. `user` is called with the request, and returns the id of the user
+    who sends it, or None if it does not know. `app` is an ASGI application that answers what this
+    server does not. `app_dir` is put before the folders in which Python looks for modules.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     server: str
     context: str | None = None
+    user: str | None = None
     store: Literal["theirs", "ours"] = "theirs"
     app: str | None = None
     app_dir: Path = Path()
@@ -60,7 +63,13 @@ class Plugin:
         self.config = config
         loader = Loader(config.app_dir)
         self.server = HostedServer.load(loader, config.server, config.context, config.store)
-        self.app = None if config.app is None else loader.load("app", config.app)
+        if config.app is not None:
+            uses_store = self.server.ours is not None
+            self.server.beside = AppBeside(loader.load("app", config.app), uses_store)
+        if config.user is not None:
+            # Only then is it a plugin that knows users
+            self.auth = auth_hook(loader.load("user", config.user))
+            self.auth_tenants = {""}
 
     @hookimpl
     def store(self) -> Store[StoreContext] | None:
@@ -77,10 +86,9 @@ class Plugin:
     def setup(self, app: web.Application) -> None:
         if self.server.ours is not None:
             self.server.ours.connect(app[STORE])
-        if self.app is not None:
-            asgi = AppBeside(self.app, self.server.ours is not None)
-            app.cleanup_ctx.append(asgi.run)
-            asgi.serve_rest(app)
+        if self.server.beside is not None:
+            app.cleanup_ctx.append(self.server.beside.run)
+            self.server.beside.serve_rest(app)
 
     @hookimpl
     async def context(self, request: web.Request, user: User) -> Any:

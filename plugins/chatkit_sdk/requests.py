@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
 from aiohttp import web
@@ -19,8 +21,11 @@ from chatkit_server import (
     Unavailable,
     Unprocessable,
     User,
-    asgi_scope,
+    hookimpl,
+    http_scope,
 )
+
+from .loading import called
 
 _ERRORS: dict[int, type[ServerError]] = {
     401: Unauthorized,
@@ -33,16 +38,35 @@ _ERRORS: dict[int, type[ServerError]] = {
 }
 
 
-def starlette_request(request: web.Request | None, user: User) -> Request:
+def starlette_request(
+    request: web.Request | None, user: User | None, app_scope: Mapping[str, Any] | None = None
+) -> Request:
     """Return a request without its body, which this server has read; `request.user` is the user.
 
     Without a request, as in the recovery of a turn whose process has died, it has no headers.
+    `app_scope` is what requests know of the author's application.
     """
-    scope: dict[str, Any] = _NO_REQUEST if request is None else asgi_scope(request)
-    return Request({**scope, "user": user, "state": {}})
+    scope = _NO_REQUEST if request is None else http_scope(request)
+    return Request({**scope, "user": user, **(app_scope or {"state": {}})})
 
 
-_NO_REQUEST: dict[str, Any] = {
+def auth_hook(function: Callable[..., Any]) -> Any:
+    """Return an `auth` hook that asks a function of the author's who the user is."""
+
+    @hookimpl
+    async def auth(request: web.Request) -> User | None:
+        shown = starlette_request(request, None)
+        try:
+            found = called("user", function, request=shown)
+            user = await found if inspect.isawaitable(found) else found
+        except HTTPException as error:
+            raise server_error(error) from error
+        return User(id=user) if isinstance(user, str) else user
+
+    return auth
+
+
+_NO_REQUEST: MutableMapping[str, Any] = {
     "type": "http",
     "http_version": "1.1",
     "method": "POST",

@@ -215,6 +215,28 @@ async def test_stop_is_told_to_the_subclass(
     assert shown == [("user_message", "hello"), ("assistant_message", "echo")]
 
 
+async def test_the_author_says_who_the_user_is(
+    make_chat: MakeChat, backend: Callable[..., Any]
+) -> None:
+    async def current_user(request: Any) -> str | None:
+        token = request.cookies.get("session")
+        if token == "old":
+            raise HTTPException(401, "Your session has ended.")
+        return None if token is None else f"user of {token}"
+
+    server = Backend()
+    config = {"user": f"{NAME}:current_user"}
+    chat = await make_chat(**backend(config, server=server, current_user=current_user))
+    chat.headers["Cookie"] = "session=s1"
+    await chat.say("hello")
+    assert server.given[0][2]["user"] == "user of s1"
+    chat.headers["Cookie"] = "session=old"
+    assert await chat.refused(create("hello")) == (401, "Your session has ended.")
+    del chat.headers["Cookie"]
+    await chat.say("hello")
+    assert server.given[1][2]["user"] == "somebody"
+
+
 async def test_the_official_context_is_the_default(
     make_chat: MakeChat, backend: Callable[..., Any]
 ) -> None:

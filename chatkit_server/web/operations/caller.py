@@ -20,8 +20,10 @@ from pydantic import BaseModel
 from ...errors import Conflict, NotFound, ServerError, Unprocessable
 from ...events.threads import ThreadWriter
 from ...events.wire import ChatKitWire, WireFormat, is_hidden
+from ...known_errors import as_server_error
 from ...plugin.calls import Hooks, PluginFailed
 from ...records import log_error, place_of, repeats
+from ...tasks import Escaped, contained
 from ...turn import StoreContext, TurnRequest, User
 from ...turns.conversation import Conversations
 from ...turns.job import TurnPlan
@@ -139,19 +141,32 @@ def refusing(what: str) -> Iterator[None]:
     """Turn a plugin's failure into a 422: ChatKit retries after a 5xx."""
     try:
         yield
-    except NotFoundError:
-        raise
     except PluginFailed as error:
         raise Unprocessable(f"{what} failed.") from error
     except ServerError as error:
         if error.status < 500:
             raise
         raise Unprocessable(error.message) from error
+
+
+@contextmanager
+def asking_attachments() -> Iterator[None]:
+    """Tell what an attachment store refuses; turn its other failures into a 422.
+
+    While it is away, its error passes as that of any other store: the request may be repeated.
+    """
+    what = "The attachment store"
+    try:
+        with contained():
+            yield
     except NotImplementedError as error:
         raise Unprocessable(f"{what} cannot do this.") from error
     except Exception as error:
-        again = repeats(f"{what}: {type(error).__name__} in {place_of(error)}", "call failed")
-        log_error(log, logging.ERROR, error, "%s failed", what, extra=again)
+        if as_server_error(error) is not None:
+            raise
+        cause = error.error if isinstance(error, Escaped) else error
+        again = repeats(f"{what}: {type(cause).__name__} in {place_of(cause)}", "call failed")
+        log_error(log, logging.ERROR, cause, "%s failed", what, extra=again)
         raise Unprocessable(f"{what} failed.") from error
 
 

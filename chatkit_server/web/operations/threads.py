@@ -25,10 +25,10 @@ from .caller import (
     PAGE_SIZE,
     Answer,
     Caller,
-    call_first,
     checked_id,
     load_item,
     load_thread,
+    refusing,
     require_hook,
 )
 
@@ -170,16 +170,16 @@ async def feedback(caller: Caller, request: ItemsFeedbackReq) -> Answer:
     item_ids = list(dict.fromkeys(params.item_ids))
     for item_id in item_ids:
         await load_item(caller, thread.id, item_id)
-    answer = await call_first(
-        caller,
-        "feedback",
-        user=caller.user,
-        thread_id=thread.id,
-        item_ids=item_ids,
-        kind=params.kind,
-        context=caller.request_context,
-    )
-    if answer is None:
+    with refusing("A plugin's `feedback` hook"):
+        accepted = await caller.hooks.any(
+            "feedback",
+            user=caller.user,
+            thread_id=thread.id,
+            item_ids=item_ids,
+            kind=params.kind,
+            context=caller.request_context,
+        )
+    if not accepted:
         raise Unprocessable("No plugin's `feedback` hook accepts this feedback.")
     return None
 
