@@ -13,6 +13,7 @@ from chatkit.types import (
     HiddenContextItem,
     ProgressUpdateEvent,
     SyncCustomActionResponse,
+    UserMessageItem,
     WidgetItem,
 )
 from chatkit.widgets import Card, Text
@@ -150,7 +151,7 @@ async def test_calls_and_thoughts_of_earlier_turns_are_kept() -> None:
     assert "Done" not in str(told_anew)
 
 
-@pytest.mark.parametrize("change", ["left out", "replaced", "in place", "the whole turn"])
+@pytest.mark.parametrize("change", ["left out", "replaced", "in place", "answers", "whole turn"])
 async def test_what_was_taken_out_of_the_items_is_not_told(change: str) -> None:
     items = turn_with_tools()
     history = History(items, HistorySettings())
@@ -161,11 +162,20 @@ async def test_what_was_taken_out_of_the_items_is_not_told(change: str) -> None:
         given = [assistant("a", "***") if item.id == "a" else item for item in given]
     elif change == "in place":
         given[2].content[0].text = "***"
+    elif change == "answers":
+        given = [item for item in given if isinstance(item, UserMessageItem)]
     else:
         given = given[-1:]
     sent = str(await history.to_input(given, "test/model"))
     assert "Done" not in sent
-    assert ("yes" in sent) == (change != "the whole turn")
+    assert ("yes" in sent) == (change not in ("answers", "whole turn"))
+
+
+async def test_calls_that_showed_nothing_go_with_their_question() -> None:
+    memory = TurnMemory("turn_1", "test/model", [], [call("c1"), output("c1")])
+    history = History([user("u"), memory.as_item("thr_1"), user("v")], HistorySettings())
+    assert call("c1") in await history.to_input(history.visible, "test/model")
+    assert call("c1") not in await history.to_input(history.visible[1:], "test/model")
 
 
 async def test_items_of_a_plugin_are_told_where_they_stand() -> None:

@@ -28,7 +28,7 @@ from ..settings.schema import HistorySettings
 from ..turn import StoreContext
 from .converting import Conversion, HistoryConverter
 from .costs import BYTES_PER_TOKEN, cost, cost_and_media
-from .memory import TurnMemory, message_text
+from .memory import TurnMemory, is_memory, message_text
 from .portable import for_other_model
 from .shortening import LEAST, OldMedia, shortened
 from .sound import sound
@@ -84,7 +84,7 @@ class History:
     @property
     def visible(self) -> list[ThreadItem]:
         """The items without the server's own: what plugins and their converters get."""
-        return [item for item in self._items if not _is_memory(item)]
+        return [item for item in self._items if not is_memory(item)]
 
     async def to_input(
         self,
@@ -98,7 +98,8 @@ class History:
     def _with_memories(self, items: Sequence[ThreadItem]) -> list[ThreadItem]:
         """Return items with each memory after the items of its turn.
 
-        A memory is left out if what it stands for was changed or left out.
+        A memory is left out if what it stands for was changed or left out, or if nothing else of
+        the answer is there.
         """
         given = {item.id: item for item in items}
         memories: dict[str | None, list[ThreadItem]] = defaultdict(list)
@@ -110,13 +111,14 @@ class History:
                 of_turn.append(item)
                 before = item.id if item.id in given else before
                 continue
-            is_gone = of_turn and not any(one.id in given for one in of_turn)
+            shown = [one for one in of_turn if not isinstance(one, UserMessageItem)] or of_turn
+            is_gone = shown and not any(one.id in given for one in shown)
             if not is_gone and all(self._is_unchanged(one, given) for one in memory.covers):
                 memories[before].append(item)
             of_turn = []
         found = memories.pop(None, [])
         for item in items:
-            if not _is_memory(item):
+            if not is_memory(item):
                 found += [item, *memories.pop(item.id, ())]
         return found
 
@@ -214,7 +216,7 @@ class _Telling:
         self._budget = budget.tokens * BYTES_PER_TOKEN
         self._conversion = conversion
         self._outputs = _client_outputs(items)
-        self._last = next((item for item in reversed(items) if not _is_memory(item)), None)
+        self._last = next((item for item in reversed(items) if not is_memory(item)), None)
         self._asked = next((i for i in reversed(items) if isinstance(i, UserMessageItem)), None)
         self._old_media = OldMedia(budget.media)
         self._converted: dict[int, Entries] = {}
@@ -245,6 +247,7 @@ class _Telling:
                     results_only=memory is not None,
                 )
                 if fitting is None:
+                    answer = answer if memory is None else None
                     gap = gap or memory is None
                     continue
                 entries = fitting
@@ -327,10 +330,6 @@ def _as_told(entry: dict[str, Any], told: Entries | None) -> Entries:
     return told
 
 
-def _is_memory(item: ThreadItem) -> bool:
-    return TurnMemory.of(item) is not None
-
-
 def _client_outputs(items: Sequence[ThreadItem]) -> dict[str, dict[str, ClientToolCallItem]]:
     """Return the calls of each turn that clients were asked for, by the id of its memory.
 
@@ -341,7 +340,7 @@ def _client_outputs(items: Sequence[ThreadItem]) -> dict[str, dict[str, ClientTo
     for item in items:
         if isinstance(item, ClientToolCallItem):
             calls[item.call_id] = item
-        elif calls and _is_memory(item):
+        elif calls and is_memory(item):
             found[item.id], calls = calls, {}
     return found
 
@@ -363,7 +362,7 @@ def _from_the_user(pieces: Sequence[_Piece]) -> Iterator[dict[str, Any]]:
 
 def _may_begin(item: ThreadItem) -> bool:
     is_hidden = isinstance(item, HiddenContextItem | SDKHiddenContextItem)
-    return isinstance(item, UserMessageItem) or (is_hidden and not _is_memory(item))
+    return isinstance(item, UserMessageItem) or (is_hidden and not is_memory(item))
 
 
 def _said(text: str) -> dict[str, Any]:
