@@ -66,6 +66,14 @@ class OnlyAttachments(ThreadItemConverter):
         return text(f"<{attachment.name}>")
 
 
+class Loads(OnlyAttachments):
+    """Gives the model whole images."""
+
+    async def attachment_to_message_content(self, attachment: Any) -> Any:
+        self.seen.append(attachment.name)
+        return {"type": "input_image", "image_url": f"https://example.org/{attachment.name}"}
+
+
 @dataclass(frozen=True, slots=True)
 class Frozen(ThreadItemConverter):
     """Keeps its settings where `__dict__` is not."""
@@ -115,6 +123,16 @@ async def test_what_a_converter_leaves_out_is_done_as_without_it() -> None:
     assert "*Ann" in str(await made(Frozen("*"), *items))
     stock = await made(ThreadItemConverter(), *items)
     assert stock == await made(None, *items) == await told(*items)
+
+
+async def test_images_that_are_not_sent_again_are_not_asked_for() -> None:
+    items = [user(f"u{n}", attachments=[photo(name=f"{n}")]) for n in range(4)]
+    converter = Loads()
+    history = History(items, HistorySettings(media=1))
+    sent = str(await history.to_input(history.visible, "test/model", converter))
+    assert converter.seen == ["3", "2"], "the message's own, and one more"
+    for name in "01":
+        assert f"Hello\\n[{name}, sent before and not sent again]" in sent
 
 
 async def test_each_method_of_a_converter_is_used() -> None:

@@ -273,7 +273,8 @@ class _Telling:
         if id(item) not in self._converted:
             memory = TurnMemory.of(item)
             if memory is None:
-                entries = await self._conversion.of(item, is_last=item is self._last)
+                sent = self._old_media.without_images(item) if is_old else item
+                entries = await self._conversion.of(sent, is_last=item is self._last)
             else:
                 entries = await self._replay(memory, self._outputs[item.id])
             size, media = cost_and_media(entries)
