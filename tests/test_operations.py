@@ -884,7 +884,7 @@ async def test_a_photo_may_be_larger_than_a_message(
 ) -> None:
     files = Files()
     files.preview = f"data:image/png;base64,{'A' * 600_000}"
-    limits = {"turns": {"limits": {"message": 2000}}, "server": {"max_body": 1_000_000}}
+    limits = {"turns": {"limits": {"message": "2kB"}}, "server": {"max_body": "1MB"}}
     chat = await make_chat(FilesPlugin(files), **served_by(model_server), **limits)
     photos = [await upload(chat, "cat.png", "image/png") for _ in range(2)]
     asked = await chat.say("Look", attachments=photos[:1])

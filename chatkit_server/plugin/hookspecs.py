@@ -190,7 +190,8 @@ async def pre_turn(turn: Turn) -> None:
     `turn.state`. If the user picked a model that the settings do not offer, the turn is refused
     unless a hook sets `turn.model`; `turn.message.inference_options.model` is the one picked. After
     `turn.stream_options = StreamOptions(allow_cancel=False)`, the user can stop the turn only with
-    a new message.
+    a new message. To tell the model of attachments, tags and other items in your own way, make the
+    input again: `turn.input = await turn.make_input(converter)`.
     """
 
 
