@@ -27,10 +27,11 @@ from .turns.recovery import Recovery
 from .turns.store import MemoryTurnStore, TurnStore
 from .turnstile import Turnstile
 from .web.admission import check_admission
-from .web.chat import chat, expect_later
+from .web.chat import chat
 from .web.cors import allow_origins, check_origins
 from .web.endings import end_all_responses
 from .web.errors import handle_errors
+from .web.expect import expect_later
 from .web.health import Readiness, healthz
 from .web.hosts import check_hosts, refuse_other_hosts
 from .web.keys import (
@@ -119,7 +120,7 @@ def _add_parts(app: web.Application, problems: Problems) -> None:
         app[MCP] = McpManager(servers)
     with problems.collect():
         models = app[MODELS] = ModelRouter(hooks, settings.agent.default_provider)
-        _check_models(settings, models)
+        _check_models(settings, models, hooks)
     with problems.collect():
         model_settings(settings.agent, settings.source)
         usable = True
@@ -135,7 +136,7 @@ def _add_parts(app: web.Application, problems: Problems) -> None:
     app[HEARTBEAT] = Heartbeat(
         engine.turns,
         turn_store,
-        Recovery(turn_store, app[STORE], hooks),
+        Recovery(turn_store, app[STORE], hooks, engine.threads),
         settings.turns.keep,
         HeartbeatTiming.of(settings.turns.stale),
     )
@@ -165,8 +166,11 @@ def _check_auth(hooks: Hooks, settings: Settings) -> None:
         )
 
 
-def _check_models(settings: Settings, models: ModelRouter) -> None:
+def _check_models(settings: Settings, models: ModelRouter, hooks: Hooks) -> None:
     if settings.source.is_broken(("agent",)):
+        return
+    if hooks.implemented("respond") and "model" not in settings.agent.model_fields_set:
+        # A plugin answers, perhaps without any model of this server
         return
     problems = Problems()
     try:

@@ -13,10 +13,18 @@ from agents.mcp import MCPServer
 from chatkit.agents import AgentContext
 from chatkit.server import stream_widget
 from chatkit.store import StoreItemType
-from chatkit.types import ThreadItem, ThreadMetadata, ThreadStreamEvent, UserMessageItem
+from chatkit.types import (
+    StreamOptions,
+    ThreadItem,
+    ThreadMetadata,
+    ThreadStreamEvent,
+    UserMessageItem,
+)
 from chatkit.widgets import WidgetRoot
+from multidict import CIMultiDict, CIMultiDictProxy, MultiMapping
 from pydantic import ConfigDict, Field, PrivateAttr
 from pydantic_core import CoreSchema, core_schema
+from yarl import URL
 
 from .ids import new_id
 
@@ -49,12 +57,37 @@ class User:
 class StoreContext:
     """For whom a store reads or writes, and in which turn, if any.
 
-    `attempt` counts the processes that have worked on the turn, from 1.
+    `attempt` counts the processes that have worked on the turn, from 1. `context` is what a
+    `context` hook returned for the request. It is None if there is no request, as in the recovery
+    of a turn whose process has died.
     """
 
     user: User
     turn_id: str | None = None
     attempt: int = 0
+    context: Any = field(default=None, compare=False, repr=False)
+
+
+def _no_headers() -> CIMultiDictProxy[str]:
+    return CIMultiDictProxy(CIMultiDict())
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRequest:
+    """The request that asked for a turn: what the client sent beside the body.
+
+    `headers` ignore case, and `url` is the address as the server received it. All are empty for a
+    turn without a request, such as a recovered one.
+    """
+
+    headers: CIMultiDictProxy[str] = field(default_factory=_no_headers, repr=False)
+    cookies: Mapping[str, str] = field(default_factory=dict, repr=False)
+    url: URL = field(default=URL(), repr=False)
+
+    @property
+    def query(self) -> MultiMapping[str]:
+        """The parameters of the URL."""
+        return self.url.query
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +126,8 @@ class Outcome:
 
     `refused` means that nothing was saved or answered: a hook refused the turn, or something it
     needs is missing. `error` is the message that the user saw, `allow_retry` whether a retry can
-    help. `items` are the items that the turn saved, in order, the user's message first.
+    help, `code` the code of the `error` event: for others than `custom`, the page may have words of
+    its own. `items` are the items that the turn saved, in order, the user's message first.
     `first_token` is None if there was no text.
     """
 
@@ -106,6 +140,7 @@ class Outcome:
     error: str | None = None
     allow_retry: bool = False
     first_token: float | None = None
+    code: str = "custom"
 
 
 class _Unchecked:
@@ -167,13 +202,18 @@ class TurnEvents:
             reader.cancel()
 
 
-class Turn(AgentContext[StoreContext]):
+class Turn(AgentContext[Any]):
     """A turn in progress: the context of the agent's run, `ctx.context` in a tool.
 
     It is ChatKit's `AgentContext`, so tools written for ChatKit's SDK work: `stream`,
     `stream_widget`, `start_workflow`, `client_tool_call` and the rest. `pre_turn` may set
     `instructions`, `model`, `model_settings`, `tools`, `mcp_servers`, `input` and `context`.
     Attributes of other names can be set too, and stay for the turn.
+
+    `request_context` is what a `context` hook returned, or else the turn's `StoreContext`. `store`
+    is the configured store as this turn sees it: without what a retry replaces, and without the
+    server's own hidden items. Its methods take any context; one that is no `StoreContext` is given
+    to the store as `StoreContext.context`.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -184,6 +224,8 @@ class Turn(AgentContext[StoreContext]):
     """The ChatKit operation that asked for this turn, or `plain`."""
     message: Annotated[UserMessageItem | None, _Unchecked()] = None
     """The user's message, if the turn answers one."""
+    request: Annotated[TurnRequest, _Unchecked()] = Field(default_factory=TurnRequest)
+    """The request that asked for this turn: its headers, cookies and query."""
     locale: str | None = None
     """The client's preferred language, a BCP 47 tag, from `Accept-Language`."""
     instructions: str | None = None
@@ -193,18 +235,36 @@ class Turn(AgentContext[StoreContext]):
     mcp_servers: Annotated[list[MCPServer], _Unchecked()] = Field(default_factory=list)
     input: Annotated[list[TResponseInputItem], _Unchecked()] = Field(default_factory=list)
     """The input for the model: the history within its budget, and the new message last."""
+    stream_options: Annotated[StreamOptions, _Unchecked()] = Field(
+        default_factory=lambda: StreamOptions(allow_cancel=True)
+    )
+    """What the client is told of the stream when it begins."""
     state: Annotated[dict[Any, Any], _Unchecked()] = Field(default_factory=dict)
     """For plugins: notes from one hook to the next."""
     context: Annotated[AgentContext[Any] | None, _Unchecked()] = None
     """The context of the agent's run in place of the turn itself: `ctx.context` in a tool."""
 
+    _store_context: StoreContext | None = PrivateAttr(default=None)
     _started: float = PrivateAttr(default_factory=time.monotonic)
+    _unfinished: Callable[[], list[ThreadItem]] = PrivateAttr(default=list)
     _events: Any = PrivateAttr(default_factory=TurnEvents)
 
     @property
     def seconds(self) -> float:
         """The time since the turn began."""
         return time.monotonic() - self._started
+
+    @property
+    def store_context(self) -> StoreContext:
+        """For whom, and in which turn, the server's stores read and write."""
+        if self._store_context is not None:
+            return self._store_context
+        given = self.request_context
+        return given if isinstance(given, StoreContext) else StoreContext(self.user, context=given)
+
+    def unfinished_items(self) -> list[ThreadItem]:
+        """Return the items that have begun and are not done, as far as they have come."""
+        return self._unfinished()
 
     @property
     def run_context(self) -> AgentContext[Any]:

@@ -27,6 +27,7 @@ from chatkit_server import (
     ToolCall,
     ToolResult,
     Turn,
+    TurnRequest,
     User,
     errors,
 )
@@ -125,7 +126,7 @@ def test_every_hook_says_what_an_error_does(hook: str) -> None:
 # What hooks are given, and what they may raise
 
 
-@pytest.mark.parametrize("given", [User, ToolCall, ToolResult, Outcome, StoreContext])
+@pytest.mark.parametrize("given", [TurnRequest, User, ToolCall, ToolResult, Outcome, StoreContext])
 def test_every_field_of_what_hooks_are_given_is_described(given: Any) -> None:
     described = [
         row[0].strip("`") for row in rows(section("plugins.md", f"### `{given.__name__}`"))
@@ -137,7 +138,7 @@ def test_every_field_of_a_turn_is_described() -> None:
     described = {row[0].strip("`") for row in rows(section("plugins.md", "### `Turn`"))}
     own = {name for name in Turn.__annotations__ if not name.startswith("_")}
     inherited = {"thread", "store", "request_context"}
-    assert described == own | inherited | {"seconds"}
+    assert described == own | inherited | {"seconds", "store_context"}
     assert inherited <= set(Turn.model_fields)
 
 

@@ -710,7 +710,7 @@ async def test_a_sync_action_knows_who_asks_and_where(make_chat: MakeChat) -> No
         "threads.sync_custom_action", thread_id=thread_id, item_id=widget_id, action=action
     )
     [(turn, sender), (kept_for, kept)] = seen
-    assert (turn.user.id, turn.locale, turn.store) == ("somebody", "de-AT", store.memory)
+    assert (turn.user.id, turn.locale) == ("somebody", "de-AT")
     assert (sender.id, kept.id) == (widget_id, widget_id)
     assert kept_for is turn
 

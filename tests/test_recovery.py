@@ -28,6 +28,7 @@ from chatkit_server import Outcome, Turn, hookimpl
 from chatkit_server.agent.memory import TurnMemory
 from chatkit_server.errors import TurnFailed
 from chatkit_server.events.partial import PartialAnswer
+from chatkit_server.events.threads import ThreadWriter
 from chatkit_server.plugin.calls import Hooks
 from chatkit_server.storage import (
     HeartbeatSignal,
@@ -116,7 +117,7 @@ class Case:
 
     def __post_init__(self) -> None:
         hooks = Hooks.of([("told", self.told)])
-        self.recovery = Recovery(self.turn_store, self.store, hooks)
+        self.recovery = Recovery(self.turn_store, self.store, hooks, ThreadWriter(self.store))
         self.heartbeat = Heartbeat(self.turns, self.turn_store, self.recovery, 3600, TIMING)
 
     @property
@@ -409,7 +410,7 @@ async def test_what_was_said_is_saved_and_told_to_plugins(case: Case) -> None:
     assert turn.model == "actual/model"
     assert turn.request_context == StoreContext(ANN, "turn_1", 2)
     assert turn.thread.id == "thr_1"
-    assert turn.store is case.store
+    assert (await turn.store.load_thread("thr_1", turn.request_context)).id == "thr_1"
     assert turn.message is not None
     assert turn.message.id == "msg_1"
     assert (outcome.status, outcome.error) == ("interrupted", INTERRUPTED)

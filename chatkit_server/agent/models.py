@@ -176,15 +176,23 @@ def _unknown_inside(given: Any, made: Any, path: KeyPath = ()) -> Iterator[tuple
             yield (*path, key), f"unknown key.{hint} Known here: {', '.join(sorted(known))}"
 
 
-def choose_model(turn: Turn, settings: AgentSettings) -> str | None:
-    """Return the model picked in the composer, if one was.
-
-    Raises `BadRequest` when the settings do not allow the one picked.
-    """
+def picked_model(turn: Turn) -> str | None:
+    """Return the model picked in the composer, if one was."""
     options = turn.message.inference_options if turn.message else None
-    picked = options.model if options else None
-    if picked is None or picked == settings.model or picked in settings.models:
-        return picked
+    return options.model if options else None
+
+
+def choose_model(turn: Turn, settings: AgentSettings) -> str | None:
+    """Return the model picked in the composer, if the settings offer it."""
+    picked = picked_model(turn)
+    return picked if picked == settings.model or picked in settings.models else None
+
+
+def refuse_unoffered(turn: Turn, settings: AgentSettings) -> None:
+    """Raise `BadRequest` if the model picked in the composer is not among those of the settings."""
+    picked = picked_model(turn)
+    if picked is None or choose_model(turn, settings) is not None:
+        return
     allowed = ", ".join(dict.fromkeys([settings.model, *settings.models]))
     raise BadRequest(f"The model `{picked[:100]}` is not offered here. Use: {allowed}")
 

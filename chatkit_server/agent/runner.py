@@ -33,7 +33,7 @@ from agents.run import CallModelData, ModelInputData
 from agents.tool_context import ToolContext
 from chatkit.types import ProgressUpdateEvent
 
-from ..errors import ServerError, TurnFailed
+from ..errors import ServerError, StreamFailed, TurnFailed
 from ..lines import user_name
 from ..masking import in_one_line
 from ..mcp.manager import McpManager
@@ -387,16 +387,23 @@ class AgentRunner:
         return await running(tool, await self.ready(agent, nested=True))(context, arguments)
 
     async def report(self, call: ToolCall, result: ToolResult) -> None:
-        """Pass a tool's result to the `tool_result` hooks, and record it."""
+        """Pass a tool's result to the `tool_result` hooks, and record it.
+
+        Raises `StreamFailed` for an error of theirs that is for the user, not for the model.
+        """
         result.output = valid_values(result.output)
+        fatal: StreamFailed | None = None
         try:
             await self.hooks.each("tool_result", turn=self.turn, call=call, result=result)
         except Exception as error:
+            fatal = error if isinstance(error, StreamFailed) else None
             result.failed = True
             result.output = tool_failure(call.name, error).output
         fitted = await self._media.fitted(valid_values(as_parts(result.output)))
         result.output = cut(fitted, self.limits.tool_output)
         self.observe(call, replace(result, output=noted(result.output)))
+        if fatal is not None:
+            raise fatal
 
     async def tool_error(self, problem: ToolErrorFormatterArgs[Any]) -> str | None:
         """Return the output for the model of a tool that failed where `call` cannot see it.

@@ -140,6 +140,11 @@ def _events(value: Any) -> str | None:
     return None if iterator or response else _described(value)
 
 
+def _stream(value: Any) -> str | None:
+    response = isinstance(value, _class("chatkit.types.SyncCustomActionResponse"))
+    return _described(value) if response else _events(value)
+
+
 def _providers(value: Any) -> str | None:
     if came := _mapping_of(_instance("agents.ModelProvider"))(value):
         return came
@@ -171,9 +176,13 @@ ANSWERS: Mapping[str, Answer] = {
     "auth": Answer(
         "a chatkit_server.User (`id`: a str, not empty; `tenant`: a str) or None", _user
     ),
+    "context": Answer("anything", lambda value: None),
     "ready": Answer("a str or None", _instance("builtins.str")),
     "agent": _one("agents.Agent"),
     "pre_turn": Answer("nothing: `pre_turn` changes `turn`", _nothing),
+    "respond": Answer(
+        "a list or async iterator of chatkit.types.ThreadStreamEvent, or None", _stream
+    ),
     "tool_result": Answer("nothing: `tool_result` changes `result`", _nothing),
     "persist": Answer("nothing", _nothing),
     "post_turn": Answer("nothing", _nothing),

@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 
 PROJECT = "chatkit_server"
 
+STREAMS = ("respond", "action")
+"""Hooks that answer with events: an `async def` with `yield` is one, too."""
+
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
@@ -146,6 +149,16 @@ async def auth(request: Request) -> User | None:
 
 
 @hookspec
+async def context(request: Request, user: User) -> Any:
+    """Return what tools, stores and other hooks get as the context of this request.
+
+    The first answer wins. It is `turn.request_context`, and `StoreContext.context` for stores;
+    without an answer, `turn.request_context` is the `StoreContext`. Called once for each request of
+    a user, before anything is loaded: an error refuses the request with its status and message.
+    """
+
+
+@hookspec
 async def ready() -> str | None:
     """Return in one line why turns would fail because of your plugin's part; None if they work.
 
@@ -171,6 +184,20 @@ async def pre_turn(turn: Turn) -> None:
     Called for all plugins in order; return nothing. Nothing is saved or streamed yet:
     an error refuses the turn with its status and message. Keep notes for later hooks in
     `turn.state`.
+    """
+
+
+@hookspec
+async def respond(
+    turn: Turn,
+) -> AsyncIterator[ThreadStreamEvent] | Iterable[ThreadStreamEvent] | None:
+    """Answer this turn yourself, in place of the server's agent; the first answer wins.
+
+    Yield ChatKit's events in an `async def` with `yield`, or return a list or async iterator of
+    them. Each item is saved, and passed to `persist`, before the client learns that it is done.
+    Stop, resume, limits and recovery hold as for any turn. Called after `pre_turn`; `turn.items`
+    has the conversation. An error is an `error` event. If the turn is stopped, the iterator gets an
+    `asyncio.CancelledError` where it waits.
     """
 
 
@@ -212,19 +239,23 @@ async def action(
     """Answer a user's action on a widget; the first answer wins.
 
     `item` is the widget, None if the action came from elsewhere. For `threads.custom_action`,
-    return a list or async iterator of events to stream. For `threads.sync_custom_action`, return a
+    return a list or async iterator of events to stream; an `async def` with `yield` answers all
+    actions. For `threads.sync_custom_action`, return a
     `SyncCustomActionResponse`. An error is an `error` event for the former, a 4xx for the latter.
     """
 
 
 @hookspec
-async def transcribe(user: User, audio: AudioInput) -> str | None:
-    """Return the text of a recording; the first answer wins. An error is a 4xx."""
+async def transcribe(user: User, audio: AudioInput, context: Any) -> str | None:
+    """Return the text of a recording; the first answer wins. An error is a 4xx.
+
+    `context` is what the hook `context` returned, or else a `StoreContext`.
+    """
 
 
 @hookspec
 async def feedback(
-    user: User, thread_id: str, item_ids: list[str], kind: FeedbackKind
+    user: User, thread_id: str, item_ids: list[str], kind: FeedbackKind, context: Any
 ) -> bool | None:
     """Save a user's thumbs up or down and return True; the first answer wins.
 

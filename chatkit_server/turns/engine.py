@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from typing import Any, cast
 
 from agents import Agent, Runner
 from chatkit.store import Store
 from chatkit.types import (
     ClientToolCallItem,
-    StreamOptions,
     StreamOptionsEvent,
     ThreadCreatedEvent,
     ThreadItem,
@@ -27,20 +27,20 @@ from ..agent.runner import run_config
 from ..agent.runs import count_into
 from ..errors import Conflict, TakenOver, TooLarge, TurnFailed, Unavailable
 from ..events.log import EventLogFactory, new_event_log
-from ..events.recorder import as_thread
+from ..events.threads import ThreadWriter, as_thread
 from ..events.wire import dump
 from ..ids import current_turn
 from ..mcp.manager import McpManager
-from ..plugin.calls import Hooks
+from ..plugin.calls import HookCall, Hooks
 from ..settings.schema import Settings
-from ..tasks import run_to_completion
+from ..tasks import contained, run_to_completion
 from ..turn import StoreContext, Turn, User
 from ..turnstile import Turnstile
 from .claim import Claims
 from .closing import Closing
 from .failures import EMPTY
 from .identity import RequestIdentity
-from .job import TurnJob, TurnPlan, action_events, client_tool_call, model_name, stop_run
+from .job import TurnJob, TurnPlan, client_tool_call, hook_events, model_name, stop_run
 from .prepare import Preparation
 from .registry import TurnRegistry
 from .running import STOPPED, TAKEN_OVER, Ending, RunningTurn
@@ -73,8 +73,9 @@ class Engine:
         self.store = store
         self.turn_store = turn_store
         self.turns = TurnRegistry(settings.turns)
+        self.threads = ThreadWriter(store)
         self._claims = Claims(self.turns, turn_store, settings.turns)
-        self._preparation = Preparation(settings, hooks, store, models, mcp, make_log)
+        self._preparation = Preparation(settings, hooks, store, models, mcp, make_log, self.threads)
         self._closing = Closing(self.turns, turn_store, hooks)
         self._run_config = run_config(models, settings.agent)
         self._turnstile = Turnstile(START_GAP)
@@ -98,7 +99,9 @@ class Engine:
             return self._preparation.new_job(await make_plan() if changed else plan)
 
         job, client_left = await self._claims.claim(plan, make_job, identity)
-        running = RunningTurn(job.turn, job.recorder.log, self.settings.turns, identity)
+        running = RunningTurn(
+            job.turn, job.recorder.log, self.settings.turns, identity, beside=plan.beside
+        )
         running.wire = job.plan.wire
         running.partial = job.partial
         running.is_idle = lambda: not job.runner.busy
@@ -138,13 +141,15 @@ class Engine:
             await run_to_completion(self._closing.refuse(job, refusal))
         job.runner.dismiss()
 
-    async def _prepare(self, job: TurnJob) -> Exception | None:
+    async def _prepare(self, job: TurnJob) -> BaseException | None:
         """Prepare the turn; return why it is refused, None if it can run."""
         try:
-            await self._turnstile.enter(job.running.owner)
-            await self._preparation.prepare(job)
-        except asyncio.CancelledError:
-            return _as_refusal(job.running.ending or STOPPED)
+            with contained():
+                await self._turnstile.enter(job.running.owner)
+                await self._preparation.prepare(job)
+        except asyncio.CancelledError as error:
+            # Without an ending, the turn's own code cancelled it
+            return _as_refusal(job.running.ending) if job.running.ending else error
         except Exception as error:
             return error
         return None
@@ -152,12 +157,14 @@ class Engine:
     async def _run(self, job: TurnJob) -> None:
         ending: Ending | None = None
         try:
-            await self._save_request(job)
-            if job.running.ending or self.turns.overtaken(job.turn.thread.id):
-                raise asyncio.CancelledError
-            await self._answer(job)
-        except asyncio.CancelledError:
-            ending = job.running.ending or STOPPED
+            with contained():
+                await self._save_request(job)
+                ending = self._ending(job)
+                if ending is None:
+                    await self._answer(job)
+        except asyncio.CancelledError as error:
+            # Without an ending, the turn's own code cancelled it
+            ending = self._ending(job) or await self._closing.failed(job, error)
         except TakenOver:
             ending = TAKEN_OVER
         except Exception as error:
@@ -167,31 +174,42 @@ class Engine:
         finally:
             job.recorder.log.end()
 
+    def _ending(self, job: TurnJob) -> Ending | None:
+        """Return why the turn is to end now, None if it may go on."""
+        overtaken = self.turns.overtaken(job.turn.thread.id, beside=job.plan.beside)
+        return job.running.ending or (STOPPED if overtaken else None)
+
     async def _save_request(self, job: TurnJob) -> None:
         """Open the stream: save what the user said, and say that an answer is coming."""
         plan, emit = job.plan, job.recorder.emit
         if plan.new_thread:
-            await self.store.save_thread(plan.thread, job.turn.request_context)
+            await self.store.save_thread(plan.thread, job.turn.store_context)
             await emit(ThreadCreatedEvent.model_construct(thread=as_thread(plan.thread)))
         job.turn.connect(emit)
         for item in plan.earlier:
             await emit(ThreadItemDoneEvent.model_construct(item=item))
         if plan.message is not None and plan.superseded is None:
             for attachment in plan.message.attachments:
-                await self.store.save_attachment(attachment, job.turn.request_context)
+                await self.store.save_attachment(attachment, job.turn.store_context)
             await emit(ThreadItemDoneEvent.model_construct(item=plan.message))
-        await emit(StreamOptionsEvent(stream_options=StreamOptions(allow_cancel=True)))
+        await emit(StreamOptionsEvent(stream_options=job.turn.stream_options))
         if isinstance(plan.replaced, ClientToolCallItem):
             await job.recorder.keep(plan.replaced)
         elif plan.replaced is not None:
             await emit(ThreadItemReplacedEvent.model_construct(item=plan.replaced))
 
     async def _answer(self, job: TurnJob) -> None:
-        if job.agent is None:
-            await self._act(job)
-            return
-        if not await self._answer_without_run(job, job.agent):
-            await self._answer_with_run(job, job.agent)
+        if job.agent is not None:
+            await self._ask(job, job.agent)
+        else:
+            await self._send_all(job, *await self._hook_answer(job))
+        if job.recorder.failure is not None:
+            raise job.recorder.failure
+
+    async def _ask(self, job: TurnJob, agent: Agent[Turn]) -> None:
+        """Let the agent answer."""
+        if not await self._answer_without_run(job, agent):
+            await self._answer_with_run(job, agent)
         if job.says_nothing:
             raise TurnFailed(EMPTY, allow_retry=True)
 
@@ -239,17 +257,28 @@ class Engine:
         if job.turn.client_tool_call is not None:
             await job.recorder.emit(ThreadItemDoneEvent.model_construct(item=client_tool_call(job)))
 
-    async def _act(self, job: TurnJob) -> None:
-        """Let the `action` hook answer."""
+    async def _hook_answer(self, job: TurnJob) -> tuple[HookCall, Any]:
+        """Return the call of the hook that answers in place of an agent, and its events."""
+        if isinstance(job.answer, Exception):
+            raise job.answer
+        if job.answer is not None:
+            return job.answer
         plan = job.plan
         assert plan.action is not None
-        events = await self.hooks.first(
+        answered = await self.hooks.first_call(
             "action", turn=job.turn, action=plan.action, item=plan.sender
         )
-        if events is None:
+        if answered is None:
             raise TurnFailed(f"No plugin answers the action `{plan.action.type}`.")
-        async for event in action_events(events):
-            await job.recorder.emit(event)
+        return answered
+
+    async def _send_all(self, job: TurnJob, call: HookCall, events: Any) -> None:
+        """Send the events with which a hook has answered."""
+        found = hook_events(call.hook, events)
+        with call.named():
+            async with aclosing(found):
+                async for event in found:
+                    await job.recorder.emit(event)
 
 
 def _log_start(job: TurnJob) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -28,7 +29,8 @@ from ..agent.stream import EventTranslator
 from ..events.partial import PartialAnswer
 from ..events.recorder import Recorder, is_visible
 from ..events.wire import WireFormat
-from ..turn import Turn, User
+from ..plugin.calls import HookCall
+from ..turn import Turn, TurnRequest, User
 from .running import RunningTurn
 
 
@@ -52,11 +54,22 @@ class TurnPlan:
     """An item that the client completed; it replaces the stored one."""
     action: Action[str, Any] | None = None
     sender: WidgetItem | None = None
+    context: Any = None
+    """What a `context` hook returned for the request."""
+    request: TurnRequest = field(default_factory=TurnRequest)
+
+    @property
+    def beside(self) -> bool:
+        """Whether the turn runs beside others in its thread. One button ends no answer."""
+        return self.action is not None
 
 
 @dataclass
 class TurnJob:
-    """A turn and its parts, from the claim of its thread to its end. An action has no agent."""
+    """A turn and its parts, from the claim of its thread to its end.
+
+    An action has no agent, and neither has a turn that a `respond` hook answers.
+    """
 
     plan: TurnPlan
     turn: Turn
@@ -64,6 +77,8 @@ class TurnJob:
     translator: EventTranslator
     runner: AgentRunner
     agent: Agent[Turn] | None = None
+    answer: tuple[HookCall, Any] | Exception | None = None
+    """The `respond` hook that answers in place of an agent, and its events, or its error."""
     result: RunResultStreaming | None = None
     first_answer: FirstAnswer | None = None
     entries: list[TResponseInputItem] = field(default_factory=list)
@@ -181,22 +196,31 @@ async def stop_run(result: RunResultStreaming) -> None:
     result._sandbox_cleanup = None
 
 
-async def action_events(events: Any) -> AsyncIterator[ThreadStreamEvent]:
-    """Yield what an `action` hook answered. Raises `TypeError` for what is no event."""
-    async for event in _each(events):
-        if not isinstance(event, BaseModel):
-            name = type(event).__name__
-            raise TypeError(f"the hook `action` yielded a {name}, expected a ThreadStreamEvent")
-        yield event
+async def hook_events(hook: str, events: Any) -> AsyncGenerator[ThreadStreamEvent]:
+    """Yield what an `action` or `respond` hook answered. Raises `TypeError` for what is no event.
+
+    What it answered is closed at the end, whatever the end is.
+    """
+    each = _each(events)
+    async with aclosing(each):
+        async for event in each:
+            if not isinstance(event, BaseModel):
+                name = type(event).__name__
+                raise TypeError(f"the hook `{hook}` yielded a {name}, expected a ThreadStreamEvent")
+            yield event
 
 
-async def _each(events: Any) -> AsyncIterator[ThreadStreamEvent]:
+async def _each(events: Any) -> AsyncGenerator[ThreadStreamEvent]:
     if isinstance(events, SyncCustomActionResponse):
         if events.updated_item is not None:
             yield ThreadItemReplacedEvent(item=events.updated_item)
     elif hasattr(events, "__aiter__"):
-        async for event in events:
-            yield event
+        try:
+            async for event in events:
+                yield event
+        finally:
+            if isinstance(events, AsyncGenerator):
+                await events.aclose()
     else:
         for event in events:
             yield event

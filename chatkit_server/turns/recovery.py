@@ -6,6 +6,7 @@ import logging
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import takewhile
+from typing import Any
 
 from chatkit.store import NotFoundError, Store
 from chatkit.types import ThreadItem, ThreadMetadata, UserMessageItem
@@ -13,10 +14,12 @@ from chatkit.types import ThreadItem, ThreadMetadata, UserMessageItem
 from ..agent.memory import build_memory
 from ..events.partial import PartialAnswer
 from ..events.recorder import answers, shows_nothing
+from ..events.threads import ThreadWriter
 from ..plugin.calls import Hooks
 from ..records import log_error, repeats
 from ..turn import EndState, Outcome, StoreContext, Turn
 from .store import TurnRecord, TurnStore
+from .view import StoreView
 
 log = logging.getLogger(__name__)
 
@@ -46,10 +49,17 @@ class Recovery:
     id that the turn would have given it.
     """
 
-    def __init__(self, turn_store: TurnStore, store: Store[StoreContext], hooks: Hooks) -> None:
+    def __init__(
+        self,
+        turn_store: TurnStore,
+        store: Store[StoreContext],
+        hooks: Hooks,
+        threads: ThreadWriter,
+    ) -> None:
         self._turn_store = turn_store
         self._store = store
         self._hooks = hooks
+        self._threads = threads
 
     async def end(self, record: TurnRecord, attempt: int, leftover: Leftover) -> None:
         """Save what a turn said and did not save, as this attempt, and record its end.
@@ -75,8 +85,19 @@ class Recovery:
             return
         _log_end(record, leftover)
         if turn is not None and not leftover.post_turn_called:
+            known = turn.thread.model_dump()
             outcome = _outcome(record, partial, saved, leftover)
             await self._hooks.each_isolated("post_turn", turn=turn, outcome=outcome)
+            await self._save_last_changes(turn, known)
+
+    async def _save_last_changes(self, turn: Turn, known: dict[str, Any]) -> None:
+        """Save what `post_turn` has changed in the thread."""
+        try:
+            await self._threads.save_changes(turn.thread, known, StoreContext(turn.user))
+        except Exception as error:
+            what = "the last changes of its thread could not be saved"
+            again = repeats(f"{what}: {type(error).__name__}", "turn", turn.id)
+            log_error(log, logging.WARNING, error, f"turn %s: {what}", turn.id, extra=again)
 
     def _turn(
         self,
@@ -88,7 +109,7 @@ class Recovery:
         return Turn(
             id=record.id,
             thread=thread,
-            store=self._store,
+            store=StoreView(self._store, context),
             request_context=context,
             user=record.user,
             operation=record.operation,
@@ -129,12 +150,12 @@ class Recovery:
 
     async def _found(self, turn: Turn, item_id: str) -> ThreadItem | None:
         try:
-            return await self._store.load_item(turn.thread.id, item_id, turn.request_context)
+            return await self._store.load_item(turn.thread.id, item_id, turn.store_context)
         except NotFoundError:
             return None
 
     async def _add(self, turn: Turn, item: ThreadItem) -> ThreadItem:
-        await self._store.add_thread_item(turn.thread.id, item, turn.request_context)
+        await self._store.add_thread_item(turn.thread.id, item, turn.store_context)
         await self._hooks.each_isolated("persist", turn=turn, item=item)
         return item
 
@@ -142,7 +163,7 @@ class Recovery:
         """Remove the old answer if any part of the new one was saved."""
         if not partial.superseded:
             return
-        thread_id, context = turn.thread.id, turn.request_context
+        thread_id, context = turn.thread.id, turn.store_context
         page = await self._store.load_thread_items(thread_id, None, _LATEST, "desc", context)
         messages = (item.id for item in page.data if isinstance(item, UserMessageItem))
         old = {*partial.superseded, *messages}

@@ -20,6 +20,7 @@ from ..turn import StoreContext, User
 from ..turns.engine import Engine
 from ..turns.heartbeat import Heartbeat
 from ..turnstile import Turnstile
+from .addresses import Proxies
 from .operations.limits import RequestGuard
 from .refusals import RefusalLog
 
@@ -37,6 +38,7 @@ ENGINE = web.AppKey("engine", Engine)
 GUARD = web.AppKey("guard", RequestGuard)
 HEARTBEAT = web.AppKey("heartbeat", Heartbeat)
 TURNSTILE = web.AppKey("turnstile", Turnstile)
+PROXIES = web.AppKey("proxies", Proxies)
 REFUSALS = web.AppKey("refusals", RefusalLog)
 
 USER = web.RequestKey("user", User)

@@ -19,14 +19,13 @@ from chatkit.types import (
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from ..errors import BadRequest, ServerError
-from ..events.log import EventLog
 from ..ids import new_id
 from ..turn import User
 from ..turns.failures import GENERAL
 from ..turns.job import TurnPlan
 from ..turns.running import RunningTurn
 from .body import validation_error
-from .operations.caller import Caller, writable_thread
+from .operations.caller import Caller, new_plan, writable_thread
 from .plain_wire import PlainWire
 from .sse import TURN_ID
 from .turn_routes import following
@@ -141,12 +140,11 @@ async def plan(caller: Caller, request: PlainRequest) -> TurnPlan:
         earlier = []
     else:
         thread = ThreadMetadata(id=new_id("thr"), created_at=datetime.now(UTC))
-    return TurnPlan(
+    return new_plan(
+        caller,
         OPERATION,
-        caller.user,
         thread,
         PlainWire(thread.id),
-        locale=caller.locale,
         new_thread=request.thread_id is None,
         earlier=[_item(thread.id, message) for message in earlier if message.content],
         message=_user_message(thread.id, last.content, request.model),
@@ -184,7 +182,7 @@ async def whole_answer(request: web.Request, running: RunningTurn) -> web.Stream
     if not isinstance(wire, PlainWire):
         raise BadRequest("Last-Event-ID: this event belongs to an answer in ChatKit's protocol.")
     with following(running):
-        await _ended(running.log)
+        await running.until_settled()
     if running.status is None or wire.answer is None:
         # Its end failed
         raise ServerError(GENERAL)
@@ -195,9 +193,3 @@ async def whole_answer(request: web.Request, running: RunningTurn) -> web.Stream
         content_type="application/json",
         headers={TURN_ID: running.id},
     )
-
-
-async def _ended(log: EventLog) -> None:
-    """Wait for the end of the log. Frames are dropped without waking this task."""
-    async for _ in log.follow(len(log), lambda dropped: True):
-        pass
