@@ -169,15 +169,15 @@ def _check_auth(hooks: Hooks, settings: Settings) -> None:
 def _check_models(settings: Settings, models: ModelRouter, hooks: Hooks) -> None:
     if settings.source.is_broken(("agent",)):
         return
-    if hooks.implemented("respond") and "model" not in settings.agent.model_fields_set:
-        # A plugin answers, perhaps without any model of this server
-        return
     problems = Problems()
     try:
         models.check_default()
     except SettingsError as error:
         where = settings.source.where(("agent", "default_provider"))
         raise SettingsError(f"{where}: {error}") from None
+    if hooks.implemented("respond") and "model" not in settings.agent.model_fields_set:
+        # A plugin answers, perhaps without any model of this server
+        return
     for key, names in (("model", [settings.agent.model]), ("models", settings.agent.models)):
         for name in names:
             try:

@@ -79,10 +79,15 @@ class ServerSettings(Section):
 
 
 class HistorySettings(Section):
-    """How much of the earlier conversation the model gets. Four bytes count as one token."""
+    """How much of the earlier conversation the model gets.
+
+    Four bytes of text count as one token, images and files as model providers count them. `media`
+    is how many images and files of earlier messages are sent again.
+    """
 
     items: int = Field(50, ge=1)
     tokens: int = Field(32_000, ge=1)
+    media: int = Field(10, ge=0)
 
 
 class ImageSettings(Section):

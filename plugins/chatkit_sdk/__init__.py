@@ -63,7 +63,9 @@ class Plugin:
         self.config = config
         loader = Loader(config.app_dir)
         self.server = HostedServer.load(loader, config.server, config.context, config.store)
-        self.app = None if config.app is None else loader.load("app", config.app)
+        if config.app is not None:
+            uses_store = self.server.ours is not None
+            self.server.beside = AppBeside(loader.load("app", config.app), uses_store)
         if config.user is not None:
             # Only then is it a plugin that knows users
             self.auth = auth_hook(loader.load("user", config.user))
@@ -84,10 +86,9 @@ class Plugin:
     def setup(self, app: web.Application) -> None:
         if self.server.ours is not None:
             self.server.ours.connect(app[STORE])
-        if self.app is not None:
-            asgi = AppBeside(self.app, self.server.ours is not None)
-            app.cleanup_ctx.append(asgi.run)
-            asgi.serve_rest(app)
+        if self.server.beside is not None:
+            app.cleanup_ctx.append(self.server.beside.run)
+            self.server.beside.serve_rest(app)
 
     @hookimpl
     async def context(self, request: web.Request, user: User) -> Any:

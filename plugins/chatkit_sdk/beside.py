@@ -20,7 +20,13 @@ class AppBeside(AsgiApp):
 
     def __init__(self, app: ASGIApp, uses_store: bool) -> None:
         super().__init__(app)
+        self._asgi = app
         self._uses_store = uses_store
+
+    @property
+    def scope(self) -> dict[str, Any]:
+        """What a request knows of the application: `request.app`, `url_for` and `request.state`."""
+        return {"app": _with_routes(self._asgi), "state": self.state}
 
     async def handle(self, request: web.Request, /, **scope: Any) -> web.StreamResponse:
         token = CALLER.set(await self._caller(request) if self._uses_store else None)
@@ -34,3 +40,10 @@ class AppBeside(AsgiApp):
             return StoreContext(await authenticate(request))
         except ServerError:
             return None
+
+
+def _with_routes(app: Any) -> Any:
+    """Return the application within its middleware, which knows its routes."""
+    while not hasattr(app, "url_path_for") and hasattr(app, "app"):
+        app = app.app
+    return app

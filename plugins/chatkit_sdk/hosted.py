@@ -23,6 +23,7 @@ from starlette.exceptions import HTTPException
 
 from chatkit_server import SettingsError, StoreContext, Turn, User
 
+from .beside import AppBeside
 from .loading import Loader, called
 from .requests import server_error, starlette_request
 from .stores import CALLER, TURN, OurStore, as_in_sdk
@@ -31,7 +32,11 @@ Stream = Callable[[], AsyncIterator[ThreadStreamEvent]]
 
 
 class HostedServer:
-    """The author's server. `ours` is this server's store, if that keeps its conversations."""
+    """The author's server.
+
+    `ours` is this server's store, if that keeps its conversations; `beside` the author's
+    application, if there is one.
+    """
 
     def __init__(
         self,
@@ -41,6 +46,7 @@ class HostedServer:
     ) -> None:
         self.server = server
         self.ours = ours
+        self.beside: AppBeside | None = None
         self._make = make
 
     @classmethod
@@ -73,7 +79,8 @@ class HostedServer:
         return await self._context(None, user)
 
     async def _context(self, request: web.Request | None, user: User) -> Any:
-        shown = starlette_request(request, user)
+        app_scope = None if self.beside is None else self.beside.scope
+        shown = starlette_request(request, user, app_scope)
         if self._make is None:
             return {"request": shown}
         try:

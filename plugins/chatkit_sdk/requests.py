@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
 from aiohttp import web
@@ -38,13 +38,16 @@ _ERRORS: dict[int, type[ServerError]] = {
 }
 
 
-def starlette_request(request: web.Request | None, user: User | None) -> Request:
+def starlette_request(
+    request: web.Request | None, user: User | None, app_scope: Mapping[str, Any] | None = None
+) -> Request:
     """Return a request without its body, which this server has read; `request.user` is the user.
 
     Without a request, as in the recovery of a turn whose process has died, it has no headers.
+    `app_scope` is what requests know of the author's application.
     """
     scope = _NO_REQUEST if request is None else http_scope(request)
-    return Request({**scope, "user": user, "state": {}})
+    return Request({**scope, "user": user, **(app_scope or {"state": {}})})
 
 
 def auth_hook(function: Callable[..., Any]) -> Any:

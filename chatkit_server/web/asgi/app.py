@@ -38,6 +38,11 @@ class AsgiApp:
         self._lifespan = Lifespan(app)
         self._calls: set[asyncio.Task[None]] = set()
 
+    @property
+    def state(self) -> dict[str, Any]:
+        """What the application's lifespan gives every request."""
+        return self._lifespan.state.copy()
+
     async def run(self, _: web.Application) -> AsyncIterator[None]:
         """Start the application before the server listens, and stop it at the end.
 
@@ -66,7 +71,7 @@ class AsgiApp:
         _refuse(request, limit)
         answered: Answered = asyncio.get_running_loop().create_future()
         exchange = Exchange(request, limit, answered)
-        given = {**http_scope(request), "state": self._lifespan.state.copy(), **scope}
+        given = {**http_scope(request), "state": self.state, **scope}
         call = asyncio.create_task(self._call(given, exchange))
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)
@@ -90,10 +95,10 @@ class AsgiApp:
         """Give background tasks a moment, then cancel them."""
         if self._calls:
             await asyncio.wait(self._calls, timeout=LAST_CALLS)
-        for call in self._calls:
-            log.warning("a request of the ASGI application was still running: it was cancelled")
-            call.cancel()
         if self._calls:
+            log.warning("calls of the ASGI application are cancelled: %d", len(self._calls))
+            for call in self._calls:
+                call.cancel()
             await asyncio.wait(self._calls)
 
 
