@@ -62,7 +62,7 @@ class Preparation:
         """Return the job of a new turn. Nothing has been asked of plugins yet."""
         turn = self._turn(plan)
         turn.store = view = StoreView(self.store, turn.store_context)
-        limits, images = self.settings.turns.limits, self.settings.agent.images
+        limits, agent = self.settings.turns.limits, self.settings.agent
         recorder = Recorder(
             turn,
             self.store,
@@ -78,9 +78,9 @@ class Preparation:
         view.finish = recorder.finish
         turn._unfinished = recorder.unfinished
         translator = EventTranslator(turn, recorder, limits)
-        sink = translator if self.settings.agent.fast_path else None
+        sink = translator if agent.fast_path else None
         runner = AgentRunner(
-            turn, self.hooks, self.mcp, recorder.tool, limits, self.models, sink, images
+            turn, self.hooks, self.mcp, recorder.tool, limits, self.models, sink, agent
         )
         return TurnJob(plan, turn, recorder, translator, runner)
 
@@ -119,7 +119,8 @@ class Preparation:
         if job.plan.action is not None:
             return
         picked = choose_model(turn, self.settings.agent)
-        given: Agent[Turn] | None = await self.hooks.first("agent", turn=turn)
+        check = partial(wrong_turn, turn)
+        given: Agent[Turn] | None = await self.hooks.first("agent", check=check, turn=turn)
         agent = given or self._default_agent(turn)
         turn.model = picked or agent.model or self.settings.agent.model
         turn.instructions = agent.instructions if isinstance(agent.instructions, str) else None
@@ -131,9 +132,7 @@ class Preparation:
         # Pydantic notes which fields are set: from here on, by a plugin
         turn.model_fields_set.discard("model")
         await self.hooks.each("pre_turn", called=job.prepared_by, check=check, turn=turn)
-        if turn.context is not None:
-            # What its methods send goes to the turn
-            turn.context._events = turn._events
+        turn.link_context()
         job.answer = await self._answer(turn)
         if job.answer is not None:
             return
