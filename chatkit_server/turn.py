@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 from weakref import ref
 
 from agents import Model, ModelSettings, Tool, TResponseInputItem, Usage
@@ -389,11 +389,13 @@ class Turn(AgentContext[Any]):
         async for event in stream_widget(self.thread, widget, copy_text, self.generate_id):
             await self.stream(event)
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        # ChatKit's SDK subtracts its time from a local one without a zone, whoever made it
-        if name == "workflow_item" and value is not None:
-            value = in_local_time(value)
-        super().__setattr__(name, value)
+    if not TYPE_CHECKING:  # A type checker would take every name
+
+        def __setattr__(self, name, value):
+            # ChatKit's SDK subtracts its time from a local one without a zone, whoever made it
+            if name == "workflow_item" and value is not None:
+                value = in_local_time(value)
+            super().__setattr__(name, value)
 
     async def start_workflow(self, workflow: Workflow) -> None:
         """Show a workflow, which ends the one that is open."""

@@ -381,7 +381,7 @@ class OwnContext:
     @hookimpl
     async def post_turn(self, turn: Turn) -> None:
         assert isinstance(turn.context, CatContext)
-        self.cats.append((turn.context.cat, turn.tabby))  # type: ignore[attr-defined]  # type: ignore[attr-defined]
+        self.cats.append((turn.context.cat, turn.tabby))  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("fast_path", [True, False])
