@@ -183,7 +183,8 @@ async def pre_turn(turn: Turn) -> None:
 
     Called for all plugins in order; return nothing. Nothing is saved or streamed yet:
     an error refuses the turn with its status and message. Keep notes for later hooks in
-    `turn.state`.
+    `turn.state`. Set `turn.context` to give tools an `AgentContext` of your own, in place of the
+    turn.
     """
 
 

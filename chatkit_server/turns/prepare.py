@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from copy import copy
 from functools import partial
 from typing import Any
@@ -23,13 +24,16 @@ from ..events.log import EventLogFactory
 from ..events.recorder import Recorder
 from ..events.threads import ThreadWriter
 from ..mcp.manager import McpManager
-from ..plugin.answers import wrong_turn
+from ..plugin.answers import likely_typo, wrong_turn
 from ..plugin.calls import HookCall, Hooks
+from ..records import repeats
 from ..settings.schema import Settings
 from ..turn import StoreContext, Turn
 from .conversation import Conversations
 from .job import TurnJob, TurnPlan, choose_tool
 from .view import StoreView
+
+log = logging.getLogger(__name__)
 
 
 class Preparation:
@@ -132,6 +136,7 @@ class Preparation:
         # Pydantic notes which fields are set: from here on, by a plugin
         turn.model_fields_set.discard("model")
         await self.hooks.each("pre_turn", called=job.prepared_by, check=check, turn=turn)
+        _warn_of_typo(turn)
         turn.link_context()
         job.answer = await self._answer(turn)
         if job.answer is not None:
@@ -156,3 +161,11 @@ class Preparation:
         agent = copy(self._agent)
         agent.instructions = instructions(self.settings.agent.instructions, turn)
         return agent
+
+
+def _warn_of_typo(turn: Turn) -> None:
+    """Log a likely mistake: an attribute of any name may be set."""
+    if typo := likely_typo(turn):
+        log.warning(
+            "turn %s: a plugin %s", turn.id, typo, extra=repeats(typo, "set again", turn.id)
+        )
