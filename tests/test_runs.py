@@ -373,7 +373,7 @@ class OwnContext:
     @hookimpl
     async def pre_turn(self, turn: Turn) -> None:
         turn.tools += self.tools
-        turn.tabby = "Tabby"  # type: ignore[attr-defined]
+        turn.tabby = "Tabby"
         turn.context = CatContext(
             thread=turn.thread, store=turn.store, request_context=turn.request_context
         )
