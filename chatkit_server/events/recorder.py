@@ -6,12 +6,11 @@ import asyncio
 from collections.abc import Collection
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import TypeVar
 from weakref import ref
 
 from chatkit.errors import ErrorCode
-from chatkit.store import NotFoundError, Store, StoreItemType
+from chatkit.store import NotFoundError, Store
 from chatkit.types import (
     AssistantMessageContentPartAdded,
     AssistantMessageContentPartDone,
@@ -87,7 +86,7 @@ class Recorder:
         self.first_token: float | None = None
         self.characters_left = answer_limit
         self._superseded: list[ThreadItem] = []
-        self._own_ids = OwnIds(partial(_new_id, self._turn))
+        self._own_ids = OwnIds(self._turn)
         self._earlier: set[str] = set()
         """The ids of items of earlier turns that this one has changed."""
         self._texts: dict[tuple[str, int], list[str]] = {}
@@ -360,12 +359,6 @@ class Recorder:
         if isinstance(update, AssistantMessageContentPartAdded | AssistantMessageContentPartDone):
             self._texts.pop((item_id, update.content_index), None)
         apply_update(item, update)
-
-
-def _new_id(turn: ref[Turn], kind: StoreItemType) -> str:
-    found = turn()
-    assert found is not None
-    return found.generate_id(kind)
 
 
 def answers(item: ThreadItem) -> bool:

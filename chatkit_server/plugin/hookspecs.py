@@ -185,13 +185,16 @@ async def agent(turn: Turn) -> Agent[Turn] | None:
 async def pre_turn(turn: Turn) -> None:
     """Change the turn before it begins: its instructions, model, tools, MCP servers or input.
 
-    Called for all plugins in order; return nothing. Nothing is saved or streamed yet:
-    an error refuses the turn with its status and message. Keep notes for later hooks in
-    `turn.state`. If the user picked a model that the settings do not offer, the turn is refused
-    unless a hook sets `turn.model`; `turn.message.inference_options.model` is the one picked. After
-    `turn.stream_options = StreamOptions(allow_cancel=False)`, the user can stop the turn only with
-    a new message. To tell the model of attachments, tags and other items in your own way, make the
-    input again: `turn.input = await turn.make_input(converter)`.
+    Called for all plugins in order; return nothing. Nothing is saved or streamed yet: an error
+    refuses the turn with its status and message. Keep notes for later hooks in `turn.state`.
+
+    - If the user picked a model that the settings do not offer, the turn is refused unless a hook
+      sets `turn.model`; `turn.message.inference_options.model` is the one picked.
+    - To tell the model of attachments, tags and other items in your own way, make the input again:
+      `turn.input = await turn.make_input(converter)`.
+    - Set `turn.context` to give tools an `AgentContext` of your own, in place of the turn.
+    - After `turn.stream_options = StreamOptions(allow_cancel=False)`, the user can stop the turn
+      only with a new message.
     """
 
 
