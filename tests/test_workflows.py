@@ -14,8 +14,8 @@ from agents import (
     FunctionTool,
     ModelProvider,
     RunConfig,
-    Runner,
     RunContextWrapper,
+    Runner,
     StopAtTools,
     function_tool,
 )
@@ -43,7 +43,6 @@ from openai.types.responses import ResponseReasoningItem
 from openai.types.responses.response_reasoning_item import Summary
 
 from chatkit_server import StoreContext, Turn, User, hookimpl
-from tests.client import Streamed
 from tests.conftest import MakeChat
 from tests.memory_store import MemoryStore, MemoryStorePlugin
 
@@ -315,6 +314,8 @@ def scripted(steps: list[Any]) -> ScriptedModel:
                 function_call(part, {}, call_id=f"call_{number}") if isinstance(part, str) else part
                 for part in step
             ]
+            if isinstance(step, list)
+            else step
             for number, step in enumerate(steps)
             if step is not None
         ]

@@ -95,7 +95,7 @@ class OpenWorkflow:
             del newest[0]
         if newest and isinstance(newest[0], WorkflowItem):
             self.recorder.reopen(newest[0])
-            turn.workflow_item = newest[0]
+            turn.workflow_item = newest[0].model_copy(deep=True)
 
     def give_back(self) -> None:
         """End a workflow of the turn before as it was then: a guardrail has refused this turn."""
