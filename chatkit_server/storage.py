@@ -16,6 +16,7 @@ from .turns.store import (
     TurnState,
     TurnStore,
 )
+from .turns.view import StoreView
 
 __all__ = [
     "HeartbeatReply",
@@ -23,6 +24,7 @@ __all__ = [
     "MemoryTurnStore",
     "OutageLog",
     "StoreContext",
+    "StoreView",
     "TakenOver",
     "TurnRecord",
     "TurnState",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,11 +11,12 @@ from typing import Annotated, Any, Literal
 
 from agents import Model, ModelSettings, Tool, TResponseInputItem, Usage
 from agents.mcp import MCPServer
-from chatkit.agents import AgentContext, ResponseStreamConverter
+from chatkit.agents import AgentContext, ResponseStreamConverter, ThreadItemConverter
 from chatkit.server import stream_widget
 from chatkit.store import StoreItemType
 from chatkit.types import (
     DurationSummary,
+    StreamOptions,
     Task,
     ThreadItem,
     ThreadItemDoneEvent,
@@ -28,7 +30,7 @@ from chatkit.types import (
 )
 from chatkit.widgets import WidgetRoot
 from multidict import CIMultiDict, CIMultiDictProxy, MultiMapping
-from pydantic import Field, PrivateAttr
+from pydantic import ConfigDict, Field, PrivateAttr
 from pydantic_core import CoreSchema, core_schema
 from yarl import URL
 
@@ -132,7 +134,8 @@ class Outcome:
 
     `refused` means that nothing was saved or answered: a hook refused the turn, or something it
     needs is missing. `error` is the message that the user saw, `allow_retry` whether a retry can
-    help. `items` are the items that the turn saved, in order, the user's message first.
+    help, `code` the code of the `error` event: for others than `custom`, the page may have words of
+    its own. `items` are the items that the turn saved, in order, the user's message first.
     `first_token` is None if there was no text.
     """
 
@@ -145,6 +148,7 @@ class Outcome:
     error: str | None = None
     allow_retry: bool = False
     first_token: float | None = None
+    code: str = "custom"
 
 
 class _Unchecked:
@@ -154,18 +158,76 @@ class _Unchecked:
         return core_schema.any_schema()
 
 
+class TurnEvents:
+    """What a turn's context has for ChatKit's queue of events: they go to the turn at once.
+
+    `stream_agent_response` merges this queue with the events of a run. Nothing ever comes from it,
+    so reading it waits until the merge ends: by a cancellation, or with the mark of the end, which
+    `stream_agent_response` puts into the queue and reads back without a pause in between. So any
+    number of runs can share the queue of one turn.
+    """
+
+    __slots__ = ("_ended", "_readers", "emit", "runner")
+
+    def __init__(self) -> None:
+        self.emit: Callable[[ThreadStreamEvent], Awaitable[None]] | None = None
+        self.runner: Any = None
+        self._ended: Any = None
+        self._readers: list[asyncio.Future[Any]] | None = None
+
+    async def put(self, event: ThreadStreamEvent) -> None:
+        """Send an event to the turn."""
+        if self.emit is None:
+            raise RuntimeError("the turn has not begun to stream: use turn.state in pre_turn")
+        await self.emit(event)
+
+    def put_nowait(self, end: Any) -> None:
+        """Take the mark of the end."""
+        self._ended = end
+
+    def get_nowait(self) -> Any:
+        """Return the mark of the end once, and raise `QueueEmpty` after that."""
+        ended, self._ended = self._ended, None
+        if ended is None:
+            raise asyncio.QueueEmpty
+        return ended
+
+    async def get(self) -> Any:
+        """Return the mark of the end if it was put just now, else wait to be cancelled."""
+        if self._ended is not None:
+            return self.get_nowait()
+        reader = asyncio.get_running_loop().create_future()
+        readers = self._readers = self._readers or []
+        readers.append(reader)
+        try:
+            return await reader
+        finally:
+            readers.remove(reader)
+
+    def close(self) -> None:
+        """End what still reads: a merge that has failed leaves its reader behind."""
+        for reader in self._readers or ():
+            reader.cancel()
+
+
+InputMaker = Callable[["Turn", ThreadItemConverter | None], Awaitable[list[TResponseInputItem]]]
+
+
 class Turn(AgentContext[Any]):
     """A turn in progress: the context of the agent's run, `ctx.context` in a tool.
 
     It is ChatKit's `AgentContext`, so tools written for ChatKit's SDK work: `stream`,
     `stream_widget`, `start_workflow`, `client_tool_call` and the rest. `pre_turn` may set
-    `instructions`, `model`, `model_settings`, `tools`, `mcp_servers` and `input`.
+    `instructions`, `model`, `model_settings`, `tools`, `mcp_servers`, `input` and `context`.
+    Attributes of other names can be set too, and stay for the turn.
 
     `request_context` is what a `context` hook returned, or else the turn's `StoreContext`. `store`
     is the configured store as this turn sees it: without what a retry replaces, and without the
     server's own hidden items. Its methods take any context; one that is no `StoreContext` is given
     to the store as `StoreContext.context`.
     """
+
+    model_config = ConfigDict(extra="allow")
 
     id: str = Field(default_factory=lambda: new_id("turn"))
     user: Annotated[User, _Unchecked()]
@@ -184,19 +246,29 @@ class Turn(AgentContext[Any]):
     mcp_servers: Annotated[list[MCPServer], _Unchecked()] = Field(default_factory=list)
     input: Annotated[list[TResponseInputItem], _Unchecked()] = Field(default_factory=list)
     """The input for the model: the history within its budget, and the new message last."""
+    items: Annotated[list[ThreadItem], _Unchecked()] = Field(default_factory=list)
+    """The items that the input is made of, oldest first: the newest ones of the thread within
+    `agent.history.items`, with what the client just answered, and the new message last. What a
+    retry replaces and the server's own hidden items are not among them. It stays as it was when the
+    turn began; plugins may change it before `make_input`. An action has the items of its thread."""
+    stream_options: Annotated[StreamOptions, _Unchecked()] = Field(
+        default_factory=lambda: StreamOptions(allow_cancel=True)
+    )
+    """What the client is told of the stream when it begins."""
     stream_converter: Annotated[ResponseStreamConverter | None, _Unchecked()] = None
     """Makes addresses of generated images, and ChatKit's annotations of the model's; None for
     ChatKit's own."""
     state: Annotated[dict[Any, Any], _Unchecked()] = Field(default_factory=dict)
     """For plugins: notes from one hook to the next."""
+    context: Annotated[AgentContext[Any] | None, _Unchecked()] = None
+    """The context of the agent's run in place of the turn itself: `ctx.context` in a tool."""
 
     _store_context: StoreContext | None = PrivateAttr(default=None)
     _started: float = PrivateAttr(default_factory=time.monotonic)
-    _emit: Callable[[ThreadStreamEvent], Awaitable[None]] | None = PrivateAttr(default=None)
-    _runner: Any = PrivateAttr(default=None)
+    _unfinished: Callable[[], list[ThreadItem]] = PrivateAttr(default=list)
+    _make_input: InputMaker | None = PrivateAttr(default=None)
+    _events: Any = PrivateAttr(default_factory=TurnEvents)
     _ended_workflow: WorkflowItem | None = PrivateAttr(default=None)
-    # ChatKit's queue of events: `stream` does not use it, and it would take memory in each turn
-    _events: Any = PrivateAttr(default=None)
 
     @property
     def seconds(self) -> float:
@@ -211,9 +283,40 @@ class Turn(AgentContext[Any]):
         given = self.request_context
         return given if isinstance(given, StoreContext) else StoreContext(self.user, context=given)
 
+    async def make_input(
+        self, converter: ThreadItemConverter | None = None
+    ) -> list[TResponseInputItem]:
+        """Return `items` as input for the model: `turn.input = await turn.make_input(converter)`.
+
+        The converter may define any method of ChatKit's; for what it does not define, attachments
+        and tags too, the server's own is used, as without a converter. It gets one item at a time,
+        and need not know of the rest:
+
+        - Of earlier turns, tool calls, their results and reasoning are sent as the model wrote
+          them. The messages between them are told by `assistant_message_to_input`, and the calls of
+          client tools by `client_tool_call_to_input`, if the converter defines these.
+        - The input keeps to `agent.history`, and is made what any endpoint accepts.
+        - If `items` was changed so that an assistant's message is missing or has other words, what
+          is kept of its turn is not sent, but the items alone.
+
+        An error of the converter has a note that names it.
+        """
+        if self._make_input is None:
+            raise RuntimeError("this turn has no conversation: a server that stopped had begun it")
+        return await self._make_input(self, converter)
+
+    def unfinished_items(self) -> list[ThreadItem]:
+        """Return the items that have begun and are not done, as far as they have come."""
+        return self._unfinished()
+
+    @property
+    def run_context(self) -> AgentContext[Any]:
+        """What the agent's run has as its context: `context`, or the turn itself."""
+        return self if self.context is None else self.context
+
     def connect(self, emit: Callable[[ThreadStreamEvent], Awaitable[None]]) -> None:
         """Send the events of this turn to `emit`; the engine does this when the stream opens."""
-        self._emit = emit
+        self._events.emit = emit
 
     def generate_id(self, type: StoreItemType, thread: ThreadMetadata | None = None) -> str:
         """Return a new id for an item of this type."""
@@ -221,9 +324,7 @@ class Turn(AgentContext[Any]):
 
     async def stream(self, event: ThreadStreamEvent) -> None:
         """Send an event to the client; the item of a `thread.item.done` is saved first."""
-        if self._emit is None:
-            raise RuntimeError("the turn has not begun to stream: use turn.state in pre_turn")
-        await self._emit(event)
+        await self._events.put(event)
 
     async def stream_widget(
         self,
@@ -237,7 +338,7 @@ class Turn(AgentContext[Any]):
     def __setattr__(self, name: str, value: Any) -> None:
         # ChatKit's SDK subtracts its time from a local one without a zone, whoever made it
         if name == "workflow_item" and value is not None:
-            value = _in_local_time(value)
+            value = in_local_time(value)
         super().__setattr__(name, value)
 
     async def start_workflow(self, workflow: Workflow) -> None:
@@ -284,7 +385,7 @@ class Turn(AgentContext[Any]):
         return ThreadItemDoneEvent.model_construct(item=item)
 
 
-def _in_local_time(item: WorkflowItem) -> WorkflowItem:
+def in_local_time(item: WorkflowItem) -> WorkflowItem:
     """Return a workflow with its time as ChatKit's SDK has it: local, without a zone."""
     time = item.created_at
     if time.tzinfo is None:

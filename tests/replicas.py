@@ -172,4 +172,4 @@ async def begin(chat: Chat, body: dict[str, Any], text: str = "", **headers: str
 
 async def grow_old() -> None:
     """Make every turn look as if nobody worked at it."""
-    await query("UPDATE chatkit_turn SET beaten = beaten - 1000 WHERE state = 'running'")
+    await query("UPDATE chatkit_turn SET beaten = beaten - 1000 WHERE ended IS NULL")

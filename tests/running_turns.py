@@ -37,6 +37,7 @@ def make_running(
     user: User = ANN,
     identity: RequestIdentity = NOBODY_KNOWS,
     settings: TurnSettings | None = None,
+    beside: bool = False,
 ) -> RunningTurn:
     """Return a turn that nobody works at yet, in its third attempt."""
     turn = Turn(
@@ -47,7 +48,8 @@ def make_running(
         user=user,
         operation="plain",
     )
-    return RunningTurn(turn, MemoryEventLog(turn_id), settings or TurnSettings(), identity)
+    settings = settings or TurnSettings()
+    return RunningTurn(turn, MemoryEventLog(turn_id), settings, identity, beside=beside)
 
 
 class Work:
@@ -71,7 +73,7 @@ class Work:
 async def begin(registry: TurnRegistry, running: RunningTurn, user: User = ANN) -> Work:
     """Claim a thread and work at a turn in it."""
     work = Work(running)
-    await registry.claim(running.thread_id, user)
+    await registry.claim(running.thread_id, user, beside=running.beside)
     registry.start(running, work.run())
     registry.admit(running)
     await until(lambda: work.begun)

@@ -21,6 +21,7 @@ LAYERS = (
         "errors",
         "ids",
         "interim",
+        "known_errors",
         "lines",
         "masking",
         "records",

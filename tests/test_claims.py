@@ -33,6 +33,7 @@ class Plan:
 
     thread: ThreadMetadata = field(default_factory=lambda: THREAD)
     user: Any = ANN
+    beside: bool = False
 
 
 @dataclass

@@ -32,7 +32,8 @@ from chatkit.types import (
 from chatkit.widgets import Card, Text
 
 from chatkit_server.errors import TurnFailed
-from chatkit_server.events.recorder import answers, as_thread, shows_nothing
+from chatkit_server.events.recorder import answers, shows_nothing
+from chatkit_server.events.threads import as_thread
 from chatkit_server.storage import StoreContext
 from chatkit_server.turn import ToolCall, ToolResult
 from chatkit_server.web.plain_wire import PlainWire

@@ -483,9 +483,9 @@ async def test_the_first_text_is_timed(recorded: Recorded, way: str) -> None:
 async def test_an_error_is_the_last_line(recorded: Recorded) -> None:
     recorded.recorder.tool(ToolCall("c", "t", {}), ToolResult("x"))
     assert [call.name for call, _ in recorded.recorder.tools] == ["t"]
-    recorded.recorder.end(
+    recorded.recorder.write_end(
         Outcome("failed", 1.0, [], [], Usage(), "m", error="It broke.", allow_retry=True)
     )
-    assert recorded.log.ended
+    assert not recorded.log.ended, "`post_turn` may still change the thread"
     [event] = await recorded.events()
     assert (event["type"], event["message"], event["allow_retry"]) == ("error", "It broke.", True)

@@ -29,6 +29,7 @@ from chatkit_server import Outcome, Turn, hookimpl
 from chatkit_server.agent.memory import TurnMemory
 from chatkit_server.errors import TurnFailed
 from chatkit_server.events.partial import PartialAnswer
+from chatkit_server.events.threads import ThreadWriter
 from chatkit_server.plugin.calls import Hooks
 from chatkit_server.storage import (
     HeartbeatSignal,
@@ -117,7 +118,7 @@ class Case:
 
     def __post_init__(self) -> None:
         hooks = Hooks.of([("told", self.told)])
-        self.recovery = Recovery(self.turn_store, self.store, hooks)
+        self.recovery = Recovery(self.turn_store, self.store, hooks, ThreadWriter(self.store))
         self.heartbeat = Heartbeat(self.turns, self.turn_store, self.recovery, 3600, TIMING)
 
     @property

@@ -225,6 +225,49 @@ async def test_equal_requests_come_in_one_at_a_time() -> None:
     assert registry._once == {}, "nothing is kept of them"
 
 
+async def test_turns_beside_the_one_of_their_thread() -> None:
+    registry = TurnRegistry(settings_of(when_busy="interrupt"))
+    answer = await begin(registry, make_running())
+    one = await begin(registry, make_running("turn_2", beside=True))
+    two = await begin(registry, make_running("turn_3", beside=True))
+    assert registry.in_thread("thr_1", ANN) is answer.running
+    assert registry.find("turn_2", ANN) is one.running
+    assert not registry.overtaken("thr_1")
+    assert await registry.claim("thr_1", ANN) is True, "it waits for the answer alone"
+    assert answer.cancelled
+    waiting = asyncio.ensure_future(registry.claim("thr_1", ANN))
+    await until(lambda: registry.overtaken("thr_1"))
+    assert not registry.overtaken("thr_1", beside=True)
+    assert not one.cancelled
+    waiting.cancel()
+    await until(lambda: not registry.overtaken("thr_1"))
+    registry.release("thr_1")
+    assert registry.in_thread("thr_1", ANN) is None
+    assert await _empty(registry)
+    assert one.cancelled
+    assert two.cancelled
+    assert registry.active == []
+    assert registry.places.total == 0
+
+
+async def test_an_emptied_thread_waits_for_turns_beside_and_takes_no_more() -> None:
+    registry = TurnRegistry(TurnSettings())
+    await registry.claim("thr_1", ANN, beside=True)
+    emptied = await blocked(_empty(registry))
+    assert registry.overtaken("thr_1", beside=True), "what was claimed and begins now sees it"
+    with pytest.raises(Conflict, match="being deleted"):
+        await registry.claim("thr_1", ANN, beside=True)
+    assert not emptied.done()
+    registry.release("thr_1", beside=True)
+    assert await emptied
+    await registry.close(60)
+
+
+async def _empty(registry: TurnRegistry) -> bool:
+    async with registry.emptied("thr_1", ANN):
+        return registry._slots["thr_1"].beside == 0
+
+
 async def test_a_refused_turn_leaves_nothing_to_find() -> None:
     registry = TurnRegistry(TurnSettings())
     identity = RequestIdentity(key="key:1", content="c")

@@ -89,7 +89,7 @@ class Case:
 
 async def make_case(hook: Hook | None = None, **limits: Any) -> Case:
     recording = await make_recording()
-    recording.turn._emit = recording.recorder.emit
+    recording.turn.connect(recording.recorder.emit)
     return Case(hook or Hook(), recording.turn, TurnLimits(**limits), recording.told)
 
 

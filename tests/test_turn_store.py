@@ -89,6 +89,45 @@ async def test_one_turn_runs_in_a_thread(store: TurnStore) -> None:
     assert await store.running("thr_1", ANN) == record("turn_2")
 
 
+async def test_turns_run_beside_others_in_their_thread(store: TurnStore) -> None:
+    for turn_id in ("turn_1", "turn_2"):
+        one = record(turn_id, request=f"body:{turn_id}", partial=b"{}", beside=True)
+        assert await store.begin(one) is None
+        assert await store.find(turn_id, ANN) == one
+        assert await store.find_by_request(f"body:{turn_id}", ANN, 60) == one
+    assert await store.running("thr_1", ANN) is None
+    assert await store.begin(record("turn_3")) is None
+    assert await store.begin(record("turn_4", beside=True)) is None
+    assert await store.begin(record("turn_5")) == record("turn_3")
+    assert await store.cancel("turn_1", ANN)
+    beats = [HeartbeatSignal(f"turn_{n}", 1) for n in (1, 2, 3)]
+    assert await store.beat(beats) == {"turn_1": "cancel", "turn_2": "go on", "turn_3": "go on"}
+    assert await store.end("turn_1", 1, "cancelled", "It was stopped.")
+    await store.withdraw("turn_2", 1)
+    ended = await store.find("turn_1", ANN)
+    assert ended is not None
+    assert (ended.state, ended.partial) == ("cancelled", None)
+    assert await store.find("turn_2", ANN) is None
+    assert await store.running("thr_1", ANN) == record("turn_3"), "it ran beside them"
+    assert await store.end("turn_3", 1, "completed", None)
+    assert await store.begin(record("turn_6")) is None, "turn 4 still runs"
+
+
+async def test_a_turn_beside_others_is_taken_over_too(case: Case) -> None:
+    store = case.store
+    await store.begin(record("turn_1", beside=True))
+    await store.begin(record("turn_2"))
+    await case.age("turn_1", 100)
+    [stale] = await store.stale(60)
+    assert stale == record("turn_1", beside=True)
+    assert await store.take_over("turn_1", 1, 60)
+    assert not await store.end("turn_1", 1, "completed", None)
+    assert await store.end("turn_1", 2, "interrupted", None)
+    await case.age("turn_1", 1000)
+    await store.prune(600)
+    assert await store.find("turn_1", ANN) is None
+
+
 async def test_a_withdrawn_turn_was_never_there(store: TurnStore) -> None:
     await store.begin(record("turn_1", request="body:1"))
     await store.begin(record("turn_2", "thr_2"))

@@ -44,7 +44,6 @@ from openai.types.responses import ResponseReasoningItem
 from openai.types.responses.response_reasoning_item import Summary
 
 from chatkit_server import StoreContext, Turn, User, hookimpl
-from tests.client import Streamed
 from tests.conftest import MakeChat
 from tests.memory_store import MemoryStore, MemoryStorePlugin, StorePlugin
 from tests.recording import Recording, make_recording
@@ -197,9 +196,7 @@ class Official(ChatKitServer[StoreContext]):
         input_user_message: UserMessageItem | None,
         context: StoreContext,
     ) -> AsyncIterator[ThreadStreamEvent]:
-        agent_context: Context = AgentContext(
-            thread=thread, store=self.store, request_context=context
-        )
+        agent_context = AgentContext[Any](thread=thread, store=self.store, request_context=context)
         page = await self.store.load_thread_items(thread.id, None, 50, "asc", context)
         shown = [item for item in page.data if item.type in ("user_message", "client_tool_call")]
         asked = await ThreadItemConverter().to_agent_input(shown)

@@ -83,7 +83,7 @@ def build_memory(
     complete = cast(list[dict[str, Any]], sound(given + _missing_outputs(given, tools)))
     if not cut_off and all(_is_plain_message(entry) for entry in complete):
         return None
-    written = [entry for entry in given if _message_text(entry)]
+    written = [entry for entry in given if message_text(entry)]
     if cut_off:
         complete.append(_note(cut_off))
     # zip: a message that was cut off has no entry, and is sent as its visible item
@@ -133,7 +133,8 @@ def _is_plain_message(entry: dict[str, Any]) -> bool:
     )
 
 
-def _message_text(entry: dict[str, Any]) -> str:
+def message_text(entry: dict[str, Any]) -> str:
+    """Return the text of an input item that is a message, "" for others and without text."""
     if entry.get("type") != "message":
         return ""
     content = entry.get("content") or ""

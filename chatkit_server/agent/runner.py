@@ -33,7 +33,7 @@ from agents.run import CallModelData, ModelInputData
 from agents.tool_context import ToolContext
 from chatkit.types import ProgressUpdateEvent
 
-from ..errors import ServerError, TurnFailed
+from ..errors import ServerError, StreamFailed, TurnFailed
 from ..lines import user_name
 from ..masking import in_one_line
 from ..mcp.manager import McpManager
@@ -68,7 +68,7 @@ from .sdk import (
     set_mcp_tools,
 )
 from .sound import sound
-from .tools import arguments_of, cut, is_object, wrapped
+from .tools import arguments_of, cut, is_object, runner_of, wrapped
 
 log = logging.getLogger(__name__)
 
@@ -176,7 +176,7 @@ class AgentRunner:
         self._fast_path_models: list[Model] = []
         self._handled: dict[int, ToolFailure] = {}
         self._paused: list[ToolContext[Turn]] = []
-        turn._runner = self
+        turn._events.runner = self
 
     def uses_fast_path(self, agent: Agent[Any]) -> bool:
         """Whether the agent's model sends its events to the turn itself."""
@@ -190,7 +190,8 @@ class AgentRunner:
 
     def dismiss(self) -> None:
         """Drop the references to the turn and the agents, which are a cycle."""
-        self.turn._runner = None
+        self.turn._events.runner = None
+        self.turn._events.close()
         self._progress.stop()
         for context in self._paused:
             forget_paused(context)
@@ -327,6 +328,7 @@ class AgentRunner:
             text = arguments if is_object(arguments) else json.dumps(given, ensure_ascii=False)
             output, failure = await self._invoke(tool, context, text)
             self._progress.forget(title)
+        self._take_client_tool_call()
         if failure is None and is_paused(context):
             self._paused.append(context)
             return output
@@ -343,6 +345,12 @@ class AgentRunner:
         if self.turn.client_tool_call is not None and not self._is_nested(context.agent):
             self.client_call_id = self.client_call_id or call.id
         return result.output
+
+    def _take_client_tool_call(self) -> None:
+        """Have a client tool call that a tool left on the turn's own context count for the turn."""
+        context = self.turn.run_context
+        if context.client_tool_call is not None:
+            self.turn.client_tool_call = context.client_tool_call
 
     def _warn_if_slow(self, tool: FunctionTool, seconds: float) -> None:
         limit = min(self.limits.tool, tool.timeout_seconds or self.limits.tool)
@@ -379,16 +387,23 @@ class AgentRunner:
         return await running(tool, await self.ready(agent, nested=True))(context, arguments)
 
     async def report(self, call: ToolCall, result: ToolResult) -> None:
-        """Pass a tool's result to the `tool_result` hooks, and record it."""
+        """Pass a tool's result to the `tool_result` hooks, and record it.
+
+        Raises `StreamFailed` for an error of theirs that is for the user, not for the model.
+        """
         result.output = valid_values(result.output)
+        fatal: StreamFailed | None = None
         try:
             await self.hooks.each("tool_result", turn=self.turn, call=call, result=result)
         except Exception as error:
+            fatal = error if isinstance(error, StreamFailed) else None
             result.failed = True
             result.output = tool_failure(call.name, error).output
         fitted = await self._media.fitted(valid_values(as_parts(result.output)))
         result.output = cut(fitted, self.limits.tool_output)
         self.observe(call, replace(result, output=noted(result.output)))
+        if fatal is not None:
+            raise fatal
 
     async def tool_error(self, problem: ToolErrorFormatterArgs[Any]) -> str | None:
         """Return the output for the model of a tool that failed where `call` cannot see it.
@@ -453,14 +468,14 @@ def _title(name: str) -> str:
 
 
 async def _tool_error(problem: ToolErrorFormatterArgs[Any]) -> str | None:
-    runner: AgentRunner = problem.run_context.context._runner
-    return await runner.tool_error(problem)
+    runner = runner_of(problem.run_context.context)
+    return None if runner is None else await runner.tool_error(problem)
 
 
 def _sound_input(data: CallModelData[Any]) -> ModelInputData:
     """Return what a request to a model says, as its endpoint takes it."""
     given = data.model_data
-    runner: AgentRunner | None = getattr(data.context, "_runner", None)
+    runner = runner_of(data.context)
     if runner is None or not any("role" in item for item in given.input):
         # Without messages: the rest of the conversation is at the provider
         return given

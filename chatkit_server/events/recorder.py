@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import TypeVar
 from weakref import ref
 
-from chatkit.store import NotFoundError, Store
+from chatkit.errors import ErrorCode
+from chatkit.store import NotFoundError, Store, StoreItemType
 from chatkit.types import (
     AssistantMessageContentPartAdded,
     AssistantMessageContentPartDone,
     AssistantMessageContentPartTextDelta,
     AssistantMessageItem,
+    ErrorEvent,
     GeneratedImageItem,
-    Page,
-    Thread,
     ThreadItem,
     ThreadItemAddedEvent,
     ThreadItemDoneEvent,
@@ -25,18 +24,20 @@ from chatkit.types import (
     ThreadItemReplacedEvent,
     ThreadItemUpdate,
     ThreadItemUpdatedEvent,
-    ThreadMetadata,
     ThreadStreamEvent,
     ThreadUpdatedEvent,
     WorkflowItem,
 )
 
-from ..errors import TurnFailed
+from ..errors import StreamFailed, TurnFailed
+from ..ids import new_id
 from ..plugin.calls import Hooks
 from ..tasks import run_to_completion
 from ..text import valid_values
-from ..turn import Outcome, StoreContext, ToolCall, ToolResult, Turn
+from ..turn import ID_PREFIXES, Outcome, StoreContext, ToolCall, ToolResult, Turn
 from .log import EventLog
+from .placeholders import OwnIds
+from .threads import ThreadWriter, as_thread, aware, written
 from .updates import apply_update, content_at
 from .wire import WireFormat, is_hidden
 
@@ -50,7 +51,8 @@ class Recorder:
 
     `open` holds the items that have begun and are not done, by id; `reopened` those that an earlier
     turn began, as they were; `asked` the ids of what the user said, which is no part of the answer.
-    `answer_limit` is the most characters that an answer may have.
+    `answer_limit` is the most characters that an answer may have. `failure` is the first error that
+    was sent as an event; it is told at the end.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Recorder:
         log: EventLog,
         wire: WireFormat,
         answer_limit: int,
+        threads: ThreadWriter | None = None,
     ) -> None:
         # The turn refers to the recorder, to stream to it. A strong reference back would be a
         # cycle, which keeps both in memory until the garbage collector runs
@@ -74,15 +77,18 @@ class Recorder:
         self.asked: Collection[str] = ()
         self.saved: list[ThreadItem] = []
         self.tools: list[tuple[ToolCall, ToolResult]] = []
+        self.failure: StreamFailed | None = None
         self.first_token: float | None = None
         self.characters_left = answer_limit
         self._superseded: list[ThreadItem] = []
+        self._own_ids = OwnIds(_new_id)
         self._earlier: set[str] = set()
         """The ids of items of earlier turns that this one has changed."""
         self._texts: dict[tuple[str, int], list[str]] = {}
         self._written: dict[str, set[int]] = {}
         """The parts of each item that have text in `_texts`."""
-        self._thread = turn.thread.model_dump()
+        self._threads = threads or ThreadWriter(store)
+        self._thread = written(turn.thread)
 
     @property
     def turn(self) -> Turn:
@@ -104,15 +110,19 @@ class Recorder:
     async def emit(self, event: ThreadStreamEvent) -> None:
         """Save what the event says, if it says something lasting, and append it to the log."""
         cancelled = False
-        event = valid_values(event)
+        event = self._own_ids.given(valid_values(event))
         match event:
+            case ErrorEvent():
+                self.failure = self.failure or _failure(event)
+                await self.save_thread()
+                return
             case ThreadItemAddedEvent():
                 event = _dated(event)
                 self.open[event.item.id] = event.item.model_copy(deep=True)
             case ThreadItemUpdatedEvent(update=AssistantMessageContentPartTextDelta() as text):
                 # A tool or plugin that streams: the same path, with the same limit
                 self.delta(event.item_id, text.content_index, text.delta)
-                await self._save_thread()
+                await self.save_thread()
                 return
             case ThreadItemUpdatedEvent():
                 self._apply(event.item_id, event.update)
@@ -127,7 +137,7 @@ class Recorder:
         self._write(self.wire.event(event))
         if cancelled:
             raise asyncio.CancelledError
-        await self._save_thread()
+        await self.save_thread()
 
     def delta(self, item_id: str, content_index: int, text: str) -> None:
         """Append a piece of text to an open assistant message: the path of a token."""
@@ -230,11 +240,10 @@ class Recorder:
         self.open.pop(item_id)
         self._write(self.wire.event(ThreadItemRemovedEvent(item_id=item_id)))
 
-    def end(self, outcome: Outcome) -> None:
-        """Write the last lines; followers go."""
+    def write_end(self, outcome: Outcome) -> None:
+        """Write how the turn has ended. The log stays open for what `post_turn` changes."""
         for line in self.wire.end(outcome):
             self.log.append(line)
-        self.log.end()
 
     async def finish(self, item: ThreadItem) -> bool:
         """Save an item that has begun as it is, without an event; return False for other items.
@@ -243,7 +252,7 @@ class Recorder:
         """
         if item.id not in self.open:
             return False
-        dated = item.model_copy(update={"created_at": _aware(item.created_at)})
+        dated = item.model_copy(update={"created_at": aware(item.created_at)})
         await run_to_completion(self._save(valid_values(dated)))
         return True
 
@@ -296,19 +305,28 @@ class Recorder:
                 )
             del self._superseded[0]
 
-    async def _save_thread(self) -> None:
+    async def save_thread(self, context: StoreContext | None = None) -> None:
+        """Save what the turn has changed in its thread, if anything, and tell the client.
+
+        Without a context, that is written as the turn.
+        """
         thread = self.turn.thread
         # Written out, as a tool may change what is deep within it; that costs less than copies
-        now = thread.model_dump()
+        now = written(thread)
         if now == self._thread:
             return
         valid = valid_values(thread)
         if valid is not thread:
             vars(thread).update(vars(valid))
-            now = thread.model_dump()
-        self._thread = now
-        await self.store.save_thread(thread, self.turn.store_context)
-        self._write(self.wire.event(ThreadUpdatedEvent.model_construct(thread=as_thread(thread))))
+            now = written(thread)
+        # Tools emit at the same time: the next one has nothing to save
+        known, self._thread = self._thread, now
+        try:
+            saved = await self._threads.save(thread, known, context or self.turn.store_context)
+        except BaseException:
+            self._thread = known
+            raise
+        self._write(self.wire.event(ThreadUpdatedEvent.model_construct(thread=as_thread(saved))))
 
     def _write(self, data: bytes | None) -> None:
         if data is not None:
@@ -324,16 +342,8 @@ class Recorder:
         apply_update(item, update)
 
 
-def as_thread(thread: ThreadMetadata, items: Page[ThreadItem] | None = None) -> Thread:
-    """Return a thread as a client may see it: the server's own `metadata` stays here."""
-    return Thread(
-        id=thread.id,
-        title=thread.title,
-        created_at=_aware(thread.created_at),
-        status=thread.status,
-        allowed_image_domains=thread.allowed_image_domains,
-        items=items or Page(),
-    )
+def _new_id(kind: StoreItemType) -> str:
+    return new_id(ID_PREFIXES[kind])
 
 
 def answers(item: ThreadItem) -> bool:
@@ -360,14 +370,14 @@ def shows_nothing(item: ThreadItem) -> bool:
     return False
 
 
-def _aware(time: datetime) -> datetime:
-    # ChatKit's helpers make naive local times
-    return time if time.tzinfo is not None else time.astimezone(UTC)
+def _failure(event: ErrorEvent) -> StreamFailed:
+    code = event.code.value if isinstance(event.code, ErrorCode) else event.code
+    return StreamFailed(code, event.message, allow_retry=event.allow_retry)
 
 
 def _dated(event: EventT) -> EventT:
     item = event.item
     if item.created_at.tzinfo is not None:
         return event
-    dated = item.model_copy(update={"created_at": _aware(item.created_at)})
+    dated = item.model_copy(update={"created_at": aware(item.created_at)})
     return event.model_copy(update={"item": dated})

@@ -198,6 +198,10 @@ ANSWERS: Mapping[str, Answer] = {
 _STR = _instance("builtins.str")
 
 TURN_FIELDS: Mapping[str, Answer] = {
+    "context": Answer(
+        "a chatkit.agents.AgentContext or None",
+        _either(_instance("chatkit.agents.AgentContext"), _none),
+    ),
     "instructions": Answer("a str or None", _either(_STR, _none)),
     "model": Answer(
         "a str, an agents.Model, or None", _either(_STR, _instance("agents.Model"), _none)

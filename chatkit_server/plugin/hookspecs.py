@@ -246,13 +246,16 @@ async def action(
 
 
 @hookspec
-async def transcribe(user: User, audio: AudioInput) -> str | None:
-    """Return the text of a recording; the first answer wins. An error is a 4xx."""
+async def transcribe(user: User, audio: AudioInput, context: Any) -> str | None:
+    """Return the text of a recording; the first answer wins. An error is a 4xx.
+
+    `context` is what the hook `context` returned, or else a `StoreContext`.
+    """
 
 
 @hookspec
 async def feedback(
-    user: User, thread_id: str, item_ids: list[str], kind: FeedbackKind
+    user: User, thread_id: str, item_ids: list[str], kind: FeedbackKind, context: Any
 ) -> bool | None:
     """Save a user's thumbs up or down and return True; the first answer wins.
 

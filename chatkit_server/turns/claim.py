@@ -73,18 +73,18 @@ class Claims:
     ) -> tuple[TurnJob, bool]:
         """Wait for the plan's thread; return the job that now owns it, and whether the client left.
 
-        `make_job(changed)` makes the job; `changed` says that another turn ran in the thread since
-        the plan was made. A claim that was written down is returned even if the client left
-        meanwhile: otherwise nobody would work at the turn, and the thread would stay locked until a
-        sweep. Raises what `TurnRegistry.claim` raises, and `Conflict` or `Unavailable` where
-        another process does not end its turn.
+        A turn beside others does not wait. `make_job(changed)` makes the job; `changed` says that
+        another turn ran in the thread since the plan was made. A claim that was written down is
+        returned even if the client left meanwhile: otherwise nobody would work at the turn, and the
+        thread would stay locked until a sweep. Raises what `TurnRegistry.claim` raises, and
+        `Conflict` or `Unavailable` where another process does not end its turn.
         """
-        waited = await self._turns.claim(plan.thread.id, plan.user)
+        waited = await self._turns.claim(plan.thread.id, plan.user, beside=plan.beside)
         try:
             job = await make_job(waited)
             deadline = time.monotonic() + OTHER_PROCESS_TIMEOUT
             while True:
-                other, client_left = await self._write_down(job, identity)
+                other, client_left = await self._write_down(job, identity, plan.beside)
                 if other is None:
                     return job, client_left
                 if client_left:
@@ -92,11 +92,11 @@ class Claims:
                 await self._wait_for_other_process(other, deadline)
                 job = await make_job(True)
         except BaseException:
-            self._turns.release(plan.thread.id)
+            self._turns.release(plan.thread.id, beside=plan.beside)
             raise
 
     async def _write_down(
-        self, job: TurnJob, identity: RequestIdentity
+        self, job: TurnJob, identity: RequestIdentity, beside: bool
     ) -> tuple[TurnRecord | None, bool]:
         """Record that the turn runs; return the turn that another process has in its thread, if
         any, and whether the client left meanwhile."""
@@ -109,6 +109,7 @@ class Claims:
             model_name(turn),
             identity.request,
             partial=job.partial().dump(),
+            beside=beside,
         )
         other: TurnRecord | None = None
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 from chatkit.store import NotFoundError
 from chatkit.types import ThreadItemDoneEvent
 
 from ..agent.memory import build_memory
-from ..errors import ServerError, TakenOver
+from ..errors import ServerError, TakenOver, Unavailable
+from ..known_errors import Outage, as_server_error, told_error
 from ..lines import fixed_words, user_name
 from ..plugin.calls import LOGGED_ALREADY, Hooks
 from ..records import log_error, repeats
+from ..tasks import contained
 from ..turn import EndState, Outcome, Status, Turn
 from .failures import about, explain, log_failure
 from .job import TurnJob, model_name
@@ -30,26 +33,32 @@ class Closing:
         self._turn_store = turn_store
         self._hooks = hooks
 
-    async def failed(self, job: TurnJob, error: Exception) -> Ending:
-        """Return the ending of a turn that failed, and log why."""
+    async def failed(self, job: TurnJob, error: BaseException) -> Ending:
+        """Return the ending of a turn that failed, and log why.
+
+        An error event that was sent before says more to the user than what followed from it.
+        """
         if isinstance(error, NotFoundError) and await _thread_is_gone(job):
             return DELETED
         problem = explain(error)
         _log_failure(job, problem, error)
-        return Ending("failed", problem)
+        return Ending("failed", job.recorder.failure or problem)
 
-    async def refuse(self, job: TurnJob, error: Exception) -> None:
+    async def refuse(self, job: TurnJob, error: BaseException) -> None:
         """Take back a turn whose preparation failed: nothing was saved, and nothing is.
 
         Every plugin whose `pre_turn` was called gets one `post_turn`.
         """
         turn, problem = job.turn, explain(error)
-        if not isinstance(error, ServerError | NotFoundError):
+        if isinstance(as_server_error(error), Outage):
+            # Nothing was written: the client may repeat the request
+            problem = Unavailable(problem.message)
+        job.running.refusal = problem
+        if told_error(error) is None and not isinstance(error, NotFoundError):
             _log_failure(job, problem, error)
-            error = problem
-        job.running.refusal = error
         try:
-            await self._turn_store.withdraw(turn.id, turn.store_context.attempt)
+            with contained():
+                await self._turn_store.withdraw(turn.id, turn.store_context.attempt)
         except Exception as failure:
             # Its record still says that it runs: a sweep will withdraw it
             _log_unsaved(job, "could not be withdrawn", failure)
@@ -63,16 +72,20 @@ class Closing:
         )
 
     async def close(self, job: TurnJob, ending: Ending | None) -> None:
-        """Save what is unfinished, tell the followers how the turn ended, and call `post_turn`."""
+        """Save what is unfinished, tell the followers how the turn ended, and call `post_turn`.
+
+        Then whoever made the log ends it: `post_turn` may still change the thread.
+        """
         ending = await self._save_unfinished(job, ending)
         problem = ending.problem if ending else None
         status: EndState = ending.status if ending else "completed"
-        job.running.status, job.running.problem = status, problem
         _log_end(job, ending)
         outcome = _outcome(job, status, problem)
-        job.recorder.end(outcome)
+        job.recorder.write_end(outcome)
+        job.running.settle(status, problem)
         if ending is None or not ending.lost:
             await self._hooks.each_isolated("post_turn", turn=job.turn, outcome=outcome)
+            await _save_last_changes(job)
 
     async def _save_unfinished(self, job: TurnJob, ending: Ending | None) -> Ending | None:
         """Save what is unfinished and record the end; return how the turn ended after all."""
@@ -85,6 +98,7 @@ class Closing:
                     await self._withdraw_answer(job)
                 await job.recorder.close()
                 await self._save_memory(job, ending.problem if ending else None)
+                await job.recorder.save_thread()
         except TakenOver:
             return TAKEN_OVER
         except Exception as error:
@@ -98,7 +112,9 @@ class Closing:
             state: TurnState = ending.status if ending else "completed"
             error_message = ending.problem.message if ending else None
             attempt = turn.store_context.attempt
-            if not await self._turn_store.end(turn.id, attempt, state, error_message):
+            with contained():
+                ended = await self._turn_store.end(turn.id, attempt, state, error_message)
+            if not ended:
                 return TAKEN_OVER
         except Exception as error:
             # Its record still says that it runs: a sweep will end it
@@ -135,10 +151,24 @@ class Closing:
             await job.recorder.emit(ThreadItemDoneEvent.model_construct(item=item))
 
 
+async def _save_last_changes(job: TurnJob) -> None:
+    """Save what `post_turn` has changed in the thread.
+
+    By its record the turn has ended, and may write no more: this is written as its user.
+    """
+    try:
+        await job.recorder.save_thread(replace(job.turn.store_context, turn_id=None, attempt=0))
+    except NotFoundError:
+        log.debug("turn %s: its thread is gone", job.turn.id)
+    except Exception as error:
+        _log_unsaved(job, "the last changes of its thread could not be saved", error)
+
+
 async def _thread_is_gone(job: TurnJob) -> bool:
     """Return whether somebody deleted the thread while the turn ran."""
     try:
-        await job.recorder.store.load_thread(job.turn.thread.id, job.turn.store_context)
+        with contained():
+            await job.recorder.store.load_thread(job.turn.thread.id, job.turn.store_context)
     except NotFoundError:
         return True
     except Exception as error:
@@ -146,7 +176,7 @@ async def _thread_is_gone(job: TurnJob) -> bool:
     return False
 
 
-def _log_failure(job: TurnJob, problem: ServerError, error: Exception) -> None:
+def _log_failure(job: TurnJob, problem: ServerError, error: BaseException) -> None:
     turn = job.turn
     log_failure(turn.id, problem, error, model=model_name(turn), user=_user(turn))
 
@@ -204,4 +234,5 @@ def _outcome(job: TurnJob, status: Status, problem: ServerError | None) -> Outco
         error=problem.message if problem else None,
         allow_retry=problem.allow_retry if problem else False,
         first_token=job.recorder.first_token,
+        code=problem.code if problem else "custom",
     )

@@ -6,18 +6,20 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from typing import Any
+from typing import Any, cast
 
 from agents import Agent, Runner
 from chatkit.store import Store
 from chatkit.types import (
+    Attachment,
     ClientToolCallItem,
-    StreamOptions,
+    ImageAttachment,
     StreamOptionsEvent,
     ThreadCreatedEvent,
     ThreadItem,
     ThreadItemDoneEvent,
     ThreadItemReplacedEvent,
+    UserMessageItem,
 )
 
 from ..agent.fast.first_answer import ask_model, can_skip_run
@@ -25,15 +27,16 @@ from ..agent.invocation import GUARDRAILS
 from ..agent.media import remembered
 from ..agent.models import ModelRouter
 from ..agent.runner import run_config
+from ..agent.runs import count_into
 from ..errors import Conflict, TakenOver, TooLarge, TurnFailed, Unavailable
 from ..events.log import EventLogFactory, new_event_log
-from ..events.recorder import as_thread
+from ..events.threads import ThreadWriter, as_thread
 from ..events.wire import dump
 from ..ids import current_turn
 from ..mcp.manager import McpManager
-from ..plugin.calls import Hooks
+from ..plugin.calls import HookCall, Hooks
 from ..settings.schema import Settings
-from ..tasks import run_to_completion
+from ..tasks import contained, run_to_completion
 from ..turn import StoreContext, Turn, User
 from ..turnstile import Turnstile
 from .claim import Claims
@@ -73,8 +76,10 @@ class Engine:
         self.store = store
         self.turn_store = turn_store
         self.turns = TurnRegistry(settings.turns)
+        self.threads = ThreadWriter(store)
         self._claims = Claims(self.turns, turn_store, settings.turns)
-        self._preparation = Preparation(settings, hooks, store, models, mcp, make_log)
+        self._preparation = Preparation(settings, hooks, store, models, mcp, make_log, self.threads)
+        self.conversations = self._preparation.conversations
         self._closing = Closing(self.turns, turn_store, hooks)
         self._run_config = run_config(models, settings.agent)
         self._turnstile = Turnstile(START_GAP)
@@ -92,13 +97,15 @@ class Engine:
         with self.turns.arriving.taken((user.tenant, user.id)):
             plan = await make_plan()
         for item in (*plan.earlier, plan.message):
-            _refuse_if_long(item, self.settings.turns.limits.message)
+            _refuse_if_long(item, self.settings.turns.limits.message, self.settings.server.max_body)
 
         async def make_job(changed: bool) -> TurnJob:
             return self._preparation.new_job(await make_plan() if changed else plan)
 
         job, client_left = await self._claims.claim(plan, make_job, identity)
-        running = RunningTurn(job.turn, job.recorder.log, self.settings.turns, identity)
+        running = RunningTurn(
+            job.turn, job.recorder.log, self.settings.turns, identity, beside=plan.beside
+        )
         running.wire = job.plan.wire
         running.partial = job.partial
         running.is_idle = lambda: not job.runner.busy
@@ -128,6 +135,7 @@ class Engine:
         """Do all of a turn's work: the turn's task."""
         # For log records: all that the task starts inherits it
         current_turn.set(job.turn.id)
+        count_into(job.usages)
         refusal = await self._prepare(job)
         if refusal is None:
             _log_start(job)
@@ -137,13 +145,15 @@ class Engine:
             await run_to_completion(self._closing.refuse(job, refusal))
         job.runner.dismiss()
 
-    async def _prepare(self, job: TurnJob) -> Exception | None:
+    async def _prepare(self, job: TurnJob) -> BaseException | None:
         """Prepare the turn; return why it is refused, None if it can run."""
         try:
-            await self._turnstile.enter(job.running.owner)
-            await self._preparation.prepare(job)
-        except asyncio.CancelledError:
-            return _as_refusal(job.running.ending or STOPPED)
+            with contained():
+                await self._turnstile.enter(job.running.owner)
+                await self._preparation.prepare(job)
+        except asyncio.CancelledError as error:
+            # Without an ending, the turn's own code cancelled it
+            return _as_refusal(job.running.ending) if job.running.ending else error
         except Exception as error:
             return error
         return None
@@ -151,12 +161,14 @@ class Engine:
     async def _run(self, job: TurnJob) -> None:
         ending: Ending | None = None
         try:
-            await self._save_request(job)
-            if job.running.ending or self.turns.overtaken(job.turn.thread.id):
-                raise asyncio.CancelledError
-            await self._answer(job)
-        except asyncio.CancelledError:
-            ending = job.running.ending or STOPPED
+            with contained():
+                await self._save_request(job)
+                ending = self._ending(job)
+                if ending is None:
+                    await self._answer(job)
+        except asyncio.CancelledError as error:
+            # Without an ending, the turn's own code cancelled it
+            ending = self._ending(job) or await self._closing.failed(job, error)
         except TakenOver:
             ending = TAKEN_OVER
         except Exception as error:
@@ -165,6 +177,11 @@ class Engine:
             await run_to_completion(self._closing.close(job, ending))
         finally:
             job.recorder.log.end()
+
+    def _ending(self, job: TurnJob) -> Ending | None:
+        """Return why the turn is to end now, None if it may go on."""
+        overtaken = self.turns.overtaken(job.turn.thread.id, beside=job.plan.beside)
+        return job.running.ending or (STOPPED if overtaken else None)
 
     async def _save_request(self, job: TurnJob) -> None:
         """Open the stream: save what the user said, and say that an answer is coming."""
@@ -179,24 +196,26 @@ class Engine:
             for attachment in plan.message.attachments:
                 await self.store.save_attachment(attachment, job.turn.store_context)
             await emit(ThreadItemDoneEvent.model_construct(item=plan.message))
-        await emit(StreamOptionsEvent(stream_options=StreamOptions(allow_cancel=True)))
+        await emit(StreamOptionsEvent(stream_options=job.turn.stream_options))
         if isinstance(plan.replaced, ClientToolCallItem):
             await job.recorder.keep(plan.replaced)
         elif plan.replaced is not None:
             await emit(ThreadItemReplacedEvent.model_construct(item=plan.replaced))
 
     async def _answer(self, job: TurnJob) -> None:
-        if job.plan.action is not None:
-            await self._act(job)
-            return
-        if job.events is not None:
-            await self._send_all(job, "respond", job.events)
-            return
-        assert job.agent is not None
+        if job.agent is not None:
+            await self._ask(job, job.agent)
+        else:
+            await self._send_all(job, *await self._hook_answer(job))
+        if job.recorder.failure is not None:
+            raise job.recorder.failure
+
+    async def _ask(self, job: TurnJob, agent: Agent[Turn]) -> None:
+        """Let the agent answer."""
         job.turn.connect(job.translator.stream)
         try:
-            if not await self._answer_without_run(job, job.agent):
-                await self._answer_with_run(job, job.agent)
+            if not await self._answer_without_run(job, agent):
+                await self._answer_with_run(job, agent)
         finally:
             # Not the translator any longer: it knows the turn, which would be a cycle
             job.turn.connect(job.recorder.emit)
@@ -221,9 +240,9 @@ class Engine:
 
     async def _answer_with_run(self, job: TurnJob, agent: Agent[Turn]) -> None:
         job.result = Runner.run_streamed(
-            agent,
+            cast(Agent[Any], agent),
             job.turn.input,
-            context=job.turn,
+            context=job.turn.run_context,
             max_turns=self.settings.agent.max_turns,
             run_config=self._run_config,
         )
@@ -248,23 +267,28 @@ class Engine:
             await job.translator.workflow.keep()
             await job.recorder.emit(ThreadItemDoneEvent.model_construct(item=client_tool_call(job)))
 
-    async def _act(self, job: TurnJob) -> None:
-        """Let the `action` hook answer."""
+    async def _hook_answer(self, job: TurnJob) -> tuple[HookCall, Any]:
+        """Return the call of the hook that answers in place of an agent, and its events."""
+        if isinstance(job.answer, Exception):
+            raise job.answer
+        if job.answer is not None:
+            return job.answer
         plan = job.plan
         assert plan.action is not None
-        events = await self.hooks.first(
+        answered = await self.hooks.first_call(
             "action", turn=job.turn, action=plan.action, item=plan.sender
         )
-        if events is None:
+        if answered is None:
             raise TurnFailed(f"No plugin answers the action `{plan.action.type}`.")
-        await self._send_all(job, "action", events)
+        return answered
 
-    async def _send_all(self, job: TurnJob, hook: str, events: Any) -> None:
-        """Send what a hook answers."""
-        found = hook_events(hook, events)
-        async with aclosing(found):
-            async for event in found:
-                await job.recorder.emit(event)
+    async def _send_all(self, job: TurnJob, call: HookCall, events: Any) -> None:
+        """Send the events with which a hook has answered."""
+        found = hook_events(call.hook, events)
+        with call.named():
+            async with aclosing(found):
+                async for event in found:
+                    await job.recorder.emit(event)
 
 
 def _log_start(job: TurnJob) -> None:
@@ -282,10 +306,28 @@ def _log_start(job: TurnJob) -> None:
     )
 
 
-def _refuse_if_long(message: ThreadItem | None, limit: int) -> None:
-    size = len(dump(message)) if message else 0
+def _refuse_if_long(message: ThreadItem | None, limit: int, limit_of_previews: int) -> None:
+    """Refuse a message in which the user wrote too much, or whose previews are too large.
+
+    A preview may be a whole picture, as a data URL of the attachment store.
+    """
+    if message is None:
+        return
+    attachments = message.attachments if isinstance(message, UserMessageItem) else []
+    previews = sum(map(_bytes_in_preview, attachments))
+    size = len(dump(message)) - previews
     if size > limit:
         raise TooLarge(f"The message has {size} bytes. The limit is {limit}: send a shorter one.")
+    if previews > limit_of_previews:
+        raise TooLarge(
+            f"The previews of the attachments have {previews} bytes. The limit is "
+            f"{limit_of_previews}: attach fewer or smaller images."
+        )
+
+
+def _bytes_in_preview(attachment: Attachment) -> int:
+    url = str(attachment.preview_url) if isinstance(attachment, ImageAttachment) else ""
+    return len(url) if url.startswith("data:") else 0
 
 
 def _as_refusal(ending: Ending) -> Exception:

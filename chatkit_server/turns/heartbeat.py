@@ -136,7 +136,7 @@ class Heartbeat:
                 running.end(STOPPED)
             elif reply == "deleted":
                 running.end(DELETED)
-            elif reply == "lost" and not running.log.ended:
+            elif reply == "lost" and not running.is_over:
                 running.end(TAKEN_OVER)
 
     def _signal(self, running: RunningTurn) -> HeartbeatSignal:

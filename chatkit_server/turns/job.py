@@ -29,6 +29,7 @@ from ..agent.stream import EventTranslator
 from ..events.partial import PartialAnswer
 from ..events.recorder import Recorder, is_visible
 from ..events.wire import WireFormat
+from ..plugin.calls import HookCall
 from ..turn import Turn, TurnRequest, User
 from .running import RunningTurn
 
@@ -58,6 +59,11 @@ class TurnPlan:
     request: TurnRequest = field(default_factory=TurnRequest)
 
     @property
+    def beside(self) -> bool:
+        """Whether the turn runs beside others in its thread. One button ends no answer."""
+        return self.action is not None
+
+    @property
     def asked(self) -> set[str]:
         """The ids of what the user said."""
         return {item.id for item in (*self.earlier, self.message, self.replaced) if item}
@@ -76,12 +82,14 @@ class TurnJob:
     translator: EventTranslator
     runner: AgentRunner
     agent: Agent[Turn] | None = None
-    events: Any = None
-    """What the `respond` hook answers in place of an agent: an iterable of ChatKit's events."""
+    answer: tuple[HookCall, Any] | Exception | None = None
+    """The `respond` hook that answers in place of an agent, and its events, or its error."""
     result: RunResultStreaming | None = None
     first_answer: FirstAnswer | None = None
     entries: list[TResponseInputItem] = field(default_factory=list)
     """What the model has produced so far, as input items for later requests."""
+    usages: list[Usage] = field(default_factory=list)
+    """The tokens of each run, those of runs that plugins start among them."""
     withdrawn: bool = False
     """Whether a guardrail has refused the answer: nothing of it stays."""
     prepared_by: list[str] = field(default_factory=list)
@@ -92,12 +100,15 @@ class TurnJob:
     def usage(self) -> Usage:
         """The tokens counted so far, with those of a request that was cut off."""
         counted = self._counted
+        own = self.result.context_wrapper.usage if self.result is not None else None
+        others = [usage for usage in self.usages if usage is not own and usage.requests]
         read, written = self.translator.uncounted
-        if counted is not None and not read and not written:
+        if counted is not None and not read and not written and not others:
             return counted
         total = Usage()
-        if counted is not None:
-            total.add(counted)
+        for usage in (counted, *others):
+            if usage is not None:
+                total.add(usage)
         if read or written:
             total.add(
                 Usage(
@@ -213,12 +224,6 @@ async def hook_events(hook: str, events: Any) -> AsyncGenerator[ThreadStreamEven
                 name = type(event).__name__
                 raise TypeError(f"the hook `{hook}` yielded a {name}, expected a ThreadStreamEvent")
             yield event
-
-
-async def raising(error: Exception) -> AsyncGenerator[ThreadStreamEvent]:
-    """Raise an error in place of the first event."""
-    raise error
-    yield
 
 
 async def _each(events: Any) -> AsyncGenerator[ThreadStreamEvent]:

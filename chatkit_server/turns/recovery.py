@@ -6,6 +6,7 @@ import logging
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import takewhile
+from typing import Any
 
 from chatkit.store import NotFoundError, Store
 from chatkit.types import ThreadItem, ThreadMetadata, UserMessageItem, WorkflowItem
@@ -13,6 +14,7 @@ from chatkit.types import ThreadItem, ThreadMetadata, UserMessageItem, WorkflowI
 from ..agent.memory import build_memory
 from ..events.partial import PartialAnswer
 from ..events.recorder import answers, shows_nothing
+from ..events.threads import ThreadWriter
 from ..plugin.calls import Hooks
 from ..records import log_error, repeats
 from ..turn import EndState, Outcome, StoreContext, Turn
@@ -47,10 +49,17 @@ class Recovery:
     id that the turn would have given it.
     """
 
-    def __init__(self, turn_store: TurnStore, store: Store[StoreContext], hooks: Hooks) -> None:
+    def __init__(
+        self,
+        turn_store: TurnStore,
+        store: Store[StoreContext],
+        hooks: Hooks,
+        threads: ThreadWriter,
+    ) -> None:
         self._turn_store = turn_store
         self._store = store
         self._hooks = hooks
+        self._threads = threads
 
     async def end(self, record: TurnRecord, attempt: int, leftover: Leftover) -> None:
         """Save what a turn said and did not save, as this attempt, and record its end.
@@ -76,8 +85,19 @@ class Recovery:
             return
         _log_end(record, leftover)
         if turn is not None and not leftover.post_turn_called:
+            known = turn.thread.model_dump()
             outcome = _outcome(record, partial, saved, leftover)
             await self._hooks.each_isolated("post_turn", turn=turn, outcome=outcome)
+            await self._save_last_changes(turn, known)
+
+    async def _save_last_changes(self, turn: Turn, known: dict[str, Any]) -> None:
+        """Save what `post_turn` has changed in the thread."""
+        try:
+            await self._threads.save_changes(turn.thread, known, StoreContext(turn.user))
+        except Exception as error:
+            what = "the last changes of its thread could not be saved"
+            again = repeats(f"{what}: {type(error).__name__}", "turn", turn.id)
+            log_error(log, logging.WARNING, error, f"turn %s: {what}", turn.id, extra=again)
 
     def _turn(
         self,

@@ -1,4 +1,4 @@
-"""The turns of this process: one at a time in each thread."""
+"""The turns of this process: one answer at a time in each thread, and actions beside it."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ BEING_DELETED = "This conversation is being deleted."
 class ThreadSlot:
     """Which turn runs in a thread of a user, and how many requests have it or wait for it.
 
-    `claims` counts both, `places` how many of the user's places they take. `deleting` counts who
-    empties the thread.
+    `claims` counts both, `places` how many of the user's places they take. `beside` counts the
+    turns that run beside it, each with a place of its own; `alone` is set when the last one ends.
+    `deleting` counts who empties the thread.
     """
 
     owner: Owner
@@ -34,6 +35,8 @@ class ThreadSlot:
     running: RunningTurn | None = None
     claims: int = 0
     places: int = 0
+    beside: int = 0
+    alone: asyncio.Event = field(default_factory=asyncio.Event)
     deleting: int = 0
 
 
@@ -75,10 +78,10 @@ class TurnRegistry:
         return running if running and running.owner == (user.tenant, user.id) else None
 
     def in_thread(self, thread_id: str, user: User) -> RunningTurn | None:
-        """Return the turn that runs in a thread of this user."""
+        """Return the turn that runs in a thread of this user, and not beside it."""
         slot = self._slots.get(thread_id)
         running = slot.running if slot else None
-        if running is None or running.owner != (user.tenant, user.id) or running.log.ended:
+        if running is None or running.owner != (user.tenant, user.id) or running.is_over:
             return None
         return running
 
@@ -107,7 +110,7 @@ class TurnRegistry:
         return (running, 0) if running is not None and self._is_fresh(running) else None
 
     def _is_fresh(self, running: RunningTurn) -> bool:
-        return not running.log.ended and running.seconds < self._settings.repeat
+        return not running.is_over and running.seconds < self._settings.repeat
 
     @asynccontextmanager
     async def one_at_a_time(self, identity: RequestIdentity, user: User) -> AsyncIterator[None]:
@@ -139,15 +142,19 @@ class TurnRegistry:
         if waiting > 1:
             self._once[place] = lock, waiting - 1
 
-    async def claim(self, thread_id: str, user: User) -> bool:
+    async def claim(self, thread_id: str, user: User, *, beside: bool = False) -> bool:
         """Lock the thread for a new turn; return whether that had to wait for another turn.
 
-        `turns.when_busy` says what happens to a turn that runs there. Raises `Unavailable` while
-        the server shuts down, if the user or the server has too many turns, or if too many wait for
-        the thread; `Conflict` if `when_busy` is `reject`, or if the thread is being deleted.
+        A turn that runs `beside` others locks nothing, and does not wait. `turns.when_busy` says
+        what happens to a turn that runs there. Raises `Unavailable` while the server shuts down, if
+        the user or the server has too many turns, or if too many wait for the thread; `Conflict` if
+        `when_busy` is `reject`, or if the thread is being deleted.
         """
         self._refuse_if_closing()
         slot = self._slots.get(thread_id) or ThreadSlot((user.tenant, user.id))
+        if beside:
+            self._claim_beside(thread_id, slot)
+            return False
         busy = slot.claims > 0
         if busy:
             self._refuse_to_wait(slot)
@@ -164,6 +171,15 @@ class TurnRegistry:
             self.release(thread_id)
             raise
         return busy
+
+    def _claim_beside(self, thread_id: str, slot: ThreadSlot) -> None:
+        if slot.deleting:
+            raise Conflict(BEING_DELETED)
+        self.places.take(slot.owner)
+        self._slots[thread_id] = slot
+        slot.beside += 1
+        slot.alone.clear()
+        self._vacant.clear()
 
     async def _lock(self, thread_id: str, slot: ThreadSlot) -> None:
         self._slots[thread_id] = slot
@@ -182,20 +198,31 @@ class TurnRegistry:
         """
         return claims - 1 if claims > 1 and self._settings.when_busy == "interrupt" else claims
 
-    def release(self, thread_id: str) -> None:
-        """Unlock the thread."""
+    def release(self, thread_id: str, *, beside: bool = False) -> None:
+        """Give back what `claim` took."""
         slot = self._slots[thread_id]
+        if beside:
+            slot.beside -= 1
+            self.places.leave(slot.owner)
+            self._tidy(thread_id, slot)
+            return
         slot.running = None
         slot.lock.release()
         self._leave(thread_id, slot)
 
     def _leave(self, thread_id: str, slot: ThreadSlot) -> None:
-        """Give back a claim, and remove a slot that nobody has or waits for."""
+        """Give back a claim."""
         slot.claims -= 1
         while slot.places > self._room(slot.claims):
             slot.places -= 1
             self.places.leave(slot.owner)
-        if not slot.claims:
+        self._tidy(thread_id, slot)
+
+    def _tidy(self, thread_id: str, slot: ThreadSlot) -> None:
+        """Tell who waits that nothing runs beside; remove a slot that nobody needs."""
+        if not slot.beside:
+            slot.alone.set()
+        if not slot.claims and not slot.beside:
             del self._slots[thread_id]
         if not self._slots:
             self._vacant.set()
@@ -204,7 +231,7 @@ class TurnRegistry:
     async def emptied(self, thread_id: str, user: User) -> AsyncIterator[None]:
         """Keep turns out of a thread of this user while the block runs.
 
-        The turn that runs there is ended, and requests that wait for it are refused.
+        The turns that run there are ended, and requests that wait for it are refused.
         """
         slot = self._slots.get(thread_id) or ThreadSlot((user.tenant, user.id))
         slot.deleting += 1
@@ -214,6 +241,8 @@ class TurnRegistry:
                     running.end(DELETING)
             await self._lock(thread_id, slot)
             try:
+                if slot.beside:
+                    await slot.alone.wait()
                 yield
             finally:
                 self.release(thread_id)
@@ -240,7 +269,8 @@ class TurnRegistry:
 
     def admit(self, running: RunningTurn) -> None:
         """Let a turn that was started be found: its preparation has succeeded."""
-        self._slots[running.thread_id].running = running
+        if not running.beside:
+            self._slots[running.thread_id].running = running
         self._known[running.id] = running
         running.prepared()
 
@@ -259,7 +289,7 @@ class TurnRegistry:
     def _ended(self, task: asyncio.Task[None]) -> None:
         running = self._tasks.pop(task)
         running.close()
-        self.release(running.thread_id)
+        self.release(running.thread_id, beside=running.beside)
         if running.id not in self._known:
             # The same request may be sent again
             self._forget_request(running)
@@ -276,11 +306,14 @@ class TurnRegistry:
             if self._requests.get((running.owner, place)) is running:
                 del self._requests[running.owner, place]
 
-    def overtaken(self, thread_id: str) -> bool:
-        """Whether another request waits to interrupt the turn in this thread, or to delete it."""
+    def overtaken(self, thread_id: str, *, beside: bool = False) -> bool:
+        """Whether another request waits to interrupt the turn in this thread, or to delete it.
+
+        Nothing interrupts a turn that runs beside others.
+        """
         slot = self._slots[thread_id]
-        interrupted = self._settings.when_busy == "interrupt" and slot.claims > 1
-        return interrupted or slot.deleting > 0
+        interrupts = self._settings.when_busy == "interrupt" and not beside
+        return (interrupts and slot.claims > 1) or slot.deleting > 0
 
     def _refuse_if_closing(self) -> None:
         if self.closing:

@@ -59,14 +59,22 @@ def _always() -> bool:
 class RunningTurn:
     """A turn's event log and task. It is kept for `turns.keep` after the turn ended.
 
-    It holds no reference to the turn itself, so what the turn holds is freed when it ends.
+    It holds no reference to the turn itself, so what the turn holds is freed when it ends. `beside`
+    says that it is not the one turn of its thread: it runs beside that, and beside others.
     """
 
     def __init__(
-        self, turn: Turn, log: EventLog, settings: TurnSettings, identity: RequestIdentity
+        self,
+        turn: Turn,
+        log: EventLog,
+        settings: TurnSettings,
+        identity: RequestIdentity,
+        *,
+        beside: bool = False,
     ) -> None:
         self.id = turn.id
         self.thread_id = turn.thread.id
+        self.beside = beside
         self.owner: Owner = (turn.user.tenant, turn.user.id)
         self.attempt = turn.store_context.attempt
         self.log = log
@@ -80,6 +88,7 @@ class RunningTurn:
         self.wire: WireFormat | None = None
         self.refusal: Exception | None = None
         self._prepared = asyncio.Event()
+        self._settled = asyncio.Event()
         self._settings = settings
         self._asked_at = time.monotonic() - turn.seconds
         self._task: asyncio.Task[None] | None = None
@@ -123,7 +132,7 @@ class RunningTurn:
 
     def end(self, ending: Ending) -> None:
         """End the turn; what was said so far is saved. Only the first ending counts."""
-        if self._task is not None and self.ending is None:
+        if self._task is not None and self.ending is None and not self.is_over:
             self.ending = ending
             # A task that is cancelled before its first step never runs, and would not save the
             # user's message. The engine looks at `ending` itself
@@ -154,7 +163,7 @@ class RunningTurn:
     def start_grace(self) -> None:
         """Stop the turn after `turns.disconnect.grace` if no client follows it by then."""
         disconnect = self._settings.disconnect
-        if self._followers == 0 and not self.log.ended and disconnect.policy == "cancel":
+        if self._followers == 0 and not self.is_over and disconnect.policy == "cancel":
             self._after(disconnect.grace, "abandoned", lambda: self.end(STOPPED))
 
     def note_visit(self) -> None:
@@ -163,11 +172,30 @@ class RunningTurn:
         if timer is not None:
             timer.cancel()
 
-    def close(self) -> None:
-        """Stop all timers, and keep only what a client may still ask for."""
+    @property
+    def is_over(self) -> bool:
+        """Whether the turn has ended, but perhaps for its `post_turn`."""
+        return self.status is not None or self.log.ended
+
+    def settle(self, status: EndState, problem: ServerError | None) -> None:
+        """Note how the turn has ended: only `post_turn` is to come, and nothing ends that."""
+        self.status, self.problem = status, problem
+        self._stop_timers()
+        self._settled.set()
+
+    async def until_settled(self) -> None:
+        """Wait until it is known how the turn ended, or that its end failed."""
+        await self._settled.wait()
+
+    def _stop_timers(self) -> None:
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
+
+    def close(self) -> None:
+        """Stop all timers, and keep only what a client may still ask for."""
+        self._stop_timers()
+        self._settled.set()
         self.ended_at = asyncio.get_running_loop().time()
         self.is_idle, self.partial = _always, PartialAnswer
         self._task = None

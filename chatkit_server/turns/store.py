@@ -21,7 +21,8 @@ class TurnRecord:
     `attempt` counts the processes that worked at it, from 1. `model` is the one asked for: hooks
     may still choose another. `request` identifies a repeated request. `partial` is JSON of what was
     said and not saved as items yet; it is None once the turn has ended. `error` is the message the
-    user saw. A store may bring `user` back with `id` and `tenant` alone.
+    user saw. `beside` says that the turn runs beside others in its thread, as actions do. A store
+    may bring `user` back with `id` and `tenant` alone, and forget `beside` once the turn has ended.
     """
 
     id: str
@@ -34,6 +35,7 @@ class TurnRecord:
     state: TurnState = "running"
     partial: bytes | None = None
     error: str | None = None
+    beside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,8 @@ class TurnStore(ABC):
     async def begin(self, record: TurnRecord) -> TurnRecord | None:
         """Record a running turn, with a first heartbeat.
 
-        If another turn runs in its thread, record nothing and return that one.
+        If another turn runs in its thread, record nothing and return that one. A turn `beside`
+        others is always recorded, and is never the other turn.
         """
 
     @abstractmethod
@@ -99,7 +102,7 @@ class TurnStore(ABC):
 
     @abstractmethod
     async def running(self, thread_id: str, user: User) -> TurnRecord | None:
-        """Return the turn that runs in a thread."""
+        """Return the turn that runs in a thread, and not `beside` it."""
 
     @abstractmethod
     async def find_by_request(self, request: str, user: User, seconds: float) -> TurnRecord | None:
@@ -148,11 +151,13 @@ class MemoryTurnStore(TurnStore):
         self._running: dict[tuple[str, str, str], str] = {}
 
     async def begin(self, record: TurnRecord) -> TurnRecord | None:
-        other = await self.running(record.thread_id, record.user)
-        if other is None:
-            self._rows[record.id] = _Row(record, time.monotonic())
+        if not record.beside:
+            other = await self.running(record.thread_id, record.user)
+            if other is not None:
+                return other
             self._running[_place(record.thread_id, record.user)] = record.id
-        return other
+        self._rows[record.id] = _Row(record, time.monotonic())
+        return None
 
     async def beat(self, beats: Sequence[HeartbeatSignal]) -> Mapping[str, HeartbeatReply]:
         return {beat.turn_id: self._beat(beat) for beat in beats}
@@ -172,14 +177,14 @@ class MemoryTurnStore(TurnStore):
             return False
         row.record = replace(row.record, state=state, error=error, partial=None)
         row.ended = time.monotonic()
-        del self._running[_place(row.record.thread_id, row.record.user)]
+        self._leave(row.record)
         return True
 
     async def withdraw(self, turn_id: str, attempt: int) -> None:
         row = self._current(turn_id, attempt)
         if row is not None:
             del self._rows[turn_id]
-            del self._running[_place(row.record.thread_id, row.record.user)]
+            self._leave(row.record)
 
     async def find(self, turn_id: str, user: User) -> TurnRecord | None:
         row = self._rows.get(turn_id)
@@ -222,6 +227,10 @@ class MemoryTurnStore(TurnStore):
         gone = [id for id, row in self._rows.items() if row.ended and row.ended < before]
         for turn_id in gone:
             del self._rows[turn_id]
+
+    def _leave(self, record: TurnRecord) -> None:
+        if not record.beside:
+            del self._running[_place(record.thread_id, record.user)]
 
     def _current(self, turn_id: str, attempt: int) -> _Row | None:
         row = self._rows.get(turn_id)

@@ -19,7 +19,6 @@ from chatkit.types import (
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from ..errors import BadRequest, ServerError
-from ..events.log import EventLog
 from ..ids import new_id
 from ..turn import User
 from ..turns.failures import GENERAL
@@ -183,7 +182,7 @@ async def whole_answer(request: web.Request, running: RunningTurn) -> web.Stream
     if not isinstance(wire, PlainWire):
         raise BadRequest("Last-Event-ID: this event belongs to an answer in ChatKit's protocol.")
     with following(running):
-        await _ended(running.log)
+        await running.until_settled()
     if running.status is None or wire.answer is None:
         # Its end failed
         raise ServerError(GENERAL)
@@ -194,9 +193,3 @@ async def whole_answer(request: web.Request, running: RunningTurn) -> web.Stream
         content_type="application/json",
         headers={TURN_ID: running.id},
     )
-
-
-async def _ended(log: EventLog) -> None:
-    """Wait for the end of the log. Frames are dropped without waking this task."""
-    async for _ in log.follow(len(log), lambda dropped: True):
-        pass

@@ -93,6 +93,7 @@ class Feedback(models.Model):
 class Turn(models.Model):
     """A turn as it is written down; `partial` is JSON of what it has said and not saved yet.
 
+    `state` is a `TurnState`, or `beside` for a turn that runs beside others in its thread.
     `thread_id` is no foreign key: the turn that makes a thread is written down before it. `beaten`
     and `ended` are seconds since 1970 by the database's clock. `backend` is PostgreSQL's process
     that took the last heartbeat; it ends with its connection. `cancel` asks whoever works at it

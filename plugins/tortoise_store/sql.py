@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from functools import cache
 
+# A turn that runs: `beside` others in its thread, or as the one that owns it.
+RUNS = "state IN ('running', 'beside')"
+
 OWNED = "tenant = $1 AND user_id = $2"
 _SAME_OWNER = "{0}.tenant = excluded.tenant AND {0}.user_id = excluded.user_id"
 _LOCK = " FOR NO KEY UPDATE"
@@ -59,10 +62,10 @@ RETURNING seq
 # Deleting a thread deletes the records of its turns first: a guarded write locks in this order too.
 # The record of a turn that runs is kept for whoever works at it, who is told to end it.
 DELETE_THREAD = (
-    f"DELETE FROM chatkit_turn WHERE {OWNED} AND thread_id = $3 AND state <> 'running'",
+    f"DELETE FROM chatkit_turn WHERE {OWNED} AND thread_id = $3 AND NOT {RUNS}",
     f"""
 UPDATE chatkit_turn SET partial = NULL, cancel = true, thread_deleted = true
-WHERE {OWNED} AND thread_id = $3 AND state = 'running'
+WHERE {OWNED} AND thread_id = $3 AND {RUNS}
 """,
     f"DELETE FROM chatkit_thread WHERE {OWNED} AND id = $3 RETURNING seq",
 )
@@ -106,7 +109,7 @@ DELETE_ATTACHMENT = f"DELETE FROM chatkit_attachment WHERE {OWNED} AND id = $3 R
 
 # Whether a turn is at this attempt: $3 is its id, $4 the attempt.
 AT_ATTEMPT = f"""
-SELECT 1 FROM chatkit_turn WHERE {OWNED} AND id = $3 AND attempt = $4 AND state = 'running'
+SELECT 1 FROM chatkit_turn WHERE {OWNED} AND id = $3 AND attempt = $4 AND {RUNS}
 """
 
 
@@ -120,7 +123,7 @@ def guarded(statement: str) -> str:
     last = max(int(number) for number in re.findall(r"\$(\d+)", statement))
     turn = (
         f"SELECT 1 FROM chatkit_turn WHERE {OWNED} AND id = ${last + 1} "
-        f"AND attempt = ${last + 2} AND state = 'running' AND NOT thread_deleted{_SHARED_LOCK}"
+        f"AND attempt = ${last + 2} AND {RUNS} AND NOT thread_deleted{_SHARED_LOCK}"
     )
     return statement.replace(_GUARD, f"AND EXISTS ({turn})")
 

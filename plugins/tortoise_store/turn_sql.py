@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from .sql import BACKEND, BEGUN, IS_GONE, NOW, OWNED, SKIPPING_LOCK
+from .sql import BACKEND, BEGUN, IS_GONE, NOW, OWNED, RUNS, SKIPPING_LOCK
 
 _COLUMNS = (
     "tenant, user_id, id, thread_id, operation, model, request, attempt, state, partial, error"
 )
-_AT_ATTEMPT = "id = $1 AND attempt = $2 AND state = 'running'"
-_STALE = f"state = 'running' AND (beaten < {BEGUN} - CAST({{0}} AS double precision) OR {IS_GONE})"
+_AT_ATTEMPT = f"id = $1 AND attempt = $2 AND {RUNS}"
+_STALE = f"{RUNS} AND (beaten < {BEGUN} - CAST({{0}} AS double precision) OR {IS_GONE})"
 
-# $1 is the tenant, $2 the user's id, and then the columns in their order.
+# $1 is the tenant, $2 the user's id, and then the columns in their order. A turn that runs `beside`
+# others never conflicts: the unique index has the state `running` alone.
 BEGIN = f"""
 INSERT INTO chatkit_turn (
     tenant, user_id, id, thread_id, operation, model, request, attempt, partial, state,
     cancel, thread_deleted, beaten, backend
 )
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'running', false, false, {NOW}, {BACKEND})
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, false, false, {NOW}, {BACKEND})
 ON CONFLICT (tenant, user_id, thread_id) WHERE state = 'running' DO NOTHING
 RETURNING seq
 """
@@ -30,7 +31,7 @@ UPDATE chatkit_turn SET
     END
 FROM {{0}} AS beat
 WHERE chatkit_turn.id = beat.turn_id AND chatkit_turn.attempt = beat.by_attempt
-AND chatkit_turn.state = 'running'
+AND {RUNS}
 RETURNING id, cancel, thread_deleted
 """
 
@@ -50,7 +51,7 @@ SQLITE_BEAT = _BEAT.format(
 _KEEP_ALIVE = f"""
 UPDATE chatkit_turn SET beaten = {NOW}, backend = NULL WHERE seq IN (
     SELECT seq FROM chatkit_turn JOIN {{0}} AS beat ON id = turn_id AND attempt = by_attempt
-    WHERE state = 'running'{{1}}
+    WHERE {RUNS}{{1}}
 )
 """
 KEEP_ALIVE = _KEEP_ALIVE.format(
@@ -75,7 +76,7 @@ WITHDRAW = f"DELETE FROM chatkit_turn WHERE {_AT_ATTEMPT}"
 # $1 is the tenant, $2 the user's id, $3 the id of the turn.
 FIND = f"SELECT {_COLUMNS} FROM chatkit_turn WHERE {OWNED} AND id = $3"
 CANCEL = f"""
-UPDATE chatkit_turn SET cancel = true WHERE {OWNED} AND id = $3 AND state = 'running'
+UPDATE chatkit_turn SET cancel = true WHERE {OWNED} AND id = $3 AND {RUNS}
 RETURNING id
 """
 
@@ -89,14 +90,11 @@ ASKED = f"""
 SELECT {_COLUMNS} FROM (
     SELECT * FROM chatkit_turn WHERE {OWNED} AND request = $3 ORDER BY seq DESC LIMIT 1
 ) AS newest
-WHERE state = 'running' OR ended > {BEGUN} - CAST($4 AS double precision)
+WHERE {RUNS} OR ended > {BEGUN} - CAST($4 AS double precision)
 """
 
-# $1 are the seconds. The order is that of the index of running turns, which SQLite would not use.
-STALE = f"""
-SELECT {_COLUMNS} FROM chatkit_turn WHERE {_STALE.format("$1")}
-ORDER BY tenant, user_id, thread_id
-"""
+# $1 are the seconds. Only turns that run have no end: the index of ends finds them.
+STALE = f"SELECT {_COLUMNS} FROM chatkit_turn WHERE ended IS NULL AND {_STALE.format('$1')}"
 
 # $2 is the attempt, $3 the seconds. Whoever has locked a turn is alive, and works at it.
 TAKE_OVER = f"""
@@ -108,7 +106,7 @@ RETURNING id
 """
 
 # $1 is a time: the turns whose last heartbeat is older belong to nobody.
-ABANDON = "UPDATE chatkit_turn SET beaten = 0 WHERE state = 'running' AND beaten < $1"
+ABANDON = f"UPDATE chatkit_turn SET beaten = 0 WHERE ended IS NULL AND {RUNS} AND beaten < $1"
 
 # $1 are the seconds. Rows that somebody deletes at this moment are left to them.
 PRUNE = f"""

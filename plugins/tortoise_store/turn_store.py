@@ -39,6 +39,7 @@ class TortoiseTurnStore(TurnStore):
             record.request,
             record.attempt,
             _text(record.partial),
+            "beside" if record.beside else "running",
         )
         # Until its first heartbeat: nobody else knows yet that it runs
         self._begun[record.id] = record.attempt
@@ -155,7 +156,8 @@ def _record(row: Mapping[str, Any]) -> TurnRecord:
         model=row["model"],
         request=row["request"],
         attempt=row["attempt"],
-        state=row["state"],
+        state="running" if row["state"] == "beside" else row["state"],
         partial=None if partial is None else partial.encode(),
         error=row["error"],
+        beside=row["state"] == "beside",
     )

@@ -413,13 +413,13 @@ INSERT INTO chatkit_turn (tenant, user_id, id, thread_id, operation, model, requ
     cancel, thread_deleted, beaten, ended)
 WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 5000)
 SELECT 'acme', 'user ' || n % 100, 'turn ' || n, 'thr ' || n, 'o', 'm', 'key ' || n, 1, 'completed',
-    false, false, 0, {sql.NOW} FROM numbers
+    false, false, 0, {sql.NOW} + n FROM numbers
 """
 _PLANS: dict[str, tuple[list[Any], str]] = {
     turn_sql.FIND: (["acme", "user 1", "turn 1"], "autoindex_chatkit_turn_1|id"),
     turn_sql.RUNNING: (["acme", "user 1", "thr 1"], "chatkit_turn_(running|of_thread)"),
     turn_sql.ASKED: (["acme", "user 1", "key 1", 60.0], "chatkit_turn_of_request"),
-    turn_sql.STALE: ([8.0], "chatkit_turn_running"),
+    turn_sql.STALE: ([8.0], "chatkit_turn_ended"),
     turn_sql.PRUNE: ([600.0], "chatkit_turn_ended"),
 }
 

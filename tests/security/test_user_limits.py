@@ -427,14 +427,15 @@ async def test_so_many_clients_follow_a_turn(
 
 async def check_counts(registry: TurnRegistry, owners: list[User]) -> None:
     """Check that the registry counts what there is, and no user has too much."""
-    places = sum(slot.places for slot in registry._slots.values())
+    places = sum(slot.places + slot.beside for slot in registry._slots.values())
     assert registry.places.total == places == sum(registry.places._of.values())
     limits = registry._settings.limits
     assert places <= limits.server
     for user in owners:
         owner = (user.tenant, user.id)
         own = [slot for slot in registry._slots.values() if slot.owner == owner]
-        assert sum(slot.places for slot in own) == registry.places.of(owner) <= limits.user
+        places = sum(slot.places + slot.beside for slot in own)
+        assert places == registry.places.of(owner) <= limits.user
     for slot in registry._slots.values():
         assert slot.places <= slot.claims <= limits.queue + 1 + slot.deleting
 
@@ -460,7 +461,13 @@ async def test_counts_are_exact_whatever_happens(
 
     async def request(user: User) -> None:
         thread_id = f"{user.tenant}_{user.id}_{dice.randrange(3)}"
-        running = make_running(f"turn_{next(numbers)}", thread_id, user=user, settings=settings)
+        running = make_running(
+            f"turn_{next(numbers)}",
+            thread_id,
+            user=user,
+            settings=settings,
+            beside=dice.random() < 0.3,
+        )
         work = Work(running)
 
         async def make_job(changed: bool) -> Any:
@@ -516,6 +523,7 @@ class Job:
         self.turn = self
         self.id = running.thread_id
         self.user = user
+        self.beside = running.beside
         self.operation, self.model = "plain", "test/model"
 
     def partial(self) -> Job:

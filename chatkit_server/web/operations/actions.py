@@ -1,4 +1,7 @@
-"""Actions of widgets."""
+"""Actions of widgets.
+
+A locked or closed thread takes them too: one may open it again.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from chatkit.types import (
 )
 
 from ...errors import BadRequest, Unprocessable
+from ...events.threads import written
 from ...turn import Turn
 from ...turns.job import TurnPlan
 from ...turns.view import StoreView
@@ -18,33 +22,35 @@ from .caller import (
     Caller,
     call_first,
     load_item,
+    load_thread,
     new_plan,
     refusing,
     require_hook,
-    writable_thread,
 )
 
 
 async def custom_action(caller: Caller, request: ThreadsCustomActionReq) -> TurnPlan:
     require_hook(caller, "action")
-    thread = await writable_thread(caller, request.params.thread_id)
+    thread = await load_thread(caller, request.params.thread_id)
     sender = await _load_sender(caller, thread.id, request.params.item_id)
     return new_plan(caller, request.type, thread, action=request.params.action, sender=sender)
 
 
 async def sync_custom_action(caller: Caller, request: ThreadsSyncCustomActionReq) -> Answer:
     require_hook(caller, "action")
-    thread = await writable_thread(caller, request.params.thread_id)
+    thread = await load_thread(caller, request.params.thread_id)
     sender = await _load_sender(caller, thread.id, request.params.item_id)
     turn = Turn(
         thread=thread,
         store=StoreView(caller.store, caller.context),
-        request_context=caller.context if caller.given is None else caller.given,
+        request_context=caller.request_context,
         user=caller.user,
         request=caller.request,
         operation=request.type,
         locale=caller.locale,
     )
+    await caller.conversations.give(turn)
+    known = written(thread)
     action = request.params.action
     answer = await call_first(caller, "action", turn=turn, action=action, item=sender)
     if not isinstance(answer, SyncCustomActionResponse):
@@ -53,6 +59,7 @@ async def sync_custom_action(caller: Caller, request: ThreadsSyncCustomActionReq
         await caller.store.save_item(thread.id, answer.updated_item, caller.context)
         with refusing("A plugin's `persist` hook"):
             await caller.hooks.each("persist", turn=turn, item=answer.updated_item)
+    await caller.threads.save_changes(thread, known, caller.context)
     return answer
 
 

@@ -1,0 +1,90 @@
+"""Saves what was changed in a thread, and nothing else of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from weakref import WeakValueDictionary
+
+from chatkit.store import Store
+from chatkit.types import Page, Thread, ThreadItem, ThreadMetadata
+
+from ..text import valid_values
+from ..turn import StoreContext
+
+
+class ThreadWriter:
+    """Saves changes of threads, one after the other for each thread.
+
+    Several write to a thread at once: an answer, actions beside it, a user who renames it. Each has
+    loaded the thread at another time. So the fields that one of them has changed, and the keys of
+    `metadata`, are put onto the thread as it is stored now. This holds within a process; another
+    process may still write between the two steps.
+    """
+
+    def __init__(self, store: Store[StoreContext]) -> None:
+        self._store = store
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def save(
+        self, thread: ThreadMetadata, known: Mapping[str, Any], context: StoreContext
+    ) -> ThreadMetadata:
+        """Save what differs between a thread and `known`, which it was when it was written out.
+
+        Return the thread as it is stored then. Raises what the store raises, `NotFoundError` for a
+        thread that was deleted.
+        """
+        lock = self._locks.setdefault(thread.id, asyncio.Lock())
+        now = written(thread)
+        async with lock:
+            stored = await self._store.load_thread(thread.id, context)
+            merged = stored.model_copy(update=_changes(thread, known, now, stored))
+            await self._store.save_thread(merged, context)
+        return merged
+
+    async def save_changes(
+        self, thread: ThreadMetadata, known: Mapping[str, Any], context: StoreContext
+    ) -> None:
+        """Do the same if anything differs."""
+        if written(thread) != known:
+            await self.save(valid_values(thread), known, context)
+
+
+def _changes(
+    thread: ThreadMetadata,
+    known: Mapping[str, Any],
+    now: Mapping[str, Any],
+    stored: ThreadMetadata,
+) -> dict[str, Any]:
+    """Return the fields to change in the stored thread, by name."""
+    changes = {name: getattr(thread, name) for name, v in now.items() if known.get(name) != v}
+    if "metadata" in changes:
+        before, after = known.get("metadata") or {}, now["metadata"] or {}
+        kept = {k: v for k, v in stored.metadata.items() if k not in before or k in after}
+        changed = {k: v for k, v in thread.metadata.items() if k not in before or before[k] != v}
+        changes["metadata"] = kept | changed
+    return changes
+
+
+def written(thread: ThreadMetadata) -> dict[str, Any]:
+    """Return what may change of a thread, to compare it with what it is later."""
+    return thread.model_dump(exclude={"id", "created_at"})
+
+
+def as_thread(thread: ThreadMetadata, items: Page[ThreadItem] | None = None) -> Thread:
+    """Return a thread as a client may see it: the server's own `metadata` stays here."""
+    return Thread(
+        id=thread.id,
+        title=thread.title,
+        created_at=aware(thread.created_at),
+        status=thread.status,
+        allowed_image_domains=thread.allowed_image_domains,
+        items=items or Page(),
+    )
+
+
+def aware(time: datetime) -> datetime:
+    """Return a time with its zone. ChatKit's helpers, and stores made for them, give local ones."""
+    return time if time.tzinfo is not None else time.astimezone(UTC)

@@ -1,0 +1,147 @@
+"""What a page got, as lines that are the same in every run."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from difflib import unified_diff
+from functools import cached_property
+from itertools import groupby
+from typing import Any
+
+import orjson
+
+from tests.model_script import Json
+
+from .page import Exchange
+
+_OF_IDS = {"id", "thread_id", "item_id", "call_id", "after"}
+_LIKE_AN_ID = re.compile(r"[A-Za-z]+[-_/][-_/A-Za-z0-9]{4,}")
+_UNIQUE = re.compile(r"[0-9a-f]{8,}|\d+")
+_TOLD = ("model", "instructions", "input")
+
+
+def normalised(exchanges: list[Exchange], url: str) -> list[Exchange]:
+    """Return the exchanges with names in place of ids, without times and addresses."""
+    names = Names()
+    for exchange in exchanges:
+        for part in (exchange.events, exchange.body, exchange.told):
+            names.learn(part)
+    named = [_named(exchange, names, url) for exchange in exchanges]
+    return [*named, Exchange("ids", body=names.shapes())]
+
+
+def lines(exchanges: list[Exchange]) -> list[str]:
+    """Return lines to compare and to read."""
+    return [line for exchange in exchanges for line in _lines(exchange)]
+
+
+def diff(official: list[Exchange], ours: list[Exchange]) -> str:
+    """Return how two transcripts differ, empty if they are the same."""
+    pair = lines(official), lines(ours)
+    return "\n".join(unified_diff(*pair, "official", "ours", n=3, lineterm=""))
+
+
+class Names:
+    """Names of ids: what they are the id of, and which one of these it is."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+        self._counts: Counter[str] = Counter()
+
+    def learn(self, value: Any, kind: str = "thread") -> None:
+        """Name the ids in a value, in the order in which they appear."""
+        if isinstance(value, list):
+            for part in value:
+                self.learn(part, kind)
+        elif isinstance(value, dict):
+            for key, part in value.items():
+                if key in _OF_IDS and isinstance(part, str):
+                    self._add(part, str(value.get("type", kind)) if key == "id" else key)
+                else:
+                    self.learn(part, key)
+
+    def _add(self, id_: str, kind: str) -> None:
+        if id_ in self._names or not _LIKE_AN_ID.fullmatch(id_):
+            return
+        self._counts[kind] += 1
+        self._names[id_] = f"<{kind} {self._counts[kind]}>"
+
+    def shapes(self) -> Json:
+        """Return what the ids of each kind look like, `#` in place of what makes them unique."""
+        shapes: defaultdict[str, set[str]] = defaultdict(set)
+        for id_, name in self._names.items():
+            shapes[name.split()[0][1:]].add(_UNIQUE.sub("#", id_))
+        return {kind: sorted(found) for kind, found in shapes.items()}
+
+    def put_into(self, text: str) -> str:
+        """Return the text with names in place of ids."""
+        return self._ids.sub(lambda match: self._names[match[0]], text)
+
+    @cached_property
+    def _ids(self) -> re.Pattern[str]:
+        longest_first = sorted(self._names, key=len, reverse=True)
+        return re.compile("|".join(map(re.escape, longest_first)) or "$.")
+
+
+def _named(exchange: Exchange, names: Names, url: str) -> Exchange:
+    def clean(value: Any) -> Any:
+        if isinstance(value, list):
+            return [clean(part) for part in value]
+        if isinstance(value, dict):
+            kept = {k: v for k, v in value.items() if k != "after" or value.get("has_more")}
+            return {key: _clean_field(key, part, clean) for key, part in kept.items()}
+        if isinstance(value, str):
+            return names.put_into(value.replace(url, "<url>"))
+        return value
+
+    told = [clean(_what_matters(body)) for body in exchange.told]
+    return Exchange(
+        asked=names.put_into(exchange.asked),
+        status=exchange.status,
+        content_type=exchange.content_type,
+        events=_in_order(clean(exchange.events)),
+        body=clean(exchange.body),
+        whole=exchange.whole,
+        told=sorted(told, key=lambda body: str(body["model"])),
+        continues=exchange.continues,
+    )
+
+
+def _in_order(events: list[Json]) -> list[Json]:
+    """Return the events; those that remove items, which come in any order, are sorted."""
+    ordered: list[Json] = []
+    for removed, group in groupby(events, key=lambda event: event["type"] == "thread.item.removed"):
+        ordered += sorted(group, key=_json) if removed else group
+    return ordered
+
+
+def _clean_field(key: str, value: Any, clean: Any) -> Any:
+    if key == "created_at":
+        return "<time>"
+    if key == "duration":
+        return "<seconds>"
+    return clean(value)
+
+
+def _what_matters(body: Json) -> Json:
+    """Return what a model is told, without the settings of its run."""
+    tools = [tool.get("name") or tool["type"] for tool in body.get("tools") or []]
+    return {key: body.get(key) for key in _TOLD} | {"tools": tools}
+
+
+def _lines(exchange: Exchange) -> Iterator[str]:
+    ended = "" if exchange.whole else ", broken"
+    yield f"{exchange.asked} → {exchange.status} {exchange.content_type}{ended}"
+    for event in exchange.events:
+        yield f"    {_json(event)}"
+    if exchange.body is not None:
+        yield f"    {_json(exchange.body)}"
+    for body in exchange.told:
+        yield f"    to {body['model']}: {body['instructions']} {body['tools']}"
+        yield from (f"        {_json(item)}" for item in body["input"])
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()

@@ -1,0 +1,241 @@
+"""What plugins change in a thread is saved and told, whenever they change it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from chatkit.actions import Action
+from chatkit.types import (
+    LockedStatus,
+    ProgressUpdateEvent,
+    SyncCustomActionResponse,
+    ThreadMetadata,
+)
+
+from chatkit_server import Conflict, Outcome, Turn, User, hookimpl
+from chatkit_server.events.threads import ThreadWriter
+from chatkit_server.storage import StoreContext
+from tests.client import Chat, Streamed
+from tests.conftest import MakeChat
+from tests.mcp_calls import until
+from tests.memory_store import MemoryStore, MemoryStorePlugin
+from tests.model_server import Break, Gate, ModelServer
+from tests.recording import NOW
+from tests.replicas import begin, request
+from tests.serving import served_by
+from tests.test_beside import pressed
+
+SOMEBODY = StoreContext(User("somebody"))
+
+
+def change(thread: ThreadMetadata) -> None:
+    thread.title = "changed"
+    thread.status = LockedStatus(reason="Paid.")
+    thread.metadata.setdefault("deep", {"list": []})["list"].append(1)
+    thread.allowed_image_domains = ["example.org"]
+
+
+class Changes:
+    """Changes the thread in one of its hooks."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        self.tasks: list[asyncio.Task[None]] = []
+
+    def do(self, turn: Turn, where: str) -> None:
+        if where == self.where:
+            change(turn.thread)
+
+    @hookimpl
+    async def pre_turn(self, turn: Turn) -> None:
+        self.do(turn, "pre_turn")
+        if self.where == "refused":
+            change(turn.thread)
+            raise Conflict("No.")
+        if self.where == "task":
+            self.tasks.append(asyncio.create_task(self._later(turn)))
+
+    async def _later(self, turn: Turn) -> None:
+        await asyncio.sleep(0)
+        change(turn.thread)
+
+    @hookimpl
+    async def persist(self, turn: Turn, item: Any) -> None:
+        if item.type == "assistant_message":
+            self.do(turn, "persist")
+
+    @hookimpl
+    async def post_turn(self, turn: Turn, outcome: Outcome) -> None:
+        await asyncio.gather(*self.tasks)
+        self.do(turn, "post_turn")
+
+    @hookimpl
+    async def action(self, turn: Turn, action: Action[str, Any]) -> Any:
+        self.do(turn, "action")
+        return [] if turn.operation == "threads.custom_action" else SyncCustomActionResponse()
+
+
+class Case:
+    """A server whose plugin changes the thread somewhere, and a thread."""
+
+    def __init__(self, chat: Chat, store: MemoryStore, changes: Changes) -> None:
+        self.chat, self.store, self.changes = chat, store, changes
+
+    async def stored(self) -> ThreadMetadata:
+        return await self.store.load_thread("thr_1", SOMEBODY)
+
+
+@pytest.fixture
+async def case(make_chat: MakeChat, model_server: ModelServer) -> Case:
+    changes, store = Changes(""), MemoryStorePlugin()
+    await store.memory.save_thread(ThreadMetadata(id="thr_1", created_at=NOW), SOMEBODY)
+    return Case(await make_chat(changes, store, **served_by(model_server)), store.memory, changes)
+
+
+def last(streamed: Streamed) -> tuple[str, list[str]]:
+    """Return the title of the thread as it was told last, and the types around that."""
+    told = [e["thread"]["title"] for e in streamed.data if e["type"] == "thread.updated"]
+    return told[-1], streamed.types[-2:]
+
+
+async def test_a_change_is_kept_wherever_it_is_made(case: Case, model_server: ModelServer) -> None:
+    for where in ("pre_turn", "persist", "post_turn", "task"):
+        await case.store.save_thread(ThreadMetadata(id="thr_1", created_at=NOW), SOMEBODY)
+        case.changes.where = where
+        model_server.reply("Hello.")
+        streamed = await case.chat.say("Hi", "thr_1")
+        expected = ThreadMetadata(id="thr_1", created_at=NOW)
+        change(expected)
+        assert await case.stored() == expected, where
+        assert [t for t in streamed.types if t == "thread.updated"] == ["thread.updated"], where
+        assert streamed.error is None, where
+    await case.store.save_thread(ThreadMetadata(id="thr_1", created_at=NOW), SOMEBODY)
+    case.changes.where = "refused"
+    assert await case.chat.refused(request("Hi", "thr_1")) == (409, "No.")
+    assert (await case.stored()).title is None, "nothing of a refused turn is saved"
+    case.changes.where = "action"
+    streamed = await case.chat.read(await case.chat.post(pressed("thr_1", "go")))
+    assert last(streamed) == ("changed", ["stream_options", "thread.updated"])
+    await case.chat.ask("threads.sync_custom_action", thread_id="thr_1", action={"type": "go"})
+    assert (await case.stored()).metadata == {"deep": {"list": [1, 1]}}
+
+
+async def test_a_turn_that_fails_or_is_stopped_keeps_its_changes(
+    case: Case, model_server: ModelServer
+) -> None:
+    case.changes.where = "post_turn"
+    model_server.reply("Hel", Break())
+    failed = await case.chat.say("Hi", "thr_1")
+    assert last(failed) == ("changed", ["error", "thread.updated"])
+    case.changes.where = "persist"
+    await case.store.save_thread(ThreadMetadata(id="thr_1", created_at=NOW), SOMEBODY)
+    model_server.reply("Hel", Gate())
+    begun = await begin(case.chat, request("Hi", "thr_1"), "Hel")
+    response = await case.chat.client.post(f"/api/chat/turns/{begun.turn_id}/cancel")
+    assert (await response.json())["state"] == "cancelled"
+    assert "thread.updated" in (await begun.rest()).types
+    assert (await case.stored()).title == "changed"
+
+
+async def test_how_a_turn_ended_is_known_before_post_turn(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    gate, looked = asyncio.Event(), asyncio.Event()
+
+    class Slow:
+        @hookimpl
+        async def post_turn(self, turn: Turn) -> None:
+            looked.set()
+            await gate.wait()
+            turn.thread.title = "late"
+
+    chat = await make_chat(Slow(), **served_by(model_server))
+    model_server.reply("Hello.")
+    begun = await begin(chat, request("Hi"), "Hello.")
+    await looked.wait()
+    state = await (await chat.client.get(f"/api/chat/turns/{begun.turn_id}")).json()
+    assert state["state"] == "completed"
+    running = await chat.client.get(f"/api/chat/threads/{begun.thread_id}/turn")
+    assert running.status == 404, "nothing is written there any more"
+    model_server.reply("Hello.")
+    body = {"messages": [{"role": "user", "content": "Hi"}], "stream": False}
+    answer = await chat.post(body)
+    assert (await answer.json())["content"] == "Hello.", "a whole answer does not wait for it"
+    gate.set()
+    assert (await begun.rest()).types[-1] == "thread.updated"
+
+
+async def test_an_action_does_not_undo_what_the_answer_changed(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    store, gate = MemoryStorePlugin(), asyncio.Event()
+    begun: list[str] = []
+
+    class Both:
+        @hookimpl
+        async def persist(self, turn: Turn, item: Any) -> None:
+            if item.type == "assistant_message":
+                turn.thread.title = "by the answer"
+                turn.thread.metadata["answer"] = 1
+
+        @hookimpl
+        async def action(self, turn: Turn, action: Action[str, Any]) -> Any:
+            async def events() -> Any:
+                begun.append(action.type)
+                await gate.wait()
+                turn.thread.metadata[action.type] = 2
+                turn.thread.metadata.pop("old", None)
+                yield ProgressUpdateEvent(text="pressed")
+
+            return events()
+
+    chat = await make_chat(Both(), store, **served_by(model_server))
+    thread = ThreadMetadata(id="thr_1", created_at=NOW, metadata={"old": 0, "kept": 0})
+    await store.memory.save_thread(thread, SOMEBODY)
+    actions = [asyncio.create_task(press(chat, kind)) for kind in ("one", "two")]
+    await until(lambda: len(begun) == 2)
+    model_server.reply("Hello.")
+    await chat.say("Hi", "thr_1")
+    gate.set()
+    for streamed in await asyncio.gather(*actions):
+        assert last(streamed)[0] == "by the answer", "the page is not told an old title"
+    stored = await store.memory.load_thread("thr_1", SOMEBODY)
+    assert stored.title == "by the answer"
+    assert stored.metadata == {"kept": 0, "answer": 1, "one": 2, "two": 2}
+
+
+async def press(chat: Chat, kind: str) -> Streamed:
+    return await chat.read(await chat.post(pressed("thr_1", kind)))
+
+
+class Slow(MemoryStore):
+    """Lets others run before it answers."""
+
+    async def load_thread(self, thread_id: str, context: StoreContext) -> ThreadMetadata:
+        found = await super().load_thread(thread_id, context)
+        await asyncio.sleep(0)
+        return found
+
+
+async def test_changes_at_once_are_saved_one_after_the_other() -> None:
+    store = Slow()
+    thread = ThreadMetadata(id="thr_1", created_at=NOW)
+    await store.save_thread(thread, SOMEBODY)
+    threads, known = ThreadWriter(store), thread.model_dump()
+
+    async def write(do: Callable[[ThreadMetadata], None]) -> None:
+        copy = thread.model_copy(deep=True)
+        do(copy)
+        await threads.save(copy, known, SOMEBODY)
+
+    await asyncio.gather(
+        write(lambda t: setattr(t, "title", "new")),
+        write(lambda t: t.metadata.update(a=1)),
+        write(lambda t: t.metadata.update(b=[2])),
+    )
+    stored = await store.load_thread("thr_1", SOMEBODY)
+    assert (stored.title, stored.metadata) == ("new", {"a": 1, "b": [2]})
+    assert not threads._locks, "nothing is kept of a thread"
