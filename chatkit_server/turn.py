@@ -314,6 +314,15 @@ class Turn(AgentContext[Any]):
         """What the agent's run has as its context: `context`, or the turn itself."""
         return self if self.context is None else self.context
 
+    @property
+    def open_workflow(self) -> WorkflowItem | None:
+        """The workflow that the run's context has open."""
+        return self.run_context.workflow_item
+
+    @open_workflow.setter
+    def open_workflow(self, item: WorkflowItem | None) -> None:
+        self.run_context.workflow_item = None if item is None else in_local_time(item)
+
     def connect(self, emit: Callable[[ThreadStreamEvent], Awaitable[None]]) -> None:
         """Send the events of this turn to `emit`; the engine does this when the stream opens."""
         self._events.emit = emit
@@ -363,26 +372,32 @@ class Turn(AgentContext[Any]):
         One that another item has ended gets the summary.
         """
         if self.workflow_item is not None:
-            await self.stream(self.finished_workflow(summary, expanded))
+            item, self.workflow_item = self.workflow_item, None
+            await self.stream(ended_workflow(item, summary, expanded))
             self._ended_workflow = None
         elif self._ended_workflow is not None and summary is not None:
             ended, self._ended_workflow = self._ended_workflow, None
             ended.workflow.summary, ended.workflow.expanded = summary, expanded
             await self.stream(ThreadItemReplacedEvent(item=ended))
 
-    def finished_workflow(
-        self, summary: WorkflowSummary | None = None, expanded: bool = False
-    ) -> ThreadItemDoneEvent:
-        """Close the open workflow, and return the event that says so."""
-        item, self.workflow_item = self.workflow_item, None
+    def close_workflow(self) -> ThreadItemDoneEvent | None:
+        """End the open workflow for an item that comes after it; return its last event."""
+        item, self.open_workflow = self.open_workflow, None
         if item is None:
-            raise RuntimeError("no workflow is open")
-        workflow = item.workflow
-        if summary is not None or workflow.summary is None:
-            workflow.summary = summary or time_since(item.created_at)
-        workflow.expanded = expanded
+            return None
         self._ended_workflow = item
-        return ThreadItemDoneEvent.model_construct(item=item)
+        return ended_workflow(item)
+
+
+def ended_workflow(
+    item: WorkflowItem, summary: WorkflowSummary | None = None, expanded: bool = False
+) -> ThreadItemDoneEvent:
+    """End a workflow with this summary, its own, or the time that it took; return the event."""
+    workflow = item.workflow
+    if summary is not None or workflow.summary is None:
+        workflow.summary = summary or time_since(item.created_at)
+    workflow.expanded = expanded
+    return ThreadItemDoneEvent.model_construct(item=item)
 
 
 def in_local_time(item: WorkflowItem) -> WorkflowItem:

@@ -44,6 +44,7 @@ from openai.types.responses import ResponseReasoningItem
 from openai.types.responses.response_reasoning_item import Summary
 
 from chatkit_server import StoreContext, Turn, User, hookimpl
+from tests.client import Streamed
 from tests.conftest import MakeChat
 from tests.memory_store import MemoryStore, MemoryStorePlugin, StorePlugin
 from tests.recording import Recording, make_recording
@@ -233,6 +234,16 @@ class Ours(ModelProvider):
         turn.tools += self.tools
 
 
+class OwnContext:
+    """Gives every run a context of the plugin's own."""
+
+    @hookimpl
+    async def pre_turn(self, turn: Turn) -> None:
+        turn.context = AgentContext[Any](
+            thread=turn.thread, store=turn.store, request_context=turn.request_context
+        )
+
+
 @dataclass
 class Shown:
     """What a page is told, in a form that two servers can have in common."""
@@ -330,8 +341,11 @@ def rounds(steps: list[Any]) -> list[bool]:
     return [step is not None for step in steps if step is None or "locate" in step]
 
 
+@pytest.mark.parametrize("plugins", [(), (OwnContext(),)], ids=["turn", "own context"])
 @pytest.mark.parametrize("steps", CASES.values(), ids=CASES)
-async def test_a_page_is_shown_what_the_sdk_shows(make_chat: MakeChat, steps: list[Any]) -> None:
+async def test_a_page_is_shown_what_the_sdk_shows(
+    make_chat: MakeChat, steps: list[Any], plugins: tuple[object, ...]
+) -> None:
     message = {"content": [{"type": "input_text", "text": "Go"}], "attachments": []}
     given = {"input": {**message, "inference_options": {}}}
     official, theirs = Official(scripted(steps)), Shown()
@@ -339,7 +353,7 @@ async def test_a_page_is_shown_what_the_sdk_shows(make_chat: MakeChat, steps: li
     thread_id = events[0]["thread"]["id"]
     theirs.add(events)
     store = MemoryStorePlugin()
-    chat = await make_chat(Ours(scripted(steps)), store, agent={"model": "sdk/any"})
+    chat = await make_chat(Ours(scripted(steps)), *plugins, store, agent={"model": "sdk/any"})
     streamed = await chat.stream("threads.create", **given)
     ours = Shown()
     ours.add(streamed.data)
@@ -361,12 +375,14 @@ async def test_a_page_is_shown_what_the_sdk_shows(make_chat: MakeChat, steps: li
     assert visible[1] == visible[0]
 
 
-async def ours(make_chat: MakeChat, *acts: Act) -> tuple[Shown, Streamed, MemoryStore]:
+async def ours(
+    make_chat: MakeChat, *acts: Act, plugins: tuple[object, ...] = ()
+) -> tuple[Shown, Streamed, MemoryStore]:
     """Run a turn with these tools, one after the other, and a text at the end."""
     names = [f"tool_{number}" for number, _ in enumerate(acts)]
     plugin, store = Ours(scripted([*([name] for name in names), [said("Done")]])), MemoryStore()
     plugin.tools = [tool(name, act) for name, act in zip(names, acts, strict=True)]
-    chat = await make_chat(plugin, StorePlugin(store), agent={"model": "sdk/any"})
+    chat = await make_chat(plugin, *plugins, StorePlugin(store), agent={"model": "sdk/any"})
     streamed, shown = await chat.say("Go"), Shown()
     shown.add(streamed.data)
     assert streamed.error is None
@@ -395,12 +411,14 @@ async def test_a_tool_can_end_what_its_widget_has_ended(make_chat: MakeChat) -> 
     assert types[:3] == ["user_message", flow, widget]
 
 
-async def test_a_second_workflow_ends_the_first(make_chat: MakeChat) -> None:
+@pytest.mark.parametrize("plugins", [(), (OwnContext(),)], ids=["turn", "own context"])
+async def test_a_second_workflow_ends_the_first(make_chat: MakeChat, plugins: Any) -> None:
     async def act(ctx: Context) -> None:
+        assert isinstance(ctx, Turn) is not bool(plugins)
         for title in ("One", "Two"):
             await ctx.start_workflow(Workflow(type="custom", tasks=[task(title)]))
 
-    shown, *_ = await ours(make_chat, act, act)
+    shown, *_ = await ours(make_chat, act, act, plugins=plugins)
     flows = [told[:2] for told in shown.told if told[1].startswith("workflow")]
     kinds = ["thread.item.added", "thread.item.done"]
     assert flows == [(kind, f"workflow {n}") for n in (1, 2, 3, 4) for kind in kinds]
