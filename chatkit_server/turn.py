@@ -218,8 +218,8 @@ class Turn(AgentContext[Any]):
 
     It is ChatKit's `AgentContext`, so tools written for ChatKit's SDK work: `stream`,
     `stream_widget`, `start_workflow`, `client_tool_call` and the rest. `pre_turn` may set
-    `instructions`, `model`, `model_settings`, `tools`, `mcp_servers`, `input` and `context`.
-    Attributes of other names can be set too, and stay for the turn.
+    `instructions`, `model`, `model_settings`, `tools`, `mcp_servers`, `input`, `stream_converter`
+    and `context`. Attributes of other names can be set too, and stay for the turn.
 
     `request_context` is what a `context` hook returned, or else the turn's `StoreContext`. `store`
     is the configured store as this turn sees it: without what a retry replaces, and without the
