@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import traceback
 
 from .cases import CASES
+from .differences import unseen
 from .models import Models
 from .running import compared, run_official, run_ours
 from .transcript import lines
@@ -20,11 +20,12 @@ async def _main(names: list[str], show: bool) -> None:
             if show:
                 print(f"=== {case.name}", *lines(official), sep="\n")
                 continue
-            os.environ |= {"OPENAI_API_KEY": "sk", "OPENAI_BASE_URL": models.url}
             for store in case.stores:
                 print(f"=== {case.name}, store: {store}")
                 try:
-                    print(compared(case, official, await run_ours(case, store, models)))
+                    got = await run_ours(case, store, models)
+                    print(compared(case, official, got))
+                    print("not seen:", *[d.name for d in unseen(official, got, case.differences)])
                 except Exception:
                     print(traceback.format_exc(limit=-2))
 

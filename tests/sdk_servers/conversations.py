@@ -184,7 +184,9 @@ async def guarded(page: Page) -> None:
     await page.say("Hello again", thread_id)
     await page.expect_failure(page.say("Hello", "thr_unknown"))
     await page.expect_failure(page.send("threads.get_by_id", thread_id="thr_unknown"))
-    await page.expect_failure(page.act(thread_id, "custom", item_id=first.item("user_message")["id"]))
+    await page.expect_failure(
+        page.act(thread_id, "custom", item_id=first.item("user_message")["id"])
+    )
 
 
 async def studio(page: Page) -> None:
@@ -256,9 +258,7 @@ async def tenants(page: Page) -> None:
     await page.expect_failure(page.fetch("GET", "/facts"))
     page.headers = ann
     ids = [first.item("assistant_message")["id"], first.item("user_message")["id"]]
-    await page.send(
-        "items.feedback", thread_id=first.thread_id, item_ids=ids, kind="positive"
-    )
+    await page.send("items.feedback", thread_id=first.thread_id, item_ids=ids, kind="positive")
     await page.fetch("GET", "/feedback")
     await page.fetch("GET", "/facts")
 
@@ -269,7 +269,9 @@ async def parrot(page: Page) -> None:
     thread_id = first.thread_id
     await page.dictate("hello", "audio/webm;codecs=opus")
     message = first.item("assistant_message")
-    await page.send("items.feedback", thread_id=thread_id, item_ids=[message["id"]], kind="negative")
+    await page.send(
+        "items.feedback", thread_id=thread_id, item_ids=[message["id"]], kind="negative"
+    )
     await page.stop("live forever", thread_id, at="forever")
     # Not by looking at the thread, which would be a reload: it keeps the answer going on this server
     await page.wait_for(lambda listed: listed["data"][0]["title"] == "Stopped", "threads.list")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
+
+import orjson
 
 from tests.model_script import Json
 
 from .page import Exchange
+from .transcript import LOCAL_TIME
 
 Exchanges = list[Exchange]
 
@@ -64,8 +68,28 @@ def _whole_lists(exchanges: Exchanges) -> Exchanges:
     return merged
 
 
+def _with_zones(exchanges: Exchanges) -> Exchanges:
+    return [
+        _changed(exchange, lambda text: text.replace(LOCAL_TIME, "<time>"))
+        for exchange in exchanges
+    ]
+
+
+def _ids_of_any_length(exchanges: Exchanges) -> Exchanges:
+    *rest, ids = exchanges
+    return [*rest, _changed(ids, lambda text: re.sub(r"#\d+", "#", text))]
+
+
+def _changed(exchange: Exchange, change: Callable[[str], str]) -> Exchange:
+    """Return the exchange with another text in place of what is said in JSON."""
+    events, body = orjson.loads(change(orjson.dumps([exchange.events, exchange.body]).decode()))
+    return replace(exchange, events=events, body=body)
+
+
 def _is_list(exchange: Exchange) -> bool:
-    return isinstance(exchange.body, dict) and "has_more" in exchange.body.get("items", exchange.body)
+    return isinstance(exchange.body, dict) and "has_more" in exchange.body.get(
+        "items", exchange.body
+    )
 
 
 def _with_rows(exchange: Exchange, rows: list[Json]) -> Exchange:
@@ -123,6 +147,17 @@ NOT_OPEN = Difference(
     "closed threads",
     "A locked or closed thread takes no messages. The SDK leaves that to the page.",
     _not_open,
+)
+TIMES = Difference(
+    "times",
+    "Times have a zone. The SDK sends local times without one, which a browser in another zone "
+    "reads as its own.",
+    both=_with_zones,
+)
+IDS = Difference(
+    "ids",
+    "Ids have so many random digits that no two are the same, unless the store makes them.",
+    both=_ids_of_any_length,
 )
 LISTS = Difference(
     "full pages",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from difflib import unified_diff
 from functools import cached_property
 from itertools import groupby
@@ -19,6 +20,7 @@ from .page import Exchange
 _OF_IDS = {"id", "thread_id", "item_id", "call_id", "after"}
 _LIKE_AN_ID = re.compile(r"[A-Za-z]+[-_/][-_/A-Za-z0-9]{4,}")
 _UNIQUE = re.compile(r"[0-9a-f]{8,}|\d+")
+LOCAL_TIME = "<time without a zone>"
 _TOLD = ("model", "instructions", "input")
 
 
@@ -32,7 +34,7 @@ def normalised(exchanges: list[Exchange], url: str) -> list[Exchange]:
     return [*named, Exchange("ids", body=names.shapes())]
 
 
-def lines(exchanges: list[Exchange]) -> list[str]:
+def lines(exchanges: Iterable[Exchange]) -> list[str]:
     """Return lines to compare and to read."""
     return [line for exchange in exchanges for line in _lines(exchange)]
 
@@ -69,10 +71,10 @@ class Names:
         self._names[id_] = f"<{kind} {self._counts[kind]}>"
 
     def shapes(self) -> Json:
-        """Return what the ids of each kind look like, `#` in place of what makes them unique."""
+        """Return what the ids of each kind look like: `#` for a number, `#8` for 8 random digits."""
         shapes: defaultdict[str, set[str]] = defaultdict(set)
         for id_, name in self._names.items():
-            shapes[name.split()[0][1:]].add(_UNIQUE.sub("#", id_))
+            shapes[name.split()[0][1:]].add(_UNIQUE.sub(_shape, id_))
         return {kind: sorted(found) for kind, found in shapes.items()}
 
     def put_into(self, text: str) -> str:
@@ -83,6 +85,10 @@ class Names:
     def _ids(self) -> re.Pattern[str]:
         longest_first = sorted(self._names, key=len, reverse=True)
         return re.compile("|".join(map(re.escape, longest_first)) or "$.")
+
+
+def _shape(unique: re.Match[str]) -> str:
+    return f"#{len(unique[0])}" if len(unique[0]) >= 8 else "#"
 
 
 def _named(exchange: Exchange, names: Names, url: str) -> Exchange:
@@ -119,7 +125,7 @@ def _in_order(events: list[Json]) -> list[Json]:
 
 def _clean_field(key: str, value: Any, clean: Any) -> Any:
     if key == "created_at":
-        return "<time>"
+        return "<time>" if datetime.fromisoformat(value).tzinfo else LOCAL_TIME
     if key == "duration":
         return "<seconds>"
     return clean(value)

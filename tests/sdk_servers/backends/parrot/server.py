@@ -46,9 +46,7 @@ class ParrotServer(ChatKitServer[dict[str, Any]]):
         super().__init__(store or MemoryStore())
         self.feedback: dict[str, FeedbackKind] = {}
 
-    def get_stream_options(
-        self, thread: ThreadMetadata, context: dict[str, Any]
-    ) -> StreamOptions:
+    def get_stream_options(self, thread: ThreadMetadata, context: dict[str, Any]) -> StreamOptions:
         return StreamOptions(allow_cancel=thread.title != "Long")
 
     async def respond(

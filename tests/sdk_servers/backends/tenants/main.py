@@ -29,9 +29,7 @@ app = FastAPI(lifespan=lifespan)
 
 
 @app.middleware("http")
-async def count(
-    request: Request, call_next: Callable[[Request], Awaitable[Response]]
-) -> Response:
+async def count(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
     response = await call_next(request)
     response.headers["X-Tenants"] = "1"
     return response
