@@ -119,7 +119,7 @@ def _add_parts(app: web.Application, problems: Problems) -> None:
         servers = [server for _, given in hooks.boot_all("mcp_servers") for server in given]
         app[MCP] = McpManager(servers)
     with problems.collect():
-        models = app[MODELS] = ModelRouter(hooks)
+        models = app[MODELS] = ModelRouter(hooks, settings.agent.default_provider)
         _check_models(settings, models, hooks)
     with problems.collect():
         model_settings(settings.agent, settings.source)
@@ -169,10 +169,15 @@ def _check_auth(hooks: Hooks, settings: Settings) -> None:
 def _check_models(settings: Settings, models: ModelRouter, hooks: Hooks) -> None:
     if settings.source.is_broken(("agent",)):
         return
+    problems = Problems()
+    try:
+        models.check_default()
+    except SettingsError as error:
+        where = settings.source.where(("agent", "default_provider"))
+        raise SettingsError(f"{where}: {error}") from None
     if hooks.implemented("respond") and "model" not in settings.agent.model_fields_set:
         # A plugin answers, perhaps without any model of this server
         return
-    problems = Problems()
     for key, names in (("model", [settings.agent.model]), ("models", settings.agent.models)):
         for name in names:
             try:

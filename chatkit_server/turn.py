@@ -6,19 +6,27 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from agents import Model, ModelSettings, Tool, TResponseInputItem, Usage
 from agents.mcp import MCPServer
-from chatkit.agents import AgentContext
+from chatkit.agents import AgentContext, ResponseStreamConverter, ThreadItemConverter
 from chatkit.server import stream_widget
 from chatkit.store import StoreItemType
 from chatkit.types import (
+    DurationSummary,
     StreamOptions,
+    Task,
     ThreadItem,
+    ThreadItemDoneEvent,
+    ThreadItemReplacedEvent,
     ThreadMetadata,
     ThreadStreamEvent,
     UserMessageItem,
+    Workflow,
+    WorkflowItem,
+    WorkflowSummary,
 )
 from chatkit.widgets import WidgetRoot
 from multidict import CIMultiDict, CIMultiDictProxy, MultiMapping
@@ -202,6 +210,9 @@ class TurnEvents:
             reader.cancel()
 
 
+InputMaker = Callable[["Turn", ThreadItemConverter | None], Awaitable[list[TResponseInputItem]]]
+
+
 class Turn(AgentContext[Any]):
     """A turn in progress: the context of the agent's run, `ctx.context` in a tool.
 
@@ -235,10 +246,18 @@ class Turn(AgentContext[Any]):
     mcp_servers: Annotated[list[MCPServer], _Unchecked()] = Field(default_factory=list)
     input: Annotated[list[TResponseInputItem], _Unchecked()] = Field(default_factory=list)
     """The input for the model: the history within its budget, and the new message last."""
+    items: Annotated[list[ThreadItem], _Unchecked()] = Field(default_factory=list)
+    """The items that the input is made of, oldest first: the newest ones of the thread within
+    `agent.history.items`, with what the client just answered, and the new message last. What a
+    retry replaces and the server's own hidden items are not among them. It stays as it was when the
+    turn began; plugins may change it before `make_input`. An action has the items of its thread."""
     stream_options: Annotated[StreamOptions, _Unchecked()] = Field(
         default_factory=lambda: StreamOptions(allow_cancel=True)
     )
     """What the client is told of the stream when it begins."""
+    stream_converter: Annotated[ResponseStreamConverter | None, _Unchecked()] = None
+    """Makes addresses of generated images, and ChatKit's annotations of the model's; None for
+    ChatKit's own."""
     state: Annotated[dict[Any, Any], _Unchecked()] = Field(default_factory=dict)
     """For plugins: notes from one hook to the next."""
     context: Annotated[AgentContext[Any] | None, _Unchecked()] = None
@@ -247,7 +266,9 @@ class Turn(AgentContext[Any]):
     _store_context: StoreContext | None = PrivateAttr(default=None)
     _started: float = PrivateAttr(default_factory=time.monotonic)
     _unfinished: Callable[[], list[ThreadItem]] = PrivateAttr(default=list)
+    _make_input: InputMaker | None = PrivateAttr(default=None)
     _events: Any = PrivateAttr(default_factory=TurnEvents)
+    _ended_workflow: WorkflowItem | None = PrivateAttr(default=None)
 
     @property
     def seconds(self) -> float:
@@ -261,6 +282,28 @@ class Turn(AgentContext[Any]):
             return self._store_context
         given = self.request_context
         return given if isinstance(given, StoreContext) else StoreContext(self.user, context=given)
+
+    async def make_input(
+        self, converter: ThreadItemConverter | None = None
+    ) -> list[TResponseInputItem]:
+        """Return `items` as input for the model: `turn.input = await turn.make_input(converter)`.
+
+        The converter may define any method of ChatKit's; for what it does not define, attachments
+        and tags too, the server's own is used, as without a converter. It gets one item at a time,
+        and need not know of the rest:
+
+        - Of earlier turns, tool calls, their results and reasoning are sent as the model wrote
+          them. The messages between them are told by `assistant_message_to_input`, and the calls of
+          client tools by `client_tool_call_to_input`, if the converter defines these.
+        - The input keeps to `agent.history`, and is made what any endpoint accepts.
+        - If `items` was changed so that an assistant's message is missing or has other words, what
+          is kept of its turn is not sent, but the items alone.
+
+        An error of the converter has a note that names it.
+        """
+        if self._make_input is None:
+            raise RuntimeError("this turn has no conversation: a server that stopped had begun it")
+        return await self._make_input(self, converter)
 
     def unfinished_items(self) -> list[ThreadItem]:
         """Return the items that have begun and are not done, as far as they have come."""
@@ -291,3 +334,66 @@ class Turn(AgentContext[Any]):
         """Show a widget; a generator yields its changed states."""
         async for event in stream_widget(self.thread, widget, copy_text, self.generate_id):
             await self.stream(event)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # ChatKit's SDK subtracts its time from a local one without a zone, whoever made it
+        if name == "workflow_item" and value is not None:
+            value = in_local_time(value)
+        super().__setattr__(name, value)
+
+    async def start_workflow(self, workflow: Workflow) -> None:
+        """Show a workflow, which ends the one that is open."""
+        await self.end_workflow()
+        await super().start_workflow(workflow)
+
+    async def update_workflow_task(self, task: Task, task_index: int) -> None:
+        """Change a task of the open workflow, or of the one that another item has ended."""
+        ended = self._ended_workflow
+        if self.workflow_item is not None or ended is None:
+            await super().update_workflow_task(task, task_index)
+            return
+        ended.workflow.tasks[task_index] = task
+        await self.stream(ThreadItemReplacedEvent(item=ended))
+
+    async def end_workflow(
+        self, summary: WorkflowSummary | None = None, expanded: bool = False
+    ) -> None:
+        """End the open workflow with this summary, with its own, or with the time that it took.
+
+        One that another item has ended gets the summary.
+        """
+        if self.workflow_item is not None:
+            await self.stream(self.finished_workflow(summary, expanded))
+            self._ended_workflow = None
+        elif self._ended_workflow is not None and summary is not None:
+            ended, self._ended_workflow = self._ended_workflow, None
+            ended.workflow.summary, ended.workflow.expanded = summary, expanded
+            await self.stream(ThreadItemReplacedEvent(item=ended))
+
+    def finished_workflow(
+        self, summary: WorkflowSummary | None = None, expanded: bool = False
+    ) -> ThreadItemDoneEvent:
+        """Close the open workflow, and return the event that says so."""
+        item, self.workflow_item = self.workflow_item, None
+        if item is None:
+            raise RuntimeError("no workflow is open")
+        workflow = item.workflow
+        if summary is not None or workflow.summary is None:
+            workflow.summary = summary or time_since(item.created_at)
+        workflow.expanded = expanded
+        self._ended_workflow = item
+        return ThreadItemDoneEvent.model_construct(item=item)
+
+
+def in_local_time(item: WorkflowItem) -> WorkflowItem:
+    """Return a workflow with its time as ChatKit's SDK has it: local, without a zone."""
+    time = item.created_at
+    if time.tzinfo is None:
+        return item
+    return item.model_copy(update={"created_at": time.astimezone().replace(tzinfo=None)})
+
+
+def time_since(start: datetime) -> DurationSummary:
+    """Return the seconds since a time as the summary of a workflow. Without a zone, it is local."""
+    passed = datetime.now(start.tzinfo) - start
+    return DurationSummary(duration=max(0, int(passed.total_seconds())))

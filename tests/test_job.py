@@ -55,10 +55,10 @@ def user(item_id: str = "msg_1", **options: Any) -> UserMessageItem:
 def test_a_message_may_have_as_many_bytes_as_the_limit() -> None:
     message = user()
     size = len(dump(message))
-    _refuse_if_long(None, 0)
-    _refuse_if_long(message, size)
+    _refuse_if_long(None, 0, 0)
+    _refuse_if_long(message, size, 0)
     with pytest.raises(TooLarge) as raised:
-        _refuse_if_long(message, size - 1)
+        _refuse_if_long(message, size - 1, 0)
     assert raised.value.message == (
         f"The message has {size} bytes. The limit is {size - 1}: send a shorter one."
     )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import openai
 import pytest
@@ -13,6 +15,7 @@ from agents import (
     Agent,
     ModelSettings,
     MultiProvider,
+    OpenAIChatCompletionsModel,
     OpenAIProvider,
     RunConfig,
     RunContextWrapper,
@@ -25,7 +28,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from chatkit.actions import Action
 from chatkit.agents import AgentContext, ClientToolCall, stream_agent_response
-from chatkit.types import CustomTask, ThreadStreamEvent
+from chatkit.types import CustomTask, ProgressUpdateEvent, ThreadStreamEvent
 from chatkit.widgets import Card, Text
 
 from chatkit_server import Outcome, Turn, hookimpl
@@ -79,14 +82,16 @@ class Actions:
 
 
 def shown(text: str) -> list[ThreadStreamEvent]:
-    from chatkit.types import ProgressUpdateEvent
-
     return [ProgressUpdateEvent(text=text)]
 
 
+_THREADS: WeakKeyDictionary[Chat, str] = WeakKeyDictionary()
+
+
 async def act(chat: Chat, name: str, payload: Any = None) -> Any:
-    """Perform an action in a new thread."""
-    thread_id = (await chat.say("hello")).thread_id
+    """Perform an action in the thread of the chat's first request, or in another one."""
+    thread_id = _THREADS.get(chat) or (await chat.say("hello")).thread_id
+    _THREADS[chat] = thread_id
     action = {"type": name, "payload": payload}
     return await chat.stream("threads.custom_action", thread_id=thread_id, action=action)
 
@@ -94,7 +99,7 @@ async def act(chat: Chat, name: str, payload: Any = None) -> Any:
 async def said(chat: Chat, name: str, payload: Any = None) -> str:
     """Return what an action shows."""
     streamed = await act(chat, name, payload)
-    assert streamed.error is None, streamed.error
+    assert streamed.error is None, (name, payload, streamed.error)
     return str(streamed.data[-1]["text"])
 
 
@@ -126,7 +131,7 @@ async def _run_config(turn: Turn, model: Any) -> list[ThreadStreamEvent]:
 
 
 async def _run_dict(turn: Turn, model: Any) -> list[ThreadStreamEvent]:
-    result = await Runner.run(Agent("a"), "hi", run_config={"model": model})  # type: ignore[arg-type]
+    result = await Runner.run(Agent("a"), "hi", run_config={"model": model})
     return shown(result.final_output)
 
 
@@ -165,16 +170,20 @@ async def test_runs_of_plugins_find_the_models(
     make_chat: MakeChat, model_server: ModelServer
 ) -> None:
     actions = Actions(**WAYS, _as_tool=_as_tool)
-    chat = await make_chat(actions, **endpoints(model_server, model="test/any"))
+    sections = endpoints(model_server, model="test/any")
+    del sections["plugins"]["litellm_models"]
+    chat = await make_chat(actions, **sections)
     for way in (*WAYS, "_as_tool"):
-        for model in ("test/any", "openai/gpt-4.1", "gpt-4.1-mini", "litellm/openai/any", None):
+        for model in ("test/any", "openai/gpt-4.1", "gpt-4.1-mini", None):
             assert "hi" in await said(chat, way, model), (way, model)
             assert actions.outcomes[-1].usage.requests >= 1, (way, model)
     asked = [request.body for request in model_server.requests]
     assert {body["model"] for body in asked} == {"any", "gpt-4.1", "gpt-4.1-mini"}
     assert not any("reasoning" in body or "reasoning_effort" in body for body in asked)
     assert "Hello!" in await said(chat, "_run", "demo/todo")
-    assert (await act(chat, "_run", "demmo/todo")).error is not None
+    error = (await act(chat, "_run", "demmo/todo")).error
+    assert error is not None
+    assert "no enabled plugin serves the model `demmo/todo`" in error["message"]
 
 
 async def test_a_provider_of_the_authors_own_wins(
@@ -200,14 +209,15 @@ async def test_a_provider_of_the_authors_own_wins(
 def test_which_providers_count_as_given() -> None:
     used = MultiProvider()
     used.openai_provider._client = openai.AsyncOpenAI(api_key="x")
-    assert _is_default(RunConfig().model_provider) and _is_default(used)
+    assert _is_default(RunConfig().model_provider)
+    assert _is_default(used)
     for given in (
         {"openai_api_key": "sk-mine"},
         {"openai_base_url": "http://localhost/v1"},
         {"openai_client": openai.AsyncOpenAI(api_key="x")},
         {"unknown_prefix_mode": "model_id"},
     ):
-        assert not _is_default(MultiProvider(**given)), given  # type: ignore[arg-type]
+        assert not _is_default(MultiProvider(**given)), given
     assert not _is_default(OpenAIProvider(api_key="x"))
 
 
@@ -254,7 +264,7 @@ async def test_applications_in_one_process_do_not_mix() -> None:
 # Events
 
 
-async def stream(turn: Turn, model: str) -> AsyncIterator[ThreadStreamEvent]:
+async def stream(turn: Turn, model: Any) -> AsyncIterator[ThreadStreamEvent]:
     agent = Agent[Any]("a", model=model, tools=[rename, paint])
     result = Runner.run_streamed(agent, "hi", context=turn)
     async for event in stream_agent_response(turn, result):
@@ -299,7 +309,7 @@ async def test_streamed_runs_are_events_of_the_turn(
     chat = await make_chat(actions, store, **endpoints(model_server))
     for model in KINDS:
         for name, answers in (("stream", 1), ("twice", 2), ("at_once", 2)):
-            streamed = await asyncio.wait_for(act(chat, name, model), 10)
+            streamed = await act(chat, name, model)
             assert streamed.error is None, (model, name)
             messages = streamed.done("assistant_message")
             assert [m["content"][0]["text"] for m in messages] == ["You said: hi"] * answers
@@ -336,3 +346,103 @@ async def test_tools_of_streamed_runs_work_as_in_the_sdk(
         assert called["arguments"] == {"colour": "red"}
         assert len(set(ids(streamed))) == len(ids(streamed)) == 2
         assert "__fake_id__" not in str(streamed.data)
+
+
+@function_tool
+async def ask(ctx: RunContextWrapper[AgentContext[Any]], model: str) -> str:
+    """Ask another agent, and show its answer."""
+    own = CatContext(
+        thread=ctx.context.thread,
+        store=ctx.context.store,
+        request_context=ctx.context.request_context,
+    )
+    for context in (ctx.context, own):
+        result = Runner.run_streamed(Agent[Any]("b", model=model), "hi", context=context)
+        async for event in stream_agent_response(context, result):
+            await ctx.context.stream(event)
+    return "shown"
+
+
+class OwnContext:
+    """Gives the agent of each turn a context with a cat, and notes it at the end."""
+
+    def __init__(self, *tools: Any) -> None:
+        self.tools = tools
+        self.cats: list[Any] = []
+
+    @hookimpl
+    async def pre_turn(self, turn: Turn) -> None:
+        turn.tools += self.tools
+        turn.tabby = "Tabby"  # type: ignore[attr-defined]
+        turn.context = CatContext(
+            thread=turn.thread, store=turn.store, request_context=turn.request_context
+        )
+
+    @hookimpl
+    async def post_turn(self, turn: Turn) -> None:
+        assert isinstance(turn.context, CatContext)
+        self.cats.append((turn.context.cat, turn.tabby))  # type: ignore[attr-defined]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("fast_path", [True, False])
+async def test_a_turn_has_the_context_of_its_author(
+    make_chat: MakeChat, model_server: ModelServer, fast_path: bool
+) -> None:
+    plugin = OwnContext(rename, paint, ask)
+    sections = endpoints(model_server, model="test/any", fast_path=fast_path)
+    chat = await make_chat(plugin, **sections)
+    model_server.reply(Call("rename", {"name": "Felix"}))
+    model_server.reply("Done.")
+    streamed = await chat.say("Call it Felix")
+    assert streamed.error is None
+    assert len(streamed.done("widget")) == len(streamed.done("assistant_message")) == 1
+    [workflow] = streamed.done("workflow")
+    assert workflow["workflow"]["tasks"][0]["title"] == "renamed Felix"
+    assert plugin.cats == [("Felix", "Tabby")]
+    model_server.reply(Call("paint", {"colour": "red"}))
+    streamed = await chat.say("Paint it red", streamed.thread_id)
+    assert [call["name"] for call in streamed.done("client_tool_call")] == ["paint"]
+    thread_id = (await chat.say("hello")).thread_id
+    model_server.reply(Call("nonsense", {}), Call("ask", {"model": "openai/gpt-4.1"}))
+    model_server.reply("One.")
+    model_server.reply("Two.")
+    model_server.reply("Three.")
+    streamed = await chat.say("Ask", thread_id)
+    texts = [item["content"][0]["text"] for item in streamed.done("assistant_message")]
+    assert texts == ["One.", "Two.", "Three."]
+
+
+async def test_items_of_models_without_ids_have_their_own(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    client = openai.AsyncOpenAI(base_url=model_server.url, api_key="own", max_retries=0)
+
+    async def own(turn: Turn, _: Any) -> AsyncIterator[ThreadStreamEvent]:
+        async for event in stream(turn, OpenAIChatCompletionsModel("any", client)):
+            yield event
+
+    chat = await make_chat(Actions(own=lambda turn, _: own(turn, _)), **endpoints(model_server))
+    seen: set[str] = set()
+    for _ in range(2):
+        model_server.reply("Let me see.", Call("paint", {"colour": "red"}))
+        model_server.reply("Painted.")
+        streamed = await act(chat, "own")
+        assert streamed.error is None
+        assert len(streamed.done("assistant_message")) == 2
+        assert "__fake_id__" not in str(streamed.data)
+        assert len(set(ids(streamed)) - seen) == 3
+        seen |= set(ids(streamed))
+    await client.close()
+
+
+async def test_a_run_that_fails_leaves_nothing_behind(
+    make_chat: MakeChat, model_server: ModelServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    chat = await make_chat(Actions(stream=stream), **endpoints(model_server))
+    for _ in range(2):
+        model_server.fail(400, "no")
+        assert (await act(chat, "stream", "test/any")).error is not None
+        assert not [t for t in asyncio.all_tasks() if "QueueIterator" in repr(t)]
+    assert (await act(chat, "stream", "test/any")).error is None
+    gc.collect()
+    assert "destroyed" not in caplog.text

@@ -41,6 +41,12 @@ from .tools import DEEPEST, arguments_are_deep, arguments_of, plain_output
 
 TRIPWIRES = (InputGuardrailTripwireTriggered, OutputGuardrailTripwireTriggered)
 
+GUARDRAILS = (
+    *TRIPWIRES,
+    ToolInputGuardrailTripwireTriggered,
+    ToolOutputGuardrailTripwireTriggered,
+)
+
 _LOGGED_TEXT = 500
 
 _QUOTED = 200
@@ -90,19 +96,15 @@ _EXPECTED = (
     ToolTimeoutError,
     ToolCancelled,
     ToolExited,
-    *TRIPWIRES,
-    ToolInputGuardrailTripwireTriggered,
-    ToolOutputGuardrailTripwireTriggered,
     BaseStreamError,
+    *GUARDRAILS,
 )
 
 _OF_ONE_CALL = (
     ServerError,
     BaseStreamError,
     ModelBehaviorError,
-    *TRIPWIRES,
-    ToolInputGuardrailTripwireTriggered,
-    ToolOutputGuardrailTripwireTriggered,
+    *GUARDRAILS,
 )
 
 

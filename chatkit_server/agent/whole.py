@@ -129,7 +129,7 @@ class WholeAnswer:
 
     def events(self, event: Any) -> Iterator[Any]:
         """Yield the event with its item's own id, after those that should have come before it."""
-        index = getattr(event, "output_index", None)
+        index: Any = getattr(event, "output_index", None)
         match event.type:
             case "response.output_item.added":
                 known = self._items[index] = _Item(event.item.type, _own_id(event.item))

@@ -29,7 +29,8 @@ class PartialAnswer:
     turn; `messages` the ids of the messages written; `superseded` the ids of the items that the
     answer replaces; `saved` the ids of the items that the turn has saved; `model` the name of the
     model that answers; `seconds` the time since the turn began; `usage` the tokens counted so far;
-    `first_token` the time from the turn's start to its first text.
+    `first_token` the time from the turn's start to its first text; `withdrawn` the ids of saved
+    items that a guardrail has refused, which are to go.
     """
 
     items: list[ThreadItem] = field(default_factory=list)
@@ -42,6 +43,7 @@ class PartialAnswer:
     seconds: float = 0.0
     usage: Usage = field(default_factory=Usage)
     first_token: float | None = None
+    withdrawn: Sequence[str] = ()
 
     def dump(self) -> bytes:
         """Return it as JSON, always valid UTF-8."""
@@ -61,6 +63,7 @@ class PartialAnswer:
             "seconds": self.seconds,
             "usage": _counts(self.usage),
             "first_token": self.first_token,
+            "withdrawn": self.withdrawn,
         }
         try:
             body = orjson.dumps(rest, default=str, option=orjson.OPT_NON_STR_KEYS)
@@ -88,6 +91,7 @@ class PartialAnswer:
             seconds=rest.get("seconds", 0.0),
             usage=Usage(**rest.get("usage", {})),
             first_token=rest.get("first_token"),
+            withdrawn=tuple(rest.get("withdrawn", ())),
         )
 
 

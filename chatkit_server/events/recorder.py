@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from contextlib import suppress
 from typing import TypeVar
 from weakref import ref
 
 from chatkit.errors import ErrorCode
-from chatkit.store import NotFoundError, Store
+from chatkit.store import NotFoundError, Store, StoreItemType
 from chatkit.types import (
     AssistantMessageContentPartAdded,
     AssistantMessageContentPartDone,
@@ -29,11 +30,13 @@ from chatkit.types import (
 )
 
 from ..errors import StreamFailed, TurnFailed
+from ..ids import new_id
 from ..plugin.calls import Hooks
 from ..tasks import run_to_completion
 from ..text import valid_values
-from ..turn import Outcome, StoreContext, ToolCall, ToolResult, Turn
+from ..turn import ID_PREFIXES, Outcome, StoreContext, ToolCall, ToolResult, Turn
 from .log import EventLog
+from .placeholders import OwnIds
 from .threads import ThreadWriter, as_thread, aware, written
 from .updates import apply_update, content_at
 from .wire import WireFormat, is_hidden
@@ -46,9 +49,10 @@ EventT = TypeVar("EventT", ThreadItemAddedEvent, ThreadItemDoneEvent, ThreadItem
 class Recorder:
     """Keeps what a turn says: in the store, through `persist`, and then in the event log.
 
-    `open` holds the items that have begun and are not done, by id. `answer_limit` is the most
-    characters that an answer may have. `failure` is the first error that was sent as an event; it
-    is told at the end.
+    `open` holds the items that have begun and are not done, by id; `reopened` those that an earlier
+    turn began, as they were; `asked` the ids of what the user said, which is no part of the answer.
+    `answer_limit` is the most characters that an answer may have. `failure` is the first error that
+    was sent as an event; it is told at the end.
     """
 
     def __init__(
@@ -69,12 +73,17 @@ class Recorder:
         self.log = log
         self.wire = wire
         self.open: dict[str, ThreadItem] = {}
+        self.reopened: dict[str, ThreadItem] = {}
+        self.asked: Collection[str] = ()
         self.saved: list[ThreadItem] = []
         self.tools: list[tuple[ToolCall, ToolResult]] = []
         self.failure: StreamFailed | None = None
         self.first_token: float | None = None
         self.characters_left = answer_limit
         self._superseded: list[ThreadItem] = []
+        self._own_ids = OwnIds(_new_id)
+        self._earlier: set[str] = set()
+        """The ids of items of earlier turns that this one has changed."""
         self._texts: dict[tuple[str, int], list[str]] = {}
         self._written: dict[str, set[int]] = {}
         """The parts of each item that have text in `_texts`."""
@@ -92,10 +101,16 @@ class Recorder:
         """Remove these items once something new is saved."""
         self._superseded = items
 
+    def reopen(self, item: ThreadItem) -> None:
+        """Go on with an item of an earlier turn."""
+        self.reopened[item.id] = item.model_copy(deep=True)
+        self.open[item.id] = item.model_copy(deep=True)
+        self._earlier.add(item.id)
+
     async def emit(self, event: ThreadStreamEvent) -> None:
         """Save what the event says, if it says something lasting, and append it to the log."""
         cancelled = False
-        event = valid_values(event)
+        event = self._own_ids.given(valid_values(event))
         match event:
             case ErrorEvent():
                 self.failure = self.failure or _failure(event)
@@ -177,12 +192,42 @@ class Recorder:
         closed: list[ThreadItem] = []
         for item_id in list(self.open):
             item = self.partial(item_id)
-            if shows_nothing(item):
+            if shows_nothing(item) and item_id not in self.reopened:
                 self._withdraw(item_id)
             else:
                 closed.append(item)
                 await self.emit(ThreadItemDoneEvent.model_construct(item=item))
         return closed
+
+    @property
+    def answered(self) -> list[str]:
+        """The ids of the saved items that are a part of the answer."""
+        return [item.id for item in self.saved if self._answers(item)]
+
+    async def withdraw(self) -> None:
+        """Take the whole answer back, the newest item first, as if nothing of it had been shown.
+
+        Items of earlier turns stay; one that was reopened is again what it was. Raises the first
+        error of the store, after everything is off the screen.
+        """
+        errors: list[Exception] = []
+        for item in reversed([*self.saved, *self.open.values()]):
+            if not self._answers(item):
+                continue
+            try:
+                await self._remove(item.id)
+            except Exception as error:
+                errors.append(error)
+            if not is_hidden(item):
+                self._write(self.wire.event(ThreadItemRemovedEvent(item_id=item.id)))
+        for item in self.reopened.values():
+            await self.emit(ThreadItemReplacedEvent.model_construct(item=item))
+        if errors:
+            raise errors[0]
+
+    def _answers(self, item: ThreadItem) -> bool:
+        """Whether an item is of this turn's answer."""
+        return item.id not in self.asked and item.id not in self._earlier
 
     def discard(self) -> None:
         """Remove what is open: its thread is gone."""
@@ -205,7 +250,8 @@ class Recorder:
         """
         if item.id not in self.open:
             return False
-        await run_to_completion(self._save(item))
+        dated = item.model_copy(update={"created_at": aware(item.created_at)})
+        await run_to_completion(self._save(valid_values(dated)))
         return True
 
     async def keep(self, item: ThreadItem) -> None:
@@ -214,7 +260,7 @@ class Recorder:
 
     async def _save(self, item: ThreadItem, replace: bool = False) -> None:
         context = self.turn.store_context
-        if replace:
+        if self._is_stored(item.id, replace):
             await self.store.save_item(self.turn.thread.id, item, context)
         else:
             await self.store.add_thread_item(self.turn.thread.id, item, context)
@@ -222,6 +268,15 @@ class Recorder:
         await self._remove_superseded(item)
         self._note_saved(item)
         self.open.pop(item.id, None)
+
+    def _is_stored(self, item_id: str, replaced: bool) -> bool:
+        """Whether the store has an item: of this turn, or, if it is replaced, of an earlier one."""
+        if item_id in self._earlier or any(item.id == item_id for item in self.saved):
+            return True
+        if not replaced or item_id in self.open:
+            return False
+        self._earlier.add(item_id)
+        return True
 
     def _note_saved(self, item: ThreadItem) -> None:
         for index, known in enumerate(self.saved):
@@ -231,7 +286,8 @@ class Recorder:
         self.saved.append(item)
 
     async def _remove(self, item_id: str) -> None:
-        if self.open.pop(item_id, None) is None:
+        was_open = self.open.pop(item_id, None) is not None
+        if not was_open or any(item.id == item_id for item in self.saved):
             await self.store.delete_thread_item(
                 self.turn.thread.id, item_id, self.turn.store_context
             )
@@ -282,6 +338,10 @@ class Recorder:
         if isinstance(update, AssistantMessageContentPartAdded | AssistantMessageContentPartDone):
             self._texts.pop((item_id, update.content_index), None)
         apply_update(item, update)
+
+
+def _new_id(kind: StoreItemType) -> str:
+    return new_id(ID_PREFIXES[kind])
 
 
 def answers(item: ThreadItem) -> bool:

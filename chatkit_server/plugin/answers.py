@@ -215,5 +215,9 @@ TURN_FIELDS: Mapping[str, Answer] = {
         "a str, or a list of input items, which are dicts",
         _either(_STR, _list_of(_instance("collections.abc.Mapping"))),
     ),
+    "stream_converter": Answer(
+        "a chatkit.agents.ResponseStreamConverter or None",
+        _either(_instance("chatkit.agents.ResponseStreamConverter"), _none),
+    ),
 }
 """What `pre_turn` may set of a turn."""

@@ -79,10 +79,15 @@ class ServerSettings(Section):
 
 
 class HistorySettings(Section):
-    """How much of the earlier conversation the model gets. Four bytes count as one token."""
+    """How much of the earlier conversation the model gets.
+
+    Four bytes of text count as one token, images and files as model providers count them. `media`
+    is how many images and files of earlier messages are sent again.
+    """
 
     items: int = Field(50, ge=1)
     tokens: int = Field(32_000, ge=1)
+    media: int = Field(10, ge=0)
 
 
 class ImageSettings(Section):
@@ -98,12 +103,14 @@ class ImageSettings(Section):
 class AgentSettings(Section):
     """The agent that answers when no plugin brings another.
 
-    Without `fast_path`, every turn is a run of the Agents SDK, and all text goes through it.
+    `default_provider` is the prefix of models that are named without one. Without `fast_path`,
+    every turn is a run of the Agents SDK, and all text goes through it.
     """
 
     name: str = "Assistant"
     model: str = "demo/todo"
     models: CommaList = Field(default_factory=list)
+    default_provider: str | None = None
     instructions: str = "You are a helpful assistant."
     model_settings: Annotated[dict[str, Any], BeforeValidator(nothing_is_empty)] = Field(
         default_factory=dict

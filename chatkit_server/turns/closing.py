@@ -20,7 +20,7 @@ from .failures import about, explain, log_failure
 from .job import TurnJob, model_name
 from .registry import TurnRegistry
 from .running import DELETED, TAKEN_OVER, Ending
-from .store import TurnState, TurnStore
+from .store import HeartbeatSignal, TurnState, TurnStore
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +94,8 @@ class Closing:
         turn = job.turn
         try:
             if ending is not DELETED:
+                if job.withdrawn:
+                    await self._withdraw_answer(job)
                 await job.recorder.close()
                 await self._save_memory(job, ending.problem if ending else None)
                 await job.recorder.save_thread()
@@ -118,6 +120,20 @@ class Closing:
             # Its record still says that it runs: a sweep will end it
             _log_unsaved(job, "its end could not be recorded", error)
         return ending
+
+    async def _withdraw_answer(self, job: TurnJob) -> None:
+        """Take back what a guardrail refused.
+
+        The turn store learns of it first, so that a recovery brings nothing back.
+        """
+        job.forget_answer()
+        turn = job.turn
+        beat = HeartbeatSignal(turn.id, turn.store_context.attempt, job.partial().dump())
+        try:
+            await self._turn_store.beat([beat])
+        except Exception as error:
+            _log_unsaved(job, "a withdrawn answer could not be noted", error)
+        await job.recorder.withdraw()
 
     async def _save_memory(self, job: TurnJob, problem: ServerError | None) -> None:
         """Save what only the model must see again, and a note if the answer has no end."""

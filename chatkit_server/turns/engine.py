@@ -6,21 +6,24 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from typing import Any
+from typing import Any, cast
 
 from agents import Agent, Runner
 from chatkit.store import Store
 from chatkit.types import (
+    Attachment,
     ClientToolCallItem,
+    ImageAttachment,
     StreamOptionsEvent,
     ThreadCreatedEvent,
     ThreadItem,
     ThreadItemDoneEvent,
     ThreadItemReplacedEvent,
+    UserMessageItem,
 )
 
 from ..agent.fast.first_answer import ask_model, can_skip_run
-from ..agent.invocation import TRIPWIRES
+from ..agent.invocation import GUARDRAILS
 from ..agent.media import remembered
 from ..agent.models import ModelRouter
 from ..agent.runner import run_config
@@ -76,6 +79,7 @@ class Engine:
         self.threads = ThreadWriter(store)
         self._claims = Claims(self.turns, turn_store, settings.turns)
         self._preparation = Preparation(settings, hooks, store, models, mcp, make_log, self.threads)
+        self.conversations = self._preparation.conversations
         self._closing = Closing(self.turns, turn_store, hooks)
         self._run_config = run_config(models, settings.agent)
         self._turnstile = Turnstile(START_GAP)
@@ -93,7 +97,7 @@ class Engine:
         with self.turns.arriving.taken((user.tenant, user.id)):
             plan = await make_plan()
         for item in (*plan.earlier, plan.message):
-            _refuse_if_long(item, self.settings.turns.limits.message)
+            _refuse_if_long(item, self.settings.turns.limits.message, self.settings.server.max_body)
 
         async def make_job(changed: bool) -> TurnJob:
             return self._preparation.new_job(await make_plan() if changed else plan)
@@ -208,8 +212,13 @@ class Engine:
 
     async def _ask(self, job: TurnJob, agent: Agent[Turn]) -> None:
         """Let the agent answer."""
-        if not await self._answer_without_run(job, agent):
-            await self._answer_with_run(job, agent)
+        job.turn.connect(job.translator.stream)
+        try:
+            if not await self._answer_without_run(job, agent):
+                await self._answer_with_run(job, agent)
+        finally:
+            # Not the translator any longer: it knows the turn, which would be a cycle
+            job.turn.connect(job.recorder.emit)
         if job.says_nothing:
             raise TurnFailed(EMPTY, allow_retry=True)
 
@@ -231,7 +240,7 @@ class Engine:
 
     async def _answer_with_run(self, job: TurnJob, agent: Agent[Turn]) -> None:
         job.result = Runner.run_streamed(
-            agent,
+            cast(Agent[Any], agent),
             job.turn.input,
             context=job.turn.run_context,
             max_turns=self.settings.agent.max_turns,
@@ -247,14 +256,15 @@ class Engine:
                     job.entries.append(remembered(event.item.to_input_item()))
                 else:
                     fast_path = job.runner.uses_fast_path(event.new_agent)
-        except TRIPWIRES:
-            await job.translator.withdraw()
-            job.entries.clear()
+                    job.translator.answered_with(job.runner.tools_of(event.new_agent))
+        except GUARDRAILS:
+            job.withdrawn = True
             raise
         finally:
             await stop_run(job.result)
         await job.runner.check_approvals(job.result)
         if job.turn.client_tool_call is not None:
+            await job.translator.workflow.keep()
             await job.recorder.emit(ThreadItemDoneEvent.model_construct(item=client_tool_call(job)))
 
     async def _hook_answer(self, job: TurnJob) -> tuple[HookCall, Any]:
@@ -296,10 +306,28 @@ def _log_start(job: TurnJob) -> None:
     )
 
 
-def _refuse_if_long(message: ThreadItem | None, limit: int) -> None:
-    size = len(dump(message)) if message else 0
+def _refuse_if_long(message: ThreadItem | None, limit: int, limit_of_previews: int) -> None:
+    """Refuse a message in which the user wrote too much, or whose previews are too large.
+
+    A preview may be a whole picture, as a data URL of the attachment store.
+    """
+    if message is None:
+        return
+    attachments = message.attachments if isinstance(message, UserMessageItem) else []
+    previews = sum(map(_bytes_in_preview, attachments))
+    size = len(dump(message)) - previews
     if size > limit:
         raise TooLarge(f"The message has {size} bytes. The limit is {limit}: send a shorter one.")
+    if previews > limit_of_previews:
+        raise TooLarge(
+            f"The previews of the attachments have {previews} bytes. The limit is "
+            f"{limit_of_previews}: attach fewer or smaller images."
+        )
+
+
+def _bytes_in_preview(attachment: Attachment) -> int:
+    url = str(attachment.preview_url) if isinstance(attachment, ImageAttachment) else ""
+    return len(url) if url.startswith("data:") else 0
 
 
 def _as_refusal(ending: Ending) -> Exception:

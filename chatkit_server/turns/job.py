@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -63,6 +63,11 @@ class TurnPlan:
         """Whether the turn runs beside others in its thread. One button ends no answer."""
         return self.action is not None
 
+    @property
+    def asked(self) -> set[str]:
+        """The ids of what the user said."""
+        return {item.id for item in (*self.earlier, self.message, self.replaced) if item}
+
 
 @dataclass
 class TurnJob:
@@ -85,6 +90,8 @@ class TurnJob:
     """What the model has produced so far, as input items for later requests."""
     usages: list[Usage] = field(default_factory=list)
     """The tokens of each run, those of runs that plugins start among them."""
+    withdrawn: bool = False
+    """Whether a guardrail has refused the answer: nothing of it stays."""
     prepared_by: list[str] = field(default_factory=list)
     """The plugins whose `pre_turn` was called."""
     running: RunningTurn = field(init=False)
@@ -130,31 +137,40 @@ class TurnJob:
             getattr(item, "type", "") == "function_call" for item in responses[-1].output
         ):
             return False
-        plan = self.plan
-        asked = {item.id for item in (*plan.earlier, plan.message, plan.replaced) if item}
+        known = self.plan.asked | self.recorder.reopened.keys()
         items = (*self.recorder.saved, *self.recorder.unfinished())
-        return not any(is_visible(item) for item in items if item.id not in asked)
+        return not any(is_visible(item) for item in items if item.id not in known)
 
     def partial(self) -> PartialAnswer:
         """Return what the turn has said so far and not saved as items."""
+        withdrawn = self.recorder.answered if self.withdrawn else []
+        items = self.recorder.reopened.values() if self.withdrawn else self.recorder.unfinished()
         return PartialAnswer(
-            self.recorder.unfinished(),
-            self.entries,
-            self.translator.messages,
+            list(items),
+            () if self.withdrawn else self.entries,
+            () if self.withdrawn else self.translator.messages,
             self.recorder.tools,
             self.recorder.superseded,
-            self._saved(),
+            self._saved(withdrawn),
             model_name(self.turn),
             self.turn.seconds,
             self.usage,
             self.recorder.first_token,
+            withdrawn,
         )
 
-    def _saved(self) -> list[str]:
+    def forget_answer(self) -> None:
+        """Keep nothing of a refused answer for the model's next input, or for the page."""
+        self.translator.workflow.give_back()
+        self.entries.clear()
+        self.translator.messages.clear()
+
+    def _saved(self, withdrawn: Collection[str]) -> list[str]:
         """Return the ids of the saved items, with the user's message even before it is saved."""
         plan = self.plan
         asked = [plan.message] if plan.message is not None and plan.superseded is None else []
-        return list(dict.fromkeys(item.id for item in (*asked, *self.recorder.saved)))
+        saved = [item for item in self.recorder.saved if item.id not in withdrawn]
+        return list(dict.fromkeys(item.id for item in (*asked, *saved)))
 
 
 def model_name(turn: Turn) -> str:

@@ -6,10 +6,10 @@ from copy import copy
 from functools import partial
 from typing import Any
 
-from agents import Agent, TResponseInputItem
+from agents import Agent
 from chatkit.store import Store
+from chatkit.types import ClientToolCallItem
 
-from ..agent.history import load_history, to_input
 from ..agent.models import (
     ModelRouter,
     choose_model,
@@ -27,7 +27,8 @@ from ..plugin.answers import wrong_turn
 from ..plugin.calls import HookCall, Hooks
 from ..settings.schema import Settings
 from ..turn import StoreContext, Turn
-from .job import TurnJob, TurnPlan, choose_tool, model_name
+from .conversation import Conversations
+from .job import TurnJob, TurnPlan, choose_tool
 from .view import StoreView
 
 
@@ -51,6 +52,7 @@ class Preparation:
         self.mcp = mcp
         self.make_log = make_log
         self.threads = threads
+        self.conversations = Conversations(store, settings.agent.history)
         # To make an agent looks through all its annotations: do it once, and copy it for each turn
         self._agent: Agent[Turn] = Agent(
             name=settings.agent.name, model_settings=model_settings(settings.agent)
@@ -71,6 +73,7 @@ class Preparation:
             self.threads,
         )
         recorder.supersede(plan.superseded or [])
+        recorder.asked = plan.asked
         view.hidden = {item.id for item in plan.superseded or ()}
         view.finish = recorder.finish
         turn._unfinished = recorder.unfinished
@@ -106,14 +109,15 @@ class Preparation:
         """Let `agent` and `pre_turn` decide what answers, and connect its tools.
 
         `job.prepared_by` then names the plugins whose `pre_turn` was called. An action is answered
-        by a hook of its own, and needs no agent.
+        by a hook of its own, and needs no agent: it gets the items of its thread.
 
         Raises `BadRequest` for a model picked in the composer that neither the settings offer nor a
         plugin takes.
         """
+        turn = job.turn
+        await self.conversations.give(turn, job.plan)
         if job.plan.action is not None:
             return
-        turn = job.turn
         picked = choose_model(turn, self.settings.agent)
         given: Agent[Turn] | None = await self.hooks.first("agent", turn=turn)
         agent = given or self._default_agent(turn)
@@ -122,7 +126,7 @@ class Preparation:
         turn.model_settings = own_settings(given) if given else copy(agent.model_settings)
         turn.tools = list(agent.tools)
         turn.mcp_servers = [*agent.mcp_servers, *self.mcp.servers]
-        turn.input = await self._input(job.plan, turn)
+        turn.input = await turn.make_input()
         check = partial(wrong_turn, turn)
         # Pydantic notes which fields are set: from here on, by a plugin
         turn.model_fields_set.discard("model")
@@ -135,6 +139,8 @@ class Preparation:
             return
         if "model" not in turn.model_fields_set and (given is None or given.model is None):
             refuse_unoffered(turn, self.settings.agent)
+        if isinstance(job.plan.replaced, ClientToolCallItem):
+            await job.translator.workflow.resume()
         job.agent = await job.runner.ready(as_changed(agent, turn))
         if isinstance(turn.input, list):
             turn.input = job.runner.input_for(job.agent, turn.input)
@@ -151,17 +157,3 @@ class Preparation:
         agent = copy(self._agent)
         agent.instructions = instructions(self.settings.agent.instructions, turn)
         return agent
-
-    async def _input(self, plan: TurnPlan, turn: Turn) -> list[TResponseInputItem]:
-        budget = self.settings.agent.history
-        items = list(plan.earlier)
-        if not plan.new_thread:
-            again = plan.message.id if plan.message and plan.superseded is not None else None
-            items += await load_history(
-                self.store, turn.store_context, turn.thread.id, budget, until=again
-            )
-        if plan.replaced is not None:
-            items = [plan.replaced if i.id == plan.replaced.id else i for i in items]
-        if plan.message is not None:
-            items.append(plan.message)
-        return await to_input(items, model_name(turn), budget)

@@ -9,7 +9,7 @@ from itertools import takewhile
 from typing import Any
 
 from chatkit.store import NotFoundError, Store
-from chatkit.types import ThreadItem, ThreadMetadata, UserMessageItem
+from chatkit.types import ThreadItem, ThreadMetadata, UserMessageItem, WorkflowItem
 
 from ..agent.memory import build_memory
 from ..events.partial import PartialAnswer
@@ -130,8 +130,16 @@ class Recovery:
         if leftover.status == "completed":
             # It saved everything; the partial answer is from a little earlier
             return list(items.values())
+        for item_id in partial.withdrawn:
+            with suppress(NotFoundError):
+                await self._store.delete_thread_item(turn.thread.id, item_id, turn.store_context)
         for item in self._remains(turn, partial, leftover):
-            items[item.id] = await self._found(turn, item.id) or await self._add(turn, item)
+            found = await self._found(turn, item.id)
+            if found is None:
+                await self._add(turn, item)
+            elif _goes_on(found, partial):
+                await self._change(turn, item)
+            items[item.id] = item if found is None or _goes_on(found, partial) else found
         await self._finish_retry(turn, partial)
         return list(items.values())
 
@@ -159,6 +167,10 @@ class Recovery:
         await self._hooks.each_isolated("persist", turn=turn, item=item)
         return item
 
+    async def _change(self, turn: Turn, item: ThreadItem) -> None:
+        await self._store.save_item(turn.thread.id, item, turn.store_context)
+        await self._hooks.each_isolated("persist", turn=turn, item=item)
+
     async def _finish_retry(self, turn: Turn, partial: PartialAnswer) -> None:
         """Remove the old answer if any part of the new one was saved."""
         if not partial.superseded:
@@ -172,6 +184,13 @@ class Recovery:
         for item_id in partial.superseded:
             with suppress(NotFoundError):
                 await self._store.delete_thread_item(thread_id, item_id, context)
+
+
+def _goes_on(found: ThreadItem, partial: PartialAnswer) -> bool:
+    """Whether an open item is one of an earlier turn, with more or less in it than was saved."""
+    if not isinstance(found, WorkflowItem):
+        return False
+    return found.workflow.summary is None or bool(partial.withdrawn)
 
 
 def _log_end(record: TurnRecord, leftover: Leftover) -> None:

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from chatkit.store import NotFoundError, Store, StoreItemType
-from chatkit.types import Attachment, Page, ThreadItem, ThreadMetadata
+from chatkit.types import Attachment, Page, ThreadItem, ThreadMetadata, WorkflowItem
 
 from ..agent.memory import TurnMemory
-from ..turn import StoreContext
+from ..turn import StoreContext, in_local_time
 
 Save = Callable[[ThreadItem], Awaitable[bool]]
 
@@ -62,7 +62,7 @@ class StoreView(Store[Any]):
         while True:
             wanted = limit - len(shown)
             page = await self.store.load_thread_items(thread_id, after, wanted, order, own)
-            shown += filter(self._shows, page.data)
+            shown += map(_in_local_time, filter(self._shows, page.data))
             came, after = after, page.after
             if len(shown) >= limit or not page.has_more or after in (None, came):
                 return Page(data=shown, has_more=page.has_more, after=after)
@@ -101,3 +101,8 @@ class StoreView(Store[Any]):
 
     def _shows(self, item: ThreadItem) -> bool:
         return item.id not in self.hidden and TurnMemory.of(item) is None
+
+
+def _in_local_time(item: ThreadItem) -> ThreadItem:
+    """Return a workflow with its time as ChatKit's SDK has it, which goes on with it."""
+    return in_local_time(item) if isinstance(item, WorkflowItem) else item

@@ -150,6 +150,7 @@ async def _caller(request: web.Request, user: User) -> Caller:
         app[ENGINE].turns,
         app[GUARD],
         app[ENGINE].threads,
+        app[ENGINE].conversations,
         locale=language[0] if language else None,
         given=context,
         request=TurnRequest(

@@ -107,11 +107,8 @@ async def _join_own(request: web.Request, response: web.StreamResponse) -> None:
     if origin is None:
         headers.extend(own)
         return
-    exposed = [
-        *headers.popall(hdrs.ACCESS_CONTROL_EXPOSE_HEADERS, ()),
-        *own.getall(hdrs.ACCESS_CONTROL_EXPOSE_HEADERS, ()),
-    ]
-    headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = ",".join(exposed)
+    exposes = hdrs.ACCESS_CONTROL_EXPOSE_HEADERS
+    headers[exposes] = ",".join([*headers.getall(exposes, ()), *own.getall(exposes, ())])
     credentials = own.get(hdrs.ACCESS_CONTROL_ALLOW_CREDENTIALS)
     if own.get(hdrs.ACCESS_CONTROL_ALLOW_ORIGIN) == origin and credentials is not None:
         headers[hdrs.ACCESS_CONTROL_ALLOW_CREDENTIALS] = credentials
@@ -138,8 +135,15 @@ class _EveryPath(AbstractRouterAdapter):
         """All paths have the same."""
 
     def is_preflight_request(self, request: web.Request) -> bool:
-        # No route answers OPTIONS at this path
-        return is_preflight(request) and request.match_info.http_exception is not None
+        if not is_preflight(request):
+            return False
+        # No route answers OPTIONS at this path, or it could not allow more
+        everything = OWN_RULES in request and self._allows_everything(request)
+        return everything or request.match_info.http_exception is not None
+
+    def _allows_everything(self, request: web.Request) -> bool:
+        options = self._config.get(request.headers[hdrs.ORIGIN])
+        return options is not None and bool(options.allow_credentials)
 
     def is_cors_enabled_on_request(self, request: web.Request) -> bool:
         if self._is_malformed(request):
@@ -165,13 +169,13 @@ class _EveryPath(AbstractRouterAdapter):
         """Refuse what no browser sends, and answer preflights."""
         if self._is_malformed(request):
             raise _OriginRefused("The header Origin is not one that a browser sends.")
-        if self.is_preflight_request(request):
-            return await self._preflight(request)
-        response = await handler(request)
-        own = OWN_RULES in request and is_preflight(request)
-        return (
-            await self._preflight(request) if own and not _allows(response, request) else response
-        )
+        if not self.is_preflight_request(request):
+            response = await handler(request)
+            # The handler may have set `OWN_RULES`
+            own = OWN_RULES in request and is_preflight(request)
+            if not own or (_allows(response, request) and not self.is_preflight_request(request)):
+                return response
+        return await self._preflight(request)
 
     async def _preflight(self, request: web.Request) -> web.Response:
         try:

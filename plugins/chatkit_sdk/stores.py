@@ -176,9 +176,15 @@ class AuthorsAttachments(AttachmentStore[StoreContext]):
 
 def _async(name: str) -> Any:
     async def method(self: OurStore, *args: Any, **kwargs: Any) -> Any:
-        return await getattr(self.view, name)(*args, **kwargs)
+        return _as_in_sdk(await getattr(self.view, name)(*args, **kwargs))
 
     return method
+
+
+def _as_in_sdk(answer: Any) -> Any:
+    if isinstance(answer, Page):
+        return answer.model_copy(update={"data": [as_in_sdk(one) for one in answer.data]})
+    return as_in_sdk(answer) if hasattr(answer, "created_at") else answer
 
 
 def _sync(name: str) -> Any:

@@ -95,10 +95,10 @@ class AsgiApp:
         """Give background tasks a moment, then cancel them."""
         if self._calls:
             await asyncio.wait(self._calls, timeout=LAST_CALLS)
-        for call in self._calls:
-            log.warning("a request of the ASGI application was still running: it was cancelled")
-            call.cancel()
         if self._calls:
+            log.warning("calls of the ASGI application are cancelled: %d", len(self._calls))
+            for call in self._calls:
+                call.cancel()
             await asyncio.wait(self._calls)
 
 

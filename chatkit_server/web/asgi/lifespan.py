@@ -24,63 +24,53 @@ class Lifespan:
         """What the application keeps for its requests."""
         self._app = app
         self._asked: asyncio.Queue[Message] = asyncio.Queue()
-        self._said: asyncio.Queue[Message] = asyncio.Queue()
+        self._said: asyncio.Future[Message]
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Wait until the application has started. Raises what it raises, or `SettingsError`."""
-        scope = {
-            "type": "lifespan",
-            "asgi": {"version": "3.0", "spec_version": "2.0"},
-            "state": self.state,
-        }
-        self._task = asyncio.create_task(self._run(scope))
-        said = await self._ask("startup")
+        """Wait until the application has started. Raises `SettingsError` if it does not."""
+        self._task = asyncio.create_task(self._run())
+        said = await self._ask("startup", self._task)
         if said is None:
-            # It does not know the protocol
-            await asyncio.wait([self._task])
             if (error := self._task.exception()) is not None:
-                log.debug("an ASGI application has no lifespan: %r", error)
+                log.debug("the ASGI application has no lifespan: %r", error)
             self._task = None
         elif said["type"] == "lifespan.startup.failed":
-            await self._fail(said.get("message", ""))
+            why = await self._failure(self._task) or said.get("message") or "no reason given"
+            raise SettingsError(f"the ASGI application did not start: {why}")
 
     async def stop(self) -> None:
         """Wait until the application has stopped. Raises what it raises, or `RuntimeError`."""
         if self._task is None:
             return
-        said = await self._ask("shutdown")
-        if said is None or said["type"] == "lifespan.shutdown.complete":
-            await self._task
-        else:
-            await self._task
-            raise RuntimeError(said.get("message") or "the application did not stop")
+        said = await self._ask("shutdown", self._task)
+        await self._task
+        if said is not None and said["type"] == "lifespan.shutdown.failed":
+            raise RuntimeError(said.get("message", ""))
 
-    async def _run(self, scope: dict[str, Any]) -> None:
-        await self._app(scope, self._asked.get, self._said.put)
+    async def _run(self) -> None:
+        version = {"version": "3.0", "spec_version": "2.0"}
+        scope = {"type": "lifespan", "asgi": version, "state": self.state}
+        await self._app(scope, self._asked.get, self._say)
 
-    async def _ask(self, what: str) -> Message | None:
+    async def _say(self, message: Message) -> None:
+        if not self._said.done():
+            self._said.set_result(message)
+
+    async def _ask(self, what: str, task: asyncio.Task[None]) -> Message | None:
         """Tell the application to start or to stop; return its answer, None if it gives none."""
-        assert self._task is not None
+        self._said = asyncio.get_running_loop().create_future()
         self._asked.put_nowait({"type": f"lifespan.{what}"})
-        answer = asyncio.create_task(self._said.get())
         try:
-            await asyncio.wait([answer, self._task], return_when=asyncio.FIRST_COMPLETED)
-            if not answer.done():
-                # It may have ended right after its answer
-                return None if self._said.empty() else self._said.get_nowait()
-            return answer.result()
-        finally:
-            answer.cancel()
+            await asyncio.wait([self._said, task], return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        return self._said.result() if self._said.done() else None
 
-    async def _fail(self, message: str) -> None:
-        task, self._task = self._task, None
-        assert task is not None
+    async def _failure(self, task: asyncio.Task[None]) -> str | None:
+        """Return what the application raised: its message may be a whole traceback."""
         task.cancel()
         await asyncio.wait([task])
-        # What it raises says more than its message, which may be a whole traceback
-        if not task.cancelled() and (error := task.exception()) is not None:
-            raise SettingsError(
-                f"the ASGI application did not start: {described(error)}"
-            ) from error
-        raise SettingsError(message or "the ASGI application did not start")
+        error = None if task.cancelled() else task.exception()
+        return None if error is None else described(error)

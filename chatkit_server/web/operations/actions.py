@@ -49,6 +49,7 @@ async def sync_custom_action(caller: Caller, request: ThreadsSyncCustomActionReq
         operation=request.type,
         locale=caller.locale,
     )
+    await caller.conversations.give(turn)
     known = written(thread)
     action = request.params.action
     answer = await call_first(caller, "action", turn=turn, action=action, item=sender)

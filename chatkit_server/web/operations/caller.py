@@ -25,6 +25,7 @@ from ...plugin.calls import Hooks, PluginFailed
 from ...records import log_error, place_of, repeats
 from ...tasks import Escaped, contained
 from ...turn import StoreContext, TurnRequest, User
+from ...turns.conversation import Conversations
 from ...turns.job import TurnPlan
 from ...turns.registry import TurnRegistry
 from ...turns.running import RunningTurn
@@ -56,6 +57,7 @@ class Caller:
     turns: TurnRegistry
     guard: RequestGuard
     threads: ThreadWriter
+    conversations: Conversations
     locale: str | None = None
     given: Any = None
     """What a `context` hook returned for the request."""
