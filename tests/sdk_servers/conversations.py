@@ -273,7 +273,7 @@ async def parrot(page: Page) -> None:
         "items.feedback", thread_id=thread_id, item_ids=[message["id"]], kind="negative"
     )
     await page.stop("live forever", thread_id, at="forever")
-    # Not by looking at the thread, which would be a reload: it keeps the answer going on this server
+    # Who looks at the thread has reloaded the page, and this server goes on with the answer
     await page.wait_for(lambda listed: listed["data"][0]["title"] == "Stopped", "threads.list")
     await page.send("threads.get_by_id", thread_id=thread_id)
     await page.send("threads.update", thread_id=thread_id, title="Long")

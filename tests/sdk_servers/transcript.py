@@ -21,15 +21,18 @@ _OF_IDS = {"id", "thread_id", "item_id", "call_id", "after"}
 _LIKE_AN_ID = re.compile(r"[A-Za-z]+[-_/][-_/A-Za-z0-9]{4,}")
 _UNIQUE = re.compile(r"[0-9a-f]{8,}|\d+")
 LOCAL_TIME = "<time without a zone>"
-_TOLD = ("model", "instructions", "input")
+_NOT_TOLD = {"id", "status", "annotations", "logprobs", "encrypted_content"}
 
 
 def normalised(exchanges: list[Exchange], url: str) -> list[Exchange]:
     """Return the exchanges with names in place of ids, without times and addresses."""
     names = Names()
     for exchange in exchanges:
-        for part in (exchange.events, exchange.body, exchange.told):
+        for part in (exchange.events, exchange.body):
             names.learn(part)
+        # Ids of items are not told to every model
+        for body in exchange.told:
+            names.learn([{k: v for k, v in item.items() if k != "id"} for item in body["input"]])
     named = [_named(exchange, names, url) for exchange in exchanges]
     return [*named, Exchange("ids", body=names.shapes())]
 
@@ -71,7 +74,7 @@ class Names:
         self._names[id_] = f"<{kind} {self._counts[kind]}>"
 
     def shapes(self) -> Json:
-        """Return what the ids of each kind look like: `#` for a number, `#8` for 8 random digits."""
+        """Return what the ids of each kind look like: `#` is a number, `#8` are 8 random digits."""
         shapes: defaultdict[str, set[str]] = defaultdict(set)
         for id_, name in self._names.items():
             shapes[name.split()[0][1:]].add(_UNIQUE.sub(_shape, id_))
@@ -118,8 +121,9 @@ def _named(exchange: Exchange, names: Names, url: str) -> Exchange:
 def _in_order(events: list[Json]) -> list[Json]:
     """Return the events; those that remove items, which come in any order, are sorted."""
     ordered: list[Json] = []
-    for removed, group in groupby(events, key=lambda event: event["type"] == "thread.item.removed"):
-        ordered += sorted(group, key=_json) if removed else group
+    for kind, group in groupby(events, key=lambda event: event["type"]):
+        together = list(group)
+        ordered += sorted(together, key=_json) if kind == "thread.item.removed" else together
     return ordered
 
 
@@ -132,9 +136,22 @@ def _clean_field(key: str, value: Any, clean: Any) -> Any:
 
 
 def _what_matters(body: Json) -> Json:
-    """Return what a model is told, without the settings of its run."""
+    """Return what a model is told: the instructions, the conversation and the tools' names."""
     tools = [tool.get("name") or tool["type"] for tool in body.get("tools") or []]
-    return {key: body.get(key) for key in _TOLD} | {"tools": tools}
+    told = {"model": body["model"], "instructions": body.get("instructions"), "tools": tools}
+    return {**told, "input": [_plain(item) for item in body["input"]]}
+
+
+def _plain(item: Json) -> Json:
+    """Return an input item without what the API ignores, or takes in either of two forms."""
+    kept = {key: value for key, value in item.items() if key not in _NOT_TOLD}
+    content = kept.get("content")
+    if isinstance(content, str):
+        content = [{"type": "output_text", "text": content}]
+    if content is not None:
+        parts = [{key: part[key] for key in part if key not in _NOT_TOLD} for part in content]
+        kept |= {"type": "message", "content": parts}
+    return kept
 
 
 def _lines(exchange: Exchange) -> Iterator[str]:
