@@ -56,6 +56,7 @@ from tests.documents import (
     links,
     rows,
     section,
+    write_app,
     write_plugins,
 )
 from tests.model_server import Call, ModelServer
@@ -89,7 +90,7 @@ def shown(tmp_path: Path) -> Iterator[list[str]]:
     before = set(sys.modules)
     yield write_plugins(tmp_path / "my_plugins")
     for name in set(sys.modules) - before:
-        if name.startswith("chatkit_plugin_file"):
+        if name.startswith(("chatkit_plugin_file", "app.")) or name == "app":
             del sys.modules[name]
 
 
@@ -293,6 +294,9 @@ async def test_yaml_is_valid_settings(
     fence: Fence, tmp_path: Path, shown: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "a key")
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    write_app(tmp_path)
+    monkeypatch.chdir(tmp_path)
     file = tmp_path / "settings.yaml"
     file.write_text(fence.text, "utf-8")
     settings = load(file, fence.environ)
