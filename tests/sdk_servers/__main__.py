@@ -1,4 +1,4 @@
-"""Print how the sides differ; or, with `--show`, what the official side says."""
+"""Print how the sides differ, beside the named differences."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import asyncio
 import traceback
 
 from .cases import CASES
-from .differences import unseen
 from .models import Models
 from .running import compared, run_official, run_ours
+from .table import whole_section
 from .transcript import lines
 
 
@@ -23,9 +23,7 @@ async def _main(names: list[str], show: bool) -> None:
             for store in case.stores:
                 print(f"=== {case.name}, store: {store}")
                 try:
-                    got = await run_ours(case, store, models)
-                    print(compared(case, official, got))
-                    print("not seen:", *[d.name for d in unseen(official, got, case.differences)])
+                    print(compared(case, official, await run_ours(case, store, models)))
                 except Exception:
                     print(traceback.format_exc(limit=-2))
 
@@ -33,6 +31,10 @@ async def _main(names: list[str], show: bool) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m tests.sdk_servers", description=__doc__)
     parser.add_argument("names", nargs="*", help="the backends; all without a name")
-    parser.add_argument("--show", action="store_true")
+    parser.add_argument("--show", action="store_true", help="print what the official side says")
+    parser.add_argument("--table", action="store_true", help="print the section of the docs")
     options = parser.parse_args()
-    asyncio.run(_main(options.names, options.show))
+    if options.table:
+        print(whole_section())
+    else:
+        asyncio.run(_main(options.names, options.show))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import Any
 
 from tests.model_script import Call, Citation, Gate, Image, Json, Reasoning, Text
@@ -72,7 +73,7 @@ async def darkroom(page: Page) -> None:
     page.headers = {"X-Team": "blue"}
     image = await page.send("attachments.create", name="a.png", size=3, mime_type="image/png")
     text = await page.send("attachments.create", name="b.txt", size=5, mime_type="text/plain")
-    await _upload(page, image.body, {"data": {"file": b"png"}})
+    await _upload(page, image.body, {"data": {"file": BytesIO(b"png")}})
     await _upload(page, text.body, {"data": b"hello"})
     await page.fetch("GET", image.body["preview_url"])
     models.reply("A picture and a text.")

@@ -192,6 +192,7 @@ class Page:
                     self._open_gate(event)
             except ClientPayloadError:
                 exchange.whole = False
+                response.close()
         else:
             exchange.body = _body(await response.read(), response.content_type)
         exchange.told = [request.body for request in self.models.requests]
