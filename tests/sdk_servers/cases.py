@@ -18,6 +18,7 @@ from .differences import (
     IN_WORDS,
     LISTS,
     NOT_OPEN,
+    PARTIAL,
     REFUSED,
     TIMES,
     Difference,
@@ -89,7 +90,11 @@ CASES = (
         app="main:app",
     ),
     Case(
-        "helpline", conversations.helpline, "server:HelplineServer", _BOTH, (TIMES, IDS, NOT_OPEN)
+        "helpline",
+        conversations.helpline,
+        "server:HelplineServer",
+        _BOTH,
+        (TIMES, IDS, LISTS, NOT_OPEN),
     ),
     Case("menu", conversations.menu, "server:MenuServer", _BOTH, (TIMES, IDS, LISTS)),
     Case("ledger", conversations.ledger, "server:LedgerServer", differences=(TIMES, LISTS)),
@@ -110,5 +115,14 @@ CASES = (
         context="context:get_context",
         app="main:app",
     ),
-    Case("parrot", conversations.parrot, "server:ParrotServer", _BOTH, (TIMES, IDS, LISTS)),
+    Case(
+        "bare", conversations.bare, "server:create_server", _BOTH, (TIMES, IDS, REFUSED, IN_WORDS)
+    ),
+    Case(
+        "parrot",
+        conversations.parrot,
+        "server:ParrotServer",
+        _BOTH,
+        (TIMES, IDS, LISTS, IN_WORDS, PARTIAL),
+    ),
 )

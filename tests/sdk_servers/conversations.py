@@ -111,6 +111,15 @@ async def helpline(page: Page) -> None:
     await page.say("Thanks", thread_id)
     await page.act(thread_id, "save")
     await page.send("threads.update", thread_id=thread_id, title="Lamps")
+    gate = Gate()
+    models.reply("Take a ", gate, "candle.")
+    await page.stop("It is dark", thread_id, at="Take")
+    await page.wait_for(
+        lambda listed: listed["data"][0]["title"] == "Lamps (stopped)", "threads.list"
+    )
+    gate.open()
+    models.reply("Where were we?")
+    await page.say("Go on", thread_id)
     answered = Gate()
     models.reply_as("gpt-4.1-nano", "a lamp.", hold=answered)
     models.reply("Again?")
@@ -274,8 +283,42 @@ async def parrot(page: Page) -> None:
         "items.feedback", thread_id=thread_id, item_ids=[message["id"]], kind="negative"
     )
     await page.stop("live forever", thread_id, at="forever")
-    # Who looks at the thread has reloaded the page, and this server goes on with the answer
+    # Who looks into the thread has reloaded the page, and this server goes on with the answer
     await page.wait_for(lambda listed: listed["data"][0]["title"] == "Stopped", "threads.list")
     await page.send("threads.get_by_id", thread_id=thread_id)
     await page.send("threads.update", thread_id=thread_id, title="Long")
     await page.say("once more", thread_id)
+    await page.say("nothing", thread_id)
+    await page.say("sudden silence", thread_id)
+    await page.expect_failure(page.say("sudden thunder", thread_id))
+    await page.say("the end", thread_id)
+
+
+async def bare(page: Page) -> None:
+    """A handoff, a failing tool, a Stop, and all that the server has no method for."""
+    models = page.models
+    models.reply(Call("transfer_to_experts"))
+    models.reply(Call("dial", {"number": -1}))
+    models.reply(Call("dial", {"number": 7}))
+    models.reply("Seven ", "answers.")
+    first = await page.say("Call somebody")
+    thread_id = first.thread_id
+    message = first.item("assistant_message")
+    await page.send(
+        "items.feedback", thread_id=thread_id, item_ids=[message["id"]], kind="positive"
+    )
+    await page.expect_failure(page.act(thread_id, "click"))
+    action = {"type": "click"}
+    sync = page.send("threads.sync_custom_action", thread_id=thread_id, action=action)
+    await page.expect_failure(sync)
+    await page.expect_failure(page.dictate("hello", "audio/webm"))
+    create = page.send("attachments.create", name="a.png", size=3, mime_type="image/png")
+    await page.expect_failure(create)
+    await page.expect_failure(page.say("See?", thread_id, attachments=["atc_unknown"]))
+    output = page.send("threads.add_client_tool_output", thread_id=thread_id, result={})
+    await page.expect_failure(output)
+    retry = page.send("threads.retry_after_item", thread_id=thread_id, item_id=message["id"])
+    await page.expect_failure(retry)
+    await page.expect_failure(page.act(thread_id, "click", item_id="msg_unknown"))
+    await page.expect_failure(page.fail_to_parse(b"{}"))
+    await page.expect_failure(page.fail_to_parse(b"nonsense"))

@@ -16,7 +16,7 @@ from .transcript import LOCAL_TIME
 Exchanges = list[Exchange]
 
 
-def _as_it_is(official: Exchange, ours: Exchange) -> Exchange:
+def _as_they_are(official: Exchanges, ours: Exchanges) -> Exchanges:
     return official
 
 
@@ -24,13 +24,13 @@ def _as_it_is(official: Exchange, ours: Exchange) -> Exchange:
 class Difference:
     """What the page gets in another way, and why that is better.
 
-    `both` makes both sides alike. `towards` takes an exchange of each side, and returns what is
-    right of the official one here: itself, where the difference has nothing to do with it.
+    `both` makes both sides alike. `towards` takes both sides, exchange by exchange, and returns
+    what is right of the official one here.
     """
 
     name: str
     why: str
-    towards: Callable[[Exchange, Exchange], Exchange] = _as_it_is
+    towards: Callable[[Exchanges, Exchanges], Exchanges] = _as_they_are
     both: Callable[[Exchanges], Exchanges] = list
 
 
@@ -41,7 +41,7 @@ def reconciled(
     for difference in differences:
         official, ours = difference.both(official), difference.both(ours)
         if len(official) == len(ours):
-            official = [difference.towards(*pair) for pair in zip(official, ours, strict=True)]
+            official = difference.towards(official, ours)
     return official, ours
 
 
@@ -62,9 +62,10 @@ def _whole_lists(exchanges: Exchanges) -> Exchanges:
     merged: Exchanges = []
     for exchange in exchanges:
         if exchange.continues:
-            merged[-1] = _with_rows(merged[-1], exchange.body["data"])
+            merged[-1] = _with_rows(merged[-1], _page(merged[-1])["data"] + exchange.body["data"])
         else:
-            merged.append(_with_rows(exchange, []) if _is_list(exchange) else exchange)
+            is_list = _is_list(exchange)
+            merged.append(_with_rows(exchange, _page(exchange)["data"]) if is_list else exchange)
     return merged
 
 
@@ -86,17 +87,32 @@ def _changed(exchange: Exchange, change: Callable[[str], str]) -> Exchange:
     return replace(exchange, events=events, body=body)
 
 
+def _page(exchange: Exchange) -> Json:
+    page: Json = exchange.body.get("items", exchange.body)
+    return page
+
+
 def _is_list(exchange: Exchange) -> bool:
-    return isinstance(exchange.body, dict) and "has_more" in exchange.body.get(
-        "items", exchange.body
-    )
+    return isinstance(exchange.body, dict) and "data" in _page(exchange)
 
 
 def _with_rows(exchange: Exchange, rows: list[Json]) -> Exchange:
-    page = exchange.body.get("items", exchange.body)
-    whole = {"data": [*page["data"], *rows]}
-    is_thread = "items" in exchange.body
-    return replace(exchange, body={**exchange.body, "items": whole} if is_thread else whole)
+    """Return a list that is at its end, with these rows."""
+    body = (
+        {**exchange.body, "items": {"data": rows}} if "items" in exchange.body else {"data": rows}
+    )
+    return replace(exchange, body=body)
+
+
+def _in_pairs(
+    towards: Callable[[Exchange, Exchange], Exchange],
+) -> Callable[[Exchanges, Exchanges], Exchanges]:
+    """Return `towards` for whole conversations, from one that needs only one exchange of each."""
+
+    def of_all(official: Exchanges, ours: Exchanges) -> Exchanges:
+        return [towards(*pair) for pair in zip(official, ours, strict=True)]
+
+    return of_all
 
 
 def _refused(official: Exchange, ours: Exchange) -> Exchange:
@@ -111,8 +127,7 @@ def _in_words(official: Exchange, ours: Exchange) -> Exchange:
     if official.error is None or told is None or not told.get("message"):
         return official
     unforeseen = {"type": "error", "code": "stream.error", "allow_retry": True}
-    with_words = {**unforeseen, "code": "custom", "message": told["message"]}
-    events = [with_words if event == unforeseen else event for event in official.events]
+    events = [told if event == unforeseen else event for event in official.events]
     return replace(official, events=events)
 
 
@@ -127,26 +142,66 @@ def _not_open(official: Exchange, ours: Exchange) -> Exchange:
     return ours if ours.status == 409 else official
 
 
+def _with_unfinished(official: Exchanges, ours: Exchanges) -> Exchanges:
+    """Put in the items that began and never ended, as they are here: done, and in the thread."""
+    unfinished = {id_ for exchange in official for id_ in _unfinished(exchange.events)}
+
+    def is_one(value: Json) -> bool:
+        item = value.get("item", value)
+        return value.get("type") != "thread.item.added" and item.get("id") in unfinished
+
+    def change(given: Exchange, got: Exchange) -> Exchange:
+        events = _inserted(given.events, got.events, is_one)
+        if not _is_list(given):
+            return replace(given, events=events)
+        return _with_rows(given, _inserted(_page(given)["data"], _page(got)["data"], is_one))
+
+    return _in_pairs(change)(official, ours)
+
+
+def _unfinished(events: list[Json]) -> set[str]:
+    began = {event["item"]["id"] for event in events if event["type"] == "thread.item.added"}
+    return began - {event["item"]["id"] for event in events if event["type"] == "thread.item.done"}
+
+
+def _inserted(official: list[Json], ours: list[Json], wanted: Callable[[Json], bool]) -> list[Json]:
+    """Return the official values, and of ours those that are wanted, at their places."""
+    rest = [value for value in official if not wanted(value)]
+    found = []
+    for value in ours:
+        if wanted(value):
+            found.append(value)
+        elif rest:
+            found.append(rest.pop(0))
+    return found + rest
+
+
 REFUSED = Difference(
     "refusals",
     "What cannot be done is refused with a 4xx whose `message` the page shows. The SDK breaks the "
     "stream off, ends it without an event, or answers 500.",
-    _refused,
+    _in_pairs(_refused),
 )
 IN_WORDS = Difference(
     "words",
-    "After an exception that nobody foresaw, the error event has words for the user.",
-    _in_words,
+    "After an exception that nobody foresaw, the error event has words for the user, and offers a "
+    "retry only where that can help.",
+    _in_pairs(_in_words),
 )
 ERROR_LAST = Difference(
     "error last",
     "An error is the last event of its stream; a changed thread is told before it.",
-    _error_last,
+    _in_pairs(_error_last),
 )
 NOT_OPEN = Difference(
     "closed threads",
     "A locked or closed thread takes no messages. The SDK leaves that to the page.",
-    _not_open,
+    _in_pairs(_not_open),
+)
+PARTIAL = Difference(
+    "partial answers",
+    "What was said before an answer ended in the middle is saved, and its item is done.",
+    _with_unfinished,
 )
 TIMES = Difference(
     "times",

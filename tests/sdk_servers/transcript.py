@@ -17,7 +17,7 @@ from tests.model_script import Json
 
 from .page import Exchange
 
-_OF_IDS = {"id", "thread_id", "item_id", "call_id", "after"}
+_OF_IDS = {"id", "thread_id", "item_id", "call_id"}
 _LIKE_AN_ID = re.compile(r"[A-Za-z]+[-_/][-_/A-Za-z0-9]{4,}")
 _UNIQUE = re.compile(r"[0-9a-f]{8,}|\d+")
 LOCAL_TIME = "<time without a zone>"

@@ -19,6 +19,7 @@ from chatkit.types import (
     ClosedStatus,
     LockedStatus,
     NoticeEvent,
+    ThreadItem,
     ThreadItemDoneEvent,
     ThreadMetadata,
     ThreadStreamEvent,
@@ -105,6 +106,13 @@ class HelplineServer(ChatKitServer[dict[str, Any]]):
                 thread.metadata["saved"] = True
                 await self.store.save_thread(thread, context)
                 yield self._message(thread, "Saved.", context)
+
+    async def handle_stream_cancelled(
+        self, thread: ThreadMetadata, pending_items: list[ThreadItem], context: dict[str, Any]
+    ) -> None:
+        await super().handle_stream_cancelled(thread, pending_items, context)
+        thread.title = f"{thread.title} (stopped)"
+        await self.store.save_thread(thread, context)
 
     def _message(
         self, thread: ThreadMetadata, text: str, context: dict[str, Any]
