@@ -18,6 +18,7 @@ from .differences import (
     IN_WORDS,
     LISTS,
     NOT_OPEN,
+    OWN_IDS,
     PARTIAL,
     REFUSED,
     TIMES,
@@ -31,7 +32,10 @@ _BACKENDS = f"{__package__}.backends"
 
 @dataclass(frozen=True)
 class Case:
-    """A backend: where its parts are, as the settings name them, and what is said to it."""
+    """A backend: where its parts are, as the settings name them, and what is said to it.
+
+    With `has_models`, it finds its models by itself, and this server's settings name none.
+    """
 
     name: str
     talk: Callable[[Page], Awaitable[None]]
@@ -40,6 +44,7 @@ class Case:
     differences: tuple[Difference, ...] = ()
     context: str | None = None
     app: str | None = None
+    has_models: bool = False
 
     @property
     def shows(self) -> str:
@@ -88,6 +93,7 @@ CASES = (
         "main:server",
         differences=(TIMES, IDS, REFUSED),
         app="main:app",
+        has_models=True,
     ),
     Case(
         "helpline",
@@ -117,6 +123,14 @@ CASES = (
     ),
     Case(
         "bare", conversations.bare, "server:create_server", _BOTH, (TIMES, IDS, REFUSED, IN_WORDS)
+    ),
+    Case(
+        "gateway",
+        conversations.gateway,
+        "server:GatewayServer",
+        _BOTH,
+        (TIMES, IDS, LISTS, OWN_IDS),
+        has_models=True,
     ),
     Case(
         "parrot",

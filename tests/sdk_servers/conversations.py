@@ -322,3 +322,16 @@ async def bare(page: Page) -> None:
     await page.expect_failure(page.act(thread_id, "click", item_id="msg_unknown"))
     await page.expect_failure(page.fail_to_parse(b"{}"))
     await page.expect_failure(page.fail_to_parse(b"nonsense"))
+
+
+async def gateway(page: Page) -> None:
+    """Messages of a model that gives them no ids."""
+    models = page.models
+    models.reply(Call("lamp", {"on": True}))
+    models.reply("It is ", "on.")
+    first = await page.say("Light!")
+    models.reply("Gladly. ", Call("lamp", {"on": False}))
+    models.reply("Off.")
+    await page.say("Dark!", first.thread_id)
+    models.reply("Twice.")
+    await page.say("How often?", first.thread_id)

@@ -15,6 +15,9 @@ from .transcript import LOCAL_TIME
 
 Exchanges = list[Exchange]
 
+NAMELESS = "__fake_id__"
+"""The id that the Agents SDK gives to messages of chat completions."""
+
 
 def _as_they_are(official: Exchanges, ours: Exchanges) -> Exchanges:
     return official
@@ -159,13 +162,40 @@ def _with_unfinished(official: Exchanges, ours: Exchanges) -> Exchanges:
     return _in_pairs(change)(official, ours)
 
 
+def _with_ids(official: Exchanges, ours: Exchanges) -> Exchanges:
+    """Give each message that has no id of its own the one that it has here, and its place."""
+    named = {NAMELESS}
+
+    def change(given: Exchange, got: Exchange) -> Exchange:
+        if _is_list(given):
+            rows = _page(given)["data"], _page(got)["data"]
+            return _with_rows(given, _inserted(*rows, lambda row: row["id"] in named))
+        if given.asked == "ids":
+            return replace(given, body={"assistant_message": ["msg_#"], **given.body})
+        events = []
+        for event, here in zip(given.events, got.events, strict=False):
+            own = _item_id(here)
+            if _item_id(event) == NAMELESS and own:
+                named.add(own)
+                event = orjson.loads(orjson.dumps(event).replace(NAMELESS.encode(), own.encode()))
+            events.append(event)
+        return replace(given, events=events + given.events[len(events) :])
+
+    return _in_pairs(change)(official, ours)
+
+
+def _item_id(event: Json) -> str | None:
+    item_id: str | None = event.get("item_id") or event.get("item", {}).get("id")
+    return item_id
+
+
 def _unfinished(events: list[Json]) -> set[str]:
     began = {event["item"]["id"] for event in events if event["type"] == "thread.item.added"}
     return began - {event["item"]["id"] for event in events if event["type"] == "thread.item.done"}
 
 
 def _inserted(official: list[Json], ours: list[Json], wanted: Callable[[Json], bool]) -> list[Json]:
-    """Return the official values, and of ours those that are wanted, at their places."""
+    """Return the official values, but for those that are `wanted` ours, at their places."""
     rest = [value for value in official if not wanted(value)]
     found = []
     for value in ours:
@@ -202,6 +232,12 @@ PARTIAL = Difference(
     "partial answers",
     "What was said before an answer ended in the middle is saved, and its item is done.",
     _with_unfinished,
+)
+OWN_IDS = Difference(
+    "ids of messages",
+    "Models behind chat completions give all their messages one id, by which a store keeps only "
+    "the last one. Here each has an id of its own.",
+    _with_ids,
 )
 TIMES = Difference(
     "times",

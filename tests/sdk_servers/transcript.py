@@ -32,7 +32,7 @@ def normalised(exchanges: list[Exchange], url: str) -> list[Exchange]:
             names.learn(part)
         # Ids of items are not told to every model
         for body in exchange.told:
-            names.learn([{k: v for k, v in item.items() if k != "id"} for item in body["input"]])
+            names.learn([_without(item, {"id"}) for item in _conversation(body)])
     named = [_named(exchange, names, url) for exchange in exchanges]
     return [*named, Exchange("ids", body=names.shapes())]
 
@@ -137,19 +137,33 @@ def _clean_field(key: str, value: Any, clean: Any) -> Any:
 
 def _what_matters(body: Json) -> Json:
     """Return what a model is told: the instructions, the conversation and the tools' names."""
-    tools = [tool.get("name") or tool["type"] for tool in body.get("tools") or []]
-    told = {"model": body["model"], "instructions": body.get("instructions"), "tools": tools}
-    return {**told, "input": [_plain(item) for item in body["input"]]}
+    tools = [tool.get("function", tool) for tool in body.get("tools") or []]
+    return {
+        "model": body["model"],
+        "instructions": body.get("instructions", ""),
+        "tools": [tool.get("name") or tool["type"] for tool in tools],
+        "input": [_plain(item) for item in _conversation(body)],
+    }
+
+
+def _conversation(body: Json) -> list[Json]:
+    """Return what either API is told."""
+    conversation: list[Json] = body["messages"] if "messages" in body else body["input"]
+    return conversation
+
+
+def _without(given: Json, keys: set[str]) -> Json:
+    return {key: value for key, value in given.items() if key not in keys}
 
 
 def _plain(item: Json) -> Json:
     """Return an input item without what the API ignores, or takes in either of two forms."""
-    kept = {key: value for key, value in item.items() if key not in _NOT_TOLD}
+    kept = _without(item, _NOT_TOLD)
     content = kept.get("content")
     if isinstance(content, str):
         content = [{"type": "output_text", "text": content}]
     if content is not None:
-        parts = [{key: part[key] for key in part if key not in _NOT_TOLD} for part in content]
+        parts = [_without(part, _NOT_TOLD) for part in content]
         kept |= {"type": "message", "content": parts}
     return kept
 
