@@ -132,6 +132,7 @@ CASES = (
         (TIMES, IDS, LISTS, OWN_IDS),
         has_models=True,
     ),
+    Case("memo", conversations.memo, "server:MemoServer", _BOTH, (TIMES, IDS)),
     Case(
         "parrot",
         conversations.parrot,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from io import BytesIO
 from typing import Any
 
@@ -120,6 +121,8 @@ async def helpline(page: Page) -> None:
     gate.open()
     models.reply("Where were we?")
     await page.say("Go on", thread_id)
+    await page.act(thread_id, "remind")
+    await page.wait_for(lambda listed: listed["data"][0]["title"] == "Reminded", "threads.list")
     answered = Gate()
     models.reply_as("gpt-4.1-nano", "a lamp.", hold=answered)
     models.reply("Again?")
@@ -148,7 +151,14 @@ async def menu(page: Page) -> None:
     await page.send("threads.sync_custom_action", thread_id=thread_id, action=action)
     models.reply("Without a menu.")
     await page.act(thread_id, "menu.order", {"dish": "Bread"})
+    gate = Gate()
+    models.reply("You may ", gate, "click meanwhile.")
+    answer = asyncio.create_task(page.say("Any specials?", thread_id))
+    await gate.reached()
+    await page.act(thread_id, "menu.special")
     await page.act(thread_id, "menu.dismiss", item_id=widget["id"])
+    gate.open()
+    await answer
     models.reply("Goodbye.")
     await page.say("Thanks", thread_id)
 
@@ -335,3 +345,16 @@ async def gateway(page: Page) -> None:
     await page.say("Dark!", first.thread_id)
     models.reply("Twice.")
     await page.say("How often?", first.thread_id)
+
+
+async def memo(page: Page) -> None:
+    """Answers that continue the one before, and a retry."""
+    models = page.models
+    models.reply(Call("jot", {"text": "milk"}))
+    models.reply("Milk it is.")
+    first = await page.say("Milk")
+    models.reply("And eggs.")
+    second = await page.say("Eggs", first.thread_id)
+    models.reply("Eggs, again.")
+    message = second.item("user_message")
+    await page.send("threads.retry_after_item", thread_id=first.thread_id, item_id=message["id"])

@@ -142,6 +142,7 @@ def _what_matters(body: Json) -> Json:
         "model": body["model"],
         "instructions": body.get("instructions", ""),
         "tools": [tool.get("name") or tool["type"] for tool in tools],
+        "continues": " (continues a response)" * ("previous_response_id" in body),
         "input": [_plain(item) for item in _conversation(body)],
     }
 
@@ -176,7 +177,7 @@ def _lines(exchange: Exchange) -> Iterator[str]:
     if exchange.body is not None:
         yield f"    {_json(exchange.body)}"
     for body in exchange.told:
-        yield f"    to {body['model']}: {body['instructions']} {body['tools']}"
+        yield f"    to {body['model']}: {body['instructions']} {body['tools']}{body['continues']}"
         yield from (f"        {_json(item)}" for item in body["input"])
 
 

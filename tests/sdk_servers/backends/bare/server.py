@@ -37,7 +37,7 @@ class BareServer(ChatKitServer):
     ) -> AsyncIterator[ThreadStreamEvent]:
         page = await self.store.load_thread_items(thread.id, None, 20, "desc", context)
         told = await simple_to_agent_input(list(reversed(page.data)))
-        agent_context = AgentContext(thread=thread, store=self.store, request_context=context)
+        agent_context = AgentContext[Any](thread=thread, store=self.store, request_context=context)
         settings = RunConfig(model_settings=ModelSettings(temperature=0.3))
         result = Runner.run_streamed(front, told, context=agent_context, run_config=settings)
         async for event in stream_agent_response(agent_context, result):

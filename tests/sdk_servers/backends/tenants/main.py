@@ -21,6 +21,7 @@ server = TenantServer(facts)
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
     facts.of("ann").append("was here before")
+    app.state.plan = "basic"
     yield {"started": True}
     facts.by_user.clear()
 
