@@ -70,7 +70,9 @@ class NotingServer(ChatKitServer[Caller]):
     ) -> AsyncIterator[ThreadStreamEvent]:
         page = await self.store.load_thread_items(thread.id, None, HISTORY, "asc", context)
         given = await ThreadItemConverter().to_agent_input(page.data)
-        agent_context = AgentContext(thread=thread, store=self.store, request_context=context)
+        agent_context: AgentContext[Caller] = AgentContext(
+            thread=thread, store=self.store, request_context=context
+        )
         result = Runner.run_streamed(AGENT, given, context=agent_context)
         async for event in stream_agent_response(agent_context, result):
             yield event

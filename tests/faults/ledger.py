@@ -33,11 +33,11 @@ class Ledger(HttpServer):
             """Write a number down."""
             return await self._noted(number, seconds)
 
-        @server.custom_route("/note", methods=["POST"])
-        async def post(request: Request) -> Response:
-            return PlainTextResponse(await self._noted(**await request.json()))
-
+        server.custom_route("/note", methods=["POST"])(self._post)
         return server
+
+    async def _post(self, request: Request) -> Response:
+        return PlainTextResponse(await self._noted(**await request.json()))
 
     async def _noted(self, number: str, seconds: float) -> str:
         self.notes[number] += 1
