@@ -109,32 +109,6 @@ class TurnFailed(ServerError):
     """The answer cannot be completed. Set `allow_retry` if a retry can help."""
 
 
-class StreamFailed(ServerError):
-    """An error of ChatKit's SDK: a code that pages may translate, or words of its own.
-
-    Without words, general ones are told, but not in the `error` event: the page has its own for the
-    code. The status is a 4xx even if a retry may help: after a 5xx, ChatKit itself would
-    repeat the request, and the SDK leaves that to the user.
-    """
-
-    status = 422
-
-    def __init__(
-        self, code: str, words: str | None, *, allow_retry: bool, status: int | None = None
-    ) -> None:
-        super().__init__(words or UNTOLD[allow_retry], allow_retry=allow_retry)
-        self.code = valid_values(code)
-        if status is not None:
-            self.status = status
-
-
-UNTOLD = {
-    True: "The answer could not be completed. Try again.",
-    False: "The answer could not be completed.",
-}
-"""What is told of an error without words, by whether a retry may help."""
-
-
 class SettingsError(Exception):
     """The server cannot start as configured; the message says where and what to change."""
 

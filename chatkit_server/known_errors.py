@@ -19,7 +19,6 @@ from .errors import (
     Forbidden,
     NotFound,
     ServerError,
-    StreamFailed,
     TooLarge,
     TooManyRequests,
     Unauthorized,
@@ -28,6 +27,7 @@ from .errors import (
     causes,
 )
 from .records import is_away
+from .text import valid_values
 
 AWAY = "A service that this request needs does not respond. Try again in a minute."
 
@@ -47,6 +47,32 @@ _TEXT_FIELDS = ("detail", "description", "text", "message")
 _OF_A_CLIENT = ("response", "request", "request_info", "body", "meta")
 """What the errors of HTTP clients have: their status and words are another server's, about a
 request that the user has not made."""
+
+
+class StreamFailed(ServerError):
+    """An error of ChatKit's SDK: a code that pages may translate, or words of its own.
+
+    Without words, general ones are told, but not in the `error` event: the page has its own for the
+    code. The status is a 4xx even if a retry may help: after a 5xx, ChatKit itself would
+    repeat the request, and the SDK leaves that to the user.
+    """
+
+    status = 422
+
+    def __init__(
+        self, code: str, words: str | None, *, allow_retry: bool, status: int | None = None
+    ) -> None:
+        super().__init__(words or UNTOLD[allow_retry], allow_retry=allow_retry)
+        self.code = valid_values(code)
+        if status is not None:
+            self.status = status
+
+
+UNTOLD = {
+    True: "The answer could not be completed. Try again.",
+    False: "The answer could not be completed.",
+}
+"""What is told of an error without words, by whether a retry may help."""
 
 
 class Outage(Unavailable):

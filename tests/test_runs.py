@@ -373,7 +373,7 @@ class OwnContext:
     @hookimpl
     async def pre_turn(self, turn: Turn) -> None:
         turn.tools += self.tools
-        turn.tabby = "Tabby"  # type: ignore[attr-defined]
+        turn.tabby = "Tabby"
         turn.context = CatContext(
             thread=turn.thread, store=turn.store, request_context=turn.request_context
         )
@@ -381,7 +381,7 @@ class OwnContext:
     @hookimpl
     async def post_turn(self, turn: Turn) -> None:
         assert isinstance(turn.context, CatContext)
-        self.cats.append((turn.context.cat, turn.tabby))  # type: ignore[attr-defined]  # type: ignore[attr-defined]
+        self.cats.append((turn.context.cat, turn.tabby))  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("fast_path", [True, False])

@@ -18,8 +18,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from chatkit_server import Conflict, Outcome, Turn, User, hookimpl
-from chatkit_server.errors import UNTOLD
-from chatkit_server.known_errors import AWAY, Outage, as_server_error
+from chatkit_server.known_errors import AWAY, UNTOLD, Outage, as_server_error
 from chatkit_server.storage import StoreContext
 from chatkit_server.turns.failures import explain
 from tests.client import Chat

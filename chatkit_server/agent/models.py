@@ -182,19 +182,22 @@ def picked_model(turn: Turn) -> str | None:
     return options.model if options else None
 
 
-def choose_model(turn: Turn, settings: AgentSettings) -> str | None:
+def offered_model(turn: Turn, settings: AgentSettings) -> str | None:
     """Return the model picked in the composer, if the settings offer it."""
     picked = picked_model(turn)
     return picked if picked == settings.model or picked in settings.models else None
 
 
-def refuse_unoffered(turn: Turn, settings: AgentSettings) -> None:
-    """Raise `BadRequest` if the model picked in the composer is not among those of the settings."""
-    picked = picked_model(turn)
-    if picked is None or choose_model(turn, settings) is not None:
-        return
+def choose_model(turn: Turn, settings: AgentSettings) -> str | None:
+    """Return the model picked in the composer, if one was.
+
+    Raises `BadRequest` when the settings do not offer the one picked.
+    """
+    picked, offered = picked_model(turn), offered_model(turn, settings)
+    if picked == offered:
+        return offered
     allowed = ", ".join(dict.fromkeys([settings.model, *settings.models]))
-    raise BadRequest(f"The model `{picked[:100]}` is not offered here. Use: {allowed}")
+    raise BadRequest(f"The model `{(picked or '')[:100]}` is not offered here. Use: {allowed}")
 
 
 def own_settings(agent: Agent[Any]) -> ModelSettings:

@@ -33,7 +33,8 @@ from agents.run import CallModelData, ModelInputData
 from agents.tool_context import ToolContext
 from chatkit.types import ProgressUpdateEvent
 
-from ..errors import ServerError, StreamFailed, TurnFailed
+from ..errors import ServerError, TurnFailed
+from ..known_errors import StreamFailed
 from ..lines import user_name
 from ..masking import in_one_line
 from ..mcp.manager import McpManager

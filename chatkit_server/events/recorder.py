@@ -29,8 +29,9 @@ from chatkit.types import (
     WorkflowItem,
 )
 
-from ..errors import StreamFailed, TurnFailed
+from ..errors import TurnFailed
 from ..ids import new_id
+from ..known_errors import StreamFailed
 from ..plugin.calls import Hooks
 from ..tasks import run_to_completion
 from ..text import valid_values

@@ -23,7 +23,7 @@ from chatkit.types import (
 from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError
 
-from ..errors import UNTOLD
+from ..known_errors import UNTOLD
 from ..text import valid_values
 from ..turn import Outcome, ToolCall, ToolResult
 

@@ -13,9 +13,12 @@ Name a function, or a method of the class `Plugin`, like a hook, and mark it `@h
 - What a hook returns is checked. A wrong type is an error that names the plugin, the hook, what
   came, and what was expected.
 - Raise an error of `chatkit_server` (`BadRequest`, `Forbidden`, `Unavailable`, ...) to tell the
-  user something: it has an HTTP status and a message. Any other exception is logged with the name
-  of the plugin, and the user reads only that something went wrong.
-- An async hook has `hooks.timeout` (5 s) for each call. Never block in one: `time.sleep` or
+  user something: it has an HTTP status and a message. `CustomStreamError` and `StreamError` of
+  `chatkit.errors` work too, and so does an HTTP exception of FastAPI, Starlette or aiohttp with a
+  4xx. Any other exception is logged with the name of the plugin, and the user reads only that
+  something went wrong; that includes `SystemExit` and a cancellation of a task of your own.
+- An async hook has `hooks.timeout` (5 s) for each call, and as long again to clean up when it is
+  cancelled. Never block in one: `time.sleep` or
   `requests.get` stops the answers of all users. Call those with `asyncio.to_thread`.
 """
 
@@ -173,7 +176,8 @@ async def agent(turn: Turn) -> Agent[Turn] | None:
     """Return the agent that answers this turn; the first answer wins.
 
     If no plugin answers, the agent of the settings does. Nothing is saved yet: an error refuses the
-    turn with its status and message.
+    turn with its status and message. An agent with a model takes a model that the user picked in
+    the composer and that the settings do not offer.
     """
 
 
@@ -183,7 +187,8 @@ async def pre_turn(turn: Turn) -> None:
 
     Called for all plugins in order; return nothing. Nothing is saved or streamed yet:
     an error refuses the turn with its status and message. Keep notes for later hooks in
-    `turn.state`.
+    `turn.state`. If the user picked a model that the settings do not offer, the turn is refused
+    unless a hook sets `turn.model`; `turn.message.inference_options.model` is the one picked.
     """
 
 
@@ -207,7 +212,7 @@ async def tool_result(turn: Turn, call: ToolCall, result: ToolResult) -> None:
 
     Called after every tool, for all plugins in order. Set `result.output` to redact, shorten or
     replace the output; return nothing. On an error the tool has failed, and the model
-    does not see the output.
+    does not see the output. A `CustomStreamError` or `StreamError` ends the turn.
     """
 
 
@@ -242,6 +247,7 @@ async def action(
     return a list or async iterator of events to stream; an `async def` with `yield` answers all
     actions. For `threads.sync_custom_action`, return a
     `SyncCustomActionResponse`. An error is an `error` event for the former, a 4xx for the latter.
+    An `ErrorEvent` among the events makes the turn fail; the page gets it after all others.
     """
 
 
@@ -257,7 +263,8 @@ async def transcribe(user: User, audio: AudioInput, context: Any) -> str | None:
 async def feedback(
     user: User, thread_id: str, item_ids: list[str], kind: FeedbackKind, context: Any
 ) -> bool | None:
-    """Save a user's thumbs up or down and return True; the first answer wins.
+    """Save a user's thumbs up or down and return True, or None if you do not.
 
-    The thread and the items are the user's: that is checked before. An error is a 4xx.
+    Called for all plugins in order. The request succeeds if one returns True; otherwise the first
+    error is shown, as a 4xx. The thread and the items are the user's: that is checked before.
     """

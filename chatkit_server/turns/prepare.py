@@ -14,8 +14,8 @@ from ..agent.models import (
     ModelRouter,
     choose_model,
     model_settings,
+    offered_model,
     own_settings,
-    refuse_unoffered,
 )
 from ..agent.runner import AgentRunner, as_changed, instructions
 from ..agent.stream import EventTranslator
@@ -102,7 +102,7 @@ class Preparation:
         if plan.context is None:
             turn.request_context = context
         if plan.action is None:
-            turn.model = choose_model(turn, self.settings.agent) or self.settings.agent.model
+            turn.model = offered_model(turn, self.settings.agent) or self.settings.agent.model
         return turn
 
     async def prepare(self, job: TurnJob) -> None:
@@ -118,7 +118,7 @@ class Preparation:
         await self.conversations.give(turn, job.plan)
         if job.plan.action is not None:
             return
-        picked = choose_model(turn, self.settings.agent)
+        picked = offered_model(turn, self.settings.agent)
         given: Agent[Turn] | None = await self.hooks.first("agent", turn=turn)
         agent = given or self._default_agent(turn)
         turn.model = picked or agent.model or self.settings.agent.model
@@ -138,7 +138,7 @@ class Preparation:
         if job.answer is not None:
             return
         if "model" not in turn.model_fields_set and (given is None or given.model is None):
-            refuse_unoffered(turn, self.settings.agent)
+            choose_model(turn, self.settings.agent)
         if isinstance(job.plan.replaced, ClientToolCallItem):
             await job.translator.workflow.resume()
         job.agent = await job.runner.ready(as_changed(agent, turn))
