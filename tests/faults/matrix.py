@@ -96,10 +96,9 @@ async def run(size: Size, seed: int, plan: Plan, say: Callable[[str], None] = pr
                 random = Random(f"{seed} {name} {kind}")
                 made = await runs(stage, kind, Path(folder), size, random)
         reports[answering].add(made)
-        seconds, lost = time.monotonic() - begun, len(made.losses)
-        say(
-            f"{answering}: {name}, {kind}: {len(made.runs)} turns in {seconds:.0f} s, {lost} losses"
-        )
+        seconds = time.monotonic() - begun
+        turns, lost = len(made.runs), len(made.losses)
+        say(f"{answering}: {name}, {kind}: {turns} turns in {seconds:.0f} s, {lost} losses")
 
     postgres()
     # Collecting garbage among all imported objects would delay the servers of this process
