@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from io import BytesIO
@@ -586,7 +587,7 @@ def failing(what: str) -> ASGIApp:
 @pytest.mark.parametrize(
     ("what", "why"),
     [
-        ("raises", "ValueError: no database"),
+        ("raises", rf"{re.escape(__file__)}:\d+: ValueError: no database"),
         ("says", "did not start: no database"),
         ("is silent", "did not start: no reason given"),
     ],

@@ -74,8 +74,9 @@ class Exchange:
         """Send a part of the response, and wait while the client reads too slowly."""
         kind = message["type"]
         if self._over.is_set():
-            return
-        if kind == "http.response.start" and self._reply is None:
+            # An application that only sends can be cancelled here, and blocks nobody
+            await asyncio.sleep(0)
+        elif kind == "http.response.start" and self._reply is None:
             self._reply = Reply(self._request, message)
         elif kind == "http.response.body" and self._reply is not None:
             try:
