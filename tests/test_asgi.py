@@ -26,6 +26,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chatkit_server import AsgiApp, SettingsError, hookimpl
+from chatkit_server import app as server_app
 from chatkit_server.web.asgi import app as asgi_app
 from tests.client import Chat
 from tests.conftest import MakeChat
@@ -554,17 +555,33 @@ async def test_start_and_end(make_chat: MakeChat, caplog: pytest.LogCaptureFixtu
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-async def test_a_background_task_does_not_hold_up_the_end(
+async def test_streams_and_background_tasks_do_not_hold_up_the_end(
     make_chat: MakeChat, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    monkeypatch.setattr(server_app, "LAST_ANSWERS", 0.01)
     monkeypatch.setattr(asgi_app, "LAST_CALLS", 0.01)
+    closed = asyncio.Event()
 
     async def start(request: Request) -> Response:
         return PlainTextResponse("", background=BackgroundTask(asyncio.Event().wait))
 
-    chat = await make_chat(Beside(starlette(Route("/start", start))))
+    async def endless(request: Request) -> Response:
+        async def pieces() -> AsyncIterator[bytes]:
+            try:
+                while True:
+                    yield b"x" * 100_000
+            finally:
+                closed.set()
+
+        return StreamingResponse(pieces())
+
+    app = starlette(Route("/start", start), Route("/endless", endless))
+    chat = await make_chat(Beside(app))
     await chat.client.get("/start")
-    await chat.client.close()
+    response = await chat.client.get("/endless")
+    await chat.client.server.close()
+    assert closed.is_set()
+    response.close()
     assert "calls of the ASGI application are cancelled: 1" in caplog.text
 
 

@@ -49,6 +49,11 @@ class Exchange:
         # Its error would be in a cycle with what is in the error's traceback
         self._answered = None
 
+    def abort(self) -> None:
+        """Stop a response that nobody waits for: it may wait for a client that does not read."""
+        if self._reply is not None and self._reply.response is not None and not self._sent:
+            self._reply.abort()
+
     async def receive(self) -> Message:
         """Return a piece of the body; after that, wait until nobody waits for the response."""
         if not self._body_read and not self._over.is_set():
