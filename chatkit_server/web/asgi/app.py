@@ -91,7 +91,8 @@ class AsgiApp:
         except Exception as error:
             exchange.failed(error)
         except asyncio.CancelledError:
-            exchange.failed(RuntimeError("the application was cancelled"))
+            if not exchange.is_over:
+                exchange.failed(RuntimeError("the application was cancelled"))
 
     async def _end_calls(self) -> None:
         """Give background tasks a moment, then cancel them."""

@@ -43,6 +43,11 @@ class Exchange:
         """A response to send if no error follows."""
         self._sent = False
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody waits for the response any more."""
+        return self._over.is_set()
+
     def leave(self) -> None:
         """Tell the application that nobody waits for its response any more."""
         self._over.set()
