@@ -560,28 +560,31 @@ async def test_streams_and_background_tasks_do_not_hold_up_the_end(
 ) -> None:
     monkeypatch.setattr(server_app, "LAST_ANSWERS", 0.01)
     monkeypatch.setattr(asgi_app, "LAST_CALLS", 0.01)
-    closed = asyncio.Event()
 
     async def start(request: Request) -> Response:
         return PlainTextResponse("", background=BackgroundTask(asyncio.Event().wait))
 
-    async def endless(request: Request) -> Response:
+    async def silent(request: Request) -> Response:
         async def pieces() -> AsyncIterator[bytes]:
-            try:
-                while True:
-                    yield b"x" * 100_000
-            finally:
-                closed.set()
+            yield b"x"
+            await asyncio.Event().wait()
 
         return StreamingResponse(pieces())
 
-    app = starlette(Route("/start", start), Route("/endless", endless))
+    async def endless(request: Request) -> Response:
+        async def pieces() -> AsyncIterator[bytes]:
+            while True:
+                yield b"x" * 100_000
+
+        return StreamingResponse(pieces())
+
+    app = starlette(Route("/start", start), Route("/silent", silent), Route("/endless", endless))
     chat = await make_chat(Beside(app))
-    await chat.client.get("/start")
-    response = await chat.client.get("/endless")
+    # Only the task has to be cancelled: the streams end with their responses
+    streams = [await chat.client.get(path) for path in ("/start", "/silent", "/endless")]
     await chat.client.server.close()
-    await closed.wait()
-    response.close()
+    for stream in streams:
+        stream.close()
     alarms = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert alarms == ["calls of the ASGI application are cancelled: 1"]
 
