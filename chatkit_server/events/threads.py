@@ -63,12 +63,11 @@ class ThreadWriter:
         thread that was deleted.
         """
         lock = self._locks.setdefault(thread.id, asyncio.Lock())
-        now = thread.model_dump()
         async with lock:
             stored = await self._store.load_thread(thread.id, context)
             if stored is None:
                 raise NotFoundError(thread.id)
-            merged = stored.model_copy(update=_changes(thread, known, now, stored))
+            merged = stored.model_copy(update=_changes(thread, known, stored))
             await self._store.save_thread(merged, context)
         return merged
 
@@ -81,12 +80,10 @@ class ThreadWriter:
 
 
 def _changes(
-    thread: ThreadMetadata,
-    known: Mapping[str, Any],
-    now: Mapping[str, Any],
-    stored: ThreadMetadata,
+    thread: ThreadMetadata, known: Mapping[str, Any], stored: ThreadMetadata
 ) -> dict[str, Any]:
     """Return the fields to change in the stored thread, by name."""
+    now = thread.model_dump()
     changes = {name: getattr(thread, name) for name, v in now.items() if known.get(name) != v}
     if "metadata" in changes:
         before, after = known.get("metadata") or {}, now["metadata"] or {}
