@@ -30,18 +30,21 @@ if TYPE_CHECKING:
     from .settings.schema import Settings
     from .settings.types import Duration, Size
     from .settings.urls import Url, UrlPath
-    from .turn import Outcome, StoreContext, ToolCall, ToolResult, Turn, User
+    from .turn import Outcome, StoreContext, ToolCall, ToolResult, Turn, TurnRequest, User
+    from .web.asgi import AsgiApp, http_scope
     from .web.keys import HOOKS, NAME_USER, SETTINGS, STORE, authenticate
 
 __version__ = "0.1.0"
 
 # The Agents SDK takes over a second to import; `chatkit-server --help` does without it.
 _LAZY = {
+    "AsgiApp": "web.asgi",
     "HOOKS": "web.keys",
     "NAME_USER": "web.keys",
     "SETTINGS": "web.keys",
     "STORE": "web.keys",
     "authenticate": "web.keys",
+    "http_scope": "web.asgi",
     "Duration": "settings.types",
     "Settings": "settings.schema",
     "Size": "settings.types",
@@ -50,6 +53,7 @@ _LAZY = {
     "ToolCall": "turn",
     "ToolResult": "turn",
     "Turn": "turn",
+    "TurnRequest": "turn",
     "Url": "settings.urls",
     "UrlPath": "settings.urls",
     "User": "turn",
@@ -60,6 +64,7 @@ __all__ = [
     "NAME_USER",
     "SETTINGS",
     "STORE",
+    "AsgiApp",
     "BadRequest",
     "Conflict",
     "Duration",
@@ -77,6 +82,7 @@ __all__ = [
     "ToolResult",
     "Turn",
     "TurnFailed",
+    "TurnRequest",
     "Unauthorized",
     "Unavailable",
     "Unprocessable",
@@ -86,6 +92,7 @@ __all__ = [
     "add_secret",
     "authenticate",
     "hookimpl",
+    "http_scope",
     "is_plain",
     "mask_secrets",
 ]

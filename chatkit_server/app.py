@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 
 from aiohttp import web
 from chatkit.store import Store
 
 from .agent.models import ModelRouter, model_settings
+from .agent.runs import AppRuns
 from .errors import SettingsError
 from .mcp.manager import McpManager
 from .mcp.server import NOT_YET
@@ -25,10 +27,11 @@ from .turns.recovery import Recovery
 from .turns.store import MemoryTurnStore, TurnStore
 from .turnstile import Turnstile
 from .web.admission import check_admission
-from .web.chat import chat, expect_later
+from .web.chat import chat
 from .web.cors import allow_origins, check_origins
 from .web.endings import end_all_responses
 from .web.errors import handle_errors
+from .web.expect import expect_later
 from .web.health import Readiness, healthz
 from .web.hosts import check_hosts, refuse_other_hosts
 from .web.keys import (
@@ -40,6 +43,7 @@ from .web.keys import (
     MCP,
     MODELS,
     REQUEST_GAP,
+    RUNS,
     SETTINGS,
     STORE,
     STORE_PLUGIN,
@@ -115,14 +119,16 @@ def _add_parts(app: web.Application, problems: Problems) -> None:
         servers = [server for _, given in hooks.boot_all("mcp_servers") for server in given]
         app[MCP] = McpManager(servers)
     with problems.collect():
-        models = app[MODELS] = ModelRouter(hooks)
-        _check_models(settings, models)
+        models = app[MODELS] = ModelRouter(hooks, settings.agent.default_provider)
+        _check_models(settings, models, hooks)
     with problems.collect():
         model_settings(settings.agent, settings.source)
         usable = True
     if not (usable and {STORE, ATTACHMENT_STORE, MCP, MODELS} <= set(app)):
         # What else is wrong may be for want of one
         problems.raise_any()
+    app[RUNS] = AppRuns(models, settings.agent)
+    app.middlewares.append(_with_models)
     turn_store = turn_store or MemoryTurnStore()
     engine = app[ENGINE] = Engine(settings, hooks, app[STORE], turn_store, models, app[MCP])
     app[GUARD] = RequestGuard(settings.requests)
@@ -160,10 +166,18 @@ def _check_auth(hooks: Hooks, settings: Settings) -> None:
         )
 
 
-def _check_models(settings: Settings, models: ModelRouter) -> None:
+def _check_models(settings: Settings, models: ModelRouter, hooks: Hooks) -> None:
     if settings.source.is_broken(("agent",)):
         return
     problems = Problems()
+    try:
+        models.check_default()
+    except SettingsError as error:
+        where = settings.source.where(("agent", "default_provider"))
+        problems.lines.append(f"{where}: {error}")
+    if hooks.implemented("respond") and "model" not in settings.agent.model_fields_set:
+        # A plugin answers, perhaps without any model of this server
+        return
     for key, names in (("model", [settings.agent.model]), ("models", settings.agent.models)):
         for name in names:
             try:
@@ -181,14 +195,26 @@ def _add_routes(app: web.Application, problems: Problems) -> None:
     readiness = Readiness(app[HOOKS], app[STORE_PLUGIN], app[STORE])
     app.router.add_get("/readyz", readiness.readyz)
     with problems.collect():
-        set_up(app[HOOKS], app)
+        set_up(app[HOOKS], app, app[RUNS].here)
     # After the plugins' own: its questions end before the plugins do
     app.cleanup_ctx.append(readiness.run)
 
 
+@web.middleware
+async def _with_models(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Have the runs that plugins start for a request find this application's models."""
+    with request.app[RUNS].here():
+        return await handler(request)
+
+
 async def _connected(app: web.Application) -> AsyncIterator[None]:
     app[MCP].when_listed(_ToolCount(app).check)
-    async with app[MCP].run(), app[HEARTBEAT].run():
+    async with AsyncExitStack() as stack:
+        with app[RUNS].here():
+            await stack.enter_async_context(app[MCP].run())
+            await stack.enter_async_context(app[HEARTBEAT].run())
         yield
 
 

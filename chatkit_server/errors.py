@@ -16,11 +16,12 @@ class ServerError(Exception):
     """An error whose message is shown to the user.
 
     `status` is the HTTP status (an int), `allow_retry` says whether a retry may help, and `headers`
-    are added to the response.
+    are added to the response. `code` is that of the `error` event.
     """
 
     status = 500
     allow_retry = False
+    code = "custom"
 
     def __init__(
         self,

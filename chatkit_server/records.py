@@ -30,10 +30,9 @@ SETTLE = 5.0
 _MOST_KINDS = 5
 """Kinds of failures of which the first is logged at once."""
 
-_OUTAGES = (ServerError, ConnectionError, TimeoutError, EOFError, gaierror)
+_OUTAGES = (ConnectionError, TimeoutError, EOFError, gaierror)
 
 _OUTAGE_NAMES = {
-    "NotFoundError",  # of a store
     "APIError",  # openai, litellm
     "ClientError",  # aiohttp
     "TransportError",  # httpx, httpx2
@@ -48,6 +47,10 @@ _OUTAGE_NAMES = {
     "ClosedResourceError",
     "MCPError",
     "RedisError",
+    "TimeoutError",  # SQLAlchemy's pool
+    "ConnectionFailure",  # pymongo
+    "HTTPClientError",  # botocore
+    "ServiceUnavailable",  # Google's clients, neo4j
 }
 """Exceptions of libraries that the core does not import here."""
 
@@ -63,8 +66,11 @@ _OUTAGE_NUMBERS = {
     errno.EHOSTUNREACH,
 }
 
-_SQLITE = re.compile("locked|full|readonly|disk I/O|unable to open")
-"""Words of SQLite's `OperationalError` that are not about a wrong statement."""
+_OPERATIONAL = re.compile(
+    "locked|full|readonly|disk I/O|unable to open"  # SQLite
+    "|connect|timed? ?out|gone away|starting up|shutting down"  # servers
+)
+"""Words of an `OperationalError` that are not about a wrong statement."""
 
 OMITTED = "<omitted>"
 
@@ -80,10 +86,16 @@ def quoted(error: BaseException, place: str = "") -> str:
     where = f" in {place}" if place else ""
     if isinstance(error, ServerError):
         return f"{type(error).__name__}: {error.message}"
+    omitted = f"{type(error).__name__}({OMITTED}){where}"
+    try:
+        shown = f"{error!r}{where}"
+    except Exception:
+        # Some exceptions of libraries are half made
+        return omitted
     if not error.args or isinstance(error, ConnectionError | gaierror):
-        return f"{error!r}{where}"
-    quote = Quote(f"{error!r}{where}")
-    quote.instead = f"{type(error).__name__}({OMITTED}){where}"
+        return shown
+    quote = Quote(shown)
+    quote.instead = omitted
     return quote
 
 
@@ -115,13 +127,20 @@ def is_outage(error: BaseException) -> bool:
 
     Errors of `chatkit_server` count too: whoever raises one says what is wrong.
     """
-    for link in causes(error):
-        if isinstance(link, _OUTAGES) or getattr(link, "errno", None) in _OUTAGE_NUMBERS:
-            return True
-        names = {kind.__name__ for kind in type(link).__mro__}
-        if names & _OUTAGE_NAMES or ("OperationalError" in names and _SQLITE.search(str(link))):
-            return True
-    return False
+    return any(
+        isinstance(link, ServerError) or type(link).__name__ == "NotFoundError" or is_away(link)
+        for link in causes(error)
+    )
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether an error itself, not its cause, is of something that is away, full or slow."""
+    if isinstance(error, _OUTAGES) or getattr(error, "errno", None) in _OUTAGE_NUMBERS:
+        return True
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return bool(
+        names & _OUTAGE_NAMES or ("OperationalError" in names and _OPERATIONAL.search(str(error)))
+    )
 
 
 def log_error(

@@ -17,6 +17,7 @@ from .turns.store import (
     TurnState,
     TurnStore,
 )
+from .turns.view import StoreView
 
 __all__ = [
     "HeartbeatReply",
@@ -25,6 +26,7 @@ __all__ = [
     "MemoryTurnStore",
     "OutageLog",
     "StoreContext",
+    "StoreView",
     "TakenOver",
     "TurnRecord",
     "TurnState",

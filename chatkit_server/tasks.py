@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
+from contextlib import contextmanager, suppress
 from types import coroutine
 from typing import Any, TypeVar
 
@@ -17,12 +18,56 @@ Report = Callable[[float], None]
 """Called with the seconds that a step took."""
 
 
+class Escaped(Exception):
+    """Code raised what would end its task or the event loop, such as `SystemExit`; see `contained`.
+
+    `error` is what it raised.
+    """
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(type(error).__name__)
+        self.error = error
+
+
+@contextmanager
+def contained() -> Iterator[None]:
+    """Raise `Escaped` in place of what is no `Exception`.
+
+    A cancellation of this very task passes. That of another one, which the block awaits, does not.
+    """
+    task = _this_task()
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException as error:
+        # Without its task, this coroutine is being thrown away
+        if _this_task() is not task or (
+            isinstance(error, asyncio.CancelledError) and is_cancelled()
+        ):
+            raise
+        raise Escaped(error) from error
+
+
+def is_cancelled() -> bool:
+    """Whether somebody cancelled this task."""
+    task = _this_task()
+    return task is None or task.cancelling() > 0
+
+
+def _this_task() -> asyncio.Task[Any] | None:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None
+
+
 async def run_to_completion(work: Coroutine[Any, Any, None]) -> bool:
     """Await `work` to its end, even if cancelled meanwhile; return whether that happened.
 
-    Raises what `work` raises.
+    Raises what `work` raises, as `contained` does.
     """
-    task = asyncio.ensure_future(work)
+    task = asyncio.ensure_future(_contained(work))
     cancelled = False
     while not task.done():
         try:
@@ -33,6 +78,11 @@ async def run_to_completion(work: Coroutine[Any, Any, None]) -> bool:
             break
     task.result()
     return cancelled
+
+
+async def _contained(work: Coroutine[Any, Any, None]) -> None:
+    with contained():
+        await work
 
 
 async def watch_blocking(work: Awaitable[T], report: Report) -> T:
@@ -51,8 +101,18 @@ async def watch_blocking(work: Awaitable[T], report: Report) -> T:
 
 
 @coroutine
-def resumed(work: Coroutine[Any, Any, T], waits_for: Any, report: Report) -> Generator[Any, Any, T]:
-    """Await the rest of a coroutine that was started with `send`, which returned `waits_for`."""
+def resumed(
+    work: Coroutine[Any, Any, T],
+    waits_for: Any,
+    report: Report,
+    *,
+    cleanup: float | None = None,
+) -> Generator[Any, Any, T]:
+    """Await the rest of a coroutine that was started with `send`, which returned `waits_for`.
+
+    Once cancelled, it may go on for `cleanup` seconds, and is then closed.
+    """
+    last = _LastCancel(cleanup)
     try:
         while True:
             try:
@@ -61,12 +121,50 @@ def resumed(work: Coroutine[Any, Any, T], waits_for: Any, report: Report) -> Gen
                 work.close()
                 raise
             except BaseException as error:
+                if last.came():
+                    with suppress(Exception):
+                        work.close()
+                    raise
                 waits_for = timed_step(work.throw, error, report)
+                if isinstance(error, asyncio.CancelledError):
+                    last.start()
             else:
                 waits_for = timed_step(work.send, sent, report)
     except StopIteration as stop:
         result: T = stop.value
         return result
+    finally:
+        last.stop()
+
+
+class _LastCancel:
+    """Cancels this task once more, some seconds after `start`, unless `stop` comes first."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self._seconds = seconds
+        self._timer: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[Any] | None = None
+        self._late = False
+
+    def start(self) -> None:
+        self._task = asyncio.current_task()
+        if self._seconds is not None and self._timer is None and self._task is not None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self._seconds, self._cancel, self._task)
+
+    def _cancel(self, task: asyncio.Task[Any]) -> None:
+        self._late = True
+        task.cancel()
+
+    def came(self) -> bool:
+        """Whether this cancelled the task. To others, it then counts as not cancelled by this."""
+        if self._late and self._task is not None:
+            self._task.uncancel()
+        return self._late
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
 
 
 def timed_step(step: Callable[[Any], Any], value: Any, report: Report) -> Any:

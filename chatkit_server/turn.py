@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from agents import Model, ModelSettings, Tool, TResponseInputItem, Usage
 from agents.mcp import MCPServer
-from chatkit.agents import AgentContext
+from chatkit.agents import AgentContext, ResponseStreamConverter, ThreadItemConverter
 from chatkit.server import stream_widget
 from chatkit.store import StoreItemType
 from chatkit.types import (
+    DurationSummary,
     StreamOptions,
+    Task,
     ThreadItem,
+    ThreadItemDoneEvent,
+    ThreadItemReplacedEvent,
     ThreadMetadata,
     ThreadStreamEvent,
     UserMessageItem,
+    Workflow,
+    WorkflowItem,
+    WorkflowSummary,
 )
 from chatkit.widgets import WidgetRoot
-from pydantic import Field, PrivateAttr
+from multidict import CIMultiDict, CIMultiDictProxy, MultiMapping
+from pydantic import ConfigDict, Field, PrivateAttr
 from pydantic_core import CoreSchema, core_schema
+from yarl import URL
 
-from .ids import new_id, new_item_id
+from .ids import new_id, new_item_id, new_thread_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +55,37 @@ class User:
 class StoreContext:
     """For whom a store reads or writes, and in which turn, if any.
 
-    `attempt` counts the processes that have worked on the turn, from 1.
+    `attempt` counts the processes that have worked on the turn, from 1. `context` is what a
+    `context` hook returned for the request. It is None if there is no request, as in the recovery
+    of a turn whose process has died.
     """
 
     user: User
     turn_id: str | None = None
     attempt: int = 0
+    context: Any = field(default=None, compare=False, repr=False)
+
+
+def _no_headers() -> CIMultiDictProxy[str]:
+    return CIMultiDictProxy(CIMultiDict())
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRequest:
+    """The request that asked for a turn: what the client sent beside the body.
+
+    `headers` ignore case, and `url` is the address as the server received it. All are empty for a
+    turn without a request, such as a recovered one.
+    """
+
+    headers: CIMultiDictProxy[str] = field(default_factory=_no_headers, repr=False)
+    cookies: Mapping[str, str] = field(default_factory=dict, repr=False)
+    url: URL = field(default=URL(), repr=False)
+
+    @property
+    def query(self) -> MultiMapping[str]:
+        """The parameters of the URL."""
+        return self.url.query
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +124,8 @@ class Outcome:
 
     `refused` means that nothing was saved or answered: a hook refused the turn, or something it
     needs is missing. `error` is the message that the user saw, `allow_retry` whether a retry can
-    help. `items` are the items that the turn saved, in order, the user's message first.
+    help, `code` the code of the `error` event: for others than `custom`, the page may have words of
+    its own. `items` are the items that the turn saved, in order, the user's message first.
     `first_token` is None if there was no text.
     """
 
@@ -101,6 +138,7 @@ class Outcome:
     error: str | None = None
     allow_retry: bool = False
     first_token: float | None = None
+    code: str = "custom"
 
 
 class _Unchecked:
@@ -110,13 +148,77 @@ class _Unchecked:
         return core_schema.any_schema()
 
 
-class Turn(AgentContext[StoreContext]):
+class TurnEvents:
+    """What a turn's context has for ChatKit's queue of events: they go to the turn at once.
+
+    `stream_agent_response` merges this queue with the events of a run. Nothing ever comes from it,
+    so reading it waits until the merge ends: by a cancellation, or with the mark of the end, which
+    `stream_agent_response` puts into the queue and reads back without a pause in between. So any
+    number of runs can share the queue of one turn.
+    """
+
+    __slots__ = ("_ended", "_readers", "emit", "runner")
+
+    def __init__(self) -> None:
+        self.emit: Callable[[ThreadStreamEvent], Awaitable[None]] | None = None
+        self.runner: Any = None
+        self._ended: Any = None
+        self._readers: list[asyncio.Future[Any]] | None = None
+
+    async def put(self, event: ThreadStreamEvent) -> None:
+        """Send an event to the turn."""
+        if self.emit is None:
+            raise RuntimeError("the turn has not begun to stream: use turn.state in pre_turn")
+        await self.emit(event)
+
+    def put_nowait(self, end: Any) -> None:
+        """Take the mark of the end."""
+        self._ended = end
+
+    def get_nowait(self) -> Any:
+        """Return the mark of the end once, and raise `QueueEmpty` after that."""
+        ended, self._ended = self._ended, None
+        if ended is None:
+            raise asyncio.QueueEmpty
+        return ended
+
+    async def get(self) -> Any:
+        """Return the mark of the end if it was put just now, else wait to be cancelled."""
+        if self._ended is not None:
+            return self.get_nowait()
+        reader = asyncio.get_running_loop().create_future()
+        readers = self._readers = self._readers or []
+        readers.append(reader)
+        try:
+            return await reader
+        finally:
+            readers.remove(reader)
+
+    def close(self) -> None:
+        """End what still reads: a merge that has failed leaves its reader behind."""
+        for reader in self._readers or ():
+            reader.cancel()
+
+
+InputMaker = Callable[["Turn", ThreadItemConverter | None], Awaitable[list[TResponseInputItem]]]
+
+
+class Turn(AgentContext[Any]):
     """A turn in progress: the context of the agent's run, `ctx.context` in a tool.
 
     It is ChatKit's `AgentContext`, so tools written for ChatKit's SDK work: `stream`,
     `stream_widget`, `start_workflow`, `client_tool_call` and the rest. `pre_turn` may set
-    `instructions`, `model`, `model_settings`, `tools`, `mcp_servers`, `input` and `stream_options`.
+    `instructions`, `model`, `model_settings`, `tools`, `mcp_servers`, `input`, `context`,
+    `stream_options` and `stream_converter`. Attributes of other names can be set too, and stay for
+    the turn.
+
+    `request_context` is what a `context` hook returned, or else the turn's `StoreContext`. `store`
+    is the configured store as this turn sees it: without what a retry replaces, and without the
+    server's own hidden items. Its methods take any context; one that is no `StoreContext` is given
+    to the store as `StoreContext.context`.
     """
+
+    model_config = ConfigDict(extra="allow")
 
     id: str = Field(default_factory=lambda: new_id("turn"))
     user: Annotated[User, _Unchecked()]
@@ -124,6 +226,8 @@ class Turn(AgentContext[StoreContext]):
     """The ChatKit operation that asked for this turn, or `plain`."""
     message: Annotated[UserMessageItem | None, _Unchecked()] = None
     """The user's message, if the turn answers one."""
+    request: Annotated[TurnRequest, _Unchecked()] = Field(default_factory=TurnRequest)
+    """The request that asked for this turn: its headers, cookies and query."""
     locale: str | None = None
     """The client's preferred language, a BCP 47 tag, from `Accept-Language`."""
     instructions: str | None = None
@@ -133,37 +237,106 @@ class Turn(AgentContext[StoreContext]):
     mcp_servers: Annotated[list[MCPServer], _Unchecked()] = Field(default_factory=list)
     input: Annotated[list[TResponseInputItem], _Unchecked()] = Field(default_factory=list)
     """The input for the model: the history within its budget, and the new message last."""
+    items: Annotated[list[ThreadItem], _Unchecked()] = Field(default_factory=list)
+    """The items that the input is made of, oldest first: the newest ones of the thread within
+    `agent.history.items`, with what the client just answered, and the new message last. What a
+    retry replaces and the server's own hidden items are not among them. It stays as it was when the
+    turn began; plugins may change it before `make_input`. An action has the items of its thread."""
     stream_options: Annotated[StreamOptions, _Unchecked()] = Field(
         default_factory=lambda: StreamOptions(allow_cancel=True)
     )
     """With `allow_cancel=False`, a closed connection or the cancel route does not stop the turn."""
+    stream_converter: Annotated[ResponseStreamConverter | None, _Unchecked()] = None
+    """Makes addresses of generated images, and ChatKit's annotations of the model's; None for
+    ChatKit's own."""
     state: Annotated[dict[Any, Any], _Unchecked()] = Field(default_factory=dict)
     """For plugins: notes from one hook to the next."""
+    context: Annotated[AgentContext[Any] | None, _Unchecked()] = None
+    """The context of the agent's run in place of the turn itself: `ctx.context` in a tool."""
 
+    _store_context: StoreContext | None = PrivateAttr(default=None)
     _started: float = PrivateAttr(default_factory=time.monotonic)
-    _emit: Callable[[ThreadStreamEvent], Awaitable[None]] | None = PrivateAttr(default=None)
-    _runner: Any = PrivateAttr(default=None)
-    # ChatKit's queue of events: `stream` does not use it, and it would take memory in each turn
-    _events: Any = PrivateAttr(default=None)
+    _unfinished: Callable[[], list[ThreadItem]] = PrivateAttr(default=list)
+    _make_input: InputMaker | None = PrivateAttr(default=None)
+    _events: Any = PrivateAttr(default_factory=TurnEvents)
+    _ended_workflow: WorkflowItem | None = PrivateAttr(default=None)
 
     @property
     def seconds(self) -> float:
         """The time since the turn began."""
         return time.monotonic() - self._started
 
+    @property
+    def store_context(self) -> StoreContext:
+        """For whom, and in which turn, the server's stores read and write."""
+        if self._store_context is not None:
+            return self._store_context
+        given = self.request_context
+        return given if isinstance(given, StoreContext) else StoreContext(self.user, context=given)
+
+    async def make_input(
+        self, converter: ThreadItemConverter | None = None
+    ) -> list[TResponseInputItem]:
+        """Return `items` as input for the model: `turn.input = await turn.make_input(converter)`.
+
+        The converter may define any method of ChatKit's; for what it does not define, attachments
+        and tags too, the server's own is used, as without a converter. It gets one item at a time,
+        and need not know of the rest:
+
+        - Of earlier turns, tool calls, their results and reasoning are sent as the model wrote
+          them. The messages between them are told by `assistant_message_to_input`, and the calls of
+          client tools by `client_tool_call_to_input`, if the converter defines these.
+        - The input keeps to `agent.history`, and is made what any endpoint accepts.
+        - If `items` was changed so that an assistant's message is missing or has other words, what
+          is kept of its turn is not sent, but the items alone.
+
+        An error of the converter has a note that names it.
+        """
+        if self._make_input is None:
+            raise RuntimeError("this turn has no conversation: a server that stopped had begun it")
+        return await self._make_input(self, converter)
+
+    def unfinished_items(self) -> list[ThreadItem]:
+        """Return the items that have begun and are not done, as far as they have come."""
+        return self._unfinished()
+
+    @property
+    def run_context(self) -> AgentContext[Any]:
+        """What the agent's run has as its context: `context`, or the turn itself."""
+        return self if self.context is None else self.context
+
+    def link_context(self) -> None:
+        """Have what the methods of `context` send go to this turn."""
+        if self.context is not None:
+            self.context._events = self._events
+
+    def meet_context(self) -> None:
+        """Take over the client tool call of `context`."""
+        if self.context is not None and self.context.client_tool_call is not None:
+            self.client_tool_call = self.context.client_tool_call
+
+    @property
+    def open_workflow(self) -> WorkflowItem | None:
+        """The workflow that the run's context has open."""
+        return self.run_context.workflow_item
+
+    @open_workflow.setter
+    def open_workflow(self, item: WorkflowItem | None) -> None:
+        self.run_context.workflow_item = None if item is None else in_local_time(item)
+
     def connect(self, emit: Callable[[ThreadStreamEvent], Awaitable[None]]) -> None:
         """Send the events of this turn to `emit`; the engine does this when the stream opens."""
-        self._emit = emit
+        self._events.emit = emit
 
     def generate_id(self, type: StoreItemType, thread: ThreadMetadata | None = None) -> str:
         """Return a new id for an item of this type: the store's own, if it makes ids."""
-        return new_item_id(self.store, type, thread or self.thread, self.request_context)
+        if type == "thread":
+            return new_thread_id(self.store, self.store_context)
+        return new_item_id(self.store, type, thread or self.thread, self.store_context)
 
     async def stream(self, event: ThreadStreamEvent) -> None:
         """Send an event to the client; the item of a `thread.item.done` is saved first."""
-        if self._emit is None:
-            raise RuntimeError("the turn has not begun to stream: use turn.state in pre_turn")
-        await self._emit(event)
+        await self._events.put(event)
 
     async def stream_widget(
         self,
@@ -173,3 +346,74 @@ class Turn(AgentContext[StoreContext]):
         """Show a widget; a generator yields its changed states."""
         async for event in stream_widget(self.thread, widget, copy_text, self.generate_id):
             await self.stream(event)
+
+    if not TYPE_CHECKING:  # A type checker would take every name
+
+        def __setattr__(self, name, value):
+            # ChatKit's SDK subtracts its time from a local one without a zone, whoever made it
+            if name == "workflow_item" and value is not None:
+                value = in_local_time(value)
+            super().__setattr__(name, value)
+
+    async def start_workflow(self, workflow: Workflow) -> None:
+        """Show a workflow, which ends the one that is open."""
+        await self.end_workflow()
+        await super().start_workflow(workflow)
+
+    async def update_workflow_task(self, task: Task, task_index: int) -> None:
+        """Change a task of the open workflow, or of the one that another item has ended."""
+        ended = self._ended_workflow
+        if self.workflow_item is not None or ended is None:
+            await super().update_workflow_task(task, task_index)
+            return
+        ended.workflow.tasks[task_index] = task
+        await self.stream(ThreadItemReplacedEvent(item=ended))
+
+    async def end_workflow(
+        self, summary: WorkflowSummary | None = None, expanded: bool = False
+    ) -> None:
+        """End the open workflow with this summary, with its own, or with the time that it took.
+
+        One that another item has ended gets the summary.
+        """
+        if self.workflow_item is not None:
+            item, self.workflow_item = self.workflow_item, None
+            await self.stream(ended_workflow(item, summary, expanded))
+            self._ended_workflow = None
+        elif self._ended_workflow is not None and summary is not None:
+            ended, self._ended_workflow = self._ended_workflow, None
+            ended.workflow.summary, ended.workflow.expanded = summary, expanded
+            await self.stream(ThreadItemReplacedEvent(item=ended))
+
+    def close_workflow(self) -> ThreadItemDoneEvent | None:
+        """End the open workflow for an item that comes after it; return its last event."""
+        item, self.open_workflow = self.open_workflow, None
+        if item is None:
+            return None
+        self._ended_workflow = item
+        return ended_workflow(item)
+
+
+def ended_workflow(
+    item: WorkflowItem, summary: WorkflowSummary | None = None, expanded: bool = False
+) -> ThreadItemDoneEvent:
+    """End a workflow with this summary, its own, or the time that it took; return the event."""
+    workflow = item.workflow
+    if summary is not None or workflow.summary is None:
+        workflow.summary = summary or time_since(item.created_at)
+    workflow.expanded = expanded
+    return ThreadItemDoneEvent.model_construct(item=item)
+
+
+def in_local_time(item: WorkflowItem) -> WorkflowItem:
+    """Return a workflow with its time as ChatKit's SDK has it: local, without a zone."""
+    time = item.created_at
+    if time.tzinfo is None:
+        return item
+    return item.model_copy(update={"created_at": time.astimezone().replace(tzinfo=None)})
+
+
+def time_since(start: datetime) -> DurationSummary:
+    """Return the seconds since a time as the summary of a workflow. Without a zone, it is local."""
+    passed = datetime.now(start.tzinfo) - start
+    return DurationSummary(duration=max(0, int(passed.total_seconds())))

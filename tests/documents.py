@@ -70,6 +70,25 @@ def write_plugins(folder: Path) -> list[str]:
     return names
 
 
+def write_app(folder: Path) -> None:
+    """Write the app that the documents show as one to be moved, whose chat echoes."""
+    package = folder / "app"
+    package.mkdir()
+    [shown] = [fence for fence in fences("python") if fence.file == "app/main.py"]
+    (package / "main.py").write_text(shown.text, "utf-8")
+    (package / "server.py").write_text(_ECHO, "utf-8")
+
+
+_ECHO = """
+from tests.memory_store import MemoryStore as Memory
+from tests.plugins.test_chatkit_sdk import Backend as ShopServer
+
+
+def MemoryStore():
+    return Memory(owner=lambda context: "")
+"""
+
+
 def section(document: str, heading: str) -> str:
     """Return what stands under a heading of a document in `docs`, up to the next of its level."""
     text = (ROOT / "docs" / document).read_text("utf-8")

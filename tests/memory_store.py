@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from chatkit.store import NotFoundError, Store
@@ -14,23 +15,31 @@ from chatkit_server.storage import StoreContext
 T = TypeVar("T", ThreadMetadata, ThreadItem)
 
 
-class MemoryStore(Store[StoreContext]):
-    """Keeps a user's threads, items and attachments in dictionaries."""
+def _owner(context: StoreContext) -> tuple[str, str]:
+    return context.user.tenant, context.user.id
 
-    def __init__(self) -> None:
+
+class MemoryStore(Store[Any]):
+    """Keeps a user's threads, items and attachments in dictionaries.
+
+    `owner` returns whose they are, of a context.
+    """
+
+    def __init__(self, owner: Callable[[Any], Any] = _owner) -> None:
+        self.owner = owner
         self.threads: dict[Any, dict[str, ThreadMetadata]] = defaultdict(dict)
         self.items: dict[str, dict[str, ThreadItem]] = defaultdict(dict)
         self.attachments: dict[Any, dict[str, Attachment]] = defaultdict(dict)
 
     async def load_thread(self, thread_id: str, context: StoreContext) -> ThreadMetadata:
         try:
-            return self.threads[_owner(context)][thread_id].model_copy(deep=True)
+            return self.threads[self.owner(context)][thread_id].model_copy(deep=True)
         except KeyError:
             raise NotFoundError(thread_id) from None
 
     async def save_thread(self, thread: ThreadMetadata, context: StoreContext) -> None:
         copied = ThreadMetadata.model_validate(thread.model_dump())
-        self.threads[_owner(context)][thread.id] = copied
+        self.threads[self.owner(context)][thread.id] = copied
 
     async def load_thread_items(
         self, thread_id: str, after: str | None, limit: int, order: str, context: StoreContext
@@ -39,21 +48,21 @@ class MemoryStore(Store[StoreContext]):
         return _page(list(self.items[thread_id].values()), after, limit, order)
 
     async def save_attachment(self, attachment: Attachment, context: StoreContext) -> None:
-        self.attachments[_owner(context)][attachment.id] = attachment
+        self.attachments[self.owner(context)][attachment.id] = attachment
 
     async def load_attachment(self, attachment_id: str, context: StoreContext) -> Attachment:
         try:
-            return self.attachments[_owner(context)][attachment_id]
+            return self.attachments[self.owner(context)][attachment_id]
         except KeyError:
             raise NotFoundError(attachment_id) from None
 
     async def delete_attachment(self, attachment_id: str, context: StoreContext) -> None:
-        self.attachments[_owner(context)].pop(attachment_id, None)
+        self.attachments[self.owner(context)].pop(attachment_id, None)
 
     async def load_threads(
         self, limit: int, after: str | None, order: str, context: StoreContext
     ) -> Page[ThreadMetadata]:
-        return _page(list(self.threads[_owner(context)].values()), after, limit, order)
+        return _page(list(self.threads[self.owner(context)].values()), after, limit, order)
 
     async def add_thread_item(
         self, thread_id: str, item: ThreadItem, context: StoreContext
@@ -72,7 +81,7 @@ class MemoryStore(Store[StoreContext]):
             raise NotFoundError(item_id) from None
 
     async def delete_thread(self, thread_id: str, context: StoreContext) -> None:
-        self.threads[_owner(context)].pop(thread_id, None)
+        self.threads[self.owner(context)].pop(thread_id, None)
         self.items.pop(thread_id, None)
 
     async def delete_thread_item(self, thread_id: str, item_id: str, context: StoreContext) -> None:
@@ -99,10 +108,6 @@ class MemoryStorePlugin(StorePlugin[MemoryStore]):
 
     def __init__(self) -> None:
         super().__init__(MemoryStore())
-
-
-def _owner(context: StoreContext) -> tuple[str, str]:
-    return context.user.tenant, context.user.id
 
 
 def _page(rows: list[T], after: str | None, limit: int, order: str) -> Page[T]:

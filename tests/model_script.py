@@ -75,6 +75,25 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Image:
+    """An image that the provider's own tool makes, in base64; only `/v1/responses` has these."""
+
+    result: str
+    partial: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Citation:
+    """An annotation of the text before it; only `/v1/responses` has these.
+
+    Without `event` it is in the finished text alone.
+    """
+
+    annotation: Json
+    event: bool = True
+
+
+@dataclass(frozen=True)
 class Raw:
     """Bytes put into the stream as they are: a comment, nonsense."""
 
@@ -101,7 +120,7 @@ class Break:
     """The connection is reset here."""
 
 
-Part = str | Text | Reasoning | Refusal | Call | Raw | Error | End | Break | Gate
+Part = str | Text | Reasoning | Refusal | Call | Image | Citation | Raw | Error | End | Break | Gate
 KEEP_ALIVE = Raw(b": keep-alive\n\n")
 
 

@@ -9,7 +9,19 @@ from typing import Any, Protocol
 
 import orjson
 
-from .model_script import Call, Error, Finish, Json, Part, Reasoning, Refusal, Reply, Text
+from .model_script import (
+    Call,
+    Citation,
+    Error,
+    Finish,
+    Image,
+    Json,
+    Part,
+    Reasoning,
+    Refusal,
+    Reply,
+    Text,
+)
 
 # Ids of one length: tokens are counted by the length of what is sent
 _numbers = itertools.count(100_000)
@@ -172,7 +184,9 @@ class ResponsesWire:
         yield self._at("refusal.delta", content_index=0, delta=piece)
 
     def reasoning(self, piece: str, field: str) -> Iterator[Json]:
-        item = {"id": f"rs_{next(_numbers)}", "type": "reasoning", "summary": []}
+        item: Json = {"id": f"rs_{next(_numbers)}", "type": "reasoning", "summary": []}
+        if "reasoning.encrypted_content" in (self._body.get("include") or ()):
+            item["encrypted_content"] = "gAAAAA=="
         part = {"type": "summary_text", "text": ""}
         names = ("summary", "reasoning_summary_")
         yield from self._part(item, "reasoning_summary_text", part, names)
@@ -195,6 +209,26 @@ class ResponsesWire:
         item |= {"arguments": call.text, "status": "completed"}
         yield self._at("function_call_arguments.done", name=call.name, arguments=call.text)
         yield self._item_done()
+
+    def image(self, image: Image) -> Iterator[Json]:
+        yield from self._close()
+        kind = "image_generation_call"
+        item = {"id": f"ig_{next(_numbers)}", "type": kind, "status": "in_progress", "result": None}
+        yield self._add(item)
+        yield self._at(f"{kind}.in_progress")
+        for number, data in enumerate(image.partial):
+            fields = {"partial_image_index": number, "partial_image_b64": data}
+            yield self._at(f"{kind}.partial_image", **fields)
+        item |= {"status": "completed", "result": image.result}
+        yield self._at(f"{kind}.completed")
+        yield self._item_done()
+
+    def citation(self, citation: Citation) -> Iterator[Json]:
+        known = self._output[-1]["content"][0]["annotations"]
+        known.append(citation.annotation)
+        if citation.event:
+            place = {"content_index": 0, "annotation_index": len(known) - 1}
+            yield self._at("output_text.annotation.added", **place, annotation=citation.annotation)
 
     def error(self, error: Error) -> Iterator[Json]:
         told = {"code": error.code, "message": error.message}
@@ -297,5 +331,9 @@ def part_events(wire: Wire, part: Part) -> Iterator[Json]:
             yield from wire.refusal(part.text)
         case Call():
             yield from wire.call(part)
+        case Image() if isinstance(wire, ResponsesWire):
+            yield from wire.image(part)
+        case Citation() if isinstance(wire, ResponsesWire):
+            yield from wire.citation(part)
         case Error():
             yield from wire.error(part)

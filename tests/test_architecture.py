@@ -21,6 +21,7 @@ LAYERS = (
         "errors",
         "ids",
         "interim",
+        "known_errors",
         "lines",
         "local_times",
         "masking",

@@ -27,6 +27,7 @@ from chatkit_server import (
     ToolCall,
     ToolResult,
     Turn,
+    TurnRequest,
     User,
     errors,
 )
@@ -55,6 +56,7 @@ from tests.documents import (
     links,
     rows,
     section,
+    write_app,
     write_plugins,
 )
 from tests.model_server import Call, ModelServer
@@ -88,7 +90,7 @@ def shown(tmp_path: Path) -> Iterator[list[str]]:
     before = set(sys.modules)
     yield write_plugins(tmp_path / "my_plugins")
     for name in set(sys.modules) - before:
-        if name.startswith("chatkit_plugin_file"):
+        if name.startswith(("chatkit_plugin_file", "app.")) or name == "app":
             del sys.modules[name]
 
 
@@ -125,7 +127,7 @@ def test_every_hook_says_what_an_error_does(hook: str) -> None:
 # What hooks are given, and what they may raise
 
 
-@pytest.mark.parametrize("given", [User, ToolCall, ToolResult, Outcome, StoreContext])
+@pytest.mark.parametrize("given", [TurnRequest, User, ToolCall, ToolResult, Outcome, StoreContext])
 def test_every_field_of_what_hooks_are_given_is_described(given: Any) -> None:
     described = [
         row[0].strip("`") for row in rows(section("plugins.md", f"### `{given.__name__}`"))
@@ -137,7 +139,7 @@ def test_every_field_of_a_turn_is_described() -> None:
     described = {row[0].strip("`") for row in rows(section("plugins.md", "### `Turn`"))}
     own = {name for name in Turn.__annotations__ if not name.startswith("_")}
     inherited = {"thread", "store", "request_context"}
-    assert described == own | inherited | {"seconds"}
+    assert described == own | inherited | {"seconds", "store_context"}
     assert inherited <= set(Turn.model_fields)
 
 
@@ -292,6 +294,9 @@ async def test_yaml_is_valid_settings(
     fence: Fence, tmp_path: Path, shown: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "a key")
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    write_app(tmp_path)
+    monkeypatch.chdir(tmp_path)
     file = tmp_path / "settings.yaml"
     file.write_text(fence.text, "utf-8")
     settings = load(file, fence.environ)
@@ -299,7 +304,7 @@ async def test_yaml_is_valid_settings(
         create_app(settings)
     else:
         models = ModelRouter(load_plugins(settings))
-        for name in [settings.agent.model, *settings.agent.models] * ("agent:" in fence.text):
+        for name in [settings.agent.model, *settings.agent.models] * ("model:" in fence.text):
             models.check(name)
 
 
@@ -381,11 +386,11 @@ async def test_tools_that_are_shown_show_and_ask(
     assert streamed.text == "It is red."
 
 
-async def test_an_action_and_a_route_that_are_shown_answer(
+async def test_an_action_a_route_and_an_app_that_are_shown_answer(
     make_chat: MakeChat, model_server: ModelServer, tmp_path: Path, shown: list[str]
 ) -> None:
     chat = await chat_with(
-        make_chat, model_server, tmp_path / "my_plugins", "api_keys", "refresh", "export"
+        make_chat, model_server, tmp_path / "my_plugins", "api_keys", "refresh", "export", "facts"
     )
     chat.headers = {"X-Api-Key": "x"}
     model_server.reply("Hello.")
@@ -401,6 +406,8 @@ async def test_an_action_and_a_route_that_are_shown_answer(
     }
     assert (await chat.client.get(path)).status == 404  # somebody else
     assert (await chat.client.get(path, headers={"X-Api-Key": "wrong"})).status == 401
+    facts = await chat.client.get("/facts")
+    assert await facts.json() == {"facts": ["Water is wet."]}
 
 
 # The protocol

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+from base64 import b64encode
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from chatkit.types import (
@@ -23,7 +25,8 @@ from chatkit.types import (
 )
 
 from chatkit_server import User
-from chatkit_server.agent.history import BYTES_PER_TOKEN, LEFT_OUT, load_history, to_input
+from chatkit_server.agent.costs import BYTES_PER_TOKEN, cost
+from chatkit_server.agent.history import LEFT_OUT, LEFT_OUT_HERE, load_history, to_input
 from chatkit_server.agent.memory import TurnMemory, build_memory
 from chatkit_server.agent.pairs import CALL_CUT_OFF
 from chatkit_server.settings.schema import HistorySettings
@@ -284,20 +287,22 @@ def size(entries: list[dict[str, Any]]) -> int:
 def said_in(entries: list[dict[str, Any]]) -> list[str]:
     """The texts of the users' messages, each as it was sent."""
     parts = [part for entry in entries if entry["role"] == "user" for part in entry["content"]]
-    return "\n\n".join(part["text"] for part in parts).split("\n\n")
+    return "\n\n".join(part["text"] for part in parts if "text" in part).split("\n\n")
 
 
 async def test_the_newest_are_told_as_far_as_the_budget_reaches() -> None:
     items = [user(f"u{n}", f"{n}" * 400) for n in range(4)]
     one = size(await told(items[0]))
-    for tokens, expected in (
-        (1, 1),
-        (2 * one // BYTES_PER_TOKEN + 1, 2),
-        (2 * one // BYTES_PER_TOKEN - 1, 1),
-        (100_000, 4),
+    for tokens, whole, shortened in (
+        (1, [3], []),
+        (2 * one // BYTES_PER_TOKEN + 1, [3], [2]),
+        (3 * one // BYTES_PER_TOKEN + 1, [2, 3], [1]),
+        (one + 1, [0, 1, 2, 3], []),
     ):
         texts = said_in(await told(*items, tokens=tokens))
-        assert [text[0] for text in texts] == [str(n) for n in range(4 - expected, 4)]
+        assert [text[0] for text in texts] == [str(n) for n in [*shortened, *whole]]
+        cut = [int(text[0]) for text in texts if "bytes are left out" in text]
+        assert cut == shortened
 
 
 async def test_a_budget_may_be_just_enough() -> None:
@@ -307,6 +312,101 @@ async def test_a_budget_may_be_just_enough() -> None:
     tokens = size(await told(items[0])) // BYTES_PER_TOKEN
     assert len(said_in(await told(*items, tokens=2 * tokens))) == 2
     assert len(said_in(await told(*items, tokens=2 * tokens - 1))) == 1
+
+
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (1500).to_bytes(4) + (1000).to_bytes(4)
+BASE64 = b64encode(PNG + bytes(600_000)).decode()
+DATA_URL = f"data:image/png;base64,{BASE64}"
+
+
+def photo(url: str = DATA_URL, name: str = "p.png") -> ImageAttachment:
+    return ImageAttachment(id="atc", name=name, mime_type="image/png", preview_url=url)
+
+
+async def test_a_picture_leaves_room_for_what_came_before() -> None:
+    items = (user("u1", "I am Ann."), assistant("a", "Hi!"), user("u2", attachments=[photo()]))
+    for question in ((), (assistant("b", "Nice."), user("u3", "Who am I?"))):
+        entries = await told(*items, *question, tokens=3000)
+        assert said_in(entries)[0] == "I am Ann."
+        [picture] = [p for e in entries for p in e["content"] if p["type"] == "input_image"]
+        assert picture["image_url"] == DATA_URL
+
+
+@pytest.mark.parametrize(
+    ("part", "tokens"),
+    [
+        ({"type": "input_image", "image_url": DATA_URL}, 1600),
+        ({"type": "input_image", "image_url": DATA_URL, "detail": "low"}, 85),
+        ({"type": "input_image", "image_url": "https://example.org/p.png"}, 1000),
+        ({"type": "input_image", "file_id": "file_1"}, 1000),
+        ({"type": "image_url", "image_url": {"url": DATA_URL}}, 1600),
+        ({"type": "image", "source": {"type": "base64", "data": BASE64}}, 1600),
+        ({"inline_data": {"mime_type": "image/png", "data": BASE64}}, 1600),
+        ({"inlineData": {"mimeType": "audio/mp3", "data": BASE64}}, 600_024 // 500),
+        ({"type": "input_audio", "input_audio": {"data": BASE64, "format": "mp3"}}, 1200),
+        ({"type": "input_file", "file_data": f"data:application/pdf;base64,{BASE64}"}, 5000),
+        ({"type": "input_file", "file_data": f"data:text/csv;base64,{BASE64}"}, 150_009),
+        ({"type": "file", "file": {"file_data": DATA_URL, "filename": "p.png"}}, 1600),
+    ],
+)
+def test_media_count_by_what_they_cost(part: dict[str, Any], tokens: int) -> None:
+    without = cost([{"role": "user", "content": [{}]}])
+    assert cost([{"role": "user", "content": [part]}]) - without == tokens * BYTES_PER_TOKEN
+    result = {"type": "function_call_output", "call_id": "c"}
+    assert cost([{**result, "output": [part]}]) < cost([{**result, "output": BASE64}])
+
+
+def test_a_generated_picture_counts_as_one() -> None:
+    generated = {"type": "image_generation_call", "id": "ig_1", "result": BASE64}
+    assert cost([generated]) == cost([{}]) + 1600 * BYTES_PER_TOKEN
+    assert cost([{"type": "file_citation", "file_id": "f"}]) < 100, "which is no file"
+
+
+async def test_pictures_of_old_turns_are_sent_again_up_to_a_number() -> None:
+    urls = [f"https://example.org/{n}.png" for n in range(5)]
+    items = [user(f"u{n}", attachments=[photo(url)]) for n, url in enumerate(urls)]
+
+    async def sent(most: int) -> list[str]:
+        entries = await to_input(items, "test/model", HistorySettings(media=most))
+        parts = [part for entry in entries for part in cast(Any, entry)["content"]]
+        found = [part["image_url"] for part in parts if part["type"] == "input_image"]
+        assert str(parts).count("not sent again") + len(found) == 5
+        return found
+
+    assert await sent(2) == urls[2:], "the newest, and that of the message itself"
+    assert await sent(0) == urls[4:]
+    assert await sent(10) == urls
+
+
+async def test_one_long_message_is_shortened_by_itself() -> None:
+    log = "\n".join(f"line {n}" for n in range(3000))
+    items = (user("u1", "I am Ann."), assistant("a", "Hi!"), user("u2", log), user("u3", "Who?"))
+    first, cut = said_in((await told(*items, tokens=2000))[:1]), await told(*items, tokens=2000)
+    assert first == ["I am Ann."]
+    text = said_in(cut[2:])[0]
+    assert text.startswith("line 0\n")
+    assert text.endswith("line 2999"), "a question may stand at its end"
+    assert re.search(rf"\[cut off here: \d+ of {len(log)} bytes are left out\]", text)
+    assert cost(cut) <= 2000 * BYTES_PER_TOKEN
+    assert cost(cut) > 1000 * BYTES_PER_TOKEN, "no more than needed is left out"
+
+
+async def test_the_newest_message_is_whole_and_older_ones_still_come() -> None:
+    items = (user("u1", "I am Ann."), assistant("a", "Hi!"), user("u2", "x" * 20_000))
+    entries = await told(*items, tokens=1000)
+    assert said_in(entries) == ["I am Ann.", "x" * 20_000]
+
+
+async def test_what_is_left_out_is_said_in_its_place() -> None:
+    arguments = json.dumps({"text": "x" * 5000})
+    written = HiddenContextItem(content="y" * 90, **base("h"))
+    made = {**call("c1"), "arguments": arguments}
+    memory = TurnMemory("turn_1", "test/model", ["a"], [made, output("c1"), message("Done")])
+    items = (user("u1", "One"), assistant("a", "Done"), memory.as_item("thr_1"))
+    entries = await told(*items, written, user("u2", "z" * 400), user("u3", "Two"), tokens=180)
+    assert said_in(entries)[0] == "One"
+    assert LEFT_OUT_HERE in str(entries)
+    assert not [entry for entry in entries if "call_id" in entry]
 
 
 async def test_an_answer_without_its_question_is_left_out() -> None:
@@ -319,12 +419,25 @@ async def test_an_answer_without_its_question_is_left_out() -> None:
     assert [part["text"] for part in answers["content"]] == ["x", "y"], "better than nothing"
 
 
-async def test_a_memory_beyond_the_budget_leaves_its_messages() -> None:
-    long = TurnMemory("turn_1", "test/model", ["a"], [call("c1"), output("c1", "x" * 5000)])
+async def test_of_a_memory_beyond_the_budget_long_results_are_cut() -> None:
+    entries = [call("c1"), call("c2"), output("c1", "x" * 5000), output("c2", "short")]
+    memory = TurnMemory("turn_1", "test/model", ["a"], [REASONING, *entries, message("One")])
+    items = (user("u"), assistant("a", "One"), memory.as_item("thr_1"), user("v"))
+    sent = await told(*items, tokens=500)
+    assert sent[1:4] == [REASONING, call("c1"), call("c2")]
+    assert "of 5000 bytes are left out" in sent[4]["output"]
+    assert sent[5:-1] == [output("c2", "short"), message("One")]
+    assert cost(sent) <= 500 * BYTES_PER_TOKEN
+    assert (await told(*items, tokens=5000))[4] == output("c1", "x" * 5000)
+
+
+async def test_a_memory_that_cannot_be_cut_leaves_its_messages() -> None:
+    made = {**call("c1"), "arguments": json.dumps({"text": "x" * 5000})}
+    long = TurnMemory("turn_1", "test/model", ["a"], [made, output("c1"), message("One")])
     items = (user("u"), assistant("a", "One"), long.as_item("thr_1"), user("v"))
     entries = await told(*items, tokens=500)
     assert [entry.get("role") for entry in entries] == ["user", "assistant", "user"]
-    assert len(await told(*items, tokens=5000)) == 4
+    assert len(await told(*items, tokens=5000)) == 5
 
 
 async def test_odd_text_has_a_size_too() -> None:

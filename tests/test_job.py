@@ -31,9 +31,9 @@ from chatkit_server.turns.engine import _as_refusal, _refuse_if_long
 from chatkit_server.turns.job import (
     TurnJob,
     TurnPlan,
-    action_events,
     choose_tool,
     client_tool_call,
+    hook_events,
     model_name,
     stop_run,
 )
@@ -55,10 +55,10 @@ def user(item_id: str = "msg_1", **options: Any) -> UserMessageItem:
 def test_a_message_may_have_as_many_bytes_as_the_limit() -> None:
     message = user()
     size = len(dump(message))
-    _refuse_if_long(None, 0)
-    _refuse_if_long(message, size)
+    _refuse_if_long(None, 0, 0)
+    _refuse_if_long(message, size, 0)
     with pytest.raises(TooLarge) as raised:
-        _refuse_if_long(message, size - 1)
+        _refuse_if_long(message, size - 1, 0)
     assert raised.value.message == (
         f"The message has {size} bytes. The limit is {size - 1}: send a shorter one."
     )
@@ -172,14 +172,14 @@ async def test_an_action_may_answer_in_many_ways() -> None:
             await asyncio.sleep(0)
             yield event
 
-    assert [event async for event in action_events(events)] == events
-    assert [event async for event in action_events(generate())] == events
+    assert [event async for event in hook_events("action", events)] == events
+    assert [event async for event in hook_events("action", generate())] == events
     assert [
-        event async for event in action_events(SyncCustomActionResponse(updated_item=None))
+        event async for event in hook_events("action", SyncCustomActionResponse(updated_item=None))
     ] == []
     item = WidgetItem(id="c", thread_id="thr_1", created_at=NOW, widget=Card(children=[]))
     [replaced] = [
-        event async for event in action_events(SyncCustomActionResponse(updated_item=item))
+        event async for event in hook_events("action", SyncCustomActionResponse(updated_item=item))
     ]
     assert isinstance(replaced, ThreadItemReplacedEvent)
     assert replaced.item.id == "c"
@@ -190,7 +190,7 @@ async def test_an_action_may_not_answer_what_is_no_event(answer: Any) -> None:
     name = type(answer).__name__
     expected = f"the hook `action` yielded a {name}, expected a ThreadStreamEvent"
     with pytest.raises(TypeError, match=expected):
-        _ = [event async for event in action_events([answer])]
+        _ = [event async for event in hook_events("action", [answer])]
 
 
 class Run:

@@ -710,7 +710,7 @@ async def test_a_sync_action_knows_who_asks_and_where(make_chat: MakeChat) -> No
         "threads.sync_custom_action", thread_id=thread_id, item_id=widget_id, action=action
     )
     [(turn, sender), (kept_for, kept)] = seen
-    assert (turn.user.id, turn.locale, turn.store) == ("somebody", "de-AT", store.memory)
+    assert (turn.user.id, turn.locale) == ("somebody", "de-AT")
     assert (sender.id, kept.id) == (widget_id, widget_id)
     assert kept_for is turn
 
@@ -816,6 +816,7 @@ class Files(AttachmentStore[StoreContext]):
     def __init__(self) -> None:
         self.kept: set[str] = set()
         self.users: set[str] = set()
+        self.preview = "https://files.example.com/preview.png"
         self.broken = False
 
     async def create_attachment(
@@ -828,7 +829,7 @@ class Files(AttachmentStore[StoreContext]):
         self.users.add(context.user.id)
         given = {"id": attachment_id, "name": input.name, "mime_type": input.mime_type}
         if input.mime_type.startswith("image/"):
-            url = AnyUrl("https://files.example.com/preview.png")
+            url = AnyUrl(self.preview)
             return ImageAttachment(**given, preview_url=url, metadata={"bucket": "s3cret"})
         return FileAttachment(**given, metadata={"bucket": "s3cret"})
 
@@ -876,6 +877,25 @@ async def test_attachments_reach_the_message_and_the_model(
     content = json.dumps(model_server.requests[-1].body["messages"][-1]["content"])
     assert "notes.txt" in content
     assert "https://files.example.com/preview.png" in content
+
+
+async def test_a_photo_may_be_larger_than_a_message(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    files = Files()
+    files.preview = f"data:image/png;base64,{'A' * 600_000}"
+    limits = {"turns": {"limits": {"message": "2kB"}}, "server": {"max_body": "1MB"}}
+    chat = await make_chat(FilesPlugin(files), **served_by(model_server), **limits)
+    photos = [await upload(chat, "cat.png", "image/png") for _ in range(2)]
+    asked = await chat.say("Look", attachments=photos[:1])
+    await chat.say("What is it?", asked.thread_id)
+    for request in model_server.requests:
+        assert files.preview in json.dumps(request.body["messages"])
+    said = {"content": [], "attachments": photos, "inference_options": {}}
+    body = {"type": "threads.create", "params": {"input": said}}
+    status, words = await chat.refused(body)
+    assert status == 413
+    assert words.startswith("The previews of the attachments have 1200044 bytes. The limit is 1000")
 
 
 async def test_an_attachment_is_deleted(make_chat: MakeChat) -> None:

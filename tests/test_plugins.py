@@ -462,9 +462,9 @@ class AsyncStore:
     async def store(self) -> None: ...
 
 
-class YieldingAction:
+class YieldingPersist:
     @hookimpl
-    async def action(self, turn: object) -> Any:
+    async def persist(self, turn: object) -> Any:
         yield turn
 
 
@@ -530,7 +530,7 @@ class PositionalOnly:
     [
         (SyncAuth(), "auth: must be a plain `async def`"),
         (AsyncStore(), "store: must be a plain `def`"),
-        (YieldingAction(), "action: must be a plain `async def`, without `yield`"),
+        (YieldingPersist(), "persist: must be a plain `async def`, without `yield`"),
         (Wrapper(), "pre_turn: hook wrappers are not supported"),
         (OldWrapper(), "setup: hook wrappers are not supported"),
         (AsyncWrapper(), "pre_turn: hook wrappers are not supported"),

@@ -14,7 +14,7 @@ from chatkit.widgets import Card, Text
 from chatkit_server import Forbidden, Outcome, Turn, Unavailable, hookimpl
 from chatkit_server.storage import StoreContext
 from chatkit_server.turns.failures import GENERAL
-from chatkit_server.web.keys import ENGINE, HEARTBEAT, STORE
+from chatkit_server.web.keys import ENGINE, HEARTBEAT
 from tests.conftest import MakeChat
 from tests.model_server import Gate, ModelServer
 from tests.replicas import Start, begin, grow_old, request
@@ -123,7 +123,7 @@ async def test_hooks_know_who_asks_for_what(make_chat: MakeChat, model_server: M
     for turn in seen:
         assert (turn.user.id, turn.operation) == ("somebody", "threads.create")
         assert turn.id == streamed.response.headers["X-Turn-Id"]
-        assert turn.store is chat.client.server.app[STORE]  # type: ignore[attr-defined]
+        assert turn.store_context is turn.request_context
         assert turn.request_context == StoreContext(turn.user, turn.id, 1)
         assert (turn.model, turn.model_settings.temperature) == ("test/model", 0.5)
 

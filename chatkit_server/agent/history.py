@@ -6,99 +6,49 @@ results, reasoning) is kept in one hidden item per turn, the turn's memory.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 from collections import defaultdict
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
-import orjson
 from agents import TResponseInputItem
 from chatkit.agents import ThreadItemConverter
 from chatkit.store import Store
 from chatkit.types import (
     AssistantMessageItem,
-    Attachment,
     ClientToolCallItem,
     HiddenContextItem,
-    ImageAttachment,
     Page,
+    SDKHiddenContextItem,
     ThreadItem,
     UserMessageItem,
-    UserMessageTagContent,
 )
-from openai.types.responses import ResponseInputContentParam, ResponseInputTextParam
 
 from ..paging import pages
 from ..settings.schema import HistorySettings
 from ..turn import StoreContext
-from .memory import TurnMemory
+from .converting import Conversion, HistoryConverter
+from .costs import BYTES_PER_TOKEN, cost, cost_and_media
+from .memory import TurnMemory, is_memory, message_text
 from .portable import for_other_model
+from .shortening import LEAST, OldMedia, shortened
 from .sound import sound
-
-BYTES_PER_TOKEN = 4
-"""OpenAI's rule of thumb for English text."""
 
 LEFT_OUT = "(The beginning of this conversation is left out.)"
 """Told as the user where nothing of the user's is left: endpoints want the user to begin."""
 
+LEFT_OUT_HERE = "(Messages of this conversation are left out here.)"
+
+RESERVE = 4
+"""One part in this many of the budget is for what came before, however long one item is."""
+
+_FIRST_ROLES = ("user", "system", "developer")
+
 _PAGE = 50
-_MESSAGE_ID = re.compile(r"msg_[A-Za-z0-9_-]{1,60}")
-
-
-class HistoryConverter(ThreadItemConverter):
-    """ChatKit's converter, with the parts that it leaves open: attachments, tags, hidden items."""
-
-    async def attachment_to_message_content(
-        self, attachment: Attachment
-    ) -> ResponseInputContentParam:
-        if isinstance(attachment, ImageAttachment):
-            return {
-                "type": "input_image",
-                "detail": "auto",
-                "image_url": str(attachment.preview_url),
-            }
-        return _text(f"[attached file: {attachment.name} ({attachment.mime_type})]")
-
-    async def tag_to_message_content(self, tag: UserMessageTagContent) -> ResponseInputContentParam:
-        return _text(f"@{tag.text}: {json.dumps(tag.data, ensure_ascii=False)}")
-
-    async def hidden_context_to_input(
-        self, item: HiddenContextItem
-    ) -> TResponseInputItem | list[TResponseInputItem] | None:
-        if isinstance(item.content, str):
-            return await super().hidden_context_to_input(item)
-        text = json.dumps(item.content, ensure_ascii=False, default=str)
-        return await super().hidden_context_to_input(item.model_copy(update={"content": text}))
-
-    async def assistant_message_to_input(
-        self, item: AssistantMessageItem
-    ) -> TResponseInputItem | list[TResponseInputItem] | None:
-        # With its id: chat-completions models refuse a message without one
-        return cast(
-            TResponseInputItem,
-            {
-                "id": _message_id(item.id),
-                "type": "message",
-                "role": "assistant",
-                "status": "completed",
-                "content": [
-                    {"type": "output_text", "text": content.text, "annotations": []}
-                    for content in item.content
-                ],
-            },
-        )
-
-
-def _message_id(item_id: str) -> str:
-    """Return an id that OpenAI takes, which a plugin's item may not have."""
-    if _MESSAGE_ID.fullmatch(item_id):
-        return item_id
-    return f"msg_{hashlib.sha256(item_id.encode(errors='replace')).hexdigest()[:32]}"
-
-
 _CONVERTER = HistoryConverter()
+
+Entries = list[dict[str, Any]]
 
 
 async def load_history(
@@ -131,53 +81,263 @@ async def load_history(
     return newest[: budget.items][::-1]
 
 
-async def to_input(
-    items: Sequence[ThreadItem], model: str, budget: HistorySettings
-) -> list[TResponseInputItem]:
-    """Return these items, oldest first, as input for the model: the newest that fit the budget.
+class History:
+    """A turn's conversation: its items with the memories of turns, and input made of them."""
 
-    A tool call is never separated from its result: a turn's memory is sent in full, or else the
-    visible items that it covers are sent. The newest item is always sent, and the user's message
-    that it belongs to. What is returned begins with the user, and is `sound`.
-    """
-    outputs = _client_outputs(items)
-    left = budget.tokens * BYTES_PER_TOKEN
-    covered: set[str] = set()
-    chosen: list[tuple[ThreadItem, list[TResponseInputItem]]] = []
-    # The entries of an answer that was cut off, of which the last is a note that says so
-    answer: list[TResponseInputItem] = []
-    for item in reversed(items):
-        if item.id in covered:
-            continue
-        memory = TurnMemory.of(item)
-        if memory is None:
-            entries = await _CONVERTER.to_agent_input(item)
-        else:
-            entries = _replay(memory, model, outputs[item.id])
-        size = _size(entries)
-        if size > left and chosen:
+    def __init__(self, items: Sequence[ThreadItem], budget: HistorySettings) -> None:
+        self._items = list(items)
+        self._budget = budget
+        # What a plugin changes in place is seen by this: a memory would tell what was there before
+        self._texts = {item.id: _texts(item) for item in items}
+
+    @property
+    def visible(self) -> list[ThreadItem]:
+        """The items without the server's own: what plugins and their converters get."""
+        return [item for item in self._items if not is_memory(item)]
+
+    async def to_input(
+        self,
+        items: Sequence[ThreadItem],
+        model: str,
+        converter: ThreadItemConverter | None = None,
+    ) -> list[TResponseInputItem]:
+        """Return these visible items as input for the model, with the memories of their turns."""
+        return await to_input(self._with_memories(items), model, self._budget, converter)
+
+    def _with_memories(self, items: Sequence[ThreadItem]) -> list[ThreadItem]:
+        """Return items with each memory after the items of its turn.
+
+        A memory is left out if what it stands for was changed or left out, or if nothing else of
+        the answer is there.
+        """
+        given = {item.id: item for item in items}
+        memories: dict[str | None, list[ThreadItem]] = defaultdict(list)
+        before: str | None = None
+        of_turn: list[ThreadItem] = []
+        for item in self._items:
+            memory = TurnMemory.of(item)
             if memory is None:
-                break
-            continue
-        left -= size
-        if answer and isinstance(item, AssistantMessageItem):
-            # What was cut off comes after the calls that the memory has
-            answer[-1:-1] = entries
-            continue
-        chosen.append((item, entries))
-        if memory is not None or isinstance(item, UserMessageItem):
-            answer = entries if memory is not None and _ends_with_note(entries) else []
-        if memory is not None:
-            covered.update(memory.covers, _client_calls(memory, outputs[item.id]))
-    if not any(isinstance(item, UserMessageItem) for item, _ in chosen):
-        asked = next((item for item in reversed(items) if isinstance(item, UserMessageItem)), None)
-        if asked is not None:
-            chosen.append((asked, await _CONVERTER.to_agent_input(asked)))
-    return sound(entry for entries in _from_the_user(chosen[::-1]) for entry in entries)
+                of_turn.append(item)
+                before = item.id if item.id in given else before
+                continue
+            shown = [one for one in of_turn if not isinstance(one, UserMessageItem)] or of_turn
+            is_gone = shown and not any(one.id in given for one in shown)
+            if not is_gone and all(self._is_unchanged(one, given) for one in memory.covers):
+                memories[before].append(item)
+            of_turn = []
+        found = memories.pop(None, [])
+        for item in items:
+            if not is_memory(item):
+                found += [item, *memories.pop(item.id, ())]
+        return found
+
+    def _is_unchanged(self, item_id: str, given: dict[str, ThreadItem]) -> bool:
+        if item_id not in self._texts:
+            # Beyond the budget, or deleted
+            return True
+        return item_id in given and _texts(given[item_id]) == self._texts[item_id]
 
 
-def _ends_with_note(entries: list[TResponseInputItem]) -> bool:
-    return bool(entries) and entries[-1].get("role") == "user"
+def _texts(item: ThreadItem) -> list[str]:
+    return [part.text for part in item.content] if isinstance(item, AssistantMessageItem) else []
+
+
+async def to_input(
+    items: Sequence[ThreadItem],
+    model: str,
+    budget: HistorySettings,
+    converter: ThreadItemConverter | None = None,
+) -> list[TResponseInputItem]:
+    """Return these items, oldest first, as input for the model, within the budget.
+
+    A turn's memory is sent in place of the visible items that it covers, and a tool call never
+    without its result. The newest item and the user's newest message are sent whole. If not
+    everything fits, newer items come first: one that is too large is shortened or left out, and
+    older ones still come. A memory is shortened by what tools returned, or else its visible items
+    are sent. What is returned begins with the user, and is `sound`.
+    """
+    conversion = Conversion(_CONVERTER if converter is None else converter)
+    telling = _Telling(items, model, budget, conversion)
+    found = sound(_from_the_user(await telling.pieces()))
+    begins_well = not found or found[0].get("role") in _FIRST_ROLES
+    return found if begins_well else [cast(TResponseInputItem, _said(LEFT_OUT)), *found]
+
+
+@dataclass(slots=True)
+class _Piece:
+    """What is sent for one item. `before_gap`: what came right after it is left out."""
+
+    item: ThreadItem
+    entries: Entries
+    before_gap: bool = False
+
+
+class _Room:
+    """What is left of a budget, while items are taken from the newest to the oldest.
+
+    `costs` are those of all items as they are sent in full, by the `id` of the object.
+    """
+
+    def __init__(self, budget: int, costs: Mapping[int, int]) -> None:
+        self._left = budget
+        self._reserve = budget // RESERVE
+        self._costs = costs
+        self._older = sum(costs.values())
+
+    def take(
+        self, item: ThreadItem, entries: Entries, *, whole: bool, results_only: bool
+    ) -> Entries | None:
+        """Return what there is room for, None if that is nothing.
+
+        It is everything if it must be `whole`, or if all that is older fits as well.
+        """
+        size = self._costs.get(id(item)) or cost(entries)
+        self._older -= self._costs.get(id(item), 0)
+        if whole:
+            self._left -= min(size, max(0, self._left - self._reserve))
+            return entries
+        room = max(self._left - self._reserve, self._left // 2)
+        if size > room and size + self._older > self._left:
+            if room < LEAST or not (shorter := shortened(entries, room, results_only=results_only)):
+                return None
+            entries, size = shorter, cost(shorter)
+        self._left -= size
+        return entries
+
+    def note_gap(self) -> None:
+        """Count the note that something is left out."""
+        self._left = max(0, self._left - _GAP_COST)
+
+
+class _Telling:
+    """What a model is told of a conversation: pieces, chosen from the newest to the oldest."""
+
+    def __init__(
+        self,
+        items: Sequence[ThreadItem],
+        model: str,
+        budget: HistorySettings,
+        conversion: Conversion,
+    ) -> None:
+        self._items = items
+        self._by_id = {item.id: item for item in items}
+        self._model = model
+        self._budget = budget.tokens * BYTES_PER_TOKEN
+        self._conversion = conversion
+        self._outputs = _client_outputs(items)
+        self._last = next((item for item in reversed(items) if not is_memory(item)), None)
+        self._asked = next((i for i in reversed(items) if isinstance(i, UserMessageItem)), None)
+        self._old_media = OldMedia(budget.media)
+        self._converted: dict[int, Entries] = {}
+        self._costs: dict[int, int] = {}
+
+    async def pieces(self) -> list[_Piece]:
+        """Return what fits the budget, oldest first."""
+        found = await self._chosen(None)
+        if sum(self._costs.values()) > self._budget:
+            found = await self._chosen(_Room(self._budget, dict(self._costs)))
+        return found[::-1]
+
+    async def _chosen(self, room: _Room | None) -> list[_Piece]:
+        """Return what fits, newest first; everything without a `room`."""
+        found: list[_Piece] = []
+        covered: set[str] = set()
+        answer: _Piece | None = None
+        gap = is_old = False
+        for item in reversed(self._items):
+            if item.id in covered or not (entries := await self._entries(item, is_old)):
+                continue
+            memory = TurnMemory.of(item)
+            if room is not None:
+                fitting = room.take(
+                    item,
+                    entries,
+                    whole=not found or item is self._asked,
+                    results_only=memory is not None,
+                )
+                if fitting is None:
+                    answer = answer if memory is None else None
+                    gap = gap or memory is None
+                    continue
+                entries = fitting
+                if gap:
+                    room.note_gap()
+            if answer is not None and isinstance(item, AssistantMessageItem):
+                # What was cut off comes after the calls that the memory has
+                answer.entries[-1:-1] = entries
+                continue
+            piece = _Piece(item, entries, before_gap=gap)
+            gap = False
+            found.append(piece)
+            if memory is not None:
+                covered.update(memory.covers, _made_by_clients(memory, self._outputs[item.id]))
+                answer = piece if entries[-1].get("role") == "user" else None
+            elif isinstance(item, UserMessageItem):
+                answer = None
+            is_old = is_old or item is self._asked
+        return found
+
+    async def _entries(self, item: ThreadItem, is_old: bool) -> Entries:
+        """Return an item as input items, in full but for media that are not sent again."""
+        if id(item) not in self._converted:
+            memory = TurnMemory.of(item)
+            if memory is None:
+                sent = self._old_media.without_images(item) if is_old else item
+                entries = await self._conversion.of(sent, is_last=item is self._last)
+            else:
+                entries = await self._replay(memory, self._outputs[item.id])
+            size, media = cost_and_media(entries)
+            if media and is_old:
+                entries = self._old_media.limited(entries)
+                size = cost(entries)
+            self._converted[id(item)] = entries
+            self._costs[id(item)] = size
+        return list(self._converted[id(item)])
+
+    async def _replay(self, memory: TurnMemory, calls: dict[str, ClientToolCallItem]) -> Entries:
+        """Return the memory's input items, with the results that clients sent since.
+
+        A plugin's converter says how assistant messages and calls of client tools are told.
+        """
+        messages = await self._messages(memory)
+        entries: Entries = []
+        for entry in memory.input:
+            call = calls.get(entry.get("call_id", ""))
+            if call is not None and call.status == "completed":
+                entries += await self._client_call(entry, call)
+            elif messages and message_text(entry):
+                entries += _as_told(entry, messages.pop(0))
+            else:
+                entries.append(entry)
+        return entries if memory.model == self._model else cast(Entries, for_other_model(entries))
+
+    async def _messages(self, memory: TurnMemory) -> list[Entries | None]:
+        """Return how a plugin's converter tells the messages of a memory; None for unknown ones."""
+        if not self._conversion.defines("assistant_message_to_input"):
+            return []
+        items = [self._by_id.get(item_id) for item_id in memory.covers]
+        return [
+            await self._conversion.of(item) if item is not None else None
+            for item in items
+            if item is None or isinstance(item, AssistantMessageItem)
+        ]
+
+    async def _client_call(self, entry: dict[str, Any], call: ClientToolCallItem) -> Entries:
+        is_result = entry.get("type") == "function_call_output"
+        if self._conversion.defines("client_tool_call_to_input"):
+            return [] if is_result else await self._conversion.of(call)
+        if not is_result:
+            return [entry]
+        return [{**entry, "output": json.dumps(call.output, ensure_ascii=False)}]
+
+
+def _as_told(entry: dict[str, Any], told: Entries | None) -> Entries:
+    """Return a message as a converter tells it, with what only its model reads of it."""
+    if told is None:
+        return [entry]
+    if len(told) == 1 and told[0].get("role") == "assistant":
+        return [{**entry, "content": told[0].get("content")}]
+    return told
 
 
 def _client_outputs(items: Sequence[ThreadItem]) -> dict[str, dict[str, ClientToolCallItem]]:
@@ -190,52 +350,33 @@ def _client_outputs(items: Sequence[ThreadItem]) -> dict[str, dict[str, ClientTo
     for item in items:
         if isinstance(item, ClientToolCallItem):
             calls[item.call_id] = item
-        elif calls and TurnMemory.of(item) is not None:
+        elif calls and is_memory(item):
             found[item.id], calls = calls, {}
     return found
 
 
-def _client_calls(memory: TurnMemory, calls: dict[str, ClientToolCallItem]) -> list[str]:
+def _made_by_clients(memory: TurnMemory, calls: dict[str, ClientToolCallItem]) -> list[str]:
     """Return the ids of the items whose calls a memory has."""
     made = {entry.get("call_id") for entry in memory.input}
     return [item.id for call_id, item in calls.items() if call_id in made]
 
 
-def _size(entries: Any) -> int:
-    """Return the bytes of entries as JSON."""
-    try:
-        return len(orjson.dumps(entries, default=str, option=orjson.OPT_NON_STR_KEYS))
-    except TypeError:
-        # Half surrogate pairs, and numbers beyond 64 bits: models write both
-        return len(json.dumps(entries, ensure_ascii=False, default=str).encode(errors="replace"))
+def _from_the_user(pieces: Sequence[_Piece]) -> Iterator[dict[str, Any]]:
+    """Yield what is sent from the first user message on: some models refuse an answer first."""
+    starts = (i for i, piece in enumerate(pieces) if _may_begin(piece.item))
+    for piece in pieces[next(starts, 0) :]:
+        yield from piece.entries
+        if piece.before_gap:
+            yield _said(LEFT_OUT_HERE)
 
 
-def _from_the_user(
-    chosen: list[tuple[ThreadItem, list[TResponseInputItem]]],
-) -> list[list[TResponseInputItem]]:
-    """Drop what comes before the first user message: some models refuse an answer first."""
-    starts = (i for i, (item, _) in enumerate(chosen) if isinstance(item, UserMessageItem))
-    entries = [entries for _, entries in chosen[next(starts, 0) :]]
-    first = next((entry for some in entries for entry in some), None)
-    if first is None or first.get("role") == "user":
-        return entries
-    return [[{"role": "user", "content": LEFT_OUT}], *entries]
+def _may_begin(item: ThreadItem) -> bool:
+    is_hidden = isinstance(item, HiddenContextItem | SDKHiddenContextItem)
+    return isinstance(item, UserMessageItem) or (is_hidden and not is_memory(item))
 
 
-def _replay(
-    memory: TurnMemory, model: str, calls: dict[str, ClientToolCallItem]
-) -> list[TResponseInputItem]:
-    """Return the memory's input items for `model`, with the results that clients sent since."""
-    entries: list[dict[str, Any]] = []
-    for entry in memory.input:
-        call = calls.get(entry.get("call_id", ""))
-        if entry.get("type") == "function_call_output" and call and call.status == "completed":
-            entry = {**entry, "output": json.dumps(call.output, ensure_ascii=False)}
-        entries.append(entry)
-    if memory.model != model:
-        return for_other_model(entries)
-    return cast(list[TResponseInputItem], entries)
+def _said(text: str) -> dict[str, Any]:
+    return {"role": "user", "content": text}
 
 
-def _text(text: str) -> ResponseInputTextParam:
-    return {"type": "input_text", "text": text}
+_GAP_COST = cost([_said(LEFT_OUT_HERE)])

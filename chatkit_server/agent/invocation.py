@@ -25,9 +25,11 @@ from agents import (
 )
 from agents.exceptions import ToolTimeoutError
 from agents.tool_context import ToolContext
+from chatkit.errors import BaseStreamError
 from mcp import MCPError
 
 from ..errors import ServerError
+from ..known_errors import told_error
 from ..masking import in_one_line
 from ..mcp.connection import ToolFailed
 from ..mcp.progress import Listener, Progress, extend, listening
@@ -38,6 +40,12 @@ from .sound import INVALID_ARGUMENTS
 from .tools import DEEPEST, arguments_are_deep, arguments_of, plain_output
 
 TRIPWIRES = (InputGuardrailTripwireTriggered, OutputGuardrailTripwireTriggered)
+
+GUARDRAILS = (
+    *TRIPWIRES,
+    ToolInputGuardrailTripwireTriggered,
+    ToolOutputGuardrailTripwireTriggered,
+)
 
 _LOGGED_TEXT = 500
 
@@ -88,17 +96,15 @@ _EXPECTED = (
     ToolTimeoutError,
     ToolCancelled,
     ToolExited,
-    *TRIPWIRES,
-    ToolInputGuardrailTripwireTriggered,
-    ToolOutputGuardrailTripwireTriggered,
+    BaseStreamError,
+    *GUARDRAILS,
 )
 
 _OF_ONE_CALL = (
     ServerError,
+    BaseStreamError,
     ModelBehaviorError,
-    *TRIPWIRES,
-    ToolInputGuardrailTripwireTriggered,
-    ToolOutputGuardrailTripwireTriggered,
+    *GUARDRAILS,
 )
 
 
@@ -184,7 +190,7 @@ async def failure_of(
     if isinstance(error, ToolRejected):
         return ToolFailure(str(error), "a guardrail rejected the call")
     fatal = error.error if isinstance(error, FatalToolError) else None
-    if isinstance(error, TRIPWIRES) and propagates_errors(tool):
+    if isinstance(error, (*TRIPWIRES, BaseStreamError)) and propagates_errors(tool):
         fatal = error
     if fatal is not None:
         return tool_failure(tool.name, fatal, fatal=fatal)
@@ -278,8 +284,10 @@ def _schema_problem(tool: FunctionTool, context: ToolContext[Any], error: Except
 
 def failure_reason(error: BaseException) -> str:
     """Return the reason for the model: messages meant for it, but not those of other exceptions."""
-    if isinstance(error, ServerError):
-        return error.message
+    if isinstance(error, ServerError | BaseStreamError):
+        told = told_error(error)
+        assert told is not None
+        return told.message
     if isinstance(error, TimeoutError | ToolTimeoutError):
         return "it took too long"
     if isinstance(error, ToolCancelled):

@@ -8,6 +8,7 @@ store, where each later request would read and send it again, and no model gets 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -33,6 +34,15 @@ _MOST = 20
 
 _RESULTS = 5
 """How often a turn may have results with the most bytes of pictures."""
+
+_PREVIEW_SIDE = 8000
+_PREVIEW_SIZE = 3_750_000
+"""Pixels and bytes of an attachment's picture: what Anthropic takes, the strictest provider."""
+
+_OTHER_FORMATS = re.compile(rb"....ftyp|II\*\x00|MM\x00\*|%PDF|\s*<", re.DOTALL)
+"""How HEIC, AVIF, TIFF, PDF and SVG begin, whatever their type is said to be."""
+
+_READABLE = tuple(f"data:image/{kind};" for kind in ("png", "jpeg", "gif", "webp"))
 
 _PICTURE_KEYS = ("image_url", "file_id")
 _FILE_KEYS = ("file_data", "file_url", "file_id")
@@ -164,6 +174,42 @@ def _name_of(part: Mapping[str, Any]) -> str:
     return f"a file, {name[:100]}" if isinstance(name, str) and name else "a file"
 
 
+async def preview_part(url: str, name: str) -> Part:
+    """Return the picture of an attachment as a part of the user's message.
+
+    It is a note if models cannot read it: for one such picture, providers refuse a whole request.
+    """
+    if url.startswith(("https://", "http://")):
+        return _image_part(url)
+    data = data_of(url)
+    readable = await _readable(url, data) if data is not None else None
+    if readable is None:
+        text = f"[attached image: {name}, which models cannot read]"
+        return {"type": "input_text", "text": text}
+    return _image_part(readable)
+
+
+async def _readable(url: str, data: bytes) -> str | None:
+    """Return the data URL of a picture as models read it, None if they cannot."""
+    head = read_head(data)
+    if head is None:
+        # What is not seen to be something else is believed
+        is_other = _OTHER_FORMATS.match(data) or not url.startswith(_READABLE)
+        return None if is_other else url
+    fits = max(head.width, head.height) <= _PREVIEW_SIDE and len(data) <= _PREVIEW_SIZE
+    if not (head.is_read_by_models and fits):
+        small = await scaled(data, _PREVIEW_SIDE, _PREVIEW_SIZE)
+        if small is not None and (made := read_head(small)) is not None:
+            return data_url(made.kind, small)
+    if not head.is_read_by_models:
+        return None
+    return url if url.startswith(f"data:{head.kind};base64,") else data_url(head.kind, data)
+
+
+def _image_part(url: str) -> Part:
+    return {"type": "input_image", "detail": "auto", "image_url": url}
+
+
 def _note(name: str, reason: str = "") -> Part:
     return {"type": "text", "text": f"[{name}, not shown{': ' if reason else ''}{reason}]"}
 
@@ -184,7 +230,9 @@ def noted(output: Any) -> Any:
 
 
 def remembered(item: Any) -> Any:
-    """Return an input item as a turn's memory keeps it: without the pictures of tools."""
+    """Return an input item as a turn's memory keeps it: without pictures."""
+    if item.get("type") == "image_generation_call":
+        return {**item, "result": None}
     output = item.get("output") if item.get("type") == "function_call_output" else None
     if not isinstance(output, list):
         return item

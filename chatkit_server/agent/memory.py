@@ -58,10 +58,17 @@ class TurnMemory:
     @classmethod
     def of(cls, item: ThreadItem) -> TurnMemory | None:
         """Return the memory that a hidden item keeps, None for other items."""
-        content = item.content if isinstance(item, HiddenContextItem) else None
-        if not isinstance(content, dict) or content.get("type") != MEMORY_TYPE:
+        if not is_memory(item):
             return None
-        return cls(content["turn_id"], content["model"], content["covers"], content["input"])
+        content = cast(HiddenContextItem, item).content
+        entries = _without_images(content["input"])
+        return cls(content["turn_id"], content["model"], content["covers"], entries)
+
+
+def is_memory(item: ThreadItem) -> bool:
+    """Whether a hidden item keeps a turn's memory."""
+    content = item.content if isinstance(item, HiddenContextItem) else None
+    return isinstance(content, dict) and content.get("type") == MEMORY_TYPE
 
 
 def build_memory(
@@ -78,16 +85,30 @@ def build_memory(
     it wrote, in order. `cut_off` is the reason if the answer is not complete. A tool call that was
     cut off gets a result that says so.
     """
-    given = [cast(dict[str, Any], entry) for entry in entries]
+    given = _without_images([cast(dict[str, Any], entry) for entry in entries])
     complete = cast(list[dict[str, Any]], sound(given + _missing_outputs(given, tools)))
     if not cut_off and all(_is_plain_message(entry) for entry in complete):
         return None
-    written = [entry for entry in given if _message_text(entry)]
+    written = [entry for entry in given if message_text(entry)]
     if cut_off:
         complete.append(_note(cut_off))
     # zip: a message that was cut off has no entry, and is sent as its visible item
     covers = [item_id for item_id, _ in zip(messages, written, strict=False)]
     return TurnMemory(turn_id, model, covers, complete)
+
+
+def _without_images(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return entries without the images that the model made: every model is sent their items.
+
+    Reasoning that led to one would be refused without it.
+    """
+    found: list[dict[str, Any]] = []
+    for entry in entries:
+        if entry.get("type") != "image_generation_call":
+            found.append(entry)
+        elif found and found[-1].get("type") == "reasoning":
+            found.pop()
+    return found
 
 
 def _missing_outputs(
@@ -118,7 +139,8 @@ def _is_plain_message(entry: dict[str, Any]) -> bool:
     )
 
 
-def _message_text(entry: dict[str, Any]) -> str:
+def message_text(entry: dict[str, Any]) -> str:
+    """Return the text of an input item that is a message, "" for others and without text."""
     if entry.get("type") != "message":
         return ""
     content = entry.get("content") or ""

@@ -26,11 +26,18 @@ from ..settings.source import KeyPath, Source
 from ..turn import Turn
 from .fast.direct import MAX_TOOLS
 
+USUAL_DEFAULTS = ("openai", "")
+"""Prefixes of names without one, the first that has a provider: the Agents SDK means OpenAI."""
+
 
 class ModelRouter(ModelProvider):
-    """All model providers; the part of a name before the first `/` chooses one."""
+    """All model providers; the part of a name before the first `/` chooses one.
 
-    def __init__(self, hooks: Hooks) -> None:
+    A name without a `/` goes to the provider with the prefix `default`. Without a `default`, that
+    is `openai`, or else the provider of all other names, where there is one.
+    """
+
+    def __init__(self, hooks: Hooks, default: str | None = None) -> None:
         self._providers: dict[str, ModelProvider] = {}
         owners: dict[str, str] = {}
         for plugin, providers in hooks.boot_all("model_providers"):
@@ -42,6 +49,18 @@ class ModelRouter(ModelProvider):
                     )
                 owners[prefix] = plugin
                 self._providers[prefix] = provider
+        usual = next((prefix for prefix in USUAL_DEFAULTS if prefix in self._providers), "")
+        self.default = usual if default is None else default
+
+    def check_default(self) -> None:
+        """Raise `SettingsError` if no plugin has the provider of names without a prefix."""
+        if not self.default or self.default in self._providers:
+            return
+        hint = nearest(self.default, self._providers)
+        raise SettingsError(
+            f"no enabled plugin serves the models `{self.default}/…`.{hint} Known prefixes: "
+            f"{', '.join(p for p in self.prefixes if p) or 'none'}"
+        )
 
     @property
     def prefixes(self) -> list[str]:
@@ -58,6 +77,10 @@ class ModelRouter(ModelProvider):
         if provider is None:
             raise TurnFailed(self._unserved(name))
         return provider.get_model(rest)
+
+    def serves(self, name: str) -> bool:
+        """Whether a provider serves this model, if it has it."""
+        return self._serving(name)[0] is not None
 
     def max_tools(self, name: str) -> int | None:
         """Return how many tools one request to the model of this name may have, None for any."""
@@ -84,7 +107,11 @@ class ModelRouter(ModelProvider):
         prefix, _, rest = name.partition("/")
         if rest and prefix in self._providers:
             return self._providers[prefix], rest
-        return self._providers.get("") if name else None, name
+        if not name:
+            return None, name
+        if "/" in name or name in self._providers:
+            return self._providers.get(""), name
+        return self._providers.get(self.default), name
 
     def _unserved(self, name: str) -> str:
         prefix = name.partition("/")[0]
@@ -92,6 +119,8 @@ class ModelRouter(ModelProvider):
         hint = nearest(prefix, self._providers)
         if prefix and prefix in self._providers:
             hint = f" Write a name after the prefix: `{prefix}/NAME`."
+        elif prefix and "/" not in name:
+            hint = hint or " Write a prefix before it, or set `agent.default_provider`."
         return f"no enabled plugin serves the model `{name}`.{hint} Served: {known}"
 
 
@@ -147,17 +176,28 @@ def _unknown_inside(given: Any, made: Any, path: KeyPath = ()) -> Iterator[tuple
             yield (*path, key), f"unknown key.{hint} Known here: {', '.join(sorted(known))}"
 
 
+def picked_model(turn: Turn) -> str | None:
+    """Return the model picked in the composer, if one was."""
+    options = turn.message.inference_options if turn.message else None
+    return options.model if options else None
+
+
+def offered_model(turn: Turn, settings: AgentSettings) -> str | None:
+    """Return the model picked in the composer, if the settings offer it."""
+    picked = picked_model(turn)
+    return picked if picked == settings.model or picked in settings.models else None
+
+
 def choose_model(turn: Turn, settings: AgentSettings) -> str | None:
     """Return the model picked in the composer, if one was.
 
-    Raises `BadRequest` when the settings do not allow the one picked.
+    Raises `BadRequest` when the settings do not offer the one picked.
     """
-    options = turn.message.inference_options if turn.message else None
-    picked = options.model if options else None
-    if picked is None or picked == settings.model or picked in settings.models:
-        return picked
+    picked, offered = picked_model(turn), offered_model(turn, settings)
+    if picked == offered:
+        return offered
     allowed = ", ".join(dict.fromkeys([settings.model, *settings.models]))
-    raise BadRequest(f"The model `{picked[:100]}` is not offered here. Use: {allowed}")
+    raise BadRequest(f"The model `{(picked or '')[:100]}` is not offered here. Use: {allowed}")
 
 
 def own_settings(agent: Agent[Any]) -> ModelSettings:

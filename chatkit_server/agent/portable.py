@@ -14,6 +14,9 @@ from .sound import as_dict
 
 _OF_ANY_MODEL = frozenset({"message", "function_call", "function_call_output", "reasoning"})
 
+_NEEDED = {"input_image": ("image_url",), "input_file": ("file_data", "file_id")}
+"""What such a part has one of for the API of chat completions."""
+
 
 def for_other_model(items: Iterable[Any]) -> list[TResponseInputItem]:
     """Return these input items without what only the model that wrote them can read."""
@@ -38,10 +41,28 @@ def for_any_model(items: Iterable[Any]) -> list[TResponseInputItem]:
     found: list[Item] = []
     for item in map(as_dict, items):
         if kind_of(item) in _OF_ANY_MODEL:
-            found.append(item)
+            found.append(_with_parts_of_any(item))
         else:
             found += _in_functions(item)
     return cast(list[TResponseInputItem], found)
+
+
+def _with_parts_of_any(item: Item) -> Item:
+    """Return an item in which files that only OpenAI's Responses API can find are notes."""
+    content = item.get("content")
+    if not isinstance(content, list) or item.get("role") != "user":
+        return item
+    parts = [_part_of_any(part) for part in content]
+    changed = any(a is not b for a, b in zip(parts, content, strict=True))
+    return {**item, "content": parts} if changed else item
+
+
+def _part_of_any(part: Any) -> Any:
+    needed = _NEEDED.get(str(part.get("type"))) if isinstance(part, dict) else None
+    if needed is None or any(part.get(key) for key in needed):
+        return part
+    name = part.get("filename") or part.get("file_url") or part.get("file_id") or "unknown"
+    return {"type": "input_text", "text": f"[a file: {name}]"}
 
 
 def _in_functions(item: Item) -> list[Item]:

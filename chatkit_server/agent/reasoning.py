@@ -5,13 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
 from chatkit.types import (
-    DurationSummary,
     ThoughtTask,
     ThreadItemAddedEvent,
-    ThreadItemDoneEvent,
     ThreadItemUpdate,
     ThreadItemUpdatedEvent,
     Workflow,
@@ -38,8 +36,9 @@ PART_COST = 100
 
 @dataclass
 class _Task:
-    """A task of the workflow, and the text in it."""
+    """A task of the workflow: its place there, and the text in it."""
 
+    place: int
     pieces: list[str] = field(default_factory=list)
     size: int = 0
 
@@ -55,27 +54,28 @@ class _Task:
 
 
 class ReasoningWriter:
-    """A model's reasoning, shown as a workflow with a task for each part, more for a long one.
+    """A model's reasoning, shown in the open workflow: a task for each part, more for a long one.
 
-    `count` is called with the characters of each piece before it is kept.
+    Without an open workflow, the first part opens one. `count` is called with the characters of
+    each piece before it is kept.
     """
 
     def __init__(self, turn: Turn, recorder: Recorder, count: Callable[[int], None]) -> None:
+        self.turn = turn
         self.recorder = recorder
-        self.started = time.monotonic()
-        self.item = WorkflowItem(
-            id=turn.generate_id("workflow"),
-            thread_id=turn.thread.id,
-            created_at=datetime.now(UTC),
-            workflow=Workflow(type="reasoning", tasks=[]),
-        )
+        self.item: WorkflowItem | None = None
         self._count = count
         self._tasks: list[_Task] = []
         self._parts: dict[int, list[int]] = {}
-        """The positions of each part's tasks."""
+        """The positions in `_tasks` of each part's tasks."""
         self._pending: int | None = None
         self._last_update = 0.0
         self._budget = 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether something has ended the workflow that this reasoning is shown in."""
+        return self.item is not None and self.item is not self.turn.open_workflow
 
     async def next(self, index: int) -> None:
         """Begin the part at this index, unless it has begun."""
@@ -107,29 +107,36 @@ class ReasoningWriter:
 
     async def _new_task(self) -> int:
         await self._send_pending()
-        position = len(self._tasks)
-        if not position:
-            await self.recorder.emit(ThreadItemAddedEvent.model_construct(item=self.item))
-        self._tasks.append(_Task())
-        await self._update(WorkflowTaskAdded(task=ThoughtTask(content=""), task_index=position))
-        return position
+        item = self.item = self.item or await self._open()
+        tasks, thought = item.workflow.tasks, ThoughtTask(content="")
+        self._tasks.append(_Task(len(tasks)))
+        tasks.append(thought)
+        await self._update(item, WorkflowTaskAdded(task=thought, task_index=len(tasks) - 1))
+        return len(self._tasks) - 1
+
+    async def _open(self) -> WorkflowItem:
+        """Return the open workflow, after showing it if it is new."""
+        turn = self.turn
+        item = turn.open_workflow
+        if item is None:
+            item = turn.open_workflow = WorkflowItem(
+                id=turn.generate_id("workflow"),
+                thread_id=turn.thread.id,
+                # As ChatKit's helpers count: see `in_local_time`
+                created_at=datetime.now(),
+                workflow=Workflow(type="reasoning", tasks=[]),
+            )
+        if item.id not in self.recorder.open:
+            await self.recorder.emit(ThreadItemAddedEvent.model_construct(item=item))
+        return item
 
     async def finish(self, summaries: list[str]) -> None:
-        """Save the reasoning. A summary replaces the text of the part at its index."""
+        """Show the rest of the reasoning. A summary replaces the text of the part at its index."""
         for index, text in enumerate(summaries):
             if text and self._text(index) != text:
                 await self._send_pending()
                 await self._replace(index, text)
         await self._send_pending()
-        if not self._tasks:
-            return
-        workflow = Workflow(
-            type="reasoning",
-            tasks=[ThoughtTask(content=task.text) for task in self._tasks],
-            summary=DurationSummary(duration=round(time.monotonic() - self.started)),
-        )
-        done = self.item.model_copy(update={"workflow": workflow})
-        await self.recorder.emit(ThreadItemDoneEvent.model_construct(item=done))
 
     def _text(self, index: int) -> str:
         return "".join(self._tasks[position].text for position in self._parts.get(index, ()))
@@ -139,21 +146,23 @@ class ReasoningWriter:
         await self.next(index)
         first, *others = self._parts[index]
         for position, shown in ((first, text), *((position, "") for position in others)):
-            self._tasks[position] = _Task([shown], len(shown))
+            task = self._tasks[position]
+            task.pieces, task.size = [shown], len(shown)
             self._pending = position
             await self._send_pending()
 
     async def _send_pending(self) -> None:
-        if self._pending is None:
+        if self._pending is None or self.item is None:
             return
         position, self._pending = self._pending, None
         task = self._tasks[position]
         self._last_update = time.monotonic()
         self._budget -= task.size
         thought = ThoughtTask(content=task.text)
-        await self._update(WorkflowTaskUpdated(task=thought, task_index=position))
+        self.item.workflow.tasks[task.place] = thought
+        await self._update(self.item, WorkflowTaskUpdated(task=thought, task_index=task.place))
 
-    async def _update(self, update: ThreadItemUpdate) -> None:
+    async def _update(self, item: WorkflowItem, update: ThreadItemUpdate) -> None:
         await self.recorder.emit(
-            ThreadItemUpdatedEvent.model_construct(item_id=self.item.id, update=update)
+            ThreadItemUpdatedEvent.model_construct(item_id=item.id, update=update)
         )

@@ -31,15 +31,16 @@ from agents import (
 )
 from agents.run import CallModelData, ModelInputData
 from agents.tool_context import ToolContext
-from chatkit.types import ProgressUpdateEvent
 
 from ..errors import ServerError, TurnFailed
+from ..known_errors import StreamFailed
 from ..lines import user_name
 from ..masking import in_one_line
 from ..mcp.manager import McpManager
+from ..mcp.progress import Listener
 from ..plugin.calls import NEARLY, Hooks
 from ..records import MAY_QUOTE, Quote, repeats
-from ..settings.schema import AgentSettings, ImageSettings, TurnLimits
+from ..settings.schema import AgentSettings, TurnLimits
 from ..tasks import watch_blocking
 from ..text import valid_text, valid_values
 from ..turn import ToolCall, ToolResult, Turn
@@ -57,7 +58,6 @@ from .invocation import (
 from .media import Media, as_parts, noted
 from .models import ModelRouter, max_tools, own_settings
 from .portable import for_any_model
-from .progress import ShownProgress
 from .sdk import (
     agent_of,
     forget_paused,
@@ -67,8 +67,9 @@ from .sdk import (
     running,
     set_mcp_tools,
 )
+from .shown_tools import ShownTools
 from .sound import sound
-from .tools import arguments_of, cut, is_object, wrapped
+from .tools import arguments_of, cut, is_object, runner_of, wrapped
 
 log = logging.getLogger(__name__)
 
@@ -158,7 +159,7 @@ class AgentRunner:
         limits: TurnLimits,
         models: ModelRouter,
         sink: EventSink | None,
-        images: ImageSettings = ImageSettings(),  # noqa: B008
+        settings: AgentSettings = AgentSettings(),  # noqa: B008
     ) -> None:
         self.turn = turn
         self.hooks = hooks
@@ -167,8 +168,8 @@ class AgentRunner:
         self.limits = limits
         self.models = models
         self.sink = sink
-        self._media = Media(images)
-        self._progress = ShownProgress(turn)
+        self._media = Media(settings.images)
+        self._shown = ShownTools(turn, settings)
         self.busy = 0
         self.client_call_id: str | None = None
         self._prepared: dict[tuple[int, bool], _PreparedAgent] = {}
@@ -176,7 +177,7 @@ class AgentRunner:
         self._fast_path_models: list[Model] = []
         self._handled: dict[int, ToolFailure] = {}
         self._paused: list[ToolContext[Turn]] = []
-        turn._runner = self
+        turn._events.runner = self
 
     def uses_fast_path(self, agent: Agent[Any]) -> bool:
         """Whether the agent's model sends its events to the turn itself."""
@@ -190,8 +191,9 @@ class AgentRunner:
 
     def dismiss(self) -> None:
         """Drop the references to the turn and the agents, which are a cycle."""
-        self.turn._runner = None
-        self._progress.stop()
+        self.turn._events.runner = None
+        self.turn._events.close()
+        self._shown.stop()
         for context in self._paused:
             forget_paused(context)
         self._paused.clear()
@@ -317,16 +319,21 @@ class AgentRunner:
         written = invalid_arguments(context, arguments, limit)
         given = arguments_of(arguments) if written is None else None
         call = ToolCall(context.tool_call_id, tool.name, given or {}, mcp_server_name(tool))
-        title = _title(call.name)
-        await self.turn.stream(ProgressUpdateEvent(text=f"{title}…"))
+        shown = await self._shown.begin(call)
+        self.turn.meet_context()
         started = time.monotonic()
         if given is None:
             failure: ToolFailure | None = unusable(tool, written or arguments, limit)
             output: Any = failure.output if failure is not None else None
         else:
             text = arguments if is_object(arguments) else json.dumps(given, ensure_ascii=False)
-            output, failure = await self._invoke(tool, context, text)
-            self._progress.forget(title)
+            try:
+                output, failure = await self._invoke(tool, context, text, shown.report)
+            except BaseException:
+                await shown.end(failed=True)
+                raise
+        await shown.end(failed=failure is not None)
+        self.turn.meet_context()
         if failure is None and is_paused(context):
             self._paused.append(context)
             return output
@@ -356,12 +363,11 @@ class AgentRunner:
             )
 
     async def _invoke(
-        self, tool: FunctionTool, context: ToolContext[Turn], arguments: str
+        self, tool: FunctionTool, context: ToolContext[Turn], arguments: str, show: Listener
     ) -> tuple[Any, ToolFailure | None]:
         self.busy += 1
         try:
             run = partial(self._run, tool)
-            show = partial(self._progress.note, _title(tool.name))
             work = invoke(tool, run, context, arguments, self.limits.tool, show)
             output = await watch_blocking(work, partial(self._blocked, tool.name))
             return output, self._handled.get(id(context))
@@ -379,16 +385,23 @@ class AgentRunner:
         return await running(tool, await self.ready(agent, nested=True))(context, arguments)
 
     async def report(self, call: ToolCall, result: ToolResult) -> None:
-        """Pass a tool's result to the `tool_result` hooks, and record it."""
+        """Pass a tool's result to the `tool_result` hooks, and record it.
+
+        Raises `StreamFailed` for an error of theirs that is for the user, not for the model.
+        """
         result.output = valid_values(result.output)
+        fatal: StreamFailed | None = None
         try:
             await self.hooks.each("tool_result", turn=self.turn, call=call, result=result)
         except Exception as error:
+            fatal = error if isinstance(error, StreamFailed) else None
             result.failed = True
             result.output = tool_failure(call.name, error).output
         fitted = await self._media.fitted(valid_values(as_parts(result.output)))
         result.output = cut(fitted, self.limits.tool_output)
         self.observe(call, replace(result, output=noted(result.output)))
+        if fatal is not None:
+            raise fatal
 
     async def tool_error(self, problem: ToolErrorFormatterArgs[Any]) -> str | None:
         """Return the output for the model of a tool that failed where `call` cannot see it.
@@ -447,20 +460,15 @@ class AgentRunner:
         log.warning("turn %s: tool %s blocked every user for %.1f s", self.turn.id, tool, seconds)
 
 
-def _title(name: str) -> str:
-    """Return a tool's name as clients are shown it."""
-    return name.replace("_", " ").capitalize()
-
-
 async def _tool_error(problem: ToolErrorFormatterArgs[Any]) -> str | None:
-    runner: AgentRunner = problem.run_context.context._runner
-    return await runner.tool_error(problem)
+    runner = runner_of(problem.run_context.context)
+    return None if runner is None else await runner.tool_error(problem)
 
 
 def _sound_input(data: CallModelData[Any]) -> ModelInputData:
     """Return what a request to a model says, as its endpoint takes it."""
     given = data.model_data
-    runner: AgentRunner | None = getattr(data.context, "_runner", None)
+    runner = runner_of(data.context)
     if runner is None or not any("role" in item for item in given.input):
         # Without messages: the rest of the conversation is at the provider
         return given

@@ -52,7 +52,7 @@ def sound(items: Iterable[Any]) -> list[TResponseInputItem]:
 
 
 def as_dict(item: Any) -> Item:
-    """Return an input item, which a plugin may give as an object."""
+    """Return an input item or a part of one, which a plugin may give as an object."""
     if type(item) is not dict and isinstance(item, BaseModel):
         return item.model_dump(exclude_unset=True)
     return cast(Item, item)
@@ -135,6 +135,7 @@ def _message(item: Item) -> Item | None:
 
 def _part(part: Any, is_answer: bool) -> Item | None:
     """Return a part of a message's content, None if it is blank."""
+    part = as_dict(part)
     if not isinstance(part, dict):
         return None
     kind = part.get("type")

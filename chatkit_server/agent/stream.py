@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar, cast
 
+from agents import Tool
 from agents.exceptions import ModelBehaviorError
-from chatkit.agents import ResponseStreamConverter
+from agents.models.fake_id import FAKE_RESPONSES_ID
 from chatkit.types import (
     Annotation,
     AssistantMessageContent,
@@ -23,15 +26,17 @@ from chatkit.types import (
     ThreadItemRemovedEvent,
     ThreadItemUpdate,
     ThreadItemUpdatedEvent,
+    ThreadStreamEvent,
 )
 
 from ..events.recorder import Recorder, shows_nothing
 from ..settings.schema import TurnLimits
 from ..text import HalfJoiner, valid_text
 from ..turn import Turn
+from .conversion import Conversion
 from .output import OutputMeter
-from .reasoning import ReasoningWriter
 from .tools import arguments_are_deep
+from .workflow import OpenWorkflow
 
 PART_COST = 100
 """Characters that a part or an annotation counts as: it is an event of its own."""
@@ -42,10 +47,18 @@ MESSAGE_COST = 1000
 MOST_PARTS = 100
 """Parts of a message."""
 
-_ADDRESSES = ("data:image/", "https://", "http://")
-"""How an image begins that is not the Base64 of a PNG: chat-completions servers send all kinds."""
+_IMAGE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 _DEFAULT_LIMITS = TurnLimits()
+
+
+@dataclass
+class _Image:
+    """An image as it is made: its item, its own id, and how much of it there is."""
+
+    item: GeneratedImageItem
+    id: str
+    progress: float = 0.0
 
 
 class EventTranslator:
@@ -63,14 +76,14 @@ class EventTranslator:
         self.messages: list[str] = []
         self.uncounted = (0, 0)
         """Input and output tokens of a request that is not completed, as far as they are known."""
-        self._images_shown: list[str] = []
         self._messages: dict[int, _MessageWriter] = {}
         self._current_part = ("", 0)
         self._half = HalfJoiner()
-        self._reasoning: ReasoningWriter | None = None
-        self._images: dict[int, GeneratedImageItem] = {}
+        self._images: dict[int, _Image] = {}
+        self._image_ids: set[str] = set()
         self._meter = OutputMeter(limits)
-        self._convert = ResponseStreamConverter()
+        self._conversion = Conversion(turn)
+        self.workflow = OpenWorkflow(turn, recorder, self._meter.reasoning)
 
     def text(self, text: str) -> None:
         """Add a piece of text to the current message: the path of a token."""
@@ -90,11 +103,13 @@ class EventTranslator:
             # The arguments, input or code of a tool, of whatever kind
             self._meter.arguments(getattr(data, "output_index", 0), len(delta))
 
-    async def withdraw(self) -> None:
-        """Remove what was shown, because a guardrail refused it."""
-        for item_id in [*self.messages, *self._images_shown]:
-            await self.recorder.emit(ThreadItemRemovedEvent(item_id=item_id))
-        self.messages.clear()
+    async def stream(self, event: ThreadStreamEvent) -> None:
+        """Take an event of a tool or hook."""
+        await self.workflow.stream(event)
+
+    def answered_with(self, tools: Iterable[Tool]) -> None:
+        """Note the tools of the agent that answers from now on."""
+        self._conversion.tools = tools
 
     async def _created(self, data: Any) -> None:
         self._messages.clear()
@@ -109,29 +124,23 @@ class EventTranslator:
         if isinstance(name, str):
             self._meter.call(name, str(getattr(data.item, "call_id", "")))
         if data.item.type == "reasoning":
-            self._begin_reasoning()
+            self.workflow.reasoning()
         elif data.item.type == "image_generation_call":
             self._meter.call("")
-            item = GeneratedImageItem(
-                id=self.turn.generate_id("message"),
-                thread_id=self.turn.thread.id,
-                created_at=datetime.now(UTC),
-            )
-            self._images[data.output_index] = item
-            self._images_shown.append(item.id)
-            await self.recorder.emit(ThreadItemAddedEvent.model_construct(item=item))
+            await self._image_added(data)
 
     async def _item_done(self, data: Any) -> None:
         match data.item.type:
             case "message":
                 message = await self._message(data.output_index, data.item.content)
                 if message is not None:
-                    await self._end_reasoning()
+                    if self.workflow.has_reasoning:
+                        await self.workflow.end()
                     if not await message.finish(await self._contents(data.item.content)):
                         self.messages.remove(message.id)
                 self._messages.pop(data.output_index, None)
             case "reasoning":
-                await self._end_reasoning(data.item)
+                await self.workflow.end_reasoning(data.item)
             case "image_generation_call":
                 await self._image_done(data)
             case _:
@@ -143,7 +152,8 @@ class EventTranslator:
     async def _text(self, data: Any) -> None:
         if not data.delta:
             return
-        await self._end_reasoning()
+        if self.workflow.has_reasoning:
+            await self.workflow.end()
         message = self._messages.get(data.output_index)
         if message is None:
             message = await self._begin_message(data.output_index)
@@ -158,6 +168,7 @@ class EventTranslator:
         return message
 
     async def _begin_message(self, output_index: int) -> _MessageWriter:
+        await self.workflow.end()
         self._half = HalfJoiner()
         message = _MessageWriter(self.turn, self.recorder, self._meter)
         self._messages[output_index] = message
@@ -167,25 +178,15 @@ class EventTranslator:
 
     async def _annotation(self, data: Any) -> None:
         message = self._messages.get(data.output_index)
-        annotation = await self._convert_annotation(data.annotation)
+        annotation = await self._conversion.annotation(data.annotation)
         if message is not None and annotation is not None:
             await message.annotate(data.content_index, annotation)
-
-    async def _convert_annotation(self, annotation: Any) -> Annotation | None:
-        converters: dict[str, Callable[[Any], Awaitable[Annotation | None]]] = {
-            "file_citation": self._convert.file_citation_to_annotation,
-            "container_file_citation": self._convert.container_file_citation_to_annotation,
-            "url_citation": self._convert.url_citation_to_annotation,
-        }
-        if isinstance(annotation, dict) or annotation.type not in converters:
-            return None
-        return await converters[annotation.type](annotation)
 
     async def _contents(self, parts: list[Any]) -> list[AssistantMessageContent]:
         contents = []
         for part in parts:
             found = [
-                await self._convert_annotation(annotation)
+                await self._conversion.annotation(annotation)
                 for annotation in getattr(part, "annotations", None) or []
             ]
             contents.append(
@@ -196,45 +197,51 @@ class EventTranslator:
         return contents
 
     async def _thought_started(self, data: Any) -> None:
-        await self._begin_reasoning().next(data.summary_index)
+        await self.workflow.reasoning().next(data.summary_index)
 
     async def _thought(self, data: Any) -> None:
         index = getattr(data, "summary_index", None)
         index = data.content_index if index is None else index
-        await self._begin_reasoning().add(index, valid_text(data.delta))
+        await self.workflow.reasoning().add(index, valid_text(data.delta))
 
-    def _begin_reasoning(self) -> ReasoningWriter:
-        if self._reasoning is None:
-            self._reasoning = ReasoningWriter(self.turn, self.recorder, self._meter.reasoning)
-        return self._reasoning
+    async def _image_added(self, data: Any) -> None:
+        await self.workflow.end()
+        item = GeneratedImageItem(
+            id=self.turn.generate_id("message"),
+            thread_id=self.turn.thread.id,
+            created_at=datetime.now(UTC),
+        )
+        self._images[data.output_index] = _Image(item, self._image_id(data.item, item.id))
+        await self.recorder.emit(ThreadItemAddedEvent.model_construct(item=item))
 
-    async def _end_reasoning(self, reasoning: Any = None) -> None:
-        writer, self._reasoning = self._reasoning, None
-        if writer is not None:
-            summary = getattr(reasoning, "summary", [])
-            await writer.finish([valid_text(part.text) for part in summary])
+    def _image_id(self, call: Any, own: str) -> str:
+        """Return the id of an image: that of its call, unless it is no id of this image alone."""
+        given = str(getattr(call, "id", None) or "")
+        is_fake = given.startswith(FAKE_RESPONSES_ID) or not _IMAGE_ID.fullmatch(given)
+        if is_fake or given in self._image_ids:
+            return own
+        self._image_ids.add(given)
+        return given
 
     async def _partial_image(self, data: Any) -> None:
-        item = self._images.get(data.output_index)
-        if item is None:
+        image = self._images.get(data.output_index)
+        if image is None:
             return
         self._meter.image(len(data.partial_image_b64))
-        url = await self._convert.base64_image_to_url(
-            item.id, data.partial_image_b64, data.partial_image_index
-        )
-        progress = self._convert.partial_image_index_to_progress(data.partial_image_index)
-        image = GeneratedImage(id=item.id, url=url)
-        await self._update(item.id, GeneratedImageUpdated(image=image, progress=progress))
+        index = data.partial_image_index
+        url = await self._conversion.image_url(image.id, data.partial_image_b64, index)
+        image.progress = max(image.progress, await self._conversion.progress(index))
+        shown = GeneratedImage(id=image.id, url=url)
+        update = GeneratedImageUpdated(image=shown, progress=image.progress)
+        await self._update(image.item.id, update)
 
     async def _image_done(self, data: Any) -> None:
-        item = self._images.pop(data.output_index, None)
-        if item is not None and data.item.result:
+        image = self._images.pop(data.output_index, None)
+        if image is not None and data.item.result:
             self._meter.image(len(data.item.result))
-            url = data.item.result
-            if not url.startswith(_ADDRESSES):
-                url = await self._convert.base64_image_to_url(item.id, url)
-            item.image = GeneratedImage(id=item.id, url=url)
-            await self.recorder.emit(ThreadItemDoneEvent.model_construct(item=item))
+            url = await self._conversion.image_url(image.id, data.item.result)
+            image.item.image = GeneratedImage(id=image.id, url=url)
+            await self.recorder.emit(ThreadItemDoneEvent.model_construct(item=image.item))
 
     async def _update(self, item_id: str, update: ThreadItemUpdate) -> None:
         await self.recorder.emit(

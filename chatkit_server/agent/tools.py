@@ -13,7 +13,6 @@ from agents.tool_context import ToolContext
 
 from ..mcp.limits import is_deep
 from ..text import valid_values
-from ..turn import Turn
 from .media import as_parts, has_media, is_media, is_text
 
 if TYPE_CHECKING:
@@ -33,8 +32,10 @@ def wrapped(tool: FunctionTool) -> FunctionTool:
     The copy finds the turn in its context, so one copy serves all turns.
     """
 
-    async def invoke(context: ToolContext[Turn], arguments: str) -> Any:
-        runner: AgentRunner = context.context._runner
+    async def invoke(context: ToolContext[Any], arguments: str) -> Any:
+        runner = runner_of(context.context)
+        if runner is None:
+            raise RuntimeError(f"the tool {tool.name} was called after its turn, or outside of it")
         return await runner.call(tool, context, arguments)
 
     copied = copy.copy(tool)
@@ -44,6 +45,12 @@ def wrapped(tool: FunctionTool) -> FunctionTool:
     copied.tool_input_guardrails = None
     copied.tool_output_guardrails = None
     return copied
+
+
+def runner_of(context: Any) -> AgentRunner | None:
+    """Return the runner of the turn that the context of a run belongs to, None if there is none."""
+    runner: AgentRunner | None = getattr(getattr(context, "_events", None), "runner", None)
+    return runner
 
 
 def cut(output: Any, size: int) -> Any:

@@ -29,8 +29,9 @@ class PartialAnswer:
     turn; `messages` the ids of the messages written; `superseded` the ids of the items that the
     answer replaces; `saved` the ids of the items that the turn has saved; `model` the name of the
     model that answers; `seconds` the time since the turn began; `usage` the tokens counted so far;
-    `first_token` the time from the turn's start to its first text; `allow_cancel` whether its user
-    may stop it.
+    `first_token` the time from the turn's start to its first text; `withdrawn` the ids of saved
+    items that a guardrail has refused, which are to go; `allow_cancel` whether its user may stop
+    it.
     """
 
     items: list[ThreadItem] = field(default_factory=list)
@@ -43,6 +44,7 @@ class PartialAnswer:
     seconds: float = 0.0
     usage: Usage = field(default_factory=Usage)
     first_token: float | None = None
+    withdrawn: Sequence[str] = ()
     allow_cancel: bool = True
 
     def dump(self) -> bytes:
@@ -63,6 +65,7 @@ class PartialAnswer:
             "seconds": self.seconds,
             "usage": _counts(self.usage),
             "first_token": self.first_token,
+            "withdrawn": self.withdrawn,
             "allow_cancel": self.allow_cancel,
         }
         try:
@@ -91,6 +94,7 @@ class PartialAnswer:
             seconds=rest.get("seconds", 0.0),
             usage=Usage(**rest.get("usage", {})),
             first_token=rest.get("first_token"),
+            withdrawn=tuple(rest.get("withdrawn", ())),
             allow_cancel=rest.get("allow_cancel", True),
         )
 

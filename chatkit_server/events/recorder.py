@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TypeVar
 from weakref import ref
 
+from chatkit.errors import ErrorCode
 from chatkit.store import NotFoundError, Store
 from chatkit.types import (
     AssistantMessageContentPartAdded,
     AssistantMessageContentPartDone,
     AssistantMessageContentPartTextDelta,
     AssistantMessageItem,
+    ErrorEvent,
     GeneratedImageItem,
     ThreadItem,
     ThreadItemAddedEvent,
@@ -28,13 +31,15 @@ from chatkit.types import (
 )
 
 from ..errors import TurnFailed
+from ..known_errors import StreamFailed
 from ..paging import aware, dated
 from ..plugin.calls import Hooks
 from ..tasks import run_to_completion
 from ..text import valid_values
 from ..turn import Outcome, StoreContext, ToolCall, ToolResult, Turn
 from .log import EventLog
-from .threads import TICK, ThreadWriter, as_thread
+from .placeholders import OwnIds
+from .threads import TICK, ThreadWriter, as_thread, written
 from .updates import apply_update, content_at
 from .wire import WireFormat, is_hidden
 
@@ -48,8 +53,10 @@ EventT = TypeVar("EventT", ThreadItemAddedEvent, ThreadItemDoneEvent)
 class Recorder:
     """Keeps what a turn says: in the store, through `persist`, and then in the event log.
 
-    `open` holds the items that have begun and are not done, by id. `answer_limit` is the most
-    characters that an answer may have.
+    `open` holds the items that have begun and are not done, by id; `reopened` those that an earlier
+    turn began, as they were; `asked` the ids of what the user said, which is no part of the answer.
+    `answer_limit` is the most characters that an answer may have. `failure` is the first error that
+    was sent as an event; it is told at the end.
     """
 
     def __init__(
@@ -70,17 +77,23 @@ class Recorder:
         self.log = log
         self.wire = wire
         self.open: dict[str, ThreadItem] = {}
+        self.reopened: dict[str, ThreadItem] = {}
+        self.asked: Collection[str] = ()
         self.saved: list[ThreadItem] = []
         self.tools: list[tuple[ToolCall, ToolResult]] = []
+        self.failure: StreamFailed | None = None
         self.first_token: float | None = None
         self.characters_left = answer_limit
         self._superseded: list[ThreadItem] = []
+        self._own_ids = OwnIds(self._turn)
+        self._earlier: set[str] = set()
+        """The ids of items of earlier turns that this one has changed."""
         self._texts: dict[tuple[str, int], list[str]] = {}
         self._written: dict[str, set[int]] = {}
         """The parts of each item that have text in `_texts`."""
         self._last = FIRST
         self._threads = threads or ThreadWriter(store)
-        self._thread = turn.thread.model_dump()
+        self._thread = written(turn.thread)
 
     @property
     def turn(self) -> Turn:
@@ -93,11 +106,21 @@ class Recorder:
         """Remove these items once something new is saved."""
         self._superseded = items
 
+    def reopen(self, item: ThreadItem) -> None:
+        """Go on with an item of an earlier turn."""
+        self.reopened[item.id] = item.model_copy(deep=True)
+        self.open[item.id] = item.model_copy(deep=True)
+        self._earlier.add(item.id)
+
     async def emit(self, event: ThreadStreamEvent) -> None:
         """Save what the event says, if it says something lasting, and append it to the log."""
         cancelled = False
-        event = valid_values(event)
+        event = self._own_ids.given(valid_values(event))
         match event:
+            case ErrorEvent():
+                self.failure = self.failure or _failure(event)
+                await self.save_thread()
+                return
             case ThreadItemAddedEvent():
                 event = self._in_order(event)
                 self.open[event.item.id] = event.item.model_copy(deep=True)
@@ -174,12 +197,44 @@ class Recorder:
         closed: list[ThreadItem] = []
         for item_id in list(self.open):
             item = self.partial(item_id)
-            if shows_nothing(item):
+            if shows_nothing(item) and item_id not in self.reopened:
                 self._withdraw(item_id)
             else:
                 closed.append(item)
                 await self.emit(ThreadItemDoneEvent.model_construct(item=item))
         return closed
+
+    @property
+    def answered(self) -> list[str]:
+        """The ids of the saved items that are a part of the answer."""
+        return [item.id for item in self.saved if self._answers(item)]
+
+    async def withdraw(self) -> None:
+        """Take the whole answer back, the newest item first, as if nothing of it had been shown.
+
+        Items of earlier turns stay; one that was reopened is again what it was. Raises the first
+        error of the store, after everything is off the screen.
+        """
+        errors: list[Exception] = []
+        items = {item.id: item for item in (*self.saved, *self.open.values())}
+        for item in reversed(items.values()):
+            if not self._answers(item):
+                continue
+            try:
+                with suppress(NotFoundError):
+                    await self._remove(item.id)
+            except Exception as error:
+                errors.append(error)
+            if not is_hidden(item):
+                self._write(self.wire.event(ThreadItemRemovedEvent(item_id=item.id)))
+        for item in self.reopened.values():
+            await self.emit(ThreadItemReplacedEvent.model_construct(item=item))
+        if errors:
+            raise errors[0]
+
+    def _answers(self, item: ThreadItem) -> bool:
+        """Whether an item is of this turn's answer."""
+        return item.id not in self.asked and item.id not in self._earlier
 
     def discard(self) -> None:
         """Remove what is open: its thread is gone."""
@@ -195,13 +250,23 @@ class Recorder:
         for line in self.wire.end(outcome):
             self.log.append(line)
 
+    async def finish(self, item: ThreadItem) -> bool:
+        """Save an item that has begun as it is, without an event; return False for other items.
+
+        ChatKit's SDK does so with a workflow that goes on in the next turn.
+        """
+        if item.id not in self.open:
+            return False
+        await run_to_completion(self._save(valid_values(dated(item))))
+        return True
+
     async def keep(self, item: ThreadItem) -> None:
         """Save an item that the client completed and has on its screen already."""
         await run_to_completion(self._save(item, replace=True))
 
     async def _save(self, item: ThreadItem, replace: bool = False) -> None:
-        context = self.turn.request_context
-        if replace:
+        context = self.turn.store_context
+        if self._is_stored(item.id, replace):
             await self.store.save_item(self.turn.thread.id, item, context)
         else:
             await self.store.add_thread_item(self.turn.thread.id, item, context)
@@ -209,6 +274,15 @@ class Recorder:
         await self._remove_superseded(item)
         self._note_saved(item)
         self.open.pop(item.id, None)
+
+    def _is_stored(self, item_id: str, replaced: bool) -> bool:
+        """Whether the store has an item: of this turn, or, if it is replaced, of an earlier one."""
+        if item_id in self._earlier or any(item.id == item_id for item in self.saved):
+            return True
+        if not replaced or item_id in self.open:
+            return False
+        self._earlier.add(item_id)
+        return True
 
     def _note_saved(self, item: ThreadItem) -> None:
         for index, known in enumerate(self.saved):
@@ -218,9 +292,10 @@ class Recorder:
         self.saved.append(item)
 
     async def _remove(self, item_id: str) -> None:
-        if self.open.pop(item_id, None) is None:
+        was_open = self.open.pop(item_id, None) is not None
+        if not was_open or any(item.id == item_id for item in self.saved):
             await self.store.delete_thread_item(
-                self.turn.thread.id, item_id, self.turn.request_context
+                self.turn.thread.id, item_id, self.turn.store_context
             )
             self.saved = [item for item in self.saved if item.id != item_id]
 
@@ -230,7 +305,7 @@ class Recorder:
         while self._superseded:
             with suppress(NotFoundError):
                 await self.store.delete_thread_item(
-                    self.turn.thread.id, self._superseded[0].id, self.turn.request_context
+                    self.turn.thread.id, self._superseded[0].id, self.turn.store_context
                 )
             del self._superseded[0]
 
@@ -241,17 +316,17 @@ class Recorder:
         """
         thread = self.turn.thread
         # Written out, as a tool may change what is deep within it; that costs less than copies
-        now = thread.model_dump()
+        now = written(thread)
         if now == self._thread:
             return
         valid = valid_values(thread)
         if valid is not thread:
             vars(thread).update(vars(valid))
-            now = thread.model_dump()
+            now = written(thread)
         # Tools emit at the same time: the next one has nothing to save
         known, self._thread = self._thread, now
         try:
-            saved = await self._threads.save(thread, known, context or self.turn.request_context)
+            saved = await self._threads.save(thread, known, context or self.turn.store_context)
         except BaseException:
             self._thread = known
             raise
@@ -310,3 +385,8 @@ def shows_nothing(item: ThreadItem) -> bool:
         case GeneratedImageItem():
             return item.image is None
     return False
+
+
+def _failure(event: ErrorEvent) -> StreamFailed:
+    code = event.code.value if isinstance(event.code, ErrorCode) else event.code
+    return StreamFailed(code, event.message, allow_retry=event.allow_retry)

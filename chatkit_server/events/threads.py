@@ -75,7 +75,7 @@ class ThreadWriter:
         self, thread: ThreadMetadata, known: Mapping[str, Any], context: StoreContext
     ) -> None:
         """Do the same if anything differs."""
-        if thread.model_dump() != known:
+        if written(thread) != known:
             await self.save(valid_values(thread), known, context)
 
 
@@ -83,7 +83,7 @@ def _changes(
     thread: ThreadMetadata, known: Mapping[str, Any], stored: ThreadMetadata
 ) -> dict[str, Any]:
     """Return the fields to change in the stored thread, by name."""
-    now = thread.model_dump()
+    now = written(thread)
     changes = {name: getattr(thread, name) for name, v in now.items() if known.get(name) != v}
     if "metadata" in changes:
         before, after = known.get("metadata") or {}, now["metadata"] or {}
@@ -92,6 +92,11 @@ def _changes(
         new = {k: thread.metadata[k] for k, v in after.items() if k not in before or before[k] != v}
         changes["metadata"] = kept | new
     return changes
+
+
+def written(thread: ThreadMetadata) -> dict[str, Any]:
+    """Return what may change of a thread, to compare it with what it is later."""
+    return thread.model_dump(exclude={"id", "created_at"})
 
 
 def as_thread(thread: ThreadMetadata, items: Page[ThreadItem] | None = None) -> Thread:

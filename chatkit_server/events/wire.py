@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol, get_args
+from typing import Any, Protocol, get_args
 
 import orjson
 from chatkit.types import (
     AssistantMessageContentPartTextDelta,
-    ErrorEvent,
     HiddenContextItem,
     SDKHiddenContextItem,
     Thread,
@@ -24,6 +23,7 @@ from chatkit.types import (
 from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError
 
+from ..known_errors import UNTOLD
 from ..text import valid_values
 from ..turn import Outcome, ToolCall, ToolResult
 
@@ -74,7 +74,7 @@ class ChatKitWire:
         if outcome.error is None:
             return []
         # ChatKit takes a clean end of the stream as success
-        return [dump(ErrorEvent(message=outcome.error, allow_retry=outcome.allow_retry))]
+        return [_dump_error(outcome.error, outcome.code, outcome.allow_retry)]
 
 
 def dump(model: BaseModel) -> bytes:
@@ -118,6 +118,17 @@ def dump_event(event: ThreadStreamEvent) -> bytes:
 def is_hidden(item: ThreadItem) -> bool:
     """Whether the item must never leave the server."""
     return isinstance(item, HIDDEN)
+
+
+def _dump_error(message: str, code: str, allow_retry: bool) -> bytes:
+    """Write an error event. Its code may be one that ChatKit's own type does not know yet.
+
+    For a code without words of a plugin, the page has its own.
+    """
+    event: dict[str, Any] = {"type": "error", "code": code}
+    if code == "custom" or message not in UNTOLD.values():
+        event["message"] = message
+    return orjson.dumps(event | {"allow_retry": allow_retry})
 
 
 def _delta_envelope(item_id: str, content_index: int) -> tuple[bytes, bytes]:

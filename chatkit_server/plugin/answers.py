@@ -5,9 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from pkgutil import resolve_name
 from typing import Any, get_args, get_origin
+
+_SAME_WORD = 0.85
+"""How alike two names are that differ by a letter."""
 
 Check = Callable[[Any], str | None]
 """Returns what came instead, such as `a str`; None if the answer fits."""
@@ -36,6 +40,14 @@ def wrong_turn(turn: Any) -> str | None:
         came = expected.check(getattr(turn, name))
         if came is not None:
             return f"set `turn.{name}` to {came}, expected {expected.words}"
+    return None
+
+
+def likely_typo(turn: Any) -> str | None:
+    """Return what an attribute that a plugin has added to a turn was likely meant to be."""
+    for name in turn.model_extra or ():
+        if near := get_close_matches(name, TURN_FIELDS, n=1, cutoff=_SAME_WORD):
+            return f"set `turn.{name}`, which the server does not read: did it mean `{near[0]}`?"
     return None
 
 
@@ -140,6 +152,11 @@ def _events(value: Any) -> str | None:
     return None if iterator or response else _described(value)
 
 
+def _stream(value: Any) -> str | None:
+    response = isinstance(value, _class("chatkit.types.SyncCustomActionResponse"))
+    return _described(value) if response else _events(value)
+
+
 def _providers(value: Any) -> str | None:
     if came := _mapping_of(_instance("agents.ModelProvider"))(value):
         return came
@@ -171,9 +188,13 @@ ANSWERS: Mapping[str, Answer] = {
     "auth": Answer(
         "a chatkit_server.User (`id`: a str, not empty; `tenant`: a str) or None", _user
     ),
+    "context": Answer("anything", lambda value: None),
     "ready": Answer("a str or None", _instance("builtins.str")),
     "agent": _one("agents.Agent"),
     "pre_turn": Answer("nothing: `pre_turn` changes `turn`", _nothing),
+    "respond": Answer(
+        "a list or async iterator of chatkit.types.ThreadStreamEvent, or None", _stream
+    ),
     "tool_result": Answer("nothing: `tool_result` changes `result`", _nothing),
     "persist": Answer("nothing", _nothing),
     "post_turn": Answer("nothing", _nothing),
@@ -189,6 +210,10 @@ ANSWERS: Mapping[str, Answer] = {
 _STR = _instance("builtins.str")
 
 TURN_FIELDS: Mapping[str, Answer] = {
+    "context": Answer(
+        "a chatkit.agents.AgentContext or None",
+        _either(_instance("chatkit.agents.AgentContext"), _none),
+    ),
     "instructions": Answer("a str or None", _either(_STR, _none)),
     "model": Answer(
         "a str, an agents.Model, or None", _either(_STR, _instance("agents.Model"), _none)
@@ -201,6 +226,10 @@ TURN_FIELDS: Mapping[str, Answer] = {
     "input": Answer(
         "a str, or a list of input items, which are dicts",
         _either(_STR, _list_of(_instance("collections.abc.Mapping"))),
+    ),
+    "stream_converter": Answer(
+        "a chatkit.agents.ResponseStreamConverter or None",
+        _either(_instance("chatkit.agents.ResponseStreamConverter"), _none),
     ),
     "stream_options": Answer(
         "a chatkit.types.StreamOptions", _instance("chatkit.types.StreamOptions")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,11 +17,12 @@ from aiohttp import web
 from chatkit.store import NotFoundError
 
 from ..errors import ServerError, SettingsError, Unavailable
+from ..known_errors import told_error
 from ..lines import fixed_words, user_name
 from ..records import log_error, place_of, repeats
 from ..settings.problems import Problems
 from ..settings.schema import HookSettings
-from ..tasks import resumed, timed_step
+from ..tasks import Escaped, contained, is_cancelled, resumed, timed_step
 from ..turn import Turn
 from . import hookspecs
 from .answers import wrong_answer
@@ -37,6 +40,14 @@ CLIENTS_ERRORS = (web.RequestPayloadError, web.HTTPRequestEntityTooLarge)
 
 NEARLY = 0.8
 """The part of its time limit after which a hook gets a warning."""
+
+
+CallCheck = Callable[[], str | None]
+"""Returns what a plugin has done wrong in a call, None if nothing."""
+
+
+def _all_right() -> None:
+    return None
 
 
 class PluginFailed(ServerError):
@@ -170,20 +181,50 @@ class Hooks:
             if answer is not None:
                 yield name, answer
 
-    async def first(self, hook: str, **arguments: Any) -> Any:
-        """Await implementations in order until one answers, and return that; None if none does."""
+    async def first(self, hook: str, *, check: CallCheck = _all_right, **arguments: Any) -> Any:
+        """Await implementations in order until one answers, and return that; None if none does.
+
+        After each call, `check` returns what the plugin has done wrong, None if nothing.
+        """
+        answered = await self.first_call(hook, check=check, **arguments)
+        return None if answered is None else answered[1]
+
+    async def first_call(
+        self, hook: str, *, check: CallCheck = _all_right, **arguments: Any
+    ) -> tuple[HookCall, Any] | None:
+        """Do as `first` does, and return the call with its answer."""
         for call in self.hook_calls(hook, **arguments):
             answer = await call.answer()
+            call.refuse(check())
             if answer is not None:
-                return answer
+                return call, answer
         return None
+
+    async def any(self, hook: str, **arguments: Any) -> bool:
+        """Await all implementations in order; return whether one has returned True.
+
+        An error does not stop the others. It is logged, or raised if none has returned True.
+        """
+        accepted, failed = False, list[tuple[HookCall, Exception]]()
+        for call in self.hook_calls(hook, **arguments):
+            try:
+                accepted = await call.answer() is True or accepted
+            except Exception as error:
+                failed.append((call, error))
+        shown = failed.pop(0)[1] if failed and not accepted else None
+        for call, unshown in failed:
+            if not isinstance(unshown, LOGGED_ALREADY):
+                call.log_error(unshown)
+        if shown is not None:
+            raise shown
+        return accepted
 
     async def each(
         self,
         hook: str,
         *,
         called: list[str] | None = None,
-        check: Callable[[], str | None] = lambda: None,
+        check: CallCheck = _all_right,
         **arguments: Any,
     ) -> None:
         """Await all implementations in order; the first error ends it.
@@ -195,9 +236,7 @@ class Hooks:
             if called is not None:
                 called.append(call.plugin)
             await call.answer()
-            if wrong := check():
-                log.error("%s %s", call, wrong)
-                raise PluginFailed
+            call.refuse(check())
 
     async def each_isolated(
         self, hook: str, *, only: Collection[str] | None = None, **arguments: Any
@@ -252,30 +291,50 @@ class HookCall:
     async def answer(self) -> Any:
         """Await the hook and return its answer.
 
-        Raises the hook's own `ServerError` or `NotFoundError`. Everything else is logged, once,
-        and raised as `PluginFailed`, or as `HookTimeout` for a hook that takes too long. What
-        the hooks in `LOGGED_BY_CALLER` do is left to the caller to log.
+        Raises the hook's own `ServerError` or `NotFoundError`; an error that says otherwise what
+        the user is told, such as ChatKit's `CustomStreamError`, as a `ServerError`. Everything else
+        is logged, once, and raised as `PluginFailed`, or as `HookTimeout` for a hook that takes too
+        long. What the hooks in `LOGGED_BY_CALLER` do is left to the caller to log.
         """
-        try:
+        with self._guarded():
             answer = await self._in_time()
-        except (ServerError, NotFoundError):
-            raise
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
-            raise self._failed(error) from error
-        except (Exception, SystemExit) as error:
-            if self.hook == "auth" and isinstance(error, CLIENTS_ERRORS):
-                raise
-            # SystemExit would end the event loop, and with it everyone's answers
-            raise self._failed(error) from error
         wrong = wrong_answer(self.hook, answer)
         if self.hook == "auth" and answer is not None and not wrong:
             wrong = wrong_tenant(self.owner, answer.tenant)
         if wrong:
             raise PluginFailed(self._unlogged(wrong))
         return answer
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Turn what the hook raises in this block into what `answer` raises."""
+        try:
+            with self.named():
+                yield
+        except (ServerError, NotFoundError):
+            raise
+        except Exception as error:
+            if self.hook == "auth" and isinstance(error, CLIENTS_ERRORS):
+                raise
+            if told := told_error(error):
+                raise told from error
+            raise self._failed(error) from error
+
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """Log what is no `Exception`, and raise `PluginFailed`; also while its answer is read."""
+        try:
+            with contained():
+                yield
+        except Escaped as escaped:
+            # It would end the turn without words, or the event loop with everyone's answers
+            raise self._failed(escaped.error) from escaped.error
+
+    def refuse(self, wrong: str | None) -> None:
+        """Raise `PluginFailed` if the plugin has done something wrong, and log what."""
+        if wrong:
+            log.error("%s %s", self, wrong)
+            raise PluginFailed
 
     def _failed(self, error: BaseException) -> PluginFailed:
         if self.hook == "auth":
@@ -312,20 +371,26 @@ class HookCall:
     async def _in_time(self) -> Any:
         started = time.monotonic()
         work = self.call()
+        if inspect.isasyncgen(work):
+            return work
         try:
             # Most have nothing to wait for, and need no clock
             waits_for = timed_step(work.send, None, self._blocked)
         except StopIteration as stop:
             return stop.value
         limit = self.settings.timeouts.get(self.plugin, self.settings.timeout)
+        cancelled_before = is_cancelled()
         try:
             async with asyncio.timeout(limit) as clock:
-                answer = await resumed(work, waits_for, self._blocked)
+                answer = await resumed(work, waits_for, self._blocked, cleanup=limit)
         except TimeoutError:
             if not clock.expired():
                 raise
             what = f"took longer than the {limit:g} s that {self._setting} allows"
             raise HookTimeout(self._unlogged(what)) from None
+        if is_cancelled() and not cancelled_before:
+            # The hook has swallowed it, but the turn or the request is over
+            raise asyncio.CancelledError
         seconds = time.monotonic() - started
         if NEARLY * limit <= seconds <= limit:
             log.warning(

@@ -79,7 +79,10 @@ def _check(hook: str, function: Spec, options: pluggy.HookimplOpts, plugin: str)
     if options["hookwrapper"] or options["wrapper"]:
         raise SettingsError(f"{where}: {hook}: hook wrappers are not supported")
     wants_async = inspect.iscoroutinefunction(spec)
-    if inspect.iscoroutinefunction(function) != wants_async:
+    is_async = inspect.iscoroutinefunction(function) or (
+        hook in hookspecs.STREAMS and inspect.isasyncgenfunction(function)
+    )
+    if is_async != wants_async:
         needed = "async def" if wants_async else "def"
         raise SettingsError(f"{where}: {hook}: must be a plain `{needed}`, without `yield`")
     if wrong := _wrong_arguments(function, list(inspect.signature(spec).parameters)):

@@ -13,9 +13,12 @@ Name a function, or a method of the class `Plugin`, like a hook, and mark it `@h
 - What a hook returns is checked. A wrong type is an error that names the plugin, the hook, what
   came, and what was expected.
 - Raise an error of `chatkit_server` (`BadRequest`, `Forbidden`, `Unavailable`, ...) to tell the
-  user something: it has an HTTP status and a message. Any other exception is logged with the name
-  of the plugin, and the user reads only that something went wrong.
-- An async hook has `hooks.timeout` (5 s) for each call. Never block in one: `time.sleep` or
+  user something: it has an HTTP status and a message. `CustomStreamError` and `StreamError` of
+  `chatkit.errors` work too, and so does an HTTP exception of FastAPI, Starlette or aiohttp with a
+  4xx. Any other exception is logged with the name of the plugin, and the user reads only that
+  something went wrong; that includes `SystemExit` and a cancellation of a task of your own.
+- An async hook has `hooks.timeout` (5 s) for each call, and as long again to clean up when it is
+  cancelled. Never block in one: `time.sleep` or
   `requests.get` stops the answers of all users. Call those with `asyncio.to_thread`.
 """
 
@@ -45,6 +48,9 @@ if TYPE_CHECKING:
     from ..turns.store import TurnStore
 
 PROJECT = "chatkit_server"
+
+STREAMS = ("respond", "action")
+"""Hooks that answer with events: an `async def` with `yield` is one, too."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
@@ -146,6 +152,16 @@ async def auth(request: Request) -> User | None:
 
 
 @hookspec
+async def context(request: Request, user: User) -> Any:
+    """Return what tools, stores and other hooks get as the context of this request.
+
+    The first answer wins. It is `turn.request_context`, and `StoreContext.context` for stores;
+    without an answer, `turn.request_context` is the `StoreContext`. Called once for each request of
+    a user, before anything is loaded: an error refuses the request with its status and message.
+    """
+
+
+@hookspec
 async def ready() -> str | None:
     """Return in one line why turns would fail because of your plugin's part; None if they work.
 
@@ -160,7 +176,8 @@ async def agent(turn: Turn) -> Agent[Turn] | None:
     """Return the agent that answers this turn; the first answer wins.
 
     If no plugin answers, the agent of the settings does. Nothing is saved yet: an error refuses the
-    turn with its status and message.
+    turn with its status and message. An agent with a model takes a model that the user picked in
+    the composer and that the settings do not offer.
     """
 
 
@@ -168,10 +185,30 @@ async def agent(turn: Turn) -> Agent[Turn] | None:
 async def pre_turn(turn: Turn) -> None:
     """Change the turn before it begins: its instructions, model, tools, MCP servers or input.
 
-    Called for all plugins in order; return nothing. Nothing is saved or streamed yet:
-    an error refuses the turn with its status and message. Keep notes for later hooks in
-    `turn.state`. After `turn.stream_options = StreamOptions(allow_cancel=False)`, the user can stop
-    the turn only with a new message.
+    Called for all plugins in order; return nothing. Nothing is saved or streamed yet: an error
+    refuses the turn with its status and message. Keep notes for later hooks in `turn.state`.
+
+    - If the user picked a model that the settings do not offer, the turn is refused unless a hook
+      sets `turn.model`; `turn.message.inference_options.model` is the one picked.
+    - To tell the model of attachments, tags and other items in your own way, make the input again:
+      `turn.input = await turn.make_input(converter)`.
+    - Set `turn.context` to give tools an `AgentContext` of your own, in place of the turn.
+    - After `turn.stream_options = StreamOptions(allow_cancel=False)`, the user can stop the turn
+      only with a new message.
+    """
+
+
+@hookspec
+async def respond(
+    turn: Turn,
+) -> AsyncIterator[ThreadStreamEvent] | Iterable[ThreadStreamEvent] | None:
+    """Answer this turn yourself, in place of the server's agent; the first answer wins.
+
+    Yield ChatKit's events in an `async def` with `yield`, or return a list or async iterator of
+    them. Each item is saved, and passed to `persist`, before the client learns that it is done.
+    Stop, resume, limits and recovery hold as for any turn. Called after `pre_turn`; `turn.items`
+    has the conversation. An error is an `error` event. If the turn is stopped, the iterator gets an
+    `asyncio.CancelledError` where it waits.
     """
 
 
@@ -181,7 +218,7 @@ async def tool_result(turn: Turn, call: ToolCall, result: ToolResult) -> None:
 
     Called after every tool, for all plugins in order. Set `result.output` to redact, shorten or
     replace the output; return nothing. On an error the tool has failed, and the model
-    does not see the output.
+    does not see the output. A `CustomStreamError` or `StreamError` ends the turn.
     """
 
 
@@ -217,8 +254,10 @@ async def action(
     """Answer a user's action on a widget; the first answer wins.
 
     `item` is the widget, None if the action came from elsewhere. For `threads.custom_action`,
-    return a list or async iterator of events to stream. For `threads.sync_custom_action`, return a
+    return a list or async iterator of events to stream; an `async def` with `yield` answers all
+    actions. For `threads.sync_custom_action`, return a
     `SyncCustomActionResponse`. An error is an `error` event for the former, a 4xx for the latter.
+    An `ErrorEvent` among the events makes the turn fail; the page gets it after all others.
 
     An action runs beside a running answer and other actions of the thread, and in a locked or
     closed thread too. What you change in `turn.thread` is saved.
@@ -226,15 +265,19 @@ async def action(
 
 
 @hookspec
-async def transcribe(user: User, audio: AudioInput) -> str | None:
-    """Return the text of a recording; the first answer wins. An error is a 4xx."""
+async def transcribe(user: User, audio: AudioInput, context: Any) -> str | None:
+    """Return the text of a recording; the first answer wins. An error is a 4xx.
+
+    `context` is what the hook `context` returned, or else a `StoreContext`.
+    """
 
 
 @hookspec
 async def feedback(
-    user: User, thread_id: str, item_ids: list[str], kind: FeedbackKind
+    user: User, thread_id: str, item_ids: list[str], kind: FeedbackKind, context: Any
 ) -> bool | None:
-    """Save a user's thumbs up or down and return True; the first answer wins.
+    """Save a user's thumbs up or down and return True, or None if you do not.
 
-    The thread and the items are the user's: that is checked before. An error is a 4xx.
+    Called for all plugins in order. The request succeeds if one returns True; otherwise the first
+    error is shown, as a 4xx. The thread and the items are the user's: that is checked before.
     """

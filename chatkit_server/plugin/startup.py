@@ -6,7 +6,13 @@ import asyncio
 import inspect
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
 from typing import Any
 
 from aiohttp.web import AbstractRoute, Application
@@ -27,9 +33,14 @@ SLOW_END = 5.0
 
 Context = Callable[[Application], Any]
 
+Surroundings = Callable[[], AbstractContextManager[None]]
+"""What a plugin's code runs in when the application starts and stops."""
 
-def set_up(hooks: Hooks, app: Application) -> None:
+
+def set_up(hooks: Hooks, app: Application, here: Surroundings = nullcontext) -> None:
     """Call the `setup` hooks; what they add to `app` names its plugin when it fails.
+
+    What they add is called within `here()`.
 
     Raises `SettingsError` with a line for each plugin that failed.
     """
@@ -37,7 +48,7 @@ def set_up(hooks: Hooks, app: Application) -> None:
     owners: dict[AbstractRoute, str] = {}
     for plugin, call in hooks.checked_calls("setup", app=app):
         before = set(app.router.routes())
-        with problems.collect(), _additions_named(app, plugin):
+        with problems.collect(), _additions_named(app, plugin, here):
             call()
         owners |= {route: plugin for route in app.router.routes() if route not in before}
     problems.lines += hidden_routes(app, owners)
@@ -45,9 +56,9 @@ def set_up(hooks: Hooks, app: Application) -> None:
 
 
 @contextmanager
-def _additions_named(app: Application, plugin: str) -> Iterator[None]:
+def _additions_named(app: Application, plugin: str, here: Surroundings) -> Iterator[None]:
     """Wrap what the block adds to the lists of what runs when `app` starts and stops."""
-    lists: tuple[tuple[Any, Callable[[str, Any], Any]], ...] = (
+    lists: tuple[tuple[Any, Callable[[str, Any, Surroundings], Any]], ...] = (
         (app.cleanup_ctx, _named_context),
         (app.on_startup, _named_handler),
         (app.on_shutdown, _named_ending),
@@ -58,34 +69,40 @@ def _additions_named(app: Application, plugin: str) -> Iterator[None]:
     for entries, wrap in lists:
         for i, entry in enumerate(entries):
             if id(entry) not in known:
-                entries[i] = wrap(plugin, entry)
+                entries[i] = wrap(plugin, entry, here)
 
 
-def _named_handler(plugin: str, handler: Callable[[Application], Awaitable[None]]) -> Context:
+def _named_handler(
+    plugin: str, handler: Callable[[Application], Awaitable[None]], here: Surroundings
+) -> Context:
     async def named(app: Application) -> None:
-        with mistakes_named(plugin, _name(handler)), _told_if_slow(plugin, handler):
+        with mistakes_named(plugin, _name(handler)), _told_if_slow(plugin, handler), here():
             await handler(app)
 
     return named
 
 
-def _named_ending(plugin: str, handler: Callable[[Application], Awaitable[None]]) -> Context:
+def _named_ending(
+    plugin: str, handler: Callable[[Application], Awaitable[None]], here: Surroundings
+) -> Context:
     async def named(app: Application) -> None:
         async with _ended(plugin, handler):
-            await handler(app)
+            with here():
+                await handler(app)
 
     return named
 
 
-def _named_context(plugin: str, context: Context) -> Context:
+def _named_context(plugin: str, context: Context, here: Surroundings) -> Context:
     @asynccontextmanager
     async def named(app: Application) -> AsyncIterator[None]:
-        with mistakes_named(plugin, _name(context)), _told_if_slow(plugin, context):
+        with mistakes_named(plugin, _name(context)), _told_if_slow(plugin, context), here():
             entered = _context_manager(context, app)
             await _enter(entered)
         yield
         async with _ended(plugin, context):
-            await entered.__aexit__(None, None, None)
+            with here():
+                await entered.__aexit__(None, None, None)
 
     return named
 

@@ -22,6 +22,8 @@ from .types import (
     Section,
     Size,
     SocketPath,
+    ToolWords,
+    no_is_off,
     nothing_is_empty,
 )
 from .urls import UrlPath
@@ -79,10 +81,15 @@ class ServerSettings(Section):
 
 
 class HistorySettings(Section):
-    """How much of the earlier conversation the model gets. Four bytes count as one token."""
+    """How much of the earlier conversation the model gets.
+
+    Four bytes of text count as one token, images and files as model providers count them. `media`
+    is how many images and files of earlier messages are sent again.
+    """
 
     items: int = Field(50, ge=1)
     tokens: int = Field(32_000, ge=1)
+    media: int = Field(10, ge=0)
 
 
 class ImageSettings(Section):
@@ -98,12 +105,16 @@ class ImageSettings(Section):
 class AgentSettings(Section):
     """The agent that answers when no plugin brings another.
 
-    Without `fast_path`, every turn is a run of the Agents SDK, and all text goes through it.
+    `show_tools` is how tool calls are shown: as lines of progress, as tasks of a workflow, or not;
+    `tool_words` has words for them, by the name of the tool, which may differ by language.
+    `default_provider` is the prefix of models that are named without one. Without `fast_path`,
+    every turn is a run of the Agents SDK, and all text goes through it.
     """
 
     name: str = "Assistant"
     model: str = "demo/todo"
     models: CommaList = Field(default_factory=list)
+    default_provider: str | None = None
     instructions: str = "You are a helpful assistant."
     model_settings: Annotated[dict[str, Any], BeforeValidator(nothing_is_empty)] = Field(
         default_factory=dict
@@ -111,6 +122,10 @@ class AgentSettings(Section):
     max_turns: int = Field(10, ge=1)
     tracing: bool = False
     fast_path: bool = True
+    show_tools: Annotated[Literal["off", "names", "tasks"], BeforeValidator(no_is_off)] = "names"
+    tool_words: Annotated[dict[str, ToolWords], BeforeValidator(nothing_is_empty)] = Field(
+        default_factory=dict
+    )
     history: HistorySettings = HistorySettings()
     images: ImageSettings = ImageSettings()
 

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 from chatkit.store import NotFoundError
 from chatkit.types import ThreadItemDoneEvent
 
 from ..agent.memory import build_memory
-from ..errors import ServerError, TakenOver
+from ..errors import ServerError, TakenOver, Unavailable
+from ..known_errors import Outage, as_server_error, told_error
 from ..lines import fixed_words, user_name
 from ..plugin.calls import LOGGED_ALREADY, Hooks
 from ..records import log_error, repeats
-from ..turn import EndState, Outcome, Status, StoreContext, Turn
+from ..tasks import contained
+from ..turn import EndState, Outcome, Status, Turn
 from .failures import about, explain, log_failure
 from .job import TurnJob, model_name
 from .registry import TurnRegistry
 from .running import DELETED, TAKEN_OVER, Ending
-from .store import TurnState, TurnStore
+from .store import HeartbeatSignal, TurnState, TurnStore
 
 log = logging.getLogger(__name__)
 
@@ -30,26 +33,32 @@ class Closing:
         self._turn_store = turn_store
         self._hooks = hooks
 
-    async def failed(self, job: TurnJob, error: Exception) -> Ending:
-        """Return the ending of a turn that failed, and log why."""
+    async def failed(self, job: TurnJob, error: BaseException) -> Ending:
+        """Return the ending of a turn that failed, and log why.
+
+        An error event that was sent before says more to the user than what followed from it.
+        """
         if isinstance(error, NotFoundError) and await _thread_is_gone(job):
             return DELETED
         problem = explain(error)
         _log_failure(job, problem, error)
-        return Ending("failed", problem)
+        return Ending("failed", job.recorder.failure or problem)
 
-    async def refuse(self, job: TurnJob, error: Exception) -> None:
+    async def refuse(self, job: TurnJob, error: BaseException) -> None:
         """Take back a turn whose preparation failed: nothing was saved, and nothing is.
 
         Every plugin whose `pre_turn` was called gets one `post_turn`.
         """
         turn, problem = job.turn, explain(error)
-        if not isinstance(error, ServerError | NotFoundError):
+        if isinstance(as_server_error(error), Outage):
+            # Nothing was written: the client may repeat the request
+            problem = Unavailable(problem.message)
+        job.running.refusal = problem
+        if told_error(error) is None and not isinstance(error, NotFoundError):
             _log_failure(job, problem, error)
-            error = problem
-        job.running.refusal = error
         try:
-            await self._turn_store.withdraw(turn.id, turn.request_context.attempt)
+            with contained():
+                await self._turn_store.withdraw(turn.id, turn.store_context.attempt)
         except Exception as failure:
             # Its record still says that it runs: a sweep will withdraw it
             _log_unsaved(job, "could not be withdrawn", failure)
@@ -85,6 +94,8 @@ class Closing:
         turn = job.turn
         try:
             if ending is not DELETED:
+                if job.withdrawn:
+                    await self._withdraw_answer(job)
                 await job.recorder.close()
                 await self._save_memory(job, ending.problem if ending else None)
                 await job.recorder.save_thread()
@@ -100,13 +111,29 @@ class Closing:
         try:
             state: TurnState = ending.status if ending else "completed"
             error_message = ending.problem.message if ending else None
-            attempt = turn.request_context.attempt
-            if not await self._turn_store.end(turn.id, attempt, state, error_message):
+            attempt = turn.store_context.attempt
+            with contained():
+                ended = await self._turn_store.end(turn.id, attempt, state, error_message)
+            if not ended:
                 return TAKEN_OVER
         except Exception as error:
             # Its record still says that it runs: a sweep will end it
             _log_unsaved(job, "its end could not be recorded", error)
         return ending
+
+    async def _withdraw_answer(self, job: TurnJob) -> None:
+        """Take back what a guardrail refused.
+
+        The turn store learns of it first, so that a recovery brings nothing back.
+        """
+        job.forget_answer()
+        turn = job.turn
+        beat = HeartbeatSignal(turn.id, turn.store_context.attempt, job.partial().dump())
+        try:
+            await self._turn_store.beat([beat])
+        except Exception as error:
+            _log_unsaved(job, "a withdrawn answer could not be noted", error)
+        await job.recorder.withdraw()
 
     async def _save_memory(self, job: TurnJob, problem: ServerError | None) -> None:
         """Save what only the model must see again, and a note if the answer has no end."""
@@ -130,7 +157,7 @@ async def _save_last_changes(job: TurnJob) -> None:
     By its record the turn has ended, and may write no more: this is written as its user.
     """
     try:
-        await job.recorder.save_thread(StoreContext(job.turn.user))
+        await job.recorder.save_thread(replace(job.turn.store_context, turn_id=None, attempt=0))
     except NotFoundError:
         log.debug("turn %s: its thread is gone", job.turn.id)
     except Exception as error:
@@ -139,9 +166,11 @@ async def _save_last_changes(job: TurnJob) -> None:
 
 async def _thread_is_gone(job: TurnJob) -> bool:
     """Return whether somebody deleted the thread while the turn ran."""
-    store, context = job.recorder.store, job.turn.request_context
+    store, context = job.recorder.store, job.turn.store_context
     try:
-        return await store.load_thread(job.turn.thread.id, context) is None
+        with contained():
+            thread: object = await store.load_thread(job.turn.thread.id, context)
+        return thread is None
     except NotFoundError:
         return True
     except Exception as error:
@@ -149,7 +178,7 @@ async def _thread_is_gone(job: TurnJob) -> bool:
     return False
 
 
-def _log_failure(job: TurnJob, problem: ServerError, error: Exception) -> None:
+def _log_failure(job: TurnJob, problem: ServerError, error: BaseException) -> None:
     turn = job.turn
     log_failure(turn.id, problem, error, model=model_name(turn), user=_user(turn))
 
@@ -207,4 +236,5 @@ def _outcome(job: TurnJob, status: Status, problem: ServerError | None) -> Outco
         error=problem.message if problem else None,
         allow_retry=problem.allow_retry if problem else False,
         first_token=job.recorder.first_token,
+        code=problem.code if problem else "custom",
     )

@@ -5,39 +5,45 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from typing import Any, cast
 
 from agents import Agent, Runner
 from chatkit.store import Store
 from chatkit.types import (
+    Attachment,
     ClientToolCallItem,
+    ImageAttachment,
     StreamOptionsEvent,
     ThreadCreatedEvent,
     ThreadItem,
     ThreadItemDoneEvent,
     ThreadItemReplacedEvent,
+    UserMessageItem,
 )
 
 from ..agent.fast.first_answer import ask_model, can_skip_run
-from ..agent.invocation import TRIPWIRES
+from ..agent.invocation import GUARDRAILS
 from ..agent.media import remembered
 from ..agent.models import ModelRouter
 from ..agent.runner import run_config
+from ..agent.runs import count_into
 from ..errors import Conflict, TakenOver, TooLarge, TurnFailed, Unavailable
 from ..events.log import EventLogFactory, new_event_log
 from ..events.threads import ThreadWriter, as_thread
 from ..events.wire import dump
 from ..ids import current_turn
 from ..mcp.manager import McpManager
-from ..plugin.calls import Hooks
+from ..plugin.calls import HookCall, Hooks
 from ..settings.schema import Settings
-from ..tasks import run_to_completion
+from ..tasks import contained, run_to_completion
 from ..turn import StoreContext, Turn, User
 from ..turnstile import Turnstile
 from .claim import Claims
 from .closing import Closing
 from .failures import EMPTY
 from .identity import RequestIdentity
-from .job import TurnJob, TurnPlan, action_events, client_tool_call, model_name, stop_run
+from .job import TurnJob, TurnPlan, client_tool_call, hook_events, model_name, stop_run
 from .prepare import Preparation
 from .registry import TurnRegistry
 from .running import STOPPED, TAKEN_OVER, Ending, RunningTurn
@@ -73,6 +79,7 @@ class Engine:
         self.threads = ThreadWriter(store)
         self._claims = Claims(self.turns, turn_store, settings.turns)
         self._preparation = Preparation(settings, hooks, store, models, mcp, make_log, self.threads)
+        self.conversations = self._preparation.conversations
         self._closing = Closing(self.turns, turn_store, hooks)
         self._run_config = run_config(models, settings.agent)
         self._turnstile = Turnstile(START_GAP)
@@ -90,7 +97,7 @@ class Engine:
         with self.turns.arriving.taken((user.tenant, user.id)):
             plan = await make_plan()
         for item in (*plan.earlier, plan.message):
-            _refuse_if_long(item, self.settings.turns.limits.message)
+            _refuse_if_long(item, self.settings.turns.limits.message, self.settings.server.max_body)
 
         async def make_job(changed: bool) -> TurnJob:
             return self._preparation.new_job(await make_plan() if changed else plan)
@@ -128,6 +135,7 @@ class Engine:
         """Do all of a turn's work: the turn's task."""
         # For log records: all that the task starts inherits it
         current_turn.set(job.turn.id)
+        count_into(job.usages)
         refusal = await self._prepare(job)
         if refusal is None:
             _log_start(job)
@@ -138,13 +146,15 @@ class Engine:
             await run_to_completion(self._closing.refuse(job, refusal))
         job.runner.dismiss()
 
-    async def _prepare(self, job: TurnJob) -> Exception | None:
+    async def _prepare(self, job: TurnJob) -> BaseException | None:
         """Prepare the turn; return why it is refused, None if it can run."""
         try:
-            await self._turnstile.enter(job.running.owner)
-            await self._preparation.prepare(job)
-        except asyncio.CancelledError:
-            return _as_refusal(job.running.ending or STOPPED)
+            with contained():
+                await self._turnstile.enter(job.running.owner)
+                await self._preparation.prepare(job)
+        except asyncio.CancelledError as error:
+            # Without an ending, the turn's own code cancelled it
+            return _as_refusal(job.running.ending) if job.running.ending else error
         except Exception as error:
             return error
         return None
@@ -152,12 +162,14 @@ class Engine:
     async def _run(self, job: TurnJob) -> None:
         ending: Ending | None = None
         try:
-            await self._save_request(job)
-            if job.running.ending or self._is_overtaken(job):
-                raise asyncio.CancelledError
-            await self._answer(job)
-        except asyncio.CancelledError:
-            ending = job.running.ending or STOPPED
+            with contained():
+                await self._save_request(job)
+                ending = self._ending(job)
+                if ending is None:
+                    await self._answer(job)
+        except asyncio.CancelledError as error:
+            # Without an ending, the turn's own code cancelled it
+            ending = self._ending(job) or await self._closing.failed(job, error)
         except TakenOver:
             ending = TAKEN_OVER
         except Exception as error:
@@ -167,21 +179,23 @@ class Engine:
         finally:
             job.recorder.log.end()
 
-    def _is_overtaken(self, job: TurnJob) -> bool:
-        return self.turns.overtaken(job.turn.thread.id, beside=job.plan.beside)
+    def _ending(self, job: TurnJob) -> Ending | None:
+        """Return why the turn is to end now, None if it may go on."""
+        overtaken = self.turns.overtaken(job.turn.thread.id, beside=job.plan.beside)
+        return job.running.ending or (STOPPED if overtaken else None)
 
     async def _save_request(self, job: TurnJob) -> None:
         """Open the stream: save what the user said, and say that an answer is coming."""
         plan, emit = job.plan, job.recorder.emit
         if plan.new_thread:
-            await self.store.save_thread(plan.thread, job.turn.request_context)
+            await self.store.save_thread(plan.thread, job.turn.store_context)
             await emit(ThreadCreatedEvent.model_construct(thread=as_thread(plan.thread)))
         job.turn.connect(emit)
         for item in plan.earlier:
             await emit(ThreadItemDoneEvent.model_construct(item=item))
         if plan.message is not None and plan.superseded is None:
             for attachment in plan.message.attachments:
-                await self.store.save_attachment(attachment, job.turn.request_context)
+                await self.store.save_attachment(attachment, job.turn.store_context)
             await emit(ThreadItemDoneEvent.model_construct(item=plan.message))
         await emit(StreamOptionsEvent(stream_options=job.turn.stream_options))
         if isinstance(plan.replaced, ClientToolCallItem):
@@ -190,11 +204,22 @@ class Engine:
             await emit(ThreadItemReplacedEvent.model_construct(item=plan.replaced))
 
     async def _answer(self, job: TurnJob) -> None:
-        if job.agent is None:
-            await self._act(job)
-            return
-        if not await self._answer_without_run(job, job.agent):
-            await self._answer_with_run(job, job.agent)
+        if job.agent is not None:
+            await self._ask(job, job.agent)
+        else:
+            await self._send_all(job, *await self._hook_answer(job))
+        if job.recorder.failure is not None:
+            raise job.recorder.failure
+
+    async def _ask(self, job: TurnJob, agent: Agent[Turn]) -> None:
+        """Let the agent answer."""
+        job.turn.connect(job.translator.stream)
+        try:
+            if not await self._answer_without_run(job, agent):
+                await self._answer_with_run(job, agent)
+        finally:
+            # Not the translator any longer: it knows the turn, which would be a cycle
+            job.turn.connect(job.recorder.emit)
         if job.says_nothing:
             raise TurnFailed(EMPTY, allow_retry=True)
 
@@ -216,9 +241,9 @@ class Engine:
 
     async def _answer_with_run(self, job: TurnJob, agent: Agent[Turn]) -> None:
         job.result = Runner.run_streamed(
-            agent,
+            cast(Agent[Any], agent),
             job.turn.input,
-            context=job.turn,
+            context=job.turn.run_context,
             max_turns=self.settings.agent.max_turns,
             run_config=self._run_config,
         )
@@ -232,27 +257,39 @@ class Engine:
                     job.entries.append(remembered(event.item.to_input_item()))
                 else:
                     fast_path = job.runner.uses_fast_path(event.new_agent)
-        except TRIPWIRES:
-            await job.translator.withdraw()
-            job.entries.clear()
+                    job.translator.answered_with(job.runner.tools_of(event.new_agent))
+        except GUARDRAILS:
+            job.withdrawn = True
             raise
         finally:
             await stop_run(job.result)
         await job.runner.check_approvals(job.result)
         if job.turn.client_tool_call is not None:
+            await job.translator.workflow.keep()
             await job.recorder.emit(ThreadItemDoneEvent.model_construct(item=client_tool_call(job)))
 
-    async def _act(self, job: TurnJob) -> None:
-        """Let the `action` hook answer."""
+    async def _hook_answer(self, job: TurnJob) -> tuple[HookCall, Any]:
+        """Return the call of the hook that answers in place of an agent, and its events."""
+        if isinstance(job.answer, Exception):
+            raise job.answer
+        if job.answer is not None:
+            return job.answer
         plan = job.plan
         assert plan.action is not None
-        events = await self.hooks.first(
+        answered = await self.hooks.first_call(
             "action", turn=job.turn, action=plan.action, item=plan.sender
         )
-        if events is None:
+        if answered is None:
             raise TurnFailed(f"No plugin answers the action `{plan.action.type}`.")
-        async for event in action_events(events):
-            await job.recorder.emit(event)
+        return answered
+
+    async def _send_all(self, job: TurnJob, call: HookCall, events: Any) -> None:
+        """Send the events with which a hook has answered."""
+        found = hook_events(call.hook, events)
+        with call.named():
+            async with aclosing(found):
+                async for event in found:
+                    await job.recorder.emit(event)
 
 
 def _log_start(job: TurnJob) -> None:
@@ -270,10 +307,28 @@ def _log_start(job: TurnJob) -> None:
     )
 
 
-def _refuse_if_long(message: ThreadItem | None, limit: int) -> None:
-    size = len(dump(message)) if message else 0
+def _refuse_if_long(message: ThreadItem | None, limit: int, limit_of_previews: int) -> None:
+    """Refuse a message in which the user wrote too much, or whose previews are too large.
+
+    A preview may be a whole picture, as a data URL of the attachment store.
+    """
+    if message is None:
+        return
+    attachments = message.attachments if isinstance(message, UserMessageItem) else []
+    previews = sum(map(_bytes_in_preview, attachments))
+    size = len(dump(message)) - previews
     if size > limit:
         raise TooLarge(f"The message has {size} bytes. The limit is {limit}: send a shorter one.")
+    if previews > limit_of_previews:
+        raise TooLarge(
+            f"The previews of the attachments have {previews} bytes. The limit is "
+            f"{limit_of_previews}: attach fewer or smaller images."
+        )
+
+
+def _bytes_in_preview(attachment: Attachment) -> int:
+    url = str(attachment.preview_url) if isinstance(attachment, ImageAttachment) else ""
+    return len(url) if url.startswith("data:") else 0
 
 
 def _as_refusal(ending: Ending) -> Exception:

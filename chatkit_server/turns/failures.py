@@ -25,16 +25,20 @@ from agents.exceptions import (
     OutputGuardrailTripwireTriggered,
     ToolInputGuardrailTripwireTriggered,
     ToolOutputGuardrailTripwireTriggered,
+    UserError,
 )
+from chatkit.errors import BaseStreamError
 
 from .. import bad_http
 from ..agent.completions import endings
 from ..bad_http import http_problem, server_of
 from ..errors import ServerError, TurnFailed, causes
+from ..known_errors import AWAY, Outage, as_server_error, told_error
 from ..lines import fixed_words
 from ..masking import in_one_line
 from ..plugin.calls import LOGGED_ALREADY
 from ..records import MAY_QUOTE, is_outage, log_error, place_of, repeats
+from ..tasks import Escaped
 
 log = logging.getLogger(__name__)
 
@@ -113,6 +117,7 @@ _RETRIABLE = {
     PROVIDER_DOWN,
     NO_CONNECTION,
     UNREACHABLE,
+    AWAY,
     NOT_HTTP,
     NO_ANSWER,
     TIMEOUT,
@@ -202,6 +207,9 @@ _AGENT_FAILURES: tuple[tuple[type[AgentsException], str], ...] = (
 )
 
 
+_OF_MODELS = (openai.OpenAIError, AgentsException)
+"""Errors about a model. Some have a status, which is not that of the user's request."""
+
 _MODEL_WORDS = {
     "not found in agent": UNKNOWN_TOOL,
     "did not produce a final response": BROKEN_OFF,
@@ -216,13 +224,14 @@ _MODEL_WORDS = {
 def explain(error: BaseException) -> ServerError:
     """Return what to tell the user of `error`, and whether trying again can help.
 
-    A `ServerError` is returned as it is. Everything else becomes a `TurnFailed` whose message is
-    one of this module's, so that nothing of the exception's own text is shown.
+    An error whose author says what to tell is told so, and what a store refuses by its type.
+    Everything else becomes a `TurnFailed` whose message is one of this module's, so that nothing of
+    the exception's own text is shown.
     """
-    if isinstance(error, ServerError):
-        return error
-    if isinstance(error, BaseExceptionGroup):
-        return explain(error.exceptions[0])
+    error = _root(error)
+    known = None if isinstance(error, _OF_MODELS) else as_server_error(error)
+    if known is not None and not isinstance(known, Outage):
+        return known
     try:
         message = _message(error)
     except Exception:
@@ -232,17 +241,30 @@ def explain(error: BaseException) -> ServerError:
     return TurnFailed(message.format(wait=_wait(error)), allow_retry=message in _RETRIABLE)
 
 
+def _root(error: BaseException) -> BaseException:
+    """Return the error that others were made of on the way."""
+    if isinstance(error, BaseExceptionGroup):
+        return _root(error.exceptions[0])
+    if isinstance(error, Escaped):
+        return error.error
+    cause = error.__cause__
+    # The SDK wraps what a tool raises to end the run
+    if isinstance(error, UserError) and isinstance(cause, BaseStreamError | ServerError):
+        return cause
+    return error
+
+
 def log_failure(
     turn_id: str, problem: ServerError, error: BaseException, *, model: str = "", user: str = ""
 ) -> None:
     """Log why a turn failed: one line, with a traceback only if nobody foresaw the error."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
+    error = _root(error)
     if isinstance(error, LOGGED_ALREADY):
         log.debug("turn %s failed: %s", turn_id, problem.message)
         return
-    unforeseen = not isinstance(error, ServerError) and problem.message in _UNFORESEEN
-    words = type(error).__name__ if isinstance(error, ServerError) else _in_one_line(error)
+    told = told_error(error) is not None and not isinstance(error, _OF_MODELS)
+    unforeseen = not told and problem.message in _UNFORESEEN
+    words = _named(error) if told else _in_one_line(error)
     if unforeseen:
         words = f"{type(error).__name__} in {place_of(error)}"
     log.warning(
@@ -280,13 +302,18 @@ def _is_of_server(problem: ServerError) -> bool:
     )
 
 
+def _named(error: BaseException) -> str:
+    return ", ".join([type(error).__name__, *getattr(error, "__notes__", ())])
+
+
 def _in_one_line(error: BaseException) -> str:
     """Return what an error says, such as the words of a provider, fit for a log."""
     problem, server = http_problem(error), server_of(error)
     if isinstance(error, openai.APIConnectionError) and error.__cause__ is not None:
         # It says no more than that there was no connection
         error = error.__cause__
-    text = f"{type(error).__name__}: {_provider_words(error) or _guardrail(error) or error}"
+    said = _provider_words(error) or _guardrail(error) or _said(error)
+    text = f"{type(error).__name__}: {said}"
     for note in getattr(error, "__notes__", ()):
         text = f"{text}, {note}"
     if problem:
@@ -326,7 +353,7 @@ def _message(error: BaseException) -> str:
         return _first_match(_WORDS, _searchable(error)) or GENERAL
     if isinstance(error, JSONDecodeError | UnicodeDecodeError):
         return NONSENSE
-    return _of_transport(error) or GENERAL
+    return _of_transport(error) or (AWAY if is_outage(error) else GENERAL)
 
 
 def _of_connection(error: openai.APIConnectionError) -> str:
@@ -371,12 +398,16 @@ def _text(error: openai.APIError) -> str:
     return " ".join(map(_searchable, (type(error).__name__, *told)))
 
 
-def _searchable(part: object) -> str:
+def _said(part: object) -> str:
     try:
-        text = str(part)
-    except RecursionError:
-        # An object of a provider that is nested too deeply
+        return str(part)
+    except Exception:
+        # An object of a provider that is nested too deeply, or an exception that was half made
         return ""
+
+
+def _searchable(part: object) -> str:
+    text = _said(part)
     return text if len(text) <= 2 * _SEARCHED else f"{text[:_SEARCHED]} {text[-_SEARCHED:]}"
 
 

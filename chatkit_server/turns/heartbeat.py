@@ -12,7 +12,7 @@ from typing import TypeVar
 from ..errors import ServerError
 from ..lines import fixed_words
 from ..records import OutageLog, log_error, quoted, repeats
-from ..tasks import run_to_completion
+from ..tasks import contained, run_to_completion
 from .pulse import Pulse
 from .recovery import Leftover, Recovery
 from .registry import TurnRegistry
@@ -101,7 +101,9 @@ class Heartbeat:
     async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         while True:
             try:
-                await work()
+                # Without heartbeats, others would take over the turns of this process
+                with contained():
+                    await work()
             except Exception as error:
                 limit = f"no answer within {self._timing.timeout:g} s"
                 is_bare = isinstance(error, TimeoutError) and not error.args
@@ -186,23 +188,27 @@ class Heartbeat:
         return stale * PATIENCE_AT_START if now < self._started + stale else stale
 
     async def _take_over(self, record: TurnRecord, stale_after: float) -> None:
-        attempt = record.attempt
         try:
-            if self._turns.was_refused(record.id):
-                await self._turn_store.withdraw(record.id, attempt)
-                self._turns.forget_refused(record.id)
-                return
-            if not await self._turn_store.take_over(record.id, attempt, stale_after):
-                return
-            recover = self._recovery.end(record, attempt + 1, self._leftover(record))
-            if await run_to_completion(recover):
-                raise asyncio.CancelledError
+            with contained():
+                await self._recover(record, stale_after)
         except Exception as error:
             # A later sweep finds it again, when it is stale again
             what = "could not recover it from its dead process"
             reason = error.message if isinstance(error, ServerError) else type(error).__name__
             again = repeats(fixed_words(reason), f"turn: {what}", record.id)
             log_error(log, logging.ERROR, error, f"turn %s: {what}", record.id, extra=again)
+
+    async def _recover(self, record: TurnRecord, stale_after: float) -> None:
+        attempt = record.attempt
+        if self._turns.was_refused(record.id):
+            await self._turn_store.withdraw(record.id, attempt)
+            self._turns.forget_refused(record.id)
+            return
+        if not await self._turn_store.take_over(record.id, attempt, stale_after):
+            return
+        recover = self._recovery.end(record, attempt + 1, self._leftover(record))
+        if await run_to_completion(recover):
+            raise asyncio.CancelledError
 
     def _leftover(self, record: TurnRecord) -> Leftover:
         """Return how a turn ended: in this process, if only its end could not be recorded."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -24,11 +25,13 @@ from pydantic import BaseModel
 
 from ..agent.fast.first_answer import FirstAnswer
 from ..agent.runner import AgentRunner
+from ..agent.sdk import free
 from ..agent.stream import EventTranslator
 from ..events.partial import PartialAnswer
 from ..events.recorder import Recorder, is_visible
 from ..events.wire import WireFormat
-from ..turn import Turn, User
+from ..plugin.calls import HookCall
+from ..turn import Turn, TurnRequest, User
 from .running import RunningTurn
 
 
@@ -52,16 +55,27 @@ class TurnPlan:
     """An item that the client completed; it replaces the stored one."""
     action: Action[str, Any] | None = None
     sender: WidgetItem | None = None
+    context: Any = None
+    """What a `context` hook returned for the request."""
+    request: TurnRequest = field(default_factory=TurnRequest)
 
     @property
     def beside(self) -> bool:
         """Whether the turn runs beside others in its thread. One button ends no answer."""
         return self.action is not None
 
+    @property
+    def asked(self) -> set[str]:
+        """The ids of what the user said."""
+        return {item.id for item in (*self.earlier, self.message, self.replaced) if item}
+
 
 @dataclass
 class TurnJob:
-    """A turn and its parts, from the claim of its thread to its end. An action has no agent."""
+    """A turn and its parts, from the claim of its thread to its end.
+
+    An action has no agent, and neither has a turn that a `respond` hook answers.
+    """
 
     plan: TurnPlan
     turn: Turn
@@ -69,10 +83,16 @@ class TurnJob:
     translator: EventTranslator
     runner: AgentRunner
     agent: Agent[Turn] | None = None
+    answer: tuple[HookCall, Any] | Exception | None = None
+    """The `respond` hook that answers in place of an agent, and its events, or its error."""
     result: RunResultStreaming | None = None
     first_answer: FirstAnswer | None = None
     entries: list[TResponseInputItem] = field(default_factory=list)
     """What the model has produced so far, as input items for later requests."""
+    usages: list[Usage] = field(default_factory=list)
+    """The tokens of each run, those of runs that plugins start among them."""
+    withdrawn: bool = False
+    """Whether a guardrail has refused the answer: nothing of it stays."""
     prepared_by: list[str] = field(default_factory=list)
     """The plugins whose `pre_turn` was called."""
     running: RunningTurn = field(init=False)
@@ -81,12 +101,15 @@ class TurnJob:
     def usage(self) -> Usage:
         """The tokens counted so far, with those of a request that was cut off."""
         counted = self._counted
+        own = self.result.context_wrapper.usage if self.result is not None else None
+        others = [usage for usage in self.usages if usage is not own and usage.requests]
         read, written = self.translator.uncounted
-        if counted is not None and not read and not written:
+        if counted is not None and not read and not written and not others:
             return counted
         total = Usage()
-        if counted is not None:
-            total.add(counted)
+        for usage in (counted, *others):
+            if usage is not None:
+                total.add(usage)
         if read or written:
             total.add(
                 Usage(
@@ -115,32 +138,41 @@ class TurnJob:
             getattr(item, "type", "") == "function_call" for item in responses[-1].output
         ):
             return False
-        plan = self.plan
-        asked = {item.id for item in (*plan.earlier, plan.message, plan.replaced) if item}
+        known = self.plan.asked | self.recorder.reopened.keys()
         items = (*self.recorder.saved, *self.recorder.unfinished())
-        return not any(is_visible(item) for item in items if item.id not in asked)
+        return not any(is_visible(item) for item in items if item.id not in known)
 
     def partial(self) -> PartialAnswer:
         """Return what the turn has said so far and not saved as items."""
+        withdrawn = self.recorder.answered if self.withdrawn else []
+        items = self.recorder.reopened.values() if self.withdrawn else self.recorder.unfinished()
         return PartialAnswer(
-            self.recorder.unfinished(),
-            self.entries,
-            self.translator.messages,
+            list(items),
+            () if self.withdrawn else self.entries,
+            () if self.withdrawn else self.translator.messages,
             self.recorder.tools,
             self.recorder.superseded,
-            self._saved(),
+            self._saved(withdrawn),
             model_name(self.turn),
             self.turn.seconds,
             self.usage,
             self.recorder.first_token,
+            withdrawn,
             self.turn.stream_options.allow_cancel,
         )
 
-    def _saved(self) -> list[str]:
+    def forget_answer(self) -> None:
+        """Keep nothing of a refused answer for the model's next input, or for the page."""
+        self.translator.workflow.give_back()
+        self.entries.clear()
+        self.translator.messages.clear()
+
+    def _saved(self, withdrawn: Collection[str]) -> list[str]:
         """Return the ids of the saved items, with the user's message even before it is saved."""
         plan = self.plan
         asked = [plan.message] if plan.message is not None and plan.superseded is None else []
-        return list(dict.fromkeys(item.id for item in (*asked, *self.recorder.saved)))
+        saved = [item for item in self.recorder.saved if item.id not in withdrawn]
+        return list(dict.fromkeys(item.id for item in (*asked, *saved)))
 
 
 def model_name(turn: Turn) -> str:
@@ -178,26 +210,34 @@ async def stop_run(result: RunResultStreaming) -> None:
     if not task.done():
         result.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    # A reference cycle, which would keep the run in memory until the garbage collector runs
-    result._sandbox_cleanup = None
+    free(result)
 
 
-async def action_events(events: Any) -> AsyncIterator[ThreadStreamEvent]:
-    """Yield what an `action` hook answered. Raises `TypeError` for what is no event."""
-    async for event in _each(events):
-        if not isinstance(event, BaseModel):
-            name = type(event).__name__
-            raise TypeError(f"the hook `action` yielded a {name}, expected a ThreadStreamEvent")
-        yield event
+async def hook_events(hook: str, events: Any) -> AsyncGenerator[ThreadStreamEvent]:
+    """Yield what an `action` or `respond` hook answered. Raises `TypeError` for what is no event.
+
+    What it answered is closed at the end, whatever the end is.
+    """
+    each = _each(events)
+    async with aclosing(each):
+        async for event in each:
+            if not isinstance(event, BaseModel):
+                name = type(event).__name__
+                raise TypeError(f"the hook `{hook}` yielded a {name}, expected a ThreadStreamEvent")
+            yield event
 
 
-async def _each(events: Any) -> AsyncIterator[ThreadStreamEvent]:
+async def _each(events: Any) -> AsyncGenerator[ThreadStreamEvent]:
     if isinstance(events, SyncCustomActionResponse):
         if events.updated_item is not None:
             yield ThreadItemReplacedEvent(item=events.updated_item)
     elif hasattr(events, "__aiter__"):
-        async for event in events:
-            yield event
+        try:
+            async for event in events:
+                yield event
+        finally:
+            if isinstance(events, AsyncGenerator):
+                await events.aclose()
     else:
         for event in events:
             yield event

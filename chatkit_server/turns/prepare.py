@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+import logging
 from copy import copy
 from functools import partial
+from typing import Any
 
-from agents import Agent, TResponseInputItem
+from agents import Agent
 from chatkit.store import Store
+from chatkit.types import ClientToolCallItem
 
-from ..agent.history import load_history, to_input
-from ..agent.models import ModelRouter, choose_model, model_settings, own_settings
+from ..agent.models import (
+    ModelRouter,
+    choose_model,
+    model_settings,
+    offered_model,
+    own_settings,
+)
 from ..agent.runner import AgentRunner, as_changed, instructions
 from ..agent.stream import EventTranslator
 from ..events.log import EventLogFactory
 from ..events.recorder import Recorder
 from ..events.threads import ThreadWriter
 from ..mcp.manager import McpManager
-from ..plugin.answers import wrong_turn
-from ..plugin.calls import Hooks
+from ..plugin.answers import likely_typo, wrong_turn
+from ..plugin.calls import HookCall, Hooks
+from ..records import repeats
 from ..settings.schema import Settings
 from ..turn import StoreContext, Turn
-from .job import TurnJob, TurnPlan, choose_tool, model_name
+from .conversation import Conversations
+from .job import TurnJob, TurnPlan, choose_tool
+from .view import StoreView
+
+log = logging.getLogger(__name__)
 
 
 class Preparation:
@@ -43,18 +56,17 @@ class Preparation:
         self.mcp = mcp
         self.make_log = make_log
         self.threads = threads
+        self.conversations = Conversations(store, settings.agent.history)
         # To make an agent looks through all its annotations: do it once, and copy it for each turn
         self._agent: Agent[Turn] = Agent(
             name=settings.agent.name, model_settings=model_settings(settings.agent)
         )
 
     def new_job(self, plan: TurnPlan) -> TurnJob:
-        """Return the job of a new turn. Nothing has been asked of plugins yet.
-
-        Raises `BadRequest` for a model that the settings do not offer.
-        """
+        """Return the job of a new turn. Nothing has been asked of plugins yet."""
         turn = self._turn(plan)
-        limits, images = self.settings.turns.limits, self.settings.agent.images
+        turn.store = view = StoreView(self.store, turn.store_context)
+        limits, agent = self.settings.turns.limits, self.settings.agent
         recorder = Recorder(
             turn,
             self.store,
@@ -65,10 +77,14 @@ class Preparation:
             self.threads,
         )
         recorder.supersede(plan.superseded or [])
+        recorder.asked = plan.asked
+        view.hidden = {item.id for item in plan.superseded or ()}
+        view.finish = recorder.finish
+        turn._unfinished = recorder.unfinished
         translator = EventTranslator(turn, recorder, limits)
-        sink = translator if self.settings.agent.fast_path else None
+        sink = translator if agent.fast_path else None
         runner = AgentRunner(
-            turn, self.hooks, self.mcp, recorder.tool, limits, self.models, sink, images
+            turn, self.hooks, self.mcp, recorder.tool, limits, self.models, sink, agent
         )
         return TurnJob(plan, turn, recorder, translator, runner)
 
@@ -76,59 +92,80 @@ class Preparation:
         turn = Turn(
             thread=plan.thread,
             store=self.store,
-            request_context=StoreContext(plan.user),
+            request_context=plan.context,
             user=plan.user,
             operation=plan.operation,
             message=plan.message,
+            request=plan.request,
             locale=plan.locale,
             # A copy costs less than new ones, which are validated
             model_settings=copy(self._agent.model_settings),
         )
-        turn.request_context = StoreContext(plan.user, turn.id, attempt=1)
+        context = StoreContext(plan.user, turn.id, attempt=1, context=plan.context)
+        turn._store_context = context
+        if plan.context is None:
+            turn.request_context = context
         if plan.action is None:
-            turn.model = choose_model(turn, self.settings.agent) or self.settings.agent.model
+            turn.model = offered_model(turn, self.settings.agent) or self.settings.agent.model
         return turn
 
     async def prepare(self, job: TurnJob) -> None:
         """Let `agent` and `pre_turn` decide what answers, and connect its tools.
 
         `job.prepared_by` then names the plugins whose `pre_turn` was called. An action is answered
-        by a hook of its own, and needs no agent.
+        by a hook of its own, and needs no agent: it gets the items of its thread.
+
+        Raises `BadRequest` for a model picked in the composer that neither the settings offer nor a
+        plugin takes.
         """
+        turn = job.turn
+        await self.conversations.give(turn, job.plan)
         if job.plan.action is not None:
             return
-        turn = job.turn
-        picked = choose_model(turn, self.settings.agent)
-        given: Agent[Turn] | None = await self.hooks.first("agent", turn=turn)
+        picked = offered_model(turn, self.settings.agent)
+        check = partial(wrong_turn, turn)
+        given: Agent[Turn] | None = await self.hooks.first("agent", check=check, turn=turn)
         agent = given or self._default_agent(turn)
         turn.model = picked or agent.model or self.settings.agent.model
         turn.instructions = agent.instructions if isinstance(agent.instructions, str) else None
         turn.model_settings = own_settings(given) if given else copy(agent.model_settings)
         turn.tools = list(agent.tools)
         turn.mcp_servers = [*agent.mcp_servers, *self.mcp.servers]
-        turn.input = await self._input(job.plan, turn)
+        turn.input = await turn.make_input()
         check = partial(wrong_turn, turn)
+        # Pydantic notes which fields are set: from here on, by a plugin
+        turn.model_fields_set.discard("model")
         await self.hooks.each("pre_turn", called=job.prepared_by, check=check, turn=turn)
+        _warn_of_typo(turn)
+        turn.link_context()
+        job.answer = await self._answer(turn)
+        if job.answer is not None:
+            return
+        if "model" not in turn.model_fields_set and (given is None or given.model is None):
+            choose_model(turn, self.settings.agent)
+        if isinstance(job.plan.replaced, ClientToolCallItem):
+            await job.translator.workflow.resume()
         job.agent = await job.runner.ready(as_changed(agent, turn))
         if isinstance(turn.input, list):
             turn.input = job.runner.input_for(job.agent, turn.input)
         choose_tool(job.agent, turn.message, job.runner.tools_of(job.agent))
+
+    async def _answer(self, turn: Turn) -> tuple[HookCall, Any] | Exception | None:
+        """Return the `respond` hook that answers with its events, or its error."""
+        try:
+            return await self.hooks.first_call("respond", turn=turn)
+        except Exception as error:
+            return error
 
     def _default_agent(self, turn: Turn) -> Agent[Turn]:
         agent = copy(self._agent)
         agent.instructions = instructions(self.settings.agent.instructions, turn)
         return agent
 
-    async def _input(self, plan: TurnPlan, turn: Turn) -> list[TResponseInputItem]:
-        budget = self.settings.agent.history
-        items = list(plan.earlier)
-        if not plan.new_thread:
-            again = plan.message.id if plan.message and plan.superseded is not None else None
-            items += await load_history(
-                self.store, turn.request_context, turn.thread.id, budget, until=again
-            )
-        if plan.replaced is not None:
-            items = [plan.replaced if i.id == plan.replaced.id else i for i in items]
-        if plan.message is not None:
-            items.append(plan.message)
-        return await to_input(items, model_name(turn), budget)
+
+def _warn_of_typo(turn: Turn) -> None:
+    """Log a likely mistake: an attribute of any name may be set."""
+    if typo := likely_typo(turn):
+        log.warning(
+            "turn %s: a plugin %s", turn.id, typo, extra=repeats(typo, "set again", turn.id)
+        )

@@ -9,16 +9,17 @@ from itertools import takewhile
 from typing import Any
 
 from chatkit.store import NotFoundError, Store
-from chatkit.types import ThreadItem, ThreadMetadata, UserMessageItem
+from chatkit.types import ThreadItem, ThreadMetadata, UserMessageItem, WorkflowItem
 
 from ..agent.memory import build_memory
 from ..events.partial import PartialAnswer
 from ..events.recorder import answers, shows_nothing
-from ..events.threads import ThreadWriter
+from ..events.threads import ThreadWriter, written
 from ..plugin.calls import Hooks
 from ..records import log_error, repeats
 from ..turn import EndState, Outcome, StoreContext, Turn
 from .store import TurnRecord, TurnStore
+from .view import StoreView
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +87,7 @@ class Recovery:
             return
         _log_end(record, leftover)
         if turn is not None and not leftover.post_turn_called:
-            known = turn.thread.model_dump()
+            known = written(turn.thread)
             outcome = _outcome(record, partial, saved, leftover)
             await self._hooks.each_isolated("post_turn", turn=turn, outcome=outcome)
             await self._save_last_changes(turn, known)
@@ -110,7 +111,7 @@ class Recovery:
         return Turn(
             id=record.id,
             thread=thread,
-            store=self._store,
+            store=StoreView(self._store, context),
             request_context=context,
             user=record.user,
             operation=record.operation,
@@ -131,8 +132,14 @@ class Recovery:
         if leftover.status == "completed":
             # It saved everything; the partial answer is from a little earlier
             return list(items.values())
+        for item_id in partial.withdrawn:
+            with suppress(NotFoundError):
+                await self._store.delete_thread_item(turn.thread.id, item_id, turn.store_context)
         for item in self._remains(turn, partial, leftover):
-            items[item.id] = await self._found(turn, item.id) or await self._add(turn, item)
+            found = await self._found(turn, item.id)
+            if found is None or _goes_on(found, partial):
+                found = await self._put(turn, item, is_new=found is None)
+            items[item.id] = found
         await self._finish_retry(turn, partial)
         return list(items.values())
 
@@ -151,12 +158,13 @@ class Recovery:
 
     async def _found(self, turn: Turn, item_id: str) -> ThreadItem | None:
         try:
-            return await self._store.load_item(turn.thread.id, item_id, turn.request_context)
+            return await self._store.load_item(turn.thread.id, item_id, turn.store_context)
         except NotFoundError:
             return None
 
-    async def _add(self, turn: Turn, item: ThreadItem) -> ThreadItem:
-        await self._store.add_thread_item(turn.thread.id, item, turn.request_context)
+    async def _put(self, turn: Turn, item: ThreadItem, is_new: bool) -> ThreadItem:
+        save = self._store.add_thread_item if is_new else self._store.save_item
+        await save(turn.thread.id, item, turn.store_context)
         await self._hooks.each_isolated("persist", turn=turn, item=item)
         return item
 
@@ -164,7 +172,7 @@ class Recovery:
         """Remove the old answer if any part of the new one was saved."""
         if not partial.superseded:
             return
-        thread_id, context = turn.thread.id, turn.request_context
+        thread_id, context = turn.thread.id, turn.store_context
         page = await self._store.load_thread_items(thread_id, None, _LATEST, "desc", context)
         messages = (item.id for item in page.data if isinstance(item, UserMessageItem))
         old = {*partial.superseded, *messages}
@@ -173,6 +181,13 @@ class Recovery:
         for item_id in partial.superseded:
             with suppress(NotFoundError):
                 await self._store.delete_thread_item(thread_id, item_id, context)
+
+
+def _goes_on(found: ThreadItem, partial: PartialAnswer) -> bool:
+    """Whether an open item is of the turn before, which has saved something else of it."""
+    if not isinstance(found, WorkflowItem):
+        return False
+    return found.workflow.summary is None or bool(partial.withdrawn)
 
 
 def _log_end(record: TurnRecord, leftover: Leftover) -> None:

@@ -76,7 +76,7 @@ class RunningTurn:
         self.thread_id = turn.thread.id
         self.beside = beside
         self.owner: Owner = (turn.user.tenant, turn.user.id)
-        self.attempt = turn.request_context.attempt
+        self.attempt = turn.store_context.attempt
         self.log = log
         self.identity = identity
         self.status: EndState | None = None

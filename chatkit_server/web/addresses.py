@@ -33,17 +33,24 @@ class Proxies:
     def client(self, proxy: str, forwarded: Sequence[str]) -> str | None:
         """Return what a request counts as that came through a trusted proxy.
 
-        That is the last address in its `X-Forwarded-For` headers that is no trusted proxy. It is
-        the proxy if the headers are malformed, and None for a request of the proxy's own.
+        None for a request of the proxy's own.
+        """
+        address = self.address(proxy, forwarded)
+        return None if address is None else network_of(address)
+
+    def address(self, proxy: str, forwarded: Sequence[str]) -> str | None:
+        """Return the address of the client for whom a trusted proxy asks.
+
+        That is the last one in the `X-Forwarded-For` headers that is no trusted proxy. It is the
+        proxy if the headers are malformed, and None for a request of the proxy's own.
         """
         entries = ",".join(forwarded).rsplit(",", _MOST_ENTRIES)[-_MOST_ENTRIES:]
         for entry in reversed(entries):
             address = _without_port(entry.strip())
-            counted = network_of(address)
-            if counted is None:
-                return network_of(proxy) if any(forwarded) else None
+            if network_of(address) is None:
+                return proxy if any(forwarded) else None
             if not self.trusts(address):
-                return counted
+                return address
         return None
 
 

@@ -11,7 +11,7 @@ from ..errors import NotFound, TooManyRequests
 from ..turnstile import Turnstile
 from .addresses import Proxies
 from .errors import Refusal
-from .keys import SETTINGS
+from .keys import PROXIES, SETTINGS
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -20,13 +20,15 @@ _FORWARDED = "X-Forwarded-For"
 
 def check_admission(app: web.Application) -> None:
     """Refuse packed bodies, addresses with ids nobody has, and too many requests of one client."""
+    server = app[SETTINGS].server
+    app[PROXIES] = Proxies(server.trusted_proxies, unix=server.socket is not None)
     app.middlewares.append(_Admission(app).middleware)
 
 
 class _Admission:
     def __init__(self, app: web.Application) -> None:
         server = app[SETTINGS].server
-        self._proxies = Proxies(server.trusted_proxies, unix=server.socket is not None)
+        self._proxies = app[PROXIES]
         self._most = server.limits.address
         self._running: Counter[str] = Counter()
         self._turnstile = Turnstile()

@@ -6,15 +6,16 @@ import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from aiohttp import HttpVersion11, hdrs, web
+from aiohttp import hdrs, web
 from chatkit.types import is_streaming_req
 
-from ..turn import User
+from ..turn import TurnRequest, User
 from ..turns.identity import RequestIdentity
 from ..turns.job import TurnPlan
 from ..turns.running import RunningTurn
 from . import plain
 from .body import check_marks, marks_of, read_object
+from .expect import ask_for_body
 from .keys import (
     ATTACHMENT_STORE,
     ENGINE,
@@ -51,7 +52,7 @@ async def _understand(request: web.Request) -> Respond:
     if plain.is_plain(body):
         asked = plain.parse(body)
         user = request[USER] = plain.user_of(asked, user, request.get(NAME_USER))
-        caller = _caller(request, user)
+        caller = await _caller(request, user)
         make_plan = partial(plain.plan, caller, asked)
         turn = _turn(request, raw, user, make_plan)
         # It may have to wait, and need not hold what was read
@@ -61,7 +62,7 @@ async def _understand(request: web.Request) -> Respond:
             return partial(plain.whole_answer, running=running)
         return partial(follow, running=running, after=after)
     operation = parse(body)
-    caller = _caller(request, user)
+    caller = await _caller(request, user)
     if is_streaming_req(operation):
         make_plan = partial(plan, caller, operation)
         turn = _turn(request, raw, user, make_plan)
@@ -73,12 +74,6 @@ async def _understand(request: web.Request) -> Respond:
     return partial(_send, data=await answer(caller, operation))
 
 
-async def expect_later(request: web.Request) -> None:
-    """Answer nothing yet to `Expect: 100-continue`: the body is asked for after authentication."""
-    if request.headers[hdrs.EXPECT].lower() != "100-continue":
-        raise web.HTTPExpectationFailed(text="Expect: only 100-continue is known.")
-
-
 async def _read(request: web.Request, user: User) -> bytes:
     """Return the body, after asking for it if the client waits for that.
 
@@ -87,10 +82,7 @@ async def _read(request: web.Request, user: User) -> bytes:
     limit = request.app[SETTINGS].server.max_body
     if (request.content_length or 0) > limit:
         raise web.HTTPRequestEntityTooLarge(max_size=limit)
-    if hdrs.EXPECT in request.headers and request.version == HttpVersion11:
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        # aiohttp takes a response for begun once something was written
-        request.writer.output_size = 0
+    await ask_for_body(request)
     if request._read_bytes is not None:
         # An `auth` plugin has read it
         return request._read_bytes
@@ -143,16 +135,25 @@ async def _turn(
         return known or (await engine.start(make_plan, identity, user), 0)
 
 
-def _caller(request: web.Request, user: User) -> Caller:
+async def _caller(request: web.Request, user: User) -> Caller:
     app = request.app
+    hooks = app[HOOKS]
+    context = None
+    if hooks.implemented("context"):
+        context = await hooks.first("context", request=request, user=user)
     language = _LANGUAGE.match(request.headers.get("Accept-Language", ""))
     return Caller(
         user,
         app[STORE],
         app[ATTACHMENT_STORE],
-        app[HOOKS],
+        hooks,
         app[ENGINE].turns,
         app[GUARD],
         app[ENGINE].threads,
+        app[ENGINE].conversations,
         locale=language[0] if language else None,
+        given=context,
+        request=TurnRequest(
+            request.headers, request.cookies if hdrs.COOKIE in request.headers else {}, request.url
+        ),
     )

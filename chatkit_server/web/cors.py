@@ -9,6 +9,7 @@ from typing import Any
 from aiohttp import hdrs, web
 from aiohttp_cors import CorsConfig, ResourceOptions
 from aiohttp_cors.abc import AbstractRouterAdapter
+from multidict import CIMultiDict
 
 from ..errors import Forbidden, SettingsError
 from ..settings.schema import ServerSettings, Settings
@@ -18,6 +19,17 @@ from .origins import NO_SITE, is_origin, problem_of
 from .sse import TURN_ID
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+OWN_RULES = web.RequestKey("own_rules", bool)
+"""Whether what answers the request has rules of its own, which hold beside those of the settings: a
+page is let in that either of them allows."""
+
+_OWN = web.RequestKey("own", CIMultiDict[str])
+_RULES = (
+    hdrs.ACCESS_CONTROL_ALLOW_ORIGIN,
+    hdrs.ACCESS_CONTROL_ALLOW_CREDENTIALS,
+    hdrs.ACCESS_CONTROL_EXPOSE_HEADERS,
+)
 
 _LONGEST_ORIGIN = 100
 
@@ -33,7 +45,10 @@ def allow_origins(app: web.Application, settings: Settings) -> None:
         max_age=600,
     )
     every_path = _EveryPath(dict.fromkeys(server.cors_origins, options))
+    # aiohttp-cors takes it for an error if a response has such headers already
+    app.on_response_prepare.append(_set_own_aside)
     CorsConfig(app, router_adapter=every_path).add(app.router)
+    app.on_response_prepare.append(_join_own)
     app.middlewares.append(every_path.middleware)
     app.on_response_prepare.append(every_path.log_refused)
 
@@ -67,6 +82,38 @@ def headers_for(origin: str | None, server: ServerSettings) -> dict[str, str]:
     return headers
 
 
+def is_preflight(request: web.Request) -> bool:
+    """Whether a browser asks what a page may do."""
+    return (
+        request.method == hdrs.METH_OPTIONS
+        and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
+        and hdrs.ORIGIN in request.headers
+    )
+
+
+async def _set_own_aside(request: web.Request, response: web.StreamResponse) -> None:
+    if OWN_RULES in request:
+        headers = response.headers
+        own = ((name, value) for name in _RULES for value in headers.popall(name, ()))
+        request[_OWN] = CIMultiDict(own)
+
+
+async def _join_own(request: web.Request, response: web.StreamResponse) -> None:
+    """Give back what was set aside: all of it, or what it adds to the rules of the settings."""
+    own, headers = request.get(_OWN), response.headers
+    if not own:
+        return
+    origin = headers.get(hdrs.ACCESS_CONTROL_ALLOW_ORIGIN)
+    if origin is None:
+        headers.extend(own)
+        return
+    exposes = hdrs.ACCESS_CONTROL_EXPOSE_HEADERS
+    headers[exposes] = ",".join([*headers.getall(exposes, ()), *own.getall(exposes, ())])
+    credentials = own.get(hdrs.ACCESS_CONTROL_ALLOW_CREDENTIALS)
+    if own.get(hdrs.ACCESS_CONTROL_ALLOW_ORIGIN) == origin and credentials is not None:
+        headers[hdrs.ACCESS_CONTROL_ALLOW_CREDENTIALS] = credentials
+
+
 class _OriginRefused(Forbidden):
     """A page asked whether it may call the server, and may not."""
 
@@ -88,17 +135,21 @@ class _EveryPath(AbstractRouterAdapter):
         """All paths have the same."""
 
     def is_preflight_request(self, request: web.Request) -> bool:
-        return (
-            request.method == hdrs.METH_OPTIONS
-            and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
-            and hdrs.ORIGIN in request.headers
-            # No route answers OPTIONS at this path
-            and request.match_info.http_exception is not None
-        )
+        if not is_preflight(request):
+            return False
+        # No route answers OPTIONS at this path, or it could not allow more
+        everything = OWN_RULES in request and self._allows_everything(request)
+        return everything or request.match_info.http_exception is not None
+
+    def _allows_everything(self, request: web.Request) -> bool:
+        options = self._config.get(request.headers[hdrs.ORIGIN])
+        return options is not None and bool(options.allow_credentials)
 
     def is_cors_enabled_on_request(self, request: web.Request) -> bool:
         if self._is_malformed(request):
             return False
+        if OWN_RULES in request:
+            return True
         resource = request.match_info.route.resource
         own = (hdrs.METH_OPTIONS, hdrs.METH_ANY)
         return resource is None or all(route.method not in own for route in resource)
@@ -118,12 +169,19 @@ class _EveryPath(AbstractRouterAdapter):
         """Refuse what no browser sends, and answer preflights."""
         if self._is_malformed(request):
             raise _OriginRefused("The header Origin is not one that a browser sends.")
-        if self.is_preflight_request(request):
-            try:
-                return await self._answer_preflight(request)
-            except web.HTTPForbidden:
-                raise _OriginRefused(_refused(request)) from None
-        return await handler(request)
+        if not self.is_preflight_request(request):
+            response = await handler(request)
+            # The handler may have set `OWN_RULES`
+            own = OWN_RULES in request and is_preflight(request)
+            if not own or (_allows(response, request) and not self.is_preflight_request(request)):
+                return response
+        return await self._preflight(request)
+
+    async def _preflight(self, request: web.Request) -> web.Response:
+        try:
+            return await self._answer_preflight(request)
+        except web.HTTPForbidden:
+            raise _OriginRefused(_refused(request)) from None
 
     def _is_malformed(self, request: web.Request) -> bool:
         origins = request.headers.getall(hdrs.ORIGIN, [])
@@ -133,7 +191,7 @@ class _EveryPath(AbstractRouterAdapter):
 
     async def log_refused(self, request: web.Request, response: web.StreamResponse) -> None:
         """Log the origin of a request that is answered, if its browser hides the answer."""
-        if self._is_refused(request):
+        if hdrs.ACCESS_CONTROL_ALLOW_ORIGIN not in response.headers and self._is_refused(request):
             log_refusal(request, logging.INFO, _refused(request))
 
     def _is_refused(self, request: web.Request) -> bool:
@@ -143,6 +201,12 @@ class _EveryPath(AbstractRouterAdapter):
             return False
         same_site = origin.partition("://")[2] == request.headers.get(hdrs.HOST)
         return not same_site and self.is_cors_enabled_on_request(request)
+
+
+def _allows(response: web.StreamResponse, request: web.Request) -> bool:
+    """Whether the answer to a preflight lets the page send its request."""
+    allowed = response.headers.get(hdrs.ACCESS_CONTROL_ALLOW_ORIGIN)
+    return response.status < 300 and allowed in ("*", request.headers[hdrs.ORIGIN])
 
 
 def _refused(request: web.Request) -> str:

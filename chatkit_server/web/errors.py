@@ -8,12 +8,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from aiohttp import hdrs, web
-from chatkit.store import NotFoundError
 
-from ..errors import BadRequest, NotFound, ServerError, TooLarge
+from ..errors import BadRequest, ServerError, TooLarge
 from ..ids import new_id
+from ..known_errors import Outage, as_server_error
 from ..lines import fixed_words, short, user_name
 from ..records import log_error, place_of, repeats
+from ..tasks import Escaped, contained
 from ..turns.places import RETRY_AFTER
 from .keys import LOGGED, REFUSALS, REQUEST_ID, SETTINGS, USER
 from .malformed import BodyTimeout, SmallChunks, log_malformed
@@ -73,7 +74,8 @@ def request_id(request: web.Request) -> str:
 async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer errors with a status and a message, which ChatKit shows to the user."""
     try:
-        return await handler(request)
+        with contained():
+            return await handler(request)
     except Exception as error:
         if isinstance(error, web.HTTPException) and error.status < 400:
             raise
@@ -86,11 +88,11 @@ def _answer(error: Exception, request: web.Request) -> web.Response:
     """Log an error, and return the response for it."""
     refusal = _as_refusal(error, request)
     if refusal is None:
-        request[LOGGED] = True
-        kind = f"{_route(request)}: {type(error).__name__} in {place_of(error)}"
-        again = repeats(kind, "request failed", request_id(request))
-        log_error(log, logging.ERROR, error, "%s failed", _described(request), extra=again)
+        log_failure(request, error)
         refusal = ServerError("Something went wrong on the server. Try again later.")
+    elif isinstance(refusal, Outage):
+        # The user is not told what was away
+        log_failure(request, error, logging.WARNING)
     else:
         level = logging.WARNING if refusal.status >= 500 else logging.INFO
         log_refusal(request, level, refusal.message, status=refusal.status)
@@ -100,13 +102,18 @@ def _answer(error: Exception, request: web.Request) -> web.Response:
     return response
 
 
+def log_failure(request: web.Request, error: Exception, level: int = logging.ERROR) -> None:
+    """Log an error that nobody expected, as the request's line."""
+    request[LOGGED] = True
+    cause = error.error if isinstance(error, Escaped) else error
+    kind = f"{_route(request)}: {type(cause).__name__} in {place_of(cause)}"
+    again = repeats(kind, "request failed", request_id(request))
+    log_error(log, level, cause, "%s failed", _described(request), extra=again)
+
+
 def _as_refusal(error: Exception, request: web.Request) -> ServerError | None:
     """Return the error to answer with, or None if the error is unexpected."""
     match error:
-        case ServerError():
-            return error
-        case NotFoundError():
-            return NotFound("Not found.")
         case web.HTTPRequestEntityTooLarge():
             limit = request.app[SETTINGS].server.max_body
             return TooLarge(f"The request is larger than {limit} bytes.")
@@ -119,7 +126,7 @@ def _as_refusal(error: Exception, request: web.Request) -> ServerError | None:
             return BadRequest("The body does not match its headers, or is incomplete.")
         case web.HTTPException():
             return Refusal(error.status, _message(error, request), headers=_allowed_methods(error))
-    return None
+    return as_server_error(error)
 
 
 def _message(error: web.HTTPException, request: web.Request) -> str:

@@ -9,6 +9,7 @@ from aiohttp import web
 from chatkit.store import AttachmentStore, NotFoundError, Store
 
 from ..agent.models import ModelRouter
+from ..agent.runs import AppRuns
 from ..errors import ServerError, Unauthorized
 from ..lines import fixed_words
 from ..mcp.manager import McpManager
@@ -19,6 +20,7 @@ from ..turn import StoreContext, User
 from ..turns.engine import Engine
 from ..turns.heartbeat import Heartbeat
 from ..turnstile import Turnstile
+from .addresses import Proxies
 from .operations.limits import RequestGuard
 from .refusals import RefusalLog
 
@@ -31,10 +33,12 @@ STORE_PLUGIN = web.AppKey("store_plugin", str)
 ATTACHMENT_STORE: web.AppKey[AttachmentStore[StoreContext] | None] = web.AppKey("attachment_store")
 MCP = web.AppKey("mcp", McpManager)
 MODELS = web.AppKey("models", ModelRouter)
+RUNS = web.AppKey("runs", AppRuns)
 ENGINE = web.AppKey("engine", Engine)
 GUARD = web.AppKey("guard", RequestGuard)
 HEARTBEAT = web.AppKey("heartbeat", Heartbeat)
 TURNSTILE = web.AppKey("turnstile", Turnstile)
+PROXIES = web.AppKey("proxies", Proxies)
 REFUSALS = web.AppKey("refusals", RefusalLog)
 
 USER = web.RequestKey("user", User)

@@ -25,7 +25,7 @@ from ..turns.failures import GENERAL
 from ..turns.job import TurnPlan
 from ..turns.running import RunningTurn
 from .body import validation_error
-from .operations.caller import Caller, writable_thread
+from .operations.caller import Caller, new_plan, writable_thread
 from .plain_wire import PlainWire
 from .sse import TURN_ID
 from .turn_routes import following
@@ -141,12 +141,11 @@ async def plan(caller: Caller, request: PlainRequest) -> TurnPlan:
     else:
         thread_id = new_thread_id(caller.store, caller.context)
         thread = ThreadMetadata(id=thread_id, created_at=datetime.now(UTC))
-    return TurnPlan(
+    return new_plan(
+        caller,
         OPERATION,
-        caller.user,
         thread,
         PlainWire(thread.id),
-        locale=caller.locale,
         new_thread=request.thread_id is None,
         earlier=[_item(caller, thread, message) for message in earlier if message.content],
         message=_user_message(caller, thread, last.content, request.model),

@@ -188,6 +188,8 @@ def _described(turn: RunningTurn | TurnRecord) -> dict[str, Any]:
     told |= {"state": turn.status or "running", "events": len(turn.log)}
     if turn.problem is not None:
         told |= {"error": turn.problem.message, "allow_retry": turn.problem.allow_retry}
+        if turn.problem.code != "custom":
+            told["code"] = turn.problem.code
     return told
 
 

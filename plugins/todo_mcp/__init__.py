@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping
-from http import HTTPStatus
+from collections.abc import Mapping
 from typing import Any
 
 from agents.mcp import MCPServer
 from aiohttp import web
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from pydantic import BaseModel
+from starlette.applications import Starlette
+from starlette.routing import Mount
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.context import get_current_context
 
 from chatkit_server import (
     SETTINGS,
+    AsgiApp,
     Forbidden,
     SettingsError,
     Size,
-    TooLarge,
     UrlPath,
     authenticate,
     hookimpl,
 )
 
-from .asgi import answer
 from .server import USER, InProcessServer, http_server
 from .tasks import TaskList
 
@@ -46,12 +45,16 @@ class Plugin:
         self._config = config
         self._connection: BaseDBAsyncClient | None = None
         # Without sessions and streams, any of several servers can answer any request
-        self._sessions = StreamableHTTPSessionManager(
+        sessions = StreamableHTTPSessionManager(
             http_server(self._tasks_of),
             json_response=True,
             stateless=True,
             max_request_body_size=config.max_body,
         )
+        served = Starlette(
+            routes=[Mount("/", sessions.handle_request)], lifespan=lambda _: sessions.run()
+        )
+        self._asgi = AsgiApp(served, max_body=config.max_body)
 
     @hookimpl
     def tortoise_apps(self) -> Mapping[str, Mapping[str, Any]]:
@@ -70,7 +73,7 @@ class Plugin:
     def setup(self, app: web.Application) -> None:
         """Serve the tools over HTTP."""
         app.router.add_route("POST", self._config.path, self._answer)
-        app.cleanup_ctx.append(self._serve)
+        app.cleanup_ctx.append(self._asgi.run)
         # This runs after every cleanup_ctx, so the database is open
         app.on_startup.append(self._find_database)
 
@@ -87,29 +90,10 @@ class Plugin:
             raise RuntimeError("todo_mcp was not started")
         return TaskList(self._connection, tenant, user_id)
 
-    async def _serve(self, _: web.Application) -> AsyncIterator[None]:
-        # In a separate task: its task group must end in the task that it started in
-        started, ended = asyncio.Event(), asyncio.Event()
-
-        async def run() -> None:
-            async with self._sessions.run():
-                started.set()
-                await ended.wait()
-
-        task = asyncio.create_task(run())
-        await started.wait()
-        yield
-        ended.set()
-        await task
-
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         _check_origin(request)
         user = await authenticate(request)
-        answered = await answer(self._sessions.handle_request, request, {USER: user})
-        if answered.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            # The library says it in plain text
-            raise TooLarge(f"The request is larger than {self._config.max_body} bytes.")
-        return answered
+        return await self._asgi.handle(request, **{USER: user})
 
 
 def _check_origin(request: web.Request) -> None:

@@ -12,6 +12,7 @@ OWNED = "tenant = $1 AND user_id = $2"
 _SAME_OWNER = "{0}.tenant = excluded.tenant AND {0}.user_id = excluded.user_id"
 _LOCK = " FOR NO KEY UPDATE"
 _SHARED_LOCK = " FOR SHARE"
+_KEY_LOCK = " FOR KEY SHARE"
 SKIPPING_LOCK = " FOR UPDATE SKIP LOCKED"
 
 # Where a write that belongs to a turn is guarded.
@@ -191,12 +192,15 @@ def _page(order: str, where: dict[str, str], one: str | None, sqlite: bool) -> s
 
 
 def save_feedback(items: int) -> str:
-    """Insert or change thumbs: $3 is the thread's id, then the ids of the items, then the kind."""
+    """Insert or change thumbs: $3 is the thread's id, then the ids of the items, then the kind.
+
+    The items are locked: one that is deleted meanwhile gets no thumb.
+    """
     ids = ", ".join(f"${number}" for number in range(4, 4 + items))
     return f"""
 INSERT INTO chatkit_feedback (tenant, user_id, item_id, kind)
 SELECT tenant, user_id, seq, ${4 + items} FROM chatkit_item
-WHERE {OWNED} AND thread_id = $3 AND id IN ({ids})
+WHERE {OWNED} AND thread_id = $3 AND id IN ({ids}) ORDER BY seq{_KEY_LOCK}
 ON CONFLICT (item_id, tenant, user_id) DO UPDATE SET kind = excluded.kind
 """
 
@@ -212,6 +216,7 @@ def for_sqlite(statement: str) -> str:
 _IN_SQLITE = {
     _LOCK: "",
     _SHARED_LOCK: "",
+    _KEY_LOCK: "",
     SKIPPING_LOCK: "",
     IS_GONE: "false",
     NOW: _SQLITE_NOW,

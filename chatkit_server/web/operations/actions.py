@@ -13,9 +13,11 @@ from chatkit.types import (
 )
 
 from ...errors import BadRequest, Unprocessable
+from ...events.threads import written
 from ...paging import dated
 from ...turn import Turn
 from ...turns.job import TurnPlan
+from ...turns.view import StoreView
 from .caller import (
     Answer,
     Caller,
@@ -41,13 +43,15 @@ async def sync_custom_action(caller: Caller, request: ThreadsSyncCustomActionReq
     sender = await _load_sender(caller, thread.id, request.params.item_id)
     turn = Turn(
         thread=thread,
-        store=caller.store,
-        request_context=caller.context,
+        store=StoreView(caller.store, caller.context),
+        request_context=caller.request_context,
         user=caller.user,
+        request=caller.request,
         operation=request.type,
         locale=caller.locale,
     )
-    known = thread.model_dump()
+    await caller.conversations.give(turn)
+    known = written(thread)
     action = request.params.action
     answer = await call_first(caller, "action", turn=turn, action=action, item=sender)
     if not isinstance(answer, SyncCustomActionResponse):

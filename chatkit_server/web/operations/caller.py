@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from chatkit.store import AttachmentStore, NotFoundError, Store
@@ -20,12 +20,15 @@ from pydantic import BaseModel
 
 from ...errors import Conflict, NotFound, ServerError, Unprocessable
 from ...events.threads import ThreadWriter
-from ...events.wire import ChatKitWire, is_hidden
+from ...events.wire import ChatKitWire, WireFormat, is_hidden
 from ...ids import MAX_ID_LENGTH, is_id
+from ...known_errors import as_server_error
 from ...paging import dated, pages
 from ...plugin.calls import Hooks, PluginFailed
 from ...records import log_error, place_of, repeats
-from ...turn import StoreContext, User
+from ...tasks import Escaped, contained
+from ...turn import StoreContext, TurnRequest, User
+from ...turns.conversation import Conversations
 from ...turns.job import TurnPlan
 from ...turns.registry import TurnRegistry
 from ...turns.running import RunningTurn
@@ -55,12 +58,21 @@ class Caller:
     turns: TurnRegistry
     guard: RequestGuard
     threads: ThreadWriter
+    conversations: Conversations
     locale: str | None = None
+    given: Any = None
+    """What a `context` hook returned for the request."""
+    request: TurnRequest = field(default_factory=TurnRequest)
 
     @property
     def context(self) -> StoreContext:
         """The caller, as stores take it."""
-        return StoreContext(self.user)
+        return StoreContext(self.user, context=self.given)
+
+    @property
+    def request_context(self) -> Any:
+        """What hooks get as the context of the request."""
+        return self.context if self.given is None else self.given
 
     def running(self, thread_id: str) -> RunningTurn | None:
         """Return the turn that runs in a thread of the caller's."""
@@ -109,8 +121,23 @@ def item_pages(caller: Caller, thread_id: str) -> AsyncIterator[Page[ThreadItem]
     return pages(load)
 
 
-def new_plan(caller: Caller, operation: str, thread: ThreadMetadata, **rest: Any) -> TurnPlan:
-    return TurnPlan(operation, caller.user, thread, ChatKitWire(), locale=caller.locale, **rest)
+def new_plan(
+    caller: Caller,
+    operation: str,
+    thread: ThreadMetadata,
+    wire: WireFormat | None = None,
+    **rest: Any,
+) -> TurnPlan:
+    return TurnPlan(
+        operation,
+        caller.user,
+        thread,
+        wire or ChatKitWire(),
+        locale=caller.locale,
+        context=caller.given,
+        request=caller.request,
+        **rest,
+    )
 
 
 def require_hook(caller: Caller, hook: str) -> None:
@@ -128,19 +155,32 @@ def refusing(what: str) -> Iterator[None]:
     """Turn a plugin's failure into a 422: ChatKit retries after a 5xx."""
     try:
         yield
-    except NotFoundError:
-        raise
     except PluginFailed as error:
         raise Unprocessable(f"{what} failed.") from error
     except ServerError as error:
         if error.status < 500:
             raise
         raise Unprocessable(error.message) from error
+
+
+@contextmanager
+def asking_attachments() -> Iterator[None]:
+    """Tell what an attachment store refuses; turn its other failures into a 422.
+
+    While it is away, its error passes as that of any other store: the request may be repeated.
+    """
+    what = "The attachment store"
+    try:
+        with contained():
+            yield
     except NotImplementedError as error:
         raise Unprocessable(f"{what} cannot do this.") from error
     except Exception as error:
-        again = repeats(f"{what}: {type(error).__name__} in {place_of(error)}", "call failed")
-        log_error(log, logging.ERROR, error, "%s failed", what, extra=again)
+        if as_server_error(error) is not None:
+            raise
+        cause = error.error if isinstance(error, Escaped) else error
+        again = repeats(f"{what}: {type(cause).__name__} in {place_of(cause)}", "call failed")
+        log_error(log, logging.ERROR, cause, "%s failed", what, extra=again)
         raise Unprocessable(f"{what} failed.") from error
 
 

@@ -22,16 +22,16 @@ from ...turn import StoreContext
 from .caller import (
     Answer,
     Caller,
+    asking_attachments,
     call_first,
     checked_id,
-    refusing,
     require_hook,
 )
 
 
 async def create_attachment(caller: Caller, request: AttachmentsCreateReq) -> Answer:
     attachment_store = _require_attachment_store(caller)
-    with refusing("The attachment store"):
+    with asking_attachments():
         attachment = await attachment_store.create_attachment(request.params, caller.context)
         checked_new_id(attachment.id, attachment_store, "create_attachment")
     await caller.store.save_attachment(attachment, caller.context)
@@ -42,7 +42,7 @@ async def delete_attachment(caller: Caller, request: AttachmentsDeleteReq) -> An
     attachment_store = _require_attachment_store(caller)
     attachment_id = checked_id(request.params.attachment_id)
     await caller.store.load_attachment(attachment_id, caller.context)
-    with refusing("The attachment store"):
+    with asking_attachments():
         await attachment_store.delete_attachment(attachment_id, caller.context)
     await caller.store.delete_attachment(attachment_id, caller.context)
     return None
@@ -55,7 +55,9 @@ async def transcribe(caller: Caller, request: InputTranscribeReq) -> Answer:
     except (binascii.Error, ValueError):
         raise BadRequest("params.audio_base64: not Base64.") from None
     audio = AudioInput(data=data, mime_type=request.params.mime_type)
-    text = await call_first(caller, "transcribe", user=caller.user, audio=audio)
+    text = await call_first(
+        caller, "transcribe", user=caller.user, audio=audio, context=caller.request_context
+    )
     if text is None:
         raise Unprocessable("No plugin's `transcribe` hook could transcribe this audio.")
     return TranscriptionResult(text=text)

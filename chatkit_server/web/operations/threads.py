@@ -20,7 +20,7 @@ from chatkit.types import (
 )
 
 from ...errors import BadRequest, NotFound, Unprocessable
-from ...events.threads import as_thread
+from ...events.threads import as_thread, written
 from ...events.wire import dump, is_hidden
 from ...paging import goes_on_within, pages
 from .caller import (
@@ -29,10 +29,10 @@ from .caller import (
     PAGE_SIZE,
     Answer,
     Caller,
-    call_first,
     checked_id,
     load_item,
     load_thread,
+    refusing,
     require_hook,
 )
 
@@ -119,7 +119,7 @@ async def list_threads(caller: Caller, request: ThreadsListReq) -> Answer:
 async def update_thread(caller: Caller, request: ThreadsUpdateReq) -> Answer:
     thread = await load_thread(caller, request.params.thread_id)
     was_empty = await _is_empty(caller, thread.id)
-    known = thread.model_dump()
+    known = written(thread)
     thread.title = request.params.title
     thread = await caller.threads.save(thread, known, caller.context)
     if not was_empty and await _is_empty(caller, thread.id):
@@ -192,15 +192,16 @@ async def feedback(caller: Caller, request: ItemsFeedbackReq) -> Answer:
     item_ids = list(dict.fromkeys(params.item_ids))
     for item_id in item_ids:
         await load_item(caller, thread.id, item_id)
-    answer = await call_first(
-        caller,
-        "feedback",
-        user=caller.user,
-        thread_id=thread.id,
-        item_ids=item_ids,
-        kind=params.kind,
-    )
-    if answer is None:
+    with refusing("A plugin's `feedback` hook"):
+        accepted = await caller.hooks.any(
+            "feedback",
+            user=caller.user,
+            thread_id=thread.id,
+            item_ids=item_ids,
+            kind=params.kind,
+            context=caller.request_context,
+        )
+    if not accepted:
         raise Unprocessable("No plugin's `feedback` hook accepts this feedback.")
     return None
 

@@ -1,0 +1,51 @@
+"""What came before a turn in its thread: the turn's items, and the input made of them."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from agents import TResponseInputItem
+from chatkit.agents import ThreadItemConverter
+from chatkit.store import Store
+
+from ..agent.history import History, load_history
+from ..settings.schema import HistorySettings
+from ..turn import StoreContext, Turn
+from .job import TurnPlan, model_name
+
+
+class Conversations:
+    """Gives turns the items of their threads."""
+
+    def __init__(self, store: Store[StoreContext], budget: HistorySettings) -> None:
+        self._store = store
+        self._budget = budget
+
+    async def give(self, turn: Turn, plan: TurnPlan | None = None) -> None:
+        """Load the items of a turn, with what its request adds to them."""
+        items = list(plan.earlier) if plan is not None else []
+        if plan is None or not plan.new_thread:
+            again = plan.message if plan is not None and plan.superseded is not None else None
+            items += await load_history(
+                self._store,
+                turn.store_context,
+                turn.thread.id,
+                self._budget,
+                until=again.id if again is not None else None,
+            )
+        replaced = plan.replaced if plan is not None else None
+        if replaced is not None:
+            is_there = any(item.id == replaced.id for item in items)
+            items = [replaced if item.id == replaced.id else item for item in items]
+            items += [] if is_there else [replaced]
+        if plan is not None and plan.message is not None:
+            items.append(plan.message)
+        history = History(items, self._budget)
+        turn.items = history.visible
+        turn._make_input = partial(_make_input, history)
+
+
+async def _make_input(
+    history: History, turn: Turn, converter: ThreadItemConverter | None
+) -> list[TResponseInputItem]:
+    return await history.to_input(turn.items, model_name(turn), converter)

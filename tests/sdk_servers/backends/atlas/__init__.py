@@ -1,0 +1,1 @@
+"""Client tools, a converter for tags, and hidden context."""

@@ -1,0 +1,1 @@
+"""Attachments in two phases, through the app's own upload routes."""

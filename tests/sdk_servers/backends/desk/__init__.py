@@ -1,0 +1,1 @@
+"""Tools that read the request: a header, a cookie and the query."""

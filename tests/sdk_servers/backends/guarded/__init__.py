@@ -1,0 +1,1 @@
+"""Guardrails, and the errors that ChatKit has for users."""

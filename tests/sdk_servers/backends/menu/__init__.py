@@ -1,0 +1,1 @@
+"""Actions that run the agent, actions that answer at once, and hidden context."""

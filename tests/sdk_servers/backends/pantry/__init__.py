@@ -1,0 +1,1 @@
+"""Tools that set fields on a subclass of the context, show widgets and send effects."""

@@ -1,0 +1,1 @@
+"""No Agents SDK at all: events, dictation, feedback, and what a Stop leaves."""

@@ -1,0 +1,1 @@
+"""Workflows with tasks of every kind, and questions to the user."""

@@ -1,0 +1,1 @@
+"""Generated images with a converter of its own, partial images, and annotations."""
