@@ -246,7 +246,8 @@ class AtStart:
         return self.answers[-1]
 
 
-async def test_applications_in_one_process_do_not_mix() -> None:
+async def test_applications_in_one_process_do_not_mix(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     plugins = [AtStart(), AtStart()]
     async with AsyncExitStack() as stack:
         servers = [await stack.enter_async_context(ModelServer()) for _ in plugins]
@@ -469,7 +470,7 @@ async def test_items_of_models_without_ids_have_their_own(
         async for event in stream(turn, OpenAIChatCompletionsModel("any", client)):
             yield event
 
-    chat = await make_chat(Actions(own=lambda turn, _: own(turn, _)), **endpoints(model_server))
+    chat = await make_chat(Actions(own=own), **endpoints(model_server))
     seen: set[str] = set()
     for _ in range(2):
         model_server.reply("Let me see.", Call("paint", {"colour": "red"}))
