@@ -7,8 +7,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
-from weakref import ref
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from agents import Model, ModelSettings, Tool, TResponseInputItem, Usage
 from agents.mcp import MCPServer
@@ -204,40 +203,6 @@ class TurnEvents:
 InputMaker = Callable[["Turn", ThreadItemConverter | None], Awaitable[list[TResponseInputItem]]]
 
 
-class ContextEvents:
-    """The events of `turn.context`: those of its turn, whose open workflow the context shares."""
-
-    __slots__ = ("_context", "_events", "_turn", "get", "get_nowait", "put_nowait")
-
-    def __init__(self, turn: Turn, context: AgentContext[Any]) -> None:
-        # Both refer to this object
-        self._turn, self._context = ref(turn), ref(context)
-        self._events: TurnEvents = turn._events
-        self.put_nowait = self._events.put_nowait
-        self.get_nowait = self._events.get_nowait
-        self.get = self._events.get
-
-    @property
-    def runner(self) -> Any:
-        """The runner of the turn."""
-        return self._events.runner
-
-    async def put(self, event: ThreadStreamEvent) -> None:
-        """Send an event to the turn."""
-        await self._events.put(event)
-        self.follow()
-
-    def follow(self) -> None:
-        """Have the context forget a workflow that has ended, and know the one that is open."""
-        turn, context = self._turn(), self._context()
-        if turn is None or context is None:
-            return
-        own = context.workflow_item
-        # A workflow is shown, and open for the turn, from its first task
-        if own is None or (own.workflow.tasks and not turn.is_open(own.id)):
-            context.workflow_item = turn.workflow_item
-
-
 class Turn(AgentContext[Any]):
     """A turn in progress: the context of the agent's run, `ctx.context` in a tool.
 
@@ -331,10 +296,6 @@ class Turn(AgentContext[Any]):
             raise RuntimeError("this turn has no conversation: a server that stopped had begun it")
         return await self._make_input(self, converter)
 
-    def is_open(self, item_id: str) -> bool:
-        """Whether an item has begun and is not done."""
-        return any(item.id == item_id for item in self._unfinished())
-
     def unfinished_items(self) -> list[ThreadItem]:
         """Return the items that have begun and are not done, as far as they have come."""
         return self._unfinished()
@@ -347,17 +308,21 @@ class Turn(AgentContext[Any]):
     def link_context(self) -> None:
         """Have what the methods of `context` send go to this turn."""
         if self.context is not None:
-            self.context._events = cast(Any, ContextEvents(self, self.context))
+            self.context._events = self._events
 
     def meet_context(self) -> None:
-        """Have `context` know what workflow is open, and take over its client tool call."""
-        context = self.context
-        if context is None:
-            return
-        if isinstance(events := cast(Any, context._events), ContextEvents):
-            events.follow()
-        if context.client_tool_call is not None:
-            self.client_tool_call = context.client_tool_call
+        """Take over the client tool call of `context`."""
+        if self.context is not None and self.context.client_tool_call is not None:
+            self.client_tool_call = self.context.client_tool_call
+
+    @property
+    def open_workflow(self) -> WorkflowItem | None:
+        """The workflow that the run's context has open."""
+        return self.run_context.workflow_item
+
+    @open_workflow.setter
+    def open_workflow(self, item: WorkflowItem | None) -> None:
+        self.run_context.workflow_item = None if item is None else in_local_time(item)
 
     def connect(self, emit: Callable[[ThreadStreamEvent], Awaitable[None]]) -> None:
         """Send the events of this turn to `emit`; the engine does this when the stream opens."""
@@ -412,26 +377,32 @@ class Turn(AgentContext[Any]):
         One that another item has ended gets the summary.
         """
         if self.workflow_item is not None:
-            await self.stream(self.finished_workflow(summary, expanded))
+            item, self.workflow_item = self.workflow_item, None
+            await self.stream(ended_workflow(item, summary, expanded))
             self._ended_workflow = None
         elif self._ended_workflow is not None and summary is not None:
             ended, self._ended_workflow = self._ended_workflow, None
             ended.workflow.summary, ended.workflow.expanded = summary, expanded
             await self.stream(ThreadItemReplacedEvent(item=ended))
 
-    def finished_workflow(
-        self, summary: WorkflowSummary | None = None, expanded: bool = False
-    ) -> ThreadItemDoneEvent:
-        """Close the open workflow, and return the event that says so."""
-        item, self.workflow_item = self.workflow_item, None
+    def close_workflow(self) -> ThreadItemDoneEvent | None:
+        """End the open workflow for an item that comes after it; return its last event."""
+        item, self.open_workflow = self.open_workflow, None
         if item is None:
-            raise RuntimeError("no workflow is open")
-        workflow = item.workflow
-        if summary is not None or workflow.summary is None:
-            workflow.summary = summary or time_since(item.created_at)
-        workflow.expanded = expanded
+            return None
         self._ended_workflow = item
-        return ThreadItemDoneEvent.model_construct(item=item)
+        return ended_workflow(item)
+
+
+def ended_workflow(
+    item: WorkflowItem, summary: WorkflowSummary | None = None, expanded: bool = False
+) -> ThreadItemDoneEvent:
+    """End a workflow with this summary, its own, or the time that it took; return the event."""
+    workflow = item.workflow
+    if summary is not None or workflow.summary is None:
+        workflow.summary = summary or time_since(item.created_at)
+    workflow.expanded = expanded
+    return ThreadItemDoneEvent.model_construct(item=item)
 
 
 def in_local_time(item: WorkflowItem) -> WorkflowItem:

@@ -217,11 +217,13 @@ class Recorder:
         error of the store, after everything is off the screen.
         """
         errors: list[Exception] = []
-        for item in reversed([*self.saved, *self.open.values()]):
+        items = {item.id: item for item in (*self.saved, *self.open.values())}
+        for item in reversed(items.values()):
             if not self._answers(item):
                 continue
             try:
-                await self._remove(item.id)
+                with suppress(NotFoundError):
+                    await self._remove(item.id)
             except Exception as error:
                 errors.append(error)
             if not is_hidden(item):

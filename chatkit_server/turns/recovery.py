@@ -137,17 +137,15 @@ class Recovery:
                 await self._store.delete_thread_item(turn.thread.id, item_id, turn.store_context)
         for item in self._remains(turn, partial, leftover):
             found = await self._found(turn, item.id)
-            if found is None:
-                await self._add(turn, item)
-            elif _goes_on(found, partial):
-                await self._change(turn, item)
-            items[item.id] = item if found is None or _goes_on(found, partial) else found
+            if found is None or _goes_on(found, partial):
+                found = await self._put(turn, item, is_new=found is None)
+            items[item.id] = found
         await self._finish_retry(turn, partial)
         return list(items.values())
 
     def _remains(self, turn: Turn, partial: PartialAnswer, leftover: Leftover) -> list[ThreadItem]:
         items = [item for item in partial.items if not shows_nothing(item)]
-        said_something = bool(items or partial.entries or partial.messages or partial.tools)
+        said_something = bool(partial.entries or partial.messages or partial.tools)
         memory = build_memory(
             turn.id,
             str(turn.model),
@@ -164,14 +162,11 @@ class Recovery:
         except NotFoundError:
             return None
 
-    async def _add(self, turn: Turn, item: ThreadItem) -> ThreadItem:
-        await self._store.add_thread_item(turn.thread.id, item, turn.store_context)
+    async def _put(self, turn: Turn, item: ThreadItem, is_new: bool) -> ThreadItem:
+        save = self._store.add_thread_item if is_new else self._store.save_item
+        await save(turn.thread.id, item, turn.store_context)
         await self._hooks.each_isolated("persist", turn=turn, item=item)
         return item
-
-    async def _change(self, turn: Turn, item: ThreadItem) -> None:
-        await self._store.save_item(turn.thread.id, item, turn.store_context)
-        await self._hooks.each_isolated("persist", turn=turn, item=item)
 
     async def _finish_retry(self, turn: Turn, partial: PartialAnswer) -> None:
         """Remove the old answer if any part of the new one was saved."""
@@ -189,7 +184,7 @@ class Recovery:
 
 
 def _goes_on(found: ThreadItem, partial: PartialAnswer) -> bool:
-    """Whether an open item is one of an earlier turn, with more or less in it than was saved."""
+    """Whether an open item is of the turn before, which has saved something else of it."""
     if not isinstance(found, WorkflowItem):
         return False
     return found.workflow.summary is None or bool(partial.withdrawn)
