@@ -294,9 +294,11 @@ class Recorder:
     async def _remove(self, item_id: str) -> None:
         was_open = self.open.pop(item_id, None) is not None
         if not was_open or any(item.id == item_id for item in self.saved):
-            await self.store.delete_thread_item(
-                self.turn.thread.id, item_id, self.turn.store_context
-            )
+            # ChatKit's SDK removes what was never an item too: the model's own of a tool call
+            with suppress(NotFoundError):
+                await self.store.delete_thread_item(
+                    self.turn.thread.id, item_id, self.turn.store_context
+                )
             self.saved = [item for item in self.saved if item.id != item_id]
 
     async def _remove_superseded(self, new: ThreadItem) -> None:
