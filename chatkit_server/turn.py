@@ -7,7 +7,8 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from weakref import ref
 
 from agents import Model, ModelSettings, Tool, TResponseInputItem, Usage
 from agents.mcp import MCPServer
@@ -34,17 +35,7 @@ from pydantic import ConfigDict, Field, PrivateAttr
 from pydantic_core import CoreSchema, core_schema
 from yarl import URL
 
-from .ids import new_id
-
-ID_PREFIXES: Mapping[StoreItemType, str] = {
-    "thread": "thr",
-    "message": "msg",
-    "tool_call": "tc",
-    "task": "tsk",
-    "workflow": "wf",
-    "attachment": "atc",
-    "sdk_hidden_context": "shcx",
-}
+from .ids import new_id, new_item_id, new_thread_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,13 +204,48 @@ class TurnEvents:
 InputMaker = Callable[["Turn", ThreadItemConverter | None], Awaitable[list[TResponseInputItem]]]
 
 
+class ContextEvents:
+    """The events of `turn.context`: those of its turn, whose open workflow the context shares."""
+
+    __slots__ = ("_context", "_events", "_turn", "get", "get_nowait", "put_nowait")
+
+    def __init__(self, turn: Turn, context: AgentContext[Any]) -> None:
+        # Both refer to this object
+        self._turn, self._context = ref(turn), ref(context)
+        self._events: TurnEvents = turn._events
+        self.put_nowait = self._events.put_nowait
+        self.get_nowait = self._events.get_nowait
+        self.get = self._events.get
+
+    @property
+    def runner(self) -> Any:
+        """The runner of the turn."""
+        return self._events.runner
+
+    async def put(self, event: ThreadStreamEvent) -> None:
+        """Send an event to the turn."""
+        await self._events.put(event)
+        self.follow()
+
+    def follow(self) -> None:
+        """Have the context forget a workflow that has ended, and know the one that is open."""
+        turn, context = self._turn(), self._context()
+        if turn is None or context is None:
+            return
+        own = context.workflow_item
+        # A workflow is shown, and open for the turn, from its first task
+        if own is None or (own.workflow.tasks and not turn.is_open(own.id)):
+            context.workflow_item = turn.workflow_item
+
+
 class Turn(AgentContext[Any]):
     """A turn in progress: the context of the agent's run, `ctx.context` in a tool.
 
     It is ChatKit's `AgentContext`, so tools written for ChatKit's SDK work: `stream`,
     `stream_widget`, `start_workflow`, `client_tool_call` and the rest. `pre_turn` may set
-    `instructions`, `model`, `model_settings`, `tools`, `mcp_servers`, `input`, `stream_converter`
-    and `context`. Attributes of other names can be set too, and stay for the turn.
+    `instructions`, `model`, `model_settings`, `tools`, `mcp_servers`, `input`, `context`,
+    `stream_options` and `stream_converter`. Attributes of other names can be set too, and stay for
+    the turn.
 
     `request_context` is what a `context` hook returned, or else the turn's `StoreContext`. `store`
     is the configured store as this turn sees it: without what a retry replaces, and without the
@@ -254,7 +280,7 @@ class Turn(AgentContext[Any]):
     stream_options: Annotated[StreamOptions, _Unchecked()] = Field(
         default_factory=lambda: StreamOptions(allow_cancel=True)
     )
-    """What the client is told of the stream when it begins."""
+    """With `allow_cancel=False`, a closed connection or the cancel route does not stop the turn."""
     stream_converter: Annotated[ResponseStreamConverter | None, _Unchecked()] = None
     """Makes addresses of generated images, and ChatKit's annotations of the model's; None for
     ChatKit's own."""
@@ -305,6 +331,10 @@ class Turn(AgentContext[Any]):
             raise RuntimeError("this turn has no conversation: a server that stopped had begun it")
         return await self._make_input(self, converter)
 
+    def is_open(self, item_id: str) -> bool:
+        """Whether an item has begun and is not done."""
+        return any(item.id == item_id for item in self._unfinished())
+
     def unfinished_items(self) -> list[ThreadItem]:
         """Return the items that have begun and are not done, as far as they have come."""
         return self._unfinished()
@@ -316,20 +346,39 @@ class Turn(AgentContext[Any]):
 
     @property
     def open_workflow(self) -> WorkflowItem | None:
-        """The workflow that the run's context has open."""
-        return self.run_context.workflow_item
+        """The workflow that is open: tools may open it in `context`, or in the turn itself."""
+        return self.run_context.workflow_item or self.workflow_item
 
     @open_workflow.setter
     def open_workflow(self, item: WorkflowItem | None) -> None:
-        self.run_context.workflow_item = None if item is None else in_local_time(item)
+        self.workflow_item = item
+        if self.context is not None:
+            self.context.workflow_item = self.workflow_item
+
+    def link_context(self) -> None:
+        """Have what the methods of `context` send go to this turn."""
+        if self.context is not None:
+            self.context._events = cast(Any, ContextEvents(self, self.context))
+
+    def meet_context(self) -> None:
+        """Have `context` know what workflow is open, and take over its client tool call."""
+        context = self.context
+        if context is None:
+            return
+        if isinstance(events := cast(Any, context._events), ContextEvents):
+            events.follow()
+        if context.client_tool_call is not None:
+            self.client_tool_call = context.client_tool_call
 
     def connect(self, emit: Callable[[ThreadStreamEvent], Awaitable[None]]) -> None:
         """Send the events of this turn to `emit`; the engine does this when the stream opens."""
         self._events.emit = emit
 
     def generate_id(self, type: StoreItemType, thread: ThreadMetadata | None = None) -> str:
-        """Return a new id for an item of this type."""
-        return new_id(ID_PREFIXES[type])
+        """Return a new id for an item of this type: the store's own, if it makes ids."""
+        if type == "thread":
+            return new_thread_id(self.store, self.store_context)
+        return new_item_id(self.store, type, thread or self.thread, self.store_context)
 
     async def stream(self, event: ThreadStreamEvent) -> None:
         """Send an event to the client; the item of a `thread.item.done` is saved first."""
@@ -344,11 +393,13 @@ class Turn(AgentContext[Any]):
         async for event in stream_widget(self.thread, widget, copy_text, self.generate_id):
             await self.stream(event)
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        # ChatKit's SDK subtracts its time from a local one without a zone, whoever made it
-        if name == "workflow_item" and value is not None:
-            value = in_local_time(value)
-        super().__setattr__(name, value)
+    if not TYPE_CHECKING:  # A type checker would take every name
+
+        def __setattr__(self, name, value):
+            # ChatKit's SDK subtracts its time from a local one without a zone, whoever made it
+            if name == "workflow_item" and value is not None:
+                value = in_local_time(value)
+            super().__setattr__(name, value)
 
     async def start_workflow(self, workflow: Workflow) -> None:
         """Show a workflow, which ends the one that is open."""

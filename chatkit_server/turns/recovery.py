@@ -71,6 +71,8 @@ class Recovery:
         turn, saved = None, []
         try:
             thread = await self._store.load_thread(record.thread_id, context)
+            if thread is None:
+                raise NotFoundError(record.thread_id)
             turn = self._turn(record, partial, thread, context)
             saved = await self._save(turn, partial, leftover)
         except NotFoundError:
