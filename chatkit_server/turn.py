@@ -7,8 +7,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
-from weakref import ref
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from agents import Model, ModelSettings, Tool, TResponseInputItem, Usage
 from agents.mcp import MCPServer
@@ -204,40 +203,6 @@ class TurnEvents:
 InputMaker = Callable[["Turn", ThreadItemConverter | None], Awaitable[list[TResponseInputItem]]]
 
 
-class ContextEvents:
-    """The events of `turn.context`: those of its turn, whose open workflow the context shares."""
-
-    __slots__ = ("_context", "_events", "_turn", "get", "get_nowait", "put_nowait")
-
-    def __init__(self, turn: Turn, context: AgentContext[Any]) -> None:
-        # Both refer to this object
-        self._turn, self._context = ref(turn), ref(context)
-        self._events: TurnEvents = turn._events
-        self.put_nowait = self._events.put_nowait
-        self.get_nowait = self._events.get_nowait
-        self.get = self._events.get
-
-    @property
-    def runner(self) -> Any:
-        """The runner of the turn."""
-        return self._events.runner
-
-    async def put(self, event: ThreadStreamEvent) -> None:
-        """Send an event to the turn."""
-        await self._events.put(event)
-        self.follow()
-
-    def follow(self) -> None:
-        """Have the context forget a workflow that has ended, and know the one that is open."""
-        turn, context = self._turn(), self._context()
-        if turn is None or context is None:
-            return
-        own = context.workflow_item
-        # A workflow is shown, and open for the turn, from its first task
-        if own is None or (own.workflow.tasks and not turn.is_open(own.id)):
-            context.workflow_item = turn.workflow_item
-
-
 class Turn(AgentContext[Any]):
     """A turn in progress: the context of the agent's run, `ctx.context` in a tool.
 
@@ -331,10 +296,6 @@ class Turn(AgentContext[Any]):
             raise RuntimeError("this turn has no conversation: a server that stopped had begun it")
         return await self._make_input(self, converter)
 
-    def is_open(self, item_id: str) -> bool:
-        """Whether an item has begun and is not done."""
-        return any(item.id == item_id for item in self._unfinished())
-
     def unfinished_items(self) -> list[ThreadItem]:
         """Return the items that have begun and are not done, as far as they have come."""
         return self._unfinished()
@@ -343,6 +304,16 @@ class Turn(AgentContext[Any]):
     def run_context(self) -> AgentContext[Any]:
         """What the agent's run has as its context: `context`, or the turn itself."""
         return self if self.context is None else self.context
+
+    def link_context(self) -> None:
+        """Have what the methods of `context` send go to this turn."""
+        if self.context is not None:
+            self.context._events = self._events
+
+    def meet_context(self) -> None:
+        """Take over the client tool call of `context`."""
+        if self.context is not None and self.context.client_tool_call is not None:
+            self.client_tool_call = self.context.client_tool_call
 
     @property
     def open_workflow(self) -> WorkflowItem | None:
@@ -354,21 +325,6 @@ class Turn(AgentContext[Any]):
         self.workflow_item = item
         if self.context is not None:
             self.context.workflow_item = self.workflow_item
-
-    def link_context(self) -> None:
-        """Have what the methods of `context` send go to this turn."""
-        if self.context is not None:
-            self.context._events = cast(Any, ContextEvents(self, self.context))
-
-    def meet_context(self) -> None:
-        """Have `context` know what workflow is open, and take over its client tool call."""
-        context = self.context
-        if context is None:
-            return
-        if isinstance(events := cast(Any, context._events), ContextEvents):
-            events.follow()
-        if context.client_tool_call is not None:
-            self.client_tool_call = context.client_tool_call
 
     def connect(self, emit: Callable[[ThreadStreamEvent], Awaitable[None]]) -> None:
         """Send the events of this turn to `emit`; the engine does this when the stream opens."""

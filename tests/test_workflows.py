@@ -459,9 +459,11 @@ async def test_a_workflow_takes_the_time_since_it_began(
         )
         await ctx.stream(ThreadItemAddedEvent(item=item))
 
-    _, streamed, _ = await ours(make_chat, act)
+    _, streamed, store = await ours(make_chat, act)
     [shown] = streamed.done("workflow")
     assert 5 <= shown["workflow"]["summary"]["duration"] < 60
+    saved = store.items[streamed.thread_id]["wf_1"]
+    assert saved.created_at.utcoffset() == timedelta(0)
 
 
 @pytest.mark.usefixtures("in_vienna")
