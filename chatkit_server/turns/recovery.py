@@ -145,7 +145,7 @@ class Recovery:
 
     def _remains(self, turn: Turn, partial: PartialAnswer, leftover: Leftover) -> list[ThreadItem]:
         items = [item for item in partial.items if not shows_nothing(item)]
-        said_something = bool(items or partial.entries or partial.messages or partial.tools)
+        said_something = bool(partial.entries or partial.messages or partial.tools)
         memory = build_memory(
             turn.id,
             str(turn.model),
