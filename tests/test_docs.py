@@ -304,7 +304,7 @@ async def test_yaml_is_valid_settings(
         create_app(settings)
     else:
         models = ModelRouter(load_plugins(settings))
-        for name in [settings.agent.model, *settings.agent.models] * ("agent:" in fence.text):
+        for name in [settings.agent.model, *settings.agent.models] * ("model:" in fence.text):
             models.check(name)
 
 

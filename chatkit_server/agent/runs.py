@@ -25,6 +25,7 @@ from openai import AsyncOpenAI
 from ..errors import TurnFailed
 from ..settings.schema import AgentSettings
 from .models import ModelRouter
+from .sdk import free, free_when_done
 from .whole import for_own_run
 
 
@@ -174,7 +175,7 @@ class _Streaming:
         self._reader = None
         self._readings.clear()
         if self._has_ended:
-            _free(self.result)
+            free(self.result)
 
 
 _NOTHING: Any = object()
@@ -191,12 +192,7 @@ async def stop_run(result: RunResultStreaming) -> None:
     if not task.done():
         result.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    _free(result)
-
-
-def _free(result: RunResultStreaming) -> None:
-    # A reference cycle, which would keep the run in memory until the garbage collector runs
-    result._sandbox_cleanup = None
+    free(result)
 
 
 class _RunModels(ModelProvider):
@@ -265,10 +261,13 @@ class _PluginRunner(AgentRunner):
 
     def run_streamed(self, starting_agent: Any, input: Any, **kwargs: Any) -> RunResultStreaming:
         """Start to run an agent."""
-        result = self._runner.run_streamed(starting_agent, input, **_completed(kwargs))
+        completed = _completed(kwargs)
+        result = self._runner.run_streamed(starting_agent, input, **completed)
         turn = _TURN.get()
         if turn is not None:
             turn.add(result)
+        elif _APP.get() is not None and not completed["run_config"].sandbox:
+            free_when_done(result)
         return result
 
 

@@ -157,6 +157,7 @@ class TurnJob:
             self.usage,
             self.recorder.first_token,
             withdrawn,
+            self.turn.stream_options.allow_cancel,
         )
 
     def forget_answer(self) -> None:
