@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TypeVar
 from weakref import ref
 
@@ -39,12 +39,11 @@ from ..text import valid_values
 from ..turn import Outcome, StoreContext, ToolCall, ToolResult, Turn
 from .log import EventLog
 from .placeholders import OwnIds
-from .threads import ThreadWriter, as_thread, written
+from .threads import TICK, ThreadWriter, as_thread, written
 from .updates import apply_update, content_at
 from .wire import WireFormat, is_hidden
 
 FIRST = datetime.fromtimestamp(0, UTC)
-TICK = timedelta(milliseconds=1)
 
 LONG_ANSWER = "The answer is longer than allowed and was cut off."
 
@@ -345,7 +344,8 @@ class Recorder:
         if known is not None:
             time = known.created_at
         else:
-            time = self._last = max(aware(item.created_at), self._last + TICK)
+            time = max(aware(item.created_at), self._last + TICK)
+            time = self._last = self._threads.later(self.turn.thread.id, time)
         place = {"thread_id": self.turn.thread.id, "created_at": time}
         if item.created_at.tzinfo is not None and place.items() <= vars(item).items():
             return event
