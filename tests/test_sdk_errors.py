@@ -79,6 +79,16 @@ class Acts:
         await self._do("post_turn")
 
     @hookimpl
+    async def context(self) -> Any:
+        return await self._do("context")
+
+    @hookimpl
+    async def respond(self) -> Any:
+        if self.hook == "response":
+            return self._events()
+        return await self._do("respond")
+
+    @hookimpl
     async def action(self, turn: Turn) -> Any:
         if self.hook == "iterator":
             return self._events()
@@ -152,7 +162,7 @@ def words_of(event: dict[str, Any]) -> str:
     return str(event.get("message", UNTOLD[event["allow_retry"]]))
 
 
-@pytest.mark.parametrize("hook", ["persist", "action", "iterator"])
+@pytest.mark.parametrize("hook", ["persist", "respond", "response", "action", "iterator"])
 async def test_an_error_of_chatkit_in_the_stream(
     make_chat: MakeChat, caplog: pytest.LogCaptureFixture, hook: str
 ) -> None:
@@ -162,8 +172,9 @@ async def test_an_error_of_chatkit_in_the_stream(
     for error, event in STREAM_ERRORS:
         acts.when(hook, raising(error))
         caplog.clear()
-        body = {**HELLO, "thread_id": thread_id} if hook == "persist" else action_on(thread_id)
-        if hook == "persist":
+        is_action = hook in ("action", "iterator")
+        body = action_on(thread_id) if is_action else {**HELLO, "thread_id": thread_id}
+        if not is_action:
             plain = await chat.read(await chat.post(body))
             told = {"error": words_of(event), "allow_retry": event["allow_retry"]}
             assert plain.data[-2] == told
@@ -193,7 +204,9 @@ async def test_an_error_of_chatkit_in_the_stream(
         )
 
 
-@pytest.mark.parametrize("hook", ["auth", "agent", "pre_turn", "action", "transcribe", "feedback"])
+@pytest.mark.parametrize(
+    "hook", ["auth", "context", "agent", "pre_turn", "action", "transcribe", "feedback"]
+)
 async def test_an_error_of_chatkit_before_the_stream(
     make_chat: MakeChat, caplog: pytest.LogCaptureFixture, hook: str
 ) -> None:
