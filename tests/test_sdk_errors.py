@@ -25,6 +25,7 @@ from tests.client import Chat
 from tests.conftest import MakeChat
 from tests.memory_store import MemoryStorePlugin
 from tests.model_server import Call, ModelServer
+from tests.replicas import request
 from tests.serving import served_by
 
 HELLO = {"messages": [{"role": "user", "content": "hello"}]}
@@ -172,17 +173,14 @@ async def test_an_error_of_chatkit_in_the_stream(
     for error, event in STREAM_ERRORS:
         acts.when(hook, raising(error))
         caplog.clear()
-        is_action = hook in ("action", "iterator")
-        body = action_on(thread_id) if is_action else {**HELLO, "thread_id": thread_id}
-        if not is_action:
-            plain = await chat.read(await chat.post(body))
+        if hook == "persist":
+            plain = await chat.plain("hello", thread_id=thread_id)
             told = {"error": words_of(event), "allow_retry": event["allow_retry"]}
             assert plain.data[-2] == told
             await acts.outcomes.get()
             caplog.clear()
-            content = [{"type": "input_text", "text": "hello"}]
-            message = {"content": content, "attachments": [], "inference_options": {}}
-            body = {"type": "threads.create", "params": {"input": message}}
+        is_action = hook in ("action", "iterator")
+        body = action_on(thread_id) if is_action else request("hello", thread_id)
         streamed = await chat.read(await chat.post(body))
         assert streamed.data[-1] == {"type": "error"} | event
         outcome = await acts.outcomes.get()
@@ -347,10 +345,10 @@ def named(name: str, *bases: type, **fields: Any) -> Exception:
 
 
 def of_a_client() -> Exception:
-    request = APIStatusError.__new__(APIStatusError)
-    Exception.__init__(request, "secret")
-    request.status_code = 404
-    return request
+    error = APIStatusError.__new__(APIStatusError)
+    Exception.__init__(error, "secret")
+    error.status_code = 404
+    return error
 
 
 class HalfMade(Exception):
@@ -541,9 +539,8 @@ async def test_a_plugin_may_take_a_model_that_the_settings_do_not_offer(
 
     store, acts = MemoryStorePlugin(), Takes()
     chat = await make_chat(acts, store, **served_by(model_server))
-    content = [{"type": "input_text", "text": "hello"}]
-    message = {"content": content, "attachments": [], "inference_options": {"model": "smart"}}
-    body = {"type": "threads.create", "params": {"input": message}}
+    body = request("hello")
+    body["params"]["input"]["inference_options"] = {"model": "smart"}
     plain = {**HELLO, "model": "smart"}
     told = "The model `smart` is not offered here. Use: test/model"
     for asked in (body, plain):
