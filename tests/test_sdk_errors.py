@@ -358,6 +358,7 @@ class HalfMade(Exception):
         raise RuntimeError("secret")
 
     __repr__ = __str__
+    status_code = property(__str__)
 
 
 STORE_ERRORS: dict[str, tuple[Exception, int, str | None]] = {
