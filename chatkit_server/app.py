@@ -174,7 +174,7 @@ def _check_models(settings: Settings, models: ModelRouter, hooks: Hooks) -> None
         models.check_default()
     except SettingsError as error:
         where = settings.source.where(("agent", "default_provider"))
-        raise SettingsError(f"{where}: {error}") from None
+        problems.lines.append(f"{where}: {error}")
     if hooks.implemented("respond") and "model" not in settings.agent.model_fields_set:
         # A plugin answers, perhaps without any model of this server
         return

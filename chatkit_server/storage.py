@@ -6,6 +6,7 @@ Conversations are kept by a `chatkit.store.Store`, whose `context` is a `StoreCo
 from __future__ import annotations
 
 from .errors import TakenOver
+from .local_times import LocalTimes
 from .records import OutageLog
 from .turn import StoreContext
 from .turns.store import (
@@ -21,6 +22,7 @@ from .turns.view import StoreView
 __all__ = [
     "HeartbeatReply",
     "HeartbeatSignal",
+    "LocalTimes",
     "MemoryTurnStore",
     "OutageLog",
     "StoreContext",

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from agents import Model, ModelSettings, Tool, TResponseInputItem, Usage
 from agents.mcp import MCPServer
@@ -34,17 +34,7 @@ from pydantic import ConfigDict, Field, PrivateAttr
 from pydantic_core import CoreSchema, core_schema
 from yarl import URL
 
-from .ids import new_id
-
-ID_PREFIXES: Mapping[StoreItemType, str] = {
-    "thread": "thr",
-    "message": "msg",
-    "tool_call": "tc",
-    "task": "tsk",
-    "workflow": "wf",
-    "attachment": "atc",
-    "sdk_hidden_context": "shcx",
-}
+from .ids import new_id, new_item_id, new_thread_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +208,9 @@ class Turn(AgentContext[Any]):
 
     It is ChatKit's `AgentContext`, so tools written for ChatKit's SDK work: `stream`,
     `stream_widget`, `start_workflow`, `client_tool_call` and the rest. `pre_turn` may set
-    `instructions`, `model`, `model_settings`, `tools`, `mcp_servers`, `input` and `context`.
-    Attributes of other names can be set too, and stay for the turn.
+    `instructions`, `model`, `model_settings`, `tools`, `mcp_servers`, `input`, `context`,
+    `stream_options` and `stream_converter`. Attributes of other names can be set too, and stay for
+    the turn.
 
     `request_context` is what a `context` hook returned, or else the turn's `StoreContext`. `store`
     is the configured store as this turn sees it: without what a retry replaces, and without the
@@ -254,7 +245,7 @@ class Turn(AgentContext[Any]):
     stream_options: Annotated[StreamOptions, _Unchecked()] = Field(
         default_factory=lambda: StreamOptions(allow_cancel=True)
     )
-    """What the client is told of the stream when it begins."""
+    """With `allow_cancel=False`, a closed connection or the cancel route does not stop the turn."""
     stream_converter: Annotated[ResponseStreamConverter | None, _Unchecked()] = None
     """Makes addresses of generated images, and ChatKit's annotations of the model's; None for
     ChatKit's own."""
@@ -314,13 +305,34 @@ class Turn(AgentContext[Any]):
         """What the agent's run has as its context: `context`, or the turn itself."""
         return self if self.context is None else self.context
 
+    def link_context(self) -> None:
+        """Have what the methods of `context` send go to this turn."""
+        if self.context is not None:
+            self.context._events = self._events
+
+    def meet_context(self) -> None:
+        """Take over the client tool call of `context`."""
+        if self.context is not None and self.context.client_tool_call is not None:
+            self.client_tool_call = self.context.client_tool_call
+
+    @property
+    def open_workflow(self) -> WorkflowItem | None:
+        """The workflow that the run's context has open."""
+        return self.run_context.workflow_item
+
+    @open_workflow.setter
+    def open_workflow(self, item: WorkflowItem | None) -> None:
+        self.run_context.workflow_item = None if item is None else in_local_time(item)
+
     def connect(self, emit: Callable[[ThreadStreamEvent], Awaitable[None]]) -> None:
         """Send the events of this turn to `emit`; the engine does this when the stream opens."""
         self._events.emit = emit
 
     def generate_id(self, type: StoreItemType, thread: ThreadMetadata | None = None) -> str:
-        """Return a new id for an item of this type."""
-        return new_id(ID_PREFIXES[type])
+        """Return a new id for an item of this type: the store's own, if it makes ids."""
+        if type == "thread":
+            return new_thread_id(self.store, self.store_context)
+        return new_item_id(self.store, type, thread or self.thread, self.store_context)
 
     async def stream(self, event: ThreadStreamEvent) -> None:
         """Send an event to the client; the item of a `thread.item.done` is saved first."""
@@ -335,11 +347,13 @@ class Turn(AgentContext[Any]):
         async for event in stream_widget(self.thread, widget, copy_text, self.generate_id):
             await self.stream(event)
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        # ChatKit's SDK subtracts its time from a local one without a zone, whoever made it
-        if name == "workflow_item" and value is not None:
-            value = in_local_time(value)
-        super().__setattr__(name, value)
+    if not TYPE_CHECKING:  # A type checker would take every name
+
+        def __setattr__(self, name, value):
+            # ChatKit's SDK subtracts its time from a local one without a zone, whoever made it
+            if name == "workflow_item" and value is not None:
+                value = in_local_time(value)
+            super().__setattr__(name, value)
 
     async def start_workflow(self, workflow: Workflow) -> None:
         """Show a workflow, which ends the one that is open."""
@@ -363,26 +377,32 @@ class Turn(AgentContext[Any]):
         One that another item has ended gets the summary.
         """
         if self.workflow_item is not None:
-            await self.stream(self.finished_workflow(summary, expanded))
+            item, self.workflow_item = self.workflow_item, None
+            await self.stream(ended_workflow(item, summary, expanded))
             self._ended_workflow = None
         elif self._ended_workflow is not None and summary is not None:
             ended, self._ended_workflow = self._ended_workflow, None
             ended.workflow.summary, ended.workflow.expanded = summary, expanded
             await self.stream(ThreadItemReplacedEvent(item=ended))
 
-    def finished_workflow(
-        self, summary: WorkflowSummary | None = None, expanded: bool = False
-    ) -> ThreadItemDoneEvent:
-        """Close the open workflow, and return the event that says so."""
-        item, self.workflow_item = self.workflow_item, None
+    def close_workflow(self) -> ThreadItemDoneEvent | None:
+        """End the open workflow for an item that comes after it; return its last event."""
+        item, self.open_workflow = self.open_workflow, None
         if item is None:
-            raise RuntimeError("no workflow is open")
-        workflow = item.workflow
-        if summary is not None or workflow.summary is None:
-            workflow.summary = summary or time_since(item.created_at)
-        workflow.expanded = expanded
+            return None
         self._ended_workflow = item
-        return ThreadItemDoneEvent.model_construct(item=item)
+        return ended_workflow(item)
+
+
+def ended_workflow(
+    item: WorkflowItem, summary: WorkflowSummary | None = None, expanded: bool = False
+) -> ThreadItemDoneEvent:
+    """End a workflow with this summary, its own, or the time that it took; return the event."""
+    workflow = item.workflow
+    if summary is not None or workflow.summary is None:
+        workflow.summary = summary or time_since(item.created_at)
+    workflow.expanded = expanded
+    return ThreadItemDoneEvent.model_construct(item=item)
 
 
 def in_local_time(item: WorkflowItem) -> WorkflowItem:

@@ -90,6 +90,17 @@ _SDK = (
     ),
     LibraryName("agents.usage", "_extract_raw_usage_snapshot", "reads what the former keeps"),
     LibraryName(
+        "agents.run",
+        "AgentRunner",
+        "derived from, though marked as experimental: what `Runner.run` calls is replaced by it",
+    ),
+    LibraryName(
+        "agents.run",
+        "set_default_agent_runner",
+        "puts the former into place: runs that plugins start find the server's models",
+    ),
+    LibraryName("agents.run", "get_default_agent_runner", "the runner that it calls in turn"),
+    LibraryName(
         "agents.result",
         "RunResultStreaming.run_loop_task",
         "awaited when a turn ends, so that no model and no tool of it goes on",
@@ -239,7 +250,7 @@ _CHATKIT = (
     LibraryName(
         "chatkit.agents",
         "AgentContext._events",
-        "set to None: `Turn.stream` has another way, and the queue would cost memory",
+        "the queue of a turn's events; replaced by an object that sends them at once",
     ),
 )
 

@@ -184,7 +184,9 @@ class ResponsesWire:
         yield self._at("refusal.delta", content_index=0, delta=piece)
 
     def reasoning(self, piece: str, field: str) -> Iterator[Json]:
-        item = {"id": f"rs_{next(_numbers)}", "type": "reasoning", "summary": []}
+        item: Json = {"id": f"rs_{next(_numbers)}", "type": "reasoning", "summary": []}
+        if "reasoning.encrypted_content" in (self._body.get("include") or ()):
+            item["encrypted_content"] = "gAAAAA=="
         part = {"type": "summary_text", "text": ""}
         names = ("summary", "reasoning_summary_")
         yield from self._part(item, "reasoning_summary_text", part, names)

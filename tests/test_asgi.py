@@ -90,7 +90,7 @@ async def raw(chat: Chat, head: str) -> tuple[int, dict[str, Any]]:
 async def test_requests_arrive_as_they_were_sent(make_chat: MakeChat) -> None:
     chat = await make_chat(Beside(starlette()), server={"trusted_proxies": "127.0.0.1, 10.0.0.0/8"})
     here = "http://localhost"
-    for head, told in (
+    addresses: list[tuple[str, dict[str, str]]] = [
         ("GET /", {"path": "/", "raw_path": "/", "query": "", "client": "127.0.0.1"}),
         ("GET //x", {"path": "//x"}),
         ("PUT /a%2Bb%20c+d/%C3%BC%2Fx", {"path": "/a+b c+d/ü/x"}),
@@ -99,19 +99,21 @@ async def test_requests_arrive_as_they_were_sent(make_chat: MakeChat) -> None:
         ("GET /?a=1+2&b=%20&c=%zz&d", {"query": "a=1+2&b=%20&c=%zz&d", "path": "/"}),
         ("DELETE /x", {"method": "DELETE", "url": f"{here}/x"}),
         ("OPTIONS /x", {"method": "OPTIONS"}),
-    ):
+    ]
+    for head, told in addresses:
         status, body = await raw(chat, f"{head} HTTP/1.1\r\nHost: localhost")
         assert (status, {**body, **told}) == (200, body), head
-    for headers, told in (
+    named: list[tuple[str, dict[str, Any]]] = [
         ("Cookie: a=1; b=2", {"cookies": {"a": "1", "b": "2"}}),
         ("X-Forwarded-For: 9.9.9.9, 2001:db8::1, 10.0.0.3", {"client": "2001:db8::1"}),
         ("X-Forwarded-For: unknown", {"client": "127.0.0.1"}),
         ("X-Forwarded-Proto: https", {"url": "https://localhost/y"}),
         ("X-Forwarded-Proto: gopher", {"url": f"{here}/y"}),
         ("X-Forwarded-Host: evil.com", {"url": f"{here}/y"}),
-    ):
+    ]
+    for headers, about in named:
         status, body = await raw(chat, f"GET /y HTTP/1.1\r\nHost: localhost\r\n{headers}")
-        assert (status, {**body, **told}) == (200, body), headers
+        assert (status, {**body, **about}) == (200, body), headers
 
 
 async def test_only_a_trusted_proxy_tells_who_asks(make_chat: MakeChat) -> None:
@@ -184,6 +186,7 @@ async def test_uploads(make_chat: MakeChat) -> None:
     many, too_many = 3_000_000, 5_000_000
     response = await chat.client.post("/files", data=form(many))
     assert await response.json() == {"name": "a.bin", "size": many}
+    data: Any
     for data in (BytesIO(b"x" * many), pieces(many), b""):
         response = await chat.client.put("/raw", data=data)
         assert (await response.json())["size"] == (many if data else 0)
@@ -201,7 +204,7 @@ async def test_uploads(make_chat: MakeChat) -> None:
 
 async def test_a_body_is_asked_for_when_it_is_read(make_chat: MakeChat) -> None:
     async def refuse(request: Request) -> Response:
-        return PlainTextResponse("no", 401)
+        return PlainTextResponse("no", 401, headers={"Transfer-Encoding": "chunked"})
 
     app = starlette(Route("/refuses", refuse, methods=["PUT"]))
     chat = await make_chat(Beside(app), server={"max_body": "1MB"})
@@ -214,8 +217,12 @@ async def test_a_body_is_asked_for_when_it_is_read(make_chat: MakeChat) -> None:
         head = f"PUT {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size}\r\n"
         writer.write(f"{head}Expect: 100-continue\r\n\r\n".encode())
         assert await reader.readline() == first
-        if then:
-            assert await reader.readline() == b"\r\n"
+        rest = await reader.readuntil(b"\r\n\r\n" if then is None else b"\r\n")
+        if then is None:
+            assert b"Transfer-Encoding" not in rest
+            # What was announced will not come
+            assert b"Connection: close\r\n" in rest or path == "/raw"
+        else:
             writer.write(b"x" * size)
             assert await reader.readline() == then
         writer.close()
@@ -270,6 +277,7 @@ async def test_responses_are_those_of_the_application(make_chat: MakeChat, tmp_p
     response = await get("/static/a.txt", headers={"If-None-Match": response.headers["ETag"]})
     assert (response.status, await response.text()) == (304, "")
     response = await get("/pieces")
+    assert "Content-Type" not in response.headers
     assert (response.content_length, await response.text()) == (30_000, "y" * 30_000)
     for path, length in (("/static/a.txt", 200_000), ("/cookies", 1), ("/pieces", 30_000)):
         response = await chat.client.head(path)
@@ -400,6 +408,9 @@ class Mistakes:
             case "/ends-early":
                 await start()
                 await add(b"x", True)
+            case "/counts-wrong":
+                await start((b"content-length", b"10"))
+                await add(b"x", False)
             case "/too-short":
                 await start((b"content-length", b"10"))
                 await add(b"x", True)
@@ -429,6 +440,7 @@ async def test_an_application_that_fails(
         with pytest.raises(ClientPayloadError):
             await response.read()
         assert f"GET {path} " in caplog.text
+    assert await (await chat.client.get("/counts-wrong")).text() == "x"
 
 
 async def test_errors_of_starlette_are_told_once(
@@ -631,6 +643,10 @@ async def test_pages_that_either_side_allows_are_let_in(
         assert ("X-Total" in exposed, "X-Request-Id" in exposed) == (True, origin != THEIRS)
     assert (await cors(chat, path, BOTH, "DELETE"))[0].status == 200
     assert "refused" not in caplog.text
+    packed = {"Origin": OURS, "Content-Encoding": "gzip"}
+    if path == "/files":
+        response = await chat.client.put(path, headers=packed, data=b"x")
+        assert (response.status, response.headers["Access-Control-Allow-Origin"]) == (415, OURS)
     for origin, method in (("http://other.test", "PUT"), (THEIRS, "DELETE")):
         asked, _ = await cors(chat, path, origin, method)
         assert asked.status == 403
@@ -638,19 +654,27 @@ async def test_pages_that_either_side_allows_are_let_in(
         assert "Access-Control-Allow-Origin" not in asked.headers
 
 
-async def test_what_one_side_allows_without_credentials_the_other_adds(
-    make_chat: MakeChat,
+@pytest.mark.parametrize(
+    ("server", "theirs", "expected"),
+    [
+        ({"cors_origins": "*", "cors_credentials": False}, True, {THEIRS: True, OURS: False}),
+        ({"cors_origins": THEIRS}, False, {THEIRS: True}),
+        ({"cors_origins": OURS}, False, {THEIRS: False, OURS: True}),
+    ],
+)
+async def test_what_one_side_allows_without_credentials_the_other_may_add(
+    make_chat: MakeChat, server: dict[str, Any], theirs: bool, expected: dict[str, bool]
 ) -> None:
     rules = Middleware(
         CORSMiddleware,
         allow_origins=[THEIRS],
         allow_methods=["PUT"],
         allow_headers=["x-a"],
-        allow_credentials=True,
+        allow_credentials=theirs,
     )
-    every = {"cors_origins": "*", "cors_credentials": False}
-    chat = await make_chat(Beside(starlette(middleware=[rules])), server=every)
-    for origin, credentials in ((THEIRS, ["true"]), ("http://other.test", [])):
+    chat = await make_chat(Beside(starlette(middleware=[rules])), server=server)
+    for origin, credentials in expected.items():
         for response in await cors(chat, "/x", origin):
             assert response.headers.getall("Access-Control-Allow-Origin") == [origin]
-            assert response.headers.getall("Access-Control-Allow-Credentials", []) == credentials
+            allowed = response.headers.getall("Access-Control-Allow-Credentials", [])
+            assert allowed == ["true"] * credentials

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -286,16 +284,6 @@ def test_a_thread_is_shown_with_all_but_its_metadata() -> None:
     assert (shown.items.data, shown.items.has_more) == ([], False)
     assert shown.created_at == naive.astimezone(UTC)
     assert shown.created_at.tzinfo is not None
-
-
-@pytest.fixture
-def in_vienna(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The machine's clock shows another time than UTC."""
-    with monkeypatch.context() as patch:
-        patch.setenv("TZ", "CET-1")
-        time.tzset()
-        yield
-    time.tzset()
 
 
 @pytest.mark.usefixtures("in_vienna")

@@ -13,6 +13,7 @@ from chatkit.types import (
     HiddenContextItem,
     ProgressUpdateEvent,
     SyncCustomActionResponse,
+    UserMessageItem,
     WidgetItem,
 )
 from chatkit.widgets import Card, Text
@@ -63,6 +64,14 @@ class OnlyAttachments(ThreadItemConverter):
         if attachment.name == "other":
             return await super().attachment_to_message_content(attachment)
         return text(f"<{attachment.name}>")
+
+
+class Loads(OnlyAttachments):
+    """Gives the model whole images."""
+
+    async def attachment_to_message_content(self, attachment: Any) -> Any:
+        self.seen.append(attachment.name)
+        return {"type": "input_image", "image_url": f"https://example.org/{attachment.name}"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +125,16 @@ async def test_what_a_converter_leaves_out_is_done_as_without_it() -> None:
     assert stock == await made(None, *items) == await told(*items)
 
 
+async def test_images_that_are_not_sent_again_are_not_asked_for() -> None:
+    items = [user(f"u{n}", attachments=[photo(name=f"{n}")]) for n in range(4)]
+    converter = Loads()
+    history = History(items, HistorySettings(media=1))
+    sent = str(await history.to_input(history.visible, "test/model", converter))
+    assert converter.seen == ["3", "2"], "the message's own, and one more"
+    for name in "01":
+        assert f"Hello\\n[{name}, sent before and not sent again]" in sent
+
+
 async def test_each_method_of_a_converter_is_used() -> None:
     shown = WidgetItem(widget=Card(children=[Text(value="x")]), **base("w"))
     hidden = HiddenContextItem(content="x", **base("h"))
@@ -150,7 +169,7 @@ async def test_calls_and_thoughts_of_earlier_turns_are_kept() -> None:
     assert "Done" not in str(told_anew)
 
 
-@pytest.mark.parametrize("change", ["left out", "replaced", "in place", "the whole turn"])
+@pytest.mark.parametrize("change", ["left out", "replaced", "in place", "answers", "whole turn"])
 async def test_what_was_taken_out_of_the_items_is_not_told(change: str) -> None:
     items = turn_with_tools()
     history = History(items, HistorySettings())
@@ -161,11 +180,20 @@ async def test_what_was_taken_out_of_the_items_is_not_told(change: str) -> None:
         given = [assistant("a", "***") if item.id == "a" else item for item in given]
     elif change == "in place":
         given[2].content[0].text = "***"
+    elif change == "answers":
+        given = [item for item in given if isinstance(item, UserMessageItem)]
     else:
         given = given[-1:]
     sent = str(await history.to_input(given, "test/model"))
     assert "Done" not in sent
-    assert ("yes" in sent) == (change != "the whole turn")
+    assert ("yes" in sent) == (change not in ("answers", "whole turn"))
+
+
+async def test_calls_that_showed_nothing_go_with_their_question() -> None:
+    memory = TurnMemory("turn_1", "test/model", [], [call("c1"), output("c1")])
+    history = History([user("u"), memory.as_item("thr_1"), user("v")], HistorySettings())
+    assert call("c1") in await history.to_input(history.visible, "test/model")
+    assert call("c1") not in await history.to_input(history.visible[1:], "test/model")
 
 
 async def test_items_of_a_plugin_are_told_where_they_stand() -> None:

@@ -304,7 +304,7 @@ async def test_yaml_is_valid_settings(
         create_app(settings)
     else:
         models = ModelRouter(load_plugins(settings))
-        for name in [settings.agent.model, *settings.agent.models] * ("agent:" in fence.text):
+        for name in [settings.agent.model, *settings.agent.models] * ("model:" in fence.text):
             models.check(name)
 
 
@@ -386,11 +386,11 @@ async def test_tools_that_are_shown_show_and_ask(
     assert streamed.text == "It is red."
 
 
-async def test_an_action_and_a_route_that_are_shown_answer(
+async def test_an_action_a_route_and_an_app_that_are_shown_answer(
     make_chat: MakeChat, model_server: ModelServer, tmp_path: Path, shown: list[str]
 ) -> None:
     chat = await chat_with(
-        make_chat, model_server, tmp_path / "my_plugins", "api_keys", "refresh", "export"
+        make_chat, model_server, tmp_path / "my_plugins", "api_keys", "refresh", "export", "facts"
     )
     chat.headers = {"X-Api-Key": "x"}
     model_server.reply("Hello.")
@@ -406,6 +406,8 @@ async def test_an_action_and_a_route_that_are_shown_answer(
     }
     assert (await chat.client.get(path)).status == 404  # somebody else
     assert (await chat.client.get(path, headers={"X-Api-Key": "wrong"})).status == 401
+    facts = await chat.client.get("/facts")
+    assert await facts.json() == {"facts": ["Water is wet."]}
 
 
 # The protocol

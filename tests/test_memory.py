@@ -7,13 +7,14 @@ import gc
 import logging
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from weakref import ref
 
 import pytest
-from agents import Agent, function_tool
-from chatkit.types import ThreadItem
+from agents import Agent, Runner, function_tool
+from chatkit.agents import AgentContext, stream_agent_response
+from chatkit.types import ThreadItem, ThreadStreamEvent
 
 from chatkit_server import Turn, TurnFailed, hookimpl
 from chatkit_server.web.keys import ENGINE
@@ -49,7 +50,20 @@ class Witness:
     @hookimpl
     async def pre_turn(self, turn: Turn) -> None:
         turn.state["thing"] = thing = Thing()
-        self._watch(thing)
+        turn.context = AgentContext(
+            thread=turn.thread, store=turn.store, request_context=turn.request_context
+        )
+        self._watch(thing, turn.context)
+
+    @hookimpl
+    async def action(self, turn: Turn) -> AsyncIterator[ThreadStreamEvent]:
+        self._watch(turn)
+        return self._answer(turn)
+
+    async def _answer(self, turn: Turn) -> AsyncIterator[ThreadStreamEvent]:
+        result = Runner.run_streamed(Agent[Turn](name="Watched"), "hello", context=turn)
+        async for event in stream_agent_response(turn, result):
+            yield event
 
     @hookimpl
     async def persist(self, item: ThreadItem) -> None:
@@ -81,7 +95,12 @@ async def test_an_ended_turn_leaves_its_events_alone(
     turn_id = streamed.response.headers["X-Turn-Id"]
     engine = chat.client.server.app[ENGINE]  # type: ignore[attr-defined]
     [*_] = [await running.ended() for running in engine.turns.active]
-    assert len(witness.seen) == 3
+    assert len(witness.seen) == 4
+    action = {"type": "answer", "payload": {}}
+    acted = await chat.stream("threads.custom_action", thread_id=streamed.thread_id, action=action)
+    assert (acted.error is not None) == fails
+    [*_] = [await running.ended() for running in engine.turns.active]
+    assert len(witness.seen) == 5
     if fails:
         # Tracebacks are circles, which only the collector finds
         gc.collect()

@@ -45,7 +45,7 @@ from chatkit_server import Forbidden, Outcome, TurnFailed, Unavailable, User, ho
 from chatkit_server import Turn as ServerTurn
 from chatkit_server.ids import new_id
 from chatkit_server.storage import StoreContext
-from chatkit_server.web.operations import turns as turn_operations
+from chatkit_server.web.operations import caller
 from tests.client import Chat, Streamed
 from tests.conftest import MakeChat
 from tests.memory_store import MemoryStore, MemoryStorePlugin, StorePlugin
@@ -551,7 +551,7 @@ async def test_only_a_users_message_is_answered_again(make_chat: MakeChat) -> No
 async def test_all_that_follows_goes_however_much_it_is(
     make_chat: MakeChat, model_server: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turn_operations, "AT_ONCE", 2)
+    monkeypatch.setattr(caller, "AT_ONCE", 2)
     chat = await make_chat(**served_by(model_server))
     asked = await conversation(chat, model_server)
     for text in ("Really?", "Sure?"):
@@ -884,7 +884,7 @@ async def test_a_photo_may_be_larger_than_a_message(
 ) -> None:
     files = Files()
     files.preview = f"data:image/png;base64,{'A' * 600_000}"
-    limits = {"turns": {"limits": {"message": 2000}}, "server": {"max_body": 1_000_000}}
+    limits = {"turns": {"limits": {"message": "2kB"}}, "server": {"max_body": "1MB"}}
     chat = await make_chat(FilesPlugin(files), **served_by(model_server), **limits)
     photos = [await upload(chat, "cat.png", "image/png") for _ in range(2)]
     asked = await chat.say("Look", attachments=photos[:1])

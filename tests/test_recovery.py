@@ -14,6 +14,7 @@ from chatkit.store import NotFoundError
 from chatkit.types import (
     AssistantMessageContent,
     AssistantMessageItem,
+    DurationSummary,
     InferenceOptions,
     ThoughtTask,
     ThreadItem,
@@ -482,6 +483,34 @@ async def test_the_last_of_the_users_messages_is_the_turns(case: Case) -> None:
     assert turn.message is not None
     assert turn.message.id == "u_2"
     assert [item.id for item in outcome.items] == ["u_1", "m_1", "u_2", "m_2"]
+
+
+async def test_what_a_guardrail_refused_goes(case: Case) -> None:
+    for item in (user("u"), message("shown"), workflow("hidden", "Hm.")):
+        await case.store.add_thread_item("thr_1", item, CONTEXT)
+    partial = PartialAnswer(saved=["u"], withdrawn=["shown", "gone", "hidden"])
+    await case.recovery.end(await case.record(partial=partial.dump()), 1, Leftover())
+    assert case.stored == ["u"]
+    [(_, outcome)] = case.told.ended
+    assert [item.id for item in outcome.items] == ["u"]
+
+
+@pytest.mark.parametrize(
+    ("ended", "withdrawn", "thoughts"), [(False, (), 2), (True, (), 1), (True, ("m",), 2)]
+)
+async def test_a_workflow_of_the_turn_before_is_not_added_again(
+    case: Case, ended: bool, withdrawn: tuple[str, ...], thoughts: int
+) -> None:
+    saved = workflow("wf_1", "One")
+    saved.workflow.summary = DurationSummary(duration=1) if ended else None
+    for item in (user("u"), saved, message("m")):
+        await case.store.add_thread_item("thr_1", item, CONTEXT)
+    partial = PartialAnswer(items=[workflow("wf_1", "One", "Two")], withdrawn=withdrawn)
+    await case.recovery.end(await case.record(partial=partial.dump()), 1, Leftover())
+    assert [i for i in case.stored if i != "mem_1"] == ["u", "wf_1", *([] if withdrawn else ["m"])]
+    kept = case.store.items["thr_1"]["wf_1"]
+    assert isinstance(kept, WorkflowItem)
+    assert len(kept.workflow.tasks) == thoughts
 
 
 @pytest.mark.parametrize(

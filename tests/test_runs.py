@@ -373,7 +373,7 @@ class OwnContext:
     @hookimpl
     async def pre_turn(self, turn: Turn) -> None:
         turn.tools += self.tools
-        turn.tabby = "Tabby"
+        turn.tabby = "Tabby"  # type: ignore[attr-defined]
         turn.context = CatContext(
             thread=turn.thread, store=turn.store, request_context=turn.request_context
         )
@@ -410,6 +410,52 @@ async def test_a_turn_has_the_context_of_its_author(
     streamed = await chat.say("Ask", thread_id)
     texts = [item["content"][0]["text"] for item in streamed.done("assistant_message")]
     assert texts == ["One.", "Two.", "Three."]
+
+
+class Sets:
+    """Sets an attribute of each turn."""
+
+    def __init__(self, hook: str, name: str, value: Any) -> None:
+        self.hook, self.name, self.value = hook, name, value
+
+    @hookimpl
+    async def agent(self, turn: Turn) -> None:
+        if self.hook == "agent":
+            setattr(turn, self.name, self.value)
+
+    @hookimpl
+    async def pre_turn(self, turn: Turn) -> None:
+        if self.hook == "pre_turn":
+            setattr(turn, self.name, self.value)
+
+
+@pytest.mark.parametrize("hook", ["agent", "pre_turn"])
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("context", CatContext, "Sets_0: {hook} set `turn.context` to the class CatContext"),
+        ("context", {"cat": 1}, "expected a chatkit.agents.AgentContext or None"),
+        ("instruction", "Purr.", "set `turn.instruction`, which the server does not read: did it"),
+        ("cat", "Tom", None),
+        ("tool", 1, "did it mean `tools`?"),
+    ],
+)
+async def test_what_plugins_set(
+    make_chat: MakeChat,
+    caplog: pytest.LogCaptureFixture,
+    hook: str,
+    name: str,
+    value: Any,
+    told: str | None,
+) -> None:
+    chat = await make_chat(Sets(hook, name, value))
+    said = {"type": "input_text", "text": "hello"}
+    given = {"content": [said], "attachments": [], "inference_options": {}}
+    response = await chat.post({"type": "threads.create", "params": {"input": given}})
+    assert (response.status == 200) == (name != "context")
+    await response.read()
+    assert (told or "").format(hook=hook) in caplog.text
+    assert bool(caplog.text) == (told is not None)
 
 
 async def test_items_of_models_without_ids_have_their_own(

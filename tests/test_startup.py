@@ -137,6 +137,24 @@ def test_what_is_wrong_with_good_plugins_is_told_at_once(told: Told) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("agent", "told_of"),
+    [
+        ("{model: some}", "no enabled plugin serves the model `some`. Write a prefix before it"),
+        ("{model: some, default_provider: demo}", None),
+        ("{default_provider: dema}", "no enabled plugin serves the models `dema/…`. Did you mean"),
+        ("{models: [demo]}", "serves the model `demo`. Write a name after the prefix: `demo/NAME`"),
+    ],
+)
+def test_the_provider_of_names_without_a_prefix(
+    told: Told, agent: str, told_of: str | None
+) -> None:
+    text = f"{{agent: {agent}, plugins: {{demo_model: , anonymous_auth: , todo_mcp: }}}}"
+    lines = [line for line in told("check", text) if "none of them stores" not in line]
+    assert len(lines) == (told_of is not None)
+    assert all(str(told_of) in line for line in lines)
+
+
 def test_a_model_that_could_not_be_read_is_not_looked_for(told: Told) -> None:
     text = "agent: {model: '${NO_MODEL}'}\nplugins: {tortoise_store: , anonymous_auth: }\n"
     [line] = told("check", text)

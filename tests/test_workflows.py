@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -43,8 +44,10 @@ from openai.types.responses import ResponseReasoningItem
 from openai.types.responses.response_reasoning_item import Summary
 
 from chatkit_server import StoreContext, Turn, User, hookimpl
+from tests.client import Streamed
 from tests.conftest import MakeChat
-from tests.memory_store import MemoryStore, MemoryStorePlugin
+from tests.memory_store import MemoryStore, MemoryStorePlugin, StorePlugin
+from tests.recording import Recording, make_recording
 
 Context = AgentContext[Any]
 Act = Callable[[Context], Awaitable[None]]
@@ -217,6 +220,7 @@ class Ours(ModelProvider):
 
     def __init__(self, model: ScriptedModel) -> None:
         self.model = model
+        self.tools = list(TOOLS.values())
 
     def get_model(self, model_name: str | None) -> ScriptedModel:
         return self.model
@@ -227,7 +231,17 @@ class Ours(ModelProvider):
 
     @hookimpl
     async def pre_turn(self, turn: Turn) -> None:
-        turn.tools += TOOLS.values()
+        turn.tools += self.tools
+
+
+class OwnContext:
+    """Gives every run a context of the plugin's own."""
+
+    @hookimpl
+    async def pre_turn(self, turn: Turn) -> None:
+        turn.context = AgentContext[Any](
+            thread=turn.thread, store=turn.store, request_context=turn.request_context
+        )
 
 
 @dataclass
@@ -272,7 +286,7 @@ def _task(shown: dict[str, Any], is_new: bool = False) -> tuple[Any, ...]:
     return shown["type"], shown.get("title"), text
 
 
-CASES: dict[str, list[list[Any] | None]] = {
+CASES: dict[str, list[Any]] = {
     "a tool opens a workflow": [["search"], [said("Done")]],
     "it has a summary": [["search_with_summary"], [said("Done")]],
     "it ends itself": [["search_and_end"], [said("Done")]],
@@ -314,6 +328,8 @@ def scripted(steps: list[Any]) -> ScriptedModel:
                 function_call(part, {}, call_id=f"call_{number}") if isinstance(part, str) else part
                 for part in step
             ]
+            if isinstance(step, list)
+            else step
             for number, step in enumerate(steps)
             if step is not None
         ]
@@ -325,8 +341,11 @@ def rounds(steps: list[Any]) -> list[bool]:
     return [step is not None for step in steps if step is None or "locate" in step]
 
 
+@pytest.mark.parametrize("plugins", [(), (OwnContext(),)], ids=["turn", "own context"])
 @pytest.mark.parametrize("steps", CASES.values(), ids=CASES)
-async def test_a_page_is_shown_what_the_sdk_shows(make_chat: MakeChat, steps: list[Any]) -> None:
+async def test_a_page_is_shown_what_the_sdk_shows(
+    make_chat: MakeChat, steps: list[Any], plugins: tuple[object, ...]
+) -> None:
     message = {"content": [{"type": "input_text", "text": "Go"}], "attachments": []}
     given = {"input": {**message, "inference_options": {}}}
     official, theirs = Official(scripted(steps)), Shown()
@@ -334,7 +353,7 @@ async def test_a_page_is_shown_what_the_sdk_shows(make_chat: MakeChat, steps: li
     thread_id = events[0]["thread"]["id"]
     theirs.add(events)
     store = MemoryStorePlugin()
-    chat = await make_chat(Ours(scripted(steps)), store, agent={"model": "sdk/any"})
+    chat = await make_chat(Ours(scripted(steps)), *plugins, store, agent={"model": "sdk/any"})
     streamed = await chat.stream("threads.create", **given)
     ours = Shown()
     ours.add(streamed.data)
@@ -354,3 +373,150 @@ async def test_a_page_is_shown_what_the_sdk_shows(make_chat: MakeChat, steps: li
     ]
     visible = [[item for item in page if not item[0].startswith("hidden")] for page in pages]
     assert visible[1] == visible[0]
+
+
+async def ours(
+    make_chat: MakeChat, *acts: Act, plugins: tuple[object, ...] = ()
+) -> tuple[Shown, Streamed, MemoryStore]:
+    """Run a turn with these tools, one after the other, and a text at the end."""
+    names = [f"tool_{number}" for number, _ in enumerate(acts)]
+    plugin, store = Ours(scripted([*([name] for name in names), [said("Done")]])), MemoryStore()
+    plugin.tools = [tool(name, act) for name, act in zip(names, acts, strict=True)]
+    chat = await make_chat(plugin, *plugins, StorePlugin(store), agent={"model": "sdk/any"})
+    streamed, shown = await chat.say("Go"), Shown()
+    shown.add(streamed.data)
+    assert streamed.error is None
+    return shown, streamed, store
+
+
+async def test_a_tool_can_end_what_its_widget_has_ended(make_chat: MakeChat) -> None:
+    """With ChatKit's SDK it depends on whether its queue was read meanwhile."""
+
+    async def act(ctx: Context) -> None:
+        await search(ctx)
+        await show(ctx)
+        await ctx.update_workflow_task(task("Found"), 0)
+        await ctx.end_workflow(CustomSummary(title="Ended"), expanded=True)
+        await ctx.end_workflow()
+
+    shown, streamed, store = await ours(make_chat, act)
+    flow, widget = ("workflow", "widget")
+    order = [told[1].split()[0] for told in shown.told if told[0] == "thread.item.done"]
+    assert order == ["user_message", flow, widget, "assistant_message"]
+    [saved] = [i for i in store.items[streamed.thread_id].values() if isinstance(i, WorkflowItem)]
+    assert [task.title for task in saved.workflow.tasks if task.type == "custom"] == ["Found"]
+    assert saved.workflow.summary == CustomSummary(title="Ended")
+    assert saved.workflow.expanded
+    types = [item.type for item in store.items[streamed.thread_id].values()]
+    assert types[:3] == ["user_message", flow, widget]
+
+
+@pytest.mark.parametrize("plugins", [(), (OwnContext(),)], ids=["turn", "own context"])
+async def test_a_second_workflow_ends_the_first(make_chat: MakeChat, plugins: Any) -> None:
+    async def act(ctx: Context) -> None:
+        assert isinstance(ctx, Turn) is not bool(plugins)
+        for title in ("One", "Two"):
+            await ctx.start_workflow(Workflow(type="custom", tasks=[task(title)]))
+
+    shown, *_ = await ours(make_chat, act, act, plugins=plugins)
+    flows = [told[:2] for told in shown.told if told[1].startswith("workflow")]
+    kinds = ["thread.item.added", "thread.item.done"]
+    assert flows == [(kind, f"workflow {n}") for n in (1, 2, 3, 4) for kind in kinds]
+
+
+async def test_equal_tasks_keep_their_places(make_chat: MakeChat) -> None:
+    """ChatKit's SDK sends the place of the first one."""
+
+    async def act(ctx: Context) -> None:
+        for title in ("Read", "Think", "Read"):
+            await ctx.add_workflow_task(task(title))
+        item = ctx.workflow_item
+        assert item is not None
+        update = WorkflowTaskAdded(task_index=3, task=task("Unseen by the helpers"))
+        await ctx.stream(ThreadItemUpdatedEvent(item_id=item.id, update=update))
+
+    shown, *_ = await ours(make_chat, act)
+    added = [told[2:] for told in shown.told if told[0] == "workflow.task.added"]
+    assert [(place, made[1]) for place, made in added][:2] == [(1, "Think"), (2, "Read")]
+    [done] = [told for told in shown.told if told[:2] == ("thread.item.done", "workflow 1")]
+    titles = [made[1] for made in done[3]]
+    assert titles == ["Read", "Think", "Read", "Unseen by the helpers"]
+
+
+@pytest.mark.usefixtures("in_vienna")
+@pytest.mark.parametrize("zone", [None, UTC], ids=["local", "utc"])
+async def test_a_workflow_takes_the_time_since_it_began(
+    make_chat: MakeChat, zone: timezone | None
+) -> None:
+    began = datetime.now(zone) - timedelta(seconds=5)
+
+    async def act(ctx: Context) -> None:
+        item = WorkflowItem(
+            id="wf_1",
+            thread_id=ctx.thread.id,
+            created_at=began,
+            workflow=Workflow(type="custom", tasks=[task("One")]),
+        )
+        await ctx.stream(ThreadItemAddedEvent(item=item))
+
+    _, streamed, store = await ours(make_chat, act)
+    [shown] = streamed.done("workflow")
+    assert 5 <= shown["workflow"]["summary"]["duration"] < 60
+    saved = store.items[streamed.thread_id]["wf_1"]
+    assert saved.created_at.utcoffset() == timedelta(0)
+
+
+@pytest.mark.usefixtures("in_vienna")
+async def test_the_sdk_can_end_a_workflow_of_a_store(recording: Recording) -> None:
+    """Its functions count the time with `datetime.now()`."""
+    item = WorkflowItem(
+        id="wf_1",
+        thread_id="thr_1",
+        created_at=datetime.now(UTC) - timedelta(seconds=5),
+        workflow=Workflow(type="custom", tasks=[]),
+    )
+    recording.turn.workflow_item = item
+    recording.turn.connect(recording.recorder.emit)
+    await AgentContext.end_workflow(recording.turn)
+    [told] = recording.told()
+    assert 5 <= told["item"]["workflow"]["summary"]["duration"] < 60
+    assert datetime.fromisoformat(told["item"]["created_at"]) == item.created_at
+
+
+@pytest.fixture
+async def recording() -> Recording:
+    return await make_recording()
+
+
+async def test_a_workflow_that_is_open_when_a_turn_stops_is_saved_once(
+    make_chat: MakeChat,
+) -> None:
+    began = asyncio.Event()
+
+    async def act(ctx: Context) -> None:
+        if ctx.workflow_item is None:
+            await search(ctx)
+        else:
+            await ctx.add_workflow_task(task("More"))
+            began.set()
+            await asyncio.Event().wait()
+
+    plugin = Ours(scripted([["act"], ["locate"], ["act"], [said("Done")]]))
+    plugin.tools = [tool("act", act), TOOLS["locate"]]
+    store = MemoryStore()
+    chat = await make_chat(plugin, StorePlugin(store), agent={"model": "sdk/any"})
+    thread_id = (await chat.say("Go")).thread_id
+    running = asyncio.create_task(
+        chat.stream("threads.add_client_tool_output", thread_id=thread_id, result=1)
+    )
+    await began.wait()
+    again = await chat.say("Stop", thread_id)
+    stopped = await running
+    assert (again.text, again.error) == ("Done", None)
+    assert stopped.error is not None
+    [done] = stopped.done("workflow")
+    assert [task["title"] for task in done["workflow"]["tasks"]] == ["Search", "More"]
+    assert again.done("workflow") == [], "a new message does not go on with it"
+    kept = [i for i in store.items[thread_id].values() if isinstance(i, WorkflowItem)]
+    assert [item.id for item in kept] == [done["id"]]
+    assert len(kept[0].workflow.tasks) == 2

@@ -105,6 +105,7 @@ class Conversion:
             )
         self._given = converter
         self._converter = _completed(converter)
+        self._converts_lists = self.defines("to_agent_input")
 
     def defines(self, name: str) -> bool:
         """Whether a plugin's converter has a method of its own by this name."""
@@ -115,7 +116,7 @@ class Conversion:
     async def of(self, item: ThreadItem, is_last: bool = True) -> list[dict[str, Any]]:
         """Return an item as input items. `is_last` says whether it is the last of all."""
         try:
-            if isinstance(item, UserMessageItem) and not self.defines("to_agent_input"):
+            if isinstance(item, UserMessageItem) and not self._converts_lists:
                 found: Any = await self._converter.user_message_to_input(item, is_last)
             else:
                 found = await self._converter.to_agent_input([item])

@@ -64,7 +64,7 @@ _PAYLOADS = (
     *("inline_data", "inlineData", "fileData", "fileUri"),
 )
 """Where a part has its data or its address, or an object that has it."""
-_UNNAMED = ("inline_data", "inlineData", "file_data", "fileData")
+_UNNAMED = frozenset({"inline_data", "inlineData", "file_data", "fileData"})
 """Gemini's parts have no type, but one of these objects."""
 _TYPES = ("mime_type", "media_type", "mimeType", "format")
 _TEXTS = ("text/", "application/json", "application/xml", "application/yaml")
@@ -76,14 +76,19 @@ Part = dict[str, Any]
 
 def cost(entries: list[Any]) -> int:
     """Return the bytes of input items as JSON, with those of text that costs as much as media."""
-    media = 0
+    return cost_and_media(entries)[0]
 
-    def count(part: Part) -> Part:
-        nonlocal media
-        media += cost_of_media(part)
+
+def cost_and_media(entries: list[Any]) -> tuple[int, int]:
+    """Return what `cost` does, and how many pictures and files there are."""
+    found: list[Part] = []
+
+    def take_out(part: Part) -> Part:
+        found.append(part)
         return {}
 
-    return json_size([with_media(entry, count) for entry in entries]) + media
+    size = json_size([with_media(entry, take_out) for entry in entries])
+    return size + sum(map(cost_of_media, found)), len(found)
 
 
 def with_media(entry: Any, change: Callable[[Part], Part]) -> Any:
@@ -92,23 +97,25 @@ def with_media(entry: Any, change: Callable[[Part], Part]) -> Any:
         return entry
     if is_media(entry):
         return change(entry)
-    changes: Part = {}
     for place in _PLACES:
         found = entry.get(place)
-        if isinstance(found, dict) and is_media(found):
-            changes[place] = change(found)
-        elif isinstance(found, list) and any(is_media(part) for part in found):
-            changes[place] = [change(part) if is_media(part) else part for part in found]
-    return {**entry, **changes} if changes else entry
+        if isinstance(found, list):
+            if any(map(is_media, found)):
+                changed = [change(part) if is_media(part) else part for part in found]
+                return {**entry, place: changed}
+        elif isinstance(found, dict) and is_media(found):
+            return {**entry, place: change(found)}
+    return entry
 
 
 def is_media(part: Any) -> bool:
     """Whether this part or item is a picture, a file, audio or video, in anybody's shape."""
     if not isinstance(part, dict):
         return False
-    if str(part.get("type")) in _KINDS:
-        return bool(_payload(part))
-    return any(isinstance(part.get(key), dict) for key in _UNNAMED) and "type" not in part
+    kind = part.get("type")
+    if kind is None:
+        return any(isinstance(part[key], dict) for key in _UNNAMED.intersection(part))
+    return isinstance(kind, str) and kind in _KINDS and bool(_payload(part))
 
 
 def size_of_media(part: Part) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -19,16 +19,18 @@ from chatkit.types import (
     AssistantMessageItem,
     ClientToolCallItem,
     HiddenContextItem,
+    Page,
     SDKHiddenContextItem,
     ThreadItem,
     UserMessageItem,
 )
 
+from ..paging import pages
 from ..settings.schema import HistorySettings
 from ..turn import StoreContext
 from .converting import Conversion, HistoryConverter
-from .costs import BYTES_PER_TOKEN, cost
-from .memory import TurnMemory, message_text
+from .costs import BYTES_PER_TOKEN, cost, cost_and_media
+from .memory import TurnMemory, is_memory, message_text
 from .portable import for_other_model
 from .shortening import LEAST, OldMedia, shortened
 from .sound import sound
@@ -58,18 +60,25 @@ async def load_history(
 ) -> list[ThreadItem]:
     """Return the newest items of a thread, oldest first, as many as the budget may need.
 
-    With `until`, the items from that one on are left out.
+    With `until`, the items from that one on are left out. It is found on the way: not every store
+    can begin at an item.
     """
     newest: list[ThreadItem] = []
-    after = until
-    while len(newest) < budget.items:
+    found = until is None
+
+    def load(after: str | None) -> Awaitable[Page[ThreadItem]]:
         limit = min(_PAGE, budget.items - len(newest))
-        page = await store.load_thread_items(thread_id, after, limit, "desc", context)
-        newest.extend(page.data)
-        if not page.has_more or page.after is None:
-            break
-        after = page.after
-    return newest[::-1]
+        return store.load_thread_items(thread_id, after, limit, "desc", context)
+
+    if budget.items:
+        async for page in pages(load):
+            for item in page.data:
+                if found:
+                    newest.append(item)
+                found = found or item.id == until
+            if len(newest) >= budget.items:
+                break
+    return newest[: budget.items][::-1]
 
 
 class History:
@@ -84,7 +93,7 @@ class History:
     @property
     def visible(self) -> list[ThreadItem]:
         """The items without the server's own: what plugins and their converters get."""
-        return [item for item in self._items if not _is_memory(item)]
+        return [item for item in self._items if not is_memory(item)]
 
     async def to_input(
         self,
@@ -98,7 +107,8 @@ class History:
     def _with_memories(self, items: Sequence[ThreadItem]) -> list[ThreadItem]:
         """Return items with each memory after the items of its turn.
 
-        A memory is left out if what it stands for was changed or left out.
+        A memory is left out if what it stands for was changed or left out, or if nothing else of
+        the answer is there.
         """
         given = {item.id: item for item in items}
         memories: dict[str | None, list[ThreadItem]] = defaultdict(list)
@@ -110,13 +120,14 @@ class History:
                 of_turn.append(item)
                 before = item.id if item.id in given else before
                 continue
-            is_gone = of_turn and not any(one.id in given for one in of_turn)
+            shown = [one for one in of_turn if not isinstance(one, UserMessageItem)] or of_turn
+            is_gone = shown and not any(one.id in given for one in shown)
             if not is_gone and all(self._is_unchanged(one, given) for one in memory.covers):
                 memories[before].append(item)
             of_turn = []
         found = memories.pop(None, [])
         for item in items:
-            if not _is_memory(item):
+            if not is_memory(item):
                 found += [item, *memories.pop(item.id, ())]
         return found
 
@@ -214,7 +225,7 @@ class _Telling:
         self._budget = budget.tokens * BYTES_PER_TOKEN
         self._conversion = conversion
         self._outputs = _client_outputs(items)
-        self._last = next((item for item in reversed(items) if not _is_memory(item)), None)
+        self._last = next((item for item in reversed(items) if not is_memory(item)), None)
         self._asked = next((i for i in reversed(items) if isinstance(i, UserMessageItem)), None)
         self._old_media = OldMedia(budget.media)
         self._converted: dict[int, Entries] = {}
@@ -245,6 +256,7 @@ class _Telling:
                     results_only=memory is not None,
                 )
                 if fitting is None:
+                    answer = answer if memory is None else None
                     gap = gap or memory is None
                     continue
                 entries = fitting
@@ -270,13 +282,16 @@ class _Telling:
         if id(item) not in self._converted:
             memory = TurnMemory.of(item)
             if memory is None:
-                entries = await self._conversion.of(item, is_last=item is self._last)
+                sent = self._old_media.without_images(item) if is_old else item
+                entries = await self._conversion.of(sent, is_last=item is self._last)
             else:
                 entries = await self._replay(memory, self._outputs[item.id])
-            if is_old:
+            size, media = cost_and_media(entries)
+            if media and is_old:
                 entries = self._old_media.limited(entries)
+                size = cost(entries)
             self._converted[id(item)] = entries
-            self._costs[id(item)] = cost(entries)
+            self._costs[id(item)] = size
         return list(self._converted[id(item)])
 
     async def _replay(self, memory: TurnMemory, calls: dict[str, ClientToolCallItem]) -> Entries:
@@ -325,10 +340,6 @@ def _as_told(entry: dict[str, Any], told: Entries | None) -> Entries:
     return told
 
 
-def _is_memory(item: ThreadItem) -> bool:
-    return TurnMemory.of(item) is not None
-
-
 def _client_outputs(items: Sequence[ThreadItem]) -> dict[str, dict[str, ClientToolCallItem]]:
     """Return the calls of each turn that clients were asked for, by the id of its memory.
 
@@ -339,7 +350,7 @@ def _client_outputs(items: Sequence[ThreadItem]) -> dict[str, dict[str, ClientTo
     for item in items:
         if isinstance(item, ClientToolCallItem):
             calls[item.call_id] = item
-        elif calls and _is_memory(item):
+        elif calls and is_memory(item):
             found[item.id], calls = calls, {}
     return found
 
@@ -361,7 +372,7 @@ def _from_the_user(pieces: Sequence[_Piece]) -> Iterator[dict[str, Any]]:
 
 def _may_begin(item: ThreadItem) -> bool:
     is_hidden = isinstance(item, HiddenContextItem | SDKHiddenContextItem)
-    return isinstance(item, UserMessageItem) or (is_hidden and not _is_memory(item))
+    return isinstance(item, UserMessageItem) or (is_hidden and not is_memory(item))
 
 
 def _said(text: str) -> dict[str, Any]:

@@ -58,11 +58,17 @@ class TurnMemory:
     @classmethod
     def of(cls, item: ThreadItem) -> TurnMemory | None:
         """Return the memory that a hidden item keeps, None for other items."""
-        content = item.content if isinstance(item, HiddenContextItem) else None
-        if not isinstance(content, dict) or content.get("type") != MEMORY_TYPE:
+        if not is_memory(item):
             return None
+        content = cast(HiddenContextItem, item).content
         entries = _without_images(content["input"])
         return cls(content["turn_id"], content["model"], content["covers"], entries)
+
+
+def is_memory(item: ThreadItem) -> bool:
+    """Whether a hidden item keeps a turn's memory."""
+    content = item.content if isinstance(item, HiddenContextItem) else None
+    return isinstance(content, dict) and content.get("type") == MEMORY_TYPE
 
 
 def build_memory(

@@ -75,7 +75,7 @@ class ReasoningWriter:
     @property
     def is_over(self) -> bool:
         """Whether something has ended the workflow that this reasoning is shown in."""
-        return self.item is not None and self.item is not self.turn.workflow_item
+        return self.item is not None and self.item is not self.turn.open_workflow
 
     async def next(self, index: int) -> None:
         """Begin the part at this index, unless it has begun."""
@@ -117,15 +117,15 @@ class ReasoningWriter:
     async def _open(self) -> WorkflowItem:
         """Return the open workflow, after showing it if it is new."""
         turn = self.turn
-        if turn.workflow_item is None:
-            turn.workflow_item = WorkflowItem(
+        item = turn.open_workflow
+        if item is None:
+            item = turn.open_workflow = WorkflowItem(
                 id=turn.generate_id("workflow"),
                 thread_id=turn.thread.id,
-                # As ChatKit's helpers count: see `Turn.workflow_item`
+                # As ChatKit's helpers count: see `in_local_time`
                 created_at=datetime.now(),
                 workflow=Workflow(type="reasoning", tasks=[]),
             )
-        item = turn.workflow_item
         if item.id not in self.recorder.open:
             await self.recorder.emit(ThreadItemAddedEvent.model_construct(item=item))
         return item

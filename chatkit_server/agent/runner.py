@@ -31,16 +31,16 @@ from agents import (
 )
 from agents.run import CallModelData, ModelInputData
 from agents.tool_context import ToolContext
-from chatkit.types import ProgressUpdateEvent
 
 from ..errors import ServerError, TurnFailed
 from ..known_errors import StreamFailed
 from ..lines import user_name
 from ..masking import in_one_line
 from ..mcp.manager import McpManager
+from ..mcp.progress import Listener
 from ..plugin.calls import NEARLY, Hooks
 from ..records import MAY_QUOTE, Quote, repeats
-from ..settings.schema import AgentSettings, ImageSettings, TurnLimits
+from ..settings.schema import AgentSettings, TurnLimits
 from ..tasks import watch_blocking
 from ..text import valid_text, valid_values
 from ..turn import ToolCall, ToolResult, Turn
@@ -58,7 +58,6 @@ from .invocation import (
 from .media import Media, as_parts, noted
 from .models import ModelRouter, max_tools, own_settings
 from .portable import for_any_model
-from .progress import ShownProgress
 from .sdk import (
     agent_of,
     forget_paused,
@@ -68,6 +67,7 @@ from .sdk import (
     running,
     set_mcp_tools,
 )
+from .shown_tools import ShownTools
 from .sound import sound
 from .tools import arguments_of, cut, is_object, runner_of, wrapped
 
@@ -159,7 +159,7 @@ class AgentRunner:
         limits: TurnLimits,
         models: ModelRouter,
         sink: EventSink | None,
-        images: ImageSettings = ImageSettings(),  # noqa: B008
+        settings: AgentSettings = AgentSettings(),  # noqa: B008
     ) -> None:
         self.turn = turn
         self.hooks = hooks
@@ -168,8 +168,8 @@ class AgentRunner:
         self.limits = limits
         self.models = models
         self.sink = sink
-        self._media = Media(images)
-        self._progress = ShownProgress(turn)
+        self._media = Media(settings.images)
+        self._shown = ShownTools(turn, settings)
         self.busy = 0
         self.client_call_id: str | None = None
         self._prepared: dict[tuple[int, bool], _PreparedAgent] = {}
@@ -193,7 +193,7 @@ class AgentRunner:
         """Drop the references to the turn and the agents, which are a cycle."""
         self.turn._events.runner = None
         self.turn._events.close()
-        self._progress.stop()
+        self._shown.stop()
         for context in self._paused:
             forget_paused(context)
         self._paused.clear()
@@ -319,17 +319,21 @@ class AgentRunner:
         written = invalid_arguments(context, arguments, limit)
         given = arguments_of(arguments) if written is None else None
         call = ToolCall(context.tool_call_id, tool.name, given or {}, mcp_server_name(tool))
-        title = _title(call.name)
-        await self.turn.stream(ProgressUpdateEvent(text=f"{title}…"))
+        shown = await self._shown.begin(call)
+        self.turn.meet_context()
         started = time.monotonic()
         if given is None:
             failure: ToolFailure | None = unusable(tool, written or arguments, limit)
             output: Any = failure.output if failure is not None else None
         else:
             text = arguments if is_object(arguments) else json.dumps(given, ensure_ascii=False)
-            output, failure = await self._invoke(tool, context, text)
-            self._progress.forget(title)
-        self._take_client_tool_call()
+            try:
+                output, failure = await self._invoke(tool, context, text, shown.report)
+            except BaseException:
+                await shown.end(failed=True)
+                raise
+        await shown.end(failed=failure is not None)
+        self.turn.meet_context()
         if failure is None and is_paused(context):
             self._paused.append(context)
             return output
@@ -347,12 +351,6 @@ class AgentRunner:
             self.client_call_id = self.client_call_id or call.id
         return result.output
 
-    def _take_client_tool_call(self) -> None:
-        """Have a client tool call that a tool left on the turn's own context count for the turn."""
-        context = self.turn.run_context
-        if context.client_tool_call is not None:
-            self.turn.client_tool_call = context.client_tool_call
-
     def _warn_if_slow(self, tool: FunctionTool, seconds: float) -> None:
         limit = min(self.limits.tool, tool.timeout_seconds or self.limits.tool)
         if NEARLY * limit <= seconds <= limit:
@@ -365,12 +363,11 @@ class AgentRunner:
             )
 
     async def _invoke(
-        self, tool: FunctionTool, context: ToolContext[Turn], arguments: str
+        self, tool: FunctionTool, context: ToolContext[Turn], arguments: str, show: Listener
     ) -> tuple[Any, ToolFailure | None]:
         self.busy += 1
         try:
             run = partial(self._run, tool)
-            show = partial(self._progress.note, _title(tool.name))
             work = invoke(tool, run, context, arguments, self.limits.tool, show)
             output = await watch_blocking(work, partial(self._blocked, tool.name))
             return output, self._handled.get(id(context))
@@ -461,11 +458,6 @@ class AgentRunner:
 
     def _blocked(self, tool: str, seconds: float) -> None:
         log.warning("turn %s: tool %s blocked every user for %.1f s", self.turn.id, tool, seconds)
-
-
-def _title(name: str) -> str:
-    """Return a tool's name as clients are shown it."""
-    return name.replace("_", " ").capitalize()
 
 
 async def _tool_error(problem: ToolErrorFormatterArgs[Any]) -> str | None:

@@ -24,6 +24,7 @@ from openai import AsyncOpenAI
 from ..errors import TurnFailed
 from ..settings.schema import AgentSettings
 from .models import ModelRouter
+from .sdk import free_when_done
 from .whole import for_own_run
 
 
@@ -139,8 +140,11 @@ class _PluginRunner(AgentRunner):
 
     def run_streamed(self, starting_agent: Any, input: Any, **kwargs: Any) -> RunResultStreaming:
         """Start to run an agent."""
-        result = self._runner.run_streamed(starting_agent, input, **_completed(kwargs))
+        completed = _completed(kwargs)
+        result = self._runner.run_streamed(starting_agent, input, **completed)
         _count(result.context_wrapper.usage)
+        if _APP.get() is not None and not completed["run_config"].sandbox:
+            free_when_done(result)
         return result
 
 

@@ -6,11 +6,13 @@ import copy
 from collections.abc import Awaitable, Callable, Sequence
 from types import CellType, FunctionType
 from typing import Any
+from weakref import ref
 
 from agents import (
     Agent,
     FunctionTool,
     RunContextWrapper,
+    RunResultStreaming,
     Tool,
     UserError,
     default_tool_error_function,
@@ -83,6 +85,23 @@ def running(tool: FunctionTool, agent: Agent[Any]) -> Invoke:
         run.__code__, run.__globals__, run.__name__, run.__defaults__, closure
     )
     return invoke
+
+
+def free(result: RunResultStreaming) -> None:
+    """End a reference cycle, which would keep a run in memory until the garbage collector runs."""
+    result._sandbox_cleanup = None
+
+
+def free_when_done(result: RunResultStreaming) -> None:
+    """Do so when the run is over."""
+    known = ref(result)
+
+    def end_cycle(_: object) -> None:
+        if (found := known()) is not None:
+            free(found)
+
+    if result.run_loop_task is not None:
+        result.run_loop_task.add_done_callback(end_cycle)
 
 
 def forget_paused(context: ToolContext[Any]) -> None:

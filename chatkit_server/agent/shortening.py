@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from chatkit.types import ImageAttachment, ThreadItem, UserMessageItem, UserMessageTextContent
+
 from .costs import (
     Part,
     cost,
@@ -31,6 +33,7 @@ _TAIL = 4
 """One part in this many of a cut text is its end: a question may stand after what it is about."""
 
 _ROUNDS = 4
+_AGAIN = "sent before and not sent again"
 
 _RESULTS = {"function_call_output": "output", "custom_tool_call_output": "output"}
 _PLACES = {**_RESULTS, "message": "content"}
@@ -46,6 +49,19 @@ class OldMedia:
     def __init__(self, left: int) -> None:
         self._left = left
         self._bytes = MOST_BYTES_OF_OLD_MEDIA
+
+    def without_images(self, item: ThreadItem) -> ThreadItem:
+        """Return an item without the images that may not be sent again: nobody need load them."""
+        if self._left > 0 or not isinstance(item, UserMessageItem):
+            return item
+        images = [each for each in item.attachments if isinstance(each, ImageAttachment)]
+        if not images:
+            return item
+        kept = [each for each in item.attachments if not isinstance(each, ImageAttachment)]
+        notes = [UserMessageTextContent(text=f"\n[{each.name}, {_AGAIN}]") for each in images]
+        return item.model_copy(
+            update={"attachments": kept, "content": [*item.content, *notes]},
+        )
 
     def limited(self, entries: Sequence[Any]) -> list[Any]:
         """Return the input items of one item of the conversation, with what may be sent again."""
@@ -162,7 +178,7 @@ def _note(part: Part) -> Part:
     if part.get("type") == "computer_screenshot":
         # Its call takes no other result
         return part
-    text = f"[{name_of_media(part)}, sent before and not sent again]"
+    text = f"[{name_of_media(part)}, {_AGAIN}]"
     if part.get("type") == "image_generation_call":
         return {"role": "user", "content": text}
     return {"type": "input_text", "text": text}

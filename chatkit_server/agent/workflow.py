@@ -23,7 +23,7 @@ from chatkit.types import (
 from ..events.recorder import Recorder
 from ..events.wire import is_hidden
 from ..text import valid_text
-from ..turn import Turn, time_since
+from ..turn import Turn, ended_workflow, time_since
 from .reasoning import ReasoningWriter
 
 _LAST = 10
@@ -31,7 +31,7 @@ _LAST = 10
 
 
 class OpenWorkflow:
-    """Opens and ends a turn's workflow, `turn.workflow_item`.
+    """Opens and ends a turn's workflow, `turn.open_workflow`.
 
     `count` is called with the characters of each piece of reasoning before it is kept.
     """
@@ -72,14 +72,15 @@ class OpenWorkflow:
     async def end(self) -> None:
         """End the workflow, if one is open: something that stands below it comes."""
         await self.end_reasoning()
-        if self.turn.workflow_item is not None:
-            await self.recorder.emit(self.turn.finished_workflow())
+        ended = self.turn.close_workflow()
+        if ended is not None:
+            await self.recorder.emit(ended)
 
     async def keep(self) -> None:
         """Save the workflow as it is: it goes on in the turn after a client tool's output."""
         await self.end_reasoning()
-        if self.turn.workflow_item is not None:
-            await self.recorder.finish(self.turn.workflow_item)
+        if self.turn.open_workflow is not None:
+            await self.recorder.finish(self.turn.open_workflow)
 
     async def resume(self) -> None:
         """Go on with the workflow of the turn before, if its thread ends with one.
@@ -95,7 +96,7 @@ class OpenWorkflow:
             del newest[0]
         if newest and isinstance(newest[0], WorkflowItem):
             self.recorder.reopen(newest[0])
-            turn.workflow_item = newest[0]
+            turn.open_workflow = newest[0].model_copy(deep=True)
 
     def give_back(self) -> None:
         """End a workflow of the turn before as it was then: a guardrail has refused this turn."""
@@ -104,23 +105,31 @@ class OpenWorkflow:
                 item.workflow.summary = time_since(item.created_at)
 
     async def _make_way(self, event: ThreadItemAddedEvent | ThreadItemDoneEvent) -> None:
-        item, current = event.item, self.turn.workflow_item
+        item, current = event.item, self.turn.open_workflow
         if current is not None and current.id != item.id:
             if not isinstance(item, ClientToolCallItem) and not is_hidden(item):
                 await self.end()
         elif isinstance(item, WorkflowItem) and isinstance(event, ThreadItemDoneEvent):
             await self.end_reasoning()
-            self.turn.workflow_item = None
+            self.turn.open_workflow = None
         if isinstance(item, WorkflowItem) and isinstance(event, ThreadItemAddedEvent):
-            self.turn.workflow_item = item
+            await self._end_others(item)
+            self.turn.open_workflow = item
+
+    async def _end_others(self, new: WorkflowItem) -> None:
+        """End the workflow before a new one: ChatKit's `start_workflow` does not."""
+        for item in list(self.recorder.open.values()):
+            if isinstance(item, WorkflowItem) and item.id != new.id:
+                await self.end_reasoning()
+                await self.recorder.emit(ended_workflow(item))
 
     def _followed(self, event: ThreadItemUpdatedEvent) -> ThreadItemUpdatedEvent:
-        """Keep `turn.workflow_item` as the client sees it, and return the event with its place.
+        """Keep `turn.open_workflow` as the client sees it, and return the event with its place.
 
         ChatKit's helpers have changed it already. They send the place of the first task that is
         equal; a tool that sends its own events changes nothing itself.
         """
-        current, update = self.turn.workflow_item, event.update
+        current, update = self.turn.open_workflow, event.update
         if current is None or current.id != event.item_id:
             return event
         tasks = current.workflow.tasks

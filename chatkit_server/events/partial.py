@@ -30,7 +30,8 @@ class PartialAnswer:
     answer replaces; `saved` the ids of the items that the turn has saved; `model` the name of the
     model that answers; `seconds` the time since the turn began; `usage` the tokens counted so far;
     `first_token` the time from the turn's start to its first text; `withdrawn` the ids of saved
-    items that a guardrail has refused, which are to go.
+    items that a guardrail has refused, which are to go; `allow_cancel` whether its user may stop
+    it.
     """
 
     items: list[ThreadItem] = field(default_factory=list)
@@ -44,6 +45,7 @@ class PartialAnswer:
     usage: Usage = field(default_factory=Usage)
     first_token: float | None = None
     withdrawn: Sequence[str] = ()
+    allow_cancel: bool = True
 
     def dump(self) -> bytes:
         """Return it as JSON, always valid UTF-8."""
@@ -64,6 +66,7 @@ class PartialAnswer:
             "usage": _counts(self.usage),
             "first_token": self.first_token,
             "withdrawn": self.withdrawn,
+            "allow_cancel": self.allow_cancel,
         }
         try:
             body = orjson.dumps(rest, default=str, option=orjson.OPT_NON_STR_KEYS)
@@ -92,6 +95,7 @@ class PartialAnswer:
             usage=Usage(**rest.get("usage", {})),
             first_token=rest.get("first_token"),
             withdrawn=tuple(rest.get("withdrawn", ())),
+            allow_cancel=rest.get("allow_cancel", True),
         )
 
 

@@ -21,12 +21,14 @@ from chatkit.types import (
     ThreadStreamEvent,
 )
 
+from ..turn import Turn
+
 
 class OwnIds:
-    """Replaces the placeholder in the events of one turn; `make` returns a new id."""
+    """Replaces the placeholder in the events of one turn, which `turn` returns."""
 
-    def __init__(self, make: Callable[[StoreItemType], str]) -> None:
-        self._make = make
+    def __init__(self, turn: Callable[[], Turn | None]) -> None:
+        self._turn = turn
         self._message: str | None = None
         """The id of the message that has the placeholder at the moment."""
 
@@ -43,6 +45,11 @@ class OwnIds:
                     return event
                 return event.model_copy(update={"item_id": self._message})
         return event
+
+    def _make(self, kind: StoreItemType) -> str:
+        turn = self._turn()
+        assert turn is not None
+        return turn.generate_id(kind)
 
     def _of(self, event: Any) -> str:
         if isinstance(event.item, ClientToolCallItem):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 from weakref import ref
 
 from chatkit.errors import ErrorCode
-from chatkit.store import NotFoundError, Store, StoreItemType
+from chatkit.store import NotFoundError, Store
 from chatkit.types import (
     AssistantMessageContentPartAdded,
     AssistantMessageContentPartDone,
@@ -30,21 +31,24 @@ from chatkit.types import (
 )
 
 from ..errors import TurnFailed
-from ..ids import new_id
 from ..known_errors import StreamFailed
+from ..paging import aware, dated
 from ..plugin.calls import Hooks
 from ..tasks import run_to_completion
 from ..text import valid_values
-from ..turn import ID_PREFIXES, Outcome, StoreContext, ToolCall, ToolResult, Turn
+from ..turn import Outcome, StoreContext, ToolCall, ToolResult, Turn
 from .log import EventLog
 from .placeholders import OwnIds
-from .threads import ThreadWriter, as_thread, aware, written
+from .threads import ThreadWriter, as_thread, written
 from .updates import apply_update, content_at
 from .wire import WireFormat, is_hidden
 
+FIRST = datetime.fromtimestamp(0, UTC)
+TICK = timedelta(milliseconds=1)
+
 LONG_ANSWER = "The answer is longer than allowed and was cut off."
 
-EventT = TypeVar("EventT", ThreadItemAddedEvent, ThreadItemDoneEvent, ThreadItemReplacedEvent)
+EventT = TypeVar("EventT", ThreadItemAddedEvent, ThreadItemDoneEvent)
 
 
 class Recorder:
@@ -82,12 +86,13 @@ class Recorder:
         self.first_token: float | None = None
         self.characters_left = answer_limit
         self._superseded: list[ThreadItem] = []
-        self._own_ids = OwnIds(_new_id)
+        self._own_ids = OwnIds(self._turn)
         self._earlier: set[str] = set()
         """The ids of items of earlier turns that this one has changed."""
         self._texts: dict[tuple[str, int], list[str]] = {}
         self._written: dict[str, set[int]] = {}
         """The parts of each item that have text in `_texts`."""
+        self._last = FIRST
         self._threads = threads or ThreadWriter(store)
         self._thread = written(turn.thread)
 
@@ -118,7 +123,7 @@ class Recorder:
                 await self.save_thread()
                 return
             case ThreadItemAddedEvent():
-                event = _dated(event)
+                event = self._in_order(event)
                 self.open[event.item.id] = event.item.model_copy(deep=True)
             case ThreadItemUpdatedEvent(update=AssistantMessageContentPartTextDelta() as text):
                 # A tool or plugin that streams: the same path, with the same limit
@@ -128,10 +133,10 @@ class Recorder:
             case ThreadItemUpdatedEvent():
                 self._apply(event.item_id, event.update)
             case ThreadItemDoneEvent():
-                event = _dated(event)
+                event = self._in_order(event)
                 cancelled = await run_to_completion(self._save(event.item))
             case ThreadItemReplacedEvent():
-                event = _dated(event)
+                event = event.model_copy(update={"item": dated(event.item)})
                 cancelled = await run_to_completion(self._save(event.item, replace=True))
             case ThreadItemRemovedEvent():
                 await self._remove(event.item_id)
@@ -212,11 +217,13 @@ class Recorder:
         error of the store, after everything is off the screen.
         """
         errors: list[Exception] = []
-        for item in reversed([*self.saved, *self.open.values()]):
+        items = {item.id: item for item in (*self.saved, *self.open.values())}
+        for item in reversed(items.values()):
             if not self._answers(item):
                 continue
             try:
-                await self._remove(item.id)
+                with suppress(NotFoundError):
+                    await self._remove(item.id)
             except Exception as error:
                 errors.append(error)
             if not is_hidden(item):
@@ -251,8 +258,7 @@ class Recorder:
         """
         if item.id not in self.open:
             return False
-        dated = item.model_copy(update={"created_at": aware(item.created_at)})
-        await run_to_completion(self._save(valid_values(dated)))
+        await run_to_completion(self._save(valid_values(dated(item))))
         return True
 
     async def keep(self, item: ThreadItem) -> None:
@@ -327,6 +333,22 @@ class Recorder:
             raise
         self._write(self.wire.event(ThreadUpdatedEvent.model_construct(thread=as_thread(saved))))
 
+    def _in_order(self, event: EventT) -> EventT:
+        """Return an event whose item is of this thread, and later than the one before it.
+
+        Some stores sort by that time alone, and keep it in milliseconds.
+        """
+        item = event.item
+        known = self.open.get(item.id)
+        if known is not None:
+            time = known.created_at
+        else:
+            time = self._last = max(aware(item.created_at), self._last + TICK)
+        place = {"thread_id": self.turn.thread.id, "created_at": time}
+        if item.created_at.tzinfo is not None and place.items() <= vars(item).items():
+            return event
+        return event.model_copy(update={"item": item.model_copy(update=place)})
+
     def _write(self, data: bytes | None) -> None:
         if data is not None:
             self.log.append(data)
@@ -339,10 +361,6 @@ class Recorder:
         if isinstance(update, AssistantMessageContentPartAdded | AssistantMessageContentPartDone):
             self._texts.pop((item_id, update.content_index), None)
         apply_update(item, update)
-
-
-def _new_id(kind: StoreItemType) -> str:
-    return new_id(ID_PREFIXES[kind])
 
 
 def answers(item: ThreadItem) -> bool:
@@ -372,11 +390,3 @@ def shows_nothing(item: ThreadItem) -> bool:
 def _failure(event: ErrorEvent) -> StreamFailed:
     code = event.code.value if isinstance(event.code, ErrorCode) else event.code
     return StreamFailed(code, event.message, allow_retry=event.allow_retry)
-
-
-def _dated(event: EventT) -> EventT:
-    item = event.item
-    if item.created_at.tzinfo is not None:
-        return event
-    dated = item.model_copy(update={"created_at": aware(item.created_at)})
-    return event.model_copy(update={"item": dated})

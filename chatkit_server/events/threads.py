@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 from weakref import WeakValueDictionary
 
-from chatkit.store import Store
+from chatkit.store import NotFoundError, Store
 from chatkit.types import Page, Thread, ThreadItem, ThreadMetadata
 
+from ..paging import aware
 from ..text import valid_values
 from ..turn import StoreContext
 
@@ -40,6 +40,8 @@ class ThreadWriter:
         now = written(thread)
         async with lock:
             stored = await self._store.load_thread(thread.id, context)
+            if stored is None:
+                raise NotFoundError(thread.id)
             merged = stored.model_copy(update=_changes(thread, known, now, stored))
             await self._store.save_thread(merged, context)
         return merged
@@ -62,9 +64,10 @@ def _changes(
     changes = {name: getattr(thread, name) for name, v in now.items() if known.get(name) != v}
     if "metadata" in changes:
         before, after = known.get("metadata") or {}, now["metadata"] or {}
-        kept = {k: v for k, v in stored.metadata.items() if k not in before or k in after}
-        changed = {k: v for k, v in thread.metadata.items() if k not in before or before[k] != v}
-        changes["metadata"] = kept | changed
+        gone = before.keys() - after.keys()
+        kept = {k: v for k, v in (stored.metadata or {}).items() if k not in gone}
+        new = {k: thread.metadata[k] for k, v in after.items() if k not in before or before[k] != v}
+        changes["metadata"] = kept | new
     return changes
 
 
@@ -83,8 +86,3 @@ def as_thread(thread: ThreadMetadata, items: Page[ThreadItem] | None = None) -> 
         allowed_image_domains=thread.allowed_image_domains,
         items=items or Page(),
     )
-
-
-def aware(time: datetime) -> datetime:
-    """Return a time with its zone. ChatKit's helpers, and stores made for them, give local ones."""
-    return time if time.tzinfo is not None else time.astimezone(UTC)

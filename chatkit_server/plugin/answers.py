@@ -5,9 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from pkgutil import resolve_name
 from typing import Any, get_args, get_origin
+
+_SAME_WORD = 0.85
+"""How alike two names are that differ by a letter."""
 
 Check = Callable[[Any], str | None]
 """Returns what came instead, such as `a str`; None if the answer fits."""
@@ -36,6 +40,14 @@ def wrong_turn(turn: Any) -> str | None:
         came = expected.check(getattr(turn, name))
         if came is not None:
             return f"set `turn.{name}` to {came}, expected {expected.words}"
+    return None
+
+
+def likely_typo(turn: Any) -> str | None:
+    """Return what an attribute that a plugin has added to a turn was likely meant to be."""
+    for name in turn.model_extra or ():
+        if near := get_close_matches(name, TURN_FIELDS, n=1, cutoff=_SAME_WORD):
+            return f"set `turn.{name}`, which the server does not read: did it mean `{near[0]}`?"
     return None
 
 
@@ -218,6 +230,9 @@ TURN_FIELDS: Mapping[str, Answer] = {
     "stream_converter": Answer(
         "a chatkit.agents.ResponseStreamConverter or None",
         _either(_instance("chatkit.agents.ResponseStreamConverter"), _none),
+    ),
+    "stream_options": Answer(
+        "a chatkit.types.StreamOptions", _instance("chatkit.types.StreamOptions")
     ),
 }
 """What `pre_turn` may set of a turn."""

@@ -42,6 +42,14 @@ NEARLY = 0.8
 """The part of its time limit after which a hook gets a warning."""
 
 
+CallCheck = Callable[[], str | None]
+"""Returns what a plugin has done wrong in a call, None if nothing."""
+
+
+def _all_right() -> None:
+    return None
+
+
 class PluginFailed(ServerError):
     """A hook raised an unexpected error or returned a wrong value.
 
@@ -173,15 +181,21 @@ class Hooks:
             if answer is not None:
                 yield name, answer
 
-    async def first(self, hook: str, **arguments: Any) -> Any:
-        """Await implementations in order until one answers, and return that; None if none does."""
-        answered = await self.first_call(hook, **arguments)
+    async def first(self, hook: str, *, check: CallCheck = _all_right, **arguments: Any) -> Any:
+        """Await implementations in order until one answers, and return that; None if none does.
+
+        After each call, `check` returns what the plugin has done wrong, None if nothing.
+        """
+        answered = await self.first_call(hook, check=check, **arguments)
         return None if answered is None else answered[1]
 
-    async def first_call(self, hook: str, **arguments: Any) -> tuple[HookCall, Any] | None:
+    async def first_call(
+        self, hook: str, *, check: CallCheck = _all_right, **arguments: Any
+    ) -> tuple[HookCall, Any] | None:
         """Do as `first` does, and return the call with its answer."""
         for call in self.hook_calls(hook, **arguments):
             answer = await call.answer()
+            call.refuse(check())
             if answer is not None:
                 return call, answer
         return None
@@ -210,7 +224,7 @@ class Hooks:
         hook: str,
         *,
         called: list[str] | None = None,
-        check: Callable[[], str | None] = lambda: None,
+        check: CallCheck = _all_right,
         **arguments: Any,
     ) -> None:
         """Await all implementations in order; the first error ends it.
@@ -222,9 +236,7 @@ class Hooks:
             if called is not None:
                 called.append(call.plugin)
             await call.answer()
-            if wrong := check():
-                log.error("%s %s", call, wrong)
-                raise PluginFailed
+            call.refuse(check())
 
     async def each_isolated(
         self, hook: str, *, only: Collection[str] | None = None, **arguments: Any
@@ -313,6 +325,12 @@ class HookCall:
                 yield
         except Escaped as escaped:
             raise self._failed(escaped.error) from escaped.error
+
+    def refuse(self, wrong: str | None) -> None:
+        """Raise `PluginFailed` if the plugin has done something wrong, and log what."""
+        if wrong:
+            log.error("%s %s", self, wrong)
+            raise PluginFailed
 
     def _failed(self, error: BaseException) -> PluginFailed:
         if self.hook == "auth":

@@ -185,10 +185,16 @@ async def agent(turn: Turn) -> Agent[Turn] | None:
 async def pre_turn(turn: Turn) -> None:
     """Change the turn before it begins: its instructions, model, tools, MCP servers or input.
 
-    Called for all plugins in order; return nothing. Nothing is saved or streamed yet:
-    an error refuses the turn with its status and message. Keep notes for later hooks in
-    `turn.state`. If the user picked a model that the settings do not offer, the turn is refused
-    unless a hook sets `turn.model`; `turn.message.inference_options.model` is the one picked.
+    Called for all plugins in order; return nothing. Nothing is saved or streamed yet: an error
+    refuses the turn with its status and message. Keep notes for later hooks in `turn.state`.
+
+    - If the user picked a model that the settings do not offer, the turn is refused unless a hook
+      sets `turn.model`; `turn.message.inference_options.model` is the one picked.
+    - To tell the model of attachments, tags and other items in your own way, make the input again:
+      `turn.input = await turn.make_input(converter)`.
+    - Set `turn.context` to give tools an `AgentContext` of your own, in place of the turn.
+    - After `turn.stream_options = StreamOptions(allow_cancel=False)`, the user can stop the turn
+      only with a new message.
     """
 
 
@@ -232,6 +238,10 @@ async def post_turn(turn: Turn, outcome: Outcome) -> None:
     Called once for each turn and plugin, for all in order: after a turn that completed, failed, was
     cancelled or interrupted, and after one that was refused once this plugin's `pre_turn` ran. An
     error is logged and changes nothing.
+
+    The client has the end of the answer already, and gets the end of the stream after this hook.
+    What you change in `turn.thread` is still saved and sent, unless the turn was refused. Wait here
+    for tasks that change it: what they change later is lost.
     """
 
 
@@ -248,6 +258,9 @@ async def action(
     actions. For `threads.sync_custom_action`, return a
     `SyncCustomActionResponse`. An error is an `error` event for the former, a 4xx for the latter.
     An `ErrorEvent` among the events makes the turn fail; the page gets it after all others.
+
+    An action runs beside a running answer and other actions of the thread, and in a locked or
+    closed thread too. What you change in `turn.thread` is saved.
     """
 
 

@@ -22,6 +22,8 @@ from .types import (
     Section,
     Size,
     SocketPath,
+    ToolWords,
+    no_is_off,
     nothing_is_empty,
 )
 from .urls import UrlPath
@@ -103,6 +105,8 @@ class ImageSettings(Section):
 class AgentSettings(Section):
     """The agent that answers when no plugin brings another.
 
+    `show_tools` is how tool calls are shown: as lines of progress, as tasks of a workflow, or not;
+    `tool_words` has words for them, by the name of the tool, which may differ by language.
     `default_provider` is the prefix of models that are named without one. Without `fast_path`,
     every turn is a run of the Agents SDK, and all text goes through it.
     """
@@ -118,6 +122,10 @@ class AgentSettings(Section):
     max_turns: int = Field(10, ge=1)
     tracing: bool = False
     fast_path: bool = True
+    show_tools: Annotated[Literal["off", "names", "tasks"], BeforeValidator(no_is_off)] = "names"
+    tool_words: Annotated[dict[str, ToolWords], BeforeValidator(nothing_is_empty)] = Field(
+        default_factory=dict
+    )
     history: HistorySettings = HistorySettings()
     images: ImageSettings = ImageSettings()
 

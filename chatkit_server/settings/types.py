@@ -71,6 +71,15 @@ def nothing_is_empty(value: Any) -> Any:
     return {} if value is None else value
 
 
+def no_is_off(value: Any) -> Any:
+    """Return what was meant: YAML reads the word `off` as False."""
+    return "off" if value is False else value
+
+
+ToolWords = Annotated[str | dict[str, str], BeforeValidator(nothing_is_empty)]
+"""Words for a tool, or such words by language; without any, it has those of the server."""
+
+
 def _comma_separated(value: Any) -> Any:
     if value is None:
         return []

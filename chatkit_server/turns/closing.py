@@ -166,9 +166,11 @@ async def _save_last_changes(job: TurnJob) -> None:
 
 async def _thread_is_gone(job: TurnJob) -> bool:
     """Return whether somebody deleted the thread while the turn ran."""
+    store, context = job.recorder.store, job.turn.store_context
     try:
         with contained():
-            await job.recorder.store.load_thread(job.turn.thread.id, job.turn.store_context)
+            thread: object = await store.load_thread(job.turn.thread.id, context)
+        return thread is None
     except NotFoundError:
         return True
     except Exception as error:

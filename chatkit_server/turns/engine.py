@@ -139,6 +139,7 @@ class Engine:
         refusal = await self._prepare(job)
         if refusal is None:
             _log_start(job)
+            job.running.allow_cancel = job.turn.stream_options.allow_cancel
             self.turns.admit(job.running)
             await self._run(job)
         else:

@@ -25,6 +25,7 @@ from pydantic import BaseModel
 
 from ..agent.fast.first_answer import FirstAnswer
 from ..agent.runner import AgentRunner
+from ..agent.sdk import free
 from ..agent.stream import EventTranslator
 from ..events.partial import PartialAnswer
 from ..events.recorder import Recorder, is_visible
@@ -157,6 +158,7 @@ class TurnJob:
             self.usage,
             self.recorder.first_token,
             withdrawn,
+            self.turn.stream_options.allow_cancel,
         )
 
     def forget_answer(self) -> None:
@@ -208,8 +210,7 @@ async def stop_run(result: RunResultStreaming) -> None:
     if not task.done():
         result.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    # A reference cycle, which would keep the run in memory until the garbage collector runs
-    result._sandbox_cleanup = None
+    free(result)
 
 
 async def hook_events(hook: str, events: Any) -> AsyncGenerator[ThreadStreamEvent]:

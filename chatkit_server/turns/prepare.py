@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from copy import copy
 from functools import partial
 from typing import Any
@@ -23,13 +24,16 @@ from ..events.log import EventLogFactory
 from ..events.recorder import Recorder
 from ..events.threads import ThreadWriter
 from ..mcp.manager import McpManager
-from ..plugin.answers import wrong_turn
+from ..plugin.answers import likely_typo, wrong_turn
 from ..plugin.calls import HookCall, Hooks
+from ..records import repeats
 from ..settings.schema import Settings
 from ..turn import StoreContext, Turn
 from .conversation import Conversations
 from .job import TurnJob, TurnPlan, choose_tool
 from .view import StoreView
+
+log = logging.getLogger(__name__)
 
 
 class Preparation:
@@ -62,7 +66,7 @@ class Preparation:
         """Return the job of a new turn. Nothing has been asked of plugins yet."""
         turn = self._turn(plan)
         turn.store = view = StoreView(self.store, turn.store_context)
-        limits, images = self.settings.turns.limits, self.settings.agent.images
+        limits, agent = self.settings.turns.limits, self.settings.agent
         recorder = Recorder(
             turn,
             self.store,
@@ -78,9 +82,9 @@ class Preparation:
         view.finish = recorder.finish
         turn._unfinished = recorder.unfinished
         translator = EventTranslator(turn, recorder, limits)
-        sink = translator if self.settings.agent.fast_path else None
+        sink = translator if agent.fast_path else None
         runner = AgentRunner(
-            turn, self.hooks, self.mcp, recorder.tool, limits, self.models, sink, images
+            turn, self.hooks, self.mcp, recorder.tool, limits, self.models, sink, agent
         )
         return TurnJob(plan, turn, recorder, translator, runner)
 
@@ -119,7 +123,8 @@ class Preparation:
         if job.plan.action is not None:
             return
         picked = offered_model(turn, self.settings.agent)
-        given: Agent[Turn] | None = await self.hooks.first("agent", turn=turn)
+        check = partial(wrong_turn, turn)
+        given: Agent[Turn] | None = await self.hooks.first("agent", check=check, turn=turn)
         agent = given or self._default_agent(turn)
         turn.model = picked or agent.model or self.settings.agent.model
         turn.instructions = agent.instructions if isinstance(agent.instructions, str) else None
@@ -131,9 +136,8 @@ class Preparation:
         # Pydantic notes which fields are set: from here on, by a plugin
         turn.model_fields_set.discard("model")
         await self.hooks.each("pre_turn", called=job.prepared_by, check=check, turn=turn)
-        if turn.context is not None:
-            # What its methods send goes to the turn
-            turn.context._events = turn._events
+        _warn_of_typo(turn)
+        turn.link_context()
         job.answer = await self._answer(turn)
         if job.answer is not None:
             return
@@ -157,3 +161,11 @@ class Preparation:
         agent = copy(self._agent)
         agent.instructions = instructions(self.settings.agent.instructions, turn)
         return agent
+
+
+def _warn_of_typo(turn: Turn) -> None:
+    """Log a likely mistake: an attribute of any name may be set."""
+    if typo := likely_typo(turn):
+        log.warning(
+            "turn %s: a plugin %s", turn.id, typo, extra=repeats(typo, "set again", turn.id)
+        )

@@ -71,6 +71,8 @@ class Recovery:
         turn, saved = None, []
         try:
             thread = await self._store.load_thread(record.thread_id, context)
+            if thread is None:
+                raise NotFoundError(record.thread_id)
             turn = self._turn(record, partial, thread, context)
             saved = await self._save(turn, partial, leftover)
         except NotFoundError:
@@ -135,11 +137,9 @@ class Recovery:
                 await self._store.delete_thread_item(turn.thread.id, item_id, turn.store_context)
         for item in self._remains(turn, partial, leftover):
             found = await self._found(turn, item.id)
-            if found is None:
-                await self._add(turn, item)
-            elif _goes_on(found, partial):
-                await self._change(turn, item)
-            items[item.id] = item if found is None or _goes_on(found, partial) else found
+            if found is None or _goes_on(found, partial):
+                found = await self._put(turn, item, is_new=found is None)
+            items[item.id] = found
         await self._finish_retry(turn, partial)
         return list(items.values())
 
@@ -162,14 +162,11 @@ class Recovery:
         except NotFoundError:
             return None
 
-    async def _add(self, turn: Turn, item: ThreadItem) -> ThreadItem:
-        await self._store.add_thread_item(turn.thread.id, item, turn.store_context)
+    async def _put(self, turn: Turn, item: ThreadItem, is_new: bool) -> ThreadItem:
+        save = self._store.add_thread_item if is_new else self._store.save_item
+        await save(turn.thread.id, item, turn.store_context)
         await self._hooks.each_isolated("persist", turn=turn, item=item)
         return item
-
-    async def _change(self, turn: Turn, item: ThreadItem) -> None:
-        await self._store.save_item(turn.thread.id, item, turn.store_context)
-        await self._hooks.each_isolated("persist", turn=turn, item=item)
 
     async def _finish_retry(self, turn: Turn, partial: PartialAnswer) -> None:
         """Remove the old answer if any part of the new one was saved."""
@@ -187,7 +184,7 @@ class Recovery:
 
 
 def _goes_on(found: ThreadItem, partial: PartialAnswer) -> bool:
-    """Whether an open item is one of an earlier turn, with more or less in it than was saved."""
+    """Whether an open item is of the turn before, which has saved something else of it."""
     if not isinstance(found, WorkflowItem):
         return False
     return found.workflow.summary is None or bool(partial.withdrawn)

@@ -83,6 +83,7 @@ class RunningTurn:
         self.problem: ServerError | None = None
         self.ending: Ending | None = None
         self.ended_at = 0.0
+        self.allow_cancel = True
         self.is_idle: Callable[[], bool] = _always
         self.partial: Callable[[], PartialAnswer] = PartialAnswer
         self.wire: WireFormat | None = None
@@ -161,10 +162,13 @@ class RunningTurn:
         self.start_grace()
 
     def start_grace(self) -> None:
-        """Stop the turn after `turns.disconnect.grace` if no client follows it by then."""
+        """Stop the turn after `turns.disconnect.grace` if no client follows it by then.
+
+        A turn that does not allow it goes on.
+        """
         disconnect = self._settings.disconnect
         if self._followers == 0 and not self.is_over and disconnect.policy == "cancel":
-            self._after(disconnect.grace, "abandoned", lambda: self.end(STOPPED))
+            self._after(disconnect.grace, "abandoned", self._abandoned)
 
     def note_visit(self) -> None:
         """Keep the turn running: its user looks at the thread, so this was a reload, not a stop."""
@@ -203,6 +207,10 @@ class RunningTurn:
             # Its traceback would keep the frames of the turn, and all they hold
             self.problem.__traceback__ = self.problem.__cause__ = self.problem.__context__ = None
         self.log.compress()
+
+    def _abandoned(self) -> None:
+        if self.allow_cancel:
+            self.end(STOPPED)
 
     def _after(self, seconds: float, name: str, then: Callable[[], None]) -> None:
         # asyncio keeps a cancelled timer for a while, and with it the context it was made in

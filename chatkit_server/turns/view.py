@@ -10,6 +10,7 @@ from chatkit.store import NotFoundError, Store, StoreItemType
 from chatkit.types import Attachment, Page, ThreadItem, ThreadMetadata, WorkflowItem
 
 from ..agent.memory import TurnMemory
+from ..ids import new_item_id, new_thread_id
 from ..turn import StoreContext, in_local_time
 
 Save = Callable[[ThreadItem], Awaitable[bool]]
@@ -33,12 +34,12 @@ class StoreView(Store[Any]):
         return getattr(self.store, name)
 
     def generate_thread_id(self, context: Any) -> str:
-        return self.store.generate_thread_id(self._own(context))
+        return new_thread_id(self.store, self._own(context))
 
     def generate_item_id(
         self, item_type: StoreItemType, thread: ThreadMetadata, context: Any
     ) -> str:
-        return self.store.generate_item_id(item_type, thread, self._own(context))
+        return new_item_id(self.store, item_type, thread, self._own(context))
 
     async def load_thread(self, thread_id: str, context: Any) -> ThreadMetadata:
         return await self.store.load_thread(thread_id, self._own(context))

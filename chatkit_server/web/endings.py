@@ -1,8 +1,11 @@
-"""How a response ends: by its length, by its last chunk, or with the connection."""
+"""What aiohttp would say wrongly of a response: how it ends, and what its type is."""
 
 from __future__ import annotations
 
 from aiohttp import HttpVersion11, hdrs, web
+
+UNTYPED = web.RequestKey("untyped", web.StreamResponse)
+"""The response to a request, if it has no type: aiohttp would name `application/octet-stream`."""
 
 
 def end_all_responses(app: web.Application) -> None:
@@ -11,6 +14,8 @@ def end_all_responses(app: web.Application) -> None:
 
 
 async def _end(request: web.Request, response: web.StreamResponse) -> None:
+    if request.get(UNTYPED) is response:
+        response.headers.popall(hdrs.CONTENT_TYPE, None)
     chunks = request.version >= HttpVersion11
     if not chunks and response.content_length is None:
         # aiohttp would keep the connection if the client asks for that

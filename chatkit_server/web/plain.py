@@ -19,7 +19,7 @@ from chatkit.types import (
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from ..errors import BadRequest, ServerError
-from ..ids import new_id
+from ..ids import new_item_id, new_thread_id
 from ..turn import User
 from ..turns.failures import GENERAL
 from ..turns.job import TurnPlan
@@ -139,33 +139,36 @@ async def plan(caller: Caller, request: PlainRequest) -> TurnPlan:
         thread = await writable_thread(caller, request.thread_id)
         earlier = []
     else:
-        thread = ThreadMetadata(id=new_id("thr"), created_at=datetime.now(UTC))
+        thread_id = new_thread_id(caller.store, caller.context)
+        thread = ThreadMetadata(id=thread_id, created_at=datetime.now(UTC))
     return new_plan(
         caller,
         OPERATION,
         thread,
         PlainWire(thread.id),
         new_thread=request.thread_id is None,
-        earlier=[_item(thread.id, message) for message in earlier if message.content],
-        message=_user_message(thread.id, last.content, request.model),
+        earlier=[_item(caller, thread, message) for message in earlier if message.content],
+        message=_user_message(caller, thread, last.content, request.model),
     )
 
 
-def _item(thread_id: str, message: Message) -> ThreadItem:
+def _item(caller: Caller, thread: ThreadMetadata, message: Message) -> ThreadItem:
     if message.role == "user":
-        return _user_message(thread_id, message.content)
+        return _user_message(caller, thread, message.content)
     return AssistantMessageItem(
-        id=new_id("msg"),
-        thread_id=thread_id,
+        id=new_item_id(caller.store, "message", thread, caller.context),
+        thread_id=thread.id,
         created_at=datetime.now(UTC),
         content=[AssistantMessageContent(text=message.content)],
     )
 
 
-def _user_message(thread_id: str, text: str, model: str | None = None) -> UserMessageItem:
+def _user_message(
+    caller: Caller, thread: ThreadMetadata, text: str, model: str | None = None
+) -> UserMessageItem:
     return UserMessageItem(
-        id=new_id("msg"),
-        thread_id=thread_id,
+        id=new_item_id(caller.store, "message", thread, caller.context),
+        thread_id=thread.id,
         created_at=datetime.now(UTC),
         content=[UserMessageTextContent(text=text)],
         inference_options=InferenceOptions(model=model),

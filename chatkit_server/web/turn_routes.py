@@ -12,7 +12,8 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
-from ..errors import BadRequest, NotFound
+from ..errors import BadRequest, Conflict, NotFound
+from ..events.partial import PartialAnswer
 from ..turn import User
 from ..turns.running import STOPPED, RunningTurn
 from ..turns.store import TurnRecord, TurnStore
@@ -124,10 +125,15 @@ async def _turn_of_thread(request: web.Request) -> web.StreamResponse:
 
 
 async def _cancel(request: web.Request) -> web.StreamResponse:
-    """End a turn, and answer with its state. Repeating it changes nothing."""
+    """End a turn, and answer with its state. Repeating it changes nothing.
+
+    A turn that does not allow it, and still runs, is a 409.
+    """
     user = await authenticate(request)
     with request.app[GUARD].place(user):
         turn = await _find(request, user)
+        if not _allows_cancel(turn):
+            raise Conflict("This answer cannot be stopped. Wait until it is complete.")
         if isinstance(turn, RunningTurn):
             turn.end(STOPPED)
             await turn.ended()
@@ -135,6 +141,16 @@ async def _cancel(request: web.Request) -> web.StreamResponse:
             turn = await _cancel_elsewhere(turn, user, request.app[ENGINE].turn_store)
     described = _described(turn)
     return web.json_response(described, status=202 if described["state"] == "running" else 200)
+
+
+def _allows_cancel(turn: RunningTurn | TurnRecord) -> bool:
+    if isinstance(turn, RunningTurn):
+        return turn.allow_cancel or turn.is_over
+    try:
+        return PartialAnswer.load(turn.partial).allow_cancel
+    except Exception:
+        # Another version of the server may have written it
+        return True
 
 
 async def _cancel_elsewhere(turn: TurnRecord, user: User, turn_store: TurnStore) -> TurnRecord:

@@ -117,5 +117,5 @@ class Plugin:
     @hookimpl
     async def feedback(
         self, user: User, thread_id: str, item_ids: list[str], kind: FeedbackKind, context: Any
-    ) -> bool | None:
+    ) -> bool:
         return await self.server.add_feedback(user, thread_id, item_ids, kind, context)

@@ -126,10 +126,11 @@ class HostedServer:
 
     async def add_feedback(
         self, user: User, thread_id: str, item_ids: list[str], kind: FeedbackKind, context: Any
-    ) -> bool | None:
-        """Tell the author's server what a user thinks of an answer."""
-        if not self._has("add_feedback"):
-            return None
+    ) -> bool:
+        """Tell the author's server what a user thinks of an answer.
+
+        One without this method accepts it, as the SDK does.
+        """
         with _set(CALLER, StoreContext(user, context=context)):
             await self.server.add_feedback(thread_id, item_ids, kind, context)
         return True

@@ -1,15 +1,15 @@
-"""Print how the sides differ; or, with `--show`, what the official side says."""
+"""Print how the sides differ, beside the named differences."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import traceback
 
 from .cases import CASES
 from .models import Models
 from .running import compared, run_official, run_ours
+from .table import whole_section
 from .transcript import lines
 
 
@@ -20,7 +20,6 @@ async def _main(names: list[str], show: bool) -> None:
             if show:
                 print(f"=== {case.name}", *lines(official), sep="\n")
                 continue
-            os.environ |= {"OPENAI_API_KEY": "sk", "OPENAI_BASE_URL": models.url}
             for store in case.stores:
                 print(f"=== {case.name}, store: {store}")
                 try:
@@ -32,6 +31,10 @@ async def _main(names: list[str], show: bool) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m tests.sdk_servers", description=__doc__)
     parser.add_argument("names", nargs="*", help="the backends; all without a name")
-    parser.add_argument("--show", action="store_true")
+    parser.add_argument("--show", action="store_true", help="print what the official side says")
+    parser.add_argument("--table", action="store_true", help="print the section of the docs")
     options = parser.parse_args()
-    asyncio.run(_main(options.names, options.show))
+    if options.table:
+        print(whole_section())
+    else:
+        asyncio.run(_main(options.names, options.show))

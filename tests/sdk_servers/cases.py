@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -11,7 +12,18 @@ from typing import Any
 from fastapi import FastAPI
 
 from . import conversations
-from .differences import ERROR_LAST, IN_WORDS, LISTS, NOT_OPEN, REFUSED, Difference
+from .differences import (
+    ERROR_LAST,
+    IDS,
+    IN_WORDS,
+    LISTS,
+    NOT_OPEN,
+    OWN_IDS,
+    PARTIAL,
+    REFUSED,
+    TIMES,
+    Difference,
+)
 from .official import official_app
 from .page import Page
 
@@ -20,15 +32,25 @@ _BACKENDS = f"{__package__}.backends"
 
 @dataclass(frozen=True)
 class Case:
-    """A backend: where its parts are, as the settings name them, and what is said to it."""
+    """A backend: where its parts are, as the settings name them, and what is said to it.
+
+    With `has_models`, it finds its models by itself, and this server's settings name none.
+    """
 
     name: str
     talk: Callable[[Page], Awaitable[None]]
-    server: str = "server:create_server"
-    context: str | None = None
-    app: str | None = None
+    server: str
     stores: tuple[str, ...] = ("theirs",)
     differences: tuple[Difference, ...] = ()
+    context: str | None = None
+    app: str | None = None
+    has_models: bool = False
+
+    @property
+    def shows(self) -> str:
+        """What is special about the backend, in its own words."""
+        package = import_module(f"{_BACKENDS}.{self.name}")
+        return inspect.cleandoc(package.__doc__ or "")
 
     def path(self, name: str) -> str:
         """Return the whole path of an object of the backend."""
@@ -62,41 +84,60 @@ class Case:
 
 _BOTH = ("theirs", "ours")
 CASES = (
-    Case("pantry", conversations.pantry, "server:create_chatkit_server"),
-    Case("desk", conversations.desk, "server:DeskServer", stores=_BOTH),
-    Case("atlas", conversations.atlas, "server:AtlasServer", stores=_BOTH, differences=(LISTS,)),
+    Case("pantry", conversations.pantry, "server:create_chatkit_server", differences=(TIMES, IDS)),
+    Case("desk", conversations.desk, "server:DeskServer", _BOTH, (TIMES, IDS)),
+    Case("atlas", conversations.atlas, "server:AtlasServer", _BOTH, (TIMES, IDS, LISTS)),
     Case(
         "darkroom",
         conversations.darkroom,
         "main:server",
+        differences=(TIMES, IDS, REFUSED),
         app="main:app",
-        differences=(REFUSED,),
+        has_models=True,
     ),
     Case(
         "helpline",
         conversations.helpline,
         "server:HelplineServer",
-        stores=_BOTH,
-        differences=(NOT_OPEN,),
+        _BOTH,
+        (TIMES, IDS, LISTS, NOT_OPEN),
     ),
-    Case("menu", conversations.menu, "server:MenuServer", stores=_BOTH, differences=(LISTS,)),
-    Case("ledger", conversations.ledger, "server:LedgerServer", differences=(LISTS,)),
+    Case("menu", conversations.menu, "server:MenuServer", _BOTH, (TIMES, IDS, LISTS)),
+    Case("ledger", conversations.ledger, "server:LedgerServer", differences=(TIMES, LISTS)),
     Case(
         "guarded",
         conversations.guarded,
         "server:GuardedServer",
-        stores=_BOTH,
-        differences=(REFUSED, IN_WORDS, ERROR_LAST),
+        _BOTH,
+        (TIMES, IDS, REFUSED, IN_WORDS, ERROR_LAST),
     ),
-    Case("studio", conversations.studio, "server:StudioServer", stores=_BOTH),
-    Case("steps", conversations.steps, "server:StepsServer", stores=_BOTH),
+    Case("studio", conversations.studio, "server:StudioServer", _BOTH, (TIMES, IDS)),
+    Case("steps", conversations.steps, "server:StepsServer", _BOTH, (TIMES, IDS)),
     Case(
         "tenants",
         conversations.tenants,
         "main:server",
+        differences=(TIMES, REFUSED),
         context="context:get_context",
         app="main:app",
-        differences=(REFUSED,),
     ),
-    Case("parrot", conversations.parrot, "server:ParrotServer", stores=_BOTH, differences=(LISTS,)),
+    Case(
+        "bare", conversations.bare, "server:create_server", _BOTH, (TIMES, IDS, REFUSED, IN_WORDS)
+    ),
+    Case(
+        "gateway",
+        conversations.gateway,
+        "server:GatewayServer",
+        _BOTH,
+        (TIMES, IDS, LISTS, OWN_IDS),
+        has_models=True,
+    ),
+    Case("memo", conversations.memo, "server:MemoServer", _BOTH, (TIMES, IDS)),
+    Case(
+        "parrot",
+        conversations.parrot,
+        "server:ParrotServer",
+        _BOTH,
+        (TIMES, IDS, LISTS, IN_WORDS, PARTIAL),
+    ),
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from io import BytesIO
 from typing import Any
 
 from tests.model_script import Call, Citation, Gate, Image, Json, Reasoning, Text
@@ -72,7 +74,7 @@ async def darkroom(page: Page) -> None:
     page.headers = {"X-Team": "blue"}
     image = await page.send("attachments.create", name="a.png", size=3, mime_type="image/png")
     text = await page.send("attachments.create", name="b.txt", size=5, mime_type="text/plain")
-    await _upload(page, image.body, {"data": {"file": b"png"}})
+    await _upload(page, image.body, {"data": {"file": BytesIO(b"png")}})
     await _upload(page, text.body, {"data": b"hello"})
     await page.fetch("GET", image.body["preview_url"])
     models.reply("A picture and a text.")
@@ -110,6 +112,17 @@ async def helpline(page: Page) -> None:
     await page.say("Thanks", thread_id)
     await page.act(thread_id, "save")
     await page.send("threads.update", thread_id=thread_id, title="Lamps")
+    gate = Gate()
+    models.reply("Take a ", gate, "candle.")
+    await page.stop("It is dark", thread_id, at="Take")
+    await page.wait_for(
+        lambda listed: listed["data"][0]["title"] == "Lamps (stopped)", "threads.list"
+    )
+    gate.open()
+    models.reply("Where were we?")
+    await page.say("Go on", thread_id)
+    await page.act(thread_id, "remind")
+    await page.wait_for(lambda listed: listed["data"][0]["title"] == "Reminded", "threads.list")
     answered = Gate()
     models.reply_as("gpt-4.1-nano", "a lamp.", hold=answered)
     models.reply("Again?")
@@ -138,7 +151,14 @@ async def menu(page: Page) -> None:
     await page.send("threads.sync_custom_action", thread_id=thread_id, action=action)
     models.reply("Without a menu.")
     await page.act(thread_id, "menu.order", {"dish": "Bread"})
+    gate = Gate()
+    models.reply("You may ", gate, "click meanwhile.")
+    answer = asyncio.create_task(page.say("Any specials?", thread_id))
+    await gate.reached()
+    await page.act(thread_id, "menu.special")
     await page.act(thread_id, "menu.dismiss", item_id=widget["id"])
+    gate.open()
+    await answer
     models.reply("Goodbye.")
     await page.say("Thanks", thread_id)
 
@@ -184,7 +204,9 @@ async def guarded(page: Page) -> None:
     await page.say("Hello again", thread_id)
     await page.expect_failure(page.say("Hello", "thr_unknown"))
     await page.expect_failure(page.send("threads.get_by_id", thread_id="thr_unknown"))
-    await page.expect_failure(page.act(thread_id, "custom", item_id=first.item("user_message")["id"]))
+    await page.expect_failure(
+        page.act(thread_id, "custom", item_id=first.item("user_message")["id"])
+    )
 
 
 async def studio(page: Page) -> None:
@@ -256,9 +278,7 @@ async def tenants(page: Page) -> None:
     await page.expect_failure(page.fetch("GET", "/facts"))
     page.headers = ann
     ids = [first.item("assistant_message")["id"], first.item("user_message")["id"]]
-    await page.send(
-        "items.feedback", thread_id=first.thread_id, item_ids=ids, kind="positive"
-    )
+    await page.send("items.feedback", thread_id=first.thread_id, item_ids=ids, kind="positive")
     await page.fetch("GET", "/feedback")
     await page.fetch("GET", "/facts")
 
@@ -269,10 +289,72 @@ async def parrot(page: Page) -> None:
     thread_id = first.thread_id
     await page.dictate("hello", "audio/webm;codecs=opus")
     message = first.item("assistant_message")
-    await page.send("items.feedback", thread_id=thread_id, item_ids=[message["id"]], kind="negative")
+    await page.send(
+        "items.feedback", thread_id=thread_id, item_ids=[message["id"]], kind="negative"
+    )
     await page.stop("live forever", thread_id, at="forever")
-    # Not by looking at the thread, which would be a reload: it keeps the answer going on this server
+    # Who looks into the thread has reloaded the page, and this server goes on with the answer
     await page.wait_for(lambda listed: listed["data"][0]["title"] == "Stopped", "threads.list")
     await page.send("threads.get_by_id", thread_id=thread_id)
     await page.send("threads.update", thread_id=thread_id, title="Long")
     await page.say("once more", thread_id)
+    await page.say("nothing", thread_id)
+    await page.say("sudden silence", thread_id)
+    await page.expect_failure(page.say("sudden thunder", thread_id))
+    await page.say("the end", thread_id)
+
+
+async def bare(page: Page) -> None:
+    """A handoff, a failing tool, a Stop, and all that the server has no method for."""
+    models = page.models
+    models.reply(Call("transfer_to_experts"))
+    models.reply(Call("dial", {"number": -1}))
+    models.reply(Call("dial", {"number": 7}))
+    models.reply("Seven ", "answers.")
+    first = await page.say("Call somebody")
+    thread_id = first.thread_id
+    message = first.item("assistant_message")
+    await page.send(
+        "items.feedback", thread_id=thread_id, item_ids=[message["id"]], kind="positive"
+    )
+    await page.expect_failure(page.act(thread_id, "click"))
+    action = {"type": "click"}
+    sync = page.send("threads.sync_custom_action", thread_id=thread_id, action=action)
+    await page.expect_failure(sync)
+    await page.expect_failure(page.dictate("hello", "audio/webm"))
+    create = page.send("attachments.create", name="a.png", size=3, mime_type="image/png")
+    await page.expect_failure(create)
+    await page.expect_failure(page.say("See?", thread_id, attachments=["atc_unknown"]))
+    output = page.send("threads.add_client_tool_output", thread_id=thread_id, result={})
+    await page.expect_failure(output)
+    retry = page.send("threads.retry_after_item", thread_id=thread_id, item_id=message["id"])
+    await page.expect_failure(retry)
+    await page.expect_failure(page.act(thread_id, "click", item_id="msg_unknown"))
+    await page.expect_failure(page.fail_to_parse(b"{}"))
+    await page.expect_failure(page.fail_to_parse(b"nonsense"))
+
+
+async def gateway(page: Page) -> None:
+    """Messages of a model that gives them no ids."""
+    models = page.models
+    models.reply(Call("lamp", {"on": True}))
+    models.reply("It is ", "on.")
+    first = await page.say("Light!")
+    models.reply("Gladly. ", Call("lamp", {"on": False}))
+    models.reply("Off.")
+    await page.say("Dark!", first.thread_id)
+    models.reply("Twice.")
+    await page.say("How often?", first.thread_id)
+
+
+async def memo(page: Page) -> None:
+    """Answers that continue the one before, and a retry."""
+    models = page.models
+    models.reply(Call("jot", {"text": "milk"}))
+    models.reply("Milk it is.")
+    first = await page.say("Milk")
+    models.reply("And eggs.")
+    second = await page.say("Eggs", first.thread_id)
+    models.reply("Eggs, again.")
+    message = second.item("user_message")
+    await page.send("threads.retry_after_item", thread_id=first.thread_id, item_id=message["id"])

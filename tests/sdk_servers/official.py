@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
-from unittest.mock import patch
 
 import uvicorn
 from agents import set_tracing_disabled
@@ -15,10 +13,7 @@ from chatkit.server import ChatKitServer, StreamingResult
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
 
-from .models import Models
 from .page import ENDPOINT
-
-KEY = "sk-of-the-official-side"
 
 
 def official_app(server: ChatKitServer[Any], make_context: Callable[[Request], Any]) -> FastAPI:
@@ -36,15 +31,14 @@ def official_app(server: ChatKitServer[Any], make_context: Callable[[Request], A
 
 
 @asynccontextmanager
-async def official(app: FastAPI, models: Models) -> AsyncIterator[str]:
-    """Serve the application on a free port; the SDK finds the model through its variables."""
+async def official(app: FastAPI) -> AsyncIterator[str]:
+    """Serve the application on a free port."""
     set_tracing_disabled(True)
-    variables = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": models.url}
     config = uvicorn.Config(app, log_level="critical", access_log=False, lifespan="on")
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
-    with patch.dict(os.environ, variables), socket.create_server(("127.0.0.1", 0)) as listening:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
         await server.startup(sockets=[listening])
         try:
             yield f"http://127.0.0.1:{listening.getsockname()[1]}"

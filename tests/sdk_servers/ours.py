@@ -14,24 +14,24 @@ from .models import Models
 from .page import ENDPOINT
 
 KEY = "sk-of-this-server"
+"""With which the plugin asks the models, and no backend does."""
 
 
-def settings(hosted: dict[str, Any], models: Models) -> dict[str, Any]:
-    """Return the settings of a server that hosts a backend."""
+def settings(hosted: dict[str, Any], models: Models | None) -> dict[str, Any]:
+    """Return the settings of a server that hosts a backend, with a plugin for these models."""
+    plugins = {"chatkit_sdk": hosted}
+    if models is not None:
+        plugins["openai_models"] = {"api_key": KEY, "base_url": models.url}
     return {
         "server": {"path": ENDPOINT},
-        "agent": {"model": "openai/gpt-4.1-mini"},
         # Stop is a closed connection: the page comes back for nothing
         "turns": {"disconnect": {"policy": "cancel", "grace": "10ms"}},
-        "plugins": {
-            "chatkit_sdk": hosted,
-            "openai_models": {"api_key": KEY, "base_url": models.url},
-        },
+        "plugins": plugins,
     }
 
 
 @asynccontextmanager
-async def ours(hosted: dict[str, Any], models: Models) -> AsyncIterator[str]:
+async def ours(hosted: dict[str, Any], models: Models | None) -> AsyncIterator[str]:
     """Serve the backend on a free port."""
     app, _ = served_app(**settings(hosted, models))
     async with TestServer(app) as server:

@@ -139,8 +139,7 @@ class Page:
             if at in event.get("update", {}).get("delta", ""):
                 break
         response.close()
-        self.exchanges.append(exchange)
-        return exchange
+        return self._keep(exchange)
 
     async def wait_for(self, seen: Callable[[Json], bool], operation: str, **params: Any) -> None:
         """Ask until an answer is as it should be; note that answer only."""
@@ -165,6 +164,10 @@ class Page:
                 operation, params = "items.list", {**params, "order": "asc"}
             exchange = await self.send(operation, **params, after=page["after"])
             exchange.continues = True
+
+    async def fail_to_parse(self, body: bytes) -> Exchange:
+        """Send what is no request."""
+        return await self._note("no request", await self._session.post(ENDPOINT, data=body))
 
     async def look_at_everything(self) -> None:
         """List the threads and what is in them, as they are after a reload."""
@@ -192,12 +195,16 @@ class Page:
                     self._open_gate(event)
             except ClientPayloadError:
                 exchange.whole = False
+                response.close()
         else:
             exchange.body = _body(await response.read(), response.content_type)
+        assert not (self._checks and exchange.failed), exchange
+        return self._keep(exchange)
+
+    def _keep(self, exchange: Exchange) -> Exchange:
         exchange.told = [request.body for request in self.models.requests]
         self.models.requests.clear()
         self.exchanges.append(exchange)
-        assert not (self._checks and exchange.failed), exchange
         return exchange
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from unittest.mock import patch
+
 from aiohttp import ClientSession, TCPConnector
 
 from .cases import Case
@@ -15,14 +18,22 @@ from .transcript import diff, normalised
 
 async def run_official(case: Case, models: Models) -> list[Exchange]:
     """Return what the page gets of the official set-up."""
-    async with official(case.official_app(), models) as url:
-        return await talk(case, models, url)
+    with patch.dict(os.environ, _variables(models)):
+        async with official(case.official_app()) as url:
+            return await talk(case, models, url)
 
 
 async def run_ours(case: Case, store: str, models: Models) -> list[Exchange]:
     """Return what the page gets of this server."""
-    async with ours(case.settings(store), models) as url:
-        return await talk(case, models, url)
+    variables = _variables(models) if case.has_models else {}
+    with patch.dict(os.environ, variables):
+        async with ours(case.settings(store), None if case.has_models else models) as url:
+            return await talk(case, models, url)
+
+
+def _variables(models: Models) -> dict[str, str]:
+    """Return the variables by which the SDK finds the model, and a backend its gateway."""
+    return {"OPENAI_API_KEY": "sk-own", "OPENAI_BASE_URL": models.url}
 
 
 async def talk(case: Case, models: Models, url: str) -> list[Exchange]:

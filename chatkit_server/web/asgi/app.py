@@ -35,23 +35,24 @@ class AsgiApp:
     def __init__(self, app: Application, *, max_body: int | None = None) -> None:
         self._app = app
         self._max_body = max_body
-        self._lifespan = Lifespan(app)
+        self._state: dict[str, Any] = {}
         self._calls: set[asyncio.Task[None]] = set()
 
     @property
     def state(self) -> dict[str, Any]:
         """What the application's lifespan gives every request."""
-        return self._lifespan.state.copy()
+        return self._state.copy()
 
     async def run(self, _: web.Application) -> AsyncIterator[None]:
         """Start the application before the server listens, and stop it at the end.
 
         The server won't start if the application does not.
         """
-        await self._lifespan.start()
+        lifespan = Lifespan(self._app)
+        self._state = await lifespan.start()
         yield
         await self._end_calls()
-        await self._lifespan.stop()
+        await lifespan.stop()
 
     def serve_rest(self, app: web.Application) -> None:
         """Answer every path that no route of the server has, whether of the core or of a plugin.

@@ -20,16 +20,18 @@ class Lifespan:
     """
 
     def __init__(self, app: Application) -> None:
-        self.state: dict[str, Any] = {}
-        """What the application keeps for its requests."""
         self._app = app
         self._asked: asyncio.Queue[Message] = asyncio.Queue()
         self._said: asyncio.Future[Message]
         self._task: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        """Wait until the application has started. Raises `SettingsError` if it does not."""
-        self._task = asyncio.create_task(self._run())
+    async def start(self) -> dict[str, Any]:
+        """Wait until the application has started; return what it keeps for its requests.
+
+        Raises `SettingsError` if it does not start.
+        """
+        state: dict[str, Any] = {}
+        self._task = asyncio.create_task(self._run(state))
         said = await self._ask("startup", self._task)
         if said is None:
             if (error := self._task.exception()) is not None:
@@ -38,6 +40,7 @@ class Lifespan:
         elif said["type"] == "lifespan.startup.failed":
             why = await self._failure(self._task) or said.get("message") or "no reason given"
             raise SettingsError(f"the ASGI application did not start: {why}")
+        return state
 
     async def stop(self) -> None:
         """Wait until the application has stopped. Raises what it raises, or `RuntimeError`."""
@@ -48,9 +51,9 @@ class Lifespan:
         if said is not None and said["type"] == "lifespan.shutdown.failed":
             raise RuntimeError(said.get("message", ""))
 
-    async def _run(self) -> None:
+    async def _run(self, state: dict[str, Any]) -> None:
         version = {"version": "3.0", "spec_version": "2.0"}
-        scope = {"type": "lifespan", "asgi": version, "state": self.state}
+        scope = {"type": "lifespan", "asgi": version, "state": state}
         await self._app(scope, self._asked.get, self._say)
 
     async def _say(self, message: Message) -> None:
@@ -62,7 +65,8 @@ class Lifespan:
         self._said = asyncio.get_running_loop().create_future()
         self._asked.put_nowait({"type": f"lifespan.{what}"})
         try:
-            await asyncio.wait([self._said, task], return_when=asyncio.FIRST_COMPLETED)
+            ends: list[asyncio.Future[Any]] = [self._said, task]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
             task.cancel()
             raise

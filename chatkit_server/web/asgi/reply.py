@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from aiohttp import HttpVersion11, hdrs, web
 from multidict import CIMultiDict
 
+from ..endings import UNTYPED
 from .messages import Message
 
 _OF_THE_CONNECTION = (hdrs.CONNECTION, hdrs.KEEP_ALIVE, hdrs.TRANSFER_ENCODING)
@@ -71,6 +72,8 @@ class Reply:
         if closes or not self._request.content.is_eof():
             # Who has not sent the whole body by now cannot send another request after it
             response.force_close()
+        if hdrs.CONTENT_TYPE not in response.headers:
+            self._request[UNTYPED] = response
         await response.prepare(self._request)
 
     def cut(self) -> None:

@@ -51,14 +51,16 @@ class _Rest(web.PlainResource):
         self, request: web.Request
     ) -> tuple[web.UrlMappingMatchInfo | None, set[str]]:
         """Return the route, unless another resource has the path, perhaps with other methods."""
-        methods: set[str] = set()
         for resource in self._router.resources():
-            if resource is not self:
-                found, allowed = await resource.resolve(request)
-                if found is not None:
-                    return found, allowed
-                methods |= allowed
-        if methods or not request.rel_url.raw_path.startswith("/"):
-            return None, methods
+            if resource is not self and await _has(resource, request):
+                return None, set()
+        if not request.rel_url.raw_path.startswith("/"):
+            return None, set()
+        # Before the middlewares run: pages may read their errors
         request[OWN_RULES] = True
         return web.UrlMappingMatchInfo({}, self._route), {request.method}
+
+
+async def _has(resource: web.AbstractResource, request: web.Request) -> bool:
+    found, methods = await resource.resolve(request)
+    return found is not None or bool(methods)

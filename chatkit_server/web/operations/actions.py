@@ -14,6 +14,7 @@ from chatkit.types import (
 
 from ...errors import BadRequest, Unprocessable
 from ...events.threads import written
+from ...paging import dated
 from ...turn import Turn
 from ...turns.job import TurnPlan
 from ...turns.view import StoreView
@@ -56,9 +57,11 @@ async def sync_custom_action(caller: Caller, request: ThreadsSyncCustomActionReq
     if not isinstance(answer, SyncCustomActionResponse):
         raise Unprocessable(f"No plugin's `action` hook answers `{action.type}` at once.")
     if answer.updated_item is not None:
-        await caller.store.save_item(thread.id, answer.updated_item, caller.context)
+        item = dated(answer.updated_item)
+        answer = answer.model_copy(update={"updated_item": item})
+        await caller.store.save_item(thread.id, item, caller.context)
         with refusing("A plugin's `persist` hook"):
-            await caller.hooks.each("persist", turn=turn, item=answer.updated_item)
+            await caller.hooks.each("persist", turn=turn, item=item)
     await caller.threads.save_changes(thread, known, caller.context)
     return answer
 

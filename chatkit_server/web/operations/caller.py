@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +12,7 @@ from chatkit.store import AttachmentStore, NotFoundError, Store
 from chatkit.types import (
     ClosedStatus,
     LockedStatus,
+    Page,
     ThreadItem,
     ThreadMetadata,
 )
@@ -20,7 +21,9 @@ from pydantic import BaseModel
 from ...errors import Conflict, NotFound, ServerError, Unprocessable
 from ...events.threads import ThreadWriter
 from ...events.wire import ChatKitWire, WireFormat, is_hidden
+from ...ids import MAX_ID_LENGTH, is_id
 from ...known_errors import as_server_error
+from ...paging import dated, pages
 from ...plugin.calls import Hooks, PluginFailed
 from ...records import log_error, place_of, repeats
 from ...tasks import Escaped, contained
@@ -39,8 +42,6 @@ MAX_PAGE_SIZE = 100
 
 AT_ONCE = 25
 """Rows that are asked of a store at once: together they may be large."""
-
-MAX_ID_LENGTH = 200
 
 Answer = BaseModel | bytes | None
 """The answer of an operation that starts no turn, or its JSON; None is an empty object."""
@@ -92,9 +93,12 @@ async def writable_thread(caller: Caller, thread_id: str) -> ThreadMetadata:
 
 async def load_thread(caller: Caller, thread_id: str) -> ThreadMetadata:
     try:
-        return await caller.store.load_thread(checked_id(thread_id), caller.context)
+        thread = await caller.store.load_thread(checked_id(thread_id), caller.context)
     except NotFoundError:
-        raise NotFound("Conversation not found.") from None
+        thread = None
+    if thread is None:
+        raise NotFound("Conversation not found.")
+    return thread
 
 
 async def load_item(caller: Caller, thread_id: str, item_id: str) -> ThreadItem:
@@ -102,9 +106,19 @@ async def load_item(caller: Caller, thread_id: str, item_id: str) -> ThreadItem:
         item = await caller.store.load_item(thread_id, checked_id(item_id), caller.context)
     except NotFoundError:
         item = None
-    if item is None or is_hidden(item):
+    if item is None or item.thread_id != thread_id or is_hidden(item):
         raise NotFound(f"Item {item_id[:MAX_ID_LENGTH]} not found in this conversation.")
-    return item
+    return dated(item)
+
+
+def item_pages(caller: Caller, thread_id: str) -> AsyncIterator[Page[ThreadItem]]:
+    """Yield the items of a thread, the newest first and hidden ones too, page by page."""
+
+    def load(after: str | None) -> Awaitable[Page[ThreadItem]]:
+        store = caller.store
+        return store.load_thread_items(thread_id, after, AT_ONCE, "desc", caller.context)
+
+    return pages(load)
 
 
 def new_plan(
@@ -172,6 +186,6 @@ def asking_attachments() -> Iterator[None]:
 
 def checked_id(value: str) -> str:
     """Return an id that can be looked up; raise `NotFound` for one that no store has made."""
-    if len(value) > MAX_ID_LENGTH or not value.isprintable():
+    if not is_id(value):
         raise NotFound("Not found.")
     return value

@@ -17,6 +17,7 @@ from chatkit.types import (
 from pydantic import BaseModel
 
 from ...errors import BadRequest, Unprocessable
+from ...ids import checked_new_id
 from ...turn import StoreContext
 from .caller import (
     Answer,
@@ -32,6 +33,7 @@ async def create_attachment(caller: Caller, request: AttachmentsCreateReq) -> An
     attachment_store = _require_attachment_store(caller)
     with asking_attachments():
         attachment = await attachment_store.create_attachment(request.params, caller.context)
+        checked_new_id(attachment.id, attachment_store, "create_attachment")
     await caller.store.save_attachment(attachment, caller.context)
     return cast(BaseModel, attachment)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Iterable
+from typing import Any
 
 from chatkit.types import (
     ItemsFeedbackReq,
@@ -10,6 +12,7 @@ from chatkit.types import (
     Page,
     Thread,
     ThreadItem,
+    ThreadMetadata,
     ThreadsDeleteReq,
     ThreadsGetByIdReq,
     ThreadsListReq,
@@ -19,6 +22,7 @@ from chatkit.types import (
 from ...errors import BadRequest, NotFound, Unprocessable
 from ...events.threads import as_thread
 from ...events.wire import dump, is_hidden
+from ...paging import goes_on_within, pages
 from .caller import (
     AT_ONCE,
     MAX_PAGE_SIZE,
@@ -44,26 +48,39 @@ class _PageWriter:
         self._left = most
         self._written: list[bytes] = []
         self._last = ""
+        self._cursor: str | None = None
 
     @property
     def wanted(self) -> int:
         """How many still fit."""
         return self._limit - len(self._written)
 
-    def add(self, one: Thread | ThreadItem) -> bool:
-        """Write one; return whether it fits."""
+    def add_page(self, page: Page[Any], shown: Iterable[Thread | ThreadItem]) -> bool:
+        """Write what is shown of a store's page; return whether more may follow.
+
+        Where the store's cursors are no ids, nothing can begin amid its page: all of it is written.
+        """
+        whole = not goes_on_within(page)
+        self._cursor = page.after if whole else None
+        return all(self._add(one, always=whole) for one in shown) and (self._fits or not whole)
+
+    def _add(self, one: Thread | ThreadItem, *, always: bool) -> bool:
         data = dump(one)
         self._left -= len(data)
-        if not self.wanted or (self._written and self._left < 0):
+        if not (always or self._fits):
             return False
         self._written.append(data)
         self._last = one.id
         return True
 
+    @property
+    def _fits(self) -> bool:
+        return self.wanted > 0 and (not self._written or self._left >= 0)
+
     def end(self, *, has_more: bool = False, after: str | None = None) -> bytes:
         """Return the page. The next one begins after the last one written, or as the store says."""
-        if has_more and after is None:
-            after = self._last
+        if has_more:
+            after = self._cursor or self._last
         end = dump(Page(has_more=has_more, after=after))
         return b"".join((_BEGIN, b",".join(self._written), end.removeprefix(_BEGIN)))
 
@@ -86,14 +103,17 @@ async def list_threads(caller: Caller, request: ThreadsListReq) -> Answer:
     params = request.params
     after, limit = _cursor(params.after), _page_limit(params.limit)
     written = _PageWriter(limit, caller.guard.limits.page)
-    while True:
+
+    def load(after: str | None) -> Awaitable[Page[ThreadMetadata]]:
         wanted = min(written.wanted, AT_ONCE)
-        page = await caller.store.load_threads(wanted, after, params.order, caller.context)
-        if not all(written.add(as_thread(found)) for found in page.data):
+        return caller.store.load_threads(wanted, after, params.order, caller.context)
+
+    async for page in pages(load, after):
+        if not written.add_page(page, map(as_thread, page.data)):
             return written.end(has_more=True)
-        after = page.after
-        if not written.wanted or not page.has_more or after is None:
-            return written.end(has_more=page.has_more, after=after)
+        if not written.wanted or not page.has_more:
+            break
+    return written.end(has_more=page.has_more, after=page.after)
 
 
 async def update_thread(caller: Caller, request: ThreadsUpdateReq) -> Answer:
@@ -140,15 +160,17 @@ async def _load_items(
 ) -> bytes:
     """Return a page of visible items, as long as if there were no hidden ones."""
     written = _PageWriter(limit, caller.guard.limits.page)
-    while True:
-        wanted = min(written.wanted + 1, AT_ONCE)
-        page = await caller.store.load_thread_items(thread_id, after, wanted, order, caller.context)
-        if not all(written.add(item) for item in page.data if not is_hidden(item)):
+
+    def load(after: str | None) -> Awaitable[Page[ThreadItem]]:
+        # When the page is full: whether another one is to be shown
+        wanted = min(max(written.wanted, 1), AT_ONCE)
+        return caller.store.load_thread_items(thread_id, after, wanted, order, caller.context)
+
+    async for page in pages(load, after):
+        if not written.add_page(page, (item for item in page.data if not is_hidden(item))):
             return written.end(has_more=True)
-        after = page.after
-        if not page.has_more or after is None:
-            return written.end()
         await asyncio.sleep(0)
+    return written.end()
 
 
 def _page_limit(limit: int | None) -> int:

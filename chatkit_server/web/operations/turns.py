@@ -25,14 +25,13 @@ from chatkit.types import (
 )
 
 from ...errors import BadRequest, Conflict, NotFound
-from ...ids import new_id
+from ...ids import MAX_ID_LENGTH, new_item_id, new_thread_id
 from ...turns.job import TurnPlan
 from .caller import (
-    AT_ONCE,
-    MAX_ID_LENGTH,
-    PAGE_SIZE,
+    MAX_PAGE_SIZE,
     Caller,
     checked_id,
+    item_pages,
     load_item,
     new_plan,
     writable_thread,
@@ -40,7 +39,8 @@ from .caller import (
 
 
 async def create_thread(caller: Caller, request: ThreadsCreateReq) -> TurnPlan:
-    thread = ThreadMetadata(id=new_id("thr"), created_at=datetime.now(UTC))
+    thread_id = new_thread_id(caller.store, caller.context)
+    thread = ThreadMetadata(id=thread_id, created_at=datetime.now(UTC))
     message = await _message(caller, thread, request.params.input)
     return new_plan(caller, request.type, thread, message=message, new_thread=True)
 
@@ -55,11 +55,21 @@ async def add_client_tool_output(
     caller: Caller, request: ThreadsAddClientToolOutputReq
 ) -> TurnPlan:
     thread = await writable_thread(caller, request.params.thread_id)
-    page = await caller.store.load_thread_items(thread.id, None, PAGE_SIZE, "desc", caller.context)
-    for item in page.data:
-        if isinstance(item, ClientToolCallItem) and item.status == "pending":
-            update = {"status": "completed", "output": request.params.result}
-            return new_plan(caller, request.type, thread, replaced=item.model_copy(update=update))
+    item = await _pending_call(caller, thread.id)
+    update = {"status": "completed", "output": request.params.result}
+    return new_plan(caller, request.type, thread, replaced=item.model_copy(update=update))
+
+
+async def _pending_call(caller: Caller, thread_id: str) -> ClientToolCallItem:
+    """Return the newest client tool call that waits for an output. Raises `Conflict`."""
+    looked_at = 0
+    async for page in item_pages(caller, thread_id):
+        for item in page.data:
+            if isinstance(item, ClientToolCallItem) and item.status == "pending":
+                return item
+        looked_at += len(page.data)
+        if looked_at >= MAX_PAGE_SIZE:
+            break
     raise Conflict("No client tool call is waiting for an output in this conversation.")
 
 
@@ -78,15 +88,22 @@ async def retry_after_item(caller: Caller, request: ThreadsRetryAfterItemReq) ->
     message = await load_item(caller, thread.id, request.params.item_id)
     if not isinstance(message, UserMessageItem):
         raise BadRequest("params.item_id: only a user's message can be retried.")
-    later: list[ThreadItem] = []
-    after: str | None = message.id
-    while after is not None:
-        page = await caller.store.load_thread_items(
-            thread.id, after, AT_ONCE, "asc", caller.context
-        )
-        later += map(_without_content, page.data)
-        after = page.after if page.has_more else None
+    later = await _items_after(caller, message)
     return new_plan(caller, request.type, thread, message=message, superseded=later)
+
+
+async def _items_after(caller: Caller, message: UserMessageItem) -> list[ThreadItem]:
+    """Return the items after a message, oldest first. Raises `NotFound` if it is in no page.
+
+    They are read from the end: not every store can begin at an item.
+    """
+    later: list[ThreadItem] = []
+    async for page in item_pages(caller, message.thread_id):
+        for item in page.data:
+            if item.id == message.id:
+                return later[::-1]
+            later.append(_without_content(item))
+    raise NotFound(f"Item {message.id} not found in this conversation.")
 
 
 def _without_content(item: ThreadItem) -> ThreadItem:
@@ -106,7 +123,7 @@ async def _message(
         for attachment_id in dict.fromkeys(message.attachments)
     ]
     return UserMessageItem(
-        id=new_id("msg"),
+        id=new_item_id(caller.store, "message", thread, caller.context),
         thread_id=thread.id,
         created_at=datetime.now(UTC),
         content=message.content,
@@ -118,11 +135,14 @@ async def _message(
 
 async def _attachment(caller: Caller, attachment_id: str) -> Attachment:
     try:
-        return await caller.store.load_attachment(checked_id(attachment_id), caller.context)
+        found = await caller.store.load_attachment(checked_id(attachment_id), caller.context)
     except (NotFoundError, NotFound):
+        found = None
+    if found is None:
         raise BadRequest(
             f"params.input.attachments: attachment {attachment_id[:MAX_ID_LENGTH]} not found."
-        ) from None
+        )
+    return found
 
 
 def _answered(

@@ -57,7 +57,9 @@ class AtlasConverter(ThreadItemConverter):
         return ResponseInputTextParam(type="input_text", text=f"<PLACE id={tag.id}>{told}</PLACE>")
 
     async def hidden_context_to_input(self, item: HiddenContextItem) -> Any:
-        text = ResponseInputTextParam(type="input_text", text=f"<SEEN>{item.content['seen']}</SEEN>")
+        text = ResponseInputTextParam(
+            type="input_text", text=f"<SEEN>{item.content['seen']}</SEEN>"
+        )
         return {"type": "message", "role": "user", "content": [text]}
 
 

@@ -25,6 +25,9 @@ async def who_am_i(ctx: RunContextWrapper[DeskContext]) -> dict[str, str | None]
         "session": request.cookies.get("session"),
         "desk": request.query_params.get("desk"),
         "method": request.method,
+        "path": request.url.path,
+        "page": str(request.base_url),
+        "client": request.client.host,
     }
 
 

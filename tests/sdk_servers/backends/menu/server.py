@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any, Literal
+from uuid import uuid4
 
 from agents import Agent, RunContextWrapper, Runner, function_tool
 from chatkit.actions import Action
 from chatkit.agents import AgentContext, simple_to_agent_input, stream_agent_response
-from chatkit.server import ChatKitServer
-from chatkit.store import Store
+from chatkit.server import ChatKitServer, stream_widget
+from chatkit.store import Store, StoreItemType
 from chatkit.types import (
     HiddenContextItem,
     SyncCustomActionResponse,
@@ -102,6 +103,10 @@ class MenuServer(ChatKitServer[dict[str, Any]]):
         if action.type == "menu.dismiss" and sender is not None:
             yield ThreadItemRemovedEvent(item_id=sender.id)
             return
+        if action.type == "menu.special":
+            async for event in stream_widget(thread, menu_card("Cake"), "Cake", self._new_id):
+                yield event
+            return
         ordered = Dish.model_validate(action.payload)
         if sender is not None:
             update = WidgetRootUpdated(widget=menu_card(f"{ordered.dish} (ordered)"))
@@ -135,6 +140,9 @@ class MenuServer(ChatKitServer[dict[str, Any]]):
         result = Runner.run_streamed(menu_agent, told, context=agent_context)
         async for event in stream_agent_response(agent_context, result):
             yield event
+
+    def _new_id(self, item_type: StoreItemType) -> str:
+        return f"menu-{uuid4().hex}"
 
     def _hidden(
         self, thread: ThreadMetadata, text: str, context: dict[str, Any]

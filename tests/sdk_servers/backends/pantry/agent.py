@@ -35,7 +35,7 @@ class PantryContext(AgentContext[dict[str, Any]]):
 
     store: Annotated[MemoryStore, Field(exclude=True)]
     pantry: Annotated[Pantry, Field(exclude=True)]
-    changed: list[str] = []
+    changed: list[str] = Field(default_factory=list)
 
     @property
     def stock(self) -> dict[str, int]:

@@ -13,7 +13,9 @@ def pantry_card(stock: Mapping[str, int], *, used: str | None = None) -> WidgetR
     rows = [
         ListViewItem(
             key=name,
-            children=[Text(value=f"{count} × {name}", weight="bold" if name == used else "normal")],
+            children=[
+                Text(value=f"{count} of {name}", weight="bold" if name == used else "normal")
+            ],
             onClickAction=ActionConfig(type="pantry.use", payload={"name": name}),
         )
         for name, count in stock.items()

@@ -46,9 +46,7 @@ class ParrotServer(ChatKitServer[dict[str, Any]]):
         super().__init__(store or MemoryStore())
         self.feedback: dict[str, FeedbackKind] = {}
 
-    def get_stream_options(
-        self, thread: ThreadMetadata, context: dict[str, Any]
-    ) -> StreamOptions:
+    def get_stream_options(self, thread: ThreadMetadata, context: dict[str, Any]) -> StreamOptions:
         return StreamOptions(allow_cancel=thread.title != "Long")
 
     async def respond(
@@ -58,6 +56,8 @@ class ParrotServer(ChatKitServer[dict[str, Any]]):
         context: dict[str, Any],
     ) -> AsyncIterator[ThreadStreamEvent]:
         heard = spoken(input_user_message)
+        if heard == "nothing":
+            return
         hidden = HiddenContextItem(**self._head(thread, context), content={"heard": heard})
         yield ThreadItemDoneEvent(item=hidden)
         task = TaskItem(**self._head(thread, context), task=CustomTask(title="Listening"))
@@ -68,8 +68,13 @@ class ParrotServer(ChatKitServer[dict[str, Any]]):
         for word in heard.split():
             delta = AssistantMessageContentPartTextDelta(content_index=0, delta=f"{word}! ")
             yield update(item, delta)
-            if word == "forever":
-                await asyncio.Event().wait()
+            match word:
+                case "forever":
+                    await asyncio.Event().wait()
+                case "silence":
+                    return
+                case "thunder":
+                    raise RuntimeError("the parrot fell off")
         source = Annotation(source=FileSource(filename="heard.txt", title="Heard"), index=0)
         whole = part("".join(f"{word}! " for word in heard.split()), source)
         yield update(item, AssistantMessageContentPartDone(content_index=0, content=whole))

@@ -53,7 +53,9 @@ async def look_up(ctx: RunContextWrapper[StepsContext], what: str) -> str:
 async def read_files(ctx: RunContextWrapper[StepsContext]) -> str:
     context = ctx.context
     await context.start_workflow(Workflow(type="custom", tasks=[]))
-    await context.add_workflow_task(CustomTask(title="Opening", icon="document", content="Two files."))
+    await context.add_workflow_task(
+        CustomTask(title="Opening", icon="document", content="Two files.")
+    )
     source = FileSource(filename="a.txt", title="A")
     await context.add_workflow_task(FileTask(title="Read", sources=[source]))
     await context.end_workflow(CustomSummary(title="Read two files"), expanded=True)

@@ -1,1 +1,1 @@
-"""A context class with a user, a store that filters by it, and an app with routes and a lifespan."""
+"""A context class with a user, a store that filters by it, an app with routes and a lifespan."""

@@ -21,4 +21,4 @@ async def get_context(request: Request) -> RequestContext:
     user_id = request.headers.get("x-user-id")
     if not user_id:
         raise HTTPException(401, "Who are you?")
-    return RequestContext(user_id, request.headers.get("x-plan", "free"), request)
+    return RequestContext(user_id, request.headers.get("x-plan", request.app.state.plan), request)

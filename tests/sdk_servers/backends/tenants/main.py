@@ -21,6 +21,7 @@ server = TenantServer(facts)
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
     facts.of("ann").append("was here before")
+    app.state.plan = "basic"
     yield {"started": True}
     facts.by_user.clear()
 
@@ -29,9 +30,7 @@ app = FastAPI(lifespan=lifespan)
 
 
 @app.middleware("http")
-async def count(
-    request: Request, call_next: Callable[[Request], Awaitable[Response]]
-) -> Response:
+async def count(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
     response = await call_next(request)
     response.headers["X-Tenants"] = "1"
     return response

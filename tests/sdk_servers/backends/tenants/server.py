@@ -95,7 +95,7 @@ class TenantServer(ChatKitServer[RequestContext]):
         agent = Agent[TenantContext](
             name="Tenants",
             model=model,
-            instructions=f"Known about {context.user_id}: {known}.",
+            instructions=f"Known about {context.user_id} ({context.plan}): {known}.",
             tools=[self.learn],
         )
         page = await self.store.load_thread_items(thread.id, None, 20, "desc", context)

@@ -1,0 +1,196 @@
+"""How the user sees that tools run: `agent.show_tools` and `agent.tool_words`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from agents import RunContextWrapper, function_tool
+from chatkit.types import CustomTask
+from chatkit.widgets import Card, Text
+
+from chatkit_server import ToolCall, Turn, TurnFailed, hookimpl
+from chatkit_server.agent.shown_tools import words_for
+from chatkit_server.settings.schema import AgentSettings
+from tests.client import Streamed
+from tests.conftest import MakeChat
+from tests.model_server import Call, ModelServer
+from tests.serving import served_by
+from tests.test_turns import Tools
+
+LANGUAGES = {"de": "Suche …", "en": "Searching…", "pt-BR": "Buscando…"}
+
+
+@pytest.mark.parametrize(
+    ("locale", "words"),
+    [
+        ("de", "Suche …"),
+        ("de-AT", "Suche …"),
+        ("DE", "Suche …"),
+        ("pt-BR", "Buscando…"),
+        ("pt_br", "Buscando…"),
+        ("pt", "Searching…"),
+        ("fr-CA", "Searching…"),
+        (None, "Searching…"),
+    ],
+)
+def test_words_are_in_the_users_language(locale: str | None, words: str) -> None:
+    assert words_for(ToolCall("1", "search", {}), {"search": LANGUAGES}, locale) == words
+
+
+@pytest.mark.parametrize(
+    ("name", "server", "words"),
+    [
+        ("search", None, "Searching…"),
+        ("docs_search", None, None),
+        ("docs_search", "docs", "Searching…"),
+        ("docs_re_search", "docs", "Again…"),
+        ("a_b_search_all", "docs", "All…"),
+        ("empty", None, None),
+        ("hidden", None, ""),
+        ("research", "docs", None),
+    ],
+)
+def test_words_of_a_tool(name: str, server: str | None, words: str | None) -> None:
+    given: Any = {
+        "search": "Searching…",
+        "re_search": {"nl": "Again…"},
+        "search.all": "All…",
+        "empty": None,
+        "hidden": "",
+    }
+    settings = AgentSettings(tool_words=given)
+    assert words_for(ToolCall("1", name, {}, server), settings.tool_words, "de") == words
+
+
+def test_off_is_a_word_in_yaml() -> None:
+    assert AgentSettings.model_validate({"show_tools": False}).show_tools == "off"
+    with pytest.raises(ValueError, match="'off', 'names' or 'tasks'"):
+        AgentSettings.model_validate({"show_tools": True})
+
+
+@function_tool
+async def search(query: str) -> str:
+    """Search."""
+    return query
+
+
+@function_tool
+async def broken() -> str:
+    """Fail."""
+    raise TurnFailed("no")
+
+
+@function_tool
+async def card(ctx: RunContextWrapper[Turn]) -> str:
+    """Show a card."""
+    await ctx.context.stream_widget(Card(children=[Text(value="a card")]))
+    return "shown"
+
+
+@function_tool
+async def quiet() -> str:
+    """Do something nobody needs to know."""
+    return "done"
+
+
+CALLS = [
+    Call("search", {"query": "a"}),
+    Call("search", {"query": "b"}),
+    Call("broken", {}),
+    Call("quiet", {}),
+]
+
+
+async def answered(
+    make_chat: MakeChat, server: ModelServer, *calls: Call, **agent: Any
+) -> Streamed:
+    words = {"search": LANGUAGES, "quiet": ""}
+    sections = served_by(server, tool_words=words, **agent)
+    chat = await make_chat(Tools(search, broken, card, quiet), **sections)
+    chat.headers["Accept-Language"] = "de-AT"
+    server.reply(*calls)
+    server.reply("Here you are.")
+    streamed = await chat.say("Search")
+    assert streamed.error is None
+    return streamed
+
+
+@pytest.mark.parametrize(
+    ("mode", "lines"), [("off", []), ("names", ["Broken…", "Suche …", "Suche …"]), ("tasks", [])]
+)
+async def test_lines_of_progress(
+    make_chat: MakeChat, model_server: ModelServer, mode: str, lines: list[str]
+) -> None:
+    streamed = await answered(make_chat, model_server, *CALLS, show_tools=mode)
+    told = [e["text"] for e in streamed.data if e["type"] == "progress_update"]
+    assert sorted(told) == lines
+    assert len(streamed.done("workflow")) == (mode == "tasks")
+
+
+@pytest.mark.parametrize("fast_path", [True, False])
+async def test_tools_are_tasks_of_a_workflow(
+    make_chat: MakeChat, model_server: ModelServer, fast_path: bool
+) -> None:
+    streamed = await answered(
+        make_chat, model_server, *CALLS, show_tools="tasks", fast_path=fast_path
+    )
+    kinds = [e["item"]["type"] for e in streamed.data if e["type"] == "thread.item.done"]
+    assert kinds == ["user_message", "workflow", "assistant_message"]
+    [workflow] = streamed.done("workflow")
+    tasks = [(t["title"], t["status_indicator"]) for t in workflow["workflow"]["tasks"]]
+    done = ("Suche …", "complete")
+    assert sorted(tasks) == [("Broken", "none"), done, done]
+    begun = [e["item"] for e in streamed.data if e["type"] == "thread.item.added"]
+    assert [item["type"] for item in begun] == ["workflow", "assistant_message"]
+    assert begun[0]["workflow"]["tasks"][0]["status_indicator"] == "loading"
+    places = [
+        e["update"]["task_index"]
+        for e in streamed.data
+        if e.get("update", {}).get("type") == "workflow.task.added"
+    ]
+    assert places == [1, 2]
+
+
+async def test_a_widget_of_the_tool_ends_the_workflow(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    streamed = await answered(make_chat, model_server, Call("card", {}), show_tools="tasks")
+    [workflow] = [e["item"] for e in streamed.data if e["type"] == "thread.item.replaced"]
+    assert [t["status_indicator"] for t in workflow["workflow"]["tasks"]] == ["complete"]
+
+
+class Hangs:
+    """Has a tool that never ends."""
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
+
+    @hookimpl
+    async def pre_turn(self, turn: Turn) -> None:
+        @function_tool
+        async def wait(ctx: RunContextWrapper[Turn]) -> None:
+            """Wait for ever."""
+            await ctx.context.add_workflow_task(CustomTask(title="own"))
+            self.begun.set()
+            await asyncio.Event().wait()
+
+        turn.tools.append(wait)
+
+
+async def test_a_tool_that_is_stopped_spins_no_longer(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    plugin = Hangs()
+    sections = served_by(model_server, show_tools="tasks")
+    chat = await make_chat(plugin, **sections)
+    model_server.reply(Call("wait", {}))
+    saying = asyncio.create_task(chat.say("Wait"))
+    await plugin.begun.wait()
+    threads = (await chat.ask("threads.list"))["data"]
+    model_server.reply("Another answer.")
+    await chat.say("Stop", threads[0]["id"])
+    [workflow] = (await saying).done("workflow")
+    tasks = [(t["title"], t["status_indicator"]) for t in workflow["workflow"]["tasks"]]
+    assert tasks == [("Wait", "none"), ("own", "none")]
