@@ -36,8 +36,8 @@ from chatkit_server import NotFound, ToolCall, ToolResult, hookimpl
 from chatkit_server.agent import sdk
 from chatkit_server.agent.invocation import FatalToolError, failure_reason, invoke
 from chatkit_server.agent.models import ModelRouter
-from chatkit_server.agent.shown_tools import PAUSE
 from chatkit_server.agent.runner import AgentRunner
+from chatkit_server.agent.shown_tools import PAUSE
 from chatkit_server.agent.tools import arguments_of
 from chatkit_server.mcp.manager import McpManager
 from chatkit_server.mcp.progress import Calls, Progress
