@@ -88,8 +88,11 @@ async def _contained(work: Coroutine[Any, Any, None]) -> None:
         await work
 
 
-async def watch_blocking(work: Awaitable[T], report: Report) -> T:
-    """Await `work`; call `report` with the seconds for which it blocked the event loop, if so."""
+async def watch_blocking(work: Awaitable[T], report: Report, *, cleanup: float | None = None) -> T:
+    """Await `work`; call `report` with the seconds for which it blocked the event loop, if so.
+
+    Once cancelled, it may go on for `cleanup` seconds, and is then closed.
+    """
 
     async def started() -> T:
         return await work
@@ -100,7 +103,7 @@ async def watch_blocking(work: Awaitable[T], report: Report) -> T:
     except StopIteration as stop:
         result: T = stop.value
         return result
-    return await resumed(steps, waits_for, report)
+    return await resumed(steps, waits_for, report, cleanup=cleanup)
 
 
 @coroutine

@@ -25,6 +25,7 @@ from chatkit.types import (
 from chatkit.widgets import Card
 
 from chatkit_server import Turn
+from chatkit_server.agent.runs import stop_run
 from chatkit_server.errors import Conflict, TooLarge, Unavailable
 from chatkit_server.events.wire import dump
 from chatkit_server.turns.engine import _as_refusal, _refuse_if_long
@@ -35,7 +36,6 @@ from chatkit_server.turns.job import (
     client_tool_call,
     hook_events,
     model_name,
-    stop_run,
 )
 from chatkit_server.turns.running import RESTARTED, STOPPED
 from tests.recording import ANN, NOW, Recording, make_recording

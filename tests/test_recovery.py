@@ -452,15 +452,21 @@ async def test_a_turn_that_said_nothing_leaves_no_note(case: Case) -> None:
 @pytest.mark.parametrize(
     "partial",
     [
-        PartialAnswer(items=[message("msg_2")]),
         PartialAnswer(messages=["msg_2"]),
         PartialAnswer(tools=WHOLE.tools),
         PartialAnswer(entries=WHOLE.entries),
     ],
 )
-async def test_a_turn_that_did_anything_leaves_a_note(case: Case, partial: PartialAnswer) -> None:
+async def test_an_agent_that_did_anything_leaves_a_note(case: Case, partial: PartialAnswer) -> None:
     await case.recovery.end(await case.record(partial=partial.dump()), 1, Leftover())
     assert case.stored[-1] == "mem_1"
+
+
+async def test_an_answer_without_an_agent_leaves_no_note(case: Case) -> None:
+    # As when it is stopped: a store that only other code reads has none of this server's items
+    partial = PartialAnswer(items=[message("msg_2")])
+    await case.recovery.end(await case.record(partial=partial.dump()), 1, Leftover())
+    assert case.stored == ["msg_2"]
 
 
 async def test_a_completed_turn_saved_everything_itself(case: Case) -> None:

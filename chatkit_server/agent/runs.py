@@ -9,22 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, contextmanager, suppress
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
-from agents import Model, ModelProvider, MultiProvider, RunConfig, RunResult, Usage
+from agents import Model, ModelProvider, MultiProvider, RunConfig, RunResult, StreamEvent, Usage
 from agents.exceptions import AgentsException
 from agents.result import RunResultStreaming
 from agents.run import AgentRunner, get_default_agent_runner, set_default_agent_runner
+from chatkit.agents import AgentContext
 from openai import AsyncOpenAI
 
 from ..errors import TurnFailed
 from ..settings.schema import AgentSettings
 from .models import ModelRouter
-from .sdk import free_when_done
+from .sdk import free, free_when_done
 from .whole import for_own_run
 
 
@@ -67,13 +68,131 @@ class AppRuns:
 _APP: ContextVar[AppRuns | None] = ContextVar("runs_of_app", default=None)
 """The application whose code is running."""
 
-_USAGES: ContextVar[list[Usage] | None] = ContextVar("usages_of_turn", default=None)
-"""Takes the tokens of each run that the current turn starts."""
+STOPS_WITHIN = 1.0
+"""Seconds that the runs of a turn which is over have to stop, before they are left alone."""
 
 
-def count_into(usages: list[Usage]) -> None:
-    """Add the tokens of all runs that the current task starts to this list."""
-    _USAGES.set(usages)
+class TurnRuns:
+    """The runs that one turn starts: their tokens, and those that stream."""
+
+    def __init__(self) -> None:
+        self.usages: list[Usage] = []
+        self._streaming: list[_Streaming] = []
+        self._task: asyncio.Task[Any] | None = None
+
+    def here(self) -> None:
+        """Count all runs that the current task starts, which is the turn's, or its tasks."""
+        self._task = asyncio.current_task()
+        _TURN.set(self)
+
+    def count(self, usage: Usage) -> None:
+        """Count the tokens of a run."""
+        # An agent that is run as a tool counts into the run around it
+        if all(usage is not known for known in self.usages):
+            self.usages.append(usage)
+
+    def add(self, result: RunResultStreaming) -> None:
+        """Count a run that streams, and stop it with the turn."""
+        self.count(result.context_wrapper.usage)
+        self._streaming.append(_Streaming(result))
+
+    def leave(self, result: RunResultStreaming) -> None:
+        """Leave a run to the code that started it, which stops it."""
+        for streaming in self._streaming:
+            if streaming.result is result:
+                streaming.release()
+                self._streaming.remove(streaming)
+                return
+
+    async def stop(self) -> None:
+        """Stop the runs that still go on.
+
+        Code that is cancelled while it reads a run leaves the run behind: its model would be read
+        on, and its tools would be called.
+        """
+        stopping = [asyncio.create_task(run.stop(self._task)) for run in self._streaming]
+        if stopping:
+            await asyncio.wait(stopping, timeout=STOPS_WITHIN)
+
+    def release(self) -> None:
+        """Let go of the runs."""
+        for streaming in self._streaming:
+            streaming.release()
+        self._streaming.clear()
+
+
+class _Streaming:
+    """A run that streams, and what reads it."""
+
+    def __init__(self, result: RunResultStreaming) -> None:
+        self.result = result
+        self._reader: asyncio.Task[Any] | None = None
+        self._readings: list[AsyncGenerator[StreamEvent]] = []
+        self._events = result.stream_events
+        vars(result)["stream_events"] = self._stream_events
+
+    def _stream_events(self) -> AsyncIterator[StreamEvent]:
+        reading = self._read()
+        self._readings.append(reading)
+        return reading
+
+    async def _read(self) -> AsyncGenerator[StreamEvent]:
+        events = cast(AsyncGenerator[StreamEvent], self._events())
+        async with aclosing(events):
+            # Each event may be read by another task
+            self._reader = asyncio.current_task()
+            async for event in events:
+                yield event
+                self._reader = asyncio.current_task()
+
+    async def stop(self, turn_task: asyncio.Task[Any] | None) -> None:
+        """Stop the run, and the tasks that wait for what it says.
+
+        ChatKit's `stream_agent_response` leaves them behind when it is cancelled, and asyncio would
+        complain of each.
+        """
+        if not self._has_ended:
+            self.result.cancel()
+        if self._reader is not None and self._reader is not turn_task:
+            self._reader.cancel()
+            await asyncio.wait([self._reader])
+        context = self.result.context_wrapper.context
+        if isinstance(context, AgentContext) and isinstance(context._events, asyncio.Queue):
+            context._events.put_nowait(_NOTHING)
+        for reading in self._readings:
+            with suppress(RuntimeError):
+                await reading.aclose()
+        await stop_run(self.result)
+
+    @property
+    def _has_ended(self) -> bool:
+        task = self.result.run_loop_task
+        return task is None or task.done()
+
+    def release(self) -> None:
+        """Let go of the run."""
+        del vars(self.result)["stream_events"]
+        self._reader = None
+        self._readings.clear()
+        if self._has_ended:
+            free(self.result)
+
+
+_NOTHING: Any = object()
+
+_TURN: ContextVar[TurnRuns | None] = ContextVar("runs_of_turn", default=None)
+"""The turn whose code is running."""
+
+
+async def stop_run(result: RunResultStreaming) -> None:
+    """Stop a run and wait until it has: its model is no longer read, its tools are cancelled."""
+    task = result.run_loop_task
+    if task is None:
+        return
+    if not task.done():
+        result.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    free(result)
 
 
 class _RunModels(ModelProvider):
@@ -121,13 +240,15 @@ class _PluginRunner(AgentRunner):
 
     async def run(self, starting_agent: Any, input: Any, **kwargs: Any) -> RunResult:
         """Run an agent to its end."""
+        turn = _TURN.get()
         try:
             result = await self._runner.run(starting_agent, input, **_completed(kwargs))
         except AgentsException as error:
-            if error.run_data is not None:
-                _count(error.run_data.context_wrapper.usage)
+            if turn is not None and error.run_data is not None:
+                turn.count(error.run_data.context_wrapper.usage)
             raise
-        _count(result.context_wrapper.usage)
+        if turn is not None:
+            turn.count(result.context_wrapper.usage)
         return result
 
     def run_sync(self, starting_agent: Any, input: Any, **kwargs: Any) -> RunResult:
@@ -142,8 +263,10 @@ class _PluginRunner(AgentRunner):
         """Start to run an agent."""
         completed = _completed(kwargs)
         result = self._runner.run_streamed(starting_agent, input, **completed)
-        _count(result.context_wrapper.usage)
-        if _APP.get() is not None and not completed["run_config"].sandbox:
+        turn = _TURN.get()
+        if turn is not None:
+            turn.add(result)
+        elif _APP.get() is not None and not completed["run_config"].sandbox:
             free_when_done(result)
         return result
 
@@ -153,13 +276,6 @@ def _completed(kwargs: dict[str, Any]) -> dict[str, Any]:
     if app is None:
         return kwargs
     return {**kwargs, "run_config": app.config(kwargs.get("run_config"))}
-
-
-def _count(usage: Usage) -> None:
-    usages = _USAGES.get()
-    # An agent that is run as a tool counts into the run around it
-    if usages is not None and all(usage is not known for known in usages):
-        usages.append(usage)
 
 
 def _in_loop() -> bool:

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +22,16 @@ from ..lines import fixed_words, user_name
 from ..records import log_error, place_of, repeats
 from ..settings.problems import Problems
 from ..settings.schema import HookSettings
-from ..tasks import Escaped, contained, escapes, is_cancelled, resumed, this_task, timed_step
+from ..tasks import (
+    Escaped,
+    contained,
+    escapes,
+    is_cancelled,
+    resumed,
+    this_task,
+    timed_step,
+    watch_blocking,
+)
 from ..turn import Turn
 from . import hookspecs
 from .answers import wrong_answer
@@ -332,6 +341,14 @@ class HookCall:
             log.error("%s %s", self, wrong)
             raise PluginFailed
 
+    async def read(self, reading: Coroutine[Any, Any, None]) -> None:
+        """Await the code that reads the hook's answer, as the hook's own.
+
+        Once cancelled, it has the time limit of the hook to end, and is then left.
+        """
+        with self.named():
+            await watch_blocking(reading, self._blocked, cleanup=self._limit)
+
     def _failed(self, error: BaseException) -> PluginFailed:
         if self.hook == "auth":
             return PluginFailed(f"{self} failed")
@@ -374,7 +391,7 @@ class HookCall:
             waits_for = timed_step(work.send, None, self._blocked)
         except StopIteration as stop:
             return stop.value
-        limit = self.settings.timeouts.get(self.plugin, self.settings.timeout)
+        limit = self._limit
         cancelled_before = is_cancelled()
         try:
             async with asyncio.timeout(limit) as clock:
@@ -393,6 +410,10 @@ class HookCall:
                 "%s took %.1f s of the %g s that %s allows", self, seconds, limit, self._setting
             )
         return answer
+
+    @property
+    def _limit(self) -> float:
+        return self.settings.timeouts.get(self.plugin, self.settings.timeout)
 
     @property
     def _setting(self) -> str:

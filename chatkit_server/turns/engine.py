@@ -27,7 +27,7 @@ from ..agent.invocation import GUARDRAILS
 from ..agent.media import remembered
 from ..agent.models import ModelRouter
 from ..agent.runner import run_config
-from ..agent.runs import count_into
+from ..agent.runs import stop_run
 from ..errors import Conflict, TakenOver, TooLarge, TurnFailed, Unavailable
 from ..events.log import EventLogFactory, new_event_log
 from ..events.threads import ThreadWriter, as_thread
@@ -43,7 +43,7 @@ from .claim import Claims
 from .closing import Closing
 from .failures import EMPTY
 from .identity import RequestIdentity
-from .job import TurnJob, TurnPlan, client_tool_call, hook_events, model_name, stop_run
+from .job import TurnJob, TurnPlan, client_tool_call, hook_events, model_name
 from .prepare import Preparation
 from .registry import TurnRegistry
 from .running import STOPPED, TAKEN_OVER, Ending, RunningTurn
@@ -135,7 +135,7 @@ class Engine:
         """Do all of a turn's work: the turn's task."""
         # For log records: all that the task starts inherits it
         current_turn.set(job.turn.id)
-        count_into(job.usages)
+        job.runs.here()
         refusal = await self._prepare(job)
         if refusal is None:
             _log_start(job)
@@ -173,7 +173,12 @@ class Engine:
         except TakenOver:
             ending = TAKEN_OVER
         except Exception as error:
-            ending = await self._closing.failed(job, error)
+            failed = await self._closing.failed(job, error)
+            # What ended the turn says more than what its code made of that
+            ending = job.running.ending or failed
+        if ending is not None:
+            await run_to_completion(job.runs.stop())
+        job.runs.release()
         try:
             await run_to_completion(self._closing.close(job, ending))
         finally:
@@ -204,22 +209,25 @@ class Engine:
             await emit(ThreadItemReplacedEvent.model_construct(item=plan.replaced))
 
     async def _answer(self, job: TurnJob) -> None:
-        if job.agent is not None:
-            await self._ask(job, job.agent)
-        else:
-            await self._send_all(job, *await self._hook_answer(job))
+        job.turn.connect(job.translator.stream)
+        try:
+            if job.agent is not None:
+                await self._ask(job, job.agent)
+            else:
+                await self._send_all(job, *await self._hook_answer(job))
+        except GUARDRAILS:
+            job.withdrawn = True
+            raise
+        finally:
+            # Not the translator any longer: it knows the turn, which would be a cycle
+            job.turn.connect(job.recorder.emit)
         if job.recorder.failure is not None:
             raise job.recorder.failure
 
     async def _ask(self, job: TurnJob, agent: Agent[Turn]) -> None:
         """Let the agent answer."""
-        job.turn.connect(job.translator.stream)
-        try:
-            if not await self._answer_without_run(job, agent):
-                await self._answer_with_run(job, agent)
-        finally:
-            # Not the translator any longer: it knows the turn, which would be a cycle
-            job.turn.connect(job.recorder.emit)
+        if not await self._answer_without_run(job, agent):
+            await self._answer_with_run(job, agent)
         if job.says_nothing:
             raise TurnFailed(EMPTY, allow_retry=True)
 
@@ -247,6 +255,7 @@ class Engine:
             max_turns=self.settings.agent.max_turns,
             run_config=self._run_config,
         )
+        job.runs.leave(job.result)
         fast_path = False
         try:
             async for event in job.result.stream_events():
@@ -258,9 +267,6 @@ class Engine:
                 else:
                     fast_path = job.runner.uses_fast_path(event.new_agent)
                     job.translator.answered_with(job.runner.tools_of(event.new_agent))
-        except GUARDRAILS:
-            job.withdrawn = True
-            raise
         finally:
             await stop_run(job.result)
         await job.runner.check_approvals(job.result)
@@ -285,11 +291,19 @@ class Engine:
 
     async def _send_all(self, job: TurnJob, call: HookCall, events: Any) -> None:
         """Send the events with which a hook has answered."""
-        found = hook_events(call.hook, events)
-        with call.named():
+
+        async def send() -> None:
+            found = hook_events(call.hook, events)
             async with aclosing(found):
                 async for event in found:
                     await job.recorder.emit(event)
+                    if job.running.ending is not None:
+                        break
+
+        await call.read(send())
+        if job.running.ending is not None:
+            # The hook has swallowed the cancellation, but the turn is over
+            raise asyncio.CancelledError
 
 
 def _log_start(job: TurnJob) -> None:

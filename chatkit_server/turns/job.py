@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -25,7 +24,7 @@ from pydantic import BaseModel
 
 from ..agent.fast.first_answer import FirstAnswer
 from ..agent.runner import AgentRunner
-from ..agent.sdk import free
+from ..agent.runs import TurnRuns
 from ..agent.stream import EventTranslator
 from ..events.partial import PartialAnswer
 from ..events.recorder import Recorder, is_visible
@@ -89,8 +88,8 @@ class TurnJob:
     first_answer: FirstAnswer | None = None
     entries: list[TResponseInputItem] = field(default_factory=list)
     """What the model has produced so far, as input items for later requests."""
-    usages: list[Usage] = field(default_factory=list)
-    """The tokens of each run, those of runs that plugins start among them."""
+    runs: TurnRuns = field(default_factory=TurnRuns)
+    """All runs, those that plugins start among them."""
     withdrawn: bool = False
     """Whether a guardrail has refused the answer: nothing of it stays."""
     prepared_by: list[str] = field(default_factory=list)
@@ -102,7 +101,7 @@ class TurnJob:
         """The tokens counted so far, with those of a request that was cut off."""
         counted = self._counted
         own = self.result.context_wrapper.usage if self.result is not None else None
-        others = [usage for usage in self.usages if usage is not own and usage.requests]
+        others = [usage for usage in self.runs.usages if usage is not own and usage.requests]
         read, written = self.translator.uncounted
         if counted is not None and not read and not written and not others:
             return counted
@@ -200,17 +199,6 @@ def client_tool_call(job: TurnJob) -> ClientToolCallItem:
         name=call.name,
         arguments=call.arguments,
     )
-
-
-async def stop_run(result: RunResultStreaming) -> None:
-    """Stop a run and wait until it has: its model is no longer read, its tools are cancelled."""
-    task = result.run_loop_task
-    if task is None:
-        return
-    if not task.done():
-        result.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    free(result)
 
 
 async def hook_events(hook: str, events: Any) -> AsyncGenerator[ThreadStreamEvent]:

@@ -14,7 +14,7 @@ from chatkit.types import ThreadItem, ThreadMetadata, UserMessageItem, WorkflowI
 from ..agent.memory import build_memory
 from ..events.partial import PartialAnswer
 from ..events.recorder import answers, shows_nothing
-from ..events.threads import ThreadWriter
+from ..events.threads import ThreadWriter, written
 from ..plugin.calls import Hooks
 from ..records import log_error, repeats
 from ..turn import EndState, Outcome, StoreContext, Turn
@@ -87,7 +87,7 @@ class Recovery:
             return
         _log_end(record, leftover)
         if turn is not None and not leftover.post_turn_called:
-            known = turn.thread.model_dump()
+            known = written(turn.thread)
             outcome = _outcome(record, partial, saved, leftover)
             await self._hooks.each_isolated("post_turn", turn=turn, outcome=outcome)
             await self._save_last_changes(turn, known)
@@ -145,7 +145,7 @@ class Recovery:
 
     def _remains(self, turn: Turn, partial: PartialAnswer, leftover: Leftover) -> list[ThreadItem]:
         items = [item for item in partial.items if not shows_nothing(item)]
-        said_something = bool(items or partial.entries or partial.messages or partial.tools)
+        said_something = bool(partial.entries or partial.messages or partial.tools)
         memory = build_memory(
             turn.id,
             str(turn.model),

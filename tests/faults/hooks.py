@@ -23,10 +23,24 @@ from tests.faults.world import Backstage, World, world
 
 Mode = Literal["raises", "hangs"]
 
-CALLS = {"auth": 1, "agent": 1, "pre_turn": 1, "persist": 5, "tool_result": 2, "post_turn": 1}
+CALLS = {
+    "auth": 1,
+    "context": 1,
+    "agent": 1,
+    "pre_turn": 1,
+    "respond": 1,
+    "persist": 5,
+    "tool_result": 2,
+    "post_turn": 1,
+}
 """The hooks, and how often a turn calls them."""
 
-BEFORE_THE_TURN = ("auth", "agent", "pre_turn")
+HOSTED_CALLS = {**CALLS, "persist": 4, "tool_result": 0}
+"""The same with a hosted server: it has tools of its own, and its turns leave no memory."""
+
+BEFORE_THE_TURN = ("auth", "context", "agent", "pre_turn")
+
+FAILS_THE_TURN = ("respond", "persist")
 
 LIMIT = {"timeouts": {"given_0": "100ms"}}
 
@@ -45,12 +59,20 @@ class Saboteur:
         return None
 
     @hookimpl
+    async def context(self, user: User) -> None:
+        await self._called("context", user.id)
+
+    @hookimpl
     async def agent(self, turn: Turn) -> None:
         await self._called("agent", turn.user.id)
 
     @hookimpl
     async def pre_turn(self, turn: Turn) -> None:
         await self._called("pre_turn", turn.user.id)
+
+    @hookimpl
+    async def respond(self, turn: Turn) -> None:
+        await self._called("respond", turn.user.id)
 
     @hookimpl
     async def persist(self, turn: Turn, item: ThreadItem) -> None:
@@ -85,7 +107,7 @@ async def hook_runs(
     modes: tuple[Mode, ...] = ("raises", "hangs")
     places = [
         (hook, number, mode)
-        for hook, calls in CALLS.items()
+        for hook, calls in (CALLS if stage.answering == "agent" else HOSTED_CALLS).items()
         for number in range(1, calls + 1)
         for mode in modes
     ]
@@ -113,7 +135,7 @@ async def _run(
         losses.add("other", f"{hook}: refused {person.messages[0].refused}")
     if stream is not None:
         await stream.read()
-        if (stream.error is not None) != (hook == "persist" and call <= CALLS["persist"]):
+        if (stream.error is not None) != (hook in FAILS_THE_TURN):
             losses.add("other", f"{hook}, call {call}: the turn ended with {stream.error}")
     audit = Audit(person, world.stage.ledger)
     audit.losses = losses

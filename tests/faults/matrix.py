@@ -1,8 +1,8 @@
 """Break each part at each point of a turn, and print what was lost.
 
-python -m tests.faults.matrix                       # all, in about ten minutes
+python -m tests.faults.matrix                       # all, in about a quarter of an hour
 python -m tests.faults.matrix --short               # a few of each
-python -m tests.faults.matrix --only kills --seed 7 --kills 20
+python -m tests.faults.matrix --only kills --answering agent --seed 7 --kills 20
 python -m tests.faults.matrix --write docs/faults.md
 """
 
@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -30,7 +31,7 @@ from tests.faults.outages import outage_runs
 from tests.faults.page import page
 from tests.faults.running import FULL, SHORT, Size
 from tests.faults.tools import tool_runs
-from tests.faults.world import Backstage, backstage
+from tests.faults.world import Answering, Backstage, backstage
 
 Runs = Callable[[Backstage, DatabaseKind, Path, Size, Random], Awaitable[Report]]
 
@@ -48,54 +49,80 @@ WAITING: dict[str, Runs] = {
 }
 GROUPS = (*BUSY, *WAITING)
 
-Plan = Mapping[str, Sequence[DatabaseKind]]
-"""The groups to run, each with its databases."""
+Plan = Mapping[Answering, Mapping[str, Sequence[DatabaseKind]]]
+"""What answers, and the groups to run then, each with its databases."""
 
-ALL: Plan = dict.fromkeys(GROUPS, DATABASES)
+Reports = dict[Answering, Report]
+
+ALL: Plan = {
+    "agent": dict.fromkeys(GROUPS, DATABASES),
+    # Its tools are its own, and no MCP server's
+    "ours": dict.fromkeys((name for name in GROUPS if name != "tools"), DATABASES),
+    # Its store is in the folder of its process, so these runs need one
+    "theirs": dict.fromkeys(("kills", "drains"), DATABASES),
+}
 FEW: Plan = {
-    "connections": ("sqlite",),
-    "models": ("postgresql",),
-    "hooks": ("sqlite",),
-    "tools": ("sqlite",),
-    "outages": DATABASES,
-    "kills": DATABASES,
-    "drains": ("postgresql",),
+    "agent": {
+        "connections": ("sqlite",),
+        "models": ("postgresql",),
+        "hooks": ("sqlite",),
+        "tools": ("sqlite",),
+        "outages": DATABASES,
+        "kills": DATABASES,
+        "drains": ("postgresql",),
+    },
+    "ours": {"connections": ("postgresql",), "kills": ("postgresql",)},
+    "theirs": {"kills": ("sqlite",)},
 }
 
 
-async def run(
-    size: Size, seed: int, plan: Plan = ALL, say: Callable[[str], None] = print
-) -> Report:
+async def run(size: Size, seed: int, plan: Plan, say: Callable[[str], None] = print) -> Reports:
     """Make the runs of a plan, and return what they lost.
 
     Groups that mostly wait all run at once, beside one busy group.
     """
-    report = Report()
+    reports: Reports = {answering: Report() for answering in plan}
 
     async def one_by_one() -> None:
-        for name, runs in BUSY.items():
-            for kind in plan.get(name, ()):
-                await make(name, runs, kind)
+        for answering, groups in plan.items():
+            for name, runs in BUSY.items():
+                for kind in groups.get(name, ()):
+                    await make(answering, name, runs, kind)
 
-    async def make(name: str, runs: Runs, kind: DatabaseKind) -> None:
+    async def make(answering: Answering, name: str, runs: Runs, kind: DatabaseKind) -> None:
         begun = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
-            async with backstage() as stage:
+            async with backstage(answering) as stage:
                 random = Random(f"{seed} {name} {kind}")
-                made = await runs(stage, kind, Path(folder), size, random)
-        report.add(made)
+                few = size if answering == "agent" else size.hosted
+                made = await runs(stage, kind, Path(folder), few, random)
+        reports[answering].add(made)
         seconds = time.monotonic() - begun
-        say(f"{name}, {kind}: {len(made.runs)} turns in {seconds:.0f} s, {len(made.losses)} losses")
+        turns, lost = len(made.runs), len(made.losses)
+        say(f"{answering}: {name}, {kind}: {turns} turns in {seconds:.0f} s, {lost} losses")
 
     postgres()
     # Collecting garbage among all imported objects would delay the servers of this process
     gc.collect()
     gc.freeze()
     waiting = [
-        make(name, runs, kind) for name, runs in WAITING.items() for kind in plan.get(name, ())
+        make(answering, name, runs, kind)
+        for answering, groups in plan.items()
+        for name, runs in WAITING.items()
+        for kind in groups.get(name, ())
     ]
     await asyncio.gather(one_by_one(), *waiting)
-    return report
+    return reports
+
+
+async def one_after_another(
+    size: Size, seed: int, plan: Plan, say: Callable[[str], None]
+) -> Reports:
+    """Do the same, with all that answers in one way at a time."""
+    reports: Reports = {}
+    for answering, groups in plan.items():
+        reports |= await run(size, seed, {answering: groups}, say)
+    return reports
 
 
 def main() -> int:
@@ -104,24 +131,30 @@ def main() -> int:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--short", action="store_true", help="only a few runs of each fault")
     parser.add_argument("--only", nargs="+", choices=GROUPS, default=GROUPS)
+    parser.add_argument("--answering", nargs="+", choices=tuple(ALL), default=tuple(ALL))
     parser.add_argument("--seed", type=int, help="repeats the random choices of another run")
     parser.add_argument("--kills", type=int, help="how many kills on each database")
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the tables as a page")
     given = parser.parse_args()
     seed = given.seed if given.seed is not None else Random().randrange(10**6)
     size, plan = (SHORT, FEW) if given.short else (FULL, ALL)
-    plan = {name: kinds for name, kinds in plan.items() if name in given.only}
+    plan = {
+        answering: {name: kinds for name, kinds in groups.items() if name in given.only}
+        for answering, groups in plan.items()
+        if answering in given.answering
+    }
     if given.kills is not None:
         size = replace(size, kills=given.kills)
     logging.basicConfig(level=logging.CRITICAL)
     print(f"seed {seed}", flush=True)
     begun = time.monotonic()
-    report = asyncio.run(run(size, seed, plan, lambda line: print(line, flush=True)))
-    text = page(report, seed, time.monotonic() - begun)
+    say = partial(print, flush=True)
+    reports = asyncio.run(one_after_another(size, seed, plan, say))
+    text = page(reports, seed, time.monotonic() - begun)
     print(f"\n{text}")
     if given.write is not None:
         given.write.write_text(text, encoding="utf-8")
-    return 1 if report.losses else 0
+    return 1 if any(report.losses for report in reports.values()) else 0
 
 
 if __name__ == "__main__":

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from tests.faults.audit import PATIENCE, RECOVERY
 from tests.faults.kills import KILL
 from tests.faults.losses import Report
+from tests.faults.world import Answering
 
 _HEAD = """# What is lost when something breaks
 
@@ -17,6 +20,31 @@ In each turn the model writes three texts, and calls a tool after the first and 
 server that no strike touches counts the calls. After each strike, the thread has to accept another
 message, or answer the last one again. Then the run compares everything in the store with everything
 that the client had received. Every column from the sixth on has to be 0.
+
+The faults strike three kinds of servers: one that answers with its own agent, and two that host a
+server written with ChatKit's SDK, by the plugin `chatkit_sdk`. That server runs the agent in its
+`respond`, with a tool of its own that posts its calls to the same place. With `store: ours`, it
+keeps its conversations in this server's store. With `store: theirs`, it keeps them in a SQLite file
+of its own, and this server keeps only its records of the turns.
+"""
+
+_OF = {
+    "agent": "The server's own agent",
+    "ours": "A server written with ChatKit's SDK, `store: ours`",
+    "theirs": "A server written with ChatKit's SDK, `store: theirs`",
+}
+
+_HOSTED = """
+What cannot hold for a server written with ChatKit's SDK:
+
+- After a crash, its model is told what ChatKit's `ThreadItemConverter` makes of the stored items:
+  the texts, and no tool calls. The SDK keeps no tool calls of a complete answer either. A retry may
+  call a tool again that had run before the crash.
+- A tool that runs in a thread (`asyncio.to_thread`) goes on after Stop until it returns. Its turn
+  ends at once, and its result is not used.
+- With `store: theirs`, the SDK's interface has no transactions. If an item and the record of its
+  turn are in two databases, a crash between the two is repaired by id: the item is looked up before
+  it is saved again.
 """
 
 _COLUMNS = """
@@ -39,23 +67,28 @@ _COLUMNS = """
 """
 
 
-def page(report: Report, seed: int, seconds: float) -> str:
+def page(reports: Mapping[Answering, Report], seed: int, seconds: float) -> str:
     """Return the tables, their explanation, and a list of the losses."""
-    kills = sum(count for (fault, _), count in report.strikes.items() if fault.startswith(KILL))
-    losses = "\n".join(f"- `{line}`" for line in report.losses) or "None."
+    whole = list(reports.values())
+    strikes = [strike for report in whole for strike in report.strikes.items()]
+    kills = sum(count for (fault, _), count in strikes if fault.startswith(KILL))
+    turns = sum(len(report.runs) for report in whole)
+    losses = [f"- `{of}: {line}`" for of, report in reports.items() for line in report.losses]
+    named = [(f"### {_OF[of]}\n", report) for of, report in reports.items()]
     return "\n".join(
         [
             _HEAD,
-            f"This run: seed {seed}, {len(report.runs)} turns, {kills} processes killed with "
-            f"`kill -9`, {seconds / 60:.0f} minutes.\n",
+            f"This run: seed {seed}, {turns} turns, {kills} processes killed with `kill -9`, "
+            f"{seconds / 60:.0f} minutes.\n",
             "## What was lost\n",
-            report.summary(),
-            _COLUMNS.format(recovery=RECOVERY, patience=PATIENCE),
+            *(line for title, report in named for line in (title, report.summary(), "")),
+            _COLUMNS.format(recovery=RECOVERY, patience=PATIENCE).lstrip(),
+            _HOSTED.lstrip(),
             "## Where in the turn the faults struck\n",
             "How many turns were hit at each point: what their clients had received by then.\n",
-            *report.points(),
+            *(line for title, report in named for line in (title, *report.points())),
             "## Losses\n",
-            losses,
+            *(losses or ["None."]),
             "",
         ]
     )

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout
 
+from tests.faults.hosted import LEDGER
 from tests.faults.scripted import Script, ScriptedModel
 
 _TIMEOUT = ClientTimeout(total=60)
@@ -135,11 +136,15 @@ class Message:
 class Person:
     """A user of a server, with one conversation.
 
-    `session` has the server's address as its base; `path` is that of the chat.
+    `session` has the server's address as its base; `path` is that of the chat. `ledger` is where
+    the tools of a hosted server note their calls.
     """
 
-    def __init__(self, name: str, session: ClientSession, path: str, model: ScriptedModel) -> None:
+    def __init__(
+        self, name: str, session: ClientSession, path: str, model: ScriptedModel, ledger: str = ""
+    ) -> None:
         self.name = name
+        self._headers = {"X-User": name, LEDGER: ledger}
         self.session = session
         self.path = path
         self.model = model
@@ -150,7 +155,7 @@ class Person:
     async def get(self, place: str, headers: dict[str, str] | None = None) -> ClientResponse:
         """Ask for something below the chat's path."""
         return await self.session.get(
-            f"{self.path}/{place}", headers={"X-User": self.name, **(headers or {})}
+            f"{self.path}/{place}", headers={**self._headers, **(headers or {})}
         )
 
     async def post(
@@ -160,7 +165,7 @@ class Person:
         return await self.session.post(
             f"{self.path}{place}",
             data=body,
-            headers={"X-User": self.name, **(headers or {})},
+            headers={**self._headers, **(headers or {})},
             timeout=_TIMEOUT,
         )
 

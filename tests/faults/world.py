@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
 
@@ -21,6 +21,12 @@ from tests.serving import HeaderAuth
 NEVER_STALE = "2m"
 """Longer than any run takes: no sweep may repair what should not break."""
 
+_HOSTED = "tests.faults.hosted"
+
+
+Answering = Literal["agent", "ours", "theirs"]
+"""What answers: the server's own agent, or a server written with ChatKit's SDK, with which store"""
+
 
 @dataclass
 class Backstage:
@@ -28,37 +34,46 @@ class Backstage:
 
     model: ScriptedModel
     ledger: Ledger
+    answering: Answering = "agent"
     people: list[Person] = field(default_factory=list)
 
     def sections(self, database: str) -> dict[str, Any]:
         """Return the settings of a server that uses them."""
-        server = {"name": "ledger", "url": self.ledger.url, "timeout": "10s"}
         return {
             "agent": {"model": "test/model", "history": {"items": 200, "tokens": 100_000}},
             "log": {"level": "error"},
             "plugins": {
+                **self._answering(),
                 "tortoise_store": {"url": database},
                 "compatible_models": {"endpoints": {"test": {"base_url": self.model.url}}},
-                "mcp_servers": {"servers": [server]},
             },
         }
 
+    def _answering(self) -> dict[str, Any]:
+        if self.answering == "agent":
+            server = {"name": "ledger", "url": self.ledger.url, "timeout": "10s"}
+            return {"mcp_servers": {"servers": [server]}}
+        names = {"server": f"{_HOSTED}:create_server", "context": f"{_HOSTED}:make_context"}
+        # Before the store that keeps the turns: the first one that is given keeps the conversations
+        return {"chatkit_sdk": {**names, "store": self.answering}}
+
     def person(self, session: ClientSession, path: str) -> Person:
         """Return a new user."""
-        person = Person(f"p{len(self.people)}", session, path, self.model)
+        name = f"p{len(self.people)}"
+        person = Person(name, session, path, self.model, self.ledger.plain_url)
         self.people.append(person)
         return person
 
 
 @asynccontextmanager
-async def backstage() -> AsyncIterator[Backstage]:
+async def backstage(answering: Answering = "agent") -> AsyncIterator[Backstage]:
     """Run a model and a ledger while the block runs."""
     model = ScriptedModel()
     async with model:
         ledger = Ledger()
         await ledger.start()
         try:
-            yield Backstage(model, ledger)
+            yield Backstage(model, ledger, answering)
         finally:
             await ledger.stop()
 

@@ -123,6 +123,7 @@ async def helpline(page: Page) -> None:
     await page.say("Go on", thread_id)
     await page.act(thread_id, "remind")
     await page.wait_for(lambda listed: listed["data"][0]["title"] == "Reminded", "threads.list")
+    await page.read("threads.get_by_id", thread_id=thread_id)
     answered = Gate()
     models.reply_as("gpt-4.1-nano", "a lamp.", hold=answered)
     models.reply("Again?")
