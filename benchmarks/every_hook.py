@@ -61,6 +61,11 @@ async def auth(request: web.Request) -> None:
 
 
 @hookimpl
+async def context(request: web.Request, user: User) -> None:
+    _SEEN["context"] += 1
+
+
+@hookimpl
 async def agent(turn: Turn) -> None:
     _SEEN["agent"] += 1
 
@@ -68,6 +73,11 @@ async def agent(turn: Turn) -> None:
 @hookimpl
 async def pre_turn(turn: Turn) -> None:
     turn.state["every_hook"] = turn.user.id
+
+
+@hookimpl
+async def respond(turn: Turn) -> None:
+    _SEEN["respond"] += 1
 
 
 @hookimpl

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -35,6 +36,7 @@ from .web.expect import expect_later
 from .web.health import Readiness, healthz
 from .web.hosts import check_hosts, refuse_other_hosts
 from .web.keys import (
+    ANSWERS,
     ATTACHMENT_STORE,
     ENGINE,
     GUARD,
@@ -52,6 +54,9 @@ from .web.keys import (
 from .web.operations.limits import RequestGuard
 from .web.turn_routes import add_turn_routes
 from .web.unix_socket import check_socket
+
+LAST_ANSWERS = 2.0
+"""Seconds that responses of ASGI applications have to end when the server stops."""
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +94,7 @@ def create_app(
     refuse_other_hosts(app, settings)
     app[SETTINGS] = settings
     app[HOOKS] = hooks
+    app[ANSWERS] = set()
     check_admission(app)
     if loaded:
         with problems.collect():
@@ -255,3 +261,9 @@ def _too_many_tools(app: web.Application) -> str | None:
 
 async def _drain(app: web.Application) -> None:
     await app[ENGINE].turns.close(app[SETTINGS].server.drain)
+    answers = app[ANSWERS]
+    if answers:
+        # Streams may never end, and would hold up the end of the process
+        await asyncio.wait(answers, timeout=LAST_ANSWERS)
+        for answer in list(answers):
+            answer.cancel()

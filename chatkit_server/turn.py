@@ -317,12 +317,14 @@ class Turn(AgentContext[Any]):
 
     @property
     def open_workflow(self) -> WorkflowItem | None:
-        """The workflow that the run's context has open."""
-        return self.run_context.workflow_item
+        """The workflow that is open: tools may open it in `context`, or in the turn itself."""
+        return self.run_context.workflow_item or self.workflow_item
 
     @open_workflow.setter
     def open_workflow(self, item: WorkflowItem | None) -> None:
-        self.run_context.workflow_item = None if item is None else in_local_time(item)
+        self.workflow_item = item
+        if self.context is not None:
+            self.context.workflow_item = self.workflow_item
 
     def connect(self, emit: Callable[[ThreadStreamEvent], Awaitable[None]]) -> None:
         """Send the events of this turn to `emit`; the engine does this when the stream opens."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from io import BytesIO
@@ -25,6 +26,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chatkit_server import AsgiApp, SettingsError, hookimpl
+from chatkit_server import app as server_app
 from chatkit_server.web.asgi import app as asgi_app
 from tests.client import Chat
 from tests.conftest import MakeChat
@@ -219,7 +221,7 @@ async def test_a_body_is_asked_for_when_it_is_read(make_chat: MakeChat) -> None:
         assert await reader.readline() == first
         rest = await reader.readuntil(b"\r\n\r\n" if then is None else b"\r\n")
         if then is None:
-            assert b"Transfer-Encoding" not in rest
+            assert b"transfer-encoding" not in rest.lower()
             # What was announced will not come
             assert b"Connection: close\r\n" in rest or path == "/raw"
         else:
@@ -420,7 +422,7 @@ class Mistakes:
 async def test_an_application_that_fails(
     make_chat: MakeChat, caplog: pytest.LogCaptureFixture
 ) -> None:
-    chat = await make_chat(Beside(Mistakes()))
+    chat = await make_chat(Beside(Mistakes()), server={"cors_origins": OURS})
     for path in (
         "/raises",
         "/says-nothing",
@@ -441,6 +443,10 @@ async def test_an_application_that_fails(
             await response.read()
         assert f"GET {path} " in caplog.text
     assert await (await chat.client.get("/counts-wrong")).text() == "x"
+    # The server knows already that this page may do everything
+    asked, answered = await cors(chat, "/raises", OURS)
+    assert (asked.status, answered.status) == (200, 500)
+    assert answered.headers["Access-Control-Allow-Origin"] == OURS
 
 
 async def test_errors_of_starlette_are_told_once(
@@ -549,18 +555,38 @@ async def test_start_and_end(make_chat: MakeChat, caplog: pytest.LogCaptureFixtu
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-async def test_a_background_task_does_not_hold_up_the_end(
+async def test_streams_and_background_tasks_do_not_hold_up_the_end(
     make_chat: MakeChat, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    monkeypatch.setattr(server_app, "LAST_ANSWERS", 0.01)
     monkeypatch.setattr(asgi_app, "LAST_CALLS", 0.01)
 
     async def start(request: Request) -> Response:
         return PlainTextResponse("", background=BackgroundTask(asyncio.Event().wait))
 
-    chat = await make_chat(Beside(starlette(Route("/start", start))))
-    await chat.client.get("/start")
-    await chat.client.close()
-    assert "calls of the ASGI application are cancelled: 1" in caplog.text
+    async def silent(request: Request) -> Response:
+        async def pieces() -> AsyncIterator[bytes]:
+            yield b"x"
+            await asyncio.Event().wait()
+
+        return StreamingResponse(pieces())
+
+    async def endless(request: Request) -> Response:
+        async def pieces() -> AsyncIterator[bytes]:
+            while True:
+                yield b"x" * 100_000
+
+        return StreamingResponse(pieces())
+
+    app = starlette(Route("/start", start), Route("/silent", silent), Route("/endless", endless))
+    chat = await make_chat(Beside(app))
+    # Only the task has to be cancelled: the streams end with their responses
+    streams = [await chat.client.get(path) for path in ("/start", "/silent", "/endless")]
+    await chat.client.server.close()
+    for stream in streams:
+        stream.close()
+    alarms = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert alarms == ["calls of the ASGI application are cancelled: 1"]
 
 
 def failing(what: str) -> ASGIApp:
@@ -582,7 +608,7 @@ def failing(what: str) -> ASGIApp:
 @pytest.mark.parametrize(
     ("what", "why"),
     [
-        ("raises", "ValueError: no database"),
+        ("raises", rf"{re.escape(__file__)}:\d+: ValueError: no database"),
         ("says", "did not start: no database"),
         ("is silent", "did not start: no reason given"),
     ],

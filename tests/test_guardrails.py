@@ -172,15 +172,21 @@ async def test_nothing_of_a_refused_answer_stays(
     assert [word for word in ("First", "Last", "Hm", "QUJD", "secret") if word in seen] == []
 
 
+@pytest.mark.parametrize(
+    ("kinds", "last"), [(["output"], ["Two ", "words."]), ([], ["Two ", "words.", Call("after")])]
+)
 async def test_what_the_fast_path_has_shown_goes_too(
-    make_chat: MakeChat, model_server: ModelServer
+    make_chat: MakeChat, model_server: ModelServer, kinds: list[str], last: list[Any]
 ) -> None:
-    plugin = Guarded(None, "output")
+    """Without guardrails of the agent, the model is asked before the run."""
+    plugin = Guarded(None, *kinds)
     chat = await make_chat(plugin, **served_by(model_server))
     model_server.reply(Reasoning("Hm. "), "One ", Call("search"))
-    model_server.reply("Two ", "words.")
+    model_server.reply(*last)
     streamed = await chat.say("Go")
     assert streamed.text == "One Two words."
+    assert streamed.error is not None
+    assert streamed.error["message"] == GUARDRAIL_OUTPUT
     assert shown_at_the_end(streamed) == set()
     assert await kept(chat, streamed.thread_id) == ["user_message"]
 

@@ -290,8 +290,6 @@ async def test_a_locked_or_closed_thread(
         "threads.add_client_tool_output": {"result": 1},
         "threads.add_structured_input": {"item_id": item_id, "input": {}},
         "threads.retry_after_item": {"item_id": item_id},
-        "threads.custom_action": {"action": {"type": "a"}},
-        "threads.sync_custom_action": {"action": {"type": "a"}},
     }
     bodies: list[dict[str, Any]] = [
         {"type": operation, "params": {"thread_id": thread_id, **params}}

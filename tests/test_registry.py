@@ -260,7 +260,12 @@ async def test_an_emptied_thread_waits_for_turns_beside_and_takes_no_more() -> N
     assert not emptied.done()
     registry.release("thr_1", beside=True)
     assert await emptied
-    await registry.close(60)
+    await registry.claim("thr_1", ANN, beside=True)
+    closing = asyncio.create_task(registry.close(60))
+    await until(lambda: registry.closing)
+    assert not closing.done()
+    registry.release("thr_1", beside=True)
+    await closing
 
 
 async def _empty(registry: TurnRegistry) -> bool:

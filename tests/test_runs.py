@@ -13,6 +13,7 @@ import openai
 import pytest
 from agents import (
     Agent,
+    GuardrailFunctionOutput,
     ModelSettings,
     MultiProvider,
     OpenAIChatCompletionsModel,
@@ -22,6 +23,7 @@ from agents import (
     Runner,
     StopAtTools,
     function_tool,
+    output_guardrail,
 )
 from agents.tracing import get_current_trace
 from aiohttp import web
@@ -244,7 +246,8 @@ class AtStart:
         return self.answers[-1]
 
 
-async def test_applications_in_one_process_do_not_mix() -> None:
+async def test_applications_in_one_process_do_not_mix(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     plugins = [AtStart(), AtStart()]
     async with AsyncExitStack() as stack:
         servers = [await stack.enter_async_context(ModelServer()) for _ in plugins]
@@ -467,7 +470,7 @@ async def test_items_of_models_without_ids_have_their_own(
         async for event in stream(turn, OpenAIChatCompletionsModel("any", client)):
             yield event
 
-    chat = await make_chat(Actions(own=lambda turn, _: own(turn, _)), **endpoints(model_server))
+    chat = await make_chat(Actions(own=own), **endpoints(model_server))
     seen: set[str] = set()
     for _ in range(2):
         model_server.reply("Let me see.", Call("paint", {"colour": "red"}))
@@ -492,3 +495,50 @@ async def test_a_run_that_fails_leaves_nothing_behind(
     assert (await act(chat, "stream", "test/any")).error is None
     gc.collect()
     assert "destroyed" not in caplog.text
+
+
+@output_guardrail
+async def no_secrets(_: Any, agent: Any, output: Any) -> GuardrailFunctionOutput:
+    """Refuse answers with secrets."""
+    return GuardrailFunctionOutput(None, tripwire_triggered="secret" in str(output))
+
+
+class Responds:
+    """Answers each turn by a run of its own, after a widget."""
+
+    def __init__(self, own_context: bool) -> None:
+        self.own_context = own_context
+
+    @hookimpl
+    async def respond(self, turn: Turn) -> AsyncIterator[ThreadStreamEvent]:
+        return self.answer(turn)
+
+    async def answer(self, turn: Turn) -> AsyncIterator[ThreadStreamEvent]:
+        context: AgentContext[Any] = turn
+        if self.own_context:
+            context = CatContext(
+                thread=turn.thread, store=turn.store, request_context=turn.request_context
+            )
+        await turn.stream_widget(Card(children=[Text(value="Wait")]))
+        agent = Agent[Any]("a", tools=[rename], output_guardrails=[no_secrets])
+        result = Runner.run_streamed(agent, "hi", context=context)
+        async for event in stream_agent_response(context, result):
+            yield event
+
+
+@pytest.mark.parametrize("own_context", [False, True])
+async def test_a_guardrail_of_such_a_run_withdraws_all_that_was_shown(
+    make_chat: MakeChat, model_server: ModelServer, own_context: bool
+) -> None:
+    chat = await make_chat(Responds(own_context), **endpoints(model_server, model="test/any"))
+    model_server.reply("Let me see.", Call("rename", {"name": "Felix"}))
+    model_server.reply("Its secret is fish.")
+    streamed = await chat.say("Tell me its secret")
+    assert streamed.error is not None
+    removed = {e["item_id"] for e in streamed.data if e["type"] == "thread.item.removed"}
+    shown = set(ids(streamed)[1:])
+    # ChatKit's SDK names the model's own item of the call too
+    assert len(shown) == 5
+    assert shown <= removed
+    thread = await chat.ask("threads.get_by_id", thread_id=streamed.thread_id)
+    assert [item["type"] for item in thread["items"]["data"]] == ["user_message"]

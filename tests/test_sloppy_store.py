@@ -21,6 +21,7 @@ from chatkit.types import (
 
 from chatkit_server import Turn, User
 from chatkit_server.agent.history import load_history
+from chatkit_server.events.threads import MANY, TICK, ThreadWriter
 from chatkit_server.paging import MOST_EMPTY, pages
 from chatkit_server.settings.schema import HistorySettings
 from chatkit_server.storage import LocalTimes, StoreContext
@@ -278,3 +279,20 @@ async def test_items_of_a_turn_have_times_in_their_order() -> None:
     ]
     added, *done = case.told()
     assert added["item"]["created_at"] == done[1]["item"]["created_at"]
+
+
+def test_the_next_turn_begins_after_many_items_at_once() -> None:
+    threads = ThreadWriter(MemoryStore())
+    start = now = datetime.now(UTC) + timedelta(seconds=30)
+    for _ in range(3):
+        now = threads.later("thr_1", now + TICK)
+    assert threads.later("thr_1", start) == start + 4 * TICK, "a message that comes right after"
+    assert threads.later("thr_2", start) == start
+    far = start + timedelta(days=9)
+    assert threads.later("thr_2", far) == far
+    assert threads.later("thr_2", start) == start, "a plugin's odd time puts nothing off"
+    old = datetime(2020, 1, 1, tzinfo=UTC)
+    for number in range(MANY + 1):
+        threads._ahead[f"old_{number}"] = old
+    threads.later("thr_3", start)
+    assert sorted(threads._ahead) == ["thr_1", "thr_2", "thr_3"]

@@ -17,7 +17,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from ..errors import ServerError
 from ..plugin.calls import PluginFailed
-from ..records import log_error
+from ..records import log_error, repeats
 from ..turn import Turn
 
 log = logging.getLogger(__name__)
@@ -104,22 +104,21 @@ class Conversion:
         except _MEANT:
             raise
         except Exception as error:
-            log_error(
-                log,
-                logging.ERROR,
-                error,
-                "turn %s: a plugin's `turn.stream_converter` failed: %s.%s",
-                self._turn.id,
-                type(converter).__name__,
-                method,
-            )
+            self._log(f"{type(converter).__name__}.{method}", error)
             raise PluginFailed from error
         return found
+
+    def _log(self, called: str, error: Exception) -> None:
+        what = "a plugin's `turn.stream_converter` failed"
+        again = repeats(f"{called}: {type(error).__name__}", f"turn: {what}", self._turn.id)
+        log_error(
+            log, logging.ERROR, error, f"turn %s: {what}: %s", self._turn.id, called, extra=again
+        )
 
 
 def _counts_images(converter: ResponseStreamConverter) -> bool:
     """Whether a converter knows the progress of an image itself."""
-    method = type(converter).partial_image_index_to_progress
+    method = getattr(type(converter), "partial_image_index_to_progress", None)
     is_own = method is not ResponseStreamConverter.partial_image_index_to_progress
     return is_own or converter.partial_images is not None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TypeVar
 from weakref import ref
 
@@ -39,12 +39,11 @@ from ..text import valid_values
 from ..turn import Outcome, StoreContext, ToolCall, ToolResult, Turn
 from .log import EventLog
 from .placeholders import OwnIds
-from .threads import ThreadWriter, as_thread, written
+from .threads import TICK, ThreadWriter, as_thread, written
 from .updates import apply_update, content_at
 from .wire import WireFormat, is_hidden
 
 FIRST = datetime.fromtimestamp(0, UTC)
-TICK = timedelta(milliseconds=1)
 
 LONG_ANSWER = "The answer is longer than allowed and was cut off."
 
@@ -295,9 +294,11 @@ class Recorder:
     async def _remove(self, item_id: str) -> None:
         was_open = self.open.pop(item_id, None) is not None
         if not was_open or any(item.id == item_id for item in self.saved):
-            await self.store.delete_thread_item(
-                self.turn.thread.id, item_id, self.turn.store_context
-            )
+            # ChatKit's SDK removes what was never an item too: the model's own of a tool call
+            with suppress(NotFoundError):
+                await self.store.delete_thread_item(
+                    self.turn.thread.id, item_id, self.turn.store_context
+                )
             self.saved = [item for item in self.saved if item.id != item_id]
 
     async def _remove_superseded(self, new: ThreadItem) -> None:
@@ -343,7 +344,8 @@ class Recorder:
         if known is not None:
             time = known.created_at
         else:
-            time = self._last = max(aware(item.created_at), self._last + TICK)
+            time = max(aware(item.created_at), self._last + TICK)
+            time = self._last = self._threads.later(self.turn.thread.id, time)
         place = {"thread_id": self.turn.thread.id, "created_at": time}
         if item.created_at.tzinfo is not None and place.items() <= vars(item).items():
             return event

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -13,6 +14,14 @@ from chatkit.types import Page, Thread, ThreadItem, ThreadMetadata
 from ..paging import aware
 from ..text import valid_values
 from ..turn import StoreContext
+
+TICK = timedelta(milliseconds=1)
+"""The time between two items: some stores sort by it alone, and keep it in milliseconds."""
+
+AHEAD = timedelta(minutes=1)
+"""How far in the future the time of an item may be to put off those after it."""
+
+MANY = 1000
 
 
 class ThreadWriter:
@@ -27,6 +36,23 @@ class ThreadWriter:
     def __init__(self, store: Store[StoreContext]) -> None:
         self._store = store
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._ahead: dict[str, datetime] = {}
+        """The time of the newest item of each thread where that is still to come."""
+
+    def later(self, thread_id: str, time: datetime) -> datetime:
+        """Return the time for a new item: this one, unless an item of the thread has a later one.
+
+        Items that come at once get times in the future. The next turn may begin before that.
+        """
+        now = datetime.now(UTC)
+        last = self._ahead.pop(thread_id, None)
+        if last is not None:
+            time = max(time, last + TICK)
+        if now < time < now + AHEAD:
+            self._ahead[thread_id] = time
+            if len(self._ahead) > MANY:
+                self._ahead = {key: one for key, one in self._ahead.items() if one > now}
+        return time
 
     async def save(
         self, thread: ThreadMetadata, known: Mapping[str, Any], context: StoreContext
@@ -37,12 +63,11 @@ class ThreadWriter:
         thread that was deleted.
         """
         lock = self._locks.setdefault(thread.id, asyncio.Lock())
-        now = written(thread)
         async with lock:
             stored = await self._store.load_thread(thread.id, context)
             if stored is None:
                 raise NotFoundError(thread.id)
-            merged = stored.model_copy(update=_changes(thread, known, now, stored))
+            merged = stored.model_copy(update=_changes(thread, known, stored))
             await self._store.save_thread(merged, context)
         return merged
 
@@ -55,12 +80,10 @@ class ThreadWriter:
 
 
 def _changes(
-    thread: ThreadMetadata,
-    known: Mapping[str, Any],
-    now: Mapping[str, Any],
-    stored: ThreadMetadata,
+    thread: ThreadMetadata, known: Mapping[str, Any], stored: ThreadMetadata
 ) -> dict[str, Any]:
     """Return the fields to change in the stored thread, by name."""
+    now = written(thread)
     changes = {name: getattr(thread, name) for name, v in now.items() if known.get(name) != v}
     if "metadata" in changes:
         before, after = known.get("metadata") or {}, now["metadata"] or {}

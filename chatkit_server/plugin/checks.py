@@ -52,9 +52,12 @@ def _marked(
 
 
 def _warn_of_unmarked(name: str, plugin: object, marked: dict[str, Any]) -> None:
-    for hook in specs():
+    for hook, spec in specs().items():
         function = getattr(plugin, hook, None)
-        if hook not in marked and inspect.isroutine(function):
+        if hook in marked or not inspect.isroutine(function):
+            continue
+        # With other arguments, it only has the name: `context` may mean many things
+        if not _wrong_arguments(function, list(inspect.signature(spec).parameters)):
             log.warning(
                 "plugin %s: %s: `%s` is not called: mark it @hookimpl",
                 name,

@@ -130,7 +130,8 @@ class Closing:
         turn = job.turn
         beat = HeartbeatSignal(turn.id, turn.store_context.attempt, job.partial().dump())
         try:
-            await self._turn_store.beat([beat])
+            with contained():
+                await self._turn_store.beat([beat])
         except Exception as error:
             _log_unsaved(job, "a withdrawn answer could not be noted", error)
         await job.recorder.withdraw()

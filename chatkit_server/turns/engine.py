@@ -209,22 +209,25 @@ class Engine:
             await emit(ThreadItemReplacedEvent.model_construct(item=plan.replaced))
 
     async def _answer(self, job: TurnJob) -> None:
-        if job.agent is not None:
-            await self._ask(job, job.agent)
-        else:
-            await self._send_all(job, *await self._hook_answer(job))
+        job.turn.connect(job.translator.stream)
+        try:
+            if job.agent is not None:
+                await self._ask(job, job.agent)
+            else:
+                await self._send_all(job, *await self._hook_answer(job))
+        except GUARDRAILS:
+            job.withdrawn = True
+            raise
+        finally:
+            # Not the translator any longer: it knows the turn, which would be a cycle
+            job.turn.connect(job.recorder.emit)
         if job.recorder.failure is not None:
             raise job.recorder.failure
 
     async def _ask(self, job: TurnJob, agent: Agent[Turn]) -> None:
         """Let the agent answer."""
-        job.turn.connect(job.translator.stream)
-        try:
-            if not await self._answer_without_run(job, agent):
-                await self._answer_with_run(job, agent)
-        finally:
-            # Not the translator any longer: it knows the turn, which would be a cycle
-            job.turn.connect(job.recorder.emit)
+        if not await self._answer_without_run(job, agent):
+            await self._answer_with_run(job, agent)
         if job.says_nothing:
             raise TurnFailed(EMPTY, allow_retry=True)
 
@@ -264,9 +267,6 @@ class Engine:
                 else:
                     fast_path = job.runner.uses_fast_path(event.new_agent)
                     job.translator.answered_with(job.runner.tools_of(event.new_agent))
-        except GUARDRAILS:
-            job.withdrawn = True
-            raise
         finally:
             await stop_run(job.result)
         await job.runner.check_approvals(job.result)

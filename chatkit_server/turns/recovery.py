@@ -14,7 +14,7 @@ from chatkit.types import ThreadItem, ThreadMetadata, UserMessageItem, WorkflowI
 from ..agent.memory import build_memory
 from ..events.partial import PartialAnswer
 from ..events.recorder import answers, shows_nothing
-from ..events.threads import ThreadWriter
+from ..events.threads import ThreadWriter, written
 from ..plugin.calls import Hooks
 from ..records import log_error, repeats
 from ..turn import EndState, Outcome, StoreContext, Turn
@@ -87,7 +87,7 @@ class Recovery:
             return
         _log_end(record, leftover)
         if turn is not None and not leftover.post_turn_called:
-            known = turn.thread.model_dump()
+            known = written(turn.thread)
             outcome = _outcome(record, partial, saved, leftover)
             await self._hooks.each_isolated("post_turn", turn=turn, outcome=outcome)
             await self._save_last_changes(turn, known)

@@ -122,7 +122,7 @@ class _EveryPath(AbstractRouterAdapter):
     """Tells aiohttp-cors that its rules hold for every path, also for one without a route.
 
     Its own adapter knows registered routes only, so that pages could not read a 404 or a 405. A
-    route that answers OPTIONS itself is left alone.
+    route that answers OPTIONS itself is left alone, unless it sets `OWN_RULES`.
     """
 
     def __init__(self, config: Mapping[str, ResourceOptions]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 
@@ -39,6 +40,8 @@ GUARD = web.AppKey("guard", RequestGuard)
 HEARTBEAT = web.AppKey("heartbeat", Heartbeat)
 TURNSTILE = web.AppKey("turnstile", Turnstile)
 PROXIES = web.AppKey("proxies", Proxies)
+ANSWERS: web.AppKey[set[asyncio.Future[web.StreamResponse]]] = web.AppKey("answers")
+"""What requests wait for that ASGI applications answer; cancelled when the server stops."""
 REFUSALS = web.AppKey("refusals", RefusalLog)
 
 USER = web.RequestKey("user", User)

@@ -94,7 +94,8 @@ async def run(size: Size, seed: int, plan: Plan, say: Callable[[str], None] = pr
         with tempfile.TemporaryDirectory() as folder:
             async with backstage(answering) as stage:
                 random = Random(f"{seed} {name} {kind}")
-                made = await runs(stage, kind, Path(folder), size, random)
+                few = size if answering == "agent" else size.hosted
+                made = await runs(stage, kind, Path(folder), few, random)
         reports[answering].add(made)
         seconds = time.monotonic() - begun
         turns, lost = len(made.runs), len(made.losses)

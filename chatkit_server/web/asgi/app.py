@@ -12,7 +12,7 @@ from aiohttp import hdrs, web
 from ...errors import TooLarge
 from ..cors import OWN_RULES
 from ..errors import Refusal
-from ..keys import SETTINGS
+from ..keys import ANSWERS, SETTINGS
 from .exchange import Answered, Exchange
 from .lifespan import Lifespan
 from .messages import Application, Scope
@@ -71,6 +71,9 @@ class AsgiApp:
         limit = self._max_body or request.config_dict[SETTINGS].server.max_body
         _refuse(request, limit)
         answered: Answered = asyncio.get_running_loop().create_future()
+        answers = request.config_dict[ANSWERS]
+        answers.add(answered)
+        answered.add_done_callback(answers.discard)
         exchange = Exchange(request, limit, answered)
         given = {**http_scope(request), "state": self.state, **scope}
         call = asyncio.create_task(self._call(given, exchange))
@@ -78,6 +81,9 @@ class AsgiApp:
         call.add_done_callback(self._calls.discard)
         try:
             return await answered
+        except asyncio.CancelledError:
+            exchange.abort()
+            raise
         finally:
             exchange.leave()
             # An error's traceback has this frame: in a cycle, both would stay in memory
@@ -90,7 +96,8 @@ class AsgiApp:
         except Exception as error:
             exchange.failed(error)
         except asyncio.CancelledError:
-            exchange.failed(RuntimeError("the application was cancelled"))
+            if not exchange.is_over:
+                exchange.failed(RuntimeError("the application was cancelled"))
 
     async def _end_calls(self) -> None:
         """Give background tasks a moment, then cancel them."""

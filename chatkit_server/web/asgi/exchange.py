@@ -43,11 +43,21 @@ class Exchange:
         """A response to send if no error follows."""
         self._sent = False
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody waits for the response any more."""
+        return self._over.is_set()
+
     def leave(self) -> None:
         """Tell the application that nobody waits for its response any more."""
         self._over.set()
         # Its error would be in a cycle with what is in the error's traceback
         self._answered = None
+
+    def abort(self) -> None:
+        """Stop a response that nobody waits for: it may wait for a client that does not read."""
+        if self._reply is not None and self._reply.response is not None and not self._sent:
+            self._reply.abort()
 
     async def receive(self) -> Message:
         """Return a piece of the body; after that, wait until nobody waits for the response."""
@@ -74,8 +84,9 @@ class Exchange:
         """Send a part of the response, and wait while the client reads too slowly."""
         kind = message["type"]
         if self._over.is_set():
-            return
-        if kind == "http.response.start" and self._reply is None:
+            # An application that only sends can be cancelled here, and blocks nobody
+            await asyncio.sleep(0)
+        elif kind == "http.response.start" and self._reply is None:
             self._reply = Reply(self._request, message)
         elif kind == "http.response.body" and self._reply is not None:
             try:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sysconfig
+import traceback
 from typing import Any
 
 from ...errors import SettingsError
-from ...plugin.mistakes import described
 from .messages import Application, Message
+
+_LIBRARIES = (*(sysconfig.get_path(kind) for kind in ("stdlib", "purelib", "platlib")), "<")
 
 log = logging.getLogger(__name__)
 
@@ -77,4 +80,18 @@ class Lifespan:
         task.cancel()
         await asyncio.wait([task])
         error = None if task.cancelled() else task.exception()
-        return None if error is None else described(error)
+        if error is None:
+            return None
+        log.debug("the ASGI application did not start", exc_info=error)
+        return _described(error)
+
+
+def _described(error: BaseException) -> str:
+    """Return `file:line: ErrorType: message`, with the last line of the application's own code."""
+    told = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if frame.filename == __file__:
+            break
+        if not frame.filename.startswith(_LIBRARIES):
+            return f"{frame.filename}:{frame.lineno}: {told}"
+    return told

@@ -78,16 +78,18 @@ class Reply:
 
     def cut(self) -> None:
         """Close the connection, so that the client sees that the response is incomplete."""
-        transport = self._request.transport
         if self.response is not None:
             self.response.force_close()
-        if transport is None:
-            return
-        if self._request.version >= HttpVersion11:
-            transport.close()
-        else:
+        if self._request.version < HttpVersion11:
             # There, the end of a connection may be that of a response
-            transport.abort()
+            self.abort()
+        elif self._request.transport is not None:
+            self._request.transport.close()
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+        if self._request.transport is not None:
+            self._request.transport.abort()
 
 
 def _decoded(headers: Iterable[tuple[bytes, bytes]]) -> CIMultiDict[str]:

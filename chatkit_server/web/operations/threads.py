@@ -20,7 +20,7 @@ from chatkit.types import (
 )
 
 from ...errors import BadRequest, NotFound, Unprocessable
-from ...events.threads import as_thread
+from ...events.threads import as_thread, written
 from ...events.wire import dump, is_hidden
 from ...paging import goes_on_within, pages
 from .caller import (
@@ -119,7 +119,7 @@ async def list_threads(caller: Caller, request: ThreadsListReq) -> Answer:
 async def update_thread(caller: Caller, request: ThreadsUpdateReq) -> Answer:
     thread = await load_thread(caller, request.params.thread_id)
     was_empty = await _is_empty(caller, thread.id)
-    known = thread.model_dump()
+    known = written(thread)
     thread.title = request.params.title
     thread = await caller.threads.save(thread, known, caller.context)
     if not was_empty and await _is_empty(caller, thread.id):
