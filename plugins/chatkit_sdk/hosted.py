@@ -16,6 +16,7 @@ from chatkit.types import (
     FeedbackKind,
     StreamOptions,
     SyncCustomActionResponse,
+    ThreadMetadata,
     ThreadStreamEvent,
     WidgetItem,
 )
@@ -91,13 +92,13 @@ class HostedServer:
 
     def stream_options(self, turn: Turn) -> StreamOptions:
         """Return what the author says about the turn's stream."""
-        return self.server.get_stream_options(turn.thread, turn.request_context)
+        return self.server.get_stream_options(_thread(turn), turn.request_context)
 
     def respond(self, turn: Turn) -> AsyncIterator[ThreadStreamEvent]:
         """Yield the author's answer."""
         message = None if turn.message is None else as_in_sdk(turn.message)
         context = turn.request_context
-        return self._stream(turn, lambda: self.server.respond(turn.thread, message, context))
+        return self._stream(turn, lambda: self.server.respond(_thread(turn), message, context))
 
     def action(
         self, turn: Turn, action: Action[str, Any], sender: WidgetItem | None
@@ -105,8 +106,8 @@ class HostedServer:
         """Yield the author's answer to an action; None if the author has none."""
         if not self._has("action"):
             return None
-        context = turn.request_context
-        return self._stream(turn, lambda: self.server.action(turn.thread, action, sender, context))
+        context, shown = turn.request_context, _sender(sender)
+        return self._stream(turn, lambda: self.server.action(_thread(turn), action, shown, context))
 
     async def sync_action(
         self, turn: Turn, action: Action[str, Any], sender: WidgetItem | None
@@ -115,7 +116,9 @@ class HostedServer:
         if not self._has("sync_action"):
             return None
         with _set(TURN, turn):
-            return await self.server.sync_action(turn.thread, action, sender, turn.request_context)
+            return await self.server.sync_action(
+                _thread(turn), action, _sender(sender), turn.request_context
+            )
 
     async def transcribe(self, user: User, audio: AudioInput, context: Any) -> str | None:
         """Return the text of a recording."""
@@ -142,15 +145,23 @@ class HostedServer:
     async def _stream(self, turn: Turn, stream: Stream) -> AsyncIterator[ThreadStreamEvent]:
         # This is the turn's own task: nothing else runs in it afterwards
         TURN.set(turn)
-        turn.thread.created_at = as_in_sdk(turn.thread).created_at
         try:
             async for event in stream():
                 yield event
         except asyncio.CancelledError:
-            await self.server.handle_stream_cancelled(
-                turn.thread, turn.unfinished_items(), turn.request_context
-            )
+            pending = [as_in_sdk(item) for item in turn.unfinished_items()]
+            await self.server.handle_stream_cancelled(_thread(turn), pending, turn.request_context)
             raise
+
+
+def _thread(turn: Turn) -> ThreadMetadata:
+    """Return the turn's own thread, whose changes count, with its time as the SDK makes it."""
+    turn.thread.created_at = as_in_sdk(turn.thread).created_at
+    return turn.thread
+
+
+def _sender(widget: WidgetItem | None) -> WidgetItem | None:
+    return None if widget is None else as_in_sdk(widget)
 
 
 def _made(factory: Callable[..., Any], name: str, ours: OurStore | None) -> ChatKitServer[Any]:

@@ -15,6 +15,7 @@ from chatkit.types import (
     ThreadItem,
     ThreadMetadata,
     UserMessageItem,
+    WidgetItem,
 )
 
 from chatkit_server import StoreContext, Turn, User
@@ -29,7 +30,7 @@ CALLER: ContextVar[StoreContext | None] = ContextVar("chatkit_sdk_caller", defau
 MakeContext = Callable[[User], Awaitable[Any]]
 """Makes the author's context where there is no request."""
 
-DatedT = TypeVar("DatedT", ThreadMetadata, ThreadItem, UserMessageItem)
+DatedT = TypeVar("DatedT", ThreadMetadata, ThreadItem, UserMessageItem, WidgetItem)
 
 
 def as_in_sdk(given: DatedT) -> DatedT:
