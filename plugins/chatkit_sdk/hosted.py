@@ -27,7 +27,7 @@ from chatkit_server import SettingsError, StoreContext, Turn, User
 from .beside import AppBeside
 from .loading import Loader, called
 from .requests import server_error, starlette_request
-from .stores import CALLER, TURN, OurStore, as_in_sdk
+from .stores import CALL, CALLER, Call, OurStore, as_in_sdk
 
 Stream = Callable[[], AsyncIterator[ThreadStreamEvent]]
 
@@ -115,7 +115,7 @@ class HostedServer:
         """Return the author's answer to an action that is answered at once."""
         if not self._has("sync_action"):
             return None
-        with _set(TURN, turn):
+        with _call(turn):
             return await self.server.sync_action(
                 _thread(turn), action, _sender(sender), turn.request_context
             )
@@ -144,7 +144,8 @@ class HostedServer:
 
     async def _stream(self, turn: Turn, stream: Stream) -> AsyncIterator[ThreadStreamEvent]:
         # This is the turn's own task: nothing else runs in it afterwards
-        TURN.set(turn)
+        call = Call(turn)
+        CALL.set(call)
         try:
             async for event in stream():
                 yield event
@@ -152,6 +153,8 @@ class HostedServer:
             pending = [as_in_sdk(item) for item in turn.unfinished_items()]
             await self.server.handle_stream_cancelled(_thread(turn), pending, turn.request_context)
             raise
+        finally:
+            call.over = True
 
 
 def _thread(turn: Turn) -> ThreadMetadata:
@@ -176,6 +179,16 @@ def _made(factory: Callable[..., Any], name: str, ours: OurStore | None) -> Chat
             f"server: {name} returned a {type(made).__name__}, expected a ChatKitServer"
         )
     return made
+
+
+@contextmanager
+def _call(turn: Turn) -> Iterator[None]:
+    call = Call(turn)
+    try:
+        with _set(CALL, call):
+            yield
+    finally:
+        call.over = True
 
 
 @contextmanager
