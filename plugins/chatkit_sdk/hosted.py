@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from chatkit.types import (
     AudioInput,
     FeedbackKind,
     StreamOptions,
+    StreamOptionsEvent,
     SyncCustomActionResponse,
     ThreadMetadata,
     ThreadStreamEvent,
@@ -23,11 +24,12 @@ from chatkit.types import (
 from starlette.exceptions import HTTPException
 
 from chatkit_server import SettingsError, StoreContext, Turn, User
+from chatkit_server.storage import in_local_time
 
 from .beside import AppBeside
 from .loading import Loader, called
 from .requests import server_error, starlette_request
-from .stores import CALL, CALLER, Call, OurStore, as_in_sdk
+from .stores import CALL, CALLER, Call, OurStore
 
 Stream = Callable[[], AsyncIterator[ThreadStreamEvent]]
 
@@ -96,7 +98,7 @@ class HostedServer:
 
     def respond(self, turn: Turn) -> AsyncIterator[ThreadStreamEvent]:
         """Yield the author's answer."""
-        message = None if turn.message is None else as_in_sdk(turn.message)
+        message = None if turn.message is None else in_local_time(turn.message)
         context = turn.request_context
         return self._stream(turn, lambda: self.server.respond(_thread(turn), message, context))
 
@@ -107,7 +109,12 @@ class HostedServer:
         if not self._has("action"):
             return None
         context, shown = turn.request_context, _sender(sender)
-        return self._stream(turn, lambda: self.server.action(_thread(turn), action, shown, context))
+        options = self.stream_options(turn)
+        # An action has no `pre_turn` in which to set them
+        first = [] if options == turn.stream_options else [options]
+        return self._stream(
+            turn, lambda: self.server.action(_thread(turn), action, shown, context), first
+        )
 
     async def sync_action(
         self, turn: Turn, action: Action[str, Any], sender: WidgetItem | None
@@ -142,15 +149,19 @@ class HostedServer:
         """Whether the author's class overrides a method."""
         return getattr(type(self.server), name) is not getattr(ChatKitServer, name)
 
-    async def _stream(self, turn: Turn, stream: Stream) -> AsyncIterator[ThreadStreamEvent]:
+    async def _stream(
+        self, turn: Turn, stream: Stream, options: Sequence[StreamOptions] = ()
+    ) -> AsyncIterator[ThreadStreamEvent]:
         # This is the turn's own task: nothing else runs in it afterwards
         call = Call(turn)
         CALL.set(call)
+        for told in options:
+            yield StreamOptionsEvent(stream_options=told)
         try:
             async for event in stream():
                 yield event
         except asyncio.CancelledError:
-            pending = [as_in_sdk(item) for item in turn.unfinished_items()]
+            pending = [in_local_time(item) for item in turn.unfinished_items()]
             await self.server.handle_stream_cancelled(_thread(turn), pending, turn.request_context)
             raise
         finally:
@@ -159,12 +170,12 @@ class HostedServer:
 
 def _thread(turn: Turn) -> ThreadMetadata:
     """Return the turn's own thread, whose changes count, with its time as the SDK makes it."""
-    turn.thread.created_at = as_in_sdk(turn.thread).created_at
+    turn.thread.created_at = in_local_time(turn.thread).created_at
     return turn.thread
 
 
 def _sender(widget: WidgetItem | None) -> WidgetItem | None:
-    return None if widget is None else as_in_sdk(widget)
+    return None if widget is None else in_local_time(widget)
 
 
 def _made(factory: Callable[..., Any], name: str, ours: OurStore | None) -> ChatKitServer[Any]:
