@@ -306,6 +306,9 @@ async def parrot(page: Page) -> None:
     await page.say("nothing", thread_id)
     await page.say("sudden silence", thread_id)
     await page.expect_failure(page.say("sudden thunder", thread_id))
+    for said in ("now hush", "be polite", "be quick now", "your name is", "fetch"):
+        await page.say(said, thread_id)
+    await page.send("threads.add_client_tool_output", thread_id=thread_id, result={"nuts": 1})
     await page.say("the end", thread_id)
 
 
