@@ -29,7 +29,7 @@ from chatkit_server.storage import in_local_time
 from .beside import AppBeside
 from .loading import Loader, called
 from .requests import server_error, starlette_request
-from .stores import CALLER, TURN, OurStore
+from .stores import CALL, CALLER, Call, OurStore
 
 Stream = Callable[[], AsyncIterator[ThreadStreamEvent]]
 
@@ -122,7 +122,7 @@ class HostedServer:
         """Return the author's answer to an action that is answered at once."""
         if not self._has("sync_action"):
             return None
-        with _set(TURN, turn):
+        with _call(turn):
             return await self.server.sync_action(
                 _thread(turn), action, _sender(sender), turn.request_context
             )
@@ -153,7 +153,8 @@ class HostedServer:
         self, turn: Turn, stream: Stream, options: Sequence[StreamOptions] = ()
     ) -> AsyncIterator[ThreadStreamEvent]:
         # This is the turn's own task: nothing else runs in it afterwards
-        TURN.set(turn)
+        call = Call(turn)
+        CALL.set(call)
         for told in options:
             yield StreamOptionsEvent(stream_options=told)
         try:
@@ -163,6 +164,8 @@ class HostedServer:
             pending = [in_local_time(item) for item in turn.unfinished_items()]
             await self.server.handle_stream_cancelled(_thread(turn), pending, turn.request_context)
             raise
+        finally:
+            call.over = True
 
 
 def _thread(turn: Turn) -> ThreadMetadata:
@@ -187,6 +190,16 @@ def _made(factory: Callable[..., Any], name: str, ours: OurStore | None) -> Chat
             f"server: {name} returned a {type(made).__name__}, expected a ChatKitServer"
         )
     return made
+
+
+@contextmanager
+def _call(turn: Turn) -> Iterator[None]:
+    call = Call(turn)
+    try:
+        with _set(CALL, call):
+            yield
+    finally:
+        call.over = True
 
 
 @contextmanager

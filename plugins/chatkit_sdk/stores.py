@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 from chatkit.store import AttachmentStore, NotFoundError, Store, StoreItemType
@@ -19,8 +20,25 @@ from chatkit.types import (
 from chatkit_server import StoreContext, Turn, User
 from chatkit_server.storage import LocalTimes, StoreView, in_local_time
 
-TURN: ContextVar[Turn | None] = ContextVar("chatkit_sdk_turn", default=None)
-"""The turn in which the author's code runs."""
+
+@dataclass
+class Call:
+    """A method of the author's that works for a turn; `over` when it has returned.
+
+    A task that it began and did not wait for may still use the store, as the turn's user.
+    """
+
+    turn: Turn
+    over: bool = False
+
+    @property
+    def caller(self) -> StoreContext:
+        """For whom tasks run that outlive the turn, by whose record nothing is written any more."""
+        return StoreContext(self.turn.user, context=self.turn.request_context)
+
+
+CALL: ContextVar[Call | None] = ContextVar("chatkit_sdk_call", default=None)
+"""The call in which the author's code runs."""
 
 CALLER: ContextVar[StoreContext | None] = ContextVar("chatkit_sdk_caller", default=None)
 """For whom the author's code runs outside a turn."""
@@ -55,10 +73,10 @@ def _original(store: Store[Any], name: str) -> Any:
 
 def _in_turn(name: str, original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     async def method(thread_id: str, *args: Any, **kwargs: Any) -> Any:
-        turn = TURN.get()
-        if turn is None or turn.thread.id != thread_id:
+        call = CALL.get()
+        if call is None or call.over or call.turn.thread.id != thread_id:
             return await original(thread_id, *args, **kwargs)
-        return await getattr(turn.store, name)(thread_id, *args, **kwargs)
+        return await getattr(call.turn.store, name)(thread_id, *args, **kwargs)
 
     vars(method)["_original"] = original
     return method
@@ -200,9 +218,11 @@ class OurStore(Store[Any]):
     @property
     def view(self) -> Store[Any]:
         """The store as the code that runs may see it."""
-        turn, caller = TURN.get(), CALLER.get()
-        if turn is not None:
-            return turn.store
+        call, caller = CALL.get(), CALLER.get()
+        if call is not None and not call.over:
+            return call.turn.store
+        if call is not None:
+            caller = call.caller
         if self._store is None or caller is None:
             raise RuntimeError(
                 "chatkit_sdk: `store: ours` finds no user here. It works in the methods of your "

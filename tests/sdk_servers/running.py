@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
 from aiohttp import ClientSession, TCPConnector
@@ -29,8 +31,11 @@ async def run_ours(case: Case, store: str, models: Models) -> list[Exchange]:
         if not case.has_models:
             for name in _variables(models):
                 del os.environ[name]
-        async with ours(case.settings(store), None if case.has_models else models) as url:
-            return await talk(case, models, url)
+        asked = None if case.has_models else models
+        with TemporaryDirectory() as folder:
+            database = Path(folder) / "ours.db" if case.database and store == "ours" else None
+            async with ours(case.settings(store), asked, database) as url:
+                return await talk(case, models, url)
 
 
 def _variables(models: Models) -> dict[str, str]:
