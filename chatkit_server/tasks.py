@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from contextlib import suppress
 from types import coroutine
 from typing import Any, TypeVar
 
@@ -29,33 +29,36 @@ class Escaped(Exception):
         self.error = error
 
 
-@contextmanager
-def contained() -> Iterator[None]:
+class contained:
     """Raise `Escaped` in place of what is no `Exception`.
 
     A cancellation of this very task passes. That of another one, which the block awaits, does not.
     """
-    task = _this_task()
-    try:
-        yield
-    except Exception:
-        raise
-    except BaseException as error:
-        # Without its task, this coroutine is being thrown away
-        if _this_task() is not task or (
-            isinstance(error, asyncio.CancelledError) and is_cancelled()
-        ):
-            raise
-        raise Escaped(error) from error
+
+    def __enter__(self) -> None:
+        self._task = this_task()
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None and escapes(error, self._task):
+            raise Escaped(error) from error
+
+
+def escapes(error: BaseException, task: asyncio.Task[Any] | None) -> bool:
+    """Whether an error would end its task or the event loop; code of this task has raised it."""
+    if isinstance(error, Exception) or this_task() is not task:
+        # Outside its task, a coroutine is only being thrown away
+        return False
+    return not (isinstance(error, asyncio.CancelledError) and is_cancelled())
 
 
 def is_cancelled() -> bool:
     """Whether somebody cancelled this task."""
-    task = _this_task()
+    task = this_task()
     return task is None or task.cancelling() > 0
 
 
-def _this_task() -> asyncio.Task[Any] | None:
+def this_task() -> asyncio.Task[Any] | None:
+    """Return the task that runs; None without one, or without an event loop."""
     try:
         return asyncio.current_task()
     except RuntimeError:

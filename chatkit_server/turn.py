@@ -35,6 +35,7 @@ from pydantic_core import CoreSchema, core_schema
 from yarl import URL
 
 from .ids import new_id, new_item_id, new_thread_id
+from .local_times import in_local_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -405,14 +406,6 @@ def ended_workflow(
         workflow.summary = summary or time_since(item.created_at)
     workflow.expanded = expanded
     return ThreadItemDoneEvent.model_construct(item=item)
-
-
-def in_local_time(item: WorkflowItem) -> WorkflowItem:
-    """Return a workflow with its time as ChatKit's SDK has it: local, without a zone."""
-    time = item.created_at
-    if time.tzinfo is None:
-        return item
-    return item.model_copy(update={"created_at": time.astimezone().replace(tzinfo=None)})
 
 
 def time_since(start: datetime) -> DurationSummary:

@@ -11,7 +11,8 @@ from chatkit.types import Attachment, Page, ThreadItem, ThreadMetadata, Workflow
 
 from ..agent.memory import TurnMemory
 from ..ids import new_item_id, new_thread_id
-from ..turn import StoreContext, in_local_time
+from ..local_times import in_local_time
+from ..turn import StoreContext
 
 Save = Callable[[ThreadItem], Awaitable[bool]]
 

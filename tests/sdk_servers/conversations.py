@@ -45,7 +45,8 @@ async def desk(page: Page) -> None:
     models.reply_as("gpt-4.1", "Noted.")
     models.reply("Red.")
     await page.say("And now?", first.thread_id)
-    await page.say("Again", first.thread_id, inference_options={"model": "gpt-4.1"})
+    options = {"model": "gpt-4.1", "tool_choice": {"id": "write_note"}}
+    await page.say("Again", first.thread_id, inference_options=options)
 
 
 async def atlas(page: Page) -> None:
@@ -239,6 +240,12 @@ async def steps(page: Page) -> None:
     await page.say("Read", thread_id)
     models.reply("As it says.")
     await page.say("And this?", thread_id, quoted_text="Bees and wasps.")
+    models.reply(Reasoning("Which one? "), Call("look_up", {"what": "red"}))
+    models.reply(Call("pick"))
+    await page.say("Pick", thread_id)
+    models.reply(Reasoning("Blue, then. "), Call("look_up", {"what": "blue"}))
+    models.reply("Blue.")
+    await page.send("threads.add_client_tool_output", thread_id=thread_id, result="blue")
     models.reply(Call("ask", {"question": "Which colour?"}))
     models.reply("Tell me.")
     asked = await page.say("Paint it", thread_id)

@@ -25,8 +25,10 @@ async def run_official(case: Case, models: Models) -> list[Exchange]:
 
 async def run_ours(case: Case, store: str, models: Models) -> list[Exchange]:
     """Return what the page gets of this server."""
-    variables = _variables(models) if case.has_models else {}
-    with patch.dict(os.environ, variables):
+    with patch.dict(os.environ, _variables(models)):
+        if not case.has_models:
+            for name in _variables(models):
+                del os.environ[name]
         async with ours(case.settings(store), None if case.has_models else models) as url:
             return await talk(case, models, url)
 
