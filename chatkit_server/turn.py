@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from agents import Model, ModelSettings, Tool, TResponseInputItem, Usage
@@ -255,7 +256,6 @@ class Turn(AgentContext[Any]):
     context: Annotated[AgentContext[Any] | None, _Unchecked()] = None
     """The context of the agent's run in place of the turn itself: `ctx.context` in a tool."""
 
-    _store_context: StoreContext | None = PrivateAttr(default=None)
     _started: float = PrivateAttr(default_factory=time.monotonic)
     _unfinished: Callable[[], list[ThreadItem]] = PrivateAttr(default=list)
     _make_input: InputMaker | None = PrivateAttr(default=None)
@@ -267,11 +267,9 @@ class Turn(AgentContext[Any]):
         """The time since the turn began."""
         return time.monotonic() - self._started
 
-    @property
+    @cached_property
     def store_context(self) -> StoreContext:
         """For whom, and in which turn, the server's stores read and write."""
-        if self._store_context is not None:
-            return self._store_context
         given = self.request_context
         return given if isinstance(given, StoreContext) else StoreContext(self.user, context=given)
 
