@@ -116,7 +116,8 @@ def resumed(
 ) -> Generator[Any, Any, T]:
     """Await the rest of a coroutine that was started with `send`, which returned `waits_for`.
 
-    Once cancelled, it may go on for `cleanup` seconds, and is then closed.
+    Once cancelled, it may go on for `cleanup` seconds. Then it is cancelled again, and closed if it
+    goes on.
     """
     last = _LastCancel(cleanup)
     try:
@@ -128,8 +129,7 @@ def resumed(
                 raise
             except BaseException as error:
                 if last.came():
-                    with suppress(Exception):
-                        work.close()
+                    _end(work, error)
                     raise
                 waits_for = timed_step(work.throw, error, report)
                 if isinstance(error, asyncio.CancelledError):
@@ -141,6 +141,16 @@ def resumed(
         return result
     finally:
         last.stop()
+
+
+def _end(work: Coroutine[Any, Any, Any], error: BaseException) -> None:
+    try:
+        work.throw(error)
+    except BaseException:
+        # Or it has returned, which is a `StopIteration`
+        return
+    with suppress(Exception):
+        work.close()
 
 
 class _LastCancel:

@@ -33,6 +33,9 @@ from .stores import CALL, CALLER, Call, OurStore
 
 Stream = Callable[[], AsyncIterator[ThreadStreamEvent]]
 
+WANTED = 300.0
+"""Seconds for which the context of a user's request is kept for the recovery of a turn."""
+
 
 class HostedServer:
     """The author's server.
@@ -51,6 +54,8 @@ class HostedServer:
         self.ours = ours
         self.beside: AppBeside | None = None
         self._make = make
+        self._wanted: dict[tuple[str, str], Any] = {}
+        """The users for whom there is no context without a request, and those of their requests."""
 
     @classmethod
     def load(
@@ -75,11 +80,28 @@ class HostedServer:
 
     async def context(self, request: web.Request, user: User) -> Any:
         """Return the author's context for a request."""
-        return await self._context(request, user)
+        made = await self._context(request, user)
+        key = user.tenant, user.id
+        if key in self._wanted:
+            self._wanted[key] = made
+        return made
 
     async def make_context(self, user: User) -> Any:
-        """Return the author's context where there is no request."""
-        return await self._context(None, user)
+        """Return the author's context where there is no request, as in a recovery.
+
+        A function that needs one raises then. The recovery is tried again, and once the user has
+        sent another request, it gets the context of that.
+        """
+        try:
+            return await self._context(None, user)
+        except Exception:
+            key = user.tenant, user.id
+            if self._wanted.get(key) is not None:
+                return self._wanted[key]
+            if key not in self._wanted:
+                self._wanted[key] = None
+                asyncio.get_running_loop().call_later(WANTED, self._wanted.pop, key, None)
+            raise
 
     async def _context(self, request: web.Request | None, user: User) -> Any:
         app_scope = None if self.beside is None else self.beside.scope
