@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import ContextVar
@@ -17,7 +18,7 @@ from chatkit.types import (
     UserMessageItem,
 )
 
-from chatkit_server import StoreContext, Turn, User
+from chatkit_server import RequestNeeded, StoreContext, Turn, User
 from chatkit_server.storage import StoreView
 
 TURN: ContextVar[Turn | None] = ContextVar("chatkit_sdk_turn", default=None)
@@ -64,18 +65,61 @@ def _original(store: Store[Any], name: str) -> Any:
 
 
 def _in_turn(name: str, original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    async def method(thread_id: str, *args: Any, **kwargs: Any) -> Any:
+    in_sdk = inspect.signature(getattr(Store, name).__get__(object()))
+
+    async def method(*args: Any, **kwargs: Any) -> Any:
         turn = TURN.get()
-        if turn is None or turn.thread.id != thread_id:
-            return await original(thread_id, *args, **kwargs)
-        return await getattr(turn.store, name)(thread_id, *args, **kwargs)
+        if turn is None:
+            return await original(*args, **kwargs)
+        given = _given(in_sdk, original, args, kwargs)
+        if given is None:
+            return _shown(turn, await original(*args, **kwargs))
+        if given["thread_id"] != turn.thread.id:
+            return await original(*args, **kwargs)
+        return await getattr(turn.store, name)(**given)
 
     vars(method)["_original"] = original
     return method
 
 
+def _given(
+    in_sdk: inspect.Signature, original: Callable[..., Any], args: Any, kwargs: dict[str, Any]
+) -> dict[str, Any] | None:
+    """Return a call's arguments by the SDK's names, with the author's defaults.
+
+    None if it has others: only the author's method understands them.
+    """
+    own = inspect.signature(original)
+    if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in own.parameters.values()):
+        own = in_sdk
+    try:
+        bound = own.bind(*args, **kwargs)
+    except TypeError:
+        return None
+    passed = set(bound.arguments)
+    bound.apply_defaults()
+    # Those that the SDK passes by position may have other names
+    renamed = [name for name in in_sdk.parameters if name not in own.parameters]
+    others = [name for name in own.parameters if name not in in_sdk.parameters]
+    if len(renamed) > len(others) or passed.intersection(others[len(renamed) :]):
+        return None
+    names = dict(zip(renamed, others, strict=False))
+    return {name: bound.arguments[names.get(name, name)] for name in in_sdk.parameters}
+
+
+def _shown(turn: Turn, answer: Any) -> Any:
+    """Return a page of items as the turn may see it."""
+    if not isinstance(answer, Page):
+        return answer
+    return answer.model_copy(update={"data": list(filter(turn.store.shows, answer.data))})
+
+
 class _AuthorsStore(Store[StoreContext]):
-    """Gives the author's store the author's context, and times as the SDK makes them."""
+    """Gives the author's store the author's context, and times as the SDK makes them.
+
+    It passes arguments by name where the SDK does, and by position where the SDK does: the author's
+    methods may have other names for those, another order, or keyword-only arguments.
+    """
 
     def __init__(self, store: Store[Any], make_context: MakeContext) -> None:
         self.store = store
@@ -85,53 +129,57 @@ class _AuthorsStore(Store[StoreContext]):
         self._add_thread_item = _original(store, "add_thread_item")
 
     async def load_thread(self, thread_id: str, context: StoreContext) -> ThreadMetadata:
-        return await self.store.load_thread(thread_id, await self._of(context))
+        return await self.store.load_thread(thread_id, context=await self._of(context))
 
     async def save_thread(self, thread: ThreadMetadata, context: StoreContext) -> None:
-        await self.store.save_thread(as_in_sdk(thread), await self._of(context))
+        await self.store.save_thread(as_in_sdk(thread), context=await self._of(context))
 
     async def load_threads(
         self, limit: int, after: str | None, order: str, context: StoreContext
     ) -> Page[ThreadMetadata]:
-        return await self.store.load_threads(limit, after, order, await self._of(context))
+        given = await self._of(context)
+        return await self.store.load_threads(limit=limit, after=after, order=order, context=given)
 
     async def delete_thread(self, thread_id: str, context: StoreContext) -> None:
-        await self.store.delete_thread(thread_id, await self._of(context))
+        await self.store.delete_thread(thread_id, context=await self._of(context))
 
     async def load_thread_items(
         self, thread_id: str, after: str | None, limit: int, order: str, context: StoreContext
     ) -> Page[ThreadItem]:
         given = await self._of(context)
         page: Page[ThreadItem]
-        page = await self._load_thread_items(thread_id, after, limit, order, given)
+        page = await self._load_thread_items(
+            thread_id, after=after, limit=limit, order=order, context=given
+        )
         return page
 
     async def add_thread_item(
         self, thread_id: str, item: ThreadItem, context: StoreContext
     ) -> None:
-        await self._add_thread_item(thread_id, as_in_sdk(item), await self._of(context))
+        await self._add_thread_item(thread_id, as_in_sdk(item), context=await self._of(context))
 
     async def save_item(self, thread_id: str, item: ThreadItem, context: StoreContext) -> None:
-        await self.store.save_item(thread_id, as_in_sdk(item), await self._of(context))
+        await self.store.save_item(thread_id, as_in_sdk(item), context=await self._of(context))
 
     async def load_item(self, thread_id: str, item_id: str, context: StoreContext) -> ThreadItem:
         item: ThreadItem | None
-        item = await self._load_item(thread_id, item_id, await self._of(context))
+        item = await self._load_item(thread_id, item_id, context=await self._of(context))
         if item is None:
             raise NotFoundError(f"item {item_id} not found")
         return item
 
     async def delete_thread_item(self, thread_id: str, item_id: str, context: StoreContext) -> None:
-        await self.store.delete_thread_item(thread_id, item_id, await self._of(context))
+        given = await self._of(context)
+        await self.store.delete_thread_item(thread_id, item_id, context=given)
 
     async def save_attachment(self, attachment: Attachment, context: StoreContext) -> None:
-        await self.store.save_attachment(attachment, await self._of(context))
+        await self.store.save_attachment(attachment, context=await self._of(context))
 
     async def load_attachment(self, attachment_id: str, context: StoreContext) -> Attachment:
         return await self.store.load_attachment(attachment_id, await self._of(context))
 
     async def delete_attachment(self, attachment_id: str, context: StoreContext) -> None:
-        await self.store.delete_attachment(attachment_id, await self._of(context))
+        await self.store.delete_attachment(attachment_id, context=await self._of(context))
 
     async def _of(self, context: StoreContext) -> Any:
         return await _authors_context(context, self._make_context)
@@ -150,7 +198,12 @@ class _AuthorsStoreWithIds(_AuthorsStore):
 
 
 async def _authors_context(context: StoreContext, make_context: MakeContext) -> Any:
-    return await make_context(context.user) if context.context is None else context.context
+    if context.context is not None:
+        return context.context
+    try:
+        return await make_context(context.user)
+    except Exception as error:
+        raise RequestNeeded("chatkit_sdk: `context` fails without a request") from error
 
 
 class AuthorsAttachments(AttachmentStore[StoreContext]):
@@ -168,7 +221,7 @@ class AuthorsAttachments(AttachmentStore[StoreContext]):
 
     async def delete_attachment(self, attachment_id: str, context: StoreContext) -> None:
         given = await _authors_context(context, self._make_context)
-        await self.store.delete_attachment(attachment_id, given)
+        await self.store.delete_attachment(attachment_id, context=given)
 
     def generate_attachment_id(self, mime_type: str, context: StoreContext) -> str:
         return self.store.generate_attachment_id(mime_type, context.context)

@@ -19,6 +19,7 @@ from chatkit.types import (
     AssistantMessageItem,
     AudioInput,
     FeedbackKind,
+    Page,
     StreamOptions,
     SyncCustomActionResponse,
     ThreadItem,
@@ -176,6 +177,62 @@ async def test_a_subclass_answers_as_in_the_sdk(
     assert (await chat.ask("threads.list"))["data"] == []
     chat.headers |= {"X-Mood": "bad"}
     assert await chat.refused(create("hello")) == (403, "Come back in a better mood.")
+
+
+class OwnArguments(MemoryStore):
+    """Takes arguments as the SDK passes them, and some that only its author knows."""
+
+    async def save_thread(self, thread: ThreadMetadata, *, context: Any) -> None:
+        await super().save_thread(thread, context)
+
+    async def load_threads(
+        self, *, after: str | None, limit: int, order: str, context: Any
+    ) -> Page[ThreadMetadata]:
+        return await super().load_threads(limit, after, order, context)
+
+    async def load_thread_items(
+        self,
+        of_thread: str,
+        after: str | None = None,
+        limit: int = 20,
+        order: str = "asc",
+        *,
+        context: Any,
+        only: str | None = None,
+    ) -> Page[ThreadItem]:
+        page = await super().load_thread_items(of_thread, after, limit, order, context)
+        found = [item for item in page.data if only in (None, item.type)]
+        return page.model_copy(update={"data": found})
+
+    async def add_thread_item(self, *args: Any, **kwargs: Any) -> None:
+        await super().add_thread_item(*args, **kwargs)
+
+
+async def test_a_store_with_arguments_of_its_own_is_called_as_the_sdk_calls_it(
+    make_chat: MakeChat, backend: Callable[..., Any]
+) -> None:
+    loaded: list[list[str]] = []
+
+    class Server(Backend):
+        async def respond(self, thread: Any, input_user_message: Any, context: Any) -> Any:
+            load: Any = self.store.load_thread_items
+            for given in ({}, {"only": "assistant_message"}):
+                page = await load(of_thread=thread.id, context=context, **given)
+                loaded.append([item.type for item in page.data])
+            async for event in super().respond(thread, input_user_message, context):
+                yield event
+
+    server = Server(OwnArguments(owner=lambda context: context["user"]))
+    chat = await make_chat(**backend(server=server))
+    first = await chat.say("hello")
+    assert first.types[-1] == "thread.updated"
+    await chat.say("again", first.thread_id)
+    assert (await chat.ask("threads.list"))["data"][0]["id"] == first.thread_id
+    asked = first.done("user_message")[0]["id"]
+    loaded.clear()
+    # Nor does a call that only the author's store understands show what a retry replaces
+    await chat.stream("threads.retry_after_item", thread_id=first.thread_id, item_id=asked)
+    assert loaded == [["user_message"], []]
 
 
 @pytest.mark.parametrize("override", [False, True])
