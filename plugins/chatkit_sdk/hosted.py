@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -24,9 +25,11 @@ from starlette.exceptions import HTTPException
 from chatkit_server import SettingsError, StoreContext, Turn, User
 
 from .beside import AppBeside
-from .loading import Loader, called
+from .loading import Loader, called, check_call, failures_named
 from .requests import server_error, starlette_request
 from .stores import CALLER, TURN, OurStore, as_in_sdk
+
+log = logging.getLogger(__name__)
 
 Stream = Callable[[], AsyncIterator[ThreadStreamEvent]]
 
@@ -66,8 +69,9 @@ class HostedServer:
         if ours is not None:
             found.store = ours
         make = None if context is None else loader.load("context", context)
-        if make is not None and not callable(make):
-            raise SettingsError(f"context: {context} is a {type(make).__name__}, not a function")
+        if context is not None:
+            check_call("context", context, make, "request", "user")
+        _warn_of_overrides(found)
         return cls(found, make, ours)
 
     async def context(self, request: web.Request, user: User) -> Any:
@@ -122,7 +126,7 @@ class HostedServer:
         if not self._has("transcribe"):
             return None
         with _set(CALLER, StoreContext(user, context=context)):
-            return (await self.server.transcribe(audio, context)).text
+            return (await self.server.transcribe(audio, context=context)).text
 
     async def add_feedback(
         self, user: User, thread_id: str, item_ids: list[str], kind: FeedbackKind, context: Any
@@ -153,9 +157,26 @@ class HostedServer:
             raise
 
 
+def _warn_of_overrides(server: ChatKitServer[Any]) -> None:
+    """Say what of the author's class is never called: this server does it itself."""
+    internal = {name: f for name, f in vars(ChatKitServer).items() if inspect.isfunction(f)}
+    own = [
+        name
+        for name, function in internal.items()
+        if (name == "process" or (name.startswith("_") and name != "__init__"))
+        and getattr(type(server), name) is not function
+    ]
+    if own:
+        names = ", ".join(f"`{name}`" for name in own)
+        what = "which this server never calls: it does their work itself"
+        log.warning("chatkit_sdk: %s overrides %s, %s", type(server).__name__, names, what)
+
+
 def _made(factory: Callable[..., Any], name: str, ours: OurStore | None) -> ChatKitServer[Any]:
     arguments = {} if ours is None else {"store": ours}
-    made = called("server", factory, **arguments)
+    check_call("server", name, factory, *arguments)
+    with failures_named("server", f"{name}()"):
+        made = called("server", factory, **arguments)
     if inspect.isawaitable(made):
         if inspect.iscoroutine(made):
             made.close()

@@ -109,9 +109,10 @@ def _given(
 
 def _shown(turn: Turn, answer: Any) -> Any:
     """Return a page of items as the turn may see it."""
-    if not isinstance(answer, Page):
+    view = turn.store
+    if not isinstance(answer, Page) or not isinstance(view, StoreView):
         return answer
-    return answer.model_copy(update={"data": list(filter(turn.store.shows, answer.data))})
+    return answer.model_copy(update={"data": list(filter(view.shows, answer.data))})
 
 
 class _AuthorsStore(Store[StoreContext]):

@@ -179,19 +179,22 @@ async def test_a_subclass_answers_as_in_the_sdk(
     assert await chat.refused(create("hello")) == (403, "Come back in a better mood.")
 
 
-class OwnArguments(MemoryStore):
-    """Takes arguments as the SDK passes them, and some that only its author knows."""
+def with_own_arguments(store: MemoryStore) -> MemoryStore:
+    """Let a store take arguments as the SDK passes them, and one that only its author knows."""
+    save, load, load_items, add = (
+        store.save_thread,
+        store.load_threads,
+        store.load_thread_items,
+        store.add_thread_item,
+    )
 
-    async def save_thread(self, thread: ThreadMetadata, *, context: Any) -> None:
-        await super().save_thread(thread, context)
+    async def save_thread(of_thread: ThreadMetadata, *, context: Any) -> None:
+        await save(of_thread, context)
 
-    async def load_threads(
-        self, *, after: str | None, limit: int, order: str, context: Any
-    ) -> Page[ThreadMetadata]:
-        return await super().load_threads(limit, after, order, context)
+    async def load_threads(*, after: str | None, limit: int, order: str, context: Any) -> Any:
+        return await load(limit, after, order, context)
 
     async def load_thread_items(
-        self,
         of_thread: str,
         after: str | None = None,
         limit: int = 20,
@@ -200,12 +203,16 @@ class OwnArguments(MemoryStore):
         context: Any,
         only: str | None = None,
     ) -> Page[ThreadItem]:
-        page = await super().load_thread_items(of_thread, after, limit, order, context)
+        page = await load_items(of_thread, after, limit, order, context)
         found = [item for item in page.data if only in (None, item.type)]
         return page.model_copy(update={"data": found})
 
-    async def add_thread_item(self, *args: Any, **kwargs: Any) -> None:
-        await super().add_thread_item(*args, **kwargs)
+    async def add_thread_item(*args: Any, **kwargs: Any) -> None:
+        await add(*args, **kwargs)
+
+    own = (save_thread, load_threads, load_thread_items, add_thread_item)
+    vars(store).update({method.__name__: method for method in own})
+    return store
 
 
 async def test_a_store_with_arguments_of_its_own_is_called_as_the_sdk_calls_it(
@@ -222,7 +229,7 @@ async def test_a_store_with_arguments_of_its_own_is_called_as_the_sdk_calls_it(
             async for event in super().respond(thread, input_user_message, context):
                 yield event
 
-    server = Server(OwnArguments(owner=lambda context: context["user"]))
+    server = Server(with_own_arguments(MemoryStore(owner=lambda context: context["user"])))
     chat = await make_chat(**backend(server=server))
     first = await chat.say("hello")
     assert first.types[-1] == "thread.updated"
@@ -307,6 +314,23 @@ async def test_the_official_context_is_the_default(
     assert (request.url.path, request.user.id) == (chat.path, "ann")
 
 
+async def test_what_the_subclass_overrides_for_nothing_is_told(
+    make_chat: MakeChat, backend: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    class Audited(Backend):
+        async def process(self, request: Any, context: Any) -> Any:
+            return await super().process(request, context)
+
+        async def _load_full_thread(self, thread_id: str, context: Any) -> Any:
+            return await super()._load_full_thread(thread_id, context)
+
+    await make_chat(**backend(server=Backend()))
+    assert caplog.messages == []
+    await make_chat(**backend(server=Audited()))
+    [message] = caplog.messages
+    assert "Audited overrides `process`, `_load_full_thread`" in message
+
+
 async def test_what_the_subclass_does_not_have_passes_on(
     make_chat: MakeChat, backend: Callable[..., Any]
 ) -> None:
@@ -327,6 +351,23 @@ async def test_what_the_subclass_does_not_have_passes_on(
     assert streamed.error is not None
 
 
+BARE = {"server": "tests.sdk_servers.backends.bare.server:create_server"}
+
+CONTEXT = {**BARE, "context": "backend:context"}
+
+DEPENDS = """
+from fastapi import Depends
+def context(request, db=Depends(list)): ...
+"""
+
+ANNOTATED = """
+from __future__ import annotations
+from typing import Annotated
+from fastapi import Depends
+def context(request, db: Annotated[list, Depends(list)]): ...
+"""
+
+
 @pytest.mark.parametrize(
     ("config", "code", "told"),
     [
@@ -335,10 +376,34 @@ async def test_what_the_subclass_does_not_have_passes_on(
         ({"server": "backend:serve"}, "server = 1", "has no `serve`. Did you mean `server`?"),
         ({}, "server = 1", "server: backend:server is a int, expected a ChatKitServer, its class"),
         ({}, "import nothing_here", "server: backend imports `nothing_here`, which is not install"),
-        ({}, "1 / 0", "ZeroDivisionError"),
+        ({}, "\n1 / 0", "server: importing backend fails: ZeroDivisionError in "),
+        ({}, "\n1 / 0", "backend.py:2: division by zero"),
+        ({}, "\n1 +", "backend.py:2: invalid syntax"),
+        ({}, "def server():\n 1 / 0", "server: backend:server() fails: ZeroDivisionError in "),
+        ({}, "def server():\n int('x')", "backend.py:2: invalid literal"),
         ({}, "server = dict", "server: backend:server returned a dict, expected a ChatKitServer"),
         ({}, "async def server(): ...", "must be a plain `def`: it is called before the start"),
         ({}, "def server(database): ...", "server: it needs `database`, and is called with"),
+        ({}, "def server(store): ...", "server: it needs `store`, and is called with no arguments"),
+        (
+            {**CONTEXT, "context": "backend:x"},
+            "x = 1",
+            "context: backend:x is a int, not a f",
+        ),
+        (
+            CONTEXT,
+            "def context(a, b, c): ...",
+            "context: it needs `a`, `b`, `c`, and is called",
+        ),
+        (CONTEXT, DEPENDS, "context: `db` of backend:context is a FastAPI dependency"),
+        (CONTEXT, ANNOTATED, "context: `db` of backend:context is a FastAPI dependency"),
+        ({**BARE, "user": "backend:x"}, "x = 1", "user: backend:x is a int, not a function"),
+        ({**BARE, "app": "backend:x"}, "x = 1", "app: backend:x is a int, expected an ASGI app"),
+        (
+            {**BARE, "app": "backend:x"},
+            "def x(): return 1",
+            "app: backend:x is a int, exp",
+        ),
         ({"app_dir": "nowhere"}, "", "app_dir: there is no folder"),
         ({"stor": "ours"}, "", "stor: unknown key. Did you mean `store`?"),
     ],
