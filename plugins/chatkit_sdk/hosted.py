@@ -66,7 +66,8 @@ class HostedServer:
                     "class, or a function that returns one"
                 )
             found = _made(found, server, ours)
-        if ours is not None:
+        if ours is not None and found.store is not ours:
+            ours.replace(found.store)
             found.store = ours
         make = None if context is None else loader.load("context", context)
         if context is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import ContextVar
@@ -20,6 +21,8 @@ from chatkit.types import (
 
 from chatkit_server import RequestNeeded, StoreContext, Turn, User
 from chatkit_server.storage import StoreView
+
+log = logging.getLogger(__name__)
 
 TURN: ContextVar[Turn | None] = ContextVar("chatkit_sdk_turn", default=None)
 """The turn in which the author's code runs."""
@@ -65,7 +68,7 @@ def _original(store: Store[Any], name: str) -> Any:
 
 
 def _in_turn(name: str, original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    in_sdk = inspect.signature(getattr(Store, name).__get__(object()))
+    in_sdk = _in_sdk(name)
 
     async def method(*args: Any, **kwargs: Any) -> Any:
         turn = TURN.get()
@@ -80,6 +83,11 @@ def _in_turn(name: str, original: Callable[..., Awaitable[Any]]) -> Callable[...
 
     vars(method)["_original"] = original
     return method
+
+
+def _in_sdk(name: str) -> inspect.Signature:
+    """Return how the SDK knows a store's method, without `self`."""
+    return inspect.signature(getattr(Store, name).__get__(object()))
 
 
 def _given(
@@ -229,8 +237,13 @@ class AuthorsAttachments(AttachmentStore[StoreContext]):
 
 
 def _async(name: str) -> Any:
+    in_sdk = _in_sdk(name)
+
     async def method(self: OurStore, *args: Any, **kwargs: Any) -> Any:
-        return _as_in_sdk(await getattr(self.view, name)(*args, **kwargs))
+        call, replaced = getattr(self.view, name), getattr(self.replaced, name, None)
+        given = None if replaced is None else _given(in_sdk, replaced, args, kwargs)
+        answer = call(*args, **kwargs) if given is None else call(**given)
+        return _as_in_sdk(await answer)
 
     return method
 
@@ -251,11 +264,26 @@ def _sync(name: str) -> Any:
 class OurStore(Store[Any]):
     """This server's store for the author's code, for the user for whom that runs.
 
-    Its methods take the author's context.
+    Its methods take the author's context, and are called as those of the author's own store that is
+    `replaced`, with its names for arguments and its defaults.
     """
 
     def __init__(self) -> None:
         self._store: Store[StoreContext] | None = None
+        self.replaced: Store[Any] | None = None
+
+    def replace(self, store: Store[Any]) -> None:
+        """Stand in for a store of the author's, and warn of what only that one can do."""
+        self.replaced = store
+        own = [
+            name
+            for name in dir(type(store))
+            if not name.startswith("_") and not hasattr(Store, name)
+        ]
+        if own:
+            names = ", ".join(f"`{name}`" for name in own)
+            what = "`store: ours` has no"
+            log.warning("chatkit_sdk: %s %s of %s", what, names, type(store).__name__)
 
     def connect(self, store: Store[StoreContext]) -> None:
         """Use this store from now on."""

@@ -215,22 +215,25 @@ def with_own_arguments(store: MemoryStore) -> MemoryStore:
     return store
 
 
+@pytest.mark.parametrize("store", ["theirs", "ours"])
 async def test_a_store_with_arguments_of_its_own_is_called_as_the_sdk_calls_it(
-    make_chat: MakeChat, backend: Callable[..., Any]
+    make_chat: MakeChat, backend: Callable[..., Any], store: str
 ) -> None:
     loaded: list[list[str]] = []
+    # This server's store has the author's names and defaults, and no other arguments
+    calls = [{}, {"only": "assistant_message"}] if store == "theirs" else [{}]
 
     class Server(Backend):
         async def respond(self, thread: Any, input_user_message: Any, context: Any) -> Any:
             load: Any = self.store.load_thread_items
-            for given in ({}, {"only": "assistant_message"}):
+            for given in calls:
                 page = await load(of_thread=thread.id, context=context, **given)
                 loaded.append([item.type for item in page.data])
             async for event in super().respond(thread, input_user_message, context):
                 yield event
 
     server = Server(with_own_arguments(MemoryStore(owner=lambda context: context["user"])))
-    chat = await make_chat(**backend(server=server))
+    chat = await make_chat(**backend({"store": store}, server=server))
     first = await chat.say("hello")
     assert first.types[-1] == "thread.updated"
     await chat.say("again", first.thread_id)
@@ -239,7 +242,7 @@ async def test_a_store_with_arguments_of_its_own_is_called_as_the_sdk_calls_it(
     loaded.clear()
     # Nor does a call that only the author's store understands show what a retry replaces
     await chat.stream("threads.retry_after_item", thread_id=first.thread_id, item_id=asked)
-    assert loaded == [["user_message"], []]
+    assert loaded == [["user_message"], []][: len(calls)]
 
 
 @pytest.mark.parametrize("override", [False, True])
@@ -312,6 +315,17 @@ async def test_the_official_context_is_the_default(
     request = context["request"]
     assert (request.headers["x-mood"], request.cookies) == ("good", {"theme": "dark"})
     assert (request.url.path, request.user.id) == (chat.path, "ann")
+
+
+async def test_what_only_the_authors_store_has_is_told(
+    make_chat: MakeChat, backend: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    class Searched(MemoryStore):
+        def search(self) -> None: ...
+
+    await make_chat(**backend({"store": "ours"}, server=Backend(Searched())))
+    [message] = caplog.messages
+    assert "`store: ours` has no `search` of Searched" in message
 
 
 async def test_what_the_subclass_overrides_for_nothing_is_told(
