@@ -173,6 +173,8 @@ async def test_a_subclass_answers_as_in_the_sdk(
     assert server_made.loaded == [["user_message"]]
     page = await chat.ask("items.list", thread_id=first.thread_id, order="asc")
     assert [item["type"] for item in page["data"]] == ["user_message", "assistant_message"]
+    # Nobody has asked a model of this server
+    assert (await chat.plain("hello")).data[-1]["model"] == ""
     chat.headers |= {"X-User": "bob"}
     assert (await chat.ask("threads.list"))["data"] == []
     chat.headers |= {"X-Mood": "bad"}
