@@ -100,8 +100,10 @@ class Recovery:
 
     async def _save_last_changes(self, turn: Turn, known: dict[str, Any]) -> None:
         """Save what `post_turn` has changed in the thread."""
+        # The turn has ended: nothing more is written by its record
+        context = StoreContext(turn.user, context=turn.store_context.context)
         try:
-            await self._threads.save_changes(turn.thread, known, turn.store_context)
+            await self._threads.save_changes(turn.thread, known, context)
         except Exception as error:
             what = "the last changes of its thread could not be saved"
             again = repeats(f"{what}: {type(error).__name__}", "turn", turn.id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -16,18 +16,21 @@ from chatkit.types import (
     AudioInput,
     FeedbackKind,
     StreamOptions,
+    StreamOptionsEvent,
     SyncCustomActionResponse,
+    ThreadMetadata,
     ThreadStreamEvent,
     WidgetItem,
 )
 from starlette.exceptions import HTTPException
 
-from chatkit_server import SettingsError, StoreContext, Turn, User
+from chatkit_server import RequestNeeded, SettingsError, StoreContext, Turn, User
+from chatkit_server.storage import in_local_time
 
 from .beside import AppBeside
 from .loading import Loader, called, check_call, failures_named
 from .requests import server_error, starlette_request
-from .stores import CALLER, TURN, OurStore, as_in_sdk
+from .stores import CALL, CALLER, Call, OurStore
 
 log = logging.getLogger(__name__)
 
@@ -80,8 +83,14 @@ class HostedServer:
         return await self._context(request, user)
 
     async def make_context(self, user: User) -> Any:
-        """Return the author's context where there is no request."""
-        return await self._context(None, user)
+        """Return the author's context where there is no request, as in a recovery.
+
+        Raises `RequestNeeded` if the author's function needs one.
+        """
+        try:
+            return await self._context(None, user)
+        except Exception as error:
+            raise RequestNeeded("chatkit_sdk: `context` fails without a request") from error
 
     async def _context(self, request: web.Request | None, user: User) -> Any:
         app_scope = None if self.beside is None else self.beside.scope
@@ -96,13 +105,13 @@ class HostedServer:
 
     def stream_options(self, turn: Turn) -> StreamOptions:
         """Return what the author says about the turn's stream."""
-        return self.server.get_stream_options(turn.thread, turn.request_context)
+        return self.server.get_stream_options(_thread(turn), turn.request_context)
 
     def respond(self, turn: Turn) -> AsyncIterator[ThreadStreamEvent]:
         """Yield the author's answer."""
-        message = None if turn.message is None else as_in_sdk(turn.message)
+        message = None if turn.message is None else in_local_time(turn.message)
         context = turn.request_context
-        return self._stream(turn, lambda: self.server.respond(turn.thread, message, context))
+        return self._stream(turn, lambda: self.server.respond(_thread(turn), message, context))
 
     def action(
         self, turn: Turn, action: Action[str, Any], sender: WidgetItem | None
@@ -110,8 +119,13 @@ class HostedServer:
         """Yield the author's answer to an action; None if the author has none."""
         if not self._has("action"):
             return None
-        context = turn.request_context
-        return self._stream(turn, lambda: self.server.action(turn.thread, action, sender, context))
+        context, shown = turn.request_context, _sender(sender)
+        options = self.stream_options(turn)
+        # An action has no `pre_turn` in which to set them
+        first = [] if options == turn.stream_options else [options]
+        return self._stream(
+            turn, lambda: self.server.action(_thread(turn), action, shown, context), first
+        )
 
     async def sync_action(
         self, turn: Turn, action: Action[str, Any], sender: WidgetItem | None
@@ -119,8 +133,10 @@ class HostedServer:
         """Return the author's answer to an action that is answered at once."""
         if not self._has("sync_action"):
             return None
-        with _set(TURN, turn):
-            return await self.server.sync_action(turn.thread, action, sender, turn.request_context)
+        with _call(turn):
+            return await self.server.sync_action(
+                _thread(turn), action, _sender(sender), turn.request_context
+            )
 
     async def transcribe(self, user: User, audio: AudioInput, context: Any) -> str | None:
         """Return the text of a recording."""
@@ -144,18 +160,33 @@ class HostedServer:
         """Whether the author's class overrides a method."""
         return getattr(type(self.server), name) is not getattr(ChatKitServer, name)
 
-    async def _stream(self, turn: Turn, stream: Stream) -> AsyncIterator[ThreadStreamEvent]:
+    async def _stream(
+        self, turn: Turn, stream: Stream, options: Sequence[StreamOptions] = ()
+    ) -> AsyncIterator[ThreadStreamEvent]:
         # This is the turn's own task: nothing else runs in it afterwards
-        TURN.set(turn)
-        turn.thread.created_at = as_in_sdk(turn.thread).created_at
+        call = Call(turn)
+        CALL.set(call)
+        for told in options:
+            yield StreamOptionsEvent(stream_options=told)
         try:
             async for event in stream():
                 yield event
         except asyncio.CancelledError:
-            await self.server.handle_stream_cancelled(
-                turn.thread, turn.unfinished_items(), turn.request_context
-            )
+            pending = [in_local_time(item) for item in turn.unfinished_items()]
+            await self.server.handle_stream_cancelled(_thread(turn), pending, turn.request_context)
             raise
+        finally:
+            call.over = True
+
+
+def _thread(turn: Turn) -> ThreadMetadata:
+    """Return the turn's own thread, whose changes count, with its time as the SDK makes it."""
+    turn.thread.created_at = in_local_time(turn.thread).created_at
+    return turn.thread
+
+
+def _sender(widget: WidgetItem | None) -> WidgetItem | None:
+    return None if widget is None else in_local_time(widget)
 
 
 def _warn_of_overrides(server: ChatKitServer[Any]) -> None:
@@ -187,6 +218,16 @@ def _made(factory: Callable[..., Any], name: str, ours: OurStore | None) -> Chat
             f"server: {name} returned a {type(made).__name__}, expected a ChatKitServer"
         )
     return made
+
+
+@contextmanager
+def _call(turn: Turn) -> Iterator[None]:
+    call = Call(turn)
+    try:
+        with _set(CALL, call):
+            yield
+    finally:
+        call.over = True
 
 
 @contextmanager

@@ -33,7 +33,7 @@ from chatkit.types import (
 )
 from starlette.exceptions import HTTPException
 
-from chatkit_server import SettingsError
+from chatkit_server import STORE, RequestNeeded, SettingsError, StoreContext, User
 from chatkit_server.app import create_app
 from chatkit_server.settings.load import load
 from tests.conftest import MakeChat
@@ -365,6 +365,24 @@ async def test_what_the_subclass_does_not_have_passes_on(
     assert status == 422
     streamed = await chat.stream("threads.custom_action", thread_id=thread_id, action=action)
     assert streamed.error is not None
+
+
+async def test_a_context_that_needs_a_request_says_so_without_one(
+    make_chat: MakeChat, backend: Callable[..., Any]
+) -> None:
+    def strict(request: Any, user: Any) -> dict[str, Any]:
+        return {"user": user.id, "mood": request.headers["x-mood"]}
+
+    chat = await make_chat(**backend(server=Backend, context=strict))
+    chat.headers |= {"X-Mood": "good", "X-User": "ann"}
+    thread_id = (await chat.say("hello")).thread_id
+    # As a recovery after a crash does
+    with pytest.raises(RequestNeeded) as error:
+        await chat.client.app[STORE].load_thread(thread_id, StoreContext(User("ann")))
+    assert isinstance(error.value.__cause__, KeyError)
+    # The store cannot tell whether it works: that is no reason to stop sending requests
+    async with chat.client.get("/readyz") as response:
+        assert response.status == 200
 
 
 BARE = {"server": "tests.sdk_servers.backends.bare.server:create_server"}
