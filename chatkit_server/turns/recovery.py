@@ -125,7 +125,7 @@ class Recovery:
             operation=record.operation,
             model=partial.model or record.model,
         )
-        turn._store_context = context
+        turn.store_context = context
         return turn
 
     async def _save(
