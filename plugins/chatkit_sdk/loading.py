@@ -102,6 +102,11 @@ def check_call(key: str, name: str, function: Any, *names: str) -> None:
     """Raise `SettingsError` if a function of the author's cannot be called with these arguments."""
     if not callable(function):
         raise SettingsError(f"{key}: {name} is a {type(function).__name__}, not a function")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise SettingsError(
+            f"{key}: {name} has a `yield`, which works in FastAPI's dependencies only. Name a "
+            "function that returns what it makes"
+        )
     for parameter in _parameters(function, eval_str=True):
         if _is_dependency(parameter):
             raise SettingsError(

@@ -287,10 +287,13 @@ async def test_stop_is_told_to_the_subclass(
 async def test_the_author_says_who_the_user_is(
     make_chat: MakeChat, backend: Callable[..., Any]
 ) -> None:
-    async def current_user(request: Any) -> str | None:
+    async def current_user(request: Any) -> str | int | None:
         token = request.cookies.get("session")
         if token == "old":
             raise HTTPException(401, "Your session has ended.")
+        if token == "7":
+            # A row of a database
+            return 7
         return None if token is None else f"user of {token}"
 
     server = Backend()
@@ -299,6 +302,9 @@ async def test_the_author_says_who_the_user_is(
     chat.headers["Cookie"] = "session=s1"
     await chat.say("hello")
     assert server.given[0][2]["user"] == "user of s1"
+    chat.headers["Cookie"] = "session=7"
+    await chat.say("hello")
+    assert server.given.pop()[2]["user"] == "7"
     chat.headers["Cookie"] = "session=old"
     assert await chat.refused(create("hello")) == (401, "Your session has ended.")
     del chat.headers["Cookie"]
@@ -429,6 +435,7 @@ def context(request, db: Annotated[list, Depends(list)]): ...
             "def context(a, b, c): ...",
             "context: it needs `a`, `b`, `c`, and is called",
         ),
+        (CONTEXT, "async def context(request): yield 1", "backend:context has a `yield`"),
         (CONTEXT, DEPENDS, "context: `db` of backend:context is a FastAPI dependency"),
         (CONTEXT, ANNOTATED, "context: `db` of backend:context is a FastAPI dependency"),
         ({**BARE, "user": "backend:x"}, "x = 1", "user: backend:x is a int, not a function"),
