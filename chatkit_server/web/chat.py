@@ -20,6 +20,7 @@ from .keys import (
     ATTACHMENT_STORE,
     ENGINE,
     GUARD,
+    HEARTBEAT,
     HOOKS,
     NAME_USER,
     SETTINGS,
@@ -151,6 +152,7 @@ async def _caller(request: web.Request, user: User) -> Caller:
         app[GUARD],
         app[ENGINE].threads,
         app[ENGINE].conversations,
+        app[HEARTBEAT],
         locale=language[0] if language else None,
         given=context,
         request=TurnRequest(

@@ -27,9 +27,9 @@ from pydantic import BaseModel, ConfigDict
 
 from chatkit_server import STORE, StoreContext, Turn, User, hookimpl
 
-from .beside import AppBeside
+from .beside import AppBeside, loaded_app
 from .hosted import HostedServer
-from .loading import Loader
+from .loading import Loader, check_call
 from .requests import auth_hook
 from .stores import AuthorsAttachments, authors_store
 
@@ -65,10 +65,12 @@ class Plugin:
         self.server = HostedServer.load(loader, config.server, config.context, config.store)
         if config.app is not None:
             uses_store = self.server.ours is not None
-            self.server.beside = AppBeside(loader.load("app", config.app), uses_store)
+            self.server.beside = AppBeside(loaded_app(loader, config.app), uses_store)
         if config.user is not None:
             # Only then is it a plugin that knows users
-            self.auth = auth_hook(loader.load("user", config.user))
+            find_user = loader.load("user", config.user)
+            check_call("user", config.user, find_user, "request")
+            self.auth = auth_hook(find_user)
             self.auth_tenants = {""}
 
     @hookimpl

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
+from uuid import UUID
 
 from aiohttp import web
 from starlette.exceptions import HTTPException
@@ -61,7 +62,7 @@ def auth_hook(function: Callable[..., Any]) -> Any:
             user = await found if inspect.isawaitable(found) else found
         except HTTPException as error:
             raise server_error(error) from error
-        return User(id=user) if isinstance(user, str) else user
+        return User(id=str(user)) if isinstance(user, str | int | UUID) else user
 
     return auth
 
