@@ -22,7 +22,15 @@ from ..lines import fixed_words, user_name
 from ..records import log_error, place_of, repeats
 from ..settings.problems import Problems
 from ..settings.schema import HookSettings
-from ..tasks import Escaped, contained, is_cancelled, resumed, timed_step, watch_blocking
+from ..tasks import (
+    Escaped,
+    SelfCancelled,
+    contained,
+    is_cancelled,
+    resumed,
+    timed_step,
+    watch_blocking,
+)
 from ..turn import Turn
 from . import hookspecs
 from .answers import wrong_answer
@@ -386,6 +394,9 @@ class HookCall:
             waits_for = timed_step(work.send, None, self._blocked)
         except StopIteration as stop:
             return stop.value
+        except SelfCancelled as error:
+            await error.taken_in()
+            raise asyncio.CancelledError from error
         limit = self._limit
         cancelled_before = is_cancelled()
         try:
