@@ -23,6 +23,7 @@ from chatkit.types import (
 )
 
 from chatkit_server import Forbidden, Outcome, StoreContext, Turn, User, hookimpl
+from tests.client import Chat
 from tests.conftest import MakeChat
 from tests.memory_store import MemoryStorePlugin
 from tests.test_resume import create
@@ -352,3 +353,46 @@ async def test_an_item_that_has_begun_can_be_saved_as_it_is(make_chat: MakeChat)
     assert told.persisted == ["user_message", "assistant_message"]
     assert streamed.types[-1] == "progress_update"
     assert len(store.memory.items[streamed.thread_id]) == 2
+
+
+class Numbered:
+    """Answers each turn with the same ids, as a model does that counts the items of an answer."""
+
+    def __init__(self, begins: bool) -> None:
+        self.begins = begins
+        self.turns = 0
+
+    @hookimpl
+    async def respond(self, turn: Turn) -> AsyncIterator[ThreadStreamEvent]:
+        self.turns += 1
+        for number in range(2):
+            text = f"Answer {self.turns}.{number}"
+            item = message(turn, text).model_copy(update={"id": f"msg_{number}"})
+            if self.begins:
+                yield ThreadItemAddedEvent(item=item.model_copy(update={"content": []}))
+                yield delta(item, text)
+            yield ThreadItemDoneEvent(item=item)
+
+
+@pytest.mark.parametrize("begins", [True, False])
+async def test_an_id_that_comes_again_is_that_of_another_message(
+    make_chat: MakeChat, begins: bool
+) -> None:
+    chat = await make_chat(Numbered(begins))
+    first = await chat.say("Hello")
+    asked = first.done("user_message")[0]["id"]
+    thread_id = first.thread_id
+    await chat.stream("threads.retry_after_item", thread_id=thread_id, item_id=asked)
+    assert await stored(chat, thread_id) == ["Hello", "Answer 2.0", "Answer 2.1"]
+    last = await chat.say("And on", thread_id)
+    shown = last.done("assistant_message")
+    assert [item["content"][0]["text"] for item in shown] == ["Answer 3.0", "Answer 3.1"]
+    assert await stored(chat, thread_id) == [
+        *["Hello", "Answer 2.0", "Answer 2.1"],
+        *["And on", "Answer 3.0", "Answer 3.1"],
+    ]
+
+
+async def stored(chat: Chat, thread_id: str) -> list[str]:
+    thread = await chat.ask("threads.get_by_id", thread_id=thread_id)
+    return [item["content"][0]["text"] for item in thread["items"]["data"]]

@@ -115,7 +115,7 @@ class Recorder:
     async def emit(self, event: ThreadStreamEvent) -> None:
         """Save what the event says, if it says something lasting, and append it to the log."""
         cancelled = False
-        event = self._own_ids.given(valid_values(event))
+        event = self._own_ids.given(valid_values(event), self.asked)
         match event:
             case ErrorEvent():
                 self.failure = self.failure or _failure(event)
@@ -305,10 +305,13 @@ class Recorder:
         if not answers(new):
             return
         while self._superseded:
-            with suppress(NotFoundError):
-                await self.store.delete_thread_item(
-                    self.turn.thread.id, self._superseded[0].id, self.turn.store_context
-                )
+            old = self._superseded[0]
+            # A plugin may give every answer the same id: then the new one has replaced the old one
+            if old.id != new.id:
+                with suppress(NotFoundError):
+                    await self.store.delete_thread_item(
+                        self.turn.thread.id, old.id, self.turn.store_context
+                    )
             del self._superseded[0]
 
     async def save_thread(self, context: StoreContext | None = None) -> None:
