@@ -39,7 +39,7 @@ from ..text import valid_values
 from ..turn import Outcome, StoreContext, ToolCall, ToolResult, Turn
 from .log import EventLog
 from .placeholders import OwnIds
-from .threads import TICK, ThreadWriter, as_thread, written
+from .threads import TICK, ThreadWriter, as_thread, take_back_wrong_values, written
 from .updates import apply_update, content_at
 from .wire import WireFormat, is_hidden
 
@@ -327,15 +327,17 @@ class Recorder:
         valid = valid_values(thread)
         if valid is not thread:
             vars(thread).update(vars(valid))
-            now = written(thread)
+        error = take_back_wrong_values(thread, self._thread)
         # Tools emit at the same time: the next one has nothing to save
-        known, self._thread = self._thread, now
+        known, self._thread = self._thread, written(thread)
         try:
             saved = await self._threads.save(thread, known, context or self.turn.store_context)
         except BaseException:
             self._thread = known
             raise
         self._write(self.wire.event(ThreadUpdatedEvent.model_construct(thread=as_thread(saved))))
+        if error is not None:
+            raise error
 
     def _in_order(self, event: EventT) -> EventT:
         """Return an event whose item is of this thread, and later than the one before it.
