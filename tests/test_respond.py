@@ -13,6 +13,8 @@ from chatkit.types import (
     AssistantMessageContent,
     AssistantMessageContentPartTextDelta,
     AssistantMessageItem,
+    ClientToolCallItem,
+    CustomTask,
     HiddenContextItem,
     ProgressUpdateEvent,
     ThreadItem,
@@ -20,6 +22,10 @@ from chatkit.types import (
     ThreadItemDoneEvent,
     ThreadItemUpdatedEvent,
     ThreadStreamEvent,
+    Workflow,
+    WorkflowItem,
+    WorkflowTaskAdded,
+    WorkflowTaskUpdated,
 )
 
 from chatkit_server import Forbidden, Outcome, StoreContext, Turn, User, hookimpl
@@ -396,3 +402,56 @@ async def test_an_id_that_comes_again_is_that_of_another_message(
 async def stored(chat: Chat, thread_id: str) -> list[str]:
     thread = await chat.ask("threads.get_by_id", thread_id=thread_id)
     return [item["content"][0]["text"] for item in thread["items"]["data"]]
+
+
+class Works:
+    """Shows a workflow with its answer: with the turn's methods, or with events of its own."""
+
+    def __init__(self, way: str) -> None:
+        self.way = way
+
+    @hookimpl
+    async def respond(self, turn: Turn) -> AsyncIterator[ThreadStreamEvent]:
+        if self.way == "events":
+            place = {"thread_id": turn.thread.id, "created_at": datetime.now(UTC)}
+            work = Workflow(type="custom", tasks=[CustomTask(title="Read")])
+            yield ThreadItemAddedEvent(item=WorkflowItem(id="wf", workflow=work, **place))
+            added = WorkflowTaskAdded(task_index=1, task=CustomTask(title="Think"))
+            yield ThreadItemUpdatedEvent(item_id="wf", update=added)
+            changed = WorkflowTaskUpdated(task_index=0, task=CustomTask(title="Read all"))
+            yield ThreadItemUpdatedEvent(item_id="wf", update=changed)
+        else:
+            await turn.add_workflow_task(CustomTask(title="Read all"))
+            await turn.add_workflow_task(CustomTask(title="Think"))
+        if self.way == "client tool" and turn.operation == "threads.create":
+            yield ThreadItemDoneEvent(
+                item=ClientToolCallItem(
+                    id=turn.generate_id("tool_call"),
+                    thread_id=turn.thread.id,
+                    created_at=datetime.now(UTC),
+                    call_id="call",
+                    name="look",
+                    arguments={},
+                )
+            )
+        elif self.way != "at the end":
+            yield ThreadItemDoneEvent(item=message(turn, "Done."))
+
+
+@pytest.mark.parametrize("way", ["methods", "events", "at the end", "client tool"])
+async def test_a_workflow_ends_before_the_answer(make_chat: MakeChat, way: str) -> None:
+    chat = await make_chat(Works(way))
+    streamed = await chat.say("Hello")
+    titles = ["Read all", "Think"]
+    if way == "client tool":
+        assert streamed.done("workflow") == []
+        thread_id = streamed.thread_id
+        streamed = await chat.stream(
+            "threads.add_client_tool_output", thread_id=thread_id, result={"seen": True}
+        )
+        titles *= 2
+    (work,) = streamed.done("workflow")
+    assert [task["title"] for task in work["workflow"]["tasks"]] == titles
+    assert work["workflow"]["summary"] == {"duration": 0}
+    done = [e["item"]["type"] for e in streamed.data if e["type"] == "thread.item.done"]
+    assert done[-2:] == ["workflow", "assistant_message"] or way == "at the end"
