@@ -146,9 +146,14 @@ class OpenWorkflow:
             self.turn.open_workflow = item
 
     async def _end_others(self, new: WorkflowItem) -> None:
-        """End the workflow before a new one: ChatKit's `start_workflow` does not."""
+        """End the workflow before a new one: ChatKit's `start_workflow` does not.
+
+        Another tool may be ending it at the moment.
+        """
+        ending = self.turn._ended_workflow
+        known = {new.id} if ending is None else {new.id, ending.id}
         for item in list(self.recorder.open.values()):
-            if isinstance(item, WorkflowItem) and item.id != new.id:
+            if isinstance(item, WorkflowItem) and item.id not in known:
                 await self.end_reasoning()
                 await self.recorder.emit(ended_workflow(item))
 
