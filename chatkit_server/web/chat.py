@@ -33,7 +33,9 @@ from .turn_routes import follow
 
 Respond = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_LANGUAGE = re.compile(r"\s*([A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*)\s*(?:;\s*q\s*=\s*([01](?:\.\d{0,3})?))?")
+_LANGUAGE = re.compile(
+    r"\s*([A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*)\s*(?:;\s*q\s*=\s*([01](?:\.[0-9]{0,3})?))?"
+)
 
 
 def _preferred_language(accepted: str) -> str | None:
