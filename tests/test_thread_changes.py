@@ -43,11 +43,12 @@ class Changes:
 
     def __init__(self, where: str) -> None:
         self.where = where
+        self.change: Callable[[ThreadMetadata], None] = change
         self.tasks: list[asyncio.Task[None]] = []
 
     def do(self, turn: Turn, where: str) -> None:
         if where == self.where:
-            change(turn.thread)
+            self.change(turn.thread)
 
     @hookimpl
     async def pre_turn(self, turn: Turn) -> None:
@@ -155,13 +156,12 @@ async def test_what_no_thread_can_have_is_not_saved(
 ) -> None:
     """Stored, it would keep the thread from being loaded."""
 
-    def change_wrongly(turn: Turn, place: str) -> None:
-        if place == where:
-            case.changes.do = lambda turn, place: None  # type: ignore[method-assign]
-            change(turn.thread)
-            setattr(turn.thread, field, WRONG[field])
+    def change_wrongly(thread: ThreadMetadata) -> None:
+        case.changes.where = ""
+        change(thread)
+        setattr(thread, field, WRONG[field])
 
-    case.changes.do = change_wrongly  # type: ignore[method-assign]
+    case.changes.where, case.changes.change = where, change_wrongly
     if where == "action":
         body = {**pressed("thr_1", "go"), "type": "threads.sync_custom_action"}
         assert (await case.chat.refused(body))[0] == 500
