@@ -404,6 +404,32 @@ async def stored(chat: Chat, thread_id: str) -> list[str]:
     return [item["content"][0]["text"] for item in thread["items"]["data"]]
 
 
+class Looks:
+    """Calls a client tool with the same id in each turn, as models do that count their calls."""
+
+    @hookimpl
+    async def respond(self, turn: Turn) -> list[ThreadStreamEvent]:
+        place = {"thread_id": turn.thread.id, "created_at": datetime.now(UTC)}
+        if turn.operation == "threads.add_client_tool_output":
+            return [ThreadItemDoneEvent(item=message(turn, "Seen."))]
+        call = {"call_id": "call_1", "name": "look", "arguments": {}}
+        return [ThreadItemDoneEvent(item=ClientToolCallItem(id="call_1", **call, **place))]
+
+
+async def test_calls_of_client_tools_keep_their_outputs(make_chat: MakeChat) -> None:
+    chat = await make_chat(Looks())
+    thread_id = (await chat.say("Look")).thread_id
+    for seen in range(2):
+        if seen:
+            assert (await chat.say("Look again", thread_id)).error is None
+        await chat.stream(
+            "threads.add_client_tool_output", thread_id=thread_id, result={"seen": seen}
+        )
+    thread = await chat.ask("threads.get_by_id", thread_id=thread_id)
+    outputs = [item.get("output") for item in thread["items"]["data"]]
+    assert [output for output in outputs if output] == [{"seen": 0}, {"seen": 1}]
+
+
 class Works:
     """Shows a workflow with its answer: with the turn's methods, or with events of its own."""
 

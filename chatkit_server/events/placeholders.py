@@ -29,8 +29,8 @@ from ..turn import Turn
 class OwnIds:
     """Replaces such ids in the events of one turn, which `turn` returns.
 
-    A message that begins or is done is a new one: to change one of an earlier turn, a plugin says
-    that it is replaced.
+    A message that begins or is done is a new one, and so is a call of a client tool: to change one
+    of an earlier turn, a plugin says that it is replaced.
     """
 
     def __init__(self, turn: Callable[[], Turn | None]) -> None:
@@ -60,10 +60,10 @@ class OwnIds:
 
     def _of(self, event: Any) -> str | None:
         item = event.item
-        nameless = item.id == FAKE_RESPONSES_ID
-        if nameless and isinstance(item, ClientToolCallItem):
-            return self._make("tool_call")
-        if (nameless or isinstance(item, AssistantMessageItem)) and self._is_new(event):
+        if isinstance(item, ClientToolCallItem):
+            return self._make("tool_call") if self._is_new(event) else None
+        has_id_of_model = isinstance(item, AssistantMessageItem) or item.id == FAKE_RESPONSES_ID
+        if has_id_of_model and self._is_new(event):
             self._own[item.id] = self._make("message")
         return self._own.get(item.id)
 
