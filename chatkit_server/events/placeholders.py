@@ -61,7 +61,8 @@ class OwnIds:
     def _of(self, event: Any) -> str | None:
         item = event.item
         if isinstance(item, ClientToolCallItem):
-            return self._make("tool_call") if self._is_new(event) else None
+            is_new = isinstance(event, ThreadItemDoneEvent) and self._is_earlier(item.id)
+            return self._make("tool_call") if is_new or item.id == FAKE_RESPONSES_ID else None
         has_id_of_model = isinstance(item, AssistantMessageItem) or item.id == FAKE_RESPONSES_ID
         if has_id_of_model and self._is_new(event):
             self._own[item.id] = self._make("message")
