@@ -68,7 +68,7 @@ class Plugin:
             self.server.beside = AppBeside(loader.load("app", config.app), uses_store)
         if config.user is not None:
             # Only then is it a plugin that knows users
-            self.auth = auth_hook(loader.load("user", config.user))
+            self.auth = auth_hook(loader.load("user", config.user), self.server.app_scope)
             self.auth_tenants = {""}
 
     @hookimpl

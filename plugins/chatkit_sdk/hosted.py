@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -21,14 +21,13 @@ from chatkit.types import (
     ThreadStreamEvent,
     WidgetItem,
 )
-from starlette.exceptions import HTTPException
 
 from chatkit_server import SettingsError, StoreContext, Turn, User
 from chatkit_server.storage import in_local_time
 
 from .beside import AppBeside
 from .loading import Loader, called
-from .requests import server_error, starlette_request
+from .requests import NO_APP, http_errors, starlette_request
 from .stores import CALL, CALLER, Call, OurStore
 
 Stream = Callable[[], AsyncIterator[ThreadStreamEvent]]
@@ -104,15 +103,16 @@ class HostedServer:
             raise
 
     async def _context(self, request: web.Request | None, user: User) -> Any:
-        app_scope = None if self.beside is None else self.beside.scope
-        shown = starlette_request(request, user, app_scope)
+        shown = starlette_request(request, user, self.app_scope())
         if self._make is None:
             return {"request": shown}
-        try:
+        with http_errors():
             made = called("context", self._make, request=shown, user=user)
             return await made if inspect.isawaitable(made) else made
-        except HTTPException as error:
-            raise server_error(error) from error
+
+    def app_scope(self) -> Mapping[str, Any]:
+        """Return what requests know of the author's application."""
+        return NO_APP if self.beside is None else self.beside.scope
 
     def stream_options(self, turn: Turn) -> StreamOptions:
         """Return what the author says about the turn's stream."""

@@ -30,7 +30,10 @@ from chatkit.types import (
     UserMessageItem,
     WidgetItem,
 )
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import Route
 
 from chatkit_server import STORE, SettingsError, StoreContext, User
 from chatkit_server.app import create_app
@@ -100,9 +103,12 @@ class Backend(ChatKitServer[dict[str, Any]]):
 
 
 def make_context(request: Any, user: Any) -> dict[str, Any]:
-    if request.headers.get("x-mood") == "bad":
+    mood = request.headers.get("x-mood")
+    if mood == "bad":
         raise HTTPException(403, "Come back in a better mood.")
-    return {"user": user.id, "mood": request.headers.get("x-mood"), "request": request}
+    if mood == "broke":
+        raise HTTPException(402, {"message": "Pay first."})
+    return {"user": user.id, "mood": mood, "request": request}
 
 
 @pytest.fixture
@@ -176,6 +182,8 @@ async def test_a_subclass_answers_as_in_the_sdk(
     assert (await chat.ask("threads.list"))["data"] == []
     chat.headers |= {"X-Mood": "bad"}
     assert await chat.refused(create("hello")) == (403, "Come back in a better mood.")
+    chat.headers |= {"X-Mood": "broke"}
+    assert await chat.refused(create("hello")) == (402, "Pay first.")
 
 
 @pytest.mark.parametrize("override", [False, True])
@@ -235,6 +243,37 @@ async def test_the_author_says_who_the_user_is(
     del chat.headers["Cookie"]
     await chat.say("hello")
     assert server.given[1][2]["user"] == "somebody"
+
+
+async def test_a_page_of_another_site_is_not_the_user_whose_cookies_it_sends(
+    make_chat: MakeChat, backend: Callable[..., Any]
+) -> None:
+    def current_user(request: Any) -> int:
+        # Sessions are often kept in the application
+        return int(request.app.state.sessions[request.cookies["session"]])
+
+    app = Starlette(routes=[Route("/facts", lambda request: Response(str(current_user(request))))])
+    app.state.sessions = {"s1": 7}
+    config = {"user": f"{NAME}:current_user", "app": f"{NAME}:app"}
+    section = backend(config, server=Backend(), current_user=current_user, app=app)
+    chat = await make_chat(**section, server={"cors_origins": "https://ours.example"})
+    chat.headers["Cookie"] = "session=s1"
+    own = str(chat.client.make_url("/")).rstrip("/")
+    for headers in (
+        {},
+        {"Origin": own},
+        {"Origin": "https://ours.example"},
+        {"Origin": "https://proxy.example", "Sec-Fetch-Site": "same-origin"},
+    ):
+        chat.headers |= headers
+        assert (await chat.say("hello")).error is None
+    for origin in ("https://evil.example", "null", "http://127.0.0.1"):
+        chat.headers |= {"Origin": origin, "Sec-Fetch-Site": "cross-site"}
+        status, message = await chat.refused(create("hello"))
+        assert (status, f"Pages of {origin} " in message) == (403, True)
+        # The application has rules of its own
+        response = await chat.client.get("/facts", headers=chat.headers)
+        assert (response.status, await response.text()) == (200, "7")
 
 
 async def test_the_official_context_is_the_default(
