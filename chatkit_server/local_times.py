@@ -15,7 +15,7 @@ from chatkit.types import (
     WorkflowItem,
 )
 
-from .ids import new_item_id, new_thread_id
+from .store_ids import new_item_id, new_thread_id
 
 RowT = TypeVar("RowT", ThreadItem, ThreadMetadata, UserMessageItem, WidgetItem, WorkflowItem)
 

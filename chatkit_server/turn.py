@@ -35,8 +35,9 @@ from pydantic import ConfigDict, Field, PrivateAttr
 from pydantic_core import CoreSchema, core_schema
 from yarl import URL
 
-from .ids import new_id, new_item_id, new_thread_id
+from .ids import new_id
 from .local_times import in_local_time
+from .store_ids import new_item_id, new_thread_id
 
 
 @dataclass(frozen=True, slots=True)
