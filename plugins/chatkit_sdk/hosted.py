@@ -28,7 +28,7 @@ from chatkit_server.storage import in_local_time
 from .beside import AppBeside
 from .loading import Loader, called
 from .requests import NO_APP, http_errors, starlette_request
-from .stores import CALL, CALLER, Call, OurStore
+from .stores import CALL, CALLER, OurStore, begin, end
 
 Stream = Callable[[], AsyncIterator[ThreadStreamEvent]]
 
@@ -175,7 +175,7 @@ class HostedServer:
         self, turn: Turn, stream: Stream, options: Sequence[StreamOptions] = ()
     ) -> AsyncIterator[ThreadStreamEvent]:
         # This is the turn's own task: nothing else runs in it afterwards
-        call = Call(turn)
+        call = begin(turn)
         CALL.set(call)
         for told in options:
             yield StreamOptionsEvent(stream_options=told)
@@ -187,7 +187,7 @@ class HostedServer:
             await self.server.handle_stream_cancelled(_thread(turn), pending, turn.request_context)
             raise
         finally:
-            call.over = True
+            end(call)
 
 
 def _thread(turn: Turn) -> ThreadMetadata:
@@ -216,12 +216,12 @@ def _made(factory: Callable[..., Any], name: str, ours: OurStore | None) -> Chat
 
 @contextmanager
 def _call(turn: Turn) -> Iterator[None]:
-    call = Call(turn)
+    call = begin(turn)
     try:
         with _set(CALL, call):
             yield
     finally:
-        call.over = True
+        end(call)
 
 
 @contextmanager

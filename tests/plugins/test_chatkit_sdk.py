@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from chatkit.actions import Action
@@ -287,6 +287,39 @@ async def test_the_official_context_is_the_default(
     request = context["request"]
     assert (request.headers["x-mood"], request.cookies) == ("good", {"theme": "dark"})
     assert (request.url.path, request.user.id) == (chat.path, "ann")
+
+
+async def test_a_task_that_works_for_several_users_has_the_store_of_each(
+    make_chat: MakeChat, backend: Callable[..., Any]
+) -> None:
+    class Worker(Backend):
+        """Has one task for all answers, which the first of them begins."""
+
+        jobs: asyncio.Queue[Any] | None = None
+        seen: ClassVar[list[list[str]]] = []
+
+        async def work(self, jobs: asyncio.Queue[Any]) -> None:
+            while True:
+                context, done = await jobs.get()
+                page = await self.store.load_threads(20, None, "asc", context)
+                done.set_result([thread.id for thread in page.data])
+
+        async def respond(self, thread: Any, message: Any, context: Any) -> Any:
+            if self.jobs is None:
+                self.jobs = asyncio.Queue()
+                self.task = asyncio.create_task(self.work(self.jobs))
+            done = asyncio.get_running_loop().create_future()
+            self.jobs.put_nowait((context, done))
+            self.seen.append(await done)
+            return
+            yield
+
+    chat = await make_chat(**backend({"store": "ours"}, server=lambda store: Worker(store)))
+    threads = []
+    for user in ("ann", "bob"):
+        chat.headers["X-User"] = user
+        threads.append([(await chat.say("hello")).thread_id])
+    assert Worker.seen == threads
 
 
 async def test_what_the_subclass_does_not_have_passes_on(
