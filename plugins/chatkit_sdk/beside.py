@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 from chatkit_server import AsgiApp, ServerError, SettingsError, StoreContext, authenticate
 
 from .loading import Loader, failures_named
+from .requests import FOR_THE_APP
 from .stores import CALLER
 
 
@@ -31,6 +32,7 @@ class AppBeside(AsgiApp):
         return {"app": _with_routes(self._asgi), "state": self.state}
 
     async def handle(self, request: web.Request, /, **scope: Any) -> web.StreamResponse:
+        request[FOR_THE_APP] = True
         token = CALLER.set(await self._caller(request) if self._uses_store else None)
         try:
             return await super().handle(request, **scope)

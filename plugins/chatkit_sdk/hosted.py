@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -22,15 +22,14 @@ from chatkit.types import (
     ThreadStreamEvent,
     WidgetItem,
 )
-from starlette.exceptions import HTTPException
 
 from chatkit_server import RequestNeeded, SettingsError, StoreContext, Turn, User
 from chatkit_server.storage import in_local_time
 
 from .beside import AppBeside
 from .loading import Loader, called, check_call, failures_named
-from .requests import server_error, starlette_request
-from .stores import CALL, CALLER, Call, OurStore
+from .requests import NO_APP, http_errors, starlette_request
+from .stores import CALL, CALLER, OurStore, begin, end
 
 log = logging.getLogger(__name__)
 
@@ -93,15 +92,16 @@ class HostedServer:
             raise RequestNeeded("chatkit_sdk: `context` fails without a request") from error
 
     async def _context(self, request: web.Request | None, user: User) -> Any:
-        app_scope = None if self.beside is None else self.beside.scope
-        shown = starlette_request(request, user, app_scope)
+        shown = starlette_request(request, user, self.app_scope())
         if self._make is None:
             return {"request": shown}
-        try:
+        with http_errors():
             made = called("context", self._make, request=shown, user=user)
             return await made if inspect.isawaitable(made) else made
-        except HTTPException as error:
-            raise server_error(error) from error
+
+    def app_scope(self) -> Mapping[str, Any]:
+        """Return what requests know of the author's application."""
+        return NO_APP if self.beside is None else self.beside.scope
 
     def stream_options(self, turn: Turn) -> StreamOptions:
         """Return what the author says about the turn's stream."""
@@ -164,11 +164,11 @@ class HostedServer:
         self, turn: Turn, stream: Stream, options: Sequence[StreamOptions] = ()
     ) -> AsyncIterator[ThreadStreamEvent]:
         # This is the turn's own task: nothing else runs in it afterwards
-        call = Call(turn)
+        call = begin(turn)
         CALL.set(call)
-        for told in options:
-            yield StreamOptionsEvent(stream_options=told)
         try:
+            for told in options:
+                yield StreamOptionsEvent(stream_options=told)
             async for event in stream():
                 yield event
         except asyncio.CancelledError:
@@ -176,7 +176,7 @@ class HostedServer:
             await self.server.handle_stream_cancelled(_thread(turn), pending, turn.request_context)
             raise
         finally:
-            call.over = True
+            end(call)
 
 
 def _thread(turn: Turn) -> ThreadMetadata:
@@ -222,12 +222,12 @@ def _made(factory: Callable[..., Any], name: str, ours: OurStore | None) -> Chat
 
 @contextmanager
 def _call(turn: Turn) -> Iterator[None]:
-    call = Call(turn)
+    call = begin(turn)
     try:
         with _set(CALL, call):
             yield
     finally:
-        call.over = True
+        end(call)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import ContextVar
@@ -43,6 +44,45 @@ class Call:
 
 CALL: ContextVar[Call | None] = ContextVar("chatkit_sdk_call", default=None)
 """The call in which the author's code runs."""
+
+_CALLS: defaultdict[int, list[Call]] = defaultdict(list)
+"""The calls that have not returned, by the `id` of the author's context that they were given."""
+
+
+def begin(turn: Turn) -> Call:
+    """Begin a call for a turn."""
+    call = Call(turn)
+    _CALLS[id(turn.request_context)].append(call)
+    return call
+
+
+def end(call: Call) -> None:
+    """Say that a call has returned."""
+    call.over = True
+    key = id(call.turn.request_context)
+    _CALLS[key].remove(call)
+    if not _CALLS[key]:
+        del _CALLS[key]
+
+
+def call_with(context: Any) -> Call | None:
+    """Return the call for which code works that was given this context.
+
+    That is the one in which it runs. But a task that a call has begun may work for later ones, too,
+    as one that takes jobs from a queue does: it is known by the context of the job, unless several
+    calls have the same.
+    """
+    own = CALL.get()
+    if isinstance(context, _CONSTANTS) or (own is None and CALLER.get() is not None):
+        return own
+    if own is not None and context is own.turn.request_context:
+        return own
+    calls = _CALLS.get(id(context), [])
+    return calls[0] if len(calls) == 1 else own
+
+
+_CONSTANTS = (str, bytes, int, float, tuple, frozenset, type(None))
+"""What may be the same object in code that has nothing to do with each other."""
 
 CALLER: ContextVar[StoreContext | None] = ContextVar("chatkit_sdk_caller", default=None)
 """For whom the author's code runs outside a turn."""
@@ -243,10 +283,11 @@ def _async(name: str) -> Any:
     in_sdk = _in_sdk(name)
 
     async def method(self: OurStore, *args: Any, **kwargs: Any) -> Any:
-        call, replaced = getattr(self.view, name), getattr(self.replaced, name, None)
+        replaced = getattr(self.replaced, name, None)
         given = None if replaced is None else _given(in_sdk, replaced, args, kwargs)
-        answer = call(*args, **kwargs) if given is None else call(**given)
-        return _as_in_sdk(await answer)
+        if given is not None:
+            args, kwargs = (), given
+        return _as_in_sdk(await getattr(self.view(*args, **kwargs), name)(*args, **kwargs))
 
     return method
 
@@ -259,7 +300,7 @@ def _as_in_sdk(answer: Any) -> Any:
 
 def _sync(name: str) -> Any:
     def method(self: OurStore, *args: Any, **kwargs: Any) -> Any:
-        return getattr(self.view, name)(*args, **kwargs)
+        return getattr(self.view(*args, **kwargs), name)(*args, **kwargs)
 
     return method
 
@@ -292,10 +333,10 @@ class OurStore(Store[Any]):
         """Use this store from now on."""
         self._store = store
 
-    @property
-    def view(self) -> Store[Any]:
-        """The store as the code that runs may see it."""
-        call, caller = CALL.get(), CALLER.get()
+    def view(self, *args: Any, **kwargs: Any) -> Store[Any]:
+        """Return the store as the code may see it that calls a method with these arguments."""
+        context = kwargs["context"] if "context" in kwargs else args[-1] if args else None
+        call, caller = call_with(context), CALLER.get()
         if call is not None and not call.over:
             return call.turn.store
         if call is not None:
