@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from chatkit.store import AttachmentStore, NotFoundError, Store, StoreItemType
 from chatkit.types import (
@@ -41,6 +41,8 @@ class Call:
         """For whom tasks run that outlive the turn, by whose record nothing is written any more."""
         return StoreContext(self.turn.user, context=self.turn.request_context)
 
+
+T = TypeVar("T")
 
 CALL: ContextVar[Call | None] = ContextVar("chatkit_sdk_call", default=None)
 """The call in which the author's code runs."""
@@ -181,65 +183,85 @@ class _AuthorsStore(Store[StoreContext]):
     def __init__(self, store: Store[Any], make_context: MakeContext) -> None:
         self.store = store
         self._make_context = make_context
-        self._load_thread_items = _original(store, "load_thread_items")
-        self._load_item = _original(store, "load_item")
-        self._add_thread_item = _original(store, "add_thread_item")
 
     async def load_thread(self, thread_id: str, context: StoreContext) -> ThreadMetadata:
-        return await self.store.load_thread(thread_id, context=await self._of(context))
+        given = await self._of(context)
+        return await _direct(self.store.load_thread(thread_id, context=given))
 
     async def save_thread(self, thread: ThreadMetadata, context: StoreContext) -> None:
-        await self.store.save_thread(thread, context=await self._of(context))
+        given = await self._of(context)
+        await _direct(self.store.save_thread(thread, context=given))
 
     async def load_threads(
         self, limit: int, after: str | None, order: str, context: StoreContext
     ) -> Page[ThreadMetadata]:
         given = await self._of(context)
-        return await self.store.load_threads(limit=limit, after=after, order=order, context=given)
+        return await _direct(
+            self.store.load_threads(limit=limit, after=after, order=order, context=given)
+        )
 
     async def delete_thread(self, thread_id: str, context: StoreContext) -> None:
-        await self.store.delete_thread(thread_id, context=await self._of(context))
+        given = await self._of(context)
+        await _direct(self.store.delete_thread(thread_id, context=given))
 
     async def load_thread_items(
         self, thread_id: str, after: str | None, limit: int, order: str, context: StoreContext
     ) -> Page[ThreadItem]:
         given = await self._of(context)
-        page: Page[ThreadItem]
-        page = await self._load_thread_items(
-            thread_id, after=after, limit=limit, order=order, context=given
+        return await _direct(
+            self.store.load_thread_items(
+                thread_id, after=after, limit=limit, order=order, context=given
+            )
         )
-        return page
 
     async def add_thread_item(
         self, thread_id: str, item: ThreadItem, context: StoreContext
     ) -> None:
-        await self._add_thread_item(thread_id, item, context=await self._of(context))
+        given = await self._of(context)
+        await _direct(self.store.add_thread_item(thread_id, item, context=given))
 
     async def save_item(self, thread_id: str, item: ThreadItem, context: StoreContext) -> None:
-        await self.store.save_item(thread_id, item, context=await self._of(context))
+        given = await self._of(context)
+        await _direct(self.store.save_item(thread_id, item, context=given))
 
     async def load_item(self, thread_id: str, item_id: str, context: StoreContext) -> ThreadItem:
+        given = await self._of(context)
         item: ThreadItem | None
-        item = await self._load_item(thread_id, item_id, context=await self._of(context))
+        item = await _direct(self.store.load_item(thread_id, item_id, context=given))
         if item is None:
             raise NotFoundError(f"item {item_id} not found")
         return item
 
     async def delete_thread_item(self, thread_id: str, item_id: str, context: StoreContext) -> None:
         given = await self._of(context)
-        await self.store.delete_thread_item(thread_id, item_id, context=given)
+        await _direct(self.store.delete_thread_item(thread_id, item_id, context=given))
 
     async def save_attachment(self, attachment: Attachment, context: StoreContext) -> None:
-        await self.store.save_attachment(attachment, context=await self._of(context))
+        given = await self._of(context)
+        await _direct(self.store.save_attachment(attachment, context=given))
 
     async def load_attachment(self, attachment_id: str, context: StoreContext) -> Attachment:
-        return await self.store.load_attachment(attachment_id, await self._of(context))
+        given = await self._of(context)
+        return await _direct(self.store.load_attachment(attachment_id, given))
 
     async def delete_attachment(self, attachment_id: str, context: StoreContext) -> None:
-        await self.store.delete_attachment(attachment_id, context=await self._of(context))
+        given = await self._of(context)
+        await _direct(self.store.delete_attachment(attachment_id, context=given))
 
     async def _of(self, context: StoreContext) -> Any:
         return await _authors_context(context, self._make_context)
+
+
+async def _direct(work: Awaitable[T]) -> T:
+    """Await a method of the author's store that this server calls, and not the author's code.
+
+    What that calls of its own store is then not taken for the author's code in a turn.
+    """
+    token = CALL.set(None)
+    try:
+        return await work
+    finally:
+        CALL.reset(token)
 
 
 class _AuthorsStoreWithIds(_AuthorsStore):
