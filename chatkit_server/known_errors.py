@@ -53,8 +53,8 @@ class StreamFailed(ServerError):
     """An error of ChatKit's SDK: a code that pages may translate, or words of its own.
 
     Without words, general ones are told, but not in the `error` event: the page has its own for the
-    code. The status is a 4xx even if a retry may help: after a 5xx, ChatKit itself would
-    repeat the request, and the SDK leaves that to the user.
+    code. The status is a 4xx even if a retry may help: after a 5xx, ChatKit itself would repeat the
+    request, and the SDK leaves that to the user.
     """
 
     status = 422
@@ -150,22 +150,30 @@ def _http_error(error: BaseException) -> ServerError | None:
 
 def _is_of_a_client(error: BaseException) -> bool:
     """Whether an error is about an answer of another server."""
-    has_answer = any(getattr(error, name, None) is not None for name in _OF_A_CLIENT)
+    has_answer = any(_field(error, name) is not None for name in _OF_A_CLIENT)
     return has_answer or isinstance(error, OSError) or is_away(error)
 
 
 def _status(error: BaseException, *more: str) -> int | None:
     """Return the status of HTTP that an error has, if that says that the request is refused."""
     for name in (*_STATUS_FIELDS, *more):
-        found = getattr(error, name, None)
+        found = _field(error, name)
         if isinstance(found, int) and not isinstance(found, bool):
             return int(found) if 400 <= found <= 499 else None
     return None
 
 
+def _field(error: BaseException, name: str) -> Any:
+    try:
+        return getattr(error, name, None)
+    except Exception:
+        # A property of an exception that was half made
+        return None
+
+
 def _text(error: BaseException, status: int) -> str | None:
     for name in _TEXT_FIELDS:
-        found = getattr(error, name, None)
+        found = _field(error, name)
         if isinstance(found, Mapping):
             found = found.get("message")
         if isinstance(found, str) and found.strip():
@@ -175,7 +183,7 @@ def _text(error: BaseException, status: int) -> str | None:
 
 
 def _headers(error: BaseException) -> dict[str, str]:
-    given = getattr(error, "headers", None)
+    given = _field(error, "headers")
     if not isinstance(given, Mapping):
         return {}
     names = ("Retry-After", "WWW-Authenticate")

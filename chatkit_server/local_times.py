@@ -1,15 +1,34 @@
-"""A store that is given times as the official SDK gives them."""
+"""Times as ChatKit's SDK makes them: local, without a zone."""
 
 from __future__ import annotations
 
 from typing import Any, TypeVar
 
 from chatkit.store import Store, StoreItemType
-from chatkit.types import Attachment, Page, ThreadItem, ThreadMetadata
+from chatkit.types import (
+    Attachment,
+    Page,
+    ThreadItem,
+    ThreadMetadata,
+    UserMessageItem,
+    WidgetItem,
+    WorkflowItem,
+)
 
-from .ids import new_item_id, new_thread_id
+from .store_ids import new_item_id, new_thread_id
 
-RowT = TypeVar("RowT", ThreadItem, ThreadMetadata)
+RowT = TypeVar("RowT", ThreadItem, ThreadMetadata, UserMessageItem, WidgetItem, WorkflowItem)
+
+
+def in_local_time(row: RowT) -> RowT:
+    """Return a thread or an item with its time as the SDK makes it.
+
+    The SDK, and code that was written for it, subtracts such times from `datetime.now()`.
+    """
+    if row.created_at.tzinfo is None:
+        return row
+    time = row.created_at.astimezone().replace(tzinfo=None)
+    return row.model_copy(update={"created_at": time})
 
 
 class LocalTimes(Store[Any]):
@@ -35,7 +54,7 @@ class LocalTimes(Store[Any]):
         return await self._store.load_thread(thread_id, context)
 
     async def save_thread(self, thread: ThreadMetadata, context: Any) -> None:
-        await self._store.save_thread(_local(thread), context)
+        await self._store.save_thread(in_local_time(thread), context)
 
     async def load_thread_items(
         self, thread_id: str, after: str | None, limit: int, order: str, context: Any
@@ -57,10 +76,10 @@ class LocalTimes(Store[Any]):
         return await self._store.load_threads(limit, after, order, context)
 
     async def add_thread_item(self, thread_id: str, item: ThreadItem, context: Any) -> None:
-        await self._store.add_thread_item(thread_id, _local(item), context)
+        await self._store.add_thread_item(thread_id, in_local_time(item), context)
 
     async def save_item(self, thread_id: str, item: ThreadItem, context: Any) -> None:
-        await self._store.save_item(thread_id, _local(item), context)
+        await self._store.save_item(thread_id, in_local_time(item), context)
 
     async def load_item(self, thread_id: str, item_id: str, context: Any) -> ThreadItem:
         return await self._store.load_item(thread_id, item_id, context)
@@ -70,10 +89,3 @@ class LocalTimes(Store[Any]):
 
     async def delete_thread_item(self, thread_id: str, item_id: str, context: Any) -> None:
         await self._store.delete_thread_item(thread_id, item_id, context)
-
-
-def _local(row: RowT) -> RowT:
-    if row.created_at.tzinfo is None:
-        return row
-    time = row.created_at.astimezone().replace(tzinfo=None)
-    return row.model_copy(update={"created_at": time})

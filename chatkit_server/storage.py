@@ -6,7 +6,7 @@ Conversations are kept by a `chatkit.store.Store`, whose `context` is a `StoreCo
 from __future__ import annotations
 
 from .errors import TakenOver
-from .local_times import LocalTimes
+from .local_times import LocalTimes, in_local_time
 from .records import OutageLog
 from .turn import StoreContext
 from .turns.store import (
@@ -31,6 +31,7 @@ __all__ = [
     "TurnRecord",
     "TurnState",
     "TurnStore",
+    "in_local_time",
 ]
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from contextlib import suppress
 from types import coroutine
 from typing import Any, TypeVar
 
@@ -29,33 +29,36 @@ class Escaped(Exception):
         self.error = error
 
 
-@contextmanager
-def contained() -> Iterator[None]:
+class contained:
     """Raise `Escaped` in place of what is no `Exception`.
 
     A cancellation of this very task passes. That of another one, which the block awaits, does not.
     """
-    task = _this_task()
-    try:
-        yield
-    except Exception:
-        raise
-    except BaseException as error:
-        # Without its task, this coroutine is being thrown away
-        if _this_task() is not task or (
-            isinstance(error, asyncio.CancelledError) and is_cancelled()
-        ):
-            raise
-        raise Escaped(error) from error
+
+    def __enter__(self) -> None:
+        self._task = this_task()
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None and escapes(error, self._task):
+            raise Escaped(error) from error
+
+
+def escapes(error: BaseException, task: asyncio.Task[Any] | None) -> bool:
+    """Whether an error would end its task or the event loop; code of this task has raised it."""
+    if isinstance(error, Exception) or this_task() is not task:
+        # Outside its task, a coroutine is only being thrown away
+        return False
+    return not (isinstance(error, asyncio.CancelledError) and is_cancelled())
 
 
 def is_cancelled() -> bool:
     """Whether somebody cancelled this task."""
-    task = _this_task()
+    task = this_task()
     return task is None or task.cancelling() > 0
 
 
-def _this_task() -> asyncio.Task[Any] | None:
+def this_task() -> asyncio.Task[Any] | None:
+    """Return the task that runs; None without one, or without an event loop."""
     try:
         return asyncio.current_task()
     except RuntimeError:
@@ -119,7 +122,8 @@ def resumed(
 ) -> Generator[Any, Any, T]:
     """Await the rest of a coroutine that was started with `send`, which returned `waits_for`.
 
-    Once cancelled, it may go on for `cleanup` seconds, and is then closed.
+    Once cancelled, it may go on for `cleanup` seconds. Then it is cancelled again, and closed if it
+    goes on.
     """
     last = _LastCancel(cleanup)
     try:
@@ -131,8 +135,7 @@ def resumed(
                 raise
             except BaseException as error:
                 if last.came():
-                    with suppress(Exception):
-                        work.close()
+                    _end(work, error)
                     raise
                 waits_for = timed_step(work.throw, error, report)
                 if isinstance(error, asyncio.CancelledError):
@@ -147,6 +150,16 @@ def resumed(
         raise asyncio.CancelledError from error
     finally:
         last.stop()
+
+
+def _end(work: Coroutine[Any, Any, Any], error: BaseException) -> None:
+    try:
+        work.throw(error)
+    except BaseException:
+        # Or it has returned, which is a `StopIteration`
+        return
+    with suppress(Exception):
+        work.close()
 
 
 class _LastCancel:
@@ -194,7 +207,7 @@ def timed_step(step: Callable[[Any], Any], value: Any, report: Report) -> Any:
     If it cancels its own task, that does not count as a cancellation by others: `is_cancelled`
     stays as it was. If it ends at once after that, it raises `SelfCancelled`.
     """
-    task = _this_task()
+    task = this_task()
     cancelled = task.cancelling() if task is not None else 0
     began = time.monotonic()
     ended: BaseException | None = None

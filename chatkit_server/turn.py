@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from agents import Model, ModelSettings, Tool, TResponseInputItem, Usage
@@ -34,7 +35,9 @@ from pydantic import ConfigDict, Field, PrivateAttr
 from pydantic_core import CoreSchema, core_schema
 from yarl import URL
 
-from .ids import new_id, new_item_id, new_thread_id
+from .ids import new_id
+from .local_times import in_local_time
+from .store_ids import new_item_id, new_thread_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +257,6 @@ class Turn(AgentContext[Any]):
     context: Annotated[AgentContext[Any] | None, _Unchecked()] = None
     """The context of the agent's run in place of the turn itself: `ctx.context` in a tool."""
 
-    _store_context: StoreContext | None = PrivateAttr(default=None)
     _started: float = PrivateAttr(default_factory=time.monotonic)
     _unfinished: Callable[[], list[ThreadItem]] = PrivateAttr(default=list)
     _make_input: InputMaker | None = PrivateAttr(default=None)
@@ -266,11 +268,9 @@ class Turn(AgentContext[Any]):
         """The time since the turn began."""
         return time.monotonic() - self._started
 
-    @property
+    @cached_property
     def store_context(self) -> StoreContext:
         """For whom, and in which turn, the server's stores read and write."""
-        if self._store_context is not None:
-            return self._store_context
         given = self.request_context
         return given if isinstance(given, StoreContext) else StoreContext(self.user, context=given)
 
@@ -407,14 +407,6 @@ def ended_workflow(
         workflow.summary = summary or time_since(item.created_at)
     workflow.expanded = expanded
     return ThreadItemDoneEvent.model_construct(item=item)
-
-
-def in_local_time(item: WorkflowItem) -> WorkflowItem:
-    """Return a workflow with its time as ChatKit's SDK has it: local, without a zone."""
-    time = item.created_at
-    if time.tzinfo is None:
-        return item
-    return item.model_copy(update={"created_at": time.astimezone().replace(tzinfo=None)})
 
 
 def time_since(start: datetime) -> DurationSummary:

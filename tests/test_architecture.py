@@ -29,6 +29,7 @@ LAYERS = (
         "records",
         "repeats",
         "shutdown",
+        "store_ids",
         "tasks",
         "text",
         "turn",

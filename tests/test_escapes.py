@@ -48,6 +48,9 @@ ESCAPES: dict[str, Act] = {
     "odd": raising(Odd()),
 }
 
+FEW = {kind: ESCAPES[kind] for kind in ("a cancelled task", "exit")}
+"""Of those, for where all go the same way."""
+
 
 async def cancel_itself() -> None:
     this_task().cancel()
@@ -91,7 +94,10 @@ SHOWN: dict[str, tuple[int, str]] = {
     "sync action": (422, "A plugin's `action` hook failed."),
     "transcribe": (422, "A plugin's `transcribe` hook failed."),
     "feedback": (422, "A plugin's `feedback` hook failed."),
+    "context": (500, FAILED),
     "persist": (200, FAILED),
+    "respond": (200, FAILED),
+    "response": (200, FAILED),
     "action": (200, FAILED),
     "iterator": (200, FAILED),
     "tool_result": (200, ""),
@@ -119,11 +125,12 @@ async def test_what_escapes_a_hook_is_told(
         "transcribe": {"type": "input.transcribe", "params": sound},
         "feedback": {"type": "items.feedback", "params": thumbs},
     }
-    name = {"iterator": "action", "sync action": "action"}.get(hook, hook)
+    names = {"iterator": "action", "sync action": "action", "response": "respond"}
+    name = names.get(hook, hook)
     status, words = SHOWN[hook]
     for kind, act in OF_HOOKS.items():
         caplog.clear()
-        acts.when("iterator" if hook == "iterator" else name, act)
+        acts.when(hook if hook != "sync action" else name, act)
         if hook == "tool_result":
             model_server.reply(Call("weather", {}))
         model_server.reply("Hello.")
@@ -160,7 +167,7 @@ async def test_what_escapes_a_store_is_told(make_chat: MakeChat, method: str) ->
     store, acts = MemoryStorePlugin(), Acts()
     chat = await make_chat(acts, store)
     thread_id, _ = await thread_of(chat)
-    for kind, act in ESCAPES.items():
+    for kind, act in FEW.items():
         acts.when("", act)
 
         async def fail(*_: Any, act: Act = act) -> Any:
@@ -184,7 +191,7 @@ async def test_what_escapes_a_turn_store_is_told(make_chat: MakeChat, method: st
     acts = Acts()
     chat = await make_chat(acts)
     turn_store = chat.client.server.app[ENGINE].turn_store  # type: ignore[attr-defined]
-    for kind, act in ESCAPES.items():
+    for kind, act in FEW.items():
         acts.when("pre_turn" if method == "withdraw" else "", raising(ZeroDivisionError()))
 
         async def fail(*_: Any, act: Act = act) -> Any:
@@ -203,7 +210,7 @@ async def test_what_escapes_a_turn_store_is_told(make_chat: MakeChat, method: st
         assert (await chat.say("Go on")).error is None, kind
 
 
-@pytest.mark.parametrize("hook", ["agent", "persist", "action", "iterator"])
+@pytest.mark.parametrize("hook", ["agent", "persist", "response", "action", "iterator"])
 async def test_a_hook_whose_timer_cancels_its_own_turn(make_chat: MakeChat, hook: str) -> None:
     acts = Acts()
     chat = await make_chat(acts)

@@ -387,12 +387,13 @@ class OwnContext:
         self.cats.append((turn.context.cat, turn.tabby))  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("fast_path", [True, False])
+@pytest.mark.parametrize(("fast_path", "show_tools"), [(True, "names"), (False, "tasks")])
 async def test_a_turn_has_the_context_of_its_author(
-    make_chat: MakeChat, model_server: ModelServer, fast_path: bool
+    make_chat: MakeChat, model_server: ModelServer, fast_path: bool, show_tools: str
 ) -> None:
     plugin = OwnContext(rename, paint, ask)
-    sections = endpoints(model_server, model="test/any", fast_path=fast_path)
+    agent = {"model": "test/any", "fast_path": fast_path, "show_tools": show_tools}
+    sections = endpoints(model_server, **agent)
     chat = await make_chat(plugin, **sections)
     model_server.reply(Call("rename", {"name": "Felix"}))
     model_server.reply("Done.")
@@ -400,7 +401,8 @@ async def test_a_turn_has_the_context_of_its_author(
     assert streamed.error is None
     assert len(streamed.done("widget")) == len(streamed.done("assistant_message")) == 1
     [workflow] = streamed.done("workflow")
-    assert workflow["workflow"]["tasks"][0]["title"] == "renamed Felix"
+    titles = [task["title"] for task in workflow["workflow"]["tasks"]]
+    assert titles == ["Rename", "renamed Felix"][show_tools == "names" :]
     assert plugin.cats == [("Felix", "Tabby")]
     model_server.reply(Call("paint", {"colour": "red"}))
     streamed = await chat.say("Paint it red", streamed.thread_id)

@@ -25,6 +25,7 @@ from tests.client import Chat
 from tests.conftest import MakeChat
 from tests.memory_store import MemoryStorePlugin
 from tests.model_server import Call, ModelServer
+from tests.replicas import request
 from tests.serving import served_by
 
 HELLO = {"messages": [{"role": "user", "content": "hello"}]}
@@ -77,6 +78,16 @@ class Acts:
     async def post_turn(self, outcome: Outcome) -> None:
         self.outcomes.put_nowait(outcome)
         await self._do("post_turn")
+
+    @hookimpl
+    async def context(self) -> Any:
+        return await self._do("context")
+
+    @hookimpl
+    async def respond(self) -> Any:
+        if self.hook == "response":
+            return self._events()
+        return await self._do("respond")
 
     @hookimpl
     async def action(self, turn: Turn) -> Any:
@@ -152,7 +163,7 @@ def words_of(event: dict[str, Any]) -> str:
     return str(event.get("message", UNTOLD[event["allow_retry"]]))
 
 
-@pytest.mark.parametrize("hook", ["persist", "action", "iterator"])
+@pytest.mark.parametrize("hook", ["persist", "respond", "response", "action", "iterator"])
 async def test_an_error_of_chatkit_in_the_stream(
     make_chat: MakeChat, caplog: pytest.LogCaptureFixture, hook: str
 ) -> None:
@@ -162,16 +173,14 @@ async def test_an_error_of_chatkit_in_the_stream(
     for error, event in STREAM_ERRORS:
         acts.when(hook, raising(error))
         caplog.clear()
-        body = {**HELLO, "thread_id": thread_id} if hook == "persist" else action_on(thread_id)
         if hook == "persist":
-            plain = await chat.read(await chat.post(body))
+            plain = await chat.plain("hello", thread_id=thread_id)
             told = {"error": words_of(event), "allow_retry": event["allow_retry"]}
             assert plain.data[-2] == told
             await acts.outcomes.get()
             caplog.clear()
-            content = [{"type": "input_text", "text": "hello"}]
-            message = {"content": content, "attachments": [], "inference_options": {}}
-            body = {"type": "threads.create", "params": {"input": message}}
+        is_action = hook in ("action", "iterator")
+        body = action_on(thread_id) if is_action else request("hello", thread_id)
         streamed = await chat.read(await chat.post(body))
         assert streamed.data[-1] == {"type": "error"} | event
         outcome = await acts.outcomes.get()
@@ -193,7 +202,9 @@ async def test_an_error_of_chatkit_in_the_stream(
         )
 
 
-@pytest.mark.parametrize("hook", ["auth", "agent", "pre_turn", "action", "transcribe", "feedback"])
+@pytest.mark.parametrize(
+    "hook", ["auth", "context", "agent", "pre_turn", "action", "transcribe", "feedback"]
+)
 async def test_an_error_of_chatkit_before_the_stream(
     make_chat: MakeChat, caplog: pytest.LogCaptureFixture, hook: str
 ) -> None:
@@ -334,10 +345,10 @@ def named(name: str, *bases: type, **fields: Any) -> Exception:
 
 
 def of_a_client() -> Exception:
-    request = APIStatusError.__new__(APIStatusError)
-    Exception.__init__(request, "secret")
-    request.status_code = 404
-    return request
+    error = APIStatusError.__new__(APIStatusError)
+    Exception.__init__(error, "secret")
+    error.status_code = 404
+    return error
 
 
 class HalfMade(Exception):
@@ -347,6 +358,7 @@ class HalfMade(Exception):
         raise RuntimeError("secret")
 
     __repr__ = __str__
+    status_code = property(__str__)
 
 
 STORE_ERRORS: dict[str, tuple[Exception, int, str | None]] = {
@@ -528,9 +540,8 @@ async def test_a_plugin_may_take_a_model_that_the_settings_do_not_offer(
 
     store, acts = MemoryStorePlugin(), Takes()
     chat = await make_chat(acts, store, **served_by(model_server))
-    content = [{"type": "input_text", "text": "hello"}]
-    message = {"content": content, "attachments": [], "inference_options": {"model": "smart"}}
-    body = {"type": "threads.create", "params": {"input": message}}
+    body = request("hello")
+    body["params"]["input"]["inference_options"] = {"model": "smart"}
     plain = {**HELLO, "model": "smart"}
     told = "The model `smart` is not offered here. Use: test/model"
     for asked in (body, plain):

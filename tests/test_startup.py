@@ -273,12 +273,12 @@ def test_the_example_request_has_credentials_or_says_what_is_missing(
 class Adds:
     """Adds a context to the application."""
 
-    def __init__(self, context: Any) -> None:
-        self.context = context
+    def __init__(self, added: Any) -> None:
+        self.added = added
 
     @hookimpl
     def setup(self, app: web.Application) -> None:
-        app.cleanup_ctx.append(self.context)
+        app.cleanup_ctx.append(self.added)
 
 
 def application(*contexts: Any) -> web.Application:

@@ -12,8 +12,8 @@ from chatkit.types import ThreadMetadata
 from chatkit.widgets import Card, Text
 
 from chatkit_server import Turn, User
-from chatkit_server.ids import new_item_id, new_thread_id
 from chatkit_server.storage import StoreContext
+from chatkit_server.store_ids import new_item_id, new_thread_id
 from tests.conftest import MakeChat
 from tests.memory_store import MemoryStore, StorePlugin
 from tests.model_server import Call, ModelServer

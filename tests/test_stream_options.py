@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from chatkit.types import StreamOptions
+import asyncio
+from typing import Any
+
+from chatkit.types import StreamOptions, StreamOptionsEvent
 
 from chatkit_server import Turn, hookimpl
 from tests.conftest import MakeChat
 from tests.mcp_calls import until
 from tests.model_server import Gate, ModelServer
-from tests.replicas import Start, begin, request
+from tests.replicas import Begun, Start, begin, request
 from tests.serving import served_by
+from tests.test_beside import pressed
 from tests.test_turns import Watch
 
 CANNOT = {"message": "This answer cannot be stopped. Wait until it is complete."}
@@ -66,3 +70,25 @@ async def test_it_may_not_be_stopped_through_another_process(
     refused = await two.client.post(f"/api/chat/turns/{pays.turn_id}/cancel")
     assert (refused.status, await refused.json()) == (409, CANNOT)
     assert await one.state(pays.turn_id) == "running"
+
+
+async def test_an_action_that_may_not_be_stopped(make_chat: MakeChat) -> None:
+    class Action:
+        @hookimpl
+        async def action(self, turn: Turn) -> Any:
+            async def events() -> Any:
+                yield StreamOptionsEvent(stream_options=StreamOptions(allow_cancel=False))
+                await gate.wait()
+
+            return events()
+
+    gate = asyncio.Event()
+    chat = await make_chat(Action())
+    thread_id = (await chat.say("Hi")).thread_id
+    response = await chat.post(pressed(thread_id, "pay"))
+    begun = Begun(response, [])
+    await begun.until(lambda s: s.types == ["stream_options"] * 2)
+    refused = await chat.client.post(f"{chat.path}/turns/{begun.turn_id}/cancel")
+    assert refused.status == 409
+    gate.set()
+    assert (await begun.rest()).error is None

@@ -4,8 +4,12 @@
 - `runner`: the agent of a turn. `tools`: its tools, wrapped. `invocation`: one call of a tool.
 - `media`: pictures and files in what tools return. `pictures`: their sizes, and smaller ones.
 - `history`: the conversation so far, as input for the model. `memory`: what a turn keeps for that.
+- `converting`: ChatKit's converters, completed. `costs`, `shortening`: what fits into the budget.
 - `sound`: input that any endpoint accepts, whatever a model wrote before.
 - `stream`: Agents SDK events become ChatKit events. `reasoning`: a model's reasoning among them.
+  `workflow`: its place among other items. `conversion`: images and sources, as plugins want them.
+- `runs`: the runs that plugins start. `whole`: the events of their models.
+- `shown_tools`: what users see of tool calls.
 - `output`: how much a model may write besides the text of its answer.
 - `timeouts`: how long to wait for a model.
 - `fast`: the fast path of text. `sdk`: what the Agents SDK has no documented way for.

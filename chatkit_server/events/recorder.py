@@ -18,6 +18,7 @@ from chatkit.types import (
     AssistantMessageItem,
     ErrorEvent,
     GeneratedImageItem,
+    StreamOptionsEvent,
     ThreadItem,
     ThreadItemAddedEvent,
     ThreadItemDoneEvent,
@@ -139,6 +140,8 @@ class Recorder:
                 cancelled = await run_to_completion(self._save(event.item, replace=True))
             case ThreadItemRemovedEvent():
                 await self._remove(event.item_id)
+            case StreamOptionsEvent():
+                self.turn.stream_options = event.stream_options
         self._write(self.wire.event(event))
         if cancelled:
             raise asyncio.CancelledError

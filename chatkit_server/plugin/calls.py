@@ -26,8 +26,10 @@ from ..tasks import (
     Escaped,
     SelfCancelled,
     contained,
+    escapes,
     is_cancelled,
     resumed,
+    this_task,
     timed_step,
     watch_blocking,
 )
@@ -304,8 +306,20 @@ class HookCall:
         is logged, once, and raised as `PluginFailed`, or as `HookTimeout` for a hook that takes too
         long. What the hooks in `LOGGED_BY_CALLER` do is left to the caller to log.
         """
-        with self._guarded():
+        task = this_task()
+        try:
             answer = await self._in_time()
+        except (ServerError, NotFoundError):
+            raise
+        except Exception as error:
+            if self.hook == "auth" and isinstance(error, CLIENTS_ERRORS):
+                raise
+            raise told_error(error) or self._failed(error) from error
+        except BaseException as error:
+            if not escapes(error, task):
+                raise
+            # It would end the turn without words, or the event loop with everyone's answers
+            raise self._failed(error) from error
         wrong = wrong_answer(self.hook, answer)
         if self.hook == "auth" and answer is not None and not wrong:
             wrong = wrong_tenant(self.owner, answer.tenant)
@@ -314,28 +328,12 @@ class HookCall:
         return answer
 
     @contextmanager
-    def _guarded(self) -> Iterator[None]:
-        """Turn what the hook raises in this block into what `answer` raises."""
-        try:
-            with self.named():
-                yield
-        except (ServerError, NotFoundError):
-            raise
-        except Exception as error:
-            if self.hook == "auth" and isinstance(error, CLIENTS_ERRORS):
-                raise
-            if told := told_error(error):
-                raise told from error
-            raise self._failed(error) from error
-
-    @contextmanager
     def named(self) -> Iterator[None]:
-        """Log what is no `Exception`, and raise `PluginFailed`; also while its answer is read."""
+        """While the hook's answer is read, log what is no `Exception`, and raise `PluginFailed`."""
         try:
             with contained():
                 yield
         except Escaped as escaped:
-            # It would end the turn without words, or the event loop with everyone's answers
             raise self._failed(escaped.error) from escaped.error
 
     def refuse(self, wrong: str | None) -> None:

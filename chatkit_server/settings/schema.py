@@ -213,7 +213,10 @@ class RequestLimits(Section):
 
 
 class HookSettings(Section):
-    """How long a hook may take. `timeouts` overrides it for plugins, by name."""
+    """How long a hook may take, and its answer to clean up after Stop.
+
+    `timeouts` overrides it for plugins, by name.
+    """
 
     timeout: Duration = 5.0
     timeouts: Annotated[dict[str, Duration], BeforeValidator(nothing_is_empty)] = Field(

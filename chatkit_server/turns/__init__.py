@@ -1,6 +1,7 @@
 """One turn, from the request that asks for it to its last event.
 
 - `engine`: one turn, top to bottom. Start here. `job`: what belongs to it while it runs.
+- `prepare`: the hooks before a turn. `conversation`: what came before it. `view`: its store.
 - `identity`: which request is it. `running`: one turn that runs. `registry`: all of them.
 - `places`: how much a user has at once. `kept`: the turns that ended a short while ago.
 - `store`: the contract for records of turns, and the one in memory.

@@ -109,6 +109,7 @@ class Engine:
         running.wire = job.plan.wire
         running.partial = job.partial
         running.is_idle = lambda: not job.runner.busy
+        running.allows_cancel = lambda: job.turn.stream_options.allow_cancel
         job.running = running
         self.turns.start(running, self._work(job))
         if client_left:
@@ -139,7 +140,6 @@ class Engine:
         refusal = await self._prepare(job)
         if refusal is None:
             _log_start(job)
-            job.running.allow_cancel = job.turn.stream_options.allow_cancel
             self.turns.admit(job.running)
             await self._run(job)
         else:

@@ -102,7 +102,7 @@ class Preparation:
             model_settings=copy(self._agent.model_settings),
         )
         context = StoreContext(plan.user, turn.id, attempt=1, context=plan.context)
-        turn._store_context = context
+        turn.store_context = context
         if plan.context is None:
             turn.request_context = context
         if plan.action is None:

@@ -83,7 +83,7 @@ class RunningTurn:
         self.problem: ServerError | None = None
         self.ending: Ending | None = None
         self.ended_at = 0.0
-        self.allow_cancel = True
+        self.allows_cancel: Callable[[], bool] = _always
         self.is_idle: Callable[[], bool] = _always
         self.partial: Callable[[], PartialAnswer] = PartialAnswer
         self.wire: WireFormat | None = None
@@ -201,7 +201,8 @@ class RunningTurn:
         self._stop_timers()
         self._settled.set()
         self.ended_at = asyncio.get_running_loop().time()
-        self.is_idle, self.partial = _always, PartialAnswer
+        self.is_idle = self.allows_cancel = _always
+        self.partial = PartialAnswer
         self._task = None
         if self.problem is not None:
             # Its traceback would keep the frames of the turn, and all they hold
@@ -209,7 +210,7 @@ class RunningTurn:
         self.log.compress()
 
     def _abandoned(self) -> None:
-        if self.allow_cancel:
+        if self.allows_cancel():
             self.end(STOPPED)
 
     def _after(self, seconds: float, name: str, then: Callable[[], None]) -> None:

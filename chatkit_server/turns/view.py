@@ -10,8 +10,9 @@ from chatkit.store import NotFoundError, Store, StoreItemType
 from chatkit.types import Attachment, Page, ThreadItem, ThreadMetadata, WorkflowItem
 
 from ..agent.memory import TurnMemory
-from ..ids import new_item_id, new_thread_id
-from ..turn import StoreContext, in_local_time
+from ..local_times import in_local_time
+from ..store_ids import new_item_id, new_thread_id
+from ..turn import StoreContext
 
 Save = Callable[[ThreadItem], Awaitable[bool]]
 

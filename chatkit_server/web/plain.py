@@ -19,7 +19,7 @@ from chatkit.types import (
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from ..errors import BadRequest, ServerError
-from ..ids import new_item_id, new_thread_id
+from ..store_ids import new_item_id, new_thread_id
 from ..turn import User
 from ..turns.failures import GENERAL
 from ..turns.job import TurnPlan

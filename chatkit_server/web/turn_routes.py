@@ -145,7 +145,7 @@ async def _cancel(request: web.Request) -> web.StreamResponse:
 
 def _allows_cancel(turn: RunningTurn | TurnRecord) -> bool:
     if isinstance(turn, RunningTurn):
-        return turn.allow_cancel or turn.is_over
+        return turn.allows_cancel() or turn.is_over
     try:
         return PartialAnswer.load(turn.partial).allow_cancel
     except Exception:

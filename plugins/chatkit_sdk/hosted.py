@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -15,20 +15,26 @@ from chatkit.types import (
     AudioInput,
     FeedbackKind,
     StreamOptions,
+    StreamOptionsEvent,
     SyncCustomActionResponse,
+    ThreadMetadata,
     ThreadStreamEvent,
     WidgetItem,
 )
 from starlette.exceptions import HTTPException
 
 from chatkit_server import SettingsError, StoreContext, Turn, User
+from chatkit_server.storage import in_local_time
 
 from .beside import AppBeside
 from .loading import Loader, called
 from .requests import server_error, starlette_request
-from .stores import CALLER, TURN, OurStore, as_in_sdk
+from .stores import CALL, CALLER, Call, OurStore
 
 Stream = Callable[[], AsyncIterator[ThreadStreamEvent]]
+
+WANTED = 300.0
+"""Seconds for which the context of a user's request is kept for the recovery of a turn."""
 
 
 class HostedServer:
@@ -48,6 +54,8 @@ class HostedServer:
         self.ours = ours
         self.beside: AppBeside | None = None
         self._make = make
+        self._wanted: dict[tuple[str, str], Any] = {}
+        """The users for whom there is no context without a request, and those of their requests."""
 
     @classmethod
     def load(
@@ -72,11 +80,28 @@ class HostedServer:
 
     async def context(self, request: web.Request, user: User) -> Any:
         """Return the author's context for a request."""
-        return await self._context(request, user)
+        made = await self._context(request, user)
+        key = user.tenant, user.id
+        if key in self._wanted:
+            self._wanted[key] = made
+        return made
 
     async def make_context(self, user: User) -> Any:
-        """Return the author's context where there is no request."""
-        return await self._context(None, user)
+        """Return the author's context where there is no request, as in a recovery.
+
+        A function that needs one raises then. The recovery is tried again, and once the user has
+        sent another request, it gets the context of that.
+        """
+        try:
+            return await self._context(None, user)
+        except Exception:
+            key = user.tenant, user.id
+            if self._wanted.get(key) is not None:
+                return self._wanted[key]
+            if key not in self._wanted:
+                self._wanted[key] = None
+                asyncio.get_running_loop().call_later(WANTED, self._wanted.pop, key, None)
+            raise
 
     async def _context(self, request: web.Request | None, user: User) -> Any:
         app_scope = None if self.beside is None else self.beside.scope
@@ -91,13 +116,13 @@ class HostedServer:
 
     def stream_options(self, turn: Turn) -> StreamOptions:
         """Return what the author says about the turn's stream."""
-        return self.server.get_stream_options(turn.thread, turn.request_context)
+        return self.server.get_stream_options(_thread(turn), turn.request_context)
 
     def respond(self, turn: Turn) -> AsyncIterator[ThreadStreamEvent]:
         """Yield the author's answer."""
-        message = None if turn.message is None else as_in_sdk(turn.message)
+        message = None if turn.message is None else in_local_time(turn.message)
         context = turn.request_context
-        return self._stream(turn, lambda: self.server.respond(turn.thread, message, context))
+        return self._stream(turn, lambda: self.server.respond(_thread(turn), message, context))
 
     def action(
         self, turn: Turn, action: Action[str, Any], sender: WidgetItem | None
@@ -105,8 +130,13 @@ class HostedServer:
         """Yield the author's answer to an action; None if the author has none."""
         if not self._has("action"):
             return None
-        context = turn.request_context
-        return self._stream(turn, lambda: self.server.action(turn.thread, action, sender, context))
+        context, shown = turn.request_context, _sender(sender)
+        options = self.stream_options(turn)
+        # An action has no `pre_turn` in which to set them
+        first = [] if options == turn.stream_options else [options]
+        return self._stream(
+            turn, lambda: self.server.action(_thread(turn), action, shown, context), first
+        )
 
     async def sync_action(
         self, turn: Turn, action: Action[str, Any], sender: WidgetItem | None
@@ -114,8 +144,10 @@ class HostedServer:
         """Return the author's answer to an action that is answered at once."""
         if not self._has("sync_action"):
             return None
-        with _set(TURN, turn):
-            return await self.server.sync_action(turn.thread, action, sender, turn.request_context)
+        with _call(turn):
+            return await self.server.sync_action(
+                _thread(turn), action, _sender(sender), turn.request_context
+            )
 
     async def transcribe(self, user: User, audio: AudioInput, context: Any) -> str | None:
         """Return the text of a recording."""
@@ -139,18 +171,33 @@ class HostedServer:
         """Whether the author's class overrides a method."""
         return getattr(type(self.server), name) is not getattr(ChatKitServer, name)
 
-    async def _stream(self, turn: Turn, stream: Stream) -> AsyncIterator[ThreadStreamEvent]:
+    async def _stream(
+        self, turn: Turn, stream: Stream, options: Sequence[StreamOptions] = ()
+    ) -> AsyncIterator[ThreadStreamEvent]:
         # This is the turn's own task: nothing else runs in it afterwards
-        TURN.set(turn)
-        turn.thread.created_at = as_in_sdk(turn.thread).created_at
+        call = Call(turn)
+        CALL.set(call)
+        for told in options:
+            yield StreamOptionsEvent(stream_options=told)
         try:
             async for event in stream():
                 yield event
         except asyncio.CancelledError:
-            await self.server.handle_stream_cancelled(
-                turn.thread, turn.unfinished_items(), turn.request_context
-            )
+            pending = [in_local_time(item) for item in turn.unfinished_items()]
+            await self.server.handle_stream_cancelled(_thread(turn), pending, turn.request_context)
             raise
+        finally:
+            call.over = True
+
+
+def _thread(turn: Turn) -> ThreadMetadata:
+    """Return the turn's own thread, whose changes count, with its time as the SDK makes it."""
+    turn.thread.created_at = in_local_time(turn.thread).created_at
+    return turn.thread
+
+
+def _sender(widget: WidgetItem | None) -> WidgetItem | None:
+    return None if widget is None else in_local_time(widget)
 
 
 def _made(factory: Callable[..., Any], name: str, ours: OurStore | None) -> ChatKitServer[Any]:
@@ -165,6 +212,16 @@ def _made(factory: Callable[..., Any], name: str, ours: OurStore | None) -> Chat
             f"server: {name} returned a {type(made).__name__}, expected a ChatKitServer"
         )
     return made
+
+
+@contextmanager
+def _call(turn: Turn) -> Iterator[None]:
+    call = Call(turn)
+    try:
+        with _set(CALL, call):
+            yield
+    finally:
+        call.over = True
 
 
 @contextmanager

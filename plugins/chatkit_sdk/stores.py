@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any
 
 from chatkit.store import AttachmentStore, NotFoundError, Store, StoreItemType
 from chatkit.types import (
@@ -14,30 +15,36 @@ from chatkit.types import (
     Page,
     ThreadItem,
     ThreadMetadata,
-    UserMessageItem,
 )
 
 from chatkit_server import StoreContext, Turn, User
-from chatkit_server.storage import StoreView
+from chatkit_server.storage import LocalTimes, StoreView, in_local_time
 
-TURN: ContextVar[Turn | None] = ContextVar("chatkit_sdk_turn", default=None)
-"""The turn in which the author's code runs."""
+
+@dataclass
+class Call:
+    """A method of the author's that works for a turn; `over` when it has returned.
+
+    A task that it began and did not wait for may still use the store, as the turn's user.
+    """
+
+    turn: Turn
+    over: bool = False
+
+    @property
+    def caller(self) -> StoreContext:
+        """For whom tasks run that outlive the turn, by whose record nothing is written any more."""
+        return StoreContext(self.turn.user, context=self.turn.request_context)
+
+
+CALL: ContextVar[Call | None] = ContextVar("chatkit_sdk_call", default=None)
+"""The call in which the author's code runs."""
 
 CALLER: ContextVar[StoreContext | None] = ContextVar("chatkit_sdk_caller", default=None)
 """For whom the author's code runs outside a turn."""
 
 MakeContext = Callable[[User], Awaitable[Any]]
 """Makes the author's context where there is no request."""
-
-DatedT = TypeVar("DatedT", ThreadMetadata, ThreadItem, UserMessageItem)
-
-
-def as_in_sdk(given: DatedT) -> DatedT:
-    """Return a thread or an item with its time as the SDK makes it: local, without a zone."""
-    if given.created_at.tzinfo is None:
-        return given
-    local = given.created_at.astimezone().replace(tzinfo=None)
-    return given.model_copy(update={"created_at": local})
 
 
 def authors_store(store: Store[Any], make_context: MakeContext) -> Store[StoreContext]:
@@ -49,12 +56,13 @@ def authors_store(store: Store[Any], make_context: MakeContext) -> Store[StoreCo
     own_ids = type(store).generate_thread_id is not Store.generate_thread_id or (
         type(store).generate_item_id is not Store.generate_item_id
     )
+    adapted: Store[StoreContext]
     adapted = (_AuthorsStoreWithIds if own_ids else _AuthorsStore)(store, make_context)
     for name in ("load_thread_items", "load_item", "add_thread_item"):
         # A store with slots is used as it is
         with suppress(AttributeError):
             setattr(store, name, _in_turn(name, _original(store, name)))
-    return adapted
+    return LocalTimes(adapted)
 
 
 def _original(store: Store[Any], name: str) -> Any:
@@ -65,17 +73,17 @@ def _original(store: Store[Any], name: str) -> Any:
 
 def _in_turn(name: str, original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     async def method(thread_id: str, *args: Any, **kwargs: Any) -> Any:
-        turn = TURN.get()
-        if turn is None or turn.thread.id != thread_id:
+        call = CALL.get()
+        if call is None or call.over or call.turn.thread.id != thread_id:
             return await original(thread_id, *args, **kwargs)
-        return await getattr(turn.store, name)(thread_id, *args, **kwargs)
+        return await getattr(call.turn.store, name)(thread_id, *args, **kwargs)
 
     vars(method)["_original"] = original
     return method
 
 
 class _AuthorsStore(Store[StoreContext]):
-    """Gives the author's store the author's context, and times as the SDK makes them."""
+    """Gives the author's store the author's context."""
 
     def __init__(self, store: Store[Any], make_context: MakeContext) -> None:
         self.store = store
@@ -88,7 +96,7 @@ class _AuthorsStore(Store[StoreContext]):
         return await self.store.load_thread(thread_id, await self._of(context))
 
     async def save_thread(self, thread: ThreadMetadata, context: StoreContext) -> None:
-        await self.store.save_thread(as_in_sdk(thread), await self._of(context))
+        await self.store.save_thread(thread, await self._of(context))
 
     async def load_threads(
         self, limit: int, after: str | None, order: str, context: StoreContext
@@ -109,10 +117,10 @@ class _AuthorsStore(Store[StoreContext]):
     async def add_thread_item(
         self, thread_id: str, item: ThreadItem, context: StoreContext
     ) -> None:
-        await self._add_thread_item(thread_id, as_in_sdk(item), await self._of(context))
+        await self._add_thread_item(thread_id, item, await self._of(context))
 
     async def save_item(self, thread_id: str, item: ThreadItem, context: StoreContext) -> None:
-        await self.store.save_item(thread_id, as_in_sdk(item), await self._of(context))
+        await self.store.save_item(thread_id, item, await self._of(context))
 
     async def load_item(self, thread_id: str, item_id: str, context: StoreContext) -> ThreadItem:
         item: ThreadItem | None
@@ -146,7 +154,7 @@ class _AuthorsStoreWithIds(_AuthorsStore):
     def generate_item_id(
         self, item_type: StoreItemType, thread: ThreadMetadata, context: StoreContext
     ) -> str:
-        return self.store.generate_item_id(item_type, as_in_sdk(thread), context.context)
+        return self.store.generate_item_id(item_type, in_local_time(thread), context.context)
 
 
 async def _authors_context(context: StoreContext, make_context: MakeContext) -> Any:
@@ -183,8 +191,8 @@ def _async(name: str) -> Any:
 
 def _as_in_sdk(answer: Any) -> Any:
     if isinstance(answer, Page):
-        return answer.model_copy(update={"data": [as_in_sdk(one) for one in answer.data]})
-    return as_in_sdk(answer) if hasattr(answer, "created_at") else answer
+        return answer.model_copy(update={"data": [in_local_time(one) for one in answer.data]})
+    return in_local_time(answer) if hasattr(answer, "created_at") else answer
 
 
 def _sync(name: str) -> Any:
@@ -210,9 +218,11 @@ class OurStore(Store[Any]):
     @property
     def view(self) -> Store[Any]:
         """The store as the code that runs may see it."""
-        turn, caller = TURN.get(), CALLER.get()
-        if turn is not None:
-            return turn.store
+        call, caller = CALL.get(), CALLER.get()
+        if call is not None and not call.over:
+            return call.turn.store
+        if call is not None:
+            caller = call.caller
         if self._store is None or caller is None:
             raise RuntimeError(
                 "chatkit_sdk: `store: ours` finds no user here. It works in the methods of your "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, TypeVar
 
 from chatkit.store import NotFoundError, Store, StoreItemType, default_generate_id
@@ -194,8 +195,12 @@ class TortoiseStore(Store[StoreContext]):
 
 
 def _new_id(item_type: StoreItemType) -> str:
-    prefix = default_generate_id(item_type).partition("_")[0]
-    return f"{prefix}_{uuid7().hex}"
+    return f"{_prefix(item_type)}_{uuid7().hex}"
+
+
+@cache
+def _prefix(item_type: StoreItemType) -> str:
+    return default_generate_id(item_type).partition("_")[0]
 
 
 def _not_found(ids: Ids) -> NotFoundError:

@@ -59,7 +59,7 @@ ALL: Plan = {
     # Its tools are its own, and no MCP server's
     "ours": dict.fromkeys((name for name in GROUPS if name != "tools"), DATABASES),
     # Its store is in the folder of its process, so these runs need one
-    "theirs": dict.fromkeys(("kills", "drains"), DATABASES),
+    "theirs": dict.fromkeys(("kills", "replicas", "drains"), DATABASES),
 }
 FEW: Plan = {
     "agent": {

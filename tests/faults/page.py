@@ -37,14 +37,15 @@ _OF = {
 _HOSTED = """
 What cannot hold for a server written with ChatKit's SDK:
 
-- After a crash, its model is told what ChatKit's `ThreadItemConverter` makes of the stored items:
-  the texts, and no tool calls. The SDK keeps no tool calls of a complete answer either. A retry may
-  call a tool again that had run before the crash.
-- A tool that runs in a thread (`asyncio.to_thread`) goes on after Stop until it returns. Its turn
-  ends at once, and its result is not used.
-- With `store: theirs`, the SDK's interface has no transactions. If an item and the record of its
-  turn are in two databases, a crash between the two is repaired by id: the item is looked up before
-  it is saved again.
+- Its model is told what ChatKit's `ThreadItemConverter` makes of the stored items: texts, and no
+  tool calls. After a crash, and in any later turn, it does not know which tools have run, and may
+  call them again.
+- A tool that runs in a thread (`asyncio.to_thread`) goes on after Stop until it returns. The turn
+  ends at once, and the result is not used.
+- With `store: theirs`, a process that was suspended for longer than `turns.stale` may still save an
+  item when it goes on, before it notices. This server's own store does not take that.
+- With `store: theirs`, a `context` that raises without a request delays the recovery of a turn
+  until its user has sent one.
 """
 
 _COLUMNS = """

@@ -32,7 +32,7 @@ from chatkit.types import (
 )
 from starlette.exceptions import HTTPException
 
-from chatkit_server import SettingsError
+from chatkit_server import STORE, SettingsError, StoreContext, User
 from chatkit_server.app import create_app
 from chatkit_server.settings.load import load
 from tests.conftest import MakeChat
@@ -268,6 +268,26 @@ async def test_what_the_subclass_does_not_have_passes_on(
     assert status == 422
     streamed = await chat.stream("threads.custom_action", thread_id=thread_id, action=action)
     assert streamed.error is not None
+
+
+async def test_a_context_that_needs_a_request_is_that_of_the_users_next_one(
+    make_chat: MakeChat, backend: Callable[..., Any]
+) -> None:
+    def strict(request: Any, user: Any) -> dict[str, Any]:
+        return {"user": user.id, "mood": request.headers["x-mood"]}
+
+    chat = await make_chat(**backend(server=Backend, context=strict))
+    chat.headers |= {"X-Mood": "good", "X-User": "ann"}
+    thread_id = (await chat.say("hello")).thread_id
+    # As a recovery after a crash does
+    store = chat.client.app[STORE]
+    for _ in range(2):
+        with pytest.raises(KeyError):
+            await store.load_thread(thread_id, StoreContext(User("ann")))
+    await chat.ask("threads.list")
+    assert (await store.load_thread(thread_id, StoreContext(User("ann")))).id == thread_id
+    with pytest.raises(KeyError):
+        await store.load_thread(thread_id, StoreContext(User("bob")))
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,8 @@ _BACKENDS = f"{__package__}.backends"
 class Case:
     """A backend: where its parts are, as the settings name them, and what is said to it.
 
-    With `has_models`, it finds its models by itself, and this server's settings name none.
+    With `has_models`, it finds its models by itself, and this server's settings name none. With
+    `database`, `store: ours` is one, and not in memory.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Case:
     context: str | None = None
     app: str | None = None
     has_models: bool = False
+    database: bool = False
 
     @property
     def shows(self) -> str:
@@ -132,7 +134,7 @@ CASES = (
         (TIMES, IDS, LISTS, OWN_IDS),
         has_models=True,
     ),
-    Case("memo", conversations.memo, "server:MemoServer", _BOTH, (TIMES, IDS)),
+    Case("memo", conversations.memo, "server:MemoServer", _BOTH, (TIMES, IDS), database=True),
     Case(
         "parrot",
         conversations.parrot,

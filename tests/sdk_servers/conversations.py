@@ -45,7 +45,8 @@ async def desk(page: Page) -> None:
     models.reply_as("gpt-4.1", "Noted.")
     models.reply("Red.")
     await page.say("And now?", first.thread_id)
-    await page.say("Again", first.thread_id, inference_options={"model": "gpt-4.1"})
+    options = {"model": "gpt-4.1", "tool_choice": {"id": "write_note"}}
+    await page.say("Again", first.thread_id, inference_options=options)
 
 
 async def atlas(page: Page) -> None:
@@ -121,9 +122,6 @@ async def helpline(page: Page) -> None:
     gate.open()
     models.reply("Where were we?")
     await page.say("Go on", thread_id)
-    await page.act(thread_id, "remind")
-    await page.wait_for(lambda listed: listed["data"][0]["title"] == "Reminded", "threads.list")
-    await page.read("threads.get_by_id", thread_id=thread_id)
     answered = Gate()
     models.reply_as("gpt-4.1-nano", "a lamp.", hold=answered)
     models.reply("Again?")
@@ -239,6 +237,12 @@ async def steps(page: Page) -> None:
     await page.say("Read", thread_id)
     models.reply("As it says.")
     await page.say("And this?", thread_id, quoted_text="Bees and wasps.")
+    models.reply(Reasoning("Which one? "), Call("look_up", {"what": "red"}))
+    models.reply(Call("pick"))
+    await page.say("Pick", thread_id)
+    models.reply(Reasoning("Blue, then. "), Call("look_up", {"what": "blue"}))
+    models.reply("Blue.")
+    await page.send("threads.add_client_tool_output", thread_id=thread_id, result="blue")
     models.reply(Call("ask", {"question": "Which colour?"}))
     models.reply("Tell me.")
     asked = await page.say("Paint it", thread_id)
@@ -302,6 +306,9 @@ async def parrot(page: Page) -> None:
     await page.say("nothing", thread_id)
     await page.say("sudden silence", thread_id)
     await page.expect_failure(page.say("sudden thunder", thread_id))
+    for said in ("now hush", "be polite", "be quick now", "your name is", "fetch"):
+        await page.say(said, thread_id)
+    await page.send("threads.add_client_tool_output", thread_id=thread_id, result={"nuts": 1})
     await page.say("the end", thread_id)
 
 
@@ -349,13 +356,23 @@ async def gateway(page: Page) -> None:
 
 
 async def memo(page: Page) -> None:
-    """Answers that continue the one before, and a retry."""
+    """Answers that continue the one before, a retry, and what tasks write after each."""
     models = page.models
     models.reply(Call("jot", {"text": "milk"}))
     models.reply("Milk it is.")
     first = await page.say("Milk")
+    await _reminded(page, 1)
     models.reply("And eggs.")
     second = await page.say("Eggs", first.thread_id)
+    await _reminded(page, 2)
     models.reply("Eggs, again.")
     message = second.item("user_message")
     await page.send("threads.retry_after_item", thread_id=first.thread_id, item_id=message["id"])
+    await _reminded(page, 3)
+
+
+async def _reminded(page: Page, times: int) -> None:
+    title = f"{times} reminders"
+    await page.wait_for(lambda listed: listed["data"][0].get("title") == title, "threads.list")
+    thread_id = page.exchanges[-1].body["data"][0]["id"]
+    await page.read("threads.get_by_id", thread_id=thread_id)

@@ -119,7 +119,14 @@ def _in_pairs(
 
 
 def _refused(official: Exchange, ours: Exchange) -> Exchange:
-    """Accept a 4xx with words in place of any failure without them."""
+    """Accept a 4xx with words in place of any failure without them.
+
+    What the backend itself refuses has the same status and words here.
+    """
+    if 400 <= official.status < 500:
+        words = official.body.get("detail")
+        same = ours.body == {"message": words} and ours.status == official.status
+        return ours if same else official
     has_words = isinstance(ours.body, dict) and list(ours.body) == ["message"]
     return ours if official.failed and 400 <= ours.status < 500 and has_words else official
 

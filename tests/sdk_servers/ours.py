@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from aiohttp.test_utils import TestServer
@@ -17,9 +18,13 @@ KEY = "sk-of-this-server"
 """With which the plugin asks the models, and no backend does."""
 
 
-def settings(hosted: dict[str, Any], models: Models | None) -> dict[str, Any]:
-    """Return the settings of a server that hosts a backend, with a plugin for these models."""
+def settings(
+    hosted: dict[str, Any], models: Models | None, database: Path | None
+) -> dict[str, Any]:
+    """Return the settings of a server that hosts a backend, with plugins for these."""
     plugins = {"chatkit_sdk": hosted}
+    if database is not None:
+        plugins["tortoise_store"] = {"url": f"sqlite://{database}"}
     if models is not None:
         plugins["openai_models"] = {"api_key": KEY, "base_url": models.url}
     return {
@@ -31,8 +36,10 @@ def settings(hosted: dict[str, Any], models: Models | None) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def ours(hosted: dict[str, Any], models: Models | None) -> AsyncIterator[str]:
+async def ours(
+    hosted: dict[str, Any], models: Models | None, database: Path | None = None
+) -> AsyncIterator[str]:
     """Serve the backend on a free port."""
-    app, _ = served_app(**settings(hosted, models))
+    app, _ = served_app(**settings(hosted, models, database))
     async with TestServer(app) as server:
         yield str(server.make_url("/")).rstrip("/")

@@ -143,7 +143,7 @@ class Page:
 
     async def wait_for(self, seen: Callable[[Json], bool], operation: str, **params: Any) -> None:
         """Ask until an answer is as it should be; note that answer only."""
-        for _ in range(500):
+        for _ in range(1000):
             exchange = await self.send(operation, **params)
             if seen(exchange.body):
                 return

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
 from aiohttp import ClientSession, TCPConnector
@@ -25,10 +27,15 @@ async def run_official(case: Case, models: Models) -> list[Exchange]:
 
 async def run_ours(case: Case, store: str, models: Models) -> list[Exchange]:
     """Return what the page gets of this server."""
-    variables = _variables(models) if case.has_models else {}
-    with patch.dict(os.environ, variables):
-        async with ours(case.settings(store), None if case.has_models else models) as url:
-            return await talk(case, models, url)
+    with patch.dict(os.environ, _variables(models)):
+        if not case.has_models:
+            for name in _variables(models):
+                del os.environ[name]
+        asked = None if case.has_models else models
+        with TemporaryDirectory() as folder:
+            database = Path(folder) / "ours.db" if case.database and store == "ours" else None
+            async with ours(case.settings(store), asked, database) as url:
+                return await talk(case, models, url)
 
 
 def _variables(models: Models) -> dict[str, str]:

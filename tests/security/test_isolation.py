@@ -335,6 +335,7 @@ async def test_every_route_and_operation_has_its_row(
 @pytest.mark.parametrize("name", sorted(WITHOUT_ROUTES))
 def test_other_plugins_add_no_routes(name: str, tmp_path: Path) -> None:
     config = {
+        "chatkit_sdk": {"server": "tests.plugins.test_chatkit_sdk:Backend"},
         "conversation_log": {"path": str(tmp_path / "log")},
         "openai_models": {"api_key": "x"},
     }

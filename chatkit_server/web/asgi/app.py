@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from ...errors import TooLarge
+from ...tasks import is_cancelled
 from ..cors import OWN_RULES
 from ..errors import Refusal
 from ..keys import ANSWERS, SETTINGS
@@ -83,7 +84,10 @@ class AsgiApp:
             return await answered
         except asyncio.CancelledError:
             exchange.abort()
-            raise
+            if is_cancelled():
+                raise
+            # The client has left, or the server stops: nobody reads this
+            return exchange.broken_off()
         finally:
             exchange.leave()
             # An error's traceback has this frame: in a cycle, both would stay in memory

@@ -59,6 +59,11 @@ class Exchange:
         if self._reply is not None and self._reply.response is not None and not self._sent:
             self._reply.abort()
 
+    def broken_off(self) -> web.StreamResponse:
+        """Return the response as far as it has come."""
+        begun = self._reply.response if self._reply is not None else None
+        return web.Response(status=503) if begun is None else begun
+
     async def receive(self) -> Message:
         """Return a piece of the body; after that, wait until nobody waits for the response."""
         if not self._body_read and not self._over.is_set():

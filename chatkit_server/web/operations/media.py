@@ -17,7 +17,7 @@ from chatkit.types import (
 from pydantic import BaseModel
 
 from ...errors import BadRequest, Unprocessable
-from ...ids import checked_new_id
+from ...store_ids import checked_new_id
 from ...turn import StoreContext
 from .caller import (
     Answer,

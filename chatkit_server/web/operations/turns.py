@@ -25,7 +25,8 @@ from chatkit.types import (
 )
 
 from ...errors import BadRequest, Conflict, NotFound
-from ...ids import MAX_ID_LENGTH, new_item_id, new_thread_id
+from ...ids import MAX_ID_LENGTH
+from ...store_ids import new_item_id, new_thread_id
 from ...turns.job import TurnPlan
 from .caller import (
     MAX_PAGE_SIZE,

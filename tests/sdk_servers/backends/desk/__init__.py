@@ -1,1 +1,1 @@
-"""Tools that read the request: a header, a cookie and the query."""
+"""Tools that read the request (a header, a cookie, the query), the composer, and times."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any
 
 from agents import Agent, RunContextWrapper, Runner, function_tool
 from chatkit.agents import AgentContext, simple_to_agent_input, stream_agent_response
 from chatkit.server import ChatKitServer
 from chatkit.store import Store
-from chatkit.types import ThreadMetadata, ThreadStreamEvent, UserMessageItem
+from chatkit.types import ThreadItem, ThreadMetadata, ThreadStreamEvent, UserMessageItem
 
 from ..memory_store import MemoryStore
 
@@ -52,18 +53,28 @@ class DeskServer(ChatKitServer[dict[str, Any]]):
         context: dict[str, Any],
     ) -> AsyncIterator[ThreadStreamEvent]:
         language = context["request"].headers.get("accept-language", "en")
+        page = await self.store.load_thread_items(thread.id, None, 20, "desc", context)
+        items = sorted(page.data, key=lambda item: item.created_at)
         agent = Agent[DeskContext](
             name="Desk",
             model=self._model(input_user_message),
-            instructions=f"Answer in the language {language}.",
+            instructions=f"Answer in the language {language}. {self._about(thread, items)}",
             tools=[who_am_i, write_note],
         )
-        page = await self.store.load_thread_items(thread.id, None, 20, "desc", context)
-        told = await simple_to_agent_input(list(reversed(page.data)))
+        told = await simple_to_agent_input(items)
         agent_context = DeskContext(thread=thread, store=self.store, request_context=context)
         result = Runner.run_streamed(agent, told, context=agent_context)
         async for event in stream_agent_response(agent_context, result):
             yield event
+
+    def _about(self, thread: ThreadMetadata, items: list[ThreadItem]) -> str:
+        """Return what depends on times and on the composer's tool."""
+        now = datetime.now()
+        ages = [now - thread.created_at, *(now - item.created_at for item in items)]
+        last = items[-1]
+        choice = last.inference_options.tool_choice if isinstance(last, UserMessageItem) else None
+        tool = choice.id if choice else "any tool"
+        return f"Use {tool}; the thread is {'old' if max(ages).days else 'new'}."
 
     def _model(self, message: UserMessageItem | None) -> str:
         """Return the model that was chosen in the composer."""

@@ -1,1 +1,1 @@
-"""A model behind a client of its own, over chat completions, and only the newest message told."""
+"""A model behind a client of its own, over chat completions; the SDK's session is the memory."""

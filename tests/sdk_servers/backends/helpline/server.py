@@ -31,8 +31,6 @@ from chatkit.widgets import Button, Card, Text
 from ..memory_store import MemoryStore
 
 HelpContext = AgentContext[dict[str, Any]]
-REMINDER_TIME = 0.02
-"""Seconds."""
 
 title_agent = Agent(
     name="Titles", model="gpt-4.1-nano", instructions="Give the conversation a title."
@@ -66,7 +64,6 @@ class HelplineServer(ChatKitServer[dict[str, Any]]):
     def __init__(self, store: Store[dict[str, Any]] | None = None) -> None:
         super().__init__(store or MemoryStore())
         self.converter = ThreadItemConverter()
-        self.tasks: set[asyncio.Task[None]] = set()
 
     async def respond(
         self,
@@ -104,12 +101,6 @@ class HelplineServer(ChatKitServer[dict[str, Any]]):
             case "close":
                 yield self._message(thread, "Goodbye.", context)
                 thread.status = ClosedStatus(reason=action.payload["reason"])
-            case "remind":
-                yield self._message(thread, "Until later.", context)
-                # Not waited for: it ends after the answer
-                task = asyncio.create_task(self._remind(thread, context))
-                self.tasks.add(task)
-                task.add_done_callback(self.tasks.discard)
             case "save":
                 thread.title = "Saved"
                 thread.metadata["saved"] = True
@@ -122,14 +113,6 @@ class HelplineServer(ChatKitServer[dict[str, Any]]):
         await super().handle_stream_cancelled(thread, pending_items, context)
         thread.title = f"{thread.title} (stopped)"
         await self.store.save_thread(thread, context)
-
-    async def _remind(self, thread: ThreadMetadata, context: dict[str, Any]) -> None:
-        await asyncio.sleep(REMINDER_TIME)
-        reminder = self._message(thread, "It is later.", context).item
-        await self.store.add_thread_item(thread.id, reminder, context)
-        stored = await self.store.load_thread(thread.id, context)
-        stored.title = "Reminded"
-        await self.store.save_thread(stored, context)
 
     def _message(
         self, thread: ThreadMetadata, text: str, context: dict[str, Any]

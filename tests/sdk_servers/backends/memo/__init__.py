@@ -1,1 +1,1 @@
-"""Only the newest message is sent: the provider keeps the conversation, the thread its id."""
+"""The provider keeps the conversation, the thread its id; tasks go on after the answer."""

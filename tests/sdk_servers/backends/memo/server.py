@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any
 
 from agents import Agent, RunContextWrapper, Runner, function_tool
 from chatkit.agents import AgentContext, ThreadItemConverter, stream_agent_response
 from chatkit.server import ChatKitServer
 from chatkit.store import Store
-from chatkit.types import ThreadMetadata, ThreadStreamEvent, UserMessageItem
+from chatkit.types import (
+    AssistantMessageContent,
+    AssistantMessageItem,
+    ThreadMetadata,
+    ThreadStreamEvent,
+    UserMessageItem,
+)
 
 from ..memory_store import MemoryStore
 
 MemoContext = AgentContext[dict[str, Any]]
+REMINDER_TIME = 0.02
+"""Seconds."""
 
 
 @function_tool
@@ -33,6 +43,7 @@ class MemoServer(ChatKitServer[dict[str, Any]]):
     def __init__(self, store: Store[dict[str, Any]] | None = None) -> None:
         super().__init__(store or MemoryStore())
         self.converter = ThreadItemConverter()
+        self.tasks: set[asyncio.Task[None]] = set()
 
     async def respond(
         self,
@@ -57,3 +68,22 @@ class MemoServer(ChatKitServer[dict[str, Any]]):
         async for event in stream_agent_response(agent_context, result):
             yield event
         thread.metadata["previous_response_id"] = result.last_response_id
+        # Not waited for: it ends after the answer
+        task = asyncio.create_task(self._remind(thread, context))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def _remind(self, thread: ThreadMetadata, context: dict[str, Any]) -> None:
+        await asyncio.sleep(REMINDER_TIME)
+        reminder = AssistantMessageItem(
+            id=self.store.generate_item_id("message", thread, context),
+            thread_id=thread.id,
+            created_at=datetime.now(),
+            content=[AssistantMessageContent(text="It is later.")],
+        )
+        await self.store.add_thread_item(thread.id, reminder, context)
+        stored = await self.store.load_thread(thread.id, context)
+        reminders = stored.metadata.setdefault("reminders", 0) + 1
+        stored.metadata["reminders"] = reminders
+        stored.title = f"{reminders} reminders"
+        await self.store.save_thread(stored, context)

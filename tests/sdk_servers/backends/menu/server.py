@@ -25,7 +25,7 @@ from chatkit.types import (
     WidgetItem,
     WidgetRootUpdated,
 )
-from chatkit.widgets import Button, Card, Text, WidgetRoot
+from chatkit.widgets import Button, Card, Text, WidgetRoot, WidgetTemplate
 from pydantic import BaseModel
 
 from ..memory_store import MemoryStore
@@ -33,6 +33,13 @@ from ..memory_store import MemoryStore
 MenuContext = AgentContext[dict[str, Any]]
 SETTING_TIME = 0.02
 """Seconds."""
+SPECIAL = WidgetTemplate(
+    {
+        "version": "1.0",
+        "name": "special",
+        "template": '{"type": "Card", "children": [{"type": "Title", "value": {{ dish|tojson }}}]}',
+    }
+)
 
 
 class Dish(BaseModel):
@@ -58,6 +65,12 @@ def menu_card(dish: str, stars: int = 0) -> WidgetRoot:
             ),
         ]
     )
+
+
+def is_old(thread: ThreadMetadata, sender: WidgetItem | None) -> bool:
+    """Return whether the menu is of yesterday."""
+    shown = sender.created_at if sender else thread.created_at
+    return (datetime.now() - shown).days > 0
 
 
 @function_tool(description_override="Show the menu.")
@@ -104,10 +117,14 @@ class MenuServer(ChatKitServer[dict[str, Any]]):
             yield ThreadItemRemovedEvent(item_id=sender.id)
             return
         if action.type == "menu.special":
-            async for event in stream_widget(thread, menu_card("Cake"), "Cake", self._new_id):
+            async for event in stream_widget(
+                thread, SPECIAL.build({"dish": "Cake"}), "Cake", self._new_id
+            ):
                 yield event
             return
         ordered = Dish.model_validate(action.payload)
+        if is_old(thread, sender):
+            return
         if sender is not None:
             update = WidgetRootUpdated(widget=menu_card(f"{ordered.dish} (ordered)"))
             yield ThreadItemUpdatedEvent(item_id=sender.id, update=update)
@@ -126,6 +143,8 @@ class MenuServer(ChatKitServer[dict[str, Any]]):
         if sender is None:
             return SyncCustomActionResponse()
         rated = Dish.model_validate(action.payload)
+        if is_old(thread, sender):
+            return SyncCustomActionResponse()
         widget = menu_card(rated.dish, rated.stars)
         updated = sender.model_copy(update={"widget": widget})
         await self.store.save_item(thread.id, updated, context)

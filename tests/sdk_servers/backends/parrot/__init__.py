@@ -1,1 +1,1 @@
-"""No Agents SDK at all: events, dictation, feedback, and what a Stop leaves."""
+"""No Agents SDK at all: events of every kind, dictation, feedback, and what a Stop leaves."""

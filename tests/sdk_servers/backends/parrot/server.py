@@ -17,20 +17,25 @@ from chatkit.types import (
     AssistantMessageContentPartTextDelta,
     AssistantMessageItem,
     AudioInput,
+    ClientToolCallItem,
     CustomTask,
     EndOfTurnItem,
     FeedbackKind,
     FileSource,
     HiddenContextItem,
     StreamOptions,
+    StreamOptionsEvent,
     TaskItem,
     ThreadItem,
     ThreadItemAddedEvent,
     ThreadItemDoneEvent,
+    ThreadItemRemovedEvent,
+    ThreadItemReplacedEvent,
     ThreadItemUpdate,
     ThreadItemUpdatedEvent,
     ThreadMetadata,
     ThreadStreamEvent,
+    ThreadUpdatedEvent,
     TranscriptionResult,
     UserMessageItem,
     UserMessageTextContent,
@@ -58,6 +63,12 @@ class ParrotServer(ChatKitServer[dict[str, Any]]):
         heard = spoken(input_user_message)
         if heard == "nothing":
             return
+        if heard == "fetch":
+            yield ThreadItemDoneEvent(item=self._fetch(thread, context))
+            return
+        if input_user_message is None:
+            page = await self.store.load_thread_items(thread.id, None, 2, "desc", context)
+            heard = str([item.output for item in page.data if item.type == "client_tool_call"])
         hidden = HiddenContextItem(**self._head(thread, context), content={"heard": heard})
         yield ThreadItemDoneEvent(item=hidden)
         task = TaskItem(**self._head(thread, context), task=CustomTask(title="Listening"))
@@ -75,6 +86,18 @@ class ParrotServer(ChatKitServer[dict[str, Any]]):
                     return
                 case "thunder":
                     raise RuntimeError("the parrot fell off")
+                case "hush":
+                    yield ThreadItemRemovedEvent(item_id=item.id)
+                    return
+                case "polite":
+                    polite = item.model_copy(update={"content": [part("Please!")]})
+                    yield ThreadItemReplacedEvent(item=polite)
+                    return
+                case "quick":
+                    yield StreamOptionsEvent(stream_options=StreamOptions(allow_cancel=False))
+                case "name":
+                    thread.title = "Polly"
+                    yield ThreadUpdatedEvent(thread=self._to_thread_response(thread))
         source = Annotation(source=FileSource(filename="heard.txt", title="Heard"), index=0)
         whole = part("".join(f"{word}! " for word in heard.split()), source)
         yield update(item, AssistantMessageContentPartDone(content_index=0, content=whole))
@@ -110,6 +133,14 @@ class ParrotServer(ChatKitServer[dict[str, Any]]):
                 await self.store.add_thread_item(thread.id, item, context)
         thread.title = "Stopped"
         await self.store.save_thread(thread, context)
+
+    def _fetch(self, thread: ThreadMetadata, context: dict[str, Any]) -> ClientToolCallItem:
+        return ClientToolCallItem(
+            **self._head(thread, context),
+            call_id=self.store.generate_item_id("tool_call", thread, context),
+            name="fetch",
+            arguments={"what": "a nut"},
+        )
 
     def _head(self, thread: ThreadMetadata, context: dict[str, Any]) -> dict[str, Any]:
         """Return what every item has."""

@@ -7,8 +7,13 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 
-from agents import Agent, RunContextWrapper, Runner, function_tool
-from chatkit.agents import AgentContext, simple_to_agent_input, stream_agent_response
+from agents import Agent, RunContextWrapper, Runner, StopAtTools, function_tool
+from chatkit.agents import (
+    AgentContext,
+    ClientToolCall,
+    simple_to_agent_input,
+    stream_agent_response,
+)
 from chatkit.server import ChatKitServer
 from chatkit.store import Store
 from chatkit.types import (
@@ -78,11 +83,18 @@ async def ask(ctx: RunContextWrapper[StepsContext], question: str) -> str:
     return "asked"
 
 
+@function_tool(description_override="Have the page pick a colour.")
+async def pick(ctx: RunContextWrapper[StepsContext]) -> None:
+    await ctx.context.add_workflow_task(CustomTask(title="Picking", status_indicator="loading"))
+    ctx.context.client_tool_call = ClientToolCall(name="pick", arguments={})
+
+
 steps_agent = Agent[StepsContext](
     name="Steps",
     model="gpt-5-mini",
     instructions="Think first.",
-    tools=[look_up, read_files, ask],
+    tools=[look_up, read_files, ask, pick],
+    tool_use_behavior=StopAtTools(stop_at_tool_names=["pick"]),
 )
 
 
