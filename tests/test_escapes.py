@@ -210,7 +210,7 @@ async def test_what_escapes_a_turn_store_is_told(make_chat: MakeChat, method: st
         assert (await chat.say("Go on")).error is None, kind
 
 
-@pytest.mark.parametrize("hook", ["agent", "persist", "response", "action", "iterator"])
+@pytest.mark.parametrize("hook", ["agent", "persist", "action", "iterator"])
 async def test_a_hook_whose_timer_cancels_its_own_turn(make_chat: MakeChat, hook: str) -> None:
     acts = Acts()
     chat = await make_chat(acts)

@@ -20,6 +20,7 @@ from .keys import (
     ATTACHMENT_STORE,
     ENGINE,
     GUARD,
+    HEARTBEAT,
     HOOKS,
     NAME_USER,
     SETTINGS,
@@ -163,6 +164,7 @@ async def _caller(request: web.Request, user: User) -> Caller:
         app[GUARD],
         app[ENGINE].threads,
         app[ENGINE].conversations,
+        app[HEARTBEAT],
         locale=_preferred_language(request.headers.get("Accept-Language", "")),
         given=context,
         request=TurnRequest(

@@ -32,10 +32,11 @@ async def models() -> AsyncIterator[Models]:
 
 async def close_clients() -> None:
     """Close the connections that backends and the Agents SDK keep: nobody else does."""
-    clients = [each for each in gc.get_objects() if isinstance(each, AsyncOpenAI)]
+    clients = [each for each in gc.get_objects() if issubclass(type(each), AsyncOpenAI)]
     for client in clients:
         await client.close()
-    # The one that all runs share, for whoever asks for it next
+    # All runs share this one; who asks for it next gets another
+    await openai_provider.shared_http_client().aclose()
     vars(openai_provider)["_http_client"] = None
 
 
