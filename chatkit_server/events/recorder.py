@@ -87,7 +87,6 @@ class Recorder:
         self.characters_left = answer_limit
         self._superseded: list[ThreadItem] = []
         self._own_ids = OwnIds(self._turn)
-        self._saving: set[str] = set()
         self._earlier: set[str] = set()
         """The ids of items of earlier turns that this one has changed."""
         self._texts: dict[tuple[str, int], list[str]] = {}
@@ -259,8 +258,7 @@ class Recorder:
 
         ChatKit's SDK does so with a workflow that goes on in the next turn.
         """
-        if item.id not in self.open or item.id in self._saving:
-            # A store may add an item when it is asked to save it
+        if item.id not in self.open:
             return False
         await run_to_completion(self._save(valid_values(dated(item))))
         return True
@@ -271,14 +269,10 @@ class Recorder:
 
     async def _save(self, item: ThreadItem, replace: bool = False) -> None:
         context = self.turn.store_context
-        self._saving.add(item.id)
-        try:
-            if self._is_stored(item.id, replace):
-                await self.store.save_item(self.turn.thread.id, item, context)
-            else:
-                await self.store.add_thread_item(self.turn.thread.id, item, context)
-        finally:
-            self._saving.discard(item.id)
+        if self._is_stored(item.id, replace):
+            await self.store.save_item(self.turn.thread.id, item, context)
+        else:
+            await self.store.add_thread_item(self.turn.thread.id, item, context)
         await self.hooks.each("persist", turn=self.turn, item=item)
         await self._remove_superseded(item)
         self._note_saved(item)
