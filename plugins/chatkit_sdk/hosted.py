@@ -174,11 +174,11 @@ class HostedServer:
     async def _stream(
         self, turn: Turn, stream: Stream, options: Sequence[StreamOptions] = ()
     ) -> AsyncIterator[ThreadStreamEvent]:
-        # This is the turn's own task: nothing else runs in it afterwards
-        call = begin(turn)
-        CALL.set(call)
         for told in options:
             yield StreamOptionsEvent(stream_options=told)
+        call = begin(turn)
+        # This is the turn's own task: nothing else runs in it afterwards
+        CALL.set(call)
         try:
             async for event in stream():
                 yield event
