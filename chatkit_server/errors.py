@@ -109,6 +109,13 @@ class TurnFailed(ServerError):
     """The answer cannot be completed. Set `allow_retry` if a retry can help."""
 
 
+class RequestNeeded(Exception):
+    """A store cannot work without the context of a request, which a recovery does not have.
+
+    What a dead process left of a turn is then saved when its user next opens the thread.
+    """
+
+
 class SettingsError(Exception):
     """The server cannot start as configured; the message says where and what to change."""
 

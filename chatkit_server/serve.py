@@ -23,7 +23,7 @@ from .settings.problems import Problems
 from .settings.schema import Settings
 from .shutdown.signals import Signals
 from .turns.registry import TurnRegistry
-from .web.keys import ENGINE, HOOKS
+from .web.keys import ENGINE, HOOKS, MODELS
 from .web.listener import Listener
 from .web.unix_socket import refuse_used
 
@@ -164,10 +164,13 @@ def _welcome(app: web.Application, host: str, port: int, settings: Settings) -> 
         path = os.path.abspath(host)
         place = f"the socket {path}, for {url}"
         curl = f"curl -N --unix-socket {shlex.quote(path)}"
+    # Where a plugin's `respond` answers, perhaps none is asked
+    name = settings.agent.model
+    model = f"  model:    {name}\n" if app[MODELS].serves(name) else ""
     return (
         f"chatkit-server listens on {place}\n"
         f"  settings: {settings.source.file.absolute() if settings.source.file else 'none'}\n"
-        f"  model:    {settings.agent.model}\n"
+        f"{model}"
         f"  plugins:  {', '.join(app[HOOKS].names)}\n"
         f"{_example(url, app[HOOKS], curl)}"
     )

@@ -267,3 +267,22 @@ def test_the_log_has_the_providers_words_in_one_line(
     [record] = caplog.records
     assert record.getMessage() == f"turn turn_1 failed: {problem.message} ({told})"
     assert record.exc_info is None
+
+
+def test_the_log_says_where_a_tool_failed(caplog: pytest.LogCaptureFixture) -> None:
+    def broken_tool() -> None:
+        raise KeyError("secret")
+
+    try:
+        try:
+            broken_tool()
+        except KeyError as cause:
+            # As the Agents SDK does for a tool without `failure_error_function`
+            raise UserError("Error running tool broken_tool: secret") from cause
+    except UserError as error:
+        log_failure("turn_1", explain(error), error)
+    [record] = caplog.records
+    assert "(KeyError in " in record.getMessage()
+    assert "broken_tool, test_failures.py" in record.getMessage()
+    assert record.exc_info is not None
+    assert record.exc_info[0] is KeyError

@@ -25,7 +25,7 @@ from chatkit.types import (
     WorkflowItem,
 )
 
-from chatkit_server import Outcome, Turn, hookimpl
+from chatkit_server import Outcome, RequestNeeded, Turn, hookimpl
 from chatkit_server.agent.memory import TurnMemory
 from chatkit_server.errors import TurnFailed
 from chatkit_server.events.partial import PartialAnswer
@@ -129,6 +129,11 @@ class Case:
         given = {"thread_id": f"thr_{turn_id[5:]}", "user": ANN, "operation": "op", "model": "m"}
         record = TurnRecord(turn_id, **{**given, **fields})
         assert await self.turn_store.begin(record) is None
+        return record
+
+    async def record_of(self, turn_id: str = "turn_1") -> TurnRecord:
+        record = await self.state(turn_id)
+        assert record is not None
         return record
 
     async def state(self, turn_id: str = "turn_1") -> TurnRecord | None:
@@ -345,6 +350,38 @@ async def test_one_that_cannot_be_saved_keeps_no_other(case: Case) -> None:
     assert kept is not None
     assert ended is not None
     assert (kept.state, kept.attempt, ended.state) == ("running", 2, "interrupted")
+
+
+@pytest.mark.parametrize("error", [RequestNeeded("whose?"), KeyError("authorization")])
+async def test_a_store_that_needs_a_request_saves_with_the_next_one(
+    case: Case, error: Exception
+) -> None:
+    load, contexts = case.store.load_thread, []
+
+    async def load_thread(thread_id: str, context: StoreContext) -> ThreadMetadata:
+        contexts.append(context.context)
+        if context.context is None:
+            raise error
+        return await load(thread_id, context)
+
+    case.store.load_thread = load_thread  # type: ignore[method-assign]
+    partial = PartialAnswer(items=[message("msg_1", "half")]).dump()
+    case.turn_store.dead = [await case.record(partial=partial)]
+    await case.heartbeat.sweep()
+    # It is stale again, but only the error of an outage may be gone now
+    case.turn_store.dead = [await case.record_of()]
+    await case.heartbeat.sweep()
+    tries = 1 if isinstance(error, RequestNeeded) else 2
+    assert contexts == [None] * tries
+    await case.heartbeat.open("thr_1", StoreContext(BOB, context="bob's request"))
+    assert len(contexts) == tries
+    await case.heartbeat.open("thr_1", StoreContext(ANN, context="ann's request"))
+    assert case.stored == ["msg_1"]
+    assert (await case.record_of()).state == "interrupted"
+    [(turn, _)] = case.told.ended
+    assert turn.request_context == "ann's request"
+    await case.heartbeat.open("thr_1", StoreContext(ANN, context="ann's request"))
+    assert len(case.told.ended) == 1
 
 
 async def test_a_refused_turn_is_withdrawn_in_a_sweep(case: Case) -> None:

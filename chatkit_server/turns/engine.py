@@ -304,7 +304,7 @@ class Engine:
             sent = 0
             async with aclosing(found):
                 async for event in found:
-                    await job.recorder.emit(event)
+                    await job.translator.workflow.answer(event)
                     if job.running.ending is not None:
                         break
                     if job.recorder.log.size > MOST_EVENTS:
@@ -318,6 +318,8 @@ class Engine:
         if job.running.ending is not None:
             # The hook has swallowed the cancellation, but the turn is over
             raise asyncio.CancelledError
+        if job.recorder.failure is None:
+            await job.translator.workflow.close()
 
 
 def _log_start(job: TurnJob) -> None:

@@ -266,6 +266,7 @@ def log_failure(
     unforeseen = not told and problem.message in _UNFORESEEN
     words = _named(error) if told else _in_one_line(error)
     if unforeseen:
+        error = _of_tool(error)
         words = f"{type(error).__name__} in {place_of(error)}"
     log.warning(
         "turn %s failed: %s (%s)",
@@ -275,6 +276,11 @@ def log_failure(
         exc_info=error if unforeseen and not is_outage(error) else None,
         extra={**MAY_QUOTE, **_repeated(turn_id, problem, words, model)},
     )
+
+
+def _of_tool(error: BaseException) -> BaseException:
+    """Return what a tool raised: only that says where its author has to look."""
+    return error.__cause__ or error if isinstance(error, UserError) else error
 
 
 def about(model: str, user: str = "") -> list[str]:

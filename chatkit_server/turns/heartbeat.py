@@ -7,12 +7,13 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from ..errors import ServerError
+from ..errors import RequestNeeded, ServerError
 from ..lines import fixed_words
 from ..records import OutageLog, log_error, quoted, repeats
 from ..tasks import contained, run_to_completion
+from ..turn import StoreContext, User
 from .pulse import Pulse
 from .recovery import Leftover, Recovery
 from .registry import TurnRegistry
@@ -20,6 +21,9 @@ from .running import DELETED, STOPPED, TAKEN_OVER, RunningTurn
 from .store import HeartbeatSignal, TurnRecord, TurnStore
 
 T = TypeVar("T")
+
+Place = tuple[str, str, str]
+"""A thread, with its user's tenant and id before it."""
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +64,14 @@ class HeartbeatTiming:
         return self.stale / 4
 
 
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """A recovery that failed, and whether it `needs_request`."""
+
+    place: Place
+    needs_request: bool
+
+
 class Heartbeat:
     """Sends heartbeats for the running turns, and ends turns whose heartbeats have stopped."""
 
@@ -77,6 +89,7 @@ class Heartbeat:
         self._keep = keep
         self._timing = timing
         self._reported: dict[str, int] = {}
+        self._failed: dict[str, _Failed] = {}
         self._pulse = Pulse(turns, turn_store, timing.beat, timing.stale)
         self._started = float("-inf")
         self._sweeps_from = 0.0
@@ -173,8 +186,9 @@ class Heartbeat:
             self._put_off_sweeps()
         if now < self._sweeps_from:
             return
-        ours = {running.id for running in self._turns.active}
-        leftover = [record for record in stale if record.id not in ours]
+        known = {running.id for running in self._turns.active}
+        known |= {id for id, failed in self._failed.items() if failed.needs_request}
+        leftover = [record for record in stale if record.id not in known]
         for some in _groups(leftover, CONCURRENT_RECOVERIES):
             await asyncio.gather(*(self._take_over(record, stale_after) for record in some))
 
@@ -187,18 +201,46 @@ class Heartbeat:
         stale = self._timing.stale
         return stale * PATIENCE_AT_START if now < self._started + stale else stale
 
-    async def _take_over(self, record: TurnRecord, stale_after: float) -> None:
+    async def open(self, thread_id: str, context: StoreContext) -> None:
+        """End what could not be recovered in a thread, perhaps for want of a request of its user.
+
+        This is one. Raises what the turn store raises.
+        """
+        place = _place(thread_id, context.user)
+        for turn_id in [id for id, failed in self._failed.items() if failed.place == place]:
+            del self._failed[turn_id]
+            record = await self._turn_store.find(turn_id, context.user)
+            if record is not None and record.state == "running":
+                await self._take_over(record, 0, context.context)
+
+    async def _take_over(self, record: TurnRecord, stale_after: float, given: Any = None) -> None:
+        place = _place(record.thread_id, record.user)
         try:
             with contained():
-                await self._recover(record, stale_after)
+                await self._recover(record, stale_after, given)
+            self._failed.pop(record.id, None)
+        except RequestNeeded as error:
+            # Another sweep has no request either
+            self._failed[record.id] = _Failed(place, needs_request=True)
+            what = "what it said is saved when its user next opens the thread"
+            again = repeats(what, "turn", record.id)
+            log_error(
+                log,
+                logging.WARNING,
+                error.__cause__ or error,
+                f"turn %s: {what}",
+                record.id,
+                extra=again,
+            )
         except Exception as error:
             # A later sweep finds it again, when it is stale again
+            self._failed[record.id] = _Failed(place, needs_request=False)
             what = "could not recover it from its dead process"
             reason = error.message if isinstance(error, ServerError) else type(error).__name__
             again = repeats(fixed_words(reason), f"turn: {what}", record.id)
             log_error(log, logging.ERROR, error, f"turn %s: {what}", record.id, extra=again)
 
-    async def _recover(self, record: TurnRecord, stale_after: float) -> None:
+    async def _recover(self, record: TurnRecord, stale_after: float, given: Any) -> None:
         attempt = record.attempt
         if self._turns.was_refused(record.id):
             await self._turn_store.withdraw(record.id, attempt)
@@ -206,7 +248,7 @@ class Heartbeat:
             return
         if not await self._turn_store.take_over(record.id, attempt, stale_after):
             return
-        recover = self._recovery.end(record, attempt + 1, self._leftover(record))
+        recover = self._recovery.end(record, attempt + 1, self._leftover(record), given)
         if await run_to_completion(recover):
             raise asyncio.CancelledError
 
@@ -218,6 +260,10 @@ class Heartbeat:
             return Leftover()
         message = running.problem.message if running.problem else None
         return Leftover(status, message, post_turn_called=True)
+
+
+def _place(thread_id: str, user: User) -> Place:
+    return user.tenant, user.id, thread_id
 
 
 def _groups(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

@@ -62,6 +62,13 @@ class Preparation:
             name=settings.agent.name, model_settings=model_settings(settings.agent)
         )
 
+    @property
+    def _model(self) -> str | None:
+        """The settings' model; None if no plugin serves it, where a hook answers without it."""
+        name = self.settings.agent.model
+        known = self.models.serves(name) or not self.hooks.implemented("respond")
+        return name if known else None
+
     def new_job(self, plan: TurnPlan) -> TurnJob:
         """Return the job of a new turn. Nothing has been asked of plugins yet."""
         turn = self._turn(plan)
@@ -106,7 +113,7 @@ class Preparation:
         if plan.context is None:
             turn.request_context = context
         if plan.action is None:
-            turn.model = offered_model(turn, self.settings.agent) or self.settings.agent.model
+            turn.model = offered_model(turn, self.settings.agent) or self._model
         return turn
 
     async def prepare(self, job: TurnJob) -> None:
@@ -138,13 +145,15 @@ class Preparation:
         await self.hooks.each("pre_turn", called=job.prepared_by, check=check, turn=turn)
         _warn_of_typo(turn)
         turn.link_context()
+        if isinstance(job.plan.replaced, ClientToolCallItem):
+            await job.translator.workflow.resume()
         job.answer = await self._answer(turn)
         if job.answer is not None:
+            if turn.model == self.settings.agent.model:
+                turn.model = self._model
             return
         if "model" not in turn.model_fields_set and (given is None or given.model is None):
             choose_model(turn, self.settings.agent)
-        if isinstance(job.plan.replaced, ClientToolCallItem):
-            await job.translator.workflow.resume()
         job.agent = await job.runner.ready(as_changed(agent, turn))
         if isinstance(turn.input, list):
             turn.input = job.runner.input_for(job.agent, turn.input)

@@ -12,6 +12,7 @@ from chatkit.store import NotFoundError, Store
 from chatkit.types import ThreadItem, ThreadMetadata, UserMessageItem, WorkflowItem
 
 from ..agent.memory import build_memory
+from ..errors import RequestNeeded
 from ..events.partial import PartialAnswer
 from ..events.recorder import answers, shows_nothing
 from ..events.threads import ThreadWriter, written
@@ -61,12 +62,15 @@ class Recovery:
         self._hooks = hooks
         self._threads = threads
 
-    async def end(self, record: TurnRecord, attempt: int, leftover: Leftover) -> None:
+    async def end(
+        self, record: TurnRecord, attempt: int, leftover: Leftover, given: Any = None
+    ) -> None:
         """Save what a turn said and did not save, as this attempt, and record its end.
 
-        Raises what the stores raise; its record then still says that the turn runs.
+        `given` is the context of a later request of its user, if there is one. Raises what the
+        stores raise; its record then still says that the turn runs.
         """
-        context = StoreContext(record.user, record.id, attempt)
+        context = StoreContext(record.user, record.id, attempt, context=given)
         partial = _load(record)
         turn, saved = None, []
         try:
@@ -78,6 +82,8 @@ class Recovery:
         except NotFoundError:
             what = "nothing of its conversation is stored"
             log.info(f"turn %s: {what}", record.id, extra=repeats(what, "turn", record.id))
+        except RequestNeeded:
+            raise
         except Exception as error:
             if attempt < MOST_ATTEMPTS:
                 raise
@@ -94,8 +100,10 @@ class Recovery:
 
     async def _save_last_changes(self, turn: Turn, known: dict[str, Any]) -> None:
         """Save what `post_turn` has changed in the thread."""
+        # The turn has ended: nothing more is written by its record
+        context = StoreContext(turn.user, context=turn.store_context.context)
         try:
-            await self._threads.save_changes(turn.thread, known, StoreContext(turn.user))
+            await self._threads.save_changes(turn.thread, known, context)
         except Exception as error:
             what = "the last changes of its thread could not be saved"
             again = repeats(f"{what}: {type(error).__name__}", "turn", turn.id)
@@ -108,15 +116,17 @@ class Recovery:
         thread: ThreadMetadata,
         context: StoreContext,
     ) -> Turn:
-        return Turn(
+        turn = Turn(
             id=record.id,
             thread=thread,
             store=StoreView(self._store, context),
-            request_context=context,
+            request_context=context if context.context is None else context.context,
             user=record.user,
             operation=record.operation,
             model=partial.model or record.model,
         )
+        turn.store_context = context
+        return turn
 
     async def _save(
         self, turn: Turn, partial: PartialAnswer, leftover: Leftover

@@ -64,14 +64,14 @@ class StoreView(Store[Any]):
         while True:
             wanted = limit - len(shown)
             page = await self.store.load_thread_items(thread_id, after, wanted, order, own)
-            shown += map(_in_local_time, filter(self._shows, page.data))
+            shown += map(_in_local_time, filter(self.shows, page.data))
             came, after = after, page.after
             if len(shown) >= limit or not page.has_more or after in (None, came):
                 return Page(data=shown, has_more=page.has_more, after=after)
 
     async def load_item(self, thread_id: str, item_id: str, context: Any) -> ThreadItem:
         item = await self.store.load_item(thread_id, item_id, self._own(context))
-        if not self._shows(item):
+        if not self.shows(item):
             raise NotFoundError(f"item {item_id} not found")
         return item
 
@@ -101,7 +101,8 @@ class StoreView(Store[Any]):
             return self.context
         return replace(self.context, context=context)
 
-    def _shows(self, item: ThreadItem) -> bool:
+    def shows(self, item: ThreadItem) -> bool:
+        """Whether the turn may see an item."""
         return item.id not in self.hidden and TurnMemory.of(item) is None
 
 

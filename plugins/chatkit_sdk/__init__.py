@@ -27,9 +27,9 @@ from pydantic import BaseModel, ConfigDict
 
 from chatkit_server import STORE, StoreContext, Turn, User, hookimpl
 
-from .beside import AppBeside
+from .beside import AppBeside, loaded_app
 from .hosted import HostedServer
-from .loading import Loader
+from .loading import Loader, check_call
 from .requests import auth_hook
 from .stores import AuthorsAttachments, authors_store
 
@@ -42,7 +42,7 @@ class Config(BaseModel):
     Names are those of uvicorn: `module:attribute`. `server` is a `ChatKitServer`, its class, or a
     function that returns one; a class or function may have an argument `store`. `context` is called
     with the request and the user. `user` is called with the request, and returns the id of the user
-    who sends it (a number or a UUID becomes text), or None if it does not know. `app` is an ASGI
+    who sends it (a number or a UUID is made text), or None if it does not know. `app` is an ASGI
     application that answers what this server does not. `app_dir` is put before the folders in which
     Python looks for modules.
     """
@@ -66,10 +66,12 @@ class Plugin:
         self.server = HostedServer.load(loader, config.server, config.context, config.store)
         if config.app is not None:
             uses_store = self.server.ours is not None
-            self.server.beside = AppBeside(loader.load("app", config.app), uses_store)
+            self.server.beside = AppBeside(loaded_app(loader, config.app), uses_store)
         if config.user is not None:
             # Only then is it a plugin that knows users
-            self.auth = auth_hook(loader.load("user", config.user), self.server.app_scope)
+            find_user = loader.load("user", config.user)
+            check_call("user", config.user, find_user, "request")
+            self.auth = auth_hook(find_user, self.server.app_scope)
             self.auth_tenants = {""}
 
     @hookimpl

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from aiohttp import web
 from starlette.types import ASGIApp
 
-from chatkit_server import AsgiApp, ServerError, StoreContext, authenticate
+from chatkit_server import AsgiApp, ServerError, SettingsError, StoreContext, authenticate
 
+from .loading import Loader, failures_named
 from .requests import FOR_THE_APP
 from .stores import CALLER
 
@@ -42,6 +44,19 @@ class AppBeside(AsgiApp):
             return StoreContext(await authenticate(request))
         except ServerError:
             return None
+
+
+def loaded_app(loader: Loader, name: str) -> ASGIApp:
+    """Return the application of this name, or the one that a function of this name makes."""
+    found = loader.load("app", name)
+    if inspect.isfunction(found) and not inspect.signature(found).parameters:
+        with failures_named("app", f"{name}()"):
+            found = found()
+    if not callable(found) or inspect.isawaitable(found):
+        kind = type(found).__name__
+        raise SettingsError(f"app: {name} is a {kind}, expected an ASGI app, such as FastAPI's")
+    app: ASGIApp = found
+    return app
 
 
 def _with_routes(app: Any) -> Any:

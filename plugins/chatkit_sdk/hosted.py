@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -22,18 +23,17 @@ from chatkit.types import (
     WidgetItem,
 )
 
-from chatkit_server import SettingsError, StoreContext, Turn, User
+from chatkit_server import RequestNeeded, SettingsError, StoreContext, Turn, User
 from chatkit_server.storage import in_local_time
 
 from .beside import AppBeside
-from .loading import Loader, called
+from .loading import Loader, called, check_call, failures_named
 from .requests import NO_APP, http_errors, starlette_request
 from .stores import CALL, CALLER, OurStore, begin, end
 
-Stream = Callable[[], AsyncIterator[ThreadStreamEvent]]
+log = logging.getLogger(__name__)
 
-WANTED = 300.0
-"""Seconds for which the context of a user's request is kept for the recovery of a turn."""
+Stream = Callable[[], AsyncIterator[ThreadStreamEvent]]
 
 
 class HostedServer:
@@ -53,8 +53,6 @@ class HostedServer:
         self.ours = ours
         self.beside: AppBeside | None = None
         self._make = make
-        self._wanted: dict[tuple[str, str], Any] = {}
-        """The users for whom there is no context without a request, and those of their requests."""
 
     @classmethod
     def load(
@@ -70,37 +68,28 @@ class HostedServer:
                     "class, or a function that returns one"
                 )
             found = _made(found, server, ours)
-        if ours is not None:
+        if ours is not None and found.store is not ours:
+            ours.replace(found.store)
             found.store = ours
         make = None if context is None else loader.load("context", context)
-        if make is not None and not callable(make):
-            raise SettingsError(f"context: {context} is a {type(make).__name__}, not a function")
+        if context is not None:
+            check_call("context", context, make, "request", "user")
+        _warn_of_overrides(found)
         return cls(found, make, ours)
 
     async def context(self, request: web.Request, user: User) -> Any:
         """Return the author's context for a request."""
-        made = await self._context(request, user)
-        key = user.tenant, user.id
-        if key in self._wanted:
-            self._wanted[key] = made
-        return made
+        return await self._context(request, user)
 
     async def make_context(self, user: User) -> Any:
         """Return the author's context where there is no request, as in a recovery.
 
-        A function that needs one raises then. The recovery is tried again, and once the user has
-        sent another request, it gets the context of that.
+        Raises `RequestNeeded` if the author's function needs one.
         """
         try:
             return await self._context(None, user)
-        except Exception:
-            key = user.tenant, user.id
-            if self._wanted.get(key) is not None:
-                return self._wanted[key]
-            if key not in self._wanted:
-                self._wanted[key] = None
-                asyncio.get_running_loop().call_later(WANTED, self._wanted.pop, key, None)
-            raise
+        except Exception as error:
+            raise RequestNeeded("chatkit_sdk: `context` fails without a request") from error
 
     async def _context(self, request: web.Request | None, user: User) -> Any:
         shown = starlette_request(request, user, self.app_scope())
@@ -154,7 +143,7 @@ class HostedServer:
         if not self._has("transcribe"):
             return None
         with _set(CALLER, StoreContext(user, context=context)):
-            return (await self.server.transcribe(audio, context)).text
+            return (await self.server.transcribe(audio, context=context)).text
 
     async def add_feedback(
         self, user: User, thread_id: str, item_ids: list[str], kind: FeedbackKind, context: Any
@@ -174,12 +163,19 @@ class HostedServer:
     async def _stream(
         self, turn: Turn, stream: Stream, options: Sequence[StreamOptions] = ()
     ) -> AsyncIterator[ThreadStreamEvent]:
+<<<<<<< HEAD
         for told in options:
             yield StreamOptionsEvent(stream_options=told)
         call = begin(turn)
         # This is the turn's own task: nothing else runs in it afterwards
+=======
+        # This is the turn's own task: nothing else runs in it afterwards
+        call = begin(turn)
+>>>>>>> next
         CALL.set(call)
         try:
+            for told in options:
+                yield StreamOptionsEvent(stream_options=told)
             async for event in stream():
                 yield event
         except asyncio.CancelledError:
@@ -200,9 +196,26 @@ def _sender(widget: WidgetItem | None) -> WidgetItem | None:
     return None if widget is None else in_local_time(widget)
 
 
+def _warn_of_overrides(server: ChatKitServer[Any]) -> None:
+    """Say what of the author's class is never called: this server does it itself."""
+    internal = {name: f for name, f in vars(ChatKitServer).items() if inspect.isfunction(f)}
+    own = [
+        name
+        for name, function in internal.items()
+        if (name == "process" or (name.startswith("_") and name != "__init__"))
+        and getattr(type(server), name) is not function
+    ]
+    if own:
+        names = ", ".join(f"`{name}`" for name in own)
+        what = "which this server never calls: it does their work itself"
+        log.warning("chatkit_sdk: %s overrides %s, %s", type(server).__name__, names, what)
+
+
 def _made(factory: Callable[..., Any], name: str, ours: OurStore | None) -> ChatKitServer[Any]:
     arguments = {} if ours is None else {"store": ours}
-    made = called("server", factory, **arguments)
+    check_call("server", name, factory, *arguments)
+    with failures_named("server", f"{name}()"):
+        made = called("server", factory, **arguments)
     if inspect.isawaitable(made):
         if inspect.iscoroutine(made):
             made.close()

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+import sysconfig
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from chatkit_server import SettingsError
+
+_HERE = str(Path(__file__).parent)
 
 
 class Loader:
@@ -26,7 +31,7 @@ class Loader:
     def load(self, key: str, name: str) -> Any:
         """Return what the setting `key` names.
 
-        Raises `SettingsError` if it is not there; what the author's module raises comes through.
+        Raises `SettingsError` if it is not there, or if the author's module fails.
         """
         module_name, _, path = name.partition(":")
         if not module_name or not path:
@@ -42,7 +47,8 @@ class Loader:
 
     def _module(self, key: str, name: str) -> Any:
         try:
-            return import_module(name)
+            with failures_named(key, f"importing {name}"):
+                return import_module(name)
         except ModuleNotFoundError as error:
             missing = error.name or ""
             if name != missing and not name.startswith(f"{missing}."):
@@ -57,12 +63,60 @@ class Loader:
             ) from error
 
 
-def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+def _parameters(function: Callable[..., Any], *, eval_str: bool = False) -> list[inspect.Parameter]:
     try:
-        return list(inspect.signature(function).parameters.values())
+        return list(inspect.signature(function, eval_str=eval_str).parameters.values())
     except (TypeError, ValueError):
         # Some functions that are written in C do not tell
         return []
+    except Exception:
+        # A type that is imported for type checkers only
+        return list(inspect.signature(function).parameters.values())
+
+
+@contextmanager
+def failures_named(key: str, what: str) -> Iterator[None]:
+    """Say where the author's code failed, as it is loaded; a missing module is for the caller."""
+    try:
+        yield
+    except (SettingsError, ModuleNotFoundError):
+        raise
+    except (Exception, SystemExit) as error:
+        text = " ".join(str(error).split())
+        told = f"{type(error).__name__} in {_place(error)}: {text}"
+        raise SettingsError(f"{key}: {what} fails: {told}") from error
+
+
+def _place(error: BaseException) -> str:
+    """Return `file:line` of the last line of the author's own code that ran."""
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}:{error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    installed = tuple(sysconfig.get_paths().values())
+    own = [frame for frame in frames if not frame.filename.startswith((*installed, _HERE, "<"))]
+    last = (own or frames)[-1]
+    return f"{last.filename}:{last.lineno}"
+
+
+def check_call(key: str, name: str, function: Any, *names: str) -> None:
+    """Raise `SettingsError` if a function of the author's cannot be called with these arguments."""
+    if not callable(function):
+        raise SettingsError(f"{key}: {name} is a {type(function).__name__}, not a function")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise SettingsError(
+            f"{key}: {name} has a `yield`, which works in FastAPI's dependencies only. Name a "
+            "function that returns what it makes"
+        )
+    for parameter in _parameters(function, eval_str=True):
+        if _is_dependency(parameter):
+            raise SettingsError(
+                f"{key}: `{parameter.name}` of {name} is a FastAPI dependency, which works in "
+                f"routes only. Name a function that makes `{parameter.name}` itself"
+            )
+    try:
+        _chosen(key, function, dict.fromkeys(names))
+    except SettingsError as error:
+        raise SettingsError(f"{error}. Name a function that needs no more") from None
 
 
 def called(key: str, function: Callable[..., Any], **arguments: Any) -> Any:
@@ -70,6 +124,13 @@ def called(key: str, function: Callable[..., Any], **arguments: Any) -> Any:
 
     Arguments go by name where it has them, and else by position, in order, as many as it needs.
     """
+    positional, named = _chosen(key, function, arguments)
+    return function(*positional, **named)
+
+
+def _chosen(
+    key: str, function: Callable[..., Any], arguments: dict[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
     parameters = _parameters(function)
     named = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
     chosen = {name: value for name, value in arguments.items() if name in named}
@@ -83,9 +144,15 @@ def called(key: str, function: Callable[..., Any], **arguments: Any) -> Any:
     ]
     if len(needed) > len(rest) or any(p.kind is p.KEYWORD_ONLY for p in needed):
         names = ", ".join(f"`{p.name}`" for p in needed)
-        known = ", ".join(f"`{name}`" for name in arguments)
+        known = ", ".join(f"`{name}`" for name in arguments) or "no arguments"
         raise SettingsError(f"{key}: it needs {names}, and is called with {known}")
     positional = dict(zip((p.name for p in needed), rest, strict=False))
     if any(p.kind is p.POSITIONAL_ONLY for p in needed):
-        return function(*positional.values(), **chosen)
-    return function(**positional, **chosen)
+        return list(positional.values()), chosen
+    return [], positional | chosen
+
+
+def _is_dependency(parameter: inspect.Parameter) -> bool:
+    """Whether FastAPI gives an argument, as for `Depends()`: it does so in its own routes."""
+    markers = (parameter.default, *getattr(parameter.annotation, "__metadata__", ()))
+    return any(type(marker).__module__.partition(".")[0] == "fastapi" for marker in markers)

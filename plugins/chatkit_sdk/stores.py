@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from chatkit.store import AttachmentStore, NotFoundError, Store, StoreItemType
 from chatkit.types import (
@@ -20,6 +22,8 @@ from chatkit.types import (
 
 from chatkit_server import StoreContext, Turn, User
 from chatkit_server.storage import LocalTimes, StoreView, in_local_time
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -37,6 +41,8 @@ class Call:
         """For whom tasks run that outlive the turn, by whose record nothing is written any more."""
         return StoreContext(self.turn.user, context=self.turn.request_context)
 
+
+T = TypeVar("T")
 
 CALL: ContextVar[Call | None] = ContextVar("chatkit_sdk_call", default=None)
 """The call in which the author's code runs."""
@@ -112,77 +118,150 @@ def _original(store: Store[Any], name: str) -> Any:
 
 
 def _in_turn(name: str, original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    async def method(thread_id: str, *args: Any, **kwargs: Any) -> Any:
+    in_sdk = _in_sdk(name)
+
+    async def method(*args: Any, **kwargs: Any) -> Any:
         call = CALL.get()
-        if call is None or call.over or call.turn.thread.id != thread_id:
-            return await original(thread_id, *args, **kwargs)
-        return await getattr(call.turn.store, name)(thread_id, *args, **kwargs)
+        if call is None or call.over:
+            return await original(*args, **kwargs)
+        given = _given(in_sdk, original, args, kwargs)
+        if given is None:
+            return _shown(call.turn, await original(*args, **kwargs))
+        if given["thread_id"] != call.turn.thread.id:
+            return await original(*args, **kwargs)
+        return await getattr(call.turn.store, name)(**given)
 
     vars(method)["_original"] = original
     return method
 
 
+def _in_sdk(name: str) -> inspect.Signature:
+    """Return how the SDK knows a store's method, without `self`."""
+    return inspect.signature(getattr(Store, name).__get__(object()))
+
+
+def _given(
+    in_sdk: inspect.Signature, original: Callable[..., Any], args: Any, kwargs: dict[str, Any]
+) -> dict[str, Any] | None:
+    """Return a call's arguments by the SDK's names, with the author's defaults.
+
+    None if it has others: only the author's method understands them.
+    """
+    own = inspect.signature(original)
+    if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in own.parameters.values()):
+        own = in_sdk
+    try:
+        bound = own.bind(*args, **kwargs)
+    except TypeError:
+        return None
+    passed = set(bound.arguments)
+    bound.apply_defaults()
+    # Those that the SDK passes by position may have other names
+    renamed = [name for name in in_sdk.parameters if name not in own.parameters]
+    others = [name for name in own.parameters if name not in in_sdk.parameters]
+    if len(renamed) > len(others) or passed.intersection(others[len(renamed) :]):
+        return None
+    names = dict(zip(renamed, others, strict=False))
+    return {name: bound.arguments[names.get(name, name)] for name in in_sdk.parameters}
+
+
+def _shown(turn: Turn, answer: Any) -> Any:
+    """Return a page of items as the turn may see it."""
+    view = turn.store
+    if not isinstance(answer, Page) or not isinstance(view, StoreView):
+        return answer
+    return answer.model_copy(update={"data": list(filter(view.shows, answer.data))})
+
+
 class _AuthorsStore(Store[StoreContext]):
-    """Gives the author's store the author's context."""
+    """Gives the author's store the author's context.
+
+    It passes arguments by name where the SDK does, and by position where the SDK does: the author's
+    methods may have other names for those, another order, or keyword-only arguments.
+    """
 
     def __init__(self, store: Store[Any], make_context: MakeContext) -> None:
         self.store = store
         self._make_context = make_context
-        self._load_thread_items = _original(store, "load_thread_items")
-        self._load_item = _original(store, "load_item")
-        self._add_thread_item = _original(store, "add_thread_item")
 
     async def load_thread(self, thread_id: str, context: StoreContext) -> ThreadMetadata:
-        return await self.store.load_thread(thread_id, await self._of(context))
+        given = await self._of(context)
+        return await _direct(self.store.load_thread(thread_id, context=given))
 
     async def save_thread(self, thread: ThreadMetadata, context: StoreContext) -> None:
-        await self.store.save_thread(thread, await self._of(context))
+        given = await self._of(context)
+        await _direct(self.store.save_thread(thread, context=given))
 
     async def load_threads(
         self, limit: int, after: str | None, order: str, context: StoreContext
     ) -> Page[ThreadMetadata]:
-        return await self.store.load_threads(limit, after, order, await self._of(context))
+        given = await self._of(context)
+        return await _direct(
+            self.store.load_threads(limit=limit, after=after, order=order, context=given)
+        )
 
     async def delete_thread(self, thread_id: str, context: StoreContext) -> None:
-        await self.store.delete_thread(thread_id, await self._of(context))
+        given = await self._of(context)
+        await _direct(self.store.delete_thread(thread_id, context=given))
 
     async def load_thread_items(
         self, thread_id: str, after: str | None, limit: int, order: str, context: StoreContext
     ) -> Page[ThreadItem]:
         given = await self._of(context)
-        page: Page[ThreadItem]
-        page = await self._load_thread_items(thread_id, after, limit, order, given)
-        return page
+        return await _direct(
+            self.store.load_thread_items(
+                thread_id, after=after, limit=limit, order=order, context=given
+            )
+        )
 
     async def add_thread_item(
         self, thread_id: str, item: ThreadItem, context: StoreContext
     ) -> None:
-        await self._add_thread_item(thread_id, item, await self._of(context))
+        given = await self._of(context)
+        await _direct(self.store.add_thread_item(thread_id, item, context=given))
 
     async def save_item(self, thread_id: str, item: ThreadItem, context: StoreContext) -> None:
-        await self.store.save_item(thread_id, item, await self._of(context))
+        given = await self._of(context)
+        await _direct(self.store.save_item(thread_id, item, context=given))
 
     async def load_item(self, thread_id: str, item_id: str, context: StoreContext) -> ThreadItem:
+        given = await self._of(context)
         item: ThreadItem | None
-        item = await self._load_item(thread_id, item_id, await self._of(context))
+        item = await _direct(self.store.load_item(thread_id, item_id, context=given))
         if item is None:
             raise NotFoundError(f"item {item_id} not found")
         return item
 
     async def delete_thread_item(self, thread_id: str, item_id: str, context: StoreContext) -> None:
-        await self.store.delete_thread_item(thread_id, item_id, await self._of(context))
+        given = await self._of(context)
+        await _direct(self.store.delete_thread_item(thread_id, item_id, context=given))
 
     async def save_attachment(self, attachment: Attachment, context: StoreContext) -> None:
-        await self.store.save_attachment(attachment, await self._of(context))
+        given = await self._of(context)
+        await _direct(self.store.save_attachment(attachment, context=given))
 
     async def load_attachment(self, attachment_id: str, context: StoreContext) -> Attachment:
-        return await self.store.load_attachment(attachment_id, await self._of(context))
+        given = await self._of(context)
+        return await _direct(self.store.load_attachment(attachment_id, given))
 
     async def delete_attachment(self, attachment_id: str, context: StoreContext) -> None:
-        await self.store.delete_attachment(attachment_id, await self._of(context))
+        given = await self._of(context)
+        await _direct(self.store.delete_attachment(attachment_id, context=given))
 
     async def _of(self, context: StoreContext) -> Any:
         return await _authors_context(context, self._make_context)
+
+
+async def _direct(work: Awaitable[T]) -> T:
+    """Await a method of the author's store that this server calls, and not the author's code.
+
+    What that calls of its own store is then not taken for the author's code in a turn.
+    """
+    token = CALL.set(None)
+    try:
+        return await work
+    finally:
+        CALL.reset(token)
 
 
 class _AuthorsStoreWithIds(_AuthorsStore):
@@ -216,14 +295,20 @@ class AuthorsAttachments(AttachmentStore[StoreContext]):
 
     async def delete_attachment(self, attachment_id: str, context: StoreContext) -> None:
         given = await _authors_context(context, self._make_context)
-        await self.store.delete_attachment(attachment_id, given)
+        await self.store.delete_attachment(attachment_id, context=given)
 
     def generate_attachment_id(self, mime_type: str, context: StoreContext) -> str:
         return self.store.generate_attachment_id(mime_type, context.context)
 
 
 def _async(name: str) -> Any:
+    in_sdk = _in_sdk(name)
+
     async def method(self: OurStore, *args: Any, **kwargs: Any) -> Any:
+        replaced = getattr(self.replaced, name, None)
+        given = None if replaced is None else _given(in_sdk, replaced, args, kwargs)
+        if given is not None:
+            args, kwargs = (), given
         return _as_in_sdk(await getattr(self.view(*args, **kwargs), name)(*args, **kwargs))
 
     return method
@@ -245,11 +330,26 @@ def _sync(name: str) -> Any:
 class OurStore(Store[Any]):
     """This server's store for the author's code, for the user for whom that runs.
 
-    Its methods take the author's context.
+    Its methods take the author's context, and are called as those of the author's own store that is
+    `replaced`, with its names for arguments and its defaults.
     """
 
     def __init__(self) -> None:
         self._store: Store[StoreContext] | None = None
+        self.replaced: Store[Any] | None = None
+
+    def replace(self, store: Store[Any]) -> None:
+        """Stand in for a store of the author's, and warn of what only that one can do."""
+        self.replaced = store
+        own = [
+            name
+            for name in dir(type(store))
+            if not name.startswith("_") and not hasattr(Store, name)
+        ]
+        if own:
+            names = ", ".join(f"`{name}`" for name in own)
+            what = "`store: ours` has no"
+            log.warning("chatkit_sdk: %s %s of %s", what, names, type(store).__name__)
 
     def connect(self, store: Store[StoreContext]) -> None:
         """Use this store from now on."""

@@ -20,6 +20,7 @@ from chatkit.types import (
     AssistantMessageItem,
     AudioInput,
     FeedbackKind,
+    Page,
     StreamOptions,
     SyncCustomActionResponse,
     ThreadItem,
@@ -36,7 +37,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
-from chatkit_server import STORE, SettingsError, StoreContext, User
+from chatkit_server import STORE, RequestNeeded, SettingsError, StoreContext, User
 from chatkit_server.app import create_app
 from chatkit_server.settings.load import load
 from tests.conftest import MakeChat
@@ -181,12 +182,80 @@ async def test_a_subclass_answers_as_in_the_sdk(
     assert server_made.loaded == [["user_message"]]
     page = await chat.ask("items.list", thread_id=first.thread_id, order="asc")
     assert [item["type"] for item in page["data"]] == ["user_message", "assistant_message"]
+    # Nobody has asked a model of this server
+    assert (await chat.plain("hello")).data[-1]["model"] == ""
     chat.headers |= {"X-User": "bob"}
     assert (await chat.ask("threads.list"))["data"] == []
     chat.headers |= {"X-Mood": "bad"}
     assert await chat.refused(create("hello")) == (403, "Come back in a better mood.")
     chat.headers |= {"X-Mood": "broke"}
     assert await chat.refused(create("hello")) == (402, "Pay first.")
+
+
+def with_own_arguments(store: MemoryStore) -> MemoryStore:
+    """Let a store take arguments as the SDK passes them, and one that only its author knows."""
+    save, load, load_items, add = (
+        store.save_thread,
+        store.load_threads,
+        store.load_thread_items,
+        store.add_thread_item,
+    )
+
+    async def save_thread(of_thread: ThreadMetadata, *, context: Any) -> None:
+        await save(of_thread, context)
+
+    async def load_threads(*, after: str | None, limit: int, order: str, context: Any) -> Any:
+        return await load(limit, after, order, context)
+
+    async def load_thread_items(
+        of_thread: str,
+        after: str | None = None,
+        limit: int = 20,
+        order: str = "asc",
+        *,
+        context: Any,
+        only: str | None = None,
+    ) -> Page[ThreadItem]:
+        page = await load_items(of_thread, after, limit, order, context)
+        found = [item for item in page.data if only in (None, item.type)]
+        return page.model_copy(update={"data": found})
+
+    async def add_thread_item(*args: Any, **kwargs: Any) -> None:
+        await add(*args, **kwargs)
+
+    own = (save_thread, load_threads, load_thread_items, add_thread_item)
+    vars(store).update({method.__name__: method for method in own})
+    return store
+
+
+@pytest.mark.parametrize("store", ["theirs", "ours"])
+async def test_a_store_with_arguments_of_its_own_is_called_as_the_sdk_calls_it(
+    make_chat: MakeChat, backend: Callable[..., Any], store: str
+) -> None:
+    loaded: list[list[str]] = []
+    # This server's store has the author's names and defaults, and no other arguments
+    calls = [{}, {"only": "assistant_message"}] if store == "theirs" else [{}]
+
+    class Server(Backend):
+        async def respond(self, thread: Any, input_user_message: Any, context: Any) -> Any:
+            load: Any = self.store.load_thread_items
+            for given in calls:
+                page = await load(of_thread=thread.id, context=context, **given)
+                loaded.append([item.type for item in page.data])
+            async for event in super().respond(thread, input_user_message, context):
+                yield event
+
+    server = Server(with_own_arguments(MemoryStore(owner=lambda context: context["user"])))
+    chat = await make_chat(**backend({"store": store}, server=server))
+    first = await chat.say("hello")
+    assert first.types[-1] == "thread.updated"
+    await chat.say("again", first.thread_id)
+    assert (await chat.ask("threads.list"))["data"][0]["id"] == first.thread_id
+    asked = first.done("user_message")[0]["id"]
+    loaded.clear()
+    # Nor does a call that only the author's store understands show what a retry replaces
+    await chat.stream("threads.retry_after_item", thread_id=first.thread_id, item_id=asked)
+    assert loaded == [["user_message"], []][: len(calls)]
 
 
 @pytest.mark.parametrize("override", [False, True])
@@ -229,10 +298,13 @@ async def test_stop_is_told_to_the_subclass(
 async def test_the_author_says_who_the_user_is(
     make_chat: MakeChat, backend: Callable[..., Any]
 ) -> None:
-    async def current_user(request: Any) -> str | None:
+    async def current_user(request: Any) -> str | int | None:
         token = request.cookies.get("session")
         if token == "old":
             raise HTTPException(401, "Your session has ended.")
+        if token == "7":
+            # A row of a database
+            return 7
         return None if token is None else f"user of {token}"
 
     server = Backend()
@@ -241,6 +313,9 @@ async def test_the_author_says_who_the_user_is(
     chat.headers["Cookie"] = "session=s1"
     await chat.say("hello")
     assert server.given[0][2]["user"] == "user of s1"
+    chat.headers["Cookie"] = "session=7"
+    await chat.say("hello")
+    assert server.given.pop()[2]["user"] == "7"
     chat.headers["Cookie"] = "session=old"
     assert await chat.refused(create("hello")) == (401, "Your session has ended.")
     del chat.headers["Cookie"]
@@ -290,6 +365,34 @@ async def test_the_official_context_is_the_default(
     request = context["request"]
     assert (request.headers["x-mood"], request.cookies) == ("good", {"theme": "dark"})
     assert (request.url.path, request.user.id) == (chat.path, "ann")
+
+
+async def test_what_only_the_authors_store_has_is_told(
+    make_chat: MakeChat, backend: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    class Searched(MemoryStore):
+        def search(self) -> None: ...
+
+    await make_chat(**backend({"store": "ours"}, server=Backend(Searched())))
+    [message] = caplog.messages
+    assert "`store: ours` has no `search` of Searched" in message
+
+
+async def test_what_the_subclass_overrides_for_nothing_is_told(
+    make_chat: MakeChat, backend: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    class Audited(Backend):
+        async def process(self, request: Any, context: Any) -> Any:
+            return await super().process(request, context)
+
+        async def _load_full_thread(self, thread_id: str, context: Any) -> Any:
+            return await super()._load_full_thread(thread_id, context)
+
+    await make_chat(**backend(server=Backend()))
+    assert caplog.messages == []
+    await make_chat(**backend(server=Audited()))
+    [message] = caplog.messages
+    assert "Audited overrides `process`, `_load_full_thread`" in message
 
 
 async def test_a_task_that_works_for_several_users_has_the_store_of_each(
@@ -372,7 +475,7 @@ async def test_what_the_subclass_does_not_have_passes_on(
     assert streamed.error is not None
 
 
-async def test_a_context_that_needs_a_request_is_that_of_the_users_next_one(
+async def test_a_context_that_needs_a_request_says_so_without_one(
     make_chat: MakeChat, backend: Callable[..., Any]
 ) -> None:
     def strict(request: Any, user: Any) -> dict[str, Any]:
@@ -382,14 +485,29 @@ async def test_a_context_that_needs_a_request_is_that_of_the_users_next_one(
     chat.headers |= {"X-Mood": "good", "X-User": "ann"}
     thread_id = (await chat.say("hello")).thread_id
     # As a recovery after a crash does
-    store = chat.client.app[STORE]
-    for _ in range(2):
-        with pytest.raises(KeyError):
-            await store.load_thread(thread_id, StoreContext(User("ann")))
-    await chat.ask("threads.list")
-    assert (await store.load_thread(thread_id, StoreContext(User("ann")))).id == thread_id
-    with pytest.raises(KeyError):
-        await store.load_thread(thread_id, StoreContext(User("bob")))
+    with pytest.raises(RequestNeeded) as error:
+        await chat.client.app[STORE].load_thread(thread_id, StoreContext(User("ann")))
+    assert isinstance(error.value.__cause__, KeyError)
+    # The store cannot tell whether it works: that is no reason to stop sending requests
+    async with chat.client.get("/readyz") as response:
+        assert response.status == 200
+
+
+BARE = {"server": "tests.sdk_servers.backends.bare.server:create_server"}
+
+CONTEXT = {**BARE, "context": "backend:context"}
+
+DEPENDS = """
+from fastapi import Depends
+def context(request, db=Depends(list)): ...
+"""
+
+ANNOTATED = """
+from __future__ import annotations
+from typing import Annotated
+from fastapi import Depends
+def context(request, db: Annotated[list, Depends(list)]): ...
+"""
 
 
 @pytest.mark.parametrize(
@@ -400,10 +518,35 @@ async def test_a_context_that_needs_a_request_is_that_of_the_users_next_one(
         ({"server": "backend:serve"}, "server = 1", "has no `serve`. Did you mean `server`?"),
         ({}, "server = 1", "server: backend:server is a int, expected a ChatKitServer, its class"),
         ({}, "import nothing_here", "server: backend imports `nothing_here`, which is not install"),
-        ({}, "1 / 0", "ZeroDivisionError"),
+        ({}, "\n1 / 0", "server: importing backend fails: ZeroDivisionError in "),
+        ({}, "\n1 / 0", "backend.py:2: division by zero"),
+        ({}, "\n1 +", "backend.py:2: invalid syntax"),
+        ({}, "def server():\n 1 / 0", "server: backend:server() fails: ZeroDivisionError in "),
+        ({}, "def server():\n int('x')", "backend.py:2: invalid literal"),
         ({}, "server = dict", "server: backend:server returned a dict, expected a ChatKitServer"),
         ({}, "async def server(): ...", "must be a plain `def`: it is called before the start"),
         ({}, "def server(database): ...", "server: it needs `database`, and is called with"),
+        ({}, "def server(store): ...", "server: it needs `store`, and is called with no arguments"),
+        (
+            {**CONTEXT, "context": "backend:x"},
+            "x = 1",
+            "context: backend:x is a int, not a f",
+        ),
+        (
+            CONTEXT,
+            "def context(a, b, c): ...",
+            "context: it needs `a`, `b`, `c`, and is called",
+        ),
+        (CONTEXT, "async def context(request): yield 1", "backend:context has a `yield`"),
+        (CONTEXT, DEPENDS, "context: `db` of backend:context is a FastAPI dependency"),
+        (CONTEXT, ANNOTATED, "context: `db` of backend:context is a FastAPI dependency"),
+        ({**BARE, "user": "backend:x"}, "x = 1", "user: backend:x is a int, not a function"),
+        ({**BARE, "app": "backend:x"}, "x = 1", "app: backend:x is a int, expected an ASGI app"),
+        (
+            {**BARE, "app": "backend:x"},
+            "def x(): return 1",
+            "app: backend:x is a int, exp",
+        ),
         ({"app_dir": "nowhere"}, "", "app_dir: there is no folder"),
         ({"stor": "ours"}, "", "stor: unknown key. Did you mean `store`?"),
     ],

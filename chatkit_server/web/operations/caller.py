@@ -29,6 +29,7 @@ from ...records import log_error, place_of, repeats
 from ...tasks import Escaped, contained
 from ...turn import StoreContext, TurnRequest, User
 from ...turns.conversation import Conversations
+from ...turns.heartbeat import Heartbeat
 from ...turns.job import TurnPlan
 from ...turns.registry import TurnRegistry
 from ...turns.running import RunningTurn
@@ -59,6 +60,7 @@ class Caller:
     guard: RequestGuard
     threads: ThreadWriter
     conversations: Conversations
+    heartbeat: Heartbeat
     locale: str | None = None
     given: Any = None
     """What a `context` hook returned for the request."""
@@ -92,6 +94,7 @@ async def writable_thread(caller: Caller, thread_id: str) -> ThreadMetadata:
 
 
 async def load_thread(caller: Caller, thread_id: str) -> ThreadMetadata:
+    await caller.heartbeat.open(thread_id, caller.context)
     try:
         thread = await caller.store.load_thread(checked_id(thread_id), caller.context)
     except NotFoundError:
