@@ -163,15 +163,8 @@ class HostedServer:
     async def _stream(
         self, turn: Turn, stream: Stream, options: Sequence[StreamOptions] = ()
     ) -> AsyncIterator[ThreadStreamEvent]:
-<<<<<<< HEAD
-        for told in options:
-            yield StreamOptionsEvent(stream_options=told)
-        call = begin(turn)
-        # This is the turn's own task: nothing else runs in it afterwards
-=======
         # This is the turn's own task: nothing else runs in it afterwards
         call = begin(turn)
->>>>>>> next
         CALL.set(call)
         try:
             for told in options:
