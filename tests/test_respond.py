@@ -108,12 +108,12 @@ async def test_a_hook_that_awaits_nothing_stops_no_other_answer(
                 begun.set()
                 while not answered and waited < 20_000:
                     waited += 1
-                    event = ProgressUpdateEvent(text="Still busy")
+                    busy = ProgressUpdateEvent(text="Still busy")
                     if streams:
                         # As tools do
-                        await turn.stream(event)
+                        await turn.stream(busy)
                     else:
-                        yield event
+                        yield busy
                 monkeypatch.setattr(engine, "MOST_EVENTS", 1000)
                 while True:
                     yield ProgressUpdateEvent(text="Still busy")
