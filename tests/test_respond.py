@@ -92,8 +92,9 @@ class Echo:
             yield event
 
 
+@pytest.mark.parametrize("streams", [False, True])
 async def test_a_hook_that_awaits_nothing_stops_no_other_answer(
-    make_chat: MakeChat, monkeypatch: pytest.MonkeyPatch
+    make_chat: MakeChat, monkeypatch: pytest.MonkeyPatch, streams: bool
 ) -> None:
     begun = asyncio.Event()
     answered: list[str] = []
@@ -107,7 +108,12 @@ async def test_a_hook_that_awaits_nothing_stops_no_other_answer(
                 begun.set()
                 while not answered and waited < 20_000:
                     waited += 1
-                    yield ProgressUpdateEvent(text="Still busy")
+                    busy = ProgressUpdateEvent(text="Still busy")
+                    if streams:
+                        # As tools do
+                        await turn.stream(busy)
+                    else:
+                        yield busy
                 monkeypatch.setattr(engine, "MOST_EVENTS", 1000)
                 while True:
                     yield ProgressUpdateEvent(text="Still busy")
