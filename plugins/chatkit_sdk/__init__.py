@@ -3,7 +3,7 @@
 - `loading`: imports the author's code.
 - `stores`: the author's stores for this server, and this server's store for the author's code.
 - `requests`: the request as FastAPI would give it.
-- `beside`: the author's ASGI application.
+- `beside`: the author's ASGI application. `middleware`: its middleware, for requests to the server.
 - `hosted`: the server's methods, called as the SDK calls them.
 """
 
@@ -70,7 +70,7 @@ class Plugin:
             # Only then is it a plugin that knows users
             find_user = loader.load("user", config.user)
             check_call("user", config.user, find_user, "request")
-            self.auth = auth_hook(find_user)
+            self.auth = auth_hook(find_user, self.server.request)
             self.auth_tenants = {""}
 
     @hookimpl

@@ -23,6 +23,7 @@ from chatkit.types import (
     WidgetItem,
 )
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 
 from chatkit_server import RequestNeeded, SettingsError, StoreContext, Turn, User
 from chatkit_server.storage import in_local_time
@@ -93,15 +94,20 @@ class HostedServer:
             raise RequestNeeded("chatkit_sdk: `context` fails without a request") from error
 
     async def _context(self, request: web.Request | None, user: User) -> Any:
-        app_scope = None if self.beside is None else self.beside.scope
-        shown = starlette_request(request, user, app_scope)
-        if self._make is None:
-            return {"request": shown}
         try:
+            shown = await self.request(request, user)
+            if self._make is None:
+                return {"request": shown}
             made = called("context", self._make, request=shown, user=user)
             return await made if inspect.isawaitable(made) else made
         except HTTPException as error:
             raise server_error(error) from error
+
+    async def request(self, request: web.Request | None, user: User | None) -> Request:
+        """Return the request that the author's code gets."""
+        if self.beside is None:
+            return starlette_request(request, user)
+        return await self.beside.request(request, user)
 
     def stream_options(self, turn: Turn) -> StreamOptions:
         """Return what the author says about the turn's stream."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from http.client import responses
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from chatkit_server import (
-    BadRequest,
     Conflict,
     Forbidden,
     NotFound,
@@ -51,13 +51,17 @@ def starlette_request(
     return Request({**scope, "user": user, **(app_scope or {"state": {}})})
 
 
-def auth_hook(function: Callable[..., Any]) -> Any:
+MakeRequest = Callable[[web.Request, None], Awaitable[Request]]
+"""Makes the request that the author's code gets."""
+
+
+def auth_hook(function: Callable[..., Any], make_request: MakeRequest) -> Any:
     """Return an `auth` hook that asks a function of the author's who the user is."""
 
     @hookimpl
     async def auth(request: web.Request) -> User | None:
-        shown = starlette_request(request, None)
         try:
+            shown = await make_request(request, None)
             found = called("user", function, request=shown)
             user = await found if inspect.isawaitable(found) else found
         except HTTPException as error:
@@ -84,6 +88,11 @@ _NO_REQUEST: MutableMapping[str, Any] = {
 
 def server_error(error: HTTPException) -> ServerError:
     """Return an error of the author's web framework as one of this server."""
+    detail: Any = error.detail
+    text = detail if isinstance(detail, str) else responses.get(error.status_code, "")
     if error.status_code >= 500:
-        return Unavailable(error.detail)
-    return _ERRORS.get(error.status_code, BadRequest)(error.detail)
+        return Unavailable(text)
+    told = _ERRORS.get(error.status_code, ServerError)(text)
+    told.status = error.status_code
+    told.headers = {**told.headers, **(error.headers or {})}
+    return told

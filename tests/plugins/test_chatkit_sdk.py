@@ -31,7 +31,10 @@ from chatkit.types import (
     UserMessageItem,
     WidgetItem,
 )
+from fastapi import FastAPI
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
 
 from chatkit_server import STORE, RequestNeeded, SettingsError, StoreContext, User
 from chatkit_server.app import create_app
@@ -102,7 +105,7 @@ class Backend(ChatKitServer[dict[str, Any]]):
 
 def make_context(request: Any, user: Any) -> dict[str, Any]:
     if request.headers.get("x-mood") == "bad":
-        raise HTTPException(403, "Come back in a better mood.")
+        raise HTTPException(418, "Come back in a better mood.")
     return {"user": user.id, "mood": request.headers.get("x-mood"), "request": request}
 
 
@@ -178,7 +181,7 @@ async def test_a_subclass_answers_as_in_the_sdk(
     chat.headers |= {"X-User": "bob"}
     assert (await chat.ask("threads.list"))["data"] == []
     chat.headers |= {"X-Mood": "bad"}
-    assert await chat.refused(create("hello")) == (403, "Come back in a better mood.")
+    assert await chat.refused(create("hello")) == (418, "Come back in a better mood.")
 
 
 def with_own_arguments(store: MemoryStore) -> MemoryStore:
@@ -310,6 +313,63 @@ async def test_the_author_says_who_the_user_is(
     del chat.headers["Cookie"]
     await chat.say("hello")
     assert server.given[1][2]["user"] == "somebody"
+
+
+class Session:
+    """Middleware like Starlette's own for sessions: written around the application."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            scope["session"] = {"user": Request(scope).cookies.get("session")}
+        await self.app(scope, receive, send)
+
+
+@pytest.mark.parametrize("around", [False, True])
+async def test_requests_pass_through_the_middleware_of_the_authors_app(
+    make_chat: MakeChat, backend: Callable[..., Any], around: bool
+) -> None:
+    inner = FastAPI()
+    app: Any = inner
+    counted: list[str] = []
+
+    @inner.middleware("http")
+    async def check(request: Request, call_next: Any) -> Any:
+        counted.append(request.url.path)
+        if "x-blocked" in request.headers:
+            return JSONResponse({"detail": "You are blocked."}, 429)
+        request.state.body = await request.body()
+        return await call_next(request)
+
+    if around:
+        app = Session(inner)
+    else:
+        inner.add_middleware(Session)
+
+    @inner.get("/who")
+    async def who(request: Request) -> Any:
+        return request.session["user"]
+
+    def session_user(request: Request) -> Any:
+        return request.session["user"]
+
+    def context(request: Request) -> dict[str, Any]:
+        return {"user": request.session["user"], "body": request.state.body}
+
+    server = Backend()
+    config = {"user": f"{NAME}:session_user", "app": f"{NAME}:app"}
+    parts = {"server": server, "session_user": session_user, "context": context, "app": app}
+    chat = await make_chat(**backend(config, **parts))
+    chat.headers["Cookie"] = "session=ann"
+    await chat.say("hello")
+    assert server.given[0][2] == {"user": "ann", "body": b""}
+    async with chat.client.get("/who", headers=chat.headers) as response:
+        assert await response.json() == "ann"
+    assert counted == [chat.path, "/who"]
+    chat.headers["X-Blocked"] = "yes"
+    assert await chat.refused(create("hello")) == (429, "You are blocked.")
 
 
 async def test_the_official_context_is_the_default(
