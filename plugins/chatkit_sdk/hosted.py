@@ -29,7 +29,8 @@ from chatkit_server import RequestNeeded, SettingsError, StoreContext, Turn, Use
 from chatkit_server.storage import in_local_time
 
 from .beside import AppBeside
-from .loading import Loader, called, check_call, failures_named
+from .dependencies import Dependent
+from .loading import Loader, called, check_call, failures_named, has_dependencies
 from .requests import server_error, starlette_request
 from .stores import CALL, CALLER, Call, OurStore
 
@@ -76,6 +77,7 @@ class HostedServer:
         make = None if context is None else loader.load("context", context)
         if context is not None:
             check_call("context", context, make, "request", "user")
+            make = Dependent(make) if has_dependencies(make) else make
         _warn_of_overrides(found)
         return cls(found, make, ours)
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 from typing import Any
 
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -16,9 +17,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 _SEEN = "chatkit_sdk_seen"
 """Marks a request of this server; its value takes the scope in which the routes would get it."""
 
-
 _FOR_RESPONSES: set[Any] = {CORSMiddleware, GZipMiddleware}
 """Middleware that adds nothing to requests."""
+
+
+_OF_REFUSALS = ("WWW-Authenticate", "Retry-After")
+"""Headers that a client needs to know what to do."""
 
 
 class Middleware:
@@ -49,14 +53,9 @@ class Middleware:
         Raises `HTTPException` if middleware has answered it.
         """
         seen: list[Scope] = []
-        sent: list[Message] = []
-
-        async def send(message: Message) -> None:
-            sent.append(message)
-
-        await self._app({**scope, _SEEN: seen}, _empty_body(), send)
+        sent = await ask(self._app, {**scope, _SEEN: seen})
         if not seen:
-            raise _refusal(sent)
+            raise refusal(sent)
         return seen[0]
 
 
@@ -74,6 +73,17 @@ class _LastStop(BaseRoute):
         await Response(status_code=204)(scope, receive, send)
 
 
+async def ask(app: ASGIApp, scope: Scope) -> list[Message]:
+    """Send a request without a body through an application; return what it sends."""
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await app(scope, _empty_body(), send)
+    return sent
+
+
 def _empty_body() -> Receive:
     """Return what receives a request's body: this server has read it."""
     messages: list[Message] = [{"type": "http.request", "body": b"", "more_body": False}]
@@ -87,8 +97,11 @@ def _empty_body() -> Receive:
     return receive
 
 
-def _refusal(sent: list[Message]) -> HTTPException:
-    status = next((one["status"] for one in sent if one["type"] == "http.response.start"), 500)
+def refusal(sent: list[Message]) -> HTTPException:
+    """Return an answer of an application as an error."""
+    begun = (one for one in sent if one["type"] == "http.response.start")
+    start = next(begun, {"status": 500, "headers": []})
+    status = start["status"]
     body = b"".join(one.get("body", b"") for one in sent if one["type"] == "http.response.body")
     text: Any = body.decode(errors="replace")
     try:
@@ -97,7 +110,9 @@ def _refusal(sent: list[Message]) -> HTTPException:
         told = None
     if isinstance(told, dict):
         text = told.get("detail") or told.get("message") or told.get("error")
-    return HTTPException(status, text if isinstance(text, str) and text else None)
+    headers = Headers(raw=start["headers"])
+    kept = {name: headers[name] for name in _OF_REFUSALS if name in headers}
+    return HTTPException(status, text if isinstance(text, str) and text else None, kept)
 
 
 def with_routes(app: Any) -> Any:

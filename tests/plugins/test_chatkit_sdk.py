@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from chatkit.actions import Action
@@ -31,7 +31,8 @@ from chatkit.types import (
     UserMessageItem,
     WidgetItem,
 )
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI, Header
+from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -372,6 +373,43 @@ async def test_requests_pass_through_the_middleware_of_the_authors_app(
     assert await chat.refused(create("hello")) == (429, "You are blocked.")
 
 
+def current_user(token: Annotated[Any, Depends(HTTPBearer())]) -> str:
+    if token.credentials != "of ann":
+        raise HTTPException(401, "Your token is wrong.", {"WWW-Authenticate": "Bearer realm=x"})
+    return "ann"
+
+
+async def settings() -> AsyncIterator[dict[str, Any]]:
+    yield {"mood": "good"}
+
+
+async def dependent_context(
+    request: Request,
+    user: Annotated[str, Depends(current_user)],
+    more: Annotated[dict[str, Any], Depends(settings)],
+    accept_language: Annotated[str, Header()] = "en",
+) -> dict[str, Any]:
+    return {"user": user, "app": request.app, "language": accept_language, **more}
+
+
+async def signed_in(user: Annotated[str, Depends(current_user)]) -> str:
+    return user
+
+
+async def test_fastapi_gives_dependencies_to_the_authors_functions(
+    make_chat: MakeChat, backend: Callable[..., Any]
+) -> None:
+    server, app = Backend(), FastAPI()
+    config = {"user": f"{NAME}:signed_in", "app": f"{NAME}:app"}
+    parts = {"server": server, "signed_in": signed_in, "context": dependent_context, "app": app}
+    chat = await make_chat(**backend(config, **parts))
+    chat.headers |= {"Authorization": "Bearer of ann", "Accept-Language": "de"}
+    await chat.say("hello")
+    assert server.given[0][2] == {"user": "ann", "app": app, "language": "de", "mood": "good"}
+    chat.headers["Authorization"] = "Bearer of bob"
+    assert await chat.refused(create("hello")) == (401, "Your token is wrong.")
+
+
 async def test_the_official_context_is_the_default(
     make_chat: MakeChat, backend: Callable[..., Any]
 ) -> None:
@@ -457,14 +495,14 @@ CONTEXT = {**BARE, "context": "backend:context"}
 
 DEPENDS = """
 from fastapi import Depends
-def context(request, db=Depends(list)): ...
+def server(db=Depends(list)): ...
 """
 
 ANNOTATED = """
 from __future__ import annotations
 from typing import Annotated
 from fastapi import Depends
-def context(request, db: Annotated[list, Depends(list)]): ...
+def server(db: Annotated[list, Depends(list)]): ...
 """
 
 
@@ -496,8 +534,8 @@ def context(request, db: Annotated[list, Depends(list)]): ...
             "context: it needs `a`, `b`, `c`, and is called",
         ),
         (CONTEXT, "async def context(request): yield 1", "backend:context has a `yield`"),
-        (CONTEXT, DEPENDS, "context: `db` of backend:context is a FastAPI dependency"),
-        (CONTEXT, ANNOTATED, "context: `db` of backend:context is a FastAPI dependency"),
+        ({}, DEPENDS, "server: `db` of backend:server is a FastAPI dependency, which works in"),
+        ({}, ANNOTATED, "server: `db` of backend:server is a FastAPI dependency"),
         ({**BARE, "user": "backend:x"}, "x = 1", "user: backend:x is a int, not a function"),
         ({**BARE, "app": "backend:x"}, "x = 1", "app: backend:x is a int, expected an ASGI app"),
         (
