@@ -68,7 +68,7 @@ def this_task() -> asyncio.Task[Any] | None:
 async def run_to_completion(work: Coroutine[Any, Any, None]) -> bool:
     """Await `work` to its end, even if cancelled meanwhile; return whether that happened.
 
-    Raises what `work` raises, as `contained` does.
+    Raises what `work` raises, as `contained` does, and `Escaped` if `work` cancelled its own task.
     """
     task = asyncio.ensure_future(_contained(work))
     cancelled = False
@@ -79,6 +79,9 @@ async def run_to_completion(work: Coroutine[Any, Any, None]) -> bool:
             cancelled = True
         except Exception:
             break
+    if task.cancelled():
+        # Nobody else has this task
+        raise Escaped(asyncio.CancelledError())
     task.result()
     return cancelled
 
@@ -103,6 +106,9 @@ async def watch_blocking(work: Awaitable[T], report: Report, *, cleanup: float |
     except StopIteration as stop:
         result: T = stop.value
         return result
+    except SelfCancelled as error:
+        await error.taken_in()
+        raise asyncio.CancelledError from error
     return await resumed(steps, waits_for, report, cleanup=cleanup)
 
 
@@ -139,6 +145,9 @@ def resumed(
     except StopIteration as stop:
         result: T = stop.value
         return result
+    except SelfCancelled as error:
+        yield from error.taken_in().__await__()
+        raise asyncio.CancelledError from error
     finally:
         last.stop()
 
@@ -183,12 +192,37 @@ class _LastCancel:
             self._timer.cancel()
 
 
+class SelfCancelled(Exception):
+    """Code cancelled the task that runs it, and has ended without waiting for anything since."""
+
+    async def taken_in(self) -> None:
+        """Let the cancellation come, which would else meet whatever waits next."""
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
+
+
 def timed_step(step: Callable[[Any], Any], value: Any, report: Report) -> Any:
-    """Run a coroutine up to its next `await`, and report it if that takes too long."""
+    """Run a coroutine up to its next `await`, and report it if that takes too long.
+
+    If it cancels its own task, that does not count as a cancellation by others: `is_cancelled`
+    stays as it was. If it ends at once after that, it raises `SelfCancelled`.
+    """
+    task = this_task()
+    cancelled = task.cancelling() if task is not None else 0
     began = time.monotonic()
+    ended: BaseException | None = None
     try:
-        return step(value)
+        waits_for = step(value)
+    except BaseException as error:
+        ended = error
+        raise
     finally:
         seconds = time.monotonic() - began
         if seconds >= BLOCKING:
             report(seconds)
+        if task is not None and task.cancelling() > cancelled:
+            while task.cancelling() > cancelled:
+                task.uncancel()
+            if ended is not None:
+                raise SelfCancelled from ended
+    return waits_for

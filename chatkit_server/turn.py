@@ -380,8 +380,10 @@ class Turn(AgentContext[Any]):
         """
         if self.workflow_item is not None:
             item, self.workflow_item = self.workflow_item, None
+            self._ended_workflow = item
             await self.stream(ended_workflow(item, summary, expanded))
-            self._ended_workflow = None
+            if self._ended_workflow is item:
+                self._ended_workflow = None
         elif self._ended_workflow is not None and summary is not None:
             ended, self._ended_workflow = self._ended_workflow, None
             ended.workflow.summary, ended.workflow.expanded = summary, expanded

@@ -26,6 +26,11 @@ from tests.model_server import ModelServer
 from tests.replicas import Replica, Start, replica
 from tests.serving import served_app
 
+# The Agents SDK exports traces in a thread, and warns of it in the middle of any test
+logging.getLogger("openai.agents").addFilter(
+    lambda record: "skipping trace export" not in record.getMessage()
+)
+
 MakeChat = Callable[..., Awaitable[Chat]]
 
 # llama.cpp's server, which comes with the extra `llama`

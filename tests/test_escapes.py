@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from agents import FunctionTool, function_tool
-from chatkit.types import ProgressUpdateEvent
+from chatkit.types import ProgressUpdateEvent, ThreadItem
 
+from chatkit_server import hookimpl
 from chatkit_server.plugin.calls import PluginFailed
 from chatkit_server.tasks import resumed
 from chatkit_server.turns.failures import GENERAL
@@ -51,6 +52,33 @@ FEW = {kind: ESCAPES[kind] for kind in ("a cancelled task", "exit")}
 """Of those, for where all go the same way."""
 
 
+async def cancel_itself() -> None:
+    this_task().cancel()
+    await asyncio.sleep(0)
+
+
+async def cancel_itself_at_the_end() -> None:
+    this_task().cancel()
+
+
+async def cancel_itself_later() -> None:
+    asyncio.get_running_loop().call_soon(this_task().cancel)
+    await asyncio.Event().wait()
+
+
+def this_task() -> asyncio.Task[Any]:
+    task = asyncio.current_task()
+    assert task is not None
+    return task
+
+
+OF_HOOKS = {
+    **ESCAPES,
+    "itself": cancel_itself,
+    "itself at the end": cancel_itself_at_the_end,
+}
+
+
 @function_tool
 async def weather() -> str:
     """Tell the weather."""
@@ -58,6 +86,7 @@ async def weather() -> str:
 
 
 FAILED = PluginFailed().message
+RETRY = {"allow_retry": True}
 SHOWN: dict[str, tuple[int, str]] = {
     "auth": (401, "Could not verify who you are. Sign in again."),
     "agent": (500, FAILED),
@@ -99,7 +128,7 @@ async def test_what_escapes_a_hook_is_told(
     names = {"iterator": "action", "sync action": "action", "response": "respond"}
     name = names.get(hook, hook)
     status, words = SHOWN[hook]
-    for kind, act in ESCAPES.items():
+    for kind, act in OF_HOOKS.items():
         caplog.clear()
         acts.when(hook if hook != "sync action" else name, act)
         if hook == "tool_result":
@@ -181,18 +210,12 @@ async def test_what_escapes_a_turn_store_is_told(make_chat: MakeChat, method: st
         assert (await chat.say("Go on")).error is None, kind
 
 
-@pytest.mark.parametrize("hook", ["agent", "persist", "response", "action", "iterator"])
-async def test_a_hook_that_cancels_its_own_turn(make_chat: MakeChat, hook: str) -> None:
-    async def cancel() -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        task.cancel()
-        await asyncio.sleep(0)
-
+@pytest.mark.parametrize("hook", ["agent", "persist", "action", "iterator"])
+async def test_a_hook_whose_timer_cancels_its_own_turn(make_chat: MakeChat, hook: str) -> None:
     acts = Acts()
     chat = await make_chat(acts)
     thread_id, _ = await thread_of(chat)
-    acts.when(hook, cancel)
+    acts.when(hook, cancel_itself_later)
     is_action = hook in ("action", "iterator")
     body = action_on(thread_id) if is_action else {**HELLO, "thread_id": thread_id}
     response = await chat.post(body)
@@ -202,8 +225,25 @@ async def test_a_hook_that_cancels_its_own_turn(make_chat: MakeChat, hook: str) 
         last = [e.get("message", e.get("error")) for e in (await chat.read(response)).data]
         assert GENERAL in last
         assert (await acts.outcomes.get()).status == "failed"
-    acts.when("", cancel)
+    acts.when("", cancel_itself_later)
     assert (await chat.say("Go on", thread_id)).error is None
+
+
+async def test_a_hook_that_cancels_every_save_of_an_answer(make_chat: MakeChat) -> None:
+    """The end of the turn saves what is open, and meets the hook again."""
+
+    class Cancels:
+        @hookimpl
+        async def persist(self, item: ThreadItem) -> None:
+            if item.type == "assistant_message":
+                await cancel_itself_later()
+
+    acts = Acts()
+    chat = await make_chat(Cancels(), acts)
+    failed = await chat.say("Hello")
+    assert failed.error == {"type": "error", "code": "custom", "message": GENERAL} | RETRY
+    assert (await acts.outcomes.get()).status == "failed"
+    assert chat.client.server.app[ENGINE].turns.active == []  # type: ignore[attr-defined]
 
 
 # Code that does not end when its turn does

@@ -13,6 +13,8 @@ from chatkit.types import (
     AssistantMessageContent,
     AssistantMessageContentPartTextDelta,
     AssistantMessageItem,
+    ClientToolCallItem,
+    CustomTask,
     HiddenContextItem,
     ProgressUpdateEvent,
     ThreadItem,
@@ -20,9 +22,14 @@ from chatkit.types import (
     ThreadItemDoneEvent,
     ThreadItemUpdatedEvent,
     ThreadStreamEvent,
+    Workflow,
+    WorkflowItem,
+    WorkflowTaskAdded,
+    WorkflowTaskUpdated,
 )
 
 from chatkit_server import Forbidden, Outcome, StoreContext, Turn, User, hookimpl
+from tests.client import Chat
 from tests.conftest import MakeChat
 from tests.memory_store import MemoryStorePlugin
 from tests.test_resume import create
@@ -352,3 +359,125 @@ async def test_an_item_that_has_begun_can_be_saved_as_it_is(make_chat: MakeChat)
     assert told.persisted == ["user_message", "assistant_message"]
     assert streamed.types[-1] == "progress_update"
     assert len(store.memory.items[streamed.thread_id]) == 2
+
+
+class Numbered:
+    """Answers each turn with the same ids, as a model does that counts the items of an answer."""
+
+    def __init__(self, begins: bool) -> None:
+        self.begins = begins
+        self.turns = 0
+
+    @hookimpl
+    async def respond(self, turn: Turn) -> AsyncIterator[ThreadStreamEvent]:
+        self.turns += 1
+        for number in range(2):
+            text = f"Answer {self.turns}.{number}"
+            item = message(turn, text).model_copy(update={"id": f"msg_{number}"})
+            if self.begins:
+                yield ThreadItemAddedEvent(item=item.model_copy(update={"content": []}))
+                yield delta(item, text)
+            yield ThreadItemDoneEvent(item=item)
+
+
+@pytest.mark.parametrize("begins", [True, False])
+async def test_an_id_that_comes_again_is_that_of_another_message(
+    make_chat: MakeChat, begins: bool
+) -> None:
+    chat = await make_chat(Numbered(begins))
+    first = await chat.say("Hello")
+    asked = first.done("user_message")[0]["id"]
+    thread_id = first.thread_id
+    await chat.stream("threads.retry_after_item", thread_id=thread_id, item_id=asked)
+    assert await stored(chat, thread_id) == ["Hello", "Answer 2.0", "Answer 2.1"]
+    last = await chat.say("And on", thread_id)
+    shown = last.done("assistant_message")
+    assert [item["content"][0]["text"] for item in shown] == ["Answer 3.0", "Answer 3.1"]
+    assert await stored(chat, thread_id) == [
+        *["Hello", "Answer 2.0", "Answer 2.1"],
+        *["And on", "Answer 3.0", "Answer 3.1"],
+    ]
+
+
+async def stored(chat: Chat, thread_id: str) -> list[str]:
+    thread = await chat.ask("threads.get_by_id", thread_id=thread_id)
+    return [item["content"][0]["text"] for item in thread["items"]["data"]]
+
+
+class Looks:
+    """Calls a client tool with the same id in each turn, as models do that count their calls."""
+
+    @hookimpl
+    async def respond(self, turn: Turn) -> list[ThreadStreamEvent]:
+        place = {"thread_id": turn.thread.id, "created_at": datetime.now(UTC)}
+        if turn.operation == "threads.add_client_tool_output":
+            return [ThreadItemDoneEvent(item=message(turn, "Seen."))]
+        call = {"call_id": "call_1", "name": "look", "arguments": {}}
+        return [ThreadItemDoneEvent(item=ClientToolCallItem(id="call_1", **call, **place))]
+
+
+async def test_calls_of_client_tools_keep_their_outputs(make_chat: MakeChat) -> None:
+    chat = await make_chat(Looks())
+    thread_id = (await chat.say("Look")).thread_id
+    for seen in range(2):
+        if seen:
+            assert (await chat.say("Look again", thread_id)).error is None
+        await chat.stream(
+            "threads.add_client_tool_output", thread_id=thread_id, result={"seen": seen}
+        )
+    thread = await chat.ask("threads.get_by_id", thread_id=thread_id)
+    outputs = [item.get("output") for item in thread["items"]["data"]]
+    assert [output for output in outputs if output] == [{"seen": 0}, {"seen": 1}]
+
+
+class Works:
+    """Shows a workflow with its answer: with the turn's methods, or with events of its own."""
+
+    def __init__(self, way: str) -> None:
+        self.way = way
+
+    @hookimpl
+    async def respond(self, turn: Turn) -> AsyncIterator[ThreadStreamEvent]:
+        if self.way == "events":
+            place = {"thread_id": turn.thread.id, "created_at": datetime.now(UTC)}
+            work = Workflow(type="custom", tasks=[CustomTask(title="Read")])
+            yield ThreadItemAddedEvent(item=WorkflowItem(id="wf", workflow=work, **place))
+            added = WorkflowTaskAdded(task_index=1, task=CustomTask(title="Think"))
+            yield ThreadItemUpdatedEvent(item_id="wf", update=added)
+            changed = WorkflowTaskUpdated(task_index=0, task=CustomTask(title="Read all"))
+            yield ThreadItemUpdatedEvent(item_id="wf", update=changed)
+        else:
+            await turn.add_workflow_task(CustomTask(title="Read all"))
+            await turn.add_workflow_task(CustomTask(title="Think"))
+        if self.way == "client tool" and turn.operation == "threads.create":
+            yield ThreadItemDoneEvent(
+                item=ClientToolCallItem(
+                    id=turn.generate_id("tool_call"),
+                    thread_id=turn.thread.id,
+                    created_at=datetime.now(UTC),
+                    call_id="call",
+                    name="look",
+                    arguments={},
+                )
+            )
+        elif self.way != "at the end":
+            yield ThreadItemDoneEvent(item=message(turn, "Done."))
+
+
+@pytest.mark.parametrize("way", ["methods", "events", "at the end", "client tool"])
+async def test_a_workflow_ends_before_the_answer(make_chat: MakeChat, way: str) -> None:
+    chat = await make_chat(Works(way))
+    streamed = await chat.say("Hello")
+    titles = ["Read all", "Think"]
+    if way == "client tool":
+        assert streamed.done("workflow") == []
+        thread_id = streamed.thread_id
+        streamed = await chat.stream(
+            "threads.add_client_tool_output", thread_id=thread_id, result={"seen": True}
+        )
+        titles *= 2
+    (work,) = streamed.done("workflow")
+    assert [task["title"] for task in work["workflow"]["tasks"]] == titles
+    assert work["workflow"]["summary"] == {"duration": 0}
+    done = [e["item"]["type"] for e in streamed.data if e["type"] == "thread.item.done"]
+    assert done[-2:] == ["workflow", "assistant_message"] or way == "at the end"

@@ -43,11 +43,12 @@ class Changes:
 
     def __init__(self, where: str) -> None:
         self.where = where
+        self.change: Callable[[ThreadMetadata], None] = change
         self.tasks: list[asyncio.Task[None]] = []
 
     def do(self, turn: Turn, where: str) -> None:
         if where == self.where:
-            change(turn.thread)
+            self.change(turn.thread)
 
     @hookimpl
     async def pre_turn(self, turn: Turn) -> None:
@@ -138,6 +139,40 @@ async def test_a_turn_that_fails_or_is_stopped_keeps_its_changes(
     assert (await response.json())["state"] == "cancelled"
     assert "thread.updated" in (await begun.rest()).types
     assert (await case.stored()).title == "changed"
+
+
+WRONG = {
+    "title": 5,
+    "status": "locked",
+    "metadata": {"tool": object()},
+    "allowed_image_domains": "example.org",
+}
+
+
+@pytest.mark.parametrize("where", ["persist", "post_turn", "action"])
+@pytest.mark.parametrize("field", WRONG)
+async def test_what_no_thread_can_have_is_not_saved(
+    case: Case, caplog: pytest.LogCaptureFixture, where: str, field: str
+) -> None:
+    """Stored, it would keep the thread from being loaded."""
+
+    def change_wrongly(thread: ThreadMetadata) -> None:
+        case.changes.where = ""
+        change(thread)
+        setattr(thread, field, WRONG[field])
+
+    case.changes.where, case.changes.change = where, change_wrongly
+    if where == "action":
+        body = {**pressed("thr_1", "go"), "type": "threads.sync_custom_action"}
+        assert (await case.chat.refused(body))[0] == 500
+    else:
+        streamed = await case.chat.say("Hi", "thr_1")
+        assert (streamed.error is None) == (where == "post_turn")
+    assert f"wrong value of `turn.thread.{field}`" in caplog.text
+    expected = ThreadMetadata(id="thr_1", created_at=NOW)
+    change(expected)
+    setattr(expected, field, getattr(ThreadMetadata(id="thr_1", created_at=NOW), field))
+    assert await case.stored() == expected
 
 
 async def test_how_a_turn_ended_is_known_before_post_turn(

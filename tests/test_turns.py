@@ -513,7 +513,7 @@ async def test_instructions_know_the_user_and_nothing_a_user_wrote(
 ) -> None:
     template = 'You help {user_name} ({user_id}) in {locale}. Answer {"as": "JSON"}.'
     chat = await make_chat(**served_by(model_server, instructions=template))
-    chat.headers = {"X-User": "acme/ann", "Accept-Language": "pt-BR"}
+    chat.headers = {"X-User": "acme/ann", "Accept-Language": "fr;q=0, en; q=0.5, pt-BR, de"}
     model_server.reply("ok")
     await chat.say("my name is {user_id}")
     expected = 'You help Ann (ann) in pt-BR. Answer {"as": "JSON"}.'

@@ -424,6 +424,17 @@ async def test_a_second_workflow_ends_the_first(make_chat: MakeChat, plugins: An
     assert flows == [(kind, f"workflow {n}") for n in (1, 2, 3, 4) for kind in kinds]
 
 
+async def test_a_workflow_that_several_tools_end_at_once_ends_once(make_chat: MakeChat) -> None:
+    async def act(ctx: Context) -> None:
+        await search(ctx)
+        await asyncio.gather(show(ctx), ctx.add_workflow_task(task("Next")))
+        await asyncio.gather(ctx.end_workflow(), ctx.add_workflow_task(task("Last")))
+
+    _, streamed, _ = await ours(make_chat, act)
+    ended = [item["id"] for item in streamed.done("workflow")]
+    assert len(ended) == len(set(ended)) == 3
+
+
 async def test_equal_tasks_keep_their_places(make_chat: MakeChat) -> None:
     """ChatKit's SDK sends the place of the first one."""
 

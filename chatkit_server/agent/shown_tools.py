@@ -178,12 +178,14 @@ def words_for(call: ToolCall, words: Mapping[str, ToolWords], locale: str | None
 
 
 def _in_language(words: Mapping[str, str], locale: str) -> str:
-    """Return the words for `de-AT`, or else those for `de`, for `en`, or the first."""
+    """Return the words for `de-AT`, or else those for `de`, `de-CH`, `en`, or the first."""
     known = {_tag(language): text for language, text in words.items()}
     parts = _tag(locale).split("-")
     tags = ["-".join(parts[:length]) for length in range(len(parts), 0, -1)]
+    elsewhere = [tag for tag in known if tag.split("-")[0] == parts[0]]
     return next(
-        (known[tag] for tag in (*tags, _FALLBACK) if tag in known), next(iter(known.values()))
+        (known[tag] for tag in (*tags, *elsewhere, _FALLBACK) if tag in known),
+        next(iter(known.values())),
     )
 
 

@@ -51,6 +51,27 @@ class OpenWorkflow:
                 event = self._followed(event)
         await self.recorder.emit(event)
 
+    async def answer(self, event: ThreadStreamEvent) -> None:
+        """Send an event with which a hook answers. An item that comes after the workflow ends it.
+
+        ChatKit's `stream_agent_response` has changed the workflow already, and may be further.
+        """
+        match event:
+            case ThreadItemAddedEvent() | ThreadItemDoneEvent():
+                await self._make_way(event)
+            case ThreadItemUpdatedEvent(
+                update=WorkflowTaskAdded() | WorkflowTaskUpdated() as update
+            ):
+                current = self.turn.open_workflow
+                if current is not None and current.id == event.item_id:
+                    tasks, place = current.workflow.tasks, update.task_index
+                    if isinstance(update, WorkflowTaskAdded):
+                        if place == len(tasks):
+                            tasks.append(update.task)
+                    elif place < len(tasks):
+                        tasks[place] = update.task
+        await self.recorder.emit(event)
+
     @property
     def has_reasoning(self) -> bool:
         """Whether the model is in the middle of its reasoning."""
@@ -81,6 +102,14 @@ class OpenWorkflow:
         await self.end_reasoning()
         if self.turn.open_workflow is not None:
             await self.recorder.finish(self.turn.open_workflow)
+
+    async def close(self) -> None:
+        """End the workflow of an answer that is complete, or keep it for a client tool's output."""
+        newest = [item for item in self.recorder.saved if not is_hidden(item)][-1:]
+        if newest and isinstance(newest[0], ClientToolCallItem) and newest[0].status == "pending":
+            await self.keep()
+        else:
+            await self.end()
 
     async def resume(self) -> None:
         """Go on with the workflow of the turn before, if its thread ends with one.
@@ -117,11 +146,27 @@ class OpenWorkflow:
             self.turn.open_workflow = item
 
     async def _end_others(self, new: WorkflowItem) -> None:
-        """End the workflow before a new one: ChatKit's `start_workflow` does not."""
+        """End the workflow before a new one: ChatKit's `start_workflow` does not.
+
+        Another tool may be ending it at the moment.
+        """
+        ending = self.turn._ended_workflow
+        known = {new.id} if ending is None else {new.id, ending.id}
         for item in list(self.recorder.open.values()):
-            if isinstance(item, WorkflowItem) and item.id != new.id:
+            if isinstance(item, WorkflowItem) and item.id not in known:
                 await self.end_reasoning()
                 await self.recorder.emit(ended_workflow(item))
+
+    def _follow(self, event: ThreadItemUpdatedEvent) -> None:
+        """Change the open workflow as the client does, unless it is further already."""
+        current, update = self.turn.open_workflow, event.update
+        if current is None or current.id != event.item_id:
+            return
+        tasks = current.workflow.tasks
+        if isinstance(update, WorkflowTaskAdded) and update.task_index == len(tasks):
+            tasks.append(update.task)
+        elif isinstance(update, WorkflowTaskUpdated) and update.task_index < len(tasks):
+            tasks[update.task_index] = update.task
 
     def _followed(self, event: ThreadItemUpdatedEvent) -> ThreadItemUpdatedEvent:
         """Keep `turn.open_workflow` as the client sees it, and return the event with its place.

@@ -40,7 +40,7 @@ from ..text import valid_values
 from ..turn import Outcome, StoreContext, ToolCall, ToolResult, Turn
 from .log import EventLog
 from .placeholders import OwnIds
-from .threads import TICK, ThreadWriter, as_thread, written
+from .threads import TICK, ThreadWriter, as_thread, take_back_wrong_values, written
 from .updates import apply_update, content_at
 from .wire import WireFormat, is_hidden
 
@@ -116,7 +116,7 @@ class Recorder:
     async def emit(self, event: ThreadStreamEvent) -> None:
         """Save what the event says, if it says something lasting, and append it to the log."""
         cancelled = False
-        event = self._own_ids.given(valid_values(event))
+        event = self._own_ids.given(valid_values(event), self.asked)
         match event:
             case ErrorEvent():
                 self.failure = self.failure or _failure(event)
@@ -308,10 +308,13 @@ class Recorder:
         if not answers(new):
             return
         while self._superseded:
-            with suppress(NotFoundError):
-                await self.store.delete_thread_item(
-                    self.turn.thread.id, self._superseded[0].id, self.turn.store_context
-                )
+            old = self._superseded[0]
+            # A plugin may give every answer the same id: then the new one has replaced the old one
+            if old.id != new.id:
+                with suppress(NotFoundError):
+                    await self.store.delete_thread_item(
+                        self.turn.thread.id, old.id, self.turn.store_context
+                    )
             del self._superseded[0]
 
     async def save_thread(self, context: StoreContext | None = None) -> None:
@@ -327,15 +330,17 @@ class Recorder:
         valid = valid_values(thread)
         if valid is not thread:
             vars(thread).update(vars(valid))
-            now = written(thread)
+        error = take_back_wrong_values(thread, self._thread)
         # Tools emit at the same time: the next one has nothing to save
-        known, self._thread = self._thread, now
+        known, self._thread = self._thread, written(thread)
         try:
             saved = await self._threads.save(thread, known, context or self.turn.store_context)
         except BaseException:
             self._thread = known
             raise
         self._write(self.wire.event(ThreadUpdatedEvent.model_construct(thread=as_thread(saved))))
+        if error is not None:
+            raise error
 
     def _in_order(self, event: EventT) -> EventT:
         """Return an event whose item is of this thread, and later than the one before it.

@@ -76,7 +76,11 @@ class ThreadWriter:
     ) -> None:
         """Do the same if anything differs."""
         if written(thread) != known:
-            await self.save(valid_values(thread), known, context)
+            valid = valid_values(thread)
+            error = take_back_wrong_values(valid, known)
+            await self.save(valid, known, context)
+            if error is not None:
+                raise error
 
 
 def _changes(
@@ -96,7 +100,33 @@ def _changes(
 
 def written(thread: ThreadMetadata) -> dict[str, Any]:
     """Return what may change of a thread, to compare it with what it is later."""
-    return thread.model_dump(exclude={"id", "created_at"})
+    return thread.model_dump(exclude={"id", "created_at"}, warnings=False)
+
+
+def take_back_wrong_values(thread: ThreadMetadata, known: Mapping[str, Any]) -> TypeError | None:
+    """Give the fields that were set to what no thread can have their values in `known` again.
+
+    Returns the error to raise when the rest is saved. Stored, such a value would keep the thread
+    from ever being loaded.
+    """
+    wrong = []
+    for name, now in written(thread).items():
+        if now == known.get(name):
+            continue
+        value = getattr(thread, name)
+        try:
+            _alone(name, value)
+        except (ValueError, TypeError, RecursionError):
+            setattr(thread, name, getattr(_alone(name, known[name]), name))
+            wrong.append(f"`turn.thread.{name}` ({type(value).__name__})")
+    return TypeError(f"wrong value of {' and '.join(wrong)}") if wrong else None
+
+
+def _alone(name: str, value: Any) -> ThreadMetadata:
+    """Return a thread with this field, as a store would load it."""
+    thread = ThreadMetadata(id="thread", created_at=datetime.now(UTC))
+    changed = thread.model_copy(update={name: value})
+    return ThreadMetadata.model_validate_json(changed.model_dump_json(warnings=False))
 
 
 def as_thread(thread: ThreadMetadata, items: Page[ThreadItem] | None = None) -> Thread:

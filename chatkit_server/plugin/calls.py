@@ -24,6 +24,7 @@ from ..settings.problems import Problems
 from ..settings.schema import HookSettings
 from ..tasks import (
     Escaped,
+    SelfCancelled,
     contained,
     escapes,
     is_cancelled,
@@ -391,6 +392,9 @@ class HookCall:
             waits_for = timed_step(work.send, None, self._blocked)
         except StopIteration as stop:
             return stop.value
+        except SelfCancelled as error:
+            await error.taken_in()
+            raise asyncio.CancelledError from error
         limit = self._limit
         cancelled_before = is_cancelled()
         try:

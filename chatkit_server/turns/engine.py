@@ -296,7 +296,7 @@ class Engine:
             found = hook_events(call.hook, events)
             async with aclosing(found):
                 async for event in found:
-                    await job.recorder.emit(event)
+                    await job.translator.workflow.answer(event)
                     if job.running.ending is not None:
                         break
 
@@ -304,6 +304,8 @@ class Engine:
         if job.running.ending is not None:
             # The hook has swallowed the cancellation, but the turn is over
             raise asyncio.CancelledError
+        if job.recorder.failure is None:
+            await job.translator.workflow.close()
 
 
 def _log_start(job: TurnJob) -> None:

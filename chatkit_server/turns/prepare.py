@@ -145,6 +145,8 @@ class Preparation:
         await self.hooks.each("pre_turn", called=job.prepared_by, check=check, turn=turn)
         _warn_of_typo(turn)
         turn.link_context()
+        if isinstance(job.plan.replaced, ClientToolCallItem):
+            await job.translator.workflow.resume()
         job.answer = await self._answer(turn)
         if job.answer is not None:
             if turn.model == self.settings.agent.model:
@@ -152,8 +154,6 @@ class Preparation:
             return
         if "model" not in turn.model_fields_set and (given is None or given.model is None):
             choose_model(turn, self.settings.agent)
-        if isinstance(job.plan.replaced, ClientToolCallItem):
-            await job.translator.workflow.resume()
         job.agent = await job.runner.ready(as_changed(agent, turn))
         if isinstance(turn.input, list):
             turn.input = job.runner.input_for(job.agent, turn.input)

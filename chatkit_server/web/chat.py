@@ -34,7 +34,20 @@ from .turn_routes import follow
 
 Respond = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_LANGUAGE = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*")
+_LANGUAGE = re.compile(
+    r"\s*([A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*)\s*(?:;\s*q\s*=\s*([01](?:\.[0-9]{0,3})?))?"
+)
+
+
+def _preferred_language(accepted: str) -> str | None:
+    """Return the language with the highest weight in `Accept-Language`, the first of several."""
+    found = [match for each in accepted.split(",") if (match := _LANGUAGE.match(each))]
+    best = max(found, key=_weight, default=None)
+    return best[1] if best is not None and _weight(best) else None
+
+
+def _weight(language: re.Match[str]) -> float:
+    return float(language[2] or 1)
 
 
 async def chat(request: web.Request) -> web.StreamResponse:
@@ -142,7 +155,6 @@ async def _caller(request: web.Request, user: User) -> Caller:
     context = None
     if hooks.implemented("context"):
         context = await hooks.first("context", request=request, user=user)
-    language = _LANGUAGE.match(request.headers.get("Accept-Language", ""))
     return Caller(
         user,
         app[STORE],
@@ -153,7 +165,7 @@ async def _caller(request: web.Request, user: User) -> Caller:
         app[ENGINE].threads,
         app[ENGINE].conversations,
         app[HEARTBEAT],
-        locale=language[0] if language else None,
+        locale=_preferred_language(request.headers.get("Accept-Language", "")),
         given=context,
         request=TurnRequest(
             request.headers, request.cookies if hdrs.COOKIE in request.headers else {}, request.url

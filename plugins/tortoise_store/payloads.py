@@ -2,14 +2,45 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import orjson
 from chatkit.types import Attachment, ThreadItem, ThreadMetadata, WidgetItem
 from chatkit.widgets import DynamicWidgetRoot
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError
 
 _THREAD: TypeAdapter[ThreadMetadata] = TypeAdapter(ThreadMetadata)
 _ITEM: TypeAdapter[ThreadItem] = TypeAdapter(ThreadItem)
 _ATTACHMENT: TypeAdapter[Attachment] = TypeAdapter(Attachment)
+
+
+def _dump(adapter: TypeAdapter[Any], value: Any) -> str:
+    """Return JSON that can be read again.
+
+    Raises `TypeError` for a value that somebody has changed to what its type does not allow: one
+    such item would keep its whole thread from being loaded.
+    """
+    try:
+        payload = adapter.dump_json(value, warnings="error")
+        # pydantic never warns of None
+        is_sound = b":null" not in payload
+    except PydanticSerializationError:
+        # Some of that can be read again, such as a widget that is a dict
+        payload = adapter.dump_json(value, warnings="none")
+        is_sound = False
+    if not is_sound:
+        _check(adapter, payload, value)
+    return payload.decode()
+
+
+def _check(adapter: TypeAdapter[Any], payload: bytes, value: Any) -> None:
+    try:
+        adapter.validate_json(payload)
+    except ValidationError as error:
+        names = {".".join(map(str, each["loc"])) for each in error.errors(include_input=False)}
+        wrong = ", ".join(sorted(names))
+        raise TypeError(f"{type(value).__name__} with wrong values: {wrong}") from None
 
 
 def size_of(payload: str) -> int:
@@ -19,7 +50,7 @@ def size_of(payload: str) -> int:
 
 def dump_thread(thread: ThreadMetadata) -> str:
     """Return a thread's metadata as JSON, without its items."""
-    return _THREAD.dump_json(thread).decode()
+    return _dump(_THREAD, thread)
 
 
 def load_thread(payload: str) -> ThreadMetadata:
@@ -29,7 +60,7 @@ def load_thread(payload: str) -> ThreadMetadata:
 
 def dump_item(item: ThreadItem) -> str:
     """Return an item as JSON, with the fields that clients are not sent."""
-    return _ITEM.dump_json(item).decode()
+    return _dump(_ITEM, item)
 
 
 def load_item(payload: str) -> ThreadItem:
@@ -44,7 +75,7 @@ def load_item(payload: str) -> ThreadItem:
 
 def dump_attachment(attachment: Attachment) -> str:
     """Return an attachment as JSON, its metadata included."""
-    return _ATTACHMENT.dump_json(attachment).decode()
+    return _dump(_ATTACHMENT, attachment)
 
 
 def load_attachment(payload: str) -> Attachment:

@@ -11,7 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chatkit.types import ThreadMetadata, WidgetItem
+from chatkit.types import (
+    AssistantMessageContent,
+    AssistantMessageItem,
+    ThreadMetadata,
+    WidgetItem,
+)
 from chatkit.widgets import Card, DynamicWidgetRoot, Text
 from chatkit_plugins.tortoise_store.identities import as_text, storable
 from chatkit_plugins.tortoise_store.payloads import (
@@ -62,6 +67,23 @@ def test_a_widget_with_unknown_fields_keeps_them() -> None:
     assert isinstance(read, WidgetItem)
     assert read.widget.model_dump() == widget.model_dump()
     assert read.id == "i"
+
+
+@pytest.mark.parametrize("text", [None, 5, ["x"]])
+def test_what_could_not_be_read_again_is_not_written(text: Any) -> None:
+    """One such item would keep its whole thread from being loaded."""
+    item = AssistantMessageItem(content=[AssistantMessageContent(text="secret")], **BASE)
+    assert load_item(dump_item(item)) == item
+    item.content[0].text = text
+    with pytest.raises(TypeError, match=r"content\.0\.text") as caught:
+        dump_item(item)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_widget_that_is_a_dict_can_be_written() -> None:
+    widget: Any = {"type": "Card", "children": []}
+    read = load_item(dump_item(WidgetItem.model_construct(type="widget", widget=widget, **BASE)))
+    assert isinstance(read, WidgetItem)
 
 
 def test_a_thread_keeps_its_metadata() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
 import pytest_asyncio
+from agents.models import openai_provider
+from openai import AsyncOpenAI
 
 from tests.documents import section
 
@@ -24,6 +27,17 @@ async def models() -> AsyncIterator[Models]:
     """One for all: the Agents SDK keeps its connections."""
     async with Models() as models:
         yield models
+        await close_clients()
+
+
+async def close_clients() -> None:
+    """Close the connections that backends and the Agents SDK keep: nobody else does."""
+    clients = [each for each in gc.get_objects() if issubclass(type(each), AsyncOpenAI)]
+    for client in clients:
+        await client.close()
+    # All runs share this one; who asks for it next gets another
+    await openai_provider.shared_http_client().aclose()
+    vars(openai_provider)["_http_client"] = None
 
 
 @pytest.mark.asyncio(loop_scope="module")

@@ -62,7 +62,7 @@ async def sync_custom_action(caller: Caller, request: ThreadsSyncCustomActionReq
         await caller.store.save_item(thread.id, item, caller.context)
         with refusing("A plugin's `persist` hook"):
             await caller.hooks.each("persist", turn=turn, item=item)
-    await caller.threads.save_changes(thread, known, caller.context)
+    await caller.threads.save_changes(turn.thread, known, caller.context)
     return answer
 
 
