@@ -74,7 +74,7 @@ class HostedServer:
         if ours is not None and found.store is not ours:
             ours.replace(found.store)
             found.store = ours
-        make = None if context is None else loader.load("context", context)
+        make: Any = None if context is None else loader.load("context", context)
         if context is not None:
             check_call("context", context, make, "request", "user")
             make = Dependent(make) if has_dependencies(make) else make

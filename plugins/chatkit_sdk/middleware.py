@@ -100,7 +100,7 @@ def _empty_body() -> Receive:
 def refusal(sent: list[Message]) -> HTTPException:
     """Return an answer of an application as an error."""
     begun = (one for one in sent if one["type"] == "http.response.start")
-    start = next(begun, {"status": 500, "headers": []})
+    start: Message = next(begun, {"status": 500, "headers": []})
     status = start["status"]
     body = b"".join(one.get("body", b"") for one in sent if one["type"] == "http.response.body")
     text: Any = body.decode(errors="replace")
