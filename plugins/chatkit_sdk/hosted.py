@@ -32,7 +32,7 @@ from .beside import AppBeside
 from .dependencies import Dependent
 from .loading import Loader, called, check_call, failures_named, has_dependencies
 from .requests import server_error, starlette_request
-from .stores import CALL, CALLER, Call, OurStore
+from .stores import CALL, CALLER, Call, OurStore, unwrapped, wrapped
 
 log = logging.getLogger(__name__)
 
@@ -82,8 +82,8 @@ class HostedServer:
         return cls(found, make, ours)
 
     async def context(self, request: web.Request, user: User) -> Any:
-        """Return the author's context for a request."""
-        return await self._context(request, user)
+        """Return the author's context for a request, as this server keeps it."""
+        return wrapped(await self._context(request, user))
 
     async def make_context(self, user: User) -> Any:
         """Return the author's context where there is no request, as in a recovery.
@@ -113,12 +113,12 @@ class HostedServer:
 
     def stream_options(self, turn: Turn) -> StreamOptions:
         """Return what the author says about the turn's stream."""
-        return self.server.get_stream_options(_thread(turn), turn.request_context)
+        return self.server.get_stream_options(_thread(turn), _context(turn))
 
     def respond(self, turn: Turn) -> AsyncIterator[ThreadStreamEvent]:
         """Yield the author's answer."""
         message = None if turn.message is None else in_local_time(turn.message)
-        context = turn.request_context
+        context = _context(turn)
         return self._stream(turn, lambda: self.server.respond(_thread(turn), message, context))
 
     def action(
@@ -127,7 +127,7 @@ class HostedServer:
         """Yield the author's answer to an action; None if the author has none."""
         if not self._has("action"):
             return None
-        context, shown = turn.request_context, _sender(sender)
+        context, shown = _context(turn), _sender(sender)
         options = self.stream_options(turn)
         # An action has no `pre_turn` in which to set them
         first = [] if options == turn.stream_options else [options]
@@ -143,7 +143,7 @@ class HostedServer:
             return None
         with _call(turn):
             return await self.server.sync_action(
-                _thread(turn), action, _sender(sender), turn.request_context
+                _thread(turn), action, _sender(sender), _context(turn)
             )
 
     async def transcribe(self, user: User, audio: AudioInput, context: Any) -> str | None:
@@ -151,7 +151,7 @@ class HostedServer:
         if not self._has("transcribe"):
             return None
         with _set(CALLER, StoreContext(user, context=context)):
-            return (await self.server.transcribe(audio, context=context)).text
+            return (await self.server.transcribe(audio, context=unwrapped(context))).text
 
     async def add_feedback(
         self, user: User, thread_id: str, item_ids: list[str], kind: FeedbackKind, context: Any
@@ -161,7 +161,7 @@ class HostedServer:
         One without this method accepts it, as the SDK does.
         """
         with _set(CALLER, StoreContext(user, context=context)):
-            await self.server.add_feedback(thread_id, item_ids, kind, context)
+            await self.server.add_feedback(thread_id, item_ids, kind, unwrapped(context))
         return True
 
     def _has(self, name: str) -> bool:
@@ -181,10 +181,14 @@ class HostedServer:
                 yield event
         except asyncio.CancelledError:
             pending = [in_local_time(item) for item in turn.unfinished_items()]
-            await self.server.handle_stream_cancelled(_thread(turn), pending, turn.request_context)
+            await self.server.handle_stream_cancelled(_thread(turn), pending, _context(turn))
             raise
         finally:
             call.over = True
+
+
+def _context(turn: Turn) -> Any:
+    return unwrapped(turn.request_context)
 
 
 def _thread(turn: Turn) -> ThreadMetadata:

@@ -410,6 +410,28 @@ async def test_fastapi_gives_dependencies_to_the_authors_functions(
     assert await chat.refused(create("hello")) == (401, "Your token is wrong.")
 
 
+async def test_a_context_may_be_none(make_chat: MakeChat, backend: Callable[..., Any]) -> None:
+    contexts: list[Any] = []
+
+    def owner(context: Any) -> str:
+        contexts.append(context)
+        return ""
+
+    def context(request: Any) -> None:
+        # Without a request it fails
+        request.headers["user-agent"]
+
+    server = Backend(MemoryStore(owner=owner))
+    chat = await make_chat(**backend(server=server, context=context))
+    thread_id = (await chat.say("hello")).thread_id
+    await chat.stream(
+        "threads.custom_action", thread_id=thread_id, action={"type": "x", "payload": {}}
+    )
+    await chat.ask("threads.list")
+    assert server.given[0][2] is None
+    assert set(contexts) == {None}
+
+
 async def test_the_official_context_is_the_default(
     make_chat: MakeChat, backend: Callable[..., Any]
 ) -> None:
