@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from io import BytesIO
@@ -24,6 +25,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
+from yarl import URL
 
 from chatkit_server import AsgiApp, SettingsError, hookimpl
 from chatkit_server import app as server_app
@@ -140,8 +142,10 @@ async def test_the_server_keeps_its_paths(make_chat: MakeChat) -> None:
         ("GET", "/exports/x", 200),
         ("PUT", "/exports/x", 405),
         ("GET", "/later/on", 200),
+        # A route of Starlette at /api/chat would match it
+        ("POST", "/api/chat%0a", 404),
     ):
-        response = await chat.client.request(method, path)
+        response = await chat.client.request(method, URL(path, encoded=True))
         assert (response.status, "X-Total" in response.headers) == (status, False), path
     for method, path in (
         ("GET", "/"),
@@ -403,6 +407,8 @@ class Mistakes:
                 await add(b"x", False)
             case "/cancelled":
                 raise asyncio.CancelledError
+            case "/exits":
+                sys.exit(3)
             case "/raises-late":
                 await start()
                 await add(b"x", True)
@@ -430,6 +436,7 @@ async def test_an_application_that_fails(
         "/no-start",
         "/bad-header",
         "/cancelled",
+        "/exits",
     ):
         caplog.clear()
         response = await chat.client.get(path)
@@ -599,16 +606,17 @@ def failing(what: str) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        raise ValueError("no database")
+        raise {"raises": ValueError, "exits": SystemExit}[what]("no database")
         yield
 
-    return starlette(lifespan=lifespan) if what == "raises" else app
+    return starlette(lifespan=lifespan) if what in ("raises", "exits") else app
 
 
 @pytest.mark.parametrize(
     ("what", "why"),
     [
         ("raises", rf"{re.escape(__file__)}:\d+: ValueError: no database"),
+        ("exits", rf"{re.escape(__file__)}:\d+: SystemExit: no database"),
         ("says", "did not start: no database"),
         ("is silent", "did not start: no reason given"),
     ],

@@ -29,6 +29,8 @@ from chatkit.types import (
 )
 
 from chatkit_server import Forbidden, Outcome, StoreContext, Turn, User, hookimpl
+from chatkit_server.events.recorder import LONG_ANSWER
+from chatkit_server.turns import engine
 from tests.client import Chat
 from tests.conftest import MakeChat
 from tests.memory_store import MemoryStorePlugin
@@ -88,6 +90,41 @@ class Echo:
     async def respond(self, turn: Turn) -> AsyncIterator[ThreadStreamEvent]:
         async for event in in_pieces(turn, "You ", "said ", "it."):
             yield event
+
+
+async def test_a_hook_that_awaits_nothing_stops_no_other_answer(
+    make_chat: MakeChat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = asyncio.Event()
+    answered: list[str] = []
+    waited = 0
+
+    class Endless:
+        @hookimpl
+        async def respond(self, turn: Turn) -> AsyncIterator[ThreadStreamEvent]:
+            nonlocal waited
+            if turn.user.id == "ann":
+                begun.set()
+                while not answered and waited < 20_000:
+                    waited += 1
+                    yield ProgressUpdateEvent(text="Still busy")
+                monkeypatch.setattr(engine, "MOST_EVENTS", 1000)
+                while True:
+                    yield ProgressUpdateEvent(text="Still busy")
+            async for event in in_pieces(turn, "hi"):
+                yield event
+            answered.append(turn.user.id)
+
+    chat = await make_chat(Endless())
+    chat.headers["X-User"] = "ann"
+    endless = asyncio.create_task(chat.say("hello"))
+    await begun.wait()
+    chat.headers["X-User"] = "bob"
+    assert (await chat.say("hello")).text == "hi"
+    assert waited < 20_000
+    error = (await endless).error
+    assert error is not None
+    assert error["message"] == LONG_ANSWER
 
 
 async def test_a_hook_answers_in_place_of_the_agent(make_chat: MakeChat) -> None:

@@ -30,6 +30,7 @@ from ..agent.runner import run_config
 from ..agent.runs import stop_run
 from ..errors import Conflict, TakenOver, TooLarge, TurnFailed, Unavailable
 from ..events.log import EventLogFactory, new_event_log
+from ..events.recorder import LONG_ANSWER
 from ..events.threads import ThreadWriter, as_thread
 from ..events.wire import dump
 from ..ids import current_turn
@@ -53,6 +54,12 @@ log = logging.getLogger(__name__)
 
 START_GAP = 0.025
 """Seconds between the starts of two turns of one user. Each takes some five milliseconds."""
+
+BURST = 50
+"""Events of a hook after which others get their turn: about a millisecond."""
+
+MOST_EVENTS = 64_000_000
+"""Bytes of the events with which a hook answers."""
 
 
 class Engine:
@@ -294,11 +301,18 @@ class Engine:
 
         async def send() -> None:
             found = hook_events(call.hook, events)
+            sent = 0
             async with aclosing(found):
                 async for event in found:
                     await job.translator.workflow.answer(event)
                     if job.running.ending is not None:
                         break
+                    if job.recorder.log.size > MOST_EVENTS:
+                        raise TurnFailed(LONG_ANSWER)
+                    sent += 1
+                    if sent % BURST == 0:
+                        # A hook that awaits nothing would stop the answers of all users
+                        await asyncio.sleep(0)
 
         await call.read(send())
         if job.running.ending is not None:

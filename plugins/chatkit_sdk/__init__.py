@@ -44,8 +44,9 @@ class Config(BaseModel):
     Names are those of uvicorn: `module:attribute`. `server` is a `ChatKitServer`, its class, or a
     function that returns one; a class or function may have an argument `store`. `context` is called
     with the request and the user. `user` is called with the request, and returns the id of the user
-    who sends it, or None if it does not know. `app` is an ASGI application that answers what this
-    server does not. `app_dir` is put before the folders in which Python looks for modules.
+    who sends it (a number or a UUID is made text), or None if it does not know. `app` is an ASGI
+    application that answers what this server does not. `app_dir` is put before the folders in which
+    Python looks for modules.
     """
 
     model_config = ConfigDict(extra="forbid")

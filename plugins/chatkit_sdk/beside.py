@@ -14,7 +14,7 @@ from chatkit_server import AsgiApp, ServerError, SettingsError, StoreContext, Us
 
 from .loading import Loader, failures_named
 from .middleware import Middleware, with_routes
-from .requests import starlette_request
+from .requests import FOR_THE_APP, starlette_request
 from .stores import CALLER
 
 
@@ -49,6 +49,7 @@ class AppBeside(AsgiApp):
         return Request({**scope, "user": scope.get("user") or user})
 
     async def handle(self, request: web.Request, /, **scope: Any) -> web.StreamResponse:
+        request[FOR_THE_APP] = True
         token = CALLER.set(await self._caller(request) if self._uses_store else None)
         try:
             return await super().handle(request, **scope)

@@ -22,7 +22,6 @@ from chatkit.types import (
     ThreadStreamEvent,
     WidgetItem,
 )
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from chatkit_server import RequestNeeded, SettingsError, StoreContext, Turn, User
@@ -31,8 +30,8 @@ from chatkit_server.storage import in_local_time
 from .beside import AppBeside
 from .dependencies import Dependent
 from .loading import Loader, called, check_call, failures_named, has_dependencies
-from .requests import server_error, starlette_request
-from .stores import CALL, CALLER, Call, OurStore, unwrapped, wrapped
+from .requests import NO_APP, http_errors, starlette_request
+from .stores import CALL, CALLER, OurStore, begin, end, unwrapped, wrapped
 
 log = logging.getLogger(__name__)
 
@@ -96,19 +95,17 @@ class HostedServer:
             raise RequestNeeded("chatkit_sdk: `context` fails without a request") from error
 
     async def _context(self, request: web.Request | None, user: User) -> Any:
-        try:
+        with http_errors():
             shown = await self.request(request, user)
             if self._make is None:
                 return {"request": shown}
             made = called("context", self._make, request=shown, user=user)
             return await made if inspect.isawaitable(made) else made
-        except HTTPException as error:
-            raise server_error(error) from error
 
     async def request(self, request: web.Request | None, user: User | None) -> Request:
         """Return the request that the author's code gets."""
         if self.beside is None:
-            return starlette_request(request, user)
+            return starlette_request(request, user, NO_APP)
         return await self.beside.request(request, user)
 
     def stream_options(self, turn: Turn) -> StreamOptions:
@@ -172,11 +169,11 @@ class HostedServer:
         self, turn: Turn, stream: Stream, options: Sequence[StreamOptions] = ()
     ) -> AsyncIterator[ThreadStreamEvent]:
         # This is the turn's own task: nothing else runs in it afterwards
-        call = Call(turn)
+        call = begin(turn)
         CALL.set(call)
-        for told in options:
-            yield StreamOptionsEvent(stream_options=told)
         try:
+            for told in options:
+                yield StreamOptionsEvent(stream_options=told)
             async for event in stream():
                 yield event
         except asyncio.CancelledError:
@@ -184,7 +181,7 @@ class HostedServer:
             await self.server.handle_stream_cancelled(_thread(turn), pending, _context(turn))
             raise
         finally:
-            call.over = True
+            end(call)
 
 
 def _context(turn: Turn) -> Any:
@@ -234,12 +231,12 @@ def _made(factory: Callable[..., Any], name: str, ours: OurStore | None) -> Chat
 
 @contextmanager
 def _call(turn: Turn) -> Iterator[None]:
-    call = Call(turn)
+    call = begin(turn)
     try:
         with _set(CALL, call):
             yield
     finally:
-        call.over = True
+        end(call)
 
 
 @contextmanager

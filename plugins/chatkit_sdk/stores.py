@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 import logging
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from chatkit.store import AttachmentStore, NotFoundError, Store, StoreItemType
 from chatkit.types import (
@@ -41,8 +42,49 @@ class Call:
         return StoreContext(self.turn.user, context=self.turn.request_context)
 
 
+T = TypeVar("T")
+
 CALL: ContextVar[Call | None] = ContextVar("chatkit_sdk_call", default=None)
 """The call in which the author's code runs."""
+
+_CALLS: defaultdict[int, list[Call]] = defaultdict(list)
+"""The calls that have not returned, by the `id` of the author's context that they were given."""
+
+
+def begin(turn: Turn) -> Call:
+    """Begin a call for a turn."""
+    call = Call(turn)
+    _CALLS[id(turn.request_context)].append(call)
+    return call
+
+
+def end(call: Call) -> None:
+    """Say that a call has returned."""
+    call.over = True
+    key = id(call.turn.request_context)
+    _CALLS[key].remove(call)
+    if not _CALLS[key]:
+        del _CALLS[key]
+
+
+def call_with(context: Any) -> Call | None:
+    """Return the call for which code works that was given this context.
+
+    That is the one in which it runs. But a task that a call has begun may work for later ones, too,
+    as one that takes jobs from a queue does: it is known by the context of the job, unless several
+    calls have the same.
+    """
+    own = CALL.get()
+    if isinstance(context, _CONSTANTS) or (own is None and CALLER.get() is not None):
+        return own
+    if own is not None and context is own.turn.request_context:
+        return own
+    calls = _CALLS.get(id(context), [])
+    return calls[0] if len(calls) == 1 else own
+
+
+_CONSTANTS = (str, bytes, int, float, tuple, frozenset, type(None))
+"""What may be the same object in code that has nothing to do with each other."""
 
 CALLER: ContextVar[StoreContext | None] = ContextVar("chatkit_sdk_caller", default=None)
 """For whom the author's code runs outside a turn."""
@@ -156,65 +198,85 @@ class _AuthorsStore(Store[StoreContext]):
     def __init__(self, store: Store[Any], make_context: MakeContext) -> None:
         self.store = store
         self._make_context = make_context
-        self._load_thread_items = _original(store, "load_thread_items")
-        self._load_item = _original(store, "load_item")
-        self._add_thread_item = _original(store, "add_thread_item")
 
     async def load_thread(self, thread_id: str, context: StoreContext) -> ThreadMetadata:
-        return await self.store.load_thread(thread_id, context=await self._of(context))
+        given = await self._of(context)
+        return await _direct(self.store.load_thread(thread_id, context=given))
 
     async def save_thread(self, thread: ThreadMetadata, context: StoreContext) -> None:
-        await self.store.save_thread(thread, context=await self._of(context))
+        given = await self._of(context)
+        await _direct(self.store.save_thread(thread, context=given))
 
     async def load_threads(
         self, limit: int, after: str | None, order: str, context: StoreContext
     ) -> Page[ThreadMetadata]:
         given = await self._of(context)
-        return await self.store.load_threads(limit=limit, after=after, order=order, context=given)
+        return await _direct(
+            self.store.load_threads(limit=limit, after=after, order=order, context=given)
+        )
 
     async def delete_thread(self, thread_id: str, context: StoreContext) -> None:
-        await self.store.delete_thread(thread_id, context=await self._of(context))
+        given = await self._of(context)
+        await _direct(self.store.delete_thread(thread_id, context=given))
 
     async def load_thread_items(
         self, thread_id: str, after: str | None, limit: int, order: str, context: StoreContext
     ) -> Page[ThreadItem]:
         given = await self._of(context)
-        page: Page[ThreadItem]
-        page = await self._load_thread_items(
-            thread_id, after=after, limit=limit, order=order, context=given
+        return await _direct(
+            self.store.load_thread_items(
+                thread_id, after=after, limit=limit, order=order, context=given
+            )
         )
-        return page
 
     async def add_thread_item(
         self, thread_id: str, item: ThreadItem, context: StoreContext
     ) -> None:
-        await self._add_thread_item(thread_id, item, context=await self._of(context))
+        given = await self._of(context)
+        await _direct(self.store.add_thread_item(thread_id, item, context=given))
 
     async def save_item(self, thread_id: str, item: ThreadItem, context: StoreContext) -> None:
-        await self.store.save_item(thread_id, item, context=await self._of(context))
+        given = await self._of(context)
+        await _direct(self.store.save_item(thread_id, item, context=given))
 
     async def load_item(self, thread_id: str, item_id: str, context: StoreContext) -> ThreadItem:
+        given = await self._of(context)
         item: ThreadItem | None
-        item = await self._load_item(thread_id, item_id, context=await self._of(context))
+        item = await _direct(self.store.load_item(thread_id, item_id, context=given))
         if item is None:
             raise NotFoundError(f"item {item_id} not found")
         return item
 
     async def delete_thread_item(self, thread_id: str, item_id: str, context: StoreContext) -> None:
         given = await self._of(context)
-        await self.store.delete_thread_item(thread_id, item_id, context=given)
+        await _direct(self.store.delete_thread_item(thread_id, item_id, context=given))
 
     async def save_attachment(self, attachment: Attachment, context: StoreContext) -> None:
-        await self.store.save_attachment(attachment, context=await self._of(context))
+        given = await self._of(context)
+        await _direct(self.store.save_attachment(attachment, context=given))
 
     async def load_attachment(self, attachment_id: str, context: StoreContext) -> Attachment:
-        return await self.store.load_attachment(attachment_id, await self._of(context))
+        given = await self._of(context)
+        return await _direct(self.store.load_attachment(attachment_id, given))
 
     async def delete_attachment(self, attachment_id: str, context: StoreContext) -> None:
-        await self.store.delete_attachment(attachment_id, context=await self._of(context))
+        given = await self._of(context)
+        await _direct(self.store.delete_attachment(attachment_id, context=given))
 
     async def _of(self, context: StoreContext) -> Any:
         return await _authors_context(context, self._make_context)
+
+
+async def _direct(work: Awaitable[T]) -> T:
+    """Await a method of the author's store that this server calls, and not the author's code.
+
+    What that calls of its own store is then not taken for the author's code in a turn.
+    """
+    token = CALL.set(None)
+    try:
+        return await work
+    finally:
+        CALL.reset(token)
 
 
 class _AuthorsStoreWithIds(_AuthorsStore):
@@ -261,10 +323,11 @@ def _async(name: str) -> Any:
     in_sdk = _in_sdk(name)
 
     async def method(self: OurStore, *args: Any, **kwargs: Any) -> Any:
-        call, replaced = getattr(self.view, name), getattr(self.replaced, name, None)
+        replaced = getattr(self.replaced, name, None)
         given = None if replaced is None else _given(in_sdk, replaced, args, kwargs)
-        answer = call(*args, **kwargs) if given is None else call(**given)
-        return _as_in_sdk(await answer)
+        if given is not None:
+            args, kwargs = (), given
+        return _as_in_sdk(await getattr(self.view(*args, **kwargs), name)(*args, **kwargs))
 
     return method
 
@@ -277,7 +340,7 @@ def _as_in_sdk(answer: Any) -> Any:
 
 def _sync(name: str) -> Any:
     def method(self: OurStore, *args: Any, **kwargs: Any) -> Any:
-        return getattr(self.view, name)(*args, **kwargs)
+        return getattr(self.view(*args, **kwargs), name)(*args, **kwargs)
 
     return method
 
@@ -310,10 +373,10 @@ class OurStore(Store[Any]):
         """Use this store from now on."""
         self._store = store
 
-    @property
-    def view(self) -> Store[Any]:
-        """The store as the code that runs may see it."""
-        call, caller = CALL.get(), CALLER.get()
+    def view(self, *args: Any, **kwargs: Any) -> Store[Any]:
+        """Return the store as the code may see it that calls a method with these arguments."""
+        context = kwargs["context"] if "context" in kwargs else args[-1] if args else None
+        call, caller = call_with(context), CALLER.get()
         if call is not None and not call.over:
             return call.turn.store
         if call is not None:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import pytest
 from chatkit.actions import Action
@@ -33,9 +33,11 @@ from chatkit.types import (
 )
 from fastapi import Depends, FastAPI, Header
 from fastapi.security import HTTPBearer
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from chatkit_server import STORE, RequestNeeded, SettingsError, StoreContext, User
 from chatkit_server.app import create_app
@@ -105,9 +107,13 @@ class Backend(ChatKitServer[dict[str, Any]]):
 
 
 def make_context(request: Any, user: Any) -> dict[str, Any]:
-    if request.headers.get("x-mood") == "bad":
-        raise HTTPException(418, "Come back in a better mood.")
-    return {"user": user.id, "mood": request.headers.get("x-mood"), "request": request}
+    mood = request.headers.get("x-mood")
+    if mood == "bad":
+        raise HTTPException(403, "Come back in a better mood.")
+    if mood == "broke":
+        # FastAPI's may have any detail
+        raise HTTPException(402, {"message": "Pay first."})  # type: ignore[arg-type]
+    return {"user": user.id, "mood": mood, "request": request}
 
 
 @pytest.fixture
@@ -182,7 +188,9 @@ async def test_a_subclass_answers_as_in_the_sdk(
     chat.headers |= {"X-User": "bob"}
     assert (await chat.ask("threads.list"))["data"] == []
     chat.headers |= {"X-Mood": "bad"}
-    assert await chat.refused(create("hello")) == (418, "Come back in a better mood.")
+    assert await chat.refused(create("hello")) == (403, "Come back in a better mood.")
+    chat.headers |= {"X-Mood": "broke"}
+    assert await chat.refused(create("hello")) == (402, "Pay first.")
 
 
 def with_own_arguments(store: MemoryStore) -> MemoryStore:
@@ -432,6 +440,37 @@ async def test_a_context_may_be_none(make_chat: MakeChat, backend: Callable[...,
     assert set(contexts) == {None}
 
 
+async def test_a_page_of_another_site_is_not_the_user_whose_cookies_it_sends(
+    make_chat: MakeChat, backend: Callable[..., Any]
+) -> None:
+    def current_user(request: Any) -> int:
+        # Sessions are often kept in the application
+        return int(request.app.state.sessions[request.cookies["session"]])
+
+    app = Starlette(routes=[Route("/facts", lambda request: Response(str(current_user(request))))])
+    app.state.sessions = {"s1": 7}
+    config = {"user": f"{NAME}:current_user", "app": f"{NAME}:app"}
+    section = backend(config, server=Backend(), current_user=current_user, app=app)
+    chat = await make_chat(**section, server={"cors_origins": "https://ours.example"})
+    chat.headers["Cookie"] = "session=s1"
+    own = str(chat.client.make_url("/")).rstrip("/")
+    for headers in (
+        {},
+        {"Origin": own},
+        {"Origin": "https://ours.example"},
+        {"Origin": "https://proxy.example", "Sec-Fetch-Site": "same-origin"},
+    ):
+        chat.headers |= headers
+        assert (await chat.say("hello")).error is None
+    for origin in ("https://evil.example", "null", "http://127.0.0.1"):
+        chat.headers |= {"Origin": origin, "Sec-Fetch-Site": "cross-site"}
+        status, message = await chat.refused(create("hello"))
+        assert (status, f"Pages of {origin} " in message) == (403, True)
+        # The application has rules of its own
+        response = await chat.client.get("/facts", headers=chat.headers)
+        assert (response.status, await response.text()) == (200, "7")
+
+
 async def test_the_official_context_is_the_default(
     make_chat: MakeChat, backend: Callable[..., Any]
 ) -> None:
@@ -471,6 +510,39 @@ async def test_what_the_subclass_overrides_for_nothing_is_told(
     await make_chat(**backend(server=Audited()))
     [message] = caplog.messages
     assert "Audited overrides `process`, `_load_full_thread`" in message
+
+
+async def test_a_task_that_works_for_several_users_has_the_store_of_each(
+    make_chat: MakeChat, backend: Callable[..., Any]
+) -> None:
+    class Worker(Backend):
+        """Has one task for all answers, which the first of them begins."""
+
+        jobs: asyncio.Queue[Any] | None = None
+        seen: ClassVar[list[list[str]]] = []
+
+        async def work(self, jobs: asyncio.Queue[Any]) -> None:
+            while True:
+                context, done = await jobs.get()
+                page = await self.store.load_threads(20, None, "asc", context)
+                done.set_result([thread.id for thread in page.data])
+
+        async def respond(self, thread: Any, message: Any, context: Any) -> Any:
+            if self.jobs is None:
+                self.jobs = asyncio.Queue()
+                self.task = asyncio.create_task(self.work(self.jobs))
+            done = asyncio.get_running_loop().create_future()
+            self.jobs.put_nowait((context, done))
+            self.seen.append(await done)
+            return
+            yield
+
+    chat = await make_chat(**backend({"store": "ours"}, server=lambda store: Worker(store)))
+    threads = []
+    for user in ("ann", "bob"):
+        chat.headers["X-User"] = user
+        threads.append([(await chat.say("hello")).thread_id])
+    assert Worker.seen == threads
 
 
 async def test_what_the_subclass_does_not_have_passes_on(

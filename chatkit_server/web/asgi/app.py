@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from ...errors import TooLarge
-from ...tasks import is_cancelled
+from ...tasks import Escaped, escapes, is_cancelled
 from ..cors import OWN_RULES
 from ..errors import Refusal
 from ..keys import ANSWERS, SETTINGS
@@ -102,6 +102,11 @@ class AsgiApp:
         except asyncio.CancelledError:
             if not exchange.is_over:
                 exchange.failed(RuntimeError("the application was cancelled"))
+        except BaseException as error:
+            if not escapes(error, asyncio.current_task()):
+                raise
+            # `sys.exit()` in a route would end the server, with everyone's answers
+            exchange.failed(Escaped(error))
 
     async def _end_calls(self) -> None:
         """Give background tasks a moment, then cancel them."""

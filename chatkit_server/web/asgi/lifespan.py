@@ -9,6 +9,7 @@ import traceback
 from typing import Any
 
 from ...errors import SettingsError
+from ...tasks import Escaped, contained
 from .messages import Application, Message
 
 _LIBRARIES = (*(sysconfig.get_path(kind) for kind in ("stdlib", "purelib", "platlib")), "<")
@@ -37,7 +38,10 @@ class Lifespan:
         self._task = asyncio.create_task(self._run(state))
         said = await self._ask("startup", self._task)
         if said is None:
-            if (error := self._task.exception()) is not None:
+            error = self._task.exception()
+            if isinstance(error, Escaped):
+                raise SettingsError(f"the ASGI application did not start: {_described(error)}")
+            if error is not None:
                 log.debug("the ASGI application has no lifespan: %r", error)
             self._task = None
         elif said["type"] == "lifespan.startup.failed":
@@ -57,7 +61,8 @@ class Lifespan:
     async def _run(self, state: dict[str, Any]) -> None:
         version = {"version": "3.0", "spec_version": "2.0"}
         scope = {"type": "lifespan", "asgi": version, "state": state}
-        await self._app(scope, self._asked.get, self._say)
+        with contained():
+            await self._app(scope, self._asked.get, self._say)
 
     async def _say(self, message: Message) -> None:
         if not self._said.done():
@@ -88,6 +93,8 @@ class Lifespan:
 
 def _described(error: BaseException) -> str:
     """Return `file:line: ErrorType: message`, with the last line of the application's own code."""
+    if isinstance(error, Escaped):
+        error = error.error
     told = f"{type(error).__name__}: {' '.join(str(error).split())}"
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if frame.filename == __file__:

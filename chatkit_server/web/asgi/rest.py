@@ -55,7 +55,10 @@ class _Rest(web.PlainResource):
         for resource in self._router.resources():
             if resource is not self and await _has(resource, request):
                 return None, set()
-        if not request.rel_url.raw_path.startswith("/"):
+        path = request.rel_url.raw_path
+        # Starlette's routes end in a `$`, which matches before a newline, too: the app would answer
+        # at a path that this server has
+        if not path.startswith("/") or path.upper().endswith("%0A"):
             return None, set()
         # Before the middlewares run: pages may read their errors
         request[OWN_RULES] = True
