@@ -34,6 +34,7 @@ class Plan:
     thread: ThreadMetadata = field(default_factory=lambda: THREAD)
     user: Any = ANN
     beside: bool = False
+    context: str = "of ann's request"
 
 
 @dataclass
@@ -147,9 +148,11 @@ async def test_a_turn_of_another_process_is_waited_for(when_busy: str, cancels: 
     waiting = asyncio.create_task(case.claim())
     await until(lambda: looks > 4)
     assert not waiting.done()
+    assert list(case.turns.waiting.values()) == ["of ann's request"]
     assert set(asked) == ({"other"} if cancels else set())
     await case.turn_store.end("other", 1, "completed", None)
     assert await waiting == ("turn_2", False)
+    assert case.turns.waiting == {}
     assert case.made == [False, True]
     record = await look("thr_1", ANN)
     assert record is not None

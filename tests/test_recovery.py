@@ -384,6 +384,24 @@ async def test_a_store_that_needs_a_request_saves_with_the_next_one(
     assert len(case.told.ended) == 1
 
 
+async def test_a_request_that_waits_for_a_turn_lends_its_context(case: Case) -> None:
+    load = case.store.load_thread
+
+    async def load_thread(thread_id: str, context: StoreContext) -> ThreadMetadata:
+        if context.context is None:
+            raise RequestNeeded("whose?")
+        return await load(thread_id, context)
+
+    case.store.load_thread = load_thread  # type: ignore[method-assign]
+    case.turn_store.dead = [await case.record()]
+    await case.heartbeat.sweep()
+    case.turn_store.dead = [await case.record_of()]
+    # It came between the sweep and what it left
+    case.turns.waiting[ANN.tenant, ANN.id, "thr_1"] = "ann's request"
+    await case.heartbeat.sweep()
+    assert (await case.record_of()).state == "interrupted"
+
+
 async def test_a_refused_turn_is_withdrawn_in_a_sweep(case: Case) -> None:
     case.turn_store.dead = [await case.record()]
     case.turns.note_refused(make_running())

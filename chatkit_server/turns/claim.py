@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 from ..errors import Conflict, Unavailable
 from ..settings.schema import TurnSettings
@@ -89,7 +90,8 @@ class Claims:
                     return job, client_left
                 if client_left:
                     raise asyncio.CancelledError
-                await self._wait_for_other_process(other, deadline)
+                with self._waiting(plan):
+                    await self._wait_for_other_process(other, deadline)
                 job = await make_job(True)
         except BaseException:
             self._turns.release(plan.thread.id, beside=plan.beside)
@@ -119,6 +121,16 @@ class Claims:
 
         client_left = await run_to_completion(begin())
         return other, client_left
+
+    @contextmanager
+    def _waiting(self, plan: TurnPlan) -> Iterator[None]:
+        """Lend the request's context to whoever recovers the turn that it waits for."""
+        place = plan.user.tenant, plan.user.id, plan.thread.id
+        self._turns.waiting[place] = plan.context
+        try:
+            yield
+        finally:
+            self._turns.waiting.pop(place, None)
 
     async def _wait_for_other_process(self, other: TurnRecord, deadline: float) -> None:
         """Wait until another process has ended its turn, or a sweep has in its place."""

@@ -187,7 +187,12 @@ class Heartbeat:
         if now < self._sweeps_from:
             return
         known = {running.id for running in self._turns.active}
-        known |= {id for id, failed in self._failed.items() if failed.needs_request}
+        waiting = self._turns.waiting
+        known |= {
+            id
+            for id, failed in self._failed.items()
+            if failed.needs_request and failed.place not in waiting
+        }
         leftover = [record for record in stale if record.id not in known]
         for some in _groups(leftover, CONCURRENT_RECOVERIES):
             await asyncio.gather(*(self._take_over(record, stale_after) for record in some))
@@ -215,6 +220,7 @@ class Heartbeat:
 
     async def _take_over(self, record: TurnRecord, stale_after: float, given: Any = None) -> None:
         place = _place(record.thread_id, record.user)
+        given = self._turns.waiting.get(place) if given is None else given
         try:
             with contained():
                 await self._recover(record, stale_after, given)

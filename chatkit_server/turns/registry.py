@@ -66,6 +66,8 @@ class TurnRegistry:
         self.arriving = Places(
             user, f"You sent {user} messages at once. Wait until they are answered.", server
         )
+        self.waiting: dict[tuple[str, str, str], Any] = {}
+        """Contexts of requests that wait for a turn of another process, by tenant, user, thread."""
 
     @property
     def active(self) -> list[RunningTurn]:

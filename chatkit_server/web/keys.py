@@ -62,7 +62,7 @@ async def authenticate(request: web.Request) -> User:
     """Return the user who sent the request, as the `auth` hooks say.
 
     Call this first in a plugin's own routes. Raises `Unauthorized` or `Forbidden`, or
-    `Unavailable` if the plugin cannot tell right now.
+    `TooManyRequests` or `Unavailable` if the plugin cannot tell right now.
     """
     try:
         user: User | None = await request.app[HOOKS].first("auth", request=request)
@@ -74,8 +74,8 @@ async def authenticate(request: web.Request) -> User:
     except ServerError as error:
         if isinstance(error, HookTimeout):
             _log_failed(request, error)
-        # 503: the plugin cannot tell right now, and a client that retries can stay signed in
-        if error.status in (401, 403, 503):
+        # 429, 503: the plugin cannot tell right now, and a client that retries can stay signed in
+        if error.status in (401, 403, 429, 503):
             raise
         raise Unauthorized(error.message if error.status < 500 else _UNVERIFIED) from error
     if user is None:

@@ -2,8 +2,9 @@
 
 - `loading`: imports the author's code.
 - `stores`: the author's stores for this server, and this server's store for the author's code.
+- `dependencies`: functions that FastAPI gives their arguments.
 - `requests`: the request as FastAPI would give it.
-- `beside`: the author's ASGI application.
+- `beside`: the author's ASGI application. `middleware`: its middleware, for requests to the server.
 - `hosted`: the server's methods, called as the SDK calls them.
 """
 
@@ -28,8 +29,9 @@ from pydantic import BaseModel, ConfigDict
 from chatkit_server import STORE, StoreContext, Turn, User, hookimpl
 
 from .beside import AppBeside, loaded_app
+from .dependencies import Dependent
 from .hosted import HostedServer
-from .loading import Loader, check_call
+from .loading import Loader, check_call, has_dependencies
 from .requests import auth_hook
 from .stores import AuthorsAttachments, authors_store
 
@@ -71,7 +73,8 @@ class Plugin:
             # Only then is it a plugin that knows users
             find_user = loader.load("user", config.user)
             check_call("user", config.user, find_user, "request")
-            self.auth = auth_hook(find_user, self.server.app_scope)
+            find_user = Dependent(find_user) if has_dependencies(find_user) else find_user
+            self.auth = auth_hook(find_user, self.server.request)
             self.auth_tenants = {""}
 
     @hookimpl

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import MutableMapping
 from typing import Any
 
 from aiohttp import web
+from starlette.requests import Request
 from starlette.types import ASGIApp
 
-from chatkit_server import AsgiApp, ServerError, SettingsError, StoreContext, authenticate
+from chatkit_server import AsgiApp, ServerError, SettingsError, StoreContext, User, authenticate
 
 from .loading import Loader, failures_named
-from .requests import FOR_THE_APP
+from .middleware import Middleware, with_routes
+from .requests import FOR_THE_APP, starlette_request
 from .stores import CALLER
 
 
@@ -25,11 +28,25 @@ class AppBeside(AsgiApp):
         super().__init__(app)
         self._asgi = app
         self._uses_store = uses_store
+        self._middleware = Middleware.of(app)
 
-    @property
-    def scope(self) -> dict[str, Any]:
-        """What a request knows of the application: `request.app`, `url_for` and `request.state`."""
-        return {"app": _with_routes(self._asgi), "state": self.state}
+    async def request(self, request: web.Request | None, user: User | None) -> Request:
+        """Return a request as the application's routes would get it, after its middleware.
+
+        It knows `request.app`, `url_for` and `request.state`. Raises `HTTPException` if middleware
+        refuses it.
+        """
+        known = {"app": with_routes(self._asgi), "state": self.state}
+        shown = starlette_request(request, user, known)
+        if self._middleware is None:
+            return shown
+        # Once for each request: middleware may count them
+        scope = None if request is None else request.get(_SCOPE)
+        if scope is None:
+            scope = await self._middleware.pass_through(shown.scope)
+        if request is not None:
+            request[_SCOPE] = scope
+        return Request({**scope, "user": scope.get("user") or user})
 
     async def handle(self, request: web.Request, /, **scope: Any) -> web.StreamResponse:
         request[FOR_THE_APP] = True
@@ -46,6 +63,9 @@ class AppBeside(AsgiApp):
             return None
 
 
+_SCOPE = web.RequestKey("scope", MutableMapping[str, Any])
+
+
 def loaded_app(loader: Loader, name: str) -> ASGIApp:
     """Return the application of this name, or the one that a function of this name makes."""
     found = loader.load("app", name)
@@ -56,11 +76,4 @@ def loaded_app(loader: Loader, name: str) -> ASGIApp:
         kind = type(found).__name__
         raise SettingsError(f"app: {name} is a {kind}, expected an ASGI app, such as FastAPI's")
     app: ASGIApp = found
-    return app
-
-
-def _with_routes(app: Any) -> Any:
-    """Return the application within its middleware, which knows its routes."""
-    while not hasattr(app, "url_path_for") and hasattr(app, "app"):
-        app = app.app
     return app

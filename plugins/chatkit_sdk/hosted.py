@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -22,14 +22,16 @@ from chatkit.types import (
     ThreadStreamEvent,
     WidgetItem,
 )
+from starlette.requests import Request
 
 from chatkit_server import RequestNeeded, SettingsError, StoreContext, Turn, User
 from chatkit_server.storage import in_local_time
 
 from .beside import AppBeside
-from .loading import Loader, called, check_call, failures_named
+from .dependencies import Dependent
+from .loading import Loader, called, check_call, failures_named, has_dependencies
 from .requests import NO_APP, http_errors, starlette_request
-from .stores import CALL, CALLER, OurStore, begin, end
+from .stores import CALL, CALLER, OurStore, begin, end, unwrapped, wrapped
 
 log = logging.getLogger(__name__)
 
@@ -71,15 +73,16 @@ class HostedServer:
         if ours is not None and found.store is not ours:
             ours.replace(found.store)
             found.store = ours
-        make = None if context is None else loader.load("context", context)
+        make: Any = None if context is None else loader.load("context", context)
         if context is not None:
             check_call("context", context, make, "request", "user")
+            make = Dependent(make) if has_dependencies(make) else make
         _warn_of_overrides(found)
         return cls(found, make, ours)
 
     async def context(self, request: web.Request, user: User) -> Any:
-        """Return the author's context for a request."""
-        return await self._context(request, user)
+        """Return the author's context for a request, as this server keeps it."""
+        return wrapped(await self._context(request, user))
 
     async def make_context(self, user: User) -> Any:
         """Return the author's context where there is no request, as in a recovery.
@@ -92,25 +95,27 @@ class HostedServer:
             raise RequestNeeded("chatkit_sdk: `context` fails without a request") from error
 
     async def _context(self, request: web.Request | None, user: User) -> Any:
-        shown = starlette_request(request, user, self.app_scope())
-        if self._make is None:
-            return {"request": shown}
         with http_errors():
+            shown = await self.request(request, user)
+            if self._make is None:
+                return {"request": shown}
             made = called("context", self._make, request=shown, user=user)
             return await made if inspect.isawaitable(made) else made
 
-    def app_scope(self) -> Mapping[str, Any]:
-        """Return what requests know of the author's application."""
-        return NO_APP if self.beside is None else self.beside.scope
+    async def request(self, request: web.Request | None, user: User | None) -> Request:
+        """Return the request that the author's code gets."""
+        if self.beside is None:
+            return starlette_request(request, user, NO_APP)
+        return await self.beside.request(request, user)
 
     def stream_options(self, turn: Turn) -> StreamOptions:
         """Return what the author says about the turn's stream."""
-        return self.server.get_stream_options(_thread(turn), turn.request_context)
+        return self.server.get_stream_options(_thread(turn), _context(turn))
 
     def respond(self, turn: Turn) -> AsyncIterator[ThreadStreamEvent]:
         """Yield the author's answer."""
         message = None if turn.message is None else in_local_time(turn.message)
-        context = turn.request_context
+        context = _context(turn)
         return self._stream(turn, lambda: self.server.respond(_thread(turn), message, context))
 
     def action(
@@ -119,7 +124,7 @@ class HostedServer:
         """Yield the author's answer to an action; None if the author has none."""
         if not self._has("action"):
             return None
-        context, shown = turn.request_context, _sender(sender)
+        context, shown = _context(turn), _sender(sender)
         options = self.stream_options(turn)
         # An action has no `pre_turn` in which to set them
         first = [] if options == turn.stream_options else [options]
@@ -135,7 +140,7 @@ class HostedServer:
             return None
         with _call(turn):
             return await self.server.sync_action(
-                _thread(turn), action, _sender(sender), turn.request_context
+                _thread(turn), action, _sender(sender), _context(turn)
             )
 
     async def transcribe(self, user: User, audio: AudioInput, context: Any) -> str | None:
@@ -143,7 +148,7 @@ class HostedServer:
         if not self._has("transcribe"):
             return None
         with _set(CALLER, StoreContext(user, context=context)):
-            return (await self.server.transcribe(audio, context=context)).text
+            return (await self.server.transcribe(audio, context=unwrapped(context))).text
 
     async def add_feedback(
         self, user: User, thread_id: str, item_ids: list[str], kind: FeedbackKind, context: Any
@@ -153,7 +158,7 @@ class HostedServer:
         One without this method accepts it, as the SDK does.
         """
         with _set(CALLER, StoreContext(user, context=context)):
-            await self.server.add_feedback(thread_id, item_ids, kind, context)
+            await self.server.add_feedback(thread_id, item_ids, kind, unwrapped(context))
         return True
 
     def _has(self, name: str) -> bool:
@@ -173,10 +178,14 @@ class HostedServer:
                 yield event
         except asyncio.CancelledError:
             pending = [in_local_time(item) for item in turn.unfinished_items()]
-            await self.server.handle_stream_cancelled(_thread(turn), pending, turn.request_context)
+            await self.server.handle_stream_cancelled(_thread(turn), pending, _context(turn))
             raise
         finally:
             end(call)
+
+
+def _context(turn: Turn) -> Any:
+    return unwrapped(turn.request_context)
 
 
 def _thread(turn: Turn) -> ThreadMetadata:

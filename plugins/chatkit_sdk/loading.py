@@ -98,8 +98,16 @@ def _place(error: BaseException) -> str:
     return f"{last.filename}:{last.lineno}"
 
 
+def has_dependencies(function: Callable[..., Any]) -> bool:
+    """Whether FastAPI gives a function arguments, as for `Depends()`."""
+    return any(map(_is_dependency, _parameters(function, eval_str=True)))
+
+
 def check_call(key: str, name: str, function: Any, *names: str) -> None:
-    """Raise `SettingsError` if a function of the author's cannot be called with these arguments."""
+    """Raise `SettingsError` if a function of the author's cannot be called with these arguments.
+
+    FastAPI gives arguments to functions that are called with a request.
+    """
     if not callable(function):
         raise SettingsError(f"{key}: {name} is a {type(function).__name__}, not a function")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
@@ -109,6 +117,8 @@ def check_call(key: str, name: str, function: Any, *names: str) -> None:
         )
     for parameter in _parameters(function, eval_str=True):
         if _is_dependency(parameter):
+            if "request" in names:
+                return
             raise SettingsError(
                 f"{key}: `{parameter.name}` of {name} is a FastAPI dependency, which works in "
                 f"routes only. Name a function that makes `{parameter.name}` itself"
@@ -153,6 +163,5 @@ def _chosen(
 
 
 def _is_dependency(parameter: inspect.Parameter) -> bool:
-    """Whether FastAPI gives an argument, as for `Depends()`: it does so in its own routes."""
     markers = (parameter.default, *getattr(parameter.annotation, "__metadata__", ()))
     return any(type(marker).__module__.partition(".")[0] == "fastapi" for marker in markers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -46,15 +46,19 @@ def starlette_request(
     return Request({**scope, "user": user, **app_scope})
 
 
-def auth_hook(function: Callable[..., Any], app_scope: Callable[[], Mapping[str, Any]]) -> Any:
+MakeRequest = Callable[[web.Request, None], Awaitable[Request]]
+"""Makes the request that the author's code gets."""
+
+
+def auth_hook(function: Callable[..., Any], make_request: MakeRequest) -> Any:
     """Return an `auth` hook that asks a function of the author's who the user is."""
 
     @hookimpl
     async def auth(request: web.Request) -> User | None:
         if FOR_THE_APP not in request:
             _refuse_other_pages(request)
-        shown = starlette_request(request, None, app_scope())
         with http_errors():
+            shown = await make_request(request, None)
             found = called("user", function, request=shown)
             user = await found if inspect.isawaitable(found) else found
         # Databases have numbers as ids

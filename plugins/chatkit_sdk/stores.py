@@ -89,6 +89,20 @@ _CONSTANTS = (str, bytes, int, float, tuple, frozenset, type(None))
 CALLER: ContextVar[StoreContext | None] = ContextVar("chatkit_sdk_caller", default=None)
 """For whom the author's code runs outside a turn."""
 
+NOTHING = object()
+"""Stands for a context of the author's that is None: for this server, None is no context."""
+
+
+def wrapped(context: Any) -> Any:
+    """Return a context of the author's as this server keeps it."""
+    return NOTHING if context is None else context
+
+
+def unwrapped(context: Any) -> Any:
+    """Return what this server keeps as the author's context."""
+    return None if context is NOTHING else context
+
+
 MakeContext = Callable[[User], Awaitable[Any]]
 """Makes the author's context where there is no request."""
 
@@ -129,6 +143,7 @@ def _in_turn(name: str, original: Callable[..., Awaitable[Any]]) -> Callable[...
             return _shown(call.turn, await original(*args, **kwargs))
         if given["thread_id"] != call.turn.thread.id:
             return await original(*args, **kwargs)
+        given["context"] = wrapped(given["context"])
         return await getattr(call.turn.store, name)(**given)
 
     vars(method)["_original"] = original
@@ -268,16 +283,19 @@ class _AuthorsStoreWithIds(_AuthorsStore):
     """The same, for a store that makes ids of its own."""
 
     def generate_thread_id(self, context: StoreContext) -> str:
-        return self.store.generate_thread_id(context.context)
+        return self.store.generate_thread_id(unwrapped(context.context))
 
     def generate_item_id(
         self, item_type: StoreItemType, thread: ThreadMetadata, context: StoreContext
     ) -> str:
-        return self.store.generate_item_id(item_type, in_local_time(thread), context.context)
+        given = unwrapped(context.context)
+        return self.store.generate_item_id(item_type, in_local_time(thread), given)
 
 
 async def _authors_context(context: StoreContext, make_context: MakeContext) -> Any:
-    return await make_context(context.user) if context.context is None else context.context
+    if context.context is None:
+        return await make_context(context.user)
+    return unwrapped(context.context)
 
 
 class AuthorsAttachments(AttachmentStore[StoreContext]):
@@ -298,7 +316,7 @@ class AuthorsAttachments(AttachmentStore[StoreContext]):
         await self.store.delete_attachment(attachment_id, context=given)
 
     def generate_attachment_id(self, mime_type: str, context: StoreContext) -> str:
-        return self.store.generate_attachment_id(mime_type, context.context)
+        return self.store.generate_attachment_id(mime_type, unwrapped(context.context))
 
 
 def _async(name: str) -> Any:

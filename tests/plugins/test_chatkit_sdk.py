@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import pytest
 from chatkit.actions import Action
@@ -32,9 +32,12 @@ from chatkit.types import (
     UserMessageItem,
     WidgetItem,
 )
+from fastapi import Depends, FastAPI, Header
+from fastapi.security import HTTPBearer
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from chatkit_server import STORE, RequestNeeded, SettingsError, StoreContext, User
@@ -323,6 +326,122 @@ async def test_the_author_says_who_the_user_is(
     assert server.given[1][2]["user"] == "somebody"
 
 
+class Session:
+    """Middleware like Starlette's own for sessions: written around the application."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            scope["session"] = {"user": Request(scope).cookies.get("session")}
+        await self.app(scope, receive, send)
+
+
+@pytest.mark.parametrize("around", [False, True])
+async def test_requests_pass_through_the_middleware_of_the_authors_app(
+    make_chat: MakeChat, backend: Callable[..., Any], around: bool
+) -> None:
+    inner = FastAPI()
+    app: Any = inner
+    counted: list[str] = []
+
+    @inner.middleware("http")
+    async def check(request: Request, call_next: Any) -> Any:
+        counted.append(request.url.path)
+        if "x-blocked" in request.headers:
+            return JSONResponse({"detail": "You are blocked."}, 429)
+        request.state.body = await request.body()
+        return await call_next(request)
+
+    if around:
+        app = Session(inner)
+    else:
+        inner.add_middleware(Session)
+
+    @inner.get("/who")
+    async def who(request: Request) -> Any:
+        return request.session["user"]
+
+    def session_user(request: Request) -> Any:
+        return request.session["user"]
+
+    def context(request: Request) -> dict[str, Any]:
+        return {"user": request.session["user"], "body": request.state.body}
+
+    server = Backend()
+    config = {"user": f"{NAME}:session_user", "app": f"{NAME}:app"}
+    parts = {"server": server, "session_user": session_user, "context": context, "app": app}
+    chat = await make_chat(**backend(config, **parts))
+    chat.headers["Cookie"] = "session=ann"
+    await chat.say("hello")
+    assert server.given[0][2] == {"user": "ann", "body": b""}
+    async with chat.client.get("/who", headers=chat.headers) as response:
+        assert await response.json() == "ann"
+    assert counted == [chat.path, "/who"]
+    chat.headers["X-Blocked"] = "yes"
+    assert await chat.refused(create("hello")) == (429, "You are blocked.")
+
+
+def current_user(token: Annotated[Any, Depends(HTTPBearer())]) -> str:
+    if token.credentials != "of ann":
+        raise HTTPException(401, "Your token is wrong.", {"WWW-Authenticate": "Bearer realm=x"})
+    return "ann"
+
+
+async def settings() -> AsyncIterator[dict[str, Any]]:
+    yield {"mood": "good"}
+
+
+async def dependent_context(
+    request: Request,
+    user: Annotated[str, Depends(current_user)],
+    more: Annotated[dict[str, Any], Depends(settings)],
+    accept_language: Annotated[str, Header()] = "en",
+) -> dict[str, Any]:
+    return {"user": user, "app": request.app, "language": accept_language, **more}
+
+
+async def signed_in(user: Annotated[str, Depends(current_user)]) -> str:
+    return user
+
+
+async def test_fastapi_gives_dependencies_to_the_authors_functions(
+    make_chat: MakeChat, backend: Callable[..., Any]
+) -> None:
+    server, app = Backend(), FastAPI()
+    config = {"user": f"{NAME}:signed_in", "app": f"{NAME}:app"}
+    parts = {"server": server, "signed_in": signed_in, "context": dependent_context, "app": app}
+    chat = await make_chat(**backend(config, **parts))
+    chat.headers |= {"Authorization": "Bearer of ann", "Accept-Language": "de"}
+    await chat.say("hello")
+    assert server.given[0][2] == {"user": "ann", "app": app, "language": "de", "mood": "good"}
+    chat.headers["Authorization"] = "Bearer of bob"
+    assert await chat.refused(create("hello")) == (401, "Your token is wrong.")
+
+
+async def test_a_context_may_be_none(make_chat: MakeChat, backend: Callable[..., Any]) -> None:
+    contexts: list[Any] = []
+
+    def owner(context: Any) -> str:
+        contexts.append(context)
+        return ""
+
+    def context(request: Any) -> None:
+        # Without a request it fails
+        request.headers["user-agent"]
+
+    server = Backend(MemoryStore(owner=owner))
+    chat = await make_chat(**backend(server=server, context=context))
+    thread_id = (await chat.say("hello")).thread_id
+    await chat.stream(
+        "threads.custom_action", thread_id=thread_id, action={"type": "x", "payload": {}}
+    )
+    await chat.ask("threads.list")
+    assert server.given[0][2] is None
+    assert set(contexts) == {None}
+
+
 async def test_a_page_of_another_site_is_not_the_user_whose_cookies_it_sends(
     make_chat: MakeChat, backend: Callable[..., Any]
 ) -> None:
@@ -499,14 +618,14 @@ CONTEXT = {**BARE, "context": "backend:context"}
 
 DEPENDS = """
 from fastapi import Depends
-def context(request, db=Depends(list)): ...
+def server(db=Depends(list)): ...
 """
 
 ANNOTATED = """
 from __future__ import annotations
 from typing import Annotated
 from fastapi import Depends
-def context(request, db: Annotated[list, Depends(list)]): ...
+def server(db: Annotated[list, Depends(list)]): ...
 """
 
 
@@ -538,8 +657,8 @@ def context(request, db: Annotated[list, Depends(list)]): ...
             "context: it needs `a`, `b`, `c`, and is called",
         ),
         (CONTEXT, "async def context(request): yield 1", "backend:context has a `yield`"),
-        (CONTEXT, DEPENDS, "context: `db` of backend:context is a FastAPI dependency"),
-        (CONTEXT, ANNOTATED, "context: `db` of backend:context is a FastAPI dependency"),
+        ({}, DEPENDS, "server: `db` of backend:server is a FastAPI dependency, which works in"),
+        ({}, ANNOTATED, "server: `db` of backend:server is a FastAPI dependency"),
         ({**BARE, "user": "backend:x"}, "x = 1", "user: backend:x is a int, not a function"),
         ({**BARE, "app": "backend:x"}, "x = 1", "app: backend:x is a int, expected an ASGI app"),
         (
