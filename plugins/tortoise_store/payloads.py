@@ -29,7 +29,7 @@ def _dump(adapter: TypeAdapter[Any], value: Any) -> str:
     try:
         payload = adapter.dump_json(value, warnings="error")
         # pydantic never warns of None
-        is_sound = _optional(type(value)).issuperset(_NULL.findall(payload))
+        is_sound = _optional(value.__class__).issuperset(_NULL.findall(payload))
     except PydanticSerializationError:
         # Some of that can be read again, such as a widget that is a dict
         payload = adapter.dump_json(value, warnings="none")
