@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from chatkit.store import NotFoundError
 from chatkit.types import (
     AssistantMessageContent,
     AssistantMessageContentPartTextDelta,
@@ -216,6 +217,22 @@ async def test_an_error_is_an_event_and_what_was_said_is_saved(
     texts = [item["content"][0]["text"] for item in page["data"]]
     assert texts == (["hello"] if when == "at once" else ["hello", "half a "])
     assert (await told.outcomes.get()).status == "failed"
+
+
+async def test_what_the_author_says_is_not_logged(
+    make_chat: MakeChat, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Quotes:
+        @hookimpl
+        async def respond(self, turn: Turn) -> AsyncIterator[ThreadStreamEvent]:
+            assert turn.message is not None
+            raise NotFoundError(f"nothing about {turn.message.content[0].text}")
+            yield
+
+    chat = await make_chat(Quotes())
+    assert (await chat.say("my secret")).error is not None
+    assert "NotFoundError in " in caplog.text
+    assert "my secret" not in caplog.text
 
 
 async def test_what_is_no_event_is_named(

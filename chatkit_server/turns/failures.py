@@ -28,6 +28,7 @@ from agents.exceptions import (
     UserError,
 )
 from chatkit.errors import BaseStreamError
+from chatkit.store import NotFoundError
 
 from .. import bad_http
 from ..agent.completions import endings
@@ -265,7 +266,8 @@ def log_failure(
     told = told_error(error) is not None and not isinstance(error, _OF_MODELS)
     unforeseen = not told and problem.message in _UNFORESEEN
     words = _named(error) if told else _in_one_line(error)
-    if unforeseen:
+    if unforeseen or isinstance(error, _OF_AUTHORS):
+        # Its own words may be the user's
         error = _of_tool(error)
         words = f"{type(error).__name__} in {place_of(error)}"
     log.warning(
@@ -276,6 +278,10 @@ def log_failure(
         exc_info=error if unforeseen and not is_outage(error) else None,
         extra={**MAY_QUOTE, **_repeated(turn_id, problem, words, model)},
     )
+
+
+_OF_AUTHORS = (NotFoundError, PermissionError)
+"""What stores raise, and the code of plugins in place of an answer."""
 
 
 def _of_tool(error: BaseException) -> BaseException:
