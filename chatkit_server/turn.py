@@ -151,6 +151,10 @@ class _Unchecked:
         return core_schema.any_schema()
 
 
+BURST = 50
+"""Events of a plugin after which other tasks get their turn: about a millisecond."""
+
+
 class TurnEvents:
     """What a turn's context has for ChatKit's queue of events: they go to the turn at once.
 
@@ -160,19 +164,24 @@ class TurnEvents:
     number of runs can share the queue of one turn.
     """
 
-    __slots__ = ("_ended", "_readers", "emit", "runner")
+    __slots__ = ("_ended", "_readers", "_sent", "emit", "runner")
 
     def __init__(self) -> None:
         self.emit: Callable[[ThreadStreamEvent], Awaitable[None]] | None = None
         self.runner: Any = None
         self._ended: Any = None
         self._readers: list[asyncio.Future[Any]] | None = None
+        self._sent = 0
 
     async def put(self, event: ThreadStreamEvent) -> None:
         """Send an event to the turn."""
         if self.emit is None:
             raise RuntimeError("the turn has not begun to stream: use turn.state in pre_turn")
         await self.emit(event)
+        self._sent += 1
+        if self._sent % BURST == 0:
+            # A tool that awaits nothing else would stop the answers of all users
+            await asyncio.sleep(0)
 
     def put_nowait(self, end: Any) -> None:
         """Take the mark of the end."""

@@ -92,8 +92,9 @@ class Echo:
             yield event
 
 
+@pytest.mark.parametrize("streams", [False, True])
 async def test_a_hook_that_awaits_nothing_stops_no_other_answer(
-    make_chat: MakeChat, monkeypatch: pytest.MonkeyPatch
+    make_chat: MakeChat, monkeypatch: pytest.MonkeyPatch, streams: bool
 ) -> None:
     begun = asyncio.Event()
     answered: list[str] = []
@@ -107,7 +108,12 @@ async def test_a_hook_that_awaits_nothing_stops_no_other_answer(
                 begun.set()
                 while not answered and waited < 20_000:
                     waited += 1
-                    yield ProgressUpdateEvent(text="Still busy")
+                    busy = ProgressUpdateEvent(text="Still busy")
+                    if streams:
+                        # As tools do
+                        await turn.stream(busy)
+                    else:
+                        yield busy
                 monkeypatch.setattr(engine, "MOST_EVENTS", 1000)
                 while True:
                     yield ProgressUpdateEvent(text="Still busy")
@@ -518,3 +524,23 @@ async def test_a_workflow_ends_before_the_answer(make_chat: MakeChat, way: str) 
     assert work["workflow"]["summary"] == {"duration": 0}
     done = [e["item"]["type"] for e in streamed.data if e["type"] == "thread.item.done"]
     assert done[-2:] == ["workflow", "assistant_message"] or way == "at the end"
+
+
+async def test_a_plain_client_gets_a_message_that_comes_at_once(make_chat: MakeChat) -> None:
+    """Whether or not the hook says before that it begins."""
+
+    class Answers:
+        @hookimpl
+        async def respond(self, turn: Turn) -> list[ThreadStreamEvent]:
+            first, second, third = (message(turn, text) for text in ("One. ", "Two. ", "Three."))
+            return [
+                ThreadItemDoneEvent(item=first),
+                ThreadItemAddedEvent(item=second.model_copy(update={"content": []})),
+                ThreadItemDoneEvent(item=second),
+                ThreadItemAddedEvent(item=third.model_copy(update={"content": []})),
+                delta(third, "Three."),
+                ThreadItemDoneEvent(item=third),
+            ]
+
+    chat = await make_chat(Answers())
+    assert (await chat.plain("Count")).text == "One. Two. Three."

@@ -38,7 +38,7 @@ from ..mcp.manager import McpManager
 from ..plugin.calls import HookCall, Hooks
 from ..settings.schema import Settings
 from ..tasks import contained, run_to_completion
-from ..turn import StoreContext, Turn, User
+from ..turn import BURST, StoreContext, Turn, User
 from ..turnstile import Turnstile
 from .claim import Claims
 from .closing import Closing
@@ -54,9 +54,6 @@ log = logging.getLogger(__name__)
 
 START_GAP = 0.025
 """Seconds between the starts of two turns of one user. Each takes some five milliseconds."""
-
-BURST = 50
-"""Events of a hook after which others get their turn: about a millisecond."""
 
 MOST_EVENTS = 64_000_000
 """Bytes of the events with which a hook answers."""

@@ -38,6 +38,7 @@ class PlainWire:
         self._begun = False
         self._answering = False
         self._streamed: set[str] = set()
+        """The ids of messages of which text was sent."""
         self._left_out: set[str] = set()
         self._compressed: bytes | None = None
 
@@ -56,11 +57,10 @@ class PlainWire:
             case ThreadItemDoneEvent(item=item) if not self._answering:
                 # A part of the conversation before the answer
                 self._left_out.add(item.id)
-            case ThreadItemAddedEvent(item=item):
-                self._streamed.add(item.id)
-                return _content(_text(item)) if isinstance(item, AssistantMessageItem) else None
+            case ThreadItemAddedEvent(item=AssistantMessageItem() as item):
+                return self._begun_text(item.id, _text(item))
             case ThreadItemUpdatedEvent(update=AssistantMessageContentPartAdded() as added):
-                return _content(added.content.text)
+                return self._begun_text(event.item_id, added.content.text)
             case ThreadItemDoneEvent(item=AssistantMessageItem() as item):
                 return None if item.id in self._streamed else _content(_text(item))
             # While a widget changes, nothing is sent: the finished one has everything
@@ -74,7 +74,13 @@ class PlainWire:
                 self._left_out.add(item_id)
         return None
 
+    def _begun_text(self, item_id: str, text: str) -> bytes | None:
+        if text:
+            self._streamed.add(item_id)
+        return _content(text)
+
     def delta(self, item_id: str, content_index: int, text: str) -> bytes:
+        self._streamed.add(item_id)
         return b'{"content":' + orjson.dumps(text) + b"}"
 
     def tool(self, call: ToolCall, result: ToolResult) -> bytes | None:

@@ -388,10 +388,16 @@ class OurStore(Store[Any]):
             )
         return StoreView(self._store, caller)
 
+    async def save_thread(self, thread: ThreadMetadata, context: Any) -> None:
+        """Save a thread, unless it was deleted: a task may save it long after its turn."""
+        call, view = call_with(context), self.view(context)
+        if call is not None and call.over and call.turn.thread.id == thread.id:
+            await view.load_thread(thread.id, context)
+        await view.save_thread(thread, context)
+
     generate_thread_id = _sync("generate_thread_id")
     generate_item_id = _sync("generate_item_id")
     load_thread = _async("load_thread")
-    save_thread = _async("save_thread")
     load_threads = _async("load_threads")
     delete_thread = _async("delete_thread")
     load_thread_items = _async("load_thread_items")

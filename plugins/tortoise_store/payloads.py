@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from functools import cache
+from types import NoneType
+from typing import Any, get_args
 
+import chatkit.types
+import chatkit.widgets
 import orjson
 from chatkit.types import Attachment, ThreadItem, ThreadMetadata, WidgetItem
 from chatkit.widgets import DynamicWidgetRoot
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 _THREAD: TypeAdapter[ThreadMetadata] = TypeAdapter(ThreadMetadata)
@@ -24,7 +29,7 @@ def _dump(adapter: TypeAdapter[Any], value: Any) -> str:
     try:
         payload = adapter.dump_json(value, warnings="error")
         # pydantic never warns of None
-        is_sound = b":null" not in payload
+        is_sound = _optional(value.__class__).issuperset(_NULL.findall(payload))
     except PydanticSerializationError:
         # Some of that can be read again, such as a widget that is a dict
         payload = adapter.dump_json(value, warnings="none")
@@ -32,6 +37,25 @@ def _dump(adapter: TypeAdapter[Any], value: Any) -> str:
     if not is_sound:
         _check(adapter, payload, value)
     return payload.decode()
+
+
+_NULL = re.compile(rb'"(\w+)":null')
+
+
+@cache
+def _optional(kind: Any) -> frozenset[bytes]:
+    """Return the names that may be None in a thread, or in all of ChatKit that has such a field."""
+    models: list[type[BaseModel]] = [kind]
+    if not issubclass(kind, ThreadMetadata):
+        models += [
+            found
+            for module in (chatkit.types, chatkit.widgets)
+            for found in vars(module).values()
+            if isinstance(found, type) and issubclass(found, BaseModel)
+        ]
+    fields = [field for model in models for field in model.model_fields.items()]
+    needed = {name for name, field in fields if NoneType not in get_args(field.annotation)}
+    return frozenset(name.encode() for name, _ in fields if name not in needed)
 
 
 def _check(adapter: TypeAdapter[Any], payload: bytes, value: Any) -> None:

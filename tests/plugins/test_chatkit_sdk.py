@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar
 import pytest
 from chatkit.actions import Action
 from chatkit.server import ChatKitServer
+from chatkit.store import NotFoundError
 from chatkit.types import (
     AssistantMessageContent,
     AssistantMessageItem,
@@ -111,8 +112,9 @@ def make_context(request: Any, user: Any) -> dict[str, Any]:
     if mood == "bad":
         raise HTTPException(403, "Come back in a better mood.")
     if mood == "broke":
-        # FastAPI's may have any detail
-        raise HTTPException(402, {"message": "Pay first."})  # type: ignore[arg-type]
+        # FastAPI's take anything that is JSON
+        detail: Any = {"message": "Pay first."}
+        raise HTTPException(402, detail)
     return {"user": user.id, "mood": mood, "request": request}
 
 
@@ -543,6 +545,33 @@ async def test_a_task_that_works_for_several_users_has_the_store_of_each(
         chat.headers["X-User"] = user
         threads.append([(await chat.say("hello")).thread_id])
     assert Worker.seen == threads
+
+
+async def test_a_task_that_outlives_its_answer_brings_back_no_deleted_thread(
+    make_chat: MakeChat, backend: Callable[..., Any]
+) -> None:
+    deleted = asyncio.Event()
+    tasks: list[asyncio.Task[None]] = []
+
+    class Titles(Backend):
+        async def save_title(self, thread: ThreadMetadata, context: Any) -> None:
+            await self.store.save_thread(thread, context)
+            await deleted.wait()
+            thread.title = "Late"
+            await self.store.save_thread(thread, context)
+
+        async def respond(self, thread: Any, message: Any, context: Any) -> Any:
+            tasks.append(asyncio.create_task(self.save_title(thread, context)))
+            return
+            yield
+
+    chat = await make_chat(**backend({"store": "ours"}, server=lambda store: Titles(store)))
+    thread_id = (await chat.say("hello")).thread_id
+    await chat.ask("threads.delete", thread_id=thread_id)
+    deleted.set()
+    with pytest.raises(NotFoundError):
+        await tasks[0]
+    assert (await chat.ask("threads.list"))["data"] == []
 
 
 async def test_what_the_subclass_does_not_have_passes_on(
