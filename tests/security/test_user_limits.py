@@ -524,6 +524,7 @@ class Job:
         self.id = running.thread_id
         self.user = user
         self.beside = running.beside
+        self.context = None
         self.operation, self.model = "plain", "test/model"
 
     def partial(self) -> Job:
