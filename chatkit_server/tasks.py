@@ -210,19 +210,25 @@ def timed_step(step: Callable[[Any], Any], value: Any, report: Report) -> Any:
     task = this_task()
     cancelled = task.cancelling() if task is not None else 0
     began = time.monotonic()
-    ended: BaseException | None = None
     try:
         waits_for = step(value)
     except BaseException as error:
-        ended = error
+        # No other name here may keep the error: its traceback has this frame, which is a cycle
+        if _taken_back(task, cancelled):
+            raise SelfCancelled from error
         raise
     finally:
         seconds = time.monotonic() - began
         if seconds >= BLOCKING:
             report(seconds)
-        if task is not None and task.cancelling() > cancelled:
-            while task.cancelling() > cancelled:
-                task.uncancel()
-            if ended is not None:
-                raise SelfCancelled from ended
+    _taken_back(task, cancelled)
     return waits_for
+
+
+def _taken_back(task: asyncio.Task[Any] | None, cancelled: int) -> bool:
+    """Take back cancellations beyond the `cancelled` that a task had; return if there are any."""
+    if task is None or task.cancelling() <= cancelled:
+        return False
+    while task.cancelling() > cancelled:
+        task.uncancel()
+    return True

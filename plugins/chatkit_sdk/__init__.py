@@ -1,7 +1,8 @@
 """Runs a server written with ChatKit's own SDK: a subclass of `chatkit.server.ChatKitServer`.
 
 - `loading`: imports the author's code.
-- `stores`: the author's stores for this server, and this server's store for the author's code.
+- `stores`: the author's stores, for this server. `our_store`: this server's, for the author's code.
+- `calls`: in which turn, and for whom, the author's code runs. `arguments`: of methods of stores.
 - `dependencies`: functions that FastAPI gives their arguments.
 - `requests`: the request as FastAPI would give it.
 - `beside`: the author's ASGI application. `middleware`: its middleware, for requests to the server.

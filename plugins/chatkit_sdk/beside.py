@@ -12,10 +12,10 @@ from starlette.types import ASGIApp
 
 from chatkit_server import AsgiApp, ServerError, SettingsError, StoreContext, User, authenticate
 
+from .calls import CALLER
 from .loading import Loader, failures_named
 from .middleware import Middleware, with_routes
 from .requests import FOR_THE_APP, starlette_request
-from .stores import CALLER
 
 
 class AppBeside(AsgiApp):

@@ -28,10 +28,11 @@ from chatkit_server import RequestNeeded, SettingsError, StoreContext, Turn, Use
 from chatkit_server.storage import in_local_time
 
 from .beside import AppBeside
+from .calls import CALL, CALLER, begin, end, unwrapped, wrapped
 from .dependencies import Dependent
 from .loading import Loader, called, check_call, failures_named, has_dependencies
+from .our_store import OurStore
 from .requests import NO_APP, http_errors, starlette_request
-from .stores import CALL, CALLER, OurStore, begin, end, unwrapped, wrapped
 
 log = logging.getLogger(__name__)
 
