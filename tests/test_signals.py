@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -226,11 +227,17 @@ async def test_hanging_up_cuts_nothing_off(folder: Path) -> None:
         await server.process.line("plugin hangs: `context` did not end within 0.2 s")
 
 
+def answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
+
+
 async def test_nobody_has_to_read_what_it_writes(folder: Path) -> None:
     text = SETTINGS.replace("port: 0", "socket: c.sock")
     (folder / "settings.yaml").write_text(text)
     async with started(folder, "run", env=environment(HANG="unread")) as process:
-        await until((folder / "c.sock").exists)
+        # The file is there a moment before the server listens
+        await until(lambda: answers(folder / "c.sock"))
         connector = UnixConnector(str(folder / "c.sock"))
         async with ClientSession("http://localhost", connector=connector) as session:
             assert (await session.get("/readyz")).status == 200
