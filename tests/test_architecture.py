@@ -33,6 +33,7 @@ LAYERS = (
         "tasks",
         "text",
         "turn",
+        "turn_events",
         "turnstile",
     },
     {"settings"},

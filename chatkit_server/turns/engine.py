@@ -38,7 +38,8 @@ from ..mcp.manager import McpManager
 from ..plugin.calls import HookCall, Hooks
 from ..settings.schema import Settings
 from ..tasks import contained, run_to_completion
-from ..turn import BURST, StoreContext, Turn, User
+from ..turn import StoreContext, Turn, User
+from ..turn_events import BURST
 from ..turnstile import Turnstile
 from .claim import Claims
 from .closing import Closing

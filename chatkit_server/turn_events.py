@@ -1,0 +1,69 @@
+"""What a turn's context has for ChatKit's queue of events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from chatkit.types import ThreadStreamEvent
+
+BURST = 50
+"""Events of a plugin after which other tasks get their turn: about a millisecond."""
+
+
+class TurnEvents:
+    """What a turn's context has for ChatKit's queue of events: they go to the turn at once.
+
+    `stream_agent_response` merges this queue with the events of a run. Nothing ever comes from it,
+    so reading it waits until the merge ends: by a cancellation, or with the mark of the end, which
+    `stream_agent_response` puts into the queue and reads back without a pause in between. So any
+    number of runs can share the queue of one turn.
+    """
+
+    __slots__ = ("_ended", "_readers", "_sent", "emit", "runner")
+
+    def __init__(self) -> None:
+        self.emit: Callable[[ThreadStreamEvent], Awaitable[None]] | None = None
+        self.runner: Any = None
+        self._ended: Any = None
+        self._readers: list[asyncio.Future[Any]] | None = None
+        self._sent = 0
+
+    async def put(self, event: ThreadStreamEvent) -> None:
+        """Send an event to the turn."""
+        if self.emit is None:
+            raise RuntimeError("the turn has not begun to stream: use turn.state in pre_turn")
+        await self.emit(event)
+        self._sent += 1
+        if self._sent % BURST == 0:
+            # A tool that awaits nothing else would stop the answers of all users
+            await asyncio.sleep(0)
+
+    def put_nowait(self, end: Any) -> None:
+        """Take the mark of the end."""
+        self._ended = end
+
+    def get_nowait(self) -> Any:
+        """Return the mark of the end once, and raise `QueueEmpty` after that."""
+        ended, self._ended = self._ended, None
+        if ended is None:
+            raise asyncio.QueueEmpty
+        return ended
+
+    async def get(self) -> Any:
+        """Return the mark of the end if it was put just now, else wait to be cancelled."""
+        if self._ended is not None:
+            return self.get_nowait()
+        reader = asyncio.get_running_loop().create_future()
+        readers = self._readers = self._readers or []
+        readers.append(reader)
+        try:
+            return await reader
+        finally:
+            readers.remove(reader)
+
+    def close(self) -> None:
+        """End what still reads: a merge that has failed leaves its reader behind."""
+        for reader in self._readers or ():
+            reader.cancel()
