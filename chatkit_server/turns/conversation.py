@@ -7,11 +7,13 @@ from functools import partial
 from agents import TResponseInputItem
 from chatkit.agents import ThreadItemConverter
 from chatkit.store import Store
+from chatkit.types import ThreadItem
 
 from ..agent.history import History, load_history
 from ..settings.schema import HistorySettings
 from ..turn import StoreContext, Turn
 from .job import TurnPlan, model_name
+from .waiting import left_waiting
 
 
 class Conversations:
@@ -33,16 +35,21 @@ class Conversations:
                 self._budget,
                 until=again.id if again is not None else None,
             )
-        replaced = plan.replaced if plan is not None else None
-        if replaced is not None:
-            is_there = any(item.id == replaced.id for item in items)
-            items = [replaced if item.id == replaced.id else item for item in items]
-            items += [] if is_there else [replaced]
-        if plan is not None and plan.message is not None:
-            items.append(plan.message)
+        if plan is not None:
+            if plan.message is not None and plan.superseded is None:
+                plan.answered += left_waiting(items)
+            items = _with_answers(items, plan.answered)
+            items += [] if plan.message is None else [plan.message]
         history = History(items, self._budget)
         turn.items = history.visible
         turn._make_input = partial(_make_input, history)
+
+
+def _with_answers(items: list[ThreadItem], answered: list[ThreadItem]) -> list[ThreadItem]:
+    """Return the items of a thread with those that the request completes, the new ones last."""
+    new = {item.id: item for item in answered}
+    known = [new.pop(item.id, item) for item in items]
+    return [*known, *new.values()]
 
 
 async def _make_input(

@@ -208,10 +208,11 @@ class Engine:
                 await self.store.save_attachment(attachment, job.turn.store_context)
             await emit(ThreadItemDoneEvent.model_construct(item=plan.message))
         await emit(StreamOptionsEvent(stream_options=job.turn.stream_options))
-        if isinstance(plan.replaced, ClientToolCallItem):
-            await job.recorder.keep(plan.replaced)
-        elif plan.replaced is not None:
-            await emit(ThreadItemReplacedEvent.model_construct(item=plan.replaced))
+        for item in plan.answered:
+            if isinstance(item, ClientToolCallItem):
+                await job.recorder.keep(item)
+            else:
+                await emit(ThreadItemReplacedEvent.model_construct(item=item))
 
     async def _answer(self, job: TurnJob) -> None:
         job.turn.connect(job.translator.stream)

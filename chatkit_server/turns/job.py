@@ -50,8 +50,8 @@ class TurnPlan:
     superseded: list[ThreadItem] | None = None
     """When a stored message is answered again: the items after it, which are removed when the first
     item of the new answer is saved."""
-    replaced: ThreadItem | None = None
-    """An item that the client completed; it replaces the stored one."""
+    answered: list[ThreadItem] = field(default_factory=list)
+    """Items that waited for a person, as the request leaves them: they replace the stored ones."""
     action: Action[str, Any] | None = None
     sender: WidgetItem | None = None
     context: Any = None
@@ -66,7 +66,7 @@ class TurnPlan:
     @property
     def asked(self) -> set[str]:
         """The ids of what the user said."""
-        return {item.id for item in (*self.earlier, self.message, self.replaced) if item}
+        return {item.id for item in (*self.earlier, self.message, *self.answered) if item}
 
 
 @dataclass

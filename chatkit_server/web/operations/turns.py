@@ -58,7 +58,7 @@ async def add_client_tool_output(
     thread = await writable_thread(caller, request.params.thread_id)
     item = await _pending_call(caller, thread.id)
     update = {"status": "completed", "output": request.params.result}
-    return new_plan(caller, request.type, thread, replaced=item.model_copy(update=update))
+    return new_plan(caller, request.type, thread, answered=[item.model_copy(update=update)])
 
 
 async def _pending_call(caller: Caller, thread_id: str) -> ClientToolCallItem:
@@ -81,7 +81,7 @@ async def add_structured_input(caller: Caller, request: ThreadsAddStructuredInpu
         raise BadRequest("params.item_id: this item does not ask for input.")
     if item.status != "pending":
         raise Conflict("This input was submitted already.")
-    return new_plan(caller, request.type, thread, replaced=_answered(item, request.params.input))
+    return new_plan(caller, request.type, thread, answered=[_answered(item, request.params.input)])
 
 
 async def retry_after_item(caller: Caller, request: ThreadsRetryAfterItemReq) -> TurnPlan:

@@ -1,0 +1,30 @@
+"""What waits for a person in a thread, and what becomes of it when a message comes instead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from chatkit.types import ClientToolCallItem, ThreadItem, UserMessageItem
+
+NO_OUTPUT = "The client did not answer."
+"""The output of a client tool call that nothing waits for any more, for the model."""
+
+
+def left_waiting(items: Sequence[ThreadItem]) -> list[ThreadItem]:
+    """Return what waits at the end of a thread, as a message that comes instead leaves it.
+
+    `items` are the thread's, oldest first. What waits is after the last message of the user: that
+    one has ended what had waited before.
+    """
+    return [left for item in _since_last_message(items) if (left := _left(item)) is not None]
+
+
+def _since_last_message(items: Sequence[ThreadItem]) -> Iterable[ThreadItem]:
+    last = max((i for i, item in enumerate(items) if isinstance(item, UserMessageItem)), default=-1)
+    return items[last + 1 :]
+
+
+def _left(item: ThreadItem) -> ThreadItem | None:
+    if isinstance(item, ClientToolCallItem) and item.status == "pending":
+        return item.model_copy(update={"status": "completed", "output": NO_OUTPUT})
+    return None
