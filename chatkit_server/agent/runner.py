@@ -23,19 +23,21 @@ from agents import (
     OpenAIResponsesModel,
     RunConfig,
     RunContextWrapper,
-    RunResultStreaming,
     Tool,
     ToolErrorFormatterArgs,
     ToolsToFinalOutputResult,
     TResponseInputItem,
 )
+from agents.items import ToolApprovalItem
 from agents.run import CallModelData, ModelInputData
 from agents.tool_context import ToolContext
+from chatkit.agents import ClientToolCall
 
-from ..errors import ServerError, TurnFailed
+from ..errors import ServerError
 from ..known_errors import StreamFailed
 from ..lines import user_name
 from ..masking import in_one_line
+from ..mcp.approval import for_agent
 from ..mcp.manager import McpManager
 from ..mcp.progress import Listener
 from ..plugin.calls import NEARLY, Hooks
@@ -65,7 +67,10 @@ from .sdk import (
     mcp_server_name,
     raising,
     running,
+    set_agent,
     set_mcp_tools,
+    set_target,
+    target_of,
 )
 from .shown_tools import ShownTools
 from .sound import sound
@@ -169,6 +174,7 @@ class AgentRunner:
         self.models = models
         self.sink = sink
         self._media = Media(settings.images)
+        self._approval = settings.approval
         self._shown = ShownTools(turn, settings)
         self.busy = 0
         self.client_call_id: str | None = None
@@ -176,7 +182,6 @@ class AgentRunner:
         self._copies: dict[int, _PreparedAgent] = {}
         self._fast_path_models: list[Model] = []
         self._handled: dict[int, ToolFailure] = {}
-        self._paused: list[ToolContext[Turn]] = []
         turn._events.runner = self
 
     def uses_fast_path(self, agent: Agent[Any]) -> bool:
@@ -194,9 +199,7 @@ class AgentRunner:
         self.turn._events.runner = None
         self.turn._events.close()
         self._shown.stop()
-        for context in self._paused:
-            forget_paused(context)
-        self._paused.clear()
+        forget_paused(self.turn.run_context)
         self._prepared.clear()
         self._copies.clear()
         self._fast_path_models.clear()
@@ -214,9 +217,8 @@ class AgentRunner:
         mcp_tools = await self.servers.tools(
             agent.mcp_servers, taken=names, wrap=wrapped, turn_id=self.turn.id
         )
-        own_tools = [
-            wrapped(tool) if isinstance(tool, FunctionTool) else tool for tool in agent.tools
-        ]
+        mcp_tools = [for_agent(tool, agent) for tool in mcp_tools]
+        own_tools = [self._own(tool) for tool in agent.tools]
         copied = copy.copy(agent)
         chosen = self._model(agent.model, nested)
         tools = self._allowed([*own_tools, *mcp_tools], chosen.max_tools, len(agent.handoffs))
@@ -232,6 +234,14 @@ class AgentRunner:
         self._prepared[id(agent), nested] = self._copies[id(copied)] = prepared
         copied.handoffs = [await self._handoff(handoff, nested) for handoff in agent.handoffs]
         return copied
+
+    def _own(self, tool: Tool) -> Tool:
+        """Return a tool that is not of an MCP server, as a turn has it."""
+        used = wrapped(tool) if isinstance(tool, FunctionTool) else tool
+        if hasattr(tool, "needs_approval") and self._approval.asks_for(tool.name):
+            used = copy.copy(used)
+            vars(used)["needs_approval"] = True
+        return used
 
     def tools_of(self, agent: AgentBase[Any]) -> Sequence[Tool]:
         """Return all tools of an agent that was made ready, those of MCP servers last."""
@@ -300,7 +310,10 @@ class AgentRunner:
         async def invoke(context: RunContextWrapper[Any], arguments: str) -> Agent[Turn]:
             return await self.ready(await original(context, arguments), nested=nested)
 
-        return replace(handoff, on_invoke_handoff=invoke)
+        made = replace(handoff, on_invoke_handoff=invoke)
+        if (target := target_of(handoff)) is not None:
+            set_target(made, await self.ready(target, nested=nested))
+        return made
 
     def _stop_at_client_tool(
         self,
@@ -316,7 +329,7 @@ class AgentRunner:
     async def call(self, tool: FunctionTool, context: ToolContext[Turn], arguments: str) -> Any:
         """Call a tool, and return the output for the model."""
         limit = self.limits.tool_arguments
-        written = invalid_arguments(context, arguments, limit)
+        written = invalid_arguments(context.tool_call, arguments, limit)
         given = arguments_of(arguments) if written is None else None
         call = ToolCall(context.tool_call_id, tool.name, given or {}, mcp_server_name(tool))
         shown = await self._shown.begin(call)
@@ -335,7 +348,6 @@ class AgentRunner:
         await shown.end(failed=failure is not None)
         self.turn.meet_context()
         if failure is None and is_paused(context):
-            self._paused.append(context)
             return output
         if failure is not None:
             self._log(call.name, failure)
@@ -423,24 +435,41 @@ class AgentRunner:
         await self.report(call, result)
         return str(result.output)
 
-    async def check_approvals(self, result: RunResultStreaming) -> None:
-        """Raise `TurnFailed` if the run has stopped because a tool needs an approval."""
-        for item in result.interruptions:
-            name = item.name or "without a name"
-            log.warning(
-                "turn %s: tool %s needs an approval, which is not supported: remove the tool, or "
-                "its `needs_approval` (`require_approval` of an MCP server)",
-                self.turn.id,
-                name,
-            )
-            call = ToolCall(item.call_id or "", name, arguments_of(item.arguments) or {})
-            output = f"The tool {name} was not run: it needs an approval, which is not supported."
-            await self.report(call, ToolResult(output, failed=True))
-        if result.interruptions:
-            raise TurnFailed(
-                f"The assistant wanted to use `{result.interruptions[0].name}`, which needs an "
-                "approval. This server does not support approvals. Ask for something else."
-            )
+    def is_unusable(self, item: ToolApprovalItem) -> bool:
+        """Whether a call that waits for an approval will only tell the model what is wrong."""
+        raw, arguments = item.raw_item, item.arguments
+        if getattr(raw, "type", "") != "function_call" or arguments is None:
+            return False
+        limit = self.limits.tool_arguments
+        return invalid_arguments(raw, arguments, limit) is not None or (
+            arguments_of(arguments) is None
+        )
+
+    async def resumable(self, agent: Agent[Turn]) -> Agent[Turn]:
+        """Return an agent that was made ready, so that a run which has stopped can go on with it.
+
+        The agents that its tools run are those of this turn, where the SDK looks for them.
+        """
+        seen: set[int] = set()
+        todo: list[Any] = [agent]
+        while todo:
+            current = todo.pop()
+            if id(current) in seen:
+                continue
+            seen.add(id(current))
+            todo += [target for each in current.handoffs if (target := target_of(each))]
+            for tool in current.tools:
+                inner = agent_of(tool) if isinstance(tool, FunctionTool) else None
+                if inner is not None:
+                    ready = await self.ready(inner, nested=True)
+                    set_agent(tool, ready)
+                    todo.append(ready)
+        return agent
+
+    def ask_client(self, name: str, arguments: dict[str, Any], call_id: str | None) -> None:
+        """Have the client asked for a call when the run ends, as a turn before has wanted it."""
+        self.turn.client_tool_call = ClientToolCall(name=name, arguments=arguments)
+        self.client_call_id = call_id
 
     def _log(self, name: str, failure: ToolFailure) -> None:
         user = self.turn.user

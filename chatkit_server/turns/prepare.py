@@ -9,7 +9,7 @@ from typing import Any
 
 from agents import Agent
 from chatkit.store import Store
-from chatkit.types import ClientToolCallItem
+from chatkit.types import ClientToolCallItem, UserMessageItem
 
 from ..agent.models import (
     ModelRouter,
@@ -29,6 +29,7 @@ from ..plugin.calls import HookCall, Hooks
 from ..records import repeats
 from ..settings.schema import Settings
 from ..turn import StoreContext, Turn
+from .approvals import Approvals
 from .conversation import Conversations
 from .job import TurnJob, TurnPlan, choose_tool
 from .view import StoreView
@@ -56,7 +57,8 @@ class Preparation:
         self.mcp = mcp
         self.make_log = make_log
         self.threads = threads
-        self.conversations = Conversations(store, settings.agent.history)
+        self.approvals = Approvals(store, settings.agent.approval)
+        self.conversations = Conversations(store, settings.agent.history, self.approvals)
         # To make an agent looks through all its annotations: do it once, and copy it for each turn
         self._agent: Agent[Turn] = Agent(
             name=settings.agent.name, model_settings=model_settings(settings.agent)
@@ -125,10 +127,16 @@ class Preparation:
         Raises `BadRequest` for a model picked in the composer that neither the settings offer nor a
         plugin takes.
         """
-        turn = job.turn
+        turn, click = job.turn, job.plan.click
+        if click is not None and not await self.approvals.take(job, click):
+            return
         await self.conversations.give(turn, job.plan)
         if job.plan.action is not None:
             return
+        if job.paused is not None:
+            turn.message = next(
+                (i for i in reversed(turn.items) if isinstance(i, UserMessageItem)), None
+            )
         picked = offered_model(turn, self.settings.agent)
         check = partial(wrong_turn, turn)
         given: Agent[Turn] | None = await self.hooks.first("agent", check=check, turn=turn)
@@ -147,7 +155,8 @@ class Preparation:
         turn.link_context()
         if any(isinstance(item, ClientToolCallItem) for item in job.plan.answered):
             await job.translator.workflow.resume()
-        job.answer = await self._answer(turn)
+        if job.paused is None:
+            job.answer = await self._answer(turn)
         if job.answer is not None:
             if turn.model == self.settings.agent.model:
                 turn.model = self._model
@@ -157,7 +166,10 @@ class Preparation:
         job.agent = await job.runner.ready(as_changed(agent, turn))
         if isinstance(turn.input, list):
             turn.input = job.runner.input_for(job.agent, turn.input)
-        choose_tool(job.agent, turn.message, job.runner.tools_of(job.agent))
+        if job.paused is not None:
+            await self.approvals.restore(job)
+        else:
+            choose_tool(job.agent, turn.message, job.runner.tools_of(job.agent))
 
     async def _answer(self, turn: Turn) -> tuple[HookCall, Any] | Exception | None:
         """Return the `respond` hook that answers with its events, or its error."""
