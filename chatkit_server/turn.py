@@ -151,6 +151,7 @@ class _Unchecked:
         return core_schema.any_schema()
 
 
+ThreadChanger = Callable[[Callable[[ThreadMetadata], None]], Awaitable[object]]
 InputMaker = Callable[["Turn", ThreadItemConverter | None], Awaitable[list[TResponseInputItem]]]
 
 
@@ -208,6 +209,7 @@ class Turn(AgentContext[Any]):
     _started: float = PrivateAttr(default_factory=time.monotonic)
     _unfinished: Callable[[], list[ThreadItem]] = PrivateAttr(default=list)
     _make_input: InputMaker | None = PrivateAttr(default=None)
+    _change_thread: ThreadChanger | None = PrivateAttr(default=None)
     _events: Any = PrivateAttr(default_factory=TurnEvents)
     _ended_workflow: WorkflowItem | None = PrivateAttr(default=None)
 
@@ -243,6 +245,20 @@ class Turn(AgentContext[Any]):
         if self._make_input is None:
             raise RuntimeError("this turn has no conversation: a server that stopped had begun it")
         return await self._make_input(self, converter)
+
+    async def change_thread(self, change: Callable[[ThreadMetadata], None]) -> None:
+        """Let `change` set fields of the thread as it is stored now, and save it.
+
+        What is set in `turn.thread` goes over what others have set meanwhile. `change` decides by
+        what is stored: nobody writes in between, in other processes neither with a store that is
+        `chatkit_server.storage.AtomicThreads`. It gets the thread, which it may change in place,
+        and may be called again if somebody else was faster. If it changes nothing, nothing is
+        saved. `turn.thread` is changed too, and the page gets a `thread.updated`. After the end of
+        the turn, the change is saved, and the page is not told.
+        """
+        if self._change_thread is None:
+            raise RuntimeError("the thread is not saved yet: in pre_turn, set turn.thread")
+        await self._change_thread(change)
 
     def unfinished_items(self) -> list[ThreadItem]:
         """Return the items that have begun and are not done, as far as they have come."""

@@ -15,7 +15,8 @@ from ..agent.memory import build_memory
 from ..errors import RequestNeeded
 from ..events.partial import PartialAnswer
 from ..events.recorder import answers, shows_nothing
-from ..events.threads import ThreadWriter, written
+from ..events.threads import ThreadWriter
+from ..events.turn_thread import TurnThread
 from ..plugin.calls import Hooks
 from ..records import log_error, repeats
 from ..turn import EndState, Outcome, StoreContext, Turn
@@ -93,17 +94,17 @@ class Recovery:
             return
         _log_end(record, leftover)
         if turn is not None and not leftover.post_turn_called:
-            known = written(turn.thread)
             outcome = _outcome(record, partial, saved, leftover)
-            await self._hooks.each_isolated("post_turn", turn=turn, outcome=outcome)
-            await self._save_last_changes(turn, known)
+            await self._post_turn(turn, outcome)
 
-    async def _save_last_changes(self, turn: Turn, known: dict[str, Any]) -> None:
-        """Save what `post_turn` has changed in the thread."""
-        # The turn has ended: nothing more is written by its record
-        context = StoreContext(turn.user, context=turn.store_context.context)
+    async def _post_turn(self, turn: Turn, outcome: Outcome) -> None:
+        """Call `post_turn`, and save what that changes in the thread."""
+        thread = TurnThread(turn, self._threads)
+        thread.is_over = True
+        turn._change_thread = thread.change
+        await self._hooks.each_isolated("post_turn", turn=turn, outcome=outcome)
         try:
-            await self._threads.save_changes(turn.thread, known, context)
+            await thread.save_all()
         except Exception as error:
             what = "the last changes of its thread could not be saved"
             again = repeats(f"{what}: {type(error).__name__}", "turn", turn.id)
