@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
 from chatkit.store import NotFoundError, Store
@@ -26,9 +26,9 @@ MANY = 1000
 
 
 ThreadChange = Callable[[ThreadMetadata], ThreadMetadata]
+ChangeThread = Callable[[str, ThreadChange, StoreContext], Awaitable[ThreadMetadata]]
 
 
-@runtime_checkable
 class AtomicThreads(Protocol):
     """What a store may have beside the methods of ChatKit's `Store`."""
 
@@ -53,7 +53,7 @@ class ThreadWriter:
 
     def __init__(self, store: Store[StoreContext]) -> None:
         self._store = store
-        self._atomic = store if isinstance(store, AtomicThreads) else None
+        self._change: ChangeThread | None = getattr(store, "change_thread", None)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._ahead: dict[str, datetime] = {}
         """The time of the newest item of each thread where that is still to come."""
@@ -114,8 +114,8 @@ class ThreadWriter:
     ) -> ThreadMetadata:
         lock = self._locks.setdefault(thread_id, asyncio.Lock())
         async with lock:
-            if self._atomic is not None:
-                return await self._atomic.change_thread(thread_id, change, context)
+            if self._change is not None:
+                return await self._change(thread_id, change, context)
             stored = await self._store.load_thread(thread_id, context)
             if stored is None:
                 raise NotFoundError(thread_id)

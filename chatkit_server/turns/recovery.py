@@ -73,12 +73,14 @@ class Recovery:
         """
         context = StoreContext(record.user, record.id, attempt, context=given)
         partial = _load(record)
-        turn, saved = None, []
+        turn, changes, saved = None, None, []
         try:
             thread = await self._store.load_thread(record.thread_id, context)
             if thread is None:
                 raise NotFoundError(record.thread_id)
             turn = self._turn(record, partial, thread, context)
+            changes = TurnThread(turn, self._threads)
+            turn._change_thread = changes.change
             saved = await self._save(turn, partial, leftover)
         except NotFoundError:
             what = "nothing of its conversation is stored"
@@ -93,22 +95,11 @@ class Recovery:
         if not ended:
             return
         _log_end(record, leftover)
-        if turn is not None and not leftover.post_turn_called:
+        if turn is not None and changes is not None and not leftover.post_turn_called:
             outcome = _outcome(record, partial, saved, leftover)
-            await self._post_turn(turn, outcome)
-
-    async def _post_turn(self, turn: Turn, outcome: Outcome) -> None:
-        """Call `post_turn`, and save what that changes in the thread."""
-        thread = TurnThread(turn, self._threads)
-        thread.is_over = True
-        turn._change_thread = thread.change
-        await self._hooks.each_isolated("post_turn", turn=turn, outcome=outcome)
-        try:
-            await thread.save_all()
-        except Exception as error:
-            what = "the last changes of its thread could not be saved"
-            again = repeats(f"{what}: {type(error).__name__}", "turn", turn.id)
-            log_error(log, logging.WARNING, error, f"turn %s: {what}", turn.id, extra=again)
+            changes.is_over = True
+            await self._hooks.each_isolated("post_turn", turn=turn, outcome=outcome)
+            await _save_last(turn, changes)
 
     def _turn(
         self,
@@ -192,6 +183,16 @@ class Recovery:
         for item_id in partial.superseded:
             with suppress(NotFoundError):
                 await self._store.delete_thread_item(thread_id, item_id, context)
+
+
+async def _save_last(turn: Turn, changes: TurnThread) -> None:
+    """Save what the hooks have changed in the thread."""
+    try:
+        await changes.save_all()
+    except Exception as error:
+        what = "the last changes of its thread could not be saved"
+        again = repeats(f"{what}: {type(error).__name__}", "turn", turn.id)
+        log_error(log, logging.WARNING, error, f"turn %s: {what}", turn.id, extra=again)
 
 
 def _goes_on(found: ThreadItem, partial: PartialAnswer) -> bool:

@@ -37,8 +37,7 @@ FILE = FileAttachment(id="atc_1", name="bill.pdf", mime_type="application/pdf", 
 
 async def changed(store: ThreadStore, context: StoreContext) -> None:
     """Change the thread as it is stored."""
-    assert isinstance(store, AtomicThreads)
-    await store.change_thread("thr_1", _renamed, context)
+    await cast(AtomicThreads, store).change_thread("thr_1", _renamed, context)
 
 
 def _renamed(stored: ThreadMetadata) -> ThreadMetadata:
