@@ -31,7 +31,9 @@ from agents import (
 )
 from agents.run import CallModelData, ModelInputData
 from agents.tool_context import ToolContext
+from chatkit.types import StructuredInputItem
 
+from ..asking import Asked, collected, collecting
 from ..errors import ServerError, TurnFailed
 from ..known_errors import StreamFailed
 from ..lines import user_name
@@ -44,6 +46,7 @@ from ..settings.schema import AgentSettings, TurnLimits
 from ..tasks import watch_blocking
 from ..text import valid_text, valid_values
 from ..turn import ToolCall, ToolResult, Turn
+from .asked import asked_ids, stops_at, waits_for
 from .fast.direct import EventSink, FastPathModel
 from .fast.first_answer import FirstAnswer
 from .foreign import with_own_ids
@@ -172,6 +175,7 @@ class AgentRunner:
         self._shown = ShownTools(turn, settings)
         self.busy = 0
         self.client_call_id: str | None = None
+        self.asked: list[StructuredInputItem] = []
         self._prepared: dict[tuple[int, bool], _PreparedAgent] = {}
         self._copies: dict[int, _PreparedAgent] = {}
         self._fast_path_models: list[Model] = []
@@ -223,8 +227,8 @@ class AgentRunner:
         copied.tools = tools[: len(own_tools)]
         copied.mcp_servers = []
         set_mcp_tools(copied, tools[len(own_tools) :])
-        if agent.tool_use_behavior == "run_llm_again":
-            copied.tool_use_behavior = self._stop_at_client_tool
+        if agent.tool_use_behavior != "stop_on_first_tool":
+            copied.tool_use_behavior = partial(self._stop_if_asked, agent.tool_use_behavior)
         if agent.model is None:
             copied.model_settings = own_settings(agent)
         copied.model = chosen.model
@@ -302,15 +306,26 @@ class AgentRunner:
 
         return replace(handoff, on_invoke_handoff=invoke)
 
-    def _stop_at_client_tool(
+    async def _stop_if_asked(
         self,
+        behavior: Any,
         context: RunContextWrapper[Turn],
         results: list[FunctionToolResult],
     ) -> ToolsToFinalOutputResult:
-        """End the run when a tool asks the client to act: its answer comes with a later request."""
-        waits = self.turn.client_tool_call is not None
-        return ToolsToFinalOutputResult(
-            is_final_output=waits, final_output=results[-1].output if waits else None
+        """End the run when a tool asks the user, or the client to act: that is answered later."""
+        if self._waits:
+            return ToolsToFinalOutputResult(True, results[-1].output)
+        return await stops_at(behavior, context, results)
+
+    @property
+    def _waits(self) -> bool:
+        """Whether the run of the caller is to wait for the user or the client.
+
+        What is asked in a nested run is asked by the tool that runs it.
+        """
+        asked = collected()
+        return self.turn.client_tool_call is not None or bool(
+            self.asked if asked is None else asked
         )
 
     async def call(self, tool: FunctionTool, context: ToolContext[Turn], arguments: str) -> Any:
@@ -328,7 +343,7 @@ class AgentRunner:
         else:
             text = arguments if is_object(arguments) else json.dumps(given, ensure_ascii=False)
             try:
-                output, failure = await self._invoke(tool, context, text, shown.report)
+                output, failure = await self._ask_or_invoke(tool, context, text, shown.report)
             except BaseException:
                 await shown.end(failed=True)
                 raise
@@ -343,6 +358,9 @@ class AgentRunner:
         self._warn_if_slow(tool, seconds)
         result = ToolResult(output, failed=failure is not None, seconds=seconds)
         await self.report(call, result)
+        if failure is None and asked_ids({"type": "function_call_output", "output": output}):
+            # Whatever hooks made of it: by this, the answer is found
+            return output
         if failure is not None and failure.fatal is not None:
             # For the line that says why the turn failed
             failure.fatal.add_note(f"tool {call.name}")
@@ -361,6 +379,23 @@ class AgentRunner:
                 seconds,
                 limit,
             )
+
+    async def _ask_or_invoke(
+        self, tool: FunctionTool, context: ToolContext[Turn], arguments: str, show: Listener
+    ) -> tuple[Any, ToolFailure | None]:
+        """Run a tool. One that asks the user has no other output, and has not failed."""
+        is_nested = collected() is not None
+        with collecting() as asked:
+            try:
+                found = await self._invoke(tool, context, arguments, show)
+            except (Asked, BaseExceptionGroup):
+                if not asked:
+                    raise
+        if not asked:
+            return found
+        if not is_nested:
+            self.asked += asked
+        return waits_for(asked), None
 
     async def _invoke(
         self, tool: FunctionTool, context: ToolContext[Turn], arguments: str, show: Listener

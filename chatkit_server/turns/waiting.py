@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from chatkit.types import ClientToolCallItem, ThreadItem, UserMessageItem
+from chatkit.types import (
+    ClientToolCallItem,
+    StructuredInputAnswer,
+    StructuredInputItem,
+    ThreadItem,
+    UserMessageItem,
+)
 
 NO_OUTPUT = "The client did not answer."
 """The output of a client tool call that nothing waits for any more, for the model."""
@@ -27,4 +33,14 @@ def _since_last_message(items: Sequence[ThreadItem]) -> Iterable[ThreadItem]:
 def _left(item: ThreadItem) -> ThreadItem | None:
     if isinstance(item, ClientToolCallItem) and item.status == "pending":
         return item.model_copy(update={"status": "completed", "output": NO_OUTPUT})
+    if isinstance(item, StructuredInputItem) and item.status == "pending":
+        return skipped(item)
     return None
+
+
+def skipped(item: StructuredInputItem) -> StructuredInputItem:
+    """Return a question as it is when nobody will answer it."""
+    skipped = item.model_copy(deep=True, update={"status": "skipped"})
+    for question in skipped.inputs:
+        question.answer = StructuredInputAnswer(skipped=True)
+    return skipped
