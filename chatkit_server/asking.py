@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 
+from chatkit.agents import ClientToolCall
 from chatkit.types import (
     StructuredInput,
     StructuredInputBase,
@@ -24,27 +26,35 @@ class Asked(BaseException):
     pass."""
 
 
-_ASKED: ContextVar[list[StructuredInputItem] | None] = ContextVar("asked", default=None)
+@dataclass(slots=True)
+class Wanted:
+    """What a tool, or a hook that answers, wants of the user and of the client."""
+
+    questions: list[StructuredInputItem] = field(default_factory=list)
+    call: ClientToolCall | None = None
+
+
+_WANTED: ContextVar[Wanted | None] = ContextVar("wanted", default=None)
 
 
 @contextmanager
-def collecting() -> Iterator[list[StructuredInputItem]]:
-    """Collect what is asked in the block. Inside of another such block, that one collects it."""
-    outer = _ASKED.get()
+def collecting() -> Iterator[Wanted]:
+    """Collect what is wanted in the block. Inside of another such block, that one collects it."""
+    outer = _WANTED.get()
     if outer is not None:
         yield outer
         return
-    asked: list[StructuredInputItem] = []
-    token = _ASKED.set(asked)
+    wanted = Wanted()
+    token = _WANTED.set(wanted)
     try:
-        yield asked
+        yield wanted
     finally:
-        _ASKED.reset(token)
+        _WANTED.reset(token)
 
 
-def collected() -> list[StructuredInputItem] | None:
-    """Return what was asked in the block around the caller; None outside of such a block."""
-    return _ASKED.get()
+def collected() -> Wanted | None:
+    """Return what was wanted in the block around the caller; None outside of such a block."""
+    return _WANTED.get()
 
 
 def inputs_of(

@@ -262,8 +262,9 @@ class Turn(AgentContext[Any]):
 
     def meet_context(self) -> None:
         """Take over the client tool call of `context`."""
-        if self.context is not None and self.context.client_tool_call is not None:
-            self.client_tool_call = self.context.client_tool_call
+        call = self.context.client_tool_call if self.context is not None else None
+        if call is not None and call is not self.client_tool_call:
+            self.client_tool_call = call
 
     @property
     def open_workflow(self) -> WorkflowItem | None:
@@ -318,8 +319,8 @@ class Turn(AgentContext[Any]):
         Raises `RuntimeError` in other hooks, and `TypeError` or `ValueError` for what is no
         question.
         """
-        asked = collected()
-        if asked is None:
+        wanted = collected()
+        if wanted is None:
             raise RuntimeError("turn.ask: only a tool, `respond` or `action` can ask the user")
         item = StructuredInputItem(
             id=self.generate_id("message"),
@@ -327,7 +328,7 @@ class Turn(AgentContext[Any]):
             created_at=datetime.now(UTC),
             inputs=inputs_of(questions, choices, multiple, description),
         )
-        asked.append(item)
+        wanted.questions.append(item)
         raise Asked
 
     if not TYPE_CHECKING:  # A type checker would take every name
@@ -336,6 +337,9 @@ class Turn(AgentContext[Any]):
             # ChatKit's SDK subtracts its time from a local one without a zone, whoever made it
             if name == "workflow_item" and value is not None:
                 value = in_local_time(value)
+            if name == "client_tool_call" and (wanted := collected()) is not None:
+                # Other tools run at the same time: this says which one set it
+                wanted.call = value
             super().__setattr__(name, value)
 
     async def start_workflow(self, workflow: Workflow) -> None:

@@ -13,15 +13,19 @@ import pytest
 import yaml
 from agents import Agent, RunContextWrapper, ToolsToFinalOutputResult, function_tool
 from aiohttp import ClientResponse
+from chatkit.agents import ClientToolCall
 from chatkit.types import StructuredInputFreeform, StructuredInputItem, ThreadStreamEvent
 
 from chatkit_server import Turn, hookimpl
+from chatkit_server.agent.runner import ONE_AT_A_TIME
 from chatkit_server.asking import inputs_of
 from chatkit_server.storage import StoreContext
 from chatkit_server.turns.claim import Claims
 from chatkit_server.turns.engine import Engine
 from chatkit_server.turns.job import TurnPlan
+from chatkit_server.turns.waiting import NO_OUTPUT
 from chatkit_server.web.keys import ENGINE, STORE
+from chatkit_server.web.operations.turns import NO_CALL
 from tests.client import Chat, Streamed
 from tests.conftest import MakeChat
 from tests.databases import DATABASES, new_url
@@ -246,6 +250,143 @@ def test_what_is_no_question(given: Any, options: dict[str, Any], wrong: str) ->
     known = {"choices": (), "multiple": False, "description": None}
     with pytest.raises((TypeError, ValueError), match=wrong):
         inputs_of([given] if given == 7 else given, **{**known, **options})
+
+
+async def test_a_plain_client_is_asked_and_answers_with_its_next_message(
+    shop: Chat, model_server: ModelServer
+) -> None:
+    model_server.reply(Call("size"))
+    streamed = await shop.plain("A shirt")
+    [line] = [event for event in streamed.data if "questions" in event]
+    [question] = line["questions"]["inputs"]
+    assert (question["id"], question["question"]) == ("q1", "Which size?")
+    assert streamed.data[-1]["status"] == "completed"
+    model_server.reply("In M, then.")
+    thread_id = streamed.data[0]["thread_id"]
+    assert (await shop.plain("M", thread_id=thread_id)).text == "In M, then."
+    assert outputs(model_server)[0]["skipped"] is True
+    model_server.reply(Call("size"))
+    whole = await shop.post({"messages": [{"role": "user", "content": "Hi"}], "stream": False})
+    [asked_for] = (await whole.json())["questions"]
+    assert asked_for["inputs"][0]["options"] == [{"value": "S"}, {"value": "M"}, {"value": "L"}]
+
+
+# Tools of the client
+
+
+@function_tool
+async def open_map(ctx: Ctx) -> str:
+    """Open a map on the user's screen."""
+    ctx.context.client_tool_call = ClientToolCall(name="open_map", arguments={})
+    await asyncio.sleep(0)
+    return "asked"
+
+
+@function_tool
+async def locate(ctx: Ctx) -> str:
+    """Ask the browser where the user is."""
+    ctx.context.client_tool_call = ClientToolCall(name="locate", arguments={})
+    return "asked"
+
+
+@function_tool
+async def ping() -> str:
+    """Answer."""
+    return json.dumps("pong")
+
+
+@pytest.fixture
+async def browser(make_chat: MakeChat, model_server: ModelServer) -> Chat:
+    return await make_chat(Tools(open_map, locate, ping, size), **served_by(model_server))
+
+
+async def output(chat: Chat, thread_id: str, result: Any) -> Streamed:
+    return await chat.stream("threads.add_client_tool_output", thread_id=thread_id, result=result)
+
+
+async def test_a_client_tool_beside_another_tool(browser: Chat, model_server: ModelServer) -> None:
+    model_server.reply(Call("open_map"), Call("ping"))
+    asked = await browser.say("Rome")
+    [call] = asked.done("client_tool_call")
+    model_server.reply("There it is.")
+    await output(browser, asked.thread_id, {"zoom": 7})
+    assert outputs(model_server) == [{"zoom": 7}, "pong"]
+    [mine, _] = model_server.requests[-1].body["messages"][-3]["tool_calls"]
+    assert call["call_id"] == mine["id"]
+
+
+async def test_of_two_client_tools_at_once_the_model_calls_one_again(
+    browser: Chat, model_server: ModelServer
+) -> None:
+    model_server.reply(Call("open_map"), Call("locate"))
+    asked = await browser.say("Rome")
+    [call] = asked.done("client_tool_call")
+    assert call["name"] == "locate"
+    model_server.reply("There it is.")
+    await output(browser, asked.thread_id, {"lat": 7})
+    messages = model_server.requests[-1].body["messages"]
+    assert [m["content"] for m in messages if m["role"] == "tool"] == [
+        ONE_AT_A_TIME,
+        '{"lat": 7}',
+    ]
+
+
+async def test_a_client_tool_beside_a_question(browser: Chat, model_server: ModelServer) -> None:
+    model_server.reply(Call("locate"), Call("size"))
+    streamed = await browser.say("A shirt")
+    [item] = streamed.done("structured_input")
+    [_] = streamed.done("client_tool_call")
+    assert (await output(browser, streamed.thread_id, {"lat": 7})).text == ""
+    assert len(model_server.requests) == 1
+    model_server.reply("Fine.")
+    assert (await answer(browser, item, q1="M")).text == "Fine."
+    assert outputs(model_server) == [{"lat": 7}, {"question": "Which size?", "answer": "M"}]
+
+
+async def test_a_message_ends_what_the_client_was_asked(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    sections = served_by(model_server, show_tools="tasks")
+    chat = await make_chat(Tools(locate), **sections)
+    model_server.reply(Call("locate"))
+    streamed = await chat.say("Where am I?")
+    thread_id = streamed.thread_id
+    model_server.reply("As you like.")
+    said = await chat.say("Never mind", thread_id)
+    assert said.text == "As you like."
+    assert outputs(model_server) == [NO_OUTPUT]
+    late = {
+        "type": "threads.add_client_tool_output",
+        "params": {"thread_id": thread_id, "result": 7},
+    }
+    assert await chat.refused(late) == (409, NO_CALL)
+    page = await chat.ask("threads.get_by_id", thread_id=thread_id)
+    items = page["items"]["data"]
+    assert [item["type"] for item in items] == [
+        "user_message",
+        "workflow",
+        "client_tool_call",
+        "user_message",
+        "assistant_message",
+    ]
+    assert items[1]["workflow"]["summary"] == {"duration": 0}
+    assert (items[2]["status"], items[2]["output"]) == ("completed", NO_OUTPUT)
+
+
+async def test_a_retry_takes_what_waits_away(browser: Chat, model_server: ModelServer) -> None:
+    model_server.reply(Call("locate"), Call("size"))
+    streamed = await browser.say("A shirt")
+    page = await browser.ask("threads.get_by_id", thread_id=streamed.thread_id)
+    message = page["items"]["data"][0]["id"]
+    model_server.reply("No shirts today.")
+    params = {"thread_id": streamed.thread_id, "item_id": message}
+    again = await browser.stream("threads.retry_after_item", **params)
+    assert again.text == "No shirts today."
+    assert outputs(model_server) == []
+    [item] = streamed.done("structured_input")
+    assert (await browser.refused(submission(item, q1="M")))[0] == 404
+    page = await browser.ask("threads.get_by_id", thread_id=streamed.thread_id)
+    assert [i["type"] for i in page["items"]["data"]] == ["user_message", "assistant_message"]
 
 
 # It waits in the store alone

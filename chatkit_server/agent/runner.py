@@ -31,6 +31,7 @@ from agents import (
 )
 from agents.run import CallModelData, ModelInputData
 from agents.tool_context import ToolContext
+from chatkit.agents import ClientToolCall
 from chatkit.types import StructuredInputItem
 
 from ..asking import Asked, collected, collecting
@@ -81,6 +82,12 @@ _PLACEHOLDER = re.compile(r"\{(user_id|user_name|locale)\}")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]+")
 
 _NAME_LENGTH = 100
+
+ONE_AT_A_TIME = (
+    "This was not done: the user's page does one thing at a time, and another tool has asked it to "
+    "do something. Call this tool again when that is done."
+)
+"""The output of a tool that wants the client to act beside another one, for the model."""
 
 _LEFT_OUT = 1000
 """Characters of the names of tools that are left out, in the log."""
@@ -175,6 +182,7 @@ class AgentRunner:
         self._shown = ShownTools(turn, settings)
         self.busy = 0
         self.client_call_id: str | None = None
+        self._client_call: ClientToolCall | None = None
         self.asked: list[StructuredInputItem] = []
         self._prepared: dict[tuple[int, bool], _PreparedAgent] = {}
         self._copies: dict[int, _PreparedAgent] = {}
@@ -323,10 +331,9 @@ class AgentRunner:
 
         What is asked in a nested run is asked by the tool that runs it.
         """
-        asked = collected()
-        return self.turn.client_tool_call is not None or bool(
-            self.asked if asked is None else asked
-        )
+        wanted = collected()
+        asked = self.asked if wanted is None else wanted.questions
+        return bool(asked) or self.turn.client_tool_call is not None
 
     async def call(self, tool: FunctionTool, context: ToolContext[Turn], arguments: str) -> Any:
         """Call a tool, and return the output for the model."""
@@ -343,12 +350,11 @@ class AgentRunner:
         else:
             text = arguments if is_object(arguments) else json.dumps(given, ensure_ascii=False)
             try:
-                output, failure = await self._ask_or_invoke(tool, context, text, shown.report)
+                output, failure = await self._answer_of(tool, context, text, shown.report)
             except BaseException:
                 await shown.end(failed=True)
                 raise
         await shown.end(failed=failure is not None)
-        self.turn.meet_context()
         if failure is None and is_paused(context):
             self._paused.append(context)
             return output
@@ -365,8 +371,6 @@ class AgentRunner:
             # For the line that says why the turn failed
             failure.fatal.add_note(f"tool {call.name}")
             raise failure.fatal
-        if self.turn.client_tool_call is not None and not self._is_nested(context.agent):
-            self.client_call_id = self.client_call_id or call.id
         return result.output
 
     def _warn_if_slow(self, tool: FunctionTool, seconds: float) -> None:
@@ -380,22 +384,41 @@ class AgentRunner:
                 limit,
             )
 
-    async def _ask_or_invoke(
+    async def _answer_of(
         self, tool: FunctionTool, context: ToolContext[Turn], arguments: str, show: Listener
     ) -> tuple[Any, ToolFailure | None]:
         """Run a tool. One that asks the user has no other output, and has not failed."""
         is_nested = collected() is not None
-        with collecting() as asked:
+        with collecting() as wanted:
             try:
                 found = await self._invoke(tool, context, arguments, show)
             except (Asked, BaseExceptionGroup):
-                if not asked:
+                if not wanted.questions:
                     raise
-        if not asked:
-            return found
-        if not is_nested:
-            self.asked += asked
-        return waits_for(asked), None
+            self.turn.meet_context()
+        if wanted.questions:
+            if not is_nested:
+                self.asked += wanted.questions
+                self.turn.client_tool_call = self._client_call
+            return waits_for(wanted.questions), None
+        if wanted.call is not None and not is_nested:
+            return self._ask_client(wanted.call, context.tool_call_id, found)
+        return found
+
+    def _ask_client(
+        self, call: ClientToolCall, call_id: str, found: tuple[Any, ToolFailure | None]
+    ) -> tuple[Any, ToolFailure | None]:
+        """Keep what a tool wants of the client; refuse it if another tool came first.
+
+        The client's output does not say for which call it is.
+        """
+        if self._client_call is None:
+            self._client_call, self.client_call_id = call, call_id
+        else:
+            reason = "another tool asks the client already"
+            found = ONE_AT_A_TIME, ToolFailure(ONE_AT_A_TIME, reason)
+        self.turn.client_tool_call = self._client_call
+        return found
 
     async def _invoke(
         self, tool: FunctionTool, context: ToolContext[Turn], arguments: str, show: Listener

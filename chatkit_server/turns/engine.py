@@ -224,9 +224,9 @@ class Engine:
             if job.agent is not None:
                 await self._ask(job, job.agent)
             else:
-                with collecting() as asked, suppress(Asked):
+                with collecting() as wanted, suppress(Asked):
                     await self._send_all(job, *await self._hook_answer(job))
-                await self._show_questions(job, asked)
+                await self._show_questions(job, wanted.questions)
         except GUARDRAILS:
             job.withdrawn = True
             raise

@@ -148,7 +148,9 @@ class Preparation:
         await self.hooks.each("pre_turn", called=job.prepared_by, check=check, turn=turn)
         _warn_of_typo(turn)
         turn.link_context()
-        if any(isinstance(item, ClientToolCallItem) for item in job.plan.answered):
+        if job.plan.message is None and any(
+            isinstance(item, ClientToolCallItem) for item in job.plan.answered
+        ):
             await job.translator.workflow.resume()
         job.answer = await self._answer(turn)
         if job.answer is not None:
