@@ -64,17 +64,12 @@ async def add_client_tool_output(
 
 
 async def _pending_call(caller: Caller, thread_id: str) -> ClientToolCallItem:
-    """Return the newest client tool call that waits for an output. Raises `Conflict`.
-
-    A message of the user has ended what waited before it.
-    """
+    """Return the newest client tool call that waits for an output. Raises `Conflict`."""
     looked_at = 0
     async for page in item_pages(caller, thread_id):
         for item in page.data:
             if isinstance(item, ClientToolCallItem) and item.status == "pending":
                 return item
-            if isinstance(item, UserMessageItem):
-                raise Conflict(NO_CALL)
         looked_at += len(page.data)
         if looked_at >= MAX_PAGE_SIZE:
             break
