@@ -34,6 +34,7 @@ LAYERS = (
         "text",
         "turn",
         "turn_events",
+        "turn_items",
         "turnstile",
     },
     {"settings"},
