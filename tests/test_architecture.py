@@ -35,6 +35,7 @@ LAYERS = (
         "text",
         "turn",
         "turn_events",
+        "turn_items",
         "turnstile",
     },
     {"settings"},
