@@ -77,7 +77,9 @@ class PausedRun:
 
     `turn_id` is the turn that it began in, `resumed_by` the one in which it went on: from then on
     there is no `state`, so that nothing is run twice. `entries` and `messages` are what the turn
-    has for its memory, `client_tool` is a call that the client gets when the run has gone on.
+    has for its memory. `client_tool` is a call that the client gets when the run has gone on,
+    `questions` are those that its user gets then. `agent` is the name of the agent that began,
+    `model` that of the model that has written all so far, "" if several have.
     """
 
     id: str
@@ -89,6 +91,9 @@ class PausedRun:
     entries: list[dict[str, Any]] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
     client_tool: dict[str, Any] | None = None
+    questions: list[dict[str, Any]] = field(default_factory=list)
+    agent: str | None = None
+    model: str = ""
     resumed_by: str | None = None
 
     @property
@@ -118,7 +123,13 @@ class PausedRun:
     def ended(self, turn_id: str) -> PausedRun:
         """Return what is kept of it once it goes on in this turn, or never."""
         return replace(
-            self, state=None, entries=[], messages=[], client_tool=None, resumed_by=turn_id
+            self,
+            state=None,
+            entries=[],
+            messages=[],
+            client_tool=None,
+            questions=[],
+            resumed_by=turn_id,
         )
 
     def as_item(self, thread_id: str) -> HiddenContextItem:

@@ -77,16 +77,15 @@ def set_agent(tool: FunctionTool, agent: Agent[Any]) -> None:
     tool._agent_instance = agent
 
 
-def target_of(handoff: Agent[Any] | Handoff[Any, Any]) -> Agent[Any] | None:
-    """Return the agent of a handoff, None if a function chooses it."""
-    if isinstance(handoff, Agent):
-        return handoff
-    found = handoff._agent_ref() if handoff._agent_ref is not None else None
+def handoff_target(handoff: Handoff[Any, Any]) -> Agent[Any] | None:
+    """Return the agent that a handoff leads to, None if it was not made by `agents.handoff`."""
+    known = handoff._agent_ref
+    found: Any = known() if known is not None else None
     return found if isinstance(found, Agent) else None
 
 
-def set_target(handoff: Handoff[Any, Any], agent: Agent[Any]) -> None:
-    """Have a run that goes on find this agent as that of a handoff."""
+def set_handoff_target(handoff: Handoff[Any, Any], agent: Agent[Any]) -> None:
+    """Have a handoff lead to this agent where the SDK looks for the agents of a paused run."""
     handoff._agent_ref = ref(agent)
 
 

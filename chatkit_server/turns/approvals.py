@@ -17,6 +17,7 @@ from agents.items import ToolApprovalItem
 from chatkit.store import NotFoundError, Store
 from chatkit.types import (
     Page,
+    StructuredInputItem,
     ThreadItem,
     ThreadItemDoneEvent,
     ThreadMetadata,
@@ -107,7 +108,9 @@ class Approvals:
         job.waiting = [call for call in calls if call.decision is None]
         run = self._run(job, state, calls)
         widgets = [self._widget(job.turn, run, call) for call in job.waiting]
+        # What else the run wants comes when it goes on
         job.turn.client_tool_call = None
+        job.runner.asked.clear()
 
         items: list[ThreadItem] = [run.as_item(job.turn.thread.id), *widgets]
 
@@ -124,7 +127,6 @@ class Approvals:
         except Exception as error:
             log_error(log, logging.WARNING, error, "turn %s: a run cannot wait", turn.id)
             raise TurnFailed(CANNOT_WAIT.format(name=job.waiting[0].name)) from None
-        client_tool = turn.client_tool_call
         return PausedRun(
             paused_id(turn.id),
             turn.id,
@@ -134,13 +136,10 @@ class Approvals:
             text,
             [dict(entry) for entry in job.entries],
             list(job.translator.messages),
-            None
-            if client_tool is None
-            else {
-                "name": client_tool.name,
-                "arguments": client_tool.arguments,
-                "call_id": job.runner.client_call_id,
-            },
+            job.runner.wanted_of_client,
+            [item.model_dump(mode="json") for item in job.runner.asked],
+            turn.first_agent,
+            job.memory_model,
         )
 
     def _widget(self, turn: Turn, run: PausedRun, call: WaitingCall) -> WidgetItem:
@@ -232,8 +231,9 @@ class Approvals:
             shown = await self._shown(turn, ended)
             job.plan.answered = [ended.as_item(turn.thread.id), *shown]
             return
-        if run.client_tool is not None:
-            job.runner.ask_client(**run.client_tool)
+        job.runner.relay.goes_on_from(run.model)
+        questions = [StructuredInputItem.model_validate(item) for item in run.questions]
+        job.runner.want_again(run.client_tool, questions)
 
     # A message comes instead
 
