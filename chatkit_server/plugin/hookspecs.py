@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
     from ..turn import Outcome, StoreContext, ToolCall, ToolResult, Turn, User
     from ..turns.store import TurnStore
+    from .commands import Command
 
 PROJECT = "chatkit_server"
 
@@ -121,6 +122,15 @@ def tortoise_apps() -> Mapping[str, Mapping[str, Any]] | None:
 
     `{"todo": {"models": ["acme.todo.models"], "migrations": "acme.todo.migrations"}}`, as in
     Tortoise's own configuration. Called at boot, by the storage plugin. An error stops the boot.
+    """
+
+
+@hookspec
+def commands() -> list[Command] | None:
+    """Return commands that the plugin adds to `chatkit-server`; all are added.
+
+    `chatkit-server NAME --settings FILE` awaits `Command.run` of the command with that name, after
+    `setup`, without starting the server. An error ends the command.
     """
 
 
