@@ -1,4 +1,4 @@
-"""The hooks that no request calls: `turn_store` at boot, `migrate` and `commands` by a command."""
+"""The hooks that no request calls: `turn_store` at boot, others by the command line."""
 
 from __future__ import annotations
 
@@ -179,3 +179,28 @@ def test_an_unknown_command_is_told_with_those_of_the_plugins(
     told = capsys.readouterr().err
     assert "`cuont` is none of init, run, check, migrate" in told
     assert f"{folder}/my_plugins/settings.yaml: no such file" in told
+
+
+CHECKS = """
+    from chatkit_server import hookimpl
+
+    @hookimpl
+    async def check() -> list[str] | None:
+        {does}
+"""
+
+
+def test_check_shows_what_plugins_find(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    does = "return ['the disk is full', 'and slow']"
+    (folder / "my_plugins" / "silent.py").write_text(dedent(CHECKS.format(does=does)))
+    assert main(["check", "--settings", str(folder / "settings.yaml")]) == 0
+    told = capsys.readouterr().err.splitlines()
+    assert told == ["warning: silent: the disk is full", "warning: silent: and slow"]
+
+
+def test_an_error_ends_check(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = folder / "my_plugins" / "silent.py"
+    file.write_text(dedent(CHECKS.format(does="return {}[1]")))
+    assert main(["check", "--settings", str(folder / "settings.yaml")]) == 2
+    told = f"chatkit-server: plugin silent: check: {file}:6: KeyError: 1\n"
+    assert capsys.readouterr().err == told
