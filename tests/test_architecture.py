@@ -17,6 +17,7 @@ PLUGINS = Path(chatkit_plugins.__file__).parent
 
 LAYERS = (
     {
+        "asking",
         "bad_http",
         "errors",
         "ids",
@@ -34,6 +35,7 @@ LAYERS = (
         "text",
         "turn",
         "turn_events",
+        "turn_items",
         "turnstile",
     },
     {"settings"},
