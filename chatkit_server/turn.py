@@ -128,6 +128,7 @@ Status = Literal[EndState, "refused"]
 class Outcome:
     """How a turn ended. Times are in seconds from the start of the turn.
 
+    `waiting` are the tool calls that wait for the user's approval: a later turn goes on with them.
     `refused` means that nothing was saved or answered: a hook refused the turn, or something it
     needs is missing. `error` is the message that the user saw, `allow_retry` whether a retry can
     help, `code` the code of the `error` event: for others than `custom`, the page may have words of
@@ -149,6 +150,7 @@ class Outcome:
     code: str = "custom"
     agent: str = ""
     guardrail: str | None = None
+    waiting: list[ToolCall] = field(default_factory=list)
 
 
 class _Unchecked:

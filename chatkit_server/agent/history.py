@@ -33,6 +33,7 @@ from .asked import answers_text, asked_ids
 from .converting import Conversion, HistoryConverter
 from .costs import BYTES_PER_TOKEN, cost, cost_and_media
 from .memory import TurnMemory, is_memory, message_text, noted_agent
+from .paused import is_approval, without_paused
 from .portable import for_other_model
 from .shortening import LEAST, OldMedia, shortened
 from .sound import sound
@@ -87,7 +88,7 @@ class History:
     """A turn's conversation: its items with the memories of turns, and input made of them."""
 
     def __init__(self, items: Sequence[ThreadItem], budget: HistorySettings) -> None:
-        self._items = list(items)
+        self._items = without_paused(items)
         self._budget = budget
         # What a plugin changes in place is seen by this: a memory would tell what was there before
         self._texts = {item.id: _texts(item) for item in items}
@@ -141,7 +142,9 @@ class History:
         found = memories.pop(None, [])
         for item in items:
             if not is_memory(item):
-                found += [item, *memories.pop(item.id, ())]
+                # What the user was asked to approve is in the memory
+                found += [] if is_approval(item) else [item]
+                found += memories.pop(item.id, ())
         return found
 
     def _is_unchanged(self, item_id: str, given: dict[str, ThreadItem]) -> bool:
