@@ -6,10 +6,11 @@ import logging
 from dataclasses import replace
 
 from chatkit.store import NotFoundError
-from chatkit.types import ThreadItemDoneEvent
+from chatkit.types import ThreadItemDoneEvent, ThreadItemReplacedEvent
 
 from ..agent.memory import build_memory
 from ..errors import ServerError, TakenOver, Unavailable
+from ..events.settling import has_loading_task, settled
 from ..known_errors import Outage, as_server_error, told_error
 from ..lines import fixed_words, user_name
 from ..plugin.calls import LOGGED_ALREADY, Hooks
@@ -97,6 +98,8 @@ class Closing:
                 if job.withdrawn:
                     await self._withdraw_answer(job)
                 await job.recorder.close()
+                if ending is not None:
+                    await _stop_tasks(job)
                 await self._save_memory(job, ending.problem if ending else None)
                 await job.recorder.save_thread()
         except TakenOver:
@@ -150,6 +153,12 @@ class Closing:
         if memory is not None:
             item = memory.as_item(job.turn.thread.id)
             await job.recorder.emit(ThreadItemDoneEvent.model_construct(item=item))
+
+
+async def _stop_tasks(job: TurnJob) -> None:
+    """Show no task of a saved workflow as running: the turn was cut off."""
+    for item in [item for item in job.recorder.saved if has_loading_task(item)]:
+        await job.recorder.emit(ThreadItemReplacedEvent.model_construct(item=settled(item)))
 
 
 async def _save_last_changes(job: TurnJob) -> None:
