@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import logging
-import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -31,7 +30,10 @@ from agents import (
 )
 from agents.run import CallModelData, ModelInputData
 from agents.tool_context import ToolContext
+from chatkit.agents import ClientToolCall
+from chatkit.types import StructuredInputItem
 
+from ..asking import Asked, collected, collecting
 from ..errors import ServerError, TurnFailed
 from ..known_errors import StreamFailed
 from ..lines import user_name
@@ -44,6 +46,7 @@ from ..settings.schema import AgentSettings, TurnLimits
 from ..tasks import watch_blocking
 from ..text import valid_text, valid_values
 from ..turn import ToolCall, ToolResult, Turn
+from .asked import asked_ids, stops_at, waits_for
 from .fast.direct import EventSink, FastPathModel
 from .fast.first_answer import FirstAnswer
 from .foreign import with_own_ids
@@ -58,46 +61,35 @@ from .invocation import (
 from .media import Media, as_parts, noted
 from .models import ModelRouter, max_tools, own_settings
 from .portable import for_any_model
+from .relay import Relay
 from .sdk import (
     agent_of,
     forget_paused,
+    handoff_target,
     is_paused,
     mcp_server_name,
     raising,
     running,
+    set_handoff_target,
     set_mcp_tools,
 )
 from .shown_tools import ShownTools
 from .sound import sound
+from .team.cast import Cast, refuse_same_names
+from .team.checks import handoff_name
+from .team.guardrails import Guardrails
 from .tools import arguments_of, cut, is_object, runner_of, wrapped
 
 log = logging.getLogger(__name__)
 
-_PLACEHOLDER = re.compile(r"\{(user_id|user_name|locale)\}")
-
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]+")
-
-_NAME_LENGTH = 100
+ONE_AT_A_TIME = (
+    "This was not done: the user's page does one thing at a time, and another tool has asked it to "
+    "do something. Call this tool again when that is done."
+)
+"""The output of a tool that wants the client to act beside another one, for the model."""
 
 _LEFT_OUT = 1000
 """Characters of the names of tools that are left out, in the log."""
-
-
-def instructions(template: str, turn: Turn) -> str:
-    """Return the settings' instructions for the user of a turn.
-
-    `{user_id}`, `{user_name}` and `{locale}` are replaced, and nothing else.
-    """
-    values = {
-        "user_id": turn.user.id,
-        "user_name": turn.user.name or "",
-        "locale": turn.locale or "",
-    }
-
-    def value(match: re.Match[str]) -> str:
-        return _UNPRINTABLE.sub(" ", values[match[1]])[:_NAME_LENGTH]
-
-    return _PLACEHOLDER.sub(value, template)
 
 
 def as_changed(agent: Agent[Turn], turn: Turn) -> Agent[Turn]:
@@ -112,13 +104,6 @@ def as_changed(agent: Agent[Turn], turn: Turn) -> Agent[Turn]:
     return changed
 
 
-def _tool_name(handoff: Agent[Any] | Handoff[Any, Any]) -> str:
-    """Return the name of the tool by which a model hands over."""
-    if isinstance(handoff, Agent):
-        return Handoff.default_tool_name(handoff)
-    return handoff.tool_name
-
-
 @dataclass(frozen=True, slots=True)
 class _PreparedAgent:
     """An agent and its copy for a turn.
@@ -130,14 +115,17 @@ class _PreparedAgent:
     copy: Agent[Turn]
     tools: Sequence[Tool]
     nested: bool
-    speaks_chat: bool
-    """Whether its model has an API of chat completions."""
+    chosen: _Chosen
 
 
 class _Chosen(NamedTuple):
-    """A model for an agent, whether it has an API of chat completions, and its most tools."""
+    """A model for an agent, as it is used and as it was given, and what is known of it.
+
+    `speaks_chat` says that it has an API of chat completions.
+    """
 
     model: str | Model | None
+    given: str | Model | None
     speaks_chat: bool = False
     max_tools: int | None = None
 
@@ -147,7 +135,8 @@ class AgentRunner:
 
     The agents are the turn's own, those that it can hand over to, and those that it runs as tools.
     All their tool calls go through `call`; `busy` counts those that run. Models are bound to
-    `sink`; without one, all their text goes through the SDK.
+    `sink`; without one, all their text goes through the SDK. `cast` has the agents of the settings,
+    `relay` which agent answers. `shared_model` is for agents without one of their own.
     """
 
     def __init__(
@@ -160,6 +149,7 @@ class AgentRunner:
         models: ModelRouter,
         sink: EventSink | None,
         settings: AgentSettings = AgentSettings(),  # noqa: B008
+        guardrails: Guardrails | None = None,
     ) -> None:
         self.turn = turn
         self.hooks = hooks
@@ -168,10 +158,16 @@ class AgentRunner:
         self.limits = limits
         self.models = models
         self.sink = sink
+        self.cast = Cast(turn)
+        self.guardrails = guardrails or Guardrails()
+        self.relay = Relay()
+        self.shared_model: str | Model | None = None
         self._media = Media(settings.images)
-        self._shown = ShownTools(turn, settings)
+        self.shown = ShownTools(turn, settings)
         self.busy = 0
         self.client_call_id: str | None = None
+        self._client_call: ClientToolCall | None = None
+        self.asked: list[StructuredInputItem] = []
         self._prepared: dict[tuple[int, bool], _PreparedAgent] = {}
         self._copies: dict[int, _PreparedAgent] = {}
         self._fast_path_models: list[Model] = []
@@ -193,13 +189,23 @@ class AgentRunner:
         """Drop the references to the turn and the agents, which are a cycle."""
         self.turn._events.runner = None
         self.turn._events.close()
-        self._shown.stop()
+        self.shown.stop()
         for context in self._paused:
             forget_paused(context)
         self._paused.clear()
         self._prepared.clear()
+        for prepared in self._copies.values():
+            # They may lead to each other
+            prepared.copy.handoffs.clear()
         self._copies.clear()
         self._fast_path_models.clear()
+
+    async def begin(self, given: Agent[Any], changed: Agent[Turn]) -> Agent[Turn]:
+        """Return the copy of the agent that begins, with what `pre_turn` hooks changed."""
+        copied = await self._prepare(self.cast.original or given, changed, nested=False)
+        if self.cast.original is not None:
+            refuse_same_names((p.copy.name for p in self._copies.values()), self.turn)
+        return copied
 
     async def ready(self, agent: Agent[Any], *, nested: bool = False) -> Agent[Turn]:
         """Return a copy of the agent for this turn: with its tools, MCP tools and handoffs wrapped.
@@ -208,28 +214,38 @@ class AgentRunner:
         """
         if id(agent) in self._copies:
             return agent
+        agent = self.cast.stands_for(agent)
         if (known := self._prepared.get((id(agent), nested))) is not None:
             return known.copy
-        names = [tool.name for tool in agent.tools] + [_tool_name(each) for each in agent.handoffs]
+        return await self._prepare(agent, await self.cast.agent(agent), nested=nested)
+
+    async def _prepare(
+        self, original: Agent[Any], agent: Agent[Any], *, nested: bool
+    ) -> Agent[Turn]:
+        given = self.cast.tools_of(original, agent)
+        names = [tool.name for tool in given] + [handoff_name(each) for each in agent.handoffs]
         mcp_tools = await self.servers.tools(
-            agent.mcp_servers, taken=names, wrap=wrapped, turn_id=self.turn.id
+            self.cast.servers_of(original, agent),
+            taken=names,
+            wrap=wrapped,
+            turn_id=self.turn.id,
+            takes=self.cast.takes(original),
         )
-        own_tools = [
-            wrapped(tool) if isinstance(tool, FunctionTool) else tool for tool in agent.tools
-        ]
+        own_tools = [wrapped(tool) if isinstance(tool, FunctionTool) else tool for tool in given]
         copied = copy.copy(agent)
         chosen = self._model(agent.model, nested)
         tools = self._allowed([*own_tools, *mcp_tools], chosen.max_tools, len(agent.handoffs))
         copied.tools = tools[: len(own_tools)]
         copied.mcp_servers = []
         set_mcp_tools(copied, tools[len(own_tools) :])
-        if agent.tool_use_behavior == "run_llm_again":
-            copied.tool_use_behavior = self._stop_at_client_tool
+        if agent.tool_use_behavior != "stop_on_first_tool":
+            copied.tool_use_behavior = partial(self._stop_if_asked, agent.tool_use_behavior)
         if agent.model is None:
             copied.model_settings = own_settings(agent)
         copied.model = chosen.model
-        prepared = _PreparedAgent(agent, copied, tools, nested, chosen.speaks_chat)
-        self._prepared[id(agent), nested] = self._copies[id(copied)] = prepared
+        self.guardrails.put_on(copied, nested)
+        prepared = _PreparedAgent(original, copied, tools, nested, chosen)
+        self._prepared[id(original), nested] = self._copies[id(copied)] = prepared
         copied.handoffs = [await self._handoff(handoff, nested) for handoff in agent.handoffs]
         return copied
 
@@ -241,8 +257,11 @@ class AgentRunner:
     def input_for(self, agent: AgentBase[Any], items: Sequence[Any]) -> list[TResponseInputItem]:
         """Return input items as the agent's model takes them."""
         prepared = self._copies.get(id(agent))
-        speaks_chat = prepared is not None and prepared.speaks_chat
-        return sound(for_any_model(items) if speaks_chat else items)
+        if prepared is None:
+            return sound(items)
+        if not prepared.nested:
+            items = self.relay.asks(prepared.copy.name, prepared.chosen.given, items)
+        return sound(for_any_model(items) if prepared.chosen.speaks_chat else items)
 
     def _is_nested(self, agent: AgentBase[Any] | None) -> bool:
         prepared = self._copies.get(id(agent))
@@ -266,16 +285,16 @@ class AgentRunner:
     def _model(self, model: str | Model | None, nested: bool) -> _Chosen:
         """Return the model for an agent, bound to this turn if that is possible.
 
-        An agent without a model gets that of the turn.
+        An agent without a model gets `shared_model`, or that of the turn.
         """
-        given = self.turn.model if model is None else model
+        given = (self.shared_model or self.turn.model) if model is None else model
         found = given
         if found is None or isinstance(found, str):
             try:
                 found = self.models.get_model(found)
             except ServerError:
                 # The run raises it again, and reports it
-                return _Chosen(given)
+                return _Chosen(given, given)
         used: str | Model | None = found
         if nested and isinstance(model, str):
             # A nested run may have its own model provider for a name
@@ -290,7 +309,7 @@ class AgentRunner:
         else:
             used = given
         speaks_chat = isinstance(found, FastPathModel | OpenAIChatCompletionsModel)
-        return _Chosen(used, speaks_chat, max_tools(found))
+        return _Chosen(used, given, speaks_chat, max_tools(found))
 
     async def _handoff(self, handoff: Agent[Any] | Handoff[Any, Any], nested: bool) -> Any:
         if isinstance(handoff, Agent):
@@ -300,18 +319,32 @@ class AgentRunner:
         async def invoke(context: RunContextWrapper[Any], arguments: str) -> Agent[Turn]:
             return await self.ready(await original(context, arguments), nested=nested)
 
-        return replace(handoff, on_invoke_handoff=invoke)
+        found = replace(handoff, on_invoke_handoff=invoke)
+        target = handoff_target(handoff)
+        if target is not None:
+            set_handoff_target(found, await self.ready(target, nested=nested))
+        return found
 
-    def _stop_at_client_tool(
+    async def _stop_if_asked(
         self,
+        behavior: Any,
         context: RunContextWrapper[Turn],
         results: list[FunctionToolResult],
     ) -> ToolsToFinalOutputResult:
-        """End the run when a tool asks the client to act: its answer comes with a later request."""
-        waits = self.turn.client_tool_call is not None
-        return ToolsToFinalOutputResult(
-            is_final_output=waits, final_output=results[-1].output if waits else None
-        )
+        """End the run when a tool asks the user, or the client to act: that is answered later."""
+        if self._waits:
+            return ToolsToFinalOutputResult(True, results[-1].output)
+        return await stops_at(behavior, context, results)
+
+    @property
+    def _waits(self) -> bool:
+        """Whether the run of the caller is to wait for the user or the client.
+
+        What is asked in a nested run is asked by the tool that runs it.
+        """
+        wanted = collected()
+        asked = self.asked if wanted is None else wanted.questions
+        return bool(asked) or self.turn.client_tool_call is not None
 
     async def call(self, tool: FunctionTool, context: ToolContext[Turn], arguments: str) -> Any:
         """Call a tool, and return the output for the model."""
@@ -319,7 +352,7 @@ class AgentRunner:
         written = invalid_arguments(context, arguments, limit)
         given = arguments_of(arguments) if written is None else None
         call = ToolCall(context.tool_call_id, tool.name, given or {}, mcp_server_name(tool))
-        shown = await self._shown.begin(call)
+        shown = await self.shown.begin(call)
         self.turn.meet_context()
         started = time.monotonic()
         if given is None:
@@ -328,12 +361,11 @@ class AgentRunner:
         else:
             text = arguments if is_object(arguments) else json.dumps(given, ensure_ascii=False)
             try:
-                output, failure = await self._invoke(tool, context, text, shown.report)
+                output, failure = await self._answer_of(tool, context, text, shown.report)
             except BaseException:
                 await shown.end(failed=True)
                 raise
         await shown.end(failed=failure is not None)
-        self.turn.meet_context()
         if failure is None and is_paused(context):
             self._paused.append(context)
             return output
@@ -343,12 +375,13 @@ class AgentRunner:
         self._warn_if_slow(tool, seconds)
         result = ToolResult(output, failed=failure is not None, seconds=seconds)
         await self.report(call, result)
+        if failure is None and asked_ids({"type": "function_call_output", "output": output}):
+            # Whatever hooks made of it: by this, the answer is found
+            return output
         if failure is not None and failure.fatal is not None:
             # For the line that says why the turn failed
             failure.fatal.add_note(f"tool {call.name}")
             raise failure.fatal
-        if self.turn.client_tool_call is not None and not self._is_nested(context.agent):
-            self.client_call_id = self.client_call_id or call.id
         return result.output
 
     def _warn_if_slow(self, tool: FunctionTool, seconds: float) -> None:
@@ -362,13 +395,50 @@ class AgentRunner:
                 limit,
             )
 
+    async def _answer_of(
+        self, tool: FunctionTool, context: ToolContext[Turn], arguments: str, show: Listener
+    ) -> tuple[Any, ToolFailure | None]:
+        """Run a tool. One that asks the user has no other output, and has not failed."""
+        is_nested = collected() is not None
+        with collecting() as wanted:
+            try:
+                found = await self._invoke(tool, context, arguments, show)
+            except (Asked, BaseExceptionGroup):
+                if not wanted.questions:
+                    raise
+            self.turn.meet_context()
+        if wanted.questions:
+            if not is_nested:
+                self.asked += wanted.questions
+                self.turn.client_tool_call = self._client_call
+            return waits_for(wanted.questions), None
+        if wanted.call is not None and not is_nested:
+            return self._ask_client(wanted.call, context.tool_call_id, found)
+        return found
+
+    def _ask_client(
+        self, call: ClientToolCall, call_id: str, found: tuple[Any, ToolFailure | None]
+    ) -> tuple[Any, ToolFailure | None]:
+        """Keep what a tool wants of the client; refuse it if another tool came first.
+
+        The client's output does not say for which call it is.
+        """
+        if self._client_call is None:
+            self._client_call, self.client_call_id = call, call_id
+        else:
+            reason = "another tool asks the client already"
+            found = ONE_AT_A_TIME, ToolFailure(ONE_AT_A_TIME, reason)
+        self.turn.client_tool_call = self._client_call
+        return found
+
     async def _invoke(
         self, tool: FunctionTool, context: ToolContext[Turn], arguments: str, show: Listener
     ) -> tuple[Any, ToolFailure | None]:
         self.busy += 1
         try:
             run = partial(self._run, tool)
-            work = invoke(tool, run, context, arguments, self.limits.tool, show)
+            guardrails = self.guardrails
+            work = invoke(tool, run, context, arguments, self.limits.tool, show, guardrails)
             output = await watch_blocking(work, partial(self._blocked, tool.name))
             return output, self._handled.get(id(context))
         except Exception as error:

@@ -9,6 +9,7 @@ from chatkit.agents import ThreadItemConverter
 from chatkit.store import Store
 from chatkit.types import ThreadItem
 
+from ..agent.asked import waiting_beside
 from ..agent.history import History, load_history
 from ..settings.schema import HistorySettings
 from ..turn import StoreContext, Turn
@@ -23,8 +24,8 @@ class Conversations:
         self._store = store
         self._budget = budget
 
-    async def give(self, turn: Turn, plan: TurnPlan | None = None) -> None:
-        """Load the items of a turn, with what its request adds to them."""
+    async def give(self, turn: Turn, plan: TurnPlan | None = None) -> History:
+        """Load the items of a turn, with what its request adds to them; return its history."""
         items = list(plan.earlier) if plan is not None else []
         if plan is None or not plan.new_thread:
             again = plan.message if plan is not None and plan.superseded is not None else None
@@ -39,10 +40,15 @@ class Conversations:
             if plan.message is not None and plan.superseded is None:
                 plan.answered += left_waiting(items)
             items = _with_answers(items, plan.answered)
+            if plan.message is None:
+                answered = [item.id for item in plan.answered]
+                plan.waits = bool(waiting_beside(items, answered))
             items += [] if plan.message is None else [plan.message]
         history = History(items, self._budget)
         turn.items = history.visible
+        turn.last_agent = history.last_agent
         turn._make_input = partial(_make_input, history)
+        return history
 
 
 def _with_answers(items: list[ThreadItem], answered: list[ThreadItem]) -> list[ThreadItem]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing, suppress
 from typing import Any, cast
 
 from agents import Agent, Runner
@@ -15,6 +15,7 @@ from chatkit.types import (
     ClientToolCallItem,
     ImageAttachment,
     StreamOptionsEvent,
+    StructuredInputItem,
     ThreadCreatedEvent,
     ThreadItem,
     ThreadItemDoneEvent,
@@ -28,6 +29,9 @@ from ..agent.media import remembered
 from ..agent.models import ModelRouter
 from ..agent.runner import run_config
 from ..agent.runs import stop_run
+from ..agent.team.guardrails import Guardrails
+from ..agent.team.team import Team
+from ..asking import Asked, collecting
 from ..errors import Conflict, TakenOver, TooLarge, TurnFailed, Unavailable
 from ..events.log import EventLogFactory, new_event_log
 from ..events.recorder import LONG_ANSWER
@@ -47,6 +51,7 @@ from .failures import EMPTY
 from .identity import RequestIdentity
 from .job import TurnJob, TurnPlan, client_tool_call, hook_events, model_name
 from .prepare import Preparation
+from .refusal import refusal
 from .registry import TurnRegistry
 from .running import STOPPED, TAKEN_OVER, Ending, RunningTurn
 from .store import TurnStore
@@ -63,7 +68,8 @@ MOST_EVENTS = 64_000_000
 class Engine:
     """Runs the turns of one application.
 
-    `make_log` makes the event log of each turn.
+    `make_log` makes the event log of each turn. Without a `team` and `guardrails`, they are made
+    of the settings.
     """
 
     def __init__(
@@ -75,7 +81,10 @@ class Engine:
         models: ModelRouter,
         mcp: McpManager,
         make_log: EventLogFactory = new_event_log,
+        team: Team | None = None,
+        guardrails: Guardrails | None = None,
     ) -> None:
+        self._guardrails = guardrails or Guardrails(settings)
         self.settings = settings
         self.hooks = hooks
         self.store = store
@@ -83,7 +92,17 @@ class Engine:
         self.turns = TurnRegistry(settings.turns)
         self.threads = ThreadWriter(store)
         self._claims = Claims(self.turns, turn_store, settings.turns)
-        self._preparation = Preparation(settings, hooks, store, models, mcp, make_log, self.threads)
+        self._preparation = Preparation(
+            settings,
+            hooks,
+            store,
+            models,
+            mcp,
+            make_log,
+            self.threads,
+            team or Team(settings),
+            self._guardrails,
+        )
         self.conversations = self._preparation.conversations
         self._closing = Closing(self.turns, turn_store, hooks)
         self._run_config = run_config(models, settings.agent)
@@ -105,7 +124,9 @@ class Engine:
             _refuse_if_long(item, self.settings.turns.limits.message, self.settings.server.max_body)
 
         async def make_job(changed: bool) -> TurnJob:
-            return self._preparation.new_job(await make_plan() if changed else plan)
+            job = self._preparation.new_job(await make_plan() if changed else plan)
+            job.plan_again = make_plan
+            return job
 
         job, client_left = await self._claims.claim(plan, make_job, identity)
         running = RunningTurn(
@@ -170,7 +191,7 @@ class Engine:
             with contained():
                 await self._save_request(job)
                 ending = self._ending(job)
-                if ending is None:
+                if ending is None and not job.plan.waits:
                     await self._answer(job)
         except asyncio.CancelledError as error:
             # Without an ending, the turn's own code cancelled it
@@ -181,7 +202,7 @@ class Engine:
             failed = await self._closing.failed(job, error)
             # What ended the turn says more than what its code made of that
             ending = job.running.ending or failed
-        if ending is not None:
+        if ending is not None or job.refusal is not None:
             await run_to_completion(job.runs.stop())
         job.runs.release()
         try:
@@ -201,6 +222,7 @@ class Engine:
             await self.store.save_thread(plan.thread, job.turn.store_context)
             await emit(ThreadCreatedEvent.model_construct(thread=as_thread(plan.thread)))
         job.turn.connect(emit)
+        job.turn._change_thread = job.recorder.change_thread
         for item in plan.earlier:
             await emit(ThreadItemDoneEvent.model_construct(item=item))
         if plan.message is not None and plan.superseded is None:
@@ -221,9 +243,11 @@ class Engine:
             if job.agent is not None:
                 await self._ask(job, job.agent)
             else:
-                await self._send_all(job, *await self._hook_answer(job))
-        except GUARDRAILS:
-            job.withdrawn = True
+                with collecting() as wanted, suppress(Asked):
+                    await self._send_all(job, *await self._hook_answer(job))
+                await self._show_questions(job, wanted.questions)
+        except GUARDRAILS as error:
+            job.refusal = refusal(job.turn, error, self._guardrails, job.plan.message)
             raise
         finally:
             # Not the translator any longer: it knows the turn, which would be a cycle
@@ -271,15 +295,22 @@ class Engine:
                         await job.translator.event(event.data)
                 elif event.type == "run_item_stream_event":
                     job.entries.append(remembered(event.item.to_input_item()))
+                    await job.runner.shown.handoff(event.item)
                 else:
                     fast_path = job.runner.uses_fast_path(event.new_agent)
                     job.translator.answered_with(job.runner.tools_of(event.new_agent))
         finally:
             await stop_run(job.result)
         await job.runner.check_approvals(job.result)
+        await self._show_questions(job, job.runner.asked)
         if job.turn.client_tool_call is not None:
             await job.translator.workflow.keep()
             await job.recorder.emit(ThreadItemDoneEvent.model_construct(item=client_tool_call(job)))
+
+    async def _show_questions(self, job: TurnJob, asked: Sequence[StructuredInputItem]) -> None:
+        """Show what tools or a hook asked the user, which ends the turn."""
+        for item in asked:
+            await job.translator.stream(ThreadItemDoneEvent.model_construct(item=item))
 
     async def _hook_answer(self, job: TurnJob) -> tuple[HookCall, Any]:
         """Return the call of the hook that answers in place of an agent, and its events."""
