@@ -276,7 +276,11 @@ async def mcp_warnings(app: web.Application) -> list[str]:
 
 
 def _too_many_tools(app: web.Application) -> str | None:
-    return app[MCP].too_many_tools(app[MODELS].max_tools(app[SETTINGS].agent.model))
+    agent = app[SETTINGS].agent
+    if agent.tools is not None or agent.mcp_servers is not None:
+        # It has few of them; what is left out in a turn is logged there
+        return None
+    return app[MCP].too_many_tools(app[MODELS].max_tools(agent.model))
 
 
 async def _drain(app: web.Application) -> None:

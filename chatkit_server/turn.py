@@ -308,6 +308,14 @@ class Turn(ItemMaker):
         """Send the events of this turn to `emit`; the engine does this when the stream opens."""
         self._events.emit = emit
 
+    def keep_early(self) -> None:
+        """Keep events until `send_early`: the turn does not stream yet."""
+        self._events.early = []
+
+    async def send_early(self) -> None:
+        """Send what hooks have sent before the turn streamed."""
+        await self._events.begin()
+
     def generate_id(self, type: StoreItemType, thread: ThreadMetadata | None = None) -> str:
         """Return a new id for an item of this type: the store's own, if it makes ids."""
         if type == "thread":
@@ -315,7 +323,10 @@ class Turn(ItemMaker):
         return new_item_id(self.store, type, thread or self.thread, self.store_context)
 
     async def stream(self, event: ThreadStreamEvent) -> None:
-        """Send an event to the client; the item of a `thread.item.done` is saved first."""
+        """Send an event to the client; the item of a `thread.item.done` is saved first.
+
+        Events of `agent` and `pre_turn` are sent when the turn begins, after the user's message.
+        """
         await self._events.put(event)
 
     async def stream_widget(

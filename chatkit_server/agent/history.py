@@ -387,16 +387,18 @@ def _made_by_clients(memory: TurnMemory, calls: dict[str, ClientToolCallItem]) -
 
 def _from_the_user(pieces: Sequence[_Piece]) -> Iterator[dict[str, Any]]:
     """Yield what is sent from the first user message on: some models refuse an answer first."""
-    starts = (i for i, piece in enumerate(pieces) if _may_begin(piece.item))
+    starts = (i for i, piece in enumerate(pieces) if _may_begin(piece))
     for piece in pieces[next(starts, 0) :]:
         yield from piece.entries
         if piece.before_gap:
             yield _said(LEFT_OUT_HERE)
 
 
-def _may_begin(item: ThreadItem) -> bool:
-    is_hidden = isinstance(item, HiddenContextItem | SDKHiddenContextItem)
-    return isinstance(item, UserMessageItem) or (is_hidden and not is_memory(item))
+def _may_begin(piece: _Piece) -> bool:
+    if (memory := TurnMemory.of(piece.item)) is not None:
+        # In place of a message that was refused
+        return bool(memory.covers) and piece.entries[0].get("role") == "user"
+    return isinstance(piece.item, UserMessageItem | HiddenContextItem | SDKHiddenContextItem)
 
 
 def _said(text: str) -> dict[str, Any]:

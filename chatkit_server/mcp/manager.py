@@ -44,7 +44,7 @@ Takes = Callable[[MCPServer, str, str], bool]
 """Whether a tool is wanted: its server, its name there, and its name for the model."""
 
 
-def _takes_all(server: MCPServer, tool: str, name: str) -> bool:
+def takes_all(server: MCPServer, tool: str, name: str) -> bool:
     return True
 
 
@@ -147,7 +147,7 @@ class McpManager:
         taken: Collection[str] = (),
         wrap: Wrap = unwrapped,
         turn_id: str = "?",
-        takes: Takes = _takes_all,
+        takes: Takes = takes_all,
     ) -> list[FunctionTool]:
         """Return the tools of these servers for a turn; a tool that fails raises `ToolFailed`.
 

@@ -8,10 +8,11 @@ from typing import cast
 
 from agents import TResponseInputItem
 from chatkit.store import NotFoundError
-from chatkit.types import ThreadItemDoneEvent
+from chatkit.types import ThreadItemDoneEvent, ThreadItemReplacedEvent
 
 from ..agent.memory import build_memory, memory_id
 from ..errors import ServerError, TakenOver, Unavailable
+from ..events.settling import has_loading_task, settled
 from ..known_errors import Outage, as_server_error, told_error
 from ..lines import fixed_words, user_name
 from ..plugin.calls import LOGGED_ALREADY, Hooks
@@ -102,6 +103,8 @@ class Closing:
                 if job.refusal is not None:
                     await self._withdraw_answer(job)
                 await job.recorder.close()
+                if ending is not None:
+                    await _stop_tasks(job)
                 if job.refusal is not None:
                     for event in job.refusal.events():
                         await job.recorder.emit(event)
@@ -191,6 +194,12 @@ async def _forget_paused(job: TurnJob) -> None:
     except Exception as error:
         # It is not read any more
         _log_unsaved(job, "a run that went on could not be removed", error)
+
+
+async def _stop_tasks(job: TurnJob) -> None:
+    """Show no task of a saved workflow as running: the turn was cut off."""
+    for item in [item for item in job.recorder.saved if has_loading_task(item)]:
+        await job.recorder.emit(ThreadItemReplacedEvent.model_construct(item=settled(item)))
 
 
 async def _save_last_changes(job: TurnJob) -> None:

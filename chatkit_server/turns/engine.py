@@ -243,6 +243,7 @@ class Engine:
     async def _answer(self, job: TurnJob) -> None:
         job.turn.connect(job.translator.stream)
         try:
+            await job.turn.send_early()
             if job.agent is not None:
                 await self._ask(job, job.agent)
             elif job.changed:

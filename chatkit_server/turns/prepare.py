@@ -121,6 +121,7 @@ class Preparation:
         )
         context = StoreContext(plan.user, turn.id, attempt=1, context=plan.context)
         turn.store_context = context
+        turn.keep_early()
         if plan.context is None:
             turn.request_context = context
         if plan.action is None:
