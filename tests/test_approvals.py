@@ -489,7 +489,7 @@ async def test_a_click_in_a_locked_conversation_waits_until_it_is_open(
 def _broken(store: MemoryStorePlugin, thread_id: str, state: str) -> None:
     items = store.memory.items[thread_id]
     [run] = [i for i in items.values() if is_paused_run(i)]
-    content = {**run.content, "state": state}  # type: ignore[union-attr]
+    content = {**run.content, "state": state}  # type: ignore[union-attr,dict-item]
     items[run.id] = run.model_copy(update={"content": content})
 
 
