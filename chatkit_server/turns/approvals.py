@@ -232,6 +232,7 @@ class Approvals:
             job.plan.answered = [ended.as_item(turn.thread.id), *shown]
             return
         job.runner.relay.goes_on_from(run.model)
+        job.runner.call_ids.update(str(entry.get("call_id")) for entry in run.entries)
         questions = [StructuredInputItem.model_validate(item) for item in run.questions]
         job.runner.want_again(run.client_tool, questions)
 
