@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from agents import TResponseInputItem
 from chatkit.agents import ThreadItemConverter
 from chatkit.store import Store
-from chatkit.types import ThreadItem
+from chatkit.types import Attachment, ThreadItem
 
 from ..agent.asked import waiting_beside
 from ..agent.history import History, load_history
+from ..plugin.calls import Hooks
 from ..settings.schema import HistorySettings
 from ..turn import StoreContext, Turn
 from .job import TurnPlan, model_name
@@ -20,9 +22,10 @@ from .waiting import left_waiting
 class Conversations:
     """Gives turns the items of their threads."""
 
-    def __init__(self, store: Store[StoreContext], budget: HistorySettings) -> None:
+    def __init__(self, store: Store[StoreContext], budget: HistorySettings, hooks: Hooks) -> None:
         self._store = store
         self._budget = budget
+        self._hooks = hooks
 
     async def give(self, turn: Turn, plan: TurnPlan | None = None) -> None:
         """Load the items of a turn, with what its request adds to them."""
@@ -46,7 +49,22 @@ class Conversations:
             items += [] if plan.message is None else [plan.message]
         history = History(items, self._budget)
         turn.items = history.visible
-        turn._make_input = partial(_make_input, history)
+        turn._make_input = partial(self._make_input, history)
+
+    async def _make_input(
+        self, history: History, turn: Turn, converter: ThreadItemConverter | None
+    ) -> list[TResponseInputItem]:
+        read = None
+        if self._hooks.implemented("attachment_input"):
+            read = partial(self._read_attachment, turn)
+        return await history.to_input(turn.items, model_name(turn), converter, read)
+
+    async def _read_attachment(
+        self, turn: Turn, attachment: Attachment
+    ) -> list[dict[str, Any]] | None:
+        parts: list[dict[str, Any]] | None
+        parts = await self._hooks.first("attachment_input", turn=turn, attachment=attachment)
+        return parts
 
 
 def _with_answers(items: list[ThreadItem], answered: list[ThreadItem]) -> list[ThreadItem]:
@@ -54,9 +72,3 @@ def _with_answers(items: list[ThreadItem], answered: list[ThreadItem]) -> list[T
     new = {item.id: item for item in answered}
     known = [new.pop(item.id, item) for item in items]
     return [*known, *new.values()]
-
-
-async def _make_input(
-    history: History, turn: Turn, converter: ThreadItemConverter | None
-) -> list[TResponseInputItem]:
-    return await history.to_input(turn.items, model_name(turn), converter)

@@ -56,7 +56,7 @@ class Preparation:
         self.mcp = mcp
         self.make_log = make_log
         self.threads = threads
-        self.conversations = Conversations(store, settings.agent.history)
+        self.conversations = Conversations(store, settings.agent.history, hooks)
         # To make an agent looks through all its annotations: do it once, and copy it for each turn
         self._agent: Agent[Turn] = Agent(
             name=settings.agent.name, model_settings=model_settings(settings.agent)
