@@ -13,11 +13,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+from agents import HandoffCallItem, HandoffOutputItem, RunItem
 from chatkit.types import CustomTask, ProgressUpdateEvent, ThreadItemReplacedEvent, WorkflowItem
 
 from ..mcp.progress import Progress
 from ..settings.schema import AgentSettings
-from ..settings.types import ToolWords
+from ..settings.types import Words
 from ..turn import ToolCall, Turn
 
 log = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ class ShownTools:
     def __init__(self, turn: Turn, settings: AgentSettings) -> None:
         self.turn = turn
         self._settings = settings
+        self._handoffs: list[ShownCall] = []
         self._latest: tuple[ShownCall, Progress] | None = None
         self._showing: asyncio.Task[None] | None = None
 
@@ -59,6 +61,15 @@ class ShownTools:
         shown = self._shown(call)
         await shown.begin()
         return shown
+
+    async def handoff(self, item: RunItem) -> None:
+        """Show that an agent hands over, and that it has: items of the run say so."""
+        if isinstance(item, HandoffCallItem):
+            call = item.raw_item
+            self._handoffs.append(await self.begin(ToolCall(call.call_id, call.name, {})))
+        elif isinstance(item, HandoffOutputItem):
+            while self._handoffs:
+                await self._handoffs.pop().end(failed=False)
 
     def note(self, shown: ShownCall, progress: Progress) -> None:
         """Show this as soon as the pause is over, unless there is newer progress then."""
@@ -162,7 +173,7 @@ class _Task(ShownCall):
             await turn.stream(ThreadItemReplacedEvent(item=item))
 
 
-def words_for(call: ToolCall, words: Mapping[str, ToolWords], locale: str | None) -> str | None:
+def words_for(call: ToolCall, words: Mapping[str, Words], locale: str | None) -> str | None:
     """Return the settings' words for a tool in the user's language, None if there are none.
 
     A tool of an MCP server is meant by its own name too, where its name for the model has a prefix.
@@ -172,12 +183,17 @@ def words_for(call: ToolCall, words: Mapping[str, ToolWords], locale: str | None
         names = {_NOT_IN_NAME.sub("_", name): name for name in words}
         ends = [name for name in names if call.name == name or call.name.endswith(f"_{name}")]
         found = words[names[max(ends, key=len)]] if ends else None
-    if not found or isinstance(found, str):
-        return found if isinstance(found, str) else None
-    return _in_language(found, locale or "")
+    return in_language(found, locale)
 
 
-def _in_language(words: Mapping[str, str], locale: str) -> str:
+def in_language(words: Words | None, locale: str | None) -> str | None:
+    """Return words of the settings in the user's language, None if there are none."""
+    if not words or isinstance(words, str):
+        return words if isinstance(words, str) else None
+    return _nearest(words, locale or "")
+
+
+def _nearest(words: Mapping[str, str], locale: str) -> str:
     """Return the words for `de-AT`, or else those for `de`, `de-CH`, `en`, or the first."""
     known = {_tag(language): text for language, text in words.items()}
     parts = _tag(locale).split("-")

@@ -27,8 +27,8 @@ class Conversations:
         self._budget = budget
         self._hooks = hooks
 
-    async def give(self, turn: Turn, plan: TurnPlan | None = None) -> None:
-        """Load the items of a turn, with what its request adds to them."""
+    async def give(self, turn: Turn, plan: TurnPlan | None = None) -> History:
+        """Load the items of a turn, with what its request adds to them; return its history."""
         items = list(plan.earlier) if plan is not None else []
         if plan is None or not plan.new_thread:
             again = plan.message if plan is not None and plan.superseded is not None else None
@@ -49,7 +49,9 @@ class Conversations:
             items += [] if plan.message is None else [plan.message]
         history = History(items, self._budget)
         turn.items = history.visible
+        turn.last_agent = history.last_agent
         turn._make_input = partial(self._make_input, history)
+        return history
 
     async def _make_input(
         self, history: History, turn: Turn, converter: ThreadItemConverter | None

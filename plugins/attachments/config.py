@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr, model_validator
 
 from chatkit_server import Duration, Size, Url, UrlPath
 
@@ -55,3 +55,9 @@ class Config(BaseModel):
     orphans: Duration = 86_400.0
     upload_time: Duration = 600.0
     preview_time: Duration = 86_400.0
+
+    @model_validator(mode="after")
+    def _check_times(self) -> Config:
+        if self.orphans < 2 * self.upload_time:
+            raise ValueError("`orphans` must be at least twice `upload_time`")
+        return self

@@ -39,6 +39,8 @@ _TEXT_TYPES = re.compile(
 )
 """Types of texts, which nothing in the content tells apart: what the client says is believed."""
 
+_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
+
 _MARKUP = (
     (re.compile(rb"<svg[\s>]", re.IGNORECASE), "image/svg+xml"),
     (
@@ -129,7 +131,6 @@ def encoding_of(path: Path) -> str | None:
 
 
 def _kind_of_text(head: bytes, stated: str) -> str:
-    stated = stated.partition(";")[0].strip().lower()
     plain = head.replace(b"\0", b"")
     for pattern, kind in _MARKUP:
         if pattern.search(plain):
@@ -152,6 +153,12 @@ def _kind_of_archive(path: Path, head: bytes) -> str:
         file.seek(max(0, file.tell() - _HEAD))
         names = head + file.read()
     return next((kind for name, kind in _PACKED if name in names), "application/zip")
+
+
+def clean_type(stated: str) -> str:
+    """Return a MIME type as a client states it, without parameters; a general one for no type."""
+    kind = stated.partition(";")[0].strip().lower()
+    return kind if len(kind) <= _LONGEST_NAME and _TYPE.fullmatch(kind) else UNKNOWN
 
 
 def clean_name(name: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
 from typing import cast
 from urllib.parse import quote
 
-from aiohttp import BodyPartReader, hdrs, web
+from aiohttp import BodyPartReader, MultipartReader, hdrs, web
+from aiohttp.http_exceptions import BadHttpMessage
 from chatkit.store import NotFoundError
 from chatkit.types import Attachment
 from pydantic import BaseModel
@@ -25,7 +26,7 @@ from chatkit_server import (
 
 from .files import About, Files, Record, is_ours, new_id
 from .intake import GONE, TWICE, Intake
-from .kinds import SHOWN, clean_name
+from .kinds import SHOWN, clean_name, clean_type
 from .signing import Signer
 from .store import Attachments
 
@@ -80,17 +81,17 @@ class Routes:
         context = await store_context(request, user)
         self._intake.check_size((request.content_length or 0) - _MOST_ELSE)
         await self._intake.check_announced(user, None)
-        part = await _file_of(request)
+        form, part = await _form_of(request)
         about = About(
             tenant=user.tenant,
             user=user.id,
             name=clean_name(part.filename or ""),
-            mime_type=part.headers.get(hdrs.CONTENT_TYPE, ""),
+            mime_type=clean_type(part.headers.get(hdrs.CONTENT_TYPE, "")),
         )
         file_id = new_id()
         await self._files.announce(file_id, about)
         try:
-            record = await self._intake.keep(file_id, about, _pieces(part))
+            record = await self._intake.keep(file_id, about, _pieces(form, part))
             attachment = self._attachments.of(file_id, record)
             await request.app[STORE].save_attachment(attachment, context)
         except BaseException:
@@ -109,7 +110,7 @@ class Routes:
         if await self._files.record(file_id) is not None:
             raise Conflict(TWICE)
         if request.content_type.startswith("multipart/"):
-            pieces = _pieces(await _file_of(request))
+            pieces = _pieces(*await _form_of(request))
         else:
             pieces = request.content.iter_chunked(_CHUNK)
         record = await self._intake.keep(file_id, about, pieces)
@@ -131,24 +132,14 @@ class Routes:
         plain = "".join(c if c.isascii() and c not in '"\\' else "_" for c in record.name)
         disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{name}"
         headers = {"Content-Disposition": disposition, "Cache-Control": "private, no-store"}
-        response = web.StreamResponse(headers={**_SAFE, **headers})
-        response.content_type = record.mime_type
-        response.content_length = record.size
         content = self._files.content(file_id, record)
-        # The first piece is read before the answer begins: until then an error has its status
-        piece = await anext(content, b"")
-        await response.prepare(request)
-        while piece:
-            await response.write(piece)
-            piece = await anext(content, b"")
-        return response
+        return await _stream(request, record, content, headers)
 
     async def preview(self, request: web.Request) -> web.StreamResponse:
         """Send a file as an image, to whoever has its signed address."""
         file_id = self._signed_id(request, "preview")
         record = await self._files.record(file_id)
-        data = await self._preview(file_id, record) if record is not None else None
-        if record is None or data is None:
+        if record is None or record.mime_type not in SHOWN:
             raise NotFound(GONE)
         headers = {
             "Cache-Control": "private, max-age=86400",
@@ -156,12 +147,14 @@ class Routes:
             # The frame that shows it is of another site
             "Cross-Origin-Resource-Policy": "cross-origin",
         }
-        kind = record.mime_type if not record.has_image else image_kind(data)
+        if not record.has_image:
+            content = self._files.content(file_id, record)
+            return await _stream(request, record, content, headers)
+        data = await self._files.image(file_id, record)
+        if data is None:
+            raise NotFound(GONE)
+        kind = image_kind(data)
         return web.Response(body=data, content_type=kind, headers={**_SAFE, **headers})
-
-    async def _preview(self, file_id: str, record: Record) -> bytes | None:
-        is_image = record.has_image or record.mime_type in SHOWN
-        return await self._files.image(file_id, record) if is_image else None
 
     def _signed_id(self, request: web.Request, purpose: str) -> str:
         file_id = _id_of(request)
@@ -177,6 +170,24 @@ class Routes:
 def image_kind(data: bytes) -> str:
     """Return the type of an image that was made smaller: those are PNG or JPEG."""
     return "image/png" if data.startswith(b"\x89PNG") else "image/jpeg"
+
+
+async def _stream(
+    request: web.Request, record: Record, content: AsyncIterator[bytes], headers: dict[str, str]
+) -> web.StreamResponse:
+    response = web.StreamResponse(headers={**_SAFE, **headers})
+    response.content_type = record.mime_type
+    response.content_length = record.size
+    try:
+        # Read before the answer begins: until then an error has its status
+        piece = await anext(content, b"")
+    except FileNotFoundError:
+        raise NotFound(GONE) from None
+    await response.prepare(request)
+    while piece:
+        await response.write(piece)
+        piece = await anext(content, b"")
+    return response
 
 
 async def _preflight(request: web.Request) -> web.Response:
@@ -196,31 +207,41 @@ def _id_of(request: web.Request) -> str:
     return file_id
 
 
-async def _file_of(request: web.Request) -> BodyPartReader:
-    """Return the part `file` of a form, before its bytes are read."""
+async def _form_of(request: web.Request) -> tuple[MultipartReader, BodyPartReader]:
+    """Return a form and its part `file`, before the bytes of that are read."""
     if not request.content_type.startswith("multipart/"):
         raise BadRequest("Send the file as `multipart/form-data`, in the field `file`.")
     left = _MOST_ELSE
-    try:
+    with _named_mistake():
         form = await request.multipart()
         while (part := await form.next()) is not None:
             if isinstance(part, BodyPartReader) and part.name == "file":
-                return part
+                return form, part
             while isinstance(part, BodyPartReader) and (piece := await part.read_chunk(_CHUNK)):
                 left -= len(piece)
                 if left < 0:
                     raise TooLarge("The form has too much beside the field `file`.")
-    except (ValueError, AssertionError) as error:
-        raise BadRequest(f"The body is no valid form: {error}"[:200]) from None
     raise BadRequest("The form has no field `file`.")
 
 
-async def _pieces(part: BodyPartReader) -> AsyncIterator[bytes]:
-    try:
+async def _pieces(form: MultipartReader, part: BodyPartReader) -> AsyncIterator[bytes]:
+    packed = part.headers.get(hdrs.CONTENT_TRANSFER_ENCODING, "binary").lower()
+    if packed not in ("binary", "8bit", "7bit") or hdrs.CONTENT_ENCODING in part.headers:
+        raise BadRequest("Send the file in the form as it is, neither packed nor encoded.")
+    with _named_mistake():
         while piece := await part.read_chunk(_CHUNK):
             yield bytes(piece)
-    except ValueError as error:
-        raise BadRequest(f"The body is no valid form: {error}"[:200]) from None
+        # It fails if the form breaks off in the file
+        await form.next()
+
+
+@contextmanager
+def _named_mistake() -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, AssertionError, BadHttpMessage) as error:
+        words = " ".join(str(error).split())[:150]
+        raise BadRequest(f"The body is no valid form: {words}") from None
 
 
 def _json(attachment: Attachment) -> web.Response:

@@ -17,7 +17,7 @@ from chatkit_server.storage import FileStore, StoreContext
 from .addresses import Addresses
 from .files import About, Files, Record, is_ours, new_id
 from .intake import Intake
-from .kinds import SHOWN, clean_name
+from .kinds import SHOWN, clean_name, clean_type
 
 
 class Attachments(FileStore):
@@ -50,7 +50,7 @@ class Attachments(FileStore):
             tenant=user.tenant,
             user=user.id,
             name=clean_name(input.name),
-            mime_type=input.mime_type,
+            mime_type=clean_type(input.mime_type),
             size=input.size,
         )
         file_id = new_id()

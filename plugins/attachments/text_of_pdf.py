@@ -31,6 +31,7 @@ def main(path: str, pages: int, characters: int, seconds: int, size: int) -> int
         return PASSWORD if getattr(error, "err_code", None) == _PASSWORD_ERROR else BROKEN
     out = sys.stdout.buffer
     out.write(json.dumps({"pages": count}).encode() + b"\n")
+    out.flush()
     left = characters
     for number in range(min(count, pages)):
         text = _text_of(document, number)
@@ -53,11 +54,12 @@ def _text_of(document: Any, number: int) -> str:
 def _limit(seconds: int, size: int) -> None:
     for kind, most in (
         (resource.RLIMIT_AS, size),
-        (resource.RLIMIT_CPU, seconds),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(kind, (most, most))
+    # The signal of the first limit says why it ended
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
 
 
 if __name__ == "__main__":

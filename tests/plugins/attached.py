@@ -32,15 +32,18 @@ def large_image(size: int) -> bytes:
 
 def pdf(*pages: str) -> bytes:
     """Return a PDF with a line of text on each page."""
-    objects = [
-        b"<</Type/Catalog/Pages 2 0 R>>",
-        b"",
-        b"<</Type/Font/Subtype/Type1/BaseFont/Arial>>",
-    ]
+    return pdf_of(*(f"BT /F1 12 Tf 72 720 Td ({text}) Tj ET".encode() for text in pages))
+
+
+def pdf_of(*pages: bytes, packed: bool = False) -> bytes:
+    """Return a PDF with these content streams, one for each page."""
+    font = b"<</Type/Font/Subtype/Type1/BaseFont/Arial>>"
+    objects = [b"<</Type/Catalog/Pages 2 0 R>>", b"", font]
     kids = []
-    for text in pages:
-        content = f"BT /F1 12 Tf 72 720 Td ({text}) Tj ET".encode()
-        objects.append(b"<</Length %d>>stream\n%b\nendstream" % (len(content), content))
+    how = b"/Filter/FlateDecode" if packed else b""
+    for content in pages:
+        head = b"<</Length %d%b>>" % (len(content), how)
+        objects.append(b"%bstream\n%b\nendstream" % (head, content))
         objects.append(
             b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents %d 0 R"
             b"/Resources<</Font<</F1 3 0 R>>>>>>" % len(objects)

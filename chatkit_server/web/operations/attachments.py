@@ -64,16 +64,19 @@ def shown_item(caller: Caller, item: ThreadItem) -> ThreadItem:
 
 @asynccontextmanager
 async def deleted_attachments(caller: Caller, thread_id: str) -> AsyncIterator[None]:
-    """Delete the bytes of a thread's attachments, and after the block what is known of them.
+    """Delete the files of a thread, and after the block what is known of them.
 
-    The bytes go first: if that fails, the user can delete the thread again.
+    The bytes go first: if that fails, the user can delete the thread again. Those in an attachment
+    store of another kind are left to it, as ChatKit's SDK does.
     """
-    attachment_store = caller.attachment_store
-    found = await _attachments_of(caller, thread_id) if attachment_store is not None else []
+    files = caller.attachment_store
+    if not isinstance(files, FileStore):
+        yield
+        return
+    found = await _attachments_of(caller, thread_id)
     for attachment_id in found:
         with asking_attachments(), suppress(NotFoundError, NotFound):
-            assert attachment_store is not None
-            await attachment_store.delete_attachment(attachment_id, caller.context)
+            await files.delete_attachment(attachment_id, caller.context)
     yield
     for attachment_id in found:
         with suppress(NotFoundError, NotFound):
