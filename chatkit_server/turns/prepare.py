@@ -61,7 +61,8 @@ class Preparation:
         self.make_log = make_log
         self.threads = threads
         self.approvals = Approvals(store, settings.agent.approval)
-        self.conversations = Conversations(store, settings.agent.history, self.approvals)
+        history = settings.agent.history
+        self.conversations = Conversations(store, history, hooks, self.approvals)
         self._team = team
         self._guardrails = guardrails
 
