@@ -26,6 +26,7 @@ from .errors import (
 from .lines import is_plain
 from .masking import add_secret, mask_secrets
 from .plugin.hookspecs import hookimpl
+from .words import words, words_n
 
 if TYPE_CHECKING:
     from .settings.schema import Settings
@@ -97,6 +98,8 @@ __all__ = [
     "http_scope",
     "is_plain",
     "mask_secrets",
+    "words",
+    "words_n",
 ]
 
 

@@ -17,6 +17,7 @@ from .mcp.manager import McpManager
 from .mcp.server import NOT_YET
 from .plugin.calls import Hooks
 from .plugin.load import check_timeouts, collect_plugins
+from .plugin.locales import languages_of
 from .plugin.startup import set_up
 from .plugin.tenants import check_tenants
 from .settings.problems import Problems
@@ -88,6 +89,8 @@ def create_app(
         # What else is wrong may be for want of a plugin
         problems.raise_any()
     assert hooks is not None
+    with problems.collect():
+        hooks.languages = languages_of(hooks.plugins, settings)
     app = web.Application(client_max_size=settings.server.max_body)
     handle_errors(app)
     end_all_responses(app)

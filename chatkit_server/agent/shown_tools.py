@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -26,7 +26,6 @@ PAUSE = 0.5
 """Seconds between two reports to the client, however many tools send however many."""
 
 _NOT_IN_NAME = re.compile(r"[^A-Za-z0-9_-]")
-_FALLBACK = "en"
 
 
 class ShownCall:
@@ -78,7 +77,7 @@ class ShownTools:
             self._showing.cancel()
 
     def _shown(self, call: ToolCall) -> ShownCall:
-        words = words_for(call, self._settings.tool_words, self.turn.locale)
+        words = words_for(call, self._settings.tool_words, self.turn.translate)
         if self._settings.show_tools == "off" or words == "":
             return ShownCall()
         title = call.name.replace("_", " ").capitalize()
@@ -162,7 +161,11 @@ class _Task(ShownCall):
             await turn.stream(ThreadItemReplacedEvent(item=item))
 
 
-def words_for(call: ToolCall, words: Mapping[str, ToolWords], locale: str | None) -> str | None:
+def words_for(
+    call: ToolCall,
+    words: Mapping[str, ToolWords],
+    translate: Callable[[Mapping[str, str]], str],
+) -> str | None:
     """Return the settings' words for a tool in the user's language, None if there are none.
 
     A tool of an MCP server is meant by its own name too, where its name for the model has a prefix.
@@ -174,20 +177,4 @@ def words_for(call: ToolCall, words: Mapping[str, ToolWords], locale: str | None
         found = words[names[max(ends, key=len)]] if ends else None
     if not found or isinstance(found, str):
         return found if isinstance(found, str) else None
-    return _in_language(found, locale or "")
-
-
-def _in_language(words: Mapping[str, str], locale: str) -> str:
-    """Return the words for `de-AT`, or else those for `de`, `de-CH`, `en`, or the first."""
-    known = {_tag(language): text for language, text in words.items()}
-    parts = _tag(locale).split("-")
-    tags = ["-".join(parts[:length]) for length in range(len(parts), 0, -1)]
-    elsewhere = [tag for tag in known if tag.split("-")[0] == parts[0]]
-    return next(
-        (known[tag] for tag in (*tags, *elsewhere, _FALLBACK) if tag in known),
-        next(iter(known.values())),
-    )
-
-
-def _tag(language: str) -> str:
-    return language.strip().lower().replace("_", "-")
+    return translate(found)

@@ -38,6 +38,7 @@ from ..plugin.calls import Hooks
 from ..tasks import run_to_completion
 from ..text import valid_values
 from ..turn import Outcome, StoreContext, ToolCall, ToolResult, Turn
+from ..words import words
 from .log import EventLog
 from .placeholders import OwnIds
 from .threads import TICK, ThreadWriter, as_thread, take_back_wrong_values, written
@@ -46,7 +47,7 @@ from .wire import WireFormat, is_hidden
 
 FIRST = datetime.fromtimestamp(0, UTC)
 
-LONG_ANSWER = "The answer is longer than allowed and was cut off."
+LONG_ANSWER = words("The answer is longer than allowed and was cut off.")
 
 EventT = TypeVar("EventT", ThreadItemAddedEvent, ThreadItemDoneEvent)
 
@@ -250,7 +251,7 @@ class Recorder:
 
     def write_end(self, outcome: Outcome) -> None:
         """Write how the turn has ended. The log stays open for what `post_turn` changes."""
-        for line in self.wire.end(outcome):
+        for line in self.wire.end(outcome, self.turn.translate):
             self.log.append(line)
 
     async def finish(self, item: ThreadItem) -> bool:

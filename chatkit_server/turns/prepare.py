@@ -108,6 +108,7 @@ class Preparation:
             # A copy costs less than new ones, which are validated
             model_settings=copy(self._agent.model_settings),
         )
+        turn._catalogs = self.hooks.languages
         context = StoreContext(plan.user, turn.id, attempt=1, context=plan.context)
         turn.store_context = context
         if plan.context is None:

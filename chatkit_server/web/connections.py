@@ -17,6 +17,7 @@ from aiohttp.http import RawRequestMessage
 from aiohttp.web_protocol import ERROR, _ErrInfo
 
 from ..settings.schema import ServerSettings
+from ..words import words
 from .addresses import Proxies, network_of
 from .cors import headers_for
 from .head import MAX_HEAD, Head
@@ -24,16 +25,17 @@ from .malformed import BodyTimeout, SmallChunks, answer_to
 from .overflow import LINGER, MAX_OVERFLOW, Overflow, last_response
 from .refusals import RefusalLog
 
-_FULL = "The server has too many connections. Try again in a minute."
-_FULL_ADDRESS = "Your address has too many connections. Close some of them, and try again."
+_FULL = words("The server has too many connections. Try again in a minute.")
+_FULL_ADDRESS = words("Your address has too many connections. Close some of them, and try again.")
 _SLOW_HEAD = "The request's headers did not arrive in time."
-_LARGE_HEAD = (
-    f"The request's headers are larger than {MAX_HEAD} bytes. The cause is usually a sign-in token "
-    "with too many groups or roles in it, or too many cookies. Sign in again."
+_LARGE_HEAD = words(
+    "The request's headers are larger than {limit} bytes. The cause is usually a sign-in token "
+    "with too many groups or roles in it, or too many cookies. Sign in again.",
+    limit=MAX_HEAD,
 )
 _LONG_LINE = f"The request's address is longer than {MAX_HEAD} bytes."
 _EXPECTATION = "Expect: only 100-continue is known."
-_FAILED = "Something went wrong on the server. Try again later."
+_FAILED = words("Something went wrong on the server. Try again later.")
 
 
 _AT_ONCE = 8192

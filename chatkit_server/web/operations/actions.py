@@ -18,6 +18,7 @@ from ...paging import dated
 from ...turn import Turn
 from ...turns.job import TurnPlan
 from ...turns.view import StoreView
+from ...words import words
 from .caller import (
     Answer,
     Caller,
@@ -50,17 +51,20 @@ async def sync_custom_action(caller: Caller, request: ThreadsSyncCustomActionReq
         operation=request.type,
         locale=caller.locale,
     )
+    turn._catalogs = caller.hooks.languages
     await caller.conversations.give(turn)
     known = written(thread)
     action = request.params.action
     answer = await call_first(caller, "action", turn=turn, action=action, item=sender)
     if not isinstance(answer, SyncCustomActionResponse):
-        raise Unprocessable(f"No plugin's `action` hook answers `{action.type}` at once.")
+        raise Unprocessable(
+            words("No plugin's `action` hook answers `{action}` at once.", action=action.type)
+        )
     if answer.updated_item is not None:
         item = dated(answer.updated_item)
         answer = answer.model_copy(update={"updated_item": item})
         await caller.store.save_item(thread.id, item, caller.context)
-        with refusing("A plugin's `persist` hook"):
+        with refusing("persist"):
             await caller.hooks.each("persist", turn=turn, item=item)
     await caller.threads.save_changes(turn.thread, known, caller.context)
     return answer

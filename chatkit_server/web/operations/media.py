@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from ...errors import BadRequest, Unprocessable
 from ...store_ids import checked_new_id
 from ...turn import StoreContext
+from ...words import words
 from .caller import (
     Answer,
     Caller,
@@ -27,6 +28,8 @@ from .caller import (
     checked_id,
     require_hook,
 )
+
+_NO_STORE = words("No enabled plugin implements the hook `{hook}`.", hook="attachment_store")
 
 
 async def create_attachment(caller: Caller, request: AttachmentsCreateReq) -> Answer:
@@ -59,11 +62,11 @@ async def transcribe(caller: Caller, request: InputTranscribeReq) -> Answer:
         caller, "transcribe", user=caller.user, audio=audio, context=caller.request_context
     )
     if text is None:
-        raise Unprocessable("No plugin's `transcribe` hook could transcribe this audio.")
+        raise Unprocessable(words("No plugin's `transcribe` hook could transcribe this audio."))
     return TranscriptionResult(text=text)
 
 
 def _require_attachment_store(caller: Caller) -> AttachmentStore[StoreContext]:
     if caller.attachment_store is None:
-        raise Unprocessable("No enabled plugin implements the hook `attachment_store`.")
+        raise Unprocessable(_NO_STORE)
     return caller.attachment_store
