@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from .settings.urls import Url, UrlPath
     from .turn import Outcome, StoreContext, ToolCall, ToolResult, Turn, TurnRequest, User
     from .web.asgi import AsgiApp, http_scope
-    from .web.keys import HOOKS, NAME_USER, SETTINGS, STORE, authenticate
+    from .web.keys import HOOKS, MODELS, NAME_USER, SETTINGS, STORE, authenticate
 
 __version__ = "0.1.0"
 
@@ -42,6 +42,7 @@ __version__ = "0.1.0"
 _LAZY = {
     "AsgiApp": "web.asgi",
     "HOOKS": "web.keys",
+    "MODELS": "web.keys",
     "NAME_USER": "web.keys",
     "SETTINGS": "web.keys",
     "STORE": "web.keys",
@@ -63,6 +64,7 @@ _LAZY = {
 
 __all__ = [
     "HOOKS",
+    "MODELS",
     "NAME_USER",
     "SETTINGS",
     "STORE",

@@ -6,6 +6,7 @@ Conversations are kept by a `chatkit.store.Store`, whose `context` is a `StoreCo
 from __future__ import annotations
 
 from .errors import TakenOver
+from .events.threads import AtomicThreads
 from .local_times import LocalTimes, in_local_time
 from .records import OutageLog
 from .turn import StoreContext
@@ -20,6 +21,7 @@ from .turns.store import (
 from .turns.view import StoreView
 
 __all__ = [
+    "AtomicThreads",
     "HeartbeatReply",
     "HeartbeatSignal",
     "LocalTimes",

@@ -9,6 +9,8 @@ from contextlib import suppress
 from types import coroutine
 from typing import Any, TypeVar
 
+from .asking import Asked
+
 T = TypeVar("T")
 
 BLOCKING = 0.5
@@ -45,7 +47,7 @@ class contained:
 
 def escapes(error: BaseException, task: asyncio.Task[Any] | None) -> bool:
     """Whether an error would end its task or the event loop; code of this task has raised it."""
-    if isinstance(error, Exception) or this_task() is not task:
+    if isinstance(error, Exception | Asked) or this_task() is not task:
         # Outside its task, a coroutine is only being thrown away
         return False
     return not (isinstance(error, asyncio.CancelledError) and is_cancelled())

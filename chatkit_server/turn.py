@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 from agents import Model, ModelSettings, Tool, TResponseInputItem, Usage
 from agents.mcp import MCPServer
@@ -17,6 +17,7 @@ from chatkit.store import StoreItemType
 from chatkit.types import (
     DurationSummary,
     StreamOptions,
+    StructuredInputItem,
     Task,
     ThreadItem,
     ThreadItemDoneEvent,
@@ -34,6 +35,7 @@ from pydantic import ConfigDict, Field, PrivateAttr
 from pydantic_core import CoreSchema, core_schema
 from yarl import URL
 
+from .asking import Asked, Question, collected, inputs_of
 from .ids import new_id
 from .languages import Languages, own_languages, wanted
 from .local_times import in_local_time
@@ -152,6 +154,7 @@ class _Unchecked:
         return core_schema.any_schema()
 
 
+ThreadChanger = Callable[[Callable[[ThreadMetadata], None]], Awaitable[object]]
 InputMaker = Callable[["Turn", ThreadItemConverter | None], Awaitable[list[TResponseInputItem]]]
 
 
@@ -211,6 +214,7 @@ class Turn(AgentContext[Any]):
     _started: float = PrivateAttr(default_factory=time.monotonic)
     _unfinished: Callable[[], list[ThreadItem]] = PrivateAttr(default=list)
     _make_input: InputMaker | None = PrivateAttr(default=None)
+    _change_thread: ThreadChanger | None = PrivateAttr(default=None)
     _events: Any = PrivateAttr(default_factory=TurnEvents)
     _ended_workflow: WorkflowItem | None = PrivateAttr(default=None)
 
@@ -260,6 +264,20 @@ class Turn(AgentContext[Any]):
             raise RuntimeError("this turn has no conversation: a server that stopped had begun it")
         return await self._make_input(self, converter)
 
+    async def change_thread(self, change: Callable[[ThreadMetadata], None]) -> None:
+        """Let `change` set fields of the thread as it is stored now, and save it.
+
+        What is set in `turn.thread` goes over what others have set meanwhile. `change` decides by
+        what is stored: nobody writes in between, in other processes neither with a store that is
+        `chatkit_server.storage.AtomicThreads`. It gets the thread, which it may change in place,
+        and may be called again if somebody else was faster. If it changes nothing, nothing is
+        saved. `turn.thread` is changed too, and the page gets a `thread.updated`. After the end of
+        the turn, the change is saved, and the page is not told.
+        """
+        if self._change_thread is None:
+            raise RuntimeError("the thread is not saved yet: in pre_turn, set turn.thread")
+        await self._change_thread(change)
+
     def unfinished_items(self) -> list[ThreadItem]:
         """Return the items that have begun and are not done, as far as they have come."""
         return self._unfinished()
@@ -276,8 +294,9 @@ class Turn(AgentContext[Any]):
 
     def meet_context(self) -> None:
         """Take over the client tool call of `context`."""
-        if self.context is not None and self.context.client_tool_call is not None:
-            self.client_tool_call = self.context.client_tool_call
+        call = self.context.client_tool_call if self.context is not None else None
+        if call is not None and call is not self.client_tool_call:
+            self.client_tool_call = call
 
     @property
     def open_workflow(self) -> WorkflowItem | None:
@@ -313,12 +332,46 @@ class Turn(AgentContext[Any]):
         async for event in stream_widget(self.thread, widget, copy_text, self.generate_id):
             await self.stream(event)
 
+    async def ask(
+        self,
+        questions: Question | Sequence[Question],
+        *,
+        choices: Sequence[str] = (),
+        multiple: bool = False,
+        description: str | None = None,
+    ) -> NoReturn:
+        """Ask the user, and end the tool or the hook that calls this.
+
+        A question is a text, with its `choices` if it has some, or an input of `chatkit.types`; a
+        list asks several at once. What the user answers is the tool's output for the model, and the
+        turn goes on with the model: no code of the tool runs again. Nothing waits in memory, so the
+        answer may come after days, or a restart. Asked in `respond` or `action`, the answer comes
+        as a new turn, `threads.add_structured_input`, with the item in `items`.
+
+        Raises `RuntimeError` in other hooks, and `TypeError` or `ValueError` for what is no
+        question.
+        """
+        wanted = collected()
+        if wanted is None:
+            raise RuntimeError("turn.ask: only a tool, `respond` or `action` can ask the user")
+        item = StructuredInputItem(
+            id=self.generate_id("message"),
+            thread_id=self.thread.id,
+            created_at=datetime.now(UTC),
+            inputs=inputs_of(questions, choices, multiple, description),
+        )
+        wanted.questions.append(item)
+        raise Asked
+
     if not TYPE_CHECKING:  # A type checker would take every name
 
         def __setattr__(self, name, value):
             # ChatKit's SDK subtracts its time from a local one without a zone, whoever made it
             if name == "workflow_item" and value is not None:
                 value = in_local_time(value)
+            if name == "client_tool_call" and (wanted := collected()) is not None:
+                # Other tools run at the same time: this says which one set it
+                wanted.call = value
             super().__setattr__(name, value)
 
     async def start_workflow(self, workflow: Workflow) -> None:

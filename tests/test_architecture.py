@@ -17,6 +17,7 @@ PLUGINS = Path(chatkit_plugins.__file__).parent
 
 LAYERS = (
     {
+        "asking",
         "bad_http",
         "errors",
         "ids",

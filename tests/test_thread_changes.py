@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -98,7 +98,7 @@ async def case(make_chat: MakeChat, model_server: ModelServer) -> Case:
 
 def last(streamed: Streamed) -> tuple[str, list[str]]:
     """Return the title of the thread as it was told last, and the types around that."""
-    told = [e["thread"]["title"] for e in streamed.data if e["type"] == "thread.updated"]
+    told = [e["thread"].get("title") for e in streamed.data if e["type"] == "thread.updated"]
     return told[-1], streamed.types[-2:]
 
 
@@ -240,6 +240,92 @@ async def test_an_action_does_not_undo_what_the_answer_changed(
     stored = await store.memory.load_thread("thr_1", SOMEBODY)
     assert stored.title == "by the answer"
     assert stored.metadata == {"kept": 0, "answer": 1, "one": 2, "two": 2}
+
+
+class Names:
+    """Gives a title to a thread that has none, in a hook and after the turn."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        self.turns: list[Turn] = []
+        self.before: Callable[[], Awaitable[object]] | None = None
+
+    async def give(self, turn: Turn, where: str) -> None:
+        if where != self.where:
+            return
+        if self.before is not None:
+            await self.before()
+        await turn.change_thread(name_if_unnamed)
+
+    @hookimpl
+    async def pre_turn(self, turn: Turn) -> None:
+        self.turns.append(turn)
+        await self.give(turn, "pre_turn")
+
+    @hookimpl
+    async def persist(self, turn: Turn, item: Any) -> None:
+        if item.type == "user_message":
+            turn.thread.metadata["persisted"] = 1
+            await self.give(turn, "persist")
+
+    @hookimpl
+    async def post_turn(self, turn: Turn, outcome: Outcome) -> None:
+        await self.give(turn, "post_turn")
+
+    @hookimpl
+    async def action(self, turn: Turn, action: Action[str, Any]) -> Any:
+        await self.give(turn, "action")
+        return [] if turn.operation == "threads.custom_action" else SyncCustomActionResponse()
+
+
+def name_if_unnamed(thread: ThreadMetadata) -> None:
+    if thread.title is None:
+        thread.title = "ours"
+
+
+@pytest.mark.parametrize("where", ["persist", "post_turn", "action", "later"])
+async def test_a_change_by_what_is_stored_undoes_nothing(
+    make_chat: MakeChat, model_server: ModelServer, where: str
+) -> None:
+    names, store = Names(where), MemoryStorePlugin()
+    chat = await make_chat(names, store, **served_by(model_server))
+
+    async def name_it(thread_id: str) -> Streamed | None:
+        if where == "action":
+            await chat.ask("threads.sync_custom_action", thread_id=thread_id, action={"type": "go"})
+            return await press(chat, "go") if thread_id == "thr_1" else None
+        streamed = await chat.say("Hi", thread_id)
+        if where == "later":
+            await names.turns[-1].change_thread(name_if_unnamed)
+        return streamed
+
+    for thread_id in ("thr_1", "thr_2"):
+        thread = ThreadMetadata(id=thread_id, created_at=NOW)
+        await store.memory.save_thread(thread, SOMEBODY)
+    streamed = await name_it("thr_1")
+    assert (await store.memory.load_thread("thr_1", SOMEBODY)).title == "ours"
+    assert streamed is not None
+    if where in ("persist", "post_turn"):
+        assert last(streamed)[0] == "ours"
+
+    async def rename() -> object:
+        return await chat.ask("threads.update", thread_id="thr_2", title="mine")
+
+    names.before = rename
+    if where == "later":
+        await rename()
+    await name_it("thr_2")
+    stored = await store.memory.load_thread("thr_2", SOMEBODY)
+    assert stored.title == "mine"
+    assert stored.metadata == ({} if where == "action" else {"persisted": 1})
+
+
+async def test_before_the_turn_there_is_no_thread_to_change(
+    make_chat: MakeChat, caplog: pytest.LogCaptureFixture
+) -> None:
+    chat = await make_chat(Names("pre_turn"))
+    assert (await chat.refused(request("Hi")))[0] == 500
+    assert "in pre_turn, set turn.thread" in caplog.text
 
 
 async def press(chat: Chat, kind: str) -> Streamed:

@@ -21,6 +21,7 @@ from chatkit.types import (
     HiddenContextItem,
     Page,
     SDKHiddenContextItem,
+    StructuredInputItem,
     ThreadItem,
     UserMessageItem,
 )
@@ -28,6 +29,7 @@ from chatkit.types import (
 from ..paging import pages
 from ..settings.schema import HistorySettings
 from ..turn import StoreContext
+from .asked import answers_text, asked_ids
 from .converting import Conversion, HistoryConverter
 from .costs import BYTES_PER_TOKEN, cost, cost_and_media
 from .memory import TurnMemory, is_memory, message_text
@@ -271,6 +273,7 @@ class _Telling:
             found.append(piece)
             if memory is not None:
                 covered.update(memory.covers, _made_by_clients(memory, self._outputs[item.id]))
+                covered.update(*map(asked_ids, memory.input))
                 answer = piece if entries[-1].get("role") == "user" else None
             elif isinstance(item, UserMessageItem):
                 answer = None
@@ -295,7 +298,7 @@ class _Telling:
         return list(self._converted[id(item)])
 
     async def _replay(self, memory: TurnMemory, calls: dict[str, ClientToolCallItem]) -> Entries:
-        """Return the memory's input items, with the results that clients sent since.
+        """Return the memory's input items, with what clients and the user answered since.
 
         A plugin's converter says how assistant messages and calls of client tools are told.
         """
@@ -305,6 +308,8 @@ class _Telling:
             call = calls.get(entry.get("call_id", ""))
             if call is not None and call.status == "completed":
                 entries += await self._client_call(entry, call)
+            elif asked := asked_ids(entry):
+                entries.append({**entry, "output": self._answers(asked)})
             elif messages and message_text(entry):
                 entries += _as_told(entry, messages.pop(0))
             else:
@@ -321,6 +326,11 @@ class _Telling:
             for item in items
             if item is None or isinstance(item, AssistantMessageItem)
         ]
+
+    def _answers(self, asked: Sequence[str]) -> str:
+        """Return what the user answered to the questions of a tool."""
+        items = [self._by_id.get(item_id) for item_id in asked]
+        return answers_text([item for item in items if isinstance(item, StructuredInputItem)])
 
     async def _client_call(self, entry: dict[str, Any], call: ClientToolCallItem) -> Entries:
         is_result = entry.get("type") == "function_call_output"

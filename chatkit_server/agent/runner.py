@@ -31,7 +31,10 @@ from agents import (
 )
 from agents.run import CallModelData, ModelInputData
 from agents.tool_context import ToolContext
+from chatkit.agents import ClientToolCall
+from chatkit.types import StructuredInputItem
 
+from ..asking import Asked, collected, collecting
 from ..errors import ServerError, TurnFailed
 from ..known_errors import StreamFailed
 from ..lines import user_name
@@ -44,6 +47,7 @@ from ..settings.schema import AgentSettings, TurnLimits
 from ..tasks import watch_blocking
 from ..text import valid_text, valid_values
 from ..turn import ToolCall, ToolResult, Turn
+from .asked import asked_ids, stops_at, waits_for
 from .fast.direct import EventSink, FastPathModel
 from .fast.first_answer import FirstAnswer
 from .foreign import with_own_ids
@@ -78,6 +82,12 @@ _PLACEHOLDER = re.compile(r"\{(user_id|user_name|locale)\}")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]+")
 
 _NAME_LENGTH = 100
+
+ONE_AT_A_TIME = (
+    "This was not done: the user's page does one thing at a time, and another tool has asked it to "
+    "do something. Call this tool again when that is done."
+)
+"""The output of a tool that wants the client to act beside another one, for the model."""
 
 _LEFT_OUT = 1000
 """Characters of the names of tools that are left out, in the log."""
@@ -172,6 +182,8 @@ class AgentRunner:
         self._shown = ShownTools(turn, settings)
         self.busy = 0
         self.client_call_id: str | None = None
+        self._client_call: ClientToolCall | None = None
+        self.asked: list[StructuredInputItem] = []
         self._prepared: dict[tuple[int, bool], _PreparedAgent] = {}
         self._copies: dict[int, _PreparedAgent] = {}
         self._fast_path_models: list[Model] = []
@@ -223,8 +235,8 @@ class AgentRunner:
         copied.tools = tools[: len(own_tools)]
         copied.mcp_servers = []
         set_mcp_tools(copied, tools[len(own_tools) :])
-        if agent.tool_use_behavior == "run_llm_again":
-            copied.tool_use_behavior = self._stop_at_client_tool
+        if agent.tool_use_behavior != "stop_on_first_tool":
+            copied.tool_use_behavior = partial(self._stop_if_asked, agent.tool_use_behavior)
         if agent.model is None:
             copied.model_settings = own_settings(agent)
         copied.model = chosen.model
@@ -302,16 +314,26 @@ class AgentRunner:
 
         return replace(handoff, on_invoke_handoff=invoke)
 
-    def _stop_at_client_tool(
+    async def _stop_if_asked(
         self,
+        behavior: Any,
         context: RunContextWrapper[Turn],
         results: list[FunctionToolResult],
     ) -> ToolsToFinalOutputResult:
-        """End the run when a tool asks the client to act: its answer comes with a later request."""
-        waits = self.turn.client_tool_call is not None
-        return ToolsToFinalOutputResult(
-            is_final_output=waits, final_output=results[-1].output if waits else None
-        )
+        """End the run when a tool asks the user, or the client to act: that is answered later."""
+        if self._waits:
+            return ToolsToFinalOutputResult(True, results[-1].output)
+        return await stops_at(behavior, context, results)
+
+    @property
+    def _waits(self) -> bool:
+        """Whether the run of the caller is to wait for the user or the client.
+
+        What is asked in a nested run is asked by the tool that runs it.
+        """
+        wanted = collected()
+        asked = self.asked if wanted is None else wanted.questions
+        return bool(asked) or self.turn.client_tool_call is not None
 
     async def call(self, tool: FunctionTool, context: ToolContext[Turn], arguments: str) -> Any:
         """Call a tool, and return the output for the model."""
@@ -328,12 +350,11 @@ class AgentRunner:
         else:
             text = arguments if is_object(arguments) else json.dumps(given, ensure_ascii=False)
             try:
-                output, failure = await self._invoke(tool, context, text, shown.report)
+                output, failure = await self._answer_of(tool, context, text, shown.report)
             except BaseException:
                 await shown.end(failed=True)
                 raise
         await shown.end(failed=failure is not None)
-        self.turn.meet_context()
         if failure is None and is_paused(context):
             self._paused.append(context)
             return output
@@ -343,12 +364,13 @@ class AgentRunner:
         self._warn_if_slow(tool, seconds)
         result = ToolResult(output, failed=failure is not None, seconds=seconds)
         await self.report(call, result)
+        if failure is None and asked_ids({"type": "function_call_output", "output": output}):
+            # Whatever hooks made of it: by this, the answer is found
+            return output
         if failure is not None and failure.fatal is not None:
             # For the line that says why the turn failed
             failure.fatal.add_note(f"tool {call.name}")
             raise failure.fatal
-        if self.turn.client_tool_call is not None and not self._is_nested(context.agent):
-            self.client_call_id = self.client_call_id or call.id
         return result.output
 
     def _warn_if_slow(self, tool: FunctionTool, seconds: float) -> None:
@@ -361,6 +383,42 @@ class AgentRunner:
                 seconds,
                 limit,
             )
+
+    async def _answer_of(
+        self, tool: FunctionTool, context: ToolContext[Turn], arguments: str, show: Listener
+    ) -> tuple[Any, ToolFailure | None]:
+        """Run a tool. One that asks the user has no other output, and has not failed."""
+        is_nested = collected() is not None
+        with collecting() as wanted:
+            try:
+                found = await self._invoke(tool, context, arguments, show)
+            except (Asked, BaseExceptionGroup):
+                if not wanted.questions:
+                    raise
+            self.turn.meet_context()
+        if wanted.questions:
+            if not is_nested:
+                self.asked += wanted.questions
+                self.turn.client_tool_call = self._client_call
+            return waits_for(wanted.questions), None
+        if wanted.call is not None and not is_nested:
+            return self._ask_client(wanted.call, context.tool_call_id, found)
+        return found
+
+    def _ask_client(
+        self, call: ClientToolCall, call_id: str, found: tuple[Any, ToolFailure | None]
+    ) -> tuple[Any, ToolFailure | None]:
+        """Keep what a tool wants of the client; refuse it if another tool came first.
+
+        The client's output does not say for which call it is.
+        """
+        if self._client_call is None:
+            self._client_call, self.client_call_id = call, call_id
+        else:
+            reason = "another tool asks the client already"
+            found = ONE_AT_A_TIME, ToolFailure(ONE_AT_A_TIME, reason)
+        self.turn.client_tool_call = self._client_call
+        return found
 
     async def _invoke(
         self, tool: FunctionTool, context: ToolContext[Turn], arguments: str, show: Listener

@@ -2,8 +2,8 @@
 
 - `log`: the contract of an event log, and the one in memory. Clients follow it.
 - `recorder`: saves an item, then appends its event to the log. `updates`: changes an open item.
-- `threads`: saves what a turn has changed in its thread. `placeholders`: ids for items that
-  have none of their own.
+- `threads`: writes threads that others write too. `turn_thread`: what a turn changes in its own.
+- `placeholders`: ids for items that have none of their own.
 - `partial`: an unfinished answer, as it is saved each second.
 - `wire`: how ChatKit's events are written.
 """

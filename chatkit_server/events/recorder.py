@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -26,6 +26,7 @@ from chatkit.types import (
     ThreadItemReplacedEvent,
     ThreadItemUpdate,
     ThreadItemUpdatedEvent,
+    ThreadMetadata,
     ThreadStreamEvent,
     ThreadUpdatedEvent,
     WorkflowItem,
@@ -41,7 +42,8 @@ from ..turn import Outcome, StoreContext, ToolCall, ToolResult, Turn
 from ..words import words
 from .log import EventLog
 from .placeholders import OwnIds
-from .threads import TICK, ThreadWriter, as_thread, take_back_wrong_values, written
+from .threads import TICK, ThreadWriter, as_thread
+from .turn_thread import TurnThread
 from .updates import apply_update, content_at
 from .wire import WireFormat, is_hidden
 
@@ -95,7 +97,7 @@ class Recorder:
         """The parts of each item that have text in `_texts`."""
         self._last = FIRST
         self._threads = threads or ThreadWriter(store)
-        self._thread = written(turn.thread)
+        self._thread = TurnThread(turn, self._threads)
 
     @property
     def turn(self) -> Turn:
@@ -251,6 +253,7 @@ class Recorder:
 
     def write_end(self, outcome: Outcome) -> None:
         """Write how the turn has ended. The log stays open for what `post_turn` changes."""
+        self._thread.is_over = True
         for line in self.wire.end(outcome, self.turn.translate):
             self.log.append(line)
 
@@ -318,30 +321,25 @@ class Recorder:
                     )
             del self._superseded[0]
 
-    async def save_thread(self, context: StoreContext | None = None) -> None:
-        """Save what the turn has changed in its thread, if anything, and tell the client.
-
-        Without a context, that is written as the turn.
-        """
-        thread = self.turn.thread
-        # Written out, as a tool may change what is deep within it; that costs less than copies
-        now = written(thread)
-        if now == self._thread:
-            return
-        valid = valid_values(thread)
-        if valid is not thread:
-            vars(thread).update(vars(valid))
-        error = take_back_wrong_values(thread, self._thread)
-        # Tools emit at the same time: the next one has nothing to save
-        known, self._thread = self._thread, written(thread)
-        try:
-            saved = await self._threads.save(thread, known, context or self.turn.store_context)
-        except BaseException:
-            self._thread = known
-            raise
-        self._write(self.wire.event(ThreadUpdatedEvent.model_construct(thread=as_thread(saved))))
+    async def save_thread(self) -> None:
+        """Save what the turn has changed in its thread, if anything, and tell the client."""
+        saved, error = await self._thread.save()
+        self._tell_thread(saved)
         if error is not None:
             raise error
+
+    async def change_thread(self, change: Callable[[ThreadMetadata], None]) -> None:
+        """Let `change` set fields of the thread as it is stored now, save it and tell the client.
+
+        This works after the turn too, when no client is told.
+        """
+        await self.save_thread()
+        self._tell_thread(await self._thread.change(change))
+
+    def _tell_thread(self, thread: ThreadMetadata | None) -> None:
+        if thread is not None and not self.log.ended:
+            event = ThreadUpdatedEvent.model_construct(thread=as_thread(thread))
+            self._write(self.wire.event(event))
 
     def _in_order(self, event: EventT) -> EventT:
         """Return an event whose item is of this thread, and later than the one before it.

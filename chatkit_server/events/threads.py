@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
 from chatkit.store import NotFoundError, Store
@@ -24,17 +25,35 @@ AHEAD = timedelta(minutes=1)
 MANY = 1000
 
 
+ThreadChange = Callable[[ThreadMetadata], ThreadMetadata]
+ChangeThread = Callable[[str, ThreadChange, StoreContext], Awaitable[ThreadMetadata]]
+
+
+class AtomicThreads(Protocol):
+    """What a store may have beside the methods of ChatKit's `Store`."""
+
+    async def change_thread(
+        self, thread_id: str, change: ThreadChange, context: StoreContext
+    ) -> ThreadMetadata:
+        """Save what `change` makes of the thread as it is stored, and return it.
+
+        Nobody else may write to the thread in between, in other processes too. `change` may be
+        called again if somebody does. Raises `NotFoundError` for a thread that is not there.
+        """
+
+
 class ThreadWriter:
     """Saves changes of threads, one after the other for each thread.
 
     Several write to a thread at once: an answer, actions beside it, a user who renames it. Each has
     loaded the thread at another time. So the fields that one of them has changed, and the keys of
-    `metadata`, are put onto the thread as it is stored now. This holds within a process; another
-    process may still write between the two steps.
+    `metadata`, are put onto the thread as it is stored now. With a store that is `AtomicThreads`,
+    nobody writes between the two steps; with others, only another process may.
     """
 
     def __init__(self, store: Store[StoreContext]) -> None:
         self._store = store
+        self._change: ChangeThread | None = getattr(store, "change_thread", None)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._ahead: dict[str, datetime] = {}
         """The time of the newest item of each thread where that is still to come."""
@@ -62,25 +81,48 @@ class ThreadWriter:
         Return the thread as it is stored then. Raises what the store raises, `NotFoundError` for a
         thread that was deleted.
         """
-        lock = self._locks.setdefault(thread.id, asyncio.Lock())
-        async with lock:
-            stored = await self._store.load_thread(thread.id, context)
-            if stored is None:
-                raise NotFoundError(thread.id)
-            merged = stored.model_copy(update=_changes(thread, known, stored))
-            await self._store.save_thread(merged, context)
-        return merged
 
-    async def save_changes(
-        self, thread: ThreadMetadata, known: Mapping[str, Any], context: StoreContext
-    ) -> None:
-        """Do the same if anything differs."""
-        if written(thread) != known:
-            valid = valid_values(thread)
-            error = take_back_wrong_values(valid, known)
-            await self.save(valid, known, context)
-            if error is not None:
+        def merged(stored: ThreadMetadata) -> ThreadMetadata:
+            return stored.model_copy(update=_changes(thread, known, stored))
+
+        return await self._write(thread.id, merged, context)
+
+    async def change(
+        self, thread_id: str, change: Callable[[ThreadMetadata], None], context: StoreContext
+    ) -> tuple[ThreadMetadata, ThreadMetadata]:
+        """Let `change` set fields of the thread as it is stored; return it as it was, and is now.
+
+        Nothing is written if it sets none. Raises what the store raises, and `TypeError` for a
+        value that no thread can have.
+        """
+        before: list[ThreadMetadata] = []
+
+        def changed(stored: ThreadMetadata) -> ThreadMetadata:
+            before[:] = [stored]
+            now = stored.model_copy(deep=True)
+            change(now)
+            now = valid_values(now)
+            if error := take_back_wrong_values(now, written(stored)):
                 raise error
+            return stored if written(now) == written(stored) else now
+
+        after = await self._write(thread_id, changed, context)
+        return before[0], after
+
+    async def _write(
+        self, thread_id: str, change: ThreadChange, context: StoreContext
+    ) -> ThreadMetadata:
+        lock = self._locks.setdefault(thread_id, asyncio.Lock())
+        async with lock:
+            if self._change is not None:
+                return await self._change(thread_id, change, context)
+            stored = await self._store.load_thread(thread_id, context)
+            if stored is None:
+                raise NotFoundError(thread_id)
+            after = change(stored)
+            if after is not stored:
+                await self._store.save_thread(after, context)
+            return after
 
 
 def _changes(
@@ -91,11 +133,38 @@ def _changes(
     changes = {name: getattr(thread, name) for name, v in now.items() if known.get(name) != v}
     if "metadata" in changes:
         before, after = known.get("metadata") or {}, now["metadata"] or {}
-        gone = before.keys() - after.keys()
-        kept = {k: v for k, v in (stored.metadata or {}).items() if k not in gone}
-        new = {k: thread.metadata[k] for k, v in after.items() if k not in before or before[k] != v}
-        changes["metadata"] = kept | new
+        changes["metadata"] = _put_onto(stored.metadata or {}, before, after)
     return changes
+
+
+def follow(
+    thread: ThreadMetadata,
+    known: Mapping[str, Any],
+    before: ThreadMetadata,
+    after: ThreadMetadata,
+) -> dict[str, Any]:
+    """Give a thread what was changed in the stored one, and no more; return what is known now.
+
+    `known` is what it was when it was written out last. What has changed since is not saved yet.
+    """
+    was, now = written(before), written(after)
+    changed = {name: value for name, value in now.items() if was[name] != value}
+    for name in changed:
+        value = deepcopy(getattr(after, name))
+        if name == "metadata":
+            value = _put_onto(thread.metadata or {}, was[name] or {}, value or {})
+            changed[name] = _put_onto(known[name] or {}, was[name] or {}, now[name] or {})
+        setattr(thread, name, value)
+    return {**known, **changed}
+
+
+def _put_onto(
+    base: Mapping[str, Any], was: Mapping[str, Any], now: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return `base` with the keys that were changed between the other two."""
+    gone = was.keys() - now.keys()
+    changed = {key: one for key, one in now.items() if key not in was or was[key] != one}
+    return {key: one for key, one in base.items() if key not in gone} | changed
 
 
 def written(thread: ThreadMetadata) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 
 from chatkit.store import NotFoundError
 from chatkit.types import ThreadItemDoneEvent
@@ -153,12 +152,9 @@ class Closing:
 
 
 async def _save_last_changes(job: TurnJob) -> None:
-    """Save what `post_turn` has changed in the thread.
-
-    By its record the turn has ended, and may write no more: this is written as its user.
-    """
+    """Save what `post_turn` has changed in the thread."""
     try:
-        await job.recorder.save_thread(replace(job.turn.store_context, turn_id=None, attempt=0))
+        await job.recorder.save_thread()
     except NotFoundError:
         log.debug("turn %s: its thread is gone", job.turn.id)
     except Exception as error:

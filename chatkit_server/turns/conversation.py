@@ -9,6 +9,7 @@ from chatkit.agents import ThreadItemConverter
 from chatkit.store import Store
 from chatkit.types import ThreadItem
 
+from ..agent.asked import waiting_beside
 from ..agent.history import History, load_history
 from ..settings.schema import HistorySettings
 from ..turn import StoreContext, Turn
@@ -39,6 +40,9 @@ class Conversations:
             if plan.message is not None and plan.superseded is None:
                 plan.answered += left_waiting(items)
             items = _with_answers(items, plan.answered)
+            if plan.message is None:
+                answered = [item.id for item in plan.answered]
+                plan.waits = bool(waiting_beside(items, answered))
             items += [] if plan.message is None else [plan.message]
         history = History(items, self._budget)
         turn.items = history.visible

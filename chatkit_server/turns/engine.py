@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing, suppress
 from typing import Any, cast
 
 from agents import Agent, Runner
@@ -15,6 +15,7 @@ from chatkit.types import (
     ClientToolCallItem,
     ImageAttachment,
     StreamOptionsEvent,
+    StructuredInputItem,
     ThreadCreatedEvent,
     ThreadItem,
     ThreadItemDoneEvent,
@@ -28,6 +29,7 @@ from ..agent.media import remembered
 from ..agent.models import ModelRouter
 from ..agent.runner import run_config
 from ..agent.runs import stop_run
+from ..asking import Asked, collecting
 from ..errors import Conflict, TakenOver, TooLarge, TurnFailed, Unavailable
 from ..events.log import EventLogFactory, new_event_log
 from ..events.recorder import LONG_ANSWER
@@ -106,7 +108,9 @@ class Engine:
             _refuse_if_long(item, self.settings.turns.limits.message, self.settings.server.max_body)
 
         async def make_job(changed: bool) -> TurnJob:
-            return self._preparation.new_job(await make_plan() if changed else plan)
+            job = self._preparation.new_job(await make_plan() if changed else plan)
+            job.plan_again = make_plan
+            return job
 
         job, client_left = await self._claims.claim(plan, make_job, identity)
         running = RunningTurn(
@@ -171,7 +175,7 @@ class Engine:
             with contained():
                 await self._save_request(job)
                 ending = self._ending(job)
-                if ending is None:
+                if ending is None and not job.plan.waits:
                     await self._answer(job)
         except asyncio.CancelledError as error:
             # Without an ending, the turn's own code cancelled it
@@ -202,6 +206,7 @@ class Engine:
             await self.store.save_thread(plan.thread, job.turn.store_context)
             await emit(ThreadCreatedEvent.model_construct(thread=as_thread(plan.thread)))
         job.turn.connect(emit)
+        job.turn._change_thread = job.recorder.change_thread
         for item in plan.earlier:
             await emit(ThreadItemDoneEvent.model_construct(item=item))
         if plan.message is not None and plan.superseded is None:
@@ -221,7 +226,9 @@ class Engine:
             if job.agent is not None:
                 await self._ask(job, job.agent)
             else:
-                await self._send_all(job, *await self._hook_answer(job))
+                with collecting() as wanted, suppress(Asked):
+                    await self._send_all(job, *await self._hook_answer(job))
+                await self._show_questions(job, wanted.questions)
         except GUARDRAILS:
             job.withdrawn = True
             raise
@@ -277,9 +284,15 @@ class Engine:
         finally:
             await stop_run(job.result)
         await job.runner.check_approvals(job.result)
+        await self._show_questions(job, job.runner.asked)
         if job.turn.client_tool_call is not None:
             await job.translator.workflow.keep()
             await job.recorder.emit(ThreadItemDoneEvent.model_construct(item=client_tool_call(job)))
+
+    async def _show_questions(self, job: TurnJob, asked: Sequence[StructuredInputItem]) -> None:
+        """Show what tools or a hook asked the user, which ends the turn."""
+        for item in asked:
+            await job.translator.stream(ThreadItemDoneEvent.model_construct(item=item))
 
     async def _hook_answer(self, job: TurnJob) -> tuple[HookCall, Any]:
         """Return the call of the hook that answers in place of an agent, and its events."""

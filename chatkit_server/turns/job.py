@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -52,6 +52,8 @@ class TurnPlan:
     item of the new answer is saved."""
     answered: list[ThreadItem] = field(default_factory=list)
     """Items that waited for a person, as the request leaves them: they replace the stored ones."""
+    waits: bool = False
+    """Whether the model's answer still waits for more: what the request answers is only saved."""
     action: Action[str, Any] | None = None
     sender: WidgetItem | None = None
     context: Any = None
@@ -95,6 +97,8 @@ class TurnJob:
     prepared_by: list[str] = field(default_factory=list)
     """The plugins whose `pre_turn` was called."""
     running: RunningTurn = field(init=False)
+    plan_again: Callable[[], Awaitable[TurnPlan]] = field(init=False)
+    """Makes the plan anew, from what is stored now."""
 
     @property
     def usage(self) -> Usage:

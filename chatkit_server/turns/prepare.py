@@ -124,11 +124,14 @@ class Preparation:
         by a hook of its own, and needs no agent: it gets the items of its thread.
 
         Raises `BadRequest` for a model picked in the composer that neither the settings offer nor a
-        plugin takes.
+        plugin takes, and `Conflict` if what the request answers was answered meanwhile.
         """
         turn = job.turn
+        if job.plan.answered:
+            # Another process may have answered after the plan was made, and before the claim
+            job.plan.answered = (await job.plan_again()).answered
         await self.conversations.give(turn, job.plan)
-        if job.plan.action is not None:
+        if job.plan.action is not None or job.plan.waits:
             return
         picked = offered_model(turn, self.settings.agent)
         check = partial(wrong_turn, turn)
@@ -146,7 +149,9 @@ class Preparation:
         await self.hooks.each("pre_turn", called=job.prepared_by, check=check, turn=turn)
         _warn_of_typo(turn)
         turn.link_context()
-        if any(isinstance(item, ClientToolCallItem) for item in job.plan.answered):
+        if job.plan.message is None and any(
+            isinstance(item, ClientToolCallItem) for item in job.plan.answered
+        ):
             await job.translator.workflow.resume()
         job.answer = await self._answer(turn)
         if job.answer is not None:

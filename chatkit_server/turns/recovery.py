@@ -15,7 +15,8 @@ from ..agent.memory import build_memory
 from ..errors import RequestNeeded
 from ..events.partial import PartialAnswer
 from ..events.recorder import answers, shows_nothing
-from ..events.threads import ThreadWriter, written
+from ..events.threads import ThreadWriter
+from ..events.turn_thread import TurnThread
 from ..plugin.calls import Hooks
 from ..records import log_error, repeats
 from ..turn import EndState, Outcome, StoreContext, Turn
@@ -73,12 +74,14 @@ class Recovery:
         """
         context = StoreContext(record.user, record.id, attempt, context=given)
         partial = _load(record)
-        turn, saved = None, []
+        turn, changes, saved = None, None, []
         try:
             thread = await self._store.load_thread(record.thread_id, context)
             if thread is None:
                 raise NotFoundError(record.thread_id)
             turn = self._turn(record, partial, thread, context)
+            changes = TurnThread(turn, self._threads)
+            turn._change_thread = changes.change
             saved = await self._save(turn, partial, leftover)
         except NotFoundError:
             what = "nothing of its conversation is stored"
@@ -93,22 +96,11 @@ class Recovery:
         if not ended:
             return
         _log_end(record, leftover)
-        if turn is not None and not leftover.post_turn_called:
-            known = written(turn.thread)
+        if turn is not None and changes is not None and not leftover.post_turn_called:
             outcome = _outcome(record, partial, saved, leftover)
+            changes.is_over = True
             await self._hooks.each_isolated("post_turn", turn=turn, outcome=outcome)
-            await self._save_last_changes(turn, known)
-
-    async def _save_last_changes(self, turn: Turn, known: dict[str, Any]) -> None:
-        """Save what `post_turn` has changed in the thread."""
-        # The turn has ended: nothing more is written by its record
-        context = StoreContext(turn.user, context=turn.store_context.context)
-        try:
-            await self._threads.save_changes(turn.thread, known, context)
-        except Exception as error:
-            what = "the last changes of its thread could not be saved"
-            again = repeats(f"{what}: {type(error).__name__}", "turn", turn.id)
-            log_error(log, logging.WARNING, error, f"turn %s: {what}", turn.id, extra=again)
+            await _save_last(turn, changes)
 
     def _turn(
         self,
@@ -193,6 +185,16 @@ class Recovery:
         for item_id in partial.superseded:
             with suppress(NotFoundError):
                 await self._store.delete_thread_item(thread_id, item_id, context)
+
+
+async def _save_last(turn: Turn, changes: TurnThread) -> None:
+    """Save what the hooks have changed in the thread."""
+    try:
+        await changes.save_all()
+    except Exception as error:
+        what = "the last changes of its thread could not be saved"
+        again = repeats(f"{what}: {type(error).__name__}", "turn", turn.id)
+        log_error(log, logging.WARNING, error, f"turn %s: {what}", turn.id, extra=again)
 
 
 def _goes_on(found: ThreadItem, partial: PartialAnswer) -> bool:

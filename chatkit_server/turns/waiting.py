@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from chatkit.types import ClientToolCallItem, ThreadItem, UserMessageItem
+from chatkit.types import (
+    ClientToolCallItem,
+    DurationSummary,
+    StructuredInputAnswer,
+    StructuredInputItem,
+    ThreadItem,
+    UserMessageItem,
+    WorkflowItem,
+)
+
+from ..events.wire import is_hidden
+from ..paging import aware
 
 NO_OUTPUT = "The client did not answer."
 """The output of a client tool call that nothing waits for any more, for the model."""
@@ -16,7 +27,18 @@ def left_waiting(items: Sequence[ThreadItem]) -> list[ThreadItem]:
     `items` are the thread's, oldest first. What waits is after the last message of the user: that
     one has ended what had waited before.
     """
-    return [left for item in _since_last_message(items) if (left := _left(item)) is not None]
+    left: list[ThreadItem] = []
+    workflow: WorkflowItem | None = None
+    for item in _since_last_message(items):
+        if isinstance(item, ClientToolCallItem) and item.status == "pending":
+            left.append(item.model_copy(update={"status": "completed", "output": NO_OUTPUT}))
+            if workflow is not None:
+                left.append(_ended(workflow, item))
+        elif isinstance(item, StructuredInputItem) and item.status == "pending":
+            left.append(skipped(item))
+        if not is_hidden(item):
+            workflow = item if isinstance(item, WorkflowItem) else None
+    return left
 
 
 def _since_last_message(items: Sequence[ThreadItem]) -> Iterable[ThreadItem]:
@@ -24,7 +46,17 @@ def _since_last_message(items: Sequence[ThreadItem]) -> Iterable[ThreadItem]:
     return items[last + 1 :]
 
 
-def _left(item: ThreadItem) -> ThreadItem | None:
-    if isinstance(item, ClientToolCallItem) and item.status == "pending":
-        return item.model_copy(update={"status": "completed", "output": NO_OUTPUT})
-    return None
+def _ended(item: WorkflowItem, by: ThreadItem) -> WorkflowItem:
+    """Return a workflow that was to go on after a client tool's output, ended by that call."""
+    seconds = (aware(by.created_at) - aware(item.created_at)).total_seconds()
+    summary = item.workflow.summary or DurationSummary(duration=max(0, int(seconds)))
+    workflow = item.workflow.model_copy(update={"summary": summary})
+    return item.model_copy(update={"workflow": workflow})
+
+
+def skipped(item: StructuredInputItem) -> StructuredInputItem:
+    """Return a question as it is when nobody will answer it."""
+    skipped = item.model_copy(deep=True, update={"status": "skipped"})
+    for question in skipped.inputs:
+        question.answer = StructuredInputAnswer(skipped=True)
+    return skipped

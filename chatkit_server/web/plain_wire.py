@@ -12,6 +12,7 @@ from chatkit.types import (
     AssistantMessageItem,
     ClientToolCallItem,
     StreamOptionsEvent,
+    StructuredInputItem,
     ThreadItemAddedEvent,
     ThreadItemDoneEvent,
     ThreadItemRemovedEvent,
@@ -70,6 +71,8 @@ class PlainWire:
                 return _dump(_widget(item))
             case ThreadItemDoneEvent(item=ClientToolCallItem() as item):
                 return _dump({"client_tool_call": _client_tool_call(item)})
+            case ThreadItemDoneEvent(item=StructuredInputItem() as item):
+                return _dump({"questions": _questions(item)})
             case ThreadItemRemovedEvent(item_id=item_id):
                 self._left_out.add(item_id)
         return None
@@ -107,6 +110,8 @@ class PlainWire:
         for item in items:
             if isinstance(item, ClientToolCallItem):
                 answer["client_tool_call"] = _client_tool_call(item)
+            if isinstance(item, StructuredInputItem) and item.status == "pending":
+                answer.setdefault("questions", []).append(_questions(item))
         answer |= _done(self.thread_id, outcome)
         if error is not None:
             answer |= {"message": error, "allow_retry": outcome.allow_retry}
@@ -128,6 +133,10 @@ def _widget(item: WidgetItem) -> dict[str, Any]:
 
 def _client_tool_call(item: ClientToolCallItem) -> dict[str, Any]:
     return {"name": item.name, "arguments": item.arguments, "id": item.id}
+
+
+def _questions(item: StructuredInputItem) -> dict[str, Any]:
+    return {"id": item.id, "inputs": orjson.loads(dump(item))["inputs"]}
 
 
 def _tool_call(call: ToolCall, result: ToolResult) -> dict[str, Any]:

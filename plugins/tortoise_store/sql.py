@@ -60,6 +60,12 @@ WHERE {_SAME_OWNER.format("chatkit_thread")}
 RETURNING seq
 """
 
+# $4 is the new payload, $5 the one that it comes from.
+CHANGE_THREAD = f"""
+UPDATE chatkit_thread SET payload = $4 WHERE {OWNED} AND id = $3 AND payload = $5 {_GUARD}
+RETURNING seq
+"""
+
 # Deleting a thread deletes the records of its turns first: a guarded write locks in this order too.
 # The record of a turn that runs is kept for whoever works at it, who is told to end it.
 DELETE_THREAD = (

@@ -8,17 +8,24 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from chatkit.store import NotFoundError, Store
-from chatkit.types import FileAttachment
+from chatkit.types import FileAttachment, ThreadMetadata
 from chatkit_plugins.tortoise_store import sql, turn_sql
 from chatkit_plugins.tortoise_store.presence import present
 from tortoise.transactions import in_transaction
 
 from chatkit_server import BadRequest, SettingsError, Unavailable, User
-from chatkit_server.storage import HeartbeatSignal, StoreContext, TakenOver, TurnRecord, TurnStore
+from chatkit_server.storage import (
+    AtomicThreads,
+    HeartbeatSignal,
+    StoreContext,
+    TakenOver,
+    TurnRecord,
+    TurnStore,
+)
 from tests.databases import new_url
 from tests.stores import ANN, BOB, item, query, running, thread
 
@@ -26,10 +33,22 @@ ThreadStore = Store[StoreContext]
 Write = Callable[[ThreadStore, StoreContext], Awaitable[None]]
 
 FILE = FileAttachment(id="atc_1", name="bill.pdf", mime_type="application/pdf", thread_id="thr_1")
+
+
+async def changed(store: ThreadStore, context: StoreContext) -> None:
+    """Change the thread as it is stored."""
+    await cast(AtomicThreads, store).change_thread("thr_1", _renamed, context)
+
+
+def _renamed(stored: ThreadMetadata) -> ThreadMetadata:
+    return stored.model_copy(update={"title": f"{stored.title} and more"})
+
+
 LOOSE = FILE.model_copy(update={"id": "atc_2", "thread_id": None})
 
 WRITES: dict[str, Write] = {
     "save_thread": lambda s, c: s.save_thread(thread(title="new"), c),
+    "change_thread": lambda s, c: changed(s, c),
     "add_thread_item": lambda s, c: s.add_thread_item("thr_1", item("new"), c),
     "save_item": lambda s, c: s.save_item("thr_1", item("old", content="changed"), c),
     "delete_thread_item": lambda s, c: s.delete_thread_item("thr_1", "old", c),
@@ -112,12 +131,18 @@ async def test_what_is_not_there_is_not_found_within_a_turn(url: str) -> None:
     async with served(url) as (store, turns):
         await turns.begin(record())
         await turns.begin(record("turn_bob", "thr_bob", user=BOB.user))
-        for name in ("add_thread_item", "save_item", "delete_thread_item", "save_attachment"):
+        for name in (
+            "change_thread",
+            "add_thread_item",
+            "save_item",
+            "delete_thread_item",
+            "save_attachment",
+        ):
             with pytest.raises(NotFoundError):
                 await WRITES[name](store, at(1))
         await begin(store, turns)
         for context in (BOB, at(1, "turn_bob", BOB.user)):
-            for name in ("save_thread", "add_thread_item", "delete_thread_item"):
+            for name in ("save_thread", "change_thread", "add_thread_item", "delete_thread_item"):
                 with pytest.raises(NotFoundError):
                     await WRITES[name](store, context)
 
@@ -130,6 +155,18 @@ async def test_with_turns_kept_elsewhere_every_write_is_taken(url: str) -> None:
 
 
 # Two servers at once
+
+
+async def test_changes_of_a_thread_from_two_servers_are_all_kept(url: str) -> None:
+    def count(stored: ThreadMetadata) -> ThreadMetadata:
+        times = stored.metadata.get("times", 0) + 1
+        return stored.model_copy(update={"metadata": {"times": times}})
+
+    async with running(url) as one, running(url) as other:
+        await one.store().save_thread(thread(), ANN)
+        stores = cast(list[AtomicThreads], [one.store(), other.store()] * 10)
+        await asyncio.gather(*(store.change_thread("thr_1", count, ANN) for store in stores))
+        assert (await one.store().load_thread("thr_1", ANN)).metadata == {"times": 20}
 
 
 async def _waits(task: asyncio.Future[Any], url: str) -> None:

@@ -13,7 +13,7 @@ from chatkit.types import (
 )
 
 from ...errors import BadRequest, Unprocessable
-from ...events.threads import written
+from ...events.turn_thread import TurnThread
 from ...paging import dated
 from ...turn import Turn
 from ...turns.job import TurnPlan
@@ -53,7 +53,8 @@ async def sync_custom_action(caller: Caller, request: ThreadsSyncCustomActionReq
     )
     turn._catalogs = caller.hooks.languages
     await caller.conversations.give(turn)
-    known = written(thread)
+    changes = TurnThread(turn, caller.threads)
+    turn._change_thread = changes.change
     action = request.params.action
     answer = await call_first(caller, "action", turn=turn, action=action, item=sender)
     if not isinstance(answer, SyncCustomActionResponse):
@@ -66,7 +67,7 @@ async def sync_custom_action(caller: Caller, request: ThreadsSyncCustomActionReq
         await caller.store.save_item(thread.id, item, caller.context)
         with refusing("persist"):
             await caller.hooks.each("persist", turn=turn, item=item)
-    await caller.threads.save_changes(turn.thread, known, caller.context)
+    await changes.save_all()
     return answer
 
 

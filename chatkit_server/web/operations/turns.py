@@ -39,6 +39,8 @@ from .caller import (
     writable_thread,
 )
 
+NO_CALL = words("No client tool call is waiting for an output in this conversation.")
+
 
 async def create_thread(caller: Caller, request: ThreadsCreateReq) -> TurnPlan:
     thread_id = new_thread_id(caller.store, caller.context)
@@ -72,7 +74,7 @@ async def _pending_call(caller: Caller, thread_id: str) -> ClientToolCallItem:
         looked_at += len(page.data)
         if looked_at >= MAX_PAGE_SIZE:
             break
-    raise Conflict(words("No client tool call is waiting for an output in this conversation."))
+    raise Conflict(NO_CALL)
 
 
 async def add_structured_input(caller: Caller, request: ThreadsAddStructuredInputReq) -> TurnPlan:
@@ -153,12 +155,16 @@ def _answered(
     answered = item.model_copy(deep=True)
     for question in answered.inputs:
         answer = submission.answers.get(question.id)
-        if submission.status == "skipped" or not answer or answer.skipped or not answer.values:
-            question.answer = StructuredInputAnswer(skipped=True)
-            continue
+        skipped = submission.status == "skipped" or answer is None or answer.skipped
+        values = [] if answer is None or skipped else _said(answer.values)
         single = isinstance(question, StructuredInputMultipleChoice) and not question.multiple
         question.answer = StructuredInputAnswer(
-            values=answer.values[:1] if single else answer.values
+            values=values[:1] if single else values, skipped=not values
         )
     answered.status = submission.status
     return answered
+
+
+def _said(values: list[str]) -> list[str]:
+    """Return answers without blank ones, and each once."""
+    return list(dict.fromkeys(value for value in values if value.strip()))
