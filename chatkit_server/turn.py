@@ -41,6 +41,7 @@ from .languages import Languages, own_languages, wanted
 from .local_times import in_local_time
 from .store_ids import new_item_id, new_thread_id
 from .turn_events import TurnEvents
+from .turn_items import ItemMaker
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,7 @@ ThreadChanger = Callable[[Callable[[ThreadMetadata], None]], Awaitable[object]]
 InputMaker = Callable[["Turn", ThreadItemConverter | None], Awaitable[list[TResponseInputItem]]]
 
 
-class Turn(AgentContext[Any]):
+class Turn(ItemMaker):
     """A turn in progress: the context of the agent's run, `ctx.context` in a tool.
 
     It is ChatKit's `AgentContext`, so tools written for ChatKit's SDK work: `stream`,

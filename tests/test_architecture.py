@@ -36,6 +36,7 @@ LAYERS = (
         "text",
         "turn",
         "turn_events",
+        "turn_items",
         "turnstile",
         "words",
     },

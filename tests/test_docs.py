@@ -162,7 +162,7 @@ def plugin_configs() -> dict[str, type[BaseModel]]:
     modules = {
         entry.name: import_module(entry.module) for entry in entry_points(group="chatkit_server")
     }
-    return {name: module.Config for name, module in modules.items()}
+    return {name: getattr(module, "Config", BaseModel) for name, module in modules.items()}
 
 
 def sections() -> dict[str, type[BaseModel]]:

@@ -1,7 +1,8 @@
 """A model that needs no account and no network: it keeps a to-do list with the tools it is given.
 
 It understands a few simple sentences, calls tools with real arguments, and answers from their
-results. So the default settings show the whole path from a message to an answer.
+results. So the default settings show the whole path from a message to an answer. Other tools are
+called by their names, so you can try yours: “roll dice” calls `roll_dice`.
 
 - `sentences`: which tool a sentence asks for, and the answer.
 - `model`: the answer as the Agents SDK expects it.

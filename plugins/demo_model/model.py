@@ -29,11 +29,11 @@ from openai.types.responses import (
 from openai.types.responses.response_usage import InputTokensDetails, OutputTokensDetails
 from uuid_utils import uuid7
 
-from .sentences import answer, understand
+from .sentences import answer, own_words, picked, understand
 
 
 class DemoModel(Model):
-    """Answers simple sentences about a to-do list, word by word."""
+    """Calls the tool that a simple sentence asks for, and answers word by word."""
 
     def __init__(self, name: str, pace: float) -> None:
         self.name = name
@@ -49,7 +49,7 @@ class DemoModel(Model):
         **kwargs: Any,
     ) -> ModelResponse:
         """Return the whole answer at once."""
-        output = self._output(input, tools)
+        output = self._output(input, model_settings, tools)
         return ModelResponse(output=[output], usage=Usage(requests=1), response_id=None)
 
     async def stream_response(
@@ -62,7 +62,7 @@ class DemoModel(Model):
         **kwargs: Any,
     ) -> AsyncIterator[TResponseStreamEvent]:
         """Yield the answer as response events."""
-        output = self._output(input, tools)
+        output = self._output(input, model_settings, tools)
         sequence = _Sequence()
         usage = _usage(input, output)
         yield ResponseCreatedEvent(
@@ -86,10 +86,12 @@ class DemoModel(Model):
         )
 
     def _output(
-        self, input: str | list[TResponseInputItem], tools: list[Tool]
+        self, input: str | list[TResponseInputItem], settings: Any, tools: list[Tool]
     ) -> ResponseOutputMessage | ResponseFunctionToolCall:
         text, results = _last_turn(input)
-        call = None if results else understand(text, tools)
+        call = None
+        if not results:
+            call = picked(text, str(settings.tool_choice), tools) or understand(text, tools)
         if call is None:
             return _message(answer(text, results))
         return ResponseFunctionToolCall(
@@ -160,7 +162,7 @@ def _last_turn(input: str | list[TResponseInputItem]) -> tuple[str, list[str]]:
         if entry.get("type") == "function_call_output":
             results.append(_text(entry["output"]))
         elif entry.get("role") == "user":
-            return _text(entry["content"]), results[::-1]
+            return own_words(_text(entry["content"])), results[::-1]
     return "", results[::-1]
 
 

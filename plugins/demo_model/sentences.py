@@ -1,4 +1,8 @@
-"""Which tool a sentence about a to-do list asks for, and what to answer."""
+"""Which tool a sentence asks for, and what to answer.
+
+It knows some sentences about a to-do list. Any other tool is called by its name: “show a card”
+calls `show_card`, and “research owls” calls `research`, if it takes one text.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,9 @@ INTRODUCTION = (
     "about a to-do list. Try “add buy milk to my list”, “what is on my list?”, “complete task 1” "
     "or “delete task 1”. Choose another model in settings.yaml to talk about anything else."
 )
+
+_POLITE = r"(?:(?:please|now|(?:can|could|would) you|i want to)\b\W*)*"
+_BETWEEN = r"\W+(?:(?:an?|the|me|some)\W+)*"
 
 _TASK = r"(?:(?:task|item|number|no\.?)\s*)?#?(?P<id>\d+)"
 _INTENTS: list[tuple[str, re.Pattern[str]]] = [
@@ -47,8 +54,58 @@ class ToolRequest:
     arguments: dict[str, Any]
 
 
+def own_words(text: str) -> str:
+    """Return what a user wrote, of a message that also tells of quotes, tags and hidden items."""
+    after = re.split(r"</(?:HiddenContext|Quotation)>\s*", text)[-1]
+    return after.partition("\n\n# User-provided context")[0]
+
+
 def understand(text: str, tools: list[Tool]) -> ToolRequest | None:
     """Return the tool call that the text asks for, if there is such a tool."""
+    named = [found for tool in tools if (found := _named(text, tool))]
+    whole = next((request for rest, request in named if not rest), None)
+    return whole or _about_tasks(text, tools) or max(named, key=_shortest_rest, default=_NOTHING)[1]
+
+
+def picked(text: str, name: str, tools: list[Tool]) -> ToolRequest | None:
+    """Return a call of the tool that the user picked, if the text is all that it needs."""
+    found = next((tool for tool in tools if tool.name == name), None)
+    return understand(text, [found]) or _call(found, text) if found is not None else None
+
+
+_NOTHING: tuple[str, ToolRequest | None] = "", None
+
+
+def _shortest_rest(named: tuple[str, ToolRequest | None]) -> int:
+    return -len(named[0])
+
+
+def _named(text: str, tool: Tool) -> tuple[str, ToolRequest] | None:
+    """Return what follows the tool's name in a text that begins with it, and the call."""
+    words = [re.escape(word) for word in re.split(r"[_\W]+", tool.name) if word]
+    name = _BETWEEN.join(words)
+    match = re.match(rf"\W*{_POLITE}{name}\b[\s:]*(.*)", text, re.IGNORECASE | re.DOTALL)
+    if not words or match is None:
+        return None
+    rest = re.sub(r"\b(?:please)?\W*$", "", match[1], flags=re.IGNORECASE)
+    request = _call(tool, rest)
+    return (rest, request) if request else None
+
+
+def _call(tool: Tool, text: str) -> ToolRequest | None:
+    """Return a call of a tool that needs nothing, or one text."""
+    if not isinstance(tool, FunctionTool):
+        return None
+    properties: dict[str, Any] = tool.params_json_schema.get("properties", {})
+    needed = [name for name, schema in properties.items() if "default" not in schema]
+    if not needed:
+        return ToolRequest(tool.name, {})
+    if len(needed) == 1 and text and properties[needed[0]].get("type") == "string":
+        return ToolRequest(tool.name, {needed[0]: text})
+    return None
+
+
+def _about_tasks(text: str, tools: list[Tool]) -> ToolRequest | None:
     for intent, pattern in _INTENTS:
         match = pattern.search(text)
         tool = _tool_for(intent, tools)

@@ -1,0 +1,184 @@
+"""The showcase: each of its requests shows what it says, and the same after a reload."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+from chatkit_plugins import showcase
+from chatkit_plugins.showcase import pace
+
+from tests.client import Chat, Streamed
+from tests.folded import Folded, unfinished
+from tests.serving import served_app
+
+Json = dict[str, Any]
+
+REQUESTS = {
+    "show a card": "widget",
+    "Please show me a list.": "widget",
+    "show a chart": "widget",
+    "show a form": "widget",
+    "show a gallery": "widget",
+    "write a draft": "widget",
+    "make tea": "widget",
+    "suggest something": "widget",
+    "think": "workflow",
+    "use tools": "workflow",
+    "show a task": "task",
+    "slow": "progress_update",
+    "pay": "stream_options",
+    "fail": "error",
+    "cite": "assistant_message",
+    "draw a sunset": "generated_image",
+    "notice": "notice",
+    "effect": "client_effect",
+    "client tool": "client_tool_call",
+    "change your mind": "thread.item.removed",
+    "what did I send?": "assistant_message",
+    "lock the conversation": "thread.updated",
+    "close the conversation": "thread.updated",
+    "name this conversation": "thread.updated",
+    "help": "widget",
+}
+"""Requests, and an item or event that their answers have."""
+
+
+@pytest.fixture
+async def chat(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Chat]:
+    async def no_time(seconds: float) -> None:
+        pass
+
+    monkeypatch.setattr(pace, "sleep", no_time)
+    app, path = served_app(plugins={"demo_model": {"pace": "1ms"}, "showcase": None})
+    async with TestClient(TestServer(app)) as client:
+        yield Chat(client, path)
+
+
+async def reloaded(chat: Chat, thread_id: str) -> Json:
+    thread = await chat.ask("threads.get_by_id", thread_id=thread_id)
+    page = await chat.ask("items.list", thread_id=thread_id, order="asc")
+    assert page["data"] == thread["items"]["data"]
+    return thread
+
+
+async def act(
+    chat: Chat, streamed: Streamed, name: str, payload: Json | None = None, **rest: Any
+) -> Streamed:
+    """Click on the only widget of an answer."""
+    [item] = streamed.done("widget")
+    action = {"type": f"showcase.{name}", "payload": payload, **rest}
+    return await chat.stream(
+        "threads.custom_action", thread_id=item["thread_id"], item_id=item["id"], action=action
+    )
+
+
+async def test_every_request_shows_what_it_says_and_the_same_after_a_reload(chat: Chat) -> None:
+    for request, shown in REQUESTS.items():
+        streamed = await chat.say(request)
+        folded = Folded(streamed.data)
+        kinds = {item["type"] for item in folded.items.values()} | set(streamed.types)
+        assert shown in kinds, request
+        assert (streamed.error is None) == (shown != "error"), request
+        assert folded.items == folded.done
+        assert not [u for item in folded.items.values() for u in unfinished(item)], request
+        thread = await reloaded(chat, streamed.thread_id)
+        assert thread["items"]["data"] == list(folded.items.values()), request
+        for key in ("title", "status"):
+            assert thread.get(key) == folded.thread.get(key), request
+
+
+def test_every_tool_has_a_request() -> None:
+    def words(text: str) -> set[str]:
+        return {word.strip("?.").lower() for word in text.split()}
+
+    asked = [words(request) for request in REQUESTS]
+    for request in showcase.REQUESTS:
+        assert any(words(request) <= each for each in asked), request
+
+
+async def test_a_card_is_liked_tracked_and_hidden(chat: Chat) -> None:
+    streamed = await chat.say("show a card")
+    [item] = streamed.done("widget")
+    place = {"thread_id": streamed.thread_id, "item_id": item["id"]}
+    like = {"type": "showcase.like", "payload": {"likes": 4}}
+    answer = await chat.ask("threads.sync_custom_action", **place, action=like)
+    assert "Like (5)" in str(answer["updated_item"])
+    assert answer["updated_item"] in (await reloaded(chat, streamed.thread_id))["items"]["data"]
+    tracked = await act(chat, streamed, "track", {"order": 7})
+    [message] = tracked.done("assistant_message")
+    assert message["content"][0]["text"] == "Order 7 is on its way."
+    hidden = await act(chat, streamed, "hide")
+    assert hidden.types[-1] == "thread.item.removed"
+    assert item["id"] not in str(await reloaded(chat, streamed.thread_id))
+
+
+async def test_what_is_picked_and_ordered_replaces_the_widget(chat: Chat) -> None:
+    streamed = await chat.say("show a list")
+    folded = Folded(streamed.data)
+    folded.take((await act(chat, streamed, "pick", {"tea": "Sencha"})).data)
+    assert "You picked Sencha." in str(folded.items)
+    form = await chat.say("show a form", streamed.thread_id)
+    folded.take(form.data)
+    filled = {"name": "Ann", "tea": "assam", "gift": True, "note": ""}
+    folded.take((await act(chat, form, "order", filled)).data)
+    assert "- tea: assam" in str(folded.items)
+    thread = await reloaded(chat, streamed.thread_id)
+    assert thread["items"]["data"] == list(folded.items.values())
+
+
+@pytest.mark.parametrize("payload", [None, [], {"tea": 1}, {"tea": {"deep": []}}])
+async def test_an_action_with_a_wrong_payload_changes_nothing(chat: Chat, payload: Any) -> None:
+    streamed = await chat.say("show a list")
+    refused = await act(chat, streamed, "pick", payload)
+    assert refused.error is not None
+    thread = await reloaded(chat, streamed.thread_id)
+    assert thread["items"]["data"] == list(Folded(streamed.data).items.values())
+
+
+@pytest.mark.parametrize("how", ["lock", "close"])
+async def test_a_conversation_is_locked_or_closed_and_open_again(chat: Chat, how: str) -> None:
+    streamed = await chat.say(how)
+    body = {"content": [{"type": "input_text", "text": "Hello?"}], "attachments": []}
+    params = {"thread_id": streamed.thread_id, "input": {**body, "inference_options": {}}}
+    status, message = await chat.refused({"type": "threads.add_user_message", "params": params})
+    assert (status, "until nine" in message or "arrived" in message) == (409, True)
+    opened = await act(chat, streamed, "reopen")
+    assert Folded(opened.data).thread["status"] == {"type": "active"}
+    assert (await chat.say("cite", streamed.thread_id)).error is None
+
+
+async def test_a_client_tool_is_answered_by_the_page(chat: Chat) -> None:
+    asked = await chat.say("client tool")
+    folded = Folded(asked.data)
+    answered = await chat.stream(
+        "threads.add_client_tool_output", thread_id=asked.thread_id, result={"city": "Kyoto"}
+    )
+    assert "Kyoto" in answered.text
+    [call] = [i for i in (await reloaded(chat, asked.thread_id))["items"]["data"] if "name" in i]
+    assert (call["status"], call["output"]) == ("completed", {"city": "Kyoto"})
+    assert folded.items[call["id"]]["status"] == "pending"
+
+
+async def test_a_message_s_tags_quote_tool_and_model_are_told(chat: Chat) -> None:
+    tag = {"type": "input_tag", "id": "tea_1", "text": "Assam", "data": {"kind": "tea"}}
+    text = {"type": "input_text", "text": "This one"}
+    streamed = await chat.say(
+        "",
+        content=[tag, text],
+        quoted_text="black or green",
+        inference_options={"tool_choice": {"id": "what_did_i_send"}, "model": "demo/todo"},
+    )
+    assert "tool what_did_i_send" in streamed.text
+    asked = {"type": "input_text", "text": "What did I send? "}
+    streamed = await chat.say(
+        "",
+        streamed.thread_id,
+        content=[asked, tag],
+        quoted_text="black or green",
+        inference_options={"model": "demo/todo"},
+    )
+    for told in ("Assam: tea_1", "“black or green”", "No tool.", "model demo/todo"):
+        assert told in streamed.text
