@@ -10,8 +10,10 @@ from contextlib import AsyncExitStack
 from aiohttp import web
 from chatkit.store import Store
 
-from .agent.models import ModelRouter, model_settings
+from .agent.models import ModelRouter
 from .agent.runs import AppRuns
+from .agent.team.guardrails import Guardrails
+from .agent.team.team import Team
 from .errors import SettingsError
 from .mcp.manager import McpManager
 from .mcp.server import NOT_YET
@@ -21,7 +23,7 @@ from .plugin.locales import languages_of
 from .plugin.startup import set_up
 from .plugin.tenants import check_tenants
 from .settings.problems import Problems
-from .settings.schema import Settings
+from .settings.schema import AgentSettings, Settings
 from .turn import StoreContext
 from .turns.engine import Engine
 from .turns.heartbeat import Heartbeat, HeartbeatTiming
@@ -91,6 +93,10 @@ def create_app(
     assert hooks is not None
     with problems.collect():
         hooks.languages = languages_of(hooks.plugins, settings)
+    team, guardrails = _agents(settings, problems)
+    if team.model is not None:
+        agent = settings.agent.model_copy(update={"model": team.model})
+        settings = settings.model_copy(update={"agent": agent})
     app = web.Application(client_max_size=settings.server.max_body)
     handle_errors(app)
     end_all_responses(app)
@@ -102,7 +108,7 @@ def create_app(
     if loaded:
         with problems.collect():
             _check_auth(hooks, settings)
-    _add_parts(app, problems)
+    _add_parts(app, problems, team, guardrails)
     _add_routes(app, problems)
     if loaded:
         with problems.collect():
@@ -114,10 +120,23 @@ def create_app(
     return app
 
 
-def _add_parts(app: web.Application, problems: Problems) -> None:
+def _agents(settings: Settings, problems: Problems) -> tuple[Team, Guardrails]:
+    """Return the agents and guardrails of the settings; the default ones in place of wrong ones."""
+    agent = AgentSettings(model=settings.agent.model)
+    team, guardrails = Team(Settings(agent=agent)), Guardrails()
+    with problems.collect():
+        team = Team(settings)
+    with problems.collect():
+        guardrails = Guardrails(settings)
+        guardrails.check_agents(team.names, settings)
+    return team, guardrails
+
+
+def _add_parts(
+    app: web.Application, problems: Problems, team: Team, guardrails: Guardrails
+) -> None:
     settings, hooks = app[SETTINGS], app[HOOKS]
     turn_store: TurnStore | None = None
-    usable = False
     with problems.collect():
         app[STORE_PLUGIN], app[STORE] = _store(hooks, settings)
     with problems.collect():
@@ -129,17 +148,19 @@ def _add_parts(app: web.Application, problems: Problems) -> None:
         app[MCP] = McpManager(servers)
     with problems.collect():
         models = app[MODELS] = ModelRouter(hooks, settings.agent.default_provider)
-        _check_models(settings, models, hooks)
+        _check_models(settings, models, hooks, team)
     with problems.collect():
-        model_settings(settings.agent, settings.source)
-        usable = True
-    if not (usable and {STORE, ATTACHMENT_STORE, MCP, MODELS} <= set(app)):
+        names = [server.name for server in app[MCP].servers] if MCP in app else []
+        team.check_servers(names, more=hooks.implemented("pre_turn"))
+    if not ({STORE, ATTACHMENT_STORE, MCP, MODELS} <= set(app)):
         # What else is wrong may be for want of one
         problems.raise_any()
     app[RUNS] = AppRuns(models, settings.agent)
     app.middlewares.append(_with_models)
     turn_store = turn_store or MemoryTurnStore()
-    engine = app[ENGINE] = Engine(settings, hooks, app[STORE], turn_store, models, app[MCP])
+    engine = app[ENGINE] = Engine(
+        settings, hooks, app[STORE], turn_store, models, app[MCP], team=team, guardrails=guardrails
+    )
     app[GUARD] = RequestGuard(settings.requests)
     app[TURNSTILE] = Turnstile(REQUEST_GAP)
     app[HEARTBEAT] = Heartbeat(
@@ -175,7 +196,7 @@ def _check_auth(hooks: Hooks, settings: Settings) -> None:
         )
 
 
-def _check_models(settings: Settings, models: ModelRouter, hooks: Hooks) -> None:
+def _check_models(settings: Settings, models: ModelRouter, hooks: Hooks, team: Team) -> None:
     if settings.source.is_broken(("agent",)):
         return
     problems = Problems()
@@ -184,16 +205,15 @@ def _check_models(settings: Settings, models: ModelRouter, hooks: Hooks) -> None
     except SettingsError as error:
         where = settings.source.where(("agent", "default_provider"))
         problems.lines.append(f"{where}: {error}")
+    named = [*team.models.items(), *((("agent", "models"), name) for name in settings.agent.models)]
     if hooks.implemented("respond") and "model" not in settings.agent.model_fields_set:
         # A plugin answers, perhaps without any model of this server
-        return
-    for key, names in (("model", [settings.agent.model]), ("models", settings.agent.models)):
-        for name in names:
-            try:
-                models.check(name)
-            except SettingsError as error:
-                where = settings.source.where(("agent", key))
-                problems.lines.append(f"{where}: {error}")
+        named = []
+    for path, name in named:
+        try:
+            models.check(name)
+        except SettingsError as error:
+            problems.lines.append(f"{settings.source.where(path)}: {error}")
     problems.raise_any()
 
 

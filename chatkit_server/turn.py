@@ -133,7 +133,9 @@ class Outcome:
     needs is missing. `error` is the message that the user saw, `allow_retry` whether a retry can
     help, `code` the code of the `error` event: for others than `custom`, the page may have words of
     its own. `items` are the items that the turn saved, in order, the user's message first.
-    `first_token` is None if there was no text.
+    `first_token` is None if there was no text. `agent` and `model` are those that answered last.
+    `guardrail` is the name of the one that refused the message or the answer: where its words are
+    shown as a message, such a turn is `completed`.
     """
 
     status: Status
@@ -146,6 +148,8 @@ class Outcome:
     allow_retry: bool = False
     first_token: float | None = None
     code: str = "custom"
+    agent: str = ""
+    guardrail: str | None = None
 
 
 class _Unchecked:
@@ -187,6 +191,10 @@ class Turn(ItemMaker):
     locale: str | None = None
     """The client's preferred language, a BCP 47 tag, from `Accept-Language`. The server has its
     words in the first of `languages` that it knows."""
+    first_agent: str | None = None
+    """The name of the agent that the turn begins with."""
+    last_agent: str | None = None
+    """The name of the agent that answered last in this conversation, if one is known."""
     instructions: str | None = None
     model: Annotated[str | Model | None, _Unchecked()] = None
     model_settings: Annotated[ModelSettings, _Unchecked()] = Field(default_factory=ModelSettings)

@@ -75,6 +75,11 @@ _SDK = (
     ),
     LibraryName(
         "agents",
+        "Handoff._agent_ref",
+        "the agent that a handoff leads to: the SDK looks there when it resumes a run",
+    ),
+    LibraryName(
+        "agents",
         "AgentBase.get_mcp_tools",
         "replaced on a turn's copy of an agent: it gives the tools of connections that are kept",
     ),

@@ -261,6 +261,7 @@ async def test_the_turn_store_is_told_before_anything_is_deleted(
     chat = await make_chat(plugin, StorePlugin(store), agent={"model": "sdk/any"})
     await chat.say("Go")
     [partial] = told
-    assert (partial.items, list(partial.entries), list(partial.messages)) == ([], [], [])
+    assert [item.type for item in partial.items] == ["hidden_context_item"], "that it was withheld"
+    assert (list(partial.entries), list(partial.messages)) == ([], [])
     assert set(partial.withdrawn) == set(store.deleted) != set()
     assert not set(partial.saved) & set(store.deleted)

@@ -25,6 +25,7 @@ from chatkit.types import (
 from chatkit.widgets import Card
 
 from chatkit_server import Turn
+from chatkit_server.agent.relay import Relay
 from chatkit_server.agent.runs import stop_run
 from chatkit_server.errors import Conflict, TooLarge, Unavailable
 from chatkit_server.events.wire import dump
@@ -88,7 +89,7 @@ def add() -> str:
 def test_the_model_must_use_the_tool_that_the_user_picked() -> None:
     def chosen(message: UserMessageItem | None) -> Any:
         agent: Agent[Turn] = Agent(name="a", model_settings=ModelSettings(temperature=0.5))
-        choose_tool(agent, message, [search, add])
+        choose_tool(agent, message, lambda _: [search, add])
         assert agent.model_settings.temperature == 0.5
         return agent.model_settings.tool_choice
 
@@ -106,7 +107,7 @@ async def make_job(**plan: Any) -> tuple[TurnJob, Recording]:
         turn,
         recording.recorder,
         SimpleNamespace(messages=["msg_2"], uncounted=(0, 0)),  # type: ignore[arg-type]
-        SimpleNamespace(client_call_id=None),  # type: ignore[arg-type]
+        SimpleNamespace(client_call_id=None, relay=Relay()),  # type: ignore[arg-type]
     )
     return job, recording
 

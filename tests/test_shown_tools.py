@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -22,7 +22,7 @@ from tests.serving import served_by
 from tests.test_turns import Tools
 
 
-def said(locale: str | None) -> Callable[[Mapping[str, str]], str]:
+def said(locale: str | None) -> Callable[[str | dict[str, str]], str]:
     return lambda texts: own_languages().say(texts, [locale] if locale else [])
 
 

@@ -128,12 +128,12 @@ def test_what_is_wrong_with_good_plugins_is_told_at_once(told: Told) -> None:
     assert [line.split(". ")[0] for line in lines] == [
         "settings.yaml:2: server.port: Input should be a valid integer, unable to parse string as "
         "an integer, not 'many'",
-        "settings.yaml:7: plugins: none of them stores conversations",
-        "settings.yaml:4: agent.model: no enabled plugin serves the model `acme/large`",
-        "settings.yaml:5: agent.models: no enabled plugin serves the model `other/x`",
         "settings.yaml:6: agent.model_settings.temprature: unknown key",
         "settings.yaml:6: agent.model_settings.top_p: Input should be a valid number, unable to "
         "parse string as a number",
+        "settings.yaml:7: plugins: none of them stores conversations",
+        "settings.yaml:4: agent.model: no enabled plugin serves the model `acme/large`",
+        "settings.yaml:5: agent.models: no enabled plugin serves the model `other/x`",
     ]
 
 

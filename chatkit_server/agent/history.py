@@ -32,7 +32,7 @@ from ..turn import StoreContext
 from .asked import answers_text, asked_ids
 from .converting import Conversion, HistoryConverter
 from .costs import BYTES_PER_TOKEN, cost, cost_and_media
-from .memory import TurnMemory, is_memory, message_text
+from .memory import TurnMemory, is_memory, message_text, noted_agent
 from .portable import for_other_model
 from .shortening import LEAST, OldMedia, shortened
 from .sound import sound
@@ -96,6 +96,17 @@ class History:
     def visible(self) -> list[ThreadItem]:
         """The items without the server's own: what plugins and their converters get."""
         return [item for item in self._items if not is_memory(item)]
+
+    @property
+    def last_agent(self) -> str | None:
+        """The name of the agent that answered last, None if that is not known."""
+        return next(filter(None, map(noted_agent, reversed(self._items))), None)
+
+    @property
+    def forgets_agent(self) -> bool:
+        """Whether `last_agent` will soon be beyond the budget of items."""
+        newer = self._items[-(self._budget.items // 2 or 1) :]
+        return not any(map(noted_agent, newer))
 
     async def to_input(
         self,

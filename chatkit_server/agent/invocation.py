@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -18,8 +19,10 @@ from agents import (
     ModelBehaviorError,
     OutputGuardrailTripwireTriggered,
     ToolGuardrailFunctionOutput,
+    ToolInputGuardrail,
     ToolInputGuardrailData,
     ToolInputGuardrailTripwireTriggered,
+    ToolOutputGuardrail,
     ToolOutputGuardrailData,
     ToolOutputGuardrailTripwireTriggered,
 )
@@ -37,6 +40,7 @@ from ..records import Quote, place_of
 from ..text import valid_text
 from .sdk import Invoke, failure_function, mcp_server_name, propagates_errors
 from .sound import INVALID_ARGUMENTS
+from .team.guardrails import Guardrails
 from .tools import DEEPEST, arguments_are_deep, arguments_of, plain_output
 
 TRIPWIRES = (InputGuardrailTripwireTriggered, OutputGuardrailTripwireTriggered)
@@ -115,6 +119,7 @@ async def invoke(
     arguments: str,
     limit: float,
     show: Listener,
+    guardrails: Guardrails = Guardrails(),  # noqa: B008
 ) -> Any:
     """Run a tool within `limit` seconds, or within its own timeout; return its output.
 
@@ -135,7 +140,7 @@ async def invoke(
     try:
         async with clock:
             with listening(note):
-                return await _invoke(tool, run, context, arguments)
+                return await _invoke(tool, run, context, arguments, guardrails)
     except TimeoutError:
         if not clock.expired():
             raise
@@ -153,23 +158,32 @@ async def invoke(
 
 
 async def _invoke(
-    tool: FunctionTool, run: Invoke, context: ToolContext[Any], arguments: str
+    tool: FunctionTool,
+    run: Invoke,
+    context: ToolContext[Any],
+    arguments: str,
+    guardrails: Guardrails,
 ) -> Any:
-    await _check_arguments(tool, context)
+    agent = context.agent.name if context.agent is not None else ""
+    await _check_arguments(guardrails.before(tool, agent), context)
     output = plain_output(await run(context, arguments))
-    await _check_output(tool, context, output)
+    await _check_output(guardrails.after(tool, agent), context, output)
     return output
 
 
-async def _check_arguments(tool: FunctionTool, context: ToolContext[Any]) -> None:
-    for guardrail in tool.tool_input_guardrails or ():
+async def _check_arguments(
+    guardrails: Iterable[ToolInputGuardrail[Any]], context: ToolContext[Any]
+) -> None:
+    for guardrail in guardrails:
         data = ToolInputGuardrailData(context, cast(Agent[Any], context.agent))
         found = await guardrail.run(data)
         _respect(found, ToolInputGuardrailTripwireTriggered(guardrail, found))
 
 
-async def _check_output(tool: FunctionTool, context: ToolContext[Any], output: Any) -> None:
-    for guardrail in tool.tool_output_guardrails or ():
+async def _check_output(
+    guardrails: Iterable[ToolOutputGuardrail[Any]], context: ToolContext[Any], output: Any
+) -> None:
+    for guardrail in guardrails:
         data = ToolOutputGuardrailData(context, cast(Agent[Any], context.agent), output)
         found = await guardrail.run(data)
         _respect(found, ToolOutputGuardrailTripwireTriggered(guardrail, found))

@@ -27,13 +27,14 @@ class TurnMemory:
     """What the model must see again of one turn.
 
     `input` are the items for the model, `covers` the ids of the visible items that they replace,
-    `model` the model that made them.
+    `model` the model that made them, `agent` the name of the agent that answered last.
     """
 
     turn_id: str
     model: str
     covers: list[str]
     input: list[dict[str, Any]]
+    agent: str = ""
 
     @property
     def item_id(self) -> str:
@@ -52,6 +53,7 @@ class TurnMemory:
                 "model": self.model,
                 "covers": self.covers,
                 "input": self.input,
+                "agent": self.agent,
             },
         )
 
@@ -62,13 +64,20 @@ class TurnMemory:
             return None
         content = cast(HiddenContextItem, item).content
         entries = _without_images(content["input"])
-        return cls(content["turn_id"], content["model"], content["covers"], entries)
+        # Earlier versions wrote no agent
+        agent = content.get("agent", "")
+        return cls(content["turn_id"], content["model"], content["covers"], entries, agent)
 
 
 def is_memory(item: ThreadItem) -> bool:
     """Whether a hidden item keeps a turn's memory."""
     content = item.content if isinstance(item, HiddenContextItem) else None
     return isinstance(content, dict) and content.get("type") == MEMORY_TYPE
+
+
+def noted_agent(item: ThreadItem) -> str:
+    """Return the name of the agent that a memory says answered last, "" for other items."""
+    return str(cast(HiddenContextItem, item).content.get("agent", "")) if is_memory(item) else ""
 
 
 def build_memory(
@@ -78,23 +87,49 @@ def build_memory(
     messages: Sequence[str],
     tools: Sequence[tuple[ToolCall, ToolResult]],
     cut_off: str | None,
+    agent: str = "",
+    note_agent: bool = False,
 ) -> TurnMemory | None:
     """Return the memory of a turn, None if its visible items are enough.
 
     `entries` are the items that the run produced, `messages` the ids of the visible messages that
     it wrote, in order. `cut_off` is the reason if the answer is not complete. A tool call that was
-    cut off gets a result that says so.
+    cut off gets a result that says so. With `note_agent`, there is a memory in any case, to say
+    which agent answered.
     """
     given = _without_images([cast(dict[str, Any], entry) for entry in entries])
     complete = cast(list[dict[str, Any]], sound(given + _missing_outputs(given, tools)))
     if not cut_off and all(_is_plain_message(entry) for entry in complete):
-        return None
+        return TurnMemory(turn_id, model, [], [], agent) if note_agent else None
     written = [entry for entry in given if message_text(entry)]
     if cut_off:
         complete.append(_note(cut_off))
     # zip: a message that was cut off has no entry, and is sent as its visible item
     covers = [item_id for item_id, _ in zip(messages, written, strict=False)]
-    return TurnMemory(turn_id, model, covers, complete)
+    return TurnMemory(turn_id, model, covers, complete, agent)
+
+
+REFUSED = "(The user wrote something here that is not allowed. It is left out.)"
+"""Told as the user in place of a message that a guardrail has refused."""
+
+
+def refused_memory(
+    turn_id: str, agent: str, message_id: str, answer: tuple[str, str] | None
+) -> TurnMemory:
+    """Return the memory of a turn whose message a guardrail has refused: no model sees that again.
+
+    `answer` is the id and the text of the item that answers it, if there is one.
+    """
+    covers, told = [message_id], [{"role": "user", "content": REFUSED}]
+    if answer is not None:
+        covers.append(answer[0])
+        told.append({"role": "assistant", "content": answer[1]})
+    return TurnMemory(turn_id, "", covers, told, agent)
+
+
+def withheld_memory(turn_id: str, agent: str, words: str) -> TurnMemory:
+    """Return the memory of a turn whose answer a guardrail has refused, and nothing stands for."""
+    return TurnMemory(turn_id, "", [], [_note(words)], agent)
 
 
 def _without_images(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:

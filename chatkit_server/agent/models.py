@@ -20,6 +20,7 @@ from pydantic import BaseModel, ValidationError
 
 from ..errors import BadRequest, SettingsError, TurnFailed
 from ..plugin.calls import Hooks
+from ..settings.agents import AgentParts
 from ..settings.problems import nearest
 from ..settings.schema import AgentSettings
 from ..settings.source import KeyPath, Source
@@ -135,11 +136,22 @@ def max_tools(model: str | Model | None) -> int | None:
     return limit if isinstance(limit, int) else None
 
 
+def name_of(model: str | Model | None) -> str:
+    """Return the name of a model, or that of its class; "" if there is none."""
+    if model is None or isinstance(model, str):
+        return model or ""
+    return type(model).__name__
+
+
 _OTHERS = "Parameters of other names, such as `top_k`, go into `extra_body`"
 
 
-def model_settings(settings: AgentSettings, source: Source = Source()) -> ModelSettings:  # noqa: B008
-    """Return the model settings of the settings file as the Agents SDK's.
+def model_settings(
+    settings: AgentParts,
+    source: Source = Source(),  # noqa: B008
+    section: KeyPath = ("agent",),
+) -> ModelSettings:
+    """Return the model settings of a section of the settings file as the Agents SDK's.
 
     Raises `SettingsError` with a line for each setting that it does not know or take.
     """
@@ -157,7 +169,7 @@ def model_settings(settings: AgentSettings, source: Source = Source()) -> ModelS
         wrong |= dict(_unknown_inside(given, result))
     if not wrong:
         return result
-    where = {path: source.where(("agent", "model_settings", *path)) for path in wrong}
+    where = {path: source.where((*section, "model_settings", *path)) for path in wrong}
     raise SettingsError("\n".join(f"{where[path]}: {told}" for path, told in wrong.items()))
 
 

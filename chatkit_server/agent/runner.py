@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import logging
-import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -62,26 +61,26 @@ from .invocation import (
 from .media import Media, as_parts, noted
 from .models import ModelRouter, max_tools, own_settings
 from .portable import for_any_model
+from .relay import Relay
 from .sdk import (
     agent_of,
     forget_paused,
+    handoff_target,
     is_paused,
     mcp_server_name,
     raising,
     running,
+    set_handoff_target,
     set_mcp_tools,
 )
 from .shown_tools import ShownTools
 from .sound import sound
+from .team.cast import Cast, refuse_same_names
+from .team.checks import handoff_name
+from .team.guardrails import Guardrails
 from .tools import arguments_of, cut, is_object, runner_of, wrapped
 
 log = logging.getLogger(__name__)
-
-_PLACEHOLDER = re.compile(r"\{(user_id|user_name|locale)\}")
-
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]+")
-
-_NAME_LENGTH = 100
 
 ONE_AT_A_TIME = (
     "This was not done: the user's page does one thing at a time, and another tool has asked it to "
@@ -91,23 +90,6 @@ ONE_AT_A_TIME = (
 
 _LEFT_OUT = 1000
 """Characters of the names of tools that are left out, in the log."""
-
-
-def instructions(template: str, turn: Turn) -> str:
-    """Return the settings' instructions for the user of a turn.
-
-    `{user_id}`, `{user_name}` and `{locale}` are replaced, and nothing else.
-    """
-    values = {
-        "user_id": turn.user.id,
-        "user_name": turn.user.name or "",
-        "locale": turn.locale or "",
-    }
-
-    def value(match: re.Match[str]) -> str:
-        return _UNPRINTABLE.sub(" ", values[match[1]])[:_NAME_LENGTH]
-
-    return _PLACEHOLDER.sub(value, template)
 
 
 def as_changed(agent: Agent[Turn], turn: Turn) -> Agent[Turn]:
@@ -122,13 +104,6 @@ def as_changed(agent: Agent[Turn], turn: Turn) -> Agent[Turn]:
     return changed
 
 
-def _tool_name(handoff: Agent[Any] | Handoff[Any, Any]) -> str:
-    """Return the name of the tool by which a model hands over."""
-    if isinstance(handoff, Agent):
-        return Handoff.default_tool_name(handoff)
-    return handoff.tool_name
-
-
 @dataclass(frozen=True, slots=True)
 class _PreparedAgent:
     """An agent and its copy for a turn.
@@ -140,14 +115,17 @@ class _PreparedAgent:
     copy: Agent[Turn]
     tools: Sequence[Tool]
     nested: bool
-    speaks_chat: bool
-    """Whether its model has an API of chat completions."""
+    chosen: _Chosen
 
 
 class _Chosen(NamedTuple):
-    """A model for an agent, whether it has an API of chat completions, and its most tools."""
+    """A model for an agent, as it is used and as it was given, and what is known of it.
+
+    `speaks_chat` says that it has an API of chat completions.
+    """
 
     model: str | Model | None
+    given: str | Model | None
     speaks_chat: bool = False
     max_tools: int | None = None
 
@@ -157,7 +135,8 @@ class AgentRunner:
 
     The agents are the turn's own, those that it can hand over to, and those that it runs as tools.
     All their tool calls go through `call`; `busy` counts those that run. Models are bound to
-    `sink`; without one, all their text goes through the SDK.
+    `sink`; without one, all their text goes through the SDK. `cast` has the agents of the settings,
+    `relay` which agent answers. `shared_model` is for agents without one of their own.
     """
 
     def __init__(
@@ -170,6 +149,7 @@ class AgentRunner:
         models: ModelRouter,
         sink: EventSink | None,
         settings: AgentSettings = AgentSettings(),  # noqa: B008
+        guardrails: Guardrails | None = None,
     ) -> None:
         self.turn = turn
         self.hooks = hooks
@@ -178,8 +158,12 @@ class AgentRunner:
         self.limits = limits
         self.models = models
         self.sink = sink
+        self.cast = Cast(turn)
+        self.guardrails = guardrails or Guardrails()
+        self.relay = Relay()
+        self.shared_model: str | Model | None = None
         self._media = Media(settings.images)
-        self._shown = ShownTools(turn, settings)
+        self.shown = ShownTools(turn, settings)
         self.busy = 0
         self.client_call_id: str | None = None
         self._client_call: ClientToolCall | None = None
@@ -205,13 +189,23 @@ class AgentRunner:
         """Drop the references to the turn and the agents, which are a cycle."""
         self.turn._events.runner = None
         self.turn._events.close()
-        self._shown.stop()
+        self.shown.stop()
         for context in self._paused:
             forget_paused(context)
         self._paused.clear()
         self._prepared.clear()
+        for prepared in self._copies.values():
+            # They may lead to each other
+            prepared.copy.handoffs.clear()
         self._copies.clear()
         self._fast_path_models.clear()
+
+    async def begin(self, given: Agent[Any], changed: Agent[Turn]) -> Agent[Turn]:
+        """Return the copy of the agent that begins, with what `pre_turn` hooks changed."""
+        copied = await self._prepare(self.cast.original or given, changed, nested=False)
+        if self.cast.original is not None:
+            refuse_same_names((p.copy.name for p in self._copies.values()), self.turn)
+        return copied
 
     async def ready(self, agent: Agent[Any], *, nested: bool = False) -> Agent[Turn]:
         """Return a copy of the agent for this turn: with its tools, MCP tools and handoffs wrapped.
@@ -220,15 +214,24 @@ class AgentRunner:
         """
         if id(agent) in self._copies:
             return agent
+        agent = self.cast.stands_for(agent)
         if (known := self._prepared.get((id(agent), nested))) is not None:
             return known.copy
-        names = [tool.name for tool in agent.tools] + [_tool_name(each) for each in agent.handoffs]
+        return await self._prepare(agent, await self.cast.agent(agent), nested=nested)
+
+    async def _prepare(
+        self, original: Agent[Any], agent: Agent[Any], *, nested: bool
+    ) -> Agent[Turn]:
+        given = self.cast.tools_of(original, agent)
+        names = [tool.name for tool in given] + [handoff_name(each) for each in agent.handoffs]
         mcp_tools = await self.servers.tools(
-            agent.mcp_servers, taken=names, wrap=wrapped, turn_id=self.turn.id
+            self.cast.servers_of(original, agent),
+            taken=names,
+            wrap=wrapped,
+            turn_id=self.turn.id,
+            takes=self.cast.takes(original),
         )
-        own_tools = [
-            wrapped(tool) if isinstance(tool, FunctionTool) else tool for tool in agent.tools
-        ]
+        own_tools = [wrapped(tool) if isinstance(tool, FunctionTool) else tool for tool in given]
         copied = copy.copy(agent)
         chosen = self._model(agent.model, nested)
         tools = self._allowed([*own_tools, *mcp_tools], chosen.max_tools, len(agent.handoffs))
@@ -240,8 +243,9 @@ class AgentRunner:
         if agent.model is None:
             copied.model_settings = own_settings(agent)
         copied.model = chosen.model
-        prepared = _PreparedAgent(agent, copied, tools, nested, chosen.speaks_chat)
-        self._prepared[id(agent), nested] = self._copies[id(copied)] = prepared
+        self.guardrails.put_on(copied, nested)
+        prepared = _PreparedAgent(original, copied, tools, nested, chosen)
+        self._prepared[id(original), nested] = self._copies[id(copied)] = prepared
         copied.handoffs = [await self._handoff(handoff, nested) for handoff in agent.handoffs]
         return copied
 
@@ -253,8 +257,11 @@ class AgentRunner:
     def input_for(self, agent: AgentBase[Any], items: Sequence[Any]) -> list[TResponseInputItem]:
         """Return input items as the agent's model takes them."""
         prepared = self._copies.get(id(agent))
-        speaks_chat = prepared is not None and prepared.speaks_chat
-        return sound(for_any_model(items) if speaks_chat else items)
+        if prepared is None:
+            return sound(items)
+        if not prepared.nested:
+            items = self.relay.asks(prepared.copy.name, prepared.chosen.given, items)
+        return sound(for_any_model(items) if prepared.chosen.speaks_chat else items)
 
     def _is_nested(self, agent: AgentBase[Any] | None) -> bool:
         prepared = self._copies.get(id(agent))
@@ -278,16 +285,16 @@ class AgentRunner:
     def _model(self, model: str | Model | None, nested: bool) -> _Chosen:
         """Return the model for an agent, bound to this turn if that is possible.
 
-        An agent without a model gets that of the turn.
+        An agent without a model gets `shared_model`, or that of the turn.
         """
-        given = self.turn.model if model is None else model
+        given = (self.shared_model or self.turn.model) if model is None else model
         found = given
         if found is None or isinstance(found, str):
             try:
                 found = self.models.get_model(found)
             except ServerError:
                 # The run raises it again, and reports it
-                return _Chosen(given)
+                return _Chosen(given, given)
         used: str | Model | None = found
         if nested and isinstance(model, str):
             # A nested run may have its own model provider for a name
@@ -302,7 +309,7 @@ class AgentRunner:
         else:
             used = given
         speaks_chat = isinstance(found, FastPathModel | OpenAIChatCompletionsModel)
-        return _Chosen(used, speaks_chat, max_tools(found))
+        return _Chosen(used, given, speaks_chat, max_tools(found))
 
     async def _handoff(self, handoff: Agent[Any] | Handoff[Any, Any], nested: bool) -> Any:
         if isinstance(handoff, Agent):
@@ -312,7 +319,11 @@ class AgentRunner:
         async def invoke(context: RunContextWrapper[Any], arguments: str) -> Agent[Turn]:
             return await self.ready(await original(context, arguments), nested=nested)
 
-        return replace(handoff, on_invoke_handoff=invoke)
+        found = replace(handoff, on_invoke_handoff=invoke)
+        target = handoff_target(handoff)
+        if target is not None:
+            set_handoff_target(found, await self.ready(target, nested=nested))
+        return found
 
     async def _stop_if_asked(
         self,
@@ -341,7 +352,7 @@ class AgentRunner:
         written = invalid_arguments(context, arguments, limit)
         given = arguments_of(arguments) if written is None else None
         call = ToolCall(context.tool_call_id, tool.name, given or {}, mcp_server_name(tool))
-        shown = await self._shown.begin(call)
+        shown = await self.shown.begin(call)
         self.turn.meet_context()
         started = time.monotonic()
         if given is None:
@@ -426,7 +437,8 @@ class AgentRunner:
         self.busy += 1
         try:
             run = partial(self._run, tool)
-            work = invoke(tool, run, context, arguments, self.limits.tool, show)
+            guardrails = self.guardrails
+            work = invoke(tool, run, context, arguments, self.limits.tool, show, guardrails)
             output = await watch_blocking(work, partial(self._blocked, tool.name))
             return output, self._handled.get(id(context))
         except Exception as error:

@@ -11,6 +11,7 @@ from weakref import ref
 from agents import (
     Agent,
     FunctionTool,
+    Handoff,
     RunContextWrapper,
     RunResultStreaming,
     Tool,
@@ -68,6 +69,18 @@ def agent_of(tool: FunctionTool) -> Agent[Any] | None:
     """Return the agent that a tool runs, None if it was not made by `Agent.as_tool`."""
     agent: Agent[Any] | None = tool._agent_instance
     return agent
+
+
+def handoff_target(handoff: Handoff[Any, Any]) -> Agent[Any] | None:
+    """Return the agent that a handoff leads to, None if it was not made by `agents.handoff`."""
+    known = handoff._agent_ref
+    found: Any = known() if known is not None else None
+    return found if isinstance(found, Agent) else None
+
+
+def set_handoff_target(handoff: Handoff[Any, Any], agent: Agent[Any]) -> None:
+    """Have a handoff lead to this agent where the SDK looks for the agents of a paused run."""
+    handoff._agent_ref = ref(agent)
 
 
 def running(tool: FunctionTool, agent: Agent[Any]) -> Invoke:

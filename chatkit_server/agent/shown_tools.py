@@ -13,11 +13,12 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
+from agents import HandoffCallItem, HandoffOutputItem, RunItem
 from chatkit.types import CustomTask, ProgressUpdateEvent, ThreadItemReplacedEvent, WorkflowItem
 
 from ..mcp.progress import Progress
 from ..settings.schema import AgentSettings
-from ..settings.types import ToolWords
+from ..settings.types import Words
 from ..turn import ToolCall, Turn
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class ShownTools:
     def __init__(self, turn: Turn, settings: AgentSettings) -> None:
         self.turn = turn
         self._settings = settings
+        self._handoffs: list[ShownCall] = []
         self._latest: tuple[ShownCall, Progress] | None = None
         self._showing: asyncio.Task[None] | None = None
 
@@ -58,6 +60,15 @@ class ShownTools:
         shown = self._shown(call)
         await shown.begin()
         return shown
+
+    async def handoff(self, item: RunItem) -> None:
+        """Show that an agent hands over, and that it has: items of the run say so."""
+        if isinstance(item, HandoffCallItem):
+            call = item.raw_item
+            self._handoffs.append(await self.begin(ToolCall(call.call_id, call.name, {})))
+        elif isinstance(item, HandoffOutputItem):
+            while self._handoffs:
+                await self._handoffs.pop().end(failed=False)
 
     def note(self, shown: ShownCall, progress: Progress) -> None:
         """Show this as soon as the pause is over, unless there is newer progress then."""
@@ -163,8 +174,8 @@ class _Task(ShownCall):
 
 def words_for(
     call: ToolCall,
-    words: Mapping[str, ToolWords],
-    translate: Callable[[Mapping[str, str]], str],
+    words: Mapping[str, Words],
+    translate: Callable[[Words], str],
 ) -> str | None:
     """Return the settings' words for a tool in the user's language, None if there are none.
 
@@ -175,6 +186,4 @@ def words_for(
         names = {_NOT_IN_NAME.sub("_", name): name for name in words}
         ends = [name for name in names if call.name == name or call.name.endswith(f"_{name}")]
         found = words[names[max(ends, key=len)]] if ends else None
-    if not found or isinstance(found, str):
-        return found if isinstance(found, str) else None
-    return translate(found)
+    return None if found is None or found == {} else translate(found)

@@ -31,7 +31,8 @@ class PartialAnswer:
     model that answers; `seconds` the time since the turn began; `usage` the tokens counted so far;
     `first_token` the time from the turn's start to its first text; `withdrawn` the ids of saved
     items that a guardrail has refused, which are to go; `allow_cancel` whether its user may stop
-    it.
+    it; `agent` the name of the agent that answers; `memory_model` that of the model which has
+    written all of it, "" if several have.
     """
 
     items: list[ThreadItem] = field(default_factory=list)
@@ -46,6 +47,8 @@ class PartialAnswer:
     first_token: float | None = None
     withdrawn: Sequence[str] = ()
     allow_cancel: bool = True
+    agent: str = ""
+    memory_model: str | None = None
 
     def dump(self) -> bytes:
         """Return it as JSON, always valid UTF-8."""
@@ -67,6 +70,8 @@ class PartialAnswer:
             "first_token": self.first_token,
             "withdrawn": self.withdrawn,
             "allow_cancel": self.allow_cancel,
+            "agent": self.agent,
+            "memory_model": self.memory_model,
         }
         try:
             body = orjson.dumps(rest, default=str, option=orjson.OPT_NON_STR_KEYS)
@@ -96,6 +101,8 @@ class PartialAnswer:
             first_token=rest.get("first_token"),
             withdrawn=tuple(rest.get("withdrawn", ())),
             allow_cancel=rest.get("allow_cancel", True),
+            agent=rest.get("agent", ""),
+            memory_model=rest.get("memory_model"),
         )
 
 

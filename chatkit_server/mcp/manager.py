@@ -38,6 +38,14 @@ _NOISY = (
 )
 
 
+Takes = Callable[[MCPServer, str, str], bool]
+"""Whether a tool is wanted: its server, its name there, and its name for the model."""
+
+
+def _takes_all(server: MCPServer, tool: str, name: str) -> bool:
+    return True
+
+
 class McpStatus(TypedDict):
     """The state of one server; `error` is the reason if it is not connected."""
 
@@ -131,13 +139,14 @@ class McpManager:
         taken: Collection[str] = (),
         wrap: Wrap = unwrapped,
         turn_id: str = "?",
+        takes: Takes = _takes_all,
     ) -> list[FunctionTool]:
         """Return the tools of these servers for a turn; a tool that fails raises `ToolFailed`.
 
         `taken` are the names of the agent's other tools. A tool whose name is taken, or used by
         another server, gets its server's name as a prefix. `wrap` is called once for each tool, not
-        for each turn. Servers that are down are left out; `Unavailable` is raised if one of them is
-        required.
+        for each turn. Tools that `takes` refuses are left out, and so are servers that are down;
+        `Unavailable` is raised if one of these is required.
         """
         connections = await self._connections_to(list(dict.fromkeys(servers)))
         down = [connection for connection, ready in connections if not ready]
@@ -151,7 +160,7 @@ class McpManager:
         return [
             connection.function(tool, name, wrap)
             for connection, tool, name in named
-            if connection in usable
+            if connection in usable and takes(connection.server, tool.name, name)
         ]
 
     async def _connections_to(

@@ -12,6 +12,7 @@ from pydantic import (
     model_validator,
 )
 
+from .agents import AgentParts, GuardrailSettings, MemberSettings, Show
 from .source import Source
 from .types import (
     CommaList,
@@ -22,7 +23,7 @@ from .types import (
     Section,
     Size,
     SocketPath,
-    ToolWords,
+    Words,
     no_is_off,
     nothing_is_empty,
 )
@@ -104,9 +105,11 @@ class ImageSettings(Section):
     max_size: Size = 3_000_000
 
 
-class AgentSettings(Section):
-    """The agent that answers when no plugin brings another.
+class AgentSettings(AgentParts):
+    """The agent that answers when no plugin brings another, and what holds for all agents.
 
+    `resume` says which agent answers the next message of a conversation: the one that answered
+    last, or this one. `refusal` is what users are told when a guardrail trips, `show_refusal` how.
     `show_tools` is how tool calls are shown: as lines of progress, as tasks of a workflow, or not;
     `tool_words` has words for them, by the name of the tool, which may differ by language.
     `default_provider` is the prefix of models that are named without one. Without `fast_path`,
@@ -118,14 +121,14 @@ class AgentSettings(Section):
     models: CommaList = Field(default_factory=list)
     default_provider: str | None = None
     instructions: str = "You are a helpful assistant."
-    model_settings: Annotated[dict[str, Any], BeforeValidator(nothing_is_empty)] = Field(
-        default_factory=dict
-    )
+    resume: Literal["last", "first"] = "last"
+    refusal: Words | None = None
+    show_refusal: Show = "error"
     max_turns: int = Field(10, ge=1)
     tracing: bool = False
     fast_path: bool = True
     show_tools: Annotated[Literal["off", "names", "tasks"], BeforeValidator(no_is_off)] = "names"
-    tool_words: Annotated[dict[str, ToolWords], BeforeValidator(nothing_is_empty)] = Field(
+    tool_words: Annotated[dict[str, Words], BeforeValidator(nothing_is_empty)] = Field(
         default_factory=dict
     )
     history: HistorySettings = HistorySettings()
@@ -243,6 +246,12 @@ class Settings(Section):
 
     server: ServerSettings = ServerSettings()
     agent: AgentSettings = AgentSettings()
+    agents: Annotated[dict[str, MemberSettings], BeforeValidator(nothing_is_empty)] = Field(
+        default_factory=dict
+    )
+    guardrails: Annotated[dict[str, GuardrailSettings], BeforeValidator(nothing_is_empty)] = Field(
+        default_factory=dict
+    )
     turns: TurnSettings = TurnSettings()
     requests: RequestLimits = RequestLimits()
     hooks: HookSettings = HookSettings()

@@ -76,8 +76,8 @@ def no_is_off(value: Any) -> Any:
     return "off" if value is False else value
 
 
-ToolWords = Annotated[str | dict[str, str], BeforeValidator(nothing_is_empty)]
-"""Words for a tool, or such words by language; without any, it has those of the server."""
+Words = Annotated[str | dict[str, str], BeforeValidator(nothing_is_empty)]
+"""Words for users, or such words by language; without any, the server's own are used."""
 
 
 def _comma_separated(value: Any) -> Any:
@@ -85,6 +85,12 @@ def _comma_separated(value: Any) -> Any:
         return []
     if isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+def _named(value: str) -> str:
+    if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*", value):
+        raise ValueError("expected `module:attribute`, such as my_app.agents:triage")
     return value
 
 
@@ -155,6 +161,12 @@ Size = Annotated[int, BeforeValidator(_size), Field(gt=0)]
 
 CommaList = Annotated[list[str], BeforeValidator(_comma_separated)]
 """A list, or a string with commas."""
+
+Chosen = Annotated[list[str] | None, BeforeValidator(_comma_separated)]
+"""The same, of names and patterns; None, which cannot be written, is all."""
+
+Named = Annotated[str, AfterValidator(_named)]
+"""An object in a module, as `module:attribute`."""
 
 NetworkList = Annotated[CommaList, AfterValidator(_networks)]
 """IP addresses and networks, as a list or a string with commas."""

@@ -62,7 +62,8 @@ def _overrides(model: type[BaseModel], data: Mapping[str, Any]) -> Iterator[str]
 
 
 def _names(model: type[BaseModel], start: str) -> Iterator[str]:
-    for key, field in model.model_fields.items():
+    for name, field in model.model_fields.items():
+        key = field.alias or name
         inner = field.annotation
         if isinstance(inner, type) and issubclass(inner, BaseModel):
             yield from _names(inner, f"{start}{key.upper()}__")

@@ -16,7 +16,7 @@ from ..records import log_error, repeats
 from ..tasks import contained
 from ..turn import EndState, Outcome, Status, Turn
 from .failures import about, explain, log_failure
-from .job import TurnJob, model_name
+from .job import TurnJob
 from .registry import TurnRegistry
 from .running import DELETED, TAKEN_OVER, Ending
 from .store import HeartbeatSignal, TurnState, TurnStore
@@ -32,15 +32,18 @@ class Closing:
         self._turn_store = turn_store
         self._hooks = hooks
 
-    async def failed(self, job: TurnJob, error: BaseException) -> Ending:
+    async def failed(self, job: TurnJob, error: BaseException) -> Ending | None:
         """Return the ending of a turn that failed, and log why.
 
-        An error event that was sent before says more to the user than what followed from it.
+        An error event that was sent before says more to the user than what followed from it. A
+        refusal that is shown as a message is an answer: it returns None.
         """
         if isinstance(error, NotFoundError) and await _thread_is_gone(job):
             return DELETED
         problem = explain(error)
         _log_failure(job, problem, error)
+        if job.refusal is not None and job.recorder.failure is None:
+            return None if job.refusal.is_message else Ending("failed", job.refusal.problem)
         return Ending("failed", job.recorder.failure or problem)
 
     async def refuse(self, job: TurnJob, error: BaseException) -> None:
@@ -93,10 +96,14 @@ class Closing:
         turn = job.turn
         try:
             if ending is not DELETED:
-                if job.withdrawn:
+                if job.refusal is not None:
                     await self._withdraw_answer(job)
                 await job.recorder.close()
-                await self._save_memory(job, ending.problem if ending else None)
+                if job.refusal is not None:
+                    for event in job.refusal.events():
+                        await job.recorder.emit(event)
+                else:
+                    await self._save_memory(job, ending.problem if ending else None)
                 await job.recorder.save_thread()
         except TakenOver:
             return TAKEN_OVER
@@ -140,11 +147,13 @@ class Closing:
         said_something = bool(job.entries or job.translator.messages or job.recorder.tools)
         memory = build_memory(
             job.turn.id,
-            model_name(job.turn),
+            job.memory_model,
             job.entries,
             job.translator.messages,
             job.recorder.tools,
             cut_off=problem.message if problem and said_something else None,
+            agent=job.agent_name,
+            note_agent=job.note_agent and job.agent_name != job.runner.cast.main_name,
         )
         if memory is not None:
             item = memory.as_item(job.turn.thread.id)
@@ -177,7 +186,7 @@ async def _thread_is_gone(job: TurnJob) -> bool:
 
 def _log_failure(job: TurnJob, problem: ServerError, error: BaseException) -> None:
     turn = job.turn
-    log_failure(turn.id, problem, error, model=model_name(turn), user=_user(turn))
+    log_failure(turn.id, problem, error, model=job.model, user=_user(turn))
 
 
 def _log_unsaved(job: TurnJob, what: str, error: Exception) -> None:
@@ -206,7 +215,7 @@ def _log_end(job: TurnJob, ending: Ending | None) -> None:
     logged = ending.status == "failed" and ending is not job.running.ending
     level = logging.DEBUG if logged else logging.INFO
     message = ending.problem.message
-    model = model_name(turn)
+    model = job.model
     extra = {}
     if ending.status != "cancelled":
         extra = repeats(f"{fixed_words(message)} {model}", f"turn {ending.status}", turn.id)
@@ -229,9 +238,11 @@ def _outcome(job: TurnJob, status: Status, problem: ServerError | None) -> Outco
         items=job.recorder.saved,
         tools=job.recorder.tools,
         usage=job.usage,
-        model=model_name(job.turn),
+        model=job.model,
         error=problem.message if problem else None,
         allow_retry=problem.allow_retry if problem else False,
         first_token=job.recorder.first_token,
         code=problem.code if problem else "custom",
+        agent=job.agent_name,
+        guardrail=job.refusal.guardrail if job.refusal is not None else None,
     )

@@ -24,8 +24,8 @@ class Conversations:
         self._store = store
         self._budget = budget
 
-    async def give(self, turn: Turn, plan: TurnPlan | None = None) -> None:
-        """Load the items of a turn, with what its request adds to them."""
+    async def give(self, turn: Turn, plan: TurnPlan | None = None) -> History:
+        """Load the items of a turn, with what its request adds to them; return its history."""
         items = list(plan.earlier) if plan is not None else []
         if plan is None or not plan.new_thread:
             again = plan.message if plan is not None and plan.superseded is not None else None
@@ -46,7 +46,9 @@ class Conversations:
             items += [] if plan.message is None else [plan.message]
         history = History(items, self._budget)
         turn.items = history.visible
+        turn.last_agent = history.last_agent
         turn._make_input = partial(_make_input, history)
+        return history
 
 
 def _with_answers(items: list[ThreadItem], answered: list[ThreadItem]) -> list[ThreadItem]:

@@ -29,6 +29,8 @@ from ..agent.media import remembered
 from ..agent.models import ModelRouter
 from ..agent.runner import run_config
 from ..agent.runs import stop_run
+from ..agent.team.guardrails import Guardrails
+from ..agent.team.team import Team
 from ..asking import Asked, collecting
 from ..errors import Conflict, TakenOver, TooLarge, TurnFailed, Unavailable
 from ..events.log import EventLogFactory, new_event_log
@@ -50,6 +52,7 @@ from .failures import EMPTY
 from .identity import RequestIdentity
 from .job import TurnJob, TurnPlan, client_tool_call, hook_events, model_name
 from .prepare import Preparation
+from .refusal import refusal
 from .registry import TurnRegistry
 from .running import STOPPED, TAKEN_OVER, Ending, RunningTurn
 from .store import TurnStore
@@ -66,7 +69,8 @@ MOST_EVENTS = 64_000_000
 class Engine:
     """Runs the turns of one application.
 
-    `make_log` makes the event log of each turn.
+    `make_log` makes the event log of each turn. Without a `team` and `guardrails`, they are made
+    of the settings.
     """
 
     def __init__(
@@ -78,7 +82,10 @@ class Engine:
         models: ModelRouter,
         mcp: McpManager,
         make_log: EventLogFactory = new_event_log,
+        team: Team | None = None,
+        guardrails: Guardrails | None = None,
     ) -> None:
+        self._guardrails = guardrails or Guardrails(settings)
         self.settings = settings
         self.hooks = hooks
         self.store = store
@@ -86,7 +93,17 @@ class Engine:
         self.turns = TurnRegistry(settings.turns)
         self.threads = ThreadWriter(store)
         self._claims = Claims(self.turns, turn_store, settings.turns)
-        self._preparation = Preparation(settings, hooks, store, models, mcp, make_log, self.threads)
+        self._preparation = Preparation(
+            settings,
+            hooks,
+            store,
+            models,
+            mcp,
+            make_log,
+            self.threads,
+            team or Team(settings),
+            self._guardrails,
+        )
         self.conversations = self._preparation.conversations
         self._closing = Closing(self.turns, turn_store, hooks)
         self._run_config = run_config(models, settings.agent)
@@ -186,7 +203,7 @@ class Engine:
             failed = await self._closing.failed(job, error)
             # What ended the turn says more than what its code made of that
             ending = job.running.ending or failed
-        if ending is not None:
+        if ending is not None or job.refusal is not None:
             await run_to_completion(job.runs.stop())
         job.runs.release()
         try:
@@ -229,8 +246,8 @@ class Engine:
                 with collecting() as wanted, suppress(Asked):
                     await self._send_all(job, *await self._hook_answer(job))
                 await self._show_questions(job, wanted.questions)
-        except GUARDRAILS:
-            job.withdrawn = True
+        except GUARDRAILS as error:
+            job.refusal = refusal(job.turn, error, self._guardrails, job.plan.message)
             raise
         finally:
             # Not the translator any longer: it knows the turn, which would be a cycle
@@ -278,6 +295,7 @@ class Engine:
                         await job.translator.event(event.data)
                 elif event.type == "run_item_stream_event":
                     job.entries.append(remembered(event.item.to_input_item()))
+                    await job.runner.shown.handoff(event.item)
                 else:
                     fast_path = job.runner.uses_fast_path(event.new_agent)
                     job.translator.answered_with(job.runner.tools_of(event.new_agent))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import math
 import re
-from collections.abc import Callable
 from json import JSONDecodeError
 from socket import gaierror
 from typing import Any
@@ -32,6 +31,7 @@ from chatkit.store import NotFoundError
 
 from .. import bad_http
 from ..agent.completions import endings
+from ..agent.team.guardrails import guardrail_name
 from ..bad_http import http_problem, server_of
 from ..errors import ServerError, TurnFailed, causes
 from ..known_errors import AWAY, Outage, as_server_error, told_error
@@ -343,9 +343,8 @@ def _in_one_line(error: BaseException) -> str:
 
 def _guardrail(error: BaseException) -> str | None:
     """Return which guardrail stopped a turn: the SDK says of what class it is."""
-    guardrail = getattr(getattr(error, "guardrail_result", error), "guardrail", None)
-    get_name: Callable[[], str] | None = getattr(guardrail, "get_name", None)
-    return None if get_name is None else f"the guardrail {get_name()}"
+    name = guardrail_name(error)
+    return None if name is None else f"the guardrail {name}"
 
 
 def _provider_words(error: BaseException) -> str | None:

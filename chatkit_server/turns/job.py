@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from agents import Agent, RunResultStreaming, Tool, TResponseInputItem, Usage
+from agents import Agent, Handoff, RunResultStreaming, Tool, TResponseInputItem, Usage
 from chatkit.actions import Action
 from chatkit.types import (
     ClientToolCallItem,
@@ -23,14 +23,18 @@ from chatkit.types import (
 from pydantic import BaseModel
 
 from ..agent.fast.first_answer import FirstAnswer
+from ..agent.models import name_of
 from ..agent.runner import AgentRunner
 from ..agent.runs import TurnRuns
+from ..agent.sdk import handoff_target
 from ..agent.stream import EventTranslator
+from ..agent.team.checks import handoff_name
 from ..events.partial import PartialAnswer
 from ..events.recorder import Recorder, is_visible
 from ..events.wire import WireFormat
 from ..plugin.calls import HookCall
 from ..turn import Turn, TurnRequest, User
+from .refusal import Refusal
 from .running import RunningTurn
 
 
@@ -92,8 +96,10 @@ class TurnJob:
     """What the model has produced so far, as input items for later requests."""
     runs: TurnRuns = field(default_factory=TurnRuns)
     """All runs, those that plugins start among them."""
-    withdrawn: bool = False
-    """Whether a guardrail has refused the answer: nothing of it stays."""
+    refusal: Refusal | None = None
+    """What a guardrail has refused: nothing of the answer stays."""
+    note_agent: bool = False
+    """Whether the turn has to note which agent answered: the last note is long ago."""
     prepared_by: list[str] = field(default_factory=list)
     """The plugins whose `pre_turn` was called."""
     running: RunningTurn = field(init=False)
@@ -145,23 +151,44 @@ class TurnJob:
         items = (*self.recorder.saved, *self.recorder.unfinished())
         return not any(is_visible(item) for item in items if item.id not in known)
 
+    @property
+    def memory_model(self) -> str:
+        """The model that has written all of the answer, "" if several have."""
+        return "" if self.runner.relay.mixed else self.model
+
+    @property
+    def model(self) -> str:
+        """The name of the model that answers."""
+        return self.runner.relay.model or model_name(self.turn)
+
+    @property
+    def agent_name(self) -> str:
+        """The name of the agent that answers, "" if there is none."""
+        return self.runner.relay.agent
+
     def partial(self) -> PartialAnswer:
         """Return what the turn has said so far and not saved as items."""
-        withdrawn = self.recorder.answered if self.withdrawn else []
-        items = self.recorder.reopened.values() if self.withdrawn else self.recorder.unfinished()
+        refused = self.refusal
+        stays = {item.id for item in refused.items} if refused is not None else set()
+        saved = {item.id for item in self.recorder.saved}
+        withdrawn = [one for one in self.recorder.answered if one not in stays] if refused else []
+        items = self.recorder.unfinished() if refused is None else self.recorder.reopened.values()
+        waiting = [one for one in refused.items if one.id not in saved] if refused else []
         return PartialAnswer(
-            list(items),
-            () if self.withdrawn else self.entries,
-            () if self.withdrawn else self.translator.messages,
+            [*items, *waiting],
+            () if refused else self.entries,
+            () if refused else self.translator.messages,
             self.recorder.tools,
             self.recorder.superseded,
             self._saved(withdrawn),
-            model_name(self.turn),
+            self.model,
             self.turn.seconds,
             self.usage,
             self.recorder.first_token,
             withdrawn,
             self.turn.stream_options.allow_cancel,
+            self.agent_name,
+            self.memory_model,
         )
 
     def forget_answer(self) -> None:
@@ -180,16 +207,34 @@ class TurnJob:
 
 def model_name(turn: Turn) -> str:
     """Return the name of the model that answers; "" for an action, which has none."""
-    if turn.model is None:
-        return ""
-    return turn.model if isinstance(turn.model, str) else type(turn.model).__name__
+    return name_of(turn.model)
 
 
-def choose_tool(agent: Agent[Turn], message: UserMessageItem | None, tools: Sequence[Tool]) -> None:
-    """Make the model use the tool picked in the composer, if the agent has it."""
+def choose_tool(
+    agent: Agent[Turn],
+    message: UserMessageItem | None,
+    tools_of: Callable[[Agent[Any]], Sequence[Tool]],
+) -> None:
+    """Make the model use the tool picked in the composer, if an agent has it.
+
+    If the agent that begins has not, it hands over to the one that has.
+    """
     choice = message.inference_options.tool_choice if message else None
-    if choice is not None and any(tool.name == choice.id for tool in tools):
-        agent.model_settings = replace(agent.model_settings, tool_choice=choice.id)
+    if choice is None:
+        return
+    ways: list[list[tuple[Agent[Any], str]]] = [[(agent, choice.id)]]
+    seen = {id(agent)}
+    for way in ways:
+        last = way[-1][0]
+        if any(tool.name == choice.id for tool in tools_of(last)):
+            for each, tool in way:
+                each.model_settings = replace(each.model_settings, tool_choice=tool)
+            return
+        for handoff in last.handoffs:
+            target = handoff_target(handoff) if isinstance(handoff, Handoff) else handoff
+            if target is not None and id(target) not in seen:
+                seen.add(id(target))
+                ways.append([*way[:-1], (last, handoff_name(handoff)), (target, choice.id)])
 
 
 def client_tool_call(job: TurnJob) -> ClientToolCallItem:

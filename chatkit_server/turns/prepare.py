@@ -14,12 +14,13 @@ from chatkit.types import ClientToolCallItem
 from ..agent.models import (
     ModelRouter,
     choose_model,
-    model_settings,
     offered_model,
     own_settings,
 )
-from ..agent.runner import AgentRunner, as_changed, instructions
+from ..agent.runner import AgentRunner, as_changed
 from ..agent.stream import EventTranslator
+from ..agent.team.guardrails import Guardrails
+from ..agent.team.team import Team
 from ..events.log import EventLogFactory
 from ..events.recorder import Recorder
 from ..events.threads import ThreadWriter
@@ -48,6 +49,8 @@ class Preparation:
         mcp: McpManager,
         make_log: EventLogFactory,
         threads: ThreadWriter,
+        team: Team,
+        guardrails: Guardrails,
     ) -> None:
         self.settings = settings
         self.hooks = hooks
@@ -57,10 +60,8 @@ class Preparation:
         self.make_log = make_log
         self.threads = threads
         self.conversations = Conversations(store, settings.agent.history)
-        # To make an agent looks through all its annotations: do it once, and copy it for each turn
-        self._agent: Agent[Turn] = Agent(
-            name=settings.agent.name, model_settings=model_settings(settings.agent)
-        )
+        self._team = team
+        self._guardrails = guardrails
 
     @property
     def _model(self) -> str | None:
@@ -91,7 +92,15 @@ class Preparation:
         translator = EventTranslator(turn, recorder, limits)
         sink = translator if agent.fast_path else None
         runner = AgentRunner(
-            turn, self.hooks, self.mcp, recorder.tool, limits, self.models, sink, agent
+            turn,
+            self.hooks,
+            self.mcp,
+            recorder.tool,
+            limits,
+            self.models,
+            sink,
+            agent,
+            self._guardrails,
         )
         return TurnJob(plan, turn, recorder, translator, runner)
 
@@ -106,7 +115,7 @@ class Preparation:
             request=plan.request,
             locale=plan.locale,
             # A copy costs less than new ones, which are validated
-            model_settings=copy(self._agent.model_settings),
+            model_settings=copy(self._team.main.model_settings),
         )
         turn._catalogs = self.hooks.languages
         context = StoreContext(plan.user, turn.id, attempt=1, context=plan.context)
@@ -126,22 +135,25 @@ class Preparation:
         Raises `BadRequest` for a model picked in the composer that neither the settings offer nor a
         plugin takes, and `Conflict` if what the request answers was answered meanwhile.
         """
-        turn = job.turn
+        turn, cast = job.turn, job.runner.cast
         if job.plan.answered:
             # Another process may have answered after the plan was made, and before the claim
             job.plan.answered = (await job.plan_again()).answered
-        await self.conversations.give(turn, job.plan)
+        history = await self.conversations.give(turn, job.plan)
         if job.plan.action is not None or job.plan.waits:
             return
+        job.note_agent = history.forgets_agent
         picked = offered_model(turn, self.settings.agent)
         check = partial(wrong_turn, turn)
         given: Agent[Turn] | None = await self.hooks.first("agent", check=check, turn=turn)
-        agent = given or self._default_agent(turn)
-        turn.model = picked or agent.model or self.settings.agent.model
+        agent = given or await cast.begin(self._team, self._resumed(job))
+        turn.first_agent = agent.name
+        shared = picked or self._team.main.agent.model or self.settings.agent.model
+        turn.model = agent.model if cast.has_own_model else picked or agent.model or shared
         turn.instructions = agent.instructions if isinstance(agent.instructions, str) else None
         turn.model_settings = own_settings(given) if given else copy(agent.model_settings)
         turn.tools = list(agent.tools)
-        turn.mcp_servers = [*agent.mcp_servers, *self.mcp.servers]
+        turn.mcp_servers = [*agent.mcp_servers, *(self.mcp.servers if cast.has_pool else ())]
         turn.input = await turn.make_input()
         check = partial(wrong_turn, turn)
         # Pydantic notes which fields are set: from here on, by a plugin
@@ -160,10 +172,13 @@ class Preparation:
             return
         if "model" not in turn.model_fields_set and (given is None or given.model is None):
             choose_model(turn, self.settings.agent)
-        job.agent = await job.runner.ready(as_changed(agent, turn))
+        if given is None and "model" not in turn.model_fields_set:
+            job.runner.shared_model = shared
+        cast.fill_pool(turn.tools, turn.mcp_servers)
+        job.agent = await job.runner.begin(agent, as_changed(agent, turn))
         if isinstance(turn.input, list):
             turn.input = job.runner.input_for(job.agent, turn.input)
-        choose_tool(job.agent, turn.message, job.runner.tools_of(job.agent))
+        choose_tool(job.agent, turn.message, job.runner.tools_of)
 
     async def _answer(self, turn: Turn) -> tuple[HookCall, Any] | Exception | None:
         """Return the `respond` hook that answers with its events, or its error."""
@@ -172,10 +187,13 @@ class Preparation:
         except Exception as error:
             return error
 
-    def _default_agent(self, turn: Turn) -> Agent[Turn]:
-        agent = copy(self._agent)
-        agent.instructions = instructions(self.settings.agent.instructions, turn)
-        return agent
+    def _resumed(self, job: TurnJob) -> str | None:
+        """Return the name of the agent that goes on in the conversation, None for the main one."""
+        # What the client has done for an agent is for that one to hear
+        answers_agent = job.plan.message is None and bool(job.plan.answered)
+        if self.settings.agent.resume == "last" or answers_agent:
+            return job.turn.last_agent
+        return None
 
 
 def _warn_of_typo(turn: Turn) -> None:

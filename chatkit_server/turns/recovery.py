@@ -152,11 +152,12 @@ class Recovery:
         said_something = bool(partial.entries or partial.messages or partial.tools)
         memory = build_memory(
             turn.id,
-            str(turn.model),
+            str(turn.model) if partial.memory_model is None else partial.memory_model,
             partial.entries,
             partial.messages,
             partial.tools,
             cut_off=leftover.message if said_something else None,
+            agent=partial.agent,
         )
         return [*items, memory.as_item(turn.thread.id)] if memory is not None else items
 
@@ -238,4 +239,5 @@ def _outcome(
         error=leftover.message,
         allow_retry=True,
         first_token=partial.first_token,
+        agent=partial.agent,
     )

@@ -1,0 +1,127 @@
+"""All agents of the settings."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from agents import Agent
+
+from ...errors import SettingsError
+from ...settings.problems import Problems, nearest
+from ...settings.schema import Settings
+from ...settings.source import KeyPath
+from .checks import check_circles, check_graph, check_names, reachable
+from .members import Member, as_tool, make_member, matches
+
+log = logging.getLogger(__name__)
+
+
+class Team:
+    """The agents of the settings: the one in `agent`, and those in `agents`.
+
+    Raises `SettingsError` with a line for each thing that is wrong.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        problems = Problems()
+        made: list[Member] = []
+        sections = {("agent",): settings.agent} | {
+            ("agents", name): section for name, section in settings.agents.items()
+        }
+        for path, section in sections.items():
+            with problems.collect():
+                made.append(make_member(settings, path, section))
+        problems.raise_any()
+        self.main = made[0]
+        self.members = {member.name: member for member in made}
+        self._check_one_main()
+        self._link(problems)
+        self._known = {id(member.agent): member for member in made}
+        self._known |= {id(one.imported): one for one in made if one.imported is not None}
+
+    def _check_one_main(self) -> None:
+        if self.main.name in self.settings.agents:
+            where = self.settings.source.where(("agents", self.main.name))
+            raise SettingsError(
+                f"{where}: this is the name of `agent` too (`agent.name`). Give one another name"
+            )
+
+    def _link(self, problems: Problems) -> None:
+        """Make each agent what its section says, with the others that it names."""
+        source, members = self.settings.source, self.members
+        check_names(members, source)
+        check_circles(members, source)
+        for member in members.values():
+            others = dict.fromkeys(member.settings.handoffs)
+            member.handoffs = [members[name].agent for name in others]
+        for member in members.values():
+            asked = dict.fromkeys(member.settings.agent_tools)
+            most = self.settings.agent.max_turns
+            member.agent_tools = [as_tool(members[name], most) for name in asked]
+            member.dress(member.agent, member.imported)
+        with problems.collect():
+            check_graph(members, source)
+        problems.raise_any()
+        self._warn_of_idle()
+
+    def _warn_of_idle(self) -> None:
+        stand_ins = {id(each.imported): each.agent for each in self.members.values()}
+        used = {id(agent) for agent in reachable(self.main.agent, stand_ins)}
+        for member in self.members.values():
+            if id(member.agent) not in used and self.main.make is None:
+                where = self.settings.source.where(member.path)
+                log.warning("%s: no agent hands over to it, or asks it", where)
+
+    @property
+    def model(self) -> str | None:
+        """The model of the object that `agent.from` names, if the settings name no other."""
+        given = self.main.imported.model if self.main.imported is not None else None
+        own = "model" in self.settings.agent.model_fields_set
+        return given if isinstance(given, str) and not own else None
+
+    @property
+    def models(self) -> dict[KeyPath, str]:
+        """The models that the settings name for all agents, by the paths of their keys."""
+        found: dict[KeyPath, str] = {}
+        own = self.main.settings.from_ is not None and self.model is None
+        if not own or "model" in self.settings.agent.model_fields_set:
+            found["agent", "model"] = self.model or self.settings.agent.model
+        for member in self.members.values():
+            if member.model is not None:
+                found[(*member.path, "model")] = member.model
+        return found
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all agents, as far as they are known before a turn."""
+        stand_ins = {id(each.imported): each.agent for each in self.members.values()}
+        every = [member.agent for member in self.members.values()]
+        return list(dict.fromkeys(one.name for each in every for one in reachable(each, stand_ins)))
+
+    def member(self, agent: Agent[Any]) -> Member | None:
+        """Return what the settings say of an agent, None for one of a module alone."""
+        return self._known.get(id(agent))
+
+    def check_servers(self, names: Iterable[str], *, more: bool) -> None:
+        """Raise `SettingsError` for names of MCP servers that are none.
+
+        With `more`, plugins may add some in each turn: then it is only logged.
+        """
+        problems, known = Problems(), list(names)
+        for member in self.members.values():
+            for pattern in member.settings.mcp_servers or ():
+                if any(matches([pattern], name) for name in known):
+                    continue
+                where = self.settings.source.where((*member.path, "mcp_servers"))
+                line = (
+                    f"{where}: there is no MCP server `{pattern}`.{nearest(pattern, known)} Known: "
+                    f"{', '.join(known) or 'none'}"
+                )
+                if more:
+                    log.warning("%s", line)
+                else:
+                    problems.lines.append(line)
+        problems.raise_any()

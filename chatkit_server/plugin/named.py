@@ -1,0 +1,80 @@
+"""Find what settings name as `module:attribute`, such as `my_app.agents:triage`."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ..errors import SettingsError
+from ..settings.problems import nearest
+from ..settings.schema import Settings
+from .folders import import_plugin
+from .mistakes import described
+
+log = logging.getLogger(__name__)
+
+
+def find_named(settings: Settings, name: str, where: str) -> Any:
+    """Return the object of this name.
+
+    Its module is looked for in the plugin folders, then among those that are installed, then beside
+    the settings file. Raises `SettingsError`, which begins with `where`.
+    """
+    module_name, _, attribute = name.partition(":")
+    module = _module(settings, module_name, where)
+    found: Any = module
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            hint = nearest(part, [each for each in dir(found) if not each.startswith("_")])
+            raise SettingsError(f"{where}: {_file(module)} has no `{part}`.{hint}")
+        found = getattr(found, part)
+    return found
+
+
+def _module(settings: Settings, name: str, where: str) -> ModuleType:
+    folder = _folder_with(name, settings.plugin_dirs[::-1])
+    file = settings.source.file
+    if folder is None and file is not None and not _is_installed(name):
+        folder = _folder_with(name, [file.parent])
+    try:
+        return importlib.import_module(name) if folder is None else import_plugin(folder, name)
+    except (Exception, SystemExit) as error:
+        log.debug("%s: the module %s cannot be imported", where, name, exc_info=True)
+        hint = ""
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing and f"{name}.".startswith(f"{missing}."):
+            searched = [*settings.plugin_dirs, *([file.parent] if file else [])]
+            hint = (
+                f". Install its package for {sys.executable}, or put it into one of these "
+                f"folders: {', '.join(map(str, searched)) or 'none'}"
+            )
+        raise SettingsError(
+            f"{where}: the module `{name}` cannot be imported: {described(error)}{hint}"
+        ) from error
+
+
+def _folder_with(module: str, folders: Sequence[Path]) -> Path | None:
+    """Return the first folder that has the file of a module, or that of one inside its package."""
+    path = module.replace(".", "/")
+    for folder in folders:
+        if (folder / f"{path}.py").is_file() or (folder / path).is_dir():
+            return folder
+    return None
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except Exception:
+        # This imports the packages around the module, which may fail in any way
+        return False
+
+
+def _file(module: ModuleType) -> str:
+    return module.__file__ or module.__name__
