@@ -16,13 +16,14 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import RawRequestMessage
 from aiohttp.web_protocol import ERROR, _ErrInfo
 
+from ..languages import Languages, accepted, wanted
 from ..settings.schema import ServerSettings
 from ..words import words
 from .addresses import Proxies, network_of
 from .cors import headers_for
 from .head import MAX_HEAD, Head
 from .malformed import BodyTimeout, SmallChunks, answer_to
-from .overflow import LINGER, MAX_OVERFLOW, Overflow, last_response
+from .overflow import LINGER, Overflow, last_response
 from .refusals import RefusalLog
 
 _FULL = words("The server has too many connections. Try again in a minute.")
@@ -58,8 +59,10 @@ class Connections:
         settings: ServerSettings,
         most: int,
         refusals: RefusalLog,
-        overflow: int = MAX_OVERFLOW,
+        overflow: int,
+        languages: Languages,
     ) -> None:
+        self.languages = languages
         self.settings = settings
         self.limits = settings.limits
         self.max_body = settings.max_body
@@ -73,7 +76,7 @@ class Connections:
         self._served: dict[_Connection, str | None] = {}
         self._by_network: Counter[str] = Counter()
         self._waiting: dict[_Connection, None] = {}
-        self._overflow = Overflow(overflow, settings.max_body)
+        self._overflow = Overflow(overflow, settings.max_body, languages)
         self._make_request = server.request_factory
         server.request_factory = self._began
         limits = self.limits
@@ -319,7 +322,8 @@ class _Connection(web.RequestHandler):
             self._large_since = None
             self._connections.log(logging.INFO, self._address, status, why)
             headers = headers_for(self._head.origin, self._connections.settings)
-            self._wire.write(last_response(status, {"message": why}, headers=headers))
+            told = self._connections.languages.say(why, accepted(self._head.languages))
+            self._wire.write(last_response(status, {"message": told}, headers=headers))
             self._wire.write_eof()
             self._discards = self._connections.max_body
             self._closing_since = now
@@ -353,7 +357,8 @@ class _Connection(web.RequestHandler):
         # It logs the error
         super().handle_error(request, status, exc, message)
         status, why = answer_to(exc) or (status, _FAILED)
-        response = web.json_response({"message": why}, status=status)
+        told = self._connections.languages.say(why, wanted(request.headers))
+        response = web.json_response({"message": told}, status=status)
         response.force_close()
         return response
 
