@@ -16,7 +16,7 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import RawRequestMessage
 from aiohttp.web_protocol import ERROR, _ErrInfo
 
-from ..languages import Languages, accepted, wanted
+from ..languages import Languages, accepted
 from ..settings.schema import ServerSettings
 from ..words import words
 from .addresses import Proxies, network_of
@@ -36,7 +36,7 @@ _LARGE_HEAD = words(
 )
 _LONG_LINE = f"The request's address is longer than {MAX_HEAD} bytes."
 _EXPECTATION = "Expect: only 100-continue is known."
-_FAILED = words("Something went wrong on the server. Try again later.")
+_FAILED = "Something went wrong on the server. Try again later."
 
 
 _AT_ONCE = 8192
@@ -357,8 +357,7 @@ class _Connection(web.RequestHandler):
         # It logs the error
         super().handle_error(request, status, exc, message)
         status, why = answer_to(exc) or (status, _FAILED)
-        told = self._connections.languages.say(why, wanted(request.headers))
-        response = web.json_response({"message": told}, status=status)
+        response = web.json_response({"message": why}, status=status)
         response.force_close()
         return response
 
