@@ -30,7 +30,7 @@ from ..paging import pages
 from ..settings.schema import HistorySettings
 from ..turn import StoreContext
 from .asked import answers_text, asked_ids
-from .converting import Conversion, HistoryConverter
+from .converting import AttachmentReader, Conversion, HistoryConverter
 from .costs import BYTES_PER_TOKEN, cost, cost_and_media
 from .memory import TurnMemory, is_memory, message_text, noted_agent
 from .paused import is_approval, without_paused
@@ -114,9 +114,10 @@ class History:
         items: Sequence[ThreadItem],
         model: str,
         converter: ThreadItemConverter | None = None,
+        read: AttachmentReader | None = None,
     ) -> list[TResponseInputItem]:
         """Return these visible items as input for the model, with the memories of their turns."""
-        return await to_input(self._with_memories(items), model, self._budget, converter)
+        return await to_input(self._with_memories(items), model, self._budget, converter, read)
 
     def _with_memories(self, items: Sequence[ThreadItem]) -> list[ThreadItem]:
         """Return items with each memory after the items of its turn.
@@ -163,6 +164,7 @@ async def to_input(
     model: str,
     budget: HistorySettings,
     converter: ThreadItemConverter | None = None,
+    read: AttachmentReader | None = None,
 ) -> list[TResponseInputItem]:
     """Return these items, oldest first, as input for the model, within the budget.
 
@@ -172,7 +174,7 @@ async def to_input(
     older ones still come. A memory is shortened by what tools returned, or else its visible items
     are sent. What is returned begins with the user, and is `sound`.
     """
-    conversion = Conversion(_CONVERTER if converter is None else converter)
+    conversion = Conversion(_CONVERTER if converter is None else converter, read)
     telling = _Telling(items, model, budget, conversion)
     found = sound(_from_the_user(await telling.pieces()))
     begins_well = not found or found[0].get("role") in _FIRST_ROLES
