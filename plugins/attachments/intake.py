@@ -49,6 +49,9 @@ GONE = "Attachment not found."
 _UPLOADS_AT_ONCE = 6
 """Uploads of one user that may arrive at the same time in this process."""
 
+_IMAGES_AT_ONCE = 2
+"""Images that are decoded at the same time in this process; others wait on the disk."""
+
 log = logging.getLogger(__name__)
 
 
@@ -74,6 +77,7 @@ class Intake:
         self._limits = limits
         self._extractor = extractor
         self._arriving: Counter[str] = Counter()
+        self._images = asyncio.Semaphore(_IMAGES_AT_ONCE)
 
     async def check_announced(self, user: User, size: int | None) -> None:
         """Raise for a file that is not worth sending."""
@@ -108,16 +112,13 @@ class Intake:
         return record
 
     async def _keep(self, file_id: str, about: About, path: Path, size: int) -> Record:
-        kind = await asyncio.to_thread(kind_of, path, about.mime_type)
-        if not is_allowed(kind, self._limits.types):
-            allowed = ", ".join(self._limits.types)
-            raise WrongType(
-                f"This file cannot be attached: its content is {kind}. Allowed are {allowed}."
-            )
-        await self.scan(UploadedFile(about.name, kind, size, about.owner, path))
-        image, is_too_large = b"", False
-        if kind in SHOWN:
-            image, is_too_large = await self._image(path)
+        try:
+            kind, image, is_too_large = await self._checked(about, path, size)
+        except ServerError as error:
+            if error.status < 500:
+                # It will not be better when it is sent again
+                await self._files.delete(about.owner, file_id)
+            raise
         extract = await self._extract(path, kind)
         key = secrets.token_hex(8)
         record = Record(
@@ -140,6 +141,20 @@ class Intake:
         if extract.text:
             objects[f"{place}.text"] = extract.text.encode(errors="replace")
         return await self._stored(file_id, record, objects)
+
+    async def _checked(self, about: About, path: Path, size: int) -> tuple[str, bytes, bool]:
+        """Return what a file is, and what `_image` returns of it; raise to refuse the file."""
+        kind = await asyncio.to_thread(kind_of, path, about.mime_type)
+        if not is_allowed(kind, self._limits.types):
+            allowed = ", ".join(self._limits.types)
+            raise WrongType(
+                f"This file cannot be attached: its content is {kind}. Allowed are {allowed}."
+            )
+        await self.scan(UploadedFile(about.name, kind, size, about.owner, path))
+        if kind not in SHOWN:
+            return kind, b"", False
+        async with self._images:
+            return kind, *await self._image(path)
 
     async def _stored(
         self, file_id: str, record: Record, objects: dict[str, Path | bytes]

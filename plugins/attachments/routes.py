@@ -94,7 +94,7 @@ class Routes:
             record = await self._intake.keep(file_id, about, _pieces(form, part))
             attachment = self._attachments.of(file_id, record)
             await request.app[STORE].save_attachment(attachment, context)
-        except BaseException:
+        except Exception:
             with suppress(Exception):
                 await self._files.delete(user, file_id)
             raise
