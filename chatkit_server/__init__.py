@@ -25,7 +25,9 @@ from .errors import (
 )
 from .lines import is_plain
 from .masking import add_secret, mask_secrets
+from .plugin.commands import Command
 from .plugin.hookspecs import hookimpl
+from .words import words, words_n
 
 if TYPE_CHECKING:
     from .agent.pictures import image_for_models
@@ -82,6 +84,7 @@ __all__ = [
     "STORE",
     "AsgiApp",
     "BadRequest",
+    "Command",
     "Conflict",
     "Duration",
     "Forbidden",
@@ -115,6 +118,8 @@ __all__ = [
     "is_plain",
     "mask_secrets",
     "store_context",
+    "words",
+    "words_n",
 ]
 
 
