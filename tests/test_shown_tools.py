@@ -9,8 +9,9 @@ import pytest
 from agents import RunContextWrapper, function_tool
 from chatkit.types import CustomTask
 from chatkit.widgets import Card, Text
+from pydantic import ValidationError
 
-from chatkit_server import ToolCall, Turn, TurnFailed, hookimpl
+from chatkit_server import ToolCall, ToolResult, Turn, TurnFailed, hookimpl
 from chatkit_server.agent.shown_tools import words_for
 from chatkit_server.settings.schema import AgentSettings
 from tests.client import Streamed
@@ -68,7 +69,7 @@ def test_words_of_a_tool(name: str, server: str | None, words: str | None) -> No
 
 def test_off_is_a_word_in_yaml() -> None:
     assert AgentSettings.model_validate({"show_tools": False}).show_tools == "off"
-    with pytest.raises(ValueError, match="'off', 'names' or 'tasks'"):
+    with pytest.raises(ValueError, match="'off', 'names', 'tasks' or 'details'"):
         AgentSettings.model_validate({"show_tools": True})
 
 
@@ -161,6 +162,54 @@ async def test_a_widget_of_the_tool_ends_the_workflow(
     streamed = await answered(make_chat, model_server, Call("card", {}), show_tools="tasks")
     [workflow] = [e["item"] for e in streamed.data if e["type"] == "thread.item.replaced"]
     assert [t["status_indicator"] for t in workflow["workflow"]["tasks"]] == ["complete"]
+
+
+class Redacts:
+    """Changes what tools returned."""
+
+    @hookimpl
+    async def tool_result(self, result: ToolResult) -> None:
+        result.output = str(result.output).replace("secret", "***")
+
+
+@function_tool
+async def look(where: str) -> str:
+    """Return what is to be redacted, and what would end a block of code."""
+    return f"secret ```` in {where}"
+
+
+async def test_details_show_arguments_and_results_as_hooks_left_them(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    sections = served_by(model_server, show_tools="details", tool_icons={"look": "search"})
+    chat = await make_chat(Tools(look, broken, quiet), Redacts(), **sections)
+    long = {"where": "x" * 3000}
+    model_server.reply(Call("look", {"where": "here"}), Call("quiet", {}), Call("look", long))
+    model_server.reply("Here you are.")
+    streamed = await chat.say("Search")
+    [workflow] = streamed.done("workflow")
+    first, second, third = workflow["workflow"]["tasks"]
+    assert (first["icon"], first["status_indicator"]) == ("search", "complete")
+    assert first["content"] == ('```json\n{"where": "here"}\n```\n\n`````\n*** ```` in here\n`````')
+    assert (second["content"], second.get("icon")) == ("```\ndone\n```", None), "no arguments"
+    assert third["content"].startswith('```json\n{\n  "where": "xxx')
+    assert len(third["content"]) < 2200
+    begun = next(e["item"] for e in streamed.data if e["type"] == "thread.item.added")
+    assert begun["workflow"]["tasks"][0]["content"] == '```json\n{"where": "here"}\n```'
+    page = await chat.ask("items.list", thread_id=streamed.thread_id)
+    assert workflow in page["data"], "after a reload too"
+
+
+async def test_lines_have_icons(make_chat: MakeChat, model_server: ModelServer) -> None:
+    icons = {"search": "lucide:telescope"}
+    streamed = await answered(make_chat, model_server, *CALLS, tool_icons=icons)
+    told = {e["text"]: e.get("icon") for e in streamed.data if e["type"] == "progress_update"}
+    assert told == {"Suche …": "lucide:telescope", "Broken…": None}
+
+
+def test_an_icon_that_chatkit_does_not_have_is_a_mistake() -> None:
+    with pytest.raises(ValidationError, match="Did you mean `search`"):
+        AgentSettings.model_validate({"tool_icons": {"look": "serch"}})
 
 
 class Hangs:
