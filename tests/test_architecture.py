@@ -37,6 +37,7 @@ LAYERS = (
         "turn_events",
         "turn_items",
         "turnstile",
+        "uploads",
     },
     {"settings"},
     {"plugin"},

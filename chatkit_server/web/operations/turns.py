@@ -28,6 +28,7 @@ from ...errors import BadRequest, Conflict, NotFound
 from ...ids import MAX_ID_LENGTH
 from ...store_ids import new_item_id, new_thread_id
 from ...turns.job import TurnPlan
+from .attachments import use_attachment
 from .caller import (
     MAX_PAGE_SIZE,
     Caller,
@@ -145,7 +146,7 @@ async def _attachment(caller: Caller, attachment_id: str) -> Attachment:
         raise BadRequest(
             f"params.input.attachments: attachment {attachment_id[:MAX_ID_LENGTH]} not found."
         )
-    return found
+    return await use_attachment(caller, found)
 
 
 def _answered(
