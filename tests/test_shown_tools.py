@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -14,8 +15,11 @@ from pydantic import ValidationError
 from chatkit_server import ToolCall, ToolResult, Turn, TurnFailed, hookimpl
 from chatkit_server.agent.shown_tools import words_for
 from chatkit_server.settings.schema import AgentSettings
+from chatkit_server.web.keys import MCP
 from tests.client import Streamed
 from tests.conftest import MakeChat
+from tests.mcp_calls import connected, until
+from tests.mcp_progress_server import ProgressServer
 from tests.model_server import Call, ModelServer
 from tests.serving import served_by
 from tests.test_turns import Tools
@@ -205,6 +209,45 @@ async def test_lines_have_icons(make_chat: MakeChat, model_server: ModelServer) 
     streamed = await answered(make_chat, model_server, *CALLS, tool_icons=icons)
     told = {e["text"]: e.get("icon") for e in streamed.data if e["type"] == "progress_update"}
     assert told == {"Suche …": "lucide:telescope", "Broken…": None}
+
+
+@pytest.fixture
+async def mcp() -> AsyncIterator[ProgressServer]:
+    server = ProgressServer()
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.mark.parametrize("mode", ["names", "tasks", "details"])
+async def test_progress_of_an_mcp_tool_is_shown_where_its_call_is(
+    make_chat: MakeChat, model_server: ModelServer, mcp: ProgressServer, mode: str
+) -> None:
+    sections = served_by(model_server, show_tools=mode, tool_words={"long_work": "Working…"})
+    sections["plugins"]["mcp_servers"] = {"servers": [{"name": "docs", "url": mcp.url}]}
+    chat = await make_chat(**sections)
+    app: Any = chat.client.server.app  # type: ignore[attr-defined]
+    await until(lambda: connected(app[MCP]))
+    given = {"seconds": 0.01, "pause": 0.02}
+    model_server.reply(Call("long_work", given))
+    model_server.reply("Here you are.")
+    streamed = await chat.say("Work")
+    updates = [e["update"]["task"] for e in streamed.data if "task" in e.get("update", {})]
+    contents = [task.get("content") or "" for task in updates]
+    lines = [e["text"] for e in streamed.data if e["type"] == "progress_update"]
+    told = contents if mode != "names" else lines[1:]
+    assert any("step 0.0" in text for text in told)
+    if mode == "names":
+        assert lines[0] == "Working…"
+        assert lines[1].startswith("Working: step 0.0")
+    else:
+        [workflow] = streamed.done("workflow")
+        assert workflow["workflow"]["summary"]["duration"] >= 0
+        [task] = workflow["workflow"]["tasks"]
+        assert (task["title"], task["status_indicator"]) == ("Working…", "complete")
+    if mode == "details":
+        assert all('"seconds": 0.01' in text for text in contents)
+        assert contents[-1].endswith("```\ndone\n```")
 
 
 def test_an_icon_that_chatkit_does_not_have_is_a_mistake() -> None:
