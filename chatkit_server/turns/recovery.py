@@ -15,17 +15,19 @@ from ..agent.memory import build_memory
 from ..errors import RequestNeeded
 from ..events.partial import PartialAnswer
 from ..events.recorder import answers, shows_nothing
+from ..events.settling import has_loading_task, settled
 from ..events.threads import ThreadWriter
 from ..events.turn_thread import TurnThread
 from ..plugin.calls import Hooks
 from ..records import log_error, repeats
 from ..turn import EndState, Outcome, StoreContext, Turn
+from ..words import words
 from .store import TurnRecord, TurnStore
 from .view import StoreView
 
 log = logging.getLogger(__name__)
 
-INTERRUPTED = "The server stopped before the answer was complete."
+INTERRUPTED = words("The server stopped before the answer was complete.")
 MOST_ATTEMPTS = 100
 """Attempts to save what a turn left. After these it is given up, to free its thread."""
 
@@ -118,6 +120,7 @@ class Recovery:
             model=partial.model or record.model,
         )
         turn.store_context = context
+        turn._catalogs = self._hooks.languages
         return turn
 
     async def _save(
@@ -137,6 +140,8 @@ class Recovery:
         for item_id in partial.withdrawn:
             with suppress(NotFoundError):
                 await self._store.delete_thread_item(turn.thread.id, item_id, turn.store_context)
+        for item in [item for item in items.values() if has_loading_task(item)]:
+            items[item.id] = await self._put(turn, settled(item, partial.seconds), is_new=False)
         for item in self._remains(turn, partial, leftover):
             found = await self._found(turn, item.id)
             if found is None or _goes_on(found, partial):
@@ -146,7 +151,7 @@ class Recovery:
         return list(items.values())
 
     def _remains(self, turn: Turn, partial: PartialAnswer, leftover: Leftover) -> list[ThreadItem]:
-        items = [item for item in partial.items if not shows_nothing(item)]
+        items = [settled(i, partial.seconds) for i in partial.items if not shows_nothing(i)]
         said_something = bool(partial.entries or partial.messages or partial.tools)
         memory = build_memory(
             turn.id,
