@@ -39,6 +39,7 @@ LAYERS = (
         "turn_items",
         "turnstile",
         "words",
+        "uploads",
     },
     {"settings"},
     {"plugin"},

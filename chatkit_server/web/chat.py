@@ -27,6 +27,7 @@ from .keys import (
     STORE,
     USER,
     authenticate,
+    store_context,
 )
 from .operations.caller import Caller
 from .operations.dispatch import answer, parse, plan
@@ -136,22 +137,19 @@ async def _turn(
 
 async def _caller(request: web.Request, user: User) -> Caller:
     app = request.app
-    hooks = app[HOOKS]
-    context = None
-    if hooks.implemented("context"):
-        context = await hooks.first("context", request=request, user=user)
+    context = await store_context(request, user)
     return Caller(
         user,
         app[STORE],
         app[ATTACHMENT_STORE],
-        hooks,
+        app[HOOKS],
         app[ENGINE].turns,
         app[GUARD],
         app[ENGINE].threads,
         app[ENGINE].conversations,
         app[HEARTBEAT],
         locale=preferred(request.headers),
-        given=context,
+        given=context.context,
         request=TurnRequest(
             request.headers, request.cookies if hdrs.COOKIE in request.headers else {}, request.url
         ),

@@ -92,6 +92,17 @@ async def authenticate(request: web.Request) -> User:
     return user
 
 
+async def store_context(request: web.Request, user: User) -> StoreContext:
+    """Return the user as stores take it, with what a `context` hook returns for the request.
+
+    Call this in a plugin's own routes that read or write `request.app[STORE]`.
+    """
+    hooks = request.app[HOOKS]
+    if not hooks.implemented("context"):
+        return StoreContext(user)
+    return StoreContext(user, context=await hooks.first("context", request=request, user=user))
+
+
 def _log_failed(request: web.Request, error: PluginFailed | HookTimeout) -> None:
     if error.unlogged is not None:
         cause = error.__cause__

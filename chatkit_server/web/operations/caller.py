@@ -88,9 +88,14 @@ async def writable_thread(caller: Caller, thread_id: str) -> ThreadMetadata:
     Raises `NotFound`, or `Conflict` with the reason why it is locked or closed.
     """
     thread = await load_thread(caller, thread_id)
+    require_writable(thread)
+    return thread
+
+
+def require_writable(thread: ThreadMetadata) -> None:
+    """Raise `Conflict` with the reason if a thread is locked or closed."""
     if isinstance(thread.status, LockedStatus | ClosedStatus):
         raise Conflict(_refused_by(thread.status))
-    return thread
 
 
 def _refused_by(status: LockedStatus | ClosedStatus) -> str:

@@ -24,6 +24,7 @@ from ...events.threads import as_thread, written
 from ...events.wire import dump, is_hidden
 from ...paging import goes_on_within, pages
 from ...words import words
+from .attachments import deleted_attachments, shown_item
 from .caller import (
     AT_ONCE,
     MAX_PAGE_SIZE,
@@ -137,7 +138,10 @@ async def _is_empty(caller: Caller, thread_id: str) -> bool:
 
 async def delete_thread(caller: Caller, request: ThreadsDeleteReq) -> Answer:
     thread = await load_thread(caller, request.params.thread_id)
-    async with caller.turns.emptied(thread.id, caller.user):
+    async with (
+        caller.turns.emptied(thread.id, caller.user),
+        deleted_attachments(caller, thread.id),
+    ):
         await caller.store.delete_thread(thread.id, caller.context)
     return None
 
@@ -168,7 +172,8 @@ async def _load_items(
         return caller.store.load_thread_items(thread_id, after, wanted, order, caller.context)
 
     async for page in pages(load, after):
-        if not written.add_page(page, (item for item in page.data if not is_hidden(item))):
+        shown = (shown_item(caller, item) for item in page.data if not is_hidden(item))
+        if not written.add_page(page, shown):
             return written.end(has_more=True)
         await asyncio.sleep(0)
     return written.end()

@@ -29,6 +29,7 @@ from ...ids import MAX_ID_LENGTH
 from ...store_ids import new_item_id, new_thread_id
 from ...turns.job import TurnPlan
 from ...words import words
+from .attachments import use_attachment
 from .caller import (
     MAX_PAGE_SIZE,
     Caller,
@@ -146,7 +147,7 @@ async def _attachment(caller: Caller, attachment_id: str) -> Attachment:
         raise BadRequest(
             f"params.input.attachments: attachment {attachment_id[:MAX_ID_LENGTH]} not found."
         )
-    return found
+    return await use_attachment(caller, found)
 
 
 def _answered(
