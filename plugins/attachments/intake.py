@@ -24,6 +24,8 @@ from chatkit_server import (
     UploadedFile,
     User,
     image_for_models,
+    words,
+    words_n,
 )
 
 from .extracting import Extract, Extractor
@@ -43,8 +45,8 @@ class Limits:
 Scan = Callable[[UploadedFile], Awaitable[None]]
 
 _BUFFER = 1024 * 1024
-TWICE = "This file was uploaded already."
-GONE = "Attachment not found."
+TWICE = words("This file was uploaded already.")
+GONE = words("Attachment not found.")
 
 _UPLOADS_AT_ONCE = 6
 """Uploads of one user that may arrive at the same time in this process."""
@@ -78,12 +80,17 @@ class Intake:
     async def check_announced(self, user: User, size: int | None) -> None:
         """Raise for a file that is not worth sending."""
         if size is not None and size <= 0:
-            raise BadRequest("The file is empty.")
+            raise BadRequest(words("The file is empty."))
         self.check_size(size or 0)
         if await self._files.unused(user) >= self._limits.unused:
             raise TooManyRequests(
-                f"You attached {self._limits.unused} files that are in no message yet. Send or "
-                "remove some of them first."
+                words_n(
+                    "You attached {n} file that is in no message yet. Send or remove it first.",
+                    "You attached {n} files that are in no message yet. Send or remove some of "
+                    "them first.",
+                    self._limits.unused,
+                    n=self._limits.unused,
+                )
             )
 
     def check_size(self, size: int) -> None:
@@ -91,7 +98,7 @@ class Intake:
         most = self._limits.max_size
         if size > most:
             shown = f"{most // 1_000_000} MB" if most >= 1_000_000 else f"{most} bytes"
-            raise TooLarge(f"The file is too large. The limit is {shown}.")
+            raise TooLarge(words("The file is too large. The limit is {limit}.", limit=shown))
 
     async def keep(self, file_id: str, about: About, pieces: AsyncIterator[bytes]) -> Record:
         """Receive a file, check it, and make it usable; return what it is.
@@ -112,7 +119,11 @@ class Intake:
         if not is_allowed(kind, self._limits.types):
             allowed = ", ".join(self._limits.types)
             raise WrongType(
-                f"This file cannot be attached: its content is {kind}. Allowed are {allowed}."
+                words(
+                    "This file cannot be attached: its content is {type}. Allowed are {types}.",
+                    type=kind,
+                    types=allowed,
+                )
             )
         await self.scan(UploadedFile(about.name, kind, size, about.owner, path))
         image, is_too_large = b"", False
@@ -175,7 +186,9 @@ class Intake:
     def _place(self, user: User) -> Iterator[None]:
         owner = owner_name(user)
         if self._arriving[owner] >= _UPLOADS_AT_ONCE:
-            raise TooManyRequests("You upload too many files at once. Wait for some to finish.")
+            raise TooManyRequests(
+                words("You upload too many files at once. Wait for some to finish.")
+            )
         self._arriving[owner] += 1
         try:
             yield
@@ -194,9 +207,15 @@ class Intake:
         with file:
             size = await self._write(cast(BinaryIO, file), pieces, stated)
             if not size:
-                raise BadRequest("The file is empty.")
+                raise BadRequest(words("The file is empty."))
             if stated is not None and size < stated:
-                raise BadRequest(f"The file is not whole: {size} of {stated} bytes arrived.")
+                raise BadRequest(
+                    words(
+                        "The file is not whole: {size} of {stated} bytes arrived.",
+                        size=size,
+                        stated=stated,
+                    )
+                )
             yield Path(file.name), size
 
     async def _write(self, file: BinaryIO, pieces: AsyncIterator[bytes], stated: int | None) -> int:
@@ -206,7 +225,9 @@ class Intake:
             size += len(piece)
             self.check_size(size)
             if stated is not None and size > stated:
-                raise TooLarge(f"The file is larger than the {stated} bytes that were announced.")
+                raise TooLarge(
+                    words("The file is larger than the {n} bytes that were announced.", n=stated)
+                )
             buffer.append(piece)
             if sum(map(len, buffer)) >= _BUFFER:
                 await asyncio.to_thread(_write_all, file, buffer)
@@ -227,4 +248,4 @@ def _named_disk_error() -> Iterator[None]:
         yield
     except OSError as error:
         log.error("an upload cannot be written to %s: %s", tempfile.gettempdir(), error.strerror)
-        raise Unavailable("The server has no room for the file. Try again later.") from None
+        raise Unavailable(words("The server has no room for the file. Try again later.")) from None

@@ -22,6 +22,7 @@ from chatkit_server import (
     TooLarge,
     authenticate,
     store_context,
+    words,
 )
 
 from .files import About, Files, Record, is_ours, new_id
@@ -161,8 +162,10 @@ class Routes:
         until = request.query.get("until", "")
         if not self._signer.allows(purpose, file_id, until, request.query.get("signature", "")):
             raise Forbidden(
-                "This address is not valid, or its time is over. Load the page, or attach the file "
-                "again."
+                words(
+                    "This address is not valid, or its time is over. Load the page, or attach the "
+                    "file again."
+                )
             )
         return file_id
 
@@ -240,8 +243,8 @@ def _named_mistake() -> Iterator[None]:
     try:
         yield
     except (ValueError, AssertionError, BadHttpMessage) as error:
-        words = " ".join(str(error).split())[:150]
-        raise BadRequest(f"The body is no valid form: {words}") from None
+        reason = " ".join(str(error).split())[:150]
+        raise BadRequest(f"The body is no valid form: {reason}") from None
 
 
 def _json(attachment: Attachment) -> web.Response:
