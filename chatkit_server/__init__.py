@@ -25,6 +25,7 @@ from .errors import (
 )
 from .lines import is_plain
 from .masking import add_secret, mask_secrets
+from .plugin.commands import Command
 from .plugin.hookspecs import hookimpl
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ __all__ = [
     "STORE",
     "AsgiApp",
     "BadRequest",
+    "Command",
     "Conflict",
     "Duration",
     "Forbidden",

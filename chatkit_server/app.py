@@ -142,7 +142,7 @@ def _add_parts(
         turn_store = hooks.boot_first("turn_store")
     with problems.collect():
         servers = [server for _, given in hooks.boot_all("mcp_servers") for server in given]
-        app[MCP] = McpManager(servers)
+        app[MCP] = McpManager(servers, approval=settings.agent.approval)
     with problems.collect():
         models = app[MODELS] = ModelRouter(hooks, settings.agent.default_provider)
         _check_models(settings, models, hooks, team)
@@ -276,7 +276,11 @@ async def mcp_warnings(app: web.Application) -> list[str]:
 
 
 def _too_many_tools(app: web.Application) -> str | None:
-    return app[MCP].too_many_tools(app[MODELS].max_tools(app[SETTINGS].agent.model))
+    agent = app[SETTINGS].agent
+    if agent.tools is not None or agent.mcp_servers is not None:
+        # It has few of them; what is left out in a turn is logged there
+        return None
+    return app[MCP].too_many_tools(app[MODELS].max_tools(agent.model))
 
 
 async def _drain(app: web.Application) -> None:

@@ -128,6 +128,7 @@ Status = Literal[EndState, "refused"]
 class Outcome:
     """How a turn ended. Times are in seconds from the start of the turn.
 
+    `waiting` are the tool calls that wait for the user's approval: a later turn goes on with them.
     `refused` means that nothing was saved or answered: a hook refused the turn, or something it
     needs is missing. `error` is the message that the user saw, `allow_retry` whether a retry can
     help, `code` the code of the `error` event: for others than `custom`, the page may have words of
@@ -149,6 +150,7 @@ class Outcome:
     code: str = "custom"
     agent: str = ""
     guardrail: str | None = None
+    waiting: list[ToolCall] = field(default_factory=list)
 
 
 class _Unchecked:
@@ -306,6 +308,14 @@ class Turn(ItemMaker):
         """Send the events of this turn to `emit`; the engine does this when the stream opens."""
         self._events.emit = emit
 
+    def keep_early(self) -> None:
+        """Keep events until `send_early`: the turn does not stream yet."""
+        self._events.early = []
+
+    async def send_early(self) -> None:
+        """Send what hooks have sent before the turn streamed."""
+        await self._events.begin()
+
     def generate_id(self, type: StoreItemType, thread: ThreadMetadata | None = None) -> str:
         """Return a new id for an item of this type: the store's own, if it makes ids."""
         if type == "thread":
@@ -313,7 +323,10 @@ class Turn(ItemMaker):
         return new_item_id(self.store, type, thread or self.thread, self.store_context)
 
     async def stream(self, event: ThreadStreamEvent) -> None:
-        """Send an event to the client; the item of a `thread.item.done` is saved first."""
+        """Send an event to the client; the item of a `thread.item.done` is saved first.
+
+        Events of `agent` and `pre_turn` are sent when the turn begins, after the user's message.
+        """
         await self._events.put(event)
 
     async def stream_widget(

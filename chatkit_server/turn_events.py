@@ -12,8 +12,14 @@ BURST = 50
 """Events of a plugin after which other tasks get their turn: about a millisecond."""
 
 
+MOST_EARLY = 1000
+"""Events that hooks may send before the turn streams."""
+
+
 class TurnEvents:
     """What a turn's context has for ChatKit's queue of events: they go to the turn at once.
+
+    Before the turn streams, they wait in `early`. It is None for a turn that has no stream.
 
     `stream_agent_response` merges this queue with the events of a run. Nothing ever comes from it,
     so reading it waits until the merge ends: by a cancellation, or with the mark of the end, which
@@ -21,9 +27,10 @@ class TurnEvents:
     number of runs can share the queue of one turn.
     """
 
-    __slots__ = ("_ended", "_readers", "_sent", "emit", "runner")
+    __slots__ = ("_ended", "_readers", "_sent", "early", "emit", "runner")
 
     def __init__(self) -> None:
+        self.early: list[ThreadStreamEvent] | None = None
         self.emit: Callable[[ThreadStreamEvent], Awaitable[None]] | None = None
         self.runner: Any = None
         self._ended: Any = None
@@ -31,14 +38,29 @@ class TurnEvents:
         self._sent = 0
 
     async def put(self, event: ThreadStreamEvent) -> None:
-        """Send an event to the turn."""
+        """Send an event to the turn, or keep it until the turn streams."""
+        if self.early is not None:
+            self._keep(self.early, event)
+            return
         if self.emit is None:
-            raise RuntimeError("the turn has not begun to stream: use turn.state in pre_turn")
+            raise RuntimeError("this turn has no stream: nobody follows it")
         await self.emit(event)
         self._sent += 1
         if self._sent % BURST == 0:
             # A tool that awaits nothing else would stop the answers of all users
             await asyncio.sleep(0)
+
+    def _keep(self, early: list[ThreadStreamEvent], event: ThreadStreamEvent) -> None:
+        if len(early) >= MOST_EARLY:
+            raise RuntimeError(f"more than {MOST_EARLY} events before the turn has begun")
+        # As it is now: its tool may change it before it is sent
+        early.append(event.model_copy(deep=True))
+
+    async def begin(self) -> None:
+        """Send what was kept, and all else at once from now on."""
+        early, self.early = self.early or (), None
+        for event in early:
+            await self.put(event)
 
     def put_nowait(self, end: Any) -> None:
         """Take the mark of the end."""

@@ -33,6 +33,7 @@ from chatkit.widgets import Card, Text
 
 from chatkit_server.errors import TurnFailed
 from chatkit_server.events.recorder import answers, shows_nothing
+from chatkit_server.events.settling import settled
 from chatkit_server.events.threads import as_thread
 from chatkit_server.storage import StoreContext
 from chatkit_server.turn import ToolCall, ToolResult
@@ -94,7 +95,7 @@ async def test_what_shows_something_is_saved_when_a_turn_is_cut_off(
     assert not shows_nothing(item)
     await begin(case, item)
     case.told()
-    assert await case.recorder.close() == [item]
+    assert await case.recorder.close() == [settled(item)]
     assert case.stored == case.persisted.items == [item.id]
     [event] = case.told()
     assert (event["type"], event["item"]["id"]) == ("thread.item.done", item.id)

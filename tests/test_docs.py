@@ -68,6 +68,9 @@ ROW = re.compile(r"^\| `(\w+)\(([^)]*)\)` \|", re.MULTILINE)
 NOTHING = "\N{EN DASH}"
 QUOTE = '"'
 DEFAULTS = Profile().model_dump()
+OF_PLUGINS = {"feedback", "forget"}
+"""Commands that plugins bring, a bundled one and one that is shown."""
+
 PLAIN_LINES = {
     "thread_id",
     "tool_call",
@@ -314,7 +317,9 @@ def try_command(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> Non
         assert main(arguments) == 0
         return
     assert main(arguments) == 2
-    assert "no such file" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "no such file" in told
+    assert ("is none of" in told) == (arguments[0] in OF_PLUGINS)
 
 
 @pytest.mark.parametrize("fence", fences("sh"), ids=str)

@@ -1,4 +1,4 @@
-"""What a turn has for making items: `new_item`, and sources for the model's next message."""
+"""What a turn has for items: new ones, sources of a message, and events before it streams."""
 
 from __future__ import annotations
 
@@ -13,14 +13,19 @@ from chatkit.types import (
     EntitySource,
     FileSource,
     GeneratedImageItem,
+    NoticeEvent,
+    ProgressUpdateEvent,
     StructuredInputItem,
     TaskItem,
+    ThreadItem,
     URLSource,
+    UserMessageItem,
     Workflow,
     WorkflowItem,
 )
 
-from chatkit_server import Turn, hookimpl
+from chatkit_server import Forbidden, Turn, hookimpl
+from chatkit_server.turn_events import MOST_EARLY
 from tests.conftest import MakeChat
 from tests.folded import Folded
 from tests.model_server import Call, ModelServer
@@ -126,3 +131,92 @@ async def test_a_new_item_has_an_id_of_its_kind_and_the_thread() -> None:
     assert own.id == "mine"
     with pytest.raises(ValueError, match="task"):
         turn.new_item(TaskItem)
+
+
+class Early:
+    """Sends events before the turn begins."""
+
+    def __init__(self, *steps: Callable[[Turn], Awaitable[None]]) -> None:
+        self.steps = steps
+        self.refuses = False
+
+    @hookimpl
+    async def pre_turn(self, turn: Turn) -> None:
+        for step in self.steps:
+            await step(turn)
+        if self.refuses:
+            raise Forbidden("Not today.")
+
+    @hookimpl
+    async def persist(self, turn: Turn, item: ThreadItem) -> None:
+        if isinstance(item, UserMessageItem):
+            await turn.stream(ProgressUpdateEvent(text="Saved"))
+
+
+async def warn(turn: Turn) -> None:
+    await turn.stream(NoticeEvent(level="warning", message="Two messages are left."))
+
+
+async def work(turn: Turn) -> None:
+    await turn.start_workflow(Workflow(type="custom", tasks=[]))
+    search = CustomTask(title="Search", status_indicator="loading")
+    await turn.add_workflow_task(search)
+    await turn.update_workflow_task(search.model_copy(update={"status_indicator": "complete"}), 0)
+    await turn.add_workflow_task(CustomTask(title="Read"))
+
+
+async def test_what_pre_turn_sends_comes_after_the_message(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    chat = await make_chat(Early(warn, work), **served_by(model_server))
+    model_server.reply("Hello.")
+    streamed = await chat.say("Hello?")
+    assert streamed.types[:9] == [
+        "thread.created",
+        "thread.item.done",
+        "stream_options",
+        "notice",
+        "thread.item.added",
+        "workflow.task.updated",
+        "workflow.task.added",
+        "progress_update",
+        "thread.item.done",
+    ]
+    folded = Folded(streamed.data)
+    message, workflow, answer = folded.items.values()
+    tasks = workflow["workflow"]["tasks"]
+    assert [(t["title"], t["status_indicator"]) for t in tasks] == [
+        ("Search", "complete"),
+        ("Read", "none"),
+    ]
+    thread = await chat.ask("threads.get_by_id", thread_id=streamed.thread_id)
+    assert thread["items"]["data"] == [message, workflow, answer]
+
+
+async def test_nothing_of_a_refused_turn_is_sent(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    early = Early(work)
+    early.refuses = True
+    chat = await make_chat(early, **served_by(model_server))
+    content = [{"type": "input_text", "text": "Hello?"}]
+    given = {"content": content, "attachments": [], "inference_options": {}}
+    body = {"type": "threads.create", "params": {"input": given}}
+    assert await chat.refused(body) == (403, "Not today.")
+    assert (await chat.ask("threads.list"))["data"] == []
+
+
+async def endless(turn: Turn) -> None:
+    while True:
+        await warn(turn)
+
+
+async def test_too_many_events_before_a_turn_refuse_it(
+    make_chat: MakeChat, model_server: ModelServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    chat = await make_chat(Early(endless), **served_by(model_server))
+    content = [{"type": "input_text", "text": "Hello?"}]
+    given = {"content": content, "attachments": [], "inference_options": {}}
+    status, _ = await chat.refused({"type": "threads.create", "params": {"input": given}})
+    assert status == 500
+    assert f"more than {MOST_EARLY} events" in caplog.text

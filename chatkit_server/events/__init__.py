@@ -4,6 +4,7 @@
 - `recorder`: saves an item, then appends its event to the log. `updates`: changes an open item.
 - `threads`: writes threads that others write too. `turn_thread`: what a turn changes in its own.
 - `placeholders`: ids for items that have none of their own.
-- `partial`: an unfinished answer, as it is saved each second.
+- `partial`: an unfinished answer, as it is saved each second. `settling`: what was cut off shows
+  nothing as in progress.
 - `wire`: how ChatKit's events are written.
 """

@@ -41,6 +41,7 @@ from ..text import valid_values
 from ..turn import Outcome, StoreContext, ToolCall, ToolResult, Turn
 from .log import EventLog
 from .placeholders import OwnIds
+from .settling import settled
 from .threads import TICK, ThreadWriter, as_thread
 from .turn_thread import TurnThread
 from .updates import apply_update, content_at
@@ -205,8 +206,8 @@ class Recorder:
             if shows_nothing(item) and item_id not in self.reopened:
                 self._withdraw(item_id)
             else:
-                closed.append(item)
-                await self.emit(ThreadItemDoneEvent.model_construct(item=item))
+                closed.append(settled(item))
+                await self.emit(ThreadItemDoneEvent.model_construct(item=closed[-1]))
         return closed
 
     @property

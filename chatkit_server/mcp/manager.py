@@ -4,7 +4,8 @@ A server object from the `mcp_servers` hook, or from `turn.mcp_servers`, may hav
 `required` (bool; without it no turn begins), `prefix` (str; put before the names of its tools),
 `timeout`, `max_timeout`, `elicitation_timeout` and `connect_timeout` (seconds for a call, for one
 that reports progress, for the user's answer to one, and to connect), `max_tools`, `max_tools_size`
-and `max_message` (see `McpLimits`).
+and `max_message` (see `McpLimits`), and `require_approval` (`"always"`, `"never"`, or names and
+patterns: which calls the user is asked about).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from agents import FunctionTool
 from agents.mcp import MCPServer
 
 from ..errors import SettingsError, Unavailable
+from ..settings.schema import ApprovalSettings
 from .connection import McpConnection, ToolFailed, Wrap, unwrapped
 from .failures import describe, without_advice
 from .names import ToolNames
@@ -42,7 +44,7 @@ Takes = Callable[[MCPServer, str, str], bool]
 """Whether a tool is wanted: its server, its name there, and its name for the model."""
 
 
-def _takes_all(server: MCPServer, tool: str, name: str) -> bool:
+def takes_all(server: MCPServer, tool: str, name: str) -> bool:
     return True
 
 
@@ -60,8 +62,14 @@ class McpManager:
     Raises `SettingsError` for two of the same name, or one whose tools differ from turn to turn.
     """
 
-    def __init__(self, servers: Iterable[MCPServer], timing: McpTiming = McpTiming()) -> None:  # noqa: B008
+    def __init__(
+        self,
+        servers: Iterable[MCPServer],
+        timing: McpTiming = McpTiming(),  # noqa: B008
+        approval: ApprovalSettings = ApprovalSettings(),  # noqa: B008
+    ) -> None:
         self._timing = timing
+        self._approval = approval
         self._connections: dict[MCPServer, ManagedServer] = {}
         self._names = ToolNames()
         for server in servers:
@@ -72,7 +80,7 @@ class McpManager:
                     f"MCP server {server.name}: its tool_filter is a function, but its tools are "
                     "listed once for all turns: use a static filter"
                 )
-            self._connections[server] = ManagedServer(server, timing)
+            self._connections[server] = ManagedServer(server, timing, approval)
 
     def when_listed(self, call: Callable[[], None]) -> None:
         """Have this called each time that a server told which tools it has."""
@@ -139,7 +147,7 @@ class McpManager:
         taken: Collection[str] = (),
         wrap: Wrap = unwrapped,
         turn_id: str = "?",
-        takes: Takes = _takes_all,
+        takes: Takes = takes_all,
     ) -> list[FunctionTool]:
         """Return the tools of these servers for a turn; a tool that fails raises `ToolFailed`.
 
@@ -177,7 +185,7 @@ class McpManager:
         kept = self._connections.get(server)
         if kept is not None:
             return kept, await kept.prepare()
-        connection = McpConnection(server)
+        connection = McpConnection(server, self._approval)
         try:
             await connection.refresh()
         except Exception as error:

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -417,11 +417,17 @@ class HookCall:
 
     @property
     def _limit(self) -> float:
-        return self.settings.timeouts.get(self.plugin, self.settings.timeout)
+        return self.settings.timeouts.get(self.plugin, self._own_limit or self.settings.timeout)
+
+    @property
+    def _own_limit(self) -> float | None:
+        """The limit that the plugin gives the hook, which may be more than that of others."""
+        own: Mapping[str, float] = getattr(self.owner, "hook_timeouts", {})
+        return own.get(self.hook)
 
     @property
     def _setting(self) -> str:
-        own = self.plugin in self.settings.timeouts
+        own = self.plugin in self.settings.timeouts or self._own_limit is not None
         return f"hooks.timeouts.{self.plugin}" if own else "hooks.timeout"
 
     def _blocked(self, seconds: float) -> None:

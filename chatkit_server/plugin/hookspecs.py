@@ -18,8 +18,9 @@ Name a function, or a method of the class `Plugin`, like a hook, and mark it `@h
   4xx. Any other exception is logged with the name of the plugin, and the user reads only that
   something went wrong; that includes `SystemExit` and a cancellation of a task of your own.
 - An async hook has `hooks.timeout` (5 s) for each call, and as long again to clean up when it is
-  cancelled. Never block in one: `time.sleep` or
-  `requests.get` stops the answers of all users. Call those with `asyncio.to_thread`.
+  cancelled. A plugin may have an attribute `hook_timeouts` with the seconds of hooks that need
+  more: `{"transcribe": 60.0}`. Never block in one: `time.sleep` or `requests.get` stops the answers
+  of all users. Call those with `asyncio.to_thread`.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
     from ..turn import Outcome, StoreContext, ToolCall, ToolResult, Turn, User
     from ..turns.store import TurnStore
+    from .commands import Command
 
 PROJECT = "chatkit_server"
 
@@ -111,8 +113,9 @@ def mcp_servers() -> list[MCPServer] | None:
     `required = True` (turns answer 503 while it is not connected; by default they go on without
     it), `prefix` (is put before the names of its tools), `timeout`, `max_timeout` (for calls that
     report progress), `elicitation_timeout` (for a call that asks the user) and `connect_timeout`
-    (seconds), `max_tools` (how many), `max_tools_size` and `max_message` (bytes). An error stops
-    the boot.
+    (seconds), `max_tools` (how many), `max_tools_size` and `max_message` (bytes),
+    `require_approval` (`"always"`, `"never"`, or names and patterns of the tools that the user has
+    to approve). An error stops the boot.
     """
 
 
@@ -122,6 +125,25 @@ def tortoise_apps() -> Mapping[str, Mapping[str, Any]] | None:
 
     `{"todo": {"models": ["acme.todo.models"], "migrations": "acme.todo.migrations"}}`, as in
     Tortoise's own configuration. Called at boot, by the storage plugin. An error stops the boot.
+    """
+
+
+@hookspec
+def commands() -> list[Command] | None:
+    """Return commands that the plugin adds to `chatkit-server`; all are added.
+
+    `chatkit-server NAME --settings FILE` awaits `Command.run` of the command with that name, after
+    `setup`, without starting the server. An error ends the command.
+    """
+
+
+@hookspec
+async def check() -> list[str] | None:
+    """Return in a line each what keeps the plugin from working, such as a server that is away.
+
+    `chatkit-server check` shows the lines as warnings. It awaits this after `setup`, without
+    starting the server; all plugins are called in order. Give up after some seconds. An error ends
+    the command.
     """
 
 

@@ -13,6 +13,7 @@ from ..agent.history import History, load_history
 from ..agent.questions import still_waiting, to_resume
 from ..settings.schema import HistorySettings
 from ..turn import StoreContext, Turn
+from .approvals import Approvals
 from .job import TurnPlan, model_name
 from .waiting import left_waiting
 
@@ -20,9 +21,12 @@ from .waiting import left_waiting
 class Conversations:
     """Gives turns the items of their threads."""
 
-    def __init__(self, store: Store[StoreContext], budget: HistorySettings) -> None:
+    def __init__(
+        self, store: Store[StoreContext], budget: HistorySettings, approvals: Approvals
+    ) -> None:
         self._store = store
         self._budget = budget
+        self._approvals = approvals
 
     async def give(self, turn: Turn, plan: TurnPlan | None = None) -> History:
         """Load the items of a turn, with what its request adds to them; return its history."""
@@ -39,6 +43,8 @@ class Conversations:
         if plan is not None:
             if plan.message is not None and plan.superseded is None:
                 plan.answered += left_waiting(items)
+            if plan.superseded is None and plan.click is None and not plan.beside:
+                plan.answered += await self._approvals.leave(turn, items)
             items = _with_answers(items, plan.answered)
             if plan.message is None and plan.answered:
                 answered = {item.id for item in plan.answered}

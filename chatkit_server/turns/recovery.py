@@ -15,6 +15,7 @@ from ..agent.memory import build_memory
 from ..errors import RequestNeeded
 from ..events.partial import PartialAnswer
 from ..events.recorder import answers, shows_nothing
+from ..events.settling import has_loading_task, settled
 from ..events.threads import ThreadWriter
 from ..events.turn_thread import TurnThread
 from ..plugin.calls import Hooks
@@ -137,6 +138,8 @@ class Recovery:
         for item_id in partial.withdrawn:
             with suppress(NotFoundError):
                 await self._store.delete_thread_item(turn.thread.id, item_id, turn.store_context)
+        for item in [item for item in items.values() if has_loading_task(item)]:
+            items[item.id] = await self._put(turn, settled(item, partial.seconds), is_new=False)
         for item in self._remains(turn, partial, leftover):
             found = await self._found(turn, item.id)
             if found is None or _goes_on(found, partial):
@@ -146,7 +149,7 @@ class Recovery:
         return list(items.values())
 
     def _remains(self, turn: Turn, partial: PartialAnswer, leftover: Leftover) -> list[ThreadItem]:
-        items = [item for item in partial.items if not shows_nothing(item)]
+        items = [settled(i, partial.seconds) for i in partial.items if not shows_nothing(i)]
         said_something = bool(partial.entries or partial.messages or partial.tools)
         memory = build_memory(
             turn.id,

@@ -25,9 +25,10 @@ BEING_DELETED = "This conversation is being deleted."
 class ThreadSlot:
     """Which turn runs in a thread of a user, and how many requests have it or wait for it.
 
-    `claims` counts both, `places` how many of the user's places they take. `beside` counts the
-    turns that run beside it, each with a place of its own; `alone` is set when the last one ends.
-    `deleting` counts who empties the thread.
+    `claims` counts both, `places` how many of the user's places they take, `interrupting` those
+    that wait for the turn to be interrupted. `beside` counts the turns that run beside it, each
+    with a place of its own; `alone` is set when the last one ends. `deleting` counts who empties
+    the thread.
     """
 
     owner: Owner
@@ -35,6 +36,7 @@ class ThreadSlot:
     running: RunningTurn | None = None
     claims: int = 0
     places: int = 0
+    interrupting: int = 0
     beside: int = 0
     alone: asyncio.Event = field(default_factory=asyncio.Event)
     deleting: int = 0
@@ -144,13 +146,16 @@ class TurnRegistry:
         if waiting > 1:
             self._once[place] = lock, waiting - 1
 
-    async def claim(self, thread_id: str, user: User, *, beside: bool = False) -> bool:
+    async def claim(
+        self, thread_id: str, user: User, *, beside: bool = False, patient: bool = False
+    ) -> bool:
         """Lock the thread for a new turn; return whether that had to wait for another turn.
 
         A turn that runs `beside` others locks nothing, and does not wait. `turns.when_busy` says
-        what happens to a turn that runs there. Raises `Unavailable` while the server shuts down, if
-        the user or the server has too many turns, or if too many wait for the thread; `Conflict` if
-        `when_busy` is `reject`, or if the thread is being deleted.
+        what happens to a turn that runs there; one that is `patient` does not end it. Raises
+        `Unavailable` while the server shuts down, if the user or the server has too many turns, or
+        if too many wait for the thread; `Conflict` if `when_busy` is `reject`, or if the thread is
+        being deleted.
         """
         self._refuse_if_closing()
         slot = self._slots.get(thread_id) or ThreadSlot((user.tenant, user.id))
@@ -163,9 +168,14 @@ class TurnRegistry:
         if self._room(slot.claims + 1) > slot.places:
             self.places.take(slot.owner)
             slot.places += 1
-        if slot.running is not None and self._settings.when_busy == "interrupt":
+        interrupts = self._settings.when_busy == "interrupt" and not patient
+        if slot.running is not None and interrupts:
             slot.running.end(STOPPED)
-        await self._lock(thread_id, slot)
+        slot.interrupting += interrupts
+        try:
+            await self._lock(thread_id, slot)
+        finally:
+            slot.interrupting -= interrupts
         try:
             self._refuse_if_closing()
             self.refuse_if_deleting(thread_id)
@@ -314,8 +324,7 @@ class TurnRegistry:
         Nothing interrupts a turn that runs beside others.
         """
         slot = self._slots[thread_id]
-        interrupts = self._settings.when_busy == "interrupt" and not beside
-        return (interrupts and slot.claims > 1) or slot.deleting > 0
+        return (slot.interrupting > 0 and not beside) or slot.deleting > 0
 
     def _refuse_if_closing(self) -> None:
         if self.closing:

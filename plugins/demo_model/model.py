@@ -29,7 +29,7 @@ from openai.types.responses import (
 from openai.types.responses.response_usage import InputTokensDetails, OutputTokensDetails
 from uuid_utils import uuid7
 
-from .sentences import answer, own_words, picked, understand
+from .sentences import answer, last_words, picked, understand
 
 
 class DemoModel(Model):
@@ -91,7 +91,8 @@ class DemoModel(Model):
         text, results = _last_turn(input)
         call = None
         if not results:
-            call = picked(text, str(settings.tool_choice), tools) or understand(text, tools)
+            said, name = last_words(text), str(settings.tool_choice)
+            call = picked(said, name, tools) or understand(said, tools) or understand(text, tools)
         if call is None:
             return _message(answer(text, results))
         return ResponseFunctionToolCall(
@@ -162,7 +163,7 @@ def _last_turn(input: str | list[TResponseInputItem]) -> tuple[str, list[str]]:
         if entry.get("type") == "function_call_output":
             results.append(_text(entry["output"]))
         elif entry.get("role") == "user":
-            return own_words(_text(entry["content"])), results[::-1]
+            return _text(entry["content"]), results[::-1]
     return "", results[::-1]
 
 

@@ -54,10 +54,9 @@ class ToolRequest:
     arguments: dict[str, Any]
 
 
-def own_words(text: str) -> str:
-    """Return what a user wrote, of a message that also tells of quotes, tags and hidden items."""
-    after = re.split(r"</(?:HiddenContext|Quotation)>\s*", text)[-1]
-    return after.partition("\n\n# User-provided context")[0]
+def last_words(text: str) -> str:
+    """Return the last paragraph of a message: quotes, notes and hidden items are told before it."""
+    return text.partition("\n\n# User-provided context")[0].rpartition("\n\n")[2]
 
 
 def understand(text: str, tools: list[Tool]) -> ToolRequest | None:

@@ -6,6 +6,7 @@ the function tool of its name, which any other model calls too. `docs/chatkit.md
 - `widgets`: cards, lists, charts and forms. `actions`: what their buttons do.
 - `progress`: what the user sees while the assistant works, and when it fails.
 - `answers`: sources, images, notices, and what the page does.
+- `questions`: what waits for the user, or for the page.
 - `threads`: titles, and conversations that are locked or closed.
 """
 
@@ -22,6 +23,7 @@ from chatkit_server import Turn, hookimpl
 from .actions import Events, answer
 from .answers import ANSWERS
 from .progress import PROGRESS
+from .questions import QUESTIONS
 from .threads import THREADS
 from .widgets import WIDGETS, act, part, root
 
@@ -41,7 +43,7 @@ async def show_requests(ctx: RunContextWrapper[Turn]) -> str:
     return "Say one of these."
 
 
-TOOLS: list[Tool] = [*WIDGETS, *PROGRESS, *ANSWERS, *THREADS, show_requests]
+TOOLS: list[Tool] = [*WIDGETS, *PROGRESS, *ANSWERS, *QUESTIONS, *THREADS, show_requests]
 REQUESTS = [tool.name.replace("_", " ").capitalize() for tool in TOOLS]
 
 

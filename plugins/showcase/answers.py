@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from agents import RunContextWrapper, function_tool
-from chatkit.agents import ClientToolCall
 from chatkit.types import (
     AssistantMessageContent,
     AssistantMessageItem,
@@ -80,13 +79,6 @@ async def effect(ctx: RunContextWrapper[Turn]) -> str:
 
 
 @function_tool
-async def client_tool(ctx: RunContextWrapper[Turn]) -> str:
-    """Ask the page where the user is. Its `onClientTool` answers, and the turn goes on."""
-    ctx.context.client_tool_call = ClientToolCall(name="get_location", arguments={"precise": False})
-    return "The page was asked."
-
-
-@function_tool
 async def change_your_mind(ctx: RunContextWrapper[Turn]) -> str:
     """Say something, and take it back."""
     turn = ctx.context
@@ -115,4 +107,4 @@ async def what_did_i_send(ctx: RunContextWrapper[Turn]) -> str:
     return "\n".join(lines)
 
 
-ANSWERS = [cite, draw, notice, effect, client_tool, change_your_mind, what_did_i_send]
+ANSWERS = [cite, draw, notice, effect, change_your_mind, what_did_i_send]

@@ -196,11 +196,16 @@ class Database:
             async with self._unlimited() as database:
                 return await schema.migrate(database._client, self._apps)
 
+    def without_limits(self) -> Database:
+        """Return the same database, whose statements may take as long as they need. Open it."""
+        database = Database(self.address.unlimited)
+        database._apps = self._apps
+        return database
+
     @asynccontextmanager
     async def _unlimited(self) -> AsyncIterator[Database]:
         """Connect once more, for statements that may take as long as they need."""
-        database = Database(self.address.unlimited)
-        database._apps = self._apps
+        database = self.without_limits()
         await database.open()
         try:
             yield database

@@ -35,6 +35,7 @@ REQUESTS = {
     "draw a sunset": "generated_image",
     "notice": "notice",
     "effect": "client_effect",
+    "ask me something": "structured_input",
     "client tool": "client_tool_call",
     "change your mind": "thread.item.removed",
     "what did I send?": "assistant_message",
@@ -148,6 +149,28 @@ async def test_a_conversation_is_locked_or_closed_and_open_again(chat: Chat, how
     opened = await act(chat, streamed, "reopen")
     assert Folded(opened.data).thread["status"] == {"type": "active"}
     assert (await chat.say("cite", streamed.thread_id)).error is None
+
+
+async def test_a_question_is_answered_once(chat: Chat) -> None:
+    asked = await chat.say("ask me something")
+    folded = Folded(asked.data)
+    [item] = asked.done("structured_input")
+    assert [each["type"] for each in item["inputs"]] == ["multiple_choice", "freeform"]
+    answers = {"tea": {"values": ["Assam", "Sencha"]}, "cup": {"values": ["the blue one"]}}
+    params = {"item_id": item["id"], "input": {"answers": answers}}
+    answered = await chat.stream(
+        "threads.add_structured_input", thread_id=asked.thread_id, **params
+    )
+    assert "Sencha" in answered.text
+    assert "the blue one" in answered.text
+    folded.take(answered.data)
+    assert folded.items[item["id"]]["status"] == "answered"
+    thread = await reloaded(chat, asked.thread_id)
+    assert thread["items"]["data"] == list(folded.items.values())
+    params["thread_id"] = asked.thread_id
+    status, _ = await chat.refused({"type": "threads.add_structured_input", "params": params})
+    assert status == 409
+    assert await reloaded(chat, asked.thread_id) == thread
 
 
 async def test_a_client_tool_is_answered_by_the_page(chat: Chat) -> None:

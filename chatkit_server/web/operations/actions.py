@@ -16,6 +16,7 @@ from ...errors import BadRequest, Unprocessable
 from ...events.turn_thread import TurnThread
 from ...paging import dated
 from ...turn import Turn
+from ...turns.approval_widget import clicked, is_asking
 from ...turns.job import TurnPlan
 from ...turns.view import StoreView
 from .caller import (
@@ -27,13 +28,19 @@ from .caller import (
     new_plan,
     refusing,
     require_hook,
+    require_writable,
 )
 
 
 async def custom_action(caller: Caller, request: ThreadsCustomActionReq) -> TurnPlan:
-    require_hook(caller, "action")
     thread = await load_thread(caller, request.params.thread_id)
     sender = await _load_sender(caller, thread.id, request.params.item_id)
+    click = clicked(request.params.action, sender)
+    if click is not None:
+        if is_asking(click.item):
+            require_writable(thread)
+        return new_plan(caller, request.type, thread, click=click)
+    require_hook(caller, "action")
     return new_plan(caller, request.type, thread, action=request.params.action, sender=sender)
 
 

@@ -87,10 +87,15 @@ async def writable_thread(caller: Caller, thread_id: str) -> ThreadMetadata:
     Raises `NotFound`, or `Conflict` with the reason why it is locked or closed.
     """
     thread = await load_thread(caller, thread_id)
+    require_writable(thread)
+    return thread
+
+
+def require_writable(thread: ThreadMetadata) -> None:
+    """Raise `Conflict` with the reason if a thread is locked or closed."""
     if isinstance(thread.status, LockedStatus | ClosedStatus):
         reason = f": {thread.status.reason}" if thread.status.reason else "."
         raise Conflict(f"This conversation is {thread.status.type}{reason}")
-    return thread
 
 
 async def load_thread(caller: Caller, thread_id: str) -> ThreadMetadata:
