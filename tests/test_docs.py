@@ -28,6 +28,7 @@ from chatkit_server import (
     ToolResult,
     Turn,
     TurnRequest,
+    UploadedFile,
     User,
     errors,
 )
@@ -130,7 +131,9 @@ def test_every_hook_says_what_an_error_does(hook: str) -> None:
 # What hooks are given, and what they may raise
 
 
-@pytest.mark.parametrize("given", [TurnRequest, User, ToolCall, ToolResult, Outcome, StoreContext])
+@pytest.mark.parametrize(
+    "given", [TurnRequest, User, ToolCall, ToolResult, UploadedFile, Outcome, StoreContext]
+)
 def test_every_field_of_what_hooks_are_given_is_described(given: Any) -> None:
     described = [
         row[0].strip("`") for row in rows(section("plugins.md", f"### `{given.__name__}`"))

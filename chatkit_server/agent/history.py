@@ -29,7 +29,7 @@ from ..paging import pages
 from ..settings.schema import HistorySettings
 from ..turn import StoreContext
 from .asked import asked_ids
-from .converting import Conversion, HistoryConverter
+from .converting import AttachmentReader, Conversion, HistoryConverter
 from .costs import BYTES_PER_TOKEN, cost, cost_and_media
 from .memory import TurnMemory, is_memory, is_own, is_question, message_text, noted_agent
 from .paused import is_approval, without_paused
@@ -114,10 +114,11 @@ class History:
         items: Sequence[ThreadItem],
         model: str,
         converter: ThreadItemConverter | None = None,
+        read: AttachmentReader | None = None,
     ) -> list[TResponseInputItem]:
         """Return these visible items as input for the model, with the memories of their turns."""
-        found = self._with_memories(items)
-        return await to_input(found, model, self._budget, converter, saved_in(self._items))
+        found, saved = self._with_memories(items), saved_in(self._items)
+        return await to_input(found, model, self._budget, converter, read, saved)
 
     def _with_memories(self, items: Sequence[ThreadItem]) -> list[ThreadItem]:
         """Return items with each memory after the items of its turn.
@@ -166,6 +167,7 @@ async def to_input(
     model: str,
     budget: HistorySettings,
     converter: ThreadItemConverter | None = None,
+    read: AttachmentReader | None = None,
     saved: Mapping[str, SavedQuestion] | None = None,
 ) -> list[TResponseInputItem]:
     """Return these items, oldest first, as input for the model, within the budget.
@@ -177,7 +179,7 @@ async def to_input(
     are sent. `saved` is what is kept of questions of MCP servers, by item. What is returned begins
     with the user, and is `sound`.
     """
-    conversion = Conversion(_CONVERTER if converter is None else converter)
+    conversion = Conversion(_CONVERTER if converter is None else converter, read)
     telling = _Telling(items, model, budget, conversion, saved or {})
     found = sound(_from_the_user(await telling.pieces()))
     begins_well = not found or found[0].get("role") in _FIRST_ROLES

@@ -109,6 +109,11 @@ def _user(value: Any) -> str | None:
     return None if fields["id"] else "a User with an empty `id`"
 
 
+def _part(value: Any) -> str | None:
+    known = isinstance(value, Mapping) and str(value.get("type", "")).startswith("input_")
+    return None if known else _described(value)
+
+
 def _list_of(check: Check) -> Check:
     def check_all(value: Any) -> str | None:
         if not isinstance(value, list | tuple):
@@ -207,6 +212,8 @@ ANSWERS: Mapping[str, Answer] = {
         "chatkit.types.SyncCustomActionResponse, or None",
         _events,
     ),
+    "scan": Answer("nothing: `scan` raises to refuse a file", _nothing),
+    "attachment_input": Answer("a list of parts, which are dicts, or None", _list_of(_part)),
     "transcribe": Answer("a str or None", _instance("builtins.str")),
     "feedback": Answer("a bool or None", _instance("builtins.bool")),
 }

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from chatkit.actions import Action
     from chatkit.store import AttachmentStore, Store
     from chatkit.types import (
+        Attachment,
         AudioInput,
         FeedbackKind,
         SyncCustomActionResponse,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 
     from ..turn import Outcome, StoreContext, ToolCall, ToolResult, Turn, User
     from ..turns.store import TurnStore
+    from ..uploads import UploadedFile
     from .commands import Command
 
 PROJECT = "chatkit_server"
@@ -91,7 +93,8 @@ def turn_store() -> TurnStore | None:
 def attachment_store() -> AttachmentStore[StoreContext] | None:
     """Return the store of attachments' bytes; the first answer wins.
 
-    An error stops the boot.
+    A `chatkit_server.storage.FileStore` is also asked whether a message may have an attachment, and
+    where a page finds its preview. An error stops the boot.
     """
 
 
@@ -284,6 +287,26 @@ async def action(
 
     An action runs beside a running answer and other actions of the thread, and in a locked or
     closed thread too. What you change in `turn.thread` is saved.
+    """
+
+
+@hookspec
+async def scan(file: UploadedFile) -> None:
+    """Look at an uploaded file before it can be used; return nothing, or raise to refuse it.
+
+    Called for all plugins in order, once for each upload. The user reads the message of a
+    `BadRequest` or the like. Any other error refuses the file too, and is logged.
+    """
+
+
+@hookspec
+async def attachment_input(turn: Turn, attachment: Attachment) -> list[dict[str, Any]] | None:
+    """Return what the model gets of an attachment, as parts of the user's message.
+
+    The first answer wins: a list of `{"type": "input_text", "text": ...}`, `input_image` or
+    `input_file`. Without an answer, the model gets the file's name, and an image's preview if its
+    address is public. Called for each attachment of the conversation whenever the model's input is
+    made, so keep what takes time. An error refuses the turn with its status and message.
     """
 
 

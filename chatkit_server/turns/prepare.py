@@ -61,7 +61,8 @@ class Preparation:
         self.make_log = make_log
         self.threads = threads
         self.approvals = Approvals(store, settings.agent.approval)
-        self.conversations = Conversations(store, settings.agent.history, self.approvals)
+        history = settings.agent.history
+        self.conversations = Conversations(store, history, hooks, self.approvals)
         self._team = team
         self._guardrails = guardrails
 
@@ -119,6 +120,7 @@ class Preparation:
             # A copy costs less than new ones, which are validated
             model_settings=copy(self._team.main.model_settings),
         )
+        turn._catalogs = self.hooks.languages
         context = StoreContext(plan.user, turn.id, attempt=1, context=plan.context)
         turn.store_context = context
         turn.keep_early()

@@ -30,6 +30,8 @@ from ...ids import MAX_ID_LENGTH
 from ...store_ids import new_item_id, new_thread_id
 from ...turns.job import TurnPlan
 from ...turns.running import RunningTurn
+from ...words import words
+from .attachments import use_attachment
 from .caller import (
     MAX_PAGE_SIZE,
     Caller,
@@ -40,9 +42,9 @@ from .caller import (
     writable_thread,
 )
 
-SUBMITTED = "This input was submitted already."
+SUBMITTED = words("This input was submitted already.")
 
-NO_CALL = "No client tool call is waiting for an output in this conversation."
+NO_CALL = words("No client tool call is waiting for an output in this conversation.")
 
 
 async def create_thread(caller: Caller, request: ThreadsCreateReq) -> TurnPlan:
@@ -142,7 +144,7 @@ async def _items_after(caller: Caller, message: UserMessageItem) -> list[ThreadI
             if item.id == message.id:
                 return later[::-1]
             later.append(_without_content(item))
-    raise NotFound(f"Item {message.id} not found in this conversation.")
+    raise NotFound(words("Item {id} not found in this conversation.", id=message.id))
 
 
 def _without_content(item: ThreadItem) -> ThreadItem:
@@ -181,7 +183,7 @@ async def _attachment(caller: Caller, attachment_id: str) -> Attachment:
         raise BadRequest(
             f"params.input.attachments: attachment {attachment_id[:MAX_ID_LENGTH]} not found."
         )
-    return found
+    return await use_attachment(caller, found)
 
 
 def _answered(
