@@ -108,7 +108,9 @@ class Approvals:
         job.turn.client_tool_call = None
         job.runner.asked.clear()
 
-        items: list[ThreadItem] = [run.as_item(job.turn.thread.id), *widgets]
+        thread_id, kept = job.turn.thread.id, job.runner.live.saved.values()
+        asked = [question.as_item(thread_id) for question in kept]
+        items: list[ThreadItem] = [*asked, run.as_item(thread_id), *widgets]
 
         async def save() -> None:
             for item in items:
