@@ -26,8 +26,8 @@ from tests.client import EVENT
 from tests.databases import DATABASES, DatabaseKind, new_url
 from tests.faults.world import client
 from tests.folded import ITEM, Folded, Json, unfinished
-from tests.plugins.test_showcase import REQUESTS
 from tests.processes import Server, running
+from tests.showing import REQUESTS
 from tests.test_resume import create
 
 PATIENCE = 30.0
