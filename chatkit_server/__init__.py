@@ -25,15 +25,27 @@ from .errors import (
 )
 from .lines import is_plain
 from .masking import add_secret, mask_secrets
+from .plugin.commands import Command
 from .plugin.hookspecs import hookimpl
+from .words import words, words_n
 
 if TYPE_CHECKING:
+    from .agent.pictures import image_for_models
     from .settings.schema import Settings
     from .settings.types import Duration, Size
     from .settings.urls import Url, UrlPath
     from .turn import Outcome, StoreContext, ToolCall, ToolResult, Turn, TurnRequest, User
+    from .uploads import UploadedFile
     from .web.asgi import AsgiApp, http_scope
-    from .web.keys import HOOKS, MODELS, NAME_USER, SETTINGS, STORE, authenticate
+    from .web.keys import (
+        HOOKS,
+        MODELS,
+        NAME_USER,
+        SETTINGS,
+        STORE,
+        authenticate,
+        store_context,
+    )
 
 __version__ = "0.1.0"
 
@@ -47,6 +59,9 @@ _LAZY = {
     "STORE": "web.keys",
     "authenticate": "web.keys",
     "http_scope": "web.asgi",
+    "image_for_models": "agent.pictures",
+    "store_context": "web.keys",
+    "UploadedFile": "uploads",
     "Duration": "settings.types",
     "Settings": "settings.schema",
     "Size": "settings.types",
@@ -69,6 +84,7 @@ __all__ = [
     "STORE",
     "AsgiApp",
     "BadRequest",
+    "Command",
     "Conflict",
     "Duration",
     "Forbidden",
@@ -90,6 +106,7 @@ __all__ = [
     "Unauthorized",
     "Unavailable",
     "Unprocessable",
+    "UploadedFile",
     "Url",
     "UrlPath",
     "User",
@@ -97,8 +114,12 @@ __all__ = [
     "authenticate",
     "hookimpl",
     "http_scope",
+    "image_for_models",
     "is_plain",
     "mask_secrets",
+    "store_context",
+    "words",
+    "words_n",
 ]
 
 

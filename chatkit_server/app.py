@@ -19,6 +19,7 @@ from .mcp.manager import McpManager
 from .mcp.server import NOT_YET
 from .plugin.calls import Hooks
 from .plugin.load import check_timeouts, collect_plugins
+from .plugin.locales import languages_of
 from .plugin.startup import set_up
 from .plugin.tenants import check_tenants
 from .settings.problems import Problems
@@ -90,6 +91,8 @@ def create_app(
         # What else is wrong may be for want of a plugin
         problems.raise_any()
     assert hooks is not None
+    with problems.collect():
+        hooks.languages = languages_of(hooks.plugins, settings)
     team, guardrails = _agents(settings, problems)
     if team.model is not None:
         agent = settings.agent.model_copy(update={"model": team.model})
@@ -142,7 +145,7 @@ def _add_parts(
         turn_store = hooks.boot_first("turn_store")
     with problems.collect():
         servers = [server for _, given in hooks.boot_all("mcp_servers") for server in given]
-        app[MCP] = McpManager(servers)
+        app[MCP] = McpManager(servers, approval=settings.agent.approval)
     with problems.collect():
         models = app[MODELS] = ModelRouter(hooks, settings.agent.default_provider)
         _check_models(settings, models, hooks, team)
@@ -276,7 +279,11 @@ async def mcp_warnings(app: web.Application) -> list[str]:
 
 
 def _too_many_tools(app: web.Application) -> str | None:
-    return app[MCP].too_many_tools(app[MODELS].max_tools(app[SETTINGS].agent.model))
+    agent = app[SETTINGS].agent
+    if agent.tools is not None or agent.mcp_servers is not None:
+        # It has few of them; what is left out in a turn is logged there
+        return None
+    return app[MCP].too_many_tools(app[MODELS].max_tools(agent.model))
 
 
 async def _drain(app: web.Application) -> None:

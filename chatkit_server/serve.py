@@ -23,7 +23,7 @@ from .settings.problems import Problems
 from .settings.schema import Settings
 from .shutdown.signals import Signals
 from .turns.registry import TurnRegistry
-from .web.keys import ENGINE, HOOKS, MODELS
+from .web.keys import ENGINE, HOOKS, MODELS, SETTINGS
 from .web.listener import Listener
 from .web.unix_socket import refuse_used
 
@@ -165,7 +165,7 @@ def _welcome(app: web.Application, host: str, port: int, settings: Settings) -> 
         place = f"the socket {path}, for {url}"
         curl = f"curl -N --unix-socket {shlex.quote(path)}"
     # Where a plugin's `respond` answers, perhaps none is asked
-    name = settings.agent.model
+    name = app[SETTINGS].agent.model
     model = f"  model:    {name}\n" if app[MODELS].serves(name) else ""
     return (
         f"chatkit-server listens on {place}\n"

@@ -19,9 +19,11 @@ from .turns.store import (
     TurnStore,
 )
 from .turns.view import StoreView
+from .uploads import FileStore
 
 __all__ = [
     "AtomicThreads",
+    "FileStore",
     "HeartbeatReply",
     "HeartbeatSignal",
     "LocalTimes",

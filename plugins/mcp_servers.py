@@ -69,6 +69,8 @@ class ServerConfig(BaseModel):
     """Put before all its tools' names; by default the name, if an earlier server has the tool."""
     required: bool = False
     """Whether a turn is refused with 503 while the server is down, or runs without its tools."""
+    require_approval: Literal["always", "never"] | list[str] | None = None
+    """Which tools need the user's approval: all, none, or those of these names and patterns."""
     send_identity: bool = False
     """Whether to send the user's identity: `{"id", "tenant", "thread_id", "turn_id"}` as
     `chatkit-server/user` in the `_meta` of each call. It is personal data, so turn it on only for
@@ -129,6 +131,7 @@ class _CoreSettings:
     max_tools: int
     max_tools_size: int
     max_message: int
+    require_approval: str | list[str] | None
 
     def set_core_settings(self, config: ServerConfig) -> None:
         self.required = config.required
@@ -139,6 +142,7 @@ class _CoreSettings:
         self.max_tools = config.max_tools
         self.max_tools_size = config.max_tools_size
         self.max_message = config.max_message
+        self.require_approval = config.require_approval
 
 
 class StdioServer(MCPServerStdio, _CoreSettings):

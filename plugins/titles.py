@@ -125,6 +125,7 @@ class Plugin:
 
     def __init__(self, config: Config) -> None:
         self.config = config
+        self.hook_timeouts = {"post_turn": config.wait + 5}
         self._model = config.model or ""
         self._context = Context()
         self._asking: set[asyncio.Task[None]] = set()

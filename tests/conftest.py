@@ -131,7 +131,8 @@ async def start(url: str, model_server: ModelServer) -> AsyncIterator[Start]:
     """Return a factory of servers on one database: `await start(plugin, ...)`."""
     async with AsyncExitStack() as stack:
 
-        async def start(*plugins: object) -> Replica:
-            return await stack.enter_async_context(replica(url, model_server, plugins))
+        async def start(*plugins: object, **sections: Any) -> Replica:
+            opened = replica(url, model_server, plugins, sections)
+            return await stack.enter_async_context(opened)
 
         yield start

@@ -51,6 +51,11 @@ _SDK = (
         "tells which agent a tool made by `Agent.as_tool` runs",
     ),
     LibraryName(
+        "agents",
+        "Handoff._agent_ref",
+        "the agent of a handoff: a run that goes on finds the turn's copy of it",
+    ),
+    LibraryName(
         _TOOL,
         "_FailureHandlingFunctionToolInvoker._invoke_tool_impl",
         "the function in whose closure `Agent.as_tool` keeps its agent",
@@ -70,8 +75,12 @@ _SDK = (
     ),
     LibraryName(
         "agents.agent_tool_state",
-        "drop_agent_tool_run_result",
+        "_agent_tool_run_results_by_obj",
         "the SDK keeps a waiting inner agent, with its turn, for ever",
+    ),
+    LibraryName("agents.agent_tool_state", "_drop_agent_tool_run_result", "removes it from there"),
+    LibraryName(
+        "agents.run_state", "RunState._context", "tells to which turn an inner agent belongs"
     ),
     LibraryName(
         "agents",

@@ -6,7 +6,7 @@ The fixture `start` of conftest.py starts them.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -89,10 +89,13 @@ async def _nothing() -> None:
 
 @asynccontextmanager
 async def replica(
-    url: str, model_server: ModelServer, plugins: Sequence[object] = ()
+    url: str,
+    model_server: ModelServer,
+    plugins: Sequence[object] = (),
+    more: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Replica]:
-    """Start a server."""
-    sections = served_by(model_server)
+    """Start a server, with more sections of settings."""
+    sections = {**served_by(model_server), **(more or {})}
     sections["plugins"]["tortoise_store"] = {"url": url}
     sections["turns"] = {"disconnect": {"policy": "continue"}}
     settings = Settings.model_validate({**sections, "server": {"drain": "1ms"}})

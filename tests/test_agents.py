@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from agents import function_tool
+from agents import RunContextWrapper, function_tool
+from chatkit.agents import ClientToolCall
 
 from chatkit_server import Outcome, Turn, hookimpl
 from tests.client import Chat, Streamed
@@ -30,6 +31,12 @@ async def search() -> str:
     return "found"
 
 
+@function_tool
+async def reveal(ctx: RunContextWrapper[Turn]) -> None:
+    """Ask the page where it is."""
+    ctx.context.client_tool_call = ClientToolCall(name="locate", arguments={})
+
+
 class Watch:
     """Adds tools to each turn, and notes how it ends."""
 
@@ -38,7 +45,7 @@ class Watch:
 
     @hookimpl
     async def pre_turn(self, turn: Turn) -> None:
-        turn.tools += [refund, search]
+        turn.tools += [refund, search, reveal]
 
     @hookimpl
     async def post_turn(self, outcome: Outcome) -> None:
@@ -91,7 +98,7 @@ async def test_an_agent_hands_over_and_the_other_one_goes_on(
     assert progress == ["Transfer to billing…", "Refund…"]
     assert [who(model_server, number) for number in (0, 1, 2)] == ["triage", "billing", "billing"]
     assert tools(model_server, 0) == {"search", "transfer_to_billing"}
-    assert tools(model_server, 1) == {"refund", "transfer_to_triage"}
+    assert tools(model_server, 1) == {"refund", "reveal", "transfer_to_triage"}
     assert "For Somebody." in model_server.requests[1].body["messages"][0]["content"]
     [outcome] = watch.outcomes
     assert (outcome.agent, outcome.model, outcome.guardrail) == ("billing", "test/model", None)
@@ -203,6 +210,22 @@ async def test_an_agent_asks_another_as_a_tool(
     offered = [tool["function"] for tool in model_server.requests[0].body["tools"]]
     [asked] = [tool["description"] for tool in offered if tool["name"] == "billing"]
     assert asked == "Invoices and refunds."
+
+
+@pytest.mark.parametrize("resume", ["last", "first"])
+async def test_what_a_client_tool_returns_goes_to_the_agent_that_called_it(
+    make_chat: MakeChat, model_server: ModelServer, resume: str
+) -> None:
+    chat = await make_chat(Watch(), **two(model_server, resume=resume))
+    model_server.reply(Call("transfer_to_billing"))
+    model_server.reply(Call("reveal"))
+    streamed = await chat.say("Where?")
+    assert streamed.done("client_tool_call")[0]["name"] == "locate"
+    model_server.reply("In Rome.")
+    answered = await chat.stream(
+        "threads.add_client_tool_output", thread_id=streamed.thread_id, result={"city": "Rome"}
+    )
+    assert (answered.text, who(model_server)) == ("In Rome.", "billing")
 
 
 async def test_the_tool_picked_in_the_composer_is_called_by_the_agent_that_has_it(

@@ -1,4 +1,4 @@
-"""The hooks that no request calls: `turn_store` at boot, and `migrate` from the command line."""
+"""The hooks that no request calls: `turn_store` at boot, others by the command line."""
 
 from __future__ import annotations
 
@@ -102,3 +102,105 @@ def test_a_mistake_in_migrate_is_one_line(
     assert main(["migrate", "--settings", str(folder / "settings.yaml")]) == 2
     told = told.format(file=file)
     assert capsys.readouterr().err == f"chatkit-server: plugin silent: {told}\n"
+
+
+COMMAND = """
+    from chatkit_server import Command, NotFound, SettingsError, hookimpl
+
+    class Plugin:
+        @hookimpl
+        def commands(self) -> list[Command]:
+            return [Command({name!r}, "count", self.count, self.arguments)]
+
+        def arguments(self, parser):
+            parser.add_argument("--to", type=int, default=1)
+
+        async def count(self, options):
+            {does}
+"""
+
+
+def brings(folder: Path, name: str, does: str, plugin: str = "silent") -> Path:
+    """Give a plugin a command that does this."""
+    file = folder / "my_plugins" / f"{plugin}.py"
+    file.write_text(dedent(COMMAND.format(name=name, does=does)))
+    return file
+
+
+def test_a_plugin_brings_a_command(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    brings(folder, "count", "print(list(range(options.to))); return options.to - 1")
+    settings = str(folder / "settings.yaml")
+    assert main(["count", "--settings", settings, "--to", "3"]) == 2
+    assert capsys.readouterr().out == "[0, 1, 2]\n"
+    monkeypatch.chdir(folder)
+    assert main(["count"]) == 0
+    assert capsys.readouterr().out == "[0]\n"
+    assert main(["count", f"--settings={settings}", "--to=4"]) == 3
+    with pytest.raises(SystemExit):
+        main(["count", "--help"])
+    assert "--to TO" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "does", "told"),
+    [
+        ("count", "{}[1]", "count: {file}:13: KeyError: 1"),
+        ("count", "raise SettingsError('no numbers')", "no numbers"),
+        ("count", "raise NotFound('No numbers.')", "No numbers."),
+        ("run", "pass", "commands: `run` is taken; choose another name"),
+        ("feedback", "pass", "commands: `feedback` is taken; choose another name"),
+        ("Ä", "pass", "commands: 'Ä' is no name for a command"),
+    ],
+)
+def test_a_mistake_in_a_command_is_one_line(
+    folder: Path, capsys: pytest.CaptureFixture[str], name: str, does: str, told: str
+) -> None:
+    file = brings(folder, name, does)
+    assert main(["count", "--settings", str(folder / "settings.yaml")]) == 2
+    told = told.format(file=file)
+    [line] = capsys.readouterr().err.splitlines()
+    plugin = "tortoise_store" if name == "feedback" else "silent"
+    assert line.startswith(f"chatkit-server: plugin {plugin}: {told}")
+
+
+def test_an_unknown_command_is_told_with_those_of_the_plugins(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    brings(folder, "count", "pass")
+    with pytest.raises(SystemExit):
+        main(["cuont", "--settings", str(folder / "settings.yaml")])
+    told = capsys.readouterr().err
+    assert "invalid choice: 'cuont'" in told
+    assert "'count'" in told
+    monkeypatch.chdir(folder / "my_plugins")
+    assert main(["cuont"]) == 2
+    told = capsys.readouterr().err
+    assert "`cuont` is none of init, run, check, migrate" in told
+    assert f"{folder}/my_plugins/settings.yaml: no such file" in told
+
+
+CHECKS = """
+    from chatkit_server import hookimpl
+
+    @hookimpl
+    async def check() -> list[str] | None:
+        {does}
+"""
+
+
+def test_check_shows_what_plugins_find(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    does = "return ['the disk is full', 'and slow']"
+    (folder / "my_plugins" / "silent.py").write_text(dedent(CHECKS.format(does=does)))
+    assert main(["check", "--settings", str(folder / "settings.yaml")]) == 0
+    told = capsys.readouterr().err.splitlines()
+    assert told == ["warning: silent: the disk is full", "warning: silent: and slow"]
+
+
+def test_an_error_ends_check(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = folder / "my_plugins" / "silent.py"
+    file.write_text(dedent(CHECKS.format(does="return {}[1]")))
+    assert main(["check", "--settings", str(folder / "settings.yaml")]) == 2
+    told = f"chatkit-server: plugin silent: check: {file}:6: KeyError: 1\n"
+    assert capsys.readouterr().err == told

@@ -34,6 +34,7 @@ class Plan:
     thread: ThreadMetadata = field(default_factory=lambda: THREAD)
     user: Any = ANN
     beside: bool = False
+    patient: bool = False
     context: str = "of ann's request"
 
 

@@ -28,6 +28,7 @@ from chatkit_server import (
     ToolResult,
     Turn,
     TurnRequest,
+    UploadedFile,
     User,
     errors,
 )
@@ -68,6 +69,9 @@ ROW = re.compile(r"^\| `(\w+)\(([^)]*)\)` \|", re.MULTILINE)
 NOTHING = "\N{EN DASH}"
 QUOTE = '"'
 DEFAULTS = Profile().model_dump()
+OF_PLUGINS = {"feedback", "forget"}
+"""Commands that plugins bring, a bundled one and one that is shown."""
+
 PLAIN_LINES = {
     "thread_id",
     "tool_call",
@@ -127,7 +131,9 @@ def test_every_hook_says_what_an_error_does(hook: str) -> None:
 # What hooks are given, and what they may raise
 
 
-@pytest.mark.parametrize("given", [TurnRequest, User, ToolCall, ToolResult, Outcome, StoreContext])
+@pytest.mark.parametrize(
+    "given", [TurnRequest, User, ToolCall, ToolResult, UploadedFile, Outcome, StoreContext]
+)
 def test_every_field_of_what_hooks_are_given_is_described(given: Any) -> None:
     described = [
         row[0].strip("`") for row in rows(section("plugins.md", f"### `{given.__name__}`"))
@@ -314,7 +320,9 @@ def try_command(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> Non
         assert main(arguments) == 0
         return
     assert main(arguments) == 2
-    assert "no such file" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "no such file" in told
+    assert ("is none of" in told) == (arguments[0] in OF_PLUGINS)
 
 
 @pytest.mark.parametrize("fence", fences("sh"), ids=str)

@@ -19,6 +19,7 @@ from agents import (
     Usage,
     WebSearchTool,
     function_tool,
+    handoff,
 )
 from chatkit.types import ThreadItem, ThreadMetadata
 from chatkit_plugins.compatible_models.model import ChatModel
@@ -50,16 +51,21 @@ KINDS: tuple[type[Agent[Turn]], ...] = (Agent, Own)
 
 
 class Watched:
-    """Gives an agent with a tool, of the SDK's own class or another, and remembers how it went."""
+    """Gives an agent with a tool, of the SDK's own class or another, and remembers how it went.
 
-    def __init__(self, kind: type[Agent[Turn]]) -> None:
+    With `hands_over`, it may hand over to another one.
+    """
+
+    def __init__(self, kind: type[Agent[Turn]], hands_over: bool = False) -> None:
         self.kind = kind
+        self.hands_over = hands_over
         self.saved: list[ThreadItem] = []
         self.outcomes: list[Outcome] = []
 
     @hookimpl
     async def agent(self, turn: Turn) -> Agent[Turn]:
-        return self.kind(name="a", instructions="Be kind.", tools=[add])
+        others = [Agent[Turn](name="b"), handoff(Agent[Turn](name="c"))] * self.hands_over
+        return self.kind(name="a", instructions="Be kind.", tools=[add], handoffs=others)
 
     @hookimpl
     async def persist(self, item: ThreadItem) -> None:
@@ -142,9 +148,13 @@ CONVERSATIONS: dict[str, list[Any]] = {
     "no end": [[Reply(("One ", "two."), finish=None)], [("Yes.",)]],
     "too long": [[Reply(("One ", "two."), finish="length")], [("Yes.",)]],
     "filtered": [[Reply(("One ", "two."), finish="content_filter")], [("Yes.",)]],
+    "handed over": [[("Well. ", Call("transfer_to_b")), ("b here.",)], [("Yes.",)]],
+    "handed over twice": [[(Call("transfer_to_c"), Call("transfer_to_b")), ("c here.",)]],
     "a tool that is not there": [[(Call("subtract", {}),), ("Sorry.",)], [("Yes.",)]],
 }
 
+
+HANDS_OVER = {"three answers", "a refusal", "an error", "text and calls", "reasoning, then text"}
 
 WAYS: tuple[tuple[type[Agent[Turn]], bool], ...] = ((Agent, True), (Own, True), (Agent, False))
 """The short way, with a run, and without the fast path."""
@@ -155,7 +165,7 @@ async def test_a_turn_is_the_same_on_all_ways(make_chat: MakeChat, name: str) ->
     went = []
     for kind, fast_path in WAYS:
         async with ModelServer() as server:
-            watched = Watched(kind)
+            watched = Watched(kind, name in HANDS_OVER or "handed" in name)
             chat = await make_chat(watched, **served_by(server, fast_path=fast_path))
             went.append(await converse(chat, watched, server, CONVERSATIONS[name]))
     short, *others = went
@@ -282,7 +292,8 @@ def turn_with(*entries: Any) -> Turn:
     [
         Own(name="a"),
         Agent(name="a", instructions=lambda context, agent: "Be kind."),
-        Agent(name="a", handoffs=[Agent(name="b")]),
+        Agent(name="a", handoffs=[handoff(Agent(name="b"), is_enabled=lambda *_: True)]),
+        Agent(name="a", handoffs=[Agent(name="b"), Agent(name="b")]),
         Agent(name="a", hooks=AgentHooks()),
         Agent(name="a", input_guardrails=[InputGuardrail(nothing)]),
         Agent(name="a", output_guardrails=[OutputGuardrail(nothing)]),

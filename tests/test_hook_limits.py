@@ -71,6 +71,26 @@ async def test_a_plugin_may_have_more_time_than_others(
     assert (await chat.say("hi")).text == "Hello."
 
 
+async def test_a_plugin_says_how_long_its_hook_may_take(
+    make_chat: MakeChat, model_server: ModelServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Slow:
+        def __init__(self) -> None:
+            self.hook_timeouts = {"pre_turn": 10.0}
+
+        @hookimpl
+        async def pre_turn(self, turn: Turn) -> None:
+            await asyncio.sleep(0.05)
+
+    chat = await make_chat(Slow(), **served_by(model_server), hooks=QUICK)
+    model_server.reply("Hello.")
+    assert (await chat.say("hi")).text == "Hello."
+    limits = {"timeouts": {"Slow_0": "10ms"}}
+    chat = await make_chat(Slow(), **served_by(model_server), hooks=limits)
+    assert (await chat.refused({"messages": [{"role": "user", "content": "hi"}]}))[0] == 503
+    assert "took longer than the 0.01 s that hooks.timeouts.Slow_0 allows" in caplog.text
+
+
 async def test_a_slow_tool_result_fails_the_tool(
     make_chat: MakeChat, model_server: ModelServer
 ) -> None:

@@ -19,6 +19,8 @@ from chatkit.types import ThreadItem, ThreadStreamEvent
 from chatkit_server import Turn, TurnFailed, hookimpl
 from chatkit_server.web.keys import ENGINE
 from tests.conftest import MakeChat
+from tests.model_server import Call, ModelServer
+from tests.serving import served_by
 
 
 class Thing:
@@ -107,6 +109,34 @@ async def test_an_ended_turn_leaves_its_events_alone(
     assert [thing() for thing in witness.seen if thing() is not None] == []
     again = await chat.client.get(f"{chat.path}/turns/{turn_id}/events")
     assert (await again.read()).count(b"\ndata: ") == len(streamed.data)
+
+
+class Transfers:
+    """Watches the turns of the settings' agents, which hand over to each other."""
+
+    def __init__(self) -> None:
+        self.seen: list[ref[Any]] = []
+
+    @hookimpl
+    async def pre_turn(self, turn: Turn) -> None:
+        self.seen.append(ref(turn))
+
+
+async def test_agents_that_hand_over_go_with_their_turn(
+    make_chat: MakeChat, model_server: ModelServer, no_collector: None
+) -> None:
+    sections = served_by(model_server, name="One", handoffs=["two"])
+    agents = {"two": {"instructions": "Two.", "handoffs": ["One"]}}
+    watch = Transfers()
+    chat = await make_chat(watch, **sections, agents=agents)
+    for _ in range(2):
+        model_server.reply(Call("transfer_to_two"))
+        model_server.reply(Call("transfer_to_one"))
+        model_server.reply("Hello.")
+        assert (await chat.say("Hello")).text == "Hello."
+    engine = chat.client.server.app[ENGINE]  # type: ignore[attr-defined]
+    [*_] = [await running.ended() for running in engine.turns.active]
+    assert [turn() is None for turn in watch.seen] == [True, True]
 
 
 def test_what_is_not_used_is_not_loaded() -> None:

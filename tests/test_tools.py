@@ -1,4 +1,4 @@
-"""Tools that fail, agents used as tools, and tools that need an approval."""
+"""Tools that fail, and agents used as tools."""
 
 from __future__ import annotations
 
@@ -564,88 +564,13 @@ async def test_an_inner_agent_may_ask_the_client_to_act(
     assert told(model_server.requests[-1])[-1] == ("tool", '{"shown": true}')
 
 
-# Tools that need an approval
+# Inner agents that wait for an approval
 
 
 @function_tool(needs_approval=True)
 async def send_mail(to: str) -> str:
     """Send a mail."""
     raise AssertionError("not approved")
-
-
-def _approved_never() -> tuple[Any, list[Call]]:
-    return send_mail, [Call("send_mail", {"to": "ann"})]
-
-
-def _approved_by_function() -> tuple[Any, list[Call]]:
-    async def policy(context: Any, arguments: dict[str, Any], call_id: str) -> bool:
-        return bool(arguments["to"] == "ann")
-
-    @function_tool(needs_approval=policy)
-    async def send_mail(to: str) -> str:
-        """Send a mail."""
-        raise AssertionError("not approved")
-
-    return send_mail, [Call("send_mail", {"to": "ann"})]
-
-
-class Mailer(InProcess):
-    """An MCP server whose tools need an approval."""
-
-    def __init__(self) -> None:
-        MCPServer.__init__(self, require_approval="always")
-        fields = vars(InProcess("mail", "send_mail"))
-        vars(self).update({name: fields[name] for name in fields if name not in vars(self)})
-
-    async def call_tool(self, tool_name: str, arguments: Any, meta: Any = None) -> CallToolResult:
-        raise AssertionError("not approved")
-
-
-def _approved_by_mcp() -> tuple[Any, list[Call]]:
-    return Mailer(), [Call("send_mail", {"to": "ann"})]
-
-
-def _approved_within() -> tuple[Any, list[Call]]:
-    expert = Agent[Turn](name="expert", tools=[send_mail])
-    return as_tool(expert), [ask("expert"), Call("send_mail", {"to": "ann"})]
-
-
-@pytest.mark.parametrize("fast_path", [True, False], ids=["fast", "slow"])
-@pytest.mark.parametrize(
-    "made",
-    [_approved_never(), _approved_by_function(), _approved_by_mcp(), _approved_within()],
-    ids=["always", "by a function", "MCP server", "inner agent"],
-)
-async def test_a_tool_that_needs_an_approval_ends_the_turn_with_an_error(
-    make_chat: MakeChat,
-    model_server: ModelServer,
-    failures: Callable[[], list[logging.LogRecord]],
-    made: Any,
-    fast_path: bool,
-) -> None:
-    tool, calls = made
-    watch = Watch()
-    sections = served_by(model_server, fast_path=fast_path)
-    chat = await make_chat(watch, Has(tool), **sections)
-    for call in calls:
-        model_server.reply(call)
-    streamed = await chat.say("Write to Ann")
-    assert streamed.error is not None
-    assert streamed.error["allow_retry"] is False
-    assert "`send_mail`, which needs an approval" in streamed.error["message"]
-    turn_id = streamed.response.headers["X-Turn-Id"]
-    [record, *_] = failures()
-    assert record.getMessage().startswith(f"turn {turn_id}: tool send_mail needs an approval")
-    await watch.ended.wait()
-    [(call, result)] = watch.outcomes[0].tools
-    assert (call.name, call.arguments, result.failed) == ("send_mail", {"to": "ann"}, True)
-    model_server.reply("As you like.")
-    again = await chat.say("Never mind", streamed.thread_id)
-    assert again.text == "As you like."
-    if len(calls) == 1:
-        said = told(model_server.requests[-1])
-        assert ("tool", result.output) in said
-        assert "was not run" in result.output
 
 
 async def test_an_inner_agent_that_waits_is_not_found_by_another_turn(
@@ -656,7 +581,7 @@ async def test_an_inner_agent_that_waits_is_not_found_by_another_turn(
     call = Call("expert", {"input": "Write."}, id="call_0")
     model_server.reply(call)
     model_server.reply(Call("send_mail", {"to": "ann"}, id="call_0"))
-    assert (await chat.say("Write to Ann")).error is not None
+    assert (await chat.say("Write to Ann")).done("widget")
     chat.headers["X-User"] = "bob"
     model_server.reply(call)
     model_server.reply("I write to nobody.")
@@ -685,7 +610,7 @@ async def test_an_inner_agent_that_waits_is_not_kept_after_its_turn(
     chat = await make_chat(Last(), Tools(as_tool(expert)), **served_by(model_server))
     model_server.reply(ask("expert"))
     model_server.reply(Call("send_mail", {"to": "ann"}))
-    assert (await chat.say("Write to Ann")).error is not None
+    assert (await chat.say("Write to Ann")).done("widget")
     turn = await turns.get()
     engine = chat.client.server.app[ENGINE]  # type: ignore[attr-defined]
     [*_] = [await running.ended() for running in engine.turns.active]

@@ -6,6 +6,8 @@ import copy
 import hashlib
 import json
 import re
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any, cast
 
@@ -32,6 +34,15 @@ _DATA_URL = re.compile(r"data:[\w.+-]+/[\w.+-]+;base64,[A-Za-z0-9+/=]{200,}")
 
 _Input = TResponseInputItem | list[TResponseInputItem] | None
 
+AttachmentReader = Callable[[Attachment], Awaitable[list[dict[str, Any]] | None]]
+"""Returns the parts that plugins make of an attachment, None if no plugin does."""
+
+_READER: ContextVar[AttachmentReader | None] = ContextVar("attachment_reader", default=None)
+"""Of the turn whose items are being converted: a plugin's converter may serve several at once."""
+
+_SEVERAL = "several_parts"
+"""The type of what stands for several parts: ChatKit's converter takes one for each attachment."""
+
 
 class HistoryConverter(ThreadItemConverter):
     """ChatKit's converter, with the parts that it leaves open: attachments, tags, hidden items."""
@@ -39,6 +50,11 @@ class HistoryConverter(ThreadItemConverter):
     async def attachment_to_message_content(
         self, attachment: Attachment
     ) -> ResponseInputContentParam:
+        read = _READER.get()
+        parts = await read(attachment) if read is not None else None
+        if parts is not None:
+            checked = [await _checked_part(part, attachment.name) for part in parts]
+            return cast(ResponseInputContentParam, {"type": _SEVERAL, "parts": checked})
         if isinstance(attachment, ImageAttachment):
             part = await preview_part(str(attachment.preview_url), attachment.name)
             return cast(ResponseInputContentParam, part)
@@ -97,7 +113,9 @@ class Conversion:
     `HistoryConverter`. What a converter raises names it.
     """
 
-    def __init__(self, converter: ThreadItemConverter) -> None:
+    def __init__(
+        self, converter: ThreadItemConverter, read: AttachmentReader | None = None
+    ) -> None:
         if not isinstance(converter, ThreadItemConverter):
             raise TypeError(
                 f"make_input got a {type(converter).__name__}, expected a "
@@ -106,6 +124,7 @@ class Conversion:
         self._given = converter
         self._converter = _completed(converter)
         self._converts_lists = self.defines("to_agent_input")
+        self._read = read
 
     def defines(self, name: str) -> bool:
         """Whether a plugin's converter has a method of its own by this name."""
@@ -115,6 +134,7 @@ class Conversion:
 
     async def of(self, item: ThreadItem, is_last: bool = True) -> list[dict[str, Any]]:
         """Return an item as input items. `is_last` says whether it is the last of all."""
+        token = _READER.set(self._read)
         try:
             if isinstance(item, UserMessageItem) and not self._converts_lists:
                 found: Any = await self._converter.user_message_to_input(item, is_last)
@@ -124,6 +144,8 @@ class Conversion:
         except Exception as error:
             error.add_note(f"converter {self._name}, item {item.id} ({item.type})")
             raise
+        finally:
+            _READER.reset(token)
 
     @property
     def _name(self) -> str:
@@ -134,7 +156,26 @@ class Conversion:
             if not isinstance(entry, dict | BaseModel):
                 name = type(entry).__name__
                 raise TypeError(f"the converter {self._name} returned a {name}, expected a dict")
-        return [as_dict(entry) for entry in found]
+        return [_with_all_parts(as_dict(entry)) for entry in found]
+
+
+async def _checked_part(part: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return a plugin's part as models take it: they refuse a request for one odd picture."""
+    url = part.get("image_url")
+    is_picture = part.get("type") == "input_image" and isinstance(url, str)
+    return await preview_part(cast(str, url), name) if is_picture else part
+
+
+def _with_all_parts(entry: dict[str, Any]) -> dict[str, Any]:
+    content = entry.get("content")
+    if not isinstance(content, list) or not any(_is_several(part) for part in content):
+        return entry
+    parts = [p for part in content for p in (part["parts"] if _is_several(part) else [part])]
+    return {**entry, "content": parts}
+
+
+def _is_several(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("type") == _SEVERAL
 
 
 def _completed(converter: ThreadItemConverter) -> ThreadItemConverter:

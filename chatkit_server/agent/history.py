@@ -30,9 +30,10 @@ from ..paging import pages
 from ..settings.schema import HistorySettings
 from ..turn import StoreContext
 from .asked import answers_text, asked_ids
-from .converting import Conversion, HistoryConverter
+from .converting import AttachmentReader, Conversion, HistoryConverter
 from .costs import BYTES_PER_TOKEN, cost, cost_and_media
 from .memory import TurnMemory, is_memory, message_text, noted_agent
+from .paused import is_approval, without_paused
 from .portable import for_other_model
 from .shortening import LEAST, OldMedia, shortened
 from .sound import sound
@@ -87,7 +88,7 @@ class History:
     """A turn's conversation: its items with the memories of turns, and input made of them."""
 
     def __init__(self, items: Sequence[ThreadItem], budget: HistorySettings) -> None:
-        self._items = list(items)
+        self._items = without_paused(items)
         self._budget = budget
         # What a plugin changes in place is seen by this: a memory would tell what was there before
         self._texts = {item.id: _texts(item) for item in items}
@@ -113,9 +114,10 @@ class History:
         items: Sequence[ThreadItem],
         model: str,
         converter: ThreadItemConverter | None = None,
+        read: AttachmentReader | None = None,
     ) -> list[TResponseInputItem]:
         """Return these visible items as input for the model, with the memories of their turns."""
-        return await to_input(self._with_memories(items), model, self._budget, converter)
+        return await to_input(self._with_memories(items), model, self._budget, converter, read)
 
     def _with_memories(self, items: Sequence[ThreadItem]) -> list[ThreadItem]:
         """Return items with each memory after the items of its turn.
@@ -141,7 +143,9 @@ class History:
         found = memories.pop(None, [])
         for item in items:
             if not is_memory(item):
-                found += [item, *memories.pop(item.id, ())]
+                # What the user was asked to approve is in the memory
+                found += [] if is_approval(item) else [item]
+                found += memories.pop(item.id, ())
         return found
 
     def _is_unchanged(self, item_id: str, given: dict[str, ThreadItem]) -> bool:
@@ -160,6 +164,7 @@ async def to_input(
     model: str,
     budget: HistorySettings,
     converter: ThreadItemConverter | None = None,
+    read: AttachmentReader | None = None,
 ) -> list[TResponseInputItem]:
     """Return these items, oldest first, as input for the model, within the budget.
 
@@ -169,7 +174,7 @@ async def to_input(
     older ones still come. A memory is shortened by what tools returned, or else its visible items
     are sent. What is returned begins with the user, and is `sound`.
     """
-    conversion = Conversion(_CONVERTER if converter is None else converter)
+    conversion = Conversion(_CONVERTER if converter is None else converter, read)
     telling = _Telling(items, model, budget, conversion)
     found = sound(_from_the_user(await telling.pieces()))
     begins_well = not found or found[0].get("role") in _FIRST_ROLES
@@ -384,16 +389,18 @@ def _made_by_clients(memory: TurnMemory, calls: dict[str, ClientToolCallItem]) -
 
 def _from_the_user(pieces: Sequence[_Piece]) -> Iterator[dict[str, Any]]:
     """Yield what is sent from the first user message on: some models refuse an answer first."""
-    starts = (i for i, piece in enumerate(pieces) if _may_begin(piece.item))
+    starts = (i for i, piece in enumerate(pieces) if _may_begin(piece))
     for piece in pieces[next(starts, 0) :]:
         yield from piece.entries
         if piece.before_gap:
             yield _said(LEFT_OUT_HERE)
 
 
-def _may_begin(item: ThreadItem) -> bool:
-    is_hidden = isinstance(item, HiddenContextItem | SDKHiddenContextItem)
-    return isinstance(item, UserMessageItem) or (is_hidden and not is_memory(item))
+def _may_begin(piece: _Piece) -> bool:
+    if (memory := TurnMemory.of(piece.item)) is not None:
+        # In place of a message that was refused
+        return bool(memory.covers) and piece.entries[0].get("role") == "user"
+    return isinstance(piece.item, UserMessageItem | HiddenContextItem | SDKHiddenContextItem)
 
 
 def _said(text: str) -> dict[str, Any]:

@@ -216,9 +216,9 @@ async def failure_of(
     return found if text is None else replace(found, output=text)
 
 
-def invalid_arguments(context: ToolContext[Any], arguments: str, limit: int) -> str | None:
+def invalid_arguments(tool_call: Any, arguments: str, limit: int) -> str | None:
     """Return what a model wrote as arguments if no tool can be called with it."""
-    data = getattr(context.tool_call, "provider_data", None)
+    data = getattr(tool_call, "provider_data", None)
     found = data.get(INVALID_ARGUMENTS) if isinstance(data, dict) else None
     if isinstance(found, str):
         return found

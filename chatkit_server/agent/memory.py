@@ -39,7 +39,7 @@ class TurnMemory:
     @property
     def item_id(self) -> str:
         """The id of its item. A turn has one memory: saving it again replaces it."""
-        return f"mem_{self.turn_id.removeprefix('turn_')}"
+        return memory_id(self.turn_id)
 
     def as_item(self, thread_id: str) -> HiddenContextItem:
         """Return the hidden item that keeps this memory in a thread."""
@@ -67,6 +67,11 @@ class TurnMemory:
         # Earlier versions wrote no agent
         agent = content.get("agent", "")
         return cls(content["turn_id"], content["model"], content["covers"], entries, agent)
+
+
+def memory_id(turn_id: str) -> str:
+    """Return the id of the item that keeps the memory of a turn."""
+    return f"mem_{turn_id.removeprefix('turn_')}"
 
 
 def is_memory(item: ThreadItem) -> bool:

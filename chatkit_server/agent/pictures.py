@@ -187,6 +187,23 @@ def _can_be_loaded(data: bytes) -> bool:
     return True
 
 
+async def image_for_models(data: bytes, max_side: int, max_size: int) -> bytes | None:
+    """Return an image as models take it: as it is, or scaled down to these pixels and bytes.
+
+    None if that is not possible: it is far too large, or the package Pillow is not installed.
+    Raises `ValueError` for an image that is broken, or of a format that is not known.
+    """
+    head = read_head(data)
+    if head is None:
+        raise ValueError("not an image of a known format")
+    if head.width * head.height > MOST_PIXELS:
+        return None
+    fits = max(head.width, head.height) <= max_side and len(data) <= max_size
+    if head.has_known_format and not await is_whole(data):
+        raise ValueError("the image is broken, or not whole")
+    return data if head.is_read_by_models and fits else await scaled(data, max_side, max_size)
+
+
 async def scaled(data: bytes, max_side: int, max_size: int) -> bytes | None:
     """Return a picture with sides of at most `max_side` pixels, in at most `max_size` bytes.
 
@@ -213,7 +230,7 @@ def _has_pillow() -> bool:
 @cache
 def _ask_for_pillow() -> None:
     log.warning(
-        "a tool's image is larger than `agent.images` allows, or of a format that models do not "
+        "an image is larger than `agent.images` allows, or of a format that models do not "
         "read, and they get a note in its place: to have such images made over, install "
         "`chatkit-server[images]`"
     )

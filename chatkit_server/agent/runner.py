@@ -22,22 +22,23 @@ from agents import (
     OpenAIResponsesModel,
     RunConfig,
     RunContextWrapper,
-    RunResultStreaming,
     Tool,
     ToolErrorFormatterArgs,
     ToolsToFinalOutputResult,
     TResponseInputItem,
 )
+from agents.items import ToolApprovalItem
 from agents.run import CallModelData, ModelInputData
 from agents.tool_context import ToolContext
 from chatkit.agents import ClientToolCall
 from chatkit.types import StructuredInputItem
 
 from ..asking import Asked, collected, collecting
-from ..errors import ServerError, TurnFailed
+from ..errors import ServerError
 from ..known_errors import StreamFailed
 from ..lines import user_name
 from ..masking import in_one_line
+from ..mcp.approval import for_agent
 from ..mcp.manager import McpManager
 from ..mcp.progress import Listener
 from ..plugin.calls import NEARLY, Hooks
@@ -70,6 +71,7 @@ from .sdk import (
     mcp_server_name,
     raising,
     running,
+    set_agent,
     set_handoff_target,
     set_mcp_tools,
 )
@@ -163,6 +165,7 @@ class AgentRunner:
         self.relay = Relay()
         self.shared_model: str | Model | None = None
         self._media = Media(settings.images)
+        self._approval = settings.approval
         self.shown = ShownTools(turn, settings)
         self.busy = 0
         self.client_call_id: str | None = None
@@ -172,7 +175,6 @@ class AgentRunner:
         self._copies: dict[int, _PreparedAgent] = {}
         self._fast_path_models: list[Model] = []
         self._handled: dict[int, ToolFailure] = {}
-        self._paused: list[ToolContext[Turn]] = []
         turn._events.runner = self
 
     def uses_fast_path(self, agent: Agent[Any]) -> bool:
@@ -190,9 +192,7 @@ class AgentRunner:
         self.turn._events.runner = None
         self.turn._events.close()
         self.shown.stop()
-        for context in self._paused:
-            forget_paused(context)
-        self._paused.clear()
+        forget_paused(self.turn.run_context)
         self._prepared.clear()
         for prepared in self._copies.values():
             # They may lead to each other
@@ -231,7 +231,8 @@ class AgentRunner:
             turn_id=self.turn.id,
             takes=self.cast.takes(original),
         )
-        own_tools = [wrapped(tool) if isinstance(tool, FunctionTool) else tool for tool in given]
+        mcp_tools = [for_agent(tool, agent) for tool in mcp_tools]
+        own_tools = [self._own(tool) for tool in given]
         copied = copy.copy(agent)
         chosen = self._model(agent.model, nested)
         tools = self._allowed([*own_tools, *mcp_tools], chosen.max_tools, len(agent.handoffs))
@@ -248,6 +249,14 @@ class AgentRunner:
         self._prepared[id(original), nested] = self._copies[id(copied)] = prepared
         copied.handoffs = [await self._handoff(handoff, nested) for handoff in agent.handoffs]
         return copied
+
+    def _own(self, tool: Tool) -> Tool:
+        """Return a tool that is not of an MCP server, as a turn has it."""
+        used = wrapped(tool) if isinstance(tool, FunctionTool) else tool
+        if hasattr(tool, "needs_approval") and self._approval.asks_for(tool.name):
+            used = copy.copy(used)
+            vars(used)["needs_approval"] = True
+        return used
 
     def tools_of(self, agent: AgentBase[Any]) -> Sequence[Tool]:
         """Return all tools of an agent that was made ready, those of MCP servers last."""
@@ -349,7 +358,7 @@ class AgentRunner:
     async def call(self, tool: FunctionTool, context: ToolContext[Turn], arguments: str) -> Any:
         """Call a tool, and return the output for the model."""
         limit = self.limits.tool_arguments
-        written = invalid_arguments(context, arguments, limit)
+        written = invalid_arguments(context.tool_call, arguments, limit)
         given = arguments_of(arguments) if written is None else None
         call = ToolCall(context.tool_call_id, tool.name, given or {}, mcp_server_name(tool))
         shown = await self.shown.begin(call)
@@ -367,7 +376,6 @@ class AgentRunner:
                 raise
         await shown.end(failed=failure is not None)
         if failure is None and is_paused(context):
-            self._paused.append(context)
             return output
         if failure is not None:
             self._log(call.name, failure)
@@ -493,24 +501,56 @@ class AgentRunner:
         await self.report(call, result)
         return str(result.output)
 
-    async def check_approvals(self, result: RunResultStreaming) -> None:
-        """Raise `TurnFailed` if the run has stopped because a tool needs an approval."""
-        for item in result.interruptions:
-            name = item.name or "without a name"
-            log.warning(
-                "turn %s: tool %s needs an approval, which is not supported: remove the tool, or "
-                "its `needs_approval` (`require_approval` of an MCP server)",
-                self.turn.id,
-                name,
+    def is_unusable(self, item: ToolApprovalItem) -> bool:
+        """Whether a call that waits for an approval will only tell the model what is wrong."""
+        raw, arguments = item.raw_item, item.arguments
+        if getattr(raw, "type", "") != "function_call" or arguments is None:
+            return False
+        limit = self.limits.tool_arguments
+        return invalid_arguments(raw, arguments, limit) is not None or (
+            arguments_of(arguments) is None
+        )
+
+    async def resumable(self, agent: Agent[Turn]) -> Agent[Turn]:
+        """Return an agent that was made ready, so that a run which has stopped can go on with it.
+
+        The agents that its tools run are those of this turn, where the SDK looks for them.
+        """
+        seen: set[int] = set()
+        todo: list[Any] = [agent]
+        while todo:
+            current = todo.pop()
+            if id(current) in seen:
+                continue
+            seen.add(id(current))
+            for each in current.handoffs:
+                target = each if isinstance(each, Agent) else handoff_target(each)
+                todo += [] if target is None else [target]
+            for tool in current.tools:
+                inner = agent_of(tool) if isinstance(tool, FunctionTool) else None
+                if inner is not None:
+                    ready = await self.ready(inner, nested=True)
+                    set_agent(tool, ready)
+                    todo.append(ready)
+        return agent
+
+    @property
+    def wanted_of_client(self) -> dict[str, Any] | None:
+        """What a tool wants the client to do, for `want_again`."""
+        call = self._client_call
+        return None if call is None else {**call.model_dump(), "call_id": self.client_call_id}
+
+    def want_again(
+        self, of_client: dict[str, Any] | None, asked: list[StructuredInputItem]
+    ) -> None:
+        """Want what tools have wanted of the client or the user in a turn before."""
+        self.asked += asked
+        if of_client is not None:
+            self._client_call = ClientToolCall(
+                name=of_client["name"], arguments=of_client["arguments"]
             )
-            call = ToolCall(item.call_id or "", name, arguments_of(item.arguments) or {})
-            output = f"The tool {name} was not run: it needs an approval, which is not supported."
-            await self.report(call, ToolResult(output, failed=True))
-        if result.interruptions:
-            raise TurnFailed(
-                f"The assistant wanted to use `{result.interruptions[0].name}`, which needs an "
-                "approval. This server does not support approvals. Ask for something else."
-            )
+            self.client_call_id = of_client["call_id"]
+            self.turn.client_tool_call = self._client_call
 
     def _log(self, name: str, failure: ToolFailure) -> None:
         user = self.turn.user

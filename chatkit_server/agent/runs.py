@@ -91,6 +91,10 @@ class TurnRuns:
         if all(usage is not known for known in self.usages):
             self.usages.append(usage)
 
+    def forget(self, usage: Usage) -> None:
+        """Do not count the tokens of a run that goes on in another, which counts them too."""
+        self.usages = [known for known in self.usages if known is not usage]
+
     def add(self, result: RunResultStreaming) -> None:
         """Count a run that streams, and stop it with the turn."""
         self.count(result.context_wrapper.usage)

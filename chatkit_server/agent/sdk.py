@@ -19,7 +19,8 @@ from agents import (
     default_tool_error_function,
 )
 from agents.agent_tool_state import (
-    drop_agent_tool_run_result,
+    _agent_tool_run_results_by_obj,
+    _drop_agent_tool_run_result,
     get_agent_tool_state_scope,
     peek_agent_tool_run_result,
 )
@@ -71,6 +72,11 @@ def agent_of(tool: FunctionTool) -> Agent[Any] | None:
     return agent
 
 
+def set_agent(tool: FunctionTool, agent: Agent[Any]) -> None:
+    """Have a run that goes on find this agent as the one that a tool runs."""
+    tool._agent_instance = agent
+
+
 def handoff_target(handoff: Handoff[Any, Any]) -> Agent[Any] | None:
     """Return the agent that a handoff leads to, None if it was not made by `agents.handoff`."""
     known = handoff._agent_ref
@@ -117,11 +123,13 @@ def free_when_done(result: RunResultStreaming) -> None:
         result.run_loop_task.add_done_callback(end_cycle)
 
 
-def forget_paused(context: ToolContext[Any]) -> None:
-    """Remove the result of a paused inner agent from the SDK's table, which keeps it for ever."""
-    if context.tool_call is not None:
-        scope = get_agent_tool_state_scope(context)
-        drop_agent_tool_run_result(context.tool_call, scope_id=scope)
+def forget_paused(context: Any) -> None:
+    """Remove the paused inner agents of a turn from the SDK's table, which keeps them for ever."""
+    for place, result in list(_agent_tool_run_results_by_obj.items()):
+        wrapper = getattr(result, "context_wrapper", None) or result.to_state()._context
+        if wrapper is not None and wrapper.context is context:
+            del _agent_tool_run_results_by_obj[place]
+            _drop_agent_tool_run_result(place)
 
 
 def is_paused(context: ToolContext[Any]) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -27,7 +27,6 @@ PAUSE = 0.5
 """Seconds between two reports to the client, however many tools send however many."""
 
 _NOT_IN_NAME = re.compile(r"[^A-Za-z0-9_-]")
-_FALLBACK = "en"
 
 
 class ShownCall:
@@ -89,7 +88,7 @@ class ShownTools:
             self._showing.cancel()
 
     def _shown(self, call: ToolCall) -> ShownCall:
-        words = words_for(call, self._settings.tool_words, self.turn.locale)
+        words = words_for(call, self._settings.tool_words, self.turn.translate)
         if self._settings.show_tools == "off" or words == "":
             return ShownCall()
         title = call.name.replace("_", " ").capitalize()
@@ -173,7 +172,11 @@ class _Task(ShownCall):
             await turn.stream(ThreadItemReplacedEvent(item=item))
 
 
-def words_for(call: ToolCall, words: Mapping[str, Words], locale: str | None) -> str | None:
+def words_for(
+    call: ToolCall,
+    words: Mapping[str, Words],
+    translate: Callable[[Words], str],
+) -> str | None:
     """Return the settings' words for a tool in the user's language, None if there are none.
 
     A tool of an MCP server is meant by its own name too, where its name for the model has a prefix.
@@ -183,27 +186,4 @@ def words_for(call: ToolCall, words: Mapping[str, Words], locale: str | None) ->
         names = {_NOT_IN_NAME.sub("_", name): name for name in words}
         ends = [name for name in names if call.name == name or call.name.endswith(f"_{name}")]
         found = words[names[max(ends, key=len)]] if ends else None
-    return in_language(found, locale)
-
-
-def in_language(words: Words | None, locale: str | None) -> str | None:
-    """Return words of the settings in the user's language, None if there are none."""
-    if not words or isinstance(words, str):
-        return words if isinstance(words, str) else None
-    return _nearest(words, locale or "")
-
-
-def _nearest(words: Mapping[str, str], locale: str) -> str:
-    """Return the words for `de-AT`, or else those for `de`, `de-CH`, `en`, or the first."""
-    known = {_tag(language): text for language, text in words.items()}
-    parts = _tag(locale).split("-")
-    tags = ["-".join(parts[:length]) for length in range(len(parts), 0, -1)]
-    elsewhere = [tag for tag in known if tag.split("-")[0] == parts[0]]
-    return next(
-        (known[tag] for tag in (*tags, *elsewhere, _FALLBACK) if tag in known),
-        next(iter(known.values())),
-    )
-
-
-def _tag(language: str) -> str:
-    return language.strip().lower().replace("_", "-")
+    return None if found is None or found == {} else translate(found)

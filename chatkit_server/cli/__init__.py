@@ -2,5 +2,5 @@
 
 - `main`: the commands, and their exit status.
 - `init`, `run`, `check`, `migrate`: what each of them does. `template`: what `init` writes.
-- `options`: what the commands share.
+- `commands`: those that plugins bring. `options`: what the commands share.
 """

@@ -6,11 +6,15 @@ import argparse
 import asyncio
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from ..logs import LineHandler, WithoutContent
 from .options import Commands, add_command, load_settings
+
+if TYPE_CHECKING:
+    from ..plugin.calls import Hooks
 
 
 def add_to(commands: Commands) -> None:
@@ -44,7 +48,9 @@ def check(options: argparse.Namespace) -> int:
         # What is wrong with an MCP server is printed below: it is no mistake in the settings
         logging.disable()
         try:
-            return app[HOOKS].names, await mcp_warnings(app)
+            hooks = app[HOOKS]
+            found = [f"{plugin}: {line}" async for plugin, line in _of_plugins(hooks)]
+            return hooks.names, [*await mcp_warnings(app), *found]
         finally:
             logging.disable(logging.NOTSET)
 
@@ -53,3 +59,10 @@ def check(options: argparse.Namespace) -> int:
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
     return 0
+
+
+async def _of_plugins(hooks: Hooks) -> AsyncIterator[tuple[str, str]]:
+    """Yield what plugins find wrong with their part, each after the plugin's name."""
+    async for plugin, lines in hooks.boot_each("check"):
+        for line in lines:
+            yield plugin, line

@@ -14,11 +14,12 @@ from ..lines import escape
 from ..logs import without_configuration
 from ..masking import mask_secrets
 from . import check, init, migrate, run
+from .commands import may_be_of_plugin, run_command_of_plugin
+from .options import BROKEN_PIPE, Commands
 from .warned import show_warnings_of_libraries
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
-BROKEN_PIPE = 141
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,11 +29,16 @@ def main(arguments: list[str] | None = None) -> int:
     """
     _open_standard_files()
     show_warnings_of_libraries()
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    parser, commands = _parser()
+    of_plugin = may_be_of_plugin(given, commands)
+    options = None if of_plugin else parser.parse_args(given)
     without_configuration()
     # What is imported stays: looking for garbage among it would take a quarter of the start
     gc.disable()
     try:
+        if options is None:
+            return run_command_of_plugin(given, parser, commands)
         return int(options.command(options))
     except SettingsError as error:
         for line in str(error).splitlines():
@@ -68,12 +74,14 @@ def _drop_what_nobody_reads() -> None:
                 os.close(nowhere)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> tuple[argparse.ArgumentParser, Commands]:
     parser = argparse.ArgumentParser(
-        prog="chatkit-server", description="A backend for the OpenAI ChatKit frontend."
+        prog="chatkit-server",
+        description="A backend for the OpenAI ChatKit frontend.",
+        epilog="Plugins may add commands: chatkit-server NAME --settings FILE.",
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in (init, run, check, migrate):
         command.add_to(commands)
-    return parser
+    return parser, commands

@@ -11,6 +11,9 @@ from ..settings.load import collect_settings
 from ..settings.problems import Problems
 from ..settings.schema import Settings
 
+BROKEN_PIPE = 141
+"""The exit status when nobody reads the output any more."""
+
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 _PATHS = (
@@ -30,12 +33,17 @@ def add_command(
 ) -> argparse.ArgumentParser:
     """Add a command that reads a settings file; `function` runs it and returns the exit status."""
     command = commands.add_parser(name, help=text, description=text, epilog=_PATHS)
-    command.add_argument(
+    add_settings(command)
+    command.set_defaults(command=function)
+    return command
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Add the option `--settings`."""
+    parser.add_argument(
         "--settings",
         type=Path,
         default=Path("settings.yaml"),
         metavar="FILE",
         help="the settings file (default: settings.yaml)",
     )
-    command.set_defaults(command=function)
-    return command

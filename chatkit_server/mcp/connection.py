@@ -22,7 +22,9 @@ from mcp.types import (
 )
 from pydantic import ValidationError
 
+from ..settings.schema import ApprovalSettings
 from ..text import valid_values
+from .approval import needs_approval
 from .content import as_text, readable
 from .exchange import Exchange
 from .failures import without_advice
@@ -73,7 +75,7 @@ class ToolFailed(UserError):
 class McpConnection(MCPServer):
     """Wraps an MCP server that a plugin connects itself, such as for one turn."""
 
-    def __init__(self, server: MCPServer) -> None:
+    def __init__(self, server: MCPServer, approval: ApprovalSettings = ApprovalSettings()) -> None:  # noqa: B008
         super().__init__(
             use_structured_content=server.use_structured_content,
             tool_meta_resolver=server.tool_meta_resolver,
@@ -82,6 +84,7 @@ class McpConnection(MCPServer):
             tool_output_guardrails=server.tool_output_guardrails,
         )
         self.server = server
+        self._approval = approval
         _skip_output_schemas(server)
         self.required: bool = getattr(server, "required", False)
         self.prefix: str | None = getattr(server, "prefix", None)
@@ -105,11 +108,11 @@ class McpConnection(MCPServer):
         It is created and wrapped once for all turns.
         """
         if (name, wrap) not in self._functions:
-            self._functions[name, wrap] = wrap(
-                MCPUtil.to_function_tool(
-                    tool, self, False, failure_error_function=None, tool_name_override=name
-                )
+            made = MCPUtil.to_function_tool(
+                tool, self, False, failure_error_function=None, tool_name_override=name
             )
+            made.needs_approval = needs_approval(self.server, tool, name, self._approval)
+            self._functions[name, wrap] = wrap(made)
         return self._functions[name, wrap]
 
     async def refresh(self) -> None:
@@ -228,9 +231,6 @@ class McpConnection(MCPServer):
     ) -> GetPromptResult:
         """Return the server's answer."""
         return await self.server.get_prompt(name, arguments)
-
-    def _get_needs_approval_for_tool(self, tool: Tool, agent: Any) -> Any:
-        return self.server._get_needs_approval_for_tool(tool, agent)
 
     def _get_failure_error_function(
         self, agent_failure_error_function: ToolErrorFunction | None

@@ -3,7 +3,9 @@
 A server object from the `mcp_servers` hook, or from `turn.mcp_servers`, may have these attributes:
 `required` (bool; without it no turn begins), `prefix` (str; put before the names of its tools),
 `timeout`, `max_timeout` and `connect_timeout` (seconds for a call, for one that reports progress,
-and to connect), `max_tools`, `max_tools_size` and `max_message` (see `McpLimits`).
+and to connect), `max_tools`, `max_tools_size` and `max_message` (see `McpLimits`), and
+`require_approval` (`"always"`, `"never"`, or names and patterns: which calls the user is asked
+about).
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from agents import FunctionTool
 from agents.mcp import MCPServer
 
 from ..errors import SettingsError, Unavailable
+from ..settings.schema import ApprovalSettings
+from ..words import words
 from .connection import McpConnection, ToolFailed, Wrap, unwrapped
 from .failures import describe, without_advice
 from .names import ToolNames
@@ -41,7 +45,7 @@ Takes = Callable[[MCPServer, str, str], bool]
 """Whether a tool is wanted: its server, its name there, and its name for the model."""
 
 
-def _takes_all(server: MCPServer, tool: str, name: str) -> bool:
+def takes_all(server: MCPServer, tool: str, name: str) -> bool:
     return True
 
 
@@ -59,8 +63,14 @@ class McpManager:
     Raises `SettingsError` for two of the same name, or one whose tools differ from turn to turn.
     """
 
-    def __init__(self, servers: Iterable[MCPServer], timing: McpTiming = McpTiming()) -> None:  # noqa: B008
+    def __init__(
+        self,
+        servers: Iterable[MCPServer],
+        timing: McpTiming = McpTiming(),  # noqa: B008
+        approval: ApprovalSettings = ApprovalSettings(),  # noqa: B008
+    ) -> None:
         self._timing = timing
+        self._approval = approval
         self._connections: dict[MCPServer, ManagedServer] = {}
         self._names = ToolNames()
         for server in servers:
@@ -71,7 +81,7 @@ class McpManager:
                     f"MCP server {server.name}: its tool_filter is a function, but its tools are "
                     "listed once for all turns: use a static filter"
                 )
-            self._connections[server] = ManagedServer(server, timing)
+            self._connections[server] = ManagedServer(server, timing, approval)
 
     def when_listed(self, call: Callable[[], None]) -> None:
         """Have this called each time that a server told which tools it has."""
@@ -138,7 +148,7 @@ class McpManager:
         taken: Collection[str] = (),
         wrap: Wrap = unwrapped,
         turn_id: str = "?",
-        takes: Takes = _takes_all,
+        takes: Takes = takes_all,
     ) -> list[FunctionTool]:
         """Return the tools of these servers for a turn; a tool that fails raises `ToolFailed`.
 
@@ -176,7 +186,7 @@ class McpManager:
         kept = self._connections.get(server)
         if kept is not None:
             return kept, await kept.prepare()
-        connection = McpConnection(server)
+        connection = McpConnection(server, self._approval)
         try:
             await connection.refresh()
         except Exception as error:
@@ -191,15 +201,26 @@ def _check_required(down: Sequence[McpConnection]) -> None:
     for connection in down:
         if not connection.required:
             continue
-        reason, retry_after = "", None
+        reason, retry_after = None, None
         if isinstance(connection, ManagedServer):
-            reason = f": {without_advice(connection.error)}" if connection.error else ""
+            reason = without_advice(connection.error) if connection.error else None
             retry_after = connection.retry_after
-        raise Unavailable(
-            f"The assistant needs `{connection.name}`, which is not available right now{reason}. "
-            "Try again in a moment.",
-            retry_after=retry_after,
+        raise Unavailable(_missing(connection.name, reason), retry_after=retry_after)
+
+
+def _missing(name: str, reason: str | None) -> str:
+    if reason is None:
+        return words(
+            "The assistant needs `{server}`, which is not available right now. Try again in a "
+            "moment.",
+            server=name,
         )
+    return words(
+        "The assistant needs `{server}`, which is not available right now: {reason}. Try again in "
+        "a moment.",
+        server=name,
+        reason=reason,
+    )
 
 
 class _DebugOnly(logging.Filter):

@@ -24,6 +24,7 @@ from mcp.types import CallToolResult, ToolListChangedNotification
 from pydantic import ValidationError
 
 from ..lines import fixed_words
+from ..settings.schema import ApprovalSettings
 from .connection import NOT_RUN, McpConnection, ToolFailed
 from .exchange import Exchange, watching
 from .failures import address, describe
@@ -83,8 +84,13 @@ class McpTiming:
 class ManagedServer(McpConnection):
     """Keeps an MCP server connected, from `keep` until its end."""
 
-    def __init__(self, server: MCPServer, timing: McpTiming) -> None:
-        super().__init__(server)
+    def __init__(
+        self,
+        server: MCPServer,
+        timing: McpTiming,
+        approval: ApprovalSettings = ApprovalSettings(),  # noqa: B008
+    ) -> None:
+        super().__init__(server, approval)
         self.timing = timing
         self.connect_timeout: float = getattr(server, "connect_timeout", 30.0)
         self.up = asyncio.Event()

@@ -109,6 +109,11 @@ def _user(value: Any) -> str | None:
     return None if fields["id"] else "a User with an empty `id`"
 
 
+def _part(value: Any) -> str | None:
+    known = isinstance(value, Mapping) and str(value.get("type", "")).startswith("input_")
+    return None if known else _described(value)
+
+
 def _list_of(check: Check) -> Check:
     def check_all(value: Any) -> str | None:
         if not isinstance(value, list | tuple):
@@ -184,6 +189,10 @@ ANSWERS: Mapping[str, Answer] = {
     "tortoise_apps": Answer(
         "a dict of labels and dicts, or None", _mapping_of(_instance("collections.abc.Mapping"))
     ),
+    "commands": Answer(
+        "a list of chatkit_server.Command, or None", _list_of(_instance("chatkit_server.Command"))
+    ),
+    "check": Answer("a list of str, or None", _list_of(_instance("builtins.str"))),
     "migrate": Answer("a list of str, or None", _list_of(_instance("builtins.str"))),
     "auth": Answer(
         "a chatkit_server.User (`id`: a str, not empty; `tenant`: a str) or None", _user
@@ -203,6 +212,8 @@ ANSWERS: Mapping[str, Answer] = {
         "chatkit.types.SyncCustomActionResponse, or None",
         _events,
     ),
+    "scan": Answer("nothing: `scan` raises to refuse a file", _nothing),
+    "attachment_input": Answer("a list of parts, which are dicts, or None", _list_of(_part)),
     "transcribe": Answer("a str or None", _instance("builtins.str")),
     "feedback": Answer("a bool or None", _instance("builtins.bool")),
 }

@@ -18,8 +18,9 @@ Name a function, or a method of the class `Plugin`, like a hook, and mark it `@h
   4xx. Any other exception is logged with the name of the plugin, and the user reads only that
   something went wrong; that includes `SystemExit` and a cancellation of a task of your own.
 - An async hook has `hooks.timeout` (5 s) for each call, and as long again to clean up when it is
-  cancelled. Never block in one: `time.sleep` or
-  `requests.get` stops the answers of all users. Call those with `asyncio.to_thread`.
+  cancelled. A plugin may have an attribute `hook_timeouts` with the seconds of hooks that need
+  more: `{"transcribe": 60.0}`. Never block in one: `time.sleep` or `requests.get` stops the answers
+  of all users. Call those with `asyncio.to_thread`.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from chatkit.actions import Action
     from chatkit.store import AttachmentStore, Store
     from chatkit.types import (
+        Attachment,
         AudioInput,
         FeedbackKind,
         SyncCustomActionResponse,
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
 
     from ..turn import Outcome, StoreContext, ToolCall, ToolResult, Turn, User
     from ..turns.store import TurnStore
+    from ..uploads import UploadedFile
+    from .commands import Command
 
 PROJECT = "chatkit_server"
 
@@ -89,7 +93,8 @@ def turn_store() -> TurnStore | None:
 def attachment_store() -> AttachmentStore[StoreContext] | None:
     """Return the store of attachments' bytes; the first answer wins.
 
-    An error stops the boot.
+    A `chatkit_server.storage.FileStore` is also asked whether a message may have an attachment, and
+    where a page finds its preview. An error stops the boot.
     """
 
 
@@ -111,7 +116,8 @@ def mcp_servers() -> list[MCPServer] | None:
     `required = True` (turns answer 503 while it is not connected; by default they go on without
     it), `prefix` (is put before the names of its tools), `timeout`, `max_timeout` (for calls that
     report progress) and `connect_timeout` (seconds), `max_tools` (how many), `max_tools_size` and
-    `max_message` (bytes). An error stops the boot.
+    `max_message` (bytes), `require_approval` (`"always"`, `"never"`, or names and patterns of the
+    tools that the user has to approve). An error stops the boot.
     """
 
 
@@ -121,6 +127,25 @@ def tortoise_apps() -> Mapping[str, Mapping[str, Any]] | None:
 
     `{"todo": {"models": ["acme.todo.models"], "migrations": "acme.todo.migrations"}}`, as in
     Tortoise's own configuration. Called at boot, by the storage plugin. An error stops the boot.
+    """
+
+
+@hookspec
+def commands() -> list[Command] | None:
+    """Return commands that the plugin adds to `chatkit-server`; all are added.
+
+    `chatkit-server NAME --settings FILE` awaits `Command.run` of the command with that name, after
+    `setup`, without starting the server. An error ends the command.
+    """
+
+
+@hookspec
+async def check() -> list[str] | None:
+    """Return in a line each what keeps the plugin from working, such as a server that is away.
+
+    `chatkit-server check` shows the lines as warnings. It awaits this after `setup`, without
+    starting the server; all plugins are called in order. Give up after some seconds. An error ends
+    the command.
     """
 
 
@@ -261,6 +286,26 @@ async def action(
 
     An action runs beside a running answer and other actions of the thread, and in a locked or
     closed thread too. What you change in `turn.thread` is saved.
+    """
+
+
+@hookspec
+async def scan(file: UploadedFile) -> None:
+    """Look at an uploaded file before it can be used; return nothing, or raise to refuse it.
+
+    Called for all plugins in order, once for each upload. The user reads the message of a
+    `BadRequest` or the like. Any other error refuses the file too, and is logged.
+    """
+
+
+@hookspec
+async def attachment_input(turn: Turn, attachment: Attachment) -> list[dict[str, Any]] | None:
+    """Return what the model gets of an attachment, as parts of the user's message.
+
+    The first answer wins: a list of `{"type": "input_text", "text": ...}`, `input_image` or
+    `input_file`. Without an answer, the model gets the file's name, and an image's preview if its
+    address is public. Called for each attachment of the conversation whenever the model's input is
+    made, so keep what takes time. An error refuses the turn with its status and message.
     """
 
 

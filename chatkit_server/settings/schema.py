@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -54,7 +56,8 @@ class ServerSettings(Section):
 
     `socket` is the path of a Unix socket, in place of `host` and `port`; `socket_mode` are its
     permissions. `trusted_proxies` are addresses and networks whose `X-Forwarded-For` is believed;
-    what connects to a Unix socket is trusted, too.
+    what connects to a Unix socket is trusted, too. `language` is that of the server's own words
+    for users who ask for none that it knows.
     """
 
     host: Host = "127.0.0.1"
@@ -62,6 +65,7 @@ class ServerSettings(Section):
     socket: SocketPath = None
     socket_mode: FileMode = 0o660
     hosts: CommaList = Field(default_factory=list)
+    language: str = "en"
     path: UrlPath = "/api/chat"
     cors_origins: CommaList = Field(default_factory=list)
     cors_credentials: bool = True
@@ -103,6 +107,32 @@ class ImageSettings(Section):
     max_size: Size = 3_000_000
 
 
+class ApprovalSettings(Section):
+    """Which tool calls the user is asked about before they run, and how.
+
+    `tools` are names of tools, or patterns such as `delete_*`. `destructive` asks for each tool of
+    an MCP server that may destroy something, by its annotations. `always_in_conversation` is
+    whether the user may allow a tool for the rest of the conversation. After `expires`, a call is
+    not run any more. `on_message` is what a new message does to a call that waits: it denies the
+    call, or is refused itself.
+    """
+
+    tools: CommaList = Field(default_factory=list)
+    destructive: bool = False
+    always_in_conversation: bool = True
+    expires: Duration = 86_400.0
+    on_message: Literal["deny", "refuse"] = "deny"
+
+    def asks_for(self, *names: str) -> bool:
+        """Whether a tool of one of these names needs an approval."""
+        return is_named(names, self.tools)
+
+
+def is_named(names: Iterable[str], patterns: Iterable[str]) -> bool:
+    """Whether a pattern such as `delete_*` matches one of these names, with their case."""
+    return any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
+
+
 class AgentSettings(AgentParts):
     """The agent that answers when no plugin brings another, and what holds for all agents.
 
@@ -131,6 +161,7 @@ class AgentSettings(AgentParts):
     )
     history: HistorySettings = HistorySettings()
     images: ImageSettings = ImageSettings()
+    approval: ApprovalSettings = ApprovalSettings()
 
 
 class DisconnectSettings(Section):

@@ -11,6 +11,7 @@ from ..errors import Conflict, Unavailable
 from ..settings.schema import TurnSettings
 from ..tasks import run_to_completion
 from ..turn import User
+from ..words import words
 from .identity import RequestIdentity
 from .job import TurnJob, TurnPlan, model_name
 from .registry import BUSY, TurnRegistry
@@ -56,8 +57,10 @@ class Claims:
         if record is None and identity.last_event is None:
             return None
         raise Conflict(
-            "This message was sent before, and the connection to its answer was lost. Reload the "
-            "conversation to see what was saved."
+            words(
+                "This message was sent before, and the connection to its answer was lost. Reload "
+                "the conversation to see what was saved."
+            )
         )
 
     def _is_over(self, record: TurnRecord) -> bool:
@@ -80,7 +83,9 @@ class Claims:
         thread would stay locked until a sweep. Raises what `TurnRegistry.claim` raises, and
         `Conflict` or `Unavailable` where another process does not end its turn.
         """
-        waited = await self._turns.claim(plan.thread.id, plan.user, beside=plan.beside)
+        waited = await self._turns.claim(
+            plan.thread.id, plan.user, beside=plan.beside, patient=plan.patient
+        )
         try:
             job = await make_job(waited)
             deadline = time.monotonic() + OTHER_PROCESS_TIMEOUT
@@ -91,7 +96,7 @@ class Claims:
                 if client_left:
                     raise asyncio.CancelledError
                 with self._waiting(plan):
-                    await self._wait_for_other_process(other, deadline)
+                    await self._wait_for_other_process(other, deadline, plan.patient)
                 job = await make_job(True)
         except BaseException:
             self._turns.release(plan.thread.id, beside=plan.beside)
@@ -132,12 +137,14 @@ class Claims:
         finally:
             self._turns.waiting.pop(place, None)
 
-    async def _wait_for_other_process(self, other: TurnRecord, deadline: float) -> None:
+    async def _wait_for_other_process(
+        self, other: TurnRecord, deadline: float, patient: bool
+    ) -> None:
         """Wait until another process has ended its turn, or a sweep has in its place."""
         if self._settings.when_busy == "reject":
             raise Conflict(BUSY)
         while await self._turn_store.running(other.thread_id, other.user) is not None:
-            if self._settings.when_busy == "interrupt":
+            if self._settings.when_busy == "interrupt" and not patient:
                 await self._turn_store.cancel(other.id, other.user)
             self._turns.refuse_if_deleting(other.thread_id)
             if time.monotonic() > deadline:

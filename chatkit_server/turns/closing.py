@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
+from typing import cast
 
+from agents import TResponseInputItem
 from chatkit.store import NotFoundError
 from chatkit.types import ThreadItemDoneEvent, ThreadItemReplacedEvent
 
-from ..agent.memory import build_memory
+from ..agent.memory import build_memory, memory_id
 from ..errors import ServerError, TakenOver, Unavailable
 from ..events.settling import has_loading_task, settled
 from ..known_errors import Outage, as_server_error, told_error
@@ -130,17 +133,31 @@ class Closing:
             _log_unsaved(job, "its end could not be recorded", error)
         return ending
 
+    async def take_over(self, job: TurnJob) -> None:
+        """Have a run that goes on be a part of this turn, for its memory.
+
+        What was decided is saved. The turn store learns of the rest before anything runs, so that
+        a recovery knows of the calls that began.
+        """
+        assert job.paused is not None
+        job.entries += cast(list[TResponseInputItem], job.paused.entries)
+        job.translator.messages += job.paused.messages
+        with contained():
+            await self._turn_store.beat([self._beat(job)])
+
+    def _beat(self, job: TurnJob) -> HeartbeatSignal:
+        attempt = job.turn.store_context.attempt
+        return HeartbeatSignal(job.turn.id, attempt, job.partial().dump())
+
     async def _withdraw_answer(self, job: TurnJob) -> None:
         """Take back what a guardrail refused.
 
         The turn store learns of it first, so that a recovery brings nothing back.
         """
         job.forget_answer()
-        turn = job.turn
-        beat = HeartbeatSignal(turn.id, turn.store_context.attempt, job.partial().dump())
         try:
             with contained():
-                await self._turn_store.beat([beat])
+                await self._turn_store.beat([self._beat(job)])
         except Exception as error:
             _log_unsaved(job, "a withdrawn answer could not be noted", error)
         await job.recorder.withdraw()
@@ -148,12 +165,13 @@ class Closing:
     async def _save_memory(self, job: TurnJob, problem: ServerError | None) -> None:
         """Save what only the model must see again, and a note if the answer has no end."""
         said_something = bool(job.entries or job.translator.messages or job.recorder.tools)
+        waiting = [call.unrun for call in job.waiting]
         memory = build_memory(
             job.turn.id,
             job.memory_model,
             job.entries,
             job.translator.messages,
-            job.recorder.tools,
+            [*job.recorder.tools, *waiting],
             cut_off=problem.message if problem and said_something else None,
             agent=job.agent_name,
             note_agent=job.note_agent and job.agent_name != job.runner.cast.main_name,
@@ -161,6 +179,21 @@ class Closing:
         if memory is not None:
             item = memory.as_item(job.turn.thread.id)
             await job.recorder.emit(ThreadItemDoneEvent.model_construct(item=item))
+            await _forget_paused(job)
+
+
+async def _forget_paused(job: TurnJob) -> None:
+    """Remove what was kept of a run that has gone on: the memory of this turn has it all."""
+    if job.paused is None:
+        return
+    thread_id, context = job.turn.thread.id, job.turn.store_context
+    try:
+        for item_id in (memory_id(job.paused.turn_id), job.paused.id):
+            with suppress(NotFoundError):
+                await job.recorder.store.delete_thread_item(thread_id, item_id, context)
+    except Exception as error:
+        # It is not read any more
+        _log_unsaved(job, "a run that went on could not be removed", error)
 
 
 async def _stop_tasks(job: TurnJob) -> None:
@@ -254,4 +287,5 @@ def _outcome(job: TurnJob, status: Status, problem: ServerError | None) -> Outco
         code=problem.code if problem else "custom",
         agent=job.agent_name,
         guardrail=job.refusal.guardrail if job.refusal is not None else None,
+        waiting=[call.tool_call for call in job.waiting],
     )

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from agents import TResponseInputItem
 from chatkit.agents import ThreadItemConverter
 from chatkit.store import Store
-from chatkit.types import ThreadItem
+from chatkit.types import Attachment, ThreadItem
 
 from ..agent.asked import waiting_beside
 from ..agent.history import History, load_history
+from ..plugin.calls import Hooks
 from ..settings.schema import HistorySettings
 from ..turn import StoreContext, Turn
+from .approvals import Approvals
 from .job import TurnPlan, model_name
 from .waiting import left_waiting
 
@@ -20,9 +23,17 @@ from .waiting import left_waiting
 class Conversations:
     """Gives turns the items of their threads."""
 
-    def __init__(self, store: Store[StoreContext], budget: HistorySettings) -> None:
+    def __init__(
+        self,
+        store: Store[StoreContext],
+        budget: HistorySettings,
+        hooks: Hooks,
+        approvals: Approvals,
+    ) -> None:
         self._store = store
         self._budget = budget
+        self._hooks = hooks
+        self._approvals = approvals
 
     async def give(self, turn: Turn, plan: TurnPlan | None = None) -> History:
         """Load the items of a turn, with what its request adds to them; return its history."""
@@ -39,6 +50,8 @@ class Conversations:
         if plan is not None:
             if plan.message is not None and plan.superseded is None:
                 plan.answered += left_waiting(items)
+            if plan.superseded is None and plan.click is None and not plan.beside:
+                plan.answered += await self._approvals.leave(turn, items)
             items = _with_answers(items, plan.answered)
             if plan.message is None:
                 answered = [item.id for item in plan.answered]
@@ -47,8 +60,23 @@ class Conversations:
         history = History(items, self._budget)
         turn.items = history.visible
         turn.last_agent = history.last_agent
-        turn._make_input = partial(_make_input, history)
+        turn._make_input = partial(self._make_input, history)
         return history
+
+    async def _make_input(
+        self, history: History, turn: Turn, converter: ThreadItemConverter | None
+    ) -> list[TResponseInputItem]:
+        read = None
+        if self._hooks.implemented("attachment_input"):
+            read = partial(self._read_attachment, turn)
+        return await history.to_input(turn.items, model_name(turn), converter, read)
+
+    async def _read_attachment(
+        self, turn: Turn, attachment: Attachment
+    ) -> list[dict[str, Any]] | None:
+        parts: list[dict[str, Any]] | None
+        parts = await self._hooks.first("attachment_input", turn=turn, attachment=attachment)
+        return parts
 
 
 def _with_answers(items: list[ThreadItem], answered: list[ThreadItem]) -> list[ThreadItem]:
@@ -56,9 +84,3 @@ def _with_answers(items: list[ThreadItem], answered: list[ThreadItem]) -> list[T
     new = {item.id: item for item in answered}
     known = [new.pop(item.id, item) for item in items]
     return [*known, *new.values()]
-
-
-async def _make_input(
-    history: History, turn: Turn, converter: ThreadItemConverter | None
-) -> list[TResponseInputItem]:
-    return await history.to_input(turn.items, model_name(turn), converter)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from typing import Any, cast
 
-from agents import Agent, Runner
+from agents import Agent, Runner, RunState, TResponseInputItem
 from chatkit.store import Store
 from chatkit.types import (
     Attachment,
@@ -45,6 +45,8 @@ from ..tasks import contained, run_to_completion
 from ..turn import StoreContext, Turn, User
 from ..turn_events import BURST
 from ..turnstile import Turnstile
+from ..words import words
+from .approvals import CHANGED
 from .claim import Claims
 from .closing import Closing
 from .failures import EMPTY
@@ -104,6 +106,7 @@ class Engine:
             self._guardrails,
         )
         self.conversations = self._preparation.conversations
+        self._approvals = self._preparation.approvals
         self._closing = Closing(self.turns, turn_store, hooks)
         self._run_config = run_config(models, settings.agent)
         self._turnstile = Turnstile(START_GAP)
@@ -235,6 +238,8 @@ class Engine:
                 await job.recorder.keep(item)
             else:
                 await emit(ThreadItemReplacedEvent.model_construct(item=item))
+        if job.resumed is not None:
+            await self._closing.take_over(job)
 
     async def _answer(self, job: TurnJob) -> None:
         job.turn.connect(job.translator.stream)
@@ -242,6 +247,8 @@ class Engine:
             await job.turn.send_early()
             if job.agent is not None:
                 await self._ask(job, job.agent)
+            elif job.changed:
+                raise TurnFailed(CHANGED)
             else:
                 with collecting() as wanted, suppress(Asked):
                     await self._send_all(job, *await self._hook_answer(job))
@@ -257,7 +264,7 @@ class Engine:
 
     async def _ask(self, job: TurnJob, agent: Agent[Turn]) -> None:
         """Let the agent answer."""
-        if not await self._answer_without_run(job, agent):
+        if job.resumed is not None or not await self._answer_without_run(job, agent):
             await self._answer_with_run(job, agent)
         if job.says_nothing:
             raise TurnFailed(EMPTY, allow_retry=True)
@@ -279,9 +286,25 @@ class Engine:
         return first_answer.complete
 
     async def _answer_with_run(self, job: TurnJob, agent: Agent[Turn]) -> None:
+        begin: RunState[Any, Any] | list[TResponseInputItem] | None
+        begin = job.resumed or job.turn.input
+        while begin is not None:
+            await self._run_agent(job, agent, begin)
+            begin = await self._approvals.go_on(job)
+        await self._show_questions(job, job.runner.asked)
+        if job.turn.client_tool_call is not None:
+            await job.translator.workflow.keep()
+            await job.recorder.emit(ThreadItemDoneEvent.model_construct(item=client_tool_call(job)))
+
+    async def _run_agent(
+        self,
+        job: TurnJob,
+        agent: Agent[Turn],
+        begin: RunState[Any, Any] | list[TResponseInputItem],
+    ) -> None:
         job.result = Runner.run_streamed(
             cast(Agent[Any], agent),
-            job.turn.input,
+            begin,
             context=job.turn.run_context,
             max_turns=self.settings.agent.max_turns,
             run_config=self._run_config,
@@ -301,11 +324,6 @@ class Engine:
                     job.translator.answered_with(job.runner.tools_of(event.new_agent))
         finally:
             await stop_run(job.result)
-        await job.runner.check_approvals(job.result)
-        await self._show_questions(job, job.runner.asked)
-        if job.turn.client_tool_call is not None:
-            await job.translator.workflow.keep()
-            await job.recorder.emit(ThreadItemDoneEvent.model_construct(item=client_tool_call(job)))
 
     async def _show_questions(self, job: TurnJob, asked: Sequence[StructuredInputItem]) -> None:
         """Show what tools or a hook asked the user, which ends the turn."""
@@ -324,7 +342,8 @@ class Engine:
             "action", turn=job.turn, action=plan.action, item=plan.sender
         )
         if answered is None:
-            raise TurnFailed(f"No plugin answers the action `{plan.action.type}`.")
+            what = words("No plugin answers the action `{action}`.", action=plan.action.type)
+            raise TurnFailed(what)
         return answered
 
     async def _send_all(self, job: TurnJob, call: HookCall, events: Any) -> None:
@@ -379,11 +398,21 @@ def _refuse_if_long(message: ThreadItem | None, limit: int, limit_of_previews: i
     previews = sum(map(_bytes_in_preview, attachments))
     size = len(dump(message)) - previews
     if size > limit:
-        raise TooLarge(f"The message has {size} bytes. The limit is {limit}: send a shorter one.")
+        raise TooLarge(
+            words(
+                "The message has {size} bytes. The limit is {limit}: send a shorter one.",
+                size=size,
+                limit=limit,
+            )
+        )
     if previews > limit_of_previews:
         raise TooLarge(
-            f"The previews of the attachments have {previews} bytes. The limit is "
-            f"{limit_of_previews}: attach fewer or smaller images."
+            words(
+                "The previews of the attachments have {size} bytes. The limit is {limit}: attach "
+                "fewer or smaller images.",
+                size=previews,
+                limit=limit_of_previews,
+            )
         )
 
 

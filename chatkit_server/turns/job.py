@@ -8,7 +8,15 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from agents import Agent, Handoff, RunResultStreaming, Tool, TResponseInputItem, Usage
+from agents import (
+    Agent,
+    Handoff,
+    RunResultStreaming,
+    RunState,
+    Tool,
+    TResponseInputItem,
+    Usage,
+)
 from chatkit.actions import Action
 from chatkit.types import (
     ClientToolCallItem,
@@ -24,6 +32,7 @@ from pydantic import BaseModel
 
 from ..agent.fast.first_answer import FirstAnswer
 from ..agent.models import name_of
+from ..agent.paused import PausedRun, WaitingCall
 from ..agent.runner import AgentRunner
 from ..agent.runs import TurnRuns
 from ..agent.sdk import handoff_target
@@ -34,6 +43,7 @@ from ..events.recorder import Recorder, is_visible
 from ..events.wire import WireFormat
 from ..plugin.calls import HookCall
 from ..turn import Turn, TurnRequest, User
+from .approval_widget import Click, is_asking
 from .refusal import Refusal
 from .running import RunningTurn
 
@@ -60,6 +70,8 @@ class TurnPlan:
     """Whether the model's answer still waits for more: what the request answers is only saved."""
     action: Action[str, Any] | None = None
     sender: WidgetItem | None = None
+    click: Click | None = None
+    """A click on a widget that asks to approve a tool call."""
     context: Any = None
     """What a `context` hook returned for the request."""
     request: TurnRequest = field(default_factory=TurnRequest)
@@ -67,7 +79,14 @@ class TurnPlan:
     @property
     def beside(self) -> bool:
         """Whether the turn runs beside others in its thread. One button ends no answer."""
-        return self.action is not None
+        return self.action is not None or (
+            self.click is not None and not is_asking(self.click.item)
+        )
+
+    @property
+    def patient(self) -> bool:
+        """Whether the turn waits for the one in its thread, whatever `turns.when_busy` says."""
+        return self.click is not None
 
     @property
     def asked(self) -> set[str]:
@@ -79,7 +98,8 @@ class TurnPlan:
 class TurnJob:
     """A turn and its parts, from the claim of its thread to its end.
 
-    An action has no agent, and neither has a turn that a `respond` hook answers.
+    An action has no agent, and neither has a turn that a `respond` hook answers, or a click after
+    which no run goes on.
     """
 
     plan: TurnPlan
@@ -90,6 +110,14 @@ class TurnJob:
     agent: Agent[Turn] | None = None
     answer: tuple[HookCall, Any] | Exception | None = None
     """The `respond` hook that answers in place of an agent, and its events, or its error."""
+    paused: PausedRun | None = None
+    """The run that goes on with this turn, and what the user has decided."""
+    resumed: RunState[Any, Any] | None = None
+    """Its state."""
+    changed: bool = False
+    """Whether it cannot go on, because the server is another one meanwhile."""
+    waiting: list[WaitingCall] = field(default_factory=list)
+    """The calls that wait for an approval since this turn."""
     result: RunResultStreaming | None = None
     first_answer: FirstAnswer | None = None
     entries: list[TResponseInputItem] = field(default_factory=list)

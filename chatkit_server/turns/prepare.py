@@ -9,7 +9,7 @@ from typing import Any
 
 from agents import Agent
 from chatkit.store import Store
-from chatkit.types import ClientToolCallItem
+from chatkit.types import ClientToolCallItem, UserMessageItem
 
 from ..agent.models import (
     ModelRouter,
@@ -30,6 +30,7 @@ from ..plugin.calls import HookCall, Hooks
 from ..records import repeats
 from ..settings.schema import Settings
 from ..turn import StoreContext, Turn
+from .approvals import Approvals
 from .conversation import Conversations
 from .job import TurnJob, TurnPlan, choose_tool
 from .view import StoreView
@@ -59,7 +60,9 @@ class Preparation:
         self.mcp = mcp
         self.make_log = make_log
         self.threads = threads
-        self.conversations = Conversations(store, settings.agent.history)
+        self.approvals = Approvals(store, settings.agent.approval)
+        history = settings.agent.history
+        self.conversations = Conversations(store, history, hooks, self.approvals)
         self._team = team
         self._guardrails = guardrails
 
@@ -117,6 +120,7 @@ class Preparation:
             # A copy costs less than new ones, which are validated
             model_settings=copy(self._team.main.model_settings),
         )
+        turn._catalogs = self.hooks.languages
         context = StoreContext(plan.user, turn.id, attempt=1, context=plan.context)
         turn.store_context = context
         turn.keep_early()
@@ -139,9 +143,17 @@ class Preparation:
         if job.plan.answered:
             # Another process may have answered after the plan was made, and before the claim
             job.plan.answered = (await job.plan_again()).answered
+        if job.plan.click is not None and not await self.approvals.take(job, job.plan.click):
+            job.plan.waits = True
+            return
         history = await self.conversations.give(turn, job.plan)
         if job.plan.action is not None or job.plan.waits:
             return
+        if job.paused is not None:
+            # It goes on with the answer to that
+            turn.message = next(
+                (i for i in reversed(turn.items) if isinstance(i, UserMessageItem)), None
+            )
         job.note_agent = history.forgets_agent
         picked = offered_model(turn, self.settings.agent)
         check = partial(wrong_turn, turn)
@@ -165,7 +177,8 @@ class Preparation:
             isinstance(item, ClientToolCallItem) for item in job.plan.answered
         ):
             await job.translator.workflow.resume()
-        job.answer = await self._answer(turn)
+        if job.paused is None:
+            job.answer = await self._answer(turn)
         if job.answer is not None:
             if turn.model == self.settings.agent.model:
                 turn.model = self._model
@@ -178,7 +191,10 @@ class Preparation:
         job.agent = await job.runner.begin(agent, as_changed(agent, turn))
         if isinstance(turn.input, list):
             turn.input = job.runner.input_for(job.agent, turn.input)
-        choose_tool(job.agent, turn.message, job.runner.tools_of)
+        if job.paused is not None:
+            await self.approvals.restore(job)
+        else:
+            choose_tool(job.agent, turn.message, job.runner.tools_of)
 
     async def _answer(self, turn: Turn) -> tuple[HookCall, Any] | Exception | None:
         """Return the `respond` hook that answers with its events, or its error."""
@@ -189,6 +205,8 @@ class Preparation:
 
     def _resumed(self, job: TurnJob) -> str | None:
         """Return the name of the agent that goes on in the conversation, None for the main one."""
+        if job.paused is not None:
+            return job.paused.agent
         # What the client has done for an agent is for that one to hear
         answers_agent = job.plan.message is None and bool(job.plan.answered)
         if self.settings.agent.resume == "last" or answers_agent:

@@ -11,23 +11,25 @@ from typing import Any
 from ..errors import BadRequest, Conflict, Unavailable, Unprocessable
 from ..settings.schema import TurnSettings
 from ..turn import User
+from ..words import words, words_n
 from .identity import RequestIdentity
 from .kept import KeptTurns
 from .places import RETRY_AFTER, Places
 from .running import DELETING, RESTARTED, STOPPED, Owner, RunningTurn
 
-BUSY = "An answer is still being written in this conversation."
+BUSY = words("An answer is still being written in this conversation.")
 
-BEING_DELETED = "This conversation is being deleted."
+BEING_DELETED = words("This conversation is being deleted.")
 
 
 @dataclass
 class ThreadSlot:
     """Which turn runs in a thread of a user, and how many requests have it or wait for it.
 
-    `claims` counts both, `places` how many of the user's places they take. `beside` counts the
-    turns that run beside it, each with a place of its own; `alone` is set when the last one ends.
-    `deleting` counts who empties the thread.
+    `claims` counts both, `places` how many of the user's places they take, `interrupting` those
+    that wait for the turn to be interrupted. `beside` counts the turns that run beside it, each
+    with a place of its own; `alone` is set when the last one ends. `deleting` counts who empties
+    the thread.
     """
 
     owner: Owner
@@ -35,6 +37,7 @@ class ThreadSlot:
     running: RunningTurn | None = None
     claims: int = 0
     places: int = 0
+    interrupting: int = 0
     beside: int = 0
     alone: asyncio.Event = field(default_factory=asyncio.Event)
     deleting: int = 0
@@ -61,11 +64,20 @@ class TurnRegistry:
         self._refused: set[str] = set()
         self._kept = KeptTurns(settings, self._forget)
         user, server = settings.limits.user, settings.limits.server
-        waiting = "running or waiting. Wait until one of them ends."
-        self.places = Places(user, f"You have {user} answers {waiting}", server)
-        self.arriving = Places(
-            user, f"You sent {user} messages at once. Wait until they are answered.", server
+        answers = words_n(
+            "You have {n} answer running or waiting. Wait until it ends.",
+            "You have {n} answers running or waiting. Wait until one of them ends.",
+            user,
+            n=user,
         )
+        messages = words_n(
+            "You sent {n} message at once. Wait until it is answered.",
+            "You sent {n} messages at once. Wait until they are answered.",
+            user,
+            n=user,
+        )
+        self.places = Places(user, answers, server)
+        self.arriving = Places(user, messages, server)
         self.waiting: dict[tuple[str, str, str], Any] = {}
         """Contexts of requests that wait for a turn of another process, by tenant, user, thread."""
 
@@ -144,13 +156,16 @@ class TurnRegistry:
         if waiting > 1:
             self._once[place] = lock, waiting - 1
 
-    async def claim(self, thread_id: str, user: User, *, beside: bool = False) -> bool:
+    async def claim(
+        self, thread_id: str, user: User, *, beside: bool = False, patient: bool = False
+    ) -> bool:
         """Lock the thread for a new turn; return whether that had to wait for another turn.
 
         A turn that runs `beside` others locks nothing, and does not wait. `turns.when_busy` says
-        what happens to a turn that runs there. Raises `Unavailable` while the server shuts down, if
-        the user or the server has too many turns, or if too many wait for the thread; `Conflict` if
-        `when_busy` is `reject`, or if the thread is being deleted.
+        what happens to a turn that runs there; one that is `patient` does not end it. Raises
+        `Unavailable` while the server shuts down, if the user or the server has too many turns, or
+        if too many wait for the thread; `Conflict` if `when_busy` is `reject`, or if the thread is
+        being deleted.
         """
         self._refuse_if_closing()
         slot = self._slots.get(thread_id) or ThreadSlot((user.tenant, user.id))
@@ -163,9 +178,14 @@ class TurnRegistry:
         if self._room(slot.claims + 1) > slot.places:
             self.places.take(slot.owner)
             slot.places += 1
-        if slot.running is not None and self._settings.when_busy == "interrupt":
+        interrupts = self._settings.when_busy == "interrupt" and not patient
+        if slot.running is not None and interrupts:
             slot.running.end(STOPPED)
-        await self._lock(thread_id, slot)
+        slot.interrupting += interrupts
+        try:
+            await self._lock(thread_id, slot)
+        finally:
+            slot.interrupting -= interrupts
         try:
             self._refuse_if_closing()
             self.refuse_if_deleting(thread_id)
@@ -314,13 +334,12 @@ class TurnRegistry:
         Nothing interrupts a turn that runs beside others.
         """
         slot = self._slots[thread_id]
-        interrupts = self._settings.when_busy == "interrupt" and not beside
-        return (interrupts and slot.claims > 1) or slot.deleting > 0
+        return (slot.interrupting > 0 and not beside) or slot.deleting > 0
 
     def _refuse_if_closing(self) -> None:
         if self.closing:
             raise Unavailable(
-                "The server is restarting. Try again in a moment.", retry_after=RETRY_AFTER
+                words("The server is restarting. Try again in a moment."), retry_after=RETRY_AFTER
             )
 
     def _refuse_to_wait(self, slot: ThreadSlot) -> None:
@@ -331,8 +350,13 @@ class TurnRegistry:
         waiting = slot.claims - 1
         if waiting >= self._settings.limits.queue:
             raise Unavailable(
-                f"{waiting} messages wait in this conversation already. Wait until one of them is "
-                "answered.",
+                words_n(
+                    "{n} message waits in this conversation already. Wait until it is answered.",
+                    "{n} messages wait in this conversation already. Wait until one of them is "
+                    "answered.",
+                    waiting,
+                    n=waiting,
+                ),
                 retry_after=RETRY_AFTER,
             )
 

@@ -17,6 +17,7 @@ Other plugins add their tables to the same database with the hook `tortoise_apps
 - `health`: whether it takes writes. `guard`, `watch`: SQLite's file is lost, or its disk is full.
 - `models`, `migrations`: the tables. `schema`: which migrations are pending, and applying them.
 - `store`, `sql`, `payloads`, `identities`: threads, items, attachments, feedback.
+- `feedback`: the command that lists it.
 - `turn_store`, `turn_sql`, `presence`: turns in progress, and whose process is gone.
 """
 
@@ -31,10 +32,11 @@ from chatkit.store import Store
 from chatkit.types import FeedbackKind
 from pydantic import BaseModel, Field, field_validator
 
-from chatkit_server import HOOKS, Duration, SettingsError, Size, User, hookimpl
+from chatkit_server import HOOKS, Command, Duration, SettingsError, Size, User, hookimpl
 from chatkit_server.storage import StoreContext, TurnStore
 
 from .database import Database
+from .feedback import feedback_command, require_kept
 from .health import Health
 from .presence import present
 from .store import TortoiseStore
@@ -120,6 +122,11 @@ class Plugin:
         return True
 
     @hookimpl
+    def commands(self) -> list[Command]:
+        """Add the command `feedback`, which lists it."""
+        return [feedback_command(self._to_read)]
+
+    @hookimpl
     async def ready(self) -> str | None:
         """Say why nothing can be saved, after a real write now and then."""
         return await self._health.problem()
@@ -146,6 +153,18 @@ class Plugin:
                     await self._turn_store.abandon(alone_at)
                 async with Watch(database, database.guard).run():
                     yield
+
+    @asynccontextmanager
+    async def _to_read(self) -> AsyncIterator[Database]:
+        """Open the database for a command, beside a server that may run."""
+        require_kept(self._database.address)
+        database = self._database.without_limits()
+        await database.open()
+        try:
+            await database.refuse_if_pending()
+            yield database
+        finally:
+            await database.close()
 
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[Database]:

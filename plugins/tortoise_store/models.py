@@ -73,7 +73,10 @@ class Attachment(models.Model):
 
 
 class Feedback(models.Model):
-    """A thumb up or down: one for each user and item. It goes when the item goes."""
+    """A thumb up or down: one for each user and item. It goes when the item goes.
+
+    `given` is in seconds since 1970, by the database's clock; null if an older version wrote it.
+    """
 
     seq = fields.BigIntField(primary_key=True)
     item: fields.ForeignKeyRelation[Item] = fields.ForeignKeyField(
@@ -82,6 +85,7 @@ class Feedback(models.Model):
     tenant = fields.CharField(max_length=ID_LENGTH)
     user_id = fields.CharField(max_length=ID_LENGTH)
     kind = fields.CharField(max_length=16)
+    given = fields.FloatField(null=True)
 
     class Meta:
         table = "chatkit_feedback"

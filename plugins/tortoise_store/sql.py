@@ -204,10 +204,32 @@ def save_feedback(items: int) -> str:
     """
     ids = ", ".join(f"${number}" for number in range(4, 4 + items))
     return f"""
-INSERT INTO chatkit_feedback (tenant, user_id, item_id, kind)
-SELECT tenant, user_id, seq, ${4 + items} FROM chatkit_item
+INSERT INTO chatkit_feedback (tenant, user_id, item_id, kind, given)
+SELECT tenant, user_id, seq, ${4 + items}, {NOW} FROM chatkit_item
 WHERE {OWNED} AND thread_id = $3 AND id IN ({ids}) ORDER BY seq{_KEY_LOCK}
-ON CONFLICT (item_id, tenant, user_id) DO UPDATE SET kind = excluded.kind
+ON CONFLICT (item_id, tenant, user_id) DO UPDATE SET kind = excluded.kind, given = excluded.given
+"""
+
+
+@cache
+def list_feedback(*, texts: bool) -> str:
+    """Select the thumbs of all users, for the operator of the server.
+
+    $1 is the number to go on after, $2 the kind or "" for both, $3 the earliest time or 0 for all,
+    $4 the limit. `texts` adds the payload of the item, and that of the user's message before it.
+    """
+    # The type stands before all that a user has written
+    asked = """
+(SELECT q.payload FROM chatkit_item AS q
+WHERE q.thread_id = i.thread_id AND q.seq < i.seq AND q.payload LIKE '%"type":"user_message"%'
+ORDER BY q.seq DESC LIMIT 1)
+"""
+    more = f", i.payload AS text, {asked} AS question" if texts else ""
+    return f"""
+SELECT f.seq, f.kind, f.given, f.tenant, f.user_id AS "user", i.thread_id AS thread, i.id AS item
+{more} FROM chatkit_feedback AS f JOIN chatkit_item AS i ON i.seq = f.item_id
+WHERE f.seq > $1 AND CAST($2 AS text) IN ('', f.kind) AND (CAST($3 AS float) = 0 OR f.given >= $3)
+ORDER BY f.seq LIMIT $4
 """
 
 

@@ -15,6 +15,7 @@ from typing import Any, cast
 from agents import (
     Agent,
     FunctionTool,
+    Handoff,
     MessageOutputItem,
     Model,
     ModelResponse,
@@ -23,6 +24,7 @@ from agents import (
     Tool,
     TResponseInputItem,
     Usage,
+    handoff,
 )
 from agents.items import TResponseStreamEvent
 from agents.usage import RequestUsage
@@ -44,23 +46,29 @@ _KEPT = (
 )
 _ERRORS = ("error", "response.error")
 _CALLS = ("function_call", "function_call_output")
-_RUN_ONLY = ("handoffs", "hooks", "input_guardrails", "output_guardrails", "output_type", "prompt")
+_RUN_ONLY = ("hooks", "input_guardrails", "output_guardrails", "output_type", "prompt")
 """Parts of an agent that only a run of the SDK respects."""
 
 
 def can_skip_run(agent: Agent[Turn], turn: Turn, tools: Sequence[Tool]) -> bool:
     """Whether an agent's model may be asked as a run of the SDK would, without the run."""
-    names = {tool.name for tool in tools}
+    handoffs = _handoffs(agent)
+    names = {*(tool.name for tool in tools), *(each.tool_name for each in handoffs)}
     return (
         type(agent) is Agent
         and isinstance(agent.instructions, str | None)
         and not any(getattr(agent, part) for part in _RUN_ONLY)
         and agent.model_settings.retry is None
         and agent.model_settings.timeout is None
-        and len(names) == len(tools)
+        and len(names) == len(tools) + len(handoffs)
         and all(_is_plain(tool) for tool in tools)
+        and all(each.is_enabled is True for each in handoffs)
         and _is_sent_unchanged(turn.input)
     )
+
+
+def _handoffs(agent: Agent[Turn]) -> list[Handoff[Any, Any]]:
+    return [handoff(each) if isinstance(each, Agent) else each for each in agent.handoffs]
 
 
 def _is_plain(tool: Tool) -> bool:
@@ -144,7 +152,7 @@ async def ask_model(agent: Agent[Turn], turn: Turn, tools: Sequence[Tool]) -> Fi
         agent.model_settings,
         list(tools),
         None,
-        [],
+        _handoffs(agent),
         ModelTracing.DISABLED,
         previous_response_id=None,
         conversation_id=None,

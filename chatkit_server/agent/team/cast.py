@@ -10,7 +10,7 @@ from typing import Any
 from agents import Agent, Tool
 from agents.mcp import MCPServer
 
-from ...mcp.manager import Takes
+from ...mcp.manager import Takes, takes_all
 from ...plugin.calls import PluginFailed
 from ...turn import Turn
 from ..models import own_settings
@@ -109,7 +109,7 @@ class Cast:
     def tools_of(self, original: Agent[Any], given: Agent[Any]) -> list[Tool]:
         """Return the tools of an agent, with its choice of the pool; its own names come first."""
         choice = self._choice(original)
-        if choice is None or not self._tools:
+        if choice is None or not self._tools or self._has_all(original, choice.tools):
             return given.tools
         pool = {id(tool) for tool in self._tools}
         every = {id(tool): tool for tool in (*given.tools, *self._tools)}
@@ -123,7 +123,7 @@ class Cast:
     def servers_of(self, original: Agent[Any], given: Agent[Any]) -> list[MCPServer]:
         """Return the MCP servers of an agent, with its choice of the pool."""
         choice = self._choice(original)
-        if choice is None:
+        if choice is None or self._has_all(original, choice.servers):
             return given.mcp_servers
         every = dict.fromkeys((*given.mcp_servers, *self._servers))
         return [
@@ -135,11 +135,17 @@ class Cast:
     def takes(self, original: Agent[Any]) -> Takes:
         """Return which tools of MCP servers an agent has."""
         choice = self._choice(original) or _ALL
+        if choice.tools is None:
+            return takes_all
 
         def takes(server: MCPServer, tool: str, name: str) -> bool:
             return server not in self._servers or choice.takes_tool(name, tool)
 
         return takes
+
+    def _has_all(self, original: Agent[Any], chosen: object) -> bool:
+        """Whether an agent is given the whole pool already."""
+        return chosen is None and original is self.original
 
     def _choice(self, agent: Agent[Any]) -> Choice | None:
         """Return what an agent has of the pool, None if it has only what is its own."""

@@ -121,12 +121,17 @@ def handoff_name(handoff: Agent[Any] | Handoff[Any, Any]) -> str:
 
 
 def _same_tool(agent: Agent[Any], where: str, stand_ins: Mapping[int, Agent[Any]]) -> Iterator[str]:
-    used: dict[str, int] = {}
+    used: dict[str, Agent[Any] | Handoff[Any, Any]] = {}
     for handoff in agent.handoffs:
         target = stand_ins.get(id(handoff), handoff)
         name = handoff_name(target)
-        if used.setdefault(name, id(target)) != id(target):
+        other = used.setdefault(name, target)
+        if other is not target and _named(other) != _named(target):
             yield (
                 f"{where}: {agent.name} has two handoffs with the tool `{name}`. Give one of the "
                 "agents another name"
             )
+
+
+def _named(handoff: Agent[Any] | Handoff[Any, Any]) -> str:
+    return handoff.name if isinstance(handoff, Agent) else handoff.agent_name

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import Any
 
 from agents import Agent, FunctionTool, Handoff, ModelSettings
@@ -76,7 +77,7 @@ class Member:
         """Whether it is the one in the section `agent`."""
         return isinstance(self.settings, AgentSettings)
 
-    @property
+    @cached_property
     def choice(self) -> Choice:
         """Which of the tools of plugins and MCP servers it has."""
         tools, servers = self.settings.tools, self.settings.mcp_servers

@@ -21,8 +21,9 @@ from ...settings.problems import nearest
 from ...turns.job import TurnPlan
 from ..body import validation_error
 from .actions import custom_action, sync_custom_action
+from .attachments import create_attachment, delete_attachment
 from .caller import Answer, Caller
-from .media import create_attachment, delete_attachment, transcribe
+from .media import transcribe
 from .threads import delete_thread, feedback, get_thread, list_items, list_threads, update_thread
 from .turns import (
     add_client_tool_output,

@@ -23,6 +23,8 @@ from ...errors import BadRequest, NotFound, Unprocessable
 from ...events.threads import as_thread, written
 from ...events.wire import dump, is_hidden
 from ...paging import goes_on_within, pages
+from ...words import words
+from .attachments import deleted_attachments, shown_item
 from .caller import (
     AT_ONCE,
     MAX_PAGE_SIZE,
@@ -125,7 +127,7 @@ async def update_thread(caller: Caller, request: ThreadsUpdateReq) -> Answer:
     if not was_empty and await _is_empty(caller, thread.id):
         # It was deleted meanwhile, and saving it has made it again, without its items
         await caller.store.delete_thread(thread.id, caller.context)
-        raise NotFound("Conversation not found.")
+        raise NotFound(words("Conversation not found."))
     return as_thread(thread)
 
 
@@ -136,7 +138,10 @@ async def _is_empty(caller: Caller, thread_id: str) -> bool:
 
 async def delete_thread(caller: Caller, request: ThreadsDeleteReq) -> Answer:
     thread = await load_thread(caller, request.params.thread_id)
-    async with caller.turns.emptied(thread.id, caller.user):
+    async with (
+        caller.turns.emptied(thread.id, caller.user),
+        deleted_attachments(caller, thread.id),
+    ):
         await caller.store.delete_thread(thread.id, caller.context)
     return None
 
@@ -167,7 +172,8 @@ async def _load_items(
         return caller.store.load_thread_items(thread_id, after, wanted, order, caller.context)
 
     async for page in pages(load, after):
-        if not written.add_page(page, (item for item in page.data if not is_hidden(item))):
+        shown = (shown_item(caller, item) for item in page.data if not is_hidden(item))
+        if not written.add_page(page, shown):
             return written.end(has_more=True)
         await asyncio.sleep(0)
     return written.end()
@@ -192,7 +198,7 @@ async def feedback(caller: Caller, request: ItemsFeedbackReq) -> Answer:
     item_ids = list(dict.fromkeys(params.item_ids))
     for item_id in item_ids:
         await load_item(caller, thread.id, item_id)
-    with refusing("A plugin's `feedback` hook"):
+    with refusing("feedback"):
         accepted = await caller.hooks.any(
             "feedback",
             user=caller.user,
@@ -202,7 +208,7 @@ async def feedback(caller: Caller, request: ItemsFeedbackReq) -> Answer:
             context=caller.request_context,
         )
     if not accepted:
-        raise Unprocessable("No plugin's `feedback` hook accepts this feedback.")
+        raise Unprocessable(words("No plugin's `feedback` hook accepts this feedback."))
     return None
 
 

@@ -1,0 +1,119 @@
+"""The widget that asks the user to approve a tool call, and the click on one of its buttons."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, Literal, cast, get_args
+
+from chatkit.actions import Action
+from chatkit.types import WidgetItem
+from chatkit.widgets import DynamicWidgetRoot, WidgetRoot
+
+from ..agent.paused import APPROVAL, Decision, WaitingCall, run_of
+from ..agent.tools import arguments_of
+from ..errors import BadRequest
+from ..text import valid_text
+
+Choice = Literal["approve", "deny", "always"]
+
+MOST_SHOWN = 4000
+"""Characters of a call's arguments that are shown."""
+
+_DECIDED: dict[Decision, tuple[str, str]] = {
+    "approved": ("Approved", "success"),
+    "denied": ("Denied", "danger"),
+    "expired": ("Expired: it was not approved in time.", "secondary"),
+    "left": ("Not approved: you wrote something else.", "secondary"),
+    "changed": ("Not run: the server has changed since you were asked. Ask again.", "secondary"),
+}
+"""What a widget says in place of its buttons, and the color of that."""
+
+
+@dataclass(frozen=True)
+class Click:
+    """A click on a widget that asks for an approval."""
+
+    item: WidgetItem
+    run_id: str
+    choice: Choice
+
+
+def clicked(action: Action[str, Any], sender: WidgetItem | None) -> Click | None:
+    """Return the click that an action is, None for an action of a plugin.
+
+    Only what is stored says which call is meant. Raises `BadRequest` for a decision of no button.
+    """
+    run_id = run_of(sender) if sender is not None else None
+    if sender is None or run_id is None or action.type != APPROVAL:
+        return None
+    payload = action.payload if isinstance(action.payload, dict) else {}
+    return Click(sender, run_id, choice_of(payload.get("decision"), "params.action.payload"))
+
+
+def choice_of(decision: Any, where: str) -> Choice:
+    """Return a decision that a client sends; raise `BadRequest` for what is none."""
+    if decision not in get_args(Choice):
+        raise BadRequest(f"{where}.decision: must be `approve`, `deny` or `always`.")
+    return cast(Choice, decision)
+
+
+def asking(run_id: str, call: WaitingCall, *, always: bool) -> tuple[WidgetRoot, str]:
+    """Return the widget that asks for a call, and its text to copy."""
+    arguments = shown_arguments(call.arguments)
+    title = f"Run `{call.name}`?" if call.server is None else f"Run `{call.name}` of {call.server}?"
+    fence = "`" * max(3, *(len(run) + 1 for run in re.findall("`+", arguments)), 3)
+    children: list[dict[str, Any]] = [{"type": "Markdown", "value": f"**{title}**"}]
+    if arguments:
+        code = f"{fence}json\n{arguments}\n{fence}"
+        children.append({"type": "Markdown", "value": code})
+    buttons = [_button("Approve", "approve", "primary"), _button("Deny", "deny", "secondary")]
+    if always:
+        buttons.append(_button("Always in this conversation", "always", "secondary"))
+    children.append({"type": "Row", "gap": 2, "wrap": "wrap", "children": buttons})
+    card = {"type": "Card", "key": f"{APPROVAL}:{run_id}", "size": "md", "children": children}
+    return DynamicWidgetRoot.model_validate(card), f"{title}\n{arguments}".strip()
+
+
+def is_asking(item: WidgetItem) -> bool:
+    """Whether a widget still has its buttons."""
+    return any(child["type"] == "Row" for child in _children(item))
+
+
+def decided(item: WidgetItem, decision: Decision) -> WidgetItem:
+    """Return a widget with a decision in place of its buttons."""
+    if not is_asking(item):
+        return item
+    words, color = _DECIDED[decision]
+    children = [child for child in _children(item) if child["type"] != "Row"]
+    children.append({"type": "Text", "value": words, "color": color, "weight": "medium"})
+    card = {**item.widget.model_dump(exclude_none=True), "children": children}
+    return item.model_copy(update={"widget": DynamicWidgetRoot.model_validate(card)})
+
+
+def shown_arguments(arguments: str) -> str:
+    """Return arguments as people read them: indented, and cut where they are very long."""
+    given = arguments_of(arguments)
+    if given == {}:
+        return ""
+    text = arguments if given is None else json.dumps(given, ensure_ascii=False, indent=2)
+    text = valid_text(text)
+    if len(text) <= MOST_SHOWN:
+        return text
+    return f"{text[:MOST_SHOWN]}\n… ({len(text) - MOST_SHOWN} more characters)"
+
+
+def _children(item: WidgetItem) -> list[dict[str, Any]]:
+    children = item.widget.model_dump(exclude_none=True).get("children") or []
+    return cast(list[dict[str, Any]], children if isinstance(children, list) else [children])
+
+
+def _button(label: str, choice: Choice, style: str) -> dict[str, Any]:
+    action = {
+        "type": APPROVAL,
+        "payload": {"decision": choice},
+        "handler": "server",
+        "loadingBehavior": "container",
+    }
+    return {"type": "Button", "label": label, "style": style, "onClickAction": action}

@@ -1,0 +1,297 @@
+"""Tool calls that wait for the user's approval: the run stops, and goes on with the click.
+
+Nothing of a run stays in memory while it waits. A hidden item has its state; each call has a widget
+with buttons. What is decided is saved before anything runs, so nothing runs twice.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from agents import RunState
+from agents.items import ToolApprovalItem
+from chatkit.store import NotFoundError, Store
+from chatkit.types import (
+    Page,
+    StructuredInputItem,
+    ThreadItem,
+    ThreadItemDoneEvent,
+    ThreadMetadata,
+    UserMessageItem,
+    WidgetItem,
+)
+
+from ..agent.paused import (
+    Decision,
+    PausedRun,
+    WaitingCall,
+    decide,
+    expiry,
+    paused_id,
+    restored_state,
+    saved_state,
+    waiting_call,
+)
+from ..errors import Conflict, TurnFailed
+from ..paging import dated, pages
+from ..records import log_error
+from ..settings.schema import ApprovalSettings
+from ..tasks import run_to_completion
+from ..turn import StoreContext, Turn
+from .approval_widget import Click, asking, decided
+from .job import TurnJob
+
+log = logging.getLogger(__name__)
+
+ALLOWED = "chatkit_server.always_approved"
+"""The key of a thread's metadata for the tools that its user has allowed: `[name, server]`."""
+
+WAITING = "A tool waits for your approval. Approve or deny it before you go on."
+
+CANNOT_WAIT = (
+    "The assistant wanted to use `{name}`, which needs your approval, but its work cannot be "
+    "saved until then. Ask for something else."
+)
+
+CHANGED = (
+    "The server has changed since you were asked to approve this: it was not run. Ask for it again."
+)
+
+_PAGE = 20
+
+
+class Approvals:
+    """Stops runs that need an approval, and lets them go on."""
+
+    def __init__(self, store: Store[StoreContext], settings: ApprovalSettings) -> None:
+        self._store = store
+        self._settings = settings
+
+    # A run stops
+
+    async def go_on(self, job: TurnJob) -> RunState[Any, Any] | None:
+        """Return the state with which a run that has stopped goes on at once, or let it wait.
+
+        It goes on if the user has allowed all its tools for this conversation. None, too, for a run
+        that has not stopped.
+        """
+        result = job.result
+        if result is None or not result.interruptions:
+            return None
+        state = result.to_state()
+        calls = [self._asked(job, state, item) for item in state.get_interruptions()]
+        if all(call.decision == "approved" for call in calls):
+            job.runs.forget(result.context_wrapper.usage)
+            return state
+        await self._wait(job, state, calls)
+        return None
+
+    def _asked(
+        self, job: TurnJob, state: RunState[Any, Any], item: ToolApprovalItem
+    ) -> WaitingCall:
+        turn = job.turn
+        call = waiting_call(item, turn.generate_id("message"))
+        if is_allowed(turn.thread, call) or job.runner.is_unusable(item):
+            # Nobody has to be asked about a call that will only tell the model what is wrong
+            state.approve(item)
+            return replace(call, decision="approved")
+        return call
+
+    async def _wait(
+        self, job: TurnJob, state: RunState[Any, Any], calls: list[WaitingCall]
+    ) -> None:
+        """Save the run, and then what the user sees of it."""
+        job.waiting = [call for call in calls if call.decision is None]
+        run = self._run(job, state, calls)
+        widgets = [self._widget(job.turn, run, call) for call in job.waiting]
+        # What else the run wants comes when it goes on
+        job.turn.client_tool_call = None
+        job.runner.asked.clear()
+
+        items: list[ThreadItem] = [run.as_item(job.turn.thread.id), *widgets]
+
+        async def save() -> None:
+            for item in items:
+                await job.translator.stream(ThreadItemDoneEvent.model_construct(item=item))
+
+        await run_to_completion(save())
+
+    def _run(self, job: TurnJob, state: RunState[Any, Any], calls: list[WaitingCall]) -> PausedRun:
+        turn = job.turn
+        try:
+            text = saved_state(state)
+        except Exception as error:
+            log_error(log, logging.WARNING, error, "turn %s: a run cannot wait", turn.id)
+            raise TurnFailed(CANNOT_WAIT.format(name=job.waiting[0].name)) from None
+        return PausedRun(
+            paused_id(turn.id),
+            turn.id,
+            datetime.now(UTC),
+            expiry(self._settings.expires),
+            calls,
+            text,
+            [dict(entry) for entry in job.entries],
+            list(job.translator.messages),
+            job.runner.wanted_of_client,
+            [item.model_dump(mode="json") for item in job.runner.asked],
+            turn.first_agent,
+            job.memory_model,
+        )
+
+    def _widget(self, turn: Turn, run: PausedRun, call: WaitingCall) -> WidgetItem:
+        widget, text = asking(run.id, call, always=self._settings.always_in_conversation)
+        return WidgetItem(
+            id=call.item_id,
+            thread_id=turn.thread.id,
+            created_at=datetime.now(UTC),
+            widget=widget,
+            copy_text=text,
+        )
+
+    # A click
+
+    async def take(self, job: TurnJob, click: Click) -> bool:
+        """Take a click, now that the thread is claimed; return whether the run goes on.
+
+        What the click changes is then in `plan.answered`. One on a call that was decided already
+        only shows that.
+        """
+        run = await self._load(job.turn, click.run_id)
+        call = run.call_of(click.item.id) if run is not None else None
+        if run is None or call is None or call.decision is not None or not run.waits:
+            decision = call.decision if call is not None else None
+            job.plan.answered = await self._widgets(job.turn, [click.item.id], decision or "left")
+            return False
+        run = await self._after_click(job.turn, run, call, click)
+        goes_on = not run.waits
+        if goes_on:
+            job.paused, run = run, run.ended(job.turn.id)
+        job.plan.answered = [run.as_item(job.turn.thread.id), *await self._shown(job.turn, run)]
+        return goes_on
+
+    async def _after_click(
+        self, turn: Turn, run: PausedRun, call: WaitingCall, click: Click
+    ) -> PausedRun:
+        if run.has_expired:
+            return run.decided("expired")
+        if await self._is_overtaken(turn, run):
+            return run.decided("left")
+        if click.choice == "always" and self._settings.always_in_conversation:
+            allow(turn.thread, call)
+            same = [one for one in run.calls if is_allowed(turn.thread, one)]
+        else:
+            same = [call]
+        for one in same:
+            run = run.decided("denied" if click.choice == "deny" else "approved", one.item_id)
+        for one in run.calls:
+            if one.decision is None and await self._item(turn, one.item_id) is None:
+                # The server stopped before the user was asked
+                run = run.decided("left", one.item_id)
+        return run
+
+    async def _is_overtaken(self, turn: Turn, run: PausedRun) -> bool:
+        """Whether the user has written something since, which was too far away to be seen."""
+        store, context = self._store, turn.store_context
+
+        def load(after: str | None) -> Awaitable[Page[ThreadItem]]:
+            return store.load_thread_items(turn.thread.id, after, _PAGE, "desc", context)
+
+        async for page in pages(load):
+            for item in page.data:
+                if item.id == run.id or isinstance(item, UserMessageItem):
+                    return item.id != run.id
+        return True
+
+    async def restore(self, job: TurnJob) -> None:
+        """Get the run ready to go on, with the agent of this turn.
+
+        If that is impossible, nothing runs: `job.changed` then, and the user is told.
+        """
+        run = job.paused
+        assert run is not None
+        assert run.state is not None
+        assert job.agent is not None
+        turn = job.turn
+        try:
+            agent = await job.runner.resumable(job.agent)
+            job.resumed = await restored_state(run.state, agent, turn.run_context)
+            decide(job.resumed, run.calls)
+        except Exception as error:
+            log_error(log, logging.WARNING, error, "turn %s: its run cannot go on", turn.id)
+            job.resumed, job.agent, job.changed = None, None, True
+            calls = [
+                replace(call, decision="changed") if call.decision == "approved" else call
+                for call in run.calls
+            ]
+            ended = replace(run, calls=calls).ended(turn.id)
+            shown = await self._shown(turn, ended)
+            job.plan.answered = [ended.as_item(turn.thread.id), *shown]
+            return
+        job.runner.relay.goes_on_from(run.model)
+        questions = [StructuredInputItem.model_validate(item) for item in run.questions]
+        job.runner.want_again(run.client_tool, questions)
+
+    # A message comes instead
+
+    async def leave(self, turn: Turn, items: Sequence[ThreadItem]) -> list[ThreadItem]:
+        """Return what waits among the items of a thread as a message leaves it.
+
+        Raises `Conflict` if the settings refuse the message.
+        """
+        left: list[ThreadItem] = []
+        for item in items:
+            run = PausedRun.of(item)
+            if run is None or not run.waits:
+                continue
+            if self._settings.on_message == "refuse" and not run.has_expired:
+                raise Conflict(WAITING)
+            run = run.decided("expired" if run.has_expired else "left").ended(turn.id)
+            left += [run.as_item(turn.thread.id), *await self._shown(turn, run)]
+        return left
+
+    # What is stored
+
+    async def _load(self, turn: Turn, run_id: str) -> PausedRun | None:
+        item = await self._item(turn, run_id)
+        return PausedRun.of(item) if item is not None else None
+
+    async def _shown(self, turn: Turn, run: PausedRun) -> list[ThreadItem]:
+        """Return the widgets of decided calls as they are shown from now on."""
+        shown: list[ThreadItem] = []
+        for call in run.calls:
+            if call.decision is not None:
+                shown += await self._widgets(turn, [call.item_id], call.decision)
+        return shown
+
+    async def _widgets(
+        self, turn: Turn, item_ids: Sequence[str], decision: Decision
+    ) -> list[ThreadItem]:
+        found = [await self._item(turn, item_id) for item_id in item_ids]
+        return [decided(item, decision) for item in found if isinstance(item, WidgetItem)]
+
+    async def _item(self, turn: Turn, item_id: str) -> ThreadItem | None:
+        try:
+            item = await self._store.load_item(turn.thread.id, item_id, turn.store_context)
+        except NotFoundError:
+            return None
+        return dated(item) if item is not None else None
+
+
+def is_allowed(thread: ThreadMetadata, call: WaitingCall) -> bool:
+    """Whether the user has allowed a tool for this conversation."""
+    allowed = thread.metadata.get(ALLOWED)
+    return isinstance(allowed, list) and [call.name, call.server] in allowed
+
+
+def allow(thread: ThreadMetadata, call: WaitingCall) -> None:
+    """Note that the user has allowed a tool for this conversation."""
+    if not is_allowed(thread, call):
+        known = thread.metadata.get(ALLOWED)
+        thread.metadata[ALLOWED] = [
+            *(known if isinstance(known, list) else ()),
+            [call.name, call.server],
+        ]

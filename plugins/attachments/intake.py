@@ -1,0 +1,230 @@
+"""From the bytes of an upload to a file that a message can have."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from chatkit_server import (
+    BadRequest,
+    Conflict,
+    NotFound,
+    ServerError,
+    TooLarge,
+    TooManyRequests,
+    Unavailable,
+    UploadedFile,
+    User,
+    image_for_models,
+)
+
+from .extracting import Extract, Extractor
+from .files import About, Files, Record, owner_name
+from .kinds import SHOWN, is_allowed, is_text, kind_of
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What may be attached. `unused` counts a user's files that are in no message."""
+
+    types: list[str]
+    max_size: int
+    unused: int
+
+
+Scan = Callable[[UploadedFile], Awaitable[None]]
+
+_BUFFER = 1024 * 1024
+TWICE = "This file was uploaded already."
+GONE = "Attachment not found."
+
+_UPLOADS_AT_ONCE = 6
+"""Uploads of one user that may arrive at the same time in this process."""
+
+log = logging.getLogger(__name__)
+
+
+class WrongType(ServerError):
+    """The content of a file is of a type that may not be attached."""
+
+    status = 415
+
+
+class Intake:
+    """Receives, checks and keeps files.
+
+    `scan` raises for a file that is refused, `max_side` and `max_image` are the pixels and bytes of
+    images for models: they are set before the server starts.
+    """
+
+    scan: Scan
+    max_side: int
+    max_image: int
+
+    def __init__(self, files: Files, limits: Limits, extractor: Extractor) -> None:
+        self._files = files
+        self._limits = limits
+        self._extractor = extractor
+        self._arriving: Counter[str] = Counter()
+
+    async def check_announced(self, user: User, size: int | None) -> None:
+        """Raise for a file that is not worth sending."""
+        if size is not None and size <= 0:
+            raise BadRequest("The file is empty.")
+        self.check_size(size or 0)
+        if await self._files.unused(user) >= self._limits.unused:
+            raise TooManyRequests(
+                f"You attached {self._limits.unused} files that are in no message yet. Send or "
+                "remove some of them first."
+            )
+
+    def check_size(self, size: int) -> None:
+        """Raise `TooLarge` for more bytes than a file may have."""
+        most = self._limits.max_size
+        if size > most:
+            shown = f"{most // 1_000_000} MB" if most >= 1_000_000 else f"{most} bytes"
+            raise TooLarge(f"The file is too large. The limit is {shown}.")
+
+    async def keep(self, file_id: str, about: About, pieces: AsyncIterator[bytes]) -> Record:
+        """Receive a file, check it, and make it usable; return what it is.
+
+        Nothing of a file that is refused stays.
+        """
+        with self._place(about.owner):
+            async with self._spooled(pieces, about.size) as (path, size):
+                record = await self._keep(file_id, about, path, size)
+        if await self._files.about(file_id) is None:
+            # It was deleted meanwhile
+            await self._files.delete(about.owner, file_id)
+            raise NotFound(GONE)
+        return record
+
+    async def _keep(self, file_id: str, about: About, path: Path, size: int) -> Record:
+        kind = await asyncio.to_thread(kind_of, path, about.mime_type)
+        if not is_allowed(kind, self._limits.types):
+            allowed = ", ".join(self._limits.types)
+            raise WrongType(
+                f"This file cannot be attached: its content is {kind}. Allowed are {allowed}."
+            )
+        await self.scan(UploadedFile(about.name, kind, size, about.owner, path))
+        image, is_too_large = b"", False
+        if kind in SHOWN:
+            image, is_too_large = await self._image(path)
+        extract = await self._extract(path, kind)
+        key = secrets.token_hex(8)
+        record = Record(
+            owner=owner_name(about.owner),
+            key=key,
+            name=about.name,
+            mime_type=kind,
+            size=size,
+            created=about.created,
+            has_image=bool(image),
+            is_too_large=is_too_large,
+            has_text=bool(extract.text),
+            note=extract.note,
+            pages=extract.pages,
+        )
+        place = f"files/{file_id}/{key}"
+        objects: dict[str, Path | bytes] = {place: path}
+        if image:
+            objects[f"{place}.image"] = image
+        if extract.text:
+            objects[f"{place}.text"] = extract.text.encode(errors="replace")
+        return await self._stored(file_id, record, objects)
+
+    async def _stored(
+        self, file_id: str, record: Record, objects: dict[str, Path | bytes]
+    ) -> Record:
+        completed = False
+        try:
+            for place, data in objects.items():
+                await self._files.bucket.put(place, data)
+            completed = await self._files.complete(file_id, record)
+        finally:
+            if not completed:
+                for place in objects:
+                    await self._files.bucket.delete(place)
+        if not completed:
+            raise Conflict(TWICE)
+        return record
+
+    async def _image(self, path: Path) -> tuple[bytes, bool]:
+        """Return a smaller image if one is needed, and whether it is but cannot be made."""
+        data = await asyncio.to_thread(path.read_bytes)
+        try:
+            made = await image_for_models(data, self.max_side, self.max_image)
+        except ValueError:
+            raise WrongType("This file cannot be attached: the image is broken.") from None
+        return (b"", False) if made is data else (made or b"", made is None)
+
+    async def _extract(self, path: Path, kind: str) -> Extract:
+        if kind == "application/pdf":
+            return await self._extractor.pdf(path)
+        return await self._extractor.text(path) if is_text(kind) else Extract()
+
+    @contextmanager
+    def _place(self, user: User) -> Iterator[None]:
+        owner = owner_name(user)
+        if self._arriving[owner] >= _UPLOADS_AT_ONCE:
+            raise TooManyRequests("You upload too many files at once. Wait for some to finish.")
+        self._arriving[owner] += 1
+        try:
+            yield
+        finally:
+            self._arriving[owner] -= 1
+            if not self._arriving[owner]:
+                del self._arriving[owner]
+
+    @asynccontextmanager
+    async def _spooled(
+        self, pieces: AsyncIterator[bytes], stated: int | None
+    ) -> AsyncIterator[tuple[Path, int]]:
+        """Write an upload to a file on this machine, which is deleted at the end of the block."""
+        with _named_disk_error():
+            file = tempfile.NamedTemporaryFile(prefix="chatkit-upload-")  # noqa: SIM115
+        with file:
+            size = await self._write(cast(BinaryIO, file), pieces, stated)
+            if not size:
+                raise BadRequest("The file is empty.")
+            if stated is not None and size < stated:
+                raise BadRequest(f"The file is not whole: {size} of {stated} bytes arrived.")
+            yield Path(file.name), size
+
+    async def _write(self, file: BinaryIO, pieces: AsyncIterator[bytes], stated: int | None) -> int:
+        size = 0
+        buffer: list[bytes] = []
+        async for piece in pieces:
+            size += len(piece)
+            self.check_size(size)
+            if stated is not None and size > stated:
+                raise TooLarge(f"The file is larger than the {stated} bytes that were announced.")
+            buffer.append(piece)
+            if sum(map(len, buffer)) >= _BUFFER:
+                await asyncio.to_thread(_write_all, file, buffer)
+                buffer = []
+        await asyncio.to_thread(_write_all, file, buffer)
+        return size
+
+
+def _write_all(file: BinaryIO, pieces: list[bytes]) -> None:
+    with _named_disk_error():
+        file.writelines(pieces)
+        file.flush()
+
+
+@contextmanager
+def _named_disk_error() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        log.error("an upload cannot be written to %s: %s", tempfile.gettempdir(), error.strerror)
+        raise Unavailable("The server has no room for the file. Try again later.") from None

@@ -1,0 +1,115 @@
+"""The hooks of the plugin, and its parts put together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
+
+from aiohttp import web
+from chatkit.types import Attachment, ThreadItem, UserMessageItem
+
+from chatkit_server import (
+    HOOKS,
+    SETTINGS,
+    STORE,
+    ServerError,
+    SettingsError,
+    Turn,
+    Unavailable,
+    Unprocessable,
+    UploadedFile,
+    hookimpl,
+)
+
+from .addresses import Addresses
+from .bucket import Bucket
+from .config import Config
+from .extracting import Extractor
+from .files import Files, is_ours
+from .intake import Intake, Limits
+from .routes import Routes
+from .signing import Signer
+from .store import Attachments
+from .sweep import Sweep
+from .telling import Telling
+
+
+class Plugin:
+    """Stores what users attach, and tells the model what is in it."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.bucket = Bucket.of(config.url, config.options)
+        self.files = Files(self.bucket)
+        given = config.secret
+        self.signer = Signer(given.get_secret_value().encode() if given else None)
+        self.addresses = Addresses(
+            self.signer, config.public_url, config.upload_time, config.preview_time
+        )
+        limits = Limits(config.types, config.max_size, config.unused)
+        self.intake = Intake(self.files, limits, Extractor(config.text, config.pdf))
+        self.attachments = Attachments(self.files, self.intake, self.addresses, config.orphans)
+        self.telling = Telling(self.files)
+
+    @hookimpl
+    def attachment_store(self) -> Attachments:
+        return self.attachments
+
+    @hookimpl
+    def setup(self, app: web.Application) -> None:
+        settings = app[SETTINGS]
+        path = self.config.path or f"{settings.server.path}/attachments"
+        images = settings.agent.images
+        self.addresses.path = path
+        self.intake.max_side, self.intake.max_image = images.max_side, images.max_size
+        self.intake.scan = Scans(app).scan
+        Routes(self.files, self.intake, self.signer, self.attachments).add_to(app, path)
+        app.middlewares.append(self.addresses.middleware)
+        app.cleanup_ctx.append(self._run)
+
+    async def _run(self, app: web.Application) -> AsyncIterator[None]:
+        self.bucket.open()
+        try:
+            await self.signer.start(self.bucket)
+        except Unavailable as error:
+            raise SettingsError(f"url: cannot use {self.config.url}: {error.__cause__}") from None
+        sweep = Sweep(self.files, app[STORE], self.config.orphans)
+        task = asyncio.create_task(sweep.run())
+        yield
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    @hookimpl
+    async def attachment_input(
+        self, turn: Turn, attachment: Attachment
+    ) -> list[dict[str, Any]] | None:
+        return await self.telling.parts(turn, attachment)
+
+    @hookimpl
+    async def persist(self, turn: Turn, item: ThreadItem) -> None:
+        if not isinstance(item, UserMessageItem):
+            return
+        for attachment in item.attachments:
+            if is_ours(attachment.id):
+                # If it fails, the sweep sees in the store that a message has it
+                with suppress(Unavailable):
+                    await self.files.use(turn.user, attachment.id)
+
+
+class Scans:
+    """Lets all plugins look at a file."""
+
+    def __init__(self, app: web.Application) -> None:
+        self._hooks = app[HOOKS]
+
+    async def scan(self, file: UploadedFile) -> None:
+        """Call the hooks `scan`. Raises what they raise, with a status that is final for a page."""
+        try:
+            await self._hooks.each("scan", file=file)
+        except ServerError as error:
+            if error.status < 500 or isinstance(error, Unavailable):
+                raise
+            raise Unprocessable("The file could not be checked. Try again later.") from error

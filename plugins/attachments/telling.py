@@ -1,0 +1,74 @@
+"""What the model gets of a file: its text, its image, or its name."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from chatkit.types import Attachment
+
+from chatkit_server import NotFound, Turn, Unavailable
+
+from .files import Files, Record, is_ours
+from .kinds import SHOWN
+from .routes import image_kind
+
+Part = dict[str, Any]
+
+
+class Telling:
+    """Makes the parts of a user's message for its attachments."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+
+    async def parts(self, turn: Turn, attachment: Attachment) -> list[Part] | None:
+        """Return what the model gets of an attachment, None for those of others.
+
+        While the storage is away, a message cannot be answered that has a file; a file of an
+        earlier message is only named.
+        """
+        if not is_ours(attachment.id):
+            return None
+        try:
+            record = await self._files.records_own(attachment.id, turn.user)
+            if record is None:
+                return [_text(f"[attached file: {attachment.name}, which is no longer there]")]
+            return [await self._part(attachment.id, record)]
+        except NotFound:
+            return None
+        except Unavailable:
+            asked = turn.message.attachments if turn.message is not None else []
+            if any(one.id == attachment.id for one in asked):
+                raise
+            return [_text(f"[attached file: {attachment.name}, which cannot be read right now]")]
+
+    async def _part(self, file_id: str, record: Record) -> Part:
+        if record.mime_type in SHOWN:
+            return await self._image(file_id, record)
+        text = await self._files.text(file_id, record)
+        what = _described(record)
+        if not text:
+            reason = f", not shown: {record.note}" if record.note else ""
+            return _text(f"[attached file: {what}{reason}]")
+        note = f"; {record.note}" if record.note else ""
+        return _text(f"[attached file: {what}{note}]\n{text}\n[end of {record.name}]")
+
+    async def _image(self, file_id: str, record: Record) -> Part:
+        if not record.has_image and record.is_too_large:
+            return _text(f"[attached image: {record.name}, too large to be shown]")
+        data = await self._files.image(file_id, record)
+        if data is None:
+            return _text(f"[attached image: {record.name}, which is no longer there]")
+        kind = image_kind(data) if record.has_image else record.mime_type
+        url = f"data:{kind};base64,{base64.b64encode(data).decode()}"
+        return {"type": "input_image", "detail": "auto", "image_url": url}
+
+
+def _described(record: Record) -> str:
+    pages = f", {record.pages} pages" if record.pages else ""
+    return f"{record.name} ({record.mime_type}{pages}, {record.size} bytes)"
+
+
+def _text(text: str) -> Part:
+    return {"type": "input_text", "text": text}
