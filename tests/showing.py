@@ -40,12 +40,17 @@ REQUESTS = {
     "what did I send?": "assistant_message",
     "ask me something": "structured_input",
     "client tool": "client_tool_call",
+    "delete everything": "widget",
     "lock the conversation": "thread.updated",
     "close the conversation": "thread.updated",
     "name this conversation": "thread.updated",
     "help": "widget",
 }
 """Requests, and an item or event that their answers have."""
+
+
+APPROVAL = "chatkit_server.approval"
+"""The type of the action with which the user approves a tool call."""
 
 
 @asynccontextmanager
@@ -65,7 +70,8 @@ async def showcase_chat() -> AsyncIterator[Chat]:
 async def act(chat: Chat, streamed: Streamed, name: str, payload: Json | None = None) -> Streamed:
     """Click on the only widget of an answer."""
     [item] = streamed.done("widget")
-    action = {"type": f"showcase.{name}", "payload": payload}
+    kind = APPROVAL if name == "approval" else f"showcase.{name}"
+    action = {"type": kind, "payload": payload}
     return await chat.stream(
         "threads.custom_action", thread_id=item["thread_id"], item_id=item["id"], action=action
     )

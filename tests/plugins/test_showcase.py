@@ -125,6 +125,24 @@ async def test_a_question_is_answered_once(chat: Chat) -> None:
     assert await reloaded(chat, asked.thread_id) == thread
 
 
+@pytest.mark.parametrize(
+    ("decision", "told"), [("approve", "Everything is deleted."), ("deny", "denied")]
+)
+async def test_nothing_is_deleted_before_it_is_approved(
+    chat: Chat, decision: str, told: str
+) -> None:
+    asked = await chat.say("delete everything")
+    assert asked.text == ""
+    folded = Folded(asked.data)
+    folded.take((await act(chat, asked, "approval", {"decision": decision})).data)
+    [*_, answer] = folded.items.values()
+    assert told in answer["content"][0]["text"]
+    again = await act(chat, asked, "approval", {"decision": "approve"})
+    assert "Everything" not in again.text
+    thread = await reloaded(chat, asked.thread_id)
+    assert thread["items"]["data"] == list(folded.items.values())
+
+
 async def test_a_client_tool_is_answered_by_the_page(chat: Chat) -> None:
     asked = await chat.say("client tool")
     folded = Folded(asked.data)
