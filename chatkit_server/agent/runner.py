@@ -386,6 +386,7 @@ class AgentRunner:
         if failure is None and asked_ids({"type": "function_call_output", "output": output}):
             # Whatever hooks made of it: by this, the answer is found
             return output
+        await shown.result(result.output)
         if failure is not None and failure.fatal is not None:
             # For the line that says why the turn failed
             failure.fatal.add_note(f"tool {call.name}")
