@@ -27,6 +27,7 @@ from .lines import is_plain
 from .masking import add_secret, mask_secrets
 from .plugin.commands import Command
 from .plugin.hookspecs import hookimpl
+from .words import words, words_n
 
 if TYPE_CHECKING:
     from .agent.pictures import image_for_models
@@ -117,6 +118,8 @@ __all__ = [
     "is_plain",
     "mask_secrets",
     "store_context",
+    "words",
+    "words_n",
 ]
 
 

@@ -19,6 +19,7 @@ from .mcp.manager import McpManager
 from .mcp.server import NOT_YET
 from .plugin.calls import Hooks
 from .plugin.load import check_timeouts, collect_plugins
+from .plugin.locales import languages_of
 from .plugin.startup import set_up
 from .plugin.tenants import check_tenants
 from .settings.problems import Problems
@@ -90,6 +91,8 @@ def create_app(
         # What else is wrong may be for want of a plugin
         problems.raise_any()
     assert hooks is not None
+    with problems.collect():
+        hooks.languages = languages_of(hooks.plugins, settings)
     team, guardrails = _agents(settings, problems)
     if team.model is not None:
         agent = settings.agent.model_copy(update={"model": team.model})

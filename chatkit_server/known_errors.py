@@ -28,8 +28,25 @@ from .errors import (
 )
 from .records import is_away
 from .text import valid_values
+from .words import words
 
-AWAY = "A service that this request needs does not respond. Try again in a minute."
+AWAY = words("A service that this request needs does not respond. Try again in a minute.")
+
+PHRASES = {
+    400: words("Bad Request"),
+    401: words("Unauthorized"),
+    403: words("Forbidden"),
+    404: words("Not Found"),
+    405: words("Method Not Allowed"),
+    408: words("Request Timeout"),
+    409: words("Conflict"),
+    410: words("Gone"),
+    413: words("Request Entity Too Large"),
+    415: words("Unsupported Media Type"),
+    422: words("Unprocessable Entity"),
+    429: words("Too Many Requests"),
+}
+"""What HTTP calls the refusals that users may meet."""
 
 _CLASSES: tuple[type[ServerError], ...] = (
     BadRequest,
@@ -60,17 +77,17 @@ class StreamFailed(ServerError):
     status = 422
 
     def __init__(
-        self, code: str, words: str | None, *, allow_retry: bool, status: int | None = None
+        self, code: str, told: str | None, *, allow_retry: bool, status: int | None = None
     ) -> None:
-        super().__init__(words or UNTOLD[allow_retry], allow_retry=allow_retry)
+        super().__init__(told or UNTOLD[allow_retry], allow_retry=allow_retry)
         self.code = valid_values(code)
         if status is not None:
             self.status = status
 
 
 UNTOLD = {
-    True: "The answer could not be completed. Try again.",
-    False: "The answer could not be completed.",
+    True: words("The answer could not be completed. Try again."),
+    False: words("The answer could not be completed."),
 }
 """What is told of an error without words, by whether a retry may help."""
 
@@ -88,14 +105,14 @@ def as_server_error(error: BaseException) -> ServerError | None:
     if told is not None:
         return told
     if isinstance(error, NotFoundError):
-        return NotFound("Not found.")
+        return NotFound(words("Not found."))
     if is_away(error):
         return Outage(AWAY)
     if isinstance(error, PermissionError) and error.errno is None:
         # With a number, it is about a file of the server
-        return Forbidden("You may not do this.")
+        return Forbidden(words("You may not do this."))
     if isinstance(error, NotImplementedError):
-        return Unprocessable("This server does not support that.")
+        return Unprocessable(words("This server does not support that."))
     return Outage(AWAY) if any(map(is_away, causes(error))) else None
 
 
@@ -112,18 +129,18 @@ def told_error(error: BaseException) -> ServerError | None:
 
 
 def _stream_error(error: BaseStreamError) -> StreamFailed:
-    words = getattr(error, "message", None)
-    words = words if isinstance(words, str) and words.strip() else None
-    code: Any = "custom" if words else getattr(error, "code", None)
+    told = getattr(error, "message", None)
+    told = told if isinstance(told, str) and told.strip() else None
+    code: Any = "custom" if told else getattr(error, "code", None)
     if isinstance(error, StreamError):
         # New codes can be added, and need not be in ChatKit's list
-        words, code = None, error.code
+        told, code = None, error.code
     if isinstance(code, ErrorCode):
         code = code.value
-    if not isinstance(code, str) or (code == "custom" and words is None):
+    if not isinstance(code, str) or (code == "custom" and told is None):
         code = ErrorCode.STREAM_ERROR.value
     allow_retry = bool(getattr(error, "allow_retry", False))
-    return StreamFailed(code, words, allow_retry=allow_retry, status=_status(error))
+    return StreamFailed(code, told, allow_retry=allow_retry, status=_status(error))
 
 
 def _http_error(error: BaseException) -> ServerError | None:
@@ -139,7 +156,7 @@ def _http_error(error: BaseException) -> ServerError | None:
     text = _text(error, status)
     if text is None and not named:
         return None
-    text = text or responses.get(status, "The request was refused.")
+    text = text or PHRASES.get(status) or responses.get(status) or words("The request was refused.")
     headers = _headers(error)
     if status == 401:
         return Unauthorized(text, challenge=headers.get("WWW-Authenticate", "Bearer"))

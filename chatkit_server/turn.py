@@ -37,6 +37,7 @@ from yarl import URL
 
 from .asking import Asked, Question, collected, inputs_of
 from .ids import new_id
+from .languages import Languages, own_languages, wanted
 from .local_times import in_local_time
 from .store_ids import new_item_id, new_thread_id
 from .turn_events import TurnEvents
@@ -190,7 +191,8 @@ class Turn(ItemMaker):
     request: Annotated[TurnRequest, _Unchecked()] = Field(default_factory=TurnRequest)
     """The request that asked for this turn: its headers, cookies and query."""
     locale: str | None = None
-    """The client's preferred language, a BCP 47 tag, from `Accept-Language`."""
+    """The client's preferred language, a BCP 47 tag, from `Accept-Language`. The server has its
+    words in the first of `languages` that it knows."""
     first_agent: str | None = None
     """The name of the agent that the turn begins with."""
     last_agent: str | None = None
@@ -219,6 +221,7 @@ class Turn(ItemMaker):
     context: Annotated[AgentContext[Any] | None, _Unchecked()] = None
     """The context of the agent's run in place of the turn itself: `ctx.context` in a tool."""
 
+    _catalogs: Languages = PrivateAttr(default_factory=own_languages)
     _started: float = PrivateAttr(default_factory=time.monotonic)
     _unfinished: Callable[[], list[ThreadItem]] = PrivateAttr(default=list)
     _make_input: InputMaker | None = PrivateAttr(default=None)
@@ -230,6 +233,19 @@ class Turn(ItemMaker):
     def seconds(self) -> float:
         """The time since the turn began."""
         return time.monotonic() - self._started
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The client's languages, BCP 47 tags: `locale`, then the others of `Accept-Language`."""
+        tags = wanted(self.request.headers)
+        return tags if not self.locale or self.locale in tags[:1] else (self.locale, *tags)
+
+    def translate(self, text: str | Mapping[str, str]) -> str:
+        """Return `words` in the user's language, or the best of texts by language.
+
+        Another string stays as it is.
+        """
+        return self._catalogs.say(text, self.languages)
 
     @cached_property
     def store_context(self) -> StoreContext:

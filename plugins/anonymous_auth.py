@@ -34,6 +34,7 @@ from chatkit_server import (
     Unauthorized,
     User,
     hookimpl,
+    words,
 )
 
 COOKIE = "chatkit_user"
@@ -287,14 +288,20 @@ def user_in_header(request: web.Request, header: str) -> str:
     """Return the user that the header names; it must be there once."""
     values = request.headers.getall(header, [])
     if len(values) != 1 or not values[0].strip():
-        raise Unauthorized(f"Sign in first: the request needs the header {header}, once.")
-    return checked(values[0].strip(), f"the header {header}")
+        raise Unauthorized(
+            words("Sign in first: the request needs the header {header}, once.", header=header)
+        )
+    return checked(values[0].strip(), words("the header {header}", header=header))
 
 
 def checked(user: str, source: str) -> str:
     """Return a user's id; raises `Unauthorized` if it cannot be stored and shown."""
     if not user.strip() or len(user) > LONGEST_ID or not user.isprintable():
         raise Unauthorized(
-            f"Sign in first: {source} must be 1 to {LONGEST_ID} printable characters."
+            words(
+                "Sign in first: {source} must be 1 to {limit} printable characters.",
+                source=source,
+                limit=LONGEST_ID,
+            )
         )
     return user

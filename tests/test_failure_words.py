@@ -29,7 +29,7 @@ class ContextWindowExceededError(openai.APIError):
     """Says what it is by its name alone, as LiteLLM's do."""
 
 
-RATE_LIMIT = failures.RATE_LIMIT.format(wait="a minute")
+RATE_LIMIT = failures.RATE_LIMIT
 
 
 def told(error: BaseException) -> str:

@@ -716,7 +716,7 @@ async def test_a_long_message_is_refused(make_chat: MakeChat, model_server: Mode
 @pytest.mark.parametrize(
     ("limits", "other_user", "words"),
     [
-        ({"user": 1}, 200, "You have 1 answers running or waiting. Wait until one of them ends."),
+        ({"user": 1}, 200, "You have 1 answer running or waiting. Wait until it ends."),
         ({"server": 1}, 503, "The server is busy. Try again in a moment."),
     ],
     ids=["user", "server"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from chatkit_server import ToolCall, ToolResult, Turn, TurnFailed, hookimpl
 from chatkit_server.agent.shown_tools import words_for
+from chatkit_server.languages import own_languages
 from chatkit_server.settings.schema import AgentSettings
 from chatkit_server.web.keys import MCP
 from tests.client import Streamed
@@ -23,6 +24,11 @@ from tests.mcp_progress_server import ProgressServer
 from tests.model_server import Call, ModelServer
 from tests.serving import served_by
 from tests.test_turns import Tools
+
+
+def said(locale: str | None) -> Callable[[str | dict[str, str]], str]:
+    return lambda texts: own_languages().say(texts, [locale] if locale else [])
+
 
 LANGUAGES = {"de": "Suche …", "en": "Searching…", "pt-BR": "Buscando…"}
 
@@ -43,7 +49,7 @@ LANGUAGES = {"de": "Suche …", "en": "Searching…", "pt-BR": "Buscando…"}
     ],
 )
 def test_words_are_in_the_users_language(locale: str | None, words: str) -> None:
-    assert words_for(ToolCall("1", "search", {}), {"search": LANGUAGES}, locale) == words
+    assert words_for(ToolCall("1", "search", {}), {"search": LANGUAGES}, said(locale)) == words
 
 
 @pytest.mark.parametrize(
@@ -68,7 +74,7 @@ def test_words_of_a_tool(name: str, server: str | None, words: str | None) -> No
         "hidden": "",
     }
     settings = AgentSettings(tool_words=given)
-    assert words_for(ToolCall("1", name, {}, server), settings.tool_words, "de") == words
+    assert words_for(ToolCall("1", name, {}, server), settings.tool_words, said("de")) == words
 
 
 def test_off_is_a_word_in_yaml() -> None:

@@ -25,6 +25,7 @@ from ..settings.problems import nearest
 from ..settings.schema import AgentSettings
 from ..settings.source import KeyPath, Source
 from ..turn import Turn
+from ..words import words
 from .fast.direct import MAX_TOOLS
 
 USUAL_DEFAULTS = ("openai", "")
@@ -209,7 +210,13 @@ def choose_model(turn: Turn, settings: AgentSettings) -> str | None:
     if picked == offered:
         return offered
     allowed = ", ".join(dict.fromkeys([settings.model, *settings.models]))
-    raise BadRequest(f"The model `{(picked or '')[:100]}` is not offered here. Use: {allowed}")
+    raise BadRequest(
+        words(
+            "The model `{model}` is not offered here. Use: {others}",
+            model=(picked or "")[:100],
+            others=allowed,
+        )
+    )
 
 
 def own_settings(agent: Agent[Any]) -> ModelSettings:

@@ -9,6 +9,7 @@ from agents.exceptions import ModelBehaviorError
 from ..errors import TurnFailed
 from ..events.recorder import LONG_ANSWER
 from ..settings.schema import TurnLimits
+from ..words import words
 
 log = logging.getLogger(__name__)
 
@@ -21,10 +22,14 @@ IMAGE_SIZE = 64_000_000
 PARTS_SIZE = 1_000_000
 """Characters of a turn's citations, and of what else makes a message of its text."""
 
-LONG_REASONING = "The model thought longer than allowed and was stopped. Ask for less at once."
-LONG_ARGUMENTS = "The model wrote too much for a tool and was stopped. Ask for less at once."
-MANY_CALLS = "The model used too many tools at once and was stopped. Ask for less at once."
-LARGE_IMAGES = "The model sent more images than allowed and was stopped. Ask for fewer at once."
+LONG_REASONING = words(
+    "The model thought longer than allowed and was stopped. Ask for less at once."
+)
+LONG_ARGUMENTS = words("The model wrote too much for a tool and was stopped. Ask for less at once.")
+MANY_CALLS = words("The model used too many tools at once and was stopped. Ask for less at once.")
+LARGE_IMAGES = words(
+    "The model sent more images than allowed and was stopped. Ask for fewer at once."
+)
 
 
 class OutputMeter:

@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -36,7 +36,6 @@ _LINE = 80
 T = TypeVar("T")
 
 _NOT_IN_NAME = re.compile(r"[^A-Za-z0-9_-]")
-_FALLBACK = "en"
 
 
 class ShownCall:
@@ -101,7 +100,7 @@ class ShownTools:
             self._showing.cancel()
 
     def _shown(self, call: ToolCall) -> ShownCall:
-        words = words_for(call, self._settings.tool_words, self.turn.locale)
+        words = words_for(call, self._settings.tool_words, self.turn.translate)
         if self._settings.show_tools == "off" or words == "":
             return ShownCall()
         title = call.name.replace("_", " ").capitalize()
@@ -230,9 +229,14 @@ def _fenced(text: str, language: str = "") -> str:
     return f"{ticks}{language}\n{text}\n{ticks}"
 
 
-def words_for(call: ToolCall, words: Mapping[str, Words], locale: str | None) -> str | None:
+def words_for(
+    call: ToolCall,
+    words: Mapping[str, Words],
+    translate: Callable[[Words], str],
+) -> str | None:
     """Return the settings' words for a tool in the user's language, None if there are none."""
-    return in_language(of_tool(call, words), locale)
+    found = of_tool(call, words)
+    return None if found is None or found == {} else translate(found)
 
 
 def of_tool(call: ToolCall, settings: Mapping[str, T]) -> T | None:
@@ -246,26 +250,3 @@ def of_tool(call: ToolCall, settings: Mapping[str, T]) -> T | None:
         ends = [name for name in names if call.name == name or call.name.endswith(f"_{name}")]
         found = settings[names[max(ends, key=len)]] if ends else None
     return found
-
-
-def in_language(words: Words | None, locale: str | None) -> str | None:
-    """Return words of the settings in the user's language, None if there are none."""
-    if not words or isinstance(words, str):
-        return words if isinstance(words, str) else None
-    return _nearest(words, locale or "")
-
-
-def _nearest(words: Mapping[str, str], locale: str) -> str:
-    """Return the words for `de-AT`, or else those for `de`, `de-CH`, `en`, or the first."""
-    known = {_tag(language): text for language, text in words.items()}
-    parts = _tag(locale).split("-")
-    tags = ["-".join(parts[:length]) for length in range(len(parts), 0, -1)]
-    elsewhere = [tag for tag in known if tag.split("-")[0] == parts[0]]
-    return next(
-        (known[tag] for tag in (*tags, *elsewhere, _FALLBACK) if tag in known),
-        next(iter(known.values())),
-    )
-
-
-def _tag(language: str) -> str:
-    return language.strip().lower().replace("_", "-")

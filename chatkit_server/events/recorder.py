@@ -39,6 +39,7 @@ from ..plugin.calls import Hooks
 from ..tasks import run_to_completion
 from ..text import valid_values
 from ..turn import Outcome, StoreContext, ToolCall, ToolResult, Turn
+from ..words import words
 from .log import EventLog
 from .placeholders import OwnIds
 from .settling import settled
@@ -49,7 +50,7 @@ from .wire import WireFormat, is_hidden
 
 FIRST = datetime.fromtimestamp(0, UTC)
 
-LONG_ANSWER = "The answer is longer than allowed and was cut off."
+LONG_ANSWER = words("The answer is longer than allowed and was cut off.")
 
 EventT = TypeVar("EventT", ThreadItemAddedEvent, ThreadItemDoneEvent)
 
@@ -254,7 +255,7 @@ class Recorder:
     def write_end(self, outcome: Outcome) -> None:
         """Write how the turn has ended. The log stays open for what `post_turn` changes."""
         self._thread.is_over = True
-        for line in self.wire.end(outcome):
+        for line in self.wire.end(outcome, self.turn.translate):
             self.log.append(line)
 
     async def finish(self, item: ThreadItem) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol, get_args
 
 import orjson
@@ -33,6 +34,9 @@ _ITEMS = frozenset(get_args(get_args(ThreadItem)[0]))
 _UPDATES = frozenset(get_args(ThreadItemUpdate))
 
 
+Translate = Callable[[str], str]
+
+
 class WireFormat(Protocol):
     """Encodes what happens in a turn as lines of JSON; None for nothing to send."""
 
@@ -45,8 +49,8 @@ class WireFormat(Protocol):
     def tool(self, call: ToolCall, result: ToolResult) -> bytes | None:
         """Write a tool call that has ended."""
 
-    def end(self, outcome: Outcome) -> list[bytes]:
-        """Write the last lines."""
+    def end(self, outcome: Outcome, translate: Translate = str) -> list[bytes]:
+        """Write the last lines. `translate` makes an error what the user reads."""
 
 
 class ChatKitWire:
@@ -70,11 +74,16 @@ class ChatKitWire:
     def tool(self, call: ToolCall, result: ToolResult) -> bytes | None:
         return None
 
-    def end(self, outcome: Outcome) -> list[bytes]:
+    def end(self, outcome: Outcome, translate: Translate = str) -> list[bytes]:
         if outcome.error is None:
             return []
-        # ChatKit takes a clean end of the stream as success
-        return [_dump_error(outcome.error, outcome.code, outcome.allow_retry)]
+        event: dict[str, Any] = {"type": "error", "code": outcome.code}
+        if outcome.code == "custom" or outcome.error not in UNTOLD.values():
+            # For a code without words of a plugin, the page has its own
+            event["message"] = translate(outcome.error)
+        # ChatKit takes a clean end of the stream as success. The code may be one that ChatKit's own
+        # type does not know yet
+        return [orjson.dumps(event | {"allow_retry": outcome.allow_retry})]
 
 
 def dump(model: BaseModel) -> bytes:
@@ -118,17 +127,6 @@ def dump_event(event: ThreadStreamEvent) -> bytes:
 def is_hidden(item: ThreadItem) -> bool:
     """Whether the item must never leave the server."""
     return isinstance(item, HIDDEN)
-
-
-def _dump_error(message: str, code: str, allow_retry: bool) -> bytes:
-    """Write an error event. Its code may be one that ChatKit's own type does not know yet.
-
-    For a code without words of a plugin, the page has its own.
-    """
-    event: dict[str, Any] = {"type": "error", "code": code}
-    if code == "custom" or message not in UNTOLD.values():
-        event["message"] = message
-    return orjson.dumps(event | {"allow_retry": allow_retry})
 
 
 def _delta_envelope(item_id: str, content_index: int) -> tuple[bytes, bytes]:

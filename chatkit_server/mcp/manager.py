@@ -22,6 +22,7 @@ from agents.mcp import MCPServer
 
 from ..errors import SettingsError, Unavailable
 from ..settings.schema import ApprovalSettings
+from ..words import words
 from .connection import McpConnection, ToolFailed, Wrap, unwrapped
 from .failures import describe, without_advice
 from .names import ToolNames
@@ -200,15 +201,26 @@ def _check_required(down: Sequence[McpConnection]) -> None:
     for connection in down:
         if not connection.required:
             continue
-        reason, retry_after = "", None
+        reason, retry_after = None, None
         if isinstance(connection, ManagedServer):
-            reason = f": {without_advice(connection.error)}" if connection.error else ""
+            reason = without_advice(connection.error) if connection.error else None
             retry_after = connection.retry_after
-        raise Unavailable(
-            f"The assistant needs `{connection.name}`, which is not available right now{reason}. "
-            "Try again in a moment.",
-            retry_after=retry_after,
+        raise Unavailable(_missing(connection.name, reason), retry_after=retry_after)
+
+
+def _missing(name: str, reason: str | None) -> str:
+    if reason is None:
+        return words(
+            "The assistant needs `{server}`, which is not available right now. Try again in a "
+            "moment.",
+            server=name,
         )
+    return words(
+        "The assistant needs `{server}`, which is not available right now: {reason}. Try again in "
+        "a moment.",
+        server=name,
+        reason=reason,
+    )
 
 
 class _DebugOnly(logging.Filter):

@@ -18,6 +18,7 @@ from chatkit.store import NotFoundError
 
 from ..errors import ServerError, SettingsError, Unavailable
 from ..known_errors import told_error
+from ..languages import own_languages
 from ..lines import fixed_words, user_name
 from ..records import log_error, place_of, repeats
 from ..settings.problems import Problems
@@ -34,6 +35,7 @@ from ..tasks import (
     watch_blocking,
 )
 from ..turn import Turn
+from ..words import words
 from . import hookspecs
 from .answers import wrong_answer
 from .checks import check_plugin
@@ -67,7 +69,7 @@ class PluginFailed(ServerError):
     """
 
     def __init__(self, unlogged: str | None = None) -> None:
-        super().__init__("Something went wrong on the server. Try again later.")
+        super().__init__(words("Something went wrong on the server. Try again later."))
         self.unlogged = unlogged
 
 
@@ -75,7 +77,9 @@ class HookTimeout(Unavailable):
     """A hook took longer than its time limit. The log has it already, unless it is `unlogged`."""
 
     def __init__(self, unlogged: str | None = None) -> None:
-        super().__init__("A part of the server did not answer in time. Try again in a moment.")
+        super().__init__(
+            words("A part of the server did not answer in time. Try again in a moment.")
+        )
         self.unlogged = unlogged
 
 
@@ -84,11 +88,15 @@ LOGGED_ALREADY = (PluginFailed, HookTimeout)
 
 
 class Hooks:
-    """The hooks of one application's plugins, called in the order of the settings."""
+    """The hooks of one application's plugins, called in the order of the settings.
+
+    `languages` has the words of these plugins, and of the server, in other languages.
+    """
 
     def __init__(self, manager: pluggy.PluginManager, settings: HookSettings) -> None:
         self._manager = manager
         self._settings = settings
+        self.languages = own_languages()
 
     @classmethod
     def of(

@@ -57,7 +57,8 @@ class ServerSettings(Section):
 
     `socket` is the path of a Unix socket, in place of `host` and `port`; `socket_mode` are its
     permissions. `trusted_proxies` are addresses and networks whose `X-Forwarded-For` is believed;
-    what connects to a Unix socket is trusted, too.
+    what connects to a Unix socket is trusted, too. `language` is that of the server's own words
+    for users who ask for none that it knows.
     """
 
     host: Host = "127.0.0.1"
@@ -65,6 +66,7 @@ class ServerSettings(Section):
     socket: SocketPath = None
     socket_mode: FileMode = 0o660
     hosts: CommaList = Field(default_factory=list)
+    language: str = "en"
     path: UrlPath = "/api/chat"
     cors_origins: CommaList = Field(default_factory=list)
     cors_credentials: bool = True

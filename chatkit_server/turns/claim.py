@@ -11,6 +11,7 @@ from ..errors import Conflict, Unavailable
 from ..settings.schema import TurnSettings
 from ..tasks import run_to_completion
 from ..turn import User
+from ..words import words
 from .identity import RequestIdentity
 from .job import TurnJob, TurnPlan, model_name
 from .registry import BUSY, TurnRegistry
@@ -56,8 +57,10 @@ class Claims:
         if record is None and identity.last_event is None:
             return None
         raise Conflict(
-            "This message was sent before, and the connection to its answer was lost. Reload the "
-            "conversation to see what was saved."
+            words(
+                "This message was sent before, and the connection to its answer was lost. Reload "
+                "the conversation to see what was saved."
+            )
         )
 
     def _is_over(self, record: TurnRecord) -> bool:

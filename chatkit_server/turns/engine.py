@@ -45,6 +45,7 @@ from ..tasks import contained, run_to_completion
 from ..turn import StoreContext, Turn, User
 from ..turn_events import BURST
 from ..turnstile import Turnstile
+from ..words import words
 from .approvals import CHANGED
 from .claim import Claims
 from .closing import Closing
@@ -341,7 +342,8 @@ class Engine:
             "action", turn=job.turn, action=plan.action, item=plan.sender
         )
         if answered is None:
-            raise TurnFailed(f"No plugin answers the action `{plan.action.type}`.")
+            what = words("No plugin answers the action `{action}`.", action=plan.action.type)
+            raise TurnFailed(what)
         return answered
 
     async def _send_all(self, job: TurnJob, call: HookCall, events: Any) -> None:
@@ -396,11 +398,21 @@ def _refuse_if_long(message: ThreadItem | None, limit: int, limit_of_previews: i
     previews = sum(map(_bytes_in_preview, attachments))
     size = len(dump(message)) - previews
     if size > limit:
-        raise TooLarge(f"The message has {size} bytes. The limit is {limit}: send a shorter one.")
+        raise TooLarge(
+            words(
+                "The message has {size} bytes. The limit is {limit}: send a shorter one.",
+                size=size,
+                limit=limit,
+            )
+        )
     if previews > limit_of_previews:
         raise TooLarge(
-            f"The previews of the attachments have {previews} bytes. The limit is "
-            f"{limit_of_previews}: attach fewer or smaller images."
+            words(
+                "The previews of the attachments have {size} bytes. The limit is {limit}: attach "
+                "fewer or smaller images.",
+                size=previews,
+                limit=limit_of_previews,
+            )
         )
 
 

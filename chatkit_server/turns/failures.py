@@ -40,70 +40,77 @@ from ..masking import in_one_line
 from ..plugin.calls import LOGGED_ALREADY
 from ..records import MAY_QUOTE, is_outage, log_error, place_of, repeats
 from ..tasks import Escaped
+from ..words import words, words_n
 
 log = logging.getLogger(__name__)
 
-WRONG_KEY = (
+WRONG_KEY = words(
     "The model provider rejected this server's API key. The server's operator has to set a "
     "valid one."
 )
-NO_PERMISSION = (
+NO_PERMISSION = words(
     "This server's account may not use that model. The server's operator has to enable it with "
     "the model provider, or choose another model."
 )
-NO_QUOTA = (
+NO_QUOTA = words(
     "This server's account with the model provider has no quota or credit left. The server's "
     "operator has to renew it."
 )
-UNKNOWN_MODEL = (
+UNKNOWN_MODEL = words(
     "The model provider does not know that model. Choose another one, or ask the server's "
     "operator to correct its name."
 )
-MOVED = (
+MOVED = words(
     "The model provider's address has changed. The server's operator has to correct its `base_url`."
 )
-RATE_LIMIT = "The model is rate-limited. Try again in {wait}."
-TOO_LONG = (
+RATE_LIMIT = words("The model is rate-limited. Try again in a minute.")
+TOO_LONG = words(
     "This conversation is too long for the model. Start a new one, or send a shorter message."
 )
-REFUSED_REQUEST = "The model provider rejected the request. The reason is in the server's log."
-PROVIDER_DOWN = "The model provider has a problem. Try again in a minute."
-NO_CONNECTION = "The model provider cannot be reached. Try again in a minute."
-UNREACHABLE = "A service that this answer needs cannot be reached. Try again in a minute."
-NOT_HTTP = (
+REFUSED_REQUEST = words(
+    "The model provider rejected the request. The reason is in the server's log."
+)
+PROVIDER_DOWN = words("The model provider has a problem. Try again in a minute.")
+NO_CONNECTION = words("The model provider cannot be reached. Try again in a minute.")
+UNREACHABLE = words("A service that this answer needs cannot be reached. Try again in a minute.")
+NOT_HTTP = words(
     "A service that this answer needs sent an answer that is not valid HTTP, or has too large "
     "headers. Try again. If that does not help, tell the server's operator: the service's address "
     "is in the log."
 )
-NO_ANSWER = (
+NO_ANSWER = words(
     "A service that this answer needs sent too many provisional responses (status 1xx), and no "
     "answer. Try again. If that does not help, tell the server's operator: the service's address "
     "is in the log."
 )
-TIMEOUT = "The answer timed out. Try again."
-BROKEN_OFF = "The connection was lost before the answer was complete. Try again."
-CONTENT_REFUSED = (
+TIMEOUT = words("The answer timed out. Try again.")
+BROKEN_OFF = words("The connection was lost before the answer was complete. Try again.")
+CONTENT_REFUSED = words(
     "The model's content filter stopped this answer. Rephrase your message, or ask something else."
 )
-GUARDRAIL_INPUT = "This message is not allowed here. Rephrase it, or ask something else."
-GUARDRAIL_OUTPUT = "The answer was withheld because it is not allowed here. Ask something else."
-CUT_OFF = "The answer reached the model's length limit and is incomplete."
-BAD_IMAGE = (
+GUARDRAIL_INPUT = words("This message is not allowed here. Rephrase it, or ask something else.")
+GUARDRAIL_OUTPUT = words(
+    "The answer was withheld because it is not allowed here. Ask something else."
+)
+CUT_OFF = words("The answer reached the model's length limit and is incomplete.")
+BAD_IMAGE = words(
     "The model cannot read an image of this conversation. Send it as PNG or JPEG, and smaller, in "
     "a new conversation."
 )
-EMPTY = "The model gave no answer. Try again."
-NONSENSE = "The model sent an invalid answer. Try again."
-BAD_CALL = "The model wrote a tool call that is not valid. Try again."
-WEB_PAGE = (
+EMPTY = words("The model gave no answer. Try again.")
+NONSENSE = words("The model sent an invalid answer. Try again.")
+BAD_CALL = words("The model wrote a tool call that is not valid. Try again.")
+WEB_PAGE = words(
     "The model provider sent a web page in place of an answer. The server's operator has to check "
     "its `base_url`."
 )
-UNKNOWN_TOOL = "The model asked for a tool that does not exist. Try again."
-TOO_MANY_STEPS = (
+UNKNOWN_TOOL = words("The model asked for a tool that does not exist. Try again.")
+TOO_MANY_STEPS = words(
     "The model took more steps than allowed without reaching an answer. Ask for less at once."
 )
-GENERAL = "Something went wrong on the server. Try again. The details are in the server's log."
+GENERAL = words(
+    "Something went wrong on the server. Try again. The details are in the server's log."
+)
 
 _LONGEST_WORDS = 500
 _SEARCHED = 4000
@@ -239,7 +246,8 @@ def explain(error: BaseException) -> ServerError:
         # Some libraries' errors have less than their classes say; the turn has to end all the same
         log_error(log, logging.ERROR, error, "%s cannot be told apart", type(error).__name__)
         message = GENERAL
-    return TurnFailed(message.format(wait=_wait(error)), allow_retry=message in _RETRIABLE)
+    told = _rate_limit(error) if message == RATE_LIMIT else message
+    return TurnFailed(told, allow_retry=message in _RETRIABLE)
 
 
 def _root(error: BaseException) -> BaseException:
@@ -265,18 +273,18 @@ def log_failure(
         return
     told = told_error(error) is not None and not isinstance(error, _OF_MODELS)
     unforeseen = not told and problem.message in _UNFORESEEN
-    words = _named(error) if told else _in_one_line(error)
+    reason = _named(error) if told else _in_one_line(error)
     if unforeseen or isinstance(error, _OF_AUTHORS):
         # Its own words may be the user's
         error = _of_tool(error)
-        words = f"{type(error).__name__} in {place_of(error)}"
+        reason = f"{type(error).__name__} in {place_of(error)}"
     log.warning(
         "turn %s failed: %s (%s)",
         turn_id,
         problem.message,
-        "; ".join([words, *about(model, user)]),
+        "; ".join([reason, *about(model, user)]),
         exc_info=error if unforeseen and not is_outage(error) else None,
-        extra={**MAY_QUOTE, **_repeated(turn_id, problem, words, model)},
+        extra={**MAY_QUOTE, **_repeated(turn_id, problem, reason, model)},
     )
 
 
@@ -295,12 +303,12 @@ def about(model: str, user: str = "") -> list[str]:
     return [f"{name} {value}" for name, value in told if value]
 
 
-def _repeated(turn_id: str, problem: ServerError, words: str, model: str) -> dict[str, Any]:
+def _repeated(turn_id: str, problem: ServerError, reason: str, model: str) -> dict[str, Any]:
     """Return what the failure has in common with those of other turns, if one fault causes all."""
     if problem.message in _OF_ONE_TURN or not (problem.allow_retry or _is_of_server(problem)):
         return {}
     if isinstance(problem, TurnFailed):
-        told = words if problem.message in _TOLD_BY_WORDS else words.partition(":")[0]
+        told = reason if problem.message in _TOLD_BY_WORDS else reason.partition(":")[0]
         cause = f"{fixed_words(problem.message)} ({'; '.join([fixed_words(told), *about(model)])})"
     else:
         # Whatever needs what is away, whichever model answers
@@ -429,8 +437,8 @@ def _of_agent(error: AgentsException) -> str:
     if not isinstance(error, ModelBehaviorError):
         return GENERAL
     text = _searchable(error.message)
-    for words, message in _MODEL_WORDS.items():
-        if words in text:
+    for known, message in _MODEL_WORDS.items():
+        if known in text:
             return message
     if text.startswith(("Responses stream ended", "Chat Completions ")):
         return _first_match((*_WORDS, *_WORDS_INSTEAD_OF_STATUS), text) or PROVIDER_DOWN
@@ -457,22 +465,27 @@ def _of_transport(error: BaseException) -> str | None:
     return None
 
 
-def _first_match(words: tuple[tuple[str, str], ...], text: str) -> str | None:
-    for message, pattern in words:
+def _first_match(known: tuple[tuple[str, str], ...], text: str) -> str | None:
+    for message, pattern in known:
         if re.search(pattern, text, re.IGNORECASE | re.DOTALL):
             return message
     return None
 
 
-def _wait(error: BaseException) -> str:
-    """Return how long the provider asked to wait, in words."""
+def _rate_limit(error: BaseException) -> str:
+    """Return `RATE_LIMIT` with the time that the provider asked to wait."""
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
     try:
         seconds = math.ceil(float(headers.get("retry-after", "")))
     except (ValueError, OverflowError):
-        return "a minute"
+        return RATE_LIMIT
     if not 0 < seconds <= _LONGEST_WAIT:
-        return "a minute"
+        return RATE_LIMIT
     if seconds <= 120:
-        return f"{seconds} second{'s' * (seconds != 1)}"
-    return f"{math.ceil(seconds / 60)} minutes"
+        return words_n(
+            "The model is rate-limited. Try again in {n} second.",
+            "The model is rate-limited. Try again in {n} seconds.",
+            seconds,
+            n=seconds,
+        )
+    return words("The model is rate-limited. Try again in {n} minutes.", n=math.ceil(seconds / 60))

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..errors import Unavailable
+from ..words import words
 from .running import Owner
 
 RETRY_AFTER = 5
 """Seconds after which a refused client may ask again."""
 
-SERVER_BUSY = "The server is busy. Try again in a moment."
+SERVER_BUSY = words("The server is busy. Try again in a moment.")
 
 
 class Places:

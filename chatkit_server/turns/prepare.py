@@ -120,6 +120,7 @@ class Preparation:
             # A copy costs less than new ones, which are validated
             model_settings=copy(self._team.main.model_settings),
         )
+        turn._catalogs = self.hooks.languages
         context = StoreContext(plan.user, turn.id, attempt=1, context=plan.context)
         turn.store_context = context
         turn.keep_early()

@@ -21,12 +21,13 @@ from ..events.turn_thread import TurnThread
 from ..plugin.calls import Hooks
 from ..records import log_error, repeats
 from ..turn import EndState, Outcome, StoreContext, Turn
+from ..words import words
 from .store import TurnRecord, TurnStore
 from .view import StoreView
 
 log = logging.getLogger(__name__)
 
-INTERRUPTED = "The server stopped before the answer was complete."
+INTERRUPTED = words("The server stopped before the answer was complete.")
 MOST_ATTEMPTS = 100
 """Attempts to save what a turn left. After these it is given up, to free its thread."""
 
@@ -119,6 +120,7 @@ class Recovery:
             model=partial.model or record.model,
         )
         turn.store_context = context
+        turn._catalogs = self._hooks.languages
         return turn
 
     async def _save(

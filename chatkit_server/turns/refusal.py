@@ -23,7 +23,6 @@ from chatkit.types import (
 )
 
 from ..agent.memory import refused_memory, withheld_memory
-from ..agent.shown_tools import in_language
 from ..agent.team.guardrails import Guardrails, guardrail_name
 from ..errors import ServerError, TurnFailed
 from ..turn import Turn
@@ -56,26 +55,28 @@ def refusal(
 ) -> Refusal:
     """Return what becomes of a turn whose guardrail has raised this."""
     name = guardrail_name(error) or ""
-    words = in_language(guardrails.words(name), turn.locale) or explain(error).message
+    given = guardrails.words(name)
+    reason = turn.translate(given) if given else explain(error).message
+    shown = turn.translate(reason)
     is_message = guardrails.shows_message(name)
-    items: list[ThreadItem] = [_message(turn, words)] if is_message else []
-    answer = (items[0].id, words) if items else None
+    items: list[ThreadItem] = [_message(turn, shown)] if is_message else []
+    answer = (items[0].id, shown) if items else None
     agent = turn.first_agent or ""
     memory = None
     if isinstance(error, InputGuardrailTripwireTriggered) and message is not None:
         memory = refused_memory(turn.id, agent, message.id, answer)
     elif not is_message:
-        memory = withheld_memory(turn.id, agent, words)
+        memory = withheld_memory(turn.id, agent, reason)
     items += [memory.as_item(turn.thread.id)] if memory is not None else []
-    return Refusal(name, TurnFailed(words), items, is_message)
+    return Refusal(name, TurnFailed(reason), items, is_message)
 
 
-def _message(turn: Turn, words: str) -> AssistantMessageItem:
+def _message(turn: Turn, text: str) -> AssistantMessageItem:
     return AssistantMessageItem(
         id=turn.generate_id("message"),
         thread_id=turn.thread.id,
         created_at=datetime.now(UTC),
-        content=[AssistantMessageContent(text=words)],
+        content=[AssistantMessageContent(text=text)],
     )
 
 

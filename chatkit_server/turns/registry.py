@@ -11,14 +11,15 @@ from typing import Any
 from ..errors import BadRequest, Conflict, Unavailable, Unprocessable
 from ..settings.schema import TurnSettings
 from ..turn import User
+from ..words import words, words_n
 from .identity import RequestIdentity
 from .kept import KeptTurns
 from .places import RETRY_AFTER, Places
 from .running import DELETING, RESTARTED, STOPPED, Owner, RunningTurn
 
-BUSY = "An answer is still being written in this conversation."
+BUSY = words("An answer is still being written in this conversation.")
 
-BEING_DELETED = "This conversation is being deleted."
+BEING_DELETED = words("This conversation is being deleted.")
 
 
 @dataclass
@@ -63,11 +64,20 @@ class TurnRegistry:
         self._refused: set[str] = set()
         self._kept = KeptTurns(settings, self._forget)
         user, server = settings.limits.user, settings.limits.server
-        waiting = "running or waiting. Wait until one of them ends."
-        self.places = Places(user, f"You have {user} answers {waiting}", server)
-        self.arriving = Places(
-            user, f"You sent {user} messages at once. Wait until they are answered.", server
+        answers = words_n(
+            "You have {n} answer running or waiting. Wait until it ends.",
+            "You have {n} answers running or waiting. Wait until one of them ends.",
+            user,
+            n=user,
         )
+        messages = words_n(
+            "You sent {n} message at once. Wait until it is answered.",
+            "You sent {n} messages at once. Wait until they are answered.",
+            user,
+            n=user,
+        )
+        self.places = Places(user, answers, server)
+        self.arriving = Places(user, messages, server)
         self.waiting: dict[tuple[str, str, str], Any] = {}
         """Contexts of requests that wait for a turn of another process, by tenant, user, thread."""
 
@@ -329,7 +339,7 @@ class TurnRegistry:
     def _refuse_if_closing(self) -> None:
         if self.closing:
             raise Unavailable(
-                "The server is restarting. Try again in a moment.", retry_after=RETRY_AFTER
+                words("The server is restarting. Try again in a moment."), retry_after=RETRY_AFTER
             )
 
     def _refuse_to_wait(self, slot: ThreadSlot) -> None:
@@ -340,8 +350,13 @@ class TurnRegistry:
         waiting = slot.claims - 1
         if waiting >= self._settings.limits.queue:
             raise Unavailable(
-                f"{waiting} messages wait in this conversation already. Wait until one of them is "
-                "answered.",
+                words_n(
+                    "{n} message waits in this conversation already. Wait until it is answered.",
+                    "{n} messages wait in this conversation already. Wait until one of them is "
+                    "answered.",
+                    waiting,
+                    n=waiting,
+                ),
                 retry_after=RETRY_AFTER,
             )
 

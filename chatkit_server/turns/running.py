@@ -15,6 +15,7 @@ from ..events.partial import PartialAnswer
 from ..events.wire import WireFormat
 from ..settings.schema import TurnSettings
 from ..turn import EndState, Turn
+from ..words import words, words_n
 from .identity import RequestIdentity
 
 Owner = tuple[str, str]
@@ -35,20 +36,20 @@ class Ending:
     lost: bool = False
 
 
-STOPPED = Ending("cancelled", TurnFailed("The answer was stopped.", allow_retry=True))
+STOPPED = Ending("cancelled", TurnFailed(words("The answer was stopped."), allow_retry=True))
 
-DELETED = Ending("cancelled", TurnFailed("The conversation was deleted."))
+DELETED = Ending("cancelled", TurnFailed(words("The conversation was deleted.")))
 
 DELETING = Ending("cancelled", DELETED.problem)
 """The same while the conversation is still there. If it stays, so does what was said."""
 
 RESTARTED = Ending(
     "interrupted",
-    TurnFailed("The server was restarted before the answer was complete.", allow_retry=True),
+    TurnFailed(words("The server was restarted before the answer was complete."), allow_retry=True),
 )
 
 TAKEN_OVER = Ending(
-    "interrupted", TurnFailed("The answer was interrupted. Reload the page."), lost=True
+    "interrupted", TurnFailed(words("The answer was interrupted. Reload the page.")), lost=True
 )
 
 
@@ -150,7 +151,12 @@ class RunningTurn:
         limit = self._settings.limits.followers
         if self._followers >= limit:
             raise Unavailable(
-                f"{limit} pages or programs follow this answer already. Close one of them.",
+                words_n(
+                    "{n} page or program follows this answer already. Close it.",
+                    "{n} pages or programs follow this answer already. Close one of them.",
+                    limit,
+                    n=limit,
+                ),
                 retry_after=5,
             )
         self._followers += 1
@@ -220,7 +226,9 @@ class RunningTurn:
 
     def _too_long(self) -> None:
         limit = self._settings.limits.turn
-        message = f"The answer took longer than {limit:g} seconds and was stopped."
+        message = words(
+            "The answer took longer than {seconds:g} seconds and was stopped.", seconds=limit
+        )
         self.end(Ending("failed", TurnFailed(message, allow_retry=True)))
 
     def _watch_silence(self, length: int, since: float) -> None:
@@ -232,7 +240,7 @@ class RunningTurn:
         if len(self.log) != length or not self.is_idle():
             length, since = len(self.log), now
         elif now - since >= limit:
-            message = f"The model sent nothing for {limit:g} seconds."
+            message = words("The model sent nothing for {seconds:g} seconds.", seconds=limit)
             self.end(Ending("failed", TurnFailed(message, allow_retry=True)))
             return
         self._after(limit / LOOKS, "silence", lambda: self._watch_silence(length, since))

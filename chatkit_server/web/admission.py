@@ -9,6 +9,7 @@ from aiohttp import hdrs, web
 
 from ..errors import NotFound, TooManyRequests
 from ..turnstile import Turnstile
+from ..words import words
 from .addresses import Proxies
 from .errors import Refusal
 from .keys import PROXIES, SETTINGS
@@ -38,7 +39,7 @@ class _Admission:
         """Refuse the request, or count it until it is answered."""
         refuse_packed(request)
         if not all(_is_id(value) for value in request.match_info.values()):
-            raise NotFound("Not found.")
+            raise NotFound(words("Not found."))
         remote = request.remote or ""
         client = self._client(request, remote)
         if client is not None or not self._proxies.trusts(remote):
@@ -47,7 +48,7 @@ class _Admission:
             return await handler(request)
         if self._running[client] >= self._most:
             raise TooManyRequests(
-                "Your address has too many requests running. Wait until some have ended."
+                words("Your address has too many requests running. Wait until some have ended.")
             )
         self._running[client] += 1
         try:

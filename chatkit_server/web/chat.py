@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 
 from aiohttp import hdrs, web
 from chatkit.types import is_streaming_req
 
+from ..languages import preferred
 from ..turn import TurnRequest, User
 from ..turns.identity import RequestIdentity
 from ..turns.job import TurnPlan
@@ -34,21 +34,6 @@ from .operations.dispatch import answer, parse, plan
 from .turn_routes import follow
 
 Respond = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-_LANGUAGE = re.compile(
-    r"\s*([A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*)\s*(?:;\s*q\s*=\s*([01](?:\.[0-9]{0,3})?))?"
-)
-
-
-def _preferred_language(accepted: str) -> str | None:
-    """Return the language with the highest weight in `Accept-Language`, the first of several."""
-    found = [match for each in accepted.split(",") if (match := _LANGUAGE.match(each))]
-    best = max(found, key=_weight, default=None)
-    return best[1] if best is not None and _weight(best) else None
-
-
-def _weight(language: re.Match[str]) -> float:
-    return float(language[2] or 1)
 
 
 async def chat(request: web.Request) -> web.StreamResponse:
@@ -163,7 +148,7 @@ async def _caller(request: web.Request, user: User) -> Caller:
         app[ENGINE].threads,
         app[ENGINE].conversations,
         app[HEARTBEAT],
-        locale=_preferred_language(request.headers.get("Accept-Language", "")),
+        locale=preferred(request.headers),
         given=context.context,
         request=TurnRequest(
             request.headers, request.cookies if hdrs.COOKIE in request.headers else {}, request.url

@@ -16,20 +16,23 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import RawRequestMessage
 from aiohttp.web_protocol import ERROR, _ErrInfo
 
+from ..languages import Languages, accepted
 from ..settings.schema import ServerSettings
+from ..words import words
 from .addresses import Proxies, network_of
 from .cors import headers_for
 from .head import MAX_HEAD, Head
 from .malformed import BodyTimeout, SmallChunks, answer_to
-from .overflow import LINGER, MAX_OVERFLOW, Overflow, last_response
+from .overflow import LINGER, Overflow, last_response
 from .refusals import RefusalLog
 
-_FULL = "The server has too many connections. Try again in a minute."
-_FULL_ADDRESS = "Your address has too many connections. Close some of them, and try again."
+_FULL = words("The server has too many connections. Try again in a minute.")
+_FULL_ADDRESS = words("Your address has too many connections. Close some of them, and try again.")
 _SLOW_HEAD = "The request's headers did not arrive in time."
-_LARGE_HEAD = (
-    f"The request's headers are larger than {MAX_HEAD} bytes. The cause is usually a sign-in token "
-    "with too many groups or roles in it, or too many cookies. Sign in again."
+_LARGE_HEAD = words(
+    "The request's headers are larger than {limit} bytes. The cause is usually a sign-in token "
+    "with too many groups or roles in it, or too many cookies. Sign in again.",
+    limit=MAX_HEAD,
 )
 _LONG_LINE = f"The request's address is longer than {MAX_HEAD} bytes."
 _EXPECTATION = "Expect: only 100-continue is known."
@@ -56,8 +59,10 @@ class Connections:
         settings: ServerSettings,
         most: int,
         refusals: RefusalLog,
-        overflow: int = MAX_OVERFLOW,
+        overflow: int,
+        languages: Languages,
     ) -> None:
+        self.languages = languages
         self.settings = settings
         self.limits = settings.limits
         self.max_body = settings.max_body
@@ -71,7 +76,7 @@ class Connections:
         self._served: dict[_Connection, str | None] = {}
         self._by_network: Counter[str] = Counter()
         self._waiting: dict[_Connection, None] = {}
-        self._overflow = Overflow(overflow, settings.max_body)
+        self._overflow = Overflow(overflow, settings.max_body, languages)
         self._make_request = server.request_factory
         server.request_factory = self._began
         limits = self.limits
@@ -317,7 +322,8 @@ class _Connection(web.RequestHandler):
             self._large_since = None
             self._connections.log(logging.INFO, self._address, status, why)
             headers = headers_for(self._head.origin, self._connections.settings)
-            self._wire.write(last_response(status, {"message": why}, headers=headers))
+            told = self._connections.languages.say(why, accepted(self._head.languages))
+            self._wire.write(last_response(status, {"message": told}, headers=headers))
             self._wire.write_eof()
             self._discards = self._connections.max_body
             self._closing_since = now

@@ -11,12 +11,13 @@ from aiohttp import hdrs, web
 
 from ..errors import BadRequest, ServerError, TooLarge
 from ..ids import new_id
-from ..known_errors import Outage, as_server_error
+from ..known_errors import PHRASES, Outage, as_server_error
 from ..lines import fixed_words, short, user_name
 from ..records import log_error, place_of, repeats
 from ..tasks import Escaped, contained
 from ..turns.places import RETRY_AFTER
-from .keys import LOGGED, REFUSALS, REQUEST_ID, SETTINGS, USER
+from ..words import words
+from .keys import LOGGED, REFUSALS, REQUEST_ID, SETTINGS, USER, translate
 from .malformed import BodyTimeout, SmallChunks, log_malformed
 from .refusals import RefusalLog
 
@@ -89,14 +90,14 @@ def _answer(error: Exception, request: web.Request) -> web.Response:
     refusal = _as_refusal(error, request)
     if refusal is None:
         log_failure(request, error)
-        refusal = ServerError("Something went wrong on the server. Try again later.")
+        refusal = ServerError(words("Something went wrong on the server. Try again later."))
     elif isinstance(refusal, Outage):
         # The user is not told what was away
         log_failure(request, error, logging.WARNING)
     else:
         level = logging.WARNING if refusal.status >= 500 else logging.INFO
         log_refusal(request, level, refusal.message, status=refusal.status)
-    response = _response(refusal)
+    response = _response(request, refusal)
     if isinstance(error, web.RequestPayloadError):
         response.force_close()
     return response
@@ -116,14 +117,15 @@ def _as_refusal(error: Exception, request: web.Request) -> ServerError | None:
     match error:
         case web.HTTPRequestEntityTooLarge():
             limit = request.app[SETTINGS].server.max_body
-            return TooLarge(f"The request is larger than {limit} bytes.")
+            return TooLarge(words("The request is larger than {limit} bytes.", limit=limit))
         case BodyTimeout():
             seconds = request.app[SETTINGS].server.limits.body
-            return Refusal(408, f"The body did not arrive within {seconds:g} seconds.")
+            late = words("The body did not arrive within {seconds:g} seconds.", seconds=seconds)
+            return Refusal(408, late)
         case SmallChunks():
             return BadRequest("The body's chunks are too small: most of it is their framing.")
         case web.RequestPayloadError():
-            return BadRequest("The body does not match its headers, or is incomplete.")
+            return BadRequest(words("The body does not match its headers, or is incomplete."))
         case web.HTTPException():
             return Refusal(error.status, _message(error, request), headers=_allowed_methods(error))
     return as_server_error(error)
@@ -133,17 +135,21 @@ def _message(error: web.HTTPException, request: web.Request) -> str:
     """Return the error's own text, or the method and path if it has none."""
     if error.text and error.text != f"{error.status}: {error.reason}":
         return error.text
-    return f"{error.reason}: {request.method} {request.path}"
+    phrase = PHRASES.get(error.status, "")
+    reason = phrase if phrase == error.reason else error.reason
+    return words("{reason}: {request}", reason=reason, request=f"{request.method} {request.path}")
 
 
 def _allowed_methods(error: web.HTTPException) -> dict[str, str]:
     return {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
 
 
-def _response(refusal: ServerError) -> web.Response:
+def _response(request: web.Request, refusal: ServerError) -> web.Response:
     details = refusal.details if isinstance(refusal, Refusal) else {}
-    body = {"message": refusal.message, **details}
+    body = {"message": translate(request, refusal.message), **details}
     response = web.json_response(body, status=refusal.status, headers=refusal.headers)
+    # It is in the language of who asked
+    response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
     if refusal.status in (429, 503):
         # A raised error may know better
         response.headers.setdefault(hdrs.RETRY_AFTER, str(RETRY_AFTER))

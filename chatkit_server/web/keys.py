@@ -12,6 +12,7 @@ from chatkit.store import AttachmentStore, NotFoundError, Store
 from ..agent.models import ModelRouter
 from ..agent.runs import AppRuns
 from ..errors import ServerError, Unauthorized
+from ..languages import wanted
 from ..lines import fixed_words
 from ..mcp.manager import McpManager
 from ..plugin.calls import Hooks, HookTimeout, PluginFailed
@@ -21,6 +22,7 @@ from ..turn import StoreContext, User
 from ..turns.engine import Engine
 from ..turns.heartbeat import Heartbeat
 from ..turnstile import Turnstile
+from ..words import words
 from .addresses import Proxies
 from .operations.limits import RequestGuard
 from .refusals import RefusalLog
@@ -55,7 +57,12 @@ LOGGED = web.RequestKey("logged", bool)
 REQUEST_GAP = 0.004
 """Seconds between two requests of one user. Each takes half a millisecond or more."""
 
-_UNVERIFIED = "Could not verify who you are. Sign in again."
+_UNVERIFIED = words("Could not verify who you are. Sign in again.")
+
+
+def translate(request: web.Request, text: str) -> str:
+    """Return `words` in the language that the request asks for; other text stays as it is."""
+    return request.app[HOOKS].languages.say(text, wanted(request.headers))
 
 
 async def authenticate(request: web.Request) -> User:
@@ -79,7 +86,7 @@ async def authenticate(request: web.Request) -> User:
             raise
         raise Unauthorized(error.message if error.status < 500 else _UNVERIFIED) from error
     if user is None:
-        raise Unauthorized("Sign in first: the request does not say who you are.")
+        raise Unauthorized(words("Sign in first: the request does not say who you are."))
     request[USER] = user
     await request.app[TURNSTILE].enter((user.tenant, user.id))
     return user

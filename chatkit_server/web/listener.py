@@ -11,7 +11,7 @@ from aiohttp import web
 
 from ..settings.schema import Settings
 from .connections import Connections
-from .keys import REFUSALS
+from .keys import HOOKS, REFUSALS
 from .overflow import MAX_OVERFLOW
 from .unix_socket import UnixSocket
 
@@ -72,7 +72,10 @@ class Listener:
         most = settings.limits.connections or min(MOST_CONNECTIONS, files // 2)
         overflow = min(MAX_OVERFLOW, max(files // 8, 1))
         refusals = self._runner.app[REFUSALS]
-        self.connections = Connections(self._runner.server, settings, most, refusals, overflow)
+        languages = self._runner.app[HOOKS].languages
+        self.connections = Connections(
+            self._runner.server, settings, most, refusals, overflow, languages
+        )
         for listening in await self._bound():
             listening.setblocking(False)
             listening.listen(BACKLOG)

@@ -9,7 +9,8 @@ from typing import Any
 
 import orjson
 
-from .head import END_OF_HEAD, MAX_HEAD
+from ..languages import Languages, accepted
+from .head import END_OF_HEAD, MAX_HEAD, languages_in
 
 MAX_OVERFLOW = 64
 """The most connections beyond the limit that are open at once, each to be told so."""
@@ -30,9 +31,10 @@ class Overflow:
     Their clients may send `max_body` bytes after the answer, which nobody reads.
     """
 
-    def __init__(self, most: int, max_body: int) -> None:
+    def __init__(self, most: int, max_body: int, languages: Languages) -> None:
         self._most = most
         self._max_body = max_body
+        self._languages = languages
         self._loop = asyncio.get_running_loop()
         self._refused: dict[_Refused, None] = {}
 
@@ -49,7 +51,7 @@ class Overflow:
             oldest = next(iter(self._refused))
             oldest.abort()
             del self._refused[oldest]
-        refused = _Refused(transport, status, why, self._max_body, self._lost)
+        refused = _Refused(transport, status, self._told(why), self._max_body, self._lost)
         self._refused[refused] = None
         transport.set_protocol(refused)
 
@@ -64,6 +66,9 @@ class Overflow:
         for refused in list(self._refused):
             refused.abort()
 
+    def _told(self, why: str) -> Callable[[bytes], str]:
+        return lambda head: self._languages.say(why, accepted(languages_in(head)))
+
     def _lost(self, refused: _Refused) -> None:
         self._refused.pop(refused, None)
 
@@ -75,7 +80,7 @@ class _Refused(asyncio.Protocol):
         self,
         transport: asyncio.Transport,
         status: int,
-        why: str,
+        why: Callable[[bytes], str],
         max_body: int,
         on_lost: Callable[[_Refused], None],
     ) -> None:
@@ -100,9 +105,9 @@ class _Refused(asyncio.Protocol):
 
     def _answer(self) -> None:
         healthy = self._head.startswith(_HEALTH)
-        status, body = (
-            (200, {"status": "ok"}) if healthy else (self._status, {"message": self._why})
-        )
+        status, body = 200, {"status": "ok"}
+        if not healthy:
+            status, body = self._status, {"message": self._why(self._head)}
         self._answered = True
         head_only = self._head.startswith(b"HEAD ")
         self._transport.write(last_response(status, body, head_only=head_only))

@@ -23,7 +23,7 @@ from chatkit.types import (
 )
 
 from ..agent.tools import output_text
-from ..events.wire import dump
+from ..events.wire import Translate, dump
 from ..text import valid_values
 from ..turn import Outcome, ToolCall, ToolResult
 
@@ -89,15 +89,16 @@ class PlainWire:
     def tool(self, call: ToolCall, result: ToolResult) -> bytes | None:
         return _dump({"tool_call": _tool_call(call, result)})
 
-    def end(self, outcome: Outcome) -> list[bytes]:
+    def end(self, outcome: Outcome, translate: Translate = str) -> list[bytes]:
+        error = None if outcome.error is None else translate(outcome.error)
         # The log of an ended turn is compressed too
-        self._compressed = zlib.compress(_dump(self._whole(outcome)), 1)
+        self._compressed = zlib.compress(_dump(self._whole(outcome, error)), 1)
         lines = [_dump(_done(self.thread_id, outcome))]
-        if outcome.error is not None:
-            lines.insert(0, _dump({"error": outcome.error, "allow_retry": outcome.allow_retry}))
+        if error is not None:
+            lines.insert(0, _dump({"error": error, "allow_retry": outcome.allow_retry}))
         return lines
 
-    def _whole(self, outcome: Outcome) -> dict[str, Any]:
+    def _whole(self, outcome: Outcome, error: str | None) -> dict[str, Any]:
         items = {item.id: item for item in outcome.items if item.id not in self._left_out}.values()
         messages = [item for item in items if isinstance(item, AssistantMessageItem)]
         answer: dict[str, Any] = {
@@ -112,8 +113,8 @@ class PlainWire:
             if isinstance(item, StructuredInputItem) and item.status == "pending":
                 answer.setdefault("questions", []).append(_questions(item))
         answer |= _done(self.thread_id, outcome)
-        if outcome.error is not None:
-            answer |= {"message": outcome.error, "allow_retry": outcome.allow_retry}
+        if error is not None:
+            answer |= {"message": error, "allow_retry": outcome.allow_retry}
         return answer
 
 

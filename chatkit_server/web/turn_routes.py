@@ -17,8 +17,9 @@ from ..events.partial import PartialAnswer
 from ..turn import User
 from ..turns.running import STOPPED, RunningTurn
 from ..turns.store import TurnRecord, TurnStore
+from ..words import Words, words
 from .errors import Refusal
-from .keys import ENGINE, GUARD, SETTINGS, USER, authenticate
+from .keys import ENGINE, GUARD, SETTINGS, USER, authenticate, translate
 from .sse import TURN_ID, EventStream
 
 CANCEL_WAIT = 10.0
@@ -81,11 +82,15 @@ async def _events(request: web.Request) -> web.StreamResponse:
     if turn.state == "running":
         raise Refusal(
             409,
-            "This answer is running in another process of the server. Try again, or reload the "
-            "conversation when the answer has ended.",
-            details=_described(turn),
+            words(
+                "This answer is running in another process of the server. Try again, or reload the "
+                "conversation when the answer has ended."
+            ),
+            details=_described(request, turn),
         )
-    raise Refusal(410, "The events of this answer are no longer kept. Reload the conversation.")
+    raise Refusal(
+        410, words("The events of this answer are no longer kept. Reload the conversation.")
+    )
 
 
 def _after(request: web.Request, running: RunningTurn) -> int:
@@ -106,7 +111,7 @@ def _after(request: web.Request, running: RunningTurn) -> int:
 async def _state(request: web.Request) -> web.StreamResponse:
     user = await authenticate(request)
     with request.app[GUARD].place(user):
-        return web.json_response(_described(await _find(request, user)))
+        return web.json_response(_described(request, await _find(request, user)))
 
 
 async def _turn_of_thread(request: web.Request) -> web.StreamResponse:
@@ -118,10 +123,10 @@ async def _turn_of_thread(request: web.Request) -> web.StreamResponse:
     with request.app[GUARD].place(user):
         found = running or await engine.turn_store.running(thread_id, user)
     if found is None:
-        raise NotFound("No answer is running in this conversation.")
+        raise NotFound(words("No answer is running in this conversation."))
     if running is not None and request.method != hdrs.METH_HEAD:
         running.note_visit()
-    return web.json_response(_described(found))
+    return web.json_response(_described(request, found))
 
 
 async def _cancel(request: web.Request) -> web.StreamResponse:
@@ -133,13 +138,13 @@ async def _cancel(request: web.Request) -> web.StreamResponse:
     with request.app[GUARD].place(user):
         turn = await _find(request, user)
         if not _allows_cancel(turn):
-            raise Conflict("This answer cannot be stopped. Wait until it is complete.")
+            raise Conflict(words("This answer cannot be stopped. Wait until it is complete."))
         if isinstance(turn, RunningTurn):
             turn.end(STOPPED)
             await turn.ended()
         elif turn.state == "running":
             turn = await _cancel_elsewhere(turn, user, request.app[ENGINE].turn_store)
-    described = _described(turn)
+    described = _described(request, turn)
     return web.json_response(described, status=202 if described["state"] == "running" else 200)
 
 
@@ -168,11 +173,11 @@ async def _find(request: web.Request, user: User) -> RunningTurn | TurnRecord:
     turn_id = request.match_info["turn_id"]
     found = engine.turns.find(turn_id, user) or await engine.turn_store.find(turn_id, user)
     if found is None:
-        raise NotFound("Turn not found.")
+        raise NotFound(words("Turn not found."))
     return found
 
 
-def _described(turn: RunningTurn | TurnRecord) -> dict[str, Any]:
+def _described(request: web.Request, turn: RunningTurn | TurnRecord) -> dict[str, Any]:
     """Return what a client is told of a turn.
 
     What only the turn's own process knows is null: the number of events, and whether a turn that
@@ -183,11 +188,13 @@ def _described(turn: RunningTurn | TurnRecord) -> dict[str, Any]:
         told |= {"state": turn.state, "events": None}
         if turn.error:
             allow_retry = None if turn.state == "failed" else True
-            told |= {"error": turn.error, "allow_retry": allow_retry}
+            error = translate(request, Words.stored(turn.error))
+            told |= {"error": error, "allow_retry": allow_retry}
         return told
     told |= {"state": turn.status or "running", "events": len(turn.log)}
     if turn.problem is not None:
-        told |= {"error": turn.problem.message, "allow_retry": turn.problem.allow_retry}
+        error = translate(request, turn.problem.message)
+        told |= {"error": error, "allow_retry": turn.problem.allow_retry}
         if turn.problem.code != "custom":
             told["code"] = turn.problem.code
     return told

@@ -15,7 +15,7 @@ from typing import Any
 import jwt
 from aiohttp import web
 
-from chatkit_server import HOOKS, SETTINGS, Unauthorized, User, hookimpl
+from chatkit_server import HOOKS, SETTINGS, Unauthorized, User, hookimpl, words
 
 from .claims import (
     MEANINGS,
@@ -81,7 +81,7 @@ class Plugin:
             return self._user(await self._claims(rest[0].strip()))
         # Who sends a bearer token means to be a user, also if it is empty
         if self.config.required or scheme.lower() == "bearer":
-            raise Unauthorized("Sign in first: the request has no bearer token.")
+            raise Unauthorized(words("Sign in first: the request has no bearer token."))
         return None
 
     @hookimpl

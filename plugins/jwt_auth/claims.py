@@ -8,7 +8,7 @@ from typing import Any
 
 import jwt
 
-from chatkit_server import Unauthorized
+from chatkit_server import Unauthorized, words
 
 LONGEST_ID = 255
 
@@ -20,16 +20,19 @@ RESERVED = "chatkit-server:"
 
 # What each error of PyJWT means to the client; the first that matches counts.
 MEANINGS: tuple[tuple[type[Exception], str], ...] = (
-    (jwt.ExpiredSignatureError, "The token has expired. Sign in again."),
-    (jwt.ImmatureSignatureError, "The token is not valid yet."),
-    (jwt.InvalidAudienceError, "The token is for another audience."),
-    (jwt.InvalidIssuerError, "The token is from another issuer."),
-    (jwt.InvalidAlgorithmError, "The token is signed with an algorithm that is not allowed."),
-    (jwt.InvalidSignatureError, "The token's signature is wrong."),
-    (jwt.exceptions.InvalidSubjectError, "The token's claim 'sub' is not text."),
-    (jwt.exceptions.InvalidJTIError, "The token's claim 'jti' is not text."),
-    (jwt.InvalidIssuedAtError, "The token's claim 'iat' is not a number."),
-    (jwt.PyJWTError, "The token cannot be read as a JSON Web Token."),
+    (jwt.ExpiredSignatureError, words("The token has expired. Sign in again.")),
+    (jwt.ImmatureSignatureError, words("The token is not valid yet.")),
+    (jwt.InvalidAudienceError, words("The token is for another audience.")),
+    (jwt.InvalidIssuerError, words("The token is from another issuer.")),
+    (
+        jwt.InvalidAlgorithmError,
+        words("The token is signed with an algorithm that is not allowed."),
+    ),
+    (jwt.InvalidSignatureError, words("The token's signature is wrong.")),
+    (jwt.exceptions.InvalidSubjectError, words("The token's claim 'sub' is not text.")),
+    (jwt.exceptions.InvalidJTIError, words("The token's claim 'jti' is not text.")),
+    (jwt.InvalidIssuedAtError, words("The token's claim 'iat' is not a number.")),
+    (jwt.PyJWTError, words("The token cannot be read as a JSON Web Token.")),
 )
 
 

@@ -14,7 +14,7 @@ import aiohttp
 import jwt
 from aiohttp import web
 
-from chatkit_server import Unavailable
+from chatkit_server import Unavailable, words
 from chatkit_server.models import CHECK_SERVER, guard_session, http_problem
 
 from .config import ASYMMETRIC, Config
@@ -132,13 +132,16 @@ class KeySet:
         return not self._down
 
     def _unavailable(self) -> Unavailable:
-        what = (
-            "the sign-in service's keys are not available"
-            if self._down or not self._keys
-            else "the key of your sign-in is not known yet"
+        keys = words(
+            "Could not verify who you are: the sign-in service's keys are not available. Try again "
+            "in a moment."
+        )
+        one = words(
+            "Could not verify who you are: the key of your sign-in is not known yet. Try again in "
+            "a moment."
         )
         return Unavailable(
-            f"Could not verify who you are: {what}. Try again in a moment.",
+            keys if self._down or not self._keys else one,
             retry_after=max(1, math.ceil(self._cooldown_left)),
         )
 

@@ -8,15 +8,16 @@ from typing import NoReturn
 import openai
 from agents.exceptions import ModelBehaviorError
 
-from chatkit_server import TurnFailed
+from chatkit_server import TurnFailed, words
 
 _UNGUARDED = "aiohttp_openai"
 """A provider for which LiteLLM has a client of its own, which `guard` does not reach."""
 
-NOT_OFFERED = (
-    f"The models of `{_UNGUARDED}/` are not offered here: LiteLLM sends their requests without "
-    "limits, and follows redirects. The server's operator has to use `openai/`, which speaks the "
-    "same protocol."
+NOT_OFFERED = words(
+    "The models of `{prefix}/` are not offered here: LiteLLM sends their requests without limits, "
+    "and follows redirects. The server's operator has to use `openai/`, which speaks the same "
+    "protocol.",
+    prefix=_UNGUARDED,
 )
 
 # Base classes of openai's and httpx's exceptions; by name, because only LiteLLM imports httpx.

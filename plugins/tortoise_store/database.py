@@ -15,11 +15,11 @@ from tortoise import exceptions as orm
 from tortoise.backends.base.client import BaseDBAsyncClient, TransactionalDBClient
 from tortoise.context import TortoiseContext, set_global_context
 
-from chatkit_server import SettingsError, Unavailable
+from chatkit_server import SettingsError, Unavailable, words
 from chatkit_server.storage import OutageLog
 
 from . import apart, schema
-from .failures import Kinds, cause, failures_of, kind_of, said, with_hint, words
+from .failures import Kinds, cause, described, failures_of, kind_of, said, with_hint
 from .files import make_private
 from .guard import FileGuard, applied
 from .schema import Apps
@@ -52,9 +52,9 @@ class _Answers:
             self._outage.answered()
         elif isinstance(cause(error), self._unavailable):
             self.failed_at = time.monotonic()
-            self._outage.failed(words(error), kind_of(error))
+            self._outage.failed(described(error), kind_of(error))
             raise Unavailable(
-                "The conversations are not available right now. Try again in a moment."
+                words("The conversations are not available right now. Try again in a moment.")
             ) from error
 
 

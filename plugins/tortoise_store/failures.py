@@ -32,7 +32,7 @@ def cause(error: BaseException) -> BaseException:
     return wrapped if isinstance(wrapped, Exception) else error
 
 
-def words(error: BaseException) -> str:
+def described(error: BaseException) -> str:
     """Return what an error says in one line, with the class that it has, and what to do."""
     error = cause(error)
     message = said(error)

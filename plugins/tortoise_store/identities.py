@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from chatkit_server import BadRequest, User
+from chatkit_server import BadRequest, User, words
 
 from .models import ID_LENGTH
 
@@ -24,7 +24,10 @@ def require_storable(user: User) -> None:
     """Raise `BadRequest` for a user whose id cannot be stored."""
     if not (storable(user.tenant) and storable(user.id)):
         raise BadRequest(
-            f"The user's id cannot be stored: it may have up to {ID_LENGTH} characters, and no NUL."
+            words(
+                "The user's id cannot be stored: it may have up to {limit} characters, and no NUL.",
+                limit=ID_LENGTH,
+            )
         )
 
 

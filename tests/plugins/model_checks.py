@@ -138,7 +138,7 @@ CASES = {
     ),
     "rate limit": Case(
         lambda s: s.fail(429, "Slow down", headers={"Retry-After": "7"}),
-        failures.RATE_LIMIT.format(wait="7 seconds"),
+        failures.RATE_LIMIT.replace("a minute", "7 seconds"),
         retry=True,
     ),
     "context too long": Case(
@@ -162,7 +162,7 @@ CASES = {
     ),
     "rate limit in the stream": Case(
         lambda s: s.reply(Error("secret-text", "rate_limit_exceeded")),
-        failures.RATE_LIMIT.format(wait="a minute"),
+        failures.RATE_LIMIT,
         retry=True,
     ),
     "ended in the middle": Case(lambda s: s.reply("Let ", End()), failures.BROKEN_OFF, True),

@@ -56,7 +56,7 @@ async def test_a_failure_is_told_in_words(
     ("code", "message"),
     [
         ("server_error", failures.PROVIDER_DOWN),
-        ("rate_limit_exceeded", failures.RATE_LIMIT.format(wait="a minute")),
+        ("rate_limit_exceeded", failures.RATE_LIMIT),
         ("context_length_exceeded", failures.TOO_LONG),
         ("insufficient_quota", failures.NO_QUOTA),
         ("invalid_prompt", failures.CONTENT_REFUSED),

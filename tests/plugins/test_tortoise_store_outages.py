@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from chatkit_plugins.tortoise_store import Plugin
-from chatkit_plugins.tortoise_store.failures import words
+from chatkit_plugins.tortoise_store.failures import described
 
 from chatkit_server import SettingsError, Unavailable
 from tests.databases import QUOTED_PASSWORD, USER, Front, postgres
@@ -327,7 +327,7 @@ def _refusal(name: str, message: str) -> Exception:
     ],
 )
 def test_the_servers_words_come_with_what_to_do(error: Exception, hint: str) -> None:
-    told_of_it = words(error)
+    told_of_it = described(error)
     assert str(error) in told_of_it
     assert hint in told_of_it
 
@@ -341,4 +341,6 @@ def test_the_servers_words_come_with_what_to_do(error: Exception, hint: str) -> 
     ],
 )
 def test_a_connection_that_was_closed_is_called_so(error: Exception) -> None:
-    assert words(error).endswith(": the server, or something before it, has closed the connection")
+    assert described(error).endswith(
+        ": the server, or something before it, has closed the connection"
+    )

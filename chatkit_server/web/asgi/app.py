@@ -11,6 +11,7 @@ from aiohttp import hdrs, web
 
 from ...errors import TooLarge
 from ...tasks import Escaped, escapes, is_cancelled
+from ...words import words
 from ..cors import OWN_RULES
 from ..errors import Refusal
 from ..keys import ANSWERS, SETTINGS
@@ -124,4 +125,4 @@ def _refuse(request: web.Request, limit: int) -> None:
     if request.headers.get(hdrs.UPGRADE, "").strip().lower() == "websocket":
         raise Refusal(501, "This server does not support WebSockets.")
     if (request.content_length or 0) > limit:
-        raise TooLarge(f"The request is larger than {limit} bytes.")
+        raise TooLarge(words("The request is larger than {limit} bytes.", limit=limit))

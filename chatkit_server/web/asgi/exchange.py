@@ -9,6 +9,7 @@ from aiohttp import web
 from starlette.requests import ClientDisconnect
 
 from ...errors import TooLarge
+from ...words import words
 from ..cors import is_preflight
 from ..errors import log_failure
 from ..expect import ask_for_body
@@ -81,7 +82,7 @@ class Exchange:
         piece = await (self._request.read() if content.at_eof() else content.readany())
         self._size += len(piece)
         if self._size > self._limit:
-            raise TooLarge(f"The request is larger than {self._limit} bytes.")
+            raise TooLarge(words("The request is larger than {limit} bytes.", limit=self._limit))
         self._body_read = content.at_eof()
         return {"type": "http.request", "body": piece, "more_body": not self._body_read}
 

@@ -19,6 +19,7 @@ from ...turn import Turn
 from ...turns.approval_widget import clicked, is_asking
 from ...turns.job import TurnPlan
 from ...turns.view import StoreView
+from ...words import words
 from .caller import (
     Answer,
     Caller,
@@ -57,18 +58,21 @@ async def sync_custom_action(caller: Caller, request: ThreadsSyncCustomActionReq
         operation=request.type,
         locale=caller.locale,
     )
+    turn._catalogs = caller.hooks.languages
     await caller.conversations.give(turn)
     changes = TurnThread(turn, caller.threads)
     turn._change_thread = changes.change
     action = request.params.action
     answer = await call_first(caller, "action", turn=turn, action=action, item=sender)
     if not isinstance(answer, SyncCustomActionResponse):
-        raise Unprocessable(f"No plugin's `action` hook answers `{action.type}` at once.")
+        raise Unprocessable(
+            words("No plugin's `action` hook answers `{action}` at once.", action=action.type)
+        )
     if answer.updated_item is not None:
         item = dated(answer.updated_item)
         answer = answer.model_copy(update={"updated_item": item})
         await caller.store.save_item(thread.id, item, caller.context)
-        with refusing("A plugin's `persist` hook"):
+        with refusing("persist"):
             await caller.hooks.each("persist", turn=turn, item=item)
     await changes.save_all()
     return answer

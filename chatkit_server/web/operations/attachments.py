@@ -20,7 +20,10 @@ from ...errors import NotFound, Unprocessable
 from ...store_ids import checked_new_id
 from ...turn import StoreContext
 from ...uploads import FileStore
+from ...words import words
 from .caller import Answer, Caller, asking_attachments, checked_id, item_pages
+
+_NO_STORE = words("No enabled plugin implements the hook `{hook}`.", hook="attachment_store")
 
 
 async def create_attachment(caller: Caller, request: AttachmentsCreateReq) -> Answer:
@@ -101,5 +104,5 @@ async def _attachments_of(caller: Caller, thread_id: str) -> list[str]:
 
 def _require_attachment_store(caller: Caller) -> AttachmentStore[StoreContext]:
     if caller.attachment_store is None:
-        raise Unprocessable("No enabled plugin implements the hook `attachment_store`.")
+        raise Unprocessable(_NO_STORE)
     return caller.attachment_store

@@ -33,6 +33,7 @@ from ...turns.heartbeat import Heartbeat
 from ...turns.job import TurnPlan
 from ...turns.registry import TurnRegistry
 from ...turns.running import RunningTurn
+from ...words import words
 from .limits import RequestGuard
 
 log = logging.getLogger(__name__)
@@ -94,8 +95,17 @@ async def writable_thread(caller: Caller, thread_id: str) -> ThreadMetadata:
 def require_writable(thread: ThreadMetadata) -> None:
     """Raise `Conflict` with the reason if a thread is locked or closed."""
     if isinstance(thread.status, LockedStatus | ClosedStatus):
-        reason = f": {thread.status.reason}" if thread.status.reason else "."
-        raise Conflict(f"This conversation is {thread.status.type}{reason}")
+        raise Conflict(_refused_by(thread.status))
+
+
+def _refused_by(status: LockedStatus | ClosedStatus) -> str:
+    locked = isinstance(status, LockedStatus)
+    if not status.reason:
+        closed = words("This conversation is closed.")
+        return words("This conversation is locked.") if locked else closed
+    if locked:
+        return words("This conversation is locked: {reason}", reason=status.reason)
+    return words("This conversation is closed: {reason}", reason=status.reason)
 
 
 async def load_thread(caller: Caller, thread_id: str) -> ThreadMetadata:
@@ -105,7 +115,7 @@ async def load_thread(caller: Caller, thread_id: str) -> ThreadMetadata:
     except NotFoundError:
         thread = None
     if thread is None:
-        raise NotFound("Conversation not found.")
+        raise NotFound(words("Conversation not found."))
     return thread
 
 
@@ -115,7 +125,9 @@ async def load_item(caller: Caller, thread_id: str, item_id: str) -> ThreadItem:
     except NotFoundError:
         item = None
     if item is None or item.thread_id != thread_id or is_hidden(item):
-        raise NotFound(f"Item {item_id[:MAX_ID_LENGTH]} not found in this conversation.")
+        raise NotFound(
+            words("Item {id} not found in this conversation.", id=item_id[:MAX_ID_LENGTH])
+        )
     return dated(item)
 
 
@@ -150,21 +162,21 @@ def new_plan(
 
 def require_hook(caller: Caller, hook: str) -> None:
     if not caller.hooks.implemented(hook):
-        raise Unprocessable(f"No enabled plugin implements the hook `{hook}`.")
+        raise Unprocessable(words("No enabled plugin implements the hook `{hook}`.", hook=hook))
 
 
 async def call_first(caller: Caller, hook: str, **arguments: Any) -> Any:
-    with refusing(f"A plugin's `{hook}` hook"):
+    with refusing(hook):
         return await caller.hooks.first(hook, **arguments)
 
 
 @contextmanager
-def refusing(what: str) -> Iterator[None]:
+def refusing(hook: str) -> Iterator[None]:
     """Turn a plugin's failure into a 422: ChatKit retries after a 5xx."""
     try:
         yield
     except PluginFailed as error:
-        raise Unprocessable(f"{what} failed.") from error
+        raise Unprocessable(words("A plugin's `{hook}` hook failed.", hook=hook)) from error
     except ServerError as error:
         if error.status < 500:
             raise
@@ -182,18 +194,18 @@ def asking_attachments() -> Iterator[None]:
         with contained():
             yield
     except NotImplementedError as error:
-        raise Unprocessable(f"{what} cannot do this.") from error
+        raise Unprocessable(words("The attachment store cannot do this.")) from error
     except Exception as error:
         if as_server_error(error) is not None:
             raise
         cause = error.error if isinstance(error, Escaped) else error
         again = repeats(f"{what}: {type(cause).__name__} in {place_of(cause)}", "call failed")
         log_error(log, logging.ERROR, cause, "%s failed", what, extra=again)
-        raise Unprocessable(f"{what} failed.") from error
+        raise Unprocessable(words("The attachment store failed.")) from error
 
 
 def checked_id(value: str) -> str:
     """Return an id that can be looked up; raise `NotFound` for one that no store has made."""
     if not is_id(value):
-        raise NotFound("Not found.")
+        raise NotFound(words("Not found."))
     return value

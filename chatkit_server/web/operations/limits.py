@@ -16,6 +16,7 @@ from ...turn import User
 from ...turns.places import RETRY_AFTER, Places
 from ...turns.running import Owner
 from ...turnstile import Turnstile
+from ...words import words, words_n
 
 SIZES = {
     "metadata": "metadata",
@@ -62,7 +63,12 @@ class RequestGuard:
         self._smallest = min(limits.size, *(limit for _, limit in self._sizes))
         self._all_arriving = 0
         self._arriving: Counter[Owner] = Counter()
-        refusal = f"You sent {limits.user} requests at once. Wait until they are answered."
+        refusal = words_n(
+            "You sent {n} request at once. Wait until it is answered.",
+            "You sent {n} requests at once. Wait until they are answered.",
+            limits.user,
+            n=limits.user,
+        )
         self.places = Places(limits.user, refusal)
         self._bodies = Places(limits.user, refusal)
         self._readings = Turnstile()
@@ -114,7 +120,7 @@ class RequestGuard:
                 or self._arriving[owner] > self.limits.bodies // USERS_SHARE
             ):
                 raise Unavailable(
-                    "Too many large requests arrive at once. Try again in a moment.",
+                    words("Too many large requests arrive at once. Try again in a moment."),
                     retry_after=RETRY_AFTER,
                 )
 
@@ -133,7 +139,14 @@ class RequestGuard:
         for path, limit in self._counts:
             value = _field(request, path)
             if value is not None and len(value) > limit:
-                raise TooLarge(f"{path} has {len(value)} entries. The limit is {limit}.")
+                raise TooLarge(
+                    words(
+                        "{field} has {n} entries. The limit is {limit}.",
+                        field=path,
+                        n=len(value),
+                        limit=limit,
+                    )
+                )
         _check_stated_size(request, self.limits.attachment)
         whole = len(to_json(request))
         if whole <= self._smallest:
@@ -145,13 +158,19 @@ class RequestGuard:
         audio = _field(request, "params.audio_base64")
         size = whole if audio is None else whole - len(audio)
         if size > self.limits.size:
-            raise TooLarge(f"The request has {size} bytes. The limit is {self.limits.size}.")
+            raise TooLarge(_too_large(words("The request"), size, self.limits.size))
+
+
+def _too_large(what: str, size: int, limit: int) -> str:
+    return words(
+        "{what} has {size} bytes. The limit is {limit}.", what=what, size=size, limit=limit
+    )
 
 
 def _check_size(path: str, value: Any, limit: int) -> None:
     size = 0 if value is None else len(to_json(value))
     if size > limit:
-        raise TooLarge(f"{path} has {size} bytes. The limit is {limit}.")
+        raise TooLarge(_too_large(path, size, limit))
 
 
 def _check_stated_size(request: BaseModel, limit: int) -> None:
@@ -161,7 +180,9 @@ def _check_stated_size(request: BaseModel, limit: int) -> None:
     if size < 0:
         raise BadRequest("params.size: must not be negative.")
     if size > limit:
-        raise TooLarge(f"params.size is larger than the limit, which is {limit} bytes.")
+        raise TooLarge(
+            words("params.size is larger than the limit, which is {limit} bytes.", limit=limit)
+        )
 
 
 def _field(value: Any, path: str) -> Any:

@@ -8,6 +8,7 @@ import binascii
 from chatkit.types import AudioInput, InputTranscribeReq, TranscriptionResult
 
 from ...errors import BadRequest, Unprocessable
+from ...words import words
 from .caller import Answer, Caller, call_first, require_hook
 
 
@@ -22,5 +23,5 @@ async def transcribe(caller: Caller, request: InputTranscribeReq) -> Answer:
         caller, "transcribe", user=caller.user, audio=audio, context=caller.request_context
     )
     if text is None:
-        raise Unprocessable("No plugin's `transcribe` hook could transcribe this audio.")
+        raise Unprocessable(words("No plugin's `transcribe` hook could transcribe this audio."))
     return TranscriptionResult(text=text)

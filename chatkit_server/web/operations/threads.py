@@ -23,6 +23,7 @@ from ...errors import BadRequest, NotFound, Unprocessable
 from ...events.threads import as_thread, written
 from ...events.wire import dump, is_hidden
 from ...paging import goes_on_within, pages
+from ...words import words
 from .attachments import deleted_attachments, shown_item
 from .caller import (
     AT_ONCE,
@@ -126,7 +127,7 @@ async def update_thread(caller: Caller, request: ThreadsUpdateReq) -> Answer:
     if not was_empty and await _is_empty(caller, thread.id):
         # It was deleted meanwhile, and saving it has made it again, without its items
         await caller.store.delete_thread(thread.id, caller.context)
-        raise NotFound("Conversation not found.")
+        raise NotFound(words("Conversation not found."))
     return as_thread(thread)
 
 
@@ -197,7 +198,7 @@ async def feedback(caller: Caller, request: ItemsFeedbackReq) -> Answer:
     item_ids = list(dict.fromkeys(params.item_ids))
     for item_id in item_ids:
         await load_item(caller, thread.id, item_id)
-    with refusing("A plugin's `feedback` hook"):
+    with refusing("feedback"):
         accepted = await caller.hooks.any(
             "feedback",
             user=caller.user,
@@ -207,7 +208,7 @@ async def feedback(caller: Caller, request: ItemsFeedbackReq) -> Answer:
             context=caller.request_context,
         )
     if not accepted:
-        raise Unprocessable("No plugin's `feedback` hook accepts this feedback.")
+        raise Unprocessable(words("No plugin's `feedback` hook accepts this feedback."))
     return None
 
 

@@ -28,6 +28,7 @@ from ...errors import BadRequest, Conflict, NotFound
 from ...ids import MAX_ID_LENGTH
 from ...store_ids import new_item_id, new_thread_id
 from ...turns.job import TurnPlan
+from ...words import words
 from .attachments import use_attachment
 from .caller import (
     MAX_PAGE_SIZE,
@@ -39,7 +40,7 @@ from .caller import (
     writable_thread,
 )
 
-NO_CALL = "No client tool call is waiting for an output in this conversation."
+NO_CALL = words("No client tool call is waiting for an output in this conversation.")
 
 
 async def create_thread(caller: Caller, request: ThreadsCreateReq) -> TurnPlan:
@@ -83,7 +84,7 @@ async def add_structured_input(caller: Caller, request: ThreadsAddStructuredInpu
     if not isinstance(item, StructuredInputItem):
         raise BadRequest("params.item_id: this item does not ask for input.")
     if item.status != "pending":
-        raise Conflict("This input was submitted already.")
+        raise Conflict(words("This input was submitted already."))
     return new_plan(caller, request.type, thread, answered=[_answered(item, request.params.input)])
 
 
@@ -107,7 +108,7 @@ async def _items_after(caller: Caller, message: UserMessageItem) -> list[ThreadI
             if item.id == message.id:
                 return later[::-1]
             later.append(_without_content(item))
-    raise NotFound(f"Item {message.id} not found in this conversation.")
+    raise NotFound(words("Item {id} not found in this conversation.", id=message.id))
 
 
 def _without_content(item: ThreadItem) -> ThreadItem:
