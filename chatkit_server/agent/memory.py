@@ -16,6 +16,7 @@ from .sound import sound
 from .tools import output_text
 
 MEMORY_TYPE = "chatkit_server.turn"
+QUESTION_TYPE = "chatkit_server.question"
 
 _PLAIN_KEYS = frozenset({"id", "type", "role", "status", "content", "phase", "provider_data"})
 _PLAIN_DATA = frozenset({"model", "response_id"})
@@ -83,6 +84,17 @@ def is_memory(item: ThreadItem) -> bool:
 def noted_agent(item: ThreadItem) -> str:
     """Return the name of the agent that a memory says answered last, "" for other items."""
     return str(cast(HiddenContextItem, item).content.get("agent", "")) if is_memory(item) else ""
+
+
+def is_own(item: ThreadItem) -> bool:
+    """Whether a hidden item is the server's own, which plugins do not get."""
+    return is_memory(item) or is_question(item)
+
+
+def is_question(item: ThreadItem) -> bool:
+    """Whether a hidden item keeps what is needed when a question is answered."""
+    content = item.content if isinstance(item, HiddenContextItem) else None
+    return isinstance(content, dict) and content.get("type") == QUESTION_TYPE
 
 
 def build_memory(

@@ -39,6 +39,7 @@ from ..known_errors import StreamFailed
 from ..lines import user_name
 from ..masking import in_one_line
 from ..mcp.approval import for_agent
+from ..mcp.elicitation import asking
 from ..mcp.manager import McpManager
 from ..mcp.progress import Listener
 from ..plugin.calls import NEARLY, Hooks
@@ -48,6 +49,7 @@ from ..tasks import watch_blocking
 from ..text import valid_text, valid_values
 from ..turn import ToolCall, ToolResult, Turn
 from .asked import asked_ids, stops_at, waits_for
+from .asker import LiveQuestions, TurnAsker
 from .fast.direct import EventSink, FastPathModel
 from .fast.first_answer import FirstAnswer
 from .foreign import with_own_ids
@@ -173,6 +175,7 @@ class AgentRunner:
         self.call_ids: set[str] = set()
         self._client_call: ClientToolCall | None = None
         self.asked: list[StructuredInputItem] = []
+        self.live = LiveQuestions()
         self._prepared: dict[tuple[int, bool], _PreparedAgent] = {}
         self._copies: dict[int, _PreparedAgent] = {}
         self._fast_path_models: list[Model] = []
@@ -388,6 +391,7 @@ class AgentRunner:
         if failure is None and asked_ids({"type": "function_call_output", "output": output}):
             # Whatever hooks made of it: by this, the answer is found
             return output
+        await shown.result(result.output)
         if failure is not None and failure.fatal is not None:
             # For the line that says why the turn failed
             failure.fatal.add_note(f"tool {call.name}")
@@ -410,12 +414,16 @@ class AgentRunner:
     ) -> tuple[Any, ToolFailure | None]:
         """Run a tool. One that asks the user has no other output, and has not failed."""
         is_nested = collected() is not None
-        with collecting() as wanted:
+        call = (context.tool_call_id, tool.name, arguments)
+        asker = TurnAsker(self.turn, self.live, *call, inner=is_nested)
+        with collecting() as wanted, asking(asker):
             try:
                 found = await self._invoke(tool, context, arguments, show)
             except (Asked, BaseExceptionGroup):
                 if not wanted.questions:
                     raise
+            finally:
+                await asker.close()
             self.turn.meet_context()
         if wanted.questions:
             if not is_nested:

@@ -6,7 +6,11 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from aiohttp import hdrs, web
-from chatkit.types import ThreadsSyncCustomActionReq, is_streaming_req
+from chatkit.types import (
+    ThreadsAddStructuredInputReq,
+    ThreadsSyncCustomActionReq,
+    is_streaming_req,
+)
 
 from ..languages import preferred
 from ..turn import TurnRequest, User
@@ -32,6 +36,7 @@ from .keys import (
 from .operations.actions import custom_action, is_click, widget_of
 from .operations.caller import Caller
 from .operations.dispatch import answer, parse, plan
+from .operations.turns import answer_running
 from .turn_routes import follow, following
 
 Respond = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -66,7 +71,10 @@ async def _understand(request: web.Request) -> Respond:
     caller = await _caller(request, user)
     if is_streaming_req(operation):
         make_plan = partial(plan, caller, operation)
-        turn = _turn(request, raw, user, make_plan)
+        answer_it = None
+        if isinstance(operation, ThreadsAddStructuredInputReq):
+            answer_it = partial(answer_running, caller, operation)
+        turn = _turn(request, raw, user, make_plan, answer_it)
         # It may have to wait, and need not hold what was read
         del raw, body
         running, after = await turn
@@ -134,8 +142,9 @@ async def _turn(
     raw: bytes,
     user: User,
     make_plan: Callable[[], Awaitable[TurnPlan]],
+    answer_it: Callable[[], Awaitable[tuple[RunningTurn, int] | None]] | None = None,
 ) -> tuple[RunningTurn, int]:
-    """Start a turn, or join the one that an equal request started.
+    """Start a turn, or join the one that an equal request started, or that waits for this one.
 
     Return it with the number of the last event that the client has seen.
     """
@@ -150,6 +159,8 @@ async def _turn(
     request._read_bytes = b""
     async with engine.turns.one_at_a_time(identity, user):
         known = await engine.repeated(identity, user)
+        if known is None and answer_it is not None:
+            known = await answer_it()
         return known or (await engine.start(make_plan, identity, user), 0)
 
 
