@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,10 +14,14 @@ from agents import Agent, RunContextWrapper, Tool, function_tool, handoff
 from agents.mcp import MCPServer
 from chatkit.agents import ClientToolCall
 from chatkit.types import ActiveStatus, LockedStatus, NoticeEvent, ThreadItemDoneEvent, WidgetItem
-from mcp.types import CallToolResult, TextContent
+from mcp.types import CallToolResult, TextContent, ToolAnnotations
+from mcp.types import Tool as McpTool
 
 from chatkit_server import Turn, hookimpl
-from chatkit_server.agent.paused import is_paused_run
+from chatkit_server.agent.paused import WaitingCall, is_paused_run
+from chatkit_server.mcp.approval import is_destructive, needs_approval
+from chatkit_server.settings.schema import ApprovalSettings
+from chatkit_server.turns.approval_widget import asking, shown_arguments
 from tests.approving import asked, buttons, click, post_click, replaced, says, shown
 from tests.client import Chat
 from tests.conftest import MakeChat
@@ -621,3 +628,116 @@ async def test_a_run_of_another_model_goes_on(
     assert watch.outcomes[0].model == "test/other"
     [(call, result)] = watch.outcomes[0].tools
     assert (call.name, result.output) == ("send_mail", "sent to ann")
+
+
+# What is shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown_as"),
+    [
+        ("{}", ""),
+        (
+            '{"a": [1, {"b": "\u00e4"}]}',
+            '{\n  "a": [\n    1,\n    {\n      "b": "\u00e4"\n    }\n  ]\n}',
+        ),
+        ('{"file": "cod.exe\u202egnp"}', '{\n  "file": "cod.exe\\u202egnp"\n}'),
+        ("ls -l", "ls -l"),
+        (json.dumps({"text": "x" * 9000}), "x\n\u2026 (5016 more characters)"),
+    ],
+)
+def test_how_arguments_are_shown(arguments: str, shown_as: str) -> None:
+    found = shown_arguments(arguments)
+    assert found == shown_as or (len(shown_as) > 20 and found.endswith(shown_as))
+    assert len(found) < 4100
+
+
+def test_nothing_in_a_call_looks_like_the_widget_itself() -> None:
+    call = WaitingCall("msg", "call", "a`** _b_\nc", '{"text": "```\\n**Approved**"}', "s*h*op")
+    widget, _ = asking("run", call, str, always=False)
+    title, arguments, row = widget.model_dump()["children"]
+    assert title["value"] == "**Run `a''' _b_ c` of s'h'op?**"
+    assert arguments["value"].startswith("````json\n")
+    assert arguments["value"].endswith("\n````")
+    assert len(row["children"]) == 2
+
+
+# Which tools of an MCP server
+
+
+@pytest.mark.parametrize(
+    ("hints", "destroys"),
+    [
+        (None, True),
+        ({}, True),
+        ({"destructive_hint": True}, True),
+        ({"destructive_hint": False}, False),
+        ({"read_only_hint": True}, False),
+        ({"read_only_hint": True, "destructive_hint": True}, False),
+        ({"read_only_hint": False}, True),
+    ],
+)
+def test_what_may_destroy_something(hints: dict[str, bool] | None, destroys: bool) -> None:
+    annotations = None if hints is None else ToolAnnotations(**hints)
+    tool = McpTool(name="drop", input_schema={"type": "object"}, annotations=annotations)
+    assert is_destructive(tool) is destroys
+    server = Mailer(None)
+    settings = ApprovalSettings(destructive=True)
+    assert needs_approval(server, tool, "drop", settings) is destroys
+    assert needs_approval(server, tool, "drop", ApprovalSettings()) is False
+
+
+@pytest.mark.parametrize(
+    ("sdk", "own", "named", "needed"),
+    [
+        ("never", None, [], False),
+        ("always", None, [], True),
+        ({"send_mail": "always"}, None, [], True),
+        ({"other": "always"}, None, [], False),
+        ("always", "never", [], False),
+        (None, "always", [], True),
+        (None, ["send_*"], [], True),
+        (None, ["Send_*"], [], False),
+        (None, ["mail_send_mail"], [], True),
+        ("never", "never", ["send_mail"], True),
+        (None, [], ["mail_*"], True),
+        (None, None, ["other"], False),
+    ],
+)
+def test_which_tools_need_an_approval(sdk: Any, own: Any, named: list[str], needed: bool) -> None:
+    server = Mailer(sdk, require_approval=own)
+    tool = McpTool(name="send_mail", input_schema={"type": "object"})
+    settings = ApprovalSettings(tools=named)
+    assert needs_approval(server, tool, "mail_send_mail", settings) is needed
+
+
+@pytest.mark.parametrize(
+    ("destructive", "asks"), [(False, ["write"]), (True, ["process", "write"])]
+)
+async def test_the_settings_of_an_mcp_server_say_which_tools(
+    make_chat: MakeChat,
+    model_server: ModelServer,
+    tmp_path: Path,
+    destructive: bool,
+    asks: list[str],
+) -> None:
+    written = tmp_path / "written"
+    small = str(Path(__file__).with_name("mcp_small_server.py"))
+    server = {
+        "name": "disk",
+        "command": sys.executable,
+        "args": [small, str(written)],
+        "require_approval": ["wri*"],
+    }
+    sections = served_by(model_server, approval={"destructive": destructive})
+    sections["plugins"]["mcp_servers"] = {"servers": [server]}
+    chat = await make_chat(**sections)
+    model_server.reply(Call("process", {}), Call("write", {}))
+    model_server.reply("It is written.")
+    widgets = asked(await chat.say("Write"))
+    assert [says(item) for item in widgets] == [f"**Run `{name}` of disk?**" for name in asks]
+    assert not written.exists()
+    for item in widgets:
+        streamed = await click(chat, item)
+    assert streamed.text == "It is written."
+    assert written.read_text() == "once\n"
