@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agents import Agent, RunContextWrapper, Tool, function_tool, handoff
+from agents import Agent, RunContextWrapper, RunState, Tool, UserError, function_tool, handoff
 from agents.mcp import MCPServer
 from chatkit.agents import ClientToolCall
 from chatkit.types import ActiveStatus, LockedStatus, NoticeEvent, ThreadItemDoneEvent, WidgetItem
@@ -630,6 +630,78 @@ async def test_a_run_of_another_model_goes_on(
     assert (call.name, result.output) == ("send_mail", "sent to ann")
 
 
+async def test_what_was_approved_has_not_run_if_a_message_comes_before_the_rest(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    chat = await make_chat(Has(mailer()), **served_by(model_server))
+    model_server.reply(ANN, BOB)
+    model_server.reply("Never mind.")
+    first, second = asked(await chat.say("Write to both"))
+    await click(chat, first)
+    words = "Not approved: you wrote something else."
+    assert replaced(await chat.say("Forget it", first["thread_id"])) == [words, words]
+    outputs = [text for role, text in told(model_server.requests[-1]) if role == "tool"]
+    assert len(outputs) == 2
+    assert all("was not run" in output for output in outputs)
+    assert replaced(await click(chat, second)) == [words]
+    assert SENT == []
+
+
+async def test_a_call_that_nobody_was_asked_about_does_not_hold_up_the_others(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    store = MemoryStorePlugin()
+    chat = await make_chat(Has(mailer()), store, **served_by(model_server))
+    model_server.reply(ANN, BOB)
+    model_server.reply("One of them.")
+    first, second = asked(await chat.say("Write to both"))
+    # As if the server had died before this was saved
+    del store.memory.items[first["thread_id"]][second["id"]]
+    assert (await click(chat, first)).text == "One of them."
+    assert SENT == ["ann"]
+
+
+async def test_an_old_widget_runs_nothing_after_other_messages(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    """The history is too short for the message that came instead to see what waited."""
+    chat = await make_chat(Has(mailer()), **served_by(model_server, history={"items": 1}))
+    model_server.reply(ANN)
+    model_server.reply("Something else.")
+    item = await _asked(chat)
+    streamed = await chat.say("Something else", item["thread_id"])
+    assert replaced(streamed) == []
+    late = await click(chat, item)
+    assert replaced(late) == ["Not approved: you wrote something else."]
+    assert len(model_server.requests) == 2
+    assert SENT == []
+
+
+async def test_a_run_that_cannot_be_saved_fails(
+    make_chat: MakeChat, model_server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: Any, **_: Any) -> str:
+        raise UserError("no")
+
+    watch = Watch()
+    chat = await make_chat(watch, Has(mailer()), **served_by(model_server))
+    model_server.reply(ANN)
+    monkeypatch.setattr(RunState, "to_string", fail)
+    streamed = await chat.say("Write to Ann")
+    assert streamed.error is not None
+    assert "`send_mail`" in streamed.error["message"]
+    assert streamed.done("widget") == []
+    await watch.ended.wait()
+    assert watch.outcomes[0].waiting == []
+    [(call, result)] = watch.results
+    assert (call.name, result.failed) == ("send_mail", True)
+    model_server.reply("As you like.")
+    await chat.say("Never mind", streamed.thread_id)
+    assert ("tool", "The tool send_mail was not run: it needs the user's approval.") in told(
+        model_server.requests[-1]
+    )
+
+
 # What is shown
 
 
@@ -637,10 +709,7 @@ async def test_a_run_of_another_model_goes_on(
     ("arguments", "shown_as"),
     [
         ("{}", ""),
-        (
-            '{"a": [1, {"b": "\u00e4"}]}',
-            '{\n  "a": [\n    1,\n    {\n      "b": "\u00e4"\n    }\n  ]\n}',
-        ),
+        ('{"a": ["\u00e4", 1]}', '{\n  "a": [\n    "\u00e4",\n    1\n  ]\n}'),
         ('{"file": "cod.exe\u202egnp"}', '{\n  "file": "cod.exe\\u202egnp"\n}'),
         ("ls -l", "ls -l"),
         (json.dumps({"text": "x" * 9000}), "x\n\u2026 (5016 more characters)"),

@@ -104,11 +104,9 @@ def is_asking(item: WidgetItem) -> bool:
 
 
 def decided(item: WidgetItem, decision: Decision, translate: Translate) -> WidgetItem:
-    """Return a widget with a decision in place of its buttons."""
-    if not is_asking(item):
-        return item
+    """Return a widget with a decision in place of its buttons, or of another decision."""
     text, color = _DECIDED[decision]
-    children = [child for child in _children(item) if child["type"] != "Row"]
+    children = [child for child in _children(item) if child["type"] not in ("Row", "Text")]
     children.append({"type": "Text", "value": translate(text), "color": color, "weight": "medium"})
     card = {**item.widget.model_dump(exclude_none=True), "children": children}
     return item.model_copy(update={"widget": DynamicWidgetRoot.model_validate(card)})
