@@ -204,6 +204,12 @@ async def test_a_message_names_only_files_that_were_uploaded(make_page: MakePage
     assert (await page.say(created["id"])).error is None
 
 
+async def test_a_refusal_is_in_the_users_language(make_page: MakePage) -> None:
+    page = await make_page()
+    page.chat.headers = {"Accept-Language": "de-AT"}
+    assert await message_of(await page.send_form(b"", "a.txt")) == (400, "Die Datei ist leer.")
+
+
 async def test_bytes_may_come_as_a_form_to_a_signed_address(make_page: MakePage) -> None:
     page = await make_page()
     created = await page.create("a.txt", 2, "text/plain")
