@@ -422,6 +422,18 @@ async def test_the_model_reads_texts_in_any_encoding_up_to_a_limit(
     assert f"]\n{expected}\n[end of a.txt]" in told_text(model_server)
 
 
+async def test_many_texts_of_a_message_share_its_room(
+    make_page: MakePage, model_server: ModelServer
+) -> None:
+    page = await make_page(text=100)
+    ids = [await page.attach(b"x" * 150, f"{number}.txt") for number in range(8)]
+    await page.say(*ids)
+    assert told_text(model_server).count("x" * 50) == 8
+    assert "x" * 51 not in told_text(model_server)
+    await page.say(*ids[:2])
+    assert told_text(model_server).count("x" * 100) == 2
+
+
 async def sweep(page: Page, now: float) -> int:
     """Look for orphans in the server of a page, as if at another time; return how many go."""
     app = page.chat.client.app
