@@ -81,7 +81,8 @@ class Telling:
 
 
 def _described(record: Record) -> str:
-    pages = f", {record.pages} pages" if record.pages else ""
+    count = record.pages
+    pages = f", {count} page{'' if count == 1 else 's'}" if count else ""
     return f"{record.name} ({record.mime_type}{pages}, {record.size} bytes)"
 
 

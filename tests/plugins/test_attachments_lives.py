@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import chatkit_plugins.attachments
+import jwt
 import pytest
 import yaml
 from aiohttp import ClientError
@@ -29,6 +30,8 @@ from tests.plugins.attached import Page, image, local, message_of
 from tests.processes import running
 from tests.s3_server import new_bucket
 from tests.serving import served_app, served_by
+
+SECRET = "a secret of the tests, long enough for HS256"
 
 AWAY = {
     "url": "s3://bucket/x",
@@ -109,6 +112,26 @@ async def test_an_upload_goes_on_after_a_kill_and_a_restart(tmp_path: Path) -> N
         path = f"{server.path}/attachments/{created['id']}"
         async with server.session.get(path) as response:
             assert await response.read() == b"hello"
+
+
+async def test_with_tokens_only_signed_addresses_need_none(
+    make_chat: MakeChat, model_server: ModelServer, tmp_path: Path
+) -> None:
+    sections = served_by(model_server)
+    sections["plugins"] |= {
+        "jwt_auth": {"secret": SECRET, "algorithms": ["HS256"]},
+        "attachments": {"url": str(tmp_path / "files")},
+    }
+    page = Page(await make_chat(**sections))
+    stranger = await page.send_form(image(), "a.png")
+    assert (stranger.status, left_in(tmp_path / "files")) == (401, ["secret"])
+    token = jwt.encode({"sub": "ann", "exp": time.time() + 60}, SECRET, "HS256")
+    page.chat.headers = {"Authorization": f"Bearer {token}"}
+    created = await page.create("a.png", len(image()), "image/png")
+    assert (await page.put(created, image())).status == 200
+    assert (await page.get(local(created["preview_url"]))).status == 200
+    assert (await page.download(created["id"], Authorization="")).status == 401
+    assert await (await page.download(created["id"])).read() == image()
 
 
 class Slow:
