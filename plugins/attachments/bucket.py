@@ -77,8 +77,8 @@ class Bucket:
                 await obstore.put_async(self._store, path, data, mode="create")
             except AlreadyExistsError:
                 return False
-            except NotSupportedError:
-                # Some servers that speak S3 know no conditions
+            except (NotSupportedError, NotImplementedError):
+                # Some servers that speak S3 know no conditions: `conditional_put: disabled`
                 if await self.read(path) is not None:
                     return False
                 await self.put(path, data)
@@ -117,7 +117,7 @@ class Bucket:
 def _named_outage() -> Iterator[None]:
     try:
         yield
-    except (AlreadyExistsError, NotSupportedError, FileNotFoundError):
+    except (AlreadyExistsError, NotSupportedError, NotImplementedError, FileNotFoundError):
         raise
     except (BaseError, OSError) as error:
         log.warning("the storage of attachments failed: %s", _first_line(error))
