@@ -20,7 +20,15 @@ from chatkit_plugins.attachments.files import Files
 from chatkit_plugins.attachments.plugin import Plugin
 from chatkit_plugins.attachments.sweep import Sweep
 
-from chatkit_server import HOOKS, STORE, Settings, SettingsError, UploadedFile, hookimpl
+from chatkit_server import (
+    HOOKS,
+    STORE,
+    Settings,
+    SettingsError,
+    Unavailable,
+    UploadedFile,
+    hookimpl,
+)
 from chatkit_server.plugin.load import load_plugins
 from tests.conftest import MakeChat
 from tests.mcp_calls import until
@@ -217,6 +225,22 @@ async def test_while_the_storage_is_away_old_files_are_named_and_new_ones_wait(
     assert (await page.chat.refused(body))[0] == 503
     plugin.files.bucket = bucket
     assert await page.chat.ask("threads.delete", thread_id=said.thread_id) == {}
+
+
+async def test_a_download_that_breaks_off_is_seen_to(
+    make_chat: MakeChat, model_server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = await new_page(make_chat, model_server, url=str(tmp_path / "files"))
+    file_id = await page.attach(b"x" * 100_000, "a.txt")
+
+    async def broken(path: str) -> AsyncIterator[bytes]:
+        yield b"x" * 50_000
+        raise Unavailable("gone")
+
+    monkeypatch.setattr(plugin_of(page).files.bucket, "stream", broken)
+    response = await page.download(file_id)
+    with pytest.raises(ClientError):
+        await response.read()
 
 
 async def test_the_server_does_not_start_without_its_storage(tmp_path: Path) -> None:
