@@ -208,7 +208,11 @@ def _takes_turn(function: Make) -> bool:
 
 
 def _can_be_called(function: Make) -> bool:
-    needed = _needed(function)
+    try:
+        needed = _needed(function)
+    except ValueError:
+        # A function of an extension that does not say what it takes
+        return False
     return len(needed) < 2 and all(each.kind is not each.KEYWORD_ONLY for each in needed)
 
 

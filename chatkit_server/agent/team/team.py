@@ -35,6 +35,9 @@ class Team:
             with problems.collect():
                 made.append(make_member(settings, path, section))
         problems.raise_any()
+        if any(settings.source.is_broken((key,)) for key in ("agent", "agents")):
+            # What is wrong is reported already, and a name may be of what is left out
+            raise SettingsError("")
         self.main = made[0]
         self.members = {member.name: member for member in made}
         self._check_one_main()
@@ -95,8 +98,10 @@ class Team:
         return found
 
     @property
-    def names(self) -> list[str]:
-        """The names of all agents, as far as they are known before a turn."""
+    def names(self) -> list[str] | None:
+        """The names of all agents, None if functions return some of them in each turn."""
+        if any(member.make is not None for member in self.members.values()):
+            return None
         stand_ins = {id(each.imported): each.agent for each in self.members.values()}
         every = [member.agent for member in self.members.values()]
         return list(dict.fromkeys(one.name for each in every for one in reachable(each, stand_ins)))
