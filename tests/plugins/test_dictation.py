@@ -194,7 +194,7 @@ async def test_failures_are_final_for_the_page_and_logged_for_the_operator(
     ("body", "message"),
     [
         (spoken(data=b""), "The recording is empty. Try again."),
-        (spoken("text/html"), "'text/html' is no type of audio."),
+        (spoken("text/html"), "`text/html` is no type of audio."),
     ],
 )
 async def test_what_is_no_recording_is_refused(
