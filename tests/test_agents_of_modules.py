@@ -152,7 +152,7 @@ async def test_other_keys_override_only_what_they_set(
         model_server,
         folder,
         agents,
-        **{"from": "my_app.agents:triage", "model": "test/other", "handoffs": ["more"]},
+        **{"from": "my_app.agents:triage", "model": "test/other", "handoffs": ["more", "billing"]},
         model_settings={"temperature": 0.9},
     )
     chat = await make_chat(**given)

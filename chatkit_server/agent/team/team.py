@@ -12,8 +12,8 @@ from ...errors import SettingsError
 from ...settings.problems import Problems, nearest
 from ...settings.schema import Settings
 from ...settings.source import KeyPath
-from .checks import check_circles, check_graph, check_names, reachable
-from .members import Member, as_tool, make_member, matches
+from .checks import check_circles, check_graph, check_names, handed_to, reachable
+from .members import Member, as_tool, make_member, matches, transfer_to
 
 log = logging.getLogger(__name__)
 
@@ -58,8 +58,12 @@ class Team:
         check_names(members, source)
         check_circles(members, source)
         for member in members.values():
-            others = dict.fromkeys(member.settings.handoffs)
-            member.handoffs = [members[name].agent for name in others]
+            known = {id(each) for each in handed_to(member.imported)}
+            others = [members[name] for name in dict.fromkeys(member.settings.handoffs)]
+            # What the module hands over to is made the same agent of the settings
+            member.handoffs = [
+                transfer_to(each) for each in others if id(each.imported) not in known
+            ]
         for member in members.values():
             asked = dict.fromkeys(member.settings.agent_tools)
             most = self.settings.agent.max_turns
