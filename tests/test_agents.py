@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from tests.conftest import MakeChat
 from tests.memory_store import MemoryStorePlugin
 from tests.model_server import Call, ModelServer, Reasoning
 from tests.serving import served_by
+from tests.stage import FLAVOURS
 from tests.strict_history import check
 from tests.test_mcp import InProcess
 
@@ -345,3 +347,44 @@ async def test_plugins_are_told_which_agent_begins_and_which_was_last(
         (None, "billing"),
         ("billing", "billing", f"{BILLING} For Somebody."),
     ]
+
+
+@pytest.mark.parametrize(("first", "second"), list(pairwise([*FLAVOURS, *FLAVOURS][:8])))
+async def test_agents_of_strict_providers(
+    make_chat: MakeChat, model_server: ModelServer, first: str, second: str
+) -> None:
+    """Each request is what its provider takes, whatever the other model has written."""
+    endpoint = {"base_url": model_server.url, "api_key": "none"}
+    names = [model.partition("/")[0] for model in FLAVOURS.values()]
+    sections = two(model_server, model=FLAVOURS[first])
+    sections["plugins"] = {"compatible_models": {"endpoints": dict.fromkeys(names, endpoint)}}
+    sections["agents"]["billing"]["model"] = FLAVOURS[second]
+    chat = await make_chat(Watch(), **sections)
+    model_server.reply(Reasoning("Hm."), "Wait. ", Call("search"), Call("search"))
+    model_server.reply(Reasoning("Two."), Call("transfer_to_billing"))
+    model_server.reply(Reasoning("Three."), Call("refund", {"order": "7"}))
+    model_server.reply(Reasoning("Four."), Call("transfer_to_triage"))
+    model_server.reply("So ", Call("transfer_to_billing"))
+    model_server.reply("Done.")
+    streamed = await chat.say("Hi")
+    assert (streamed.error, streamed.text) == (None, "Wait. So Done.")
+    model_server.reply(Call("transfer_to_triage"))
+    for text in ("And?", "Then?"):
+        model_server.reply("Yes.")
+        assert (await chat.say(text, streamed.thread_id)).error is None
+    for request in model_server.requests:
+        flavour = second if BILLING in str(request.body["messages"][0]) else first
+        assert check(flavour, request.body) == []
+
+
+async def test_agents_may_have_any_name(
+    make_chat: MakeChat, model_server: ModelServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    sections = served_by(model_server, handoffs=["Büro-1"], agent_tools=["Büro-1"])
+    chat = await make_chat(**sections, agents={"Büro-1": {"instructions": BILLING}})
+    model_server.reply(Call("b_ro_1", {"input": "Hi"}))
+    model_server.reply("Asked.")
+    model_server.reply(Call("transfer_to_b_ro_1"))
+    model_server.reply("Hello.")
+    assert (await chat.say("Hi")).text == "Hello."
+    assert caplog.records == []
