@@ -46,21 +46,24 @@ class Cast:
         self.original = team.main.agent
         self.first = await self.agent(self.original)
         if name is not None and name != self.first.name:
-            found = next((one for one in await self._all(team) if one.name == name), None)
-            if found is not None:
-                self.original, self.first = found, await self.agent(found)
-                if team.member(found) is None:
-                    self.first = copy.copy(self.first)
-                    self.first.model_settings = own_settings(self.first)
+            await self._begin_with(team, name)
         return self.first
 
-    async def _all(self, team: Team) -> list[Agent[Any]]:
-        """Return the agents of the settings, and those of modules that they lead to."""
-        found = [each.agent for each in team.members.values()]
-        for agent in list(found):
-            own = await self.agent(agent)
-            found += [self.stands_for(each) for each in reachable(own) if each is not own]
-        return found
+    async def _begin_with(self, team: Team, name: str) -> None:
+        member = team.members.get(name)
+        if member is not None:
+            self.original, self.first = member.agent, await self.agent(member.agent)
+        elif (found := await self._of_module(team, name)) is not None:
+            self.original, self.first = found, copy.copy(found)
+            self.first.model_settings = own_settings(found)
+
+    async def _of_module(self, team: Team, name: str) -> Agent[Any] | None:
+        """Return the agent of this name to which those of the settings lead, if there is one."""
+        for each in team.members.values():
+            for agent in reachable(await self.agent(each.agent)):
+                if agent.name == name and team.member(agent) is None:
+                    return agent
+        return None
 
     def fill_pool(self, tools: Iterable[Tool], servers: Iterable[MCPServer]) -> None:
         """Take what is in the turn besides what its first agent has of its own."""
