@@ -388,3 +388,13 @@ async def test_agents_may_have_any_name(
     model_server.reply("Hello.")
     assert (await chat.say("Hi")).text == "Hello."
     assert caplog.records == []
+
+
+async def test_a_tool_that_is_none_is_told_once(
+    make_chat: MakeChat, model_server: ModelServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    chat = await make_chat(Watch(), **two(model_server, tools="serch, re*, refund"))
+    await chat.say("Hi")
+    await chat.say("Hi")
+    [record] = caplog.records
+    assert record.getMessage() == "agent.tools: there is no tool `serch`. Did you mean `search`?"

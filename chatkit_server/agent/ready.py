@@ -176,6 +176,8 @@ class ReadyAgents(ABC):
             turn_id=self.turn.id,
             takes=self.cast.takes(original),
         )
+        if self.servers.all_connected:
+            self.cast.warn_of_unknown(original)
         mcp_tools = [for_agent(tool, agent) for tool in mcp_tools]
         own_tools = [self._own(tool) for tool in given]
         copied = copy.copy(agent)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from ...plugin.calls import PluginFailed
 from ...turn import Turn
 from ..models import own_settings
 from .checks import reachable
-from .members import Choice
+from .members import Choice, matches
 from .team import Team
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ class Cast:
         self._of_turn: dict[int, Agent[Any]] = {}
         self._tools: Sequence[Tool] = ()
         self._servers: Sequence[MCPServer] = ()
+        self._seen: defaultdict[int, set[str]] = defaultdict(set)
         self.first: Agent[Any] | None = None
         self.original: Agent[Any] | None = None
 
@@ -139,11 +141,23 @@ class Cast:
         choice = self._choice(original) or _ALL
         if choice.tools is None:
             return takes_all
+        seen = self._seen[id(original)]
 
         def takes(server: MCPServer, tool: str, name: str) -> bool:
+            seen.update((tool, name))
             return server not in self._servers or choice.takes_tool(name, tool)
 
         return takes
+
+    def warn_of_unknown(self, original: Agent[Any]) -> None:
+        """Log names in an agent's `tools` that no tool has: all MCP servers are connected."""
+        team, choice = self._team, self._choice(original)
+        if team is None or choice is None:
+            return
+        known = sorted(self._seen[id(original)] | {tool.name for tool in self._tools})
+        for pattern in choice.tools or ():
+            if not matches([pattern], *known):
+                team.warn_of_tool(original, pattern, known)
 
     def _has_all(self, original: Agent[Any], chosen: object) -> bool:
         """Whether an agent is given the whole pool already."""

@@ -42,6 +42,7 @@ class Team:
         self.members = {member.name: member for member in made}
         self._check_one_main()
         self._link(problems)
+        self._told: set[tuple[str, str]] = set()
         self._known = {id(member.agent): member for member in made}
         self._known |= {id(one.imported): one for one in made if one.imported is not None}
 
@@ -113,6 +114,15 @@ class Team:
     def member(self, agent: Agent[Any]) -> Member | None:
         """Return what the settings say of an agent, None for one of a module alone."""
         return self._known.get(id(agent))
+
+    def warn_of_tool(self, agent: Agent[Any], pattern: str, known: Iterable[str]) -> None:
+        """Log once that no tool is meant by a name in an agent's `tools`."""
+        member = self.member(agent)
+        if member is None or (member.name, pattern) in self._told:
+            return
+        self._told.add((member.name, pattern))
+        where = self.settings.source.where((*member.path, "tools"))
+        log.warning("%s: there is no tool `%s`.%s", where, pattern, nearest(pattern, known))
 
     def check_servers(self, names: Iterable[str], *, more: bool) -> None:
         """Raise `SettingsError` for names of MCP servers that are none.
