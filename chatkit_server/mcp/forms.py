@@ -22,6 +22,7 @@ from chatkit.types import (
 )
 
 from ..masking import in_one_line
+from ..words import words
 
 YES, NO = "Yes", "No"
 DONE = "Done"
@@ -258,8 +259,9 @@ class Form:
             elif field.schema.get("default") is not None:
                 content[field.name] = field.schema["default"]
             elif field.required:
-                wrong[field.name] = "This needs an answer."
-        return content, wrong
+                wrong[field.name] = words("This needs an answer.")
+        in_order = [field.name for field in self.fields if field.name in content]
+        return {name: content[name] for name in in_order}, wrong
 
 
 def _field(name: str, schema: Any, required: bool) -> Field:
