@@ -115,6 +115,7 @@ def build_memory(
     which agent answered.
     """
     given = _without_images([cast(dict[str, Any], entry) for entry in entries])
+    given = _without_open_requests(given)
     complete = cast(list[dict[str, Any]], sound(given + _missing_outputs(given, tools)))
     if not cut_off and all(_is_plain_message(entry) for entry in complete):
         return TurnMemory(turn_id, model, [], [], agent) if note_agent else None
@@ -161,6 +162,19 @@ def _without_images(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
         elif found and found[-1].get("type") == "reasoning":
             found.pop()
     return found
+
+
+def _without_open_requests(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return entries without requests of a provider for an approval that nobody has answered.
+
+    They would be refused.
+    """
+    answered = {entry.get("approval_request_id") for entry in entries}
+    return [
+        entry
+        for entry in entries
+        if entry.get("type") != "mcp_approval_request" or entry.get("id") in answered
+    ]
 
 
 def _missing_outputs(

@@ -140,7 +140,8 @@ class AgentRunner:
     The agents are the turn's own, those that it can hand over to, and those that it runs as tools.
     All their tool calls go through `call`; `busy` counts those that run. Models are bound to
     `sink`; without one, all their text goes through the SDK. `cast` has the agents of the settings,
-    `relay` which agent answers. `shared_model` is for agents without one of their own.
+    `relay` which agent answers. `shared_model` is for agents without one of their own. `call_ids`
+    are those of calls of models that may repeat them.
     """
 
     def __init__(
@@ -171,6 +172,7 @@ class AgentRunner:
         self.shown = ShownTools(turn, settings)
         self.busy = 0
         self.client_call_id: str | None = None
+        self.call_ids: set[str] = set()
         self._client_call: ClientToolCall | None = None
         self.asked: list[StructuredInputItem] = []
         self.live = LiveQuestions()
@@ -312,7 +314,7 @@ class AgentRunner:
             # A nested run may have its own model provider for a name
             used = model
         elif not isinstance(found, FastPathModel | OpenAIResponsesModel):
-            used = with_own_ids(found)
+            used = with_own_ids(found, self.call_ids)
         elif nested:
             used = found
         elif self.sink is not None and isinstance(found, FastPathModel):
@@ -389,6 +391,7 @@ class AgentRunner:
         if failure is None and asked_ids({"type": "function_call_output", "output": output}):
             # Whatever hooks made of it: by this, the answer is found
             return output
+        await shown.result(result.output)
         if failure is not None and failure.fatal is not None:
             # For the line that says why the turn failed
             failure.fatal.add_note(f"tool {call.name}")

@@ -201,8 +201,9 @@ async def ready() -> str | None:
 async def agent(turn: Turn) -> Agent[Turn] | None:
     """Return the agent that answers this turn; the first answer wins.
 
-    If no plugin answers, the agent of the settings does. Nothing is saved yet: an error refuses the
-    turn with its status and message. An agent with a model takes a model that the user picked in
+    If no plugin answers, the agents of the settings do. `turn.last_agent` is the name of the one
+    that answered last in this conversation. Nothing is saved yet: an error refuses the turn with
+    its status and message. An agent with a model takes a model that the user picked in
     the composer and that the settings do not offer.
     """
 

@@ -6,7 +6,11 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from aiohttp import hdrs, web
-from chatkit.types import ThreadsAddStructuredInputReq, is_streaming_req
+from chatkit.types import (
+    ThreadsAddStructuredInputReq,
+    ThreadsSyncCustomActionReq,
+    is_streaming_req,
+)
 
 from ..languages import preferred
 from ..turn import TurnRequest, User
@@ -29,10 +33,11 @@ from .keys import (
     authenticate,
     store_context,
 )
+from .operations.actions import custom_action, is_click, widget_of
 from .operations.caller import Caller
 from .operations.dispatch import answer, parse, plan
 from .operations.turns import answer_running
-from .turn_routes import follow
+from .turn_routes import follow, following
 
 Respond = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -74,6 +79,11 @@ async def _understand(request: web.Request) -> Respond:
         del raw, body
         running, after = await turn
         return partial(follow, running=running, after=after)
+    if isinstance(operation, ThreadsSyncCustomActionReq) and await is_click(caller, operation):
+        turn = _turn(request, raw, user, partial(custom_action, caller, operation))
+        del raw, body
+        running, _ = await turn
+        return partial(_send_widget, caller=caller, operation=operation, running=running)
     del raw, body
     return partial(_send, data=await answer(caller, operation))
 
@@ -109,6 +119,18 @@ async def _read(request: web.Request, user: User) -> bytes:
             check_marks(marks)
             pieces.append(piece)
         return b"".join(pieces)
+
+
+async def _send_widget(
+    request: web.Request,
+    caller: Caller,
+    operation: ThreadsSyncCustomActionReq,
+    running: RunningTurn,
+) -> web.StreamResponse:
+    """Wait for the end of the turn of a click, and answer with the widget."""
+    with following(running):
+        await running.until_settled()
+    return await _send(request, await widget_of(caller, operation))
 
 
 async def _send(request: web.Request, data: bytes) -> web.StreamResponse:

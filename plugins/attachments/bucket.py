@@ -12,12 +12,12 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, NotSupportedError
 from obstore.store import LocalStore, MemoryStore, from_url
 
-from chatkit_server import SettingsError, Unavailable
+from chatkit_server import SettingsError, Unavailable, words
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-AWAY = "The storage of attachments does not respond. Try again in a minute."
+AWAY = words("The storage of attachments does not respond. Try again in a minute.")
 
 CHUNK = 256 * 1024
 

@@ -24,10 +24,11 @@ from chatkit_server import (
     UploadedFile,
     User,
     image_for_models,
+    words,
 )
 
 from .extracting import Extract, Extractor
-from .files import About, Files, Record, owner_name
+from .files import GONE, About, Files, Record, owner_name
 from .kinds import SHOWN, is_allowed, is_text, kind_of
 
 
@@ -43,11 +44,14 @@ class Limits:
 Scan = Callable[[UploadedFile], Awaitable[None]]
 
 _BUFFER = 1024 * 1024
-TWICE = "This file was uploaded already."
-GONE = "Attachment not found."
+TWICE = words("This file was uploaded already.")
+EMPTY = words("The file is empty.")
 
 _UPLOADS_AT_ONCE = 6
 """Uploads of one user that may arrive at the same time in this process."""
+
+_IMAGES_AT_ONCE = 2
+"""Images that are decoded at the same time in this process; others wait on the disk."""
 
 log = logging.getLogger(__name__)
 
@@ -74,16 +78,20 @@ class Intake:
         self._limits = limits
         self._extractor = extractor
         self._arriving: Counter[str] = Counter()
+        self._images = asyncio.Semaphore(_IMAGES_AT_ONCE)
 
     async def check_announced(self, user: User, size: int | None) -> None:
         """Raise for a file that is not worth sending."""
         if size is not None and size <= 0:
-            raise BadRequest("The file is empty.")
+            raise BadRequest(EMPTY)
         self.check_size(size or 0)
         if await self._files.unused(user) >= self._limits.unused:
             raise TooManyRequests(
-                f"You attached {self._limits.unused} files that are in no message yet. Send or "
-                "remove some of them first."
+                words(
+                    "You attached {count} files that are in no message yet. Send or remove some of "
+                    "them first.",
+                    count=self._limits.unused,
+                )
             )
 
     def check_size(self, size: int) -> None:
@@ -91,7 +99,7 @@ class Intake:
         most = self._limits.max_size
         if size > most:
             shown = f"{most // 1_000_000} MB" if most >= 1_000_000 else f"{most} bytes"
-            raise TooLarge(f"The file is too large. The limit is {shown}.")
+            raise TooLarge(words("The file is too large. The limit is {limit}.", limit=shown))
 
     async def keep(self, file_id: str, about: About, pieces: AsyncIterator[bytes]) -> Record:
         """Receive a file, check it, and make it usable; return what it is.
@@ -108,16 +116,13 @@ class Intake:
         return record
 
     async def _keep(self, file_id: str, about: About, path: Path, size: int) -> Record:
-        kind = await asyncio.to_thread(kind_of, path, about.mime_type)
-        if not is_allowed(kind, self._limits.types):
-            allowed = ", ".join(self._limits.types)
-            raise WrongType(
-                f"This file cannot be attached: its content is {kind}. Allowed are {allowed}."
-            )
-        await self.scan(UploadedFile(about.name, kind, size, about.owner, path))
-        image, is_too_large = b"", False
-        if kind in SHOWN:
-            image, is_too_large = await self._image(path)
+        try:
+            kind, image, is_too_large = await self._checked(about, path, size)
+        except ServerError as error:
+            if error.status < 500:
+                # It will not be better when it is sent again
+                await self._files.delete(about.owner, file_id)
+            raise
         extract = await self._extract(path, kind)
         key = secrets.token_hex(8)
         record = Record(
@@ -141,6 +146,24 @@ class Intake:
             objects[f"{place}.text"] = extract.text.encode(errors="replace")
         return await self._stored(file_id, record, objects)
 
+    async def _checked(self, about: About, path: Path, size: int) -> tuple[str, bytes, bool]:
+        """Return what a file is, and what `_image` returns of it; raise to refuse the file."""
+        kind = await asyncio.to_thread(kind_of, path, about.mime_type)
+        if not is_allowed(kind, self._limits.types):
+            allowed = ", ".join(self._limits.types)
+            raise WrongType(
+                words(
+                    "This file cannot be attached: its content is {kind}. Allowed are {allowed}.",
+                    kind=kind,
+                    allowed=allowed,
+                )
+            )
+        await self.scan(UploadedFile(about.name, kind, size, about.owner, path))
+        if kind not in SHOWN:
+            return kind, b"", False
+        async with self._images:
+            return kind, *await self._image(path)
+
     async def _stored(
         self, file_id: str, record: Record, objects: dict[str, Path | bytes]
     ) -> Record:
@@ -163,7 +186,8 @@ class Intake:
         try:
             made = await image_for_models(data, self.max_side, self.max_image)
         except ValueError:
-            raise WrongType("This file cannot be attached: the image is broken.") from None
+            text = words("This file cannot be attached: the image is broken.")
+            raise WrongType(text) from None
         return (b"", False) if made is data else (made or b"", made is None)
 
     async def _extract(self, path: Path, kind: str) -> Extract:
@@ -175,7 +199,9 @@ class Intake:
     def _place(self, user: User) -> Iterator[None]:
         owner = owner_name(user)
         if self._arriving[owner] >= _UPLOADS_AT_ONCE:
-            raise TooManyRequests("You upload too many files at once. Wait for some to finish.")
+            raise TooManyRequests(
+                words("You upload too many files at once. Wait for some to finish.")
+            )
         self._arriving[owner] += 1
         try:
             yield
@@ -194,9 +220,15 @@ class Intake:
         with file:
             size = await self._write(cast(BinaryIO, file), pieces, stated)
             if not size:
-                raise BadRequest("The file is empty.")
+                raise BadRequest(EMPTY)
             if stated is not None and size < stated:
-                raise BadRequest(f"The file is not whole: {size} of {stated} bytes arrived.")
+                raise BadRequest(
+                    words(
+                        "The file is not whole: {size} of {stated} bytes arrived.",
+                        size=size,
+                        stated=stated,
+                    )
+                )
             yield Path(file.name), size
 
     async def _write(self, file: BinaryIO, pieces: AsyncIterator[bytes], stated: int | None) -> int:
@@ -206,7 +238,12 @@ class Intake:
             size += len(piece)
             self.check_size(size)
             if stated is not None and size > stated:
-                raise TooLarge(f"The file is larger than the {stated} bytes that were announced.")
+                raise TooLarge(
+                    words(
+                        "The file is larger than the {stated} bytes that were announced.",
+                        stated=stated,
+                    )
+                )
             buffer.append(piece)
             if sum(map(len, buffer)) >= _BUFFER:
                 await asyncio.to_thread(_write_all, file, buffer)
@@ -227,4 +264,5 @@ def _named_disk_error() -> Iterator[None]:
         yield
     except OSError as error:
         log.error("an upload cannot be written to %s: %s", tempfile.gettempdir(), error.strerror)
-        raise Unavailable("The server has no room for the file. Try again later.") from None
+        text = words("The server has no room for the file. Try again later.")
+        raise Unavailable(text) from None

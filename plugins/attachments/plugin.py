@@ -21,6 +21,7 @@ from chatkit_server import (
     Unprocessable,
     UploadedFile,
     hookimpl,
+    words,
 )
 
 from .addresses import Addresses
@@ -112,4 +113,4 @@ class Scans:
         except ServerError as error:
             if error.status < 500 or isinstance(error, Unavailable):
                 raise
-            raise Unprocessable("The file could not be checked. Try again later.") from error
+            raise Unprocessable(words("The file could not be checked. Try again later.")) from error

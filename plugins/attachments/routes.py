@@ -22,10 +22,11 @@ from chatkit_server import (
     TooLarge,
     authenticate,
     store_context,
+    words,
 )
 
-from .files import About, Files, Record, is_ours, new_id
-from .intake import GONE, TWICE, Intake
+from .files import GONE, About, Files, Record, is_ours, new_id
+from .intake import TWICE, Intake
 from .kinds import SHOWN, clean_name, clean_type
 from .signing import Signer
 from .store import Attachments
@@ -94,7 +95,7 @@ class Routes:
             record = await self._intake.keep(file_id, about, _pieces(form, part))
             attachment = self._attachments.of(file_id, record)
             await request.app[STORE].save_attachment(attachment, context)
-        except BaseException:
+        except Exception:
             with suppress(Exception):
                 await self._files.delete(user, file_id)
             raise
@@ -161,8 +162,10 @@ class Routes:
         until = request.query.get("until", "")
         if not self._signer.allows(purpose, file_id, until, request.query.get("signature", "")):
             raise Forbidden(
-                "This address is not valid, or its time is over. Load the page, or attach the file "
-                "again."
+                words(
+                    "This address is not valid, or its time is over. Load the page, or attach the "
+                    "file again."
+                )
             )
         return file_id
 
@@ -240,8 +243,8 @@ def _named_mistake() -> Iterator[None]:
     try:
         yield
     except (ValueError, AssertionError, BadHttpMessage) as error:
-        words = " ".join(str(error).split())[:150]
-        raise BadRequest(f"The body is no valid form: {words}") from None
+        reason = " ".join(str(error).split())[:150]
+        raise BadRequest(f"The body is no valid form: {reason}") from None
 
 
 def _json(attachment: Attachment) -> web.Response:

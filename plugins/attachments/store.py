@@ -11,7 +11,7 @@ from chatkit.types import (
     ImageAttachment,
 )
 
-from chatkit_server import BadRequest
+from chatkit_server import BadRequest, words
 from chatkit_server.storage import FileStore, StoreContext
 
 from .addresses import Addresses
@@ -76,11 +76,17 @@ class Attachments(FileStore):
         record = await self._files.records_own(attachment.id, context.user)
         if record is None:
             raise BadRequest(
-                "A file of this message was not uploaded to its end. Remove it and attach it again."
+                words(
+                    "A file of this message was not uploaded to its end. Remove it and attach it "
+                    "again."
+                )
             )
         if attachment.thread_id is None and record.created + self._orphans < time.time():
             raise BadRequest(
-                "A file of this message was uploaded too long ago. Remove it and attach it again."
+                words(
+                    "A file of this message was uploaded too long ago. Remove it and attach it "
+                    "again."
+                )
             )
         found = self.of(attachment.id, record)
         return found.model_copy(update={"thread_id": attachment.thread_id})
