@@ -119,7 +119,7 @@ def _no_note(text: str) -> None:
 if __name__ == "__main__":
     if "legacy" in sys.argv:
         # It would speak the newer protocol too, and not ask while a call goes on
-        lowlevel.serve_dual_era_loop = serve_loop
+        vars(lowlevel)["serve_dual_era_loop"] = serve_loop
         build_legacy("flights").run("stdio")
     else:
         build("flights", _no_note).run("stdio")
