@@ -250,8 +250,10 @@ async def beaten(url: str) -> tuple[Any, Any]:
             oldest, newest = database.execute(statement).fetchone()
     else:
         connection = await asyncpg.connect(url)
-        oldest, newest = await connection.fetchrow(statement)
+        row = await connection.fetchrow(statement)
         await connection.close()
+        assert row is not None
+        oldest, newest = row
     return oldest, newest
 
 
