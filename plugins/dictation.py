@@ -36,6 +36,7 @@ from chatkit_server import (
     TooManyRequests,
     Unprocessable,
     hookimpl,
+    words,
 )
 from chatkit_server.models import (
     CHECK_SERVER,
@@ -80,12 +81,12 @@ _TYPE = re.compile(r"(?:audio|video|application)/(?:x-)?([a-z0-9][a-z0-9.+-]{0,3
 _KEY_REFUSED = (401, 403)
 _RETRIABLE = (408, 409, 429)
 
-AWAY = "Dictation is not available right now. Try again in a moment."
-BUSY = "Too many recordings are being transcribed. Try again in a moment."
-EMPTY = "The recording is empty. Try again."
-LATE = "The recording could not be transcribed in time. Try a shorter one."
-LONG = "The recording is too long. Try a shorter one."
-UNREADABLE = "The recording could not be transcribed. Try again."
+AWAY = words("Dictation is not available right now. Try again in a moment.")
+BUSY = words("Too many recordings are being transcribed. Try again in a moment.")
+EMPTY = words("The recording is empty. Try again.")
+LATE = words("The recording could not be transcribed in time. Try a shorter one.")
+LONG = words("The recording is too long. Try a shorter one.")
+UNREADABLE = words("The recording could not be transcribed. Try again.")
 
 
 class Config(BaseModel):
@@ -153,7 +154,7 @@ class Plugin:
             raise BadRequest(EMPTY)
         name = file_name(audio)
         if name is None:
-            raise BadRequest(f"{audio.media_type[:100]!r} is no type of audio.")
+            raise BadRequest(f"params.mime_type: {audio.media_type[:100]!r} is no type of audio.")
         try:
             async with asyncio.timeout(self.config.timeout):
                 status, body = await self._ask_with_retries(audio, name)

@@ -43,8 +43,8 @@ from chatkit_server.settings.load import load
 from chatkit_server.settings.schema import Settings
 from chatkit_server.storage import StoreContext
 from chatkit_server.turns import failures, recovery, running
+from chatkit_server.web import plain
 from chatkit_server.web.operations.dispatch import OPERATIONS, parse
-from chatkit_server.web.plain import PlainRequest
 from tests.client import EVENT, Chat
 from tests.conftest import MakeChat
 from tests.documents import (
@@ -434,7 +434,7 @@ def test_json_that_is_shown_is_valid(fence: Fence) -> None:
     if "type" in body:
         parse(body)
     else:
-        PlainRequest.model_validate(body)
+        plain.parse(body)
 
 
 @pytest.mark.parametrize("fence", fences("text"), ids=str)

@@ -115,9 +115,10 @@ def mcp_servers() -> list[MCPServer] | None:
     The server connects, reconnects and closes them. Optional attributes of an MCP server:
     `required = True` (turns answer 503 while it is not connected; by default they go on without
     it), `prefix` (is put before the names of its tools), `timeout`, `max_timeout` (for calls that
-    report progress) and `connect_timeout` (seconds), `max_tools` (how many), `max_tools_size` and
-    `max_message` (bytes), `require_approval` (`"always"`, `"never"`, or names and patterns of the
-    tools that the user has to approve). An error stops the boot.
+    report progress), `elicitation_timeout` (for a call that asks the user) and `connect_timeout`
+    (seconds), `max_tools` (how many), `max_tools_size` and `max_message` (bytes),
+    `require_approval` (`"always"`, `"never"`, or names and patterns of the tools that the user has
+    to approve). An error stops the boot.
     """
 
 

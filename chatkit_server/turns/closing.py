@@ -122,7 +122,7 @@ class Closing:
             job.recorder.discard()
         try:
             state: TurnState = ending.status if ending else "completed"
-            error_message = ending.problem.message if ending else None
+            error_message = str(ending.problem.message) if ending else None
             attempt = turn.store_context.attempt
             with contained():
                 ended = await self._turn_store.end(turn.id, attempt, state, error_message)

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 
 from chatkit.types import (
     ClientToolCallItem,
-    StructuredInputAnswer,
     StructuredInputItem,
     ThreadItem,
     UserMessageItem,
     WorkflowItem,
 )
 
+from ..agent.asked import skipped
 from ..events.settling import settled
 from ..events.wire import is_hidden
 from ..paging import aware
@@ -50,11 +50,3 @@ def _ended(item: WorkflowItem, by: ThreadItem) -> ThreadItem:
     """Return a workflow that was to go on after a client tool's output, ended by that call."""
     seconds = (aware(by.created_at) - aware(item.created_at)).total_seconds()
     return settled(item, max(0.0, seconds))
-
-
-def skipped(item: StructuredInputItem) -> StructuredInputItem:
-    """Return a question as it is when nobody will answer it."""
-    skipped = item.model_copy(deep=True, update={"status": "skipped"})
-    for question in skipped.inputs:
-        question.answer = StructuredInputAnswer(skipped=True)
-    return skipped
