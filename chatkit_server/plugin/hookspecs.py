@@ -220,6 +220,7 @@ async def pre_turn(turn: Turn) -> None:
     - To tell the model of attachments, tags and other items in your own way, make the input again:
       `turn.input = await turn.make_input(converter)`.
     - Set `turn.context` to give tools an `AgentContext` of your own, in place of the turn.
+    - What you send with `turn.stream`, such as a `NoticeEvent`, comes after the user's message.
     - After `turn.stream_options = StreamOptions(allow_cancel=False)`, the user can stop the turn
       only with a new message.
     """
