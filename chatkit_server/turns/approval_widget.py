@@ -14,7 +14,9 @@ from chatkit.widgets import DynamicWidgetRoot, WidgetRoot
 from ..agent.paused import APPROVAL, Decision, WaitingCall, run_of
 from ..agent.tools import arguments_of
 from ..errors import BadRequest
+from ..events.wire import Translate
 from ..text import valid_text
+from ..words import words
 
 Choice = Literal["approve", "deny", "always"]
 
@@ -22,11 +24,14 @@ MOST_SHOWN = 4000
 """Characters of a call's arguments that are shown."""
 
 _DECIDED: dict[Decision, tuple[str, str]] = {
-    "approved": ("Approved", "success"),
-    "denied": ("Denied", "danger"),
-    "expired": ("Expired: it was not approved in time.", "secondary"),
-    "left": ("Not approved: you wrote something else.", "secondary"),
-    "changed": ("Not run: the server has changed since you were asked. Ask again.", "secondary"),
+    "approved": (words("Approved"), "success"),
+    "denied": (words("Denied"), "danger"),
+    "expired": (words("Expired: it was not approved in time."), "secondary"),
+    "left": (words("Not approved: you wrote something else."), "secondary"),
+    "changed": (
+        words("Not run: the server has changed since you were asked. Ask again."),
+        "secondary",
+    ),
 }
 """What a widget says in place of its buttons, and the color of that."""
 
@@ -59,18 +64,27 @@ def choice_of(decision: Any, where: str) -> Choice:
     return cast(Choice, decision)
 
 
-def asking(run_id: str, call: WaitingCall, *, always: bool) -> tuple[WidgetRoot, str]:
+def asking(
+    run_id: str, call: WaitingCall, translate: Translate, *, always: bool
+) -> tuple[WidgetRoot, str]:
     """Return the widget that asks for a call, and its text to copy."""
     arguments = shown_arguments(call.arguments)
-    title = f"Run `{call.name}`?" if call.server is None else f"Run `{call.name}` of {call.server}?"
+    question = words("Run `{tool}`?", tool=call.name)
+    if call.server is not None:
+        question = words("Run `{tool}` of {server}?", tool=call.name, server=call.server)
+    title = translate(question)
     fence = "`" * max(3, *(len(run) + 1 for run in re.findall("`+", arguments)), 3)
     children: list[dict[str, Any]] = [{"type": "Markdown", "value": f"**{title}**"}]
     if arguments:
         code = f"{fence}json\n{arguments}\n{fence}"
         children.append({"type": "Markdown", "value": code})
-    buttons = [_button("Approve", "approve", "primary"), _button("Deny", "deny", "secondary")]
+    buttons = [
+        _button(translate(words("Approve")), "approve", "primary"),
+        _button(translate(words("Deny")), "deny", "secondary"),
+    ]
     if always:
-        buttons.append(_button("Always in this conversation", "always", "secondary"))
+        label = translate(words("Always in this conversation"))
+        buttons.append(_button(label, "always", "secondary"))
     children.append({"type": "Row", "gap": 2, "wrap": "wrap", "children": buttons})
     card = {"type": "Card", "key": f"{APPROVAL}:{run_id}", "size": "md", "children": children}
     return DynamicWidgetRoot.model_validate(card), f"{title}\n{arguments}".strip()
@@ -81,13 +95,13 @@ def is_asking(item: WidgetItem) -> bool:
     return any(child["type"] == "Row" for child in _children(item))
 
 
-def decided(item: WidgetItem, decision: Decision) -> WidgetItem:
+def decided(item: WidgetItem, decision: Decision, translate: Translate) -> WidgetItem:
     """Return a widget with a decision in place of its buttons."""
     if not is_asking(item):
         return item
-    words, color = _DECIDED[decision]
+    text, color = _DECIDED[decision]
     children = [child for child in _children(item) if child["type"] != "Row"]
-    children.append({"type": "Text", "value": words, "color": color, "weight": "medium"})
+    children.append({"type": "Text", "value": translate(text), "color": color, "weight": "medium"})
     card = {**item.widget.model_dump(exclude_none=True), "children": children}
     return item.model_copy(update={"widget": DynamicWidgetRoot.model_validate(card)})
 

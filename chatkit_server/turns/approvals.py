@@ -42,6 +42,7 @@ from ..records import log_error
 from ..settings.schema import ApprovalSettings
 from ..tasks import run_to_completion
 from ..turn import StoreContext, Turn
+from ..words import words
 from .approval_widget import Click, asking, decided
 from .job import TurnJob
 
@@ -50,14 +51,9 @@ log = logging.getLogger(__name__)
 ALLOWED = "chatkit_server.always_approved"
 """The key of a thread's metadata for the tools that its user has allowed: `[name, server]`."""
 
-WAITING = "A tool waits for your approval. Approve or deny it before you go on."
+WAITING = words("A tool waits for your approval. Approve or deny it before you go on.")
 
-CANNOT_WAIT = (
-    "The assistant wanted to use `{name}`, which needs your approval, but its work cannot be "
-    "saved until then. Ask for something else."
-)
-
-CHANGED = (
+CHANGED = words(
     "The server has changed since you were asked to approve this: it was not run. Ask for it again."
 )
 
@@ -94,12 +90,12 @@ class Approvals:
         self, job: TurnJob, state: RunState[Any, Any], item: ToolApprovalItem
     ) -> WaitingCall:
         turn = job.turn
-        call = waiting_call(item, turn.generate_id("message"))
+        call = waiting_call(item, "")
         if is_allowed(turn.thread, call) or job.runner.is_unusable(item):
             # Nobody has to be asked about a call that will only tell the model what is wrong
             state.approve(item)
             return replace(call, decision="approved")
-        return call
+        return replace(call, item_id=turn.generate_id("message"))
 
     async def _wait(
         self, job: TurnJob, state: RunState[Any, Any], calls: list[WaitingCall]
@@ -112,7 +108,9 @@ class Approvals:
         job.turn.client_tool_call = None
         job.runner.asked.clear()
 
-        items: list[ThreadItem] = [run.as_item(job.turn.thread.id), *widgets]
+        thread_id, kept = job.turn.thread.id, job.runner.live.saved.values()
+        asked = [question.as_item(thread_id) for question in kept]
+        items: list[ThreadItem] = [*asked, run.as_item(thread_id), *widgets]
 
         async def save() -> None:
             for item in items:
@@ -126,7 +124,7 @@ class Approvals:
             text = saved_state(state)
         except Exception as error:
             log_error(log, logging.WARNING, error, "turn %s: a run cannot wait", turn.id)
-            raise TurnFailed(CANNOT_WAIT.format(name=job.waiting[0].name)) from None
+            raise TurnFailed(_cannot_wait(job.waiting[0].name)) from None
         return PausedRun(
             paused_id(turn.id),
             turn.id,
@@ -143,7 +141,9 @@ class Approvals:
         )
 
     def _widget(self, turn: Turn, run: PausedRun, call: WaitingCall) -> WidgetItem:
-        widget, text = asking(run.id, call, always=self._settings.always_in_conversation)
+        widget, text = asking(
+            run.id, call, turn.translate, always=self._settings.always_in_conversation
+        )
         return WidgetItem(
             id=call.item_id,
             thread_id=turn.thread.id,
@@ -232,6 +232,7 @@ class Approvals:
             job.plan.answered = [ended.as_item(turn.thread.id), *shown]
             return
         job.runner.relay.goes_on_from(run.model)
+        job.runner.call_ids.update(str(entry.get("call_id")) for entry in run.entries)
         questions = [StructuredInputItem.model_validate(item) for item in run.questions]
         job.runner.want_again(run.client_tool, questions)
 
@@ -271,7 +272,8 @@ class Approvals:
         self, turn: Turn, item_ids: Sequence[str], decision: Decision
     ) -> list[ThreadItem]:
         found = [await self._item(turn, item_id) for item_id in item_ids]
-        return [decided(item, decision) for item in found if isinstance(item, WidgetItem)]
+        widgets = [item for item in found if isinstance(item, WidgetItem)]
+        return [decided(item, decision, turn.translate) for item in widgets]
 
     async def _item(self, turn: Turn, item_id: str) -> ThreadItem | None:
         try:
@@ -279,6 +281,14 @@ class Approvals:
         except NotFoundError:
             return None
         return dated(item) if item is not None else None
+
+
+def _cannot_wait(tool: str) -> str:
+    return words(
+        "The assistant wanted to use `{tool}`, which needs your approval, but its work cannot be "
+        "saved until then. Ask for something else.",
+        tool=tool,
+    )
 
 
 def is_allowed(thread: ThreadMetadata, call: WaitingCall) -> bool:

@@ -23,8 +23,6 @@ from ...uploads import FileStore
 from ...words import words
 from .caller import Answer, Caller, asking_attachments, checked_id, item_pages
 
-_NO_STORE = words("No enabled plugin implements the hook `{hook}`.", hook="attachment_store")
-
 
 async def create_attachment(caller: Caller, request: AttachmentsCreateReq) -> Answer:
     attachment_store = _require_attachment_store(caller)
@@ -104,5 +102,7 @@ async def _attachments_of(caller: Caller, thread_id: str) -> list[str]:
 
 def _require_attachment_store(caller: Caller) -> AttachmentStore[StoreContext]:
     if caller.attachment_store is None:
-        raise Unprocessable(_NO_STORE)
+        raise Unprocessable(
+            words("No enabled plugin implements the hook `{hook}`.", hook="attachment_store")
+        )
     return caller.attachment_store
