@@ -247,27 +247,28 @@ async def test_the_next_turn_gives_the_title_that_is_missing(make_case: Any) -> 
     assert told(again) == ["How far is the moon?"]
 
 
-class Slow(Plugin):
-    """Makes a title when it is told to."""
+def slow_titles(gate: asyncio.Event) -> Any:
+    """Return the plugin, whose model makes a title when the gate opens."""
 
-    def __init__(self) -> None:
-        super().__init__(Config.model_validate({"by": "model", "wait": "1ms"}))
-        self.gate = asyncio.Event()
-
-    async def _ask(self, turn: Turn, renewed: bool) -> str:
-        await self.gate.wait()
+    async def ask(turn: Turn, renewed: bool) -> str:
+        await gate.wait()
         return "Ours"
+
+    plugin = Plugin(Config.model_validate({"by": "model", "wait": "1ms"}))
+    plugin._ask = ask
+    return plugin
 
 
 @pytest.mark.parametrize("renamed", [True, False])
 async def test_a_title_that_is_set_in_another_process_stays(start: Start, renamed: bool) -> None:
-    slow = Slow()
+    gate = asyncio.Event()
+    slow = slow_titles(gate)
     one, other = await start(slow), await start()
     streamed = await one.chat.say("How far?")
     assert told(streamed) == ["How far?"]
     if renamed:
         await other.chat.ask("threads.update", thread_id=streamed.thread_id, title="Mine")
-    slow.gate.set()
+    gate.set()
     await until(lambda: not slow._asking)
     thread = await other.chat.ask("threads.get_by_id", thread_id=streamed.thread_id)
     assert thread["title"] == ("Mine" if renamed else "Ours")
@@ -276,7 +277,8 @@ async def test_a_title_that_is_set_in_another_process_stays(start: Start, rename
 async def test_a_turn_of_a_dead_process_gets_its_title_with_the_next_message(
     start: Start, model_server: ModelServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    slow = Slow()
+    gate = asyncio.Event()
+    slow = slow_titles(gate)
     dead, other = await start(slow), await start(Plugin(Config()))
     model_server.reply("Far ", Gate())
     begun = await begin(dead.chat, request("How far?"), "Far ")
@@ -286,7 +288,7 @@ async def test_a_turn_of_a_dead_process_gets_its_title_with_the_next_message(
     thread = await other.chat.ask("threads.get_by_id", thread_id=begun.thread_id)
     assert "title" not in thread
     assert told(await other.chat.say("Well?", begun.thread_id)) == ["How far?"]
-    slow.gate.set()
+    gate.set()
     await until(lambda: not slow._asking)
     assert "could not be saved" not in caplog.text, "it lives after all, and was taken over"
     thread = await other.chat.ask("threads.get_by_id", thread_id=begun.thread_id)
