@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from babel.messages import Catalog
 from chatkit.types import ErrorEvent, ProgressUpdateEvent
@@ -15,12 +16,15 @@ from chatkit_server.turns.recovery import INTERRUPTED
 from chatkit_server.turns.store import TurnRecord
 from chatkit_server.web.keys import ENGINE
 from tests import catalogs
+from tests.approving import asked, click, replaced, says
 from tests.conftest import MakeChat
 from tests.mcp_calls import until
 from tests.model_server import Gate, ModelServer
 from tests.security.hostile_client import ask, connected, request
 from tests.security.listening import listening
 from tests.serving import served_by
+from tests.test_approvals import ANN, mailer
+from tests.test_tools import Has
 
 GERMAN = {"Accept-Language": "fr, de-AT;q=0.8, en;q=0.5"}
 
@@ -151,6 +155,20 @@ async def test_a_turn_of_a_dead_process(make_chat: MakeChat) -> None:
     await store.end("turn_1", 1, "interrupted", str(INTERRUPTED))
     state = await (await chat.client.get(f"{chat.path}/turns/turn_1", headers=GERMAN)).json()
     assert state["error"] == "Der Server wurde beendet, bevor die Antwort vollständig war."
+
+
+async def test_an_approval(make_chat: MakeChat, model_server: ModelServer) -> None:
+    chat = await make_chat(Has(mailer()), **served_by(model_server))
+    chat.headers |= GERMAN
+    model_server.reply(ANN)
+    [item] = asked(await chat.say("Write to Ann"))
+    assert "`send_mail` ausführen?" in says(item)
+    assert item["copy_text"].startswith("`send_mail` ausführen?")
+    card = orjson.dumps(item["widget"]).decode()
+    for label in ("Genehmigen", "Ablehnen", "In dieser Unterhaltung immer"):
+        assert f'"label":"{label}"' in card
+    model_server.reply("As you like.")
+    assert replaced(await click(chat, item, "deny")) == ["Abgelehnt"]
 
 
 class Words:
