@@ -158,6 +158,9 @@ class Plugin:
         try:
             async with asyncio.timeout(self.config.timeout):
                 status, body = await self._ask_with_retries(audio, name)
+        except aiohttp.ConnectionTimeoutError:
+            self._outage.failed(f"no connection within {self.config.connect_timeout:g} s")
+            raise Unprocessable(AWAY) from None
         except TimeoutError:
             self._outage.failed(f"no answer within {self.config.timeout:g} s", "timeout")
             raise Unprocessable(LATE) from None

@@ -53,6 +53,9 @@ class ServerConfig(BaseModel):
     max_timeout: Duration = 300.0
     """The time limit of a tool call that reports progress. It takes the place of
     `turns.limits.tool`."""
+    elicitation_timeout: Duration = 180.0
+    """How long a running call waits for the user, when the server asks something in the middle of
+    it. With 0, the server is told that it cannot ask the user."""
     connect_timeout: Duration = 30.0
     """The time limit for connecting; the server starts without waiting for it."""
     allowed_tools: list[str] | None = None
@@ -127,6 +130,7 @@ class _CoreSettings:
     prefix: str | None
     timeout: float
     max_timeout: float
+    elicitation_timeout: float
     connect_timeout: float
     max_tools: int
     max_tools_size: int
@@ -138,6 +142,7 @@ class _CoreSettings:
         self.prefix = config.prefix
         self.timeout = config.timeout
         self.max_timeout = config.max_timeout
+        self.elicitation_timeout = config.elicitation_timeout
         self.connect_timeout = config.connect_timeout
         self.max_tools = config.max_tools
         self.max_tools_size = config.max_tools_size
@@ -187,7 +192,9 @@ def _http_params(config: ServerConfig) -> MCPServerSseParams:
         "headers": config.headers,
         "timeout": config.connect_timeout,
         # Longer than any call may take: this timeout ends the calls of all users
-        "sse_read_timeout": max(300.0, config.timeout + 60.0),
+        "sse_read_timeout": max(
+            300.0, config.timeout + 60.0, config.elicitation_timeout + config.timeout
+        ),
     }
 
 

@@ -155,6 +155,11 @@ _SDK = (
         "replaced on a server: its messages are looked at before the library works on them",
     ),
     LibraryName(
+        "mcp",
+        "ClientSession._elicitation_callback",
+        "set after connecting: the SDK cannot be told who answers what a server asks the user",
+    ),
+    LibraryName(
         "httpx2",
         "Response.aiter_bytes",
         "replaced on an MCP server's answer: its unpacked bytes are counted as they are read",

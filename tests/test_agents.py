@@ -9,6 +9,7 @@ from agents import RunContextWrapper, function_tool
 from chatkit.agents import ClientToolCall
 
 from chatkit_server import Outcome, Turn, hookimpl
+from tests.approving import asked, click
 from tests.client import Chat, Streamed
 from tests.conftest import MakeChat
 from tests.memory_store import MemoryStorePlugin
@@ -239,3 +240,22 @@ async def test_the_tool_picked_in_the_composer_is_called_by_the_agent_that_has_i
     chosen = [r.body.get("tool_choice") for r in model_server.requests]
     names = [each["function"]["name"] if isinstance(each, dict) else each for each in chosen]
     assert names == ["transfer_to_billing", "refund", None]
+
+
+async def test_an_approval_is_asked_for_after_a_handoff(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    sections = two(model_server, approval={"tools": "refund"})
+    sections["agents"]["billing"]["handoffs"] = []
+    chat = await make_chat(Watch(), **sections)
+    model_server.reply(Call("transfer_to_billing"))
+    model_server.reply(Call("refund", {"order": "7"}))
+    streamed = await chat.say("My money")
+    [widget] = asked(streamed)
+    model_server.reply("Done.")
+    assert (await click(chat, widget)).text == "Done."
+    assert who(model_server) == "billing"
+    assert "refunded 7" in str(model_server.requests[-1].body["messages"])
+    model_server.reply("Fine.")
+    await chat.say("Thanks", streamed.thread_id)
+    assert who(model_server) == "billing"

@@ -7,20 +7,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from agents import Agent, Tool, function_tool, handoff
+from agents import Agent, RunContextWrapper, Tool, function_tool, handoff
 from agents.mcp import MCPServer
+from chatkit.agents import ClientToolCall
+from chatkit.types import ActiveStatus, LockedStatus, NoticeEvent, ThreadItemDoneEvent, WidgetItem
 from mcp.types import CallToolResult, TextContent
 
 from chatkit_server import Turn, hookimpl
-from tests.approving import asked, buttons, click, replaced, says, shown
+from chatkit_server.agent.paused import is_paused_run
+from tests.approving import asked, buttons, click, post_click, replaced, says, shown
 from tests.client import Chat
 from tests.conftest import MakeChat
 from tests.memory_store import MemoryStorePlugin
-from tests.model_server import Call, ModelServer
+from tests.model_server import Call, ModelServer, Reasoning
 from tests.serving import served_by
 from tests.test_mcp import InProcess
 from tests.test_tools import Has, as_tool, ask
-from tests.test_turns import Watch, told
+from tests.test_turns import Tools, Watch, told
 
 SENT: list[str] = []
 ANN = Call("send_mail", {"to": "ann"})
@@ -202,3 +205,419 @@ async def test_what_was_denied_is_not_run_and_the_model_is_told(
         "tool",
         "The user denied this call: the tool send_mail was not run.",
     )
+
+
+async def test_a_second_click_changes_nothing(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    chat = await make_chat(Has(mailer()), **served_by(model_server))
+    model_server.reply(ANN)
+    model_server.reply("It is sent.")
+    item = await _asked(chat)
+    await click(chat, item)
+    again = await click(chat, item, "deny")
+    assert replaced(again) == ["Approved"]
+    assert again.text == ""
+    assert SENT == ["ann"]
+    assert len(model_server.requests) == 2
+
+
+@pytest.mark.parametrize("expired", [False, True])
+async def test_a_message_instead_denies_the_call(
+    make_chat: MakeChat, model_server: ModelServer, expired: bool
+) -> None:
+    approval = {"expires": "1ms" if expired else "1d", "on_message": "deny"}
+    chat = await make_chat(Has(mailer()), **served_by(model_server, approval=approval))
+    model_server.reply(ANN)
+    model_server.reply("Never mind, then.")
+    item = await _asked(chat)
+    streamed = await chat.say("Forget it", item["thread_id"])
+    words = (
+        "Expired: it was not approved in time."
+        if expired
+        else ("Not approved: you wrote something else.")
+    )
+    assert replaced(streamed) == [words]
+    assert streamed.text == "Never mind, then."
+    reason = "did not approve it in time" if expired else "wrote something else"
+    (_, output), (role, text) = told(model_server.requests[-1])[-2:]
+    assert reason in output
+    assert (role, text) == ("user", "Forget it")
+    late = await click(chat, item)
+    assert replaced(late) == [words]
+    assert SENT == []
+    assert len(model_server.requests) == 2
+
+
+async def test_a_message_may_be_refused_while_a_call_waits(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    approval = {"on_message": "refuse"}
+    chat = await make_chat(Has(mailer()), **served_by(model_server, approval=approval))
+    model_server.reply(ANN)
+    model_server.reply("It is sent.")
+    model_server.reply("You are welcome.")
+    item = await _asked(chat)
+    content = [{"type": "input_text", "text": "And?"}]
+    params = {
+        "input": {"content": content, "attachments": [], "inference_options": {}},
+        "thread_id": item["thread_id"],
+    }
+    body = {"type": "threads.add_user_message", "params": params}
+    assert await chat.refused(body) == (
+        409,
+        "A tool waits for your approval. Approve or deny it before you go on.",
+    )
+    assert len(await shown(chat, item["thread_id"])) == 2
+    assert (await click(chat, item)).text == "It is sent."
+    assert (await chat.say("Thanks", item["thread_id"])).text == "You are welcome."
+
+
+async def test_an_approval_that_comes_too_late_runs_nothing(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    approval = {"expires": "1ms"}
+    chat = await make_chat(Has(mailer()), **served_by(model_server, approval=approval))
+    model_server.reply(ANN)
+    model_server.reply("You were too late.")
+    item = await _asked(chat)
+    streamed = await click(chat, item)
+    assert replaced(streamed) == ["Expired: it was not approved in time."]
+    assert streamed.text == "You were too late."
+    assert "did not approve it in time" in told(model_server.requests[-1])[-1][1]
+    assert SENT == []
+
+
+@pytest.mark.parametrize("plugin", [lambda: Has(mailer()), lambda: Has(Mailer())])
+async def test_a_tool_may_be_allowed_for_the_conversation(
+    make_chat: MakeChat, model_server: ModelServer, plugin: Callable[[], Any]
+) -> None:
+    store = MemoryStorePlugin()
+    chat = await make_chat(plugin(), store, **served_by(model_server))
+    model_server.reply(ANN)
+    model_server.reply("It is sent.")
+    item = await _asked(chat)
+    assert (await click(chat, item, "always")).text == "It is sent."
+    other = await make_chat(plugin(), store, **served_by(model_server))
+    model_server.reply("Here: ", BOB, ANN)
+    model_server.reply("Both.")
+    streamed = await other.say("And to Bob", item["thread_id"])
+    assert asked(streamed) == []
+    assert streamed.text == "Here: Both."
+    assert sorted(SENT) == ["ann", "ann", "bob"]
+    model_server.reply(BOB)
+    assert asked(await other.say("In another conversation"))
+    assert (await other.ask("threads.get_by_id", thread_id=item["thread_id"]))["metadata"] == {}
+
+
+async def test_the_button_for_the_conversation_may_be_left_out(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    approval = {"always_in_conversation": False}
+    chat = await make_chat(Has(mailer()), **served_by(model_server, approval=approval))
+    for reply in (ANN, "It is sent.", BOB):
+        model_server.reply(reply)
+    item = await _asked(chat)
+    assert buttons(item) == ["approve", "deny"]
+    assert replaced(await click(chat, item, "always")) == ["Approved"]
+    assert asked(await chat.say("And Bob", item["thread_id"]))
+
+
+@pytest.mark.parametrize("nested", [False, True])
+async def test_a_run_goes_on_when_all_its_calls_are_decided(
+    make_chat: MakeChat, model_server: ModelServer, nested: bool
+) -> None:
+    chat = await make_chat(_within() if nested else Has(mailer()), **served_by(model_server))
+    if nested:
+        model_server.reply(ask("expert"))
+    model_server.reply("Both: ", ANN, BOB)
+    if nested:
+        model_server.reply("The expert is done.")
+    model_server.reply("One of them.")
+    streamed = await chat.say("Write to both")
+    first, second = asked(streamed)
+    assert '"ann"' in says(first)
+    assert '"bob"' in says(second)
+    one = await click(chat, first, "deny")
+    assert replaced(one) == ["Denied"]
+    assert one.text == ""
+    assert one.error is None
+    assert buttons((await shown(chat, first["thread_id"]))[-1])
+    two = await click(chat, second)
+    assert replaced(two) == ["Denied", "Approved"]
+    assert two.text == "One of them."
+    assert SENT == ["bob"]
+
+
+async def test_all_calls_of_a_tool_are_allowed_with_one_click(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    chat = await make_chat(Has(mailer()), **served_by(model_server))
+    model_server.reply(ANN, BOB)
+    model_server.reply("Both.")
+    first, _ = asked(await chat.say("Write to both"))
+    streamed = await click(chat, first, "always")
+    assert replaced(streamed) == ["Approved", "Approved"]
+    assert streamed.text == "Both."
+    assert sorted(SENT) == ["ann", "bob"]
+
+
+async def test_a_run_that_went_on_may_wait_again(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    watch = Watch()
+    chat = await make_chat(watch, Has(mailer()), **served_by(model_server))
+    model_server.reply("First Ann. ", ANN)
+    model_server.reply("Now Bob. ", BOB)
+    model_server.reply("Both.")
+    model_server.reply("Bye.")
+    item = await _asked(chat)
+    streamed = await click(chat, item)
+    assert streamed.text == "Now Bob. "
+    [other] = asked(streamed)
+    assert (await click(chat, other)).text == "Both."
+    assert SENT == ["ann", "bob"]
+    await chat.say("Thanks", item["thread_id"])
+    assert [entry for entry in told(model_server.requests[-1]) if entry[0] != "system"] == [
+        ("user", "Write to Ann"),
+        ("assistant", "calls send_mail"),
+        ("tool", "sent to ann"),
+        ("assistant", "calls send_mail"),
+        ("tool", "sent to bob"),
+        ("assistant", "Both."),
+        ("user", "Thanks"),
+    ]
+    items = [i["type"] for i in await shown(chat, item["thread_id"])]
+    answers = ["assistant_message", "widget"] * 2
+    assert items == [
+        "user_message",
+        *answers,
+        "assistant_message",
+        "user_message",
+        "assistant_message",
+    ]
+    requests = [outcome.usage.requests for outcome in watch.outcomes]
+    assert requests[:3] == [1, 1, 1]
+
+
+# Who clicks what
+
+
+async def test_a_click_that_is_none_is_refused(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    chat = await make_chat(Has(mailer()), **served_by(model_server))
+    model_server.reply(ANN)
+    item = await _asked(chat)
+    for wrong in ("yes", None, ["approve"], {"decision": "approve"}):
+        response = await post_click(chat, item, wrong)
+        assert response.status == 400
+        assert "decision" in (await response.json())["message"]
+    response = await post_click(chat, {**item, "id": "msg_other"}, "approve")
+    assert response.status == 404
+    chat.headers["X-User"] = "bob"
+    assert (await post_click(chat, item, "approve")).status == 404
+    assert SENT == []
+    assert len(model_server.requests) == 1
+
+
+async def test_a_widget_of_a_plugin_that_looks_alike_runs_nothing(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    class Imitates:
+        def __init__(self) -> None:
+            self.seen: list[WidgetItem] = []
+
+        @hookimpl
+        async def persist(self, item: Any) -> None:
+            if isinstance(item, WidgetItem):
+                self.seen.append(item)
+
+        @hookimpl
+        async def respond(self, turn: Turn) -> Any:
+            if turn.message is None or "imitate" not in turn.message.content[0].text:
+                return None
+            copy = self.seen[0].model_copy(update={"id": turn.generate_id("message")})
+            return _events(ThreadItemDoneEvent(item=copy))
+
+        @hookimpl
+        async def action(self, action: Any) -> Any:
+            done = NoticeEvent(level="info", message=f"plugin: {action.type}")
+            return _events(done)
+
+    chat = await make_chat(Has(mailer()), Imitates(), **served_by(model_server))
+    model_server.reply(ANN)
+    item = await _asked(chat)
+    streamed = await chat.say("imitate it", item["thread_id"])
+    [alike] = asked(streamed)
+    assert alike["widget"] == item["widget"]
+    assert replaced(await click(chat, alike)) == ["Not approved: you wrote something else."]
+    assert SENT == []
+    model_server.reply(BOB)
+    other = await _asked(chat)
+    params = {"thread_id": other["thread_id"], "item_id": other["id"], "action": {"type": "mine"}}
+    events = await chat.stream("threads.custom_action", **params)
+    assert events.data[-1]["message"] == "plugin: mine"
+
+
+async def _events(*events: Any) -> Any:
+    for event in events:
+        yield event
+
+
+async def test_a_click_in_a_locked_conversation_waits_until_it_is_open(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    store = MemoryStorePlugin()
+    chat = await make_chat(Has(mailer()), store, **served_by(model_server))
+    model_server.reply(ANN)
+    model_server.reply("It is sent.")
+    item = await _asked(chat)
+    [threads] = store.memory.threads.values()
+    thread = threads[item["thread_id"]]
+    thread.status = LockedStatus(reason="we look into it")
+    response = await post_click(chat, item, "approve")
+    assert response.status == 409
+    assert "we look into it" in (await response.json())["message"]
+    thread.status = ActiveStatus()
+    assert (await click(chat, item)).text == "It is sent."
+
+
+# What cannot go on
+
+
+def _broken(store: MemoryStorePlugin, thread_id: str, state: str) -> None:
+    items = store.memory.items[thread_id]
+    [run] = [i for i in items.values() if is_paused_run(i)]
+    content = {**run.content, "state": state}  # type: ignore[union-attr,dict-item]
+    items[run.id] = run.model_copy(update={"content": content})
+
+
+@pytest.mark.parametrize("what", ["corrupted", "another version", "other agents"])
+async def test_a_run_that_cannot_go_on_says_so(
+    make_chat: MakeChat, model_server: ModelServer, what: str
+) -> None:
+    store = MemoryStorePlugin()
+    name = iter(["first", "other" if what == "other agents" else "first"])
+    tools = [mailer()]
+    plugin = Answers(lambda: Agent(name=next(name, "first"), tools=tools))
+    chat = await make_chat(plugin, store, **served_by(model_server))
+    model_server.reply("Let me. ", ANN)
+    item = await _asked(chat)
+    if what == "corrupted":
+        _broken(store, item["thread_id"], '{"$schemaVersion":')
+    if what == "another version":
+        _broken(store, item["thread_id"], '{"$schemaVersion": "99.0"}')
+    streamed = await click(chat, item)
+    assert replaced(streamed) == [
+        "Not run: the server has changed since you were asked. Ask again."
+    ]
+    assert streamed.error is not None
+    assert "has changed" in streamed.error["message"]
+    assert SENT == []
+    assert len(model_server.requests) == 1
+    model_server.reply("I see.")
+    await chat.say("What now?", item["thread_id"])
+    said = told(model_server.requests[-1])
+    assert [text for role, text in said if role == "tool"] == [
+        "The tool send_mail was not run: the server has changed since the user was asked to "
+        "approve it. Ask again if it is still needed."
+    ]
+
+
+async def test_a_tool_that_is_gone_is_an_error_for_the_model(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    store = MemoryStorePlugin()
+    chat = await make_chat(Has(mailer()), store, **served_by(model_server))
+    model_server.reply(ANN)
+    model_server.reply("I cannot.")
+    item = await _asked(chat)
+    other = await make_chat(store, **served_by(model_server))
+    streamed = await click(other, item)
+    assert streamed.text == "I cannot."
+    assert "not found" in told(model_server.requests[-1])[-1][1]
+
+
+async def test_a_call_that_nobody_could_run_is_not_asked_about(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    chat = await make_chat(Has(mailer()), **served_by(model_server))
+    model_server.reply(Call("send_mail", '{"to": '))
+    model_server.reply("I wrote it wrong.")
+    streamed = await chat.say("Write to Ann")
+    assert asked(streamed) == []
+    assert streamed.text == "I wrote it wrong."
+    assert "not a JSON object" in told(model_server.requests[-1])[-1][1]
+    assert SENT == []
+
+
+# What else a run wants
+
+
+async def test_what_the_client_is_to_do_comes_when_the_run_has_gone_on(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    @function_tool
+    async def show(ctx: RunContextWrapper[Turn]) -> str:
+        """Show it on the page."""
+        ctx.context.client_tool_call = ClientToolCall(name="show_page", arguments={"page": 1})
+        return "asked the page"
+
+    chat = await make_chat(Tools(show, mailer()), **served_by(model_server))
+    model_server.reply(Call("show", {}), ANN)
+    model_server.reply("All done.")
+    streamed = await chat.say("Show and write")
+    assert streamed.done("client_tool_call") == []
+    [item] = asked(streamed)
+    going_on = await click(chat, item)
+    [call] = going_on.done("client_tool_call")
+    assert call["name"] == "show_page"
+    assert SENT == ["ann"]
+    output = await chat.stream(
+        "threads.add_client_tool_output", thread_id=item["thread_id"], result={"shown": True}
+    )
+    assert output.text == "All done."
+    tools = [text for role, text in told(model_server.requests[-1]) if role == "tool"]
+    assert sorted(tools) == ["sent to ann", '{"shown": true}']
+
+
+async def test_a_retry_and_a_deletion_end_what_waits(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    chat = await make_chat(Has(mailer()), **served_by(model_server))
+    model_server.reply(ANN)
+    model_server.reply("I do not write.")
+    item = await _asked(chat)
+    thread_id = item["thread_id"]
+    [message, _] = await shown(chat, thread_id)
+    again = await chat.stream(
+        "threads.retry_after_item", thread_id=thread_id, item_id=message["id"]
+    )
+    assert again.text == "I do not write."
+    assert [role for role, _ in told(model_server.requests[-1])] == ["system", "user"]
+    assert (await post_click(chat, item, "approve")).status == 404
+    model_server.reply(ANN)
+    item = await _asked(chat)
+    await chat.ask("threads.delete", thread_id=item["thread_id"])
+    assert (await post_click(chat, item, "approve")).status == 404
+    assert SENT == []
+
+
+async def test_a_run_of_another_model_goes_on(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    store, watch = MemoryStorePlugin(), Watch()
+    chat = await make_chat(Has(mailer()), store, **served_by(model_server))
+    model_server.reply(Reasoning("I should write."), ANN)
+    model_server.reply("It is sent.")
+    item = await _asked(chat)
+    sections = served_by(model_server)
+    sections["agent"]["model"] = "test/other"
+    other = await make_chat(watch, Has(mailer()), store, **sections)
+    assert (await click(other, item)).text == "It is sent."
+    assert model_server.requests[-1].body["model"] == "other"
+    await watch.ended.wait()
+    assert watch.outcomes[0].model == "test/other"
+    [(call, result)] = watch.outcomes[0].tools
+    assert (call.name, result.output) == ("send_mail", "sent to ann")

@@ -26,8 +26,8 @@ from tests.client import EVENT
 from tests.databases import DATABASES, DatabaseKind, new_url
 from tests.faults.world import client
 from tests.folded import ITEM, Folded, Json, unfinished
-from tests.plugins.test_showcase import REQUESTS
 from tests.processes import Server, running
+from tests.showing import APPROVAL, REQUESTS
 from tests.test_resume import create
 
 PATIENCE = 30.0
@@ -204,7 +204,8 @@ async def go_on(page: Page, server: Server) -> None:
 
 def asks(page: Page) -> list[Json]:
     """Return what waits for an answer in the conversation."""
-    return [item for item in page.folded.items.values() if item.get("status") == "pending"]
+    items = page.folded.items.values()
+    return [item for item in items if item.get("status") == "pending" or APPROVAL in str(item)]
 
 
 async def reply(page: Page, server: Server) -> None:
@@ -222,6 +223,12 @@ async def reply(page: Page, server: Server) -> None:
                 "threads.add_structured_input", thread_id=thread_id, item_id=item_id, input=given
             )
             assert "Sencha" in streamed.text
+        case [{"type": "widget", "id": item_id}]:
+            action = {"type": APPROVAL, "payload": {"decision": "approve"}}
+            streamed = await chat.stream(
+                "threads.custom_action", thread_id=thread_id, item_id=item_id, action=action
+            )
+            assert streamed.text == "Everything is deleted."
         case other:
             raise AssertionError(other)
 
@@ -300,5 +307,5 @@ async def test_each_feature_survives_a_reload_a_stop_and_a_kill(
         await asyncio.gather(*(look(page, server, is_whole=False) for page in killed))
         await asyncio.gather(*(go_on(page, server) for page in (*some, *killed)))
         asking = [page for page in ended if asks(page)]
-        assert len(asking) > 1
+        assert len(asking) == 3
         await asyncio.gather(*(reply(page, server) for page in asking))

@@ -64,7 +64,10 @@ class Watched:
 
     @hookimpl
     async def agent(self, turn: Turn) -> Agent[Turn]:
-        others = [Agent[Turn](name="b"), handoff(Agent[Turn](name="c"))] * self.hands_over
+        others: list[Any] = [
+            Agent[Turn](name="b"),
+            handoff(Agent[Turn](name="c")),
+        ] * self.hands_over
         return self.kind(name="a", instructions="Be kind.", tools=[add], handoffs=others)
 
     @hookimpl

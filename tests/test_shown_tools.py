@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 from agents import RunContextWrapper, function_tool
 from chatkit.types import CustomTask
 from chatkit.widgets import Card, Text
+from pydantic import ValidationError
 
-from chatkit_server import ToolCall, Turn, TurnFailed, hookimpl
+from chatkit_server import ToolCall, ToolResult, Turn, TurnFailed, hookimpl
 from chatkit_server.agent.shown_tools import words_for
 from chatkit_server.languages import own_languages
 from chatkit_server.settings.schema import AgentSettings
+from chatkit_server.web.keys import MCP
 from tests.client import Streamed
 from tests.conftest import MakeChat
+from tests.mcp_calls import connected, until
+from tests.mcp_progress_server import ProgressServer
 from tests.model_server import Call, ModelServer
 from tests.serving import served_by
 from tests.test_turns import Tools
@@ -75,7 +79,7 @@ def test_words_of_a_tool(name: str, server: str | None, words: str | None) -> No
 
 def test_off_is_a_word_in_yaml() -> None:
     assert AgentSettings.model_validate({"show_tools": False}).show_tools == "off"
-    with pytest.raises(ValueError, match="'off', 'names' or 'tasks'"):
+    with pytest.raises(ValueError, match="'off', 'names', 'tasks' or 'details'"):
         AgentSettings.model_validate({"show_tools": True})
 
 
@@ -168,6 +172,93 @@ async def test_a_widget_of_the_tool_ends_the_workflow(
     streamed = await answered(make_chat, model_server, Call("card", {}), show_tools="tasks")
     [workflow] = [e["item"] for e in streamed.data if e["type"] == "thread.item.replaced"]
     assert [t["status_indicator"] for t in workflow["workflow"]["tasks"]] == ["complete"]
+
+
+class Redacts:
+    """Changes what tools returned."""
+
+    @hookimpl
+    async def tool_result(self, result: ToolResult) -> None:
+        result.output = str(result.output).replace("secret", "***")
+
+
+@function_tool
+async def look(where: str) -> str:
+    """Return what is to be redacted, and what would end a block of code."""
+    return f"secret ```` in {where}"
+
+
+async def test_details_show_arguments_and_results_as_hooks_left_them(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    sections = served_by(model_server, show_tools="details", tool_icons={"look": "search"})
+    chat = await make_chat(Tools(look, broken, quiet), Redacts(), **sections)
+    long = {"where": "x" * 3000}
+    model_server.reply(Call("look", {"where": "here"}), Call("quiet", {}), Call("look", long))
+    model_server.reply("Here you are.")
+    streamed = await chat.say("Search")
+    [workflow] = streamed.done("workflow")
+    first, second, third = workflow["workflow"]["tasks"]
+    assert (first["icon"], first["status_indicator"]) == ("search", "complete")
+    assert first["content"] == ('```json\n{"where": "here"}\n```\n\n`````\n*** ```` in here\n`````')
+    assert (second["content"], second.get("icon")) == ("```\ndone\n```", None), "no arguments"
+    assert third["content"].startswith('```json\n{\n  "where": "xxx')
+    assert len(third["content"]) < 2200
+    begun = next(e["item"] for e in streamed.data if e["type"] == "thread.item.added")
+    assert begun["workflow"]["tasks"][0]["content"] == '```json\n{"where": "here"}\n```'
+    page = await chat.ask("items.list", thread_id=streamed.thread_id)
+    assert workflow in page["data"], "after a reload too"
+
+
+async def test_lines_have_icons(make_chat: MakeChat, model_server: ModelServer) -> None:
+    icons = {"search": "lucide:telescope"}
+    streamed = await answered(make_chat, model_server, *CALLS, tool_icons=icons)
+    told = {e["text"]: e.get("icon") for e in streamed.data if e["type"] == "progress_update"}
+    assert told == {"Suche …": "lucide:telescope", "Broken…": None}
+
+
+@pytest.fixture
+async def mcp() -> AsyncIterator[ProgressServer]:
+    server = ProgressServer()
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.mark.parametrize("mode", ["names", "tasks", "details"])
+async def test_progress_of_an_mcp_tool_is_shown_where_its_call_is(
+    make_chat: MakeChat, model_server: ModelServer, mcp: ProgressServer, mode: str
+) -> None:
+    sections = served_by(model_server, show_tools=mode, tool_words={"long_work": "Working…"})
+    sections["plugins"]["mcp_servers"] = {"servers": [{"name": "docs", "url": mcp.url}]}
+    chat = await make_chat(**sections)
+    app: Any = chat.client.server.app  # type: ignore[attr-defined]
+    await until(lambda: connected(app[MCP]))
+    given = {"seconds": 0.01, "pause": 0.02}
+    model_server.reply(Call("long_work", given))
+    model_server.reply("Here you are.")
+    streamed = await chat.say("Work")
+    updates = [e["update"]["task"] for e in streamed.data if "task" in e.get("update", {})]
+    contents = [task.get("content") or "" for task in updates]
+    lines = [e["text"] for e in streamed.data if e["type"] == "progress_update"]
+    told = contents if mode != "names" else lines[1:]
+    assert any("step 0.0" in text for text in told)
+    if mode == "names":
+        assert lines[0] == "Working…"
+        assert lines[1].startswith("Working: step 0.0")
+    else:
+        [workflow] = streamed.done("workflow")
+        assert workflow["workflow"]["summary"]["duration"] >= 0
+        [task] = workflow["workflow"]["tasks"]
+        assert (task["title"], task["status_indicator"]) == ("Working…", "complete")
+    if mode == "details":
+        assert all('"seconds": 0.01' in text for text in contents)
+        assert contents[-1].endswith("```\ndone\n```")
+
+
+def test_an_icon_that_chatkit_does_not_have_is_a_mistake() -> None:
+    with pytest.raises(ValidationError, match="Did you mean `search`"):
+        AgentSettings.model_validate({"tool_icons": {"look": "serch"}})
 
 
 class Hangs:

@@ -9,19 +9,17 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agents import FunctionToolResult, RunContextWrapper, ToolsToFinalOutputResult
 from chatkit.types import (
-    ClientToolCallItem,
     StructuredInput,
+    StructuredInputAnswer,
     StructuredInputItem,
     StructuredInputMultipleChoice,
     ThreadItem,
 )
-
-from .memory import TurnMemory
 
 NOT_ANSWERED = "The user was asked, and has not answered yet."
 GONE = "The user was asked. What they answered is not there any more."
@@ -61,29 +59,12 @@ def _answer(question: StructuredInput) -> dict[str, Any]:
     return {"question": question.question, "answer": answer}
 
 
-def waiting_beside(items: Sequence[ThreadItem], answered: Collection[str]) -> list[ThreadItem]:
-    """Return what still waits of the items that a model's answer has asked for with these ids."""
-    of_turn: list[ThreadItem] = []
-    for item in items:
-        memory = TurnMemory.of(item)
-        if memory is None:
-            of_turn.append(item)
-            continue
-        asked = _asked_by(memory, of_turn)
-        if any(one.id in answered for one in asked):
-            return [one for one in asked if getattr(one, "status", "") == "pending"]
-        of_turn = []
-    return []
-
-
-def _asked_by(memory: TurnMemory, items: Sequence[ThreadItem]) -> list[ThreadItem]:
-    ids = {item_id for entry in memory.input for item_id in asked_ids(entry)}
-    calls = {entry.get("call_id") for entry in memory.input}
-    return [
-        item
-        for item in items
-        if item.id in ids or (isinstance(item, ClientToolCallItem) and item.call_id in calls)
-    ]
+def skipped(item: StructuredInputItem) -> StructuredInputItem:
+    """Return a question as it is when nobody will answer it."""
+    skipped = item.model_copy(deep=True, update={"status": "skipped"})
+    for question in skipped.inputs:
+        question.answer = StructuredInputAnswer(skipped=True)
+    return skipped
 
 
 async def stops_at(

@@ -24,12 +24,12 @@ _ITEMS = ("response.output_item.added", "response.output_item.done")
 _ENDS = ("response.completed", "response.incomplete", "response.failed")
 
 
-def with_own_ids(model: Model) -> Model:
-    """Return a copy of a model for one turn whose calls have different ids.
+def with_own_ids(model: Model, known: set[str] | None = None) -> Model:
+    """Return a copy of a model for one turn whose calls have different ids, none of them `known`.
 
     Its answers come from the model itself, which may count them.
     """
-    used: set[str] = set()
+    used = set() if known is None else known
 
     async def get_response(*args: Any, **kwargs: Any) -> ModelResponse:
         response = await model.get_response(*args, **kwargs)

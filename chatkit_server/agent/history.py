@@ -21,7 +21,6 @@ from chatkit.types import (
     HiddenContextItem,
     Page,
     SDKHiddenContextItem,
-    StructuredInputItem,
     ThreadItem,
     UserMessageItem,
 )
@@ -29,12 +28,13 @@ from chatkit.types import (
 from ..paging import pages
 from ..settings.schema import HistorySettings
 from ..turn import StoreContext
-from .asked import answers_text, asked_ids
+from .asked import asked_ids
 from .converting import AttachmentReader, Conversion, HistoryConverter
 from .costs import BYTES_PER_TOKEN, cost, cost_and_media
-from .memory import TurnMemory, is_memory, message_text, noted_agent
+from .memory import TurnMemory, is_memory, is_own, is_question, message_text, noted_agent
 from .paused import is_approval, without_paused
 from .portable import for_other_model
+from .questions import SavedQuestion, chain, is_for_server, saved_in, told
 from .shortening import LEAST, OldMedia, shortened
 from .sound import sound
 
@@ -96,7 +96,7 @@ class History:
     @property
     def visible(self) -> list[ThreadItem]:
         """The items without the server's own: what plugins and their converters get."""
-        return [item for item in self._items if not is_memory(item)]
+        return [item for item in self._items if not is_own(item)]
 
     @property
     def last_agent(self) -> str | None:
@@ -117,7 +117,8 @@ class History:
         read: AttachmentReader | None = None,
     ) -> list[TResponseInputItem]:
         """Return these visible items as input for the model, with the memories of their turns."""
-        return await to_input(self._with_memories(items), model, self._budget, converter, read)
+        found, saved = self._with_memories(items), saved_in(self._items)
+        return await to_input(found, model, self._budget, converter, read, saved)
 
     def _with_memories(self, items: Sequence[ThreadItem]) -> list[ThreadItem]:
         """Return items with each memory after the items of its turn.
@@ -131,6 +132,8 @@ class History:
         of_turn: list[ThreadItem] = []
         for item in self._items:
             memory = TurnMemory.of(item)
+            if is_question(item):
+                continue
             if memory is None:
                 of_turn.append(item)
                 before = item.id if item.id in given else before
@@ -165,6 +168,7 @@ async def to_input(
     budget: HistorySettings,
     converter: ThreadItemConverter | None = None,
     read: AttachmentReader | None = None,
+    saved: Mapping[str, SavedQuestion] | None = None,
 ) -> list[TResponseInputItem]:
     """Return these items, oldest first, as input for the model, within the budget.
 
@@ -172,10 +176,11 @@ async def to_input(
     without its result. The newest item and the user's newest message are sent whole. If not
     everything fits, newer items come first: one that is too large is shortened or left out, and
     older ones still come. A memory is shortened by what tools returned, or else its visible items
-    are sent. What is returned begins with the user, and is `sound`.
+    are sent. `saved` is what is kept of questions of MCP servers, by item. What is returned begins
+    with the user, and is `sound`.
     """
     conversion = Conversion(_CONVERTER if converter is None else converter, read)
-    telling = _Telling(items, model, budget, conversion)
+    telling = _Telling(items, model, budget, conversion, saved or {})
     found = sound(_from_the_user(await telling.pieces()))
     begins_well = not found or found[0].get("role") in _FIRST_ROLES
     return found if begins_well else [cast(TResponseInputItem, _said(LEFT_OUT)), *found]
@@ -236,8 +241,10 @@ class _Telling:
         model: str,
         budget: HistorySettings,
         conversion: Conversion,
+        saved: Mapping[str, SavedQuestion],
     ) -> None:
         self._items = items
+        self._saved = saved
         self._by_id = {item.id: item for item in items}
         self._model = model
         self._budget = budget.tokens * BYTES_PER_TOKEN
@@ -289,7 +296,7 @@ class _Telling:
             found.append(piece)
             if memory is not None:
                 covered.update(memory.covers, _made_by_clients(memory, self._outputs[item.id]))
-                covered.update(*map(asked_ids, memory.input))
+                covered.update(chain(memory, self._saved))
                 answer = piece if entries[-1].get("role") == "user" else None
             elif isinstance(item, UserMessageItem):
                 answer = None
@@ -300,7 +307,9 @@ class _Telling:
         """Return an item as input items, in full but for media that are not sent again."""
         if id(item) not in self._converted:
             memory = TurnMemory.of(item)
-            if memory is None:
+            if is_for_server(item, self._saved):
+                entries: Entries = []
+            elif memory is None:
                 sent = self._old_media.without_images(item) if is_old else item
                 entries = await self._conversion.of(sent, is_last=item is self._last)
             else:
@@ -325,7 +334,8 @@ class _Telling:
             if call is not None and call.status == "completed":
                 entries += await self._client_call(entry, call)
             elif asked := asked_ids(entry):
-                entries.append({**entry, "output": self._answers(asked)})
+                output = told(asked, self._by_id, self._saved)
+                entries.append(entry if output is None else {**entry, "output": output})
             elif messages and message_text(entry):
                 entries += _as_told(entry, messages.pop(0))
             else:
@@ -342,11 +352,6 @@ class _Telling:
             for item in items
             if item is None or isinstance(item, AssistantMessageItem)
         ]
-
-    def _answers(self, asked: Sequence[str]) -> str:
-        """Return what the user answered to the questions of a tool."""
-        items = [self._by_id.get(item_id) for item_id in asked]
-        return answers_text([item for item in items if isinstance(item, StructuredInputItem)])
 
     async def _client_call(self, entry: dict[str, Any], call: ClientToolCallItem) -> Entries:
         is_result = entry.get("type") == "function_call_output"

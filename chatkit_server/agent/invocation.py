@@ -35,6 +35,7 @@ from ..errors import ServerError
 from ..known_errors import told_error
 from ..masking import in_one_line
 from ..mcp.connection import ToolFailed
+from ..mcp.elicitation import current_asker
 from ..mcp.progress import Listener, Progress, extend, listening
 from ..records import Quote, place_of
 from ..text import valid_text
@@ -139,6 +140,8 @@ async def invoke(
 
     try:
         async with clock:
+            if (asker := current_asker()) is not None:
+                asker.clocks.append(clock)
             with listening(note):
                 return await _invoke(tool, run, context, arguments, guardrails)
     except TimeoutError:

@@ -16,6 +16,7 @@ from .sound import sound
 from .tools import output_text
 
 MEMORY_TYPE = "chatkit_server.turn"
+QUESTION_TYPE = "chatkit_server.question"
 
 _PLAIN_KEYS = frozenset({"id", "type", "role", "status", "content", "phase", "provider_data"})
 _PLAIN_DATA = frozenset({"model", "response_id"})
@@ -85,6 +86,17 @@ def noted_agent(item: ThreadItem) -> str:
     return str(cast(HiddenContextItem, item).content.get("agent", "")) if is_memory(item) else ""
 
 
+def is_own(item: ThreadItem) -> bool:
+    """Whether a hidden item is the server's own, which plugins do not get."""
+    return is_memory(item) or is_question(item)
+
+
+def is_question(item: ThreadItem) -> bool:
+    """Whether a hidden item keeps what is needed when a question is answered."""
+    content = item.content if isinstance(item, HiddenContextItem) else None
+    return isinstance(content, dict) and content.get("type") == QUESTION_TYPE
+
+
 def build_memory(
     turn_id: str,
     model: str,
@@ -103,6 +115,7 @@ def build_memory(
     which agent answered.
     """
     given = _without_images([cast(dict[str, Any], entry) for entry in entries])
+    given = _without_open_requests(given)
     complete = cast(list[dict[str, Any]], sound(given + _missing_outputs(given, tools)))
     if not cut_off and all(_is_plain_message(entry) for entry in complete):
         return TurnMemory(turn_id, model, [], [], agent) if note_agent else None
@@ -149,6 +162,19 @@ def _without_images(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
         elif found and found[-1].get("type") == "reasoning":
             found.pop()
     return found
+
+
+def _without_open_requests(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return entries without requests of a provider for an approval that nobody has answered.
+
+    They would be refused.
+    """
+    answered = {entry.get("approval_request_id") for entry in entries}
+    return [
+        entry
+        for entry in entries
+        if entry.get("type") != "mcp_approval_request" or entry.get("id") in answered
+    ]
 
 
 def _missing_outputs(

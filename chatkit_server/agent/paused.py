@@ -44,7 +44,8 @@ TOLD: dict[Decision, str] = {
 class WaitingCall:
     """A call of a tool that waits for an approval, or has waited.
 
-    `item_id` is that of the widget that asks for it. `arguments` are as the model wrote them.
+    `item_id` is that of the widget that asks for it, "" where nobody had to ask. `arguments` are as
+    the model wrote them.
     """
 
     item_id: str

@@ -39,6 +39,7 @@ from ..known_errors import StreamFailed
 from ..lines import user_name
 from ..masking import in_one_line
 from ..mcp.approval import for_agent
+from ..mcp.elicitation import asking
 from ..mcp.manager import McpManager
 from ..mcp.progress import Listener
 from ..plugin.calls import NEARLY, Hooks
@@ -48,6 +49,7 @@ from ..tasks import watch_blocking
 from ..text import valid_text, valid_values
 from ..turn import ToolCall, ToolResult, Turn
 from .asked import asked_ids, stops_at, waits_for
+from .asker import LiveQuestions, TurnAsker
 from .fast.direct import EventSink, FastPathModel
 from .fast.first_answer import FirstAnswer
 from .foreign import with_own_ids
@@ -138,7 +140,8 @@ class AgentRunner:
     The agents are the turn's own, those that it can hand over to, and those that it runs as tools.
     All their tool calls go through `call`; `busy` counts those that run. Models are bound to
     `sink`; without one, all their text goes through the SDK. `cast` has the agents of the settings,
-    `relay` which agent answers. `shared_model` is for agents without one of their own.
+    `relay` which agent answers. `shared_model` is for agents without one of their own. `call_ids`
+    are those of calls of models that may repeat them.
     """
 
     def __init__(
@@ -169,8 +172,10 @@ class AgentRunner:
         self.shown = ShownTools(turn, settings)
         self.busy = 0
         self.client_call_id: str | None = None
+        self.call_ids: set[str] = set()
         self._client_call: ClientToolCall | None = None
         self.asked: list[StructuredInputItem] = []
+        self.live = LiveQuestions()
         self._prepared: dict[tuple[int, bool], _PreparedAgent] = {}
         self._copies: dict[int, _PreparedAgent] = {}
         self._fast_path_models: list[Model] = []
@@ -309,7 +314,7 @@ class AgentRunner:
             # A nested run may have its own model provider for a name
             used = model
         elif not isinstance(found, FastPathModel | OpenAIResponsesModel):
-            used = with_own_ids(found)
+            used = with_own_ids(found, self.call_ids)
         elif nested:
             used = found
         elif self.sink is not None and isinstance(found, FastPathModel):
@@ -386,6 +391,7 @@ class AgentRunner:
         if failure is None and asked_ids({"type": "function_call_output", "output": output}):
             # Whatever hooks made of it: by this, the answer is found
             return output
+        await shown.result(result.output)
         if failure is not None and failure.fatal is not None:
             # For the line that says why the turn failed
             failure.fatal.add_note(f"tool {call.name}")
@@ -408,12 +414,16 @@ class AgentRunner:
     ) -> tuple[Any, ToolFailure | None]:
         """Run a tool. One that asks the user has no other output, and has not failed."""
         is_nested = collected() is not None
-        with collecting() as wanted:
+        call = (context.tool_call_id, tool.name, arguments)
+        asker = TurnAsker(self.turn, self.live, *call, inner=is_nested)
+        with collecting() as wanted, asking(asker):
             try:
                 found = await self._invoke(tool, context, arguments, show)
             except (Asked, BaseExceptionGroup):
                 if not wanted.questions:
                     raise
+            finally:
+                await asker.close()
             self.turn.meet_context()
         if wanted.questions:
             if not is_nested:

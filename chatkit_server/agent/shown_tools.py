@@ -1,30 +1,39 @@
 """How the user sees that tools run: a line of progress each, a task of a workflow each, or nothing.
 
-`agent.show_tools` chooses, and `agent.tool_words` has the words. What tools report while they run
-is shown in the same place.
+`agent.show_tools` chooses, `agent.tool_words` has the words, and `agent.tool_icons` the icons. What
+tools report while they run is shown in the same place.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from agents import HandoffCallItem, HandoffOutputItem, RunItem
 from chatkit.types import CustomTask, ProgressUpdateEvent, ThreadItemReplacedEvent, WorkflowItem
 
 from ..mcp.progress import Progress
 from ..settings.schema import AgentSettings
-from ..settings.types import Words
+from ..settings.types import ToolIcon, Words
 from ..turn import ToolCall, Turn
+from .media import noted
+from .tools import output_text
 
 log = logging.getLogger(__name__)
 
 PAUSE = 0.5
 """Seconds between two reports to the client, however many tools send however many."""
+
+MOST_SHOWN = 1000
+"""Characters of a tool's arguments, and of what it returned, that a task shows."""
+
+_LINE = 80
+T = TypeVar("T")
 
 _NOT_IN_NAME = re.compile(r"[^A-Za-z0-9_-]")
 
@@ -43,6 +52,9 @@ class ShownCall:
 
     async def end(self, *, failed: bool) -> None:
         """Show that the tool has ended."""
+
+    async def result(self, output: Any) -> None:
+        """Show what it returned, as the model and the log get it."""
 
 
 class ShownTools:
@@ -92,9 +104,13 @@ class ShownTools:
         if self._settings.show_tools == "off" or words == "":
             return ShownCall()
         title = call.name.replace("_", " ").capitalize()
+        icon = of_tool(call, self._settings.tool_icons)
+        if self._settings.show_tools == "names":
+            return _Line(self, words or f"{title}…", icon)
+        task = CustomTask(title=words or title, icon=icon, status_indicator="loading")
         if self._settings.show_tools == "tasks":
-            return _Task(self, words or title)
-        return _Line(self, words or f"{title}…")
+            return _Task(self, task)
+        return _DetailedTask(self, task, call)
 
     async def _show(self) -> None:
         try:
@@ -112,30 +128,33 @@ class ShownTools:
 class _Line(ShownCall):
     """A line of progress, which is gone with the next event."""
 
-    def __init__(self, tools: ShownTools, words: str) -> None:
+    def __init__(self, tools: ShownTools, words: str, icon: ToolIcon | None) -> None:
         self._tools = tools
         self._words = words
+        self._icon = icon
 
     async def begin(self) -> None:
-        await self._tools.turn.stream(ProgressUpdateEvent(text=self._words))
+        await self._stream(self._words)
 
     def report(self, progress: Progress) -> None:
         self._tools.note(self, progress)
 
     async def tell(self, progress: Progress) -> None:
-        text = f"{self._words.rstrip('.… ')}: {progress}"
-        await self._tools.turn.stream(ProgressUpdateEvent(text=text))
+        await self._stream(f"{self._words.rstrip('.… ')}: {progress}")
 
     async def end(self, *, failed: bool) -> None:
         self._tools.forget(self)
+
+    async def _stream(self, text: str) -> None:
+        await self._tools.turn.stream(ProgressUpdateEvent(text=text, icon=self._icon))
 
 
 class _Task(ShownCall):
     """A task of the open workflow, with a tick when it has succeeded."""
 
-    def __init__(self, tools: ShownTools, words: str) -> None:
+    def __init__(self, tools: ShownTools, task: CustomTask) -> None:
         self._tools = tools
-        self._task = CustomTask(title=words, status_indicator="loading")
+        self._task = task
         self._item: WorkflowItem | None = None
 
     async def begin(self) -> None:
@@ -172,18 +191,62 @@ class _Task(ShownCall):
             await turn.stream(ThreadItemReplacedEvent(item=item))
 
 
+class _DetailedTask(_Task):
+    """A task with the tool's arguments, and then what it returned."""
+
+    def __init__(self, tools: ShownTools, task: CustomTask, call: ToolCall) -> None:
+        self._arguments = _fenced(_as_json(call.arguments), "json") if call.arguments else ""
+        content = self._arguments or None
+        super().__init__(tools, task.model_copy(update={"content": content}))
+
+    async def tell(self, progress: Progress) -> None:
+        await self._show(str(progress))
+
+    async def result(self, output: Any) -> None:
+        text = output_text(noted(output)).strip()
+        # The turn may be at its end, which reports itself
+        with suppress(Exception):
+            await self._show(_fenced(text) if text else "")
+
+    async def _show(self, text: str) -> None:
+        parts = [part for part in (self._arguments, text) if part]
+        await self._change(content="\n\n".join(parts) or None)
+
+
+def _as_json(arguments: Mapping[str, Any]) -> str:
+    """Return arguments as JSON, in one line if that is short."""
+    line = json.dumps(arguments, ensure_ascii=False, default=str)
+    if len(line) <= _LINE:
+        return line
+    return json.dumps(arguments, ensure_ascii=False, default=str, indent=2)
+
+
+def _fenced(text: str, language: str = "") -> str:
+    """Return the beginning of a text as a block of code in Markdown, whatever is in it."""
+    if len(text) > MOST_SHOWN:
+        text = text[:MOST_SHOWN] + "…"
+    ticks = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{ticks}{language}\n{text}\n{ticks}"
+
+
 def words_for(
     call: ToolCall,
     words: Mapping[str, Words],
     translate: Callable[[Words], str],
 ) -> str | None:
-    """Return the settings' words for a tool in the user's language, None if there are none.
+    """Return the settings' words for a tool in the user's language, None if there are none."""
+    found = of_tool(call, words)
+    return None if found is None or found == {} else translate(found)
+
+
+def of_tool(call: ToolCall, settings: Mapping[str, T]) -> T | None:
+    """Return what the settings have for a tool, by its name.
 
     A tool of an MCP server is meant by its own name too, where its name for the model has a prefix.
     """
-    found = words.get(call.name)
+    found = settings.get(call.name)
     if found is None and call.server is not None:
-        names = {_NOT_IN_NAME.sub("_", name): name for name in words}
+        names = {_NOT_IN_NAME.sub("_", name): name for name in settings}
         ends = [name for name in names if call.name == name or call.name.endswith(f"_{name}")]
-        found = words[names[max(ends, key=len)]] if ends else None
-    return None if found is None or found == {} else translate(found)
+        found = settings[names[max(ends, key=len)]] if ends else None
+    return found

@@ -27,6 +27,8 @@ class EventLog(ABC):
         self.turn_id = turn_id
         self.ended = False
         self.size = 0
+        self._parts: list[int] = []
+        """The numbers of the events after which those stop who followed until then."""
 
     @abstractmethod
     def __len__(self) -> int:
@@ -39,6 +41,10 @@ class EventLog(ABC):
     @abstractmethod
     def end(self) -> None:
         """End the log: followers get the remaining events, and stop."""
+
+    def part(self) -> None:
+        """Have those who follow stop after the events so far; who comes later follows on."""
+        self._parts.append(len(self))
 
     @abstractmethod
     def compress(self) -> None:
@@ -88,6 +94,13 @@ class MemoryEventLog(EventLog):
         if self._followers and not self._notify_scheduled:
             self._schedule_notify()
 
+    def part(self) -> None:
+        super().part()
+        for one in self._followers:
+            if not one.woken.done():
+                one.woken.set_result(None)
+        self._followers = []
+
     def compress(self) -> None:
         if self._compressed is None:
             self._compressed = _CompressedFrames(self._frames)
@@ -102,12 +115,14 @@ class MemoryEventLog(EventLog):
     async def follow(
         self, after: int = 0, write: FrameWriter | None = None
     ) -> AsyncIterator[bytes]:
+        part = len(self._parts)
         while True:
-            if after < len(self):
-                waiting = self._after(after)
+            end = self._parts[part] if part < len(self._parts) else len(self)
+            if after < end:
+                waiting = self._after(after)[: end - after]
                 after += len(waiting)
                 yield waiting[0] if len(waiting) == 1 else b"".join(waiting)
-            elif self.ended:
+            elif self.ended or part < len(self._parts):
                 return
             else:
                 one = _Follower(after, write, asyncio.get_running_loop().create_future())

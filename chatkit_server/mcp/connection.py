@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from agents import AgentBase, FunctionTool, RunContextWrapper
@@ -26,6 +27,7 @@ from ..settings.schema import ApprovalSettings
 from ..text import valid_values
 from .approval import needs_approval
 from .content import as_text, readable
+from .elicitation import WAITS, NotAsked, take_input, with_input
 from .exchange import Exchange
 from .failures import without_advice
 from .limits import McpLimits, McpRefused, Reporter, shown, tool_problem, tools_too_large
@@ -92,6 +94,7 @@ class McpConnection(MCPServer):
         self.limits = McpLimits.of(server)
         self.reporter = Reporter(server.name)
         self.progress = Calls(self.timeout, getattr(server, "max_timeout", None))
+        self.waits: float = getattr(server, "elicitation_timeout", WAITS)
         self.tools: list[Tool] = []
         self.calls = 0
         self.last_answer = time.monotonic()
@@ -169,7 +172,8 @@ class McpConnection(MCPServer):
         self.calls += 1
         try:
             async with self.progress.timed(meta) as sent:
-                result = await self.server.call_tool(tool_name, arguments, sent)
+                call = partial(self.server.call_tool, tool_name, arguments, sent)
+                result = await with_input(self.name, self.waits, call)
         finally:
             self.calls -= 1
         self.last_answer = time.monotonic()
@@ -190,6 +194,8 @@ class McpConnection(MCPServer):
     def _failed(self, error: Exception, exchange: Exchange | None = None) -> ToolFailed:
         if isinstance(error, ToolFailed):
             return error
+        if isinstance(error, NotAsked):
+            return ToolFailed(f"`{self.name}` {error}.")
         if exchange is not None and exchange.problem and not exchange.says_why:
             return ToolFailed(f"`{self.name}` {without_advice(exchange.problem)}.")
         if is_timeout(error):
@@ -247,6 +253,7 @@ def _skip_output_schemas(server: MCPServer) -> None:
     session = getattr(server, "session", None)
     if isinstance(session, ClientSession):
         vars(session)["validate_tool_result"] = skip
+        take_input(session)
 
 
 def _check_arguments(arguments: dict[str, Any] | None) -> None:

@@ -204,6 +204,8 @@ class _Watch:
         self._calls = calls
         self._requests = Allowance(burst=50, rate=1)
         self._listed = self._pages = 0
+        self._asks = False
+        """Whether the server speaks a version in which a result may ask the user."""
 
     def checked(self, item: Item) -> Item | None:
         """Return the message, or what takes its place; None drops it."""
@@ -239,9 +241,11 @@ class _Watch:
         content = result.get("content")
         if isinstance(content, list) and len(content) > _CONTENT:
             return f"sent a result of more than {_CONTENT} pieces"
-        if result.get("resultType") == "input_required":
-            return "asks for input of the user in the middle of a call, which is not supported"
-        mend(result)
+        self._asks = self._asks or "supportedVersions" in result
+        if result.get("resultType") != "input_required":
+            mend(result)
+        elif not self._asks:
+            return "asks for input of the user in a way that its version of MCP does not have"
         return None
 
     def _list_problem(self, result: dict[str, Any]) -> str | None:

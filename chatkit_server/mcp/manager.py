@@ -2,10 +2,10 @@
 
 A server object from the `mcp_servers` hook, or from `turn.mcp_servers`, may have these attributes:
 `required` (bool; without it no turn begins), `prefix` (str; put before the names of its tools),
-`timeout`, `max_timeout` and `connect_timeout` (seconds for a call, for one that reports progress,
-and to connect), `max_tools`, `max_tools_size` and `max_message` (see `McpLimits`), and
-`require_approval` (`"always"`, `"never"`, or names and patterns: which calls the user is asked
-about).
+`timeout`, `max_timeout`, `elicitation_timeout` and `connect_timeout` (seconds for a call, for one
+that reports progress, for the user's answer to one, and to connect), `max_tools`, `max_tools_size`
+and `max_message` (see `McpLimits`), and `require_approval` (`"always"`, `"never"`, or names and
+patterns: which calls the user is asked about).
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..masking import in_one_line
+from .elicitation import Asker, current_asker
 
 MOST = 300.0
 """Seconds that a call may take which reports progress, for a server that sets no `max_timeout`."""
@@ -76,6 +77,7 @@ class Calls:
         self.are_read = False
         self.most = max(MOST if most is None else most, timeout or 0.0)
         self._running: dict[str, Callable[[Progress], None]] = {}
+        self._askers: dict[str, Asker | None] = {}
 
     @asynccontextmanager
     async def timed(self, meta: dict[str, Any] | None) -> AsyncIterator[dict[str, Any] | None]:
@@ -93,8 +95,11 @@ class Calls:
 
         token = f"call-{next(_tokens)}"
         self._running[token] = note
+        asker = self._askers[token] = current_asker()
         try:
             async with asyncio.timeout(self.timeout) as clock:
+                if asker is not None:
+                    asker.clocks.append(clock)
                 yield {**(meta or {}), "progressToken": token} if self.are_read else meta
         except TimeoutError as error:
             if not clock.expired():
@@ -105,7 +110,18 @@ class Calls:
             since = " after its last progress" if extended else ""
             raise CallTimeout(f"within {self.timeout:g} s{since}") from error
         finally:
-            del self._running[token]
+            del self._running[token], self._askers[token]
+
+    def asker(self) -> Asker | None:
+        """Return who asks the user for the call in whose answer a request came.
+
+        Over standard input and output, a request does not say for which call it is: with several,
+        nobody asks, because it may be the wrong user.
+        """
+        asker = current_asker()
+        if asker is None and len(self._askers) == 1:
+            (asker,) = self._askers.values()
+        return asker
 
     def notify(self, params: Mapping[str, Any] | None) -> None:
         """Take a notification of progress; one that is not valid, or of no call, is dropped."""

@@ -19,13 +19,14 @@ from agents.mcp import (
     MCPServerStreamableHttp,
 )
 from mcp import MCPError
-from mcp.client.session import IncomingMessage, MessageHandlerFnT
+from mcp.client.session import ClientSession, IncomingMessage, MessageHandlerFnT
 from mcp.types import CallToolResult, ToolListChangedNotification
 from pydantic import ValidationError
 
 from ..lines import fixed_words
 from ..settings.schema import ApprovalSettings
 from .connection import NOT_RUN, McpConnection, ToolFailed
+from .elicitation import ask_with, take_input
 from .exchange import Exchange, watching
 from .failures import address, describe
 from .guard import watch
@@ -117,7 +118,7 @@ class ManagedServer(McpConnection):
         self._listing: asyncio.Task[None] | None = None
         if isinstance(server, _CLIENTS):
             watch(server, self.limits, self.reporter, self._stream_ended, self.progress)
-            note_requests(server)
+            note_requests(server, asks=self.waits > 0)
             self.reporter.interrupted = self._suspect
             server.message_handler = self._listen(server.message_handler)
 
@@ -184,6 +185,7 @@ class ManagedServer(McpConnection):
         try:
             async with asyncio.timeout(self._limit) as self._connecting:
                 await connect()
+                self._take_input()
                 await self.refresh()
         except Exception as error:
             if isinstance(error, TimeoutError):
@@ -202,6 +204,14 @@ class ManagedServer(McpConnection):
             self._recovering = False
             self._ended = time.monotonic()
             self._settled.set()
+
+    def _take_input(self) -> None:
+        """Let the server ask the user in the middle of a call."""
+        session = self._session
+        if self.waits > 0 and isinstance(session, ClientSession):
+            most = self.progress.most + self.waits + 1
+            take_input(session, None if self.timeout is None else most)
+            ask_with(session, self.name, self.waits, self.progress.asker)
 
     async def cleanup(self) -> None:
         """Close the connection; errors are only logged for debugging."""

@@ -115,9 +115,10 @@ def mcp_servers() -> list[MCPServer] | None:
     The server connects, reconnects and closes them. Optional attributes of an MCP server:
     `required = True` (turns answer 503 while it is not connected; by default they go on without
     it), `prefix` (is put before the names of its tools), `timeout`, `max_timeout` (for calls that
-    report progress) and `connect_timeout` (seconds), `max_tools` (how many), `max_tools_size` and
-    `max_message` (bytes), `require_approval` (`"always"`, `"never"`, or names and patterns of the
-    tools that the user has to approve). An error stops the boot.
+    report progress), `elicitation_timeout` (for a call that asks the user) and `connect_timeout`
+    (seconds), `max_tools` (how many), `max_tools_size` and `max_message` (bytes),
+    `require_approval` (`"always"`, `"never"`, or names and patterns of the tools that the user has
+    to approve). An error stops the boot.
     """
 
 
@@ -200,8 +201,9 @@ async def ready() -> str | None:
 async def agent(turn: Turn) -> Agent[Turn] | None:
     """Return the agent that answers this turn; the first answer wins.
 
-    If no plugin answers, the agent of the settings does. Nothing is saved yet: an error refuses the
-    turn with its status and message. An agent with a model takes a model that the user picked in
+    If no plugin answers, the agents of the settings do. `turn.last_agent` is the name of the one
+    that answered last in this conversation. Nothing is saved yet: an error refuses the turn with
+    its status and message. An agent with a model takes a model that the user picked in
     the composer and that the settings do not offer.
     """
 

@@ -25,6 +25,7 @@ from .types import (
     Section,
     Size,
     SocketPath,
+    ToolIcon,
     Words,
     no_is_off,
     nothing_is_empty,
@@ -138,8 +139,9 @@ class AgentSettings(AgentParts):
 
     `resume` says which agent answers the next message of a conversation: the one that answered
     last, or this one. `refusal` is what users are told when a guardrail trips, `show_refusal` how.
-    `show_tools` is how tool calls are shown: as lines of progress, as tasks of a workflow, or not;
-    `tool_words` has words for them, by the name of the tool, which may differ by language.
+    `show_tools` is how tool calls are shown: as lines of progress, as tasks of a workflow, with
+    arguments and results, or not; `tool_words` has words for them, by the name of the tool, which
+    may differ by language, and `tool_icons` icons.
     `default_provider` is the prefix of models that are named without one. Without `fast_path`,
     every turn is a run of the Agents SDK, and all text goes through it.
     """
@@ -155,8 +157,13 @@ class AgentSettings(AgentParts):
     max_turns: int = Field(10, ge=1)
     tracing: bool = False
     fast_path: bool = True
-    show_tools: Annotated[Literal["off", "names", "tasks"], BeforeValidator(no_is_off)] = "names"
+    show_tools: Annotated[
+        Literal["off", "names", "tasks", "details"], BeforeValidator(no_is_off)
+    ] = "names"
     tool_words: Annotated[dict[str, Words], BeforeValidator(nothing_is_empty)] = Field(
+        default_factory=dict
+    )
+    tool_icons: Annotated[dict[str, ToolIcon], BeforeValidator(nothing_is_empty)] = Field(
         default_factory=dict
     )
     history: HistorySettings = HistorySettings()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ipaddress
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
+from chatkit.icons import IconName
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -15,6 +16,8 @@ from pydantic import (
     Field,
     model_validator,
 )
+
+from .problems import nearest
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 
@@ -78,6 +81,22 @@ def no_is_off(value: Any) -> Any:
 
 Words = Annotated[str | dict[str, str], BeforeValidator(nothing_is_empty)]
 """Words for users, or such words by language; without any, the server's own are used."""
+
+
+def _icon(value: Any) -> Any:
+    names = get_args(get_args(IconName)[0])
+    if isinstance(value, str) and value not in names and not value.startswith(_OTHER_ICONS):
+        raise ValueError(
+            f"no icon of ChatKit.{nearest(value, names)} Those of Lucide are written "
+            "`lucide:NAME`. ChatKit's own: " + ", ".join(names)
+        )
+    return value
+
+
+_OTHER_ICONS = ("vendor:", "lucide:")
+
+ToolIcon = Annotated[IconName, BeforeValidator(_icon)]
+"""The name of an icon that ChatKit has."""
 
 
 def _comma_separated(value: Any) -> Any:

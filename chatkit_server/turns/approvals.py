@@ -90,12 +90,12 @@ class Approvals:
         self, job: TurnJob, state: RunState[Any, Any], item: ToolApprovalItem
     ) -> WaitingCall:
         turn = job.turn
-        call = waiting_call(item, turn.generate_id("message"))
+        call = waiting_call(item, "")
         if is_allowed(turn.thread, call) or job.runner.is_unusable(item):
             # Nobody has to be asked about a call that will only tell the model what is wrong
             state.approve(item)
             return replace(call, decision="approved")
-        return call
+        return replace(call, item_id=turn.generate_id("message"))
 
     async def _wait(
         self, job: TurnJob, state: RunState[Any, Any], calls: list[WaitingCall]
@@ -108,7 +108,9 @@ class Approvals:
         job.turn.client_tool_call = None
         job.runner.asked.clear()
 
-        items: list[ThreadItem] = [run.as_item(job.turn.thread.id), *widgets]
+        thread_id, kept = job.turn.thread.id, job.runner.live.saved.values()
+        asked = [question.as_item(thread_id) for question in kept]
+        items: list[ThreadItem] = [*asked, run.as_item(thread_id), *widgets]
 
         async def save() -> None:
             for item in items:
@@ -230,6 +232,7 @@ class Approvals:
             job.plan.answered = [ended.as_item(turn.thread.id), *shown]
             return
         job.runner.relay.goes_on_from(run.model)
+        job.runner.call_ids.update(str(entry.get("call_id")) for entry in run.entries)
         questions = [StructuredInputItem.model_validate(item) for item in run.questions]
         job.runner.want_again(run.client_tool, questions)
 

@@ -24,6 +24,11 @@ OTHER_PROCESS_TIMEOUT = 30.0
 OTHER_PROCESS_POLL = 0.2
 """Seconds between two looks whether it has."""
 
+ELSEWHERE = (
+    "The answer that asked this waits in another process of the server. Send this once more; if it "
+    "is refused again, stop that answer, or write a message instead."
+)
+
 
 class Claims:
     """Which request may start a turn, and when."""
@@ -95,6 +100,8 @@ class Claims:
                     return job, client_left
                 if client_left:
                     raise asyncio.CancelledError
+                if other.id == plan.asked_by:
+                    raise Conflict(ELSEWHERE)
                 with self._waiting(plan):
                     await self._wait_for_other_process(other, deadline, plan.patient)
                 job = await make_job(True)

@@ -174,7 +174,7 @@ class Closing:
             [*job.recorder.tools, *waiting],
             cut_off=problem.message if problem and said_something else None,
             agent=job.agent_name,
-            note_agent=job.note_agent and job.agent_name != job.runner.cast.main_name,
+            note_agent=job.note_agent and job.runner.cast.must_note(job.agent_name),
         )
         if memory is not None:
             item = memory.as_item(job.turn.thread.id)

@@ -10,8 +10,8 @@ from chatkit.agents import ThreadItemConverter
 from chatkit.store import Store
 from chatkit.types import Attachment, ThreadItem
 
-from ..agent.asked import waiting_beside
 from ..agent.history import History, load_history
+from ..agent.questions import still_waiting, to_resume
 from ..plugin.calls import Hooks
 from ..settings.schema import HistorySettings
 from ..turn import StoreContext, Turn
@@ -53,9 +53,10 @@ class Conversations:
             if plan.superseded is None and plan.click is None and not plan.beside:
                 plan.answered += await self._approvals.leave(turn, items)
             items = _with_answers(items, plan.answered)
-            if plan.message is None:
-                answered = [item.id for item in plan.answered]
-                plan.waits = bool(waiting_beside(items, answered))
+            if plan.message is None and plan.answered:
+                answered = {item.id for item in plan.answered}
+                plan.waits = still_waiting(items, answered)
+                plan.resumes = [] if plan.waits else to_resume(items, answered)
             items += [] if plan.message is None else [plan.message]
         history = History(items, self._budget)
         turn.items = history.visible

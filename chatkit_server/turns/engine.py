@@ -27,6 +27,7 @@ from ..agent.fast.first_answer import ask_model, can_skip_run
 from ..agent.invocation import GUARDRAILS
 from ..agent.media import remembered
 from ..agent.models import ModelRouter
+from ..agent.resuming import resume
 from ..agent.runner import run_config
 from ..agent.runs import stop_run
 from ..agent.team.guardrails import Guardrails
@@ -139,6 +140,8 @@ class Engine:
         running.partial = job.partial
         running.is_idle = lambda: not job.runner.busy
         running.allows_cancel = lambda: job.turn.stream_options.allow_cancel
+        running.live = job.runner.live
+        job.runner.live.shown = job.recorder.log.part
         job.running = running
         self.turns.start(running, self._work(job))
         if client_left:
@@ -264,6 +267,10 @@ class Engine:
 
     async def _ask(self, job: TurnJob, agent: Agent[Turn]) -> None:
         """Let the agent answer."""
+        await resume(job.runner, agent, job.plan.resumes, job.recorder.emit)
+        if job.runner.asked:
+            await self._show_questions(job, job.runner.asked)
+            return
         if job.resumed is not None or not await self._answer_without_run(job, agent):
             await self._answer_with_run(job, agent)
         if job.says_nothing:
@@ -328,6 +335,10 @@ class Engine:
     async def _show_questions(self, job: TurnJob, asked: Sequence[StructuredInputItem]) -> None:
         """Show what tools or a hook asked the user, which ends the turn."""
         for item in asked:
+            if (saved := job.runner.live.saved.get(item.id)) is not None:
+                # First: the question is worth nothing without it
+                hidden = saved.as_item(item.thread_id)
+                await job.recorder.emit(ThreadItemDoneEvent.model_construct(item=hidden))
             await job.translator.stream(ThreadItemDoneEvent.model_construct(item=item))
 
     async def _hook_answer(self, job: TurnJob) -> tuple[HookCall, Any]:

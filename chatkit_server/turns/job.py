@@ -20,6 +20,7 @@ from agents import (
 from chatkit.actions import Action
 from chatkit.types import (
     ClientToolCallItem,
+    StructuredInputItem,
     SyncCustomActionResponse,
     ThreadItem,
     ThreadItemReplacedEvent,
@@ -33,6 +34,7 @@ from pydantic import BaseModel
 from ..agent.fast.first_answer import FirstAnswer
 from ..agent.models import name_of
 from ..agent.paused import PausedRun, WaitingCall
+from ..agent.questions import SavedQuestion
 from ..agent.runner import AgentRunner
 from ..agent.runs import TurnRuns
 from ..agent.sdk import handoff_target
@@ -68,6 +70,10 @@ class TurnPlan:
     """Items that waited for a person, as the request leaves them: they replace the stored ones."""
     waits: bool = False
     """Whether the model's answer still waits for more: what the request answers is only saved."""
+    asked_by: str | None = None
+    """The id of the turn that asked for what is answered, if it waits for that while it runs."""
+    resumes: list[tuple[SavedQuestion, StructuredInputItem]] = field(default_factory=list)
+    """What MCP servers asked, and is answered now: their calls are made again."""
     action: Action[str, Any] | None = None
     sender: WidgetItem | None = None
     click: Click | None = None

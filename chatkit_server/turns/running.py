@@ -9,6 +9,7 @@ from contextvars import Context
 from dataclasses import dataclass
 from typing import Any
 
+from ..agent.asker import LiveQuestions
 from ..errors import ServerError, TurnFailed, Unavailable
 from ..events.log import EventLog
 from ..events.partial import PartialAnswer
@@ -89,12 +90,14 @@ class RunningTurn:
         self.partial: Callable[[], PartialAnswer] = PartialAnswer
         self.wire: WireFormat | None = None
         self.refusal: Exception | None = None
+        self.live = LiveQuestions()
         self._prepared = asyncio.Event()
         self._settled = asyncio.Event()
         self._settings = settings
         self._asked_at = time.monotonic() - turn.seconds
         self._task: asyncio.Task[None] | None = None
         self._started = False
+        self._waited = 0.0
         self._followers = 0
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
@@ -209,6 +212,7 @@ class RunningTurn:
         self.ended_at = asyncio.get_running_loop().time()
         self.is_idle = self.allows_cancel = _always
         self.partial = PartialAnswer
+        self.live = LiveQuestions()
         self._task = None
         if self.problem is not None:
             # Its traceback would keep the frames of the turn, and all they hold
@@ -216,7 +220,7 @@ class RunningTurn:
         self.log.compress()
 
     def _abandoned(self) -> None:
-        if self.allows_cancel():
+        if self.allows_cancel() and not self.live:
             self.end(STOPPED)
 
     def _after(self, seconds: float, name: str, then: Callable[[], None]) -> None:
@@ -225,7 +229,12 @@ class RunningTurn:
         self._timers[name] = loop.call_later(seconds, then, context=Context())
 
     def _too_long(self) -> None:
-        limit = self._settings.limits.turn
+        limit, waited = self._settings.limits.turn, self.live.seconds
+        if waited > self._waited:
+            # The time in which the user was asked does not count
+            self._after(waited - self._waited, "turn", self._too_long)
+            self._waited = waited
+            return
         message = words(
             "The answer took longer than {seconds:g} seconds and was stopped.", seconds=limit
         )

@@ -9,7 +9,7 @@ from typing import Any
 from chatkit.store import NotFoundError, Store, StoreItemType
 from chatkit.types import Attachment, Page, ThreadItem, ThreadMetadata, WorkflowItem
 
-from ..agent.memory import is_memory
+from ..agent.memory import is_own
 from ..agent.paused import is_paused_run
 from ..local_times import in_local_time
 from ..store_ids import new_item_id, new_thread_id
@@ -104,7 +104,7 @@ class StoreView(Store[Any]):
 
     def shows(self, item: ThreadItem) -> bool:
         """Whether the turn may see an item."""
-        return item.id not in self.hidden and not (is_memory(item) or is_paused_run(item))
+        return item.id not in self.hidden and not (is_own(item) or is_paused_run(item))
 
 
 def _in_local_time(item: ThreadItem) -> ThreadItem:

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from chatkit.types import (
     ClientToolCallItem,
     DurationSummary,
-    StructuredInputAnswer,
     StructuredInputItem,
     ThreadItem,
     UserMessageItem,
     WorkflowItem,
 )
 
+from ..agent.asked import skipped
 from ..events.wire import is_hidden
 from ..paging import aware
 
@@ -52,11 +52,3 @@ def _ended(item: WorkflowItem, by: ThreadItem) -> WorkflowItem:
     summary = item.workflow.summary or DurationSummary(duration=max(0, int(seconds)))
     workflow = item.workflow.model_copy(update={"summary": summary})
     return item.model_copy(update={"workflow": workflow})
-
-
-def skipped(item: StructuredInputItem) -> StructuredInputItem:
-    """Return a question as it is when nobody will answer it."""
-    skipped = item.model_copy(deep=True, update={"status": "skipped"})
-    for question in skipped.inputs:
-        question.answer = StructuredInputAnswer(skipped=True)
-    return skipped

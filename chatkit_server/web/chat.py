@@ -6,7 +6,11 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from aiohttp import hdrs, web
-from chatkit.types import is_streaming_req
+from chatkit.types import (
+    ThreadsAddStructuredInputReq,
+    ThreadsSyncCustomActionReq,
+    is_streaming_req,
+)
 
 from ..languages import preferred
 from ..turn import TurnRequest, User
@@ -29,9 +33,11 @@ from .keys import (
     authenticate,
     store_context,
 )
+from .operations.actions import custom_action, is_click, widget_of
 from .operations.caller import Caller
 from .operations.dispatch import answer, parse, plan
-from .turn_routes import follow
+from .operations.turns import answer_running
+from .turn_routes import follow, following
 
 Respond = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -65,11 +71,19 @@ async def _understand(request: web.Request) -> Respond:
     caller = await _caller(request, user)
     if is_streaming_req(operation):
         make_plan = partial(plan, caller, operation)
-        turn = _turn(request, raw, user, make_plan)
+        answer_it = None
+        if isinstance(operation, ThreadsAddStructuredInputReq):
+            answer_it = partial(answer_running, caller, operation)
+        turn = _turn(request, raw, user, make_plan, answer_it)
         # It may have to wait, and need not hold what was read
         del raw, body
         running, after = await turn
         return partial(follow, running=running, after=after)
+    if isinstance(operation, ThreadsSyncCustomActionReq) and await is_click(caller, operation):
+        turn = _turn(request, raw, user, partial(custom_action, caller, operation))
+        del raw, body
+        running, _ = await turn
+        return partial(_send_widget, caller=caller, operation=operation, running=running)
     del raw, body
     return partial(_send, data=await answer(caller, operation))
 
@@ -107,6 +121,18 @@ async def _read(request: web.Request, user: User) -> bytes:
         return b"".join(pieces)
 
 
+async def _send_widget(
+    request: web.Request,
+    caller: Caller,
+    operation: ThreadsSyncCustomActionReq,
+    running: RunningTurn,
+) -> web.StreamResponse:
+    """Wait for the end of the turn of a click, and answer with the widget."""
+    with following(running):
+        await running.until_settled()
+    return await _send(request, await widget_of(caller, operation))
+
+
 async def _send(request: web.Request, data: bytes) -> web.StreamResponse:
     return web.Response(body=data, content_type="application/json")
 
@@ -116,8 +142,9 @@ async def _turn(
     raw: bytes,
     user: User,
     make_plan: Callable[[], Awaitable[TurnPlan]],
+    answer_it: Callable[[], Awaitable[tuple[RunningTurn, int] | None]] | None = None,
 ) -> tuple[RunningTurn, int]:
-    """Start a turn, or join the one that an equal request started.
+    """Start a turn, or join the one that an equal request started, or that waits for this one.
 
     Return it with the number of the last event that the client has seen.
     """
@@ -132,6 +159,8 @@ async def _turn(
     request._read_bytes = b""
     async with engine.turns.one_at_a_time(identity, user):
         known = await engine.repeated(identity, user)
+        if known is None and answer_it is not None:
+            known = await answer_it()
         return known or (await engine.start(make_plan, identity, user), 0)
 
 

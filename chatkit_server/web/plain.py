@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from aiohttp import web
@@ -15,17 +16,21 @@ from chatkit.types import (
     ThreadMetadata,
     UserMessageItem,
     UserMessageTextContent,
+    WidgetItem,
 )
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from ..agent.paused import run_of
 from ..errors import BadRequest, ServerError
 from ..store_ids import new_item_id, new_thread_id
 from ..turn import User
+from ..turns.approval_widget import Choice, Click
 from ..turns.failures import GENERAL
 from ..turns.job import TurnPlan
 from ..turns.running import RunningTurn
 from .body import validation_error
-from .operations.caller import Caller, new_plan, writable_thread
+from .operations.actions import click_plan
+from .operations.caller import Caller, load_item, load_thread, new_plan, writable_thread
 from .plain_wire import PlainWire
 from .sse import TURN_ID
 from .turn_routes import following
@@ -87,20 +92,48 @@ class PlainRequest(BaseModel):
         return self.stream is not False
 
 
+class Decided(BaseModel):
+    """What the user of a plain client has decided about a call that waits for an approval."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str
+    decision: Choice
+
+
+class PlainApproval(BaseModel):
+    """A plain client's answer to a call that waits for an approval; the rest as in a request."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    thread_id: str
+    approval: Decided
+    user_id: str | None = None
+    stream: Annotated[bool, Field(strict=True)] | None = None
+
+    @property
+    def streams(self) -> bool:
+        """Whether the answer comes as a stream, which is the default."""
+        return self.stream is not False
+
+
 def is_plain(body: dict[str, Any]) -> bool:
     """Whether a body speaks the plain protocol."""
-    return "messages" in body and "type" not in body
+    return "type" not in body and ("messages" in body or "approval" in body)
 
 
-def parse(body: dict[str, Any]) -> PlainRequest:
+def parse(body: dict[str, Any]) -> PlainRequest | PlainApproval:
     """Return the plain request in a body.
 
     Raises `BadRequest` that names the first wrong or unknown field.
     """
+    kind = PlainRequest if "messages" in body else PlainApproval
     try:
-        request = PlainRequest.model_validate(body)
+        request = kind.model_validate(body)
     except ValidationError as error:
-        raise validation_error(error, body, known=_known_fields) from None
+        raise validation_error(error, body, known=partial(_known_fields, kind)) from None
+    if isinstance(request, PlainApproval):
+        return request
     last = request.messages[-1]
     if last.role != "user" or not last.content.strip():
         raise BadRequest("messages: the last message must be the user's and must not be empty.")
@@ -108,7 +141,9 @@ def parse(body: dict[str, Any]) -> PlainRequest:
 
 
 def user_of(
-    request: PlainRequest, authenticated: User, name_user: Callable[[str], User] | None
+    request: PlainRequest | PlainApproval,
+    authenticated: User,
+    name_user: Callable[[str], User] | None,
 ) -> User:
     """Return the user of the request: the one it names, if the `auth` plugin believes that.
 
@@ -123,17 +158,22 @@ def user_of(
     return name_user(request.user_id)
 
 
-def _known_fields(path: tuple[int | str, ...]) -> Collection[str]:
+def _known_fields(
+    kind: type[PlainRequest | PlainApproval], path: tuple[int | str, ...]
+) -> Collection[str]:
     """Return the fields that an object at this place of the body may have."""
-    return (Message if path else PlainRequest).model_fields
+    within = Message if kind is PlainRequest else Decided
+    return (within if path else kind).model_fields
 
 
-async def plan(caller: Caller, request: PlainRequest) -> TurnPlan:
+async def plan(caller: Caller, request: PlainRequest | PlainApproval) -> TurnPlan:
     """Return the plan of the turn that a plain request asks for.
 
     With a thread, only the last message is new; without one, all of them begin a thread.
     """
     caller.guard.check(request)
+    if isinstance(request, PlainApproval):
+        return await _approval_plan(caller, request)
     *earlier, last = request.messages
     if request.thread_id is not None:
         thread = await writable_thread(caller, request.thread_id)
@@ -150,6 +190,16 @@ async def plan(caller: Caller, request: PlainRequest) -> TurnPlan:
         earlier=[_item(caller, thread, message) for message in earlier if message.content],
         message=_user_message(caller, thread, last.content, request.model),
     )
+
+
+async def _approval_plan(caller: Caller, request: PlainApproval) -> TurnPlan:
+    thread = await load_thread(caller, request.thread_id)
+    item = await load_item(caller, thread.id, request.approval.id)
+    run_id = run_of(item) if isinstance(item, WidgetItem) else None
+    if not isinstance(item, WidgetItem) or run_id is None:
+        raise BadRequest("approval.id: this item does not ask for an approval.")
+    click = Click(item, run_id, request.approval.decision)
+    return click_plan(caller, OPERATION, thread, click, PlainWire(thread.id))
 
 
 def _item(caller: Caller, thread: ThreadMetadata, message: Message) -> ThreadItem:

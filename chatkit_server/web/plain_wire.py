@@ -11,6 +11,7 @@ from chatkit.types import (
     AssistantMessageContentPartAdded,
     AssistantMessageItem,
     ClientToolCallItem,
+    HiddenContextItem,
     StreamOptionsEvent,
     StructuredInputItem,
     ThreadItemAddedEvent,
@@ -22,6 +23,7 @@ from chatkit.types import (
     WidgetItem,
 )
 
+from ..agent.paused import PausedRun, WaitingCall
 from ..agent.tools import output_text
 from ..events.wire import Translate, dump
 from ..text import valid_values
@@ -41,6 +43,8 @@ class PlainWire:
         self._streamed: set[str] = set()
         """The ids of messages of which text was sent."""
         self._left_out: set[str] = set()
+        self._approvals: dict[str, dict[str, Any]] = {}
+        """Calls that wait for an approval, or have waited, by the id of the item that asks."""
         self._compressed: bytes | None = None
 
     @property
@@ -49,12 +53,15 @@ class PlainWire:
         return None if self._compressed is None else zlib.decompress(self._compressed)
 
     def event(self, event: ThreadStreamEvent) -> bytes | None:
+        self._answering = self._answering or isinstance(event, StreamOptionsEvent)
         if not self._begun:
             self._begun = True
             return orjson.dumps({"thread_id": self.thread_id})
         match event:
-            case StreamOptionsEvent():
-                self._answering = True
+            case ThreadItemDoneEvent(item=HiddenContextItem() as item):
+                self._note_approvals(item)
+            case ThreadItemReplacedEvent(item=HiddenContextItem() as item):
+                self._note_approvals(item)
             case ThreadItemDoneEvent(item=item) if not self._answering:
                 # A part of the conversation before the answer
                 self._left_out.add(item.id)
@@ -66,9 +73,9 @@ class PlainWire:
                 return None if item.id in self._streamed else _content(_text(item))
             # While a widget changes, nothing is sent: the finished one has everything
             case ThreadItemDoneEvent(item=WidgetItem() as item):
-                return _dump(_widget(item))
+                return self._widget(item)
             case ThreadItemReplacedEvent(item=WidgetItem() as item):
-                return _dump(_widget(item))
+                return self._widget(item)
             case ThreadItemDoneEvent(item=ClientToolCallItem() as item):
                 return _dump({"client_tool_call": _client_tool_call(item)})
             case ThreadItemDoneEvent(item=StructuredInputItem() as item):
@@ -76,6 +83,17 @@ class PlainWire:
             case ThreadItemRemovedEvent(item_id=item_id):
                 self._left_out.add(item_id)
         return None
+
+    def _note_approvals(self, item: HiddenContextItem) -> None:
+        run = PausedRun.of(item)
+        if run is not None:
+            # One that its user has allowed before has no item
+            asked = [call for call in run.calls if call.item_id]
+            self._approvals |= {call.item_id: _approval(call, run) for call in asked}
+
+    def _widget(self, item: WidgetItem) -> bytes:
+        approval = self._approvals.get(item.id)
+        return _dump(_widget(item) if approval is None else {"approval": approval})
 
     def _begun_text(self, item_id: str, text: str) -> bytes | None:
         if text:
@@ -105,8 +123,14 @@ class PlainWire:
             "thread_id": self.thread_id,
             "content": "\n\n".join(_text(message) for message in messages),
             "tool_calls": [_tool_call(call, result) for call, result in outcome.tools],
-            "widgets": [_widget(item) for item in items if isinstance(item, WidgetItem)],
+            "widgets": [
+                _widget(item)
+                for item in items
+                if isinstance(item, WidgetItem) and item.id not in self._approvals
+            ],
         }
+        if self._approvals:
+            answer["approvals"] = list(self._approvals.values())
         for item in items:
             if isinstance(item, ClientToolCallItem):
                 answer["client_tool_call"] = _client_tool_call(item)
@@ -129,6 +153,18 @@ def _text(message: AssistantMessageItem) -> str:
 def _widget(item: WidgetItem) -> dict[str, Any]:
     written = orjson.loads(dump(item))
     return {key: written[key] for key in ("widget", "id", "copy_text") if key in written}
+
+
+def _approval(call: WaitingCall, run: PausedRun) -> dict[str, Any]:
+    asked: dict[str, Any] = {
+        "id": call.item_id,
+        "name": call.name,
+        "arguments": call.tool_call.arguments,
+        "expires_at": run.expires_at.isoformat(),
+    }
+    if call.server is not None:
+        asked["server"] = call.server
+    return asked if call.decision is None else {**asked, "decision": call.decision}
 
 
 def _client_tool_call(item: ClientToolCallItem) -> dict[str, Any]:

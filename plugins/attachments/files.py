@@ -19,12 +19,14 @@ from collections.abc import AsyncIterator
 
 from pydantic import BaseModel, Field
 
-from chatkit_server import NotFound, User
+from chatkit_server import NotFound, User, words
 
 from .bucket import Bucket
 
 _ID = re.compile(r"atc_[0-9a-f]{32}")
 _REMEMBERED = 32_000_000
+
+GONE = words("Attachment not found.")
 
 
 class About(BaseModel):
@@ -107,7 +109,7 @@ class Files:
         """Return what a user's file is. Raises `NotFound` if it belongs to somebody else."""
         record = await self.record(file_id)
         if record is not None and record.owner != owner_name(user):
-            raise NotFound("Attachment not found.")
+            raise NotFound(GONE)
         return record
 
     async def complete(self, file_id: str, record: Record) -> bool:

@@ -25,11 +25,10 @@ from chatkit_server import (
     User,
     image_for_models,
     words,
-    words_n,
 )
 
 from .extracting import Extract, Extractor
-from .files import About, Files, Record, owner_name
+from .files import GONE, About, Files, Record, owner_name
 from .kinds import SHOWN, is_allowed, is_text, kind_of
 
 
@@ -46,10 +45,13 @@ Scan = Callable[[UploadedFile], Awaitable[None]]
 
 _BUFFER = 1024 * 1024
 TWICE = words("This file was uploaded already.")
-GONE = words("Attachment not found.")
+EMPTY = words("The file is empty.")
 
 _UPLOADS_AT_ONCE = 6
 """Uploads of one user that may arrive at the same time in this process."""
+
+_IMAGES_AT_ONCE = 2
+"""Images that are decoded at the same time in this process; others wait on the disk."""
 
 log = logging.getLogger(__name__)
 
@@ -76,20 +78,19 @@ class Intake:
         self._limits = limits
         self._extractor = extractor
         self._arriving: Counter[str] = Counter()
+        self._images = asyncio.Semaphore(_IMAGES_AT_ONCE)
 
     async def check_announced(self, user: User, size: int | None) -> None:
         """Raise for a file that is not worth sending."""
         if size is not None and size <= 0:
-            raise BadRequest(words("The file is empty."))
+            raise BadRequest(EMPTY)
         self.check_size(size or 0)
         if await self._files.unused(user) >= self._limits.unused:
             raise TooManyRequests(
-                words_n(
-                    "You attached {n} file that is in no message yet. Send or remove it first.",
-                    "You attached {n} files that are in no message yet. Send or remove some of "
+                words(
+                    "You attached {count} files that are in no message yet. Send or remove some of "
                     "them first.",
-                    self._limits.unused,
-                    n=self._limits.unused,
+                    count=self._limits.unused,
                 )
             )
 
@@ -115,20 +116,13 @@ class Intake:
         return record
 
     async def _keep(self, file_id: str, about: About, path: Path, size: int) -> Record:
-        kind = await asyncio.to_thread(kind_of, path, about.mime_type)
-        if not is_allowed(kind, self._limits.types):
-            allowed = ", ".join(self._limits.types)
-            raise WrongType(
-                words(
-                    "This file cannot be attached: its content is {type}. Allowed are {types}.",
-                    type=kind,
-                    types=allowed,
-                )
-            )
-        await self.scan(UploadedFile(about.name, kind, size, about.owner, path))
-        image, is_too_large = b"", False
-        if kind in SHOWN:
-            image, is_too_large = await self._image(path)
+        try:
+            kind, image, is_too_large = await self._checked(about, path, size)
+        except ServerError as error:
+            if error.status < 500:
+                # It will not be better when it is sent again
+                await self._files.delete(about.owner, file_id)
+            raise
         extract = await self._extract(path, kind)
         key = secrets.token_hex(8)
         record = Record(
@@ -152,6 +146,24 @@ class Intake:
             objects[f"{place}.text"] = extract.text.encode(errors="replace")
         return await self._stored(file_id, record, objects)
 
+    async def _checked(self, about: About, path: Path, size: int) -> tuple[str, bytes, bool]:
+        """Return what a file is, and what `_image` returns of it; raise to refuse the file."""
+        kind = await asyncio.to_thread(kind_of, path, about.mime_type)
+        if not is_allowed(kind, self._limits.types):
+            allowed = ", ".join(self._limits.types)
+            raise WrongType(
+                words(
+                    "This file cannot be attached: its content is {kind}. Allowed are {allowed}.",
+                    kind=kind,
+                    allowed=allowed,
+                )
+            )
+        await self.scan(UploadedFile(about.name, kind, size, about.owner, path))
+        if kind not in SHOWN:
+            return kind, b"", False
+        async with self._images:
+            return kind, *await self._image(path)
+
     async def _stored(
         self, file_id: str, record: Record, objects: dict[str, Path | bytes]
     ) -> Record:
@@ -174,7 +186,8 @@ class Intake:
         try:
             made = await image_for_models(data, self.max_side, self.max_image)
         except ValueError:
-            raise WrongType("This file cannot be attached: the image is broken.") from None
+            text = words("This file cannot be attached: the image is broken.")
+            raise WrongType(text) from None
         return (b"", False) if made is data else (made or b"", made is None)
 
     async def _extract(self, path: Path, kind: str) -> Extract:
@@ -207,7 +220,7 @@ class Intake:
         with file:
             size = await self._write(cast(BinaryIO, file), pieces, stated)
             if not size:
-                raise BadRequest(words("The file is empty."))
+                raise BadRequest(EMPTY)
             if stated is not None and size < stated:
                 raise BadRequest(
                     words(
@@ -226,7 +239,10 @@ class Intake:
             self.check_size(size)
             if stated is not None and size > stated:
                 raise TooLarge(
-                    words("The file is larger than the {n} bytes that were announced.", n=stated)
+                    words(
+                        "The file is larger than the {stated} bytes that were announced.",
+                        stated=stated,
+                    )
                 )
             buffer.append(piece)
             if sum(map(len, buffer)) >= _BUFFER:
@@ -248,4 +264,5 @@ def _named_disk_error() -> Iterator[None]:
         yield
     except OSError as error:
         log.error("an upload cannot be written to %s: %s", tempfile.gettempdir(), error.strerror)
-        raise Unavailable(words("The server has no room for the file. Try again later.")) from None
+        text = words("The server has no room for the file. Try again later.")
+        raise Unavailable(text) from None

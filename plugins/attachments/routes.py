@@ -25,8 +25,8 @@ from chatkit_server import (
     words,
 )
 
-from .files import About, Files, Record, is_ours, new_id
-from .intake import GONE, TWICE, Intake
+from .files import GONE, About, Files, Record, is_ours, new_id
+from .intake import TWICE, Intake
 from .kinds import SHOWN, clean_name, clean_type
 from .signing import Signer
 from .store import Attachments
@@ -95,7 +95,7 @@ class Routes:
             record = await self._intake.keep(file_id, about, _pieces(form, part))
             attachment = self._attachments.of(file_id, record)
             await request.app[STORE].save_attachment(attachment, context)
-        except BaseException:
+        except Exception:
             with suppress(Exception):
                 await self._files.delete(user, file_id)
             raise

@@ -25,18 +25,14 @@ from .answers import ANSWERS
 from .progress import PROGRESS
 from .questions import QUESTIONS
 from .threads import THREADS
-from .widgets import WIDGETS, act, part, root
+from .widgets import WIDGETS, part, root, say
 
 
 @function_tool(name_override="help")
 async def show_requests(ctx: RunContextWrapper[Turn]) -> str:
     """Show the user all requests as a list. A click sends one."""
     rows = [
-        part(
-            "ListViewItem",
-            part("Text", value=request),
-            onClickAction=act("say", {"text": request}, handler="client"),
-        )
+        part("ListViewItem", part("Text", value=request), onClickAction=say(request))
         for request in REQUESTS
     ]
     await ctx.context.stream_widget(root("ListView", *rows), copy_text="\n".join(REQUESTS))

@@ -37,4 +37,10 @@ async def client_tool(ctx: RunContextWrapper[Turn]) -> str:
     return "The page was asked."
 
 
-QUESTIONS = [ask_something, client_tool]
+@function_tool(needs_approval=True)
+async def delete_everything(ctx: RunContextWrapper[Turn]) -> str:
+    """Delete all teas, after the user has approved it. It runs once, however often they click."""
+    return "Everything is deleted."
+
+
+QUESTIONS = [ask_something, client_tool, delete_everything]

@@ -22,6 +22,7 @@ from chatkit.widgets import DynamicWidgetComponent, DynamicWidgetRoot
 from chatkit_server import Turn
 
 from .pace import work
+from .picture import sunset
 
 
 def part(type: str, *children: Any, **rest: Any) -> dict[str, Any]:
@@ -103,7 +104,8 @@ async def show_chart(ctx: RunContextWrapper[Turn]) -> str:
         showLegend=True,
         height=200,
     )
-    await ctx.context.stream_widget(root("Card", part("Title", value="Cups"), chart))
+    status = {"text": "Tea statistics", "favicon": "https://example.com/favicon.ico"}
+    await ctx.context.stream_widget(root("Card", part("Title", value="Cups"), chart, status=status))
     return "More and more people drink green tea."
 
 
@@ -133,12 +135,14 @@ async def show_form(ctx: RunContextWrapper[Turn]) -> str:
 @function_tool
 async def show_gallery(ctx: RunContextWrapper[Turn]) -> str:
     """Show the user the components that the other widgets do not have."""
-    dot = "data:image/gif;base64,R0lGODlhAQABAIAAAP///wAAACH5BAEAAAAALAAAAAABAAEAAAICRAEAOw=="
+    line = {"size": 1, "color": {"light": "#dddddd", "dark": "#444444"}}
+    picture = part("Image", src=sunset(), alt="A sunset", size=80, radius="full", frame=True)
     gallery = root(
         "Basic",
         part("Col", part("Title", value="Gallery", size="lg"), part("Caption", value="Basics")),
-        part("Box", part("Image", src=dot, alt="A dot", size=40, radius="full"), padding=2),
-        part("Markdown", value="**Bold** and [linked](https://example.com)"),
+        part("Box", picture, padding={"x": 2, "y": 1}, border={"bottom": line}),
+        part("Markdown", value="**Bold**, and a [link](https://example.com)"),
+        part("Form", part("Text", value="Change me", editable={"name": "title"})),
         {"type": "Transition", "children": part("Text", value="Fades in", key="fades")},
     )
     await ctx.context.stream_widget(gallery, copy_text="A gallery")
@@ -192,12 +196,16 @@ def state_badge(state: str) -> dict[str, Any]:
     return part("Badge", label=state, id="state", color="info")
 
 
+def say(text: str) -> dict[str, Any]:
+    """Return what a button does that says something: the page's `widgets.onAction` sends it."""
+    return act("say", {"text": text}, handler="client", loadingBehavior="none")
+
+
 @function_tool
 async def suggest(ctx: RunContextWrapper[Turn]) -> str:
     """Suggest to the user what to say next."""
     buttons = [
-        # `handler: client`: the page's `widgets.onAction` sends the text as a message
-        part("Button", label=text, onClickAction=act("say", {"text": text}, handler="client"))
+        part("Button", label=text, onClickAction=say(text))
         for text in ("Show a card", "Draw a sunset", "Use tools")
     ]
     await ctx.context.stream_widget(root("Card", part("Col", *buttons, gap=1)))

@@ -6,56 +6,19 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
 from chatkit_plugins import showcase
-from chatkit_plugins.showcase import pace
 
-from tests.client import Chat, Streamed
+from tests.client import Chat
 from tests.folded import Folded, unfinished
-from tests.serving import served_app
+from tests.showing import REQUESTS, act, showcase_chat
 
 Json = dict[str, Any]
 
-REQUESTS = {
-    "show a card": "widget",
-    "Please show me a list.": "widget",
-    "show a chart": "widget",
-    "show a form": "widget",
-    "show a gallery": "widget",
-    "write a draft": "widget",
-    "make tea": "widget",
-    "suggest something": "widget",
-    "think": "workflow",
-    "use tools": "workflow",
-    "show a task": "task",
-    "slow": "progress_update",
-    "pay": "stream_options",
-    "fail": "error",
-    "cite": "assistant_message",
-    "draw a sunset": "generated_image",
-    "notice": "notice",
-    "effect": "client_effect",
-    "ask me something": "structured_input",
-    "client tool": "client_tool_call",
-    "change your mind": "thread.item.removed",
-    "what did I send?": "assistant_message",
-    "lock the conversation": "thread.updated",
-    "close the conversation": "thread.updated",
-    "name this conversation": "thread.updated",
-    "help": "widget",
-}
-"""Requests, and an item or event that their answers have."""
-
 
 @pytest.fixture
-async def chat(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Chat]:
-    async def no_time(seconds: float) -> None:
-        pass
-
-    monkeypatch.setattr(pace, "sleep", no_time)
-    app, path = served_app(plugins={"demo_model": {"pace": "1ms"}, "showcase": None})
-    async with TestClient(TestServer(app)) as client:
-        yield Chat(client, path)
+async def chat() -> AsyncIterator[Chat]:
+    async with showcase_chat() as chat:
+        yield chat
 
 
 async def reloaded(chat: Chat, thread_id: str) -> Json:
@@ -63,17 +26,6 @@ async def reloaded(chat: Chat, thread_id: str) -> Json:
     page = await chat.ask("items.list", thread_id=thread_id, order="asc")
     assert page["data"] == thread["items"]["data"]
     return thread
-
-
-async def act(
-    chat: Chat, streamed: Streamed, name: str, payload: Json | None = None, **rest: Any
-) -> Streamed:
-    """Click on the only widget of an answer."""
-    [item] = streamed.done("widget")
-    action = {"type": f"showcase.{name}", "payload": payload, **rest}
-    return await chat.stream(
-        "threads.custom_action", thread_id=item["thread_id"], item_id=item["id"], action=action
-    )
 
 
 async def test_every_request_shows_what_it_says_and_the_same_after_a_reload(chat: Chat) -> None:
@@ -171,6 +123,24 @@ async def test_a_question_is_answered_once(chat: Chat) -> None:
     status, _ = await chat.refused({"type": "threads.add_structured_input", "params": params})
     assert status == 409
     assert await reloaded(chat, asked.thread_id) == thread
+
+
+@pytest.mark.parametrize(
+    ("decision", "told"), [("approve", "Everything is deleted."), ("deny", "denied")]
+)
+async def test_nothing_is_deleted_before_it_is_approved(
+    chat: Chat, decision: str, told: str
+) -> None:
+    asked = await chat.say("delete everything")
+    assert asked.text == ""
+    folded = Folded(asked.data)
+    folded.take((await act(chat, asked, "approval", {"decision": decision})).data)
+    [*_, answer] = folded.items.values()
+    assert told in answer["content"][0]["text"]
+    again = await act(chat, asked, "approval", {"decision": "approve"})
+    assert "Everything" not in again.text
+    thread = await reloaded(chat, asked.thread_id)
+    assert thread["items"]["data"] == list(folded.items.values())
 
 
 async def test_a_client_tool_is_answered_by_the_page(chat: Chat) -> None:

@@ -101,10 +101,9 @@ class Cast:
         original = self.original
         return self._team is None or original is None or self._choice(original) is not None
 
-    @property
-    def main_name(self) -> str:
-        """The name of the agent that answers where none is known, "" without a `team`."""
-        return self._team.main.name if self._team is not None else ""
+    def must_note(self, name: str) -> bool:
+        """Whether the next turn has to know that this agent has answered in this one."""
+        return bool(name) and self._team is not None and name != self._team.main.name
 
     def tools_of(self, original: Agent[Any], given: Agent[Any]) -> list[Tool]:
         """Return the tools of an agent, with its choice of the pool; its own names come first."""

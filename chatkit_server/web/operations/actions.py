@@ -1,22 +1,25 @@
-"""Actions of widgets.
+"""Actions of widgets, and clicks on those that ask to approve a tool call.
 
-A locked or closed thread takes them too: one may open it again.
+A locked or closed thread takes actions too, but no clicks: an action may open it again.
 """
 
 from __future__ import annotations
 
 from chatkit.types import (
     SyncCustomActionResponse,
+    ThreadMetadata,
     ThreadsCustomActionReq,
     ThreadsSyncCustomActionReq,
     WidgetItem,
 )
 
+from ...agent.paused import APPROVAL
 from ...errors import BadRequest, Unprocessable
 from ...events.turn_thread import TurnThread
+from ...events.wire import WireFormat, dump
 from ...paging import dated
 from ...turn import Turn
-from ...turns.approval_widget import clicked, is_asking
+from ...turns.approval_widget import Click, clicked, is_asking
 from ...turns.job import TurnPlan
 from ...turns.view import StoreView
 from ...words import words
@@ -33,16 +36,45 @@ from .caller import (
 )
 
 
-async def custom_action(caller: Caller, request: ThreadsCustomActionReq) -> TurnPlan:
+async def custom_action(
+    caller: Caller, request: ThreadsCustomActionReq | ThreadsSyncCustomActionReq
+) -> TurnPlan:
     thread = await load_thread(caller, request.params.thread_id)
     sender = await _load_sender(caller, thread.id, request.params.item_id)
     click = clicked(request.params.action, sender)
     if click is not None:
-        if is_asking(click.item):
-            require_writable(thread)
-        return new_plan(caller, request.type, thread, click=click)
+        return click_plan(caller, request.type, thread, click)
     require_hook(caller, "action")
     return new_plan(caller, request.type, thread, action=request.params.action, sender=sender)
+
+
+def click_plan(
+    caller: Caller,
+    operation: str,
+    thread: ThreadMetadata,
+    click: Click,
+    wire: WireFormat | None = None,
+) -> TurnPlan:
+    """Return the plan of a click on what asks for an approval."""
+    if is_asking(click.item):
+        require_writable(thread)
+    return new_plan(caller, operation, thread, wire, click=click)
+
+
+async def is_click(caller: Caller, request: ThreadsSyncCustomActionReq) -> bool:
+    """Whether an action that is answered at once is a click, which needs a turn."""
+    action, item_id = request.params.action, request.params.item_id
+    if action.type != APPROVAL or item_id is None:
+        return False
+    caller.guard.check(request)
+    thread = await load_thread(caller, request.params.thread_id)
+    return clicked(action, await _load_sender(caller, thread.id, item_id)) is not None
+
+
+async def widget_of(caller: Caller, request: ThreadsSyncCustomActionReq) -> bytes:
+    """Return the answer to a click once its turn has ended: the widget as it is then."""
+    item = await _load_sender(caller, request.params.thread_id, request.params.item_id)
+    return dump(SyncCustomActionResponse(updated_item=item))
 
 
 async def sync_custom_action(caller: Caller, request: ThreadsSyncCustomActionReq) -> Answer:

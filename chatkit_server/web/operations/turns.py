@@ -24,10 +24,12 @@ from chatkit.types import (
     UserMessageItem,
 )
 
+from ...agent.questions import SavedQuestion, kept_id
 from ...errors import BadRequest, Conflict, NotFound
 from ...ids import MAX_ID_LENGTH
 from ...store_ids import new_item_id, new_thread_id
 from ...turns.job import TurnPlan
+from ...turns.running import RunningTurn
 from ...words import words
 from .attachments import use_attachment
 from .caller import (
@@ -39,6 +41,8 @@ from .caller import (
     new_plan,
     writable_thread,
 )
+
+SUBMITTED = words("This input was submitted already.")
 
 NO_CALL = words("No client tool call is waiting for an output in this conversation.")
 
@@ -84,8 +88,40 @@ async def add_structured_input(caller: Caller, request: ThreadsAddStructuredInpu
     if not isinstance(item, StructuredInputItem):
         raise BadRequest("params.item_id: this item does not ask for input.")
     if item.status != "pending":
-        raise Conflict(words("This input was submitted already."))
-    return new_plan(caller, request.type, thread, answered=[_answered(item, request.params.input)])
+        raise Conflict(SUBMITTED)
+    answered = _answered(item, request.params.input)
+    kept = await _kept(caller, item)
+    asked_by = kept.live if kept is not None else None
+    return new_plan(caller, request.type, thread, answered=[answered], asked_by=asked_by)
+
+
+async def answer_running(
+    caller: Caller, request: ThreadsAddStructuredInputReq
+) -> tuple[RunningTurn, int] | None:
+    """Give an answer to the turn that waits for it while it runs, if one of this process does.
+
+    Return it with the number of its last event so far.
+    """
+    running = caller.running(request.params.thread_id)
+    if running is None or request.params.item_id not in running.live:
+        return None
+    caller.guard.check(request)
+    item = await load_item(caller, request.params.thread_id, request.params.item_id)
+    number = len(running.log)
+    if not isinstance(item, StructuredInputItem):
+        return None
+    if not running.live.answer(_answered(item, request.params.input)):
+        raise Conflict(SUBMITTED)
+    return running, number
+
+
+async def _kept(caller: Caller, item: StructuredInputItem) -> SavedQuestion | None:
+    """Return what is kept beside a question of an MCP server, None for other questions."""
+    try:
+        kept = await caller.store.load_item(item.thread_id, kept_id(item.id), caller.context)
+    except (NotFoundError, NotFound):
+        return None
+    return None if kept is None else SavedQuestion.of(kept)
 
 
 async def retry_after_item(caller: Caller, request: ThreadsRetryAfterItemReq) -> TurnPlan:
