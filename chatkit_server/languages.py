@@ -95,6 +95,10 @@ class Languages:
         """Whether there are words in this language."""
         return any(fitting(tag, self.known))
 
+    def every(self, text: Words) -> set[str]:
+        """Return text in all languages that it is in."""
+        return {self.say(text, [language]) for language in self.known}
+
     def say(self, text: str | Mapping[str, str], tags: Iterable[str]) -> str:
         """Return text in the first of these languages that it is in; text by language too.
 

@@ -96,7 +96,8 @@ class SavedQuestion:
         for number, (key, form) in enumerate(self.forms().items(), 1):
             if wrong is not None and key not in wrong:
                 continue
-            for name, question in form.questions(number, None if wrong is None else wrong[key]):
+            asked = form.questions(number, turn.translate, None if wrong is None else wrong[key])
+            for name, question in asked:
                 self.fields[question.id] = (key, name)
                 inputs.append(question)
         if not inputs:

@@ -7,9 +7,10 @@ the server's: they are cut, and each question says who asks.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from math import isfinite
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,10 +22,14 @@ from chatkit.types import (
     StructuredInputMultipleChoiceOption,
 )
 
+from ..languages import own_languages
 from ..masking import in_one_line
+from ..words import Words, words
 
-YES, NO = "Yes", "No"
-DONE = "Done"
+YES, NO = words("Yes"), words("No")
+DONE = words("Done")
+
+Translate = Callable[[str], str]
 
 MOST_FIELDS = 20
 MOST_OPTIONS = 50
@@ -40,12 +45,16 @@ _SECRETS = re.compile(
 """Names of fields for what a form must not ask for, by the specification."""
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-_TRUE = {YES.lower(), "y", "true", "1"}
-_FALSE = {NO.lower(), "n", "false", "0"}
+_TRUE = {"y", "true", "1"}
+_FALSE = {"n", "false", "0"}
 
 
 class WrongAnswer(ValueError):
     """An answer does not fit the field; the message is for the user."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
 
 
 class NoForm(ValueError):
@@ -71,27 +80,29 @@ class Field:
         """Whether several of the choices may be taken."""
         return self.schema.get("type") == "array"
 
-    @property
-    def hint(self) -> str:
-        """What else the user is to know of the field."""
+    def hint(self, translate: Translate) -> str:
+        """Return what else the user is to know of the field."""
         described = self.schema.get("description")
         parts = [in_one_line(described, _TEXT)] if isinstance(described, str) else []
         low, high = self.schema.get("minimum"), self.schema.get("maximum")
         if low is not None and high is not None:
-            parts.append(f"From {low} to {high}.")
-        elif low is not None or high is not None:
-            parts.append(f"At least {low}." if high is None else f"At most {high}.")
+            parts.append(words("From {low} to {high}.", low=low, high=high))
+        elif low is not None:
+            parts.append(words("At least {low}.", low=low))
+        elif high is not None:
+            parts.append(words("At most {high}.", high=high))
         if self.schema.get("format") == "date":
-            parts.append("As 2030-12-31.")
+            parts.append(words("As 2030-12-31."))
         if (default := self.schema.get("default")) is not None:
-            parts.append(f"Without an answer: {self._shown(default)}.")
+            shown = self._shown(default, translate)
+            parts.append(words("Without an answer: {default}.", default=shown))
         elif not self.required:
-            parts.append("You may leave this out.")
-        return " ".join(parts)
+            parts.append(words("You may leave this out."))
+        return " ".join(map(translate, parts))
 
-    def _shown(self, value: Any) -> str:
+    def _shown(self, value: Any, translate: Translate) -> str:
         values = value if isinstance(value, list) else [value]
-        names = {repr(known): shown for shown, known in self.choices.items()}
+        names = {repr(known): translate(shown) for shown, known in self.choices.items()}
         text = ", ".join(str(names.get(repr(one), one)) for one in values)
         return in_one_line(text, _LABEL)
 
@@ -110,16 +121,19 @@ class Field:
         for shown, value in self.choices.items():
             if folded in (shown.casefold(), str(value).casefold()):
                 return value
-        if self.schema.get("type") == "boolean" and folded in _TRUE | _FALSE:
-            return folded in _TRUE
-        raise WrongAnswer(f"“{in_one_line(text, 40)}” is none of the choices.")
+        if self.schema.get("type") == "boolean":
+            if folded in _TRUE | _ways_to_say(YES):
+                return True
+            if folded in _FALSE | _ways_to_say(NO):
+                return False
+        raise WrongAnswer(words("“{answer}” is none of the choices.", answer=_short(text)))
 
     def _counted(self, chosen: list[Any]) -> list[Any]:
         fewest, most = self.schema.get("minItems"), self.schema.get("maxItems")
         if isinstance(fewest, int) and len(chosen) < fewest:
-            raise WrongAnswer(f"Choose at least {fewest}.")
+            raise WrongAnswer(words("Choose at least {n}.", n=fewest))
         if isinstance(most, int) and len(chosen) > most:
-            raise WrongAnswer(f"Choose at most {most}.")
+            raise WrongAnswer(words("Choose at most {n}.", n=most))
         return chosen
 
     def _number(self, text: str) -> float | int:
@@ -128,28 +142,38 @@ class Field:
         except ValueError:
             number = float("nan")
         if not isfinite(number):
-            raise WrongAnswer(f"“{in_one_line(text, 40)}” is not a number.")
+            raise WrongAnswer(words("“{answer}” is not a number.", answer=_short(text)))
         if self.schema["type"] == "integer":
             if not number.is_integer():
-                raise WrongAnswer(f"“{in_one_line(text, 40)}” is not a whole number.")
+                raise WrongAnswer(words("“{answer}” is not a whole number.", answer=_short(text)))
             number = int(number)
         low, high = self.schema.get("minimum"), self.schema.get("maximum")
         if low is not None and number < low:
-            raise WrongAnswer(f"The number must be at least {low}.")
+            raise WrongAnswer(words("The number must be at least {low}.", low=low))
         if high is not None and number > high:
-            raise WrongAnswer(f"The number must be at most {high}.")
+            raise WrongAnswer(words("The number must be at most {high}.", high=high))
         return number
 
     def _text(self, text: str) -> str:
         fewest, most = self.schema.get("minLength"), self.schema.get("maxLength")
         if isinstance(fewest, int) and len(text) < fewest:
-            raise WrongAnswer(f"The answer must have at least {fewest} characters.")
+            raise WrongAnswer(words("The answer must have at least {n} characters.", n=fewest))
         if isinstance(most, int) and len(text) > most:
-            raise WrongAnswer(f"The answer must have at most {most} characters.")
+            raise WrongAnswer(words("The answer must have at most {n} characters.", n=most))
         wanted = self.schema.get("format")
         if wanted in _FORMATS and not _FORMATS[wanted][0](text.strip()):
-            raise WrongAnswer(f"“{in_one_line(text, 40)}” is not {_FORMATS[wanted][1]}.")
+            raise WrongAnswer(_FORMATS[wanted][1](_short(text)))
         return text.strip() if wanted in _FORMATS else text
+
+
+def _short(text: str) -> str:
+    return in_one_line(text, 40)
+
+
+@cache
+def _ways_to_say(text: Words) -> set[str]:
+    """Return how a choice may have been shown: who answers may ask in another language since."""
+    return {said.casefold() for said in own_languages().every(text)}
 
 
 def _is_iso(kind: type[date], text: str) -> bool:
@@ -169,10 +193,19 @@ def _is_url(text: str) -> bool:
 
 
 _FORMATS: Mapping[Any, Any] = {
-    "email": (_EMAIL.fullmatch, "an e-mail address"),
-    "uri": (_is_url, "an address"),
-    "date": (lambda text: _is_iso(date, text), "a date such as 2030-12-31"),
-    "date-time": (lambda text: _is_iso(datetime, text), "a time such as 2030-12-31T18:30:00Z"),
+    "email": (
+        _EMAIL.fullmatch,
+        lambda text: words("“{answer}” is not an e-mail address.", answer=text),
+    ),
+    "uri": (_is_url, lambda text: words("“{answer}” is not an address.", answer=text)),
+    "date": (
+        lambda text: _is_iso(date, text),
+        lambda text: words("“{answer}” is not a date such as 2030-12-31.", answer=text),
+    ),
+    "date-time": (
+        lambda text: _is_iso(datetime, text),
+        lambda text: words("“{answer}” is not a time such as 2030-12-31T18:30:00Z.", answer=text),
+    ),
 }
 
 
@@ -204,33 +237,46 @@ class Form:
         return cls(server, message, tuple(fields))
 
     def questions(
-        self, number: int, wrong: Mapping[str, str] | None = None
+        self, number: int, translate: Translate, wrong: Mapping[str, str] | None = None
     ) -> list[tuple[str, StructuredInput]]:
         """Return the questions with the names of their fields.
 
         With `wrong`, only those that were not answered as the form wants it, by name, and why.
         `number` makes their ids differ from those of other forms.
         """
-        head = f"{self.server} asks: {self.message}".rstrip(": ")
+        head = translate(self._head)
         if self.url is not None:
             host = urlsplit(self.url).hostname
-            text = f"{head}\nOpen this page of {host}, and come back: {self.url}"
-            return [("", _choices(f"r{number}", text, [DONE, NO]))]
+            page = words("Open this page of {host}, and come back: {url}", host=host, url=self.url)
+            choices = [translate(DONE), translate(NO)]
+            return [("", _choices(f"r{number}", f"{head}\n{translate(page)}", choices))]
         if not self.fields:
-            return [("", _choices(f"r{number}", head, [YES, NO]))]
+            return [("", _choices(f"r{number}", head, [translate(YES), translate(NO)]))]
         asked: list[tuple[str, StructuredInput]] = []
         for place, field in enumerate(self.fields):
             if wrong is not None and field.name not in wrong:
                 continue
             lines = [] if asked else [head]
             if wrong is not None:
-                lines.append(wrong[field.name])
-            if field.choices and field.hint:
-                lines.append(f"{field.label}: {field.hint}")
+                lines.append(translate(wrong[field.name]))
+            hint = field.hint(translate)
+            lines.append(f"{field.label}: {hint}" if field.choices and hint else field.label)
+            own_id, text = f"r{number}f{place}", "\n".join(lines)
+            if field.choices:
+                choices = list(map(translate, field.choices))
+                question: StructuredInput = _choices(own_id, text, choices, field.multiple)
             else:
-                lines.append(field.label)
-            asked.append((field.name, _question(field, f"r{number}f{place}", "\n".join(lines))))
+                question = StructuredInputFreeform(
+                    id=own_id, question=text, description=hint or None
+                )
+            asked.append((field.name, question))
         return asked
+
+    @property
+    def _head(self) -> str:
+        if not self.message:
+            return words("{server} asks", server=self.server)
+        return words("{server} asks: {message}", server=self.server, message=self.message)
 
     def read(
         self, answers: Mapping[str, Sequence[str] | None], known: Mapping[str, Any]
@@ -242,7 +288,8 @@ class Form:
         """
         if not self.fields:
             said = (answers.get("") or [NO])[0].strip().casefold()
-            return ({} if said in _TRUE | {DONE.lower()} else None), {}
+            agreed = said in _TRUE | _ways_to_say(YES) | _ways_to_say(DONE)
+            return ({} if agreed else None), {}
         content, wrong = dict(known), dict[str, str]()
         if not known and not any(answers.values()):
             return None, {}
@@ -254,11 +301,11 @@ class Form:
                 try:
                     content[field.name] = field.value(given)
                 except WrongAnswer as error:
-                    wrong[field.name] = str(error)
+                    wrong[field.name] = error.message
             elif field.schema.get("default") is not None:
                 content[field.name] = field.schema["default"]
             elif field.required:
-                wrong[field.name] = "This needs an answer."
+                wrong[field.name] = words("This needs an answer.")
         return content, wrong
 
 
@@ -296,12 +343,6 @@ def _choices_of(schema: Any) -> dict[str, Any]:
         shown = in_one_line(str(value if title is None else title), _LABEL)
         choices[f"{shown} ({value})" if shown in choices else shown] = value
     return choices
-
-
-def _question(field: Field, own_id: str, text: str) -> StructuredInput:
-    if field.choices:
-        return _choices(own_id, text, list(field.choices), field.multiple)
-    return StructuredInputFreeform(id=own_id, question=text, description=field.hint or None)
 
 
 def _choices(
