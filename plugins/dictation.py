@@ -154,7 +154,7 @@ class Plugin:
             raise BadRequest(EMPTY)
         name = file_name(audio)
         if name is None:
-            raise BadRequest(words("`{type}` is no type of audio.", type=audio.media_type[:100]))
+            raise BadRequest(f"params.mime_type: {audio.media_type[:100]!r} is no type of audio.")
         try:
             async with asyncio.timeout(self.config.timeout):
                 status, body = await self._ask_with_retries(audio, name)

@@ -194,7 +194,7 @@ async def test_failures_are_final_for_the_page_and_logged_for_the_operator(
     ("body", "message"),
     [
         (spoken(data=b""), "The recording is empty. Try again."),
-        (spoken("text/html"), "`text/html` is no type of audio."),
+        (spoken("text/html"), "params.mime_type: 'text/html' is no type of audio."),
     ],
 )
 async def test_what_is_no_recording_is_refused(
@@ -202,6 +202,14 @@ async def test_what_is_no_recording_is_refused(
 ) -> None:
     assert await (await make()).refused(body) == (400, message)
     assert not speech.heard
+
+
+async def test_failures_are_told_in_the_users_language(make: Any, speech: SpeechServer) -> None:
+    chat = await make()
+    chat.headers["Accept-Language"] = "de-AT"
+    speech.answers = [failure(413)]
+    told = "Die Aufnahme ist zu lang. Versuchen Sie es mit einer kürzeren."
+    assert await chat.refused(spoken()) == (413, told)
 
 
 async def test_a_failed_request_is_sent_again(
