@@ -12,6 +12,8 @@ from babel.messages import Catalog
 from chatkit.types import ErrorEvent, ProgressUpdateEvent
 
 from chatkit_server import Conflict, Outcome, SettingsError, Turn, User, hookimpl, words
+from chatkit_server.languages import own_languages
+from chatkit_server.mcp.forms import Form
 from chatkit_server.turns.recovery import INTERRUPTED
 from chatkit_server.turns.store import TurnRecord
 from chatkit_server.web.keys import ENGINE
@@ -169,6 +171,47 @@ async def test_an_approval(make_chat: MakeChat, model_server: ModelServer) -> No
         assert f'"label":"{label}"' in card
     model_server.reply("As you like.")
     assert replaced(await click(chat, item, "deny")) == ["Abgelehnt"]
+
+
+FORM = {
+    "message": "Your flight",
+    "requestedSchema": {
+        "properties": {
+            "bags": {"type": "integer", "minimum": 0, "maximum": 3},
+            "meal": {"type": "boolean", "default": False},
+        },
+        "required": ["bags"],
+    },
+}
+
+
+def german(text: str) -> str:
+    return own_languages().say(text, ["de"])
+
+
+def test_what_an_mcp_server_asks() -> None:
+    form = Form.of("flights", FORM)
+    (_, bags), (_, meal) = form.questions(1, german)
+    assert bags.question == "flights fragt: Your flight\nbags"
+    assert getattr(bags, "description", "") == "Von 0 bis 3."
+    assert meal.question == "meal: Ohne Antwort: Nein."
+    assert [option.value for option in getattr(meal, "options", [])] == ["Ja", "Nein"]
+    # Answered in the language of the question, or in that of somebody else
+    for yes in ("Ja", "ja", "Yes", "true"):
+        assert form.read({"bags": ["2"], "meal": [yes]}, {}) == ({"bags": 2, "meal": True}, {})
+    _, wrong = form.read({"bags": ["9"], "meal": ["vielleicht"]}, {})
+    asked = [question.question for _, question in form.questions(1, german, wrong)]
+    assert "Die Zahl darf höchstens 3 sein." in asked[0]
+    assert "„vielleicht“ steht nicht zur Auswahl." in asked[1]
+
+
+@pytest.mark.parametrize("shown", ["Erledigt", "Done", "Nein", "No"])
+def test_a_page_that_an_mcp_server_asks_to_open(shown: str) -> None:
+    form = Form.of("bank", {"mode": "url", "url": "https://bank.example/pay", "message": ""})
+    [(name, question)] = form.questions(1, german)
+    assert question.question.startswith("bank fragt\nÖffnen Sie diese Seite von bank.example")
+    assert [option.value for option in getattr(question, "options", [])] == ["Erledigt", "Nein"]
+    assert form.read({name: [shown]}, {}) == ({} if shown in ("Erledigt", "Done") else None, {})
 
 
 class Words:
