@@ -137,8 +137,8 @@ def _lookup(catalog: GNUTranslations, text: Words) -> str | None:
         found = catalog.gettext(text.template)
     else:
         found = catalog.ngettext(text.template, text.plural, text.number)
-    # What is not translated comes back as it is
-    return None if found is text.template or found is text.plural else found
+    # What is not translated comes back as it is, and what is half done may be empty
+    return None if not found or found is text.template or found is text.plural else found
 
 
 @cache
