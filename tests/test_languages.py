@@ -8,8 +8,12 @@ from typing import Any
 
 import orjson
 import pytest
+from aiohttp import web
 from babel.messages import Catalog
+from chatkit.errors import CustomStreamError, ErrorCode, StreamError
+from chatkit.store import NotFoundError
 from chatkit.types import ErrorEvent, ProgressUpdateEvent
+from starlette.exceptions import HTTPException
 
 from chatkit_server import Conflict, Outcome, SettingsError, Turn, User, hookimpl, words
 from chatkit_server.languages import own_languages
@@ -299,3 +303,35 @@ async def test_catalogs_that_cannot_be_read(
     (tmp_path / "closed.py").write_text(CLOSED.format(locales=given))
     with pytest.raises(SettingsError, match=wrong):
         await make_chat(plugins={"closed": None}, plugin_dirs=[tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (web.HTTPForbidden(), "Nicht erlaubt: GET /mine"),
+        (web.HTTPForbidden(reason="Not for you"), "Not for you: GET /mine"),
+        (web.HTTPForbidden(text="Not for you."), "Not for you."),
+        (HTTPException(404), "Nicht gefunden"),
+        (HTTPException(404, "No such cat"), "No such cat"),
+        (NotFoundError("item x"), "Nicht gefunden."),
+        (PermissionError(), "Dazu sind Sie nicht berechtigt."),
+        (CustomStreamError("No more cats"), "No more cats"),
+        (CustomStreamError(words("Not found.")), "Nicht gefunden."),
+        (
+            StreamError(ErrorCode.STREAM_ERROR, allow_retry=False),
+            "Die Antwort konnte nicht fertiggestellt werden.",
+        ),
+    ],
+    ids=repr,
+)
+async def test_errors_of_other_libraries(error: Exception, said: str, make_chat: MakeChat) -> None:
+    class Mine:
+        @hookimpl
+        def setup(self, app: web.Application) -> None:
+            app.router.add_get("/mine", self._answer)
+
+        async def _answer(self, request: web.Request) -> web.Response:
+            raise error
+
+    chat = await make_chat(Mine())
+    assert (await (await chat.client.get("/mine", headers=GERMAN)).json())["message"] == said
