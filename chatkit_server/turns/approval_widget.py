@@ -16,7 +16,7 @@ from ..agent.tools import arguments_of
 from ..errors import BadRequest
 from ..events.wire import Translate
 from ..text import valid_text
-from ..words import words
+from ..words import words, words_n
 
 Choice = Literal["approve", "deny", "always"]
 
@@ -68,7 +68,7 @@ def asking(
     run_id: str, call: WaitingCall, translate: Translate, *, always: bool
 ) -> tuple[WidgetRoot, str]:
     """Return the widget that asks for a call, and its text to copy."""
-    arguments = shown_arguments(call.arguments)
+    arguments = shown_arguments(call.arguments, translate)
     question = words("Run `{tool}`?", tool=call.name)
     if call.server is not None:
         question = words("Run `{tool}` of {server}?", tool=call.name, server=call.server)
@@ -106,7 +106,7 @@ def decided(item: WidgetItem, decision: Decision, translate: Translate) -> Widge
     return item.model_copy(update={"widget": DynamicWidgetRoot.model_validate(card)})
 
 
-def shown_arguments(arguments: str) -> str:
+def shown_arguments(arguments: str, translate: Translate) -> str:
     """Return arguments as people read them: indented, and cut where they are very long."""
     given = arguments_of(arguments)
     if given == {}:
@@ -115,7 +115,9 @@ def shown_arguments(arguments: str) -> str:
     text = valid_text(text)
     if len(text) <= MOST_SHOWN:
         return text
-    return f"{text[:MOST_SHOWN]}\n… ({len(text) - MOST_SHOWN} more characters)"
+    left = len(text) - MOST_SHOWN
+    more = words_n("… ({n} more character)", "… ({n} more characters)", left, n=left)
+    return f"{text[:MOST_SHOWN]}\n{translate(more)}"
 
 
 def _children(item: WidgetItem) -> list[dict[str, Any]]:
