@@ -17,7 +17,7 @@ from ..errors import BadRequest
 from ..events.wire import Translate
 from ..masking import in_one_line
 from ..text import valid_text
-from ..words import words
+from ..words import words, words_n
 
 Choice = Literal["approve", "deny", "always"]
 
@@ -75,7 +75,7 @@ def asking(
     run_id: str, call: WaitingCall, translate: Translate, *, always: bool
 ) -> tuple[WidgetRoot, str]:
     """Return the widget that asks for a call, and its text to copy."""
-    arguments = shown_arguments(call.arguments)
+    arguments = shown_arguments(call.arguments, translate)
     tool = _plain(call.name)
     question = words("Run `{tool}`?", tool=tool)
     if call.server is not None:
@@ -112,7 +112,7 @@ def decided(item: WidgetItem, decision: Decision, translate: Translate) -> Widge
     return item.model_copy(update={"widget": DynamicWidgetRoot.model_validate(card)})
 
 
-def shown_arguments(arguments: str) -> str:
+def shown_arguments(arguments: str, translate: Translate) -> str:
     """Return arguments as people read them: indented, and cut where they are very long."""
     given = arguments_of(arguments)
     if given == {}:
@@ -121,7 +121,9 @@ def shown_arguments(arguments: str) -> str:
     text = _REORDERS.sub(_escaped, valid_text(text))
     if len(text) <= MOST_SHOWN:
         return text
-    return f"{text[:MOST_SHOWN]}\n… ({len(text) - MOST_SHOWN} more characters)"
+    left = len(text) - MOST_SHOWN
+    more = words_n("… ({n} more character)", "… ({n} more characters)", left, n=left)
+    return f"{text[:MOST_SHOWN]}\n{translate(more)}"
 
 
 def _plain(name: str) -> str:
