@@ -372,6 +372,23 @@ async def test_an_agent_that_is_a_tool_is_asked_about_before_its_own_tools(
     assert SENT == ["ann"]
 
 
+async def test_an_agent_of_the_settings_goes_on_after_a_hand_off(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    store = MemoryStorePlugin()
+    sections = served_by(model_server, name="One", handoffs=["two"])
+    sections["agents"] = {"two": {"instructions": "You are two.", "handoffs": ["One"]}}
+    chat = await make_chat(Has(mailer()), store, **sections)
+    other = await make_chat(Has(mailer()), store, **sections)
+    for reply in (Call("transfer_to_two"), ANN, "It is sent.", "Still two."):
+        model_server.reply(reply)
+    item = await _asked(chat)
+    assert (await click(other, item)).text == "It is sent."
+    assert (await chat.say("Thanks", item["thread_id"])).text == "Still two."
+    asked_as = [r.body["messages"][0]["content"] for r in model_server.requests]
+    assert [text == "You are two." for text in asked_as] == [False, True, True, True]
+
+
 async def test_all_calls_of_a_tool_are_allowed_with_one_click(
     make_chat: MakeChat, model_server: ModelServer
 ) -> None:
