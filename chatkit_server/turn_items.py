@@ -10,10 +10,12 @@ from chatkit.agents import AgentContext
 from chatkit.store import StoreItemType
 from chatkit.types import (
     Annotation,
+    AssistantMessageItem,
     ClientToolCallItem,
     EntitySource,
     FileSource,
     TaskItem,
+    ThreadItem,
     ThreadItemBase,
     URLSource,
     WorkflowItem,
@@ -57,7 +59,19 @@ class ItemMaker(AgentContext[Any]):
     def take_cited(self, text: str) -> list[Annotation]:
         """Return what was cited since the last message, for one with this text."""
         cited, self._cited = self._cited, []
-        for annotation in cited:
-            index = len(text) if annotation.index is None else annotation.index
-            annotation.index = max(0, min(index, len(text)))
-        return cited
+        return [_placed(annotation, text) for annotation in cited]
+
+    def with_cited(self, item: ThreadItem) -> ThreadItem:
+        """Return a message that is not done with what was cited for it; other items as they are."""
+        if not self._cited or not isinstance(item, AssistantMessageItem) or not item.content:
+            return item
+        *others, last = item.content
+        marks = [_placed(annotation, last.text) for annotation in self._cited]
+        last = last.model_copy(update={"annotations": [*last.annotations, *marks]})
+        return item.model_copy(update={"content": [*others, last]})
+
+
+def _placed(annotation: Annotation, text: str) -> Annotation:
+    """Return an annotation with its place in a text: without one, it is the end."""
+    index = len(text) if annotation.index is None else annotation.index
+    return annotation.model_copy(update={"index": max(0, min(index, len(text)))})

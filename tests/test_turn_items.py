@@ -28,8 +28,9 @@ from chatkit_server import Forbidden, Turn, hookimpl
 from chatkit_server.turn_events import MOST_EARLY
 from tests.conftest import MakeChat
 from tests.folded import Folded
-from tests.model_server import Call, ModelServer
+from tests.model_server import Call, Gate, ModelServer
 from tests.recording import make_recording
+from tests.replicas import begin, request
 from tests.serving import served_by
 
 PAGE = URLSource(title="A page", url="https://example.com/")
@@ -101,6 +102,21 @@ async def test_what_is_cited_before_the_turn_is_added_on_each_way(
     model_server.reply("Hello.")
     [item] = (await chat.say("Hello?")).done("assistant_message")
     assert marks(item) == [("A page", 6)]
+
+
+async def test_an_answer_that_is_stopped_keeps_its_sources(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    chat = await make_chat(Citing(cite_page), **served_by(model_server))
+    gate = Gate()
+    model_server.reply("Found ", gate, "it.")
+    begun = await begin(chat, request("Look it up."), "Found ")
+    await chat.client.post(f"{chat.path}/turns/{begun.turn_id}/cancel")
+    streamed = await begun.rest()
+    [item] = streamed.done("assistant_message")
+    assert marks(item) == [("A page", 6)]
+    thread = await chat.ask("threads.get_by_id", thread_id=streamed.thread_id)
+    assert item in thread["items"]["data"]
 
 
 async def test_what_is_no_source_makes_the_tool_fail(

@@ -189,7 +189,7 @@ class Recorder:
 
     def unfinished(self) -> list[ThreadItem]:
         """Return the open items as far as they have come."""
-        return [self.partial(item_id) for item_id in self.open]
+        return [self.turn.with_cited(self.partial(item_id)) for item_id in self.open]
 
     @property
     def superseded(self) -> list[str]:
@@ -207,7 +207,7 @@ class Recorder:
             if shows_nothing(item) and item_id not in self.reopened:
                 self._withdraw(item_id)
             else:
-                closed.append(settled(item))
+                closed.append(settled(self.turn.with_cited(item)))
                 await self.emit(ThreadItemDoneEvent.model_construct(item=closed[-1]))
         return closed
 

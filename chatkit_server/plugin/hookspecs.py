@@ -115,10 +115,10 @@ def mcp_servers() -> list[MCPServer] | None:
     The server connects, reconnects and closes them. Optional attributes of an MCP server:
     `required = True` (turns answer 503 while it is not connected; by default they go on without
     it), `prefix` (is put before the names of its tools), `timeout`, `max_timeout` (for calls that
-    report progress), `elicitation_timeout` (for a call that asks the user) and `connect_timeout`
-    (seconds), `max_tools` (how many), `max_tools_size` and `max_message` (bytes),
-    `require_approval` (`"always"`, `"never"`, or names and patterns of the tools that the user has
-    to approve). An error stops the boot.
+    report progress), `elicitation_timeout` (for a call that waits for the user) and
+    `connect_timeout` (seconds), `elicitation = False` (it may not ask the user), `max_tools` (how
+    many), `max_tools_size` and `max_message` (bytes), `require_approval` (`"always"`, `"never"`, or
+    names and patterns of the tools that the user has to approve). An error stops the boot.
     """
 
 
@@ -220,6 +220,7 @@ async def pre_turn(turn: Turn) -> None:
     - To tell the model of attachments, tags and other items in your own way, make the input again:
       `turn.input = await turn.make_input(converter)`.
     - Set `turn.context` to give tools an `AgentContext` of your own, in place of the turn.
+    - What you send with `turn.stream`, such as a `NoticeEvent`, comes after the user's message.
     - After `turn.stream_options = StreamOptions(allow_cancel=False)`, the user can stop the turn
       only with a new message.
     """
