@@ -53,9 +53,11 @@ class ServerConfig(BaseModel):
     max_timeout: Duration = 300.0
     """The time limit of a tool call that reports progress. It takes the place of
     `turns.limits.tool`."""
+    elicitation: bool = True
+    """Whether the server may ask the user something in the middle of a tool call."""
     elicitation_timeout: Duration = 180.0
-    """How long a running call waits for the user, when the server asks something in the middle of
-    it. With 0, the server is told that it cannot ask the user."""
+    """How long a call that waits for the user's answer goes on. Those of newer servers end, and are
+    made again with the answer."""
     connect_timeout: Duration = 30.0
     """The time limit for connecting; the server starts without waiting for it."""
     allowed_tools: list[str] | None = None
@@ -130,6 +132,7 @@ class _CoreSettings:
     prefix: str | None
     timeout: float
     max_timeout: float
+    elicitation: bool
     elicitation_timeout: float
     connect_timeout: float
     max_tools: int
@@ -142,6 +145,7 @@ class _CoreSettings:
         self.prefix = config.prefix
         self.timeout = config.timeout
         self.max_timeout = config.max_timeout
+        self.elicitation = config.elicitation
         self.elicitation_timeout = config.elicitation_timeout
         self.connect_timeout = config.connect_timeout
         self.max_tools = config.max_tools

@@ -6,11 +6,12 @@ By the protocol of 2026-07-28, a call ends with what is asked; by the earlier on
 from __future__ import annotations
 
 import sys
-from enum import Enum
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+from mcp.server.lowlevel import server as lowlevel
 from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.runner import serve_loop
 from mcp.types import (
     CallToolResult,
     ElicitRequest,
@@ -18,23 +19,8 @@ from mcp.types import (
     InputRequiredResult,
     TextContent,
 )
-from pydantic import BaseModel, Field
 
 from tests.mcp_http_server import HttpServer
-
-
-class Seat(Enum):
-    WINDOW = "window"
-    AISLE = "aisle"
-
-
-class Booking(BaseModel):
-    """What the user is asked."""
-
-    seat: Seat
-    bags: int = Field(ge=0, le=3, description="Pieces of luggage")
-    meal: bool = False
-
 
 FORM: dict[str, Any] = {
     "type": "object",
@@ -54,14 +40,17 @@ FORM: dict[str, Any] = {
 }
 
 
-def build(name: str, calls: Path | None = None) -> MCPServer:
-    """Return the server. What its tools do is written to the file `calls`."""
-    server: MCPServer = MCPServer(name)
+async def _at_once() -> None:
+    pass
 
-    def note(text: str) -> None:
-        if calls is not None:
-            with calls.open("a") as file:
-                file.write(f"{text}\n")
+
+def build(
+    name: str,
+    note: Callable[[str], None] = print,
+    gate: Callable[[], Awaitable[None]] = _at_once,
+) -> MCPServer:
+    """Return the server. Its tools `note` what they do; a call with answers waits for `gate`."""
+    server: MCPServer = MCPServer(name)
 
     @server.tool()
     async def book(city: str, context: Context) -> InputRequiredResult | CallToolResult:
@@ -79,33 +68,26 @@ def build(name: str, calls: Path | None = None) -> MCPServer:
         answer: Any = given["booking"]
         told = f"{answer.action} {answer.content} {context.request_state}"
         note(told)
+        await gate()
         return CallToolResult(content=[TextContent(type="text", text=told)])
 
     return server
 
 
-def build_legacy(name: str, calls: Path | None = None) -> MCPServer:
+def build_legacy(name: str) -> MCPServer:
     """Return a server that asks while the call goes on."""
     server: MCPServer = MCPServer(name)
-
-    def note(text: str) -> None:
-        if calls is not None:
-            with calls.open("a") as file:
-                file.write(f"{text}\n")
 
     @server.tool()
     async def book(city: str, context: Context) -> str:
         """Book a flight."""
-        note(f"asked for {city}")
         session = context.request_context.session
         answer = await session.elicit_form(
             message=f"Your flight to {city}",
             requested_schema=FORM,
             related_request_id=context.request_id,
         )
-        told = f"{answer.action} {answer.content}"
-        note(told)
-        return told
+        return f"{answer.action} {answer.content}"
 
     @server.tool()
     async def pay(context: Context) -> str:
@@ -117,13 +99,27 @@ def build_legacy(name: str, calls: Path | None = None) -> MCPServer:
 
 
 class AskingServer(HttpServer):
-    """The server over HTTP."""
+    """The server over HTTP. `notes` is what its tools did; `slow` calls wait for the gate."""
+
+    def __init__(self, name: str, *, legacy: bool = False, slow: bool = False) -> None:
+        super().__init__(name, legacy=legacy)
+        self.notes: list[str] = []
+        self._slow = slow
 
     def build(self) -> MCPServer:
-        return build_legacy(self.name) if self.legacy else build(self.name)
+        if self.legacy:
+            return build_legacy(self.name)
+        return build(self.name, self.notes.append, self._wait if self._slow else _at_once)
+
+
+def _no_note(text: str) -> None:
+    """Write nothing: standard output belongs to the protocol."""
 
 
 if __name__ == "__main__":
-    make = build_legacy if "legacy" in sys.argv else build
-    file = Path(sys.argv[-1]) if len(sys.argv) > 2 else None
-    make("flights", file).run("stdio")
+    if "legacy" in sys.argv:
+        # It would speak the newer protocol too, and not ask while a call goes on
+        vars(lowlevel)["serve_dual_era_loop"] = serve_loop
+        build_legacy("flights").run("stdio")
+    else:
+        build("flights", _no_note).run("stdio")

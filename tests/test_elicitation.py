@@ -2,76 +2,426 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from chatkit_server.agent.questions import LOST, NOT_CALLED
+from chatkit_server.web.keys import ENGINE
+from chatkit_server.web.operations.turns import SUBMITTED
+from tests.client import Chat
 from tests.conftest import MakeChat
+from tests.databases import DATABASES, new_url
 from tests.mcp_asking import AskingServer
+from tests.mcp_calls import until
 from tests.model_server import Call, ModelServer
+from tests.plugins.test_mcp_servers import ROOT
+from tests.processes import running as running_process
 from tests.serving import served_by
-from tests.test_asking import answer
+from tests.test_asking import answer, asked, submission
+
+Connect = Callable[..., Any]
+
+BOOK = Call("book", {"city": "Rome"})
+BOOKED = {
+    "now": "accept {'seat': 'w', 'bags': 2, 'meal': False}",
+    "later": "accept {'seat': 'w', 'bags': 2, 'meal': False} state of Rome",
+}
 
 
-@pytest.fixture
-async def flights() -> AsyncIterator[AskingServer]:
-    server = AskingServer("flights")
-    await server.start()
-    yield server
-    await server.stop()
+def entry(*arguments: str, **config: Any) -> dict[str, Any]:
+    """Return the entry in the settings of a server on standard input and output."""
+    command = [sys.executable, "-m", "tests.mcp_asking", *arguments]
+    return {
+        "name": "flights",
+        "command": command[0],
+        "args": command[1:],
+        "cwd": str(ROOT),
+    } | config
 
 
-@pytest.fixture
-async def old_flights() -> AsyncIterator[AskingServer]:
-    server = AskingServer("flights", legacy=True)
-    await server.start()
-    yield server
-    await server.stop()
-
-
-def with_mcp(model_server: ModelServer, url: str, **config: Any) -> dict[str, Any]:
+def with_flights(model_server: ModelServer, *entries: dict[str, Any]) -> dict[str, Any]:
     sections = served_by(model_server)
-    sections["plugins"]["mcp_servers"] = {"servers": [{"name": "flights", "url": url, **config}]}
+    sections["plugins"]["mcp_servers"] = {"servers": list(entries)}
     return sections
 
 
-def tool_outputs(server: ModelServer) -> list[str]:
+@pytest.fixture(params=["now over http", "now over stdio", "later over http", "later over stdio"])
+async def flights(request: pytest.FixtureRequest) -> AsyncIterator[dict[str, Any]]:
+    """The entry of a server, whose calls wait `now` or are made again `later`."""
+    when, _, transport = request.param.split()
+    if transport == "stdio":
+        yield entry("legacy" if when == "now" else "modern")
+        return
+    server = AskingServer("flights", legacy=when == "now")
+    await server.start()
+    yield {"name": "flights", "url": server.url}
+    await server.stop()
+
+
+@pytest.fixture
+async def waiting() -> AsyncIterator[dict[str, Any]]:
+    """The entry of a server whose calls wait."""
+    server = AskingServer("flights", legacy=True)
+    await server.start()
+    yield {"name": "flights", "url": server.url, "timeout": "500ms"}
+    await server.stop()
+
+
+def told(server: ModelServer) -> list[str]:
+    """Return the outputs of tools in the last request to the model."""
     messages = server.requests[-1].body["messages"]
     return [m["content"] for m in messages if m["role"] == "tool"]
 
 
-async def test_a_call_is_made_again_with_the_answers(
-    make_chat: MakeChat, model_server: ModelServer, flights: AskingServer
+async def connected(chat: Chat) -> Chat:
+    """Wait for the MCP servers of a server under test."""
+    mcp = chat.client.app[ENGINE]._preparation.mcp
+    await until(lambda: all(state["connected"] for state in mcp.status().values()))
+    return chat
+
+
+async def items_of(chat: Chat, thread_id: str) -> list[dict[str, Any]]:
+    page = await chat.ask("threads.get_by_id", thread_id=thread_id)
+    items: list[dict[str, Any]] = page["items"]["data"]
+    return items
+
+
+async def test_the_user_is_asked_and_the_server_answered(
+    make_chat: MakeChat,
+    model_server: ModelServer,
+    flights: dict[str, Any],
+    request: pytest.FixtureRequest,
 ) -> None:
-    chat = await make_chat(**with_mcp(model_server, flights.url))
-    model_server.reply(Call("book", {"city": "Rome"}))
-    streamed = await chat.say("To Rome")
-    [item] = streamed.done("structured_input")
-    print(json.dumps(item, indent=1))
+    booked = BOOKED["now" if "now" in request.node.name else "later"]
+    chat = await connected(await make_chat(**with_flights(model_server, flights)))
+    model_server.reply(BOOK)
+    [item] = await asked(chat, "To Rome")
+    seat, bags, meal = item["inputs"]
+    assert seat["question"] == "flights asks: Your flight to Rome\nSeat"
+    assert [option["value"] for option in seat["options"]] == ["Window", "Aisle"]
+    assert (bags["question"], bags["description"]) == ("Bags", "From 0 to 3.")
+    assert meal["question"] == "Meal: Without an answer: No."
+    assert [option["value"] for option in meal["options"]] == ["Yes", "No"]
+    assert (await items_of(chat, item["thread_id"]))[1:] == [item]
     model_server.reply("Booked.")
     answered = await answer(chat, item, r1f0="Window", r1f1="2")
     assert answered.text == "Booked."
-    told = "accept {'seat': 'w', 'bags': 2, 'meal': False} state of Rome"
-    assert tool_outputs(model_server) == [told]
+    assert answered.types[0] in ("thread.item.replaced", "stream_options")
+    assert told(model_server) == [booked]
+    assert await chat.refused(submission(item, r1f0="Aisle")) == (409, SUBMITTED)
     model_server.reply("Yes.")
     await chat.say("Really?", item["thread_id"])
-    assert tool_outputs(model_server) == [told]
+    messages = model_server.requests[-1].body["messages"]
+    assert [m["role"] for m in messages] == [
+        "system",
+        "user",
+        "assistant",
+        "tool",
+        "assistant",
+        "user",
+    ]
+    assert told(model_server) == [booked]
+    kinds = [one["type"] for one in await items_of(chat, item["thread_id"])]
+    assert kinds[:3] == ["user_message", "structured_input", "assistant_message"]
 
 
-async def test_a_running_call_waits_for_the_answer(
-    make_chat: MakeChat, model_server: ModelServer, old_flights: AskingServer
+async def test_wrong_answers_are_asked_for_again_and_then_declined(
+    make_chat: MakeChat, model_server: ModelServer, flights: dict[str, Any]
 ) -> None:
-    chat = await make_chat(**with_mcp(model_server, old_flights.url))
-    model_server.reply(Call("book", {"city": "Rome"}))
+    chat = await connected(await make_chat(**with_flights(model_server, flights)))
+    model_server.reply(BOOK)
+    [item] = await asked(chat, "To Rome")
+    again = await answer(chat, item, r1f0="Window", r1f1="many")
+    assert len(model_server.requests) == 1
+    [second] = again.done("structured_input")
+    [bags] = second["inputs"]
+    assert bags["question"] == ("flights asks: Your flight to Rome\n“many” is not a number.\nBags")
+    [third] = (await answer(chat, second, r1f1="7")).done("structured_input")
+    assert "The number must be at most 3." in third["inputs"][0]["question"]
+    model_server.reply("Sorry.")
+    assert (await answer(chat, third, r1f1="-1")).text == "Sorry."
+    assert told(model_server)[0].startswith("decline None")
+    model_server.reply("No.")
+    await chat.say("Booked?", item["thread_id"])
+    assert told(model_server)[0].startswith("decline None")
+    statuses = [i["status"] for i in await items_of(chat, item["thread_id"]) if "status" in i]
+    assert statuses == ["answered"] * 3
+
+
+async def test_what_was_right_is_kept(
+    make_chat: MakeChat,
+    model_server: ModelServer,
+    flights: dict[str, Any],
+    request: pytest.FixtureRequest,
+) -> None:
+    chat = await connected(await make_chat(**with_flights(model_server, flights)))
+    model_server.reply(BOOK)
+    [item] = await asked(chat, "To Rome")
+    [second] = (await answer(chat, item, r1f0="w")).done("structured_input")
+    assert "This needs an answer." in second["inputs"][0]["question"]
+    model_server.reply("Booked.")
+    assert (await answer(chat, second, r1f1="2")).text == "Booked."
+    assert told(model_server) == [BOOKED["now" if "now" in request.node.name else "later"]]
+
+
+async def test_skipped_is_declined(
+    make_chat: MakeChat, model_server: ModelServer, flights: dict[str, Any]
+) -> None:
+    chat = await connected(await make_chat(**with_flights(model_server, flights)))
+    model_server.reply(BOOK)
+    [item] = await asked(chat, "To Rome")
+    body = submission(item)
+    body["params"]["input"] = {"status": "skipped"}
+    model_server.reply("As you like.")
+    streamed = await chat.stream(body["type"], **body["params"])
+    assert streamed.text == "As you like."
+    assert told(model_server)[0].startswith("decline None")
+
+
+async def test_a_message_instead(
+    make_chat: MakeChat,
+    model_server: ModelServer,
+    flights: dict[str, Any],
+    request: pytest.FixtureRequest,
+) -> None:
+    chat = await connected(await make_chat(**with_flights(model_server, flights)))
+    model_server.reply(BOOK)
+    [item] = await asked(chat, "To Rome")
+    model_server.reply("Fine.")
+    assert (await chat.say("Never mind", item["thread_id"])).text == "Fine."
+    if "later" in request.node.name:
+        assert told(model_server) == [NOT_CALLED]
+    assert (await items_of(chat, item["thread_id"]))[1]["status"] == "skipped"
+    assert await chat.refused(submission(item, r1f0="Aisle")) == (409, SUBMITTED)
+
+
+# A call that waits
+
+
+async def test_no_answer_in_time_is_a_cancel(
+    make_chat: MakeChat, model_server: ModelServer, waiting: dict[str, Any]
+) -> None:
+    # Longer than a call may take: its clock stands still
+    waiting["elicitation_timeout"] = "1s"
+    chat = await connected(await make_chat(**with_flights(model_server, waiting)))
+    model_server.reply(BOOK)
+    model_server.reply("You did not answer.")
+    [item] = await asked(chat, "To Rome")
+    engine = chat.client.app[ENGINE]
+    await until(lambda: not engine.turns.active)
+    assert told(model_server) == ["cancel None"]
+    items = await items_of(chat, item["thread_id"])
+    assert items[1]["status"] == "skipped"
+    assert items[2]["content"][0]["text"] == "You did not answer."
+
+
+async def test_a_stopped_turn_takes_its_question_back(
+    make_chat: MakeChat, model_server: ModelServer, waiting: dict[str, Any]
+) -> None:
+    chat = await connected(await make_chat(**with_flights(model_server, waiting)))
+    model_server.reply(BOOK)
     streamed = await chat.say("To Rome")
     [item] = streamed.done("structured_input")
+    turn_id = streamed.response.headers["X-Turn-Id"]
+    stopped = await chat.client.post(f"{chat.path}/turns/{turn_id}/cancel")
+    assert (await stopped.json())["state"] == "cancelled"
+    assert (await items_of(chat, item["thread_id"]))[1]["status"] == "skipped"
+    assert not chat.client.app[ENGINE].turns.active
+
+
+async def test_nobody_follows_while_the_user_thinks_and_the_turn_goes_on(
+    make_chat: MakeChat, model_server: ModelServer, waiting: dict[str, Any]
+) -> None:
+    sections = with_flights(model_server, waiting)
+    sections["turns"] = {"disconnect": {"grace": "10ms"}, "limits": {"turn": "300ms"}}
+    chat = await connected(await make_chat(**sections))
+    model_server.reply(BOOK)
+    [item] = await asked(chat, "To Rome")
+    await asyncio.sleep(0.6)
     model_server.reply("Booked.")
-    answered = await answer(chat, item, r1f0="Window", r1f1="2")
-    assert answered.text == "Booked."
-    told = "accept {'seat': 'w', 'bags': 2, 'meal': False}"
-    assert tool_outputs(model_server) == [told]
-    model_server.reply("Yes.")
-    await chat.say("Really?", item["thread_id"])
-    assert tool_outputs(model_server) == [told]
+    assert (await answer(chat, item, r1f0="Window", r1f1="2")).text == "Booked."
+
+
+async def test_each_user_answers_for_their_own_call(
+    make_chat: MakeChat, model_server: ModelServer, waiting: dict[str, Any]
+) -> None:
+    chat = await connected(await make_chat(**with_flights(model_server, waiting)))
+    items = []
+    for user, city in (("ann", "Rome"), ("bob", "Oslo")):
+        chat.headers = {"X-User": user}
+        model_server.reply(Call("book", {"city": city}))
+        items += await asked(chat, f"To {city}")
+    assert "Oslo" in items[1]["inputs"][0]["question"]
+    assert (await chat.refused(submission(items[0], r1f0="Aisle")))[0] == 404
+    model_server.reply("Oslo it is.")
+    assert (await answer(chat, items[1], r1f0="Aisle", r1f1="1")).text == "Oslo it is."
+    assert told(model_server) == ["accept {'seat': 'a', 'bags': 1, 'meal': False}"]
+    chat.headers = {"X-User": "ann"}
+    model_server.reply("Rome it is.")
+    assert (await answer(chat, items[0], r1f0="Window", r1f1="2")).text == "Rome it is."
+    assert told(model_server) == [BOOKED["now"]]
+
+
+async def test_over_one_pipe_nobody_is_asked_for_another_user(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    chat = await connected(await make_chat(**with_flights(model_server, entry("legacy"))))
+    chat.headers = {"X-User": "ann"}
+    model_server.reply(BOOK)
+    [item] = await asked(chat, "To Rome")
+    chat.headers = {"X-User": "bob"}
+    model_server.reply(Call("book", {"city": "Oslo"}))
+    model_server.reply("That did not work.")
+    assert await asked(chat, "To Oslo") == []
+    assert "There is no user to ask" in told(model_server)[0]
+    chat.headers = {"X-User": "ann"}
+    model_server.reply("Rome it is.")
+    assert (await answer(chat, item, r1f0="Window", r1f1="2")).text == "Rome it is."
+
+
+async def test_an_address_is_shown_and_opened_by_the_user(
+    make_chat: MakeChat, model_server: ModelServer, waiting: dict[str, Any]
+) -> None:
+    chat = await connected(await make_chat(**with_flights(model_server, waiting)))
+    model_server.reply(Call("pay"))
+    [item] = await asked(chat, "Pay")
+    [question] = item["inputs"]
+    assert question["question"] == (
+        "flights asks: Pay 7 €\nOpen this page of pay.example, and come back: https://pay.example/7"
+    )
+    model_server.reply("Paid.")
+    assert (await answer(chat, item, r1="Done")).text == "Paid."
+    assert told(model_server) == ["accept"]
+
+
+async def test_a_plain_client_is_not_asked_in_the_middle_of_an_answer(
+    make_chat: MakeChat, model_server: ModelServer, waiting: dict[str, Any]
+) -> None:
+    chat = await connected(await make_chat(**with_flights(model_server, waiting)))
+    model_server.reply(BOOK)
+    model_server.reply("I could not ask you.")
+    assert (await chat.plain("To Rome")).text == "I could not ask you."
+    assert told(model_server) == ["cancel None"]
+
+
+@pytest.mark.parametrize("flights", ["now over http", "later over http"], indirect=True)
+async def test_a_server_may_be_kept_from_asking(
+    make_chat: MakeChat, model_server: ModelServer, flights: dict[str, Any]
+) -> None:
+    flights["elicitation"] = False
+    chat = await connected(await make_chat(**with_flights(model_server, flights)))
+    model_server.reply(BOOK)
+    model_server.reply("I could not ask you.")
+    assert await asked(chat, "To Rome") == []
+    assert len(told(model_server)) == 1
+
+
+# Processes that end
+
+
+@pytest.mark.parametrize("kind", DATABASES)
+async def test_the_server_is_started_anew_while_it_waits(
+    kind: Any, tmp_path: Path, model_server: ModelServer
+) -> None:
+    flights = AskingServer("flights")
+    await flights.start()
+    sections = with_flights(model_server, {"name": "flights", "url": flights.url})
+    sections["plugins"] |= {
+        "tortoise_store": {"url": new_url(kind, tmp_path)},
+        "anonymous_auth": None,
+    }
+    sections |= {"turns": {"stale": "500ms"}}
+    (tmp_path / "settings.yaml").write_text(yaml.safe_dump(sections))
+    model_server.reply(BOOK)
+    async with running_process(tmp_path) as server:
+        await server.process.line("flights: connected")
+        [item] = await asked(server.chat(), "To Rome")
+        await server.stop(signal.SIGKILL)
+    async with running_process(tmp_path) as server:
+        await server.process.line("flights: connected")
+        chat = server.chat()
+        assert (await items_of(chat, item["thread_id"]))[1:] == [item]
+        model_server.reply("Booked.")
+        assert (await answer(chat, item, r1f0="Window", r1f1="2")).text == "Booked."
+        assert await chat.refused(submission(item, r1f0="Aisle")) == (409, SUBMITTED)
+    assert told(model_server) == [BOOKED["later"]]
+    assert flights.notes == ["asked for Rome", BOOKED["later"]]
+    await flights.stop()
+
+
+async def test_a_call_that_is_made_again_is_never_made_twice(
+    tmp_path: Path, model_server: ModelServer
+) -> None:
+    flights = AskingServer("flights", slow=True)
+    await flights.start()
+    sections = with_flights(model_server, {"name": "flights", "url": flights.url})
+    sections["plugins"] |= {
+        "tortoise_store": {"url": new_url("sqlite", tmp_path)},
+        "anonymous_auth": None,
+    }
+    sections |= {"turns": {"stale": "500ms"}}
+    (tmp_path / "settings.yaml").write_text(yaml.safe_dump(sections))
+    model_server.reply(BOOK)
+    async with running_process(tmp_path) as server:
+        await server.process.line("flights: connected")
+        chat = server.chat()
+        [item] = await asked(chat, "To Rome")
+        response = await chat.post(submission(item, r1f0="Window", r1f1="2"))
+        await flights.entered.wait()
+        await server.stop(signal.SIGKILL)
+        response.close()
+    flights.gate.set()
+    async with running_process(tmp_path) as server:
+        chat = server.chat()
+        assert await chat.refused(submission(item, r1f0="Aisle")) == (409, SUBMITTED)
+        model_server.reply("I do not know.")
+        assert (await chat.say("Booked?", item["thread_id"])).text == "I do not know."
+    assert told(model_server) == [LOST]
+    assert flights.notes == ["asked for Rome", BOOKED["later"]]
+    await flights.stop()
+
+
+async def test_the_answer_to_a_call_that_died_is_for_the_model(
+    tmp_path: Path, model_server: ModelServer
+) -> None:
+    sections = with_flights(model_server, entry("legacy"))
+    sections["plugins"] |= {
+        "tortoise_store": {"url": new_url("sqlite", tmp_path)},
+        "anonymous_auth": None,
+    }
+    sections |= {"turns": {"stale": "500ms"}}
+    (tmp_path / "settings.yaml").write_text(yaml.safe_dump(sections))
+    model_server.reply(BOOK)
+    async with running_process(tmp_path) as server:
+        await server.process.line("flights: connected")
+        [item] = await asked(server.chat(), "To Rome")
+        await server.stop(signal.SIGKILL)
+    async with running_process(tmp_path) as server:
+        await server.process.line("recovered turn")
+        chat = server.chat()
+        model_server.reply("I will try again.")
+        assert (await answer(chat, item, r1f0="Window", r1f1="2")).text == "I will try again."
+    assert "Window" in str(model_server.requests[-1].body["messages"])
+
+
+async def test_another_process_says_where_the_answer_is_waited_for(
+    tmp_path: Path, model_server: ModelServer, make_chat: MakeChat, waiting: dict[str, Any]
+) -> None:
+    sections = with_flights(model_server, waiting)
+    sections["plugins"]["tortoise_store"] = {"url": new_url("sqlite", tmp_path)}
+    one = await connected(await make_chat(**sections))
+    two = await make_chat(**sections)
+    model_server.reply(BOOK)
+    [item] = await asked(one, "To Rome")
+    status, message = await two.refused(submission(item, r1f0="Aisle"))
+    assert status == 409
+    assert "another process" in message
+    model_server.reply("Booked.")
+    assert (await answer(one, item, r1f0="Window", r1f1="2")).text == "Booked."

@@ -18,6 +18,7 @@ from ..asking import collected
 from ..mcp.elicitation import Asker, Needed
 from ..mcp.forms import Form, NoForm
 from ..turn import Turn
+from ..words import Words
 from .asked import skipped
 from .questions import CANCELLED, DECLINED, ROUNDS, SavedQuestion
 
@@ -121,7 +122,7 @@ class TurnAsker(Asker):
             return CANCELLED
         own_id = self._turn.generate_id("message")
         saved = SavedQuestion(own_id, server, {"": dict(params)}, *self._call, live=self._turn.id)
-        wrong: dict[str, dict[str, str]] | None = None
+        wrong: dict[str, dict[str, Words]] | None = None
         with self.paused():
             while saved.round <= ROUNDS:
                 item = saved.item(self._turn, wrong)

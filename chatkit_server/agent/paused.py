@@ -121,6 +121,14 @@ class PausedRun:
         ]
         return replace(self, calls=calls)
 
+    def given_up(self, decision: Decision, turn_id: str) -> PausedRun:
+        """Return what is kept of it if it never goes on: what was approved has not run either."""
+        calls = [
+            call if call.decision == "denied" else replace(call, decision=decision)
+            for call in self.calls
+        ]
+        return replace(self, calls=calls).ended(turn_id)
+
     def ended(self, turn_id: str) -> PausedRun:
         """Return what is kept of it once it goes on in this turn, or never."""
         return replace(
@@ -227,13 +235,18 @@ def waiting_call(item: ToolApprovalItem, item_id: str) -> WaitingCall:
     origin = item.tool_origin
     server = origin.mcp_server_name if origin is not None else None
     hosted = _field(item.raw_item, "server_label")
+    name, call_id = _identity(item)
     return WaitingCall(
         item_id,
-        item.call_id or str(_field(item.raw_item, "id") or ""),
-        item.name or "without a name",
+        call_id,
+        name,
         item.arguments or _described(item.raw_item),
         server or hosted,
     )
+
+
+def _identity(item: ToolApprovalItem) -> tuple[str, str]:
+    return item.name or "without a name", item.call_id or ""
 
 
 def _field(raw_item: Any, name: str) -> Any:
@@ -272,7 +285,7 @@ async def restored_state(text: str, agent: Agent[Any], context: Any) -> RunState
 def decide(state: RunState[Any, Any], calls: Sequence[WaitingCall]) -> None:
     """Approve or reject what a run waits for. Raises `ValueError` if it waits for other calls."""
     waiting = state.get_interruptions()
-    if [item.name for item in waiting] != [call.name for call in calls]:
+    if [_identity(item) for item in waiting] != [(call.name, call.call_id) for call in calls]:
         raise ValueError("the run waits for other calls than the user was asked about")
     for item, call in zip(waiting, calls, strict=True):
         if call.decision == "approved":

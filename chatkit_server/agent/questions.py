@@ -20,6 +20,7 @@ from mcp.types import ElicitResult
 
 from ..mcp.forms import Form, NoForm
 from ..turn import Turn
+from ..words import Words
 from .asked import NOT_ANSWERED, answers_text, asked_ids
 from .memory import QUESTION_TYPE, TurnMemory, is_question
 
@@ -85,7 +86,7 @@ class SavedQuestion:
         return found
 
     def item(
-        self, turn: Turn, wrong: Mapping[str, Mapping[str, str]] | None = None
+        self, turn: Turn, wrong: Mapping[str, Mapping[str, Words]] | None = None
     ) -> StructuredInputItem | None:
         """Return the item that asks this, None if nothing of it can be shown.
 
@@ -96,7 +97,8 @@ class SavedQuestion:
         for number, (key, form) in enumerate(self.forms().items(), 1):
             if wrong is not None and key not in wrong:
                 continue
-            for name, question in form.questions(number, None if wrong is None else wrong[key]):
+            problems = None if wrong is None else wrong[key]
+            for name, question in form.questions(number, turn.translate, problems):
                 self.fields[question.id] = (key, name)
                 inputs.append(question)
         if not inputs:
@@ -110,17 +112,16 @@ class SavedQuestion:
 
     def read(
         self, item: StructuredInputItem
-    ) -> tuple[dict[str, ElicitResult], dict[str, dict[str, str]]]:
+    ) -> tuple[dict[str, ElicitResult], dict[str, dict[str, Words]]]:
         """Return the server's answers by key, and what is wrong with them by key and field."""
+        forms = {} if item.status == "skipped" else self.forms()
         given: dict[str, dict[str, list[str] | None]] = {}
         for question in item.inputs:
             key, name = self.fields.get(question.id, ("", ""))
-            answer = question.answer
-            values = None if answer is None or answer.skipped else answer.values
-            given.setdefault(key, {})[name] = values
+            if key in forms:
+                given.setdefault(key, {})[name] = forms[key].given(name, question)
         results: dict[str, ElicitResult] = {}
-        problems: dict[str, dict[str, str]] = {}
-        forms = {} if item.status == "skipped" else self.forms()
+        problems: dict[str, dict[str, Words]] = {}
         for key in self.requests:
             form = forms.get(key)
             if form is None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 
-from agents import Agent, FunctionTool, ItemHelpers, TResponseInputItem
+from agents import Agent, FunctionTool, ItemHelpers
 from agents.tool_context import ToolContext
 from chatkit.types import StructuredInputItem, ThreadItemReplacedEvent, ThreadStreamEvent
 from openai.types.responses import ResponseFunctionToolCall
@@ -15,7 +15,7 @@ from ..mcp.elicitation import answering
 from ..turn import Turn
 from .asked import asked_ids
 from .media import remembered
-from .questions import DECLINED, ROUNDS, SavedQuestion
+from .questions import DECLINED, NOT_CALLED, ROUNDS, SavedQuestion
 from .runner import AgentRunner
 
 NO_TOOL = "The user answered, but this tool is not available any more. It was not carried out."
@@ -114,14 +114,29 @@ class _Resumed:
 
     def _tell(self, output: Any) -> None:
         """Put the result into the turn's input, in place of the words that it is waited for."""
-        entry = self._entry(output)
-        given = self._turn.input if isinstance(self._turn.input, list) else []
-        for place, known in enumerate(given):
-            found = cast(dict[str, Any], known)
-            if found.get("call_id") == self._saved.call_id and asked_ids(found):
-                told = {**found, "output": entry["output"]}
-                given[place] = cast(TResponseInputItem, told)
+        if not isinstance(self._turn.input, list):
+            return
+        result = self._entry(output)
+        given = cast(list[dict[str, Any]], self._turn.input)
+        for place in reversed(range(len(given))):
+            found = given[place]
+            if found.get("call_id") == self._saved.call_id and _waits(found):
+                given[place] = {**found, "output": result["output"]}
+                return
+        # What was said before is not kept, as when the process died at that moment
+        call = {
+            "type": "function_call",
+            "call_id": self._saved.call_id,
+            "name": self._saved.tool,
+            "arguments": self._saved.arguments,
+        }
+        given += [call, result]
 
     async def _save(self) -> None:
         hidden = self._saved.as_item(self._turn.thread.id)
         await self._emit(ThreadItemReplacedEvent.model_construct(item=hidden))
+
+
+def _waits(entry: dict[str, Any]) -> bool:
+    """Whether an output says that it is waited for, or that the user has skipped the question."""
+    return bool(asked_ids(entry)) or entry.get("output") == NOT_CALLED

@@ -94,6 +94,7 @@ class McpConnection(MCPServer):
         self.limits = McpLimits.of(server)
         self.reporter = Reporter(server.name)
         self.progress = Calls(self.timeout, getattr(server, "max_timeout", None))
+        self.may_ask: bool = getattr(server, "elicitation", True)
         self.waits: float = getattr(server, "elicitation_timeout", WAITS)
         self.tools: list[Tool] = []
         self.calls = 0

@@ -3,7 +3,8 @@
 A server object from the `mcp_servers` hook, or from `turn.mcp_servers`, may have these attributes:
 `required` (bool; without it no turn begins), `prefix` (str; put before the names of its tools),
 `timeout`, `max_timeout`, `elicitation_timeout` and `connect_timeout` (seconds for a call, for one
-that reports progress, for the user's answer to one, and to connect), `max_tools`, `max_tools_size`
+that reports progress, for the user's answer to one, and to connect), `elicitation` (bool; whether
+it may ask the user), `max_tools`, `max_tools_size`
 and `max_message` (see `McpLimits`), and `require_approval` (`"always"`, `"never"`, or names and
 patterns: which calls the user is asked about).
 """
@@ -92,6 +93,11 @@ class McpManager:
     def servers(self) -> list[MCPServer]:
         """The servers, in the order of the plugins."""
         return list(self._connections)
+
+    @property
+    def all_connected(self) -> bool:
+        """Whether all tools of the servers are known now."""
+        return all(connection.up.is_set() for connection in self._connections.values())
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:

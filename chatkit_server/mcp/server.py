@@ -118,7 +118,7 @@ class ManagedServer(McpConnection):
         self._listing: asyncio.Task[None] | None = None
         if isinstance(server, _CLIENTS):
             watch(server, self.limits, self.reporter, self._stream_ended, self.progress)
-            note_requests(server, asks=self.waits > 0)
+            note_requests(server, asks=self.may_ask)
             self.reporter.interrupted = self._suspect
             server.message_handler = self._listen(server.message_handler)
 
@@ -208,7 +208,7 @@ class ManagedServer(McpConnection):
     def _take_input(self) -> None:
         """Let the server ask the user in the middle of a call."""
         session = self._session
-        if self.waits > 0 and isinstance(session, ClientSession):
+        if self.may_ask and isinstance(session, ClientSession):
             most = self.progress.most + self.waits + 1
             take_input(session, None if self.timeout is None else most)
             ask_with(session, self.name, self.waits, self.progress.asker)

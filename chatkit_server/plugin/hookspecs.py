@@ -64,10 +64,10 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 def setup(app: Application) -> None:
     """Prepare the plugin, once at boot: add routes, middlewares or `cleanup_ctx` to `app`.
 
-    `app[HOOKS]`, `app[SETTINGS]` and `app[STORE]` are the server's own parts. To start something
-    and stop it again, append an `async def` with one `yield` to `app.cleanup_ctx`. An error in
-    `setup`, or in what it added, stops the boot; raise `SettingsError` to say what to change. An
-    error when the server stops is logged.
+    `app[HOOKS]`, `app[SETTINGS]`, `app[MODELS]` and `app[STORE]` are the server's own parts. To
+    start something and stop it again, append an `async def` with one `yield` to `app.cleanup_ctx`.
+    An error in `setup`, or in what it added, stops the boot; raise `SettingsError` to say what to
+    change. An error when the server stops is logged.
     """
 
 
@@ -115,10 +115,10 @@ def mcp_servers() -> list[MCPServer] | None:
     The server connects, reconnects and closes them. Optional attributes of an MCP server:
     `required = True` (turns answer 503 while it is not connected; by default they go on without
     it), `prefix` (is put before the names of its tools), `timeout`, `max_timeout` (for calls that
-    report progress), `elicitation_timeout` (for a call that asks the user) and `connect_timeout`
-    (seconds), `max_tools` (how many), `max_tools_size` and `max_message` (bytes),
-    `require_approval` (`"always"`, `"never"`, or names and patterns of the tools that the user has
-    to approve). An error stops the boot.
+    report progress), `elicitation_timeout` (for a call that waits for the user) and
+    `connect_timeout` (seconds), `elicitation = False` (it may not ask the user), `max_tools` (how
+    many), `max_tools_size` and `max_message` (bytes), `require_approval` (`"always"`, `"never"`, or
+    names and patterns of the tools that the user has to approve). An error stops the boot.
     """
 
 

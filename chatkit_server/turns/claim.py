@@ -24,7 +24,7 @@ OTHER_PROCESS_TIMEOUT = 30.0
 OTHER_PROCESS_POLL = 0.2
 """Seconds between two looks whether it has."""
 
-ELSEWHERE = (
+ELSEWHERE = words(
     "The answer that asked this waits in another process of the server. Send this once more; if it "
     "is refused again, stop that answer, or write a message instead."
 )

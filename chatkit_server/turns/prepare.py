@@ -17,7 +17,8 @@ from ..agent.models import (
     offered_model,
     own_settings,
 )
-from ..agent.runner import AgentRunner, as_changed
+from ..agent.ready import as_changed
+from ..agent.runner import AgentRunner
 from ..agent.stream import EventTranslator
 from ..agent.team.guardrails import Guardrails
 from ..agent.team.team import Team
