@@ -50,25 +50,29 @@ class ItemMaker(AgentContext[Any]):
         return kind(**(made | fields))
 
     def cite(self, source: URLSource | FileSource | EntitySource, index: int | None = None) -> None:
-        """Add a source to the next message of the model in this turn.
+        """Add a source to the next message of the assistant in this turn.
 
         `index` is the place of its mark in the text. Without one, it is the end of the text.
         """
         self._cited.append(Annotation(source=source, index=index))
 
-    def take_cited(self, text: str) -> list[Annotation]:
-        """Return what was cited since the last message, for one with this text."""
-        cited, self._cited = self._cited, []
-        return [_placed(annotation, text) for annotation in cited]
+    def with_cited(self, item: ThreadItem, *, done: bool = False) -> ThreadItem:
+        """Return a message with what was cited since the last one; other items as they are.
 
-    def with_cited(self, item: ThreadItem) -> ThreadItem:
-        """Return a message that is not done with what was cited for it; other items as they are."""
+        With `done`, the next message begins without these sources.
+        """
         if not self._cited or not isinstance(item, AssistantMessageItem) or not item.content:
             return item
         *others, last = item.content
         marks = [_placed(annotation, last.text) for annotation in self._cited]
+        if done:
+            self._cited = []
         last = last.model_copy(update={"annotations": [*last.annotations, *marks]})
         return item.model_copy(update={"content": [*others, last]})
+
+    def forget_cited(self) -> None:
+        """Cite nothing: the answer is taken back."""
+        self._cited = []
 
 
 def _placed(annotation: Annotation, text: str) -> Annotation:

@@ -249,6 +249,33 @@ async def test_nobody_follows_while_the_user_thinks_and_the_turn_goes_on(
     assert (await answer(chat, item, r1f0="Window", r1f1="2")).text == "Booked."
 
 
+async def test_a_message_that_waits_for_the_answer_takes_the_question_back(
+    make_chat: MakeChat, model_server: ModelServer, waiting: dict[str, Any]
+) -> None:
+    sections = with_flights(model_server, waiting)
+    sections["turns"] = {"when_busy": "queue"}
+    chat = await connected(await make_chat(**sections))
+    model_server.reply(BOOK)
+    [item] = await asked(chat, "To Rome")
+    model_server.reply("Not booked.")
+    model_server.reply("Fine.")
+    assert (await chat.say("Never mind", item["thread_id"])).text == "Fine."
+    assert told(model_server) == ["cancel None"]
+    items = await items_of(chat, item["thread_id"])
+    assert (items[1]["status"], items[2]["content"][0]["text"]) == ("skipped", "Not booked.")
+
+
+async def test_a_server_that_shuts_down_goes_on_without_the_answer(
+    make_chat: MakeChat, model_server: ModelServer, waiting: dict[str, Any]
+) -> None:
+    chat = await connected(await make_chat(**with_flights(model_server, waiting)))
+    model_server.reply(BOOK)
+    model_server.reply("Not booked.")
+    assert await asked(chat, "To Rome")
+    await chat.client.app[ENGINE].turns.close(10)
+    assert told(model_server) == ["cancel None"]
+
+
 async def test_each_user_answers_for_their_own_call(
     make_chat: MakeChat, model_server: ModelServer, waiting: dict[str, Any]
 ) -> None:

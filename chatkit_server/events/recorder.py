@@ -138,7 +138,10 @@ class Recorder:
                 self._apply(event.item_id, event.update)
             case ThreadItemDoneEvent():
                 event = self._in_order(event)
-                cancelled = await run_to_completion(self._save(event.item))
+                item = self.turn.with_cited(event.item, done=True)
+                if item is not event.item:
+                    event = event.model_copy(update={"item": item})
+                cancelled = await run_to_completion(self._save(item))
             case ThreadItemReplacedEvent():
                 event = event.model_copy(update={"item": dated(event.item)})
                 cancelled = await run_to_completion(self._save(event.item, replace=True))
@@ -207,7 +210,7 @@ class Recorder:
             if shows_nothing(item) and item_id not in self.reopened:
                 self._withdraw(item_id)
             else:
-                closed.append(settled(self.turn.with_cited(item)))
+                closed.append(settled(item))
                 await self.emit(ThreadItemDoneEvent.model_construct(item=closed[-1]))
         return closed
 
