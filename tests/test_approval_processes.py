@@ -289,7 +289,7 @@ async def test_odd_arguments_wait_too(
     model_server.reply("Bye.")
     [item] = asked(await one.chat.say("Write"))
     assert (await click(two.chat, item)).text == "Done."
-    assert SENT == [given]
+    assert [given] == SENT
     assert (await one.chat.say("Thanks", item["thread_id"])).text == "Bye."
     outputs = [text for role, text in told(model_server.requests[-1]) if role == "tool"]
     assert outputs == [f"sent to {given}"]
