@@ -28,6 +28,7 @@ from tests.conftest import MakeChat
 from tests.memory_store import MemoryStorePlugin
 from tests.model_server import Call, ModelServer, Reasoning
 from tests.serving import served_by
+from tests.strict_history import check
 from tests.test_mcp import InProcess
 from tests.test_tools import Has, as_tool, ask
 from tests.test_turns import Tools, Watch, told
@@ -192,6 +193,8 @@ async def test_a_run_waits_for_an_approval_and_goes_on_after_a_restart(
     calls = [c for m in model_server.requests[-1].body["messages"] for c in m.get("tool_calls", [])]
     assert len(calls) == len(said)
     assert len({call["id"] for call in calls}) == len(calls)
+    for request in model_server.requests:
+        assert check("openai", request.body) == []
     assert SENT == ["ann"]
 
 
@@ -436,6 +439,9 @@ async def test_a_run_that_went_on_may_wait_again(
         "user_message",
         "assistant_message",
     ]
+    for request in model_server.requests:
+        for flavour in ("openai", "anthropic"):
+            assert check(flavour, request.body) == []
     requests = [outcome.usage.requests for outcome in watch.outcomes]
     assert requests[:3] == [1, 1, 1]
 

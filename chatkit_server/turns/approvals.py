@@ -92,8 +92,8 @@ class Approvals:
     ) -> WaitingCall:
         turn = job.turn
         call = waiting_call(item, "")
+        # Of an unusable call, nothing comes but what the model reads about it
         if is_allowed(turn.thread, call) or job.runner.is_unusable(item):
-            # Nobody has to be asked about a call that will only tell the model what is wrong
             state.approve(item)
             return replace(call, decision="approved")
         return replace(call, item_id=turn.generate_id("message"))
@@ -240,8 +240,9 @@ class Approvals:
         assert run.state is not None
         assert job.agent is not None
         turn = job.turn
+        # What is only away for now may be asked for again: this error is a status
+        agent = await job.runner.resumable(job.agent)
         try:
-            agent = await job.runner.resumable(job.agent)
             job.resumed = await restored_state(run.state, agent, turn.run_context)
             decide(job.resumed, run.calls)
         except Exception as error:
