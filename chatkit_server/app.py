@@ -93,7 +93,7 @@ def create_app(
     assert hooks is not None
     with problems.collect():
         hooks.languages = languages_of(hooks.plugins, settings)
-    team, guardrails = _agents(settings, problems)
+    team, guardrails = _agents(settings, hooks, problems)
     if team.model is not None:
         agent = settings.agent.model_copy(update={"model": team.model})
         settings = settings.model_copy(update={"agent": agent})
@@ -120,7 +120,7 @@ def create_app(
     return app
 
 
-def _agents(settings: Settings, problems: Problems) -> tuple[Team, Guardrails]:
+def _agents(settings: Settings, hooks: Hooks, problems: Problems) -> tuple[Team, Guardrails]:
     """Return the agents and guardrails of the settings; the default ones in place of wrong ones."""
     agent = AgentSettings(model=settings.agent.model)
     team, guardrails = Team(Settings(agent=agent)), Guardrails()
@@ -128,7 +128,8 @@ def _agents(settings: Settings, problems: Problems) -> tuple[Team, Guardrails]:
         team = Team(settings)
     with problems.collect():
         guardrails = Guardrails(settings)
-        guardrails.check_agents(team.names, settings)
+        if team.names is not None and not hooks.implemented("agent"):
+            guardrails.check_agents(team.names, settings)
     return team, guardrails
 
 

@@ -156,13 +156,21 @@ def _http_error(error: BaseException) -> ServerError | None:
     text = _text(error, status)
     if text is None and not named:
         return None
-    text = text or PHRASES.get(status) or responses.get(status) or words("The request was refused.")
+    text = phrase(status, text)
     headers = _headers(error)
     if status == 401:
         return Unauthorized(text, challenge=headers.get("WWW-Authenticate", "Bearer"))
     known = _BY_STATUS.get(status, ServerError)(text, headers=headers)
     known.status = status
     return known
+
+
+def phrase(status: int, text: str | None) -> str:
+    """Return the text of an error; if it says no more than its status, what HTTP calls that."""
+    general = responses.get(status)
+    if text is not None and text != general:
+        return text
+    return PHRASES.get(status) or general or words("The request was refused.")
 
 
 def _is_of_a_client(error: BaseException) -> bool:

@@ -95,6 +95,10 @@ class Languages:
         """Whether there are words in this language."""
         return any(fitting(tag, self.known))
 
+    def every(self, text: Words) -> set[str]:
+        """Return text in all languages that it is in."""
+        return {self.say(text, [language]) for language in self.known}
+
     def say(self, text: str | Mapping[str, str], tags: Iterable[str]) -> str:
         """Return text in the first of these languages that it is in; text by language too.
 
@@ -133,8 +137,8 @@ def _lookup(catalog: GNUTranslations, text: Words) -> str | None:
         found = catalog.gettext(text.template)
     else:
         found = catalog.ngettext(text.template, text.plural, text.number)
-    # What is not translated comes back as it is
-    return None if found is text.template or found is text.plural else found
+    # What is not translated comes back as it is, and what is half done may be empty
+    return None if not found or found is text.template or found is text.plural else found
 
 
 @cache

@@ -10,10 +10,12 @@ from chatkit.agents import AgentContext
 from chatkit.store import StoreItemType
 from chatkit.types import (
     Annotation,
+    AssistantMessageItem,
     ClientToolCallItem,
     EntitySource,
     FileSource,
     TaskItem,
+    ThreadItem,
     ThreadItemBase,
     URLSource,
     WorkflowItem,
@@ -48,16 +50,32 @@ class ItemMaker(AgentContext[Any]):
         return kind(**(made | fields))
 
     def cite(self, source: URLSource | FileSource | EntitySource, index: int | None = None) -> None:
-        """Add a source to the next message of the model in this turn.
+        """Add a source to the next message of the assistant in this turn.
 
         `index` is the place of its mark in the text. Without one, it is the end of the text.
         """
         self._cited.append(Annotation(source=source, index=index))
 
-    def take_cited(self, text: str) -> list[Annotation]:
-        """Return what was cited since the last message, for one with this text."""
-        cited, self._cited = self._cited, []
-        for annotation in cited:
-            index = len(text) if annotation.index is None else annotation.index
-            annotation.index = max(0, min(index, len(text)))
-        return cited
+    def with_cited(self, item: ThreadItem, *, done: bool = False) -> ThreadItem:
+        """Return a message with what was cited since the last one; other items as they are.
+
+        With `done`, the next message begins without these sources.
+        """
+        if not self._cited or not isinstance(item, AssistantMessageItem) or not item.content:
+            return item
+        *others, last = item.content
+        marks = [_placed(annotation, last.text) for annotation in self._cited]
+        if done:
+            self._cited = []
+        last = last.model_copy(update={"annotations": [*last.annotations, *marks]})
+        return item.model_copy(update={"content": [*others, last]})
+
+    def forget_cited(self) -> None:
+        """Cite nothing: the answer is taken back."""
+        self._cited = []
+
+
+def _placed(annotation: Annotation, text: str) -> Annotation:
+    """Return an annotation with its place in a text: without one, it is the end."""
+    index = len(text) if annotation.index is None else annotation.index
+    return annotation.model_copy(update={"index": max(0, min(index, len(text)))})

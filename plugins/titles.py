@@ -41,6 +41,7 @@ from chatkit_server import (
     Turn,
     hookimpl,
 )
+from chatkit_server.storage import TakenOver
 
 log = logging.getLogger(__name__)
 
@@ -246,8 +247,8 @@ async def _save(turn: Turn, mark: Mark) -> None:
     """Save a title. No turn fails for want of one."""
     try:
         await turn.change_thread(mark.put_on)
-    except NotFoundError:
-        log.debug("turn %s: its thread is gone", turn.id)
+    except (NotFoundError, TakenOver):
+        log.debug("turn %s: its thread is gone, or another process has taken it over", turn.id)
     except Exception as error:
         log.warning("turn %s: its title could not be saved: %s", turn.id, _in_words(error))
 

@@ -22,6 +22,7 @@ ITEMS = "test_surface.py::test_every_item_is_saved_and_comes_back"
 TEMPLATE = "test_surface.py::test_a_widget_of_a_template_comes_back"
 UPDATES = "test_surface.py::test_every_update_is_saved_when_its_turn_is_stopped"
 OPERATIONS = "test_operations.py"
+ATTACHMENTS = "plugins/test_attachments.py"
 
 _UNIONS: dict[str, Any] = {
     "Operations": chatkit.types.ChatKitReq,
@@ -99,10 +100,14 @@ TESTS: dict[str, str] = {
     "ItemsFeedbackReq": f"{OPERATIONS}::test_thumbs_are_kept",
     **_all(
         f"{OPERATIONS}::test_attachments_reach_the_message_and_the_model",
-        *("AttachmentsCreateReq", "FileAttachment", "ImageAttachment"),
-        *("AttachmentUploadDescriptor", "UserMessageInput"),
+        *("AttachmentsCreateReq", "UserMessageInput"),
     ),
     "AttachmentsDeleteReq": f"{OPERATIONS}::test_an_attachment_is_deleted",
+    **_all(
+        f"{ATTACHMENTS}::test_a_large_image_is_uploaded_and_the_model_gets_a_smaller_one",
+        *("ImageAttachment", "AttachmentUploadDescriptor"),
+    ),
+    "FileAttachment": f"{ATTACHMENTS}::test_the_model_reads_a_pdf",
     **_all(
         f"{OPERATIONS}::test_speech_becomes_text",
         *("InputTranscribeReq", "AudioInput", "TranscriptionResult"),

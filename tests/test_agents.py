@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from agents import RunContextWrapper, function_tool
+from agents.mcp import MCPServer
 from chatkit.agents import ClientToolCall
 
-from chatkit_server import Outcome, Turn, hookimpl
+from chatkit_server import Outcome, SettingsError, Turn, hookimpl
 from tests.approving import asked, click
 from tests.client import Chat, Streamed
 from tests.conftest import MakeChat
 from tests.memory_store import MemoryStorePlugin
 from tests.model_server import Call, ModelServer, Reasoning
 from tests.serving import served_by
+from tests.stage import FLAVOURS
 from tests.strict_history import check
+from tests.test_mcp import InProcess
 
 TRIAGE, BILLING = "You are triage.", "You are billing."
 
@@ -259,3 +263,138 @@ async def test_an_approval_is_asked_for_after_a_handoff(
     model_server.reply("Fine.")
     await chat.say("Thanks", streamed.thread_id)
     assert who(model_server) == "billing"
+
+
+@pytest.mark.parametrize(
+    ("agent", "shown"),
+    [
+        ({"tool_words": {"transfer_to_billing": {"en": "Wait…", "de": "Warte …"}}}, "Warte …"),
+        ({"tool_words": {"transfer_to_billing": ""}}, None),
+        ({"show_tools": "off"}, None),
+    ],
+    ids=["words", "no words", "off"],
+)
+async def test_how_a_handoff_is_shown(
+    make_chat: MakeChat, model_server: ModelServer, agent: Any, shown: str | None
+) -> None:
+    chat = await make_chat(**two(model_server, **agent))
+    chat.headers["Accept-Language"] = "de"
+    model_server.reply(Call("transfer_to_billing"))
+    model_server.reply("Hello.")
+    streamed = await chat.say("Hi")
+    progress = [e["text"] for e in streamed.data if e["type"] == "progress_update"]
+    assert progress == ([] if shown is None else [shown])
+
+
+async def test_a_handoff_is_a_task_that_is_done(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    chat = await make_chat(Watch(), **two(model_server, show_tools="tasks"))
+    streamed = await billed(chat, model_server)
+    [workflow] = streamed.done("workflow")
+    tasks = [(task["title"], task["status_indicator"]) for task in workflow["workflow"]["tasks"]]
+    assert tasks == [("Transfer to billing", "complete"), ("Refund", "complete")]
+
+
+async def test_agents_have_their_mcp_servers(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    class Servers:
+        @hookimpl
+        def mcp_servers(self) -> list[MCPServer]:
+            return [InProcess("shop", "search", "buy"), InProcess("wiki", "search", "edit")]
+
+    sections = two(model_server, tools=None, mcp_servers="wiki")
+    sections["agent"]["tools"] = ["*"]
+    sections["agents"]["billing"] |= {"mcp_servers": "sh*, wiki", "tools": "buy, search"}
+    chat = await make_chat(Servers(), **sections)
+    model_server.reply(Call("transfer_to_billing"))
+    model_server.reply("Hello.")
+    await chat.say("Hi")
+    # The tool of the server that comes second has its server's name in front
+    assert tools(model_server, 0) == {"wiki_search", "edit", "transfer_to_billing"}
+    assert tools(model_server, 1) == {"search", "wiki_search", "buy", "transfer_to_triage"}
+
+
+async def test_an_mcp_server_that_is_none_stops_the_start(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    with pytest.raises(SettingsError, match=r"agent\.mcp_servers: there is no MCP server `wiki`"):
+        await make_chat(**two(model_server, mcp_servers="wiki"))
+
+
+async def test_plugins_are_told_which_agent_begins_and_which_was_last(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    told: list[tuple[Any, ...]] = []
+
+    class Notes:
+        @hookimpl
+        async def agent(self, turn: Turn) -> None:
+            told.append((turn.first_agent, turn.last_agent))
+
+        @hookimpl
+        async def pre_turn(self, turn: Turn) -> None:
+            told.append((turn.first_agent, turn.last_agent, turn.instructions))
+
+    chat = await make_chat(Watch(), Notes(), **two(model_server))
+    streamed = await billed(chat, model_server)
+    model_server.reply("Fine.")
+    await chat.say("Thanks", streamed.thread_id)
+    assert told == [
+        (None, None),
+        ("Triage", None, TRIAGE),
+        (None, "billing"),
+        ("billing", "billing", f"{BILLING} For Somebody."),
+    ]
+
+
+@pytest.mark.parametrize(("first", "second"), list(pairwise([*FLAVOURS, *FLAVOURS][:8])))
+async def test_agents_of_strict_providers(
+    make_chat: MakeChat, model_server: ModelServer, first: str, second: str
+) -> None:
+    """Each request is what its provider takes, whatever the other model has written."""
+    endpoint = {"base_url": model_server.url, "api_key": "none"}
+    names = [model.partition("/")[0] for model in FLAVOURS.values()]
+    sections = two(model_server, model=FLAVOURS[first])
+    sections["plugins"] = {"compatible_models": {"endpoints": dict.fromkeys(names, endpoint)}}
+    sections["agents"]["billing"]["model"] = FLAVOURS[second]
+    chat = await make_chat(Watch(), **sections)
+    model_server.reply(Reasoning("Hm."), "Wait. ", Call("search"), Call("search"))
+    model_server.reply(Reasoning("Two."), Call("transfer_to_billing"))
+    model_server.reply(Reasoning("Three."), Call("refund", {"order": "7"}))
+    model_server.reply(Reasoning("Four."), Call("transfer_to_triage"))
+    model_server.reply("So ", Call("transfer_to_billing"))
+    model_server.reply("Done.")
+    streamed = await chat.say("Hi")
+    assert (streamed.error, streamed.text) == (None, "Wait. So Done.")
+    model_server.reply(Call("transfer_to_triage"))
+    for text in ("And?", "Then?"):
+        model_server.reply("Yes.")
+        assert (await chat.say(text, streamed.thread_id)).error is None
+    for request in model_server.requests:
+        flavour = second if BILLING in str(request.body["messages"][0]) else first
+        assert check(flavour, request.body) == []
+
+
+async def test_agents_may_have_any_name(
+    make_chat: MakeChat, model_server: ModelServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    sections = served_by(model_server, handoffs=["Büro-1"], agent_tools=["Büro-1"])
+    chat = await make_chat(**sections, agents={"Büro-1": {"instructions": BILLING}})
+    model_server.reply(Call("b_ro_1", {"input": "Hi"}))
+    model_server.reply("Asked.")
+    model_server.reply(Call("transfer_to_b_ro_1"))
+    model_server.reply("Hello.")
+    assert (await chat.say("Hi")).text == "Hello."
+    assert caplog.records == []
+
+
+async def test_a_tool_that_is_none_is_told_once(
+    make_chat: MakeChat, model_server: ModelServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    chat = await make_chat(Watch(), **two(model_server, tools="serch, re*, refund"))
+    await chat.say("Hi")
+    await chat.say("Hi")
+    [record] = caplog.records
+    assert record.getMessage() == "agent.tools: there is no tool `serch`. Did you mean `search`?"

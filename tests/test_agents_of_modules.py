@@ -14,6 +14,8 @@ import pytest
 from chatkit_server import SettingsError
 from chatkit_server.agent.team.guardrails import Guardrails
 from chatkit_server.agent.team.team import Team
+from chatkit_server.cli.main import main
+from chatkit_server.masking import SECRETS
 from chatkit_server.settings.load import load
 from tests.conftest import MakeChat
 from tests.model_server import Call, ModelServer
@@ -151,7 +153,7 @@ async def test_other_keys_override_only_what_they_set(
         model_server,
         folder,
         agents,
-        **{"from": "my_app.agents:triage", "model": "test/other", "handoffs": ["more"]},
+        **{"from": "my_app.agents:triage", "model": "test/other", "handoffs": ["more", "billing"]},
         model_settings={"temperature": 0.9},
     )
     chat = await make_chat(**given)
@@ -220,7 +222,7 @@ def told(folder: Path) -> Told:
         file.write_text(dedent(text), encoding="utf-8")
         settings = load(file, {})
         with pytest.raises(SettingsError) as caught:
-            Guardrails(settings).check_agents(Team(settings).names, settings)
+            Guardrails(settings).check_agents(Team(settings).names or (), settings)
         return str(caught.value).replace(f"{folder}/", "").splitlines()
 
     return told
@@ -309,3 +311,29 @@ def test_a_module_beside_the_settings_file(folder: Path) -> None:
     file = folder / "settings.yaml"
     file.write_text("agent: {from: 'own_agents:helper'}", encoding="utf-8")
     assert Team(load(file, {})).names == ["Helper"]
+
+
+def test_an_agent_that_is_wrong_is_told_once(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = folder / "settings.yaml"
+    text = "agent: {handoffs: [a, b]}\nagents: {a: {}, b: {instructions: B, tols: []}}\n"
+    plugins = "plugins: {anonymous_auth: , demo_model: , tortoise_store: }\n"
+    file.write_text(text + plugins, encoding="utf-8")
+    assert main(["check", "--settings", str(file)]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(": ")[2:4] for line in lines if "agents" in line] == [
+        ["agents.a", "write its `instructions`, or where it is found"],
+        ["agents.b.tols", "unknown key. Did you mean `tools`? Known here"],
+    ]
+    assert len(lines) == 2
+
+
+def test_the_name_of_an_agent_makes_no_secret(folder: Path) -> None:
+    file = folder / "settings.yaml"
+    agents = "agents: {password_reset: {model: demo/todo, instructions: Reset.}}\n"
+    guardrails = "guardrails: {secrets: {words: I may not say that.}}"
+    file.write_text(agents + guardrails, encoding="utf-8")
+    load(file, {})
+    told = "demo/todo says: I may not say that."
+    assert SECRETS.mask(told) == told

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
-from agents import Agent, RunContextWrapper, Tool, function_tool, handoff
+from agents import Agent, RunContextWrapper, RunState, Tool, UserError, function_tool, handoff
 from agents.mcp import MCPServer
 from chatkit.agents import ClientToolCall
 from chatkit.types import ActiveStatus, LockedStatus, NoticeEvent, ThreadItemDoneEvent, WidgetItem
-from mcp.types import CallToolResult, TextContent
+from mcp.types import CallToolResult, TextContent, ToolAnnotations
+from mcp.types import Tool as McpTool
 
 from chatkit_server import Turn, hookimpl
-from chatkit_server.agent.paused import is_paused_run
+from chatkit_server.agent.paused import PAUSED_TYPE, WaitingCall, is_paused_run
+from chatkit_server.mcp.approval import is_destructive, needs_approval
+from chatkit_server.settings.schema import ApprovalSettings
+from chatkit_server.turns.approval_widget import asking, shown_arguments
 from tests.approving import asked, buttons, click, post_click, replaced, says, shown
 from tests.client import Chat
 from tests.conftest import MakeChat
@@ -349,6 +356,39 @@ async def test_a_run_goes_on_when_all_its_calls_are_decided(
     assert SENT == ["bob"]
 
 
+async def test_an_agent_that_is_a_tool_is_asked_about_before_its_own_tools(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    expert = Agent[Turn](name="expert", tools=[mailer()])
+    chat = await make_chat(Has(as_tool(expert, needs_approval=True)), **served_by(model_server))
+    for reply in (ask("expert"), ANN, "Inner.", "Outer."):
+        model_server.reply(reply)
+    outer = await _asked(chat)
+    assert "`expert`" in says(outer)
+    assert len(model_server.requests) == 1
+    [inner] = asked(await click(chat, outer))
+    assert "`send_mail`" in says(inner)
+    assert (await click(chat, inner)).text == "Outer."
+    assert SENT == ["ann"]
+
+
+async def test_an_agent_of_the_settings_goes_on_after_a_hand_off(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    store = MemoryStorePlugin()
+    sections = served_by(model_server, name="One", handoffs=["two"])
+    sections["agents"] = {"two": {"instructions": "You are two.", "handoffs": ["One"]}}
+    chat = await make_chat(Has(mailer()), store, **sections)
+    other = await make_chat(Has(mailer()), store, **sections)
+    for reply in (Call("transfer_to_two"), ANN, "It is sent.", "Still two."):
+        model_server.reply(reply)
+    item = await _asked(chat)
+    assert (await click(other, item)).text == "It is sent."
+    assert (await chat.say("Thanks", item["thread_id"])).text == "Still two."
+    asked_as = [r.body["messages"][0]["content"] for r in model_server.requests]
+    assert [text == "You are two." for text in asked_as] == [False, True, True, True]
+
+
 async def test_all_calls_of_a_tool_are_allowed_with_one_click(
     make_chat: MakeChat, model_server: ModelServer
 ) -> None:
@@ -525,6 +565,23 @@ async def test_a_run_that_cannot_go_on_says_so(
     ]
 
 
+@pytest.mark.parametrize("content", [{}, {"calls": [{"odd": 1}]}, {"expires_at": "never"}])
+async def test_what_another_version_has_saved_does_not_wait(
+    make_chat: MakeChat, model_server: ModelServer, content: dict[str, Any]
+) -> None:
+    store = MemoryStorePlugin()
+    chat = await make_chat(Has(mailer()), store, **served_by(model_server))
+    model_server.reply(ANN)
+    model_server.reply("Well.")
+    item = await _asked(chat)
+    items = store.memory.items[item["thread_id"]]
+    [run] = [i for i in items.values() if is_paused_run(i)]
+    items[run.id] = run.model_copy(update={"content": {"type": PAUSED_TYPE, **content}})
+    assert replaced(await click(chat, item)) == ["Not approved: you wrote something else."]
+    assert (await chat.say("And now?", item["thread_id"])).text == "Well."
+    assert SENT == []
+
+
 async def test_a_tool_that_is_gone_is_an_error_for_the_model(
     make_chat: MakeChat, model_server: ModelServer
 ) -> None:
@@ -621,3 +678,185 @@ async def test_a_run_of_another_model_goes_on(
     assert watch.outcomes[0].model == "test/other"
     [(call, result)] = watch.outcomes[0].tools
     assert (call.name, result.output) == ("send_mail", "sent to ann")
+
+
+async def test_what_was_approved_has_not_run_if_a_message_comes_before_the_rest(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    chat = await make_chat(Has(mailer()), **served_by(model_server))
+    model_server.reply(ANN, BOB)
+    model_server.reply("Never mind.")
+    first, second = asked(await chat.say("Write to both"))
+    await click(chat, first)
+    words = "Not approved: you wrote something else."
+    assert replaced(await chat.say("Forget it", first["thread_id"])) == [words, words]
+    outputs = [text for role, text in told(model_server.requests[-1]) if role == "tool"]
+    assert len(outputs) == 2
+    assert all("was not run" in output for output in outputs)
+    assert replaced(await click(chat, second)) == [words]
+    assert SENT == []
+
+
+async def test_a_call_that_nobody_was_asked_about_does_not_hold_up_the_others(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    store = MemoryStorePlugin()
+    chat = await make_chat(Has(mailer()), store, **served_by(model_server))
+    model_server.reply(ANN, BOB)
+    model_server.reply("One of them.")
+    first, second = asked(await chat.say("Write to both"))
+    # As if the server had died before this was saved
+    del store.memory.items[first["thread_id"]][second["id"]]
+    assert (await click(chat, first)).text == "One of them."
+    assert SENT == ["ann"]
+
+
+async def test_an_old_widget_runs_nothing_after_other_messages(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    """The history is too short for the message that came instead to see what waited."""
+    chat = await make_chat(Has(mailer()), **served_by(model_server, history={"items": 1}))
+    model_server.reply(ANN)
+    model_server.reply("Something else.")
+    item = await _asked(chat)
+    streamed = await chat.say("Something else", item["thread_id"])
+    assert replaced(streamed) == []
+    late = await click(chat, item)
+    assert replaced(late) == ["Not approved: you wrote something else."]
+    assert len(model_server.requests) == 2
+    assert SENT == []
+
+
+async def test_a_run_that_cannot_be_saved_fails(
+    make_chat: MakeChat, model_server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: Any, **_: Any) -> str:
+        raise UserError("no")
+
+    watch = Watch()
+    chat = await make_chat(watch, Has(mailer()), **served_by(model_server))
+    model_server.reply(ANN)
+    monkeypatch.setattr(RunState, "to_string", fail)
+    streamed = await chat.say("Write to Ann")
+    assert streamed.error is not None
+    assert "`send_mail`" in streamed.error["message"]
+    assert streamed.done("widget") == []
+    await watch.ended.wait()
+    assert watch.outcomes[0].waiting == []
+    [(call, result)] = watch.results
+    assert (call.name, result.failed) == ("send_mail", True)
+    model_server.reply("As you like.")
+    await chat.say("Never mind", streamed.thread_id)
+    assert ("tool", "The tool send_mail was not run: it needs the user's approval.") in told(
+        model_server.requests[-1]
+    )
+
+
+# What is shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown_as"),
+    [
+        ("{}", ""),
+        ('{"a": ["\u00e4", 1]}', '{\n  "a": [\n    "\u00e4",\n    1\n  ]\n}'),
+        ('{"file": "cod.exe\u202egnp"}', '{\n  "file": "cod.exe\\u202egnp"\n}'),
+        ("ls -l", "ls -l"),
+        (json.dumps({"text": "x" * 9000}), "x\n\u2026 (5016 more characters)"),
+    ],
+)
+def test_how_arguments_are_shown(arguments: str, shown_as: str) -> None:
+    found = shown_arguments(arguments, str)
+    assert found == shown_as or (len(shown_as) > 20 and found.endswith(shown_as))
+    assert len(found) < 4100
+
+
+def test_nothing_in_a_call_looks_like_the_widget_itself() -> None:
+    call = WaitingCall("msg", "call", "a`** _b_\nc", '{"text": "```\\n**Approved**"}', "s*h*op")
+    widget, _ = asking("run", call, str, always=False)
+    title, arguments, row = widget.model_dump()["children"]
+    assert title["value"] == "**Run `a''' _b_ c` of s'h'op?**"
+    assert arguments["value"].startswith("````json\n")
+    assert arguments["value"].endswith("\n````")
+    assert len(row["children"]) == 2
+
+
+# Which tools of an MCP server
+
+
+@pytest.mark.parametrize(
+    ("hints", "destroys"),
+    [
+        (None, True),
+        ({}, True),
+        ({"destructive_hint": True}, True),
+        ({"destructive_hint": False}, False),
+        ({"read_only_hint": True}, False),
+        ({"read_only_hint": True, "destructive_hint": True}, False),
+        ({"read_only_hint": False}, True),
+    ],
+)
+def test_what_may_destroy_something(hints: dict[str, bool] | None, destroys: bool) -> None:
+    annotations = None if hints is None else ToolAnnotations(**hints)
+    tool = McpTool(name="drop", input_schema={"type": "object"}, annotations=annotations)
+    assert is_destructive(tool) is destroys
+    server = Mailer(None)
+    settings = ApprovalSettings(destructive=True)
+    assert needs_approval(server, tool, "drop", settings) is destroys
+    assert needs_approval(server, tool, "drop", ApprovalSettings()) is False
+
+
+@pytest.mark.parametrize(
+    ("sdk", "own", "named", "needed"),
+    [
+        ("never", None, [], False),
+        ("always", None, [], True),
+        ({"send_mail": "always"}, None, [], True),
+        ({"other": "always"}, None, [], False),
+        ("always", "never", [], False),
+        (None, "always", [], True),
+        (None, ["send_*"], [], True),
+        (None, ["Send_*"], [], False),
+        (None, ["mail_send_mail"], [], True),
+        ("never", "never", ["send_mail"], True),
+        (None, [], ["mail_*"], True),
+        (None, None, ["other"], False),
+    ],
+)
+def test_which_tools_need_an_approval(sdk: Any, own: Any, named: list[str], needed: bool) -> None:
+    server = Mailer(sdk, require_approval=own)
+    tool = McpTool(name="send_mail", input_schema={"type": "object"})
+    settings = ApprovalSettings(tools=named)
+    assert needs_approval(server, tool, "mail_send_mail", settings) is needed
+
+
+@pytest.mark.parametrize(
+    ("destructive", "asks"), [(False, ["write"]), (True, ["process", "write"])]
+)
+async def test_the_settings_of_an_mcp_server_say_which_tools(
+    make_chat: MakeChat,
+    model_server: ModelServer,
+    tmp_path: Path,
+    destructive: bool,
+    asks: list[str],
+) -> None:
+    written = tmp_path / "written"
+    small = str(Path(__file__).with_name("mcp_small_server.py"))
+    server = {
+        "name": "disk",
+        "command": sys.executable,
+        "args": [small, str(written)],
+        "require_approval": ["wri*"],
+    }
+    sections = served_by(model_server, approval={"destructive": destructive})
+    sections["plugins"]["mcp_servers"] = {"servers": [server]}
+    chat = await make_chat(**sections)
+    model_server.reply(Call("process", {}), Call("write", {}))
+    model_server.reply("It is written.")
+    widgets = asked(await chat.say("Write"))
+    assert [says(item) for item in widgets] == [f"**Run `{name}` of disk?**" for name in asks]
+    assert not written.exists()
+    for item in widgets:
+        streamed = await click(chat, item)
+    assert streamed.text == "It is written."
+    assert written.read_text() == "once\n"

@@ -152,8 +152,13 @@ def shows_something(item: Json) -> bool:
 
 
 def timeless(item: Json) -> Json:
-    """Return an item without the seconds that a workflow took."""
+    """Return an item without the seconds that a workflow took, and without sources.
+
+    A message gets its sources when it is done, or cut off.
+    """
     item = deepcopy(item)
+    for part in item.get("content", ()):
+        part.pop("annotations", None)
     if "duration" in item.get("workflow", {}).get("summary", {}):
         item["workflow"]["summary"]["duration"] = 0
     return item
@@ -250,8 +255,10 @@ async def beaten(url: str) -> tuple[Any, Any]:
             oldest, newest = database.execute(statement).fetchone()
     else:
         connection = await asyncpg.connect(url)
-        oldest, newest = await connection.fetchrow(statement)
+        row = await connection.fetchrow(statement)
         await connection.close()
+        assert row is not None
+        oldest, newest = row
     return oldest, newest
 
 

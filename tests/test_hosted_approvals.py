@@ -38,10 +38,8 @@ class Scripted(Model):
     async def get_response(self, *args: Any, **kwargs: Any) -> ModelResponse:
         raise AssertionError
 
-    async def stream_response(
-        self, instructions: Any, input: Any, *args: Any, **kwargs: Any
-    ) -> AsyncIterator[Any]:
-        self.inputs.append(input)
+    async def stream_response(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+        self.inputs.append(args[1])
         output = list(self.answers.pop(0))
         for index, item in enumerate(output):
             yield ResponseOutputItemDoneEvent(

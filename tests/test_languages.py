@@ -6,21 +6,31 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
+from aiohttp import web
 from babel.messages import Catalog
+from chatkit.errors import CustomStreamError, ErrorCode, StreamError
+from chatkit.store import NotFoundError
 from chatkit.types import ErrorEvent, ProgressUpdateEvent
+from starlette.exceptions import HTTPException
 
 from chatkit_server import Conflict, Outcome, SettingsError, Turn, User, hookimpl, words
+from chatkit_server.languages import own_languages
+from chatkit_server.mcp.forms import Form
 from chatkit_server.turns.recovery import INTERRUPTED
 from chatkit_server.turns.store import TurnRecord
 from chatkit_server.web.keys import ENGINE
 from tests import catalogs
+from tests.approving import asked, click, replaced, says
 from tests.conftest import MakeChat
 from tests.mcp_calls import until
 from tests.model_server import Gate, ModelServer
 from tests.security.hostile_client import ask, connected, request
 from tests.security.listening import listening
 from tests.serving import served_by
+from tests.test_approvals import ANN, mailer
+from tests.test_tools import Has
 
 GERMAN = {"Accept-Language": "fr, de-AT;q=0.8, en;q=0.5"}
 
@@ -153,6 +163,61 @@ async def test_a_turn_of_a_dead_process(make_chat: MakeChat) -> None:
     assert state["error"] == "Der Server wurde beendet, bevor die Antwort vollständig war."
 
 
+async def test_an_approval(make_chat: MakeChat, model_server: ModelServer) -> None:
+    chat = await make_chat(Has(mailer()), **served_by(model_server))
+    chat.headers |= GERMAN
+    model_server.reply(ANN)
+    [item] = asked(await chat.say("Write to Ann"))
+    assert "`send_mail` ausführen?" in says(item)
+    assert item["copy_text"].startswith("`send_mail` ausführen?")
+    card = orjson.dumps(item["widget"]).decode()
+    for label in ("Genehmigen", "Ablehnen", "In dieser Unterhaltung immer"):
+        assert f'"label":"{label}"' in card
+    model_server.reply("As you like.")
+    assert replaced(await click(chat, item, "deny")) == ["Abgelehnt"]
+
+
+FORM = {
+    "message": "Your flight",
+    "requestedSchema": {
+        "properties": {
+            "bags": {"type": "integer", "minimum": 0, "maximum": 3},
+            "meal": {"type": "boolean", "default": False},
+        },
+        "required": ["bags"],
+    },
+}
+
+
+def german(text: str) -> str:
+    return own_languages().say(text, ["de"])
+
+
+def test_what_an_mcp_server_asks() -> None:
+    form = Form.of("flights", FORM)
+    (_, bags), (_, meal) = form.questions(1, german)
+    assert bags.question == "flights fragt: Your flight\nbags"
+    assert getattr(bags, "description", "") == "Von 0 bis 3."
+    assert meal.question == "meal: Ohne Antwort: Nein."
+    assert [option.value for option in getattr(meal, "options", [])] == ["Ja", "Nein"]
+    # Answered in the language of the question, or in that of somebody else
+    for yes in ("Ja", "ja", "Yes", "true"):
+        assert form.read({"bags": ["2"], "meal": [yes]}, {}) == ({"bags": 2, "meal": True}, {})
+    _, wrong = form.read({"bags": ["9"], "meal": ["vielleicht"]}, {})
+    asked = [question.question for _, question in form.questions(1, german, wrong)]
+    assert "Die Zahl darf höchstens 3 sein." in asked[0]
+    assert "„vielleicht“ steht nicht zur Auswahl." in asked[1]
+
+
+@pytest.mark.parametrize("shown", ["Erledigt", "Done", "Nein", "No"])
+def test_a_page_that_an_mcp_server_asks_to_open(shown: str) -> None:
+    form = Form.of("bank", {"mode": "url", "url": "https://bank.example/pay", "message": ""})
+    [(name, question)] = form.questions(1, german)
+    assert question.question.startswith("bank fragt\nÖffnen Sie diese Seite von bank.example")
+    assert [option.value for option in getattr(question, "options", [])] == ["Erledigt", "Nein"]
+    assert form.read({name: [shown]}, {}) == ({} if shown in ("Erledigt", "Done") else None, {})
+
+
 class Words:
     """Answers with words of its own."""
 
@@ -238,3 +303,35 @@ async def test_catalogs_that_cannot_be_read(
     (tmp_path / "closed.py").write_text(CLOSED.format(locales=given))
     with pytest.raises(SettingsError, match=wrong):
         await make_chat(plugins={"closed": None}, plugin_dirs=[tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (web.HTTPForbidden(), "Nicht erlaubt: GET /mine"),
+        (web.HTTPForbidden(reason="Not for you"), "Not for you: GET /mine"),
+        (web.HTTPForbidden(text="Not for you."), "Not for you."),
+        (HTTPException(404), "Nicht gefunden"),
+        (HTTPException(404, "No such cat"), "No such cat"),
+        (NotFoundError("item x"), "Nicht gefunden."),
+        (PermissionError(), "Dazu sind Sie nicht berechtigt."),
+        (CustomStreamError("No more cats"), "No more cats"),
+        (CustomStreamError(words("Not found.")), "Nicht gefunden."),
+        (
+            StreamError(ErrorCode.STREAM_ERROR, allow_retry=False),
+            "Die Antwort konnte nicht fertiggestellt werden.",
+        ),
+    ],
+    ids=repr,
+)
+async def test_errors_of_other_libraries(error: Exception, said: str, make_chat: MakeChat) -> None:
+    class Mine:
+        @hookimpl
+        def setup(self, app: web.Application) -> None:
+            app.router.add_get("/mine", self._answer)
+
+        async def _answer(self, request: web.Request) -> web.Response:
+            raise error
+
+    chat = await make_chat(Mine())
+    assert (await (await chat.client.get("/mine", headers=GERMAN)).json())["message"] == said

@@ -12,7 +12,7 @@ import pytest
 from agents import function_tool
 
 from chatkit_server import Outcome, Turn, hookimpl
-from chatkit_server.turns.failures import GUARDRAIL_INPUT
+from chatkit_server.turns.failures import GENERAL, GUARDRAIL_INPUT
 from tests.client import Streamed
 from tests.conftest import MakeChat
 from tests.model_server import Call, ModelServer
@@ -52,6 +52,21 @@ GUARDS = """
     @tool_output_guardrail
     def results(data):
         return checked("password", data.output)
+"""
+
+
+BROKEN = """
+    @input_guardrail
+    def broken_input(context, agent, input):
+        raise ValueError("no")
+
+    @output_guardrail
+    async def broken_output(context, agent, output):
+        raise ValueError("no")
+
+    @output_guardrail
+    async def none(context, agent, output):
+        return None
 """
 
 
@@ -237,3 +252,19 @@ async def test_a_retry_of_a_refused_message_is_answered(
     )
     assert texts(retried) == ["Only gardens."]
     assert await kept(chat, streamed.thread_id) == ["user_message", "assistant_message"]
+
+
+@pytest.mark.parametrize("rule", ["broken_input", "broken_output", "none"])
+async def test_an_answer_is_withheld_if_its_guardrail_fails(
+    make_chat: MakeChat, model_server: ModelServer, folder: Path, rule: str
+) -> None:
+    with (folder / "my_app" / "guards.py").open("a", encoding="utf-8") as file:
+        file.write(dedent(BROKEN))
+    watch = Watch()
+    chat = await make_chat(watch, **guarded(model_server, folder, **{rule: {"show": "message"}}))
+    model_server.reply("Hello.")
+    streamed = await chat.say("Hi")
+    assert streamed.error is not None
+    assert (streamed.error["message"], streamed.error["allow_retry"]) == (GENERAL, True)
+    assert await kept(chat, streamed.thread_id) == ["user_message"]
+    assert watch.outcomes[0].guardrail == rule

@@ -217,7 +217,7 @@ class Shows:
 
     @hookimpl
     async def respond(self, turn: Turn) -> AsyncIterator[ThreadStreamEvent]:
-        item = turn.new_item(self.kind, **self.fields)
+        item: Any = turn.new_item(self.kind, **self.fields)
         yield ThreadItemAddedEvent(item=item)
         for update in self.updates:
             yield ThreadItemUpdatedEvent(item_id=item.id, update=update)

@@ -320,6 +320,44 @@ async def test_a_change_by_what_is_stored_undoes_nothing(
     assert stored.metadata == ({} if where == "action" else {"persisted": 1})
 
 
+async def test_what_a_plugin_sets_while_another_changes_the_thread_stays(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    store, loading, gate = MemoryStorePlugin(), asyncio.Event(), asyncio.Event()
+
+    class Both:
+        @hookimpl
+        async def post_turn(self, turn: Turn, outcome: Outcome) -> None:
+            def change(thread: ThreadMetadata) -> None:
+                thread.title, thread.allowed_image_domains = "ours", ["example.org"]
+                thread.metadata.update(ours=1, both=1)
+
+            load = store.memory.load_thread
+
+            async def slowly(*args: Any) -> ThreadMetadata:
+                loading.set()
+                await gate.wait()
+                return await load(*args)
+
+            vars(store.memory)["load_thread"] = slowly
+            changing = asyncio.create_task(turn.change_thread(change))
+            await loading.wait()
+            turn.thread.title = "theirs"
+            turn.thread.metadata.update(theirs=2, both=2)
+            gate.set()
+            await changing
+            seen.append(turn.thread.model_copy(deep=True))
+
+    seen: list[ThreadMetadata] = []
+    chat = await make_chat(Both(), store, **served_by(model_server))
+    streamed = await chat.say("Hi")
+    stored = await store.memory.load_thread(streamed.thread_id, SOMEBODY)
+    for thread in (*seen, stored):
+        assert (thread.title, thread.allowed_image_domains) == ("theirs", ["example.org"])
+        assert thread.metadata == {"ours": 1, "theirs": 2, "both": 2}
+    assert last(streamed)[0] == "theirs"
+
+
 async def test_before_the_turn_there_is_no_thread_to_change(
     make_chat: MakeChat, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -10,7 +10,7 @@ from agents import Agent, ModelSettings, ToolOutputText, function_tool
 from chatkit.types import ThreadMetadata
 
 from chatkit_server import Turn, User
-from chatkit_server.agent.runner import as_changed
+from chatkit_server.agent.ready import as_changed
 from chatkit_server.agent.team.members import instructions
 from chatkit_server.agent.tools import cut, output_text, plain_output
 from chatkit_server.storage import StoreContext

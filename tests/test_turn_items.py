@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
-from agents import RunContextWrapper, function_tool
+from agents import (
+    RunContextWrapper,
+    ToolGuardrailFunctionOutput,
+    function_tool,
+    tool_output_guardrail,
+)
 from chatkit.types import (
+    AssistantMessageContent,
+    AssistantMessageItem,
     ClientToolCallItem,
     CustomTask,
     EntitySource,
@@ -18,6 +25,8 @@ from chatkit.types import (
     StructuredInputItem,
     TaskItem,
     ThreadItem,
+    ThreadItemDoneEvent,
+    ThreadStreamEvent,
     URLSource,
     UserMessageItem,
     Workflow,
@@ -28,8 +37,9 @@ from chatkit_server import Forbidden, Turn, hookimpl
 from chatkit_server.turn_events import MOST_EARLY
 from tests.conftest import MakeChat
 from tests.folded import Folded
-from tests.model_server import Call, ModelServer
+from tests.model_server import Call, Gate, ModelServer
 from tests.recording import make_recording
+from tests.replicas import begin, request
 from tests.serving import served_by
 
 PAGE = URLSource(title="A page", url="https://example.com/")
@@ -101,6 +111,71 @@ async def test_what_is_cited_before_the_turn_is_added_on_each_way(
     model_server.reply("Hello.")
     [item] = (await chat.say("Hello?")).done("assistant_message")
     assert marks(item) == [("A page", 6)]
+
+
+class Answers:
+    """Answers itself, with what it has cited."""
+
+    @hookimpl
+    async def respond(self, turn: Turn) -> AsyncIterator[ThreadStreamEvent]:
+        for source in (PAGE, BOOK):
+            turn.cite(source)
+            content = [AssistantMessageContent(text=source.title)]
+            yield ThreadItemDoneEvent(item=turn.new_item(AssistantMessageItem, content=content))
+
+
+async def test_a_hook_that_answers_cites(make_chat: MakeChat) -> None:
+    chat = await make_chat(Answers())
+    streamed = await chat.say("Look it up.")
+    assert list(map(marks, streamed.done("assistant_message"))) == [
+        [("A page", 6)],
+        [("A book", 6)],
+    ]
+
+
+@tool_output_guardrail
+def refuse(data: Any) -> ToolGuardrailFunctionOutput:
+    return ToolGuardrailFunctionOutput.raise_exception()
+
+
+@function_tool(tool_output_guardrails=[refuse])
+async def look_up_secrets(ctx: RunContextWrapper[Turn]) -> str:
+    """Cite what may not be told."""
+    ctx.context.cite(PAGE)
+    return "secret"
+
+
+class Guarded:
+    """Has a tool whose output is refused."""
+
+    @hookimpl
+    async def pre_turn(self, turn: Turn) -> None:
+        turn.tools.append(look_up_secrets)
+
+
+async def test_a_refusal_has_no_sources(make_chat: MakeChat, model_server: ModelServer) -> None:
+    shown = {"show_refusal": "message", "refusal": "I can't help with that."}
+    chat = await make_chat(Guarded(), **served_by(model_server, **shown))
+    model_server.reply(Call("look_up_secrets", {}))
+    streamed = await chat.say("Look it up.")
+    refusal = list(Folded(streamed.data).items.values())[-1]
+    assert refusal["content"][0]["text"] == "I can't help with that."
+    assert marks(refusal) == []
+
+
+async def test_an_answer_that_is_stopped_keeps_its_sources(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    chat = await make_chat(Citing(cite_page), **served_by(model_server))
+    gate = Gate()
+    model_server.reply("Found ", gate, "it.")
+    begun = await begin(chat, request("Look it up."), "Found ")
+    await chat.client.post(f"{chat.path}/turns/{begun.turn_id}/cancel")
+    streamed = await begun.rest()
+    [item] = streamed.done("assistant_message")
+    assert marks(item) == [("A page", 6)]
+    thread = await chat.ask("threads.get_by_id", thread_id=streamed.thread_id)
+    assert item in thread["items"]["data"]
 
 
 async def test_what_is_no_source_makes_the_tool_fail(

@@ -31,7 +31,7 @@ KLINGON = {
 }
 PLURALS = {
     ("{n} file", "{n} files"): ("wa' teywI'", "{n} teywI'mey"),
-    ("{n} day", "{n} days"): ("{n} jaj", "jajmey"),
+    ("{n} day", "{n} days"): ("", ""),
 }
 
 
@@ -95,6 +95,7 @@ def test_values_hold_nothing_alive_and_are_valid_text() -> None:
         (Words.stored("red"), "Doq"),
         # What has no translation, or none of use
         (words("Unknown {name}.", name="Ann"), "Unknown Ann."),
+        (words_n("{n} day", "{n} days", 2, n=2), "2 days"),
         (words("Bad {name}.", name="Ann"), "Bad Ann."),
         (words("Worse {name}.", name="Ann"), "Worse Ann."),
         (words("Extra {name}.", name="Ann"), "Extra Ann."),

@@ -1,7 +1,9 @@
 """From a turn to an answer: the model, its tools, its history.
 
 - `models`: which model answers.
-- `runner`: the agent of a turn. `tools`: its tools, wrapped. `invocation`: one call of a tool.
+- `team`: the agents of the settings. `ready`: the agents of a turn, with all that they need.
+- `runner`: calls their tools. `tools`: a tool, wrapped. `invocation`: one call of a tool.
+- `relay`: which agent answers, and what its model can read of what others have written.
 - `media`: pictures and files in what tools return. `pictures`: their sizes, and smaller ones.
 - `history`: the conversation so far, as input for the model. `memory`: what a turn keeps for that.
 - `converting`: ChatKit's converters, completed. `costs`, `shortening`: what fits into the budget.

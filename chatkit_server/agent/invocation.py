@@ -41,13 +41,14 @@ from ..records import Quote, place_of
 from ..text import valid_text
 from .sdk import Invoke, failure_function, mcp_server_name, propagates_errors
 from .sound import INVALID_ARGUMENTS
-from .team.guardrails import Guardrails
+from .team.guardrails import GuardrailFailed, Guardrails
 from .tools import DEEPEST, arguments_are_deep, arguments_of, plain_output
 
 TRIPWIRES = (InputGuardrailTripwireTriggered, OutputGuardrailTripwireTriggered)
 
 GUARDRAILS = (
     *TRIPWIRES,
+    GuardrailFailed,
     ToolInputGuardrailTripwireTriggered,
     ToolOutputGuardrailTripwireTriggered,
 )

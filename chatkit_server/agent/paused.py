@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, cast
 
@@ -121,6 +121,14 @@ class PausedRun:
         ]
         return replace(self, calls=calls)
 
+    def given_up(self, decision: Decision, turn_id: str) -> PausedRun:
+        """Return what is kept of it if it never goes on: what was approved has not run either."""
+        calls = [
+            call if call.decision == "denied" else replace(call, decision=decision)
+            for call in self.calls
+        ]
+        return replace(self, calls=calls).ended(turn_id)
+
     def ended(self, turn_id: str) -> PausedRun:
         """Return what is kept of it once it goes on in this turn, or never."""
         return replace(
@@ -149,16 +157,22 @@ class PausedRun:
 
     @classmethod
     def of(cls, item: ThreadItem) -> PausedRun | None:
-        """Return the run that a hidden item keeps, None for other items."""
+        """Return the run that a hidden item keeps, None for other items.
+
+        None, too, for what another version has written in another way: nobody waits for it then.
+        """
         if not is_paused_run(item):
             return None
         content = dict(cast(HiddenContextItem, item).content)
-        del content["type"]
-        content["expires_at"] = datetime.fromisoformat(content["expires_at"])
-        # As it was saved, which may be later: stores sort by it
-        content["created_at"] = item.created_at
-        content["calls"] = [WaitingCall(**call) for call in content["calls"]]
-        return cls(**content)
+        try:
+            known = {one.name: content[one.name] for one in fields(cls) if one.name in content}
+            known["expires_at"] = datetime.fromisoformat(content["expires_at"])
+            # As it was saved, which may be later: stores sort by it
+            known["created_at"] = item.created_at
+            known["calls"] = [WaitingCall(**call) for call in content["calls"]]
+            return cls(**known)
+        except (KeyError, TypeError, ValueError):
+            return None
 
 
 def is_paused_run(item: ThreadItem) -> bool:
@@ -227,13 +241,18 @@ def waiting_call(item: ToolApprovalItem, item_id: str) -> WaitingCall:
     origin = item.tool_origin
     server = origin.mcp_server_name if origin is not None else None
     hosted = _field(item.raw_item, "server_label")
+    name, call_id = _identity(item)
     return WaitingCall(
         item_id,
-        item.call_id or str(_field(item.raw_item, "id") or ""),
-        item.name or "without a name",
+        call_id,
+        name,
         item.arguments or _described(item.raw_item),
         server or hosted,
     )
+
+
+def _identity(item: ToolApprovalItem) -> tuple[str, str]:
+    return item.name or "without a name", item.call_id or ""
 
 
 def _field(raw_item: Any, name: str) -> Any:
@@ -272,7 +291,7 @@ async def restored_state(text: str, agent: Agent[Any], context: Any) -> RunState
 def decide(state: RunState[Any, Any], calls: Sequence[WaitingCall]) -> None:
     """Approve or reject what a run waits for. Raises `ValueError` if it waits for other calls."""
     waiting = state.get_interruptions()
-    if [item.name for item in waiting] != [call.name for call in calls]:
+    if [_identity(item) for item in waiting] != [(call.name, call.call_id) for call in calls]:
         raise ValueError("the run waits for other calls than the user was asked about")
     for item, call in zip(waiting, calls, strict=True):
         if call.decision == "approved":

@@ -136,9 +136,7 @@ class EventTranslator:
                 if message is not None:
                     if self.workflow.has_reasoning:
                         await self.workflow.end()
-                    contents = await self._contents(data.item.content)
-                    self._cite(contents)
-                    if not await message.finish(contents):
+                    if not await message.finish(await self._contents(data.item.content)):
                         self.messages.remove(message.id)
                 self._messages.pop(data.output_index, None)
             case "reasoning":
@@ -197,11 +195,6 @@ class EventTranslator:
                 )
             )
         return contents
-
-    def _cite(self, contents: list[AssistantMessageContent]) -> None:
-        """Add what the turn's tools and hooks have cited to the message's last part."""
-        if contents and contents[-1].text.strip():
-            contents[-1].annotations += self.turn.take_cited(contents[-1].text)
 
     async def _thought_started(self, data: Any) -> None:
         await self.workflow.reasoning().next(data.summary_index)

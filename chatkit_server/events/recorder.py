@@ -138,7 +138,10 @@ class Recorder:
                 self._apply(event.item_id, event.update)
             case ThreadItemDoneEvent():
                 event = self._in_order(event)
-                cancelled = await run_to_completion(self._save(event.item))
+                item = self.turn.with_cited(event.item, done=True)
+                if item is not event.item:
+                    event = event.model_copy(update={"item": item})
+                cancelled = await run_to_completion(self._save(item))
             case ThreadItemReplacedEvent():
                 event = event.model_copy(update={"item": dated(event.item)})
                 cancelled = await run_to_completion(self._save(event.item, replace=True))
@@ -189,7 +192,7 @@ class Recorder:
 
     def unfinished(self) -> list[ThreadItem]:
         """Return the open items as far as they have come."""
-        return [self.partial(item_id) for item_id in self.open]
+        return [self.turn.with_cited(self.partial(item_id)) for item_id in self.open]
 
     @property
     def superseded(self) -> list[str]:

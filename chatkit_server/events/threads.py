@@ -145,16 +145,18 @@ def follow(
 ) -> dict[str, Any]:
     """Give a thread what was changed in the stored one, and no more; return what is known now.
 
-    `known` is what it was when it was written out last. What has changed since is not saved yet.
+    `known` is what it was when it was written out last. What has changed since is not saved yet,
+    and stays.
     """
-    was, now = written(before), written(after)
+    was, now, mine = written(before), written(after), written(thread)
     changed = {name: value for name, value in now.items() if was[name] != value}
     for name in changed:
-        value = deepcopy(getattr(after, name))
         if name == "metadata":
-            value = _put_onto(thread.metadata or {}, was[name] or {}, value or {})
-            changed[name] = _put_onto(known[name] or {}, was[name] or {}, now[name] or {})
-        setattr(thread, name, value)
+            stored, unsaved = known[name] or {}, mine[name] or {}
+            changed[name] = _put_onto(stored, was[name] or {}, now[name] or {})
+            thread.metadata = _put_onto(changed[name], stored, unsaved)
+        elif mine[name] == known[name]:
+            setattr(thread, name, deepcopy(getattr(after, name)))
     return {**known, **changed}
 
 

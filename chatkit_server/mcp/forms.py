@@ -273,7 +273,9 @@ class Form:
             lines.append(f"{field.label}: {hint}" if field.choices and hint else field.label)
             own_id, text = f"r{number}f{place}", "\n".join(lines)
             if field.choices:
-                question = _choices(own_id, text, list(field.choices), say, field.multiple)
+                question: StructuredInput = _choices(
+                    own_id, text, list(field.choices), say, field.multiple
+                )
             else:
                 question = StructuredInputFreeform(
                     id=own_id, question=text, description=hint or None

@@ -94,6 +94,11 @@ class McpManager:
         """The servers, in the order of the plugins."""
         return list(self._connections)
 
+    @property
+    def all_connected(self) -> bool:
+        """Whether all tools of the servers are known now."""
+        return all(connection.up.is_set() for connection in self._connections.values())
+
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
         """Keep the servers connected while the block runs.

@@ -64,10 +64,10 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 def setup(app: Application) -> None:
     """Prepare the plugin, once at boot: add routes, middlewares or `cleanup_ctx` to `app`.
 
-    `app[HOOKS]`, `app[SETTINGS]` and `app[STORE]` are the server's own parts. To start something
-    and stop it again, append an `async def` with one `yield` to `app.cleanup_ctx`. An error in
-    `setup`, or in what it added, stops the boot; raise `SettingsError` to say what to change. An
-    error when the server stops is logged.
+    `app[HOOKS]`, `app[SETTINGS]`, `app[MODELS]` and `app[STORE]` are the server's own parts. To
+    start something and stop it again, append an `async def` with one `yield` to `app.cleanup_ctx`.
+    An error in `setup`, or in what it added, stops the boot; raise `SettingsError` to say what to
+    change. An error when the server stops is logged.
     """
 
 
@@ -220,6 +220,7 @@ async def pre_turn(turn: Turn) -> None:
     - To tell the model of attachments, tags and other items in your own way, make the input again:
       `turn.input = await turn.make_input(converter)`.
     - Set `turn.context` to give tools an `AgentContext` of your own, in place of the turn.
+    - What you send with `turn.stream`, such as a `NoticeEvent`, comes after the user's message.
     - After `turn.stream_options = StreamOptions(allow_cancel=False)`, the user can stop the turn
       only with a new message.
     """

@@ -109,6 +109,8 @@ def _import(
         plugin = FoundPlugin(name, name)
     try:
         return plugin.load()
+    except SettingsError as error:
+        raise SettingsError(f"{where}: {error}") from None
     except (Exception, SystemExit) as error:
         log.debug("plugin %s cannot be imported", name, exc_info=True)
         place = "" if place_of_error(error) else f"{plugin}: "

@@ -5,7 +5,7 @@
 - `identity`: which request is it. `running`: one turn that runs. `registry`: all of them.
 - `places`: how much a user has at once. `kept`: the turns that ended a short while ago.
 - `store`: the contract for records of turns, and the one in memory.
-- `failures`: errors become messages that a user understands.
+- `failures`: errors become messages that a user understands. `refusal`: what a guardrail refused.
 - `heartbeat`, `recovery`: end the turns of processes that died. `pulse`: heartbeats while the event
   loop is late.
 """

@@ -15,13 +15,20 @@ from ..agent.paused import APPROVAL, Decision, WaitingCall, run_of
 from ..agent.tools import arguments_of
 from ..errors import BadRequest
 from ..events.wire import Translate
+from ..masking import in_one_line
 from ..text import valid_text
-from ..words import words
+from ..words import words, words_n
 
 Choice = Literal["approve", "deny", "always"]
 
 MOST_SHOWN = 4000
 """Characters of a call's arguments that are shown."""
+
+_NAME = 200
+"""Characters of the name of a tool or a server that are shown."""
+
+_REORDERS = re.compile("[\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+"""Characters that nobody sees, and that show others in another order."""
 
 _DECIDED: dict[Decision, tuple[str, str]] = {
     "approved": (words("Approved"), "success"),
@@ -68,10 +75,11 @@ def asking(
     run_id: str, call: WaitingCall, translate: Translate, *, always: bool
 ) -> tuple[WidgetRoot, str]:
     """Return the widget that asks for a call, and its text to copy."""
-    arguments = shown_arguments(call.arguments)
-    question = words("Run `{tool}`?", tool=call.name)
+    arguments = shown_arguments(call.arguments, translate)
+    tool = _plain(call.name)
+    question = words("Run `{tool}`?", tool=tool)
     if call.server is not None:
-        question = words("Run `{tool}` of {server}?", tool=call.name, server=call.server)
+        question = words("Run `{tool}` of {server}?", tool=tool, server=_plain(call.server))
     title = translate(question)
     fence = "`" * max(3, *(len(run) + 1 for run in re.findall("`+", arguments)), 3)
     children: list[dict[str, Any]] = [{"type": "Markdown", "value": f"**{title}**"}]
@@ -96,26 +104,35 @@ def is_asking(item: WidgetItem) -> bool:
 
 
 def decided(item: WidgetItem, decision: Decision, translate: Translate) -> WidgetItem:
-    """Return a widget with a decision in place of its buttons."""
-    if not is_asking(item):
-        return item
+    """Return a widget with a decision in place of its buttons, or of another decision."""
     text, color = _DECIDED[decision]
-    children = [child for child in _children(item) if child["type"] != "Row"]
+    children = [child for child in _children(item) if child["type"] not in ("Row", "Text")]
     children.append({"type": "Text", "value": translate(text), "color": color, "weight": "medium"})
     card = {**item.widget.model_dump(exclude_none=True), "children": children}
     return item.model_copy(update={"widget": DynamicWidgetRoot.model_validate(card)})
 
 
-def shown_arguments(arguments: str) -> str:
+def shown_arguments(arguments: str, translate: Translate) -> str:
     """Return arguments as people read them: indented, and cut where they are very long."""
     given = arguments_of(arguments)
     if given == {}:
         return ""
     text = arguments if given is None else json.dumps(given, ensure_ascii=False, indent=2)
-    text = valid_text(text)
+    text = _REORDERS.sub(_escaped, valid_text(text))
     if len(text) <= MOST_SHOWN:
         return text
-    return f"{text[:MOST_SHOWN]}\n… ({len(text) - MOST_SHOWN} more characters)"
+    left = len(text) - MOST_SHOWN
+    more = words_n("… ({n} more character)", "… ({n} more characters)", left, n=left)
+    return f"{text[:MOST_SHOWN]}\n{translate(more)}"
+
+
+def _plain(name: str) -> str:
+    """Return a name that a model or a server may have made up, without what Markdown reads."""
+    return in_one_line(name, _NAME).replace("`", "'").replace("*", "'")
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return f"\\u{ord(match[0]):04x}"
 
 
 def _children(item: WidgetItem) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ with buttons. What is decided is saved before anything runs, so nothing runs twi
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Sequence
 from dataclasses import replace
@@ -43,7 +44,7 @@ from ..settings.schema import ApprovalSettings
 from ..tasks import run_to_completion
 from ..turn import StoreContext, Turn
 from ..words import words
-from .approval_widget import Click, asking, decided
+from .approval_widget import Click, asking, decided, is_asking
 from .job import TurnJob
 
 log = logging.getLogger(__name__)
@@ -101,9 +102,10 @@ class Approvals:
         self, job: TurnJob, state: RunState[Any, Any], calls: list[WaitingCall]
     ) -> None:
         """Save the run, and then what the user sees of it."""
-        job.waiting = [call for call in calls if call.decision is None]
-        run = self._run(job, state, calls)
-        widgets = [self._widget(job.turn, run, call) for call in job.waiting]
+        waiting = [call for call in calls if call.decision is None]
+        run = await self._run(job, state, calls, waiting)
+        widgets = [self._widget(job.turn, run, call) for call in waiting]
+        job.waiting = waiting
         # What else the run wants comes when it goes on
         job.turn.client_tool_call = None
         job.runner.asked.clear()
@@ -116,15 +118,27 @@ class Approvals:
             for item in items:
                 await job.translator.stream(ThreadItemDoneEvent.model_construct(item=item))
 
-        await run_to_completion(save())
+        if await run_to_completion(save()):
+            raise asyncio.CancelledError
 
-    def _run(self, job: TurnJob, state: RunState[Any, Any], calls: list[WaitingCall]) -> PausedRun:
+    async def _run(
+        self,
+        job: TurnJob,
+        state: RunState[Any, Any],
+        calls: list[WaitingCall],
+        waiting: list[WaitingCall],
+    ) -> PausedRun:
+        """Return what is saved of a run. Raises `TurnFailed` if the SDK cannot save it."""
         turn = job.turn
+        text = None
         try:
             text = saved_state(state)
         except Exception as error:
             log_error(log, logging.WARNING, error, "turn %s: a run cannot wait", turn.id)
-            raise TurnFailed(_cannot_wait(job.waiting[0].name)) from None
+        if text is None:
+            for call in waiting:
+                await job.runner.report(*call.unrun)
+            raise TurnFailed(_cannot_wait(waiting[0].name))
         return PausedRun(
             paused_id(turn.id),
             turn.id,
@@ -163,23 +177,33 @@ class Approvals:
         run = await self._load(job.turn, click.run_id)
         call = run.call_of(click.item.id) if run is not None else None
         if run is None or call is None or call.decision is not None or not run.waits:
-            decision = call.decision if call is not None else None
-            job.plan.answered = await self._widgets(job.turn, [click.item.id], decision or "left")
+            job.plan.answered = await self._settled(job.turn, click, call)
             return False
-        run = await self._after_click(job.turn, run, call, click)
-        goes_on = not run.waits
+        if await self._is_overtaken(job.turn, run):
+            run, goes_on = run.given_up("left", job.turn.id), False
+        else:
+            run = await self._after_click(job.turn, run, call, click)
+            goes_on = not run.waits
         if goes_on:
             job.paused, run = run, run.ended(job.turn.id)
         job.plan.answered = [run.as_item(job.turn.thread.id), *await self._shown(job.turn, run)]
         return goes_on
+
+    async def _settled(
+        self, turn: Turn, click: Click, call: WaitingCall | None
+    ) -> list[ThreadItem]:
+        """Return the widget of a click that changes nothing, as it is to be seen."""
+        item = await self._item(turn, click.item.id)
+        if not isinstance(item, WidgetItem) or (call is None and not is_asking(item)):
+            return [] if item is None else [item]
+        decision = call.decision if call is not None else None
+        return [decided(item, decision or "left", turn.translate)]
 
     async def _after_click(
         self, turn: Turn, run: PausedRun, call: WaitingCall, click: Click
     ) -> PausedRun:
         if run.has_expired:
             return run.decided("expired")
-        if await self._is_overtaken(turn, run):
-            return run.decided("left")
         if click.choice == "always" and self._settings.always_in_conversation:
             allow(turn.thread, call)
             same = [one for one in run.calls if is_allowed(turn.thread, one)]
@@ -223,11 +247,7 @@ class Approvals:
         except Exception as error:
             log_error(log, logging.WARNING, error, "turn %s: its run cannot go on", turn.id)
             job.resumed, job.agent, job.changed = None, None, True
-            calls = [
-                replace(call, decision="changed") if call.decision == "approved" else call
-                for call in run.calls
-            ]
-            ended = replace(run, calls=calls).ended(turn.id)
+            ended = run.given_up("changed", turn.id)
             shown = await self._shown(turn, ended)
             job.plan.answered = [ended.as_item(turn.thread.id), *shown]
             return
@@ -250,7 +270,7 @@ class Approvals:
                 continue
             if self._settings.on_message == "refuse" and not run.has_expired:
                 raise Conflict(WAITING)
-            run = run.decided("expired" if run.has_expired else "left").ended(turn.id)
+            run = run.given_up("expired" if run.has_expired else "left", turn.id)
             left += [run.as_item(turn.thread.id), *await self._shown(turn, run)]
         return left
 
@@ -264,7 +284,7 @@ class Approvals:
         """Return the widgets of decided calls as they are shown from now on."""
         shown: list[ThreadItem] = []
         for call in run.calls:
-            if call.decision is not None:
+            if call.decision is not None and call.item_id:
                 shown += await self._widgets(turn, [call.item_id], call.decision)
         return shown
 

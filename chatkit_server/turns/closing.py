@@ -10,6 +10,7 @@ from agents import TResponseInputItem
 from chatkit.store import NotFoundError
 from chatkit.types import ThreadItemDoneEvent, ThreadItemReplacedEvent
 
+from ..agent.invocation import GUARDRAILS
 from ..agent.memory import build_memory, memory_id
 from ..errors import ServerError, TakenOver, Unavailable
 from ..events.settling import has_loading_task, settled
@@ -45,9 +46,12 @@ class Closing:
         if isinstance(error, NotFoundError) and await _thread_is_gone(job):
             return DELETED
         problem = explain(error)
+        if job.refusal is not None and isinstance(error, GUARDRAILS):
+            problem = job.refusal.problem
+            if job.refusal.is_message and job.recorder.failure is None:
+                _log_refusal(job, problem)
+                return None
         _log_failure(job, problem, error)
-        if job.refusal is not None and job.recorder.failure is None:
-            return None if job.refusal.is_message else Ending("failed", job.refusal.problem)
         return Ending("failed", job.recorder.failure or problem)
 
     async def refuse(self, job: TurnJob, error: BaseException) -> None:
@@ -229,6 +233,17 @@ async def _thread_is_gone(job: TurnJob) -> bool:
 def _log_failure(job: TurnJob, problem: ServerError, error: BaseException) -> None:
     turn = job.turn
     log_failure(turn.id, problem, error, model=job.model, user=_user(turn))
+
+
+def _log_refusal(job: TurnJob, problem: ServerError) -> None:
+    assert job.refusal is not None
+    log.info(
+        "turn %s: answered with the words of the guardrail %s: %s (%s)",
+        job.turn.id,
+        job.refusal.guardrail,
+        problem.message,
+        "; ".join(about(job.model, _user(job.turn))),
+    )
 
 
 def _log_unsaved(job: TurnJob, what: str, error: Exception) -> None:

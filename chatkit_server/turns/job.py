@@ -228,6 +228,7 @@ class TurnJob:
     def forget_answer(self) -> None:
         """Keep nothing of a refused answer for the model's next input, or for the page."""
         self.translator.workflow.give_back()
+        self.turn.forget_cited()
         self.entries.clear()
         self.translator.messages.clear()
 

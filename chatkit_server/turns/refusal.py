@@ -23,7 +23,7 @@ from chatkit.types import (
 )
 
 from ..agent.memory import refused_memory, withheld_memory
-from ..agent.team.guardrails import Guardrails, guardrail_name
+from ..agent.team.guardrails import GuardrailFailed, Guardrails, guardrail_name
 from ..errors import ServerError, TurnFailed
 from ..turn import Turn
 from .failures import explain
@@ -55,6 +55,10 @@ def refusal(
 ) -> Refusal:
     """Return what becomes of a turn whose guardrail has raised this."""
     name = guardrail_name(error) or ""
+    if isinstance(error, GuardrailFailed):
+        problem = explain(error)
+        unchecked = withheld_memory(turn.id, turn.first_agent or "", problem.message)
+        return Refusal(name, problem, [unchecked.as_item(turn.thread.id)], is_message=False)
     given = guardrails.words(name)
     reason = turn.translate(given) if given else explain(error).message
     shown = turn.translate(reason)

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 
 from chatkit.types import (
     ClientToolCallItem,
-    DurationSummary,
     StructuredInputItem,
     ThreadItem,
     UserMessageItem,
@@ -14,6 +13,7 @@ from chatkit.types import (
 )
 
 from ..agent.asked import skipped
+from ..events.settling import settled
 from ..events.wire import is_hidden
 from ..paging import aware
 
@@ -46,9 +46,7 @@ def _since_last_message(items: Sequence[ThreadItem]) -> Iterable[ThreadItem]:
     return items[last + 1 :]
 
 
-def _ended(item: WorkflowItem, by: ThreadItem) -> WorkflowItem:
+def _ended(item: WorkflowItem, by: ThreadItem) -> ThreadItem:
     """Return a workflow that was to go on after a client tool's output, ended by that call."""
     seconds = (aware(by.created_at) - aware(item.created_at)).total_seconds()
-    summary = item.workflow.summary or DurationSummary(duration=max(0, int(seconds)))
-    workflow = item.workflow.model_copy(update={"summary": summary})
-    return item.model_copy(update={"workflow": workflow})
+    return settled(item, max(0.0, seconds))

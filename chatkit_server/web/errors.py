@@ -11,7 +11,7 @@ from aiohttp import hdrs, web
 
 from ..errors import BadRequest, ServerError, TooLarge
 from ..ids import new_id
-from ..known_errors import PHRASES, Outage, as_server_error
+from ..known_errors import Outage, as_server_error, phrase
 from ..lines import fixed_words, short, user_name
 from ..records import log_error, place_of, repeats
 from ..tasks import Escaped, contained
@@ -135,8 +135,7 @@ def _message(error: web.HTTPException, request: web.Request) -> str:
     """Return the error's own text, or the method and path if it has none."""
     if error.text and error.text != f"{error.status}: {error.reason}":
         return error.text
-    phrase = PHRASES.get(error.status, "")
-    reason = phrase if phrase == error.reason else error.reason
+    reason = phrase(error.status, error.reason)
     return words("{reason}: {request}", reason=reason, request=f"{request.method} {request.path}")
 
 

@@ -12,25 +12,8 @@ packages of the extra `attachments`.
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
-from chatkit_server import SettingsError
-
 from .config import Config
+from .packages import NEEDED
+from .plugin import Plugin
 
-__all__ = ["Config", "Plugin"]
-
-_MISSING = [name for name in ("obstore", "puremagic", "pypdfium2") if find_spec(name) is None]
-
-if not _MISSING:
-    from .plugin import Plugin
-else:
-
-    class Plugin:  # type: ignore[no-redef]
-        """Says which packages to install."""
-
-        def __init__(self, config: Config) -> None:
-            raise SettingsError(
-                f"{', '.join(_MISSING)}: not installed. Run "
-                "`pip install 'chatkit-server[attachments]'`"
-            )
+__all__ = ["NEEDED", "Config", "Plugin"]

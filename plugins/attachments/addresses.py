@@ -60,7 +60,7 @@ class Addresses:
     def refreshed(self, attachment: ImageAttachment) -> ImageAttachment:
         """Return an attachment with a new address of its preview, if that is one of ours."""
         old = attachment.preview_url
-        if not (old.path or "").endswith(f"{self.path}/{attachment.id}/preview"):
+        if not (old.path or "").endswith(f"/{attachment.id}/preview"):
             return attachment
         return attachment.model_copy(update={"preview_url": self.preview(attachment.id)})
 

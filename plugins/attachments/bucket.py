@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -77,8 +77,8 @@ class Bucket:
                 await obstore.put_async(self._store, path, data, mode="create")
             except AlreadyExistsError:
                 return False
-            except NotSupportedError:
-                # Some servers that speak S3 know no conditions
+            except (NotSupportedError, NotImplementedError):
+                # Some servers that speak S3 know no conditions: `conditional_put: disabled`
                 if await self.read(path) is not None:
                     return False
                 await self.put(path, data)
@@ -93,7 +93,7 @@ class Bucket:
             except FileNotFoundError:
                 return None
 
-    async def stream(self, path: str) -> AsyncIterator[bytes]:
+    async def stream(self, path: str) -> AsyncGenerator[bytes, None]:
         """Yield an object in pieces. Raises `FileNotFoundError`."""
         with _named_outage():
             found = await obstore.get_async(self._store, path)
@@ -117,7 +117,7 @@ class Bucket:
 def _named_outage() -> Iterator[None]:
     try:
         yield
-    except (AlreadyExistsError, NotSupportedError, FileNotFoundError):
+    except (AlreadyExistsError, NotSupportedError, NotImplementedError, FileNotFoundError):
         raise
     except (BaseError, OSError) as error:
         log.warning("the storage of attachments failed: %s", _first_line(error))

@@ -24,7 +24,7 @@ _VARIABLES = ("PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "LD_LIBRARY_PAT
 _AT_ONCE = 2
 """PDFs that are read at the same time in this process; others wait."""
 
-_CUT = "[cut off here: the file goes on]"
+CUT = "[cut off here: the file goes on]"
 
 _REASONS = {
     PASSWORD: "it is protected by a password",
@@ -113,4 +113,4 @@ class Extractor:
 def _cut(text: str, characters: int) -> Extract:
     if len(text) <= characters:
         return Extract(text.rstrip())
-    return Extract(f"{text[:characters]}\n{_CUT}", "only its beginning is given")
+    return Extract(f"{text[:characters]}\n{CUT}", "only its beginning is given")

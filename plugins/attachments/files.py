@@ -15,7 +15,7 @@ import re
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from pydantic import BaseModel, Field
 
@@ -126,7 +126,7 @@ class Files:
         data = await self._read(_place(file_id, record, ".text")) if record.has_text else None
         return (data or b"").decode(errors="replace")
 
-    def content(self, file_id: str, record: Record) -> AsyncIterator[bytes]:
+    def content(self, file_id: str, record: Record) -> AsyncGenerator[bytes, None]:
         """Return the bytes of a file as they came, in pieces."""
         return self.bucket.stream(_place(file_id, record, ""))
 

@@ -8,7 +8,7 @@ import secrets
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -215,9 +215,9 @@ class Intake:
         self, pieces: AsyncIterator[bytes], stated: int | None
     ) -> AsyncIterator[tuple[Path, int]]:
         """Write an upload to a file on this machine, which is deleted at the end of the block."""
-        with _named_disk_error():
-            file = tempfile.NamedTemporaryFile(prefix="chatkit-upload-")  # noqa: SIM115
-        with file:
+        with ExitStack() as stack:
+            with _named_disk_error():
+                file = stack.enter_context(tempfile.NamedTemporaryFile(prefix="chatkit-upload-"))
             size = await self._write(cast(BinaryIO, file), pieces, stated)
             if not size:
                 raise BadRequest(EMPTY)

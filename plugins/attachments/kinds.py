@@ -41,14 +41,18 @@ _TEXT_TYPES = re.compile(
 
 _TYPE = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
 
+_PROLOG = rb"(?>\s|<\?.*?\?>|<!--.*?-->|<!doctype\s+svg[^>]*>)*+"
 _MARKUP = (
-    (re.compile(rb"<svg[\s>]", re.IGNORECASE), "image/svg+xml"),
+    (re.compile(_PROLOG + rb"<svg[\s>/]", re.IGNORECASE | re.DOTALL), "image/svg+xml"),
     (
-        re.compile(rb"<!doctype html|<(?:html|head|body|script|iframe)[\s>]", re.IGNORECASE),
+        re.compile(
+            _PROLOG + rb"<(?:!doctype\s+html|html|head|body|script|iframe)[\s>]",
+            re.IGNORECASE | re.DOTALL,
+        ),
         "text/html",
     ),
 )
-"""Texts that a browser would run: they are known whatever the client calls them."""
+"""How texts begin that a browser would run: they are known whatever the client calls them."""
 
 _PACKED = (
     (b"word/document", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
@@ -131,18 +135,13 @@ def encoding_of(path: Path) -> str | None:
 
 
 def _kind_of_text(head: bytes, stated: str) -> str:
-    plain = head.replace(b"\0", b"")
+    # As it is without a mark at its beginning, and in UTF-16 and UTF-32 too
+    plain = head.lstrip(b"\xef\xbb\xbf\xff\xfe").replace(b"\0", b"")
     for pattern, kind in _MARKUP:
-        if pattern.search(plain):
-            return _markup(kind, stated)
-    is_known = _TEXT_TYPES.fullmatch(stated) and stated not in ("text/html", "image/svg+xml")
+        if pattern.match(plain):
+            return kind
+    is_known = _TEXT_TYPES.fullmatch(stated) and stated != "text/html"
     return stated if is_known else TEXT
-
-
-def _markup(kind: str, stated: str) -> str:
-    # Source code and notes have such tags too, and nobody runs them as what they are called
-    quotes = ("text/markdown", "text/plain", "text/javascript", "application/javascript")
-    return stated if stated in quotes and kind == "text/html" else kind
 
 
 def _kind_of_archive(path: Path, head: bytes) -> str:

@@ -52,7 +52,7 @@ class Plugin:
         limits = Limits(config.types, config.max_size, config.unused)
         self.intake = Intake(self.files, limits, Extractor(config.text, config.pdf))
         self.attachments = Attachments(self.files, self.intake, self.addresses, config.orphans)
-        self.telling = Telling(self.files)
+        self.telling = Telling(self.files, config.text)
 
     @hookimpl
     def attachment_store(self) -> Attachments:

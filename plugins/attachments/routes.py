@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, contextmanager, suppress
 from typing import cast
 from urllib.parse import quote
 
@@ -20,6 +20,7 @@ from chatkit_server import (
     Forbidden,
     NotFound,
     TooLarge,
+    Unavailable,
     authenticate,
     store_context,
     words,
@@ -176,20 +177,29 @@ def image_kind(data: bytes) -> str:
 
 
 async def _stream(
-    request: web.Request, record: Record, content: AsyncIterator[bytes], headers: dict[str, str]
+    request: web.Request,
+    record: Record,
+    content: AsyncGenerator[bytes, None],
+    headers: dict[str, str],
 ) -> web.StreamResponse:
     response = web.StreamResponse(headers={**_SAFE, **headers})
     response.content_type = record.mime_type
     response.content_length = record.size
-    try:
-        # Read before the answer begins: until then an error has its status
-        piece = await anext(content, b"")
-    except FileNotFoundError:
-        raise NotFound(GONE) from None
-    await response.prepare(request)
-    while piece:
-        await response.write(piece)
-        piece = await anext(content, b"")
+    async with aclosing(content):
+        try:
+            # Read before the answer begins: until then an error has its status
+            piece = await anext(content, b"")
+        except FileNotFoundError:
+            raise NotFound(GONE) from None
+        await response.prepare(request)
+        try:
+            while piece:
+                await response.write(piece)
+                piece = await anext(content, b"")
+        except (Unavailable, ConnectionResetError):
+            # No second answer may follow: the client sees that it breaks off
+            if request.transport is not None:
+                request.transport.abort()
     return response
 
 

@@ -14,16 +14,19 @@ _KEY = "secret"
 
 
 class Signer:
-    """Signs for uploads and previews. `start` gives it the key that is kept beside the files."""
+    """Signs for uploads and previews: with a secret, or with the key that `start` finds."""
 
     def __init__(self, secret: bytes | None) -> None:
         self._key = secret
 
     async def start(self, bucket: Bucket) -> None:
-        """Read the key, after making one if there is none."""
+        """Read the key, after making one if there is none.
+
+        With a secret, this only finds out whether the bucket can be read.
+        """
+        key = await bucket.read(_KEY)
         if self._key is not None:
             return
-        key = await bucket.read(_KEY)
         if key is None:
             await bucket.create(_KEY, secrets.token_hex(32).encode())
             # Another process may have been faster

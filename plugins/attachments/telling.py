@@ -5,22 +5,27 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from chatkit.types import Attachment
+from chatkit.types import Attachment, UserMessageItem
 
 from chatkit_server import NotFound, Turn, Unavailable
 
+from .extracting import CUT
 from .files import Files, Record, is_ours
 from .kinds import SHOWN
 from .routes import image_kind
 
 Part = dict[str, Any]
 
+_FILES = 4
+"""The files of a message may have so many times the text of one; if there are more, they share."""
+
 
 class Telling:
     """Makes the parts of a user's message for its attachments."""
 
-    def __init__(self, files: Files) -> None:
+    def __init__(self, files: Files, characters: int) -> None:
         self._files = files
+        self._most = characters * _FILES
 
     async def parts(self, turn: Turn, attachment: Attachment) -> list[Part] | None:
         """Return what the model gets of an attachment, None for those of others.
@@ -34,7 +39,7 @@ class Telling:
             record = await self._files.records_own(attachment.id, turn.user)
             if record is None:
                 return [_text(f"[attached file: {attachment.name}, which is no longer there]")]
-            return [await self._part(attachment.id, record)]
+            return [await self._part(attachment.id, record, self._share(turn, attachment))]
         except NotFound:
             return None
         except Unavailable:
@@ -43,7 +48,15 @@ class Telling:
                 raise
             return [_text(f"[attached file: {attachment.name}, which cannot be read right now]")]
 
-    async def _part(self, file_id: str, record: Record) -> Part:
+    def _share(self, turn: Turn, attachment: Attachment) -> int:
+        """Return how many characters of a file may be sent: less, if its message has many."""
+        for item in reversed(turn.items):
+            files = item.attachments if isinstance(item, UserMessageItem) else []
+            if any(file.id == attachment.id for file in files):
+                return self._most // max(_FILES, len(files))
+        return self._most // _FILES
+
+    async def _part(self, file_id: str, record: Record, characters: int) -> Part:
         if record.mime_type in SHOWN:
             return await self._image(file_id, record)
         text = await self._files.text(file_id, record)
@@ -51,6 +64,8 @@ class Telling:
         if not text:
             reason = f", not shown: {record.note}" if record.note else ""
             return _text(f"[attached file: {what}{reason}]")
+        if len(text) > characters + len(CUT):
+            text = f"{text[:characters]}\n{CUT}"
         note = f"; {record.note}" if record.note else ""
         return _text(f"[attached file: {what}{note}]\n{text}\n[end of {record.name}]")
 
@@ -66,7 +81,8 @@ class Telling:
 
 
 def _described(record: Record) -> str:
-    pages = f", {record.pages} pages" if record.pages else ""
+    count = record.pages
+    pages = f", {count} page{'' if count == 1 else 's'}" if count else ""
     return f"{record.name} ({record.mime_type}{pages}, {record.size} bytes)"
 
 

@@ -38,6 +38,9 @@ from .stores import AuthorsAttachments, authors_store
 
 __all__ = ["Config", "Plugin"]
 
+LONGEST_TRANSCRIPTION = 60.0
+"""Seconds that the author's code may take for a recording: it asks another service."""
+
 
 class Config(BaseModel):
     """Which server, where its code is, and which store keeps its conversations.
@@ -65,6 +68,7 @@ class Plugin:
 
     def __init__(self, config: Config) -> None:
         self.config = config
+        self.hook_timeouts = {"transcribe": LONGEST_TRANSCRIPTION}
         loader = Loader(config.app_dir)
         self.server = HostedServer.load(loader, config.server, config.context, config.store)
         if config.app is not None:

@@ -204,6 +204,12 @@ async def test_a_message_names_only_files_that_were_uploaded(make_page: MakePage
     assert (await page.say(created["id"])).error is None
 
 
+async def test_a_refusal_is_in_the_users_language(make_page: MakePage) -> None:
+    page = await make_page()
+    page.chat.headers = {"Accept-Language": "de-AT"}
+    assert await message_of(await page.send_form(b"", "a.txt")) == (400, "Die Datei ist leer.")
+
+
 async def test_bytes_may_come_as_a_form_to_a_signed_address(make_page: MakePage) -> None:
     page = await make_page()
     created = await page.create("a.txt", 2, "text/plain")
@@ -414,6 +420,18 @@ async def test_the_model_reads_texts_in_any_encoding_up_to_a_limit(
     given = data.encode() if isinstance(data, str) else data
     await page.say(await page.attach(given, "a.txt"))
     assert f"]\n{expected}\n[end of a.txt]" in told_text(model_server)
+
+
+async def test_many_texts_of_a_message_share_its_room(
+    make_page: MakePage, model_server: ModelServer
+) -> None:
+    page = await make_page(text=100)
+    ids = [await page.attach(b"x" * 150, f"{number}.txt") for number in range(8)]
+    await page.say(*ids)
+    assert told_text(model_server).count("x" * 50) == 8
+    assert "x" * 51 not in told_text(model_server)
+    await page.say(*ids[:2])
+    assert told_text(model_server).count("x" * 100) == 2
 
 
 async def sweep(page: Page, now: float) -> int:

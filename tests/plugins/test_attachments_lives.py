@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 import time
-from collections.abc import AsyncIterator, Iterator
-from importlib import reload
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import chatkit_plugins.attachments
+import jwt
 import pytest
 import yaml
 from aiohttp import ClientError
@@ -20,7 +20,15 @@ from chatkit_plugins.attachments.files import Files
 from chatkit_plugins.attachments.plugin import Plugin
 from chatkit_plugins.attachments.sweep import Sweep
 
-from chatkit_server import HOOKS, STORE, Settings, SettingsError, UploadedFile, hookimpl
+from chatkit_server import (
+    HOOKS,
+    STORE,
+    Settings,
+    SettingsError,
+    Unavailable,
+    UploadedFile,
+    hookimpl,
+)
 from chatkit_server.plugin.load import load_plugins
 from tests.conftest import MakeChat
 from tests.mcp_calls import until
@@ -29,6 +37,8 @@ from tests.plugins.attached import Page, image, local, message_of
 from tests.processes import running
 from tests.s3_server import new_bucket
 from tests.serving import served_app, served_by
+
+SECRET = "a secret of the tests, long enough for HS256"
 
 AWAY = {
     "url": "s3://bucket/x",
@@ -109,6 +119,26 @@ async def test_an_upload_goes_on_after_a_kill_and_a_restart(tmp_path: Path) -> N
         path = f"{server.path}/attachments/{created['id']}"
         async with server.session.get(path) as response:
             assert await response.read() == b"hello"
+
+
+async def test_with_tokens_only_signed_addresses_need_none(
+    make_chat: MakeChat, model_server: ModelServer, tmp_path: Path
+) -> None:
+    sections = served_by(model_server)
+    sections["plugins"] |= {
+        "jwt_auth": {"secret": SECRET, "algorithms": ["HS256"]},
+        "attachments": {"url": str(tmp_path / "files")},
+    }
+    page = Page(await make_chat(**sections))
+    stranger = await page.send_form(image(), "a.png")
+    assert (stranger.status, left_in(tmp_path / "files")) == (401, ["secret"])
+    token = jwt.encode({"sub": "ann", "exp": time.time() + 60}, SECRET, "HS256")
+    page.chat.headers = {"Authorization": f"Bearer {token}"}
+    created = await page.create("a.png", len(image()), "image/png")
+    assert (await page.put(created, image())).status == 200
+    assert (await page.get(local(created["preview_url"]))).status == 200
+    assert (await page.download(created["id"], Authorization="")).status == 401
+    assert await (await page.download(created["id"])).read() == image()
 
 
 class Slow:
@@ -197,6 +227,22 @@ async def test_while_the_storage_is_away_old_files_are_named_and_new_ones_wait(
     assert await page.chat.ask("threads.delete", thread_id=said.thread_id) == {}
 
 
+async def test_a_download_that_breaks_off_is_seen_to(
+    make_chat: MakeChat, model_server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = await new_page(make_chat, model_server, url=str(tmp_path / "files"))
+    file_id = await page.attach(b"x" * 100_000, "a.txt")
+
+    async def broken(path: str) -> AsyncIterator[bytes]:
+        yield b"x" * 50_000
+        raise Unavailable("gone")
+
+    monkeypatch.setattr(plugin_of(page).files.bucket, "stream", broken)
+    response = await page.download(file_id)
+    with pytest.raises(ClientError):
+        await response.read()
+
+
 async def test_the_server_does_not_start_without_its_storage(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for own, words in (
@@ -226,20 +272,12 @@ def test_wrong_settings_stop_the_start(own: dict[str, Any], words: str) -> None:
         load_plugins(Settings.model_validate({"plugins": {"attachments": own}}))
 
 
-@pytest.fixture
-def without_packages(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The plugin as it is imported where its extra is not installed."""
-    module = chatkit_plugins.attachments
-    with monkeypatch.context() as patch:
-        patch.setattr("importlib.util.find_spec", lambda name: None)
-        reload(module)
-        yield
-    reload(module)
-
-
-@pytest.mark.usefixtures("without_packages")
-def test_without_its_packages_the_start_says_what_to_run() -> None:
-    with pytest.raises(SettingsError, match=r"Run `pip install 'chatkit-server\[attachments\]'`"):
+def test_without_its_packages_the_start_says_what_to_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("chatkit_plugins.attachments")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    told = r"^plugins.attachments: not installed: obstore, .*\[attachments\]'`$"
+    with pytest.raises(SettingsError, match=told):
         load_plugins(Settings.model_validate({"plugins": {"attachments": None}}))
 
 
@@ -249,6 +287,14 @@ async def test_of_several_processes_one_sweeps(tmp_path: Path) -> None:
     sweeps = [Sweep(Files(bucket), None, 86_400) for _ in range(3)]
     first = [await sweep._is_mine() for sweep in sweeps]
     assert sorted(first) == [False, False, True]
+
+
+async def test_a_server_without_conditions_creates_what_is_not_there() -> None:
+    given = new_bucket()
+    given["options"]["conditional_put"] = "disabled"
+    bucket = Bucket.of(**given)
+    assert [await bucket.create("a", data) for data in (b"1", b"2")] == [True, False]
+    assert await bucket.read("a") == b"1"
 
 
 async def test_what_was_made_of_a_file_is_remembered_within_a_limit(tmp_path: Path) -> None:

@@ -195,6 +195,19 @@ async def test_a_subclass_answers_as_in_the_sdk(
     assert await chat.refused(create("hello")) == (402, "Pay first.")
 
 
+async def test_a_recording_may_take_longer_than_a_hook(
+    make_chat: MakeChat, backend: Callable[..., Any]
+) -> None:
+    class Listening(Backend):
+        async def transcribe(self, *_: Any, **__: Any) -> TranscriptionResult:
+            await asyncio.sleep(0.2)
+            return TranscriptionResult(text="Hello.")
+
+    chat = await make_chat(**backend(server=Listening()), hooks={"timeout": "100ms"})
+    heard = await chat.ask("input.transcribe", audio_base64="AAAA", mime_type="audio/webm")
+    assert heard == {"text": "Hello."}
+
+
 def with_own_arguments(store: MemoryStore) -> MemoryStore:
     """Let a store take arguments as the SDK passes them, and one that only its author knows."""
     save, load, load_items, add = (

@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import yaml
 from chatkit_plugins import showcase
 
 from tests.client import Chat
+from tests.documents import ROOT
 from tests.folded import Folded, unfinished
 from tests.showing import REQUESTS, act, showcase_chat
 
@@ -41,6 +43,15 @@ async def test_every_request_shows_what_it_says_and_the_same_after_a_reload(chat
         assert thread["items"]["data"] == list(folded.items.values()), request
         for key in ("title", "status"):
             assert thread.get(key) == folded.thread.get(key), request
+
+
+@pytest.mark.parametrize("file", ["settings.yaml", "chatkit_server/cli/template/settings.yaml"])
+def test_one_line_of_the_settings_switches_it_on(file: str) -> None:
+    text = (ROOT / file).read_text()
+    assert "showcase" not in yaml.safe_load(text)["plugins"]
+    changed = yaml.safe_load(text.replace("# showcase:", "showcase:"))
+    assert changed["plugins"].pop("showcase", "missing") is None
+    assert changed == yaml.safe_load(text)
 
 
 def test_every_tool_has_a_request() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from chatkit.types import ThreadMetadata
-from chatkit_plugins.titles import MARK, Config, clean_title, title_by_rule
+from chatkit_plugins.titles import MARK, Config, Plugin, clean_title, title_by_rule
 
 from chatkit_server import HOOKS, Outcome, SettingsError, Turn, hookimpl
 from tests.client import Chat, Streamed
@@ -18,7 +19,7 @@ from tests.memory_store import MemoryStore, MemoryStorePlugin
 from tests.model_server import Break, Gate, ModelServer, Request
 from tests.plugins.test_chatkit_sdk import Backend, backend
 from tests.recording import NOW
-from tests.replicas import begin, request
+from tests.replicas import Start, begin, grow_old, request
 from tests.test_thread_changes import SOMEBODY
 
 __all__ = ["backend"]
@@ -244,6 +245,54 @@ async def test_the_next_turn_gives_the_title_that_is_missing(make_case: Any) -> 
     await case.store.save_thread(thread, SOMEBODY)
     again = await case.chat.say("And the sun?", streamed.thread_id)
     assert told(again) == ["How far is the moon?"]
+
+
+def slow_titles(gate: asyncio.Event) -> Any:
+    """Return the plugin, whose model makes a title when the gate opens."""
+
+    async def ask(turn: Turn, renewed: bool) -> str:
+        await gate.wait()
+        return "Ours"
+
+    plugin = Plugin(Config.model_validate({"by": "model", "wait": "1ms"}))
+    plugin._ask = ask
+    return plugin
+
+
+@pytest.mark.parametrize("renamed", [True, False])
+async def test_a_title_that_is_set_in_another_process_stays(start: Start, renamed: bool) -> None:
+    gate = asyncio.Event()
+    slow = slow_titles(gate)
+    one, other = await start(slow), await start()
+    streamed = await one.chat.say("How far?")
+    assert told(streamed) == ["How far?"]
+    if renamed:
+        await other.chat.ask("threads.update", thread_id=streamed.thread_id, title="Mine")
+    gate.set()
+    await until(lambda: not slow._asking)
+    thread = await other.chat.ask("threads.get_by_id", thread_id=streamed.thread_id)
+    assert thread["title"] == ("Mine" if renamed else "Ours")
+
+
+async def test_a_turn_of_a_dead_process_gets_its_title_with_the_next_message(
+    start: Start, model_server: ModelServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate = asyncio.Event()
+    slow = slow_titles(gate)
+    dead, other = await start(slow), await start(Plugin(Config()))
+    model_server.reply("Far ", Gate())
+    begun = await begin(dead.chat, request("How far?"), "Far ")
+    await dead.beat()
+    await grow_old()
+    await other.sweep()
+    thread = await other.chat.ask("threads.get_by_id", thread_id=begun.thread_id)
+    assert "title" not in thread
+    assert told(await other.chat.say("Well?", begun.thread_id)) == ["How far?"]
+    gate.set()
+    await until(lambda: not slow._asking)
+    assert "could not be saved" not in caplog.text, "it lives after all, and was taken over"
+    thread = await other.chat.ask("threads.get_by_id", thread_id=begun.thread_id)
+    assert thread["title"] == "How far?"
 
 
 async def test_a_title_is_renewed_once(make_case: Any, titles: ModelServer) -> None:

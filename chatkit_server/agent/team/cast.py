@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from ...plugin.calls import PluginFailed
 from ...turn import Turn
 from ..models import own_settings
 from .checks import reachable
-from .members import Choice
+from .members import Choice, matches
 from .team import Team
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ class Cast:
         self._of_turn: dict[int, Agent[Any]] = {}
         self._tools: Sequence[Tool] = ()
         self._servers: Sequence[MCPServer] = ()
+        self._seen: defaultdict[int, set[str]] = defaultdict(set)
         self.first: Agent[Any] | None = None
         self.original: Agent[Any] | None = None
 
@@ -46,21 +48,24 @@ class Cast:
         self.original = team.main.agent
         self.first = await self.agent(self.original)
         if name is not None and name != self.first.name:
-            found = next((one for one in await self._all(team) if one.name == name), None)
-            if found is not None:
-                self.original, self.first = found, await self.agent(found)
-                if team.member(found) is None:
-                    self.first = copy.copy(self.first)
-                    self.first.model_settings = own_settings(self.first)
+            await self._begin_with(team, name)
         return self.first
 
-    async def _all(self, team: Team) -> list[Agent[Any]]:
-        """Return the agents of the settings, and those of modules that they lead to."""
-        found = [each.agent for each in team.members.values()]
-        for agent in list(found):
-            own = await self.agent(agent)
-            found += [self.stands_for(each) for each in reachable(own) if each is not own]
-        return found
+    async def _begin_with(self, team: Team, name: str) -> None:
+        member = team.members.get(name)
+        if member is not None:
+            self.original, self.first = member.agent, await self.agent(member.agent)
+        elif (found := await self._of_module(team, name)) is not None:
+            self.original, self.first = found, copy.copy(found)
+            self.first.model_settings = own_settings(found)
+
+    async def _of_module(self, team: Team, name: str) -> Agent[Any] | None:
+        """Return the agent of this name to which those of the settings lead, if there is one."""
+        for each in team.members.values():
+            for agent in reachable(await self.agent(each.agent)):
+                if agent.name == name and team.member(agent) is None:
+                    return agent
+        return None
 
     def fill_pool(self, tools: Iterable[Tool], servers: Iterable[MCPServer]) -> None:
         """Take what is in the turn besides what its first agent has of its own."""
@@ -136,11 +141,23 @@ class Cast:
         choice = self._choice(original) or _ALL
         if choice.tools is None:
             return takes_all
+        seen = self._seen[id(original)]
 
         def takes(server: MCPServer, tool: str, name: str) -> bool:
+            seen.update((tool, name))
             return server not in self._servers or choice.takes_tool(name, tool)
 
         return takes
+
+    def warn_of_unknown(self, original: Agent[Any]) -> None:
+        """Log names in an agent's `tools` that no tool has: all MCP servers are connected."""
+        team, choice = self._team, self._choice(original)
+        if team is None or choice is None:
+            return
+        known = sorted(self._seen[id(original)] | {tool.name for tool in self._tools})
+        for pattern in choice.tools or ():
+            if not matches([pattern], *known):
+                team.warn_of_tool(original, pattern, known)
 
     def _has_all(self, original: Agent[Any], chosen: object) -> bool:
         """Whether an agent is given the whole pool already."""

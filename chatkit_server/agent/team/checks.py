@@ -11,7 +11,7 @@ from ...errors import SettingsError
 from ...settings.problems import Problems, nearest
 from ...settings.source import Source
 from ..sdk import agent_of, handoff_target
-from .members import Member
+from .members import Member, tool_name
 
 LONGEST_NAME = 50
 """Of an agent: its tool `transfer_to_NAME` may have 64 characters."""
@@ -102,11 +102,16 @@ def reachable(
         waiting += [given.get(id(each), each) for each in _next(agent)]
 
 
-def _next(agent: Agent[Any]) -> Iterator[Agent[Any]]:
-    for handoff in agent.handoffs:
+def handed_to(agent: Agent[Any] | None) -> Iterator[Agent[Any]]:
+    """Yield the agents that an agent hands over to itself, as far as that is known."""
+    for handoff in agent.handoffs if agent is not None else ():
         found = handoff_target(handoff) if isinstance(handoff, Handoff) else handoff
         if found is not None:
             yield found
+
+
+def _next(agent: Agent[Any]) -> Iterator[Agent[Any]]:
+    yield from handed_to(agent)
     for tool in agent.tools:
         inner = agent_of(tool) if isinstance(tool, FunctionTool) else None
         if inner is not None:
@@ -116,7 +121,7 @@ def _next(agent: Agent[Any]) -> Iterator[Agent[Any]]:
 def handoff_name(handoff: Agent[Any] | Handoff[Any, Any]) -> str:
     """Return the name of the tool by which a model hands over."""
     if isinstance(handoff, Agent):
-        return Handoff.default_tool_name(handoff)
+        return f"transfer_to_{tool_name(handoff.name)}"
     return handoff.tool_name
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from agents import (
     Agent,
     FunctionTool,
+    GuardrailFunctionOutput,
     InputGuardrail,
     OutputGuardrail,
     ToolInputGuardrail,
@@ -30,6 +32,17 @@ Guardrail = (
 
 _KINDS = (InputGuardrail, OutputGuardrail, ToolInputGuardrail, ToolOutputGuardrail)
 _OF_TOOLS = (ToolInputGuardrail, ToolOutputGuardrail)
+
+
+_OfAgents = TypeVar("_OfAgents", InputGuardrail[Any], OutputGuardrail[Any])
+
+
+class GuardrailFailed(Exception):
+    """A guardrail has raised an error: what it guards cannot be shown."""
+
+    def __init__(self, guardrail: str) -> None:
+        super().__init__(f"the guardrail {guardrail} failed")
+        self.guardrail = guardrail
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +95,17 @@ class Guardrails:
         problems.raise_any()
 
     def put_on(self, agent: Agent[Any], nested: bool) -> None:
-        """Give a turn's copy of an agent its guardrails, after its own."""
+        """Give a turn's copy of an agent its guardrails, after its own.
+
+        One that fails raises `GuardrailFailed`.
+        """
+        if not (self._rules or agent.input_guardrails or agent.output_guardrails):
+            return
         found = [rule.guardrail for rule in self._rules if rule.guards(agent.name, nested)]
         inputs = [each for each in found if isinstance(each, InputGuardrail)]
         outputs = [each for each in found if isinstance(each, OutputGuardrail)]
-        if inputs:
-            agent.input_guardrails = [*agent.input_guardrails, *inputs]
-        if outputs:
-            agent.output_guardrails = [*agent.output_guardrails, *outputs]
+        agent.input_guardrails = [_named(each) for each in (*agent.input_guardrails, *inputs)]
+        agent.output_guardrails = [_named(each) for each in (*agent.output_guardrails, *outputs)]
 
     def before(self, tool: FunctionTool, agent: str) -> Iterator[ToolInputGuardrail[Any]]:
         """Yield what checks a tool's arguments: its own guardrails, then those of the settings."""
@@ -117,11 +133,32 @@ class Guardrails:
         return (own or self._agent.show_refusal) == "message"
 
 
+def _named(guardrail: _OfAgents) -> _OfAgents:
+    """Return a guardrail whose errors say that they are its own."""
+    name, check = _name(guardrail), guardrail.guardrail_function
+
+    async def checked(*given: Any) -> GuardrailFunctionOutput:
+        try:
+            found = check(*given)
+            found = await found if inspect.isawaitable(found) else found
+            if not isinstance(found, GuardrailFunctionOutput):
+                raise TypeError(f"returned {type(found).__name__}, no GuardrailFunctionOutput")
+        except Exception as error:
+            raise GuardrailFailed(name) from error
+        return found
+
+    return replace(guardrail, guardrail_function=checked, name=name)
+
+
 def guardrail_name(error: BaseException) -> str | None:
     """Return the name of the guardrail that has raised this, None for other errors."""
+    if isinstance(error, GuardrailFailed):
+        return error.guardrail
     guardrail = getattr(getattr(error, "guardrail_result", error), "guardrail", None)
-    if not isinstance(guardrail, _KINDS):
-        return None
+    return _name(guardrail) if isinstance(guardrail, _KINDS) else None
+
+
+def _name(guardrail: Guardrail) -> str:
     try:
         return guardrail.get_name()
     except AttributeError:

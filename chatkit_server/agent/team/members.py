@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 
-from agents import Agent, FunctionTool, Handoff, ModelSettings
+from agents import Agent, FunctionTool, Handoff, ModelSettings, handoff
 
 from ...errors import SettingsError
 from ...plugin.calls import HookCall
@@ -28,6 +28,8 @@ _PLACEHOLDER = re.compile(r"\{(user_id|user_name|locale)\}")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]+")
 
 _NAME_LENGTH = 100
+
+_NOT_IN_NAME = re.compile(r"[^a-zA-Z0-9_]")
 
 Make = Callable[..., Any]
 """A function of a module that returns an agent, or a coroutine of one."""
@@ -69,7 +71,7 @@ class Member:
     model_settings: ModelSettings
     imported: Agent[Any] | None = None
     make: Make | None = None
-    handoffs: list[Agent[Any]] = field(default_factory=list)
+    handoffs: list[Handoff[Any, Any]] = field(default_factory=list)
     agent_tools: list[FunctionTool] = field(default_factory=list)
 
     @property
@@ -164,6 +166,8 @@ def make_member(settings: Settings, path: KeyPath, section: AgentParts) -> Membe
         name = imported.name
     agent: Agent[Any] = copy.copy(imported) if imported is not None else Agent(name=name)
     agent.name = name
+    if section.handoff_description is not None:
+        agent.handoff_description = section.handoff_description
     return Member(name, path, section, agent, given, imported, make)
 
 
@@ -208,21 +212,29 @@ def _takes_turn(function: Make) -> bool:
 
 
 def _can_be_called(function: Make) -> bool:
-    needed = _needed(function)
+    try:
+        needed = _needed(function)
+    except ValueError:
+        # A function of an extension that does not say what it takes
+        return False
     return len(needed) < 2 and all(each.kind is not each.KEYWORD_ONLY for each in needed)
 
 
-def tool_name(agent: Agent[Any]) -> str:
-    """Return the name of the tool by which another agent asks this one."""
-    return Handoff.default_tool_name(agent).removeprefix("transfer_to_")
+def tool_name(name: str) -> str:
+    """Return what stands for an agent's name in the name of a tool, as in the Agents SDK."""
+    return _NOT_IN_NAME.sub("_", name).lower()
+
+
+def transfer_to(member: Member) -> Handoff[Any, Any]:
+    """Return the handoff by which other agents hand over to this one."""
+    # With a name of its own: the SDK would warn, in each turn, of characters that it changes
+    return handoff(member.agent, tool_name_override=f"transfer_to_{tool_name(member.name)}")
 
 
 def as_tool(member: Member, max_turns: int) -> FunctionTool:
-    """Return the tool by which another agent asks this one."""
-    told = member.settings.handoff_description or member.agent.handoff_description
-    return member.agent.as_tool(
-        tool_name(member.agent), told or f"Ask the agent {member.name}.", max_turns=max_turns
-    )
+    """Return the tool by which other agents ask this one."""
+    told = member.agent.handoff_description or f"Ask the agent {member.name}."
+    return member.agent.as_tool(tool_name(member.name), told, max_turns=max_turns)
 
 
 def instructions(template: str, turn: Turn) -> str:

@@ -12,8 +12,8 @@ from ...errors import SettingsError
 from ...settings.problems import Problems, nearest
 from ...settings.schema import Settings
 from ...settings.source import KeyPath
-from .checks import check_circles, check_graph, check_names, reachable
-from .members import Member, as_tool, make_member, matches
+from .checks import check_circles, check_graph, check_names, handed_to, reachable
+from .members import Member, as_tool, make_member, matches, transfer_to
 
 log = logging.getLogger(__name__)
 
@@ -35,10 +35,14 @@ class Team:
             with problems.collect():
                 made.append(make_member(settings, path, section))
         problems.raise_any()
+        if any(settings.source.is_broken((key,)) for key in ("agent", "agents")):
+            # What is wrong is reported already, and a name may be of what is left out
+            raise SettingsError("")
         self.main = made[0]
         self.members = {member.name: member for member in made}
         self._check_one_main()
         self._link(problems)
+        self._told: set[tuple[str, str]] = set()
         self._known = {id(member.agent): member for member in made}
         self._known |= {id(one.imported): one for one in made if one.imported is not None}
 
@@ -55,8 +59,12 @@ class Team:
         check_names(members, source)
         check_circles(members, source)
         for member in members.values():
-            others = dict.fromkeys(member.settings.handoffs)
-            member.handoffs = [members[name].agent for name in others]
+            known = {id(each) for each in handed_to(member.imported)}
+            others = [members[name] for name in dict.fromkeys(member.settings.handoffs)]
+            # What the module hands over to is made the same agent of the settings
+            member.handoffs = [
+                transfer_to(each) for each in others if id(each.imported) not in known
+            ]
         for member in members.values():
             asked = dict.fromkeys(member.settings.agent_tools)
             most = self.settings.agent.max_turns
@@ -95,8 +103,10 @@ class Team:
         return found
 
     @property
-    def names(self) -> list[str]:
-        """The names of all agents, as far as they are known before a turn."""
+    def names(self) -> list[str] | None:
+        """The names of all agents, None if functions return some of them in each turn."""
+        if any(member.make is not None for member in self.members.values()):
+            return None
         stand_ins = {id(each.imported): each.agent for each in self.members.values()}
         every = [member.agent for member in self.members.values()]
         return list(dict.fromkeys(one.name for each in every for one in reachable(each, stand_ins)))
@@ -104,6 +114,15 @@ class Team:
     def member(self, agent: Agent[Any]) -> Member | None:
         """Return what the settings say of an agent, None for one of a module alone."""
         return self._known.get(id(agent))
+
+    def warn_of_tool(self, agent: Agent[Any], pattern: str, known: Iterable[str]) -> None:
+        """Log once that no tool is meant by a name in an agent's `tools`."""
+        member = self.member(agent)
+        if member is None or (member.name, pattern) in self._told:
+            return
+        self._told.add((member.name, pattern))
+        where = self.settings.source.where((*member.path, "tools"))
+        log.warning("%s: there is no tool `%s`.%s", where, pattern, nearest(pattern, known))
 
     def check_servers(self, names: Iterable[str], *, more: bool) -> None:
         """Raise `SettingsError` for names of MCP servers that are none.
