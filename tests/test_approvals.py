@@ -602,6 +602,22 @@ async def test_a_tool_that_is_gone_is_an_error_for_the_model(
     assert "not found" in told(model_server.requests[-1])[-1][1]
 
 
+async def test_a_server_that_is_needed_and_away_keeps_the_call_waiting(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    server = Mailer(required=True)
+    chat = await make_chat(Has(server), **served_by(model_server))
+    model_server.reply(ANN)
+    model_server.reply("It is sent.")
+    item = await _asked(chat)
+    server.fails = OSError("away")
+    assert (await post_click(chat, item, "approve")).status == 503
+    assert buttons((await shown(chat, item["thread_id"]))[-1])
+    server.fails = None
+    assert (await click(chat, item)).text == "It is sent."
+    assert SENT == ["ann"]
+
+
 async def test_a_call_that_nobody_could_run_is_not_asked_about(
     make_chat: MakeChat, model_server: ModelServer
 ) -> None:

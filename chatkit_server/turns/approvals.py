@@ -38,6 +38,7 @@ from ..agent.paused import (
     waiting_call,
 )
 from ..errors import Conflict, TurnFailed
+from ..masking import in_one_line
 from ..paging import dated, pages
 from ..records import log_error
 from ..settings.schema import ApprovalSettings
@@ -59,6 +60,9 @@ CHANGED = words(
 )
 
 _PAGE = 20
+
+_LOGGED = 500
+"""Characters of the names of tools, in the log."""
 
 
 class Approvals:
@@ -106,6 +110,7 @@ class Approvals:
         run = await self._run(job, state, calls, waiting)
         widgets = [self._widget(job.turn, run, call) for call in waiting]
         job.waiting = waiting
+        _log(job.turn, waiting)
         # What else the run wants comes when it goes on
         job.turn.client_tool_call = None
         job.runner.asked.clear()
@@ -184,6 +189,7 @@ class Approvals:
         else:
             run = await self._after_click(job.turn, run, call, click)
             goes_on = not run.waits
+        _log(job.turn, run.calls)
         if goes_on:
             job.paused, run = run, run.ended(job.turn.id)
         job.plan.answered = [run.as_item(job.turn.thread.id), *await self._shown(job.turn, run)]
@@ -302,6 +308,12 @@ class Approvals:
         except NotFoundError:
             return None
         return dated(item) if item is not None else None
+
+
+def _log(turn: Turn, calls: Sequence[WaitingCall]) -> None:
+    if log.isEnabledFor(logging.DEBUG):
+        told = ", ".join(f"{call.name} {call.decision or 'waits'}" for call in calls)
+        log.debug("turn %s: approvals: %s", turn.id, in_one_line(told, _LOGGED))
 
 
 def cannot_wait(tool: str) -> str:
