@@ -257,7 +257,8 @@ async def test_a_run_that_has_gone_on_is_not_kept(
 ) -> None:
     way, turns = WAYS[name](), _Turns()
     chat = await make_chat(turns, way.plugin, **served_by(model_server))
-    for reply in (*way.before, ANN, *way.after, "It is sent."):
+    replies: list[Any] = [*way.before, ANN, *way.after, "It is sent."]
+    for reply in replies:
         model_server.reply(reply)
     [item] = asked(await chat.say("Write to Ann"))
     engine = chat.client.server.app[ENGINE]  # type: ignore[attr-defined]
