@@ -326,7 +326,8 @@ async def test_a_call_that_only_wants_to_be_made_again_is() -> None:
         states.append(_ANSWERS.get())
         return results.pop(0)
 
-    with asking(TurnAsker(Turn.model_construct(), LiveQuestions(), "", "", "", inner=False)):
+    nobody: Any = None
+    with asking(TurnAsker(nobody, LiveQuestions(), "", "", "", inner=False)):
         assert await with_input("flights", 1.0, call) == CallToolResult(content=[])
     assert states == [None, (None, "one"), (None, "two")]
 
