@@ -72,6 +72,13 @@ def build(
         return CallToolResult(content=[TextContent(type="text", text=told)])
 
     @server.tool()
+    async def nag() -> InputRequiredResult:
+        """Ask for ever."""
+        nothing: dict[str, Any] = {"type": "object", "properties": {}}
+        params = ElicitRequestFormParams(message="Sure?", requested_schema=nothing)
+        return InputRequiredResult(input_requests={"sure": ElicitRequest(params=params)})
+
+    @server.tool()
     async def trip(context: Context) -> InputRequiredResult | CallToolResult:
         """Ask twice."""
         given: Any = context.input_responses

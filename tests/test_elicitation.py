@@ -18,8 +18,9 @@ from mcp.types import CallToolResult, InputRequiredResult, ListRootsRequest
 from chatkit_server import Turn, hookimpl
 from chatkit_server.agent.asker import LiveQuestions, TurnAsker
 from chatkit_server.agent.questions import LOST, NOT_CALLED
-from chatkit_server.agent.resuming import NO_TOOL
+from chatkit_server.agent.resuming import NO_TOOL, TOO_OFTEN
 from chatkit_server.mcp.elicitation import _ANSWERS, NotAsked, asking, with_input
+from chatkit_server.mcp.elicitation import ROUNDS as ASKS
 from chatkit_server.web.keys import ENGINE
 from chatkit_server.web.operations.turns import SUBMITTED
 from tests.client import Chat
@@ -243,6 +244,21 @@ async def test_a_call_may_ask_twice(
     await chat.say("Really?", here["thread_id"])
     assert told(model_server) == ["Rome, then Oslo"]
     assert "From Rome" not in str(model_server.requests[-1].body["messages"])
+
+
+async def test_a_call_that_asks_for_ever_is_given_up(
+    make_chat: MakeChat, model_server: ModelServer, later: dict[str, Any]
+) -> None:
+    chat = await connected(await make_chat(**with_flights(model_server, later)))
+    model_server.reply(Call("nag"))
+    model_server.reply("Sorry.")
+    items = await asked(chat, "Nag me")
+    questions = 0
+    while items:
+        questions += 1
+        items = (await answer(chat, items[0], r1="Yes")).done("structured_input")
+    assert questions == ASKS
+    assert told(model_server) == [TOO_OFTEN]
 
 
 async def test_an_agent_that_a_tool_runs_waits_for_the_answer(
