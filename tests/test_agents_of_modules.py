@@ -15,6 +15,7 @@ from chatkit_server import SettingsError
 from chatkit_server.agent.team.guardrails import Guardrails
 from chatkit_server.agent.team.team import Team
 from chatkit_server.cli.main import main
+from chatkit_server.masking import SECRETS
 from chatkit_server.settings.load import load
 from tests.conftest import MakeChat
 from tests.model_server import Call, ModelServer
@@ -326,3 +327,13 @@ def test_an_agent_that_is_wrong_is_told_once(
         ["agents.b.tols", "unknown key. Did you mean `tools`? Known here"],
     ]
     assert len(lines) == 2
+
+
+def test_the_name_of_an_agent_makes_no_secret(folder: Path) -> None:
+    file = folder / "settings.yaml"
+    agents = "agents: {password_reset: {model: demo/todo, instructions: Reset.}}\n"
+    guardrails = "guardrails: {secrets: {words: I may not say that.}}"
+    file.write_text(agents + guardrails, encoding="utf-8")
+    load(file, {})
+    told = "demo/todo says: I may not say that."
+    assert SECRETS.mask(told) == told

@@ -7,12 +7,13 @@ import gc
 import signal
 from pathlib import Path
 from typing import Any
+from weakref import ref
 
 import pytest
 import yaml
 from agents import RunState, function_tool
 
-from chatkit_server import Turn
+from chatkit_server import Turn, hookimpl
 from chatkit_server.agent.pairs import CALL_CUT_OFF
 from chatkit_server.agent.paused import PausedRun
 from chatkit_server.web.keys import ENGINE
@@ -25,10 +26,11 @@ from tests.model_server import Call, Gate, ModelServer
 from tests.processes import running
 from tests.replicas import Start
 from tests.serving import served_by
-from tests.test_approvals import ANN, BOB, SENT, mailer, no_mails
+from tests.test_approvals import ANN, BOB, SENT, WAYS, mailer, no_mails
+from tests.test_memory import no_collector
 from tests.test_turns import Tools, told
 
-__all__ = ["no_mails"]
+__all__ = ["no_collector", "no_mails"]
 
 
 async def _post_all(chats: list[Chat], item: dict[str, Any], decisions: list[str]) -> list[int]:
@@ -236,3 +238,34 @@ async def test_what_waits_costs_nothing(make_chat: MakeChat, model_server: Model
     for first in range(20, 100, 20):
         await pause_some(first)
     assert all(now <= then for now, then in zip(cost(), before, strict=True))
+
+
+class _Turns:
+    """Watches the turns, and does not keep them."""
+
+    def __init__(self) -> None:
+        self.seen: list[ref[Turn]] = []
+
+    @hookimpl
+    async def pre_turn(self, turn: Turn) -> None:
+        self.seen.append(ref(turn))
+
+
+@pytest.mark.parametrize("name", ["always", "MCP server", "inner agent of one", "hand-off object"])
+async def test_a_run_that_has_gone_on_is_not_kept(
+    make_chat: MakeChat, model_server: ModelServer, no_collector: None, name: str
+) -> None:
+    way, turns = WAYS[name](), _Turns()
+    chat = await make_chat(turns, way.plugin, **served_by(model_server))
+    replies: list[Any] = [*way.before, ANN, *way.after, "It is sent."]
+    for reply in replies:
+        model_server.reply(reply)
+    [item] = asked(await chat.say("Write to Ann"))
+    engine = chat.client.server.app[ENGINE]  # type: ignore[attr-defined]
+    await asyncio.gather(*[turn.ended() for turn in engine.turns.active])
+    assert turns.seen[0]() is None
+    assert (await click(chat, item)).text == "It is sent."
+    await asyncio.gather(*[turn.ended() for turn in engine.turns.active])
+    # Of inner agents, the SDK makes circles
+    gc.collect()
+    assert turns.seen[1]() is None

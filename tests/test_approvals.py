@@ -18,7 +18,7 @@ from mcp.types import CallToolResult, TextContent, ToolAnnotations
 from mcp.types import Tool as McpTool
 
 from chatkit_server import Turn, hookimpl
-from chatkit_server.agent.paused import WaitingCall, is_paused_run
+from chatkit_server.agent.paused import PAUSED_TYPE, WaitingCall, is_paused_run
 from chatkit_server.mcp.approval import is_destructive, needs_approval
 from chatkit_server.settings.schema import ApprovalSettings
 from chatkit_server.turns.approval_widget import asking, shown_arguments
@@ -356,6 +356,39 @@ async def test_a_run_goes_on_when_all_its_calls_are_decided(
     assert SENT == ["bob"]
 
 
+async def test_an_agent_that_is_a_tool_is_asked_about_before_its_own_tools(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    expert = Agent[Turn](name="expert", tools=[mailer()])
+    chat = await make_chat(Has(as_tool(expert, needs_approval=True)), **served_by(model_server))
+    for reply in (ask("expert"), ANN, "Inner.", "Outer."):
+        model_server.reply(reply)
+    outer = await _asked(chat)
+    assert "`expert`" in says(outer)
+    assert len(model_server.requests) == 1
+    [inner] = asked(await click(chat, outer))
+    assert "`send_mail`" in says(inner)
+    assert (await click(chat, inner)).text == "Outer."
+    assert SENT == ["ann"]
+
+
+async def test_an_agent_of_the_settings_goes_on_after_a_hand_off(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    store = MemoryStorePlugin()
+    sections = served_by(model_server, name="One", handoffs=["two"])
+    sections["agents"] = {"two": {"instructions": "You are two.", "handoffs": ["One"]}}
+    chat = await make_chat(Has(mailer()), store, **sections)
+    other = await make_chat(Has(mailer()), store, **sections)
+    for reply in (Call("transfer_to_two"), ANN, "It is sent.", "Still two."):
+        model_server.reply(reply)
+    item = await _asked(chat)
+    assert (await click(other, item)).text == "It is sent."
+    assert (await chat.say("Thanks", item["thread_id"])).text == "Still two."
+    asked_as = [r.body["messages"][0]["content"] for r in model_server.requests]
+    assert [text == "You are two." for text in asked_as] == [False, True, True, True]
+
+
 async def test_all_calls_of_a_tool_are_allowed_with_one_click(
     make_chat: MakeChat, model_server: ModelServer
 ) -> None:
@@ -530,6 +563,23 @@ async def test_a_run_that_cannot_go_on_says_so(
         "The tool send_mail was not run: the server has changed since the user was asked to "
         "approve it. Ask again if it is still needed."
     ]
+
+
+@pytest.mark.parametrize("content", [{}, {"calls": [{"odd": 1}]}, {"expires_at": "never"}])
+async def test_what_another_version_has_saved_does_not_wait(
+    make_chat: MakeChat, model_server: ModelServer, content: dict[str, Any]
+) -> None:
+    store = MemoryStorePlugin()
+    chat = await make_chat(Has(mailer()), store, **served_by(model_server))
+    model_server.reply(ANN)
+    model_server.reply("Well.")
+    item = await _asked(chat)
+    items = store.memory.items[item["thread_id"]]
+    [run] = [i for i in items.values() if is_paused_run(i)]
+    items[run.id] = run.model_copy(update={"content": {"type": PAUSED_TYPE, **content}})
+    assert replaced(await click(chat, item)) == ["Not approved: you wrote something else."]
+    assert (await chat.say("And now?", item["thread_id"])).text == "Well."
+    assert SENT == []
 
 
 async def test_a_tool_that_is_gone_is_an_error_for_the_model(

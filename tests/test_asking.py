@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 import yaml
-from agents import Agent, RunContextWrapper, ToolsToFinalOutputResult, function_tool
+from agents import Agent, RunContextWrapper, Runner, ToolsToFinalOutputResult, function_tool
 from aiohttp import ClientResponse
-from chatkit.agents import ClientToolCall
+from chatkit.agents import ClientToolCall, stream_agent_response
 from chatkit.types import StructuredInputFreeform, StructuredInputItem, ThreadStreamEvent
 
 from chatkit_server import Turn, hookimpl
@@ -497,9 +497,9 @@ async def until_read(response: ClientResponse, text: str) -> None:
 
 
 async def test_of_two_answers_in_two_processes_one_counts(
-    tmp_path: Path, model_server: ModelServer, make_chat: MakeChat
+    url: str, model_server: ModelServer, make_chat: MakeChat
 ) -> None:
-    store = {"tortoise_store": {"url": new_url("sqlite", tmp_path)}}
+    store = {"tortoise_store": {"url": url}}
     sections = served_by(model_server)
     sections["plugins"] |= store
     one = await make_chat(Tools(size), **sections)
@@ -536,3 +536,37 @@ async def test_a_plan_that_another_process_has_overtaken_is_made_again(
     monkeypatch.undo()
     model_server.reply("In L.")
     assert (await shop.say("So?", item["thread_id"])).text == "In L."
+
+
+async def test_a_run_within_a_tool_asks(make_chat: MakeChat, model_server: ModelServer) -> None:
+    @function_tool
+    async def tailor(ctx: Ctx) -> str:
+        """Have a shirt made."""
+        agent = Agent[Turn]("Tailor", tools=[size])
+        result = await Runner.run(agent, "A shirt", context=ctx.context)
+        return str(result.final_output)
+
+    chat = await make_chat(Tools(tailor), **served_by(model_server))
+    model_server.reply(Call("tailor"))
+    model_server.reply(Call("size"))
+    [item] = await asked(chat, "A shirt")
+    model_server.reply("In M, then.")
+    assert (await answer(chat, item, q1="M")).text == "In M, then."
+    assert outputs(model_server) == [{"question": "Which size?", "answer": "M"}]
+
+
+async def test_a_run_of_a_hook_asks(make_chat: MakeChat, model_server: ModelServer) -> None:
+    class Plugin:
+        @hookimpl
+        async def respond(self, turn: Turn) -> AsyncIterator[ThreadStreamEvent]:
+            agent = Agent[Turn]("Tailor", tools=[size])
+            result = Runner.run_streamed(agent, await turn.make_input(), context=turn)
+            async for event in stream_agent_response(turn, result):
+                yield event
+
+    chat = await make_chat(Plugin(), **served_by(model_server))
+    model_server.reply(Call("size"))
+    [item] = await asked(chat, "A shirt")
+    model_server.reply("In M, then.")
+    assert (await answer(chat, item, q1="M")).text == "In M, then."
+    assert "Which size?: M" in str(model_server.requests[-1].body["messages"])

@@ -35,6 +35,7 @@ class Plan:
     user: Any = ANN
     beside: bool = False
     patient: bool = False
+    asked_by: str | None = None
     context: str = "of ann's request"
 
 

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 import yaml
+from agents.mcp import MCPServer, MCPServerStreamableHttp
 
+from chatkit_server import hookimpl
 from chatkit_server.agent.questions import LOST, NOT_CALLED
 from chatkit_server.web.keys import ENGINE
 from chatkit_server.web.operations.turns import SUBMITTED
@@ -33,6 +35,8 @@ BOOKED = {
     "now": "accept {'seat': 'w', 'bags': 2, 'meal': False}",
     "later": "accept {'seat': 'w', 'bags': 2, 'meal': False} state of Rome",
 }
+
+OVER_HTTP = pytest.mark.parametrize("flights", ["now over http", "later over http"], indirect=True)
 
 
 def entry(*arguments: str, **config: Any) -> dict[str, Any]:
@@ -132,6 +136,7 @@ async def test_the_user_is_asked_and_the_server_answered(
     assert kinds[:3] == ["user_message", "structured_input", "assistant_message"]
 
 
+@OVER_HTTP
 async def test_wrong_answers_are_asked_for_again_and_then_declined(
     make_chat: MakeChat, model_server: ModelServer, flights: dict[str, Any]
 ) -> None:
@@ -155,6 +160,7 @@ async def test_wrong_answers_are_asked_for_again_and_then_declined(
     assert statuses == ["answered"] * 3
 
 
+@OVER_HTTP
 async def test_what_was_right_is_kept(
     make_chat: MakeChat,
     model_server: ModelServer,
@@ -171,6 +177,7 @@ async def test_what_was_right_is_kept(
     assert told(model_server) == [BOOKED["now" if "now" in request.node.name else "later"]]
 
 
+@OVER_HTTP
 async def test_skipped_is_declined(
     make_chat: MakeChat, model_server: ModelServer, flights: dict[str, Any]
 ) -> None:
@@ -185,6 +192,7 @@ async def test_skipped_is_declined(
     assert told(model_server)[0].startswith("decline None")
 
 
+@OVER_HTTP
 async def test_a_message_instead(
     make_chat: MakeChat,
     model_server: ModelServer,
@@ -209,7 +217,7 @@ async def test_no_answer_in_time_is_a_cancel(
     make_chat: MakeChat, model_server: ModelServer, waiting: dict[str, Any]
 ) -> None:
     # Longer than a call may take: its clock stands still
-    waiting["elicitation_timeout"] = "1s"
+    waiting |= {"timeout": "200ms", "elicitation_timeout": "400ms"}
     chat = await connected(await make_chat(**with_flights(model_server, waiting)))
     model_server.reply(BOOK)
     model_server.reply("You did not answer.")
@@ -220,6 +228,26 @@ async def test_no_answer_in_time_is_a_cancel(
     items = await items_of(chat, item["thread_id"])
     assert items[1]["status"] == "skipped"
     assert items[2]["content"][0]["text"] == "You did not answer."
+
+
+async def test_the_limit_of_a_plugins_server_stands_still_too(
+    make_chat: MakeChat, model_server: ModelServer, waiting: dict[str, Any]
+) -> None:
+    class Plugin:
+        @hookimpl
+        def mcp_servers(self) -> list[MCPServer]:
+            params: Any = {"url": waiting["url"]}
+            return [
+                MCPServerStreamableHttp(params, name="flights", client_session_timeout_seconds=1)
+            ]
+
+    chat = await connected(await make_chat(Plugin(), **served_by(model_server)))
+    model_server.reply(BOOK)
+    [item] = await asked(chat, "To Rome")
+    await asyncio.sleep(0.6)
+    model_server.reply("Booked.")
+    assert (await answer(chat, item, r1f0="Window", r1f1="2")).text == "Booked."
+    assert told(model_server) == [BOOKED["now"]]
 
 
 async def test_a_stopped_turn_takes_its_question_back(
@@ -240,13 +268,40 @@ async def test_nobody_follows_while_the_user_thinks_and_the_turn_goes_on(
     make_chat: MakeChat, model_server: ModelServer, waiting: dict[str, Any]
 ) -> None:
     sections = with_flights(model_server, waiting)
-    sections["turns"] = {"disconnect": {"grace": "10ms"}, "limits": {"turn": "300ms"}}
+    sections["turns"] = {"disconnect": {"grace": "10ms"}, "limits": {"turn": "200ms"}}
     chat = await connected(await make_chat(**sections))
     model_server.reply(BOOK)
     [item] = await asked(chat, "To Rome")
-    await asyncio.sleep(0.6)
+    await asyncio.sleep(0.3)
     model_server.reply("Booked.")
     assert (await answer(chat, item, r1f0="Window", r1f1="2")).text == "Booked."
+
+
+async def test_a_message_that_waits_for_the_answer_takes_the_question_back(
+    make_chat: MakeChat, model_server: ModelServer, waiting: dict[str, Any]
+) -> None:
+    sections = with_flights(model_server, waiting)
+    sections["turns"] = {"when_busy": "queue"}
+    chat = await connected(await make_chat(**sections))
+    model_server.reply(BOOK)
+    [item] = await asked(chat, "To Rome")
+    model_server.reply("Not booked.")
+    model_server.reply("Fine.")
+    assert (await chat.say("Never mind", item["thread_id"])).text == "Fine."
+    assert told(model_server) == ["cancel None"]
+    items = await items_of(chat, item["thread_id"])
+    assert (items[1]["status"], items[2]["content"][0]["text"]) == ("skipped", "Not booked.")
+
+
+async def test_a_server_that_shuts_down_goes_on_without_the_answer(
+    make_chat: MakeChat, model_server: ModelServer, waiting: dict[str, Any]
+) -> None:
+    chat = await connected(await make_chat(**with_flights(model_server, waiting)))
+    model_server.reply(BOOK)
+    model_server.reply("Not booked.")
+    assert await asked(chat, "To Rome")
+    await chat.client.app[ENGINE].turns.close(10)
+    assert told(model_server) == ["cancel None"]
 
 
 async def test_each_user_answers_for_their_own_call(
@@ -311,7 +366,7 @@ async def test_a_plain_client_is_not_asked_in_the_middle_of_an_answer(
     assert told(model_server) == ["cancel None"]
 
 
-@pytest.mark.parametrize("flights", ["now over http", "later over http"], indirect=True)
+@OVER_HTTP
 async def test_a_server_may_be_kept_from_asking(
     make_chat: MakeChat, model_server: ModelServer, flights: dict[str, Any]
 ) -> None:

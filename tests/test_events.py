@@ -104,6 +104,25 @@ async def test_a_log_that_has_ended_is_replayed() -> None:
     assert await read(log, 99) == []
 
 
+async def test_those_who_follow_stop_where_the_log_parts() -> None:
+    log = MemoryEventLog("turn_1")
+    append(log)
+    early, slow = asyncio.create_task(read(log)), log.follow(0)
+    await asyncio.sleep(0)
+    append(log)
+    log.part()
+    append(log)
+    assert await early == [1, 2]
+    late = asyncio.create_task(read(log, 2))
+    await asyncio.sleep(0)
+    append(log)
+    log.end()
+    assert await late == [3, 4]
+    assert await read(log) == [1, 2, 3, 4]
+    # One that has not begun to read follows from where it begins
+    assert len([frames async for frames in slow]) == 1
+
+
 async def test_an_empty_log_ends() -> None:
     log = MemoryEventLog("turn_1")
     waiting = asyncio.create_task(read(log))

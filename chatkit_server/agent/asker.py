@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from chatkit.types import (
@@ -69,6 +69,13 @@ class LiveQuestions:
             self._since = loop.time()
         waiting = self._waiting[item_id] = loop.create_future()
         return waiting
+
+    def leave(self, item_ids: Iterable[str] | None = None) -> None:
+        """Give up these questions, or all: their calls go on without an answer."""
+        for item_id in self._waiting if item_ids is None else item_ids:
+            waiting = self._waiting.get(item_id)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(None)
 
     def end(self, item_id: str) -> None:
         """Wait for this one no more."""
@@ -171,10 +178,7 @@ class TurnAsker(Asker):
 
     async def close(self) -> None:
         """Take back what is still asked: the call has ended."""
-        for item_id in self._asking:
-            waiting = self._live._waiting.get(item_id)
-            if waiting is not None and not waiting.done():
-                waiting.set_result(None)
+        self._live.leave(self._asking)
         if self._asking:
             await asyncio.wait(list(self._asking.values()), timeout=_CLOSES)
 

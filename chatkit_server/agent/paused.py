@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, cast
 
@@ -157,16 +157,22 @@ class PausedRun:
 
     @classmethod
     def of(cls, item: ThreadItem) -> PausedRun | None:
-        """Return the run that a hidden item keeps, None for other items."""
+        """Return the run that a hidden item keeps, None for other items.
+
+        None, too, for what another version has written in another way: nobody waits for it then.
+        """
         if not is_paused_run(item):
             return None
         content = dict(cast(HiddenContextItem, item).content)
-        del content["type"]
-        content["expires_at"] = datetime.fromisoformat(content["expires_at"])
-        # As it was saved, which may be later: stores sort by it
-        content["created_at"] = item.created_at
-        content["calls"] = [WaitingCall(**call) for call in content["calls"]]
-        return cls(**content)
+        try:
+            known = {one.name: content[one.name] for one in fields(cls) if one.name in content}
+            known["expires_at"] = datetime.fromisoformat(content["expires_at"])
+            # As it was saved, which may be later: stores sort by it
+            known["created_at"] = item.created_at
+            known["calls"] = [WaitingCall(**call) for call in content["calls"]]
+            return cls(**known)
+        except (KeyError, TypeError, ValueError):
+            return None
 
 
 def is_paused_run(item: ThreadItem) -> bool:

@@ -123,24 +123,30 @@ def answering(answers: Mapping[str, ElicitResult] | None, state: str | None) -> 
         _ANSWERS.reset(token)
 
 
-def take_input(session: ClientSession, most: float | None = None) -> None:
+def take_input(
+    session: ClientSession, seconds: float | None = None, most: float | None = None
+) -> None:
     """Have a session return what a call needs, and send the answers.
 
-    A call may take `most` seconds; without, as long as the session's requests may.
+    A call may take `seconds`, without the time in which the user is asked, and `most` with it;
+    without these, as long as the session's requests may.
     """
     call_tool = session.call_tool
 
     async def call(name: str, arguments: Any = None, *, meta: Any = None) -> Any:
         answers, state = _ANSWERS.get() or (None, None)
-        return await call_tool(
-            name,
-            arguments,
-            most,
-            meta=meta,
-            input_responses=None if answers is None else dict(answers),
-            request_state=state,
-            allow_input_required=True,
-        )
+        async with asyncio.timeout(seconds) as clock:
+            if (asker := current_asker()) is not None:
+                asker.clocks.append(clock)
+            return await call_tool(
+                name,
+                arguments,
+                most,
+                meta=meta,
+                input_responses=None if answers is None else dict(answers),
+                request_state=state,
+                allow_input_required=True,
+            )
 
     vars(session)["call_tool"] = call
 

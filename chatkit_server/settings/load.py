@@ -49,7 +49,7 @@ def collect_settings(
     used = {name for names in reader.variables.values() for name in names.split(", ")}
     problems.warnings += idle_variables(environ, used, Settings, data)
     overrides = _override(data, environ, problems)
-    remember_secrets(data)
+    remember_secrets(_without_own_names(data))
     remember_environment(environ)
     source = Source(file, reader.lines, reader.variables, overrides, reader.broken)
     settings = _valid_settings(data, source, problems)
@@ -74,6 +74,12 @@ def validate(model: type[M], data: Mapping[str, Any], source: Source, base: KeyP
     except ValidationError as error:
         lines = [line for _, line in _explained(error, model, data, source, base)]
         raise SettingsError("\n".join(dict.fromkeys(lines))) from None
+
+
+def _without_own_names(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the data without the names of agents and guardrails: `passwords` has no password."""
+    named = {key: data[key] for key in ("agents", "guardrails") if isinstance(data.get(key), dict)}
+    return {**data, **{key: list(section.values()) for key, section in named.items()}}
 
 
 def _text(file: Path) -> str:

@@ -138,7 +138,7 @@ class Approvals:
         if text is None:
             for call in waiting:
                 await job.runner.report(*call.unrun)
-            raise TurnFailed(_cannot_wait(waiting[0].name))
+            raise TurnFailed(cannot_wait(waiting[0].name))
         return PausedRun(
             paused_id(turn.id),
             turn.id,
@@ -303,7 +303,8 @@ class Approvals:
         return dated(item) if item is not None else None
 
 
-def _cannot_wait(tool: str) -> str:
+def cannot_wait(tool: str) -> str:
+    """Return what a user is told if a run cannot be saved until they approve its call."""
     return words(
         "The assistant wanted to use `{tool}`, which needs your approval, but its work cannot be "
         "saved until then. Ask for something else.",

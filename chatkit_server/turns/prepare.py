@@ -144,10 +144,9 @@ class Preparation:
         if job.plan.answered:
             # Another process may have answered after the plan was made, and before the claim
             job.plan.answered = (await job.plan_again()).answered
-        if job.plan.click is not None and not await self.approvals.take(job, job.plan.click):
-            job.plan.waits = True
-            return
+        goes_on = job.plan.click is None or await self.approvals.take(job, job.plan.click)
         history = await self.conversations.give(turn, job.plan)
+        job.plan.waits = job.plan.waits or not goes_on
         if job.plan.action is not None or job.plan.waits:
             return
         if job.paused is not None:

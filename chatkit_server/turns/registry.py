@@ -181,6 +181,9 @@ class TurnRegistry:
         interrupts = self._settings.when_busy == "interrupt" and not patient
         if slot.running is not None and interrupts:
             slot.running.end(STOPPED)
+        elif slot.running is not None and not patient:
+            # The user has said something instead of an answer
+            slot.running.live.leave()
         slot.interrupting += interrupts
         try:
             await self._lock(thread_id, slot)
@@ -361,8 +364,13 @@ class TurnRegistry:
             )
 
     async def close(self, drain: float) -> None:
-        """Refuse new turns, give running ones `drain` seconds to end, then end them."""
+        """Refuse new turns, give running ones `drain` seconds to end, then end them.
+
+        Those that wait for the user's answer go on without it: it could not come any more.
+        """
         self.closing = True
+        for running in self.active:
+            running.live.leave()
         try:
             async with asyncio.timeout(drain):
                 await self._vacant.wait()

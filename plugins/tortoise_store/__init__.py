@@ -158,7 +158,7 @@ class Plugin:
     async def _to_read(self) -> AsyncIterator[Database]:
         """Open the database for a command, beside a server that may run."""
         require_kept(self._database.address)
-        database = self._database.without_limits()
+        database = self._database.without_limits(_OWN)
         await database.open()
         try:
             await database.refuse_if_pending()

@@ -196,10 +196,13 @@ class Database:
             async with self._unlimited() as database:
                 return await schema.migrate(database._client, self._apps)
 
-    def without_limits(self) -> Database:
-        """Return the same database, whose statements may take as long as they need. Open it."""
+    def without_limits(self, *labels: str) -> Database:
+        """Return the same database, whose statements may take as long as they need. Open it.
+
+        `labels` are the apps to open; without any, all of them.
+        """
         database = Database(self.address.unlimited)
-        database._apps = self._apps
+        database._apps = {name: self._apps[name] for name in labels or self._apps}
         return database
 
     @asynccontextmanager

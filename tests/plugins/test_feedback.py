@@ -175,6 +175,17 @@ async def test_a_database_that_is_not_there_is_not_made(
     assert "in the memory of the server" in (await lister.run())[2]
 
 
+async def test_tables_of_an_older_version_are_not_changed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty.db").touch()
+    lister = Lister(f"sqlite://{tmp_path}/empty.db", tmp_path, capsys)
+    status, _, err = await lister.run()
+    assert status == 2
+    assert "has pending migrations" in err
+    assert "run `chatkit-server migrate`" in err
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [

@@ -338,6 +338,7 @@ def test_other_plugins_add_no_routes(name: str, tmp_path: Path) -> None:
         "chatkit_sdk": {"server": "tests.plugins.test_chatkit_sdk:Backend"},
         "conversation_log": {"path": str(tmp_path / "log")},
         "openai_models": {"api_key": "x"},
+        "dictation": {"api_key": "x"},
     }
     settings = Settings.model_validate({"plugins": {name: config.get(name)}})
     hooks = load_plugins(settings)

@@ -106,6 +106,7 @@ async def answer_running(
     if running is None or request.params.item_id not in running.live:
         return None
     caller.guard.check(request)
+    await writable_thread(caller, request.params.thread_id)
     item = await load_item(caller, request.params.thread_id, request.params.item_id)
     number = len(running.log)
     if not isinstance(item, StructuredInputItem):
