@@ -109,3 +109,19 @@ async def test_the_same_answer_again_does_not_stop_the_first(
     assert (one.status, two.status) == (200, 409)
     assert (await chat.read(one)).text == "Fine."
     assert len(model_server.requests) == 2
+
+
+async def test_each_approval_lets_the_model_take_as_many_steps_again(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    chat = await make_chat(Tools(mailer()), **served_by(model_server, max_turns=2))
+    model_server.reply(ANN)
+    [widget] = approvals(await chat.say("Write three times"))
+    for _ in range(2):
+        model_server.reply(ANN)
+        [widget] = approvals(await click(chat, widget))
+    model_server.reply(Call("nothing"))
+    model_server.reply(Call("nothing"))
+    too_many = await click(chat, widget)
+    assert too_many.error is not None
+    assert SENT == ["ann"] * 3

@@ -274,15 +274,20 @@ def saved_state(state: RunState[Any, Any]) -> str:
     return state.to_string(context_serializer=lambda _: {})
 
 
-async def restored_state(text: str, agent: Agent[Any], context: Any) -> RunState[Any, Agent[Any]]:
+async def restored_state(
+    text: str, agent: Agent[Any], context: Any, steps: int
+) -> RunState[Any, Agent[Any]]:
     """Return the state of a run that goes on with this agent, with this context.
 
-    The tokens that it had used are not counted again. Raises what the SDK raises if the agents
-    have changed, or if another version has written it.
+    It may ask the model as many times more as there are `steps`: its user has let it go on. The
+    tokens that it had used are not counted again. Raises what the SDK raises if the agents have
+    changed, or if another version has written it.
     """
     wrapper = RunContextWrapper(context=context)
-    state = await RunState.from_string(
-        agent, text, context_override=wrapper, context_deserializer=lambda _: context
+    written = json.loads(text)
+    written["max_turns"] = written["current_turn"] + steps
+    state = await RunState.from_json(
+        agent, written, context_override=wrapper, context_deserializer=lambda _: context
     )
     wrapper.usage = Usage()
     return state

@@ -41,7 +41,7 @@ from ..errors import Conflict, TurnFailed
 from ..masking import in_one_line
 from ..paging import dated, pages
 from ..records import log_error
-from ..settings.schema import ApprovalSettings
+from ..settings.schema import AgentSettings
 from ..tasks import run_to_completion
 from ..turn import StoreContext, Turn
 from ..words import words
@@ -68,9 +68,10 @@ _LOGGED = 500
 class Approvals:
     """Stops runs that need an approval, and lets them go on."""
 
-    def __init__(self, store: Store[StoreContext], settings: ApprovalSettings) -> None:
+    def __init__(self, store: Store[StoreContext], settings: AgentSettings) -> None:
         self._store = store
-        self._settings = settings
+        self._settings = settings.approval
+        self._steps = settings.max_turns
 
     # A run stops
 
@@ -249,7 +250,7 @@ class Approvals:
         # What is only away for now may be asked for again: this error is a status
         agent = await job.runner.resumable(job.agent)
         try:
-            job.resumed = await restored_state(run.state, agent, turn.run_context)
+            job.resumed = await restored_state(run.state, agent, turn.run_context, self._steps)
             decide(job.resumed, run.calls)
         except Exception as error:
             log_error(log, logging.WARNING, error, "turn %s: its run cannot go on", turn.id)

@@ -61,7 +61,7 @@ class Preparation:
         self.mcp = mcp
         self.make_log = make_log
         self.threads = threads
-        self.approvals = Approvals(store, settings.agent.approval)
+        self.approvals = Approvals(store, settings.agent)
         history = settings.agent.history
         self.conversations = Conversations(store, history, hooks, self.approvals)
         self._team = team
