@@ -25,7 +25,7 @@ from chatkit_server import (
 )
 
 from .addresses import Addresses
-from .bucket import Bucket
+from .bucket import Bucket, first_line
 from .config import Config
 from .extracting import Extractor
 from .files import Files, is_ours
@@ -63,6 +63,9 @@ class Plugin:
         settings = app[SETTINGS]
         path = self.config.path or f"{settings.server.path}/attachments"
         images = settings.agent.images
+        name = next(name for name, plugin in app[HOOKS].plugins if plugin is self)
+        # The user is told why before a hook ends
+        self.bucket.patience = 0.8 * settings.hooks.timeouts.get(name, settings.hooks.timeout)
         self.addresses.path = path
         self.intake.max_side, self.intake.max_image = images.max_side, images.max_size
         self.intake.scan = Scans(app).scan
@@ -75,7 +78,8 @@ class Plugin:
         try:
             await self.signer.start(self.bucket)
         except Unavailable as error:
-            raise SettingsError(f"url: cannot use {self.config.url}: {error.__cause__}") from None
+            reason = first_line(error.__cause__ or error)
+            raise SettingsError(f"url: cannot use {self.config.url}: {reason}") from None
         sweep = Sweep(self.files, app[STORE], self.config.orphans)
         task = asyncio.create_task(sweep.run())
         yield
