@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
@@ -35,6 +36,10 @@ from .signing import Signer
 from .store import Attachments
 from .sweep import Sweep
 from .telling import Telling
+
+UNCHECKED = words("The file could not be checked. Try again later.")
+
+log = logging.getLogger(__name__)
 
 
 class Plugin:
@@ -117,4 +122,7 @@ class Scans:
         except ServerError as error:
             if error.status < 500 or isinstance(error, Unavailable):
                 raise
-            raise Unprocessable(words("The file could not be checked. Try again later.")) from error
+            raise Unprocessable(UNCHECKED) from error
+        if not file.path.is_file():
+            log.warning("a plugin's `scan` removed an uploaded file: it is refused")
+            raise Unprocessable(UNCHECKED)

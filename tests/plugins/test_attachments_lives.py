@@ -227,6 +227,28 @@ async def test_while_the_storage_is_away_old_files_are_named_and_new_ones_wait(
     assert await page.chat.ask("threads.delete", thread_id=said.thread_id) == {}
 
 
+class Cleaner:
+    """Takes something out of files, or the files themselves."""
+
+    @hookimpl
+    async def scan(self, file: UploadedFile) -> None:
+        data = file.path.read_bytes()
+        if b"virus" in data:
+            file.path.unlink()
+        else:
+            file.path.write_bytes(data.replace(b"macro", b""))
+
+
+async def test_a_scan_may_change_or_remove_a_file(
+    make_chat: MakeChat, model_server: ModelServer, tmp_path: Path
+) -> None:
+    page = await new_page(make_chat, model_server, Cleaner(), url=str(tmp_path / "files"))
+    file_id = await page.attach(b"text and macro", "a.txt")
+    assert await (await page.download(file_id)).read() == b"text and "
+    answer = await message_of(await page.send_form(b"virus", "b.txt"))
+    assert answer == (422, "The file could not be checked. Try again later.")
+
+
 async def test_a_storage_that_says_nothing_is_waited_for_once_in_a_turn(
     make_chat: MakeChat, model_server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
