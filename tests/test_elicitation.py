@@ -11,10 +11,16 @@ from typing import Any
 
 import pytest
 import yaml
+from agents import Agent
 from agents.mcp import MCPServer, MCPServerStreamableHttp
+from mcp.types import CallToolResult, InputRequiredResult, ListRootsRequest
 
-from chatkit_server import hookimpl
+from chatkit_server import Turn, hookimpl
+from chatkit_server.agent.asker import LiveQuestions, TurnAsker
 from chatkit_server.agent.questions import LOST, NOT_CALLED
+from chatkit_server.agent.resuming import NO_TOOL, TOO_OFTEN
+from chatkit_server.mcp.elicitation import _ANSWERS, NotAsked, asking, with_input
+from chatkit_server.mcp.elicitation import ROUNDS as ASKS
 from chatkit_server.web.keys import ENGINE
 from chatkit_server.web.operations.turns import SUBMITTED
 from tests.client import Chat
@@ -208,6 +214,138 @@ async def test_a_message_instead(
         assert told(model_server) == [NOT_CALLED]
     assert (await items_of(chat, item["thread_id"]))[1]["status"] == "skipped"
     assert await chat.refused(submission(item, r1f0="Aisle")) == (409, SUBMITTED)
+
+
+# A call that is made again
+
+
+@pytest.fixture
+async def later() -> AsyncIterator[dict[str, Any]]:
+    """The entry of a server whose calls are made again."""
+    server = AskingServer("flights")
+    await server.start()
+    yield {"name": "flights", "url": server.url}
+    await server.stop()
+
+
+async def test_a_call_may_ask_twice(
+    make_chat: MakeChat, model_server: ModelServer, later: dict[str, Any]
+) -> None:
+    chat = await connected(await make_chat(**with_flights(model_server, later)))
+    model_server.reply(Call("trip"))
+    [here] = await asked(chat, "A trip")
+    [there] = (await answer(chat, here, r1f0="Rome")).done("structured_input")
+    assert there["inputs"][0]["question"] == "flights asks: From Rome\ncity"
+    assert len(model_server.requests) == 1
+    model_server.reply("A trip.")
+    assert (await answer(chat, there, r1f0="Oslo")).text == "A trip."
+    assert told(model_server) == ["Rome, then Oslo"]
+    model_server.reply("Yes.")
+    await chat.say("Really?", here["thread_id"])
+    assert told(model_server) == ["Rome, then Oslo"]
+    assert "From Rome" not in str(model_server.requests[-1].body["messages"])
+
+
+async def test_a_call_that_asks_for_ever_is_given_up(
+    make_chat: MakeChat, model_server: ModelServer, later: dict[str, Any]
+) -> None:
+    chat = await connected(await make_chat(**with_flights(model_server, later)))
+    model_server.reply(Call("nag"))
+    model_server.reply("Sorry.")
+    items = await asked(chat, "Nag me")
+    questions = 0
+    while items:
+        questions += 1
+        items = (await answer(chat, items[0], r1="Yes")).done("structured_input")
+    assert questions == ASKS
+    assert told(model_server) == [TOO_OFTEN]
+
+
+async def test_an_agent_that_a_tool_runs_waits_for_the_answer(
+    make_chat: MakeChat, model_server: ModelServer, later: dict[str, Any]
+) -> None:
+    class Plugin:
+        def __init__(self) -> None:
+            self.server = MCPServerStreamableHttp({"url": later["url"]}, name="flights")
+
+        @hookimpl
+        def mcp_servers(self) -> list[MCPServer]:
+            return [self.server]
+
+        @hookimpl
+        async def pre_turn(self, turn: Turn) -> None:
+            clerk = Agent[Turn]("Clerk", mcp_servers=[self.server])
+            turn.mcp_servers = []
+            turn.tools = [clerk.as_tool("clerk", "Books flights")]
+
+    sections = served_by(model_server)
+    sections["turns"] = {"limits": {"tool": "500ms"}}
+    chat = await connected(await make_chat(Plugin(), **sections))
+    model_server.reply(Call("clerk", {"input": "To Rome"}))
+    model_server.reply(BOOK)
+    [item] = await asked(chat, "To Rome")
+    await asyncio.sleep(0.6)
+    model_server.reply("The clerk has booked.")
+    model_server.reply("Booked.")
+    assert (await answer(chat, item, r1f0="Window", r1f1="2")).text == "Booked."
+    assert told(model_server) == ["The clerk has booked."]
+    assert BOOKED["later"] in str(model_server.requests[-2].body["messages"])
+
+
+async def test_two_calls_ask_at_once(
+    make_chat: MakeChat, model_server: ModelServer, later: dict[str, Any]
+) -> None:
+    chat = await connected(await make_chat(**with_flights(model_server, later)))
+    model_server.reply(Call("trip"), BOOK)
+    trip, flight = await asked(chat, "A trip")
+    await answer(chat, flight, r1f0="Window", r1f1="2")
+    [there] = (await answer(chat, trip, r1f0="Rome")).done("structured_input")
+    model_server.reply("Both.")
+    assert (await answer(chat, there, r1f0="Oslo")).text == "Both."
+    assert told(model_server) == ["Rome, then Oslo", BOOKED["later"]]
+    assert len(model_server.requests) == 2
+
+
+async def test_a_tool_that_is_gone_is_not_called(
+    make_chat: MakeChat, model_server: ModelServer, later: dict[str, Any]
+) -> None:
+    chat = await connected(await make_chat(**with_flights(model_server, later)))
+    model_server.reply(BOOK)
+    [item] = await asked(chat, "To Rome")
+    mcp = chat.client.app[ENGINE]._preparation.mcp
+    for connection in mcp._connections.values():
+        connection.tools = []
+    model_server.reply("Sorry.")
+    assert (await answer(chat, item, r1f0="Window", r1f1="2")).text == "Sorry."
+    assert told(model_server) == [NO_TOOL]
+
+
+async def test_what_this_server_cannot_give_fails_the_call() -> None:
+    asked_for = InputRequiredResult(input_requests={"a": ListRootsRequest()})
+
+    async def call() -> Any:
+        return asked_for
+
+    with pytest.raises(NotAsked, match="not supported"):
+        await with_input("flights", 1.0, call)
+
+
+async def test_a_call_that_only_wants_to_be_made_again_is() -> None:
+    results: list[Any] = [
+        InputRequiredResult(request_state="one"),
+        InputRequiredResult(request_state="two"),
+        CallToolResult(content=[]),
+    ]
+    states: list[Any] = []
+
+    async def call() -> Any:
+        states.append(_ANSWERS.get())
+        return results.pop(0)
+
+    nobody: Any = None
+    with asking(TurnAsker(nobody, LiveQuestions(), "", "", "", inner=False)):
+        assert await with_input("flights", 1.0, call) == CallToolResult(content=[])
+    assert states == [None, (None, "one"), (None, "two")]
 
 
 # A call that waits

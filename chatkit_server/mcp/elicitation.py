@@ -51,13 +51,14 @@ class Needed:
 
 
 class Asker(ABC):
-    """Asks the user for one tool call.
+    """Asks the user for one tool call, perhaps within another one, which runs an agent.
 
-    `clocks` limit the call; they stand still while the user is asked.
+    The clocks of both stand still while the user is asked.
     """
 
     def __init__(self) -> None:
-        self.clocks: list[asyncio.Timeout] = []
+        self._outer = current_asker()
+        self._clocks: list[asyncio.Timeout] = []
 
     @property
     @abstractmethod
@@ -72,6 +73,10 @@ class Asker(ABC):
     async def now(self, server: str, params: Mapping[str, Any], seconds: float) -> ElicitResult:
         """Ask the user, and wait for the answer this long."""
 
+    @property
+    def _all_clocks(self) -> list[asyncio.Timeout]:
+        return self._clocks if self._outer is None else [*self._clocks, *self._outer._all_clocks]
+
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Stop the clocks while the block runs."""
@@ -79,7 +84,7 @@ class Asker(ABC):
         began = now()
         running = [
             (clock, when)
-            for clock in self.clocks
+            for clock in self._all_clocks
             if (when := clock.when()) is not None and not clock.expired()
         ]
         for clock, _ in running:
@@ -87,8 +92,10 @@ class Asker(ABC):
         try:
             yield
         finally:
+            left = self._all_clocks
             for clock, when in running:
-                if clock.when() is None and not clock.expired():
+                # A call may have ended meanwhile, and its clock with it
+                if clock in left and clock.when() is None and not clock.expired():
                     clock.reschedule(when + now() - began)
 
 
@@ -114,6 +121,20 @@ def current_asker() -> Asker | None:
 
 
 @contextmanager
+def limited_by(clock: asyncio.Timeout) -> Iterator[None]:
+    """Have a clock, which limits the block, stand still while the user is asked."""
+    asker = current_asker()
+    if asker is None:
+        yield
+        return
+    asker._clocks.append(clock)
+    try:
+        yield
+    finally:
+        asker._clocks.remove(clock)
+
+
+@contextmanager
 def answering(answers: Mapping[str, ElicitResult] | None, state: str | None) -> Iterator[None]:
     """Have the call in the block made again, with the user's answers."""
     token = _ANSWERS.set((answers, state))
@@ -136,17 +157,16 @@ def take_input(
     async def call(name: str, arguments: Any = None, *, meta: Any = None) -> Any:
         answers, state = _ANSWERS.get() or (None, None)
         async with asyncio.timeout(seconds) as clock:
-            if (asker := current_asker()) is not None:
-                asker.clocks.append(clock)
-            return await call_tool(
-                name,
-                arguments,
-                most,
-                meta=meta,
-                input_responses=None if answers is None else dict(answers),
-                request_state=state,
-                allow_input_required=True,
-            )
+            with limited_by(clock):
+                return await call_tool(
+                    name,
+                    arguments,
+                    most,
+                    meta=meta,
+                    input_responses=None if answers is None else dict(answers),
+                    request_state=state,
+                    allow_input_required=True,
+                )
 
     vars(session)["call_tool"] = call
 
