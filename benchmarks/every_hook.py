@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from chatkit_server import Outcome, ToolCall, ToolResult, Turn, User, hookimpl
+from chatkit_server import Outcome, ToolCall, ToolResult, Turn, UploadedFile, User, hookimpl
 
 _SEEN: Counter[str] = Counter()
 
@@ -56,6 +56,16 @@ async def migrate() -> None:
 
 
 @hookimpl
+def commands() -> None:
+    _SEEN["commands"] += 1
+
+
+@hookimpl
+async def check() -> None:
+    _SEEN["check"] += 1
+
+
+@hookimpl
 async def auth(request: web.Request) -> None:
     _SEEN["auth"] += 1
 
@@ -98,6 +108,16 @@ async def post_turn(turn: Turn, outcome: Outcome) -> None:
 @hookimpl
 async def action(turn: Turn, action: Any, item: Any) -> None:
     _SEEN["action"] += 1
+
+
+@hookimpl
+async def scan(file: UploadedFile) -> None:
+    _SEEN["scan"] += 1
+
+
+@hookimpl
+async def attachment_input(turn: Turn, attachment: Any) -> None:
+    _SEEN["attachment_input"] += 1
 
 
 @hookimpl

@@ -15,19 +15,14 @@ from chatkit.agents import AgentContext, ResponseStreamConverter, ThreadItemConv
 from chatkit.server import stream_widget
 from chatkit.store import StoreItemType
 from chatkit.types import (
-    DurationSummary,
     StreamOptions,
     StructuredInputItem,
-    Task,
     ThreadItem,
     ThreadItemDoneEvent,
-    ThreadItemReplacedEvent,
     ThreadMetadata,
     ThreadStreamEvent,
     UserMessageItem,
-    Workflow,
     WorkflowItem,
-    WorkflowSummary,
 )
 from chatkit.widgets import WidgetRoot
 from multidict import CIMultiDict, CIMultiDictProxy, MultiMapping
@@ -41,7 +36,7 @@ from .languages import Languages, own_languages, wanted
 from .local_times import in_local_time
 from .store_ids import new_item_id, new_thread_id
 from .turn_events import TurnEvents
-from .turn_items import ItemMaker
+from .turn_workflows import WorkflowShower, ended_workflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +160,7 @@ ThreadChanger = Callable[[Callable[[ThreadMetadata], None]], Awaitable[object]]
 InputMaker = Callable[["Turn", ThreadItemConverter | None], Awaitable[list[TResponseInputItem]]]
 
 
-class Turn(ItemMaker):
+class Turn(WorkflowShower):
     """A turn in progress: the context of the agent's run, `ctx.context` in a tool.
 
     It is ChatKit's `AgentContext`, so tools written for ChatKit's SDK work: `stream`,
@@ -227,7 +222,6 @@ class Turn(ItemMaker):
     _make_input: InputMaker | None = PrivateAttr(default=None)
     _change_thread: ThreadChanger | None = PrivateAttr(default=None)
     _events: Any = PrivateAttr(default_factory=TurnEvents)
-    _ended_workflow: WorkflowItem | None = PrivateAttr(default=None)
 
     @property
     def seconds(self) -> float:
@@ -330,7 +324,7 @@ class Turn(ItemMaker):
 
     async def send_early(self) -> None:
         """Send what hooks have sent before the turn streamed."""
-        await self._events.begin()
+        await self._events.send_early()
 
     def generate_id(self, type: StoreItemType, thread: ThreadMetadata | None = None) -> str:
         """Return a new id for an item of this type: the store's own, if it makes ids."""
@@ -396,38 +390,6 @@ class Turn(ItemMaker):
                 wanted.call = value
             super().__setattr__(name, value)
 
-    async def start_workflow(self, workflow: Workflow) -> None:
-        """Show a workflow, which ends the one that is open."""
-        await self.end_workflow()
-        await super().start_workflow(workflow)
-
-    async def update_workflow_task(self, task: Task, task_index: int) -> None:
-        """Change a task of the open workflow, or of the one that another item has ended."""
-        ended = self._ended_workflow
-        if self.workflow_item is not None or ended is None:
-            await super().update_workflow_task(task, task_index)
-            return
-        ended.workflow.tasks[task_index] = task
-        await self.stream(ThreadItemReplacedEvent(item=ended))
-
-    async def end_workflow(
-        self, summary: WorkflowSummary | None = None, expanded: bool = False
-    ) -> None:
-        """End the open workflow with this summary, with its own, or with the time that it took.
-
-        One that another item has ended gets the summary.
-        """
-        if self.workflow_item is not None:
-            item, self.workflow_item = self.workflow_item, None
-            self._ended_workflow = item
-            await self.stream(ended_workflow(item, summary, expanded))
-            if self._ended_workflow is item:
-                self._ended_workflow = None
-        elif self._ended_workflow is not None and summary is not None:
-            ended, self._ended_workflow = self._ended_workflow, None
-            ended.workflow.summary, ended.workflow.expanded = summary, expanded
-            await self.stream(ThreadItemReplacedEvent(item=ended))
-
     def close_workflow(self) -> ThreadItemDoneEvent | None:
         """End the open workflow for an item that comes after it; return its last event."""
         item, self.open_workflow = self.open_workflow, None
@@ -435,20 +397,3 @@ class Turn(ItemMaker):
             return None
         self._ended_workflow = item
         return ended_workflow(item)
-
-
-def ended_workflow(
-    item: WorkflowItem, summary: WorkflowSummary | None = None, expanded: bool = False
-) -> ThreadItemDoneEvent:
-    """End a workflow with this summary, its own, or the time that it took; return the event."""
-    workflow = item.workflow
-    if summary is not None or workflow.summary is None:
-        workflow.summary = summary or time_since(item.created_at)
-    workflow.expanded = expanded
-    return ThreadItemDoneEvent.model_construct(item=item)
-
-
-def time_since(start: datetime) -> DurationSummary:
-    """Return the seconds since a time as the summary of a workflow. Without a zone, it is local."""
-    passed = datetime.now(start.tzinfo) - start
-    return DurationSummary(duration=max(0, int(passed.total_seconds())))

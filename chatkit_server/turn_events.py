@@ -19,7 +19,7 @@ MOST_EARLY = 1000
 class TurnEvents:
     """What a turn's context has for ChatKit's queue of events: they go to the turn at once.
 
-    Before the turn streams, they wait in `early`. It is None for a turn that has no stream.
+    Before the turn streams, they are kept in `early`. It is None for a turn that has no stream.
 
     `stream_agent_response` merges this queue with the events of a run. Nothing ever comes from it,
     so reading it waits until the merge ends: by a cancellation, or with the mark of the end, which
@@ -39,25 +39,25 @@ class TurnEvents:
 
     async def put(self, event: ThreadStreamEvent) -> None:
         """Send an event to the turn, or keep it until the turn streams."""
-        if self.early is not None:
-            self._keep(self.early, event)
-            return
         if self.emit is None:
-            raise RuntimeError("this turn has no stream: nobody follows it")
+            self._keep(event)
+            return
         await self.emit(event)
         self._sent += 1
         if self._sent % BURST == 0:
             # A tool that awaits nothing else would stop the answers of all users
             await asyncio.sleep(0)
 
-    def _keep(self, early: list[ThreadStreamEvent], event: ThreadStreamEvent) -> None:
-        if len(early) >= MOST_EARLY:
+    def _keep(self, event: ThreadStreamEvent) -> None:
+        if self.early is None:
+            raise RuntimeError("this turn has no stream: nobody follows it")
+        if len(self.early) >= MOST_EARLY:
             raise RuntimeError(f"more than {MOST_EARLY} events before the turn has begun")
-        # As it is now: its tool may change it before it is sent
-        early.append(event.model_copy(deep=True))
+        # As it is now: its hook may change it before it is sent
+        self.early.append(event.model_copy(deep=True))
 
-    async def begin(self) -> None:
-        """Send what was kept, and all else at once from now on."""
+    async def send_early(self) -> None:
+        """Send what was kept before the turn streamed."""
         early, self.early = self.early or (), None
         for event in early:
             await self.put(event)

@@ -71,6 +71,27 @@ def build(
         await gate()
         return CallToolResult(content=[TextContent(type="text", text=told)])
 
+    @server.tool()
+    async def nag() -> InputRequiredResult:
+        """Ask for ever."""
+        nothing: dict[str, Any] = {"type": "object", "properties": {}}
+        params = ElicitRequestFormParams(message="Sure?", requested_schema=nothing)
+        return InputRequiredResult(input_requests={"sure": ElicitRequest(params=params)})
+
+    @server.tool()
+    async def trip(context: Context) -> InputRequiredResult | CallToolResult:
+        """Ask twice."""
+        given: Any = context.input_responses
+        if given is not None and "there" in given:
+            told = f"{context.request_state}, then {given['there'].content['city']}"
+            return CallToolResult(content=[TextContent(type="text", text=told)])
+        key, state = ("there", given["here"].content["city"]) if given else ("here", "nothing")
+        city = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+        params = ElicitRequestFormParams(message=f"From {state}", requested_schema=city)
+        return InputRequiredResult(
+            input_requests={key: ElicitRequest(params=params)}, request_state=state
+        )
+
     return server
 
 

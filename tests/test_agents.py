@@ -398,3 +398,13 @@ async def test_a_tool_that_is_none_is_told_once(
     await chat.say("Hi")
     [record] = caplog.records
     assert record.getMessage() == "agent.tools: there is no tool `serch`. Did you mean `search`?"
+
+
+async def test_models_of_all_agents_are_checked(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    sections = two(model_server)
+    sections["agents"]["billing"]["model"] = "tset/any"
+    told = r"agents\.billing\.model: no enabled plugin serves the model `tset/any`"
+    with pytest.raises(SettingsError, match=told):
+        await make_chat(**sections)

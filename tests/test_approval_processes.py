@@ -257,7 +257,8 @@ async def test_a_run_that_has_gone_on_is_not_kept(
 ) -> None:
     way, turns = WAYS[name](), _Turns()
     chat = await make_chat(turns, way.plugin, **served_by(model_server))
-    for reply in (*way.before, ANN, *way.after, "It is sent."):
+    replies: list[Any] = [*way.before, ANN, *way.after, "It is sent."]
+    for reply in replies:
         model_server.reply(reply)
     [item] = asked(await chat.say("Write to Ann"))
     engine = chat.client.server.app[ENGINE]  # type: ignore[attr-defined]
@@ -268,3 +269,28 @@ async def test_a_run_that_has_gone_on_is_not_kept(
     # Of inner agents, the SDK makes circles
     gc.collect()
     assert turns.seen[1]() is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given"),
+    [
+        ('{"to": "a\\u0000b"}', "a\ufffdb"),
+        ('{"to": "a\\ud800b"}', "a\ufffdb"),
+        ('{"to": "\U0001f600"}', "\U0001f600"),
+        ('"{\\"to\\": \\"a\\"}"', "a"),
+    ],
+)
+async def test_odd_arguments_wait_too(
+    start: Start, model_server: ModelServer, arguments: str, given: str
+) -> None:
+    one = await start(Tools(mailer()))
+    two = await start(Tools(mailer()))
+    model_server.reply("One \0moment. ", Call("send_mail", arguments))
+    model_server.reply("Done.")
+    model_server.reply("Bye.")
+    [item] = asked(await one.chat.say("Write"))
+    assert (await click(two.chat, item)).text == "Done."
+    assert [given] == SENT
+    assert (await one.chat.say("Thanks", item["thread_id"])).text == "Bye."
+    outputs = [text for role, text in told(model_server.requests[-1]) if role == "tool"]
+    assert outputs == [f"sent to {given}"]

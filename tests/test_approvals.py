@@ -28,6 +28,7 @@ from tests.conftest import MakeChat
 from tests.memory_store import MemoryStorePlugin
 from tests.model_server import Call, ModelServer, Reasoning
 from tests.serving import served_by
+from tests.strict_history import check
 from tests.test_mcp import InProcess
 from tests.test_tools import Has, as_tool, ask
 from tests.test_turns import Tools, Watch, told
@@ -192,6 +193,8 @@ async def test_a_run_waits_for_an_approval_and_goes_on_after_a_restart(
     calls = [c for m in model_server.requests[-1].body["messages"] for c in m.get("tool_calls", [])]
     assert len(calls) == len(said)
     assert len({call["id"] for call in calls}) == len(calls)
+    for request in model_server.requests:
+        assert check("openai", request.body) == []
     assert SENT == ["ann"]
 
 
@@ -436,6 +439,9 @@ async def test_a_run_that_went_on_may_wait_again(
         "user_message",
         "assistant_message",
     ]
+    for request in model_server.requests:
+        for flavour in ("openai", "anthropic"):
+            assert check(flavour, request.body) == []
     requests = [outcome.usage.requests for outcome in watch.outcomes]
     assert requests[:3] == [1, 1, 1]
 
@@ -594,6 +600,22 @@ async def test_a_tool_that_is_gone_is_an_error_for_the_model(
     streamed = await click(other, item)
     assert streamed.text == "I cannot."
     assert "not found" in told(model_server.requests[-1])[-1][1]
+
+
+async def test_a_server_that_is_needed_and_away_keeps_the_call_waiting(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    server = Mailer(required=True)
+    chat = await make_chat(Has(server), **served_by(model_server))
+    model_server.reply(ANN)
+    model_server.reply("It is sent.")
+    item = await _asked(chat)
+    server.fails = OSError("away")
+    assert (await post_click(chat, item, "approve")).status == 503
+    assert buttons((await shown(chat, item["thread_id"]))[-1])
+    server.fails = None
+    assert (await click(chat, item)).text == "It is sent."
+    assert SENT == ["ann"]
 
 
 async def test_a_call_that_nobody_could_run_is_not_asked_about(

@@ -37,6 +37,7 @@ LAYERS = (
         "turn",
         "turn_events",
         "turn_items",
+        "turn_workflows",
         "turnstile",
         "uploads",
         "words",

@@ -42,7 +42,7 @@ from chatkit_server.plugin.load import load_plugins
 from chatkit_server.settings.load import load
 from chatkit_server.settings.schema import Settings
 from chatkit_server.storage import StoreContext
-from chatkit_server.turns import failures, recovery, running
+from chatkit_server.turns import approvals, failures, recovery, running
 from chatkit_server.web import plain
 from chatkit_server.web.operations.dispatch import OPERATIONS, parse
 from tests.client import EVENT, Chat
@@ -460,6 +460,7 @@ def test_every_message_of_a_failure_is_described() -> None:
     for problem in (PluginFailed(), HookTimeout()):
         messages[problem.message] = problem.allow_retry
     messages[recovery.INTERRUPTED] = True
+    messages |= dict.fromkeys((approvals.CHANGED, approvals.cannot_wait("{tool}")), False)
     for message, retry in messages.items():
         assert described.pop(message) == ("yes" if retry else "no")
     # Those of limits, which are made where they are raised

@@ -11,8 +11,16 @@ from typing import Any
 
 import pytest
 import yaml
+from agents import Agent
+from agents.mcp import MCPServer, MCPServerStreamableHttp
+from mcp.types import CallToolResult, InputRequiredResult, ListRootsRequest
 
+from chatkit_server import Turn, hookimpl
+from chatkit_server.agent.asker import LiveQuestions, TurnAsker
 from chatkit_server.agent.questions import LOST, NOT_CALLED
+from chatkit_server.agent.resuming import NO_TOOL, TOO_OFTEN
+from chatkit_server.mcp.elicitation import _ANSWERS, NotAsked, asking, with_input
+from chatkit_server.mcp.elicitation import ROUNDS as ASKS
 from chatkit_server.web.keys import ENGINE
 from chatkit_server.web.operations.turns import SUBMITTED
 from tests.client import Chat
@@ -33,6 +41,8 @@ BOOKED = {
     "now": "accept {'seat': 'w', 'bags': 2, 'meal': False}",
     "later": "accept {'seat': 'w', 'bags': 2, 'meal': False} state of Rome",
 }
+
+OVER_HTTP = pytest.mark.parametrize("flights", ["now over http", "later over http"], indirect=True)
 
 
 def entry(*arguments: str, **config: Any) -> dict[str, Any]:
@@ -132,6 +142,7 @@ async def test_the_user_is_asked_and_the_server_answered(
     assert kinds[:3] == ["user_message", "structured_input", "assistant_message"]
 
 
+@OVER_HTTP
 async def test_wrong_answers_are_asked_for_again_and_then_declined(
     make_chat: MakeChat, model_server: ModelServer, flights: dict[str, Any]
 ) -> None:
@@ -155,6 +166,7 @@ async def test_wrong_answers_are_asked_for_again_and_then_declined(
     assert statuses == ["answered"] * 3
 
 
+@OVER_HTTP
 async def test_what_was_right_is_kept(
     make_chat: MakeChat,
     model_server: ModelServer,
@@ -171,6 +183,7 @@ async def test_what_was_right_is_kept(
     assert told(model_server) == [BOOKED["now" if "now" in request.node.name else "later"]]
 
 
+@OVER_HTTP
 async def test_skipped_is_declined(
     make_chat: MakeChat, model_server: ModelServer, flights: dict[str, Any]
 ) -> None:
@@ -185,6 +198,7 @@ async def test_skipped_is_declined(
     assert told(model_server)[0].startswith("decline None")
 
 
+@OVER_HTTP
 async def test_a_message_instead(
     make_chat: MakeChat,
     model_server: ModelServer,
@@ -202,6 +216,138 @@ async def test_a_message_instead(
     assert await chat.refused(submission(item, r1f0="Aisle")) == (409, SUBMITTED)
 
 
+# A call that is made again
+
+
+@pytest.fixture
+async def later() -> AsyncIterator[dict[str, Any]]:
+    """The entry of a server whose calls are made again."""
+    server = AskingServer("flights")
+    await server.start()
+    yield {"name": "flights", "url": server.url}
+    await server.stop()
+
+
+async def test_a_call_may_ask_twice(
+    make_chat: MakeChat, model_server: ModelServer, later: dict[str, Any]
+) -> None:
+    chat = await connected(await make_chat(**with_flights(model_server, later)))
+    model_server.reply(Call("trip"))
+    [here] = await asked(chat, "A trip")
+    [there] = (await answer(chat, here, r1f0="Rome")).done("structured_input")
+    assert there["inputs"][0]["question"] == "flights asks: From Rome\ncity"
+    assert len(model_server.requests) == 1
+    model_server.reply("A trip.")
+    assert (await answer(chat, there, r1f0="Oslo")).text == "A trip."
+    assert told(model_server) == ["Rome, then Oslo"]
+    model_server.reply("Yes.")
+    await chat.say("Really?", here["thread_id"])
+    assert told(model_server) == ["Rome, then Oslo"]
+    assert "From Rome" not in str(model_server.requests[-1].body["messages"])
+
+
+async def test_a_call_that_asks_for_ever_is_given_up(
+    make_chat: MakeChat, model_server: ModelServer, later: dict[str, Any]
+) -> None:
+    chat = await connected(await make_chat(**with_flights(model_server, later)))
+    model_server.reply(Call("nag"))
+    model_server.reply("Sorry.")
+    items = await asked(chat, "Nag me")
+    questions = 0
+    while items:
+        questions += 1
+        items = (await answer(chat, items[0], r1="Yes")).done("structured_input")
+    assert questions == ASKS
+    assert told(model_server) == [TOO_OFTEN]
+
+
+async def test_an_agent_that_a_tool_runs_waits_for_the_answer(
+    make_chat: MakeChat, model_server: ModelServer, later: dict[str, Any]
+) -> None:
+    class Plugin:
+        def __init__(self) -> None:
+            self.server = MCPServerStreamableHttp({"url": later["url"]}, name="flights")
+
+        @hookimpl
+        def mcp_servers(self) -> list[MCPServer]:
+            return [self.server]
+
+        @hookimpl
+        async def pre_turn(self, turn: Turn) -> None:
+            clerk = Agent[Turn]("Clerk", mcp_servers=[self.server])
+            turn.mcp_servers = []
+            turn.tools = [clerk.as_tool("clerk", "Books flights")]
+
+    sections = served_by(model_server)
+    sections["turns"] = {"limits": {"tool": "500ms"}}
+    chat = await connected(await make_chat(Plugin(), **sections))
+    model_server.reply(Call("clerk", {"input": "To Rome"}))
+    model_server.reply(BOOK)
+    [item] = await asked(chat, "To Rome")
+    await asyncio.sleep(0.6)
+    model_server.reply("The clerk has booked.")
+    model_server.reply("Booked.")
+    assert (await answer(chat, item, r1f0="Window", r1f1="2")).text == "Booked."
+    assert told(model_server) == ["The clerk has booked."]
+    assert BOOKED["later"] in str(model_server.requests[-2].body["messages"])
+
+
+async def test_two_calls_ask_at_once(
+    make_chat: MakeChat, model_server: ModelServer, later: dict[str, Any]
+) -> None:
+    chat = await connected(await make_chat(**with_flights(model_server, later)))
+    model_server.reply(Call("trip"), BOOK)
+    trip, flight = await asked(chat, "A trip")
+    await answer(chat, flight, r1f0="Window", r1f1="2")
+    [there] = (await answer(chat, trip, r1f0="Rome")).done("structured_input")
+    model_server.reply("Both.")
+    assert (await answer(chat, there, r1f0="Oslo")).text == "Both."
+    assert told(model_server) == ["Rome, then Oslo", BOOKED["later"]]
+    assert len(model_server.requests) == 2
+
+
+async def test_a_tool_that_is_gone_is_not_called(
+    make_chat: MakeChat, model_server: ModelServer, later: dict[str, Any]
+) -> None:
+    chat = await connected(await make_chat(**with_flights(model_server, later)))
+    model_server.reply(BOOK)
+    [item] = await asked(chat, "To Rome")
+    mcp = chat.client.app[ENGINE]._preparation.mcp
+    for connection in mcp._connections.values():
+        connection.tools = []
+    model_server.reply("Sorry.")
+    assert (await answer(chat, item, r1f0="Window", r1f1="2")).text == "Sorry."
+    assert told(model_server) == [NO_TOOL]
+
+
+async def test_what_this_server_cannot_give_fails_the_call() -> None:
+    asked_for = InputRequiredResult(input_requests={"a": ListRootsRequest()})
+
+    async def call() -> Any:
+        return asked_for
+
+    with pytest.raises(NotAsked, match="not supported"):
+        await with_input("flights", 1.0, call)
+
+
+async def test_a_call_that_only_wants_to_be_made_again_is() -> None:
+    results: list[Any] = [
+        InputRequiredResult(request_state="one"),
+        InputRequiredResult(request_state="two"),
+        CallToolResult(content=[]),
+    ]
+    states: list[Any] = []
+
+    async def call() -> Any:
+        states.append(_ANSWERS.get())
+        return results.pop(0)
+
+    nobody: Any = None
+    with asking(TurnAsker(nobody, LiveQuestions(), "", "", "", inner=False)):
+        assert await with_input("flights", 1.0, call) == CallToolResult(content=[])
+    assert states == [None, (None, "one"), (None, "two")]
+
+
 # A call that waits
 
 
@@ -209,7 +355,7 @@ async def test_no_answer_in_time_is_a_cancel(
     make_chat: MakeChat, model_server: ModelServer, waiting: dict[str, Any]
 ) -> None:
     # Longer than a call may take: its clock stands still
-    waiting["elicitation_timeout"] = "1s"
+    waiting |= {"timeout": "200ms", "elicitation_timeout": "400ms"}
     chat = await connected(await make_chat(**with_flights(model_server, waiting)))
     model_server.reply(BOOK)
     model_server.reply("You did not answer.")
@@ -220,6 +366,26 @@ async def test_no_answer_in_time_is_a_cancel(
     items = await items_of(chat, item["thread_id"])
     assert items[1]["status"] == "skipped"
     assert items[2]["content"][0]["text"] == "You did not answer."
+
+
+async def test_the_limit_of_a_plugins_server_stands_still_too(
+    make_chat: MakeChat, model_server: ModelServer, waiting: dict[str, Any]
+) -> None:
+    class Plugin:
+        @hookimpl
+        def mcp_servers(self) -> list[MCPServer]:
+            params: Any = {"url": waiting["url"]}
+            return [
+                MCPServerStreamableHttp(params, name="flights", client_session_timeout_seconds=1)
+            ]
+
+    chat = await connected(await make_chat(Plugin(), **served_by(model_server)))
+    model_server.reply(BOOK)
+    [item] = await asked(chat, "To Rome")
+    await asyncio.sleep(0.6)
+    model_server.reply("Booked.")
+    assert (await answer(chat, item, r1f0="Window", r1f1="2")).text == "Booked."
+    assert told(model_server) == [BOOKED["now"]]
 
 
 async def test_a_stopped_turn_takes_its_question_back(
@@ -240,11 +406,11 @@ async def test_nobody_follows_while_the_user_thinks_and_the_turn_goes_on(
     make_chat: MakeChat, model_server: ModelServer, waiting: dict[str, Any]
 ) -> None:
     sections = with_flights(model_server, waiting)
-    sections["turns"] = {"disconnect": {"grace": "10ms"}, "limits": {"turn": "300ms"}}
+    sections["turns"] = {"disconnect": {"grace": "10ms"}, "limits": {"turn": "200ms"}}
     chat = await connected(await make_chat(**sections))
     model_server.reply(BOOK)
     [item] = await asked(chat, "To Rome")
-    await asyncio.sleep(0.6)
+    await asyncio.sleep(0.3)
     model_server.reply("Booked.")
     assert (await answer(chat, item, r1f0="Window", r1f1="2")).text == "Booked."
 
@@ -338,7 +504,7 @@ async def test_a_plain_client_is_not_asked_in_the_middle_of_an_answer(
     assert told(model_server) == ["cancel None"]
 
 
-@pytest.mark.parametrize("flights", ["now over http", "later over http"], indirect=True)
+@OVER_HTTP
 async def test_a_server_may_be_kept_from_asking(
     make_chat: MakeChat, model_server: ModelServer, flights: dict[str, Any]
 ) -> None:

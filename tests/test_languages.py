@@ -12,7 +12,7 @@ from aiohttp import web
 from babel.messages import Catalog
 from chatkit.errors import CustomStreamError, ErrorCode, StreamError
 from chatkit.store import NotFoundError
-from chatkit.types import ErrorEvent, ProgressUpdateEvent
+from chatkit.types import ErrorEvent, ProgressUpdateEvent, StructuredInputAnswer
 from starlette.exceptions import HTTPException
 
 from chatkit_server import Conflict, Outcome, SettingsError, Turn, User, hookimpl, words
@@ -200,22 +200,24 @@ def test_what_an_mcp_server_asks() -> None:
     assert getattr(bags, "description", "") == "Von 0 bis 3."
     assert meal.question == "meal: Ohne Antwort: Nein."
     assert [option.value for option in getattr(meal, "options", [])] == ["Ja", "Nein"]
-    # Answered in the language of the question, or in that of somebody else
-    for yes in ("Ja", "ja", "Yes", "true"):
-        assert form.read({"bags": ["2"], "meal": [yes]}, {}) == ({"bags": 2, "meal": True}, {})
+    meal.answer = StructuredInputAnswer(values=["Ja"])
+    answers = {"bags": ["2"], "meal": form.given("meal", meal)}
+    assert form.read(answers, {}) == ({"bags": 2, "meal": True}, {})
     _, wrong = form.read({"bags": ["9"], "meal": ["vielleicht"]}, {})
     asked = [question.question for _, question in form.questions(1, german, wrong)]
     assert "Die Zahl darf höchstens 3 sein." in asked[0]
-    assert "„vielleicht“ steht nicht zur Auswahl." in asked[1]
+    assert "„vielleicht“ ist keine der Möglichkeiten." in asked[1]
 
 
-@pytest.mark.parametrize("shown", ["Erledigt", "Done", "Nein", "No"])
+@pytest.mark.parametrize("shown", ["Erledigt", "Nein"])
 def test_a_page_that_an_mcp_server_asks_to_open(shown: str) -> None:
     form = Form.of("bank", {"mode": "url", "url": "https://bank.example/pay", "message": ""})
     [(name, question)] = form.questions(1, german)
     assert question.question.startswith("bank fragt\nÖffnen Sie diese Seite von bank.example")
     assert [option.value for option in getattr(question, "options", [])] == ["Erledigt", "Nein"]
-    assert form.read({name: [shown]}, {}) == ({} if shown in ("Erledigt", "Done") else None, {})
+    question.answer = StructuredInputAnswer(values=[shown])
+    answers = {name: form.given(name, question)}
+    assert form.read(answers, {}) == ({} if shown == "Erledigt" else None, {})
 
 
 class Words:

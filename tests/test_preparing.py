@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from aiohttp import ClientError
 from chatkit.types import ProgressUpdateEvent
-from chatkit.widgets import Card, Text
 
 from chatkit_server import Forbidden, Outcome, Turn, Unavailable, hookimpl
 from chatkit_server.storage import StoreContext
@@ -284,30 +283,6 @@ async def test_a_turn_that_is_prepared_as_the_server_stops_is_refused(make_chat:
     assert "restarted" in message
     assert [status for _, status in witness.ended] == ["refused"]
     assert chat.client.app[HEARTBEAT] is not None
-
-
-@pytest.mark.parametrize("how", ["event", "widget"])
-async def test_nothing_is_streamed_before_the_stream_is_open(make_chat: MakeChat, how: str) -> None:
-    errors: list[Exception] = []
-
-    class Hasty:
-        @hookimpl
-        async def pre_turn(self, turn: Turn) -> None:
-            try:
-                if how == "event":
-                    await turn.stream(ProgressUpdateEvent(text="too early"))
-                else:
-                    await turn.stream_widget(Card(children=[Text(value="too early")]))
-            except RuntimeError as error:
-                errors.append(error)
-
-    chat = await make_chat(Hasty())
-    streamed = await chat.say("hello")
-    [error] = errors
-    assert "pre_turn" in str(error)
-    assert streamed.error is None
-    assert streamed.types[:2] == ["thread.created", "thread.item.done"]
-    assert "too early" not in str(streamed.data)
 
 
 async def test_a_persist_hook_may_stream_once_the_thread_is_there(make_chat: MakeChat) -> None:

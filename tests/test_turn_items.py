@@ -248,13 +248,13 @@ async def test_what_pre_turn_sends_comes_after_the_message(
     streamed = await chat.say("Hello?")
     assert streamed.types[:9] == [
         "thread.created",
+        "progress_update",
         "thread.item.done",
         "stream_options",
         "notice",
         "thread.item.added",
         "workflow.task.updated",
         "workflow.task.added",
-        "progress_update",
         "thread.item.done",
     ]
     folded = Folded(streamed.data)

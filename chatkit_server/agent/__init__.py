@@ -6,6 +6,8 @@
 - `relay`: which agent answers, and what its model can read of what others have written.
 - `media`: pictures and files in what tools return. `pictures`: their sizes, and smaller ones.
 - `history`: the conversation so far, as input for the model. `memory`: what a turn keeps for that.
+- `asked`: what the model is told of a tool that asked the user. `asker`: asks for MCP servers;
+  `questions`: what is kept of that; `resuming`: makes their calls again with the answers.
 - `converting`: ChatKit's converters, completed. `costs`, `shortening`: what fits into the budget.
 - `sound`: input that any endpoint accepts, whatever a model wrote before.
 - `stream`: Agents SDK events become ChatKit events. `reasoning`: a model's reasoning among them.

@@ -15,6 +15,7 @@ from chatkit.types import (
 from mcp.types import ElicitResult
 
 from ..asking import collected
+from ..mcp.elicitation import ROUNDS as ASKS
 from ..mcp.elicitation import Asker, Needed
 from ..mcp.forms import Form, NoForm
 from ..turn import Turn
@@ -105,6 +106,7 @@ class TurnAsker(Asker):
         self._live = live
         self._call = call_id, tool, arguments
         self._inner = inner
+        self._asks = 0
         self._asking: dict[str, asyncio.Future[None]] = {}
 
     @property
@@ -124,8 +126,9 @@ class TurnAsker(Asker):
         return None
 
     async def now(self, server: str, params: Mapping[str, Any], seconds: float) -> ElicitResult:
-        if self._turn.operation == "plain":
-            # It has no way to answer in the middle of an answer
+        self._asks += 1
+        if self._turn.operation == "plain" or self._asks > ASKS:
+            # A plain client has no way to answer in the middle of an answer
             return CANCELLED
         own_id = self._turn.generate_id("message")
         saved = SavedQuestion(own_id, server, {"": dict(params)}, *self._call, live=self._turn.id)

@@ -205,6 +205,15 @@ def _as_list(found: Any) -> list[Any]:
     return list(found) if isinstance(found, list | tuple) else [found]
 
 
+def as_told(entry: dict[str, Any], told: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
+    """Return a message as a converter tells it, with what only its model reads of it."""
+    if told is None:
+        return [entry]
+    if len(told) == 1 and told[0].get("role") == "assistant":
+        return [{**entry, "content": told[0].get("content")}]
+    return told
+
+
 def _message_id(item_id: str) -> str:
     """Return an id that OpenAI takes, which a plugin's item may not have."""
     if _MESSAGE_ID.fullmatch(item_id):

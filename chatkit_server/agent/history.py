@@ -29,9 +29,18 @@ from ..paging import pages
 from ..settings.schema import HistorySettings
 from ..turn import StoreContext
 from .asked import asked_ids
-from .converting import AttachmentReader, Conversion, HistoryConverter
+from .converting import AttachmentReader, Conversion, HistoryConverter, as_told
 from .costs import BYTES_PER_TOKEN, cost, cost_and_media
-from .memory import TurnMemory, is_memory, is_own, is_question, message_text, noted_agent
+from .memory import (
+    TurnMemory,
+    client_outputs,
+    is_memory,
+    is_own,
+    is_question,
+    made_by_clients,
+    message_text,
+    noted_agent,
+)
 from .paused import is_approval, without_paused
 from .portable import for_other_model
 from .questions import SavedQuestion, chain, is_for_server, saved_in, told
@@ -249,7 +258,7 @@ class _Telling:
         self._model = model
         self._budget = budget.tokens * BYTES_PER_TOKEN
         self._conversion = conversion
-        self._outputs = _client_outputs(items)
+        self._outputs = client_outputs(items)
         self._last = next((item for item in reversed(items) if not is_memory(item)), None)
         self._asked = next((i for i in reversed(items) if isinstance(i, UserMessageItem)), None)
         self._old_media = OldMedia(budget.media)
@@ -295,7 +304,7 @@ class _Telling:
             gap = False
             found.append(piece)
             if memory is not None:
-                covered.update(memory.covers, _made_by_clients(memory, self._outputs[item.id]))
+                covered.update(memory.covers, made_by_clients(memory, self._outputs[item.id]))
                 covered.update(chain(memory, self._saved))
                 answer = piece if entries[-1].get("role") == "user" else None
             elif isinstance(item, UserMessageItem):
@@ -337,7 +346,7 @@ class _Telling:
                 output = told(asked, self._by_id, self._saved)
                 entries.append(entry if output is None else {**entry, "output": output})
             elif messages and message_text(entry):
-                entries += _as_told(entry, messages.pop(0))
+                entries += as_told(entry, messages.pop(0))
             else:
                 entries.append(entry)
         return entries if memory.model == self._model else cast(Entries, for_other_model(entries))
@@ -360,36 +369,6 @@ class _Telling:
         if not is_result:
             return [entry]
         return [{**entry, "output": json.dumps(call.output, ensure_ascii=False)}]
-
-
-def _as_told(entry: dict[str, Any], told: Entries | None) -> Entries:
-    """Return a message as a converter tells it, with what only its model reads of it."""
-    if told is None:
-        return [entry]
-    if len(told) == 1 and told[0].get("role") == "assistant":
-        return [{**entry, "content": told[0].get("content")}]
-    return told
-
-
-def _client_outputs(items: Sequence[ThreadItem]) -> dict[str, dict[str, ClientToolCallItem]]:
-    """Return the calls of each turn that clients were asked for, by the id of its memory.
-
-    The memory of a turn comes after its items. The ids of calls are unique in a turn only.
-    """
-    found: dict[str, dict[str, ClientToolCallItem]] = defaultdict(dict)
-    calls: dict[str, ClientToolCallItem] = {}
-    for item in items:
-        if isinstance(item, ClientToolCallItem):
-            calls[item.call_id] = item
-        elif calls and is_memory(item):
-            found[item.id], calls = calls, {}
-    return found
-
-
-def _made_by_clients(memory: TurnMemory, calls: dict[str, ClientToolCallItem]) -> list[str]:
-    """Return the ids of the items whose calls a memory has."""
-    made = {entry.get("call_id") for entry in memory.input}
-    return [item.id for call_id, item in calls.items() if call_id in made]
 
 
 def _from_the_user(pieces: Sequence[_Piece]) -> Iterator[dict[str, Any]]:

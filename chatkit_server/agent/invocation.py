@@ -35,7 +35,7 @@ from ..errors import ServerError
 from ..known_errors import told_error
 from ..masking import in_one_line
 from ..mcp.connection import ToolFailed
-from ..mcp.elicitation import current_asker
+from ..mcp.elicitation import limited_by
 from ..mcp.progress import Listener, Progress, extend, listening
 from ..records import Quote, place_of
 from ..text import valid_text
@@ -141,9 +141,7 @@ async def invoke(
 
     try:
         async with clock:
-            if (asker := current_asker()) is not None:
-                asker.clocks.append(clock)
-            with listening(note):
+            with limited_by(clock), listening(note):
                 return await _invoke(tool, run, context, arguments, guardrails)
     except TimeoutError:
         if not clock.expired():

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
 
 from agents import TResponseInputItem
-from chatkit.types import HiddenContextItem, ThreadItem
+from chatkit.types import ClientToolCallItem, HiddenContextItem, ThreadItem
 
 from ..text import valid_text
 from ..turn import ToolCall, ToolResult
@@ -95,6 +96,27 @@ def is_question(item: ThreadItem) -> bool:
     """Whether a hidden item keeps what is needed when a question is answered."""
     content = item.content if isinstance(item, HiddenContextItem) else None
     return isinstance(content, dict) and content.get("type") == QUESTION_TYPE
+
+
+def client_outputs(items: Sequence[ThreadItem]) -> dict[str, dict[str, ClientToolCallItem]]:
+    """Return the calls of each turn that clients were asked for, by the id of its memory.
+
+    The memory of a turn comes after its items. The ids of calls are unique in a turn only.
+    """
+    found: dict[str, dict[str, ClientToolCallItem]] = defaultdict(dict)
+    calls: dict[str, ClientToolCallItem] = {}
+    for item in items:
+        if isinstance(item, ClientToolCallItem):
+            calls[item.call_id] = item
+        elif calls and is_memory(item):
+            found[item.id], calls = calls, {}
+    return found
+
+
+def made_by_clients(memory: TurnMemory, calls: dict[str, ClientToolCallItem]) -> list[str]:
+    """Return the ids of the items whose calls a memory has."""
+    made = {entry.get("call_id") for entry in memory.input}
+    return [item.id for call_id, item in calls.items() if call_id in made]
 
 
 def build_memory(

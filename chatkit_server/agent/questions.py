@@ -37,9 +37,9 @@ class SavedQuestion:
 
     `requests` are the parameters of `elicitation/create`, and `known` the values of earlier rounds,
     by the server's key. `fields` has the key and the field of each input. `call_id`, `tool`,
-    `arguments` and `state` are those of the call that is made again; `output` is its result then,
-    and `next` the id of the item that asks on. With `live`, the id of a turn, the call has not
-    ended: the turn waits. `settled` says that the answers were used.
+    `arguments` and `state` are those of the call that is made again; `asks` counts how often it has
+    asked, `output` is its result, and `next` the id of the item that asks on. With `live`, the id
+    of a turn, the call has not ended: the turn waits. `settled` says that the answers were used.
     """
 
     item_id: str
@@ -51,6 +51,7 @@ class SavedQuestion:
     fields: dict[str, tuple[str, str]] = field(default_factory=dict)
     known: dict[str, dict[str, Any]] = field(default_factory=dict)
     round: int = 1
+    asks: int = 1
     state: str | None = None
     live: str | None = None
     settled: bool = False

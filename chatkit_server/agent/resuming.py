@@ -11,14 +11,17 @@ from agents.tool_context import ToolContext
 from chatkit.types import StructuredInputItem, ThreadItemReplacedEvent, ThreadStreamEvent
 from openai.types.responses import ResponseFunctionToolCall
 
+from ..mcp.elicitation import ROUNDS as ASKS
 from ..mcp.elicitation import answering
 from ..turn import Turn
-from .asked import asked_ids
+from .asked import asked_ids, ids_in
 from .media import remembered
 from .questions import DECLINED, NOT_CALLED, ROUNDS, SavedQuestion
 from .runner import AgentRunner
 
 NO_TOOL = "The user answered, but this tool is not available any more. It was not carried out."
+
+TOO_OFTEN = "The tool asks the user again and again. It was given up."
 
 Emit = Callable[[ThreadStreamEvent], Awaitable[None]]
 
@@ -73,9 +76,14 @@ class _Resumed:
             results |= dict.fromkeys(wrong, DECLINED)
         await self._save()
         output = await self._call(results)
-        asked = asked_ids({"type": "function_call_output", "output": output})
+        asked = ids_in(output)
+        if asked and saved.asks >= ASKS:
+            runner = self._runner
+            runner.asked[:] = [item for item in runner.asked if item.id not in asked]
+            asked, output = [], TOO_OFTEN
         if asked:
             saved.next = asked[0]
+            self._runner.live.saved[asked[0]].asks = saved.asks + 1
         else:
             saved.output = self._kept(output)
         await self._save()

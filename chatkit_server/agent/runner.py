@@ -36,7 +36,7 @@ from ..settings.schema import AgentSettings, TurnLimits
 from ..tasks import watch_blocking
 from ..text import valid_text, valid_values
 from ..turn import ToolCall, ToolResult, Turn
-from .asked import asked_ids, stops_at, waits_for
+from .asked import ids_in, stops_at, waits_for
 from .asker import LiveQuestions, TurnAsker
 from .fast.direct import EventSink
 from .invocation import (
@@ -160,7 +160,7 @@ class AgentRunner(ReadyAgents):
         self._warn_if_slow(tool, seconds)
         result = ToolResult(output, failed=failure is not None, seconds=seconds)
         await self.report(call, result)
-        if failure is None and asked_ids({"type": "function_call_output", "output": output}):
+        if failure is None and ids_in(output):
             # Whatever hooks made of it: by this, the answer is found
             return output
         await shown.result(result.output)

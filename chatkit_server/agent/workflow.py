@@ -23,7 +23,8 @@ from chatkit.types import (
 from ..events.recorder import Recorder
 from ..events.wire import is_hidden
 from ..text import valid_text
-from ..turn import Turn, ended_workflow, time_since
+from ..turn import Turn
+from ..turn_workflows import ended_workflow, time_since
 from .reasoning import ReasoningWriter
 
 _LAST = 10

@@ -6,7 +6,7 @@ from typing import Any
 
 from chatkit.types import DurationSummary, Task, ThreadItem, WidgetItem, WorkflowItem
 
-from ..turn import time_since
+from ..turn_workflows import time_since
 
 
 def settled(item: ThreadItem, seconds: float | None = None) -> ThreadItem:

@@ -7,6 +7,7 @@
 - `exchange`: what a server's HTTP responses were. `outbox`: what is sent.
 - `failures`: what else was met in place of a server, in words.
 - `outcome`: what a failed request says about the session, and whether it was carried out.
+- `elicitation`: what a server asks the user in the middle of a call. `forms`: that as questions.
 - `progress`: what tools report while they run, and their time limits.
 - `connection`: one server, with time limits and clear errors.
 - `server`: a server that the core keeps connected.

@@ -51,13 +51,14 @@ class Needed:
 
 
 class Asker(ABC):
-    """Asks the user for one tool call.
+    """Asks the user for one tool call, perhaps within another one, which runs an agent.
 
-    `clocks` limit the call; they stand still while the user is asked.
+    The clocks of both stand still while the user is asked.
     """
 
     def __init__(self) -> None:
-        self.clocks: list[asyncio.Timeout] = []
+        self._outer = current_asker()
+        self._clocks: list[_Clock] = []
 
     @property
     @abstractmethod
@@ -72,24 +73,47 @@ class Asker(ABC):
     async def now(self, server: str, params: Mapping[str, Any], seconds: float) -> ElicitResult:
         """Ask the user, and wait for the answer this long."""
 
+    @property
+    def _all_clocks(self) -> list[_Clock]:
+        return self._clocks if self._outer is None else [*self._clocks, *self._outer._all_clocks]
+
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Stop the clocks while the block runs."""
-        now = asyncio.get_running_loop().time
-        began = now()
-        running = [
-            (clock, when)
-            for clock in self.clocks
-            if (when := clock.when()) is not None and not clock.expired()
-        ]
-        for clock, _ in running:
-            clock.reschedule(None)
+        clocks = self._all_clocks
+        for clock in clocks:
+            clock.stop()
         try:
             yield
         finally:
-            for clock, when in running:
-                if clock.when() is None and not clock.expired():
-                    clock.reschedule(when + now() - began)
+            for clock in clocks:
+                clock.go_on()
+
+
+class _Clock:
+    """A time limit that can be stopped, by several at once."""
+
+    def __init__(self, limit: asyncio.Timeout) -> None:
+        self._limit: asyncio.Timeout | None = limit
+        self._stops = 0
+        self._left: float | None = None
+
+    def stop(self) -> None:
+        self._stops += 1
+        if self._stops == 1 and self._limit is not None and not self._limit.expired():
+            until, now = self._limit.when(), asyncio.get_running_loop().time()
+            self._left = None if until is None else until - now
+            self._limit.reschedule(None)
+
+    def go_on(self) -> None:
+        self._stops -= 1
+        if self._stops == 0 and self._limit is not None and self._left is not None:
+            self._limit.reschedule(asyncio.get_running_loop().time() + self._left)
+            self._left = None
+
+    def end(self) -> None:
+        """Let go of the limit: what it limits has ended."""
+        self._limit = None
 
 
 _ASKER: ContextVar[Asker | None] = ContextVar("mcp_asker", default=None)
@@ -114,6 +138,22 @@ def current_asker() -> Asker | None:
 
 
 @contextmanager
+def limited_by(limit: asyncio.Timeout) -> Iterator[None]:
+    """Have a limit of the block stand still while the user is asked."""
+    asker = current_asker()
+    if asker is None:
+        yield
+        return
+    clock = _Clock(limit)
+    asker._clocks.append(clock)
+    try:
+        yield
+    finally:
+        asker._clocks.remove(clock)
+        clock.end()
+
+
+@contextmanager
 def answering(answers: Mapping[str, ElicitResult] | None, state: str | None) -> Iterator[None]:
     """Have the call in the block made again, with the user's answers."""
     token = _ANSWERS.set((answers, state))
@@ -123,24 +163,29 @@ def answering(answers: Mapping[str, ElicitResult] | None, state: str | None) -> 
         _ANSWERS.reset(token)
 
 
-def take_input(session: ClientSession, most: float | None = None) -> None:
+def take_input(
+    session: ClientSession, seconds: float | None = None, most: float | None = None
+) -> None:
     """Have a session return what a call needs, and send the answers.
 
-    A call may take `most` seconds; without, as long as the session's requests may.
+    A call may take `seconds`, without the time in which the user is asked, and `most` with it;
+    without these, as long as the session's requests may.
     """
     call_tool = session.call_tool
 
     async def call(name: str, arguments: Any = None, *, meta: Any = None) -> Any:
         answers, state = _ANSWERS.get() or (None, None)
-        return await call_tool(
-            name,
-            arguments,
-            most,
-            meta=meta,
-            input_responses=None if answers is None else dict(answers),
-            request_state=state,
-            allow_input_required=True,
-        )
+        async with asyncio.timeout(seconds) as clock:
+            with limited_by(clock):
+                return await call_tool(
+                    name,
+                    arguments,
+                    most,
+                    meta=meta,
+                    input_responses=None if answers is None else dict(answers),
+                    request_state=state,
+                    allow_input_required=True,
+                )
 
     vars(session)["call_tool"] = call
 

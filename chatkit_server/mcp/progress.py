@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..masking import in_one_line
-from .elicitation import Asker, current_asker
+from .elicitation import Asker, current_asker, limited_by
 
 MOST = 300.0
 """Seconds that a call may take which reports progress, for a server that sets no `max_timeout`."""
@@ -95,12 +95,11 @@ class Calls:
 
         token = f"call-{next(_tokens)}"
         self._running[token] = note
-        asker = self._askers[token] = current_asker()
+        self._askers[token] = current_asker()
         try:
             async with asyncio.timeout(self.timeout) as clock:
-                if asker is not None:
-                    asker.clocks.append(clock)
-                yield {**(meta or {}), "progressToken": token} if self.are_read else meta
+                with limited_by(clock):
+                    yield {**(meta or {}), "progressToken": token} if self.are_read else meta
         except TimeoutError as error:
             if not clock.expired():
                 raise

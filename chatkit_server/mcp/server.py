@@ -209,8 +209,10 @@ class ManagedServer(McpConnection):
         """Let the server ask the user in the middle of a call."""
         session = self._session
         if self.may_ask and isinstance(session, ClientSession):
-            most = self.progress.most + self.waits + 1
-            take_input(session, None if self.timeout is None else most)
+            seconds = getattr(self.server, "client_session_timeout_seconds", None) or None
+            # The library's own limit would not stand still while the user is asked
+            most = None if seconds is None else seconds + self.waits + 1
+            take_input(session, seconds, most)
             ask_with(session, self.name, self.waits, self.progress.asker)
 
     async def cleanup(self) -> None:

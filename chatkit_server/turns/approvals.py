@@ -38,6 +38,7 @@ from ..agent.paused import (
     waiting_call,
 )
 from ..errors import Conflict, TurnFailed
+from ..masking import in_one_line
 from ..paging import dated, pages
 from ..records import log_error
 from ..settings.schema import ApprovalSettings
@@ -59,6 +60,9 @@ CHANGED = words(
 )
 
 _PAGE = 20
+
+_LOGGED = 500
+"""Characters of the names of tools, in the log."""
 
 
 class Approvals:
@@ -92,8 +96,8 @@ class Approvals:
     ) -> WaitingCall:
         turn = job.turn
         call = waiting_call(item, "")
+        # Of an unusable call, nothing comes but what the model reads about it
         if is_allowed(turn.thread, call) or job.runner.is_unusable(item):
-            # Nobody has to be asked about a call that will only tell the model what is wrong
             state.approve(item)
             return replace(call, decision="approved")
         return replace(call, item_id=turn.generate_id("message"))
@@ -106,6 +110,7 @@ class Approvals:
         run = await self._run(job, state, calls, waiting)
         widgets = [self._widget(job.turn, run, call) for call in waiting]
         job.waiting = waiting
+        _log(job.turn, waiting)
         # What else the run wants comes when it goes on
         job.turn.client_tool_call = None
         job.runner.asked.clear()
@@ -138,7 +143,7 @@ class Approvals:
         if text is None:
             for call in waiting:
                 await job.runner.report(*call.unrun)
-            raise TurnFailed(_cannot_wait(waiting[0].name))
+            raise TurnFailed(cannot_wait(waiting[0].name))
         return PausedRun(
             paused_id(turn.id),
             turn.id,
@@ -184,6 +189,7 @@ class Approvals:
         else:
             run = await self._after_click(job.turn, run, call, click)
             goes_on = not run.waits
+        _log(job.turn, run.calls)
         if goes_on:
             job.paused, run = run, run.ended(job.turn.id)
         job.plan.answered = [run.as_item(job.turn.thread.id), *await self._shown(job.turn, run)]
@@ -240,8 +246,9 @@ class Approvals:
         assert run.state is not None
         assert job.agent is not None
         turn = job.turn
+        # What is only away for now may be asked for again: this error is a status
+        agent = await job.runner.resumable(job.agent)
         try:
-            agent = await job.runner.resumable(job.agent)
             job.resumed = await restored_state(run.state, agent, turn.run_context)
             decide(job.resumed, run.calls)
         except Exception as error:
@@ -303,7 +310,14 @@ class Approvals:
         return dated(item) if item is not None else None
 
 
-def _cannot_wait(tool: str) -> str:
+def _log(turn: Turn, calls: Sequence[WaitingCall]) -> None:
+    if log.isEnabledFor(logging.DEBUG):
+        told = ", ".join(f"{call.name} {call.decision or 'waits'}" for call in calls)
+        log.debug("turn %s: approvals: %s", turn.id, in_one_line(told, _LOGGED))
+
+
+def cannot_wait(tool: str) -> str:
+    """Return what a user is told if a run cannot be saved until they approve its call."""
     return words(
         "The assistant wanted to use `{tool}`, which needs your approval, but its work cannot be "
         "saved until then. Ask for something else.",
