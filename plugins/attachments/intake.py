@@ -215,9 +215,8 @@ class Intake:
             with _named_disk_error():
                 # A scanner may move a file out of the folder
                 folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="chatkit-upload-"))
-                made = tempfile.NamedTemporaryFile(dir=folder, delete=False)
-                file = cast(BinaryIO, stack.enter_context(made))
-            size = await self._write(file, pieces, stated)
+                file = stack.enter_context(tempfile.NamedTemporaryFile(dir=folder, delete=False))
+            size = await self._write(cast(BinaryIO, file), pieces, stated)
             if not size:
                 raise BadRequest(EMPTY)
             if stated is not None and size < stated:
@@ -228,7 +227,7 @@ class Intake:
                         stated=stated,
                     )
                 )
-            yield Path(made.name), size
+            yield Path(file.name), size
 
     async def _write(self, file: BinaryIO, pieces: AsyncIterator[bytes], stated: int | None) -> int:
         size = 0
