@@ -71,6 +71,11 @@ class Plugin:
         name = next(name for name, plugin in app[HOOKS].plugins if plugin is self)
         # The user is told why before a hook ends
         self.bucket.patience = 0.8 * settings.hooks.timeouts.get(name, settings.hooks.timeout)
+        if self.config.max_size > settings.requests.attachment:
+            log.warning(
+                "attachments: `max_size` is larger than `requests.attachment`: larger files than "
+                "that cannot be announced for uploads in two phases. Raise `requests.attachment`"
+            )
         self.addresses.path = path
         self.intake.max_side, self.intake.max_image = images.max_side, images.max_size
         self.intake.scan = Scans(app).scan
