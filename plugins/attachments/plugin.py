@@ -30,7 +30,7 @@ from .bucket import Bucket, first_line
 from .config import Config
 from .extracting import Extractor
 from .files import Files, is_ours
-from .intake import Intake, Limits
+from .intake import Intake, Limits, remove_leftovers
 from .routes import Routes
 from .signing import Signer
 from .store import Attachments
@@ -90,6 +90,7 @@ class Plugin:
         except Unavailable as error:
             reason = first_line(error.__cause__ or error)
             raise SettingsError(f"url: cannot use {self.config.url}: {reason}") from None
+        await asyncio.to_thread(remove_leftovers)
         sweep = Sweep(self.files, app[STORE], self.config.orphans)
         task = asyncio.create_task(sweep.run())
         yield

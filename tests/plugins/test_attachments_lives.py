@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 import time
@@ -272,6 +273,19 @@ async def test_a_storage_that_says_nothing_is_waited_for_once_in_a_turn(
     assert len(asked) == 1
     assert (await page.refused(ids[3]))[0] == 503
     assert (await page.download(ids[0])).status == 503
+
+
+async def test_what_a_killed_process_left_of_uploads_is_removed_after_a_day(
+    make_chat: MakeChat, model_server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    old, new = tmp_path / "chatkit-upload-old", tmp_path / "chatkit-upload-new"
+    for folder in (old, new):
+        folder.mkdir()
+        (folder / "file").write_bytes(b"x")
+    os.utime(old, (0, time.time() - 90_000))
+    await new_page(make_chat, model_server, url=str(tmp_path / "files"))
+    assert (old.exists(), new.exists()) == (False, True)
 
 
 async def test_a_download_that_breaks_off_is_seen_to(
