@@ -91,6 +91,12 @@ async def test_a_file_lives_with_its_thread_on_each_database(
     other = await page.say(used)
     await page.chat.ask("threads.delete", thread_id=again.thread_id)
     assert await (await page.download(used)).read() == b"used"
+    # And it goes back when the newest one is deleted
+    newest = await page.say(used)
+    await page.chat.ask("threads.delete", thread_id=newest.thread_id)
+    assert await (await page.download(used)).read() == b"used"
+    await page.chat.say("And?", other.thread_id)
+    assert "used" in str(model_server.requests[-1].body)
     await page.chat.ask("threads.delete", thread_id=other.thread_id)
     assert (await page.download(used)).status == 404
     assert left_in(folder) == ["secret"]
