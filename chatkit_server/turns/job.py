@@ -91,8 +91,11 @@ class TurnPlan:
 
     @property
     def patient(self) -> bool:
-        """Whether the turn waits for the one in its thread, whatever `turns.when_busy` says."""
-        return self.click is not None
+        """Whether the turn waits for the one in its thread, whatever `turns.when_busy` says.
+
+        That one may answer the same: a second click or submission must not end it.
+        """
+        return self.click is not None or (self.message is None and bool(self.answered))
 
     @property
     def asked(self) -> set[str]:
