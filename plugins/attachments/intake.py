@@ -104,7 +104,7 @@ class Intake:
     async def keep(self, file_id: str, about: About, pieces: AsyncIterator[bytes]) -> Record:
         """Receive a file, check it, and make it usable; return what it is.
 
-        Nothing of a file that is refused stays.
+        Nothing of a file that is refused stays but its announcement: it gets the same answer again.
         """
         with self._place(about.owner):
             async with self._spooled(pieces, about.size) as (path, size):
@@ -116,13 +116,7 @@ class Intake:
         return record
 
     async def _keep(self, file_id: str, about: About, path: Path, size: int) -> Record:
-        try:
-            kind, image, is_too_large = await self._checked(about, path, size)
-        except ServerError as error:
-            if error.status < 500:
-                # It will not be better when it is sent again
-                await self._files.delete(about.owner, file_id)
-            raise
+        kind, image, is_too_large = await self._checked(about, path, size)
         extract = await self._extract(path, kind)
         key = secrets.token_hex(8)
         record = Record(
