@@ -325,12 +325,14 @@ class Engine:
                         await job.translator.event(event.data)
                 elif event.type == "run_item_stream_event":
                     job.entries.append(remembered(event.item.to_input_item()))
-                    await job.runner.shown.handoff(event.item)
+                    await job.runner.handovers.note(event.item)
                 else:
+                    job.entries += await job.runner.handovers.handed_over(event.new_agent)
                     fast_path = job.runner.uses_fast_path(event.new_agent)
                     job.translator.answered_with(job.runner.tools_of(event.new_agent))
         finally:
             await stop_run(job.result)
+            await job.runner.handovers.end()
 
     async def _show_questions(self, job: TurnJob, asked: Sequence[StructuredInputItem]) -> None:
         """Show what tools or a hook asked the user, which ends the turn."""
