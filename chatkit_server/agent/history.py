@@ -76,8 +76,8 @@ async def load_history(
     """Return the newest items of a thread, oldest first, as many as the budget may need.
 
     They are more than that if the user's newest message is not among them: what waits for the user
-    is after it. With `until`, the items from that one on are left out. It is found on the way: not every store
-    can begin at an item.
+    is after it. With `until`, the items from that one on are left out. It is found on the way: not
+    every store can begin at an item.
     """
     newest: list[ThreadItem] = []
     found = until is None
