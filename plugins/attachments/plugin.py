@@ -85,11 +85,12 @@ class Plugin:
 
     async def _run(self, app: web.Application) -> AsyncIterator[None]:
         self.bucket.open()
+        if problems := await self.check():
+            raise SettingsError(problems[0])
         try:
             await self.signer.start(self.bucket)
         except Unavailable as error:
-            reason = first_line(error.__cause__ or error)
-            raise SettingsError(f"url: cannot use {self.config.url}: {reason}") from None
+            raise SettingsError(self._unusable(first_line(error.__cause__ or error))) from None
         await asyncio.to_thread(remove_leftovers)
         sweep = Sweep(self.files, app[STORE], self.config.orphans)
         task = asyncio.create_task(sweep.run())
@@ -97,6 +98,14 @@ class Plugin:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+    @hookimpl
+    async def check(self) -> list[str] | None:
+        problem = await self.bucket.problem()
+        return None if problem is None else [self._unusable(problem)]
+
+    def _unusable(self, reason: str) -> str:
+        return f"url: cannot use {self.config.url}: {reason}"
 
     @hookimpl
     async def attachment_input(

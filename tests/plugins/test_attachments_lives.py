@@ -327,6 +327,23 @@ async def test_the_server_does_not_start_without_its_storage(tmp_path: Path) -> 
         await runner.cleanup()
 
 
+async def test_check_says_why_files_cannot_be_kept(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    bucket = new_bucket()
+    for own, told in (
+        (bucket, "fine"),
+        (bucket | {"url": "s3://nowhere", "secret": SECRET}, "no such bucket"),
+        (AWAY, "url: cannot use s3://bucket/x: "),
+        ({"url": str(tmp_path / "a" / "b")}, "fine"),
+        ({"url": str(tmp_path / "file")}, "no folder can be made or used"),
+    ):
+        settings = Settings.model_validate({"plugins": {"attachments": own}})
+        [(_, plugin)] = load_plugins(settings).plugins
+        [problem] = await plugin.check() or ["fine"]
+        assert told in problem
+    assert not (tmp_path / "a").exists()
+
+
 @pytest.mark.parametrize(
     ("own", "words"),
     [
