@@ -338,7 +338,8 @@ async def test_check_says_why_files_cannot_be_kept(tmp_path: Path) -> None:
         ({"url": str(tmp_path / "file")}, "no folder can be made or used"),
     ):
         settings = Settings.model_validate({"plugins": {"attachments": own}})
-        [(_, plugin)] = load_plugins(settings).plugins
+        loaded: Any = load_plugins(settings).plugins
+        [(_, plugin)] = loaded
         [problem] = await plugin.check() or ["fine"]
         assert told in problem
     assert not (tmp_path / "a").exists()
