@@ -286,7 +286,9 @@ def _scaled(data: bytes, max_side: int, max_size: int) -> bytes | None:
         with Image.open(BytesIO(data), formats=_FORMATS) as opened:
             if _is_too_large(opened):
                 return None
-            # A JPEG is decoded to fewer pixels at once
+            # A JPEG is decoded to fewer pixels at once, but to enough to be made smaller well
+            steps = max(1, max(opened.size) // (2 * max_side))
+            opened.draft(None, (opened.width // steps or 1, opened.height // steps or 1))
             opened.thumbnail((max_side, max_side))
             return _written(ImageOps.exif_transpose(opened), max_size)
     except Exception as error:
