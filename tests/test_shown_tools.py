@@ -13,7 +13,7 @@ from chatkit.widgets import Card, Text
 from pydantic import ValidationError
 
 from chatkit_server import ToolCall, ToolResult, Turn, TurnFailed, hookimpl
-from chatkit_server.agent.shown_tools import words_for
+from chatkit_server.agent.shown_tools import title_of, words_for
 from chatkit_server.languages import own_languages
 from chatkit_server.settings.schema import AgentSettings
 from chatkit_server.web.keys import MCP
@@ -75,6 +75,21 @@ def test_words_of_a_tool(name: str, server: str | None, words: str | None) -> No
     }
     settings = AgentSettings(tool_words=given)
     assert words_for(ToolCall("1", name, {}, server), settings.tool_words, said("de")) == words
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("search_docs", "Search docs"),
+        ("searchDocs", "Search docs"),
+        ("get-URL", "Get URL"),
+        ("docs.v2_find", "Docs v2 find"),
+        ("__", "__"),
+        ("über", "Über"),
+    ],
+)
+def test_a_tool_without_words_is_shown_by_its_name(name: str, title: str) -> None:
+    assert title_of(name) == title
 
 
 def test_off_is_a_word_in_yaml() -> None:

@@ -35,6 +35,7 @@ MOST_SHOWN = 1000
 _LINE = 80
 T = TypeVar("T")
 
+_BETWEEN_WORDS = re.compile(r"[_\-.]+|(?<=[a-z0-9])(?=[A-Z])")
 _NOT_IN_NAME = re.compile(r"[^A-Za-z0-9_-]")
 
 
@@ -103,7 +104,7 @@ class ShownTools:
         words = words_for(call, self._settings.tool_words, self.turn.translate)
         if self._settings.show_tools == "off" or words == "":
             return ShownCall()
-        title = call.name.replace("_", " ").capitalize()
+        title = title_of(call.name)
         icon = of_tool(call, self._settings.tool_icons)
         if self._settings.show_tools == "names":
             return _Line(self, words or f"{title}…", icon)
@@ -227,6 +228,14 @@ def _fenced(text: str, language: str = "") -> str:
         text = text[:MOST_SHOWN] + "…"
     ticks = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
     return f"{ticks}{language}\n{text}\n{ticks}"
+
+
+def title_of(name: str) -> str:
+    """Return a tool's name as words: `search_docs` and `searchDocs` as `Search docs`."""
+    parts = _BETWEEN_WORDS.sub(" ", name).split() or [name]
+    # Abbreviations stay: `get_URL` is `Get URL`
+    text = " ".join(part if part.isupper() else part.lower() for part in parts)
+    return text[:1].upper() + text[1:]
 
 
 def words_for(
