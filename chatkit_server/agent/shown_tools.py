@@ -59,13 +59,13 @@ class ShownCall:
 
 
 class ShownTools:
-    """Shows the tool calls of a turn. Of all their progress, the latest is shown."""
+    """Shows the tool calls of a turn, and the latest progress of each in turn."""
 
     def __init__(self, turn: Turn, settings: AgentSettings) -> None:
         self.turn = turn
         self._settings = settings
         self._handoffs: list[ShownCall] = []
-        self._latest: tuple[ShownCall, Progress] | None = None
+        self._latest: dict[ShownCall, Progress] = {}
         self._showing: asyncio.Task[None] | None = None
 
     async def begin(self, call: ToolCall) -> ShownCall:
@@ -85,18 +85,17 @@ class ShownTools:
 
     def note(self, shown: ShownCall, progress: Progress) -> None:
         """Show this as soon as the pause is over, unless there is newer progress then."""
-        self._latest = shown, progress
+        self._latest[shown] = progress
         if self._showing is None:
             self._showing = asyncio.create_task(self._show())
 
     def forget(self, shown: ShownCall) -> None:
         """Show no more progress of a tool that has ended."""
-        if self._latest is not None and self._latest[0] is shown:
-            self._latest = None
+        self._latest.pop(shown, None)
 
     def stop(self) -> None:
         """Show nothing more."""
-        self._latest = None
+        self._latest.clear()
         if self._showing is not None:
             self._showing.cancel()
 
@@ -115,10 +114,10 @@ class ShownTools:
 
     async def _show(self) -> None:
         try:
-            while self._latest is not None:
-                shown, progress = self._latest
-                self._latest = None
-                await shown.tell(progress)
+            while self._latest:
+                # That of the tool that has waited longest: no tool keeps another from being shown
+                shown = next(iter(self._latest))
+                await shown.tell(self._latest.pop(shown))
                 await asyncio.sleep(PAUSE)
         except Exception:
             log.debug("turn %s: progress could not be shown", self.turn.id, exc_info=True)
