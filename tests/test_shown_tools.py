@@ -32,7 +32,13 @@ def said(locale: str | None) -> Callable[[str | dict[str, str]], str]:
     return lambda texts: own_languages().say(texts, [locale] if locale else [])
 
 
-LANGUAGES = {"de": "Suche …", "en": "Searching…", "pt-BR": "Buscando…"}
+LANGUAGES = {
+    "de": "Suche …",
+    "en": "Searching…",
+    "pt-BR": "Buscando…",
+    "zh-CN": "搜索",
+    "zh-TW": "搜尋",
+}
 
 
 @pytest.mark.parametrize(
@@ -46,6 +52,8 @@ LANGUAGES = {"de": "Suche …", "en": "Searching…", "pt-BR": "Buscando…"}
         ("pt", "Buscando…"),
         ("pt-PT", "Buscando…"),
         ("ptx", "Searching…"),
+        ("zh-Hant-TW", "搜尋"),
+        ("zh", "搜索"),
         ("fr-CA", "Searching…"),
         (None, "Searching…"),
     ],
