@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from agents import HandoffCallItem, HandoffOutputItem, RunItem
 from chatkit.types import CustomTask, ProgressUpdateEvent, ThreadItemReplacedEvent, WorkflowItem
 
 from ..mcp.progress import Progress
@@ -64,7 +63,6 @@ class ShownTools:
     def __init__(self, turn: Turn, settings: AgentSettings) -> None:
         self.turn = turn
         self._settings = settings
-        self._handoffs: list[ShownCall] = []
         self._latest: dict[ShownCall, Progress] = {}
         self._showing: asyncio.Task[None] | None = None
 
@@ -73,15 +71,6 @@ class ShownTools:
         shown = self._shown(call)
         await shown.begin()
         return shown
-
-    async def handoff(self, item: RunItem) -> None:
-        """Show that an agent hands over, and that it has: items of the run say so."""
-        if isinstance(item, HandoffCallItem):
-            call = item.raw_item
-            self._handoffs.append(await self.begin(ToolCall(call.call_id, call.name, {})))
-        elif isinstance(item, HandoffOutputItem):
-            while self._handoffs:
-                await self._handoffs.pop().end(failed=False)
 
     def note(self, shown: ShownCall, progress: Progress) -> None:
         """Show this as soon as the pause is over, unless there is newer progress then."""

@@ -267,10 +267,11 @@ class Engine:
 
     async def _ask(self, job: TurnJob, agent: Agent[Turn]) -> None:
         """Let the agent answer."""
-        await resume(job.runner, agent, job.plan.resumes, job.recorder.emit)
-        if job.runner.asked:
-            await self._show_questions(job, job.runner.asked)
-            return
+        if job.plan.resumes:
+            await resume(job.runner, agent, job.plan.resumes, job.recorder.emit)
+            if job.runner.asked:
+                await self._show_questions(job, job.runner.asked)
+                return
         if job.resumed is not None or not await self._answer_without_run(job, agent):
             await self._answer_with_run(job, agent)
         if job.says_nothing:
@@ -325,12 +326,14 @@ class Engine:
                         await job.translator.event(event.data)
                 elif event.type == "run_item_stream_event":
                     job.entries.append(remembered(event.item.to_input_item()))
-                    await job.runner.shown.handoff(event.item)
+                    await job.runner.handovers.note(event.item)
                 else:
+                    job.entries += await job.runner.handovers.handed_over(event.new_agent)
                     fast_path = job.runner.uses_fast_path(event.new_agent)
                     job.translator.answered_with(job.runner.tools_of(event.new_agent))
         finally:
             await stop_run(job.result)
+            await job.runner.handovers.end()
 
     async def _show_questions(self, job: TurnJob, asked: Sequence[StructuredInputItem]) -> None:
         """Show what tools or a hook asked the user, which ends the turn."""

@@ -104,7 +104,7 @@ class Intake:
     async def keep(self, file_id: str, about: About, pieces: AsyncIterator[bytes]) -> Record:
         """Receive a file, check it, and make it usable; return what it is.
 
-        Nothing of a file that is refused stays.
+        Nothing of a file that is refused stays but its announcement: it gets the same answer again.
         """
         with self._place(about.owner):
             async with self._spooled(pieces, about.size) as (path, size):
@@ -116,13 +116,9 @@ class Intake:
         return record
 
     async def _keep(self, file_id: str, about: About, path: Path, size: int) -> Record:
-        try:
-            kind, image, is_too_large = await self._checked(about, path, size)
-        except ServerError as error:
-            if error.status < 500:
-                # It will not be better when it is sent again
-                await self._files.delete(about.owner, file_id)
-            raise
+        kind, image, is_too_large = await self._checked(about, path, size)
+        # A scan may have taken something out of it
+        size = (await asyncio.to_thread(path.stat)).st_size
         extract = await self._extract(path, kind)
         key = secrets.token_hex(8)
         record = Record(
@@ -217,7 +213,9 @@ class Intake:
         """Write an upload to a file on this machine, which is deleted at the end of the block."""
         with ExitStack() as stack:
             with _named_disk_error():
-                file = stack.enter_context(tempfile.NamedTemporaryFile(prefix="chatkit-upload-"))
+                # A scanner may move a file out of the folder
+                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="chatkit-upload-"))
+                file = stack.enter_context(tempfile.NamedTemporaryFile(dir=folder, delete=False))
             size = await self._write(cast(BinaryIO, file), pieces, stated)
             if not size:
                 raise BadRequest(EMPTY)
