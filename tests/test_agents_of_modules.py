@@ -242,8 +242,10 @@ MISTAKES = {
     "agents: {Assistant: {instructions: A}}": ["agents.Assistant: this is the name of `agent` too"],
     "agent: {from: 'my_app.nowhere:x'}": [
         "settings.yaml:1: agent.from: the module `my_app.nowhere` cannot be imported",
-        "my_plugins",
+        "my_plugins/my_app has no module `nowhere`",
     ],
+    "agent: {from: 'my_app.agent:x'}": ["has no module `agent`. Did you mean `agents`?"],
+    "agent: {from: 'nowhere.agents:x'}": ["No module named 'nowhere'", "my_plugins"],
     "agent: {from: 'my_app.wrong:x'}": [
         "cannot be imported",
         "my_app/wrong.py:1",

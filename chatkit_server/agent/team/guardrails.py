@@ -172,8 +172,8 @@ def _find(settings: Settings, name: str, section: GuardrailSettings) -> Guardrai
     found = find_named(settings, str(section.from_), where)
     if not isinstance(found, _KINDS):
         raise SettingsError(
-            f"{where}: expected a guardrail of the Agents SDK, but `{section.from_}` is a "
-            f"{type(found).__name__}. Put a decorator on the function: @input_guardrail, "
+            f"{where}: expected a guardrail of the Agents SDK, but `{section.from_}` is of "
+            f"type {type(found).__name__}. Put a decorator on the function: @input_guardrail, "
             "@output_guardrail, @tool_input_guardrail or @tool_output_guardrail"
         )
     if section.tools is not None and not isinstance(found, _OF_TOOLS):
