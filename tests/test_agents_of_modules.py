@@ -339,3 +339,11 @@ def test_the_name_of_an_agent_makes_no_secret(folder: Path) -> None:
     load(file, {})
     told = "demo/todo says: I may not say that."
     assert SECRETS.mask(told) == told
+
+
+def test_a_guardrail_without_effect_is_told(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = folder / "settings.yaml"
+    file.write_text("guardrails: {a: {}, b: {words: No., tools: [x]}, c: {show: error}}")
+    Guardrails(load(file, {}))
+    places = [record.getMessage().split(": ")[1] for record in caplog.records]
+    assert places == ["guardrails.a", "guardrails.b.tools"]
