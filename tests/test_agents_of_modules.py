@@ -56,6 +56,8 @@ MODULE = """
 
     made = 0
 
+    no_model = Agent(name="No model", instructions="You have none.")
+
     def once():
         global made
         made += 1
@@ -347,3 +349,12 @@ def test_a_guardrail_without_effect_is_told(folder: Path, caplog: pytest.LogCapt
     Guardrails(load(file, {}))
     places = [record.getMessage().split(": ")[1] for record in caplog.records]
     assert places == ["guardrails.a", "guardrails.b.tools"]
+
+
+@pytest.mark.parametrize("name", ["my_app.agents:no_model", "my_app.agents:once"])
+async def test_the_model_of_an_agent_that_names_none_is_checked(
+    make_chat: MakeChat, model_server: ModelServer, folder: Path, name: str
+) -> None:
+    given = sections(model_server, folder, **{"from": name})
+    with pytest.raises(SettingsError, match="no enabled plugin serves the model `demo/todo`"):
+        await make_chat(**given)
