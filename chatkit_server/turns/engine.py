@@ -267,10 +267,11 @@ class Engine:
 
     async def _ask(self, job: TurnJob, agent: Agent[Turn]) -> None:
         """Let the agent answer."""
-        await resume(job.runner, agent, job.plan.resumes, job.recorder.emit)
-        if job.runner.asked:
-            await self._show_questions(job, job.runner.asked)
-            return
+        if job.plan.resumes:
+            await resume(job.runner, agent, job.plan.resumes, job.recorder.emit)
+            if job.runner.asked:
+                await self._show_questions(job, job.runner.asked)
+                return
         if job.resumed is not None or not await self._answer_without_run(job, agent):
             await self._answer_with_run(job, agent)
         if job.says_nothing:

@@ -117,6 +117,8 @@ class Intake:
 
     async def _keep(self, file_id: str, about: About, path: Path, size: int) -> Record:
         kind, image, is_too_large = await self._checked(about, path, size)
+        # A scan may have taken something out of it
+        size = (await asyncio.to_thread(path.stat)).st_size
         extract = await self._extract(path, kind)
         key = secrets.token_hex(8)
         record = Record(
@@ -211,7 +213,9 @@ class Intake:
         """Write an upload to a file on this machine, which is deleted at the end of the block."""
         with ExitStack() as stack:
             with _named_disk_error():
-                file = stack.enter_context(tempfile.NamedTemporaryFile(prefix="chatkit-upload-"))
+                # A scanner may move a file out of the folder
+                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="chatkit-upload-"))
+                file = stack.enter_context(tempfile.NamedTemporaryFile(dir=folder, delete=False))
             size = await self._write(cast(BinaryIO, file), pieces, stated)
             if not size:
                 raise BadRequest(EMPTY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
@@ -25,7 +26,7 @@ from chatkit_server import (
 )
 
 from .addresses import Addresses
-from .bucket import Bucket
+from .bucket import Bucket, first_line
 from .config import Config
 from .extracting import Extractor
 from .files import Files, is_ours
@@ -35,6 +36,10 @@ from .signing import Signer
 from .store import Attachments
 from .sweep import Sweep
 from .telling import Telling
+
+UNCHECKED = words("The file could not be checked. Try again later.")
+
+log = logging.getLogger(__name__)
 
 
 class Plugin:
@@ -63,6 +68,9 @@ class Plugin:
         settings = app[SETTINGS]
         path = self.config.path or f"{settings.server.path}/attachments"
         images = settings.agent.images
+        name = next(name for name, plugin in app[HOOKS].plugins if plugin is self)
+        # The user is told why before a hook ends
+        self.bucket.patience = 0.8 * settings.hooks.timeouts.get(name, settings.hooks.timeout)
         self.addresses.path = path
         self.intake.max_side, self.intake.max_image = images.max_side, images.max_size
         self.intake.scan = Scans(app).scan
@@ -75,7 +83,8 @@ class Plugin:
         try:
             await self.signer.start(self.bucket)
         except Unavailable as error:
-            raise SettingsError(f"url: cannot use {self.config.url}: {error.__cause__}") from None
+            reason = first_line(error.__cause__ or error)
+            raise SettingsError(f"url: cannot use {self.config.url}: {reason}") from None
         sweep = Sweep(self.files, app[STORE], self.config.orphans)
         task = asyncio.create_task(sweep.run())
         yield
@@ -113,4 +122,7 @@ class Scans:
         except ServerError as error:
             if error.status < 500 or isinstance(error, Unavailable):
                 raise
-            raise Unprocessable(words("The file could not be checked. Try again later.")) from error
+            raise Unprocessable(UNCHECKED) from error
+        if not file.path.is_file():
+            log.warning("a plugin's `scan` removed an uploaded file: it is refused")
+            raise Unprocessable(UNCHECKED)

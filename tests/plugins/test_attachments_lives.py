@@ -227,6 +227,53 @@ async def test_while_the_storage_is_away_old_files_are_named_and_new_ones_wait(
     assert await page.chat.ask("threads.delete", thread_id=said.thread_id) == {}
 
 
+class Cleaner:
+    """Takes something out of files, or the files themselves."""
+
+    @hookimpl
+    async def scan(self, file: UploadedFile) -> None:
+        data = file.path.read_bytes()
+        if b"virus" in data:
+            file.path.unlink()
+        else:
+            file.path.write_bytes(data.replace(b"macro", b""))
+
+
+async def test_a_scan_may_change_or_remove_a_file(
+    make_chat: MakeChat, model_server: ModelServer, tmp_path: Path
+) -> None:
+    page = await new_page(make_chat, model_server, Cleaner(), url=str(tmp_path / "files"))
+    file_id = await page.attach(b"text and macro", "a.txt")
+    assert await (await page.download(file_id)).read() == b"text and "
+    answer = await message_of(await page.send_form(b"virus", "b.txt"))
+    assert answer == (422, "The file could not be checked. Try again later.")
+
+
+async def test_a_storage_that_says_nothing_is_waited_for_once_in_a_turn(
+    make_chat: MakeChat, model_server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = await new_page(make_chat, model_server, url=str(tmp_path / "files"))
+    ids = [await page.attach(b"a", f"{number}.txt") for number in range(4)]
+    said = await page.say(*ids[:3])
+    bucket = plugin_of(page).files.bucket
+    assert bucket.patience == 4
+    asked: list[str] = []
+
+    async def silent(store: object, path: str) -> None:
+        asked.append(path)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(bucket, "patience", 0.05)
+    monkeypatch.setattr("obstore.get_async", silent)
+    again = await page.chat.say("And?", said.thread_id)
+    assert again.error is None
+    sent = str(model_server.requests[-1].body)
+    assert sent.count("which cannot be read right now]") == 3
+    assert len(asked) == 1
+    assert (await page.refused(ids[3]))[0] == 503
+    assert (await page.download(ids[0])).status == 503
+
+
 async def test_a_download_that_breaks_off_is_seen_to(
     make_chat: MakeChat, model_server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -247,6 +294,10 @@ async def test_the_server_does_not_start_without_its_storage(tmp_path: Path) -> 
     (tmp_path / "file").touch()
     for own, words in (
         (AWAY, r"plugin attachments: .*url: cannot use s3://bucket/x"),
+        (
+            new_bucket() | {"url": "s3://nowhere"},
+            r"cannot use s3://nowhere: there is no such bucket$",
+        ),
         ({"url": str(tmp_path / "file")}, r"url: cannot use the folder .*file"),
     ):
         app, _ = served_app(plugins={"demo_model": None, "attachments": own})

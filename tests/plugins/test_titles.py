@@ -141,19 +141,24 @@ async def test_a_slow_model_holds_up_nothing(
     make_case: Any, model_server: ModelServer, titles: ModelServer
 ) -> None:
     case = await make_case(model="cheap/small", wait="1ms")
-    gates = [Gate(), Gate()]
+    gates = [Gate(), Gate(), Gate()]
     ids = []
-    for gate, name in zip(gates, ("Late", "Lost"), strict=True):
+    for gate, name in zip(gates, ("Late", "Lost", "Lost too"), strict=True):
         titles.reply(gate, name)
         streamed = await case.chat.say("How far is the moon?")
         assert told(streamed) == ["How far is the moon?"], "by rule, for want of the model's"
         ids.append(streamed.thread_id)
     await case.chat.ask("threads.update", thread_id=ids[1], title="Mine")
+    await case.chat.ask("threads.update", thread_id=ids[2], title="How far is the moon?")
     plugin = next(p for n, p in _plugins(case) if n == "titles")
     for gate in gates:
         gate.open()
     await until(lambda: not plugin._asking)
-    assert [await case.title(one) for one in ids] == ["Late", "Mine"]
+    assert [await case.title(one) for one in ids] == [
+        "Late",
+        "Mine",
+        "How far is the moon?",
+    ], "a user may have set the same title"
 
 
 def _plugins(case: Case) -> list[tuple[str, Any]]:
@@ -378,6 +383,29 @@ ANSWERS = {
     ".NET basics": ".NET basics",
     "To be continued...": "To be continued...",
     "[Milk](https://example.com)": "Milk",
+    'Sure! Here\'s a title for the conversation: "Buying Milk"': "Buying Milk",
+    "Here is the title: **Buying: the basics**": "Buying: the basics",
+    "Conversation title: Buying Milk": "Buying Milk",
+    "Titel der Unterhaltung: Milch kaufen": "Milch kaufen",
+    "# Title\nBuying Milk": "Buying Milk",
+    '```json\n{\n  "title": "Buying \\"Milk\\""\n}\n```': 'Buying "Milk"',
+    "```text\nBuying Milk\n```": "Buying Milk",
+    "<title>Buying Milk</title>": "Buying Milk",
+    "They want milk.\n</think>\n\nBuying Milk": "Buying Milk",
+    "\u300a買牛奶\u300b": "買牛奶",
+    "1. Buying Milk\n2. Milk": "Buying Milk",
+    "Unix: an overview": "Unix: an overview",
+    "Job titles: which one fits": "Job titles: which one fits",
+    "Is an <b> element enough?": "Is an <b> element enough?",
+    "I can't log in": "I can't log in",
+    "Sorry for the delay": "Sorry for the delay",
+    "None of the above": "None of the above",
+    "I'm sorry, but I can't help with that.": "",
+    "Sorry, I cannot do this.": "",
+    "I cannot provide a title for this.": "",
+    "Es tut mir leid, dabei kann ich nicht helfen.": "",
+    "Untitled": "",
+    "…": "",
     "***": "",
     "": "",
 }
