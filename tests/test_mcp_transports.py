@@ -247,11 +247,9 @@ async def test_check_says_why_a_server_is_not_connected(tmp_path: Any) -> None:
         plugins = {"anonymous_auth": None, "demo_model": None, "mcp_servers": {"servers": servers}}
         store = {"tortoise_store": {"url": f"sqlite://{tmp_path}/chat.db"}}
         file.write_text(json.dumps({"plugins": plugins | store}))
-        app = create_app(load(file, {}))
-        # A server that takes longer than a second does not count
-        while not (warnings := await mcp_warnings(app)):
-            pass
-    [warning] = warnings
+        [late] = await mcp_warnings(create_app(load(file, {})), patience=0)
+        [warning] = await mcp_warnings(create_app(load(file, {})))
+    assert late == "MCP server web: not connected yet, after 0 s"
     assert warning.startswith("MCP server web: answered with HTTP 405 (Method Not Allowed)")
 
 

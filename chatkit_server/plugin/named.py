@@ -46,17 +46,17 @@ def _module(settings: Settings, name: str, where: str) -> ModuleType:
         return importlib.import_module(name) if folder is None else import_plugin(folder, name)
     except (Exception, SystemExit) as error:
         log.debug("%s: the module %s cannot be imported", where, name, exc_info=True)
-        hint = ""
+        hint, absent = "", None
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         if missing and f"{name}.".startswith(f"{missing}."):
             searched = [*settings.plugin_dirs, *([file.parent] if file else [])]
+            absent = _absent(name, searched)
             hint = (
                 f". Install its package for {sys.executable}, or put it into one of these "
                 f"folders: {', '.join(map(str, searched)) or 'none'}"
             )
-        raise SettingsError(
-            f"{where}: the module `{name}` cannot be imported: {described(error)}{hint}"
-        ) from error
+        why = absent or f"{described(error)}{hint}"
+        raise SettingsError(f"{where}: the module `{name}` cannot be imported: {why}") from error
 
 
 def _folder_with(module: str, folders: Sequence[Path]) -> Path | None:
@@ -65,6 +65,19 @@ def _folder_with(module: str, folders: Sequence[Path]) -> Path | None:
     for folder in folders:
         if (folder / f"{path}.py").is_file() or (folder / path).is_dir():
             return folder
+    return None
+
+
+def _absent(module: str, folders: Sequence[Path]) -> str | None:
+    """Say which file is missing in a package that is there, None if the package is not."""
+    package, _, last = module.rpartition(".")
+    while package:
+        folder = _folder_with(package, folders)
+        if folder is not None:
+            path = folder / package.replace(".", "/")
+            known = [each.stem for each in path.glob("*") if each.suffix in ("", ".py")]
+            return f"{path} has no module `{last}`.{nearest(last, known)}"
+        package, _, last = package.rpartition(".")
     return None
 
 
