@@ -332,7 +332,7 @@ def title_by_rule(text: str, most: int) -> str:
     question = _QUESTION.match(first)
     if question is not None and len(question[0]) <= most:
         return question[0]
-    return _cut(first, most)
+    return _cut(first.rstrip(" ,;:") or first, most)
 
 
 def clean_title(answer: str, most: int) -> str:

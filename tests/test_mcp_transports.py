@@ -14,7 +14,8 @@ from chatkit_server.app import create_app, mcp_warnings
 from chatkit_server.mcp.connection import ToolFailed
 from chatkit_server.mcp.exchange import response_problem
 from chatkit_server.mcp.manager import McpManager
-from chatkit_server.mcp.server import SESSION_GONE, McpTiming
+from chatkit_server.mcp.server import SESSION_GONE
+from chatkit_server.mcp.timing import McpTiming
 from chatkit_server.settings.load import load
 from tests.mcp_calls import connected, invoke, tools_of, until
 from tests.mcp_http_server import HttpServer, http_server

@@ -27,7 +27,8 @@ from ..words import words
 from .connection import McpConnection, ToolFailed, Wrap, unwrapped
 from .failures import describe, without_advice
 from .names import ToolNames
-from .server import ManagedServer, McpTiming
+from .server import ManagedServer
+from .timing import McpTiming
 
 __all__ = ["McpManager", "McpStatus", "McpTiming", "ToolFailed"]
 

@@ -364,6 +364,7 @@ RULE = {
     "Hi\n\nI need help with a very long form that I cannot fill in alone": (
         "Hi I need help with a very long form that I…"
     ),
+    "Translate to German:\n\nHello": "Translate to German",
     "# Taxes in Austria\nThe form is long.": "Taxes in Austria",
     "Fix this:\n```python\nprint(1)\n```": "Fix this: python print(1)",
     "請問這個怎麼翻譯成英文\uff1f謝謝": "請問這個怎麼翻譯成英文\uff1f",
