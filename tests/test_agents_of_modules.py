@@ -317,6 +317,24 @@ def test_a_module_beside_the_settings_file(folder: Path) -> None:
     assert Team(load(file, {})).names == ["Helper"]
 
 
+def test_a_module_that_finds_itself_installed_is_imported_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    module = """
+        import sys
+        from agents import Agent, handoff
+        sys.path.append(FOLDER)  # as litellm does
+        helper = Agent(name="Helper")
+        front = Agent(name="Front", handoffs=[handoff(helper)])
+    """
+    text = dedent(module).replace("FOLDER", repr(str(folder)))
+    (folder / "sly_agents.py").write_text(text, encoding="utf-8")
+    file = folder / "settings.yaml"
+    file.write_text("agent: {from: 'sly_agents:front'}\nagents: {aid: {from: 'sly_agents:helper'}}")
+    assert Team(load(file, {})).names == ["Front", "aid"]
+
+
 def test_an_agent_that_is_wrong_is_told_once(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from ..errors import SettingsError
 from ..settings.problems import nearest
 from ..settings.schema import Settings
-from .folders import import_plugin
+from .folders import import_plugin, package_of
 from .mistakes import described
 
 log = logging.getLogger(__name__)
@@ -38,10 +38,11 @@ def find_named(settings: Settings, name: str, where: str) -> Any:
 
 
 def _module(settings: Settings, name: str, where: str) -> ModuleType:
-    folder = _folder_with(name, settings.plugin_dirs[::-1])
     file = settings.source.file
-    if folder is None and file is not None and not _is_installed(name):
-        folder = _folder_with(name, [file.parent])
+    beside = [file.parent] if file is not None else []
+    folder = _folder_with(name, settings.plugin_dirs[::-1]) or _folder_used(name, beside)
+    if folder is None and not _is_installed(name):
+        folder = _folder_with(name, beside)
     try:
         return importlib.import_module(name) if folder is None else import_plugin(folder, name)
     except (Exception, SystemExit) as error:
@@ -49,7 +50,7 @@ def _module(settings: Settings, name: str, where: str) -> ModuleType:
         hint, absent = "", None
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         if missing and f"{name}.".startswith(f"{missing}."):
-            searched = [*settings.plugin_dirs, *([file.parent] if file else [])]
+            searched = [*settings.plugin_dirs, *beside]
             absent = _absent(name, searched)
             hint = (
                 f". Install its package for {sys.executable}, or put it into one of these "
@@ -66,6 +67,16 @@ def _folder_with(module: str, folders: Sequence[Path]) -> Path | None:
         if (folder / f"{path}.py").is_file() or (folder / path).is_dir():
             return folder
     return None
+
+
+def _folder_used(module: str, folders: Sequence[Path]) -> Path | None:
+    """Return the folder of which a module's package was imported before.
+
+    A library may have put the folder on `sys.path` since (litellm does): the module would be
+    imported again, with other objects.
+    """
+    top = module.partition(".")[0]
+    return next((each for each in folders if f"{package_of(each)}.{top}" in sys.modules), None)
 
 
 def _absent(module: str, folders: Sequence[Path]) -> str | None:
