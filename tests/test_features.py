@@ -33,6 +33,9 @@ from tests.test_resume import create
 PATIENCE = 30.0
 """Seconds after which what is waited for is given up."""
 
+PLACES = (1, 2, 3, 5, 8, 100)
+"""The pauses at which turns stand still; at the last one, none does."""
+
 BROKEN = (ClientError, ConnectionError)
 """How a stream ends whose server is killed."""
 
@@ -83,6 +86,7 @@ class Page:
         except BROKEN:
             pass
         finally:
+            self._response.close()
             self._news.set()
 
     async def until_held(self) -> None:
@@ -113,18 +117,19 @@ class Page:
 
 
 async def open_pages(server: Server, request: str) -> list[Page]:
-    """Send a request from one page after the other, each of which is held at the next pause.
+    """Send a request from one page after the other, each of which is held at a later pause.
 
     The last one is held nowhere.
     """
     pages: list[Page] = []
-    while not pages or pages[-1].is_held:
-        place = len(pages) + 1
+    for place in PLACES:
         user = f"{request.split()[0]}-{request.split()[-1]}-{place}".strip(".?")
         chat = server.chat(X_User=user, X_Hold=str(place))
         pages.append(Page(request, place, user, await chat.post(create(request))))
         await pages[-1].until_held()
-    return pages
+        if not pages[-1].is_held:
+            return pages
+    raise AssertionError(f"{request} has more pauses")
 
 
 def cut_off(item: Json) -> Json:

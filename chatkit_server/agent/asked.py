@@ -32,11 +32,15 @@ def waits_for(items: Sequence[ThreadItem]) -> str:
     return f"{NOT_ANSWERED} ({' '.join(item.id for item in items)})"
 
 
-def asked_ids(entry: Mapping[str, Any]) -> list[str]:
-    """Return the ids of the items for which a call waits, by its output; none for other entries."""
-    output = entry.get("output") if entry.get("type") == "function_call_output" else None
+def ids_in(output: Any) -> list[str]:
+    """Return the ids of the items for which an output waits; none for other outputs."""
     found = _WAITS.fullmatch(output) if isinstance(output, str) else None
     return found[1].split() if found else []
+
+
+def asked_ids(entry: Mapping[str, Any]) -> list[str]:
+    """Return the ids of the items for which a call waits, by the input item with its output."""
+    return ids_in(entry.get("output")) if entry.get("type") == "function_call_output" else []
 
 
 def answers_text(items: Sequence[StructuredInputItem]) -> str:

@@ -51,7 +51,8 @@ class LiveQuestions:
         return bool(self._waiting)
 
     def __contains__(self, item_id: str) -> bool:
-        return item_id in self._waiting
+        waiting = self._waiting.get(item_id)
+        return waiting is not None and not waiting.done()
 
     @property
     def seconds(self) -> float:
@@ -59,13 +60,9 @@ class LiveQuestions:
         now = asyncio.get_running_loop().time()
         return self._waited + (now - self._since if self._waiting else 0.0)
 
-    def answer(self, item: StructuredInputItem) -> bool:
-        """Give the answered item to the call that waits for it; return whether one does."""
-        waiting = self._waiting.get(item.id)
-        if waiting is None or waiting.done():
-            return False
-        waiting.set_result(item)
-        return True
+    def answer(self, item: StructuredInputItem) -> None:
+        """Give an answered item, which is in this, to the call that waits for it."""
+        self._waiting[item.id].set_result(item)
 
     def begin(self, item_id: str) -> asyncio.Future[StructuredInputItem | None]:
         """Return the future of the answered item; None is no answer."""
@@ -79,9 +76,8 @@ class LiveQuestions:
         """Give up these questions, or all: their calls go on without an answer."""
         self.is_left = self.is_left or item_ids is None
         for item_id in self._waiting if item_ids is None else item_ids:
-            waiting = self._waiting.get(item_id)
-            if waiting is not None and not waiting.done():
-                waiting.set_result(None)
+            if item_id in self:
+                self._waiting[item_id].set_result(None)
 
     def end(self, item_id: str) -> None:
         """Wait for this one no more."""

@@ -31,7 +31,7 @@ from agents.tool_context import ToolContext
 from chatkit.errors import BaseStreamError
 from mcp import MCPError
 
-from ..errors import ServerError
+from ..errors import ServerError, TurnFailed
 from ..known_errors import told_error
 from ..masking import in_one_line
 from ..mcp.connection import ToolFailed
@@ -206,7 +206,7 @@ async def failure_of(
     if isinstance(error, ToolRejected):
         return ToolFailure(str(error), "a guardrail rejected the call")
     fatal = error.error if isinstance(error, FatalToolError) else None
-    if isinstance(error, (*TRIPWIRES, BaseStreamError)) and propagates_errors(tool):
+    if isinstance(error, (*TRIPWIRES, BaseStreamError, TurnFailed)) and propagates_errors(tool):
         fatal = error
     if fatal is not None:
         return tool_failure(tool.name, fatal, fatal=fatal)
@@ -248,10 +248,24 @@ def tool_failure(
     shown = reason or failure_reason(error)
     foreign = unexpected and not isinstance(error, ToolFailed)
     kind = type(error).__name__
-    logged = f"{kind} in {place_of(error)}" if foreign else _logged(error, shown)
+    logged = _placed(error) if foreign else _logged(error, shown)
     if isinstance(error, _OF_ONE_CALL) and getattr(error, "status", 0) < 500:
         kind = ""
     return ToolFailure(f"The tool {name} failed: {shown}", logged, unexpected, fatal, kind)
+
+
+def _placed(error: Exception) -> str:
+    """Return where an error comes from, and its message if that may be in the log."""
+    place = f"{type(error).__name__} in {place_of(error)}"
+    try:
+        text = in_one_line(str(error), _LOGGED_TEXT)
+    except Exception:
+        text = ""
+    if not text:
+        return place
+    quote = Quote(f"{place}: {text}")
+    quote.instead = place
+    return quote
 
 
 def _logged(error: Exception, shown: str) -> str:

@@ -16,7 +16,6 @@ from pydantic import BaseModel
 
 from ..settings.schema import ImageSettings
 from .pictures import (
-    MOST_PIXELS,
     Head,
     data_of,
     data_url,
@@ -135,7 +134,7 @@ class Media:
         if data is None:
             return _note("an image", "it is not valid Base64")
         head = read_head(data)
-        if head is not None and head.width * head.height > MOST_PIXELS:
+        if head is not None and head.is_too_large:
             return _note(head_name(head), "it is too large")
         fits = head is not None and self._fits(head, len(data), left)
         if head is not None and head.is_read_by_models and fits and await is_whole(data):

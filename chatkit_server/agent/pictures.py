@@ -6,6 +6,7 @@ import asyncio
 import base64
 import binascii
 import logging
+import re
 import struct
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ log = logging.getLogger(__name__)
 MOST_PIXELS = 40_000_000
 """Of a picture that is scaled down: a small file may be a picture of any size."""
 
+MOST_PIXELS_IN_LINES = 89_000_000
+"""Of a JPEG as cameras write it, which is decoded line by line to fewer pixels at once."""
+
 _READ_BY_MODELS = ("image/png", "image/jpeg", "image/gif", "image/webp")
 _FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP")
 """What is decoded: no other decoder of the library is let near the bytes of a server."""
@@ -28,6 +32,9 @@ _FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP")
 _QUALITIES = (85, 60)
 _ROUNDS = 3
 _SEGMENTS = 1000
+_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)
+"""What ends the pixels of a JPEG, or a part of them."""
+
 _BEGINNING = 400_000
 """Characters of a data URL in which the size is looked for."""
 
@@ -36,11 +43,21 @@ _THREADS = ThreadPoolExecutor(max_workers=2, thread_name_prefix="pictures")
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What a picture's first bytes say: its MIME type, and its size in pixels."""
+    """What a picture's first bytes say: its MIME type, and its size in pixels.
+
+    `in_lines` is true for a JPEG whose pixels come line by line, and not in ever finer scans.
+    """
 
     kind: str
     width: int
     height: int
+    in_lines: bool = False
+
+    @property
+    def is_too_large(self) -> bool:
+        """Whether it has too many pixels to be decoded."""
+        most = MOST_PIXELS_IN_LINES if self.in_lines else MOST_PIXELS
+        return self.width * self.height > most
 
     @property
     def is_read_by_models(self) -> bool:
@@ -96,7 +113,7 @@ def _jpeg(data: bytes) -> Head | None:
             at += 1
         elif 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):
             height, width = struct.unpack_from(">HH", data, at + 5)
-            return Head("image/jpeg", width, height)
+            return Head("image/jpeg", width, height, in_lines=kind in (0xC0, 0xC1))
         elif kind == 0x01 or 0xD0 <= kind <= 0xD9:
             at += 2
         else:
@@ -168,8 +185,23 @@ def _has_end(data: bytes) -> bool:
             return data.rstrip(b"\0").endswith(b";")
         case b"RIFF":
             return len(data) >= 8 + int.from_bytes(data[4:8], "little")
-    # The preview in a photo has an end too, before the photo's own pixels
-    return data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda")
+    return _jpeg_has_end(data)
+
+
+def _jpeg_has_end(data: bytes) -> bool:
+    """Whether a JPEG has its end. Phones add a film after it, and a preview inside has its own."""
+    at = 2
+    for _ in range(_SEGMENTS):
+        marker = _MARKER.search(data, at)
+        if marker is None or len(data) < marker.end() + 2:
+            return marker is not None and marker[0] == b"\xff\xd9"
+        kind = marker[0][1]
+        if kind == 0xD9:
+            return True
+        at = marker.end()
+        if kind not in (0x01, 0xD8):
+            at += struct.unpack_from(">H", data, at)[0]
+    return False
 
 
 def _can_be_loaded(data: bytes) -> bool:
@@ -177,14 +209,21 @@ def _can_be_loaded(data: bytes) -> bool:
 
     try:
         with Image.open(BytesIO(data), formats=_FORMATS) as opened:
-            if opened.width * opened.height > MOST_PIXELS:
+            if _is_too_large(opened):
                 return False
+            opened.draft(None, (opened.width // 8 or 1, opened.height // 8 or 1))
             opened.load()
     except Exception as error:
         # Pillow raises errors of many types for what it cannot read
         log.debug("an image could not be read: %s", type(error).__name__)
         return False
     return True
+
+
+def _is_too_large(opened: Image) -> bool:
+    """Whether a picture has too many pixels; it may be another one than its first bytes say."""
+    in_lines = opened.format in ("JPEG", "MPO") and not opened.info.get("progressive")
+    return opened.width * opened.height > (MOST_PIXELS_IN_LINES if in_lines else MOST_PIXELS)
 
 
 async def image_for_models(data: bytes, max_side: int, max_size: int) -> bytes | None:
@@ -196,12 +235,16 @@ async def image_for_models(data: bytes, max_side: int, max_size: int) -> bytes |
     head = read_head(data)
     if head is None:
         raise ValueError("not an image of a known format")
-    if head.width * head.height > MOST_PIXELS:
+    if head.is_too_large:
         return None
     fits = max(head.width, head.height) <= max_side and len(data) <= max_size
     if head.has_known_format and not await is_whole(data):
         raise ValueError("the image is broken, or not whole")
-    return data if head.is_read_by_models and fits else await scaled(data, max_side, max_size)
+    # Some models read no GIF, others none that moves: they get its first picture
+    moves = head.kind == "image/gif" and _has_pillow()
+    if head.is_read_by_models and fits and not moves:
+        return data
+    return await scaled(data, max_side, max_size)
 
 
 async def scaled(data: bytes, max_side: int, max_size: int) -> bytes | None:
@@ -241,10 +284,11 @@ def _scaled(data: bytes, max_side: int, max_size: int) -> bytes | None:
 
     try:
         with Image.open(BytesIO(data), formats=_FORMATS) as opened:
-            if opened.width * opened.height > MOST_PIXELS:
+            if _is_too_large(opened):
                 return None
-            # A JPEG is decoded to fewer pixels at once
-            opened.draft("RGB", (max_side, max_side))
+            # A JPEG is decoded to fewer pixels at once, but to enough to be made smaller well
+            steps = max(1, max(opened.size) // (2 * max_side))
+            opened.draft(None, (opened.width // steps or 1, opened.height // steps or 1))
             opened.thumbnail((max_side, max_side))
             return _written(ImageOps.exif_transpose(opened), max_size)
     except Exception as error:

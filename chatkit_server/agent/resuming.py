@@ -14,7 +14,7 @@ from openai.types.responses import ResponseFunctionToolCall
 from ..mcp.elicitation import ROUNDS as ASKS
 from ..mcp.elicitation import answering
 from ..turn import Turn
-from .asked import asked_ids
+from .asked import asked_ids, ids_in
 from .media import remembered
 from .questions import DECLINED, NOT_CALLED, ROUNDS, SavedQuestion
 from .runner import AgentRunner
@@ -76,7 +76,7 @@ class _Resumed:
             results |= dict.fromkeys(wrong, DECLINED)
         await self._save()
         output = await self._call(results)
-        asked = asked_ids({"type": "function_call_output", "output": output})
+        asked = ids_in(output)
         if asked and saved.asks >= ASKS:
             runner = self._runner
             runner.asked[:] = [item for item in runner.asked if item.id not in asked]

@@ -36,9 +36,10 @@ from ..settings.schema import AgentSettings, TurnLimits
 from ..tasks import watch_blocking
 from ..text import valid_text, valid_values
 from ..turn import ToolCall, ToolResult, Turn
-from .asked import asked_ids, stops_at, waits_for
+from .asked import ids_in, stops_at, waits_for
 from .asker import LiveQuestions, TurnAsker
 from .fast.direct import EventSink
+from .handovers import Handovers
 from .invocation import (
     ToolFailure,
     failure_of,
@@ -95,6 +96,7 @@ class AgentRunner(ReadyAgents):
         self.limits = limits
         self._media = Media(settings.images)
         self.shown = ShownTools(turn, settings)
+        self.handovers = Handovers(self.shown)
         self.busy = 0
         self.client_call_id: str | None = None
         self._client_call: ClientToolCall | None = None
@@ -160,7 +162,7 @@ class AgentRunner(ReadyAgents):
         self._warn_if_slow(tool, seconds)
         result = ToolResult(output, failed=failure is not None, seconds=seconds)
         await self.report(call, result)
-        if failure is None and asked_ids({"type": "function_call_output", "output": output}):
+        if failure is None and ids_in(output):
             # Whatever hooks made of it: by this, the answer is found
             return output
         await shown.result(result.output)

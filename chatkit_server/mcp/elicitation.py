@@ -58,7 +58,7 @@ class Asker(ABC):
 
     def __init__(self) -> None:
         self._outer = current_asker()
-        self._clocks: list[asyncio.Timeout] = []
+        self._clocks: list[_Clock] = []
 
     @property
     @abstractmethod
@@ -74,29 +74,46 @@ class Asker(ABC):
         """Ask the user, and wait for the answer this long."""
 
     @property
-    def _all_clocks(self) -> list[asyncio.Timeout]:
+    def _all_clocks(self) -> list[_Clock]:
         return self._clocks if self._outer is None else [*self._clocks, *self._outer._all_clocks]
 
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Stop the clocks while the block runs."""
-        now = asyncio.get_running_loop().time
-        began = now()
-        running = [
-            (clock, when)
-            for clock in self._all_clocks
-            if (when := clock.when()) is not None and not clock.expired()
-        ]
-        for clock, _ in running:
-            clock.reschedule(None)
+        clocks = self._all_clocks
+        for clock in clocks:
+            clock.stop()
         try:
             yield
         finally:
-            left = self._all_clocks
-            for clock, when in running:
-                # A call may have ended meanwhile, and its clock with it
-                if clock in left and clock.when() is None and not clock.expired():
-                    clock.reschedule(when + now() - began)
+            for clock in clocks:
+                clock.go_on()
+
+
+class _Clock:
+    """A time limit that can be stopped, by several at once."""
+
+    def __init__(self, limit: asyncio.Timeout) -> None:
+        self._limit: asyncio.Timeout | None = limit
+        self._stops = 0
+        self._left: float | None = None
+
+    def stop(self) -> None:
+        self._stops += 1
+        if self._stops == 1 and self._limit is not None and not self._limit.expired():
+            until, now = self._limit.when(), asyncio.get_running_loop().time()
+            self._left = None if until is None else until - now
+            self._limit.reschedule(None)
+
+    def go_on(self) -> None:
+        self._stops -= 1
+        if self._stops == 0 and self._limit is not None and self._left is not None:
+            self._limit.reschedule(asyncio.get_running_loop().time() + self._left)
+            self._left = None
+
+    def end(self) -> None:
+        """Let go of the limit: what it limits has ended."""
+        self._limit = None
 
 
 _ASKER: ContextVar[Asker | None] = ContextVar("mcp_asker", default=None)
@@ -121,17 +138,19 @@ def current_asker() -> Asker | None:
 
 
 @contextmanager
-def limited_by(clock: asyncio.Timeout) -> Iterator[None]:
-    """Have a clock, which limits the block, stand still while the user is asked."""
+def limited_by(limit: asyncio.Timeout) -> Iterator[None]:
+    """Have a limit of the block stand still while the user is asked."""
     asker = current_asker()
     if asker is None:
         yield
         return
+    clock = _Clock(limit)
     asker._clocks.append(clock)
     try:
         yield
     finally:
         asker._clocks.remove(clock)
+        clock.end()
 
 
 @contextmanager

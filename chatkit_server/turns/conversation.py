@@ -51,7 +51,8 @@ class Conversations:
             )
         if plan is not None:
             if plan.message is not None and plan.superseded is None:
-                plan.answered += left_waiting(items)
+                plan.left = left_waiting(items)
+                plan.answered += plan.left
             if plan.superseded is None and plan.click is None and not plan.beside:
                 plan.answered += await self._approvals.leave(turn, items)
             items = _with_answers(items, plan.answered)

@@ -29,7 +29,6 @@ from chatkit.types import (
     UserMessageItem,
     WidgetItem,
 )
-from pydantic import BaseModel
 
 from ..agent.fast.first_answer import FirstAnswer
 from ..agent.models import name_of
@@ -45,6 +44,7 @@ from ..events.recorder import Recorder, is_visible
 from ..events.wire import WireFormat
 from ..plugin.calls import HookCall
 from ..turn import Turn, TurnRequest, User
+from ..turn_events import check_event
 from .approval_widget import Click, is_asking
 from .refusal import Refusal
 from .running import RunningTurn
@@ -68,6 +68,8 @@ class TurnPlan:
     item of the new answer is saved."""
     answered: list[ThreadItem] = field(default_factory=list)
     """Items that waited for a person, as the request leaves them: they replace the stored ones."""
+    left: list[ThreadItem] = field(default_factory=list)
+    """Those of them that the user's message has left behind."""
     waits: bool = False
     """Whether the model's answer still waits for more: what the request answers is only saved."""
     asked_by: str | None = None
@@ -93,9 +95,14 @@ class TurnPlan:
     def patient(self) -> bool:
         """Whether the turn waits for the one in its thread, whatever `turns.when_busy` says.
 
-        What was decided or answered a moment ago may be what runs: the same again stops nothing.
+        That one may answer the same: a second click or submission must not end it.
         """
         return self.click is not None or (self.message is None and bool(self.answered))
+
+    def keep_pending(self) -> None:
+        """Leave what the user's message has left behind as it is stored."""
+        left = {item.id for item in self.left}
+        self.answered = [item for item in self.answered if item.id not in left]
 
     @property
     def asked(self) -> set[str]:
@@ -296,9 +303,7 @@ async def hook_events(hook: str, events: Any) -> AsyncGenerator[ThreadStreamEven
     each = _each(events)
     async with aclosing(each):
         async for event in each:
-            if not isinstance(event, BaseModel):
-                name = type(event).__name__
-                raise TypeError(f"the hook `{hook}` yielded a {name}, expected a ThreadStreamEvent")
+            check_event(event, f"the hook `{hook}` yielded")
             yield event
 
 

@@ -63,7 +63,7 @@ async def draw(ctx: RunContextWrapper[Turn]) -> str:
 
 @function_tool
 async def notice(ctx: RunContextWrapper[Turn]) -> str:
-    """Show the user notices above the composer. They are not stored."""
+    """Show the user notices. They are not stored."""
     turn = ctx.context
     await turn.stream(NoticeEvent(level="info", message="The shop opens at **nine**."))
     await turn.stream(NoticeEvent(level="warning", title="Few left", message="Assam runs out."))
