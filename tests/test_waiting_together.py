@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import pytest
+from agents import Agent
 
 from chatkit_server.turns.claim import Claims
 from chatkit_server.web.keys import ENGINE
@@ -125,3 +126,20 @@ async def test_each_approval_lets_the_model_take_as_many_steps_again(
     too_many = await click(chat, widget)
     assert too_many.error is not None
     assert SENT == ["ann"] * 3
+
+
+async def test_an_agent_that_is_a_tool_asks_and_needs_an_approval(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    tailor = Agent("Tailor", instructions="You are the tailor.", tools=[size, mailer()])
+    chat = await make_chat(Tools(tailor.as_tool("tailor", "Shirts")), **served_by(model_server))
+    model_server.reply(Call("tailor", '{"input": "a shirt"}'))
+    model_server.reply(Call("size"), ANN)
+    [widget] = approvals(await chat.say("A shirt"))
+    [question] = (await click(chat, widget)).done("structured_input")
+    assert SENT == ["ann"]
+    model_server.reply("Fine.")
+    assert (await answer(chat, question, q1="M")).text == "Fine."
+    assert len(model_server.requests) == 3
+    size_m = json.dumps({"question": "Which size?", "answer": "M"})
+    assert ("tool", size_m) in told(model_server.requests[-1])

@@ -79,7 +79,8 @@ class PausedRun:
     `turn_id` is the turn that it began in, `resumed_by` the one in which it went on: from then on
     there is no `state`, so that nothing is run twice. `entries` and `messages` are what the turn
     has for its memory. `client_tool` is a call that the client gets when the run has gone on,
-    `questions` are those that its user gets then. `agent` is the name of the agent that began,
+    `questions` are those that its user gets then, `within` those of agents that are tools, by the
+    calls of these, which go on first. `agent` is the name of the agent that began,
     `model` that of the model that has written all so far, "" if several have.
     """
 
@@ -93,6 +94,7 @@ class PausedRun:
     messages: list[str] = field(default_factory=list)
     client_tool: dict[str, Any] | None = None
     questions: list[dict[str, Any]] = field(default_factory=list)
+    within: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     agent: str | None = None
     model: str = ""
     resumed_by: str | None = None
@@ -138,6 +140,7 @@ class PausedRun:
             messages=[],
             client_tool=None,
             questions=[],
+            within={},
             resumed_by=turn_id,
         )
 

@@ -101,6 +101,8 @@ class AgentRunner(ReadyAgents):
         self.client_call_id: str | None = None
         self._client_call: ClientToolCall | None = None
         self.asked: list[StructuredInputItem] = []
+        self.asked_within: dict[str, list[StructuredInputItem]] = {}
+        """What was asked within calls whose agents also wait for an approval, by call."""
         self.live = LiveQuestions()
         self._handled: dict[int, ToolFailure] = {}
         turn._events.runner = self
@@ -191,6 +193,8 @@ class AgentRunner(ReadyAgents):
         call = (context.tool_call_id, tool.name, arguments)
         asker = TurnAsker(self.turn, self.live, *call, inner=is_nested)
         with collecting() as wanted, asking(asker):
+            # The run within ends where it would have ended before
+            wanted.questions += self.asked_within.pop(context.tool_call_id, ())
             try:
                 found = await self._invoke(tool, context, arguments, show)
             except (Asked, BaseExceptionGroup):
@@ -200,7 +204,9 @@ class AgentRunner(ReadyAgents):
                 await asker.close()
             self.turn.meet_context()
         if wanted.questions:
-            if not is_nested:
+            if not is_nested and is_paused(context):
+                self.asked_within[context.tool_call_id] = wanted.questions
+            elif not is_nested:
                 self.asked += wanted.questions
                 self.turn.client_tool_call = self._client_call
             return waits_for(wanted.questions), None
@@ -302,10 +308,14 @@ class AgentRunner(ReadyAgents):
         return None if call is None else {**call.model_dump(), "call_id": self.client_call_id}
 
     def want_again(
-        self, of_client: dict[str, Any] | None, asked: list[StructuredInputItem]
+        self,
+        of_client: dict[str, Any] | None,
+        asked: list[StructuredInputItem],
+        within: dict[str, list[StructuredInputItem]],
     ) -> None:
         """Want what tools have wanted of the client or the user in a turn before."""
         self.asked += asked
+        self.asked_within |= within
         if of_client is not None:
             self._client_call = ClientToolCall(
                 name=of_client["name"], arguments=of_client["arguments"]

@@ -115,6 +115,7 @@ class Approvals:
         # What else the run wants comes when it goes on
         job.turn.client_tool_call = None
         job.runner.asked.clear()
+        job.runner.asked_within.clear()
 
         thread_id, kept = job.turn.thread.id, job.runner.live.saved.values()
         asked = [question.as_item(thread_id) for question in kept]
@@ -155,7 +156,8 @@ class Approvals:
             [dict(entry) for entry in job.entries],
             list(job.translator.messages),
             job.runner.wanted_of_client,
-            [item.model_dump(mode="json") for item in job.runner.asked],
+            _dumped(job.runner.asked),
+            {call: _dumped(asked) for call, asked in job.runner.asked_within.items()},
             turn.first_agent,
             job.memory_model,
         )
@@ -261,8 +263,8 @@ class Approvals:
             return
         job.runner.relay.goes_on_from(run.model)
         job.runner.call_ids.update(str(entry.get("call_id")) for entry in run.entries)
-        questions = [StructuredInputItem.model_validate(item) for item in run.questions]
-        job.runner.want_again(run.client_tool, questions)
+        within = {call: _questions(asked) for call, asked in run.within.items()}
+        job.runner.want_again(run.client_tool, _questions(run.questions), within)
 
     # A message comes instead
 
@@ -309,6 +311,14 @@ class Approvals:
         except NotFoundError:
             return None
         return dated(item) if item is not None else None
+
+
+def _dumped(asked: Sequence[StructuredInputItem]) -> list[dict[str, Any]]:
+    return [item.model_dump(mode="json") for item in asked]
+
+
+def _questions(dumped: Sequence[dict[str, Any]]) -> list[StructuredInputItem]:
+    return [StructuredInputItem.model_validate(item) for item in dumped]
 
 
 def _log(turn: Turn, calls: Sequence[WaitingCall]) -> None:
