@@ -5,10 +5,11 @@ from __future__ import annotations
 import errno
 import logging
 import re
+import sysconfig
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from socket import gaierror
 from typing import Any
 
@@ -71,6 +72,13 @@ _OPERATIONAL = re.compile(
     "|connect|timed? ?out|gone away|starting up|shutting down"  # servers
 )
 """Words of an `OperationalError` that are not about a wrong statement."""
+
+_NOT_OF_AUTHORS = (
+    *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")),
+    str(Path(__file__).parent),
+    "<",
+)
+"""What the files begin with that no plugin's author has written."""
 
 OMITTED = "<omitted>"
 
@@ -165,14 +173,23 @@ def log_error(
 
 
 def place_of(error: BaseException) -> str:
-    """Return the function that raised an error, without a line number, and its file."""
+    """Return the function that raised an error, and its file.
+
+    If that is a library's, the line in a plugin's own file comes with it: there its author looks.
+    """
     place = error.__traceback__
     if place is None:
         return "unknown"
-    while place.tb_next is not None:
+    called = ""
+    while True:
+        code = place.tb_frame.f_code
+        where = f"{code.co_qualname}, {PurePath(code.co_filename).name}"
+        is_own = not code.co_filename.startswith(_NOT_OF_AUTHORS)
+        if is_own:
+            called = f"{where}:{place.tb_lineno}"
+        if place.tb_next is None:
+            return where if is_own or not called else f"{where}, called by {called}"
         place = place.tb_next
-    code = place.tb_frame.f_code
-    return f"{code.co_qualname}, {PurePath(code.co_filename).name}"
 
 
 class OutageLog:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, get_args
 
 from chatkit.types import ThreadStreamEvent
 
@@ -14,6 +14,19 @@ BURST = 50
 
 MOST_EARLY = 1000
 """Events that hooks may send before the turn streams."""
+
+
+_EVENTS: tuple[type, ...] = get_args(get_args(ThreadStreamEvent)[0])
+_EVENTS_AS_SET = frozenset(_EVENTS)
+
+
+def check_event(event: Any, giver: str) -> None:
+    """Raise `TypeError` if something is no event of ChatKit. `giver` is who has sent it."""
+    if type(event) in _EVENTS_AS_SET or isinstance(event, _EVENTS):
+        return
+    hint = ", such as ThreadItemDoneEvent(item=...)" if hasattr(event, "thread_id") else ""
+    name = type(event).__name__
+    raise TypeError(f"{giver} a {name}, expected a ThreadStreamEvent{hint}")
 
 
 class TurnEvents:
@@ -39,6 +52,7 @@ class TurnEvents:
 
     async def put(self, event: ThreadStreamEvent) -> None:
         """Send an event to the turn, or keep it until the turn streams."""
+        check_event(event, "turn.stream got")
         if self.emit is None:
             self._keep(event)
             return

@@ -91,3 +91,19 @@ async def test_a_handoff_that_waits_for_an_approval_does_not_spin(
     model_server.reply("You are welcome.")
     await chat.say("Thanks", streamed.thread_id)
     assert outputs(model_server) == ["paid", '{"assistant": "stock"}']
+
+
+async def test_the_name_of_a_modules_agent_is_no_warning(
+    make_chat: MakeChat, model_server: ModelServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Office:
+        @hookimpl
+        async def agent(self, turn: Turn) -> Agent[Turn]:
+            refunds = Agent[Turn](name="Billing & Refunds", instructions="B")
+            return Agent[Turn](name="desk", instructions="D", handoffs=[refunds])
+
+    chat = await make_chat(Office(), **served_by(model_server))
+    model_server.reply(Call("transfer_to_billing___refunds"))
+    model_server.reply("Hello.")
+    assert (await chat.say("Hi")).text == "Hello."
+    assert caplog.records == []

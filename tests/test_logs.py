@@ -13,7 +13,8 @@ from typing import Any
 import asyncpg
 import pytest
 import yaml
-from agents import Tool, function_tool
+from agents import RunContextWrapper, Tool, function_tool
+from chatkit.types import CustomTask, TaskItem
 from pydantic import BaseModel, ValidationError
 
 from chatkit_server import NotFound, Turn, TurnFailed, User, hookimpl
@@ -29,6 +30,7 @@ from tests.model_server import Call, Error, Gate, ModelServer, Raw
 from tests.processes import MODULE, Server, environment, running
 from tests.replicas import begin, request
 from tests.serving import served_by
+from tests.test_turns import Tools
 
 ROOT = Path(__file__).parent.parent
 MODELS = ("test/any", "openai/any", "litellm/openai/any")
@@ -370,6 +372,42 @@ async def test_tools_and_hooks_that_fail_are_logged_without_what_was_said(
     whole = "\n".join(NamesTurn("%(message)s").format(record) for record in caplog.records)
     assert "secret-number" in whole
     assert "secret-answer" in whole
+
+
+@function_tool
+async def shows_wrongly(ctx: RunContextWrapper[Turn]) -> None:
+    """Show a widget."""
+    wrong: Any = {"type": "Crad", "children": []}
+    await ctx.context.stream_widget(wrong)
+
+
+@function_tool
+async def streams_an_item(ctx: RunContextWrapper[Turn]) -> None:
+    """Show a task."""
+    item: Any = ctx.context.new_item(TaskItem, task=CustomTask(title="Read"))
+    await ctx.context.stream(item)
+
+
+async def test_the_log_says_which_line_of_a_tool_is_wrong_and_how_to_see_why(
+    make_chat: MakeChat, model_server: ModelServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    tools = Tools(shows_wrongly, streams_an_item)
+    chat = await make_chat(tools, **served_by(model_server))
+    model_server.reply(Call("shows_wrongly", {}))
+    model_server.reply(Call("streams_an_item", {}))
+    model_server.reply("Well.")
+    streamed = await chat.say("Go")
+    assert streamed.error is None
+    records = [record for record in caplog.records if "failed" in record.getMessage()]
+    widget, item = (WithoutContent("%(message)s").format(record) for record in records)
+    place = r"failed: ValidationError in \S+, main.py, called by shows_wrongly, test_logs.py:\d+ "
+    assert re.search(place, widget)
+    assert "called by streams_an_item, test_logs.py:" in item
+    for line in (widget, item):
+        assert line.endswith("(user somebody) (log.content: true shows the messages)")
+    widget, item = (NamesTurn("%(message)s").format(record) for record in records)
+    assert "'Crad'" in widget
+    assert "got a TaskItem, expected a ThreadStreamEvent, such as ThreadItemDoneEvent" in item
 
 
 async def test_a_turn_that_is_stopped_gets_a_line(

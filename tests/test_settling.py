@@ -13,6 +13,7 @@ from chatkit.types import (
     CustomTask,
     DurationSummary,
     SearchTask,
+    TaskItem,
     ThreadItem,
     ThreadItemAddedEvent,
     ThreadItemDoneEvent,
@@ -67,6 +68,11 @@ def test_a_workflow_ends_and_nothing_loads() -> None:
     assert named.workflow.summary == NAMED
 
 
+def test_a_task_does_not_load() -> None:
+    item = settled(TaskItem(**BASE, task=LOADING))
+    assert item == TaskItem(**BASE, task=LOADING.model_copy(update={"status_indicator": "none"}))
+
+
 def test_no_text_of_a_widget_streams() -> None:
     row = {"type": "Row", "children": [text(True), text(None)]}
     faded = {"type": "Transition", "children": text(True)}
@@ -84,6 +90,7 @@ def test_no_text_of_a_widget_streams() -> None:
     "item",
     [
         workflow(DONE, summary=NAMED),
+        TaskItem(**BASE, task=DONE),
         WidgetItem(**BASE, widget=card(text(False), text(None), {"type": "Divider"})),
     ],
 )
@@ -92,7 +99,7 @@ def test_what_is_settled_stays_as_it_is(item: ThreadItem) -> None:
 
 
 class Working:
-    """Works on a task whose workflow has ended, because a widget came after it."""
+    """Works on tasks and a text that are saved already, as other items came, and on one more."""
 
     def __init__(self) -> None:
         self.begun = asyncio.Event()
@@ -102,7 +109,9 @@ class Working:
     async def respond(self, turn: Turn) -> AsyncIterator[ThreadStreamEvent]:
         work = Workflow(type="custom", tasks=[DONE, LOADING])
         yield ThreadItemAddedEvent(item=turn.new_item(WorkflowItem, workflow=work))
-        yield ThreadItemDoneEvent(item=turn.new_item(WidgetItem, widget=card(text(None))))
+        yield ThreadItemDoneEvent(item=turn.new_item(TaskItem, task=LOADING))
+        yield ThreadItemDoneEvent(item=turn.new_item(WidgetItem, widget=card(text(True))))
+        yield ThreadItemAddedEvent(item=turn.new_item(TaskItem, task=LOADING))
         self.begun.set()
         if self.fails:
             raise RuntimeError
@@ -115,7 +124,7 @@ def indicators(items: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("fails", [True, False])
-async def test_a_task_of_a_workflow_that_has_ended_stops_with_its_turn(
+async def test_what_was_saved_while_it_ran_stops_with_its_turn(
     make_chat: MakeChat, fails: bool
 ) -> None:
     plugin = Working()
@@ -128,19 +137,22 @@ async def test_a_task_of_a_workflow_that_has_ended_stops_with_its_turn(
     streamed = await chat.read(response)
     folded = Folded(streamed.data)
     assert indicators(folded.items.values()) == ["complete", "none"]
-    assert streamed.types[-2:] == ["thread.item.replaced", "error"]
+    assert unfinished([*folded.items.values()]) == []
+    assert streamed.types[-4:] == [*["thread.item.replaced"] * 3, "error"]
     thread = await chat.ask("threads.get_by_id", thread_id=streamed.thread_id)
     assert thread["items"]["data"] == list(folded.items.values())
 
 
-async def test_a_task_of_a_workflow_that_has_ended_stops_with_its_process(start: Start) -> None:
+async def test_what_was_saved_while_it_ran_stops_with_its_process(start: Start) -> None:
     first = await start(Working())
     begun = await begin(first.chat, request("work"))
-    await begun.until(lambda streamed: bool(streamed.done("widget")))
+    await begun.until(lambda streamed: streamed.types.count("thread.item.added") == 2)
     await first.beat()
     second = await start()
     await grow_old()
     await second.sweep()
     items = await second.items(begun.thread_id)
     assert indicators(items) == ["complete", "none"]
-    assert second.watch.saved == [items[1]["id"]], "only what has changed is saved again"
+    assert unfinished(items) == []
+    saved = [item["id"] for item in items[1:5]]
+    assert second.watch.saved == saved, "only what has changed is saved again"

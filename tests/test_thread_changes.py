@@ -344,8 +344,11 @@ async def test_what_a_plugin_sets_while_another_changes_the_thread_stays(
             await loading.wait()
             turn.thread.title = "theirs"
             turn.thread.metadata.update(theirs=2, both=2)
+            saving = asyncio.create_task(turn.change_thread(lambda _: None))
+            await asyncio.sleep(0)
             gate.set()
             await changing
+            await saving
             seen.append(turn.thread.model_copy(deep=True))
 
     seen: list[ThreadMetadata] = []

@@ -363,7 +363,12 @@ async def test_a_page_is_shown_what_the_sdk_shows(
         theirs.add(await official.stream(name, thread_id=thread_id, **params))
         again = await chat.stream(name, thread_id=streamed.thread_id, **params)
         ours.add(again.data)
+        streamed.data.extend(again.data)
     assert ours.told == theirs.told
+    times: dict[str, set[str]] = {}
+    for item in [event["item"] for event in streamed.data if "item" in event]:
+        times.setdefault(item["id"], set()).add(item["created_at"])
+    assert all(len(each) == 1 for each in times.values()), "an item keeps its time"
     pages = [
         [shown.item(item.model_dump(mode="json", exclude_none=True)) for item in items.values()]
         for shown, items in (

@@ -32,10 +32,14 @@ _CLOSES = 2.0
 class LiveQuestions:
     """The questions for which calls of a turn wait while they run.
 
-    `shown` is called when the user sees one: nothing more comes until it is answered.
+    They are asked one after the other. `shown` is called when the user sees one: nothing more comes
+    until it is answered.
     """
 
     def __init__(self) -> None:
+        self.one_at_a_time = asyncio.Lock()
+        self.is_left = False
+        """Whether all were given up, with those that are still to come."""
         self.saved: dict[str, SavedQuestion] = {}
         """What is to be kept of questions that are asked at the end of the run, by item."""
         self.shown: Callable[[], None] | None = None
@@ -70,6 +74,7 @@ class LiveQuestions:
 
     def leave(self, item_ids: Iterable[str] | None = None) -> None:
         """Give up these questions, or all: their calls go on without an answer."""
+        self.is_left = self.is_left or item_ids is None
         for item_id in self._waiting if item_ids is None else item_ids:
             if item_id in self:
                 self._waiting[item_id].set_result(None)
@@ -103,6 +108,7 @@ class TurnAsker(Asker):
         self._call = call_id, tool, arguments
         self._inner = inner
         self._asks = 0
+        self._closed = False
         self._asking: dict[str, asyncio.Future[None]] = {}
 
     @property
@@ -135,7 +141,10 @@ class TurnAsker(Asker):
                 if item is None:
                     self._log_refusal(server, saved.requests)
                     return DECLINED
-                answered = await self._ask(saved, item, seconds)
+                async with self._live.one_at_a_time:
+                    if self._closed or self._live.is_left:
+                        return CANCELLED
+                    answered = await self._ask(saved, item, seconds)
                 if answered is None:
                     return CANCELLED
                 results, wrong = saved.read(answered)
@@ -177,6 +186,7 @@ class TurnAsker(Asker):
 
     async def close(self) -> None:
         """Take back what is still asked: the call has ended."""
+        self._closed = True
         self._live.leave(self._asking)
         if self._asking:
             await asyncio.wait(list(self._asking.values()), timeout=_CLOSES)

@@ -248,10 +248,24 @@ def tool_failure(
     shown = reason or failure_reason(error)
     foreign = unexpected and not isinstance(error, ToolFailed)
     kind = type(error).__name__
-    logged = f"{kind} in {place_of(error)}" if foreign else _logged(error, shown)
+    logged = _placed(error) if foreign else _logged(error, shown)
     if isinstance(error, _OF_ONE_CALL) and getattr(error, "status", 0) < 500:
         kind = ""
     return ToolFailure(f"The tool {name} failed: {shown}", logged, unexpected, fatal, kind)
+
+
+def _placed(error: Exception) -> str:
+    """Return where an error comes from, and its message if that may be in the log."""
+    place = f"{type(error).__name__} in {place_of(error)}"
+    try:
+        text = in_one_line(str(error), _LOGGED_TEXT)
+    except Exception:
+        text = ""
+    if not text:
+        return place
+    quote = Quote(f"{place}: {text}")
+    quote.instead = place
+    return quote
 
 
 def _logged(error: Exception, shown: str) -> str:

@@ -113,8 +113,8 @@ class Recorder:
 
     def reopen(self, item: ThreadItem) -> None:
         """Go on with an item of an earlier turn."""
-        self.reopened[item.id] = item.model_copy(deep=True)
-        self.open[item.id] = item.model_copy(deep=True)
+        self.reopened[item.id] = dated(item).model_copy(deep=True)
+        self.open[item.id] = dated(item).model_copy(deep=True)
         self._earlier.add(item.id)
 
     async def emit(self, event: ThreadStreamEvent) -> None:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from chatkit.types import DurationSummary, Task, ThreadItem, WidgetItem, WorkflowItem
+from chatkit.types import (
+    DurationSummary,
+    Task,
+    TaskItem,
+    ThreadItem,
+    WidgetItem,
+    WorkflowItem,
+)
 
 from ..turn_workflows import time_since
 
@@ -19,24 +26,31 @@ def settled(item: ThreadItem, seconds: float | None = None) -> ThreadItem:
     match item:
         case WorkflowItem():
             return _settled_workflow(item, seconds)
+        case TaskItem(task=task) if _is_loading(task):
+            return item.model_copy(update={"task": _stopped(task)})
         case WidgetItem():
             widget = _still(item.widget)
             return item if widget is item.widget else item.model_copy(update={"widget": widget})
     return item
 
 
-def has_loading_task(item: ThreadItem) -> bool:
-    """Whether an item is a workflow with a task that is shown as running."""
-    return isinstance(item, WorkflowItem) and any(map(_is_loading, item.workflow.tasks))
+def is_running(item: ThreadItem) -> bool:
+    """Whether something of an item is shown as in progress.
+
+    A workflow that has no summary may still be saved so: it goes on in the next turn.
+    """
+    match item:
+        case WorkflowItem():
+            return any(map(_is_loading, item.workflow.tasks))
+        case TaskItem() | WidgetItem():
+            return settled(item) is not item
+    return False
 
 
 def _settled_workflow(item: WorkflowItem, seconds: float | None) -> WorkflowItem:
     workflow, changes = item.workflow, dict[str, Any]()
-    if has_loading_task(item):
-        changes["tasks"] = [
-            task.model_copy(update={"status_indicator": "none"}) if _is_loading(task) else task
-            for task in workflow.tasks
-        ]
+    if is_running(item):
+        changes["tasks"] = [_stopped(task) for task in workflow.tasks]
     if workflow.summary is None:
         taken = time_since(item.created_at).duration
         most = taken if seconds is None else min(taken, int(seconds))
@@ -48,6 +62,10 @@ def _settled_workflow(item: WorkflowItem, seconds: float | None) -> WorkflowItem
 
 def _is_loading(task: Task) -> bool:
     return task.status_indicator == "loading"
+
+
+def _stopped(task: Task) -> Task:
+    return task.model_copy(update={"status_indicator": "none"}) if _is_loading(task) else task
 
 
 def _still(component: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from weakref import ref
@@ -20,6 +21,8 @@ class TurnThread:
         self._turn = ref(turn)
         self._threads = threads
         self._known = written(turn.thread)
+        self._one_at_a_time = asyncio.Lock()
+        """What a tool sets while another change is stored must not pass for stored, too."""
         self.is_over = False
         """Whether the turn has ended: by its record, it may write no more."""
 
@@ -28,11 +31,15 @@ class TurnThread:
 
         The error is for values that no thread can have: they are taken back.
         """
-        turn = self._its_turn
-        thread = turn.thread
+        if written(self._its_turn.thread) == self._known:
+            return None, None
+        async with self._one_at_a_time:
+            return await self._save()
+
+    async def _save(self) -> tuple[ThreadMetadata | None, TypeError | None]:
+        thread = self._its_turn.thread
         # Written out, as a tool may change what is deep within it; that costs less than copies
-        now = written(thread)
-        if now == self._known:
+        if written(thread) == self._known:
             return None, None
         valid = valid_values(thread)
         if valid is not thread:
@@ -56,11 +63,12 @@ class TurnThread:
         """Let `change` set fields of the thread as it is stored now; return it if it has."""
         await self.save_all()
         thread = self._its_turn.thread
-        before, after = await self._threads.change(thread.id, change, self._context)
-        if before is after:
-            return None
-        self._known = follow(thread, self._known, before, after)
-        return after
+        async with self._one_at_a_time:
+            before, after = await self._threads.change(thread.id, change, self._context)
+            if before is after:
+                return None
+            self._known = follow(thread, self._known, before, after)
+            return after
 
     @property
     def _its_turn(self) -> Turn:

@@ -13,7 +13,7 @@ from chatkit.types import ThreadItemDoneEvent, ThreadItemReplacedEvent
 from ..agent.invocation import GUARDRAILS
 from ..agent.memory import build_memory, memory_id
 from ..errors import ServerError, TakenOver, Unavailable
-from ..events.settling import has_loading_task, settled
+from ..events.settling import is_running, settled
 from ..known_errors import Outage, as_server_error, told_error
 from ..lines import fixed_words, user_name
 from ..plugin.calls import LOGGED_ALREADY, Hooks
@@ -108,7 +108,7 @@ class Closing:
                     await self._withdraw_answer(job)
                 await job.recorder.close()
                 if ending is not None:
-                    await _stop_tasks(job)
+                    await _stop_what_runs(job)
                 if job.refusal is not None:
                     for event in job.refusal.events():
                         await job.recorder.emit(event)
@@ -200,9 +200,9 @@ async def _forget_paused(job: TurnJob) -> None:
         _log_unsaved(job, "a run that went on could not be removed", error)
 
 
-async def _stop_tasks(job: TurnJob) -> None:
-    """Show no task of a saved workflow as running: the turn was cut off."""
-    for item in [item for item in job.recorder.saved if has_loading_task(item)]:
+async def _stop_what_runs(job: TurnJob) -> None:
+    """Show nothing that was saved as in progress: the turn was cut off."""
+    for item in [item for item in job.recorder.saved if is_running(item)]:
         await job.recorder.emit(ThreadItemReplacedEvent.model_construct(item=settled(item)))
 
 

@@ -29,7 +29,6 @@ from chatkit.types import (
     UserMessageItem,
     WidgetItem,
 )
-from pydantic import BaseModel
 
 from ..agent.fast.first_answer import FirstAnswer
 from ..agent.models import name_of
@@ -45,6 +44,7 @@ from ..events.recorder import Recorder, is_visible
 from ..events.wire import WireFormat
 from ..plugin.calls import HookCall
 from ..turn import Turn, TurnRequest, User
+from ..turn_events import check_event
 from .approval_widget import Click, is_asking
 from .refusal import Refusal
 from .running import RunningTurn
@@ -303,9 +303,7 @@ async def hook_events(hook: str, events: Any) -> AsyncGenerator[ThreadStreamEven
     each = _each(events)
     async with aclosing(each):
         async for event in each:
-            if not isinstance(event, BaseModel):
-                name = type(event).__name__
-                raise TypeError(f"the hook `{hook}` yielded a {name}, expected a ThreadStreamEvent")
+            check_event(event, f"the hook `{hook}` yielded")
             yield event
 
 

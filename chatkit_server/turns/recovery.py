@@ -15,7 +15,7 @@ from ..agent.memory import build_memory
 from ..errors import RequestNeeded
 from ..events.partial import PartialAnswer
 from ..events.recorder import answers, shows_nothing
-from ..events.settling import has_loading_task, settled
+from ..events.settling import is_running, settled
 from ..events.threads import ThreadWriter
 from ..events.turn_thread import TurnThread
 from ..plugin.calls import Hooks
@@ -140,7 +140,7 @@ class Recovery:
         for item_id in partial.withdrawn:
             with suppress(NotFoundError):
                 await self._store.delete_thread_item(turn.thread.id, item_id, turn.store_context)
-        for item in [item for item in items.values() if has_loading_task(item)]:
+        for item in [item for item in items.values() if is_running(item)]:
             items[item.id] = await self._put(turn, settled(item, partial.seconds), is_new=False)
         for item in self._remains(turn, partial, leftover):
             found = await self._found(turn, item.id)

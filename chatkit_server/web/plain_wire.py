@@ -42,6 +42,8 @@ class PlainWire:
         self._answering = False
         self._streamed: set[str] = set()
         """The ids of messages of which text was sent."""
+        self._widgets: set[str] = set()
+        """The ids of widgets that were sent."""
         self._left_out: set[str] = set()
         self._approvals: dict[str, dict[str, Any]] = {}
         """Calls that wait for an approval, or have waited, by the id of the item that asks."""
@@ -70,7 +72,7 @@ class PlainWire:
             case ThreadItemUpdatedEvent(update=AssistantMessageContentPartAdded() as added):
                 return self._begun_text(event.item_id, added.content.text)
             case ThreadItemDoneEvent(item=AssistantMessageItem() as item):
-                return None if item.id in self._streamed else _content(_text(item))
+                return None if item.id in self._streamed else self._begun_text(item.id, _text(item))
             # While a widget changes, nothing is sent: the finished one has everything
             case ThreadItemDoneEvent(item=WidgetItem() as item):
                 return self._widget(item)
@@ -82,7 +84,13 @@ class PlainWire:
                 return _dump({"questions": _questions(item)})
             case ThreadItemRemovedEvent(item_id=item_id):
                 self._left_out.add(item_id)
+                return self._removed(item_id)
         return None
+
+    def _removed(self, item_id: str) -> bytes | None:
+        """Say when nothing of what was sent stands: a line of text has no id to take it back by."""
+        sent = self._streamed | self._widgets
+        return b'{"withdrawn":true}' if item_id in sent and sent <= self._left_out else None
 
     def _note_approvals(self, item: HiddenContextItem) -> None:
         run = PausedRun.of(item)
@@ -93,6 +101,7 @@ class PlainWire:
 
     def _widget(self, item: WidgetItem) -> bytes:
         approval = self._approvals.get(item.id)
+        self._widgets.add(item.id)
         return _dump(_widget(item) if approval is None else {"approval": approval})
 
     def _begun_text(self, item_id: str, text: str) -> bytes | None:

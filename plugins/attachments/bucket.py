@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 AWAY = words("The storage of attachments does not respond. Try again in a minute.")
+
+NO_BUCKET = "there is no such bucket"
 
 CHUNK = 256 * 1024
 
@@ -76,6 +79,20 @@ class Bucket:
             text = f"url: cannot use the folder {self._folder}: {first_line(error)}"
             raise SettingsError(text) from None
 
+    async def problem(self) -> str | None:
+        """Return why objects cannot be kept here, None if nothing speaks against it."""
+        if self._folder is not None:
+            there = next(path for path in (self._folder, *self._folder.parents) if path.exists())
+            is_usable = there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+            return None if is_usable else f"no folder can be made or used at {self._folder}"
+        try:
+            async with aclosing(self.paths("unused/")) as paths:
+                await anext(paths, None)
+        except Unavailable as error:
+            cause = error.__cause__ or error
+            return NO_BUCKET if "NoSuchBucket" in str(cause) else first_line(cause)
+        return None
+
     async def put(self, path: str, data: bytes | Path) -> None:
         """Store an object, in place of one that is there."""
         is_large = isinstance(data, Path) or len(data) > _SMALL
@@ -119,7 +136,7 @@ class Bucket:
             with suppress(FileNotFoundError):
                 await obstore.delete_async(self._store, path)
 
-    async def paths(self, prefix: str) -> AsyncIterator[str]:
+    async def paths(self, prefix: str) -> AsyncGenerator[str, None]:
         """Yield the paths that begin with a folder, in no order."""
         pages = obstore.list(self._store, prefix)
         while True:
@@ -136,7 +153,7 @@ class Bucket:
         try:
             await obstore.put_async(self._store, path, data, mode=mode)
         except FileNotFoundError:
-            raise OSError("there is no such bucket") from None
+            raise OSError(NO_BUCKET) from None
 
     @asynccontextmanager
     async def _patient(self, *, is_large: bool = False) -> AsyncIterator[None]:
