@@ -61,7 +61,7 @@ TITLE_BY = "title_by"
 """The key that says whose the title is. The server puts `user` there when the user sets one."""
 
 MOST_TEXT = 4000
-"""Characters of a conversation that a model reads for its title."""
+"""Characters of a conversation that a model reads for its title, and that a rule looks at."""
 
 _FOR_MODEL = ("model", "prompt", "renew_after")
 
@@ -293,7 +293,7 @@ def conversation(items: Iterable[ThreadItem]) -> str:
 
 _BLOCK_MARKS = re.compile(r"^(?:#+\s+|>\s*|[-*+•]\s+|1[.)]\s+)+")
 _INLINE_MARKS = re.compile(r"(\*\*|~~|`+)(.+?)\1")
-_LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
+_LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()]*\)")
 _WORD = r"(?:title|titel|titre|título|titolo)"
 _LABEL = re.compile(
     rf"^[\W_]*(?:(?:chat|conversation|short|suggested)\s+)?{_WORD}"
@@ -325,7 +325,7 @@ _MARKS = ("Mn", "Mc", "Me", "Cf", "Sk")
 
 def title_by_rule(text: str, most: int) -> str:
     """Return the first question or line of a message, or as many of its words as fit."""
-    lines = [line for line in map(_without_marks, text.splitlines()) if line]
+    lines = [line for line in map(_without_marks, text.lstrip()[:MOST_TEXT].splitlines()) if line]
     if not lines:
         return ""
     first = lines[0] if len(lines[0]) >= most // 4 else " ".join(lines)
@@ -337,7 +337,7 @@ def title_by_rule(text: str, most: int) -> str:
 
 def clean_title(answer: str, most: int) -> str:
     """Return a model's title without what models put around it; "" if it is no title."""
-    lines = _lines(_THOUGHTS_END.split(answer)[-1])
+    lines = _lines(_THOUGHTS_END.split(answer)[-1].lstrip()[:MOST_TEXT])
     lines = _lines(_unwrapped("\n".join(lines)))
     if len(lines) > 1 and (
         lines[0].endswith(":") or re.fullmatch(rf"\W*{_WORD}\W*", lines[0], re.I)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -420,3 +421,11 @@ def test_titles_by_rule(text: str) -> None:
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_titles_of_models(answer: str) -> None:
     assert clean_title(answer, 50) == ANSWERS[answer]
+
+
+@pytest.mark.parametrize("text", ["[", "![", "[](", "title ", "**", "`", "> ", "a\n"])
+def test_a_long_text_costs_no_more_than_its_beginning(text: str) -> None:
+    began = time.process_time()
+    for cleaned in (title_by_rule, clean_title):
+        assert len(cleaned(text * 200_000, 50)) <= 50
+    assert time.process_time() - began < 2, "the beginning takes milliseconds"
