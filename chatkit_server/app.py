@@ -61,6 +61,9 @@ from .web.unix_socket import check_socket
 LAST_ANSWERS = 2.0
 """Seconds that responses of ASGI applications have to end when the server stops."""
 
+CHECK_PATIENCE = 10.0
+"""Seconds that `chatkit-server check` waits for MCP servers."""
+
 log = logging.getLogger(__name__)
 
 
@@ -263,17 +266,18 @@ class _ToolCount:
         self._warned = warning is not None
 
 
-async def mcp_warnings(app: web.Application) -> list[str]:
+async def mcp_warnings(app: web.Application, patience: float = CHECK_PATIENCE) -> list[str]:
     """Connect the MCP servers; return why some are not, and whether the tools are too many.
 
-    Servers that do not answer at once do not count.
+    They have so many seconds for it.
     """
     servers = app[MCP]
-    async with servers.run():
+    async with servers.run(patience):
+        late = f"{NOT_YET}, after {patience:g} s"
         down = [
-            f"MCP server {name}: {state['error']}"
+            f"MCP server {name}: {late if state['error'] == NOT_YET else state['error']}"
             for name, state in servers.status().items()
-            if state["error"] not in (None, NOT_YET)
+            if state["error"] is not None
         ]
         too_many = _too_many_tools(app)
         return [*down, too_many] if too_many is not None else down

@@ -63,6 +63,8 @@ def fitting(tag: str, known: Collection[str]) -> Iterator[str]:
     parts = _tag(tag).split("-")
     tags = ["-".join(parts[:length]) for length in range(len(parts), 0, -1)]
     elsewhere = [each for each in by_tag if each.split("-")[0] == parts[0] and each not in tags]
+    # `zh-Hant-TW` is nearer to `zh-TW` than to `zh-CN`
+    elsewhere.sort(key=lambda each: -len({*each.split("-")} & {*parts}))
     yield from (by_tag[each] for each in (*tags, *elsewhere) if each in by_tag)
 
 

@@ -16,7 +16,7 @@ class UploadedFile:
     """A file that has arrived and that nobody can use yet.
 
     `mime_type` is what the content is, not what the client says. `path` is a copy on this machine
-    that is there until the hook returns; read it in a thread.
+    that is there until the hook returns; read it in a thread. What it is after the hooks is kept.
     """
 
     name: str

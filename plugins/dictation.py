@@ -78,6 +78,7 @@ _PAUSE = 0.5
 _CONNECTIONS = 100
 _QUOTED = 200
 _TYPE = re.compile(r"(?:audio|video|application)/(?:x-)?([a-z0-9][a-z0-9.+-]{0,30})")
+_PAGE = re.compile(r"\s*<(?:!doctype|html|\?xml)\b", re.IGNORECASE)
 _KEY_REFUSED = (401, 403)
 _RETRIABLE = (408, 409, 429)
 
@@ -223,7 +224,9 @@ class Plugin:
         try:
             answer = orjson.loads(body)
         except ValueError:
-            answer = {"text": body.decode("utf-8", "replace")}
+            # A page is that of a proxy or a sign-in, and nothing that was said
+            plain = body.decode("utf-8", "replace")
+            answer = None if _PAGE.match(plain) else {"text": plain}
         text = answer.get("text") if isinstance(answer, dict) else None
         if not isinstance(text, str):
             self._outage.failed("its answer has no `text`", "no text")

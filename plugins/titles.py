@@ -12,10 +12,12 @@ written. Which titles are this plugin's own is noted in the thread's `metadata`,
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import re
 import unicodedata
 from collections.abc import AsyncIterator, Coroutine, Iterable
+from contextlib import suppress
 from contextvars import Context, copy_context
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -55,8 +57,11 @@ not answer the conversation."""
 MARK = "titles"
 """The key of a thread's `metadata` where this plugin notes the title that it gave."""
 
+TITLE_BY = "title_by"
+"""The key that says whose the title is. The server puts `user` there when the user sets one."""
+
 MOST_TEXT = 4000
-"""Characters of a conversation that a model reads for its title."""
+"""Characters of a conversation that a model reads for its title, and that a rule looks at."""
 
 _FOR_MODEL = ("model", "prompt", "renew_after")
 
@@ -100,8 +105,11 @@ class Mark:
     @classmethod
     def of(cls, thread: ThreadMetadata) -> Mark | None:
         """Return the mark of the thread's title; None if somebody else has set that."""
-        found = (thread.metadata or {}).get(MARK)
-        if not isinstance(found, dict) or found.get("title") != thread.title:
+        metadata = thread.metadata or {}
+        found = metadata.get(MARK)
+        if metadata.get(TITLE_BY, MARK) != MARK or not isinstance(found, dict):
+            return None
+        if found.get("title") != thread.title:
             return None
         return cls(found["title"], found.get("by", "rule"), bool(found.get("renewed")))
 
@@ -118,7 +126,7 @@ class Mark:
         """Give the thread this title, unless it has one that stays."""
         if self.may_replace(thread):
             thread.title = self.title
-            thread.metadata = {**(thread.metadata or {}), MARK: vars(self)}
+            thread.metadata = {**(thread.metadata or {}), TITLE_BY: MARK, MARK: vars(self)}
 
 
 class Plugin:
@@ -285,12 +293,31 @@ def conversation(items: Iterable[ThreadItem]) -> str:
 
 _BLOCK_MARKS = re.compile(r"^(?:#+\s+|>\s*|[-*+•]\s+|1[.)]\s+)+")
 _INLINE_MARKS = re.compile(r"(\*\*|~~|`+)(.+?)\1")
-_LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
+_LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()]*\)")
+_WORD = r"(?:title|titel|titre|título|titolo)"
 _LABEL = re.compile(
-    r"^[\W_]*(?:title|titel|titre|título|titolo)[\W_]*[:\uff1a][*_\s]*", re.IGNORECASE
+    rf"^[\W_]*(?:(?:chat|conversation|short|suggested)\s+)?{_WORD}"
+    r"(?:\s+(?:de[rs]?|de la|della?|for|of)\s[^:]{,30})?[\W_]*[:\uff1a][*_\s]*",
+    re.IGNORECASE,
 )
+_LEAD = re.compile(rf"^[^:]*\b{_WORD}\b[^:]*:\s*(?=[\"'*\u201c\u201e\u00ab])", re.IGNORECASE)
+"""What stands before a title in quotes: `Here is a title for it: "…"`."""
+_ELEMENT = re.compile(r"^<(\w+)>(.*)</\1>$")
+_THOUGHTS_END = re.compile(r"</(?:think|thinking|thought|reasoning)>")
+_FENCE = re.compile(r"^(?:`{3,}|~{3,})\w*$")
+_NO_TITLE = re.compile(
+    r"(?:i['\u2019]m|i am|sorry,?) (?:sorry|unable|but i|i )|as an ai\b"
+    r"|i can(?:not|['\u2019]t) (?:help|assist|create|generate|make|provide|write)"
+    r"|(?:es )?tut mir leid|ich kann (?:ihnen|dir|dabei|das|keinen)\b|je suis désolé|lo siento"
+    r"|mi dispiace|(?:no title|none|null|n/a|unknown|untitled)$",
+    re.IGNORECASE,
+)
+"""The beginning of an answer that is not a title: the model refuses, or finds none."""
 _QUESTION = re.compile(r".{8,}?(?:[?!](?=\s|$)|[\u3002\uff01\uff1f])")
-_QUOTES = "\"'*_\u201c\u201d\u201e\u00ab\u00bb\u2039\u203a\u2018\u2019\u300c\u300d\u300e\u300f"
+_QUOTES = (
+    "\"'*_\u201c\u201d\u201e\u00ab\u00bb\u2039\u203a\u2018\u2019"
+    "\u300c\u300d\u300e\u300f\u300a\u300b"
+)
 _JOINERS = "\u200c\u200d"
 _MARKS = ("Mn", "Mc", "Me", "Cf", "Sk")
 """Categories of characters that belong to the one before them."""
@@ -298,25 +325,47 @@ _MARKS = ("Mn", "Mc", "Me", "Cf", "Sk")
 
 def title_by_rule(text: str, most: int) -> str:
     """Return the first question or line of a message, or as many of its words as fit."""
-    lines = [line for line in map(_without_marks, text.splitlines()) if line]
+    lines = [line for line in map(_without_marks, text.lstrip()[:MOST_TEXT].splitlines()) if line]
     if not lines:
         return ""
     first = lines[0] if len(lines[0]) >= most // 4 else " ".join(lines)
     question = _QUESTION.match(first)
     if question is not None and len(question[0]) <= most:
         return question[0]
-    return _cut(first, most)
+    return _cut(first.rstrip(" ,;:") or first, most)
 
 
 def clean_title(answer: str, most: int) -> str:
-    """Return a model's title without what models put around it."""
-    lines = [line for line in map(str.strip, answer.splitlines()) if line.strip("`~-*_=# ")]
-    if len(lines) > 1 and lines[0].endswith(":"):
+    """Return a model's title without what models put around it; "" if it is no title."""
+    lines = _lines(_THOUGHTS_END.split(answer)[-1].lstrip()[:MOST_TEXT])
+    lines = _lines(_unwrapped("\n".join(lines)))
+    if len(lines) > 1 and (
+        lines[0].endswith(":") or re.fullmatch(rf"\W*{_WORD}\W*", lines[0], re.I)
+    ):
         # "Here is a title:"
         del lines[0]
-    title = _LABEL.sub("", lines[0]) if lines else ""
+    title = _LEAD.sub("", _LABEL.sub("", lines[0])) if lines else ""
     title = _unquoted(_without_marks(title))
+    if _NO_TITLE.match(title) or not any(map(str.isalnum, title)):
+        return ""
     return _cut(title if title.endswith("..") else title.rstrip(".\u3002"), most)
+
+
+def _unwrapped(text: str) -> str:
+    """Return the one text of a JSON object, or what is in `<title>…</title>`."""
+    with suppress(ValueError, RecursionError):
+        found = json.loads(text)
+        texts = list(found.values()) if isinstance(found, dict) else []
+        if len(texts) == 1 and isinstance(texts[0], str):
+            return texts[0]
+    element = _ELEMENT.match(text)
+    return element[2] if element else text
+
+
+def _lines(text: str) -> list[str]:
+    """Return the lines that are more than marks."""
+    lines = (line for line in map(str.strip, text.splitlines()) if not _FENCE.match(line))
+    return [line for line in lines if line.strip("`~-*_=# ")]
 
 
 def _without_marks(line: str) -> str:

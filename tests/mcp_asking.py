@@ -1,4 +1,4 @@
-"""An MCP server whose tools ask the user: `python -m tests.mcp_asking [legacy]` for stdio.
+"""An MCP server whose tools ask the user: `python -m tests.mcp_asking [legacy|both]` for stdio.
 
 By the protocol of 2026-07-28, a call ends with what is asked; by the earlier ones it waits.
 """
@@ -141,6 +141,8 @@ if __name__ == "__main__":
     if "legacy" in sys.argv:
         # It would speak the newer protocol too, and not ask while a call goes on
         vars(lowlevel)["serve_dual_era_loop"] = serve_loop
+        build_legacy("flights").run("stdio")
+    elif "both" in sys.argv:
         build_legacy("flights").run("stdio")
     else:
         build("flights", _no_note).run("stdio")

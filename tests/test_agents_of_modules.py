@@ -56,6 +56,8 @@ MODULE = """
 
     made = 0
 
+    no_model = Agent(name="No model", instructions="You have none.")
+
     def once():
         global made
         made += 1
@@ -242,8 +244,10 @@ MISTAKES = {
     "agents: {Assistant: {instructions: A}}": ["agents.Assistant: this is the name of `agent` too"],
     "agent: {from: 'my_app.nowhere:x'}": [
         "settings.yaml:1: agent.from: the module `my_app.nowhere` cannot be imported",
-        "my_plugins",
+        "my_plugins/my_app has no module `nowhere`",
     ],
+    "agent: {from: 'my_app.agent:x'}": ["has no module `agent`. Did you mean `agents`?"],
+    "agent: {from: 'nowhere.agents:x'}": ["No module named 'nowhere'", "my_plugins"],
     "agent: {from: 'my_app.wrong:x'}": [
         "cannot be imported",
         "my_app/wrong.py:1",
@@ -313,6 +317,24 @@ def test_a_module_beside_the_settings_file(folder: Path) -> None:
     assert Team(load(file, {})).names == ["Helper"]
 
 
+def test_a_module_that_finds_itself_installed_is_imported_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    module = """
+        import sys
+        from agents import Agent, handoff
+        sys.path.append(FOLDER)  # as litellm does
+        helper = Agent(name="Helper")
+        front = Agent(name="Front", handoffs=[handoff(helper)])
+    """
+    text = dedent(module).replace("FOLDER", repr(str(folder)))
+    (folder / "sly_agents.py").write_text(text, encoding="utf-8")
+    file = folder / "settings.yaml"
+    file.write_text("agent: {from: 'sly_agents:front'}\nagents: {aid: {from: 'sly_agents:helper'}}")
+    assert Team(load(file, {})).names == ["Front", "aid"]
+
+
 def test_an_agent_that_is_wrong_is_told_once(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -337,3 +359,20 @@ def test_the_name_of_an_agent_makes_no_secret(folder: Path) -> None:
     load(file, {})
     told = "demo/todo says: I may not say that."
     assert SECRETS.mask(told) == told
+
+
+def test_a_guardrail_without_effect_is_told(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = folder / "settings.yaml"
+    file.write_text("guardrails: {a: {}, b: {words: No., tools: [x]}, c: {show: error}}")
+    Guardrails(load(file, {}))
+    places = [record.getMessage().split(": ")[1] for record in caplog.records]
+    assert places == ["guardrails.a", "guardrails.b.tools"]
+
+
+@pytest.mark.parametrize("name", ["my_app.agents:no_model", "my_app.agents:once"])
+async def test_the_model_of_an_agent_that_names_none_is_checked(
+    make_chat: MakeChat, model_server: ModelServer, folder: Path, name: str
+) -> None:
+    given = sections(model_server, folder, **{"from": name})
+    with pytest.raises(SettingsError, match="no enabled plugin serves the model `demo/todo`"):
+        await make_chat(**given)

@@ -496,6 +496,18 @@ async def until_read(response: ClientResponse, text: str) -> None:
             seen += await response.content.readany()
 
 
+async def test_of_two_answers_at_once_one_counts(shop: Chat, model_server: ModelServer) -> None:
+    model_server.reply(Call("size"))
+    [item] = await asked(shop, "A shirt")
+    model_server.reply("One shirt.")
+    answers = await asyncio.gather(
+        shop.post(submission(item, q1="M")), shop.post(submission(item, q1="L"))
+    )
+    assert sorted(response.status for response in answers) == [200, 409]
+    [counted] = [response for response in answers if response.status == 200]
+    assert (await shop.read(counted)).text == "One shirt."
+
+
 async def test_of_two_answers_in_two_processes_one_counts(
     url: str, model_server: ModelServer, make_chat: MakeChat
 ) -> None:
@@ -512,8 +524,8 @@ async def test_of_two_answers_in_two_processes_one_counts(
         one.post(submission(item, q1="M")), two.post(submission(item, q1="L"))
     )
     assert sorted(answer.status for answer in answers) == [200, 409]
-    for response in answers:
-        await response.read()
+    [counted] = [response for response in answers if response.status == 200]
+    assert (await one.read(counted)).text == "One shirt."
     assert len(model_server.requests) == 2
 
 

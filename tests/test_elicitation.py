@@ -442,6 +442,48 @@ async def test_a_server_that_shuts_down_goes_on_without_the_answer(
     assert told(model_server) == ["cancel None"]
 
 
+async def test_an_answer_that_is_sent_again_gets_the_same_events(
+    make_chat: MakeChat, model_server: ModelServer, waiting: dict[str, Any]
+) -> None:
+    chat = await connected(await make_chat(**with_flights(model_server, waiting)))
+    model_server.reply(BOOK)
+    streamed = await chat.say("To Rome")
+    [item] = streamed.done("structured_input")
+    events = f"{chat.path}/turns/{streamed.response.headers['X-Turn-Id']}/events"
+    joined = await chat.client.get(f"{events}?after={len(streamed.ids)}")
+    model_server.reply("Booked.")
+    chat.headers = {"Idempotency-Key": "k", "chatkit-frame-instance-id": "page"}
+    answered = await answer(chat, item, r1f0="Window", r1f1="2")
+    # Who follows already has no event that the answer's own stream has
+    assert (await chat.read(joined)).data == []
+    again = await answer(chat, item, r1f0="Window", r1f1="2")
+    assert again.ids == answered.ids
+    assert again.text == "Booked."
+    chat.headers = {"Idempotency-Key": "another"}
+    assert await chat.refused(submission(item, r1f0="Aisle")) == (409, SUBMITTED)
+    registry = chat.client.app[ENGINE].turns
+    assert len(registry._answers) == 2
+    for running in list(registry._known.values()):
+        registry._forget(running)
+    assert not registry._answers
+
+
+async def test_of_two_answers_at_once_one_counts(
+    make_chat: MakeChat, model_server: ModelServer, waiting: dict[str, Any]
+) -> None:
+    chat = await connected(await make_chat(**with_flights(model_server, waiting)))
+    model_server.reply(BOOK)
+    [item] = await asked(chat, "To Rome")
+    model_server.reply("Booked.")
+    answers = await asyncio.gather(
+        chat.post(submission(item, r1f0="Window", r1f1="2")),
+        chat.post(submission(item, r1f0="Aisle", r1f1="1")),
+    )
+    assert sorted(response.status for response in answers) == [200, 409]
+    [counted] = [response for response in answers if response.status == 200]
+    assert (await chat.read(counted)).text == "Booked."
+
+
 async def test_each_user_answers_for_their_own_call(
     make_chat: MakeChat, model_server: ModelServer, waiting: dict[str, Any]
 ) -> None:

@@ -186,7 +186,7 @@ async def test_without_the_fast_path_the_model_says_nothing_to_the_turn_itself(
         raise AssertionError("the fast path is off")
 
     monkeypatch.setattr(ChatModel, "bind", refuse)
-    monkeypatch.setattr("chatkit_server.turns.engine.ask_model", refuse)
+    monkeypatch.setattr("chatkit_server.turns.answering.ask_model", refuse)
     for watched in (Watched(Agent), Watched(Own)):
         chat = await make_chat(watched, **served_by(model_server, fast_path=False))
         model_server.reply("One ", "two.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -98,6 +99,13 @@ def test_what_is_no_answer_is_said(
     [(name, question)] = made.questions(1, str, wrong)
     assert name == "it"
     assert question.question == f"shop asks: Order\n{problem}\nit"
+
+
+def test_a_long_address_is_refused_at_once() -> None:
+    began = time.process_time()
+    made = form(["it"], it={"type": "string", "format": "email"})
+    assert "it" in read(made, ["a@" + "." * 100_000 + "@"])[1]
+    assert time.process_time() - began < 2, "this takes milliseconds"
 
 
 def test_what_is_left_out() -> None:

@@ -27,7 +27,7 @@ from chatkit_server.errors import SettingsError, Unavailable
 from chatkit_server.mcp.connection import ToolFailed
 from chatkit_server.mcp.failures import address
 from chatkit_server.mcp.manager import McpManager
-from chatkit_server.mcp.server import McpTiming
+from chatkit_server.mcp.timing import McpTiming
 from tests.mcp_calls import connected, invoke, tools_of, until
 from tests.mcp_http_server import HttpServer, http_server
 

@@ -18,7 +18,7 @@ from starlette.responses import RedirectResponse
 from chatkit_server.mcp.connection import ToolFailed
 from chatkit_server.mcp.failures import describe, last_words, network_problem
 from chatkit_server.mcp.manager import McpManager
-from chatkit_server.mcp.server import McpTiming
+from chatkit_server.mcp.timing import McpTiming
 from tests.mcp_calls import invoke, until
 from tests.mcp_faulty import Answer, certificate, faulty_server, response
 from tests.mcp_http_server import HttpServer, http_server

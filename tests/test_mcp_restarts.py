@@ -21,7 +21,7 @@ from chatkit_server import __version__
 from chatkit_server.mcp.connection import ToolFailed
 from chatkit_server.mcp.manager import McpManager
 from chatkit_server.mcp.outcome import is_about_session
-from chatkit_server.mcp.server import McpTiming
+from chatkit_server.mcp.timing import McpTiming
 from tests.mcp_calls import connected, invoke, tools_of, until
 from tests.mcp_restarting import (
     Answer,

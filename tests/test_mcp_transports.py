@@ -14,7 +14,8 @@ from chatkit_server.app import create_app, mcp_warnings
 from chatkit_server.mcp.connection import ToolFailed
 from chatkit_server.mcp.exchange import response_problem
 from chatkit_server.mcp.manager import McpManager
-from chatkit_server.mcp.server import SESSION_GONE, McpTiming
+from chatkit_server.mcp.server import SESSION_GONE
+from chatkit_server.mcp.timing import McpTiming
 from chatkit_server.settings.load import load
 from tests.mcp_calls import connected, invoke, tools_of, until
 from tests.mcp_http_server import HttpServer, http_server
@@ -247,11 +248,9 @@ async def test_check_says_why_a_server_is_not_connected(tmp_path: Any) -> None:
         plugins = {"anonymous_auth": None, "demo_model": None, "mcp_servers": {"servers": servers}}
         store = {"tortoise_store": {"url": f"sqlite://{tmp_path}/chat.db"}}
         file.write_text(json.dumps({"plugins": plugins | store}))
-        app = create_app(load(file, {}))
-        # A server that takes longer than a second does not count
-        while not (warnings := await mcp_warnings(app)):
-            pass
-    [warning] = warnings
+        [late] = await mcp_warnings(create_app(load(file, {})), patience=0)
+        [warning] = await mcp_warnings(create_app(load(file, {})))
+    assert late == "MCP server web: not connected yet, after 0 s"
     assert warning.startswith("MCP server web: answered with HTTP 405 (Method Not Allowed)")
 
 

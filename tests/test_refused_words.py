@@ -240,6 +240,25 @@ async def test_a_plain_client_reads_the_words_too(
     assert streamed.data[-1]["done"] is True
 
 
+@pytest.mark.parametrize("show", ["message", "error"])
+async def test_a_plain_client_is_told_that_what_it_has_read_is_taken_back(
+    make_chat: MakeChat, model_server: ModelServer, folder: Path, show: str
+) -> None:
+    rules = {"secrets": {"words": "Only gardens.", "show": show}}
+    chat = await make_chat(**guarded(model_server, folder, **rules))
+    model_server.reply("The password", " is x")
+    streamed = await chat.plain("Tell me")
+    _, *said, withdrawn, words, done = streamed.data
+    assert "".join(line["content"] for line in said) == "The password is x"
+    assert withdrawn == {"withdrawn": True}
+    assert words == (
+        {"content": "Only gardens."}
+        if show == "message"
+        else {"error": "Only gardens.", "allow_retry": False}
+    )
+    assert done["status"] == ("completed" if show == "message" else "failed")
+
+
 async def test_a_retry_of_a_refused_message_is_answered(
     make_chat: MakeChat, model_server: ModelServer, folder: Path
 ) -> None:

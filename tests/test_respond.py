@@ -31,7 +31,7 @@ from chatkit.types import (
 
 from chatkit_server import Forbidden, Outcome, StoreContext, Turn, User, hookimpl
 from chatkit_server.events.recorder import LONG_ANSWER
-from chatkit_server.turns import engine
+from chatkit_server.turns import answering
 from tests.client import Chat
 from tests.conftest import MakeChat
 from tests.memory_store import MemoryStorePlugin
@@ -115,7 +115,7 @@ async def test_a_hook_that_awaits_nothing_stops_no_other_answer(
                         await turn.stream(busy)
                     else:
                         yield busy
-                monkeypatch.setattr(engine, "MOST_EVENTS", 1000)
+                monkeypatch.setattr(answering, "MOST_EVENTS", 1000)
                 while True:
                     yield ProgressUpdateEvent(text="Still busy")
             async for event in in_pieces(turn, "hi"):

@@ -17,7 +17,7 @@ from openai import APIStatusError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from chatkit_server import Conflict, Outcome, Turn, User, hookimpl
+from chatkit_server import Conflict, Outcome, Turn, TurnFailed, User, hookimpl
 from chatkit_server.known_errors import AWAY, UNTOLD, Outage, as_server_error
 from chatkit_server.storage import StoreContext
 from chatkit_server.turns.failures import explain
@@ -256,12 +256,26 @@ def failing_tool(error: Exception, **options: Any) -> FunctionTool:
     return tool
 
 
-@pytest.mark.parametrize("raised_by", ["tool", "tool_result"])
+SOLD_OUT = {"code": "custom", "message": "Sold out.", "allow_retry": False}
+
+
+@pytest.mark.parametrize(
+    ("raised_by", "error", "event"),
+    [
+        ("tool", *STREAM_ERRORS[1]),
+        ("tool_result", *STREAM_ERRORS[1]),
+        ("tool", TurnFailed("Sold out."), SOLD_OUT),
+    ],
+)
 @pytest.mark.parametrize("fast", [True, False])
-async def test_an_error_of_chatkit_ends_the_turn_where_a_tool_may(
-    make_chat: MakeChat, model_server: ModelServer, raised_by: str, fast: bool
+async def test_an_error_for_the_user_ends_the_turn_where_a_tool_may(
+    make_chat: MakeChat,
+    model_server: ModelServer,
+    raised_by: str,
+    fast: bool,
+    error: Exception,
+    event: dict[str, Any],
 ) -> None:
-    error, event = STREAM_ERRORS[1]
     tool = failing_tool(error if raised_by == "tool" else OSError(), failure_error_function=None)
     acts = Acts(tool)
     acts.when(raised_by, raising(error))

@@ -13,8 +13,10 @@ from chatkit.widgets import Card, Text
 from pydantic import ValidationError
 
 from chatkit_server import ToolCall, ToolResult, Turn, TurnFailed, hookimpl
-from chatkit_server.agent.shown_tools import words_for
+from chatkit_server.agent import shown_tools
+from chatkit_server.agent.shown_tools import ShownCall, title_of, words_for
 from chatkit_server.languages import own_languages
+from chatkit_server.mcp.progress import Progress
 from chatkit_server.settings.schema import AgentSettings
 from chatkit_server.web.keys import MCP
 from tests.client import Streamed
@@ -30,7 +32,13 @@ def said(locale: str | None) -> Callable[[str | dict[str, str]], str]:
     return lambda texts: own_languages().say(texts, [locale] if locale else [])
 
 
-LANGUAGES = {"de": "Suche …", "en": "Searching…", "pt-BR": "Buscando…"}
+LANGUAGES = {
+    "de": "Suche …",
+    "en": "Searching…",
+    "pt-BR": "Buscando…",
+    "zh-CN": "搜索",
+    "zh-TW": "搜尋",
+}
 
 
 @pytest.mark.parametrize(
@@ -44,6 +52,8 @@ LANGUAGES = {"de": "Suche …", "en": "Searching…", "pt-BR": "Buscando…"}
         ("pt", "Buscando…"),
         ("pt-PT", "Buscando…"),
         ("ptx", "Searching…"),
+        ("zh-Hant-TW", "搜尋"),
+        ("zh", "搜索"),
         ("fr-CA", "Searching…"),
         (None, "Searching…"),
     ],
@@ -75,6 +85,21 @@ def test_words_of_a_tool(name: str, server: str | None, words: str | None) -> No
     }
     settings = AgentSettings(tool_words=given)
     assert words_for(ToolCall("1", name, {}, server), settings.tool_words, said("de")) == words
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("search_docs", "Search docs"),
+        ("searchDocs", "Search docs"),
+        ("get-URL", "Get URL"),
+        ("docs.v2_find", "Docs v2 find"),
+        ("__", "__"),
+        ("über", "Über"),
+    ],
+)
+def test_a_tool_without_words_is_shown_by_its_name(name: str, title: str) -> None:
+    assert title_of(name) == title
 
 
 def test_off_is_a_word_in_yaml() -> None:
@@ -254,6 +279,27 @@ async def test_progress_of_an_mcp_tool_is_shown_where_its_call_is(
     if mode == "details":
         assert all('"seconds": 0.01' in text for text in contents)
         assert contents[-1].endswith("```\ndone\n```")
+
+
+async def test_no_tool_keeps_the_progress_of_another_from_being_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shown_tools, "PAUSE", 0)
+    told: list[tuple[ShownCall, str]] = []
+
+    class Told(ShownCall):
+        async def tell(self, progress: Progress) -> None:
+            told.append((self, str(progress)))
+
+    turn: Any = None
+    tools = shown_tools.ShownTools(turn, AgentSettings())
+    first, second, ended = Told(), Told(), Told()
+    for step in range(3):
+        for call in (first, second, ended):
+            tools.note(call, Progress(step, None, "", 1))
+    tools.forget(ended)
+    await until(lambda: len(told) == 2)
+    assert told == [(first, "2"), (second, "2")], "the latest of each, once"
 
 
 def test_an_icon_that_chatkit_does_not_have_is_a_mistake() -> None:

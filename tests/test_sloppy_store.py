@@ -17,6 +17,7 @@ from chatkit.types import (
     ThreadItemAddedEvent,
     ThreadItemDoneEvent,
     ThreadMetadata,
+    UserMessageItem,
 )
 
 from chatkit_server import Turn, User
@@ -254,11 +255,13 @@ async def test_a_store_of_empty_pages_is_left() -> None:
 async def test_a_history_is_no_longer_than_asked_for() -> None:
     class Generous(MemoryStore):
         async def load_thread_items(self, *_: Any) -> Page[ThreadItem]:
-            return Page(data=_items(*range(9)), has_more=True, after="i8")
+            return Page(data=[message, *_items(*range(9))], has_more=True, after="i8")
 
+    told: dict[str, Any] = {"content": [], "attachments": [], "inference_options": {}}
+    message = UserMessageItem(id="u", thread_id="thr_1", created_at=datetime.now(), **told)
     budget = HistorySettings(items=4)
     items = await load_history(Generous(), SOMEBODY, "thr_1", budget)
-    assert [item.id for item in items] == ["i3", "i2", "i1", "i0"]
+    assert [item.id for item in items] == ["i2", "i1", "i0", "u"]
     assert all(item.created_at.tzinfo is not None for item in items)
 
 

@@ -32,10 +32,14 @@ _CLOSES = 2.0
 class LiveQuestions:
     """The questions for which calls of a turn wait while they run.
 
-    `shown` is called when the user sees one: nothing more comes until it is answered.
+    They are asked one after the other. `shown` is called when the user sees one: nothing more comes
+    until it is answered.
     """
 
     def __init__(self) -> None:
+        self.one_at_a_time = asyncio.Lock()
+        self.is_left = False
+        """Whether all were given up, with those that are still to come."""
         self.saved: dict[str, SavedQuestion] = {}
         """What is to be kept of questions that are asked at the end of the run, by item."""
         self.shown: Callable[[], None] | None = None
@@ -47,7 +51,8 @@ class LiveQuestions:
         return bool(self._waiting)
 
     def __contains__(self, item_id: str) -> bool:
-        return item_id in self._waiting
+        waiting = self._waiting.get(item_id)
+        return waiting is not None and not waiting.done()
 
     @property
     def seconds(self) -> float:
@@ -55,13 +60,9 @@ class LiveQuestions:
         now = asyncio.get_running_loop().time()
         return self._waited + (now - self._since if self._waiting else 0.0)
 
-    def answer(self, item: StructuredInputItem) -> bool:
-        """Give the answered item to the call that waits for it; return whether one does."""
-        waiting = self._waiting.get(item.id)
-        if waiting is None or waiting.done():
-            return False
-        waiting.set_result(item)
-        return True
+    def answer(self, item: StructuredInputItem) -> None:
+        """Give an answered item, which is in this, to the call that waits for it."""
+        self._waiting[item.id].set_result(item)
 
     def begin(self, item_id: str) -> asyncio.Future[StructuredInputItem | None]:
         """Return the future of the answered item; None is no answer."""
@@ -73,10 +74,10 @@ class LiveQuestions:
 
     def leave(self, item_ids: Iterable[str] | None = None) -> None:
         """Give up these questions, or all: their calls go on without an answer."""
+        self.is_left = self.is_left or item_ids is None
         for item_id in self._waiting if item_ids is None else item_ids:
-            waiting = self._waiting.get(item_id)
-            if waiting is not None and not waiting.done():
-                waiting.set_result(None)
+            if item_id in self:
+                self._waiting[item_id].set_result(None)
 
     def end(self, item_id: str) -> None:
         """Wait for this one no more."""
@@ -107,6 +108,7 @@ class TurnAsker(Asker):
         self._call = call_id, tool, arguments
         self._inner = inner
         self._asks = 0
+        self._closed = False
         self._asking: dict[str, asyncio.Future[None]] = {}
 
     @property
@@ -139,7 +141,10 @@ class TurnAsker(Asker):
                 if item is None:
                     self._log_refusal(server, saved.requests)
                     return DECLINED
-                answered = await self._ask(saved, item, seconds)
+                async with self._live.one_at_a_time:
+                    if self._closed or self._live.is_left:
+                        return CANCELLED
+                    answered = await self._ask(saved, item, seconds)
                 if answered is None:
                     return CANCELLED
                 results, wrong = saved.read(answered)
@@ -181,6 +186,7 @@ class TurnAsker(Asker):
 
     async def close(self) -> None:
         """Take back what is still asked: the call has ended."""
+        self._closed = True
         self._live.leave(self._asking)
         if self._asking:
             await asyncio.wait(list(self._asking.values()), timeout=_CLOSES)

@@ -31,7 +31,7 @@ from agents.tool_context import ToolContext
 from chatkit.errors import BaseStreamError
 from mcp import MCPError
 
-from ..errors import ServerError
+from ..errors import ServerError, TurnFailed
 from ..known_errors import told_error
 from ..masking import in_one_line
 from ..mcp.connection import ToolFailed
@@ -206,7 +206,7 @@ async def failure_of(
     if isinstance(error, ToolRejected):
         return ToolFailure(str(error), "a guardrail rejected the call")
     fatal = error.error if isinstance(error, FatalToolError) else None
-    if isinstance(error, (*TRIPWIRES, BaseStreamError)) and propagates_errors(tool):
+    if isinstance(error, (*TRIPWIRES, BaseStreamError, TurnFailed)) and propagates_errors(tool):
         fatal = error
     if fatal is not None:
         return tool_failure(tool.name, fatal, fatal=fatal)

@@ -32,9 +32,6 @@ _FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP")
 _QUALITIES = (85, 60)
 _ROUNDS = 3
 _SEGMENTS = 1000
-_DRAFT = 2048
-"""The side to which a JPEG may be decoded to see whether it is whole."""
-
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)
 """What ends the pixels of a JPEG, or a part of them."""
 
@@ -214,7 +211,7 @@ def _can_be_loaded(data: bytes) -> bool:
         with Image.open(BytesIO(data), formats=_FORMATS) as opened:
             if _is_too_large(opened):
                 return False
-            opened.draft("RGB", (_DRAFT, _DRAFT))
+            opened.draft(None, (opened.width // 8 or 1, opened.height // 8 or 1))
             opened.load()
     except Exception as error:
         # Pillow raises errors of many types for what it cannot read
@@ -289,8 +286,9 @@ def _scaled(data: bytes, max_side: int, max_size: int) -> bytes | None:
         with Image.open(BytesIO(data), formats=_FORMATS) as opened:
             if _is_too_large(opened):
                 return None
-            # A JPEG is decoded to fewer pixels at once
-            opened.draft("RGB", (max_side, max_side))
+            # A JPEG is decoded to fewer pixels at once, but to enough to be made smaller well
+            steps = max(1, max(opened.size) // (2 * max_side))
+            opened.draft(None, (opened.width // steps or 1, opened.height // steps or 1))
             opened.thumbnail((max_side, max_side))
             return _written(ImageOps.exif_transpose(opened), max_size)
     except Exception as error:

@@ -24,6 +24,7 @@ from agents import (
     ToolsToFinalOutputResult,
     TResponseInputItem,
 )
+from agents import handoff as hand_over
 
 from ..errors import ServerError
 from ..masking import in_one_line
@@ -269,7 +270,11 @@ class ReadyAgents(ABC):
 
     async def _handoff(self, handoff: Agent[Any] | Handoff[Any, Any], nested: bool) -> Any:
         if isinstance(handoff, Agent):
-            return await self.ready(handoff, nested=nested)
+            ready, name = await self.ready(handoff, nested=nested), handoff_name(handoff)
+            if name == f"transfer_to_{handoff.name.replace(' ', '_')}".lower():
+                return ready
+            # The SDK would warn, in each turn, of characters that it changes
+            return hand_over(ready, tool_name_override=name)
         original = handoff.on_invoke_handoff
 
         async def invoke(context: RunContextWrapper[Any], arguments: str) -> Agent[Turn]:

@@ -39,6 +39,7 @@ from ..turn import ToolCall, ToolResult, Turn
 from .asked import ids_in, stops_at, waits_for
 from .asker import LiveQuestions, TurnAsker
 from .fast.direct import EventSink
+from .handovers import Handovers
 from .invocation import (
     ToolFailure,
     failure_of,
@@ -95,6 +96,7 @@ class AgentRunner(ReadyAgents):
         self.limits = limits
         self._media = Media(settings.images)
         self.shown = ShownTools(turn, settings)
+        self.handovers = Handovers(self.shown)
         self.busy = 0
         self.client_call_id: str | None = None
         self._client_call: ClientToolCall | None = None

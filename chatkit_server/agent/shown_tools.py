@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from agents import HandoffCallItem, HandoffOutputItem, RunItem
 from chatkit.types import CustomTask, ProgressUpdateEvent, ThreadItemReplacedEvent, WorkflowItem
 
 from ..mcp.progress import Progress
@@ -35,6 +34,7 @@ MOST_SHOWN = 1000
 _LINE = 80
 T = TypeVar("T")
 
+_BETWEEN_WORDS = re.compile(r"[_\-.]+|(?<=[a-z0-9])(?=[A-Z])")
 _NOT_IN_NAME = re.compile(r"[^A-Za-z0-9_-]")
 
 
@@ -58,13 +58,12 @@ class ShownCall:
 
 
 class ShownTools:
-    """Shows the tool calls of a turn. Of all their progress, the latest is shown."""
+    """Shows the tool calls of a turn, and the latest progress of each in turn."""
 
     def __init__(self, turn: Turn, settings: AgentSettings) -> None:
         self.turn = turn
         self._settings = settings
-        self._handoffs: list[ShownCall] = []
-        self._latest: tuple[ShownCall, Progress] | None = None
+        self._latest: dict[ShownCall, Progress] = {}
         self._showing: asyncio.Task[None] | None = None
 
     async def begin(self, call: ToolCall) -> ShownCall:
@@ -73,29 +72,19 @@ class ShownTools:
         await shown.begin()
         return shown
 
-    async def handoff(self, item: RunItem) -> None:
-        """Show that an agent hands over, and that it has: items of the run say so."""
-        if isinstance(item, HandoffCallItem):
-            call = item.raw_item
-            self._handoffs.append(await self.begin(ToolCall(call.call_id, call.name, {})))
-        elif isinstance(item, HandoffOutputItem):
-            while self._handoffs:
-                await self._handoffs.pop().end(failed=False)
-
     def note(self, shown: ShownCall, progress: Progress) -> None:
         """Show this as soon as the pause is over, unless there is newer progress then."""
-        self._latest = shown, progress
+        self._latest[shown] = progress
         if self._showing is None:
             self._showing = asyncio.create_task(self._show())
 
     def forget(self, shown: ShownCall) -> None:
         """Show no more progress of a tool that has ended."""
-        if self._latest is not None and self._latest[0] is shown:
-            self._latest = None
+        self._latest.pop(shown, None)
 
     def stop(self) -> None:
         """Show nothing more."""
-        self._latest = None
+        self._latest.clear()
         if self._showing is not None:
             self._showing.cancel()
 
@@ -103,7 +92,7 @@ class ShownTools:
         words = words_for(call, self._settings.tool_words, self.turn.translate)
         if self._settings.show_tools == "off" or words == "":
             return ShownCall()
-        title = call.name.replace("_", " ").capitalize()
+        title = title_of(call.name)
         icon = of_tool(call, self._settings.tool_icons)
         if self._settings.show_tools == "names":
             return _Line(self, words or f"{title}…", icon)
@@ -114,10 +103,10 @@ class ShownTools:
 
     async def _show(self) -> None:
         try:
-            while self._latest is not None:
-                shown, progress = self._latest
-                self._latest = None
-                await shown.tell(progress)
+            while self._latest:
+                # That of the tool that has waited longest: no tool keeps another from being shown
+                shown = next(iter(self._latest))
+                await shown.tell(self._latest.pop(shown))
                 await asyncio.sleep(PAUSE)
         except Exception:
             log.debug("turn %s: progress could not be shown", self.turn.id, exc_info=True)
@@ -227,6 +216,14 @@ def _fenced(text: str, language: str = "") -> str:
         text = text[:MOST_SHOWN] + "…"
     ticks = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
     return f"{ticks}{language}\n{text}\n{ticks}"
+
+
+def title_of(name: str) -> str:
+    """Return a tool's name as words: `search_docs` and `searchDocs` as `Search docs`."""
+    parts = _BETWEEN_WORDS.sub(" ", name).split() or [name]
+    # Abbreviations stay: `get_URL` is `Get URL`
+    text = " ".join(part if part.isupper() else part.lower() for part in parts)
+    return text[:1].upper() + text[1:]
 
 
 def words_for(

@@ -22,6 +22,7 @@ from chatkit.types import (
 
 from ..events.recorder import Recorder
 from ..events.wire import is_hidden
+from ..paging import dated
 from ..text import valid_text
 from ..turn import Turn
 from ..turn_workflows import ended_workflow, time_since
@@ -121,7 +122,7 @@ class OpenWorkflow:
         page = await turn.store.load_thread_items(
             turn.thread.id, None, _LAST, "desc", turn.store_context
         )
-        newest = [item for item in page.data if not is_hidden(item)]
+        newest = [dated(item) for item in page.data if not is_hidden(item)]
         if newest and isinstance(newest[0], ClientToolCallItem):
             del newest[0]
         if newest and isinstance(newest[0], WorkflowItem):

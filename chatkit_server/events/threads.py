@@ -24,6 +24,9 @@ AHEAD = timedelta(minutes=1)
 
 MANY = 1000
 
+TITLE_BY = "title_by"
+"""The key of a thread's `metadata` where a plugin may note that the title is its own."""
+
 
 ThreadChange = Callable[[ThreadMetadata], ThreadMetadata]
 ChangeThread = Callable[[str, ThreadChange, StoreContext], Awaitable[ThreadMetadata]]

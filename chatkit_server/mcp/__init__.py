@@ -10,7 +10,7 @@
 - `elicitation`: what a server asks the user in the middle of a call. `forms`: that as questions.
 - `progress`: what tools report while they run, and their time limits.
 - `connection`: one server, with time limits and clear errors.
-- `server`: a server that the core keeps connected.
+- `server`: a server that the core keeps connected. `timing`: how long it may take for what.
 - `names`: the names of their tools for the model.
 - `manager`: all servers of the process, and the tools they give to a turn.
 """

@@ -64,7 +64,7 @@ class ToolFailed(UserError):
         """Return this error with what is known of whether the tool was carried out."""
         if found.refused:
             told = NOT_RUN
-        elif found.fate == "works" or is_repeatable:
+        elif found.fate in ("works", "unasked") or is_repeatable:
             return self
         else:
             told = _NOT_KNOWN

@@ -93,7 +93,7 @@ _HTTP_TO_TLS = re.compile(rb"to (?:an )?https (?:server|port)|ssl-enabled server
 _BINARY = "illegal request line"
 """What h11 says of an answer that begins with a control character, as records of TLS do."""
 
-_TITLE = re.compile(rb"<title[^>]*>(.{1,1000}?)</title", re.I | re.DOTALL)
+_TITLE = re.compile(rb"<title[^>]{,1000}>(.{1,1000}?)</title", re.I | re.DOTALL)
 
 _NO_REASON = re.compile(r"\s*at |Node\.js v|npm (?:error|ERR!) A complete log|\W*$")
 _REASON = re.compile(r"error|exception|fatal|panic|cannot|can't|not found|missing|required", re.I)

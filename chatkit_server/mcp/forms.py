@@ -46,7 +46,7 @@ _SECRETS = re.compile(
 )
 """Names of fields for what a form must not ask for, by the specification."""
 
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(?:\.[^@\s.]+)+")
 _DATE = "2030-12-31"
 _TRUE = {YES.lower(), "y", "true", "1"}
 _FALSE = {NO.lower(), "n", "false", "0"}

@@ -27,7 +27,8 @@ from ..words import words
 from .connection import McpConnection, ToolFailed, Wrap, unwrapped
 from .failures import describe, without_advice
 from .names import ToolNames
-from .server import ManagedServer, McpTiming
+from .server import ManagedServer
+from .timing import McpTiming
 
 __all__ = ["McpManager", "McpStatus", "McpTiming", "ToolFailed"]
 
@@ -100,18 +101,18 @@ class McpManager:
         return all(connection.up.is_set() for connection in self._connections.values())
 
     @asynccontextmanager
-    async def run(self) -> AsyncIterator[None]:
+    async def run(self, start: float | None = None) -> AsyncIterator[None]:
         """Keep the servers connected while the block runs.
 
-        The block begins when each was tried once, or after `timing.start` seconds. The others are
-        connected in the background.
+        The block begins when each was tried once, or after `start` seconds (`timing.start`). The
+        others are connected in the background.
         """
         with _quiet():
             connections = list(self._connections.values())
             keepers = [asyncio.create_task(connection.keep()) for connection in connections]
             try:
                 try:
-                    async with asyncio.timeout(self._timing.start):
+                    async with asyncio.timeout(self._timing.start if start is None else start):
                         for connection in connections:
                             await connection.tried.wait()
                 except TimeoutError:

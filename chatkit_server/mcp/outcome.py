@@ -45,6 +45,10 @@ _NO_ANSWER = (CUT_OFF, NOT_MCP, "server answered a request")
 _NO_REQUEST = {INVALID_PARAMS: "invalid request parameters", INVALID_REQUEST: "", PARSE_ERROR: ""}
 """What servers say of a request that they did not look into, such as one before a session began."""
 
+_CANNOT_ASK = re.compile(r"elicitation/create")
+_CANNOT_SEND = re.compile(r"^Cannot send '\w+/\w+'")
+"""What servers say by the protocol of 2026-07-28 if a tool sends a request, as by earlier ones."""
+
 _MAYBE = (408, 429, 499)
 _NEVER = (501, 505)
 
@@ -58,10 +62,11 @@ _NETWORK_ERRORS = (
 )
 
 
-Fate = Literal["works", "silent", "doubtful", "gone", "closed"]
+Fate = Literal["works", "unasked", "silent", "doubtful", "gone", "closed"]
 """What became of the session when a request failed.
 
-`works`: the server knows it, since it answered. `silent`: there was no answer in time. `doubtful`:
+`works`: the server knows it, since it answered. `unasked`: it does, but the tool has failed because
+it can ask the user only by an earlier protocol. `silent`: there was no answer in time. `doubtful`:
 perhaps the server does not know it any more. `gone`: the server does not know it any more.
 `closed`: the connection ended.
 """
@@ -90,6 +95,8 @@ def outcome(error: BaseException, exchange: Exchange) -> Outcome:
     if exchange.failed:
         return Outcome("doubtful", False)
     if isinstance(error, MCPError):
+        if error.code == INVALID_REQUEST and _CANNOT_ASK.search(str(error)):
+            return Outcome("unasked", False)
         if str(error).startswith(_NO_ANSWER):
             return Outcome("doubtful", False)
         if _is_refusal(error.code, str(error)):
@@ -149,6 +156,9 @@ def is_refusal(status: int, kind: str, body: bytes) -> bool:
 
 
 def _is_refusal(code: int, message: str) -> bool:
+    if _CANNOT_SEND.search(message):
+        # A tool ran, and wanted to send a request
+        return False
     if code in _NO_REQUEST and _NO_REQUEST[code] in message.lower():
         return True
     # Errors of the protocol are below; tools have their own

@@ -8,7 +8,6 @@ import math
 import random
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
 
 from agents.mcp import (
@@ -26,13 +25,14 @@ from pydantic import ValidationError
 from ..lines import fixed_words
 from ..settings.schema import ApprovalSettings
 from .connection import NOT_RUN, McpConnection, ToolFailed
-from .elicitation import ask_with, take_input
+from .elicitation import ROUNDS, ask_with, take_input
 from .exchange import Exchange, watching
 from .failures import address, describe
 from .guard import watch
 from .limits import Allowance, McpRefused, shown
-from .outbox import note_requests
+from .outbox import Outgoing, note_requests
 from .outcome import CUT_OFF, NOT_MCP, Outcome, names_session, outcome
+from .timing import McpTiming
 
 log = logging.getLogger(__name__)
 
@@ -42,44 +42,16 @@ NOT_YET = "not connected yet"
 SESSION_GONE = "does not know the session any more, as after a restart"
 CLOSED = "connection closed"
 SILENT = "did not answer in time"
+UNASKED = "can ask the user only by an earlier protocol"
 
 _NO_ANSWER = ("doubtful", "gone", "closed")
+_SAID = {"silent": SILENT, "gone": SESSION_GONE}
+
+_LOOKS = 0.05
+"""Seconds between two looks whether calls still run."""
 
 _REASONS = 5
 """How many reasons of one outage are logged."""
-
-
-@dataclass(frozen=True)
-class McpTiming:
-    """Timeouts and intervals for MCP servers, in seconds.
-
-    `start`: how long the start of this server waits for them. `recover`: how long a turn waits for
-    one that was lost a moment ago, and `call` how long its calls do. `check`: the limit for looking
-    whether a session works. `check_after`: a turn looks if a connection was silent for this long.
-    `check_every`: the interval while no turn uses it. `retry_first`, `retry_most`: the first and
-    the longest pause between attempts to connect; each pause doubles the last. `retry_asked`: the
-    longest pause if turns ask for the server, or cannot begin without it. `list_pause`: the pause
-    between two lists of tools, however often the server says that they have changed. `close`: the
-    limit for closing, and `leave` that for closing a session over HTTP that does not work.
-    `renewals`: how many lost connections are made anew without a pause, and one more each 10 s.
-    `doubts`: how many failed calls begin a new session, in case the server does not know the old
-    one, and one more each 20 s.
-    """
-
-    start: float = 1.0
-    recover: float = 2.0
-    call: float = 8.0
-    check: float = 5.0
-    check_after: float = 15.0
-    check_every: float = 60.0
-    retry_first: float = 0.5
-    retry_most: float = 60.0
-    retry_asked: float = 5.0
-    list_pause: float = 2.0
-    close: float = 8.0
-    leave: float = 1.0
-    renewals: int = 6
-    doubts: int = 3
 
 
 class ManagedServer(McpConnection):
@@ -114,11 +86,12 @@ class ManagedServer(McpConnection):
         self._closing = False
         self._silences = 0
         self._listed = self._lost_at = -math.inf
+        self._outgoing = Outgoing(self.may_ask)
         self._list_later: asyncio.TimerHandle | None = None
         self._listing: asyncio.Task[None] | None = None
         if isinstance(server, _CLIENTS):
             watch(server, self.limits, self.reporter, self._stream_ended, self.progress)
-            note_requests(server, asks=self.may_ask)
+            note_requests(server, self._outgoing)
             self.reporter.interrupted = self._suspect
             server.message_handler = self._listen(server.message_handler)
 
@@ -191,6 +164,7 @@ class ManagedServer(McpConnection):
             if isinstance(error, TimeoutError):
                 self._limit = min(self.connect_timeout, self._limit * 2)
             self._is_refused = self._refuses(error)
+            self._outgoing.earlier = False
             self._note_failure(self._reason(error, exchange))
         except asyncio.CancelledError as error:
             # The client libraries cancel this task when a transport breaks
@@ -211,7 +185,7 @@ class ManagedServer(McpConnection):
         if self.may_ask and isinstance(session, ClientSession):
             seconds = getattr(self.server, "client_session_timeout_seconds", None) or None
             # The library's own limit would not stand still while the user is asked
-            most = None if seconds is None else seconds + self.waits + 1
+            most = None if seconds is None else seconds + ROUNDS * self.waits + 1
             take_input(session, seconds, most)
             ask_with(session, self.name, self.waits, self.progress.asker)
 
@@ -372,10 +346,8 @@ class ManagedServer(McpConnection):
 
     def _why_lost(self, error: BaseException, exchange: Exchange, found: Outcome) -> str:
         problem = exchange.problem or self.reporter.problem
-        if found.fate == "silent":
-            return SILENT
-        if found.fate == "gone":
-            return SESSION_GONE
+        if found.fate in _SAID:
+            return _SAID[found.fate]
         is_known = isinstance(error, ValidationError) or str(error).startswith((CUT_OFF, NOT_MCP))
         if found.fate == "doubtful" and not (problem or is_known):
             return SESSION_GONE
@@ -453,9 +425,15 @@ class ManagedServer(McpConnection):
                     result = await self._call(tool_name, arguments, meta)
                 except Exception as error:
                     found = self._outcome(error, exchange)
-                    if session is self._session:
+                    if found.fate == "unasked":
+                        await self._speak_earlier(session, is_last)
+                    elif session is self._session:
                         self._doubt(found, self._why_lost(error, exchange, found), is_last)
-                    may_repeat = found.refused or (is_repeatable and found.fate in _NO_ANSWER)
+                    may_repeat = (
+                        found.refused
+                        or found.fate == "unasked"
+                        or (is_repeatable and found.fate in _NO_ANSWER)
+                    )
                     if is_last or not (may_repeat and await self._has_another(session)):
                         failed = self._failed(error, exchange)
                         raise failed.told(found, is_repeatable=is_repeatable) from error
@@ -464,6 +442,21 @@ class ManagedServer(McpConnection):
                         self.error = None
                     return result
         raise AssertionError("unreachable")
+
+    async def _speak_earlier(self, session: object, is_last: bool) -> None:
+        """Begin a new session of an earlier protocol, by which the server can ask the user."""
+        for _ in range(int(self.timing.call / _LOOKS)):
+            if not (self.calls and self._outgoing.may_go_back):
+                break
+            # A new session would end the calls of others
+            await asyncio.sleep(_LOOKS)
+        if (
+            self.up.is_set()
+            and session is self._session
+            and not (is_last or self.calls)
+            and self._outgoing.go_back()
+        ):
+            self._lose(UNASKED)
 
     async def _wait_for_call(self) -> None:
         if not await self._is_up(self._patience):

@@ -306,6 +306,10 @@ class HookCall:
     def _name(self) -> str:
         return f"plugin {self.plugin}: {self.hook}"
 
+    def owner_says(self, name: str) -> bool:
+        """Whether the plugin has an attribute of this name that is true."""
+        return bool(getattr(self.owner, name, False))
+
     async def answer(self) -> Any:
         """Await the hook and return its answer.
 

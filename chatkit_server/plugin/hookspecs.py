@@ -237,6 +237,9 @@ async def respond(
     Stop, resume, limits and recovery hold as for any turn. Called after `pre_turn`; `turn.items`
     has the conversation. An error is an `error` event. If the turn is stopped, the iterator gets an
     `asyncio.CancelledError` where it waits.
+
+    A new message ends client tool calls and questions that the page has not answered, before this
+    hook's events. If the plugin has an attribute `keeps_pending = True`, they stay as they are.
     """
 
 

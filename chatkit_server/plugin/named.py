@@ -14,7 +14,7 @@ from typing import Any
 from ..errors import SettingsError
 from ..settings.problems import nearest
 from ..settings.schema import Settings
-from .folders import import_plugin
+from .folders import import_plugin, package_of
 from .mistakes import described
 
 log = logging.getLogger(__name__)
@@ -38,25 +38,26 @@ def find_named(settings: Settings, name: str, where: str) -> Any:
 
 
 def _module(settings: Settings, name: str, where: str) -> ModuleType:
-    folder = _folder_with(name, settings.plugin_dirs[::-1])
     file = settings.source.file
-    if folder is None and file is not None and not _is_installed(name):
-        folder = _folder_with(name, [file.parent])
+    beside = [file.parent] if file is not None else []
+    folder = _folder_with(name, settings.plugin_dirs[::-1]) or _folder_used(name, beside)
+    if folder is None and not _is_installed(name):
+        folder = _folder_with(name, beside)
     try:
         return importlib.import_module(name) if folder is None else import_plugin(folder, name)
     except (Exception, SystemExit) as error:
         log.debug("%s: the module %s cannot be imported", where, name, exc_info=True)
-        hint = ""
+        hint, absent = "", None
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         if missing and f"{name}.".startswith(f"{missing}."):
-            searched = [*settings.plugin_dirs, *([file.parent] if file else [])]
+            searched = [*settings.plugin_dirs, *beside]
+            absent = _absent(name, searched)
             hint = (
                 f". Install its package for {sys.executable}, or put it into one of these "
                 f"folders: {', '.join(map(str, searched)) or 'none'}"
             )
-        raise SettingsError(
-            f"{where}: the module `{name}` cannot be imported: {described(error)}{hint}"
-        ) from error
+        why = absent or f"{described(error)}{hint}"
+        raise SettingsError(f"{where}: the module `{name}` cannot be imported: {why}") from error
 
 
 def _folder_with(module: str, folders: Sequence[Path]) -> Path | None:
@@ -65,6 +66,29 @@ def _folder_with(module: str, folders: Sequence[Path]) -> Path | None:
     for folder in folders:
         if (folder / f"{path}.py").is_file() or (folder / path).is_dir():
             return folder
+    return None
+
+
+def _folder_used(module: str, folders: Sequence[Path]) -> Path | None:
+    """Return the folder of which a module's package was imported before.
+
+    A library may have put the folder on `sys.path` since (litellm does): the module would be
+    imported again, with other objects.
+    """
+    top = module.partition(".")[0]
+    return next((each for each in folders if f"{package_of(each)}.{top}" in sys.modules), None)
+
+
+def _absent(module: str, folders: Sequence[Path]) -> str | None:
+    """Say which file is missing in a package that is there, None if the package is not."""
+    package, _, last = module.rpartition(".")
+    while package:
+        folder = _folder_with(package, folders)
+        if folder is not None:
+            path = folder / package.replace(".", "/")
+            known = [each.stem for each in path.glob("*") if each.suffix in ("", ".py")]
+            return f"{path} has no module `{last}`.{nearest(last, known)}"
+        package, _, last = package.rpartition(".")
     return None
 
 

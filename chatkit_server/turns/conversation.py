@@ -38,7 +38,9 @@ class Conversations:
     async def give(self, turn: Turn, plan: TurnPlan | None = None) -> History:
         """Load the items of a turn, with what its request adds to them; return its history."""
         items = list(plan.earlier) if plan is not None else []
-        if plan is None or not plan.new_thread:
+        is_stored = plan is None or not plan.new_thread
+        goes_on = False
+        if is_stored:
             again = plan.message if plan is not None and plan.superseded is not None else None
             items += await load_history(
                 self._store,
@@ -49,15 +51,21 @@ class Conversations:
             )
         if plan is not None:
             if plan.message is not None and plan.superseded is None:
-                plan.answered += left_waiting(items)
+                plan.left = left_waiting(items)
+                plan.answered += plan.left
             if plan.superseded is None and plan.click is None and not plan.beside:
                 plan.answered += await self._approvals.leave(turn, items)
             items = _with_answers(items, plan.answered)
-            if plan.message is None and plan.answered:
+            goes_on = plan.message is None and bool(plan.answered)
+            if goes_on:
                 answered = {item.id for item in plan.answered}
                 plan.waits = still_waiting(items, answered)
                 plan.resumes = [] if plan.waits else to_resume(items, answered)
-            items += [] if plan.message is None else [plan.message]
+        if is_stored and not goes_on:
+            # More were loaded only to find what waits; an answer that goes on needs it all
+            items = items[-self._budget.items :]
+        if plan is not None and plan.message is not None:
+            items.append(plan.message)
         history = History(items, self._budget)
         turn.items = history.visible
         turn.last_agent = history.last_agent

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import aclosing, suppress
-from typing import Any, cast
+from collections.abc import Awaitable, Callable
 
-from agents import Agent, Runner, RunState, TResponseInputItem
 from chatkit.store import Store
 from chatkit.types import (
     Attachment,
     ClientToolCallItem,
     ImageAttachment,
     StreamOptionsEvent,
-    StructuredInputItem,
     ThreadCreatedEvent,
     ThreadItem,
     ThreadItemDoneEvent,
@@ -23,38 +19,27 @@ from chatkit.types import (
     UserMessageItem,
 )
 
-from ..agent.fast.first_answer import ask_model, can_skip_run
-from ..agent.invocation import GUARDRAILS
-from ..agent.media import remembered
 from ..agent.models import ModelRouter
-from ..agent.resuming import resume
-from ..agent.runner import run_config
-from ..agent.runs import stop_run
 from ..agent.team.guardrails import Guardrails
 from ..agent.team.team import Team
-from ..asking import Asked, collecting
-from ..errors import Conflict, TakenOver, TooLarge, TurnFailed, Unavailable
+from ..errors import Conflict, TakenOver, TooLarge, Unavailable
 from ..events.log import EventLogFactory, new_event_log
-from ..events.recorder import LONG_ANSWER
 from ..events.threads import ThreadWriter, as_thread
 from ..events.wire import dump
 from ..ids import current_turn
 from ..mcp.manager import McpManager
-from ..plugin.calls import HookCall, Hooks
+from ..plugin.calls import Hooks
 from ..settings.schema import Settings
 from ..tasks import contained, run_to_completion
-from ..turn import StoreContext, Turn, User
-from ..turn_events import BURST
+from ..turn import StoreContext, User
 from ..turnstile import Turnstile
 from ..words import words
-from .approvals import CHANGED
+from .answering import Answering
 from .claim import Claims
 from .closing import Closing
-from .failures import EMPTY
 from .identity import RequestIdentity
-from .job import TurnJob, TurnPlan, client_tool_call, hook_events, model_name
+from .job import TurnJob, TurnPlan, model_name
 from .prepare import Preparation
-from .refusal import refusal
 from .registry import TurnRegistry
 from .running import STOPPED, TAKEN_OVER, Ending, RunningTurn
 from .store import TurnStore
@@ -63,9 +48,6 @@ log = logging.getLogger(__name__)
 
 START_GAP = 0.025
 """Seconds between the starts of two turns of one user. Each takes some five milliseconds."""
-
-MOST_EVENTS = 64_000_000
-"""Bytes of the events with which a hook answers."""
 
 
 class Engine:
@@ -87,7 +69,7 @@ class Engine:
         team: Team | None = None,
         guardrails: Guardrails | None = None,
     ) -> None:
-        self._guardrails = guardrails or Guardrails(settings)
+        guardrails = guardrails or Guardrails(settings)
         self.settings = settings
         self.hooks = hooks
         self.store = store
@@ -104,14 +86,14 @@ class Engine:
             make_log,
             self.threads,
             team or Team(settings),
-            self._guardrails,
+            guardrails,
+        )
+        self._answering = Answering(
+            settings, hooks, models, self._preparation.approvals, guardrails
         )
         self.conversations = self._preparation.conversations
-        self._approvals = self._preparation.approvals
         self._closing = Closing(self.turns, turn_store, hooks)
-        self._run_config = run_config(models, settings.agent)
         self._turnstile = Turnstile(START_GAP)
-        self._traced = not self._run_config.tracing_disabled
 
     async def start(
         self, make_plan: Callable[[], Awaitable[TurnPlan]], identity: RequestIdentity, user: User
@@ -198,7 +180,7 @@ class Engine:
                 await self._save_request(job)
                 ending = self._ending(job)
                 if ending is None and not job.plan.waits:
-                    await self._answer(job)
+                    await self._answering.answer(job)
         except asyncio.CancelledError as error:
             # Without an ending, the turn's own code cancelled it
             ending = self._ending(job) or await self._closing.failed(job, error)
@@ -243,144 +225,6 @@ class Engine:
                 await emit(ThreadItemReplacedEvent.model_construct(item=item))
         if job.resumed is not None:
             await self._closing.take_over(job)
-
-    async def _answer(self, job: TurnJob) -> None:
-        job.turn.connect(job.translator.stream)
-        try:
-            await job.turn.send_early()
-            if job.agent is not None:
-                await self._ask(job, job.agent)
-            elif job.changed:
-                raise TurnFailed(CHANGED)
-            else:
-                with collecting() as wanted, suppress(Asked):
-                    await self._send_all(job, *await self._hook_answer(job))
-                await self._show_questions(job, wanted.questions)
-        except GUARDRAILS as error:
-            job.refusal = refusal(job.turn, error, self._guardrails, job.plan.message)
-            raise
-        finally:
-            # Not the translator any longer: it knows the turn, which would be a cycle
-            job.turn.connect(job.recorder.emit)
-        if job.recorder.failure is not None:
-            raise job.recorder.failure
-
-    async def _ask(self, job: TurnJob, agent: Agent[Turn]) -> None:
-        """Let the agent answer."""
-        await resume(job.runner, agent, job.plan.resumes, job.recorder.emit)
-        if job.runner.asked:
-            await self._show_questions(job, job.runner.asked)
-            return
-        if job.resumed is not None or not await self._answer_without_run(job, agent):
-            await self._answer_with_run(job, agent)
-        if job.says_nothing:
-            raise TurnFailed(EMPTY, allow_retry=True)
-
-    async def _answer_without_run(self, job: TurnJob, agent: Agent[Turn]) -> bool:
-        """Ask the model once, where that needs no run; return whether that is the whole answer."""
-        tools = job.runner.tools_of(agent)
-        if (
-            self._traced
-            or not job.runner.uses_fast_path(agent)
-            or not can_skip_run(agent, job.turn, tools)
-        ):
-            return False
-        first_answer = job.first_answer = await ask_model(agent, job.turn, tools)
-        if first_answer.complete:
-            job.entries += first_answer.entries
-        else:
-            job.runner.continue_from(first_answer, agent)
-        return first_answer.complete
-
-    async def _answer_with_run(self, job: TurnJob, agent: Agent[Turn]) -> None:
-        begin: RunState[Any, Any] | list[TResponseInputItem] | None
-        begin = job.resumed or job.turn.input
-        while begin is not None:
-            await self._run_agent(job, agent, begin)
-            begin = await self._approvals.go_on(job)
-        await self._show_questions(job, job.runner.asked)
-        if job.turn.client_tool_call is not None:
-            await job.translator.workflow.keep()
-            await job.recorder.emit(ThreadItemDoneEvent.model_construct(item=client_tool_call(job)))
-
-    async def _run_agent(
-        self,
-        job: TurnJob,
-        agent: Agent[Turn],
-        begin: RunState[Any, Any] | list[TResponseInputItem],
-    ) -> None:
-        job.result = Runner.run_streamed(
-            cast(Agent[Any], agent),
-            begin,
-            context=job.turn.run_context,
-            max_turns=self.settings.agent.max_turns,
-            run_config=self._run_config,
-        )
-        job.runs.leave(job.result)
-        fast_path = False
-        try:
-            async for event in job.result.stream_events():
-                if event.type == "raw_response_event":
-                    if not fast_path:
-                        await job.translator.event(event.data)
-                elif event.type == "run_item_stream_event":
-                    job.entries.append(remembered(event.item.to_input_item()))
-                    await job.runner.shown.handoff(event.item)
-                else:
-                    fast_path = job.runner.uses_fast_path(event.new_agent)
-                    job.translator.answered_with(job.runner.tools_of(event.new_agent))
-        finally:
-            await stop_run(job.result)
-
-    async def _show_questions(self, job: TurnJob, asked: Sequence[StructuredInputItem]) -> None:
-        """Show what tools or a hook asked the user, which ends the turn."""
-        for item in asked:
-            if (saved := job.runner.live.saved.get(item.id)) is not None:
-                # First: the question is worth nothing without it
-                hidden = saved.as_item(item.thread_id)
-                await job.recorder.emit(ThreadItemDoneEvent.model_construct(item=hidden))
-            await job.translator.stream(ThreadItemDoneEvent.model_construct(item=item))
-
-    async def _hook_answer(self, job: TurnJob) -> tuple[HookCall, Any]:
-        """Return the call of the hook that answers in place of an agent, and its events."""
-        if isinstance(job.answer, Exception):
-            raise job.answer
-        if job.answer is not None:
-            return job.answer
-        plan = job.plan
-        assert plan.action is not None
-        answered = await self.hooks.first_call(
-            "action", turn=job.turn, action=plan.action, item=plan.sender
-        )
-        if answered is None:
-            what = words("No plugin answers the action `{action}`.", action=plan.action.type)
-            raise TurnFailed(what)
-        return answered
-
-    async def _send_all(self, job: TurnJob, call: HookCall, events: Any) -> None:
-        """Send the events with which a hook has answered."""
-
-        async def send() -> None:
-            found = hook_events(call.hook, events)
-            sent = 0
-            async with aclosing(found):
-                async for event in found:
-                    await job.translator.workflow.answer(event)
-                    if job.running.ending is not None:
-                        break
-                    if job.recorder.log.size > MOST_EVENTS:
-                        raise TurnFailed(LONG_ANSWER)
-                    sent += 1
-                    if sent % BURST == 0:
-                        # A hook that awaits nothing would stop the answers of all users
-                        await asyncio.sleep(0)
-
-        await call.read(send())
-        if job.running.ending is not None:
-            # The hook has swallowed the cancellation, but the turn is over
-            raise asyncio.CancelledError
-        if job.recorder.failure is None:
-            await job.translator.workflow.close()
 
 
 def _log_start(job: TurnJob) -> None:

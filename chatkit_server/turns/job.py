@@ -68,6 +68,8 @@ class TurnPlan:
     item of the new answer is saved."""
     answered: list[ThreadItem] = field(default_factory=list)
     """Items that waited for a person, as the request leaves them: they replace the stored ones."""
+    left: list[ThreadItem] = field(default_factory=list)
+    """Those of them that the user's message has left behind."""
     waits: bool = False
     """Whether the model's answer still waits for more: what the request answers is only saved."""
     asked_by: str | None = None
@@ -91,8 +93,16 @@ class TurnPlan:
 
     @property
     def patient(self) -> bool:
-        """Whether the turn waits for the one in its thread, whatever `turns.when_busy` says."""
-        return self.click is not None
+        """Whether the turn waits for the one in its thread, whatever `turns.when_busy` says.
+
+        That one may answer the same: a second click or submission must not end it.
+        """
+        return self.click is not None or (self.message is None and bool(self.answered))
+
+    def keep_pending(self) -> None:
+        """Leave what the user's message has left behind as it is stored."""
+        left = {item.id for item in self.left}
+        self.answered = [item for item in self.answered if item.id not in left]
 
     @property
     def asked(self) -> set[str]:

@@ -180,6 +180,8 @@ class Preparation:
         if job.paused is None:
             job.answer = await self._answer(turn)
         if job.answer is not None:
+            if isinstance(job.answer, tuple) and job.answer[0].owner_says("keeps_pending"):
+                job.plan.keep_pending()
             if turn.model == self.settings.agent.model:
                 turn.model = self._model
             return

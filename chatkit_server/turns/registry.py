@@ -59,6 +59,7 @@ class TurnRegistry:
         self._vacant.set()
         self._known: dict[str, RunningTurn] = {}
         self._requests: dict[tuple[Owner, str], RunningTurn] = {}
+        self._answers: dict[tuple[Owner, str], tuple[RunningTurn, int]] = {}
         self._once: dict[tuple[Owner, str], tuple[asyncio.Lock, int]] = {}
         self._tasks: dict[asyncio.Task[None], RunningTurn] = {}
         self._refused: set[str] = set()
@@ -120,8 +121,17 @@ class TurnRegistry:
                     "Idempotency-Key: another request used this key. Use a new key for each one."
                 )
             return running, 0
+        for place in identity.places:
+            if (answered := self._answers.get((owner, place))) is not None:
+                return answered
         running = self._requests.get((owner, identity.body or ""))
         return (running, 0) if running is not None and self._is_fresh(running) else None
+
+    def note_answer(self, running: RunningTurn, number: int, identity: RequestIdentity) -> None:
+        """Note the request that has answered a question of a turn after this event of it."""
+        for place in identity.places:
+            running.answers.append(place)
+            self._answers[running.owner, place] = running, number
 
     def _is_fresh(self, running: RunningTurn) -> bool:
         return not running.is_over and running.seconds < self._settings.repeat
@@ -330,6 +340,8 @@ class TurnRegistry:
         for place in running.identity.places:
             if self._requests.get((running.owner, place)) is running:
                 del self._requests[running.owner, place]
+        for place in running.answers:
+            self._answers.pop((running.owner, place), None)
 
     def overtaken(self, thread_id: str, *, beside: bool = False) -> bool:
         """Whether another request waits to interrupt the turn in this thread, or to delete it.

@@ -91,6 +91,8 @@ class RunningTurn:
         self.wire: WireFormat | None = None
         self.refusal: Exception | None = None
         self.live = LiveQuestions()
+        self.answers: list[str] = []
+        """The requests that have answered its questions, by what identifies them."""
         self._prepared = asyncio.Event()
         self._settled = asyncio.Event()
         self._settings = settings

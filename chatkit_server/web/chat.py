@@ -159,8 +159,8 @@ async def _turn(
     request._read_bytes = b""
     async with engine.turns.one_at_a_time(identity, user):
         known = await engine.repeated(identity, user)
-        if known is None and answer_it is not None:
-            known = await answer_it()
+        if known is None and answer_it is not None and (known := await answer_it()) is not None:
+            engine.turns.note_answer(*known, identity)
         return known or (await engine.start(make_plan, identity, user), 0)
 
 

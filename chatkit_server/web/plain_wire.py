@@ -45,6 +45,8 @@ class PlainWire:
         self._answering = False
         self._streamed: set[str] = set()
         """The ids of messages of which text was sent."""
+        self._shown: set[str] = set()
+        """The ids of widgets and pictures that were sent."""
         self._left_out: set[str] = set()
         self._approvals: dict[str, dict[str, Any]] = {}
         """Calls that wait for an approval, or have waited, by the id of the item that asks."""
@@ -84,16 +86,22 @@ class PlainWire:
             case ThreadItemDoneEvent(item=StructuredInputItem() as item):
                 return _dump({"questions": _questions(item)})
             case ThreadItemDoneEvent(item=GeneratedImageItem() as item):
-                return _dump({"image": _image(item)})
+                return self._image(item)
             case ThreadItemReplacedEvent(item=GeneratedImageItem() as item):
-                return _dump({"image": _image(item)})
+                return self._image(item)
             case NoticeEvent():
                 return _dump({"notice": _without_type(event)})
             case ClientEffectEvent():
                 return _dump({"client_effect": _without_type(event)})
             case ThreadItemRemovedEvent(item_id=item_id):
                 self._left_out.add(item_id)
+                return self._removed(item_id)
         return None
+
+    def _removed(self, item_id: str) -> bytes | None:
+        """Say when nothing of what was sent stands: a line of text has no id to take it back by."""
+        sent = self._streamed | self._shown
+        return b'{"withdrawn":true}' if item_id in sent and sent <= self._left_out else None
 
     def _note_approvals(self, item: HiddenContextItem) -> None:
         run = PausedRun.of(item)
@@ -104,7 +112,12 @@ class PlainWire:
 
     def _widget(self, item: WidgetItem) -> bytes:
         approval = self._approvals.get(item.id)
+        self._shown.add(item.id)
         return _dump(_widget(item) if approval is None else {"approval": approval})
+
+    def _image(self, item: GeneratedImageItem) -> bytes:
+        self._shown.add(item.id)
+        return _dump({"image": _image(item)})
 
     def _begun_text(self, item_id: str, text: str) -> bytes | None:
         if text:
@@ -114,6 +127,8 @@ class PlainWire:
     def _done_text(self, item: AssistantMessageItem) -> bytes | None:
         text = "" if item.id in self._streamed else _text(item)
         line: dict[str, Any] = {"content": text} if text else {}
+        if text:
+            self._streamed.add(item.id)
         if sources := _sources(item):
             line["sources"] = sources
         return _dump(line) if line else None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, NotSupportedError
@@ -19,20 +22,31 @@ if TYPE_CHECKING:
 
 AWAY = words("The storage of attachments does not respond. Try again in a minute.")
 
+NO_BUCKET = "there is no such bucket"
+
 CHUNK = 256 * 1024
 
 _CLIENT = ("allow_http", "allow_invalid_certificates", "proxy_url", "connect_timeout", "timeout")
 """Options of the connection; all others are those of the kind of storage."""
 
 _DEFAULTS = {"connect_timeout": "5s", "timeout": "60s"}
+_RETRIES: Any = {"max_retries": 3, "retry_timeout": timedelta(seconds=10)}
+
+_SMALL = 100_000
+"""Bytes that are stored in no longer than anything is read."""
 
 log = logging.getLogger(__name__)
 
 
 class Bucket:
-    """Objects by their path. While the storage is away, all methods raise `Unavailable`."""
+    """Objects by their path. While the storage is away, all methods raise `Unavailable`.
+
+    `patience` is for how many seconds a storage may say nothing, which takes connections and does
+    not answer; storing a large object may take longer.
+    """
 
     def __init__(self, store: ObjectStore, folder: Path | None = None) -> None:
+        self.patience = 4.0
         self._store = store
         self._folder = folder
 
@@ -49,9 +63,9 @@ class Bucket:
         given = {k: v for k, v in options.items() if k not in _CLIENT}
         make = cast(Any, from_url)  # typed by the kind of storage, which is known from the URL
         try:
-            store = make(url, config=given, client_options=client, retry_config={"max_retries": 3})
+            store = make(url, config=given, client_options=client, retry_config=_RETRIES)
         except (BaseError, ValueError, TypeError) as error:
-            raise SettingsError(f"url, options: {_first_line(error)}") from None
+            raise SettingsError(f"url, options: {first_line(error)}") from None
         return cls(store)
 
     def open(self) -> None:
@@ -62,31 +76,46 @@ class Bucket:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._store = LocalStore(self._folder, automatic_cleanup=True)
         except (OSError, BaseError, ValueError) as error:
-            text = f"url: cannot use the folder {self._folder}: {_first_line(error)}"
+            text = f"url: cannot use the folder {self._folder}: {first_line(error)}"
             raise SettingsError(text) from None
+
+    async def problem(self) -> str | None:
+        """Return why objects cannot be kept here, None if nothing speaks against it."""
+        if self._folder is not None:
+            there = next(path for path in (self._folder, *self._folder.parents) if path.exists())
+            is_usable = there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+            return None if is_usable else f"no folder can be made or used at {self._folder}"
+        try:
+            async with aclosing(self.paths("unused/")) as paths:
+                await anext(paths, None)
+        except Unavailable as error:
+            cause = error.__cause__ or error
+            return NO_BUCKET if "NoSuchBucket" in str(cause) else first_line(cause)
+        return None
 
     async def put(self, path: str, data: bytes | Path) -> None:
         """Store an object, in place of one that is there."""
-        with _named_outage():
-            await obstore.put_async(self._store, path, data)
+        is_large = isinstance(data, Path) or len(data) > _SMALL
+        async with self._patient(is_large=is_large):
+            await self._put(path, data)
 
     async def create(self, path: str, data: bytes) -> bool:
         """Store an object unless there is one; return whether there was none."""
-        with _named_outage():
+        async with self._patient():
             try:
-                await obstore.put_async(self._store, path, data, mode="create")
+                await self._put(path, data, mode="create")
             except AlreadyExistsError:
                 return False
             except (NotSupportedError, NotImplementedError):
                 # Some servers that speak S3 know no conditions: `conditional_put: disabled`
                 if await self.read(path) is not None:
                     return False
-                await self.put(path, data)
+                await self._put(path, data)
         return True
 
     async def read(self, path: str) -> bytes | None:
         """Return an object, None if there is none."""
-        with _named_outage():
+        async with self._patient():
             try:
                 found = await obstore.get_async(self._store, path)
                 return bytes(await found.bytes_async())
@@ -95,22 +124,45 @@ class Bucket:
 
     async def stream(self, path: str) -> AsyncGenerator[bytes, None]:
         """Yield an object in pieces. Raises `FileNotFoundError`."""
-        with _named_outage():
+        async with self._patient():
             found = await obstore.get_async(self._store, path)
+        with _named_outage():
             async for piece in found.stream(min_chunk_size=CHUNK):
                 yield bytes(piece)
 
     async def delete(self, path: str) -> None:
         """Delete an object, if there is one."""
-        with _named_outage(), suppress(FileNotFoundError):
-            await obstore.delete_async(self._store, path)
+        async with self._patient():
+            with suppress(FileNotFoundError):
+                await obstore.delete_async(self._store, path)
 
-    async def paths(self, prefix: str) -> AsyncIterator[str]:
+    async def paths(self, prefix: str) -> AsyncGenerator[str, None]:
         """Yield the paths that begin with a folder, in no order."""
+        pages = obstore.list(self._store, prefix)
+        while True:
+            async with self._patient():
+                some = await anext(pages, None)
+            if some is None:
+                return
+            for found in some:
+                yield found["path"]
+
+    async def _put(
+        self, path: str, data: bytes | Path, mode: Literal["create"] | None = None
+    ) -> None:
+        try:
+            await obstore.put_async(self._store, path, data, mode=mode)
+        except FileNotFoundError:
+            raise OSError(NO_BUCKET) from None
+
+    @asynccontextmanager
+    async def _patient(self, *, is_large: bool = False) -> AsyncIterator[None]:
         with _named_outage():
-            async for some in obstore.list(self._store, prefix):
-                for found in some:
-                    yield found["path"]
+            try:
+                async with asyncio.timeout(None if is_large else self.patience):
+                    yield
+            except TimeoutError:
+                raise OSError(f"no answer within {self.patience:g} s") from None
 
 
 @contextmanager
@@ -120,9 +172,10 @@ def _named_outage() -> Iterator[None]:
     except (AlreadyExistsError, NotSupportedError, NotImplementedError, FileNotFoundError):
         raise
     except (BaseError, OSError) as error:
-        log.warning("the storage of attachments failed: %s", _first_line(error))
+        log.warning("the storage of attachments failed: %s", first_line(error))
         raise Unavailable(AWAY, retry_after=10) from error
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
+    """Return the beginning of an error's message, or else its type."""
     return next(iter(str(error).splitlines()), type(error).__name__)[:300]

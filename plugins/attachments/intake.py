@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import secrets
+import shutil
 import tempfile
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -44,6 +47,8 @@ class Limits:
 Scan = Callable[[UploadedFile], Awaitable[None]]
 
 _BUFFER = 1024 * 1024
+_FOLDER = "chatkit-upload-"
+_OLD = 86_400.0
 TWICE = words("This file was uploaded already.")
 EMPTY = words("The file is empty.")
 
@@ -117,6 +122,8 @@ class Intake:
 
     async def _keep(self, file_id: str, about: About, path: Path, size: int) -> Record:
         kind, image, is_too_large = await self._checked(about, path, size)
+        # A scan may have taken something out of it
+        size = (await asyncio.to_thread(path.stat)).st_size
         extract = await self._extract(path, kind)
         key = secrets.token_hex(8)
         record = Record(
@@ -211,7 +218,9 @@ class Intake:
         """Write an upload to a file on this machine, which is deleted at the end of the block."""
         with ExitStack() as stack:
             with _named_disk_error():
-                file = stack.enter_context(tempfile.NamedTemporaryFile(prefix="chatkit-upload-"))
+                # A scanner may move a file out of the folder
+                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=_FOLDER))
+                file = stack.enter_context(tempfile.NamedTemporaryFile(dir=folder, delete=False))
             size = await self._write(cast(BinaryIO, file), pieces, stated)
             if not size:
                 raise BadRequest(EMPTY)
@@ -250,6 +259,16 @@ def _write_all(file: BinaryIO, pieces: list[bytes]) -> None:
     with _named_disk_error():
         file.writelines(pieces)
         file.flush()
+
+
+def remove_leftovers() -> None:
+    """Remove what uploads have left on this machine whose process was killed."""
+    oldest = time.time() - _OLD
+    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
+        with suppress(OSError):
+            made = folder.lstat()
+            if made.st_uid == os.getuid() and made.st_mtime < oldest:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -79,7 +79,8 @@ def kind_of(path: Path, stated: str) -> str:
     """
     with path.open("rb") as file:
         head = file.read(_HEAD)
-    if head.startswith(b"%PDF-"):
+    # Some programs write an empty line or a mark before it, and all readers take that
+    if head.lstrip(b"\xef\xbb\xbf\0\t\n\f\r ").startswith(b"%PDF-"):
         return "application/pdf"
     if encoding_of(path) is not None:
         return _kind_of_text(head, stated)

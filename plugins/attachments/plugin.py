@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
@@ -25,16 +26,20 @@ from chatkit_server import (
 )
 
 from .addresses import Addresses
-from .bucket import Bucket
+from .bucket import Bucket, first_line
 from .config import Config
 from .extracting import Extractor
 from .files import Files, is_ours
-from .intake import Intake, Limits
+from .intake import Intake, Limits, remove_leftovers
 from .routes import Routes
 from .signing import Signer
 from .store import Attachments
 from .sweep import Sweep
 from .telling import Telling
+
+UNCHECKED = words("The file could not be checked. Try again later.")
+
+log = logging.getLogger(__name__)
 
 
 class Plugin:
@@ -63,6 +68,14 @@ class Plugin:
         settings = app[SETTINGS]
         path = self.config.path or f"{settings.server.path}/attachments"
         images = settings.agent.images
+        name = next(name for name, plugin in app[HOOKS].plugins if plugin is self)
+        # The user is told why before a hook ends
+        self.bucket.patience = 0.8 * settings.hooks.timeouts.get(name, settings.hooks.timeout)
+        if self.config.max_size > settings.requests.attachment:
+            log.warning(
+                "attachments: `max_size` is larger than `requests.attachment`: larger files than "
+                "that cannot be announced for uploads in two phases. Raise `requests.attachment`"
+            )
         self.addresses.path = path
         self.intake.max_side, self.intake.max_image = images.max_side, images.max_size
         self.intake.scan = Scans(app).scan
@@ -72,16 +85,27 @@ class Plugin:
 
     async def _run(self, app: web.Application) -> AsyncIterator[None]:
         self.bucket.open()
+        if problems := await self.check():
+            raise SettingsError(problems[0])
         try:
             await self.signer.start(self.bucket)
         except Unavailable as error:
-            raise SettingsError(f"url: cannot use {self.config.url}: {error.__cause__}") from None
+            raise SettingsError(self._unusable(first_line(error.__cause__ or error))) from None
+        await asyncio.to_thread(remove_leftovers)
         sweep = Sweep(self.files, app[STORE], self.config.orphans)
         task = asyncio.create_task(sweep.run())
         yield
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+    @hookimpl
+    async def check(self) -> list[str] | None:
+        problem = await self.bucket.problem()
+        return None if problem is None else [self._unusable(problem)]
+
+    def _unusable(self, reason: str) -> str:
+        return f"url: cannot use {self.config.url}: {reason}"
 
     @hookimpl
     async def attachment_input(
@@ -113,4 +137,7 @@ class Scans:
         except ServerError as error:
             if error.status < 500 or isinstance(error, Unavailable):
                 raise
-            raise Unprocessable(words("The file could not be checked. Try again later.")) from error
+            raise Unprocessable(UNCHECKED) from error
+        if not file.path.is_file():
+            log.warning("a plugin's `scan` removed an uploaded file: it is refused")
+            raise Unprocessable(UNCHECKED)

@@ -20,13 +20,10 @@ class Signer:
         self._key = secret
 
     async def start(self, bucket: Bucket) -> None:
-        """Read the key, after making one if there is none.
-
-        With a secret, this only finds out whether the bucket can be read.
-        """
-        key = await bucket.read(_KEY)
+        """Read the key, after making one if there is none; not with a secret."""
         if self._key is not None:
             return
+        key = await bucket.read(_KEY)
         if key is None:
             await bucket.create(_KEY, secrets.token_hex(32).encode())
             # Another process may have been faster

@@ -15,6 +15,7 @@ from chatkit_server import RequestNeeded, StoreContext
 from .files import About, Files
 
 _LONGEST_GAP = 3600.0
+_FIRST_GAP = 60.0
 _MARGIN = 60.0
 """Seconds more than messages may still name a file: one may be on its way."""
 
@@ -31,9 +32,11 @@ class Sweep:
         self._gap = min(_LONGEST_GAP, max(1.0, orphans / 4))
 
     async def run(self) -> None:
-        """Sweep until cancelled."""
+        """Sweep until cancelled, the first time soon: a process may not live for an hour."""
+        gap = min(_FIRST_GAP, self._gap)
         while True:
-            await asyncio.sleep(self._gap * random.uniform(0.5, 1.0))
+            await asyncio.sleep(gap * random.uniform(0.5, 1.0))
+            gap = self._gap
             try:
                 if await self._is_mine():
                     await self.sweep()

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from typing import Any
+from weakref import WeakValueDictionary
 
 from chatkit.types import Attachment, UserMessageItem
 
 from chatkit_server import NotFound, Turn, Unavailable
 
+from .bucket import AWAY
 from .extracting import CUT
 from .files import Files, Record, is_ours
 from .kinds import SHOWN
 from .routes import image_kind
 
 Part = dict[str, Any]
+
+_UNREADABLE = "which cannot be read right now"
 
 _FILES = 4
 """The files of a message may have so many times the text of one; if there are more, they share."""
@@ -26,6 +31,7 @@ class Telling:
     def __init__(self, files: Files, characters: int) -> None:
         self._files = files
         self._most = characters * _FILES
+        self._failed: WeakValueDictionary[str, Turn] = WeakValueDictionary()
 
     async def parts(self, turn: Turn, attachment: Attachment) -> list[Part] | None:
         """Return what the model gets of an attachment, None for those of others.
@@ -35,18 +41,27 @@ class Telling:
         """
         if not is_ours(attachment.id):
             return None
+        asked = turn.message.attachments if turn.message is not None else []
+        is_new = any(one.id == attachment.id for one in asked)
+        if turn.id in self._failed and not is_new:
+            # A storage that says nothing is waited for once in a turn
+            return [_text(f"[attached file: {attachment.name}, {_UNREADABLE}]")]
         try:
-            record = await self._files.records_own(attachment.id, turn.user)
-            if record is None:
-                return [_text(f"[attached file: {attachment.name}, which is no longer there]")]
-            return [await self._part(attachment.id, record, self._share(turn, attachment))]
+            async with asyncio.timeout(self._files.bucket.patience):
+                return await self._parts(turn, attachment)
         except NotFound:
             return None
-        except Unavailable:
-            asked = turn.message.attachments if turn.message is not None else []
-            if any(one.id == attachment.id for one in asked):
-                raise
-            return [_text(f"[attached file: {attachment.name}, which cannot be read right now]")]
+        except (Unavailable, TimeoutError):
+            if is_new:
+                raise Unavailable(AWAY, retry_after=10) from None
+            self._failed[turn.id] = turn
+            return [_text(f"[attached file: {attachment.name}, {_UNREADABLE}]")]
+
+    async def _parts(self, turn: Turn, attachment: Attachment) -> list[Part]:
+        record = await self._files.records_own(attachment.id, turn.user)
+        if record is None:
+            return [_text(f"[attached file: {attachment.name}, which is no longer there]")]
+        return [await self._part(attachment.id, record, self._share(turn, attachment))]
 
     def _share(self, turn: Turn, attachment: Attachment) -> int:
         """Return how many characters of a file may be sent: less, if its message has many."""

@@ -66,6 +66,9 @@ class Config(BaseModel):
 class Plugin:
     """Answers with the author's server in place of an agent."""
 
+    keeps_pending = True
+    """As in the SDK, the author's server decides about what its page has not answered."""
+
     def __init__(self, config: Config) -> None:
         self.config = config
         self.hook_timeouts = {"transcribe": LONGEST_TRANSCRIPTION}

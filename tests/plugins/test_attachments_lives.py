@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 import time
@@ -90,6 +91,12 @@ async def test_a_file_lives_with_its_thread_on_each_database(
     other = await page.say(used)
     await page.chat.ask("threads.delete", thread_id=again.thread_id)
     assert await (await page.download(used)).read() == b"used"
+    # And it goes back when the newest one is deleted
+    newest = await page.say(used)
+    await page.chat.ask("threads.delete", thread_id=newest.thread_id)
+    assert await (await page.download(used)).read() == b"used"
+    await page.chat.say("And?", other.thread_id)
+    assert "used" in str(model_server.requests[-1].body)
     await page.chat.ask("threads.delete", thread_id=other.thread_id)
     assert (await page.download(used)).status == 404
     assert left_in(folder) == ["secret"]
@@ -227,6 +234,66 @@ async def test_while_the_storage_is_away_old_files_are_named_and_new_ones_wait(
     assert await page.chat.ask("threads.delete", thread_id=said.thread_id) == {}
 
 
+class Cleaner:
+    """Takes something out of files, or the files themselves."""
+
+    @hookimpl
+    async def scan(self, file: UploadedFile) -> None:
+        data = file.path.read_bytes()
+        if b"virus" in data:
+            file.path.unlink()
+        else:
+            file.path.write_bytes(data.replace(b"macro", b""))
+
+
+async def test_a_scan_may_change_or_remove_a_file(
+    make_chat: MakeChat, model_server: ModelServer, tmp_path: Path
+) -> None:
+    page = await new_page(make_chat, model_server, Cleaner(), url=str(tmp_path / "files"))
+    file_id = await page.attach(b"text and macro", "a.txt")
+    assert await (await page.download(file_id)).read() == b"text and "
+    answer = await message_of(await page.send_form(b"virus", "b.txt"))
+    assert answer == (422, "The file could not be checked. Try again later.")
+
+
+async def test_a_storage_that_says_nothing_is_waited_for_once_in_a_turn(
+    make_chat: MakeChat, model_server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = await new_page(make_chat, model_server, url=str(tmp_path / "files"))
+    ids = [await page.attach(b"a", f"{number}.txt") for number in range(4)]
+    said = await page.say(*ids[:3])
+    bucket = plugin_of(page).files.bucket
+    assert bucket.patience == 4
+    asked: list[str] = []
+
+    async def silent(store: object, path: str) -> None:
+        asked.append(path)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(bucket, "patience", 0.05)
+    monkeypatch.setattr("obstore.get_async", silent)
+    again = await page.chat.say("And?", said.thread_id)
+    assert again.error is None
+    sent = str(model_server.requests[-1].body)
+    assert sent.count("which cannot be read right now]") == 3
+    assert len(asked) == 1
+    assert (await page.refused(ids[3]))[0] == 503
+    assert (await page.download(ids[0])).status == 503
+
+
+async def test_what_a_killed_process_left_of_uploads_is_removed_after_a_day(
+    make_chat: MakeChat, model_server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    old, new = tmp_path / "chatkit-upload-old", tmp_path / "chatkit-upload-new"
+    for folder in (old, new):
+        folder.mkdir()
+        (folder / "file").write_bytes(b"x")
+    os.utime(old, (0, time.time() - 90_000))
+    await new_page(make_chat, model_server, url=str(tmp_path / "files"))
+    assert (old.exists(), new.exists()) == (False, True)
+
+
 async def test_a_download_that_breaks_off_is_seen_to(
     make_chat: MakeChat, model_server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -247,6 +314,10 @@ async def test_the_server_does_not_start_without_its_storage(tmp_path: Path) -> 
     (tmp_path / "file").touch()
     for own, words in (
         (AWAY, r"plugin attachments: .*url: cannot use s3://bucket/x"),
+        (
+            new_bucket() | {"url": "s3://nowhere"},
+            r"cannot use s3://nowhere: there is no such bucket$",
+        ),
         ({"url": str(tmp_path / "file")}, r"url: cannot use the folder .*file"),
     ):
         app, _ = served_app(plugins={"demo_model": None, "attachments": own})
@@ -254,6 +325,24 @@ async def test_the_server_does_not_start_without_its_storage(tmp_path: Path) -> 
         with pytest.raises(SettingsError, match=words):
             await runner.setup()
         await runner.cleanup()
+
+
+async def test_check_says_why_files_cannot_be_kept(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    bucket = new_bucket()
+    for own, told in (
+        (bucket, "fine"),
+        (bucket | {"url": "s3://nowhere", "secret": SECRET}, "no such bucket"),
+        (AWAY, "url: cannot use s3://bucket/x: "),
+        ({"url": str(tmp_path / "a" / "b")}, "fine"),
+        ({"url": str(tmp_path / "file")}, "no folder can be made or used"),
+    ):
+        settings = Settings.model_validate({"plugins": {"attachments": own}})
+        loaded: Any = load_plugins(settings).plugins
+        [(_, plugin)] = loaded
+        [problem] = await plugin.check() or ["fine"]
+        assert told in problem
+    assert not (tmp_path / "a").exists()
 
 
 @pytest.mark.parametrize(

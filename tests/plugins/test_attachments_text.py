@@ -40,6 +40,8 @@ def archive(*names: str, first: str = "", content: str = "") -> bytes:
         (image("TIFF"), "image/png", "image/tiff"),
         (pdf("a"), "image/png", "application/pdf"),
         (b"%PDF-1.7 all of it text", "", "application/pdf"),
+        (b"\xef\xbb\xbf\r\n" + pdf("a"), "", "application/pdf"),
+        (b"The format begins with %PDF-1.7", "", "text/plain"),
         # Polyglots and words that look like the beginning of another file
         (b"GIF89a=1;alert(1)//", "image/gif", "text/plain"),
         (b"BM is a maker of cars", "", "text/plain"),

@@ -169,6 +169,7 @@ def test_names_of_files_tell_the_format(mime_type: str) -> None:
         (failure(500), 422, AWAY, "HTTP 500"),
         (web.Response(status=307, headers={"Location": "/v2"}), 422, AWAY, "it redirects"),
         (web.Response(text="[1]"), 422, AWAY, "its answer has no `text`"),
+        (web.Response(text="<!DOCTYPE html><p>Sign in"), 422, AWAY, "its answer has no `text`"),
         (web.json_response({"text": "x" * 2_000_000}), 422, AWAY, "more than 1000000 bytes"),
         (web.Response(headers={"Content-Encoding": "br"}), 422, AWAY, "packed its answer"),
     ],

@@ -17,7 +17,7 @@ from chatkit.types import ThreadMetadata
 from chatkit_server import SettingsError, Turn, User
 from chatkit_server.mcp.connection import ToolFailed
 from chatkit_server.mcp.manager import McpManager
-from chatkit_server.mcp.server import McpTiming
+from chatkit_server.mcp.timing import McpTiming
 from chatkit_server.plugin.load import load_plugins
 from chatkit_server.settings.load import load
 from chatkit_server.storage import StoreContext

@@ -242,6 +242,7 @@ async def _forget_the_last_migrations(url: str) -> None:
     connection = await asyncpg.connect(url)
     await connection.execute("DROP TABLE chatkit_probe")
     await connection.execute("ALTER TABLE chatkit_turn DROP COLUMN backend")
+    await connection.execute("ALTER TABLE chatkit_feedback DROP COLUMN given")
     await connection.execute("DELETE FROM tortoise_migrations WHERE name > '0003'")
     await connection.close()
 

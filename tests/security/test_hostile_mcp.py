@@ -26,7 +26,7 @@ from chatkit_server.mcp.failures import describe
 from chatkit_server.mcp.limits import McpRefused, tool_problem
 from chatkit_server.mcp.manager import McpManager
 from chatkit_server.mcp.repair import DEPTH, repaired
-from chatkit_server.mcp.server import McpTiming
+from chatkit_server.mcp.timing import McpTiming
 from tests.mcp_calls import connected, invoke, tools_of, until
 from tests.security.hostile_mcp import (
     BROKEN,

@@ -524,7 +524,8 @@ class Job:
         self.id = running.thread_id
         self.user = user
         self.beside = running.beside
-        self.context = None
+        self.context = self.asked_by = None
+        self.patient = False
         self.operation, self.model = "plain", "test/model"
 
     def partial(self) -> Job:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -25,6 +26,8 @@ from ...settings.schema import Settings
 from ...settings.types import Words
 from ..sdk import mcp_server_name
 from .members import matches
+
+log = logging.getLogger(__name__)
 
 Guardrail = (
     InputGuardrail[Any] | OutputGuardrail[Any] | ToolInputGuardrail[Any] | ToolOutputGuardrail[Any]
@@ -79,6 +82,8 @@ class Guardrails:
             with problems.collect():
                 if section.from_ is not None:
                     self._rules.append(_Rule(_find(settings, name, section), section))
+                else:
+                    _warn_of_idle(settings, name, section)
         problems.raise_any()
 
     def check_agents(self, known: Collection[str], settings: Settings) -> None:
@@ -166,14 +171,25 @@ def _name(guardrail: Guardrail) -> str:
         return type(guardrail.guardrail_function).__name__
 
 
+def _warn_of_idle(settings: Settings, name: str, section: GuardrailSettings) -> None:
+    """Log what has no effect in a section with the words for a guardrail of a module."""
+    if section.words is None and section.show is None:
+        where = settings.source.where(("guardrails", name))
+        log.warning("%s: this has no effect without `from`, `words` or `show`", where)
+    for key in ("agents", "tools"):
+        if getattr(section, key) is not None:
+            where = settings.source.where(("guardrails", name, key))
+            log.warning("%s: this has no effect without `from`", where)
+
+
 def _find(settings: Settings, name: str, section: GuardrailSettings) -> Guardrail:
     path = ("guardrails", name, "from")
     where = settings.source.where(path)
     found = find_named(settings, str(section.from_), where)
     if not isinstance(found, _KINDS):
         raise SettingsError(
-            f"{where}: expected a guardrail of the Agents SDK, but `{section.from_}` is a "
-            f"{type(found).__name__}. Put a decorator on the function: @input_guardrail, "
+            f"{where}: expected a guardrail of the Agents SDK, but `{section.from_}` is of "
+            f"type {type(found).__name__}. Put a decorator on the function: @input_guardrail, "
             "@output_guardrail, @tool_input_guardrail or @tool_output_guardrail"
         )
     if section.tools is not None and not isinstance(found, _OF_TOOLS):

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable
 from typing import Any
 
-from agents import Agent
+from agents import Agent, Model
 
 from ...errors import SettingsError
 from ...settings.problems import Problems, nearest
@@ -94,7 +94,10 @@ class Team:
     def models(self) -> dict[KeyPath, str]:
         """The models that the settings name for all agents, by the paths of their keys."""
         found: dict[KeyPath, str] = {}
-        own = self.main.settings.from_ is not None and self.model is None
+        imported = self.main.imported
+        own = self.main.make is not None or (
+            imported is not None and isinstance(imported.model, Model)
+        )
         if not own or "model" in self.settings.agent.model_fields_set:
             found["agent", "model"] = self.model or self.settings.agent.model
         for member in self.members.values():

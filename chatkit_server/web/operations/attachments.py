@@ -23,6 +23,11 @@ from ...uploads import FileStore
 from ...words import words
 from .caller import Answer, Caller, asking_attachments, checked_id, item_pages
 
+_THREADS = "threads"
+"""Where the metadata of an attachment names the threads that it was in."""
+
+_MOST_THREADS = 20
+
 
 async def create_attachment(caller: Caller, request: AttachmentsCreateReq) -> Answer:
     attachment_store = _require_attachment_store(caller)
@@ -48,7 +53,20 @@ async def use_attachment(caller: Caller, attachment: Attachment) -> Attachment:
     if not isinstance(caller.attachment_store, FileStore):
         return attachment
     with asking_attachments():
-        return await caller.attachment_store.use_attachment(attachment, caller.context)
+        used = await caller.attachment_store.use_attachment(attachment, caller.context)
+    earlier = _threads_of(attachment)
+    if not earlier:
+        return used
+    return used.model_copy(update={"metadata": {**(used.metadata or {}), _THREADS: earlier}})
+
+
+def _threads_of(attachment: Attachment) -> list[str]:
+    """Return the ids of the threads that an attachment was in before this message, the last last.
+
+    A client that sends a message again, long after, begins another thread with the same files.
+    """
+    known = [*(attachment.metadata or {}).get(_THREADS, []), attachment.thread_id]
+    return [each for each in dict.fromkeys(known) if each is not None][-_MOST_THREADS:]
 
 
 def shown_item(caller: Caller, item: ThreadItem) -> ThreadItem:
@@ -74,7 +92,11 @@ async def deleted_attachments(caller: Caller, thread_id: str) -> AsyncIterator[N
     if not isinstance(files, FileStore):
         yield
         return
-    found = await _attachments_of(caller, thread_id)
+    found = [
+        attachment.id
+        for attachment in await _attachments_of(caller, thread_id)
+        if not await _moved_back(caller, attachment, thread_id)
+    ]
     for attachment_id in found:
         with asking_attachments(), suppress(NotFoundError, NotFound):
             await files.delete_attachment(attachment_id, caller.context)
@@ -85,8 +107,8 @@ async def deleted_attachments(caller: Caller, thread_id: str) -> AsyncIterator[N
             await caller.store.delete_attachment(attachment_id, caller.context)
 
 
-async def _attachments_of(caller: Caller, thread_id: str) -> list[str]:
-    """Return the ids of the attachments in a thread; one may have moved on to another."""
+async def _attachments_of(caller: Caller, thread_id: str) -> list[Attachment]:
+    """Return the attachments in a thread; one may have moved on to another."""
     named: dict[str, None] = {}
     async for page in item_pages(caller, thread_id):
         for item in page.data:
@@ -96,8 +118,20 @@ async def _attachments_of(caller: Caller, thread_id: str) -> list[str]:
     for attachment_id in named:
         with suppress(NotFoundError, NotFound):
             attachment = await caller.store.load_attachment(attachment_id, caller.context)
-            found += [attachment_id] if attachment.thread_id == thread_id else []
+            found += [attachment] if attachment.thread_id == thread_id else []
     return found
+
+
+async def _moved_back(caller: Caller, attachment: Attachment, thread_id: str) -> bool:
+    """Give an attachment back to a thread that still has it; return whether there is one."""
+    for earlier in reversed(_threads_of(attachment)):
+        if earlier != thread_id:
+            with suppress(NotFoundError, NotFound):
+                await caller.store.load_thread(earlier, caller.context)
+                moved = attachment.model_copy(update={"thread_id": earlier})
+                await caller.store.save_attachment(moved, caller.context)
+                return True
+    return False
 
 
 def _require_attachment_store(caller: Caller) -> AttachmentStore[StoreContext]:

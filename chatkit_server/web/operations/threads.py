@@ -20,7 +20,7 @@ from chatkit.types import (
 )
 
 from ...errors import BadRequest, NotFound, Unprocessable
-from ...events.threads import as_thread, written
+from ...events.threads import TITLE_BY, as_thread
 from ...events.wire import dump, is_hidden
 from ...paging import goes_on_within, pages
 from ...words import words
@@ -121,9 +121,13 @@ async def list_threads(caller: Caller, request: ThreadsListReq) -> Answer:
 async def update_thread(caller: Caller, request: ThreadsUpdateReq) -> Answer:
     thread = await load_thread(caller, request.params.thread_id)
     was_empty = await _is_empty(caller, thread.id)
-    known = written(thread)
-    thread.title = request.params.title
-    thread = await caller.threads.save(thread, known, caller.context)
+
+    def rename(stored: ThreadMetadata) -> None:
+        stored.title = request.params.title
+        if TITLE_BY in (stored.metadata or {}):
+            stored.metadata = {**stored.metadata, TITLE_BY: "user"}
+
+    _, thread = await caller.threads.change(thread.id, rename, caller.context)
     if not was_empty and await _is_empty(caller, thread.id):
         # It was deleted meanwhile, and saving it has made it again, without its items
         await caller.store.delete_thread(thread.id, caller.context)

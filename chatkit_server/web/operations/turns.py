@@ -108,11 +108,14 @@ async def answer_running(
     caller.guard.check(request)
     await writable_thread(caller, request.params.thread_id)
     item = await load_item(caller, request.params.thread_id, request.params.item_id)
-    number = len(running.log)
     if not isinstance(item, StructuredInputItem):
         return None
-    if not running.live.answer(_answered(item, request.params.input)):
+    if item.id not in running.live:
         raise Conflict(SUBMITTED)
+    # Who has joined meanwhile would get what follows too, and so the client would get it twice
+    running.log.part()
+    number = len(running.log)
+    running.live.answer(_answered(item, request.params.input))
     return running, number
 
 

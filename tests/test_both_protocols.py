@@ -1,0 +1,104 @@
+"""MCP servers that speak both protocols, and can ask the user only by the earlier one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from mcp.server.mcpserver import MCPServer
+from mcp.shared.exceptions import NoBackChannelError
+
+from chatkit_server.mcp.outbox import Outgoing
+from tests.conftest import MakeChat
+from tests.mcp_asking import AskingServer, build_legacy
+from tests.model_server import Call, ModelServer
+from tests.test_asking import answer, asked
+from tests.test_elicitation import BOOK, BOOKED, connected, entry, told, with_flights
+
+
+class Both(AskingServer):
+    """A server with sessions for who wants them. It notes what its tool `wonder` does."""
+
+    def build(self) -> MCPServer:
+        server = build_legacy(self.name)
+
+        @server.tool()
+        async def wonder() -> str:
+            """Ask the model of the client."""
+            self.notes.append("wondered")
+            raise NoBackChannelError("sampling/createMessage")
+
+        return server
+
+
+@pytest.fixture
+async def both() -> AsyncIterator[Both]:
+    server = Both("flights")
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.mark.parametrize("transport", ["http", "stdio"])
+async def test_a_server_that_cannot_ask_is_spoken_to_in_the_earlier_way(
+    make_chat: MakeChat, model_server: ModelServer, both: Both, transport: str
+) -> None:
+    over_http = {"name": "flights", "url": both.url}
+    sections = with_flights(model_server, over_http if transport == "http" else entry("both"))
+    chat = await connected(await make_chat(**sections))
+    model_server.reply(BOOK)
+    [item] = await asked(chat, "To Rome")
+    model_server.reply("Booked.")
+    assert (await answer(chat, item, r1f0="Window", r1f1="2")).text == "Booked."
+    assert told(model_server) == [BOOKED["now"]]
+
+
+async def test_running_calls_ask_one_after_the_other(
+    make_chat: MakeChat, model_server: ModelServer, both: Both
+) -> None:
+    sections = with_flights(model_server, {"name": "flights", "url": both.url})
+    chat = await connected(await make_chat(**sections))
+    model_server.reply(BOOK, BOOK)
+    [one] = await asked(chat, "To Rome, twice")
+    [two] = (await answer(chat, one, r1f0="Window", r1f1="2")).done("structured_input")
+    model_server.reply("Booked.")
+    assert (await answer(chat, two, r1f0="Window", r1f1="2")).text == "Booked."
+    assert told(model_server) == [BOOKED["now"]] * 2
+
+
+async def test_a_message_takes_back_what_was_still_to_be_asked(
+    make_chat: MakeChat, model_server: ModelServer, both: Both
+) -> None:
+    sections = with_flights(model_server, {"name": "flights", "url": both.url})
+    chat = await connected(await make_chat(turns={"when_busy": "queue"}, **sections))
+    model_server.reply(BOOK, BOOK)
+    [one] = await asked(chat, "To Rome, twice")
+    model_server.reply("Not booked.")
+    model_server.reply("As you like.")
+    said = await chat.say("Never mind", one["thread_id"])
+    assert said.text == "As you like."
+    assert told(model_server) == ["cancel None"] * 2
+
+
+async def test_a_tool_that_wants_something_else_of_the_client_runs_once(
+    make_chat: MakeChat, model_server: ModelServer, both: Both
+) -> None:
+    sections = with_flights(model_server, {"name": "flights", "url": both.url})
+    chat = await connected(await make_chat(**sections))
+    model_server.reply(Call("wonder"))
+    model_server.reply("It failed.")
+    assert (await chat.say("Wonder")).text == "It failed."
+    assert both.notes == ["wondered"]
+    assert "sampling/createMessage" in told(model_server)[0]
+
+
+def test_an_earlier_protocol_is_not_tried_for_ever() -> None:
+    outgoing = Outgoing(asks=True)
+    tried: list[Any] = []
+    for _ in range(5):
+        tried.append(outgoing.go_back())
+        assert not outgoing.go_back()
+        outgoing.earlier = False
+    assert tried == [True, True, True, False, False]
+    assert not Outgoing(asks=False).go_back()

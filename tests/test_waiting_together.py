@@ -1,0 +1,73 @@
+"""Approvals, questions and client tools of one answer, and what a later message makes of them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.approving import asked as approvals
+from tests.approving import click, replaced, shown
+from tests.conftest import MakeChat
+from tests.model_server import Call, ModelServer
+from tests.serving import served_by
+from tests.test_approvals import ANN, SENT, mailer, no_mails
+from tests.test_asking import answer, asked, locate, output, size
+from tests.test_turns import Tools, told
+
+__all__ = ["no_mails"]
+
+WINDOWS = pytest.mark.parametrize("items", [1, 50])
+"""However little the model gets of what came before, what waits is found."""
+
+
+@WINDOWS
+async def test_an_approval_beside_a_question_and_a_client_tool(
+    make_chat: MakeChat, model_server: ModelServer, items: int
+) -> None:
+    sections = served_by(model_server, show_tools="tasks", history={"items": items})
+    chat = await make_chat(Tools(size, locate, mailer()), **sections)
+    model_server.reply(Call("size"), ANN, Call("locate"))
+    [widget] = approvals(await chat.say("A shirt"))
+    going_on = await click(chat, widget)
+    assert SENT == ["ann"]
+    [question] = going_on.done("structured_input")
+    [_] = going_on.done("client_tool_call")
+    assert (await answer(chat, question, q1="M")).text == ""
+    assert len(model_server.requests) == 1
+    model_server.reply("Fine.")
+    assert (await output(chat, question["thread_id"], {"lat": 7})).text == "Fine."
+    size_m = json.dumps({"question": "Which size?", "answer": "M"})
+    tools = [text for role, text in told(model_server.requests[-1]) if role == "tool"]
+    assert tools == [size_m, "sent to ann", '{"lat": 7}']
+    assert SENT == ["ann"]
+
+
+@WINDOWS
+async def test_a_message_ends_all_that_waits(
+    make_chat: MakeChat, model_server: ModelServer, items: int
+) -> None:
+    sections = served_by(model_server, history={"items": items})
+    chat = await make_chat(Tools(size, mailer()), **sections)
+    model_server.reply(Call("size"), Call("size"))
+    questions = await asked(chat, "Two shirts")
+    thread_id = questions[0]["thread_id"]
+    model_server.reply(ANN, ANN)
+    await chat.say("Write instead", thread_id)
+    stored = {item["id"]: item for item in await shown(chat, thread_id)}
+    assert [stored[item["id"]]["status"] for item in questions] == ["skipped"] * 2
+    model_server.reply("As you like.")
+    said = await chat.say("Never mind", thread_id)
+    assert replaced(said) == ["Not approved: you wrote something else."] * 2
+
+
+async def test_a_workflow_goes_on_after_a_client_tool_with_its_time(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    sections = served_by(model_server, show_tools="tasks")
+    chat = await make_chat(Tools(locate, mailer(needs_approval=False)), **sections)
+    model_server.reply(ANN, Call("locate"))
+    thread_id = (await chat.say("Write")).thread_id
+    model_server.reply("Fine.")
+    [workflow] = (await output(chat, thread_id, {"lat": 7})).done("workflow")
+    assert workflow == (await shown(chat, thread_id))[1]
