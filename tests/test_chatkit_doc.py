@@ -153,11 +153,11 @@ async def test_a_conversation_ends_and_is_open_again(serve: Serve) -> None:
     assert "notice" in opened.types
 
 
-async def test_a_mode_a_tag_and_a_quotation_reach_the_model(
+async def test_a_mode_a_tag_a_quotation_and_the_page_reach_the_model(
     make_chat: MakeChat, model_server: ModelServer, folder: Path
 ) -> None:
     sections = served_by(model_server, instructions="Be kind.")
-    sections["plugins"] |= dict.fromkeys(("orders", "modes", "people", "quoting"))
+    sections["plugins"] |= dict.fromkeys(("orders", "modes", "people", "quoting", "looking_at"))
     chat = await make_chat(**sections, plugin_dirs=[folder])
     model_server.reply("A summary.")
     chosen = {"tool_choice": {"id": "summarize"}}
@@ -170,8 +170,10 @@ async def test_a_mode_a_tag_and_a_quotation_reach_the_model(
     tag = {"type": "input_tag", "text": person["title"], "id": person["id"], "data": person["data"]}
     model_server.reply("She does.")
     said = {"type": "input_text", "text": "Does she?"}
+    chat.headers["X-Page"] = "/cart"
     await chat.say("", streamed.thread_id, content=[tag, said], quoted_text="sells tea")
     asked = model_server.requests[-1].body
+    assert "The user is looking at the cart." in asked["messages"][0]["content"]
     assert [tool["function"]["name"] for tool in asked["tools"]] == ["show_order"]
     told = str(asked["messages"])
     for words in ("Ann sells tea.", "sells tea\\n</Quotation>", "only of what the user has quoted"):

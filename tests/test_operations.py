@@ -766,8 +766,8 @@ async def test_an_action_is_a_turn_without_a_model(make_chat: MakeChat) -> None:
 @pytest.mark.parametrize(
     ("answer", "status", "message"),
     [
-        (None, 422, "`buy`"),
-        ([], 422, "`buy`"),
+        (None, 422, "No plugin answers the action `buy`."),
+        ([], 422, "`buy` is answered with events: it must not have `streaming: false`."),
         (ZeroDivisionError("hunter2"), 422, "`action`"),
         (Forbidden("Not for you."), 403, "Not for you."),
         (TurnFailed("Sold out."), 422, "Sold out."),

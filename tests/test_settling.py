@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from agents import RunContextWrapper, function_tool
 from chatkit.types import (
     CustomSummary,
     CustomTask,
@@ -139,6 +140,33 @@ async def test_what_was_saved_while_it_ran_stops_with_its_turn(
     assert indicators(folded.items.values()) == ["complete", "none"]
     assert unfinished([*folded.items.values()]) == []
     assert streamed.types[-4:] == [*["thread.item.replaced"] * 3, "error"]
+    thread = await chat.ask("threads.get_by_id", thread_id=streamed.thread_id)
+    assert thread["items"]["data"] == list(folded.items.values())
+
+
+class Away:
+    """Shows a task whose work fails."""
+
+    @hookimpl
+    async def pre_turn(self, turn: Turn) -> None:
+        turn.tools.append(search)
+
+
+@function_tool
+async def search(ctx: RunContextWrapper[Turn]) -> None:
+    """Search."""
+    await ctx.context.start_workflow(Workflow(type="custom", tasks=[]))
+    await ctx.context.add_workflow_task(DONE)
+    await ctx.context.add_workflow_task(LOADING)
+    raise ValueError
+
+
+async def test_a_task_stops_whose_tool_has_failed(make_chat: MakeChat) -> None:
+    chat = await make_chat(Away())
+    streamed = await chat.say("search")
+    assert streamed.error is None
+    folded = Folded(streamed.data)
+    assert indicators(folded.items.values()) == ["complete", "none"]
     thread = await chat.ask("threads.get_by_id", thread_id=streamed.thread_id)
     assert thread["items"]["data"] == list(folded.items.values())
 

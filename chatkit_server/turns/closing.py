@@ -8,7 +8,7 @@ from typing import cast
 
 from agents import TResponseInputItem
 from chatkit.store import NotFoundError
-from chatkit.types import ThreadItemDoneEvent, ThreadItemReplacedEvent
+from chatkit.types import ThreadItemDoneEvent, ThreadItemReplacedEvent, WorkflowItem
 
 from ..agent.invocation import GUARDRAILS
 from ..agent.memory import build_memory, memory_id
@@ -107,8 +107,7 @@ class Closing:
                 if job.refusal is not None:
                     await self._withdraw_answer(job)
                 await job.recorder.close()
-                if ending is not None:
-                    await _stop_what_runs(job)
+                await _stop_what_runs(job, is_cut_off=ending is not None)
                 if job.refusal is not None:
                     for event in job.refusal.events():
                         await job.recorder.emit(event)
@@ -200,10 +199,15 @@ async def _forget_paused(job: TurnJob) -> None:
         _log_unsaved(job, "a run that went on could not be removed", error)
 
 
-async def _stop_what_runs(job: TurnJob) -> None:
-    """Show nothing that was saved as in progress: the turn was cut off."""
+async def _stop_what_runs(job: TurnJob, is_cut_off: bool) -> None:
+    """Show nothing that was saved as in progress.
+
+    If the turn was not cut off, these are the tasks of ended workflows: their tools have failed.
+    Other items may be finished later, such as by an action.
+    """
     for item in [item for item in job.recorder.saved if is_running(item)]:
-        await job.recorder.emit(ThreadItemReplacedEvent.model_construct(item=settled(item)))
+        if is_cut_off or (isinstance(item, WorkflowItem) and item.workflow.summary is not None):
+            await job.recorder.emit(ThreadItemReplacedEvent.model_construct(item=settled(item)))
 
 
 async def _save_last_changes(job: TurnJob) -> None:

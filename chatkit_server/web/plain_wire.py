@@ -10,8 +10,11 @@ import orjson
 from chatkit.types import (
     AssistantMessageContentPartAdded,
     AssistantMessageItem,
+    ClientEffectEvent,
     ClientToolCallItem,
+    GeneratedImageItem,
     HiddenContextItem,
+    NoticeEvent,
     StreamOptionsEvent,
     StructuredInputItem,
     ThreadItemAddedEvent,
@@ -42,8 +45,8 @@ class PlainWire:
         self._answering = False
         self._streamed: set[str] = set()
         """The ids of messages of which text was sent."""
-        self._widgets: set[str] = set()
-        """The ids of widgets that were sent."""
+        self._shown: set[str] = set()
+        """The ids of widgets and pictures that were sent."""
         self._left_out: set[str] = set()
         self._approvals: dict[str, dict[str, Any]] = {}
         """Calls that wait for an approval, or have waited, by the id of the item that asks."""
@@ -72,7 +75,7 @@ class PlainWire:
             case ThreadItemUpdatedEvent(update=AssistantMessageContentPartAdded() as added):
                 return self._begun_text(event.item_id, added.content.text)
             case ThreadItemDoneEvent(item=AssistantMessageItem() as item):
-                return None if item.id in self._streamed else self._begun_text(item.id, _text(item))
+                return self._done_text(item)
             # While a widget changes, nothing is sent: the finished one has everything
             case ThreadItemDoneEvent(item=WidgetItem() as item):
                 return self._widget(item)
@@ -82,6 +85,14 @@ class PlainWire:
                 return _dump({"client_tool_call": _client_tool_call(item)})
             case ThreadItemDoneEvent(item=StructuredInputItem() as item):
                 return _dump({"questions": _questions(item)})
+            case ThreadItemDoneEvent(item=GeneratedImageItem() as item):
+                return self._image(item)
+            case ThreadItemReplacedEvent(item=GeneratedImageItem() as item):
+                return self._image(item)
+            case NoticeEvent():
+                return _dump({"notice": _without_type(event)})
+            case ClientEffectEvent():
+                return _dump({"client_effect": _without_type(event)})
             case ThreadItemRemovedEvent(item_id=item_id):
                 self._left_out.add(item_id)
                 return self._removed(item_id)
@@ -89,7 +100,7 @@ class PlainWire:
 
     def _removed(self, item_id: str) -> bytes | None:
         """Say when nothing of what was sent stands: a line of text has no id to take it back by."""
-        sent = self._streamed | self._widgets
+        sent = self._streamed | self._shown
         return b'{"withdrawn":true}' if item_id in sent and sent <= self._left_out else None
 
     def _note_approvals(self, item: HiddenContextItem) -> None:
@@ -101,13 +112,26 @@ class PlainWire:
 
     def _widget(self, item: WidgetItem) -> bytes:
         approval = self._approvals.get(item.id)
-        self._widgets.add(item.id)
+        self._shown.add(item.id)
         return _dump(_widget(item) if approval is None else {"approval": approval})
+
+    def _image(self, item: GeneratedImageItem) -> bytes:
+        self._shown.add(item.id)
+        return _dump({"image": _image(item)})
 
     def _begun_text(self, item_id: str, text: str) -> bytes | None:
         if text:
             self._streamed.add(item_id)
         return _content(text)
+
+    def _done_text(self, item: AssistantMessageItem) -> bytes | None:
+        text = "" if item.id in self._streamed else _text(item)
+        line: dict[str, Any] = {"content": text} if text else {}
+        if text:
+            self._streamed.add(item.id)
+        if sources := _sources(item):
+            line["sources"] = sources
+        return _dump(line) if line else None
 
     def delta(self, item_id: str, content_index: int, text: str) -> bytes:
         self._streamed.add(item_id)
@@ -140,6 +164,10 @@ class PlainWire:
         }
         if self._approvals:
             answer["approvals"] = list(self._approvals.values())
+        if sources := [source for message in messages for source in _sources(message)]:
+            answer["sources"] = sources
+        if images := [_image(item) for item in items if isinstance(item, GeneratedImageItem)]:
+            answer["images"] = images
         for item in items:
             if isinstance(item, ClientToolCallItem):
                 answer["client_tool_call"] = _client_tool_call(item)
@@ -162,6 +190,23 @@ def _text(message: AssistantMessageItem) -> str:
 def _widget(item: WidgetItem) -> dict[str, Any]:
     written = orjson.loads(dump(item))
     return {key: written[key] for key in ("widget", "id", "copy_text") if key in written}
+
+
+def _image(item: GeneratedImageItem) -> dict[str, Any]:
+    return {"url": None if item.image is None else item.image.url, "id": item.id}
+
+
+def _sources(message: AssistantMessageItem) -> list[dict[str, Any]]:
+    """Return what a message cites; the place of each mark is that in its part of the text."""
+    if not any(content.annotations for content in message.content):
+        return []
+    written = orjson.loads(dump(message))["content"]
+    annotations = [annotation for content in written for annotation in content["annotations"]]
+    return [{**each["source"], "index": each.get("index")} for each in annotations]
+
+
+def _without_type(event: NoticeEvent | ClientEffectEvent) -> dict[str, Any]:
+    return {key: value for key, value in orjson.loads(dump(event)).items() if key != "type"}
 
 
 def _approval(call: WaitingCall, run: PausedRun) -> dict[str, Any]:

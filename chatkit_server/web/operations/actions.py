@@ -96,10 +96,14 @@ async def sync_custom_action(caller: Caller, request: ThreadsSyncCustomActionReq
     turn._change_thread = changes.change
     action = request.params.action
     answer = await call_first(caller, "action", turn=turn, action=action, item=sender)
+    if answer is None:
+        raise Unprocessable(words("No plugin answers the action `{action}`.", action=action.type))
     if not isinstance(answer, SyncCustomActionResponse):
-        raise Unprocessable(
-            words("No plugin's `action` hook answers `{action}` at once.", action=action.type)
+        text = words(
+            "The action `{action}` is answered with events: it must not have `streaming: false`.",
+            action=action.type,
         )
+        raise Unprocessable(text)
     if answer.updated_item is not None:
         item = dated(answer.updated_item)
         answer = answer.model_copy(update={"updated_item": item})
