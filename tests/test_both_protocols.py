@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,10 @@ from mcp.server.mcpserver import MCPServer
 from mcp.shared.exceptions import NoBackChannelError
 
 from chatkit_server.mcp.outbox import Outgoing
+from tests.approving import asked as approvals
+from tests.approving import click, post_click
 from tests.conftest import MakeChat
+from tests.databases import new_url
 from tests.mcp_asking import AskingServer, build_legacy
 from tests.model_server import Call, ModelServer
 from tests.test_asking import answer, asked
@@ -91,6 +95,25 @@ async def test_a_tool_that_wants_something_else_of_the_client_runs_once(
     assert (await chat.say("Wonder")).text == "It failed."
     assert both.notes == ["wondered"]
     assert "sampling/createMessage" in told(model_server)[0]
+
+
+async def test_an_approved_call_waits_on_while_its_server_is_down(
+    make_chat: MakeChat, model_server: ModelServer, both: Both, tmp_path: Path
+) -> None:
+    config = {"name": "flights", "url": both.url, "require_approval": ["wonder"]}
+    sections = with_flights(model_server, config)
+    sections["plugins"]["tortoise_store"] = {"url": new_url("sqlite", tmp_path)}
+    chat = await connected(await make_chat(**sections))
+    model_server.reply(Call("wonder"))
+    [widget] = approvals(await chat.say("Wonder"))
+    await both.stop()
+    restarted = await make_chat(**sections)
+    assert (await post_click(restarted, widget, "approve")).status == 503
+    await both.start()
+    await connected(restarted)
+    model_server.reply("It failed.")
+    assert (await click(restarted, widget)).text == "It failed."
+    assert both.notes == ["wondered"]
 
 
 def test_an_earlier_protocol_is_not_tried_for_ever() -> None:

@@ -147,6 +147,12 @@ class McpManager:
             for connection in self._connections.values()
         }
 
+    def check_up(self, names: Collection[str]) -> None:
+        """Raise `Unavailable` if one of these servers is down now: its tool is to go on."""
+        for connection in self._connections.values():
+            if connection.name in names and not connection.up.is_set():
+                raise _unavailable(connection)
+
     def too_many_tools(self, most: int | None) -> str | None:
         """Return a warning if the servers have more tools than that, with the number of each."""
         connections = [self._connections[server] for server in self._shared]
@@ -217,13 +223,16 @@ class McpManager:
 
 def _check_required(down: Sequence[McpConnection]) -> None:
     for connection in down:
-        if not connection.required:
-            continue
-        reason, retry_after = None, None
-        if isinstance(connection, ManagedServer):
-            reason = without_advice(connection.error) if connection.error else None
-            retry_after = connection.retry_after
-        raise Unavailable(_missing(connection.name, reason), retry_after=retry_after)
+        if connection.required:
+            raise _unavailable(connection)
+
+
+def _unavailable(connection: McpConnection) -> Unavailable:
+    reason, retry_after = None, None
+    if isinstance(connection, ManagedServer):
+        reason = without_advice(connection.error) if connection.error else None
+        retry_after = connection.retry_after
+    return Unavailable(_missing(connection.name, reason), retry_after=retry_after)
 
 
 def _missing(name: str, reason: str | None) -> str:

@@ -249,7 +249,9 @@ class Approvals:
         assert run.state is not None
         assert job.agent is not None
         turn = job.turn
-        # What is only away for now may be asked for again: this error is a status
+        # What is only away for now may be asked for again: these errors are a status
+        approved = [call for call in run.calls if call.decision == "approved"]
+        job.runner.servers.check_up({call.server for call in approved if call.server})
         agent = await job.runner.resumable(job.agent)
         try:
             job.resumed = await restored_state(run.state, agent, turn.run_context, self._steps)
