@@ -17,7 +17,7 @@ from tests.conftest import MakeChat
 from tests.databases import new_url
 from tests.mcp_asking import AskingServer, build_legacy
 from tests.model_server import Call, ModelServer
-from tests.test_asking import answer, asked
+from tests.test_asking import answer, asked, submission
 from tests.test_elicitation import BOOK, BOOKED, connected, entry, told, with_flights
 
 
@@ -114,6 +114,27 @@ async def test_an_approved_call_waits_on_while_its_server_is_down(
     model_server.reply("It failed.")
     assert (await click(restarted, widget)).text == "It failed."
     assert both.notes == ["wondered"]
+
+
+async def test_an_answer_is_not_lost_while_the_server_that_asked_is_down(
+    make_chat: MakeChat, model_server: ModelServer, tmp_path: Path
+) -> None:
+    flights = AskingServer("flights")
+    await flights.start()
+    sections = with_flights(model_server, {"name": "flights", "url": flights.url})
+    sections["plugins"]["tortoise_store"] = {"url": new_url("sqlite", tmp_path)}
+    chat = await connected(await make_chat(**sections))
+    model_server.reply(Call("nag"))
+    [item] = await asked(chat, "Nag")
+    await flights.stop()
+    restarted = await make_chat(**sections)
+    status, _ = await restarted.refused(submission(item))
+    assert status == 503
+    await flights.start()
+    await connected(restarted)
+    [again] = (await answer(restarted, item)).done("structured_input")
+    assert again["status"] == "pending"
+    await flights.stop()
 
 
 def test_an_earlier_protocol_is_not_tried_for_ever() -> None:

@@ -149,6 +149,8 @@ class Preparation:
         job.plan.waits = job.plan.waits or not goes_on
         if job.plan.action is not None or job.plan.waits:
             return
+        # Their calls are made again only once
+        self.mcp.check_up({saved.server for saved, _ in job.plan.resumes})
         if job.paused is not None:
             # It goes on with the answer to that
             turn.message = next(
