@@ -149,7 +149,7 @@ def _add_parts(
         turn_store = hooks.boot_first("turn_store")
     with problems.collect():
         servers = [server for _, given in hooks.boot_all("mcp_servers") for server in given]
-        app[MCP] = McpManager(servers, approval=settings.agent.approval)
+        app[MCP] = McpManager(servers, approval=settings.agent.approval, own=team.mcp_servers)
     with problems.collect():
         models = app[MODELS] = ModelRouter(hooks, settings.agent.default_provider)
         _check_models(settings, models, hooks, team)

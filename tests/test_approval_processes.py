@@ -159,6 +159,30 @@ async def test_kill_9_while_it_waits_and_after_the_click(
     assert "The server stopped before the answer was complete." in said[-1][1]
 
 
+async def test_sigterm_while_an_approved_tool_runs(
+    tmp_path: Path, model_server: ModelServer
+) -> None:
+    notes = _written(tmp_path, "sqlite", model_server)
+    settings = tmp_path / "settings.yaml"
+    sections = yaml.safe_load(settings.read_text()) | {"server": {"drain": "100ms"}}
+    settings.write_text(yaml.safe_dump(sections))
+    model_server.reply(Call("note", {"text": "one", "hang": True}))
+    async with running(tmp_path) as server:
+        chat = server.chat()
+        [item] = asked(await chat.say("Note one"))
+        response = await post_click(chat, item, "approve")
+        await server.process.line("noted one")
+        await server.stop(signal.SIGTERM)
+        assert "The server was restarted" in str((await chat.read(response)).error)
+    async with running(tmp_path) as server:
+        chat = server.chat()
+        assert replaced(await click(chat, item)) == ["Approved"]
+        model_server.reply("I do not know.")
+        assert (await chat.say("Is it noted?", item["thread_id"])).text == "I do not know."
+    assert notes.read_text() == "one\n"
+    assert ("tool", CALL_CUT_OFF) in told(model_server.requests[-1])
+
+
 async def test_a_server_that_died_before_the_run_went_on_has_run_nothing(
     make_chat: MakeChat, model_server: ModelServer
 ) -> None:

@@ -6,9 +6,20 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
-from agents import Agent, HostedMCPTool, Model, ModelProvider, ModelResponse, ShellTool, Tool
+from agents import (
+    Agent,
+    ApplyPatchTool,
+    HostedMCPTool,
+    Model,
+    ModelProvider,
+    ModelResponse,
+    ShellTool,
+    Tool,
+)
+from agents.editor import ApplyPatchResult
 from openai.types.responses import (
     Response,
+    ResponseApplyPatchToolCall,
     ResponseCompletedEvent,
     ResponseFunctionShellToolCall,
     ResponseFunctionToolCall,
@@ -166,6 +177,48 @@ async def test_commands_of_a_shell_wait(make_chat: MakeChat) -> None:
     streamed = await click(other, item)
     assert streamed.error is None
     assert ran == [["ls -l", "rm x"]]
+
+
+@pytest.mark.parametrize("decision", ["approve", "deny"])
+async def test_a_patch_waits(make_chat: MakeChat, decision: str) -> None:
+    patched: list[str] = []
+
+    class Editor:
+        def create_file(self, operation: Any) -> ApplyPatchResult:
+            raise AssertionError
+
+        def update_file(self, operation: Any) -> ApplyPatchResult:
+            patched.append(operation.path)
+            return ApplyPatchResult(output="patched")
+
+        def delete_file(self, operation: Any) -> ApplyPatchResult:
+            raise AssertionError
+
+    call = ResponseApplyPatchToolCall.model_validate(
+        {
+            "id": "ap_1",
+            "call_id": "call_1",
+            "type": "apply_patch_call",
+            "status": "completed",
+            "operation": {"type": "update_file", "path": "a.txt", "diff": "@@\n-one\n+two\n"},
+        }
+    )
+    model = Scripted([call], [text("So be it.")], [text("Yes.")])
+    chat, other = await _chat(
+        make_chat, model, ApplyPatchTool(editor=Editor(), needs_approval=True)
+    )
+    [item] = asked(await chat.say("Write two"))
+    assert "a.txt" in says(item)
+    assert "+two" in says(item)
+    assert patched == []
+    streamed = await click(other, item, decision)
+    assert streamed.error is None
+    assert (await click(chat, item)).done("assistant_message") == []
+    assert patched == (["a.txt"] if decision == "approve" else [])
+    assert (await chat.say("Really?", item["thread_id"])).error is None
+    [output] = [e for e in model.inputs[-1] if e.get("type") == "apply_patch_call_output"]
+    told = "patched" if decision == "approve" else "The user denied this call"
+    assert told in output["output"]
 
 
 async def test_a_model_that_repeats_the_ids_of_its_calls_is_understood(

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from typing import Any
 
 import pytest
 
+from chatkit_server.turns.claim import Claims
+from chatkit_server.web.keys import ENGINE
 from tests.approving import asked as approvals
 from tests.approving import click, replaced, shown
 from tests.conftest import MakeChat
-from tests.model_server import Call, ModelServer
+from tests.mcp_calls import until
+from tests.model_server import Call, Gate, ModelServer
 from tests.serving import served_by
 from tests.test_approvals import ANN, SENT, mailer, no_mails
-from tests.test_asking import answer, asked, locate, output, size
+from tests.test_asking import answer, asked, locate, output, size, submission
 from tests.test_turns import Tools, told
 
 __all__ = ["no_mails"]
@@ -71,3 +76,36 @@ async def test_a_workflow_goes_on_after_a_client_tool_with_its_time(
     model_server.reply("Fine.")
     [workflow] = (await output(chat, thread_id, {"lat": 7})).done("workflow")
     assert workflow == (await shown(chat, thread_id))[1]
+
+
+@pytest.mark.parametrize("what", ["question", "client tool"])
+async def test_the_same_answer_again_does_not_stop_the_first(
+    make_chat: MakeChat, model_server: ModelServer, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    chat = await make_chat(Tools(size, locate), **served_by(model_server))
+    model_server.reply(Call("size") if what == "question" else Call("locate"))
+    streamed = await chat.say("A shirt")
+    if what == "question":
+        body = submission(streamed.done("structured_input")[0], q1="M")
+    else:
+        params = {"thread_id": streamed.thread_id, "result": {"lat": 7}}
+        body = {"type": "threads.add_client_tool_output", "params": params}
+    gate, both, claim = Gate(), asyncio.Barrier(2), Claims.claim
+
+    async def late(self: Claims, *given: Any) -> Any:
+        # Both were sent before one was saved
+        if await both.wait():
+            await gate.reached()
+        return await claim(self, *given)
+
+    monkeypatch.setattr(Claims, "claim", late)
+    model_server.reply("Fine", gate, ".")
+    given = [asyncio.create_task(chat.post(body)) for _ in range(2)]
+    await gate.reached()
+    slot = chat.client.app[ENGINE].turns._slots[streamed.thread_id]
+    await until(lambda: slot.claims == 2)
+    gate.open()
+    one, two = sorted([await task for task in given], key=lambda response: response.status)
+    assert (one.status, two.status) == (200, 409)
+    assert (await chat.read(one)).text == "Fine."
+    assert len(model_server.requests) == 2

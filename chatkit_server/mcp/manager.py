@@ -60,9 +60,10 @@ class McpStatus(TypedDict):
 
 
 class McpManager:
-    """The MCP servers that plugins gave at boot.
+    """The MCP servers that plugins gave at boot, and those that agents have of their `own`.
 
-    Raises `SettingsError` for two of the same name, or one whose tools differ from turn to turn.
+    Raises `SettingsError` for two of plugins with one name, or a server whose tools differ from
+    turn to turn.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class McpManager:
         servers: Iterable[MCPServer],
         timing: McpTiming = McpTiming(),  # noqa: B008
         approval: ApprovalSettings = ApprovalSettings(),  # noqa: B008
+        own: Iterable[MCPServer] = (),
     ) -> None:
         self._timing = timing
         self._approval = approval
@@ -78,12 +80,20 @@ class McpManager:
         for server in servers:
             if any(connection.name == server.name for connection in self._connections.values()):
                 raise SettingsError(f"MCP server {server.name}: the name is used twice; change one")
-            if callable(getattr(server, "tool_filter", None)):
-                raise SettingsError(
-                    f"MCP server {server.name}: its tool_filter is a function, but its tools are "
-                    "listed once for all turns: use a static filter"
-                )
-            self._connections[server] = ManagedServer(server, timing, approval)
+            self._keep(server, approval)
+        self._shared = list(self._connections)
+        # Their names are often those that the SDK makes of their addresses
+        for server in own:
+            if server not in self._connections:
+                self._keep(server, approval)
+
+    def _keep(self, server: MCPServer, approval: ApprovalSettings) -> None:
+        if callable(getattr(server, "tool_filter", None)):
+            raise SettingsError(
+                f"MCP server {server.name}: its tool_filter is a function, but its tools are "
+                "listed once for all turns: use a static filter"
+            )
+        self._connections[server] = ManagedServer(server, self._timing, approval)
 
     def when_listed(self, call: Callable[[], None]) -> None:
         """Have this called each time that a server told which tools it has."""
@@ -92,8 +102,8 @@ class McpManager:
 
     @property
     def servers(self) -> list[MCPServer]:
-        """The servers, in the order of the plugins."""
-        return list(self._connections)
+        """The servers of plugins, in their order: those that any agent may have."""
+        return list(self._shared)
 
     @property
     def all_connected(self) -> bool:
@@ -139,7 +149,8 @@ class McpManager:
 
     def too_many_tools(self, most: int | None) -> str | None:
         """Return a warning if the servers have more tools than that, with the number of each."""
-        counts = {each.name: len(each.tools) for each in self._connections.values() if each.tools}
+        connections = [self._connections[server] for server in self._shared]
+        counts = {each.name: len(each.tools) for each in connections if each.tools}
         total = sum(counts.values())
         if most is None or total <= most:
             return None

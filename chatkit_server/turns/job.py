@@ -95,7 +95,7 @@ class TurnPlan:
     def patient(self) -> bool:
         """Whether the turn waits for the one in its thread, whatever `turns.when_busy` says.
 
-        That one may answer the same: a second click or submission must not end it.
+        What was decided or answered a moment ago may be what runs: the same again stops nothing.
         """
         return self.click is not None or (self.message is None and bool(self.answered))
 

@@ -18,6 +18,9 @@ INTRODUCTION = (
     "or “delete task 1”. Choose another model in settings.yaml to talk about anything else."
 )
 
+MOST = 4000
+"""Characters of a message that are looked at: the patterns take long on more."""
+
 _POLITE = r"(?:(?:please|now|(?:can|could|would) you|i want to)\b\W*)*"
 _BETWEEN = r"\W+(?:(?:an?|the|me|some)\W+)*"
 
@@ -61,6 +64,7 @@ def last_words(text: str) -> str:
 
 def understand(text: str, tools: list[Tool]) -> ToolRequest | None:
     """Return the tool call that the text asks for, if there is such a tool."""
+    text = text[:MOST]
     named = [found for tool in tools if (found := _named(text, tool))]
     whole = next((request for rest, request in named if not rest), None)
     return whole or _about_tasks(text, tools) or max(named, key=_shortest_rest, default=_NOTHING)[1]

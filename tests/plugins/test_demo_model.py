@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -78,3 +79,10 @@ def test_a_picked_tool_gets_the_message() -> None:
     assert picked("whatever", "roll", TOOLS).name == "roll"
     assert picked("whatever", "move", TOOLS) is None
     assert picked("whatever", "None", TOOLS) is None
+
+
+@pytest.mark.parametrize("words", ["add ", "[", "show card [", "delete task "])
+def test_a_long_message_is_read_at_once(words: str) -> None:
+    began = time.process_time()
+    understand(words * (100_000 // len(words)) + "x", TOOLS)
+    assert time.process_time() - began < 2, "this takes milliseconds"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from agents import Agent, Model
+from agents.mcp import MCPServer
 
 from ...errors import SettingsError
 from ...settings.problems import Problems, nearest
@@ -110,9 +111,20 @@ class Team:
         """The names of all agents, None if functions return some of them in each turn."""
         if any(member.make is not None for member in self.members.values()):
             return None
+        return list(dict.fromkeys(agent.name for agent in self._reachable()))
+
+    @property
+    def mcp_servers(self) -> list[MCPServer]:
+        """The MCP servers that agents of modules have of their own."""
+        return list(
+            dict.fromkeys(each for agent in self._reachable() for each in agent.mcp_servers)
+        )
+
+    def _reachable(self) -> Iterator[Agent[Any]]:
+        """Yield all agents, also those that only modules know; some more than once."""
         stand_ins = {id(each.imported): each.agent for each in self.members.values()}
-        every = [member.agent for member in self.members.values()]
-        return list(dict.fromkeys(one.name for each in every for one in reachable(each, stand_ins)))
+        for member in self.members.values():
+            yield from reachable(member.agent, stand_ins)
 
     def member(self, agent: Agent[Any]) -> Member | None:
         """Return what the settings say of an agent, None for one of a module alone."""
