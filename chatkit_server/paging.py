@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -56,6 +56,12 @@ def dated(item: ThreadItem) -> ThreadItem:
     if item.created_at.tzinfo is not None:
         return item
     return item.model_copy(update={"created_at": aware(item.created_at)})
+
+
+def in_place(item: ThreadItem, known: Iterable[ThreadItem]) -> ThreadItem:
+    """Return an item with the time of the one that it replaces: by that, it has its place."""
+    time = next((one for one in known if one.id == item.id), item).created_at
+    return item.model_copy(update={"created_at": aware(time)})
 
 
 def aware(time: datetime) -> datetime:

@@ -34,7 +34,7 @@ from chatkit.types import (
 
 from ..errors import TurnFailed
 from ..known_errors import StreamFailed
-from ..paging import aware, dated
+from ..paging import aware, dated, in_place
 from ..plugin.calls import Hooks
 from ..tasks import run_to_completion
 from ..text import valid_values
@@ -49,7 +49,6 @@ from .updates import apply_update, content_at
 from .wire import WireFormat, is_hidden
 
 FIRST = datetime.fromtimestamp(0, UTC)
-
 LONG_ANSWER = words("The answer is longer than allowed and was cut off.")
 
 EventT = TypeVar("EventT", ThreadItemAddedEvent, ThreadItemDoneEvent)
@@ -143,8 +142,9 @@ class Recorder:
                     event = event.model_copy(update={"item": item})
                 cancelled = await run_to_completion(self._save(item))
             case ThreadItemReplacedEvent():
-                event = event.model_copy(update={"item": dated(event.item)})
-                cancelled = await run_to_completion(self._save(event.item, replace=True))
+                item = in_place(event.item, (*self.saved, *self.turn.items))
+                event = event.model_copy(update={"item": item})
+                cancelled = await run_to_completion(self._save(item, replace=True))
             case ThreadItemRemovedEvent():
                 await self._remove(event.item_id)
             case StreamOptionsEvent():

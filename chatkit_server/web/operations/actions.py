@@ -17,7 +17,7 @@ from ...agent.paused import APPROVAL
 from ...errors import BadRequest, Unprocessable
 from ...events.turn_thread import TurnThread
 from ...events.wire import WireFormat, dump
-from ...paging import dated
+from ...paging import in_place
 from ...turn import Turn
 from ...turns.approval_widget import Click, clicked, is_asking
 from ...turns.job import TurnPlan
@@ -105,7 +105,7 @@ async def sync_custom_action(caller: Caller, request: ThreadsSyncCustomActionReq
         )
         raise Unprocessable(text)
     if answer.updated_item is not None:
-        item = dated(answer.updated_item)
+        item = in_place(answer.updated_item, [] if sender is None else [sender])
         answer = answer.model_copy(update={"updated_item": item})
         await caller.store.save_item(thread.id, item, caller.context)
         with refusing("persist"):
