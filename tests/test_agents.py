@@ -265,6 +265,27 @@ async def test_an_approval_is_asked_for_after_a_handoff(
     assert who(model_server) == "billing"
 
 
+async def test_an_approved_run_goes_on_with_the_agent_itself_not_with_one_of_its_name_in_a_tool(
+    make_chat: MakeChat, model_server: ModelServer
+) -> None:
+    sections = two(model_server, approval={"tools": "refund"})
+    sections["agents"]["billing"] |= {"handoffs": [], "agent_tools": ["helper"]}
+    sections["agents"]["helper"] = {"instructions": "You help.", "handoffs": ["billing"]}
+    for each in sections["agents"].values():
+        each["model"] = sections["agent"]["model"]
+    chat = await make_chat(Watch(), **sections)
+    model_server.reply(Call("transfer_to_billing"))
+    model_server.reply(Call("refund", {"order": "7"}))
+    streamed = await chat.say("My money")
+    [widget] = asked(streamed)
+    model_server.reply("Done.")
+    answered = await click(chat, widget)
+    assert (answered.text, who(model_server)) == ("Done.", "billing")
+    model_server.reply("Fine.")
+    await chat.say("Thanks", streamed.thread_id)
+    assert who(model_server) == "billing"
+
+
 @pytest.mark.parametrize(
     ("agent", "shown"),
     [

@@ -48,7 +48,7 @@ from .sdk import (
 )
 from .sound import sound
 from .team.cast import Cast, refuse_same_names
-from .team.checks import handoff_name
+from .team.checks import handoff_name, reachable
 from .team.guardrails import Guardrails
 from .tools import wrapped
 
@@ -295,6 +295,15 @@ class ReadyAgents(ABC):
         assert isinstance(agent.model, Model)
         agent.model = first_answer.prepend_to(agent.model)
         self._fast_path_models.append(agent.model)
+
+    @property
+    def has_namesakes(self) -> bool:
+        """Whether an agent of the turn is also run by a tool: the SDK tells them apart by order."""
+        own = {each.copy.name for each in self._copies.values() if not each.nested}
+        tools = [tool for each in self._copies.values() for tool in each.tools]
+        inner = [agent_of(tool) for tool in tools if isinstance(tool, FunctionTool)]
+        found = [each for agent in inner if agent is not None for each in reachable(agent)]
+        return any(agent.name in own for agent in found)
 
     async def resumable(self, agent: Agent[Turn]) -> Agent[Turn]:
         """Return an agent that was made ready, so that a run which has stopped can go on with it.

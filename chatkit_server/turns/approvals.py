@@ -139,6 +139,9 @@ class Approvals:
         turn = job.turn
         text = None
         try:
+            if job.agent is not None and job.runner.has_namesakes:
+                # In the order in which they will be found again
+                await job.runner.resumable(job.agent)
             text = saved_state(state)
         except Exception as error:
             log_error(log, logging.WARNING, error, "turn %s: a run cannot wait", turn.id)
