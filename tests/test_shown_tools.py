@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -19,6 +20,7 @@ from chatkit_server.languages import own_languages
 from chatkit_server.mcp.progress import Progress
 from chatkit_server.settings.schema import AgentSettings
 from chatkit_server.web.keys import MCP
+from tests.approving import asked, click
 from tests.client import Streamed
 from tests.conftest import MakeChat
 from tests.mcp_calls import connected, until
@@ -340,3 +342,32 @@ async def test_a_tool_that_is_stopped_spins_no_longer(
     [workflow] = (await saying).done("workflow")
     tasks = [(t["title"], t["status_indicator"]) for t in workflow["workflow"]["tasks"]]
     assert tasks == [("Wait", "none"), ("own", "none")]
+
+
+@function_tool(needs_approval=True)
+async def drop() -> str:
+    """Drop something."""
+    return "dropped"
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["runs at once", "waits for an approval"])
+async def test_the_model_is_told_of_a_call_once_however_it_is_shown(
+    make_chat: MakeChat, model_server: ModelServer, waits: bool
+) -> None:
+    told = []
+    for mode in ("off", "tasks", "details"):
+        sections = served_by(model_server, show_tools=mode)
+        chat = await make_chat(Tools(search, drop), **sections)
+        calls = [Call("search", {"query": "a"}, "call_1")]
+        calls += [Call("drop", {}, "call_2")] if waits else []
+        model_server.reply(*calls)
+        model_server.reply("Here you are.")
+        streamed = await chat.say("Search")
+        for item in asked(streamed):
+            await click(chat, item)
+        model_server.reply("Fine.")
+        await chat.say("Thanks", streamed.thread_id)
+        messages = str(model_server.requests[-1].body["messages"])
+        told.append(re.sub(r"call_\w+", "call", messages))
+    assert ("dropped" in told[0]) == waits
+    assert told[1] == told[2] == told[0]

@@ -311,7 +311,8 @@ class _Telling:
             gap = False
             found.append(piece)
             if memory is not None:
-                covered.update(memory.covers, made_by_clients(memory, self._outputs[item.id]))
+                covered.update(memory.covers, memory.shows)
+                covered.update(made_by_clients(memory, self._outputs[item.id]))
                 covered.update(chain(memory, self._saved))
                 answer = piece if entries[-1].get("role") == "user" else None
             elif isinstance(item, UserMessageItem):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -29,7 +29,8 @@ class TurnMemory:
     """What the model must see again of one turn.
 
     `input` are the items for the model, `covers` the ids of the visible items that they replace,
-    `model` the model that made them, `agent` the name of the agent that answered last.
+    `model` the model that made them, `agent` the name of the agent that answered last. `shows` are
+    the ids of the workflows that only show the calls in `input`.
     """
 
     turn_id: str
@@ -37,6 +38,7 @@ class TurnMemory:
     covers: list[str]
     input: list[dict[str, Any]]
     agent: str = ""
+    shows: list[str] = field(default_factory=list)
 
     @property
     def item_id(self) -> str:
@@ -56,6 +58,7 @@ class TurnMemory:
                 "covers": self.covers,
                 "input": self.input,
                 "agent": self.agent,
+                "shows": self.shows,
             },
         )
 
@@ -66,9 +69,9 @@ class TurnMemory:
             return None
         content = cast(HiddenContextItem, item).content
         entries = _without_images(content["input"])
-        # Earlier versions wrote no agent
-        agent = content.get("agent", "")
-        return cls(content["turn_id"], content["model"], content["covers"], entries, agent)
+        # Earlier versions wrote neither of the last two
+        agent, shows = content.get("agent", ""), content.get("shows", [])
+        return cls(content["turn_id"], content["model"], content["covers"], entries, agent, shows)
 
 
 def memory_id(turn_id: str) -> str:
@@ -128,13 +131,14 @@ def build_memory(
     cut_off: str | None,
     agent: str = "",
     note_agent: bool = False,
+    shows: Sequence[str] = (),
 ) -> TurnMemory | None:
     """Return the memory of a turn, None if its visible items are enough.
 
     `entries` are the items that the run produced, `messages` the ids of the visible messages that
     it wrote, in order. `cut_off` is the reason if the answer is not complete. A tool call that was
     cut off gets a result that says so. With `note_agent`, there is a memory in any case, to say
-    which agent answered.
+    which agent answered. `shows` are the ids of the workflows that only show calls.
     """
     given = _without_images([cast(dict[str, Any], entry) for entry in entries])
     given = _without_open_requests(given)
@@ -146,7 +150,7 @@ def build_memory(
         complete.append(_note(cut_off))
     # zip: a message that was cut off has no entry, and is sent as its visible item
     covers = [item_id for item_id, _ in zip(messages, written, strict=False)]
-    return TurnMemory(turn_id, model, covers, complete, agent)
+    return TurnMemory(turn_id, model, covers, complete, agent, list(shows))
 
 
 REFUSED = "(The user wrote something here that is not allowed. It is left out.)"

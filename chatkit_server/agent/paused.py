@@ -77,8 +77,8 @@ class PausedRun:
     """A run that waits, or has waited, until all its calls are decided.
 
     `turn_id` is the turn that it began in, `resumed_by` the one in which it went on: from then on
-    there is no `state`, so that nothing is run twice. `entries` and `messages` are what the turn
-    has for its memory. `client_tool` is a call that the client gets when the run has gone on,
+    there is no `state`, so that nothing is run twice. `entries`, `messages` and `shows` are for its
+    turn's memory. `client_tool` is a call that the client gets when the run has gone on,
     `questions` are those that its user gets then, `within` those of agents that are tools, by the
     calls of these, which go on first. `agent` is the name of the agent that began,
     `model` that of the model that has written all so far, "" if several have.
@@ -92,6 +92,7 @@ class PausedRun:
     state: str | None = None
     entries: list[dict[str, Any]] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
+    shows: list[str] = field(default_factory=list)
     client_tool: dict[str, Any] | None = None
     questions: list[dict[str, Any]] = field(default_factory=list)
     within: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -138,6 +139,7 @@ class PausedRun:
             state=None,
             entries=[],
             messages=[],
+            shows=[],
             client_tool=None,
             questions=[],
             within={},

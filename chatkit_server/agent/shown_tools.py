@@ -65,6 +65,18 @@ class ShownTools:
         self._settings = settings
         self._latest: dict[ShownCall, Progress] = {}
         self._showing: asyncio.Task[None] | None = None
+        self._tasks: list[_Task] = []
+
+    @property
+    def workflows(self) -> list[str]:
+        """The ids of the workflows that have nothing for the model but these tasks."""
+        own = {id(shown.task) for shown in self._tasks}
+        items = {shown.item.id: shown.item for shown in self._tasks if shown.item is not None}
+        return [
+            item_id
+            for item_id, item in items.items()
+            if all(id(task) in own or task.type != "custom" for task in item.workflow.tasks)
+        ]
 
     async def begin(self, call: ToolCall) -> ShownCall:
         """Show that a tool runs, and return what shows the rest."""
@@ -97,9 +109,10 @@ class ShownTools:
         if self._settings.show_tools == "names":
             return _Line(self, words or f"{title}…", icon)
         task = CustomTask(title=words or title, icon=icon, status_indicator="loading")
-        if self._settings.show_tools == "tasks":
-            return _Task(self, task)
-        return _DetailedTask(self, task, call)
+        with_details = self._settings.show_tools == "details"
+        shown = _DetailedTask(self, task, call) if with_details else _Task(self, task)
+        self._tasks.append(shown)
+        return shown
 
     async def _show(self) -> None:
         try:
@@ -143,13 +156,13 @@ class _Task(ShownCall):
 
     def __init__(self, tools: ShownTools, task: CustomTask) -> None:
         self._tools = tools
-        self._task = task
-        self._item: WorkflowItem | None = None
+        self.task = task
+        self.item: WorkflowItem | None = None
 
     async def begin(self) -> None:
         turn = self._tools.turn
-        await turn.add_workflow_task(self._task)
-        self._item = turn.workflow_item
+        await turn.add_workflow_task(self.task)
+        self.item = turn.workflow_item
 
     def report(self, progress: Progress) -> None:
         self._tools.note(self, progress)
@@ -164,19 +177,19 @@ class _Task(ShownCall):
             await self._change(status_indicator="none" if failed else "complete")
 
     async def _change(self, **changes: Any) -> None:
-        turn, item = self._tools.turn, self._item
+        turn, item = self._tools.turn, self.item
         if item is None:
             return
         tasks = item.workflow.tasks
-        place = next((at for at, task in enumerate(tasks) if task is self._task), None)
+        place = next((at for at, task in enumerate(tasks) if task is self.task), None)
         if place is None:
             return
-        self._task = self._task.model_copy(update=changes)
+        self.task = self.task.model_copy(update=changes)
         if turn.workflow_item is not None and turn.workflow_item.id == item.id:
-            await turn.update_workflow_task(self._task, place)
+            await turn.update_workflow_task(self.task, place)
         else:
             # Something of the tool's own, such as a widget, has ended it
-            tasks[place] = self._task
+            tasks[place] = self.task
             await turn.stream(ThreadItemReplacedEvent(item=item))
 
 

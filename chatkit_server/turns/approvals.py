@@ -158,6 +158,7 @@ class Approvals:
             text,
             [dict(entry) for entry in job.entries],
             list(job.translator.messages),
+            [*job.shows, *job.runner.shown.workflows],
             job.runner.wanted_of_client,
             _dumped(job.runner.asked),
             {call: _dumped(asked) for call, asked in job.runner.asked_within.items()},

@@ -145,6 +145,7 @@ class Closing:
         assert job.paused is not None
         job.entries += cast(list[TResponseInputItem], job.paused.entries)
         job.translator.messages += job.paused.messages
+        job.shows += job.paused.shows
         with contained():
             await self._turn_store.beat([self._beat(job)])
 
@@ -178,6 +179,7 @@ class Closing:
             cut_off=problem.message if problem and said_something else None,
             agent=job.agent_name,
             note_agent=job.note_agent and job.runner.cast.must_note(job.agent_name),
+            shows=[*job.shows, *job.runner.shown.workflows],
         )
         if memory is not None:
             item = memory.as_item(job.turn.thread.id)

@@ -138,6 +138,8 @@ class TurnJob:
     first_answer: FirstAnswer | None = None
     entries: list[TResponseInputItem] = field(default_factory=list)
     """What the model has produced so far, as input items for later requests."""
+    shows: list[str] = field(default_factory=list)
+    """The workflows of the turn that went on in this one which only show tool calls."""
     runs: TurnRuns = field(default_factory=TurnRuns)
     """All runs, those that plugins start among them."""
     refusal: Refusal | None = None

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Iterable
-from datetime import datetime
-from itertools import accumulate
 from typing import Any
 
 from chatkit.types import (
-    AssistantMessageItem,
     ItemsFeedbackReq,
     ItemsListReq,
     Page,
@@ -20,7 +17,6 @@ from chatkit.types import (
     ThreadsGetByIdReq,
     ThreadsListReq,
     ThreadsUpdateReq,
-    UserMessageItem,
 )
 
 from ...errors import BadRequest, NotFound, Unprocessable
@@ -47,13 +43,10 @@ class _PageWriter:
     """Writes a page of threads or items, each by itself: all at once would take long.
 
     It ends early if it gets large: one more would have exceeded `requests.page`.
-    `is_in_order` is given for items: whether the oldest comes first.
     """
 
-    def __init__(self, limit: int, most: int, is_in_order: bool | None = None) -> None:
+    def __init__(self, limit: int, most: int) -> None:
         self._limit = limit
-        self._is_in_order = is_in_order
-        self._places: list[tuple[bool, datetime]] = []
         self._left = most
         self._written: list[bytes] = []
         self._last = ""
@@ -79,8 +72,6 @@ class _PageWriter:
         if not (always or self._fits):
             return False
         self._written.append(data)
-        is_message = isinstance(one, UserMessageItem | AssistantMessageItem)
-        self._places.append((is_message, one.created_at))
         self._last = one.id
         return True
 
@@ -93,23 +84,7 @@ class _PageWriter:
         if has_more:
             after = self._cursor or self._last
         end = dump(Page(has_more=has_more, after=after))
-        return b"".join((_BEGIN, b",".join(self._as_shown()), end.removeprefix(_BEGIN)))
-
-    def _as_shown(self) -> list[bytes]:
-        """Return the items in the order in which the page has seen them begin.
-
-        Stores have them as they were done. Clocks of processes differ, so that the times count only
-        between two messages.
-        """
-        if self._is_in_order is None:
-            return self._written
-        step = 1 if self._is_in_order else -1
-        places = self._places[::step]
-        asked = accumulate(is_message for is_message, _ in places)
-        keys = [(number, not own, time) for number, (own, time) in zip(asked, places, strict=True)]
-        written = self._written[::step]
-        order = sorted(range(len(keys)), key=keys.__getitem__)
-        return [written[index] for index in order][::step]
+        return b"".join((_BEGIN, b",".join(self._written), end.removeprefix(_BEGIN)))
 
 
 _BEGIN = b'{"data":['
@@ -193,7 +168,7 @@ async def _load_items(
     caller: Caller, thread_id: str, after: str | None, limit: int, order: str
 ) -> bytes:
     """Return a page of visible items, as long as if there were no hidden ones."""
-    written = _PageWriter(limit, caller.guard.limits.page, is_in_order=order == "asc")
+    written = _PageWriter(limit, caller.guard.limits.page)
 
     def load(after: str | None) -> Awaitable[Page[ThreadItem]]:
         # When the page is full: whether another one is to be shown
