@@ -107,7 +107,8 @@ class Closing:
                 if job.refusal is not None:
                     await self._withdraw_answer(job)
                 await job.recorder.close()
-                await _stop_what_runs(job, is_cut_off=ending is not None)
+                if ending is not None or job.agent is not None:
+                    await _stop_what_runs(job, is_cut_off=ending is not None)
                 if job.refusal is not None:
                     for event in job.refusal.events():
                         await job.recorder.emit(event)
@@ -205,7 +206,7 @@ async def _stop_what_runs(job: TurnJob, is_cut_off: bool) -> None:
     """Show nothing that was saved as in progress.
 
     If the turn was not cut off, these are the tasks of ended workflows: their tools have failed.
-    Other items may be finished later, such as by an action.
+    Other items may be finished later, such as by an action. Where a hook answered, it knows best.
     """
     for item in [item for item in job.recorder.saved if is_running(item)]:
         if is_cut_off or (isinstance(item, WorkflowItem) and item.workflow.summary is not None):
