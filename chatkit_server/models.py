@@ -21,6 +21,7 @@ from .agent.timeouts import ClosableStream, ModelTimeouts, RequestTimer
 from .bad_http import CHECK as CHECK_SERVER
 from .bad_http import http_problem
 from .interim import guard_client, guard_session, guard_transport
+from .outgoing import certificates, proxy_of
 from .settings.schema import TurnLimits
 from .settings.urls import BaseUrl
 from .text import HalfJoiner, valid_text, valid_values
@@ -48,6 +49,7 @@ __all__ = [
     "Profile",
     "RequestTimer",
     "TurnLimits",
+    "certificates",
     "error_in",
     "fitted",
     "guard_client",
@@ -56,6 +58,7 @@ __all__ = [
     "has_more_parts",
     "http_problem",
     "profile_of",
+    "proxy_of",
     "refused",
     "valid_text",
     "valid_values",

@@ -14,14 +14,10 @@ import asyncio
 import logging
 import os
 import re
-import ssl
 from collections.abc import AsyncIterator
-from functools import cache
 from typing import Any
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
-import certifi
 import orjson
 from agents.exceptions import ModelBehaviorError
 from aiohttp import web
@@ -42,8 +38,10 @@ from chatkit_server.models import (
     CHECK_SERVER,
     UNPACKED,
     BaseUrl,
+    certificates,
     guard_session,
     http_problem,
+    proxy_of,
     refused,
     valid_text,
 )
@@ -240,14 +238,14 @@ class Plugin:
         session = aiohttp.ClientSession(
             headers={**authorization, **self.config.headers, **UNPACKED},
             connector=aiohttp.TCPConnector(
-                limit=_CONNECTIONS, ssl=_certificates() if self._url.scheme == "https" else True
+                limit=_CONNECTIONS, ssl=certificates() if self._url.scheme == "https" else True
             ),
             timeout=aiohttp.ClientTimeout(
                 total=self.config.timeout, sock_connect=self.config.connect_timeout
             ),
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
-            proxy=_proxy(self._url),
+            proxy=proxy_of(self._url),
         )
         return guard_session(session)
 
@@ -312,18 +310,3 @@ def _message(body: bytes) -> str:
     error = answer.get("error", answer) if isinstance(answer, dict) else None
     message = error.get("message") if isinstance(error, dict) else error
     return repr(message[:_QUOTED]) if isinstance(message, str) else "no message"
-
-
-def _proxy(url: URL) -> str | None:
-    """Return the proxy of `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` for this address."""
-    if url.host is None or proxy_bypass(url.host):
-        return None
-    return getproxies().get(url.scheme)
-
-
-@cache
-def _certificates() -> ssl.SSLContext:
-    """Return the certificates that the system and that browsers trust."""
-    context = ssl.create_default_context()
-    context.load_verify_locations(certifi.where())
-    return context

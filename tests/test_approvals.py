@@ -18,7 +18,7 @@ from mcp.types import CallToolResult, TextContent, ToolAnnotations
 from mcp.types import Tool as McpTool
 
 from chatkit_server import Turn, hookimpl
-from chatkit_server.agent import history
+from chatkit_server.agent import loading
 from chatkit_server.agent.paused import PAUSED_TYPE, WaitingCall, is_paused_run
 from chatkit_server.mcp.approval import is_destructive, needs_approval
 from chatkit_server.settings.schema import ApprovalSettings
@@ -738,7 +738,7 @@ async def test_an_old_widget_runs_nothing_after_other_messages(
     make_chat: MakeChat, model_server: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What waits is too far away for the message that came instead to see it."""
-    monkeypatch.setattr(history, "_FURTHEST", 0)
+    monkeypatch.setattr(loading, "_FURTHEST", 0)
     chat = await make_chat(Has(mailer()), **served_by(model_server, history={"items": 1}))
     model_server.reply(ANN)
     model_server.reply("Something else.")

@@ -27,6 +27,7 @@ LAYERS = (
         "lines",
         "local_times",
         "masking",
+        "outgoing",
         "paging",
         "records",
         "repeats",

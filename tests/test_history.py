@@ -26,7 +26,8 @@ from chatkit.types import (
 
 from chatkit_server import User
 from chatkit_server.agent.costs import BYTES_PER_TOKEN, cost
-from chatkit_server.agent.history import LEFT_OUT, LEFT_OUT_HERE, load_history, to_input
+from chatkit_server.agent.history import LEFT_OUT, LEFT_OUT_HERE, to_input
+from chatkit_server.agent.loading import load_history
 from chatkit_server.agent.memory import TurnMemory, build_memory
 from chatkit_server.agent.pairs import CALL_CUT_OFF
 from chatkit_server.settings.schema import HistorySettings

@@ -21,7 +21,7 @@ from chatkit.types import (
 )
 
 from chatkit_server import Turn, User
-from chatkit_server.agent.history import load_history
+from chatkit_server.agent.loading import load_history
 from chatkit_server.events.threads import MANY, TICK, ThreadWriter
 from chatkit_server.paging import MOST_EMPTY, pages
 from chatkit_server.settings.schema import HistorySettings

@@ -10,7 +10,8 @@ from chatkit.agents import ThreadItemConverter
 from chatkit.store import Store
 from chatkit.types import Attachment, ThreadItem
 
-from ..agent.history import History, load_history
+from ..agent.history import History
+from ..agent.loading import load_history
 from ..agent.questions import still_waiting, to_resume
 from ..plugin.calls import Hooks
 from ..settings.schema import HistorySettings

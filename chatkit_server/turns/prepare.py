@@ -7,7 +7,7 @@ from copy import copy
 from functools import partial
 from typing import Any
 
-from agents import Agent
+from agents import Agent, Model
 from chatkit.store import Store
 from chatkit.types import ClientToolCallItem, UserMessageItem
 
@@ -140,7 +140,7 @@ class Preparation:
         Raises `BadRequest` for a model picked in the composer that neither the settings offer nor a
         plugin takes, and `Conflict` if what the request answers was answered meanwhile.
         """
-        turn, cast = job.turn, job.runner.cast
+        turn = job.turn
         if job.plan.answered:
             # Another process may have answered after the plan was made, and before the claim
             job.plan.answered = (await job.plan_again()).answered
@@ -157,6 +157,31 @@ class Preparation:
                 (i for i in reversed(turn.items) if isinstance(i, UserMessageItem)), None
             )
         job.note_agent = history.forgets_agent
+        given, agent, shared = await self._propose(job)
+        await self._let_change(job)
+        if job.plan.message is None and any(
+            isinstance(item, ClientToolCallItem) for item in job.plan.answered
+        ):
+            await job.translator.workflow.resume()
+        if job.paused is None:
+            job.answer = await self._answer(turn)
+        if job.answer is None:
+            await self._make_ready(job, given, agent, shared)
+            return
+        if isinstance(job.answer, tuple) and job.answer[0].owner_says("keeps_pending"):
+            job.plan.keep_pending()
+        if turn.model == self.settings.agent.model:
+            turn.model = self._model
+
+    async def _propose(
+        self, job: TurnJob
+    ) -> tuple[Agent[Turn] | None, Agent[Any], str | Model | None]:
+        """Give the turn what its agent has, for `pre_turn` to change.
+
+        Return the agent of the hook `agent`, if there is one, the agent that begins, and the model
+        of agents without one.
+        """
+        turn, cast = job.turn, job.runner.cast
         picked = offered_model(turn, self.settings.agent)
         check = partial(wrong_turn, turn)
         given: Agent[Turn] | None = await self.hooks.first("agent", check=check, turn=turn)
@@ -169,29 +194,32 @@ class Preparation:
         turn.tools = list(agent.tools)
         turn.mcp_servers = [*agent.mcp_servers, *(self.mcp.servers if cast.has_pool else ())]
         turn.input = await turn.make_input()
+        return given, agent, shared
+
+    async def _let_change(self, job: TurnJob) -> None:
+        """Call `pre_turn` of all plugins."""
+        turn = job.turn
         check = partial(wrong_turn, turn)
         # Pydantic notes which fields are set: from here on, by a plugin
         turn.model_fields_set.discard("model")
         await self.hooks.each("pre_turn", called=job.prepared_by, check=check, turn=turn)
         _warn_of_typo(turn)
         turn.link_context()
-        if job.plan.message is None and any(
-            isinstance(item, ClientToolCallItem) for item in job.plan.answered
-        ):
-            await job.translator.workflow.resume()
-        if job.paused is None:
-            job.answer = await self._answer(turn)
-        if job.answer is not None:
-            if isinstance(job.answer, tuple) and job.answer[0].owner_says("keeps_pending"):
-                job.plan.keep_pending()
-            if turn.model == self.settings.agent.model:
-                turn.model = self._model
-            return
+
+    async def _make_ready(
+        self,
+        job: TurnJob,
+        given: Agent[Turn] | None,
+        agent: Agent[Any],
+        shared: str | Model | None,
+    ) -> None:
+        """Make the agent ready to run, as `_propose` returned it and `pre_turn` changed it."""
+        turn = job.turn
         if "model" not in turn.model_fields_set and (given is None or given.model is None):
             choose_model(turn, self.settings.agent)
         if given is None and "model" not in turn.model_fields_set:
             job.runner.shared_model = shared
-        cast.fill_pool(turn.tools, turn.mcp_servers)
+        job.runner.cast.fill_pool(turn.tools, turn.mcp_servers)
         job.agent = await job.runner.begin(agent, as_changed(agent, turn))
         if isinstance(turn.input, list):
             turn.input = job.runner.input_for(job.agent, turn.input)

@@ -6,16 +6,13 @@ import asyncio
 import json
 import logging
 import random
-import ssl
 from collections.abc import Iterable, Mapping
 from contextvars import Context
 from copy import copy
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
-import certifi
 import httpx2
 import openai
 import orjson
@@ -24,8 +21,10 @@ from yarl import URL
 from chatkit_server.models import (
     UNPACKED,
     BodyLimits,
+    certificates,
     fitted,
     guard_session,
+    proxy_of,
     refused,
 )
 
@@ -195,13 +194,13 @@ class _Pool:
             connector=aiohttp.TCPConnector(
                 limit=_CONNECTIONS,
                 keepalive_timeout=_IDLE,
-                ssl=_certificates() if self._url.scheme == "https" else True,
+                ssl=certificates() if self._url.scheme == "https" else True,
             ),
             timeout=self.timeout(),
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
             # aiohttp would look it up for each request, in a thread
-            proxy=_proxy(self._url),
+            proxy=proxy_of(self._url),
         )
         return guard_session(session)
 
@@ -228,21 +227,6 @@ def _close(sent: asyncio.Task[aiohttp.ClientResponse]) -> None:
     """Close a response that came after its request was cancelled."""
     if not sent.cancelled() and sent.exception() is None:
         sent.result().close()
-
-
-def _proxy(url: URL) -> str | None:
-    """Return the proxy of `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` for this address."""
-    if url.host is None or proxy_bypass(url.host):
-        return None
-    return getproxies().get(url.scheme)
-
-
-@cache
-def _certificates() -> ssl.SSLContext:
-    """Return the certificates that the system and that browsers trust."""
-    context = ssl.create_default_context()
-    context.load_verify_locations(certifi.where())
-    return context
 
 
 def _dump(body: dict[str, Any]) -> bytes:
