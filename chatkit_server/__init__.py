@@ -25,7 +25,6 @@ from .errors import (
 )
 from .lines import is_plain
 from .masking import add_secret, mask_secrets
-from .plugin.commands import Command
 from .plugin.hookspecs import hookimpl
 from .words import words, words_n
 
@@ -84,7 +83,6 @@ __all__ = [
     "STORE",
     "AsgiApp",
     "BadRequest",
-    "Command",
     "Conflict",
     "Duration",
     "Forbidden",

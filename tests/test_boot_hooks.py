@@ -105,18 +105,17 @@ def test_a_mistake_in_migrate_is_one_line(
 
 
 COMMAND = """
-    from chatkit_server import Command, NotFound, SettingsError, hookimpl
+    import click
+
+    from chatkit_server import NotFound, SettingsError, hookimpl
 
     class Plugin:
         @hookimpl
-        def commands(self) -> list[Command]:
-            return [Command({name!r}, "count", self.count, self.arguments)]
-
-        def arguments(self, parser):
-            parser.add_argument("--to", type=int, default=1)
-
-        async def count(self, options):
-            {does}
+        def cli(self, commands: click.Group) -> None:
+            @commands.command({name!r}, help="Count.")
+            @click.option("--to", default=1)
+            async def count(to: int):
+                {does}
 """
 
 
@@ -130,7 +129,7 @@ def brings(folder: Path, name: str, does: str, plugin: str = "silent") -> Path:
 def test_a_plugin_brings_a_command(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    brings(folder, "count", "print(list(range(options.to))); return options.to - 1")
+    brings(folder, "count", "print(list(range(to))); return to - 1")
     settings = str(folder / "settings.yaml")
     assert main(["count", "--settings", settings, "--to", "3"]) == 2
     assert capsys.readouterr().out == "[0, 1, 2]\n"
@@ -138,20 +137,50 @@ def test_a_plugin_brings_a_command(
     assert main(["count"]) == 0
     assert capsys.readouterr().out == "[0]\n"
     assert main(["count", f"--settings={settings}", "--to=4"]) == 3
-    with pytest.raises(SystemExit):
-        main(["count", "--help"])
-    assert "--to TO" in capsys.readouterr().out
+    assert main(["count", "--help"]) == 0
+    assert "--to INTEGER" in capsys.readouterr().out
+
+
+GROUP = """
+    import click
+
+    from chatkit_server import hookimpl
+
+    @hookimpl
+    def cli(commands: click.Group) -> None:
+        @commands.group(help="Look after files.")
+        def files():
+            pass
+
+        @files.command()
+        @click.argument("name")
+        async def find(name):
+            if name == "none":
+                raise click.ClickException("there is no such file")
+            click.echo(f"found {name}")
+"""
+
+
+def test_a_plugin_brings_commands_in_a_group(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "my_plugins" / "silent.py").write_text(dedent(GROUP))
+    settings = str(folder / "settings.yaml")
+    assert main(["files", "find", "a.txt", "--settings", settings]) == 0
+    assert capsys.readouterr().out == "found a.txt\n"
+    assert main(["files", "--settings", settings, "find", "none"]) == 1
+    assert capsys.readouterr().err == "Error: there is no such file\n"
 
 
 @pytest.mark.parametrize(
     ("name", "does", "told"),
     [
-        ("count", "{}[1]", "count: {file}:13: KeyError: 1"),
+        ("count", "{}[1]", "count: {file}:12: KeyError: 1"),
         ("count", "raise SettingsError('no numbers')", "no numbers"),
         ("count", "raise NotFound('No numbers.')", "No numbers."),
-        ("run", "pass", "commands: `run` is taken; choose another name"),
-        ("feedback", "pass", "commands: `feedback` is taken; choose another name"),
-        ("Ä", "pass", "commands: 'Ä' is no name for a command"),
+        ("run", "pass", "cli: `run` is taken; choose another name"),
+        ("feedback", "pass", "cli: `feedback` is taken; choose another name"),
+        ("Ä", "pass", "cli: 'Ä' is no name for a command"),
     ],
 )
 def test_a_mistake_in_a_command_is_one_line(
@@ -169,11 +198,10 @@ def test_an_unknown_command_is_told_with_those_of_the_plugins(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     brings(folder, "count", "pass")
-    with pytest.raises(SystemExit):
-        main(["cuont", "--settings", str(folder / "settings.yaml")])
+    assert main(["cuont", "--settings", str(folder / "settings.yaml")]) == 2
     told = capsys.readouterr().err
-    assert "invalid choice: 'cuont'" in told
-    assert "'count'" in told
+    assert "No such command 'cuont'" in told
+    assert "migrate, count, feedback" in told
     monkeypatch.chdir(folder / "my_plugins")
     assert main(["cuont"]) == 2
     told = capsys.readouterr().err

@@ -69,7 +69,7 @@ ROW = re.compile(r"^\| `(\w+)\(([^)]*)\)` \|", re.MULTILINE)
 NOTHING = "\N{EN DASH}"
 QUOTE = '"'
 DEFAULTS = Profile().model_dump()
-OF_PLUGINS = {"feedback", "forget"}
+OF_PLUGINS = {"feedback", "files", "forget"}
 """Commands that plugins bring, a bundled one and one that is shown."""
 
 PLAIN_LINES = {

@@ -280,8 +280,7 @@ def test_hosts_that_no_machine_has(host: str, told: str, problems_of: ProblemsOf
 def test_a_host_of_the_command_line_that_no_machine_has(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with pytest.raises(SystemExit):
-        main(["run", "--host", "127.0.0.1:8000"])
+    assert main(["run", "--host", "127.0.0.1:8000"]) == 2
     assert "the port in `port`, not '127.0.0.1:8000'" in capsys.readouterr().err
 
 

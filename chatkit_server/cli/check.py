@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import logging
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..logs import LineHandler, WithoutContent
-from .options import Commands, add_command, load_settings
+from .options import command, load_settings
 
 if TYPE_CHECKING:
     from ..plugin.calls import Hooks
-
-
-def add_to(commands: Commands) -> None:
-    """Add the command `check`."""
-    add_command(commands, "check", check, "check the settings, the plugins and the MCP servers")
 
 
 @contextmanager
@@ -37,14 +32,15 @@ def _warnings_shown() -> Iterator[None]:
         root.handlers = others
 
 
-def check(options: argparse.Namespace) -> int:
-    settings, problems = load_settings(options)
+@command("check", "Check the settings, the plugins and the MCP servers.")
+def check(settings: Path) -> int:
+    loaded, problems = load_settings(settings)
     from ..app import create_app, mcp_warnings
     from ..web.keys import HOOKS
 
     async def create() -> tuple[list[str], list[str]]:
         with _warnings_shown():
-            app = create_app(settings, problems=problems)
+            app = create_app(loaded, problems=problems)
         # What is wrong with an MCP server is printed below: it is no mistake in the settings
         logging.disable()
         try:
@@ -55,7 +51,7 @@ def check(options: argparse.Namespace) -> int:
             logging.disable(logging.NOTSET)
 
     names, warnings = asyncio.run(create())
-    print(f"{options.settings.absolute()}: OK. Plugins: {', '.join(names)}")
+    print(f"{settings.absolute()}: OK. Plugins: {', '.join(names)}")
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
     return 0

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import shlex
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
+import click
+
 from ..errors import SettingsError
-from .options import Commands
 
 _FILES = ("settings.yaml", "my_plugins/hello.py")
 
@@ -21,18 +21,9 @@ Next:
 Change the model in settings.yaml; your own plugins go into my_plugins/."""
 
 
-def add_to(commands: Commands) -> None:
-    """Add the command `init`."""
-    text = "write a commented settings.yaml and a folder with an example plugin"
-    command = commands.add_parser("init", help=text, description=text)
-    command.add_argument(
-        "folder", nargs="?", type=Path, default=Path(), metavar="FOLDER", help="default: here"
-    )
-    command.set_defaults(command=init)
-
-
-def init(options: argparse.Namespace) -> int:
-    folder: Path = options.folder
+@click.command("init", help="Write a commented settings.yaml and a folder with an example plugin.")
+@click.argument("folder", type=click.Path(path_type=Path), default=Path())
+def init(folder: Path) -> int:
     existing = [name for name in _FILES if (folder / name).exists()]
     if existing:
         raise SettingsError(

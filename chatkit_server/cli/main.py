@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-import argparse
 import gc
 import os
 import sys
 from contextlib import suppress
+
+import click
 
 from .. import __version__
 from ..errors import SettingsError
 from ..lines import escape
 from ..logs import without_configuration
 from ..masking import mask_secrets
-from . import check, init, migrate, run
-from .commands import may_be_of_plugin, run_command_of_plugin
-from .options import BROKEN_PIPE, Commands
+from .check import check
+from .commands import is_of_plugin, run_command_of_plugin
+from .group import CommandGroup
+from .init import init
+from .migrate import migrate
+from .run import run
 from .warned import show_warnings_of_libraries
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
+
+_COMMANDS = (init, run, check, migrate)
+"""None of their modules imports what takes long: `--help` imports all of them."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,24 +37,23 @@ def main(arguments: list[str] | None = None) -> int:
     _open_standard_files()
     show_warnings_of_libraries()
     given = sys.argv[1:] if arguments is None else arguments
-    parser, commands = _parser()
-    of_plugin = may_be_of_plugin(given, commands)
-    options = None if of_plugin else parser.parse_args(given)
+    commands = _commands()
     without_configuration()
     # What is imported stays: looking for garbage among it would take a quarter of the start
     gc.disable()
     try:
-        if options is None:
-            return run_command_of_plugin(given, parser, commands)
-        return int(options.command(options))
+        if is_of_plugin(given, commands):
+            return run_command_of_plugin(given, commands)
+        return commands.run(given)
     except SettingsError as error:
         for line in str(error).splitlines():
             print(f"chatkit-server: {escape(mask_secrets(line))}", file=sys.stderr)
         return USAGE_ERROR
-    except KeyboardInterrupt:
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
-    except BrokenPipeError:
-        return BROKEN_PIPE
     finally:
         gc.enable()
         _drop_what_nobody_reads()
@@ -74,14 +80,13 @@ def _drop_what_nobody_reads() -> None:
                 os.close(nowhere)
 
 
-def _parser() -> tuple[argparse.ArgumentParser, Commands]:
-    parser = argparse.ArgumentParser(
-        prog="chatkit-server",
-        description="A backend for the OpenAI ChatKit frontend.",
+def _commands() -> CommandGroup:
+    commands = CommandGroup(
+        "chatkit-server",
+        help="A backend for the OpenAI ChatKit frontend.",
         epilog="Plugins may add commands: chatkit-server NAME --settings FILE.",
     )
-    parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (init, run, check, migrate):
-        command.add_to(commands)
-    return parser, commands
+    click.version_option(__version__, message="%(version)s")(commands)
+    for command in _COMMANDS:
+        commands.add_command(command)
+    return commands

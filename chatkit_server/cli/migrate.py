@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
+from pathlib import Path
 
-from .options import Commands, add_command, load_settings
-
-
-def add_to(commands: Commands) -> None:
-    """Add the command `migrate`."""
-    add_command(commands, "migrate", migrate, "bring the plugins' databases up to date")
+from .options import command, load_settings
 
 
-def migrate(options: argparse.Namespace) -> int:
-    settings, problems = load_settings(options)
+@command("migrate", "Bring the plugins' databases up to date.")
+def migrate(settings: Path) -> int:
+    loaded, problems = load_settings(settings)
     from ..app import create_app
     from ..web.keys import HOOKS
 
     async def run_migrations() -> None:
-        hooks = create_app(settings, problems=problems)[HOOKS]
+        hooks = create_app(loaded, problems=problems)[HOOKS]
         if not hooks.implemented("migrate"):
             print("No plugin has a database to migrate.")
         async for plugin, lines in hooks.boot_each("migrate"):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
+
+import click
 
 from ..settings.load import collect_settings
 from ..settings.problems import Problems
@@ -14,36 +14,42 @@ from ..settings.schema import Settings
 BROKEN_PIPE = 141
 """The exit status when nobody reads the output any more."""
 
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-
 _PATHS = (
     "Relative paths of plugin_dirs start at the settings file; those of data, such as "
     "sqlite://chatkit.db, start at the working directory."
 )
 
+SETTINGS_FILE = Path("settings.yaml")
 
-def load_settings(options: argparse.Namespace) -> tuple[Settings, Problems]:
+
+def load_settings(file: Path) -> tuple[Settings, Problems]:
     """Return the settings, and what is wrong with them so far: `create_app` reports all of it."""
     problems = Problems()
-    return collect_settings(options.settings, problems), problems
+    return collect_settings(file, problems), problems
 
 
-def add_command(
-    commands: Commands, name: str, function: Callable[[argparse.Namespace], int], text: str
-) -> argparse.ArgumentParser:
-    """Add a command that reads a settings file; `function` runs it and returns the exit status."""
-    command = commands.add_parser(name, help=text, description=text, epilog=_PATHS)
-    add_settings(command)
-    command.set_defaults(command=function)
-    return command
+def command(name: str, text: str) -> Callable[[Callable[..., int | None]], click.Command]:
+    """Make a command of a function that gets the settings file as `settings`.
+
+    The function returns the exit status; None is 0.
+    """
+
+    def decorate(function: Callable[..., int | None]) -> click.Command:
+        made = click.command(name, help=text, short_help=text, epilog=_PATHS)(function)
+        made.params.append(settings_option())
+        return made
+
+    return decorate
 
 
-def add_settings(parser: argparse.ArgumentParser) -> None:
-    """Add the option `--settings`."""
-    parser.add_argument(
-        "--settings",
-        type=Path,
-        default=Path("settings.yaml"),
+def settings_option(*, passed: bool = True) -> click.Option:
+    """Return the option `--settings`; its value goes to the function only if it is `passed`."""
+    return click.Option(
+        ["--settings"],
+        type=click.Path(path_type=Path),
+        default=SETTINGS_FILE,
         metavar="FILE",
-        help="the settings file (default: settings.yaml)",
+        help="The settings file.",
+        show_default=True,
+        expose_value=passed,
     )

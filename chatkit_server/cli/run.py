@@ -2,65 +2,64 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import click
 
 from ..errors import SettingsError
 from ..logs import configure_logging
 from ..settings.schema import Settings
 from ..settings.types import listening_host
 from ..shutdown.signals import Signals
-from .options import Commands, add_command, load_settings
+from .options import command, load_settings
 
 
-def add_to(commands: Commands) -> None:
-    """Add the command `run`."""
-    command = add_command(commands, "run", run, "start the server")
-    command.add_argument(
-        "--host",
-        type=_host,
-        help="the address to listen on; overrides server.host and server.socket",
-    )
-    command.add_argument(
-        "--port", type=_port, help="the port to listen on; overrides server.port; 0: a free one"
-    )
-    command.add_argument(
-        "--socket",
-        type=Path,
-        metavar="PATH",
-        help="the Unix socket to listen on; overrides server.socket, server.host and server.port",
-    )
+def _host(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
+    try:
+        return None if text is None else listening_host(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}, not {text!r}") from None
 
 
-def run(options: argparse.Namespace) -> int:
+def _port(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
+    if text is None:
+        return None
+    if text.isdecimal() and int(text) <= 65535:
+        return int(text)
+    raise click.BadParameter(f"expected a number from 0 to 65535, not {text!r}")
+
+
+@command("run", "Start the server.")
+@click.option(
+    "--host",
+    callback=_host,
+    help="The address to listen on; overrides server.host and server.socket.",
+)
+@click.option(
+    "--port", callback=_port, help="The port to listen on; overrides server.port; 0: a free one."
+)
+@click.option(
+    "--socket",
+    type=click.Path(path_type=Path),
+    help="The Unix socket to listen on; overrides server.socket, server.host and server.port.",
+)
+def run(settings: Path, **listening: Any) -> int:
     signals = Signals()
-    settings, problems = load_settings(options)
-    settings = _with_options(settings, options)
-    configure_logging(settings)
+    loaded, problems = load_settings(settings)
+    loaded = _with_options(loaded, listening)
+    configure_logging(loaded)
     # The Agents SDK takes over a second to import: --help does without it
     from ..serve import serve
 
-    asyncio.run(serve(settings, signals, problems))
+    asyncio.run(serve(loaded, signals, problems))
     return 0
 
 
-def _host(text: str) -> str:
-    try:
-        return listening_host(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{error}, not {text!r}") from None
-
-
-def _port(text: str) -> int:
-    if text.isdecimal() and int(text) <= 65535:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"expected a number from 0 to 65535, not {text!r}")
-
-
-def _with_options(settings: Settings, options: argparse.Namespace) -> Settings:
-    changes = {key: getattr(options, key) for key in ("host", "port", "socket")}
-    given = {key: value for key, value in changes.items() if value is not None}
+def _with_options(settings: Settings, listening: Mapping[str, Any]) -> Settings:
+    given = {key: value for key, value in listening.items() if value is not None}
     if not given:
         return settings
     if "socket" in given:

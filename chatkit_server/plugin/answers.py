@@ -189,9 +189,7 @@ ANSWERS: Mapping[str, Answer] = {
     "tortoise_apps": Answer(
         "a dict of labels and dicts, or None", _mapping_of(_instance("collections.abc.Mapping"))
     ),
-    "commands": Answer(
-        "a list of chatkit_server.Command, or None", _list_of(_instance("chatkit_server.Command"))
-    ),
+    "cli": Answer("nothing: `cli` adds to `commands`", _nothing),
     "check": Answer("a list of str, or None", _list_of(_instance("builtins.str"))),
     "migrate": Answer("a list of str, or None", _list_of(_instance("builtins.str"))),
     "auth": Answer(

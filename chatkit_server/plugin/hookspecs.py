@@ -45,11 +45,11 @@ if TYPE_CHECKING:
         ThreadStreamEvent,
         WidgetItem,
     )
+    from click import Group
 
     from ..turn import Outcome, StoreContext, ToolCall, ToolResult, Turn, User
     from ..turns.store import TurnStore
     from ..uploads import UploadedFile
-    from .commands import Command
 
 PROJECT = "chatkit_server"
 
@@ -132,11 +132,13 @@ def tortoise_apps() -> Mapping[str, Mapping[str, Any]] | None:
 
 
 @hookspec
-def commands() -> list[Command] | None:
-    """Return commands that the plugin adds to `chatkit-server`; all are added.
+def cli(commands: Group) -> None:
+    """Add commands of the plugin to `chatkit-server`, as to any group of click.
 
-    `chatkit-server NAME --settings FILE` awaits `Command.run` of the command with that name, after
-    `setup`, without starting the server. An error ends the command.
+    `chatkit-server NAME --settings FILE` runs the command of this name, after `setup`, without
+    starting the server. Its function may be `async def`, and returns the exit status; None is 0.
+    Every command takes `--settings`, too. A `SettingsError`, or an exception of click, ends it with
+    its message.
     """
 
 

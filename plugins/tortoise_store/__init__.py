@@ -27,12 +27,13 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+import click
 from aiohttp import web
 from chatkit.store import Store
 from chatkit.types import FeedbackKind
 from pydantic import BaseModel, Field, field_validator
 
-from chatkit_server import HOOKS, Command, Duration, SettingsError, Size, User, hookimpl
+from chatkit_server import HOOKS, Duration, SettingsError, Size, User, hookimpl
 from chatkit_server.storage import StoreContext, TurnStore
 
 from .database import Database
@@ -122,9 +123,9 @@ class Plugin:
         return True
 
     @hookimpl
-    def commands(self) -> list[Command]:
+    def cli(self, commands: click.Group) -> None:
         """Add the command `feedback`, which lists it."""
-        return [feedback_command(self._to_read)]
+        commands.add_command(feedback_command(self._to_read))
 
     @hookimpl
     async def ready(self) -> str | None:

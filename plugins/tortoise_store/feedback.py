@@ -6,16 +6,16 @@ import csv
 import io
 import json
 import sys
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from typing import Any, TextIO, get_args
 
+import click
 from chatkit.types import FeedbackKind
 from pydantic import TypeAdapter, ValidationError
 
-from chatkit_server import Command, Duration, SettingsError
+from chatkit_server import Duration, SettingsError
 
 from . import sql
 from .database import Database
@@ -39,39 +39,38 @@ _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 _DURATION: TypeAdapter[float] = TypeAdapter(Duration)
 
 
-def feedback_command(opened: Callable[[], AbstractAsyncContextManager[Database]]) -> Command:
+def feedback_command(opened: Callable[[], AbstractAsyncContextManager[Database]]) -> click.Command:
     """Return the command; `opened` opens the database."""
 
-    async def run(options: Namespace) -> None:
+    @click.command("feedback", help="List the feedback of all users.")
+    @click.option(
+        "--since", callback=_since, metavar="TIME", help="As 7d, 12h or 30m ago, or 2026-01-31."
+    )
+    @click.option("--kind", type=click.Choice(get_args(FeedbackKind)), help="Only this kind.")
+    @click.option(
+        "--format",
+        "form",
+        type=click.Choice(list(_WRITERS)),
+        default="table",
+        show_default=True,
+        help="How to write it.",
+    )
+    @click.option("--text", is_flag=True, help="Add the answer, and the question before it.")
+    async def feedback(since: float, kind: str | None, form: str, text: bool) -> None:
         _write_utf8(sys.stdout)
         async with opened() as database:
-            rows = _rows(database, options)
-            write = _WRITERS[options.format]
-            async for line in write(rows, [*_COLUMNS, *(_TEXTS if options.text else ())]):
+            rows = _rows(database, since, kind or "", text)
+            async for line in _WRITERS[form](rows, [*_COLUMNS, *(_TEXTS if text else ())]):
                 sys.stdout.write(line)
         sys.stdout.flush()
 
-    return Command("feedback", "list the feedback of all users", run, _arguments)
+    return feedback
 
 
-def _arguments(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--since",
-        type=_since,
-        metavar="TIME",
-        help="as 7d, 12h or 30m ago, or 2026-01-31",
-    )
-    parser.add_argument("--kind", choices=get_args(FeedbackKind), help="only this kind")
-    parser.add_argument(
-        "--format", choices=_WRITERS, default="table", help="how to write it (default: table)"
-    )
-    parser.add_argument(
-        "--text", action="store_true", help="add the answer, and the question before it"
-    )
-
-
-def _since(given: str) -> float:
-    """Return a time in seconds since 1970, for a duration before now or a date."""
+def _since(_context: click.Context, _option: click.Parameter, given: str | None) -> float:
+    """Return a time in seconds since 1970, for a duration before now or a date; 0 for None."""
+    if given is None:
+        return 0.0
     try:
         return datetime.now(UTC).timestamp() - _DURATION.validate_python(given)
     except ValidationError:
@@ -79,18 +78,18 @@ def _since(given: str) -> float:
     try:
         time = datetime.fromisoformat(given)
     except ValueError:
-        raise ArgumentTypeError(
+        raise click.BadParameter(
             f"expected a duration such as 7d or 12h, or a date such as 2026-01-31, not {given!r}"
         ) from None
     return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
-async def _rows(database: Database, options: Namespace) -> AsyncIterator[Row]:
+async def _rows(database: Database, since: float, kind: str, text: bool) -> AsyncIterator[Row]:
     """Yield the rows in the order in which they were first given, a few at once."""
-    statement = sql.list_feedback(texts=options.text)
+    statement = sql.list_feedback(texts=text)
     after = 0
     while True:
-        values = (after, options.kind or "", options.since or 0.0, _AT_ONCE)
+        values = (after, kind, since, _AT_ONCE)
         found = await database.rows(statement, values)
         for row in found:
             yield _as_row(row)
