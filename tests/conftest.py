@@ -19,10 +19,10 @@ import pytest
 from aiohttp.test_utils import TestClient
 
 from chatkit_server.masking import SECRETS
+from chatkit_server.testing.model_server import ModelServer
 from tests.client import Chat
 from tests.databases import DATABASES, new_url
 from tests.disks import small_disk
-from tests.model_server import ModelServer
 from tests.replicas import Replica, Start, replica
 from tests.serving import served_app
 
@@ -117,13 +117,6 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     """A small disk of the test's own."""
     with small_disk(tmp_path / "disk") as folder:
         yield folder
-
-
-@pytest.fixture
-async def model_server() -> AsyncIterator[ModelServer]:
-    """A model server of the test's own."""
-    async with ModelServer() as server:
-        yield server
 
 
 @pytest.fixture

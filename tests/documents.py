@@ -80,7 +80,7 @@ def write_app(folder: Path) -> None:
 
 
 _ECHO = """
-from tests.memory_store import MemoryStore as Memory
+from chatkit_server.testing.memory_store import MemoryStore as Memory
 from tests.plugins.test_chatkit_sdk import Backend as ShopServer
 
 

@@ -19,10 +19,10 @@ from chatkit_server import Outcome, Settings, Turn, hookimpl
 from chatkit_server.app import create_app
 from chatkit_server.plugin.calls import Hooks
 from chatkit_server.plugin.load import load_plugins
+from chatkit_server.testing.model_server import ModelServer
 from chatkit_server.turns.heartbeat import Heartbeat
 from chatkit_server.web.keys import HEARTBEAT
 from tests.client import Chat, Streamed
-from tests.model_server import ModelServer
 from tests.serving import HeaderAuth, served_by
 from tests.stores import query
 

@@ -12,11 +12,11 @@ from chatkit_server import Turn, User
 from chatkit_server.events.log import MemoryEventLog
 from chatkit_server.settings.schema import TurnSettings
 from chatkit_server.storage import StoreContext
+from chatkit_server.testing.memory_store import MemoryStore
 from chatkit_server.turns.identity import RequestIdentity
 from chatkit_server.turns.registry import TurnRegistry
 from chatkit_server.turns.running import RunningTurn
 from tests.mcp_calls import until
-from tests.memory_store import MemoryStore
 
 ANN = User("ann", "acme")
 BOB = User("bob", "acme")

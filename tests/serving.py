@@ -10,8 +10,8 @@ from chatkit_server import Settings, User, hookimpl
 from chatkit_server.app import create_app
 from chatkit_server.plugin.calls import Hooks
 from chatkit_server.plugin.load import load_plugins
-from tests.memory_store import MemoryStorePlugin
-from tests.model_server import ModelServer
+from chatkit_server.testing.memory_store import MemoryStorePlugin
+from chatkit_server.testing.model_server import ModelServer
 
 
 class HeaderAuth:

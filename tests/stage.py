@@ -12,9 +12,9 @@ from typing import Any
 from agents import function_tool
 from aiohttp.test_utils import TestClient, TestServer
 
+from chatkit_server.testing.memory_store import MemoryStorePlugin
+from chatkit_server.testing.model_server import ModelServer
 from tests.client import Chat, Streamed
-from tests.memory_store import MemoryStorePlugin
-from tests.model_server import ModelServer
 from tests.serving import served_app
 from tests.test_turns import Tools
 

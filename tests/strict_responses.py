@@ -20,8 +20,9 @@ from openai.types.responses.response_create_params import (
 )
 from openai.types.responses.response_input_item_param import ResponseInputItemParam
 
-from .model_script import Json, Reply
-from .model_server import ModelServer
+from chatkit_server.testing.model_script import Json, Reply
+from chatkit_server.testing.model_server import ModelServer
+
 from .model_wire import ResponsesWire, whole_response
 
 ENCRYPTED = "reasoning.encrypted_content"

@@ -11,11 +11,11 @@ from agents.mcp import MCPServer
 from chatkit.agents import ClientToolCall
 
 from chatkit_server import Outcome, SettingsError, Turn, hookimpl
+from chatkit_server.testing.memory_store import MemoryStorePlugin
+from chatkit_server.testing.model_server import Call, ModelServer, Reasoning
 from tests.approving import asked, click
 from tests.client import Chat, Streamed
 from tests.conftest import MakeChat
-from tests.memory_store import MemoryStorePlugin
-from tests.model_server import Call, ModelServer, Reasoning
 from tests.serving import served_by
 from tests.stage import FLAVOURS
 from tests.strict_history import check

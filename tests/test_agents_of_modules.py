@@ -17,8 +17,8 @@ from chatkit_server.agent.team.team import Team
 from chatkit_server.cli.main import main
 from chatkit_server.masking import SECRETS
 from chatkit_server.settings.load import load
+from chatkit_server.testing.model_server import Call, ModelServer
 from tests.conftest import MakeChat
-from tests.model_server import Call, ModelServer
 from tests.serving import served_by
 
 MODULE = """

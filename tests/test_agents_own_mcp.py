@@ -8,8 +8,8 @@ from textwrap import dedent
 from agents.mcp import MCPServer
 
 from chatkit_server import hookimpl
+from chatkit_server.testing.model_server import Call, ModelServer
 from tests.conftest import MakeChat
-from tests.model_server import Call, ModelServer
 from tests.serving import served_by
 from tests.test_mcp import InProcess
 

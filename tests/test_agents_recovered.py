@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chatkit_server.events.recorder import Recorder
-from tests.model_server import Call, Gate, ModelServer
+from chatkit_server.testing.model_server import Call, Gate, ModelServer
 from tests.replicas import Start, begin, grow_old, request
 from tests.test_agents import two, who
 from tests.test_refused_words import folder, guarded, sent

@@ -22,11 +22,11 @@ from openai.types.responses import (
 
 from chatkit_server import ToolCall, ToolResult, Turn, TurnFailed, hookimpl
 from chatkit_server.agent.pairs import CALL_CUT_OFF
+from chatkit_server.testing.memory_store import MemoryStore, StorePlugin
+from chatkit_server.testing.model_server import Call, ModelServer, Reasoning
 from chatkit_server.turns.failures import EMPTY
 from tests.client import Streamed
 from tests.conftest import MakeChat
-from tests.memory_store import MemoryStore, StorePlugin
-from tests.model_server import Call, ModelServer, Reasoning
 from tests.serving import served_by
 from tests.strict import check_items, check_messages
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from chatkit_server.testing.model_server import ModelServer
 from tests.approving import asked, buttons, click_params, says, shown
 from tests.conftest import MakeChat
-from tests.model_server import ModelServer
 from tests.serving import served_by
 from tests.test_approvals import ANN, BOB, SENT, mailer, no_mails
 from tests.test_tools import Has

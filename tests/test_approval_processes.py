@@ -16,13 +16,13 @@ from agents import RunState, function_tool
 from chatkit_server import Turn, hookimpl
 from chatkit_server.agent.pairs import CALL_CUT_OFF
 from chatkit_server.agent.paused import PausedRun
+from chatkit_server.testing.memory_store import MemoryStorePlugin
+from chatkit_server.testing.model_server import Call, Gate, ModelServer
 from chatkit_server.web.keys import ENGINE
 from tests.approving import asked, click, post_click, replaced, shown
 from tests.client import Chat
 from tests.conftest import MakeChat
 from tests.databases import DATABASES, new_url
-from tests.memory_store import MemoryStorePlugin
-from tests.model_server import Call, Gate, ModelServer
 from tests.processes import running
 from tests.replicas import Start
 from tests.serving import served_by

@@ -22,12 +22,12 @@ from chatkit_server.agent import loading
 from chatkit_server.agent.paused import PAUSED_TYPE, WaitingCall, is_paused_run
 from chatkit_server.mcp.approval import is_destructive, needs_approval
 from chatkit_server.settings.schema import ApprovalSettings
+from chatkit_server.testing.memory_store import MemoryStorePlugin
+from chatkit_server.testing.model_server import Call, ModelServer, Reasoning
 from chatkit_server.turns.approval_widget import asking, shown_arguments
 from tests.approving import asked, buttons, click, post_click, replaced, says, shown
 from tests.client import Chat
 from tests.conftest import MakeChat
-from tests.memory_store import MemoryStorePlugin
-from tests.model_server import Call, ModelServer, Reasoning
 from tests.serving import served_by
 from tests.strict_history import check
 from tests.test_mcp import InProcess

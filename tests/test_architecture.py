@@ -52,6 +52,7 @@ LAYERS = (
     {"app"},
     {"serve", "logs"},
     {"cli"},
+    {"testing"},
 )
 """Each file or folder imports only from those in layers before its own, and from itself."""
 

@@ -20,6 +20,7 @@ from chatkit_server import Turn, hookimpl
 from chatkit_server.agent.runner import ONE_AT_A_TIME
 from chatkit_server.asking import inputs_of
 from chatkit_server.storage import StoreContext
+from chatkit_server.testing.model_server import Call, Gate, ModelServer
 from chatkit_server.turns.claim import Claims
 from chatkit_server.turns.engine import Engine
 from chatkit_server.turns.job import TurnPlan
@@ -30,7 +31,6 @@ from tests.client import Chat, Streamed
 from tests.conftest import MakeChat
 from tests.databases import DATABASES, new_url
 from tests.mcp_calls import until
-from tests.model_server import Call, Gate, ModelServer
 from tests.processes import running as running_process
 from tests.serving import served_by
 from tests.stage import FLAVOURS

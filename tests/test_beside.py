@@ -26,11 +26,11 @@ from chatkit.types import (
 
 from chatkit_server import Outcome, Turn, User, hookimpl
 from chatkit_server.storage import StoreContext
+from chatkit_server.testing.memory_store import MemoryStorePlugin
+from chatkit_server.testing.model_server import Gate, ModelServer
 from tests.client import Chat
 from tests.conftest import MakeChat
 from tests.mcp_calls import until
-from tests.memory_store import MemoryStorePlugin
-from tests.model_server import Gate, ModelServer
 from tests.replicas import Begun, Start, begin, grow_old, request
 from tests.serving import served_by
 

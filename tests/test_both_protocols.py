@@ -11,12 +11,12 @@ from mcp.server.mcpserver import MCPServer
 from mcp.shared.exceptions import NoBackChannelError
 
 from chatkit_server.mcp.outbox import Outgoing
+from chatkit_server.testing.model_server import Call, ModelServer
 from tests.approving import asked as approvals
 from tests.approving import click, post_click
 from tests.conftest import MakeChat
 from tests.databases import new_url
 from tests.mcp_asking import AskingServer, build_legacy
-from tests.model_server import Call, ModelServer
 from tests.test_asking import answer, asked, submission
 from tests.test_elicitation import BOOK, BOOKED, connected, entry, told, with_flights
 

@@ -12,11 +12,11 @@ import pytest
 from chatkit_plugins.demo_model.sentences import understand
 from chatkit_plugins.showcase import TOOLS
 
+from chatkit_server.testing.model_server import ModelServer
 from tests.client import Chat, Streamed
 from tests.conftest import MakeChat
 from tests.documents import DOCUMENTS, ROOT, fences, rows, write_plugins
 from tests.folded import Folded
-from tests.model_server import ModelServer
 from tests.serving import served_by
 from tests.showing import APPROVAL
 

@@ -14,13 +14,13 @@ from chatkit_server import Turn
 from chatkit_server.errors import Conflict, Unavailable
 from chatkit_server.events.partial import PartialAnswer
 from chatkit_server.storage import MemoryTurnStore, StoreContext, TurnRecord
+from chatkit_server.testing.memory_store import MemoryStore
 from chatkit_server.turns import claim
 from chatkit_server.turns.claim import Claims
 from chatkit_server.turns.identity import RequestIdentity
 from chatkit_server.turns.job import TurnJob, TurnPlan
 from chatkit_server.turns.registry import BUSY, TurnRegistry
 from tests.mcp_calls import until
-from tests.memory_store import MemoryStore
 from tests.running_turns import ANN, BOB, begin, finish, make_running, settings_of
 
 THREAD = ThreadMetadata(id="thr_1", created_at=datetime.now(UTC))

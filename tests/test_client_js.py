@@ -18,10 +18,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from chatkit_server import Outcome, Turn, Unauthorized, User, hookimpl
+from chatkit_server.testing.model_server import Call, Gate, ModelServer
 from tests.browser import Page, chromium, new_page
 from tests.client import Chat
 from tests.conftest import MakeChat
-from tests.model_server import Call, Gate, ModelServer
 from tests.proxy import (
     Proxy,
     Where,

@@ -24,8 +24,8 @@ from chatkit_server import Turn, hookimpl
 from chatkit_server.agent.history import History
 from chatkit_server.agent.memory import TurnMemory
 from chatkit_server.settings.schema import HistorySettings
+from chatkit_server.testing.model_server import Call, ModelServer, Reasoning
 from tests.conftest import MakeChat
-from tests.model_server import Call, ModelServer, Reasoning
 from tests.serving import served_by
 from tests.strict_history import check
 from tests.test_history import (

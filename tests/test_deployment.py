@@ -20,10 +20,10 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import TextContent
 
+from chatkit_server.testing.model_server import ModelServer
 from tests.client import Chat
 from tests.databases import DATABASES, new_url
 from tests.mcp_http_server import HttpServer, http_server
-from tests.model_server import ModelServer
 from tests.processes import Server, environment, running
 
 AS_WRITTEN = Path(__file__).with_name("deployment.yaml").read_text()

@@ -42,6 +42,7 @@ from chatkit_server.plugin.load import load_plugins
 from chatkit_server.settings.load import load
 from chatkit_server.settings.schema import Settings
 from chatkit_server.storage import StoreContext
+from chatkit_server.testing.model_server import Call, ModelServer
 from chatkit_server.turns import approvals, failures, recovery, running
 from chatkit_server.web import plain
 from chatkit_server.web.operations.dispatch import OPERATIONS, parse
@@ -60,7 +61,6 @@ from tests.documents import (
     write_app,
     write_plugins,
 )
-from tests.model_server import Call, ModelServer
 from tests.serving import served_by
 
 MakeClient = Callable[..., Awaitable[TestClient[web.Request, web.Application]]]

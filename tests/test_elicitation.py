@@ -21,6 +21,7 @@ from chatkit_server.agent.questions import LOST, NOT_CALLED
 from chatkit_server.agent.resuming import NO_TOOL, TOO_OFTEN
 from chatkit_server.mcp.elicitation import _ANSWERS, NotAsked, asking, with_input
 from chatkit_server.mcp.elicitation import ROUNDS as ASKS
+from chatkit_server.testing.model_server import Call, ModelServer
 from chatkit_server.web.keys import ENGINE
 from chatkit_server.web.operations.turns import SUBMITTED
 from tests.client import Chat
@@ -28,7 +29,6 @@ from tests.conftest import MakeChat
 from tests.databases import DATABASES, new_url
 from tests.mcp_asking import AskingServer
 from tests.mcp_calls import until
-from tests.model_server import Call, ModelServer
 from tests.plugins.test_mcp_servers import ROOT
 from tests.processes import running as running_process
 from tests.serving import served_by

@@ -13,12 +13,12 @@ from chatkit.types import ProgressUpdateEvent, ThreadItem
 from chatkit_server import hookimpl
 from chatkit_server.plugin.calls import PluginFailed
 from chatkit_server.tasks import resumed
+from chatkit_server.testing.memory_store import MemoryStorePlugin
+from chatkit_server.testing.model_server import Call, ModelServer
 from chatkit_server.turns.failures import GENERAL
 from chatkit_server.turns.running import STOPPED
 from chatkit_server.web.keys import ENGINE
 from tests.conftest import MakeChat
-from tests.memory_store import MemoryStorePlugin
-from tests.model_server import Call, ModelServer
 from tests.serving import served_by
 from tests.test_sdk_errors import HELLO, Act, Acts, action_on, raising, thread_of
 

@@ -28,11 +28,19 @@ from pydantic import BaseModel
 from chatkit_server import Outcome, Turn, User, hookimpl
 from chatkit_server.agent.fast.first_answer import can_skip_run
 from chatkit_server.storage import StoreContext
+from chatkit_server.testing.memory_store import MemoryStorePlugin
+from chatkit_server.testing.model_server import (
+    Break,
+    Call,
+    Error,
+    ModelServer,
+    Reasoning,
+    Refusal,
+    Reply,
+)
+from chatkit_server.testing.model_wire import chat_usage
 from tests.client import Chat
 from tests.conftest import MakeChat
-from tests.memory_store import MemoryStorePlugin
-from tests.model_server import Break, Call, Error, ModelServer, Reasoning, Refusal, Reply
-from tests.model_wire import chat_usage
 from tests.plugins.test_fast_path import STREAMS, without_ids
 from tests.serving import served_by
 
@@ -197,7 +205,8 @@ async def test_what_was_cached_is_counted(
     make_chat: MakeChat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "tests.model_wire.chat_usage", lambda usage: {**chat_usage(usage), **CACHED}
+        "chatkit_server.testing.model_wire.chat_usage",
+        lambda usage: {**chat_usage(usage), **CACHED},
     )
     usages = []
     for kind in KINDS:

@@ -46,10 +46,10 @@ from chatkit_server.ids import new_id
 from chatkit_server.plugin.calls import Hooks
 from chatkit_server.plugin.load import load_plugins
 from chatkit_server.storage import StoreContext
+from chatkit_server.testing.memory_store import MemoryStorePlugin
 from chatkit_server.turns.failures import GENERAL
 from tests.client import EVENT
 from tests.databases import DATABASES, new_url
-from tests.memory_store import MemoryStorePlugin
 from tests.serving import HeaderAuth
 
 SOMEBODY = StoreContext(User("somebody", name="Somebody"))

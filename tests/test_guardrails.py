@@ -23,13 +23,13 @@ from chatkit.widgets import Card, Text
 
 from chatkit_server import Outcome, Turn, hookimpl
 from chatkit_server.events.partial import PartialAnswer
+from chatkit_server.testing.memory_store import MemoryStore, StorePlugin
+from chatkit_server.testing.model_server import Call, ModelServer, Reasoning
 from chatkit_server.turns.failures import GUARDRAIL_INPUT, GUARDRAIL_OUTPUT
 from chatkit_server.turns.store import MemoryTurnStore
 from tests.client import Chat, Streamed
 from tests.conftest import MakeChat
 from tests.image_steps import image_step
-from tests.memory_store import MemoryStore, StorePlugin
-from tests.model_server import Call, ModelServer, Reasoning
 from tests.serving import served_by
 from tests.test_workflows import TOOLS, Context, said, scripted, thought, tool
 

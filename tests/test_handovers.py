@@ -9,10 +9,10 @@ from agents import Agent, HandoffInputData, function_tool, handoff
 from agents.extensions.handoff_filters import remove_all_tools
 
 from chatkit_server import Turn, hookimpl
+from chatkit_server.testing.model_server import Call, ModelServer
 from tests.approving import asked, click
 from tests.client import Streamed
 from tests.conftest import MakeChat
-from tests.model_server import Call, ModelServer
 from tests.serving import served_by
 
 

@@ -26,12 +26,12 @@ from chatkit_server import (
 from chatkit_server.events.partial import PartialAnswer
 from chatkit_server.settings.schema import TurnSettings
 from chatkit_server.storage import HeartbeatSignal, MemoryTurnStore, TurnRecord
+from chatkit_server.testing.model_server import Call, Gate, ModelServer
 from chatkit_server.turns.heartbeat import Heartbeat, HeartbeatTiming
 from chatkit_server.turns.recovery import MOST_ATTEMPTS
 from chatkit_server.turns.registry import TurnRegistry
 from chatkit_server.web.keys import ENGINE, HEARTBEAT
 from tests.databases import DATABASES, Front, new_url, postgres
-from tests.model_server import Call, Gate, ModelServer
 from tests.processes import running as running_process
 from tests.replicas import Start, begin, grow_old, replica, request
 from tests.serving import served_by

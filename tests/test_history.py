@@ -32,8 +32,8 @@ from chatkit_server.agent.memory import TurnMemory, build_memory
 from chatkit_server.agent.pairs import CALL_CUT_OFF
 from chatkit_server.settings.schema import HistorySettings
 from chatkit_server.storage import StoreContext
+from chatkit_server.testing.memory_store import MemoryStore
 from chatkit_server.turn import ToolCall, ToolResult
-from tests.memory_store import MemoryStore
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PLENTY = HistorySettings(items=100, tokens=100_000)

@@ -16,9 +16,9 @@ from chatkit_server.plugin import hookspecs
 from chatkit_server.plugin.answers import ANSWERS, wrong_answer
 from chatkit_server.plugin.calls import Hooks, PluginFailed
 from chatkit_server.storage import MemoryTurnStore
+from chatkit_server.testing.memory_store import MemoryStore
+from chatkit_server.testing.model_server import Call, ModelServer
 from tests.conftest import MakeChat
-from tests.memory_store import MemoryStore
-from tests.model_server import Call, ModelServer
 from tests.serving import HeaderAuth, served_by
 
 NOTICE = NoticeEvent(level="info", message="Hello.")

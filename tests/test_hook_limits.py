@@ -20,8 +20,8 @@ from chatkit_server.plugin import calls
 from chatkit_server.plugin.calls import Hooks
 from chatkit_server.settings.schema import HookSettings
 from chatkit_server.tasks import watch_blocking
+from chatkit_server.testing.model_server import Call, ModelServer
 from tests.conftest import MakeChat
-from tests.model_server import Call, ModelServer
 from tests.serving import served_by
 
 QUICK = {"timeout": "20ms"}

@@ -30,10 +30,10 @@ from openai.types.responses import (
 from openai.types.responses.response_output_item import McpApprovalRequest
 
 from chatkit_server import hookimpl
+from chatkit_server.testing.memory_store import MemoryStorePlugin
 from tests.approving import asked, click, says
 from tests.client import Chat
 from tests.conftest import MakeChat
-from tests.memory_store import MemoryStorePlugin
 from tests.test_approvals import SENT, Answers, mailer, no_mails
 
 __all__ = ["no_mails"]

@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from chatkit_server import Conflict, Outcome, SettingsError, Turn, User, hookimpl, words
 from chatkit_server.languages import own_languages
 from chatkit_server.mcp.forms import Form
+from chatkit_server.testing.model_server import Gate, ModelServer
 from chatkit_server.turns.recovery import INTERRUPTED
 from chatkit_server.turns.store import TurnRecord
 from chatkit_server.web.keys import ENGINE
@@ -25,7 +26,6 @@ from tests import catalogs
 from tests.approving import asked, click, replaced, says
 from tests.conftest import MakeChat
 from tests.mcp_calls import until
-from tests.model_server import Gate, ModelServer
 from tests.security.hostile_client import ask, connected, request
 from tests.security.listening import listening
 from tests.serving import served_by

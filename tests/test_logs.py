@@ -21,12 +21,12 @@ from chatkit_server import NotFound, Turn, TurnFailed, User, hookimpl
 from chatkit_server.ids import current_turn
 from chatkit_server.logs import HINT, INDENT, NamesTurn, WithoutContent
 from chatkit_server.records import MAY_QUOTE, OutageLog, Quote, quoted
+from chatkit_server.testing.model_server import Call, Error, Gate, ModelServer, Raw
 from chatkit_server.turns.running import STOPPED, Ending
 from chatkit_server.web.keys import ENGINE
 from tests.conftest import MakeChat
 from tests.databases import DatabaseKind, new_url, postgres
 from tests.mcp_calls import until
-from tests.model_server import Call, Error, Gate, ModelServer, Raw
 from tests.processes import MODULE, Server, environment, running
 from tests.replicas import begin, request
 from tests.serving import served_by

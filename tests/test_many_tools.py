@@ -13,8 +13,8 @@ from agents.testing import ScriptedModel, assistant_message
 
 from chatkit_server import Turn, hookimpl
 from chatkit_server.agent.models import max_tools
+from chatkit_server.testing.model_server import ModelServer
 from tests.conftest import MakeChat
-from tests.model_server import ModelServer
 from tests.processes import environment
 from tests.serving import served_by
 from tests.test_cli import SETTINGS, ended

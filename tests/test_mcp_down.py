@@ -14,10 +14,10 @@ from aiohttp import web
 from chatkit_server.errors import Unavailable
 from chatkit_server.mcp.connection import ToolFailed
 from chatkit_server.mcp.manager import McpManager
+from chatkit_server.testing.model_server import ModelServer
 from tests.conftest import MakeChat
 from tests.mcp_calls import connected, invoke, tools_of, until
 from tests.mcp_restarting import hangs, restarting_server, says
-from tests.model_server import ModelServer
 from tests.serving import served_by
 from tests.test_many_tools import MANY, Servers, server
 from tests.test_mcp import FAST, Counted, Http, InProcess

@@ -9,9 +9,9 @@ from agents import Agent, handoff
 
 from chatkit_server import Turn, hookimpl
 from chatkit_server.mcp.manager import McpManager
+from chatkit_server.testing.model_server import ModelServer
 from tests.conftest import MakeChat
 from tests.mcp_calls import until
-from tests.model_server import ModelServer
 from tests.serving import served_by
 from tests.test_many_tools import Servers
 from tests.test_mcp import FAST, InProcess

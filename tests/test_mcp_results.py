@@ -23,11 +23,11 @@ from chatkit_server.agent.pictures import MOST_PIXELS, data_url, picture_name, r
 from chatkit_server.agent.tools import cut, plain_output
 from chatkit_server.mcp.outlines import misfit, outline
 from chatkit_server.settings.schema import ImageSettings
+from chatkit_server.testing.model_server import Call, ModelServer, Text
 from chatkit_server.web.keys import MCP
 from tests.client import Chat
 from tests.conftest import MakeChat
 from tests.mcp_calls import connected, until
-from tests.model_server import Call, ModelServer, Text
 from tests.security.hostile_mcp import ECHO, HostileServer, Message, listing, returning
 
 IMAGES = ImageSettings()

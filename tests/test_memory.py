@@ -17,9 +17,9 @@ from chatkit.agents import AgentContext, stream_agent_response
 from chatkit.types import ThreadItem, ThreadStreamEvent
 
 from chatkit_server import Turn, TurnFailed, hookimpl
+from chatkit_server.testing.model_server import Call, ModelServer
 from chatkit_server.web.keys import ENGINE
 from tests.conftest import MakeChat
-from tests.model_server import Call, ModelServer
 from tests.serving import served_by
 
 

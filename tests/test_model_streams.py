@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from chatkit_server.testing.model_server import plain_text
 from chatkit_server.turns.failures import GENERAL
 from tests.client import Streamed
-from tests.model_server import plain_text
 from tests.recorded import STREAMS, Recorded, Step, Stream, sent
 from tests.stage import FLAVOURS, PROVIDERS, WAYS, Stage, open_stage
 from tests.strict_history import check

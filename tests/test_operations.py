@@ -45,11 +45,11 @@ from chatkit_server import Forbidden, Outcome, TurnFailed, Unavailable, User, ho
 from chatkit_server import Turn as ServerTurn
 from chatkit_server.ids import new_id
 from chatkit_server.storage import StoreContext
+from chatkit_server.testing.memory_store import MemoryStore, MemoryStorePlugin, StorePlugin
+from chatkit_server.testing.model_server import Call, Gate, ModelServer
 from chatkit_server.web.operations import caller
 from tests.client import Chat, Streamed
 from tests.conftest import MakeChat
-from tests.memory_store import MemoryStore, MemoryStorePlugin, StorePlugin
-from tests.model_server import Call, Gate, ModelServer
 from tests.serving import served_by
 
 ITEMS: TypeAdapter[Page[ThreadItem]] = TypeAdapter(Page[ThreadItem])

@@ -8,12 +8,12 @@ import re
 import pytest
 
 from chatkit_server import User, hookimpl
+from chatkit_server.testing.model_script import counted
+from chatkit_server.testing.model_server import Break, Call, Gate, ModelServer, Raw
 from chatkit_server.turns.failures import NONSENSE
 from chatkit_server.turns.running import STOPPED
 from chatkit_server.web.keys import ENGINE
 from tests.conftest import MakeChat
-from tests.model_script import counted
-from tests.model_server import Break, Call, Gate, ModelServer, Raw
 from tests.replicas import Start, begin, grow_old, request
 from tests.serving import served_by
 from tests.test_turns import Tools, Watch, weather

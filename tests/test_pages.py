@@ -20,9 +20,9 @@ from pydantic import TypeAdapter
 
 from chatkit_server import User, hookimpl
 from chatkit_server.storage import StoreContext
+from chatkit_server.testing.memory_store import MemoryStore, MemoryStorePlugin
 from tests.client import Chat
 from tests.conftest import MakeChat
-from tests.memory_store import MemoryStore, MemoryStorePlugin
 
 ITEMS: TypeAdapter[Page[ThreadItem]] = TypeAdapter(Page[ThreadItem])
 THREADS: TypeAdapter[Page[Thread]] = TypeAdapter(Page[Thread])

@@ -32,12 +32,12 @@ from chatkit.widgets import DynamicWidgetRoot, WidgetRoot
 
 from chatkit_server import Outcome, ToolCall, ToolResult, Turn, hookimpl
 from chatkit_server.ids import new_id
+from chatkit_server.testing.memory_store import MemoryStorePlugin
+from chatkit_server.testing.model_server import Break, Call, Gate, ModelServer, Reasoning
 from chatkit_server.turns.failures import BROKEN_OFF
 from chatkit_server.web.plain_wire import PlainWire
 from tests.client import Chat
 from tests.conftest import MakeChat
-from tests.memory_store import MemoryStorePlugin
-from tests.model_server import Break, Call, Gate, ModelServer, Reasoning
 from tests.serving import served_by
 from tests.test_resume import Ends
 

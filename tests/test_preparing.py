@@ -12,10 +12,10 @@ from chatkit.types import ProgressUpdateEvent
 
 from chatkit_server import Forbidden, Outcome, Turn, Unavailable, hookimpl
 from chatkit_server.storage import StoreContext
+from chatkit_server.testing.model_server import Gate, ModelServer
 from chatkit_server.turns.failures import GENERAL
 from chatkit_server.web.keys import ENGINE, HEARTBEAT
 from tests.conftest import MakeChat
-from tests.model_server import Gate, ModelServer
 from tests.replicas import Start, begin, grow_old, request
 from tests.serving import served_by
 from tests.stores import query

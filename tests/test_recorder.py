@@ -50,7 +50,7 @@ from chatkit_server.events.recorder import Recorder
 from chatkit_server.events.wire import ChatKitWire
 from chatkit_server.plugin.calls import Hooks
 from chatkit_server.storage import StoreContext
-from tests.memory_store import MemoryStore
+from chatkit_server.testing.memory_store import MemoryStore
 
 NOW = datetime.now(UTC)
 ANN = User("ann")

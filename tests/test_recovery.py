@@ -37,6 +37,7 @@ from chatkit_server.storage import (
     StoreContext,
     TurnRecord,
 )
+from chatkit_server.testing.memory_store import MemoryStore
 from chatkit_server.turn import ToolCall, ToolResult
 from chatkit_server.turns.heartbeat import (
     CONCURRENT_RECOVERIES,
@@ -47,7 +48,6 @@ from chatkit_server.turns.heartbeat import (
 from chatkit_server.turns.recovery import INTERRUPTED, MOST_ATTEMPTS, Leftover, Recovery
 from chatkit_server.turns.registry import TurnRegistry
 from chatkit_server.turns.running import STOPPED, TAKEN_OVER
-from tests.memory_store import MemoryStore
 from tests.running_turns import ANN, BOB, begin, finish, make_running, settings_of
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

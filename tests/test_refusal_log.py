@@ -22,11 +22,11 @@ from chatkit_server import (
     hookimpl,
 )
 from chatkit_server.lines import short
+from chatkit_server.testing.memory_store import MemoryStorePlugin
 from chatkit_server.web import refusals
 from chatkit_server.web.refusals import RefusalLog
 from tests.client import Chat
 from tests.conftest import MakeChat
-from tests.memory_store import MemoryStorePlugin
 from tests.test_repeats import counted
 
 PAGE = "https://app.example.com"

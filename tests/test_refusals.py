@@ -34,11 +34,11 @@ from chatkit_server import (
 from chatkit_server.app import create_app
 from chatkit_server.plugin.calls import Hooks
 from chatkit_server.storage import StoreContext
+from chatkit_server.testing.memory_store import MemoryStore, MemoryStorePlugin, StorePlugin
+from chatkit_server.testing.model_server import Gate, ModelServer
 from chatkit_server.web.body import MAX_DEPTH, MAX_VALUES
 from tests.client import Chat
 from tests.conftest import MakeChat
-from tests.memory_store import MemoryStore, MemoryStorePlugin, StorePlugin
-from tests.model_server import Gate, ModelServer
 from tests.serving import served_by
 
 PAGE = "https://app.example.com"

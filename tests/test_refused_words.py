@@ -12,10 +12,10 @@ import pytest
 from agents import function_tool
 
 from chatkit_server import Outcome, Turn, hookimpl
+from chatkit_server.testing.model_server import Call, ModelServer
 from chatkit_server.turns.failures import GENERAL, GUARDRAIL_INPUT
 from tests.client import Streamed
 from tests.conftest import MakeChat
-from tests.model_server import Call, ModelServer
 from tests.serving import served_by
 from tests.test_guardrails import kept, shown_at_the_end
 

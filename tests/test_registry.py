@@ -17,12 +17,12 @@ from chatkit_server.events.log import MemoryEventLog
 from chatkit_server.events.partial import PartialAnswer
 from chatkit_server.settings.schema import TurnSettings
 from chatkit_server.storage import StoreContext
+from chatkit_server.testing.memory_store import MemoryStore
 from chatkit_server.turns.identity import NO_EVENT, RequestIdentity
 from chatkit_server.turns.kept import OVERHEAD
 from chatkit_server.turns.registry import TurnRegistry
 from chatkit_server.turns.running import RESTARTED, STOPPED, TAKEN_OVER, RunningTurn
 from tests.mcp_calls import until
-from tests.memory_store import MemoryStore
 from tests.running_turns import (
     ANN,
     BOB,

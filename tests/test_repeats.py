@@ -22,8 +22,8 @@ from chatkit_server.logs import FORMAT, CountingHandler, Origins, WithoutContent
 from chatkit_server.records import is_outage, log_error, quoted
 from chatkit_server.records import repeats as again
 from chatkit_server.repeats import MOST_CAUSES, MOST_SUBJECTS, WINDOW, Repeats
+from chatkit_server.testing.model_server import Break, ModelServer
 from tests.databases import Front, new_url, postgres
-from tests.model_server import Break, ModelServer
 from tests.processes import Server, environment, running
 
 log = logging.getLogger("chatkit_server.some_part")

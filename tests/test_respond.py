@@ -31,10 +31,10 @@ from chatkit.types import (
 
 from chatkit_server import Forbidden, Outcome, StoreContext, Turn, User, hookimpl
 from chatkit_server.events.recorder import LONG_ANSWER
+from chatkit_server.testing.memory_store import MemoryStorePlugin
 from chatkit_server.turns import answering
 from tests.client import Chat
 from tests.conftest import MakeChat
-from tests.memory_store import MemoryStorePlugin
 from tests.test_resume import create
 
 Events = Callable[[Turn], AsyncIterator[ThreadStreamEvent]]

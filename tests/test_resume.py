@@ -13,12 +13,12 @@ from aiohttp import ClientResponse
 
 from chatkit_server import Outcome, Turn, hookimpl
 from chatkit_server.storage import MemoryTurnStore
+from chatkit_server.testing.memory_store import MemoryStore
+from chatkit_server.testing.model_server import Call, Gate, ModelServer
 from chatkit_server.web import turn_routes
 from chatkit_server.web.keys import ENGINE
 from tests.client import Chat, Streamed
 from tests.conftest import MakeChat
-from tests.memory_store import MemoryStore
-from tests.model_server import Call, Gate, ModelServer
 from tests.serving import served_by
 
 Visit = Callable[[Chat, str, str], Awaitable[Any]]

@@ -17,13 +17,13 @@ from chatkit.types import ClosedStatus, LockedStatus
 
 import chatkit_server.web
 from chatkit_server import Unauthorized, Unavailable, User, hookimpl
+from chatkit_server.testing.model_server import Gate, ModelServer
 from chatkit_server.turn import StoreContext
 from chatkit_server.turns.store import TurnRecord
 from chatkit_server.web import health, turn_routes
 from chatkit_server.web.keys import ENGINE, MCP, STORE
 from tests.client import Chat
 from tests.conftest import MakeChat
-from tests.model_server import Gate, ModelServer
 from tests.recording import ANN
 from tests.replicas import begin, request
 from tests.serving import served_by

@@ -35,10 +35,10 @@ from chatkit.widgets import Card, Text
 
 from chatkit_server import Outcome, Turn, hookimpl
 from chatkit_server.agent.runs import _is_default
+from chatkit_server.testing.memory_store import MemoryStorePlugin
+from chatkit_server.testing.model_server import Call, ModelServer, Reasoning
 from tests.client import Chat
 from tests.conftest import MakeChat
-from tests.memory_store import MemoryStorePlugin
-from tests.model_server import Call, ModelServer, Reasoning
 from tests.serving import served_app
 
 Answer = Callable[[Turn, Any], Any]

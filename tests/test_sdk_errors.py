@@ -20,11 +20,11 @@ from starlette.exceptions import HTTPException
 from chatkit_server import Conflict, Outcome, Turn, TurnFailed, User, hookimpl
 from chatkit_server.known_errors import AWAY, UNTOLD, Outage, as_server_error
 from chatkit_server.storage import StoreContext
+from chatkit_server.testing.memory_store import MemoryStorePlugin
+from chatkit_server.testing.model_server import Call, ModelServer
 from chatkit_server.turns.failures import explain
 from tests.client import Chat
 from tests.conftest import MakeChat
-from tests.memory_store import MemoryStorePlugin
-from tests.model_server import Call, ModelServer
 from tests.replicas import request
 from tests.serving import served_by
 

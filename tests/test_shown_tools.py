@@ -19,13 +19,13 @@ from chatkit_server.agent.shown_tools import ShownCall, title_of, words_for
 from chatkit_server.languages import own_languages
 from chatkit_server.mcp.progress import Progress
 from chatkit_server.settings.schema import AgentSettings
+from chatkit_server.testing.model_server import Call, ModelServer
 from chatkit_server.web.keys import MCP
 from tests.approving import asked, click
 from tests.client import Streamed
 from tests.conftest import MakeChat
 from tests.mcp_calls import connected, until
 from tests.mcp_progress_server import ProgressServer
-from tests.model_server import Call, ModelServer
 from tests.serving import served_by
 from tests.test_turns import Tools
 

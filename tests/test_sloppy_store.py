@@ -26,10 +26,10 @@ from chatkit_server.events.threads import MANY, TICK, ThreadWriter
 from chatkit_server.paging import MOST_EMPTY, pages
 from chatkit_server.settings.schema import HistorySettings
 from chatkit_server.storage import LocalTimes, StoreContext
+from chatkit_server.testing.memory_store import MemoryStore, StorePlugin, T
+from chatkit_server.testing.model_server import Call, ModelServer
 from tests.client import Chat
 from tests.conftest import MakeChat
-from tests.memory_store import MemoryStore, StorePlugin, T
-from tests.model_server import Call, ModelServer
 from tests.recording import make_recording
 from tests.serving import served_by
 from tests.test_turns import Tools, told

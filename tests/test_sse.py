@@ -14,10 +14,10 @@ from aiohttp.test_utils import TestServer
 
 from chatkit_server import Outcome, hookimpl
 from chatkit_server.events.log import EventLog, MemoryEventLog
+from chatkit_server.testing.model_server import Gate, ModelServer
 from chatkit_server.web.sse import EventStream
 from tests.client import Chat
 from tests.conftest import MakeChat
-from tests.model_server import Gate, ModelServer
 from tests.serving import served_by
 
 KEEP_ALIVE = b": keep-alive\n"

@@ -13,9 +13,9 @@ from chatkit.agents import AgentContext, stream_agent_response
 from chatkit.types import ThreadItemAddedEvent, ThreadStreamEvent
 
 from chatkit_server import Turn, hookimpl
+from chatkit_server.testing.model_server import Call, Gate, ModelServer
 from tests.client import Chat
 from tests.conftest import MakeChat
-from tests.model_server import Call, Gate, ModelServer
 from tests.test_respond import Told, delta, message
 from tests.test_resume import create
 

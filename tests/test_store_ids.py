@@ -14,9 +14,9 @@ from chatkit.widgets import Card, Text
 from chatkit_server import Turn, User
 from chatkit_server.storage import StoreContext
 from chatkit_server.store_ids import new_item_id, new_thread_id
+from chatkit_server.testing.memory_store import MemoryStore, StorePlugin
+from chatkit_server.testing.model_server import Call, ModelServer
 from tests.conftest import MakeChat
-from tests.memory_store import MemoryStore, StorePlugin
-from tests.model_server import Call, ModelServer
 from tests.recording import NOW
 from tests.serving import served_by
 from tests.test_turns import Tools

@@ -8,9 +8,9 @@ from typing import Any
 from chatkit.types import StreamOptions, StreamOptionsEvent
 
 from chatkit_server import Turn, hookimpl
+from chatkit_server.testing.model_server import Gate, ModelServer
 from tests.conftest import MakeChat
 from tests.mcp_calls import until
-from tests.model_server import Gate, ModelServer
 from tests.replicas import Begun, Start, begin, request
 from tests.serving import served_by
 from tests.test_beside import pressed

@@ -18,11 +18,11 @@ from chatkit.types import (
 from chatkit_server import Conflict, Outcome, Turn, User, hookimpl
 from chatkit_server.events.threads import ThreadWriter
 from chatkit_server.storage import StoreContext
+from chatkit_server.testing.memory_store import MemoryStore, MemoryStorePlugin
+from chatkit_server.testing.model_server import Break, Gate, ModelServer
 from tests.client import Chat, Streamed
 from tests.conftest import MakeChat
 from tests.mcp_calls import until
-from tests.memory_store import MemoryStore, MemoryStorePlugin
-from tests.model_server import Break, Gate, ModelServer
 from tests.recording import NOW
 from tests.replicas import begin, request
 from tests.serving import served_by

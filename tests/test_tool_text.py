@@ -14,7 +14,7 @@ from chatkit_server.agent.ready import as_changed
 from chatkit_server.agent.team.members import instructions
 from chatkit_server.agent.tools import cut, output_text, plain_output
 from chatkit_server.storage import StoreContext
-from tests.memory_store import MemoryStore
+from chatkit_server.testing.memory_store import MemoryStore
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -32,9 +32,9 @@ from mcp.types import CallToolResult, TextContent
 from mcp.types import Tool as McpTool
 
 from chatkit_server import NotFound, ToolCall, ToolResult, Turn, hookimpl
+from chatkit_server.testing.model_server import Call, ModelServer
 from chatkit_server.web.keys import ENGINE
 from tests.conftest import MakeChat
-from tests.model_server import Call, ModelServer
 from tests.serving import served_by
 from tests.test_mcp import InProcess
 from tests.test_turns import Tools, Watch, explode, told, weather

@@ -34,10 +34,10 @@ from chatkit.types import (
 )
 
 from chatkit_server import Forbidden, Turn, hookimpl
+from chatkit_server.testing.model_server import Call, Gate, ModelServer
 from chatkit_server.turn_events import MOST_EARLY
 from tests.conftest import MakeChat
 from tests.folded import Folded
-from tests.model_server import Call, Gate, ModelServer
 from tests.recording import make_recording
 from tests.replicas import begin, request
 from tests.serving import served_by

@@ -19,9 +19,9 @@ from chatkit_server import (
     Unavailable,
     hookimpl,
 )
+from chatkit_server.testing.model_server import Break, Call, Gate, ModelServer, Reasoning, Request
 from tests.client import Chat, Streamed
 from tests.conftest import MakeChat
-from tests.model_server import Break, Call, Gate, ModelServer, Reasoning, Request
 from tests.serving import served_by
 
 

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from agents import Agent
 
+from chatkit_server.testing.model_server import Call, Gate, ModelServer
 from chatkit_server.turns.claim import Claims
 from chatkit_server.web.keys import ENGINE
 from tests.approving import asked as approvals
 from tests.approving import click, replaced, shown
 from tests.conftest import MakeChat
 from tests.mcp_calls import until
-from tests.model_server import Call, Gate, ModelServer
 from tests.serving import served_by
 from tests.test_approvals import ANN, SENT, mailer, no_mails
 from tests.test_asking import answer, asked, locate, output, size, submission

@@ -44,9 +44,9 @@ from openai.types.responses import ResponseReasoningItem
 from openai.types.responses.response_reasoning_item import Summary
 
 from chatkit_server import StoreContext, Turn, User, hookimpl
+from chatkit_server.testing.memory_store import MemoryStore, MemoryStorePlugin, StorePlugin
 from tests.client import Streamed
 from tests.conftest import MakeChat
-from tests.memory_store import MemoryStore, MemoryStorePlugin, StorePlugin
 from tests.recording import Recording, make_recording
 
 Context = AgentContext[Any]

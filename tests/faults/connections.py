@@ -13,6 +13,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from chatkit_server.testing.model_script import Gate
 from tests.databases import DATABASES, DatabaseKind, new_url
 from tests.faults.audit import Audit
 from tests.faults.losses import Losses, Report, Run
@@ -20,7 +21,6 @@ from tests.faults.person import Message, Person, Stream, point
 from tests.faults.running import Job, Size, lost_time, some, together
 from tests.faults.scripted import STEPS, Script, chunks_of
 from tests.faults.world import Backstage, World, world
-from tests.model_script import Gate
 
 CANCEL_WITHIN = 1.0
 """Seconds that a cancelled turn may take to end."""

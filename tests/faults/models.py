@@ -10,13 +10,13 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from chatkit_server.testing.model_script import Break, End, Failure, Gate
 from tests.databases import DatabaseKind, new_url
 from tests.faults.audit import Audit
 from tests.faults.losses import Losses, Report, Run
 from tests.faults.running import Job, Size, some, together
 from tests.faults.scripted import STEPS, Script, chunks_of
 from tests.faults.world import Backstage, World, world
-from tests.model_script import Break, End, Failure, Gate
 
 SILENT = {"limits": {"silence": "5s"}}
 

@@ -9,9 +9,9 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.model_script import Break, Call, End, Failure, Gate, Part, Raw, Reply
-from tests.model_server import ModelServer, plain_text
-from tests.model_wire import ChatWire, part_events
+from chatkit_server.testing.model_script import Break, Call, End, Failure, Gate, Part, Raw, Reply
+from chatkit_server.testing.model_server import ModelServer, plain_text
+from chatkit_server.testing.model_wire import ChatWire, part_events
 
 TAG = re.compile(r"\[(\w+\.\d+)\]")
 STEPS = 3

@@ -10,6 +10,8 @@ from chatkit.types import AssistantMessageItem, ThreadItem
 
 from chatkit_server import Conflict, Turn, Unavailable, hookimpl
 from chatkit_server.storage import StoreContext
+from chatkit_server.testing.memory_store import MemoryStore, StorePlugin
+from chatkit_server.testing.model_script import Break
 from tests.databases import new_url
 from tests.faults.audit import Audit
 from tests.faults.kills import KILL
@@ -19,8 +21,6 @@ from tests.faults.person import Person
 from tests.faults.running import SHORT
 from tests.faults.scripted import Script, wrong_with
 from tests.faults.world import Backstage, World, backstage, world
-from tests.memory_store import MemoryStore, StorePlugin
-from tests.model_script import Break
 
 MakeWorld = Callable[..., Awaitable[World]]
 

@@ -24,9 +24,7 @@ from agents.exceptions import ModelRefusalError
 from openai.types.responses import ResponseTextDeltaEvent
 
 from chatkit_server import ServerError, TurnFailed
-from chatkit_server.turns import failures
-from chatkit_server.turns.failures import explain
-from tests.model_server import (
+from chatkit_server.testing.model_server import (
     KEEP_ALIVE,
     Break,
     Call,
@@ -40,6 +38,8 @@ from tests.model_server import (
     Refusal,
     Text,
 )
+from chatkit_server.turns import failures
+from chatkit_server.turns.failures import explain
 
 # For tests that wait for a timeout; where none is expected, a busy machine must not make one.
 QUICK = {"first_byte": "300ms", "silence": "300ms"}

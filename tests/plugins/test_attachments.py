@@ -27,9 +27,9 @@ from chatkit_server import (
     User,
     hookimpl,
 )
+from chatkit_server.testing.memory_store import MemoryStorePlugin
+from chatkit_server.testing.model_server import ModelServer
 from tests.conftest import MakeChat
-from tests.memory_store import MemoryStorePlugin
-from tests.model_server import ModelServer
 from tests.plugins.attached import Page, image, large_image, local, message_of, pdf
 from tests.s3_server import new_bucket
 from tests.serving import served_by

@@ -31,9 +31,9 @@ from chatkit_server import (
     hookimpl,
 )
 from chatkit_server.plugin.load import load_plugins
+from chatkit_server.testing.model_server import ModelServer
 from tests.conftest import MakeChat
 from tests.mcp_calls import until
-from tests.model_server import ModelServer
 from tests.plugins.attached import Page, image, local, message_of
 from tests.processes import running
 from tests.s3_server import new_bucket

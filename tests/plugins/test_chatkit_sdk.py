@@ -43,8 +43,8 @@ from starlette.routing import Route
 from chatkit_server import STORE, RequestNeeded, SettingsError, StoreContext, User
 from chatkit_server.app import create_app
 from chatkit_server.settings.load import load
+from chatkit_server.testing.memory_store import MemoryStore
 from tests.conftest import MakeChat
-from tests.memory_store import MemoryStore
 from tests.test_respond import Told, delta
 from tests.test_resume import create
 

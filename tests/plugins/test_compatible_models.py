@@ -21,8 +21,8 @@ from chatkit_server.plugin.calls import Hooks
 from chatkit_server.plugin.load import load_plugins
 from chatkit_server.settings.load import validate
 from chatkit_server.settings.source import Source
+from chatkit_server.testing.model_server import Call, Gate, ModelServer
 from chatkit_server.turns import failures
-from tests.model_server import Call, Gate, ModelServer
 from tests.plugins import model_checks as checks
 
 

@@ -28,9 +28,8 @@ from chatkit_plugins.compatible_models import Config, Plugin
 from chatkit_server.agent.completions.parser import Parser
 from chatkit_server.agent.completions.pieces import FROM
 from chatkit_server.models import BodyLimits, FastPathModel
-from chatkit_server.turns.failures import explain
-from tests.model_script import Part, counted
-from tests.model_server import (
+from chatkit_server.testing.model_script import Part, counted
+from chatkit_server.testing.model_server import (
     KEEP_ALIVE,
     Call,
     Error,
@@ -41,6 +40,7 @@ from tests.model_server import (
     Reply,
     Text,
 )
+from chatkit_server.turns.failures import explain
 
 STREAMS: dict[str, list[tuple[Part, ...]]] = {
     "text": [("One ", "two ", "three.")],

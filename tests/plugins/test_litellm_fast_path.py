@@ -15,10 +15,8 @@ from chatkit_plugins.litellm_models import Config, Plugin
 
 from chatkit_server.agent.completions.pieces import FROM
 from chatkit_server.models import FastPathModel, valid_text
-from chatkit_server.turns import failures
-from chatkit_server.turns.failures import explain
-from tests.model_script import Part, counted
-from tests.model_server import (
+from chatkit_server.testing.model_script import Part, counted
+from chatkit_server.testing.model_server import (
     Call,
     Error,
     Gate,
@@ -27,6 +25,8 @@ from tests.model_server import (
     Refusal,
     Reply,
 )
+from chatkit_server.turns import failures
+from chatkit_server.turns.failures import explain
 from tests.plugins import model_checks as checks
 from tests.plugins.test_fast_path import STREAMS, add, without_ids
 

@@ -20,8 +20,8 @@ from chatkit_server.app import create_app
 from chatkit_server.plugin.load import load_plugins
 from chatkit_server.settings.load import validate
 from chatkit_server.settings.source import Source
+from chatkit_server.testing.model_server import Error, ModelServer
 from chatkit_server.turns import failures
-from tests.model_server import Error, ModelServer
 from tests.plugins import model_checks as checks
 from tests.security.hostile_model import HostileModel, endless, redirect
 

@@ -21,9 +21,9 @@ from chatkit_server.mcp.timing import McpTiming
 from chatkit_server.plugin.load import load_plugins
 from chatkit_server.settings.load import load
 from chatkit_server.storage import StoreContext
+from chatkit_server.testing.memory_store import MemoryStore
 from tests.mcp_calls import connected, invoke, tools_of, until
 from tests.mcp_http_server import http_server
-from tests.memory_store import MemoryStore
 
 ROOT = Path(__file__).parents[2]
 STDIO = {"command": sys.executable, "args": ["-m", "tests.mcp_stdio_server"], "cwd": str(ROOT)}

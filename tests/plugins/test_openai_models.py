@@ -16,9 +16,18 @@ from chatkit_server import Settings, SettingsError, Turn, TurnFailed, hookimpl
 from chatkit_server.plugin.load import load_plugins
 from chatkit_server.settings.load import validate
 from chatkit_server.settings.source import Source
+from chatkit_server.testing.model_server import (
+    Break,
+    Call,
+    End,
+    Error,
+    ModelServer,
+    Raw,
+    Reasoning,
+    Refusal,
+)
 from chatkit_server.turns import failures
 from tests.conftest import MakeChat
-from tests.model_server import Break, Call, End, Error, ModelServer, Raw, Reasoning, Refusal
 from tests.plugins import model_checks as checks
 from tests.strict_responses import StrictResponses
 

@@ -17,7 +17,7 @@ from openai.types import Reasoning
 from chatkit_server import TurnFailed
 from chatkit_server.settings.load import validate
 from chatkit_server.settings.source import Source
-from tests.model_server import ModelServer
+from chatkit_server.testing.model_server import ModelServer
 from tests.plugins import model_checks as checks
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:litellm")

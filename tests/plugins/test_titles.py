@@ -13,11 +13,11 @@ from chatkit.types import ThreadMetadata
 from chatkit_plugins.titles import MARK, Config, Plugin, clean_title, title_by_rule
 
 from chatkit_server import HOOKS, Outcome, SettingsError, Turn, hookimpl
+from chatkit_server.testing.memory_store import MemoryStore, MemoryStorePlugin
+from chatkit_server.testing.model_server import Break, Gate, ModelServer, Request
 from tests.client import Chat, Streamed
 from tests.conftest import MakeChat
 from tests.mcp_calls import until
-from tests.memory_store import MemoryStore, MemoryStorePlugin
-from tests.model_server import Break, Gate, ModelServer, Request
 from tests.plugins.test_chatkit_sdk import Backend, backend
 from tests.recording import NOW
 from tests.replicas import Start, begin, grow_old, request

@@ -29,11 +29,11 @@ from chatkit_server.mcp.connection import ToolFailed
 from chatkit_server.mcp.manager import McpManager
 from chatkit_server.plugin.calls import Hooks
 from chatkit_server.storage import StoreContext
+from chatkit_server.testing.memory_store import MemoryStore
 from chatkit_server.web.keys import MCP
 from tests.client import Chat
 from tests.databases import DATABASES, DatabaseKind, empty_url, new_url
 from tests.mcp_calls import invoke, tools_of
-from tests.memory_store import MemoryStore
 from tests.stores import query, running
 
 MakeChat = Callable[..., Awaitable[Chat]]

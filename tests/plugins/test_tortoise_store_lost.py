@@ -19,12 +19,12 @@ from chatkit_plugins.tortoise_store.presence import present
 
 from chatkit_server import Unavailable
 from chatkit_server.storage import StoreContext
+from chatkit_server.testing.model_server import Gate, ModelServer, Text
 from chatkit_server.web import health as web_health
 from tests.client import Chat
 from tests.conftest import MakeChat
 from tests.databases import new_url
 from tests.disks import fill
-from tests.model_server import Gate, ModelServer, Text
 from tests.serving import served_by
 from tests.stores import ANN, query, running, thread
 

@@ -6,7 +6,7 @@ import asyncio
 from io import BytesIO
 from typing import Any
 
-from tests.model_script import Call, Citation, Gate, Image, Json, Reasoning, Text
+from chatkit_server.testing.model_script import Call, Citation, Gate, Image, Json, Reasoning, Text
 
 from .page import Page
 

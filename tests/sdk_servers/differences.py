@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import orjson
 
-from tests.model_script import Json
+from chatkit_server.testing.model_script import Json
 
 from .page import Exchange
 from .transcript import LOCAL_TIME

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from typing import Any
 
-from tests.model_script import Json, Part, Reply
-from tests.model_server import Answer, ModelServer
+from chatkit_server.testing.model_script import Json, Part, Reply
+from chatkit_server.testing.model_server import Answer, ModelServer
 
 
 class Models(ModelServer):

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from aiohttp import ClientPayloadError, ClientResponse, ClientSession
 
-from tests.model_script import Gate, Json
+from chatkit_server.testing.model_script import Gate, Json
 
 from .models import Models
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from tests.model_script import Json
+from chatkit_server.testing.model_script import Json
 
 from .page import Exchange
 

@@ -4,7 +4,7 @@
         ...  # ask it at `model.url`, in either protocol
         assert model.asked == 1
 
-`scripted` serves what `tests.model_script` can say, in the protocol that is asked.
+`scripted` serves what `chatkit_server.testing.model_script` can say, in the protocol that is asked.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from tests.model_script import Json, Part, Reply
-from tests.model_wire import ChatWire, ResponsesWire, Wire, part_events
+from chatkit_server.testing.model_script import Json, Part, Reply
+from chatkit_server.testing.model_wire import ChatWire, ResponsesWire, Wire, part_events
 
 Behaviour = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

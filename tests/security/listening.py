@@ -13,8 +13,8 @@ from chatkit_server import Settings, Unauthorized, User, hookimpl
 from chatkit_server.app import create_app
 from chatkit_server.plugin.calls import Hooks
 from chatkit_server.plugin.load import load_plugins
+from chatkit_server.testing.memory_store import MemoryStorePlugin
 from chatkit_server.web.listener import Listener
-from tests.memory_store import MemoryStorePlugin
 
 
 class TokenAuth:

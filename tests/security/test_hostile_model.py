@@ -26,10 +26,10 @@ from chatkit_server.agent.completions.parser import Parser
 from chatkit_server.agent.tools import arguments_of, cut
 from chatkit_server.events.recorder import LONG_ANSWER
 from chatkit_server.models import BodyLimits, EventPace, ModelTimeouts, RequestTimer
+from chatkit_server.testing.model_server import Call, ModelServer, Reasoning
 from chatkit_server.turns import failures
 from tests.client import Chat, Streamed
 from tests.conftest import MakeChat
-from tests.model_server import Call, ModelServer, Reasoning
 from tests.security import hostile_model as hostile
 from tests.security.hostile_model import Behaviour, HostileModel
 

@@ -41,9 +41,9 @@ from chatkit_server.app import create_app
 from chatkit_server.plugin.calls import Hooks
 from chatkit_server.plugin.load import load_plugins
 from chatkit_server.storage import StoreContext
+from chatkit_server.testing.model_server import Gate, ModelServer
 from chatkit_server.web.operations.dispatch import OPERATIONS
 from tests.client import Chat
-from tests.model_server import Gate, ModelServer
 from tests.replicas import Begun, begin, request
 from tests.serving import served_by
 from tests.stores import query

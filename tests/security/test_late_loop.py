@@ -18,11 +18,11 @@ import yaml
 from chatkit_server import User
 from chatkit_server.settings.schema import TurnSettings
 from chatkit_server.storage import HeartbeatSignal, MemoryTurnStore, TurnRecord
+from chatkit_server.testing.model_server import Gate, ModelServer
 from chatkit_server.turns.heartbeat import Heartbeat, HeartbeatTiming
 from chatkit_server.turns.pulse import HUNG, Pulse
 from chatkit_server.turns.registry import TurnRegistry
 from tests.databases import DATABASES, new_url
-from tests.model_server import Gate, ModelServer
 from tests.processes import Server
 from tests.processes import running as running_process
 from tests.replicas import begin, request

@@ -25,8 +25,8 @@ from chatkit_server.logs import FORMAT, INDENT, LineHandler, NamesTurn, WithoutC
 from chatkit_server.masking import Secrets, in_one_line
 from chatkit_server.settings.load import load
 from chatkit_server.settings.secrets import is_secret, remember_environment, remember_secrets
+from chatkit_server.testing.model_server import Call, ModelServer
 from chatkit_server.turns.failures import explain, log_failure
-from tests.model_server import Call, ModelServer
 from tests.processes import MODULE, environment, running, started
 from tests.security.hostile_text import BREAKS, CONTROLS, FORGED, HOSTILE
 

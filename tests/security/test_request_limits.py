@@ -22,13 +22,13 @@ from chatkit.types import (
 from chatkit_server import Turn, User, hookimpl
 from chatkit_server.settings.schema import RequestLimits
 from chatkit_server.storage import StoreContext
+from chatkit_server.testing.memory_store import MemoryStore, StorePlugin
 from chatkit_server.web.keys import GUARD
 from chatkit_server.web.operations.dispatch import OPERATIONS
 from chatkit_server.web.operations.limits import COUNTS, SIZES
 from tests.client import Chat
 from tests.conftest import MakeChat
 from tests.mcp_calls import until
-from tests.memory_store import MemoryStore, StorePlugin
 from tests.security.hostile_client import HostileClient, ask, connected, request
 from tests.security.listening import listening
 from tests.stores import NOON as NOW

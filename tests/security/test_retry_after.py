@@ -9,8 +9,8 @@ from aiohttp import web
 from chatkit.store import Store
 
 from chatkit_server import ServerError, TooManyRequests, Unavailable, hookimpl
+from chatkit_server.testing.memory_store import MemoryStore, StorePlugin
 from tests.conftest import MakeChat
-from tests.memory_store import MemoryStore, StorePlugin
 
 DOWN = "The conversations are not available right now. Try again in a moment."
 

@@ -21,6 +21,8 @@ from chatkit.types import Page, SyncCustomActionResponse, ThreadMetadata
 from chatkit_server import Turn, User, hookimpl
 from chatkit_server.errors import Conflict, ServerError, Unavailable
 from chatkit_server.storage import MemoryTurnStore, StoreContext, TurnRecord
+from chatkit_server.testing.memory_store import MemoryStore, StorePlugin
+from chatkit_server.testing.model_server import Gate, ModelServer
 from chatkit_server.turns import claim
 from chatkit_server.turns.identity import RequestIdentity
 from chatkit_server.turns.kept import OVERHEAD, KeptTurns
@@ -31,8 +33,6 @@ from chatkit_server.web.operations import limits as operation_limits
 from tests.client import Chat
 from tests.conftest import MakeChat
 from tests.mcp_calls import until
-from tests.memory_store import MemoryStore, StorePlugin
-from tests.model_server import Gate, ModelServer
 from tests.running_turns import ANN, BOB, OTHER_ANN, Work, make_running, settings_of
 from tests.serving import served_by
 

@@ -9,8 +9,9 @@ It speaks `POST /v1/chat/completions` and `POST /v1/responses`, streaming or not
         ...
         assert server.requests[0].body["model"] == "any"
 
-By hand: `python -m tests.model_server --port 9999`. A message `call NAME {"a": 1}` calls that tool
-if it is offered, and the answer is then made of its result; any other message is echoed.
+By hand: `python -m chatkit_server.testing.model_server --port 9999`. A message `call NAME {"a": 1}`
+calls that tool if it is offered, and the answer is then made of its result; any other message is
+echoed.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from .model_script import (
     Call,
     End,
     Error,
+    Exact,
     Failure,
     Gate,
     Json,
@@ -47,7 +49,6 @@ from .model_script import (
     Text,
 )
 from .model_wire import ChatWire, ResponsesWire, Wire, chat_completion, part_events, whole_response
-from .recorded import Recorded
 
 __all__ = [
     "KEEP_ALIVE",
@@ -67,7 +68,7 @@ __all__ = [
 ]
 
 
-Answer = Reply | Failure | Recorded
+Answer = Reply | Failure | Exact
 
 _CALL = re.compile(r"\bcall (\w+) (?=\{)")
 
@@ -252,7 +253,7 @@ class ModelServer:
     ) -> web.StreamResponse:
         if isinstance(answer, Failure):
             return answer.response()
-        if isinstance(answer, Recorded):
+        if isinstance(answer, Exact):
             return await answer.send(request)
         await self._hold(answer)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
@@ -304,7 +305,9 @@ async def _serve(arguments: argparse.Namespace) -> None:
 
 def main() -> None:
     """Run the server until it is interrupted."""
-    parser = argparse.ArgumentParser(prog="python -m tests.model_server", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m chatkit_server.testing.model_server", description=__doc__
+    )
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=9999)

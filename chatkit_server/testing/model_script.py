@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from aiohttp import web
 
@@ -176,3 +176,12 @@ def counted(text: str, read: int, written: int, field: str = "content") -> Raw:
     return Raw(
         b"data: " + json.dumps({**head, "choices": [choice], "usage": usage}).encode() + b"\n\n"
     )
+
+
+@runtime_checkable
+class Exact(Protocol):
+    """An answer that is sent as it is, without what the server adds to others."""
+
+    async def send(self, request: web.Request) -> web.StreamResponse:
+        """Answer the request with it."""
+        ...

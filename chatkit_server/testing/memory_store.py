@@ -1,4 +1,4 @@
-"""A store of somebody else's: in memory, after ChatKit's interface alone."""
+"""A store in memory, after ChatKit's interface alone."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any, Generic, TypeVar
 from chatkit.store import NotFoundError, Store
 from chatkit.types import Attachment, Page, ThreadItem, ThreadMetadata
 
-from chatkit_server import hookimpl
-from chatkit_server.storage import StoreContext
+from ..plugin.hookspecs import hookimpl
+from ..turn import StoreContext
 
 T = TypeVar("T", ThreadMetadata, ThreadItem)
 

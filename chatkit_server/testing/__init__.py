@@ -1,0 +1,83 @@
+"""What tests of plugins import; as a pytest plugin, it brings fixtures.
+
+- `make_app`, `open_client`: a whole server with the plugins and settings that a test gives.
+- `ChatClient`, `Answer`, `Refused`: what a page says to it, and what it hears.
+- `script`, `call`, `ScriptedModel`: a model that answers as it is told, without a network.
+- `ModelServer`: an OpenAI-compatible model server on loopback, for plugins with models.
+- `mcp_server`: an MCP server of plain functions.
+
+`chatkit_server.testing.pytest_plugin` has the fixtures. Nothing else is imported before it is used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .app import make_app, open_client
+    from .client import Answer, ChatClient, Refused
+    from .mcp import McpServer, mcp_server
+    from .memory_store import MemoryStore
+    from .model_script import Call, Failure, Gate, Reasoning, Reply, Text
+    from .model_server import ModelServer
+    from .scripts import ScriptedModel, ScriptEnded, call, script
+    from .tool_calls import CalledTool
+
+_LAZY = {
+    "Answer": "client",
+    "Call": "model_script",
+    "CalledTool": "tool_calls",
+    "ChatClient": "client",
+    "Failure": "model_script",
+    "Gate": "model_script",
+    "McpServer": "mcp",
+    "MemoryStore": "memory_store",
+    "ModelServer": "model_server",
+    "Reasoning": "model_script",
+    "Refused": "client",
+    "Reply": "model_script",
+    "ScriptEnded": "scripts",
+    "ScriptedModel": "scripts",
+    "Text": "model_script",
+    "call": "scripts",
+    "make_app": "app",
+    "mcp_server": "mcp",
+    "open_client": "app",
+    "script": "scripts",
+}
+
+__all__ = [
+    "Answer",
+    "Call",
+    "CalledTool",
+    "ChatClient",
+    "Failure",
+    "Gate",
+    "McpServer",
+    "MemoryStore",
+    "ModelServer",
+    "Reasoning",
+    "Refused",
+    "Reply",
+    "ScriptEnded",
+    "ScriptedModel",
+    "Text",
+    "call",
+    "make_app",
+    "mcp_server",
+    "open_client",
+    "script",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_LAZY[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
