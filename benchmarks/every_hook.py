@@ -56,8 +56,8 @@ async def migrate() -> None:
 
 
 @hookimpl
-def commands() -> None:
-    _SEEN["commands"] += 1
+def cli() -> None:
+    _SEEN["cli"] += 1
 
 
 @hookimpl

@@ -29,5 +29,5 @@ async def test_a_whole_turn_with_a_scripted_model() -> None:
         assert model.requests[0].instructions == "Shout at Ann."
         assert model.requests[0].said == "What is 1 + 2?"
         assert model.requests[0].tools == ["add"]
-        assert [item.type for item in await ann.items()][0] == "user_message"
+        assert (await ann.items())[0].type == "user_message"
         assert await client.threads() == []
