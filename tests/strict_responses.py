@@ -22,8 +22,7 @@ from openai.types.responses.response_input_item_param import ResponseInputItemPa
 
 from chatkit_server.testing.model_script import Json, Reply
 from chatkit_server.testing.model_server import ModelServer
-
-from .model_wire import ResponsesWire, whole_response
+from chatkit_server.testing.model_wire import ResponsesWire, whole_response
 
 ENCRYPTED = "reasoning.encrypted_content"
 NOT_STORED = (

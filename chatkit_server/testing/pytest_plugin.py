@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-try:
-    from pytest_asyncio import fixture
-except ImportError:  # pragma: no cover
-    # Without it, a test cannot await anything: `_needed` says so
-    fixture = pytest.fixture
-
 if TYPE_CHECKING:
+    from pytest_asyncio import fixture
+
     from .app import GivenModel
     from .client import ChatClient
     from .model_server import ModelServer
+else:
+    try:
+        from pytest_asyncio import fixture
+    except ImportError:
+        # pytest says itself that it cannot await a fixture without it
+        fixture = pytest.fixture
 
 
 class MakeClient(Protocol):
