@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .memory_store import MemoryStore
     from .model_script import Call, Failure, Gate, Reasoning, Reply, Text
     from .model_server import ModelServer
+    from .pytest_plugin import MakeClient
     from .scripts import ScriptedModel, ScriptEnded, call, script
     from .tool_calls import CalledTool
 
@@ -31,6 +32,7 @@ _LAZY = {
     "ChatClient": "client",
     "Failure": "model_script",
     "Gate": "model_script",
+    "MakeClient": "pytest_plugin",
     "McpServer": "mcp",
     "MemoryStore": "memory_store",
     "ModelServer": "model_server",
@@ -54,6 +56,7 @@ __all__ = [
     "ChatClient",
     "Failure",
     "Gate",
+    "MakeClient",
     "McpServer",
     "MemoryStore",
     "ModelServer",

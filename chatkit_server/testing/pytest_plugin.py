@@ -22,6 +22,12 @@ else:
         fixture = pytest.fixture
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Leave out a warning that ChatKit's package gives of itself as it is imported."""
+    ours = "ignore:Direct usage of named widget classes:DeprecationWarning"
+    config.addinivalue_line("filterwarnings", ours)
+
+
 class MakeClient(Protocol):
     """What the fixture `chatkit_client` is."""
 
