@@ -14,7 +14,7 @@ from chatkit_server.cli.main import main
 from chatkit_server.settings.load import load
 from tests.processes import environment, running
 
-TEMPLATE = Path(chatkit_server.__file__).parent / "cli" / "template"
+TEMPLATE = Path(chatkit_server.__file__).parent / "cli" / "template" / "project"
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +38,9 @@ def test_it_says_what_it_wrote_and_what_to_do_next(
 ) -> None:
     assert main(["init", "my chat"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "Wrote my chat/settings.yaml and my chat/my_plugins/hello.py."
+    assert lines[0] == (
+        "Wrote my chat/settings.yaml, my chat/my_plugins/hello.py and my chat/tests/test_hello.py."
+    )
     assert lines[2:4] == [
         "  cd 'my chat'",
         "  chatkit-server run      # starts the server and prints a request to try",

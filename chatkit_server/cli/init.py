@@ -3,50 +3,35 @@
 from __future__ import annotations
 
 import shlex
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import click
 
 from ..errors import SettingsError
+from .templates import write
 
-_FILES = ("settings.yaml", "my_plugins/hello.py")
+_FILES = ("settings.yaml", "my_plugins/hello.py", "tests/test_hello.py")
 
 _NEXT = """\
 Wrote {written}.
 Next:
   {enter}chatkit-server run      # starts the server and prints a request to try
   chatkit-server check    # tells what is wrong with the settings, and starts nothing
+  pytest                  # tests the plugin, after: pip install 'chatkit-server[dev]'
+  chatkit-server new-plugin NAME    # writes a plugin of your own, with a test
 Change the model in settings.yaml; your own plugins go into my_plugins/."""
 
 
-@click.command("init", help="Write a commented settings.yaml and a folder with an example plugin.")
+@click.command("init", help="Write a commented settings.yaml, and an example plugin with its test.")
 @click.argument("folder", type=click.Path(path_type=Path), default=Path())
 def init(folder: Path) -> int:
-    existing = [name for name in _FILES if (folder / name).exists()]
-    if existing:
-        raise SettingsError(
-            f"{folder.absolute()} already has {' and '.join(existing)}; nothing was written. "
-            "Choose another folder: chatkit-server init FOLDER"
-        )
     try:
-        for name in _FILES:
-            _write(folder / name, _template() / name)
-    except OSError as error:
-        raise SettingsError(f"cannot write into {folder.absolute()}: {error}") from None
+        write(folder, {name: f"project/{name}" for name in _FILES})
+    except SettingsError as error:
+        if "already has" not in str(error):
+            raise
+        raise SettingsError(f"{error}. Choose another folder: chatkit-server init FOLDER") from None
     enter = "" if folder == Path() else f"cd {shlex.quote(str(folder))}\n  "
-    written = " and ".join(str(folder / name) for name in _FILES)
-    print(_NEXT.format(written=written, enter=enter))
+    *most, last = [str(folder / name) for name in _FILES]
+    print(_NEXT.format(written=f"{', '.join(most)} and {last}", enter=enter))
     return 0
-
-
-def _template() -> Traversable:
-    return files("chatkit_server.cli") / "template"
-
-
-def _write(file: Path, template: Traversable) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    # Mode x never overwrites, whatever happened since the check
-    with file.open("x", encoding="utf-8") as out:
-        out.write(template.read_text(encoding="utf-8"))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .memory_store import MemoryStore
     from .model_script import Call, Failure, Gate, Reasoning, Reply, Text
     from .model_server import ModelServer
+    from .pytest_plugin import MakeClient
     from .running import RunningAnswer, Unfinished
     from .scripts import ModelRequest, ScriptedModel, ScriptEnded, call, script
     from .tool_calls import CalledTool
@@ -34,6 +35,7 @@ _LAZY = {
     "ChatClient": "client",
     "Failure": "model_script",
     "Gate": "model_script",
+    "MakeClient": "pytest_plugin",
     "McpServer": "mcp",
     "MemoryStore": "memory_store",
     "ModelRequest": "scripts",
@@ -60,6 +62,7 @@ __all__ = [
     "ChatClient",
     "Failure",
     "Gate",
+    "MakeClient",
     "McpServer",
     "MemoryStore",
     "ModelRequest",

@@ -33,6 +33,12 @@ else:
             return missing
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Leave out a warning that ChatKit's package gives of itself as it is imported."""
+    ours = "ignore:Direct usage of named widget classes:DeprecationWarning"
+    config.addinivalue_line("filterwarnings", ours)
+
+
 class MakeClient(Protocol):
     """What the fixture `chatkit_client` is."""
 
