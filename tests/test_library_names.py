@@ -148,7 +148,8 @@ def overridden(kind: type) -> Iterator[str]:
     ours = tuple(package.__name__ for package in PACKAGES)
     foreign = [base for base in kind.__mro__ if not base.__module__.startswith(ours)]
     # Python, and Tortoise's metaclass, give these to every class
-    for name in vars(kind).keys() - {"_abc_impl", "_is_protocol", "_meta"}:
+    given = {"_abc_impl", "_is_protocol", "_is_runtime_protocol", "_meta"}
+    for name in vars(kind).keys() - given:
         if is_private(name) and any(name in vars(base) for base in foreign):
             yield name
 

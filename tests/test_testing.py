@@ -2,13 +2,52 @@
 
 from __future__ import annotations
 
-from chatkit_server import Turn, hookimpl
-from chatkit_server.testing import call, mcp_server, open_client, script
+import importlib
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from agents import RunContextWrapper, Tool, function_tool
+from aiohttp.web import Request
+from chatkit.actions import Action
+from chatkit.types import (
+    AssistantMessageContent,
+    AssistantMessageItem,
+    StructuredInputFreeform,
+    ThreadItemDoneEvent,
+    ThreadStreamEvent,
+    WidgetItem,
+)
+from chatkit.widgets import Button, Card
+from pydantic import BaseModel
+
+from chatkit_server import SettingsError, Turn, Unauthorized, User, hookimpl
+from chatkit_server.testing import (
+    Call,
+    Gate,
+    ModelServer,
+    Refused,
+    ScriptEnded,
+    Unfinished,
+    call,
+    make_app,
+    mcp_server,
+    open_client,
+    script,
+)
+from chatkit_server.testing.pytest_plugin import MakeClient
 
 
 def add(a: int, b: int) -> int:
     """Add two numbers."""
     return a + b
+
+
+async def greet(name: str) -> str:
+    """Greet somebody."""
+    return f"Hello, {name}!"
 
 
 class Loud:
@@ -17,17 +56,298 @@ class Loud:
         turn.instructions = f"Shout at {turn.user.name}."
 
 
+class Tools:
+    """Gives the agent these tools."""
+
+    def __init__(self, *tools: Tool) -> None:
+        self.tools = [*tools]
+
+    @hookimpl
+    async def pre_turn(self, turn: Turn) -> None:
+        turn.tools = self.tools
+
+
 async def test_a_whole_turn_with_a_scripted_model() -> None:
     model = script(call("add", a=1, b=2), "It is 3.")
-    async with open_client(plugins=[Loud(), mcp_server(add)], model=model) as client:
+    calculator = mcp_server(add, greet)
+    async with open_client(plugins=[Loud(), calculator], model=model) as client:
         ann = client.as_user("ann", name="Ann")
         answer = await ann.say("What is 1 + 2?")
         assert answer.text == "It is 3."
         [called] = answer.tool_calls
         assert (called.name, called.arguments) == ("add", {"a": 1, "b": 2})
         assert "3" in str(called.output)
+        assert calculator.calls == ["add"]
         assert model.requests[0].instructions == "Shout at Ann."
         assert model.requests[0].said == "What is 1 + 2?"
-        assert model.requests[0].tools == ["add"]
+        assert model.requests[0].tools == ["add", "greet"]
         assert (await ann.items())[0].type == "user_message"
         assert await client.threads() == []
+        model.add([call("greet", name="Ann"), Call("greet", {"name": "Bob"})], "Both greeted.")
+        again = await ann.say("Greet us")
+        assert sorted(str(called.arguments["name"]) for called in again.tool_calls) == [
+            "Ann",
+            "Bob",
+        ]
+        assert again.thread_id == answer.thread_id == ann.thread_id
+        assert len(await ann.threads()) == 1
+    assert model.remaining_steps == 0
+
+
+async def test_an_mcp_server_serves_one_server_after_another() -> None:
+    calculator = mcp_server(add)
+    url = calculator.url
+    for _ in range(2):
+        model = script(call("add", a=2, b=2), "4")
+        async with open_client(plugins=[calculator], model=model) as client:
+            assert [c.failed for c in (await client.say("2 + 2?")).tool_calls] == [False]
+    assert (calculator.url, calculator.calls) == (url, ["add", "add"])
+
+
+async def test_a_script_may_answer_by_the_request_and_fail(chatkit_client: MakeClient) -> None:
+    model = script(lambda request: f"{request.said.upper()}!", ValueError("no"), "Back.")
+    client = await chatkit_client(model=model)
+    assert (await client.say("hello")).text == "HELLO!"
+    failed = await client.say("and now?")
+    assert failed.error is not None
+    assert failed.items[-1].type == "user_message"
+    assert (await client.say("again")).text == "Back."
+
+
+async def test_a_script_that_is_too_short_says_which_request_came(
+    chatkit_client: MakeClient,
+) -> None:
+    client = await chatkit_client(mcp_server(add), model=script(call("add", a=1, b=2)))
+    with pytest.raises(ScriptEnded, match=r"asked 2 times.* 1 answer\. In request 2, a tool gave"):
+        await client.say("What is 1 + 2?")
+    other = await chatkit_client(model=script())
+    with pytest.raises(ScriptEnded, match=r"0 answers\. In request 1, the user said 'Hi'"):
+        await other.plain("Hi")
+
+
+@pytest.mark.parametrize("step", [3, ["a", 3], {"a": 1}.items()])
+def test_what_is_no_answer_of_a_model_is_refused(step: Any) -> None:
+    with pytest.raises(TypeError, match=r"a script has text, call\(\.\.\.\)"):
+        script(step)
+
+
+class Keys:
+    @hookimpl
+    async def auth(self, request: Request) -> User | None:
+        match request.headers.get("X-Key"):
+            case None:
+                return None
+            case "right":
+                return User("ann", tenant="acme")
+        raise Unauthorized("The key is wrong.")
+
+
+async def test_users_are_named_or_known_by_the_plugin(chatkit_client: MakeClient) -> None:
+    client = await chatkit_client(Keys())
+    with pytest.raises(Refused) as unknown:
+        await client.say("Hello")
+    assert unknown.value.status == 401
+    with pytest.raises(Refused, match=r"answered 401: The key is wrong\."):
+        await client.with_headers({"X-Key": "wrong"}).say("Hello")
+    known = client.with_headers({"X-Key": "right"})
+    await known.say("Hello")
+    assert len(await client.as_user("ann", tenant="acme").threads()) == 1
+    assert await client.as_user("ann", tenant="other").threads() == []
+    stranger = client.as_user("bob")
+    stranger.thread_id = known.thread_id
+    with pytest.raises(Refused) as hidden:
+        await stranger.say("Let me in")
+    assert hidden.value.status == 404
+
+
+class Counter:
+    """Shows a button, and counts the clicks."""
+
+    @hookimpl
+    async def respond(self, turn: Turn) -> list[ThreadStreamEvent]:
+        button = Button(label="More", onClickAction={"type": "more", "payload": {"by": 2}})
+        return [ThreadItemDoneEvent(item=self.item(turn, Card(children=[button])))]
+
+    def item(self, turn: Turn, widget: Card) -> WidgetItem:
+        return WidgetItem(
+            id="widget_1",
+            thread_id=turn.thread.id,
+            created_at=turn.thread.created_at,
+            widget=widget,
+        )
+
+    @hookimpl
+    async def action(
+        self, turn: Turn, action: Action[str, Any], item: WidgetItem | None
+    ) -> list[ThreadStreamEvent]:
+        said = AssistantMessageContent(text=f"{action.type} by {action.payload['by']}")
+        answer = AssistantMessageItem(
+            id="msg_1", thread_id=turn.thread.id, created_at=turn.thread.created_at, content=[said]
+        )
+        return [ThreadItemDoneEvent(item=answer)]
+
+
+async def test_a_click_on_a_widget(chatkit_client: MakeClient) -> None:
+    client = await chatkit_client(Counter())
+    answer = await client.say("Show it")
+    assert isinstance(answer.widget, Card)
+    [button] = answer.widget.children
+    assert isinstance(button, Button)
+    assert button.onClickAction is not None
+    [item] = answer.widget_items
+    assert (await client.act(item, button.onClickAction)).text == "more by 2"
+    assert (await client.act(item, "more", by=3)).text == "more by 3"
+
+
+async def test_tools_that_wait_for_the_user(chatkit_client: MakeClient) -> None:
+    sent: list[str] = []
+
+    @function_tool(needs_approval=True)
+    async def send(to: str) -> str:
+        sent.append(to)
+        return "sent"
+
+    @function_tool
+    async def measure(ctx: RunContextWrapper[Turn]) -> None:
+        await ctx.context.ask(
+            [
+                StructuredInputFreeform(id="size", question="Size?"),
+                StructuredInputFreeform(id="color", question="Color?"),
+            ]
+        )
+
+    model = script(call("send", to="ann"), "Sent.", call("send", to="bob"), "Not sent.")
+    client = await chatkit_client(Tools(send, measure), model=model)
+    asked = await client.say("Write to Ann")
+    assert (len(asked.approvals), sent) == (1, [])
+    assert (await client.approve(asked)).text == "Sent."
+    assert (await client.deny(await client.say("To Bob, too"))).text == "Not sent."
+    assert sent == ["ann"]
+    model.add(call("measure"), "M, then.")
+    asked = await client.say("A shirt")
+    assert [each.question for each in asked.questions[0].inputs] == ["Size?", "Color?"]
+    with pytest.raises(LookupError, match="no question for shape; there are size, color"):
+        await client.reply(asked, shape="round")
+    answer = await client.reply(asked, "M")
+    assert answer.text == "M, then."
+    with pytest.raises(LookupError, match=r"no tool call waits .*'M, then\.'"):
+        await client.approve(answer)
+    with pytest.raises(LookupError, match="the user is asked nothing"):
+        await client.reply(answer, "L")
+
+
+async def test_an_answer_is_left_resumed_and_stopped(
+    chatkit_client: MakeClient, model_server: ModelServer
+) -> None:
+    client = await chatkit_client(model=model_server)
+    gate = Gate()
+    model_server.reply("One, ", gate, "two.")
+    running = await client.begin("Count")
+    await running.until("One")
+    running.disconnect()
+    gate.open()
+    await running.resume()
+    answer = await running.end()
+    assert (answer.text, len(set(answer.ids))) == ("One, two.", len(answer.ids))
+    model_server.reply("One, ", Gate(), "two.")
+    running = await client.begin("Count")
+    await running.until("One")
+    stopped = await running.stop()
+    assert "two" not in stopped.text
+    client.patience = 0.1
+    model_server.reply("One, ", Gate(), "two.")
+    with pytest.raises(Unfinished, match=r"has not ended after 0\.1 s .*'One, '"):
+        await client.say("Count")
+    client.patience = 10
+    model_server.reply("One.")
+    client.new_thread()
+    running = await client.begin("Count")
+    with pytest.raises(Unfinished, match=r"ended without 'two'.*'One\.'"):
+        await running.until("two")
+
+
+async def test_files_are_uploaded_as_the_composer_does(
+    chatkit_client: MakeClient, tmp_path: Path
+) -> None:
+    model = script("Read.")
+    files = {"attachments": {"url": f"{tmp_path}/files"}}
+    client = await chatkit_client(model=model, plugins=files)
+    file = await client.upload("Buy milk.", "list.txt")
+    answer = await client.say("Read this", attachments=[file])
+    assert answer.text == "Read."
+    assert "Buy milk." in str(model.requests[0].input)
+
+
+async def test_a_whole_deployment(tmp_path: Path) -> None:
+    (tmp_path / "my_plugins").mkdir()
+    (tmp_path / "my_plugins/terse.py").write_text(
+        "from chatkit_server import hookimpl\n\n"
+        "@hookimpl\n"
+        "async def pre_turn(turn):\n    turn.instructions = 'Be terse.'\n"
+    )
+    file = tmp_path / "settings.yaml"
+    file.write_text("server: {path: /chat}\nplugins: {terse: , anonymous_auth: }\n")
+    model = script("Yes.")
+    async with open_client(file, model=model) as client:
+        assert client.path == "/chat"
+        assert (await client.say("Really?")).text == "Yes."
+        assert model.requests[0].instructions == "Be terse."
+    file.write_text("server: {pth: /chat}\n")
+    with pytest.raises(SettingsError, match=r"settings\.yaml:1: server\.pth"):
+        make_app(file)
+
+
+def module(name: str, **content: object) -> ModuleType:
+    made = ModuleType(f"my_plugins.{name}")
+    vars(made).update(content)
+    return made
+
+
+class Needs(BaseModel):
+    word: str
+
+
+class Configured:
+    def __init__(self, config: Needs) -> None:
+        self.config = config
+
+    @hookimpl
+    async def pre_turn(self, turn: Turn) -> None:
+        turn.instructions = self.config.word
+
+
+@pytest.mark.parametrize(
+    ("plugin", "words"),
+    [
+        (Loud, r"Loud is a class: give an object of it, such as Loud\(\)"),
+        ("titles", r"'titles' is a name: enable it in the settings"),
+        (object(), "object has no hook: put `@hookimpl`"),
+        (module("empty"), r"my_plugins\.empty has no hook"),
+        ((1, Loud()), r"is no plugin: give \(name, object\)"),
+        (
+            module("needy", Config=Needs, Plugin=Configured),
+            r"word.*\n.*needs settings: give needy\.Plugin\(needy\.Config\(\.\.\.\)\)",
+        ),
+    ],
+)
+def test_what_is_no_plugin_is_explained(plugin: object, words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        make_app(plugins=[plugin])
+
+
+def test_what_is_no_model_is_explained() -> None:
+    wrong: Any = ["Hello"]
+    with pytest.raises(SettingsError, match=r"is no model: give script\(\.\.\.\)"):
+        make_app(model=wrong)
+    with pytest.raises(RuntimeError, match="async with ModelServer"):
+        make_app(model=ModelServer())
+    with pytest.raises(SettingsError, match="agnet"):
+        make_app({"agnet": {}})
+
+
+def test_nothing_but_names_is_imported_before_it_is_used() -> None:
+    testing = importlib.import_module("chatkit_server.testing")
+    assert set(testing.__all__) <= set(dir(testing))
+    for name in testing.__all__:
+        assert getattr(testing, name).__module__.startswith("chatkit_server.testing.")
+    assert "chatkit_server.testing.pytest_plugin" in sys.modules

@@ -1,7 +1,8 @@
 """What tests of plugins import; as a pytest plugin, it brings fixtures.
 
 - `make_app`, `open_client`: a whole server with the plugins and settings that a test gives.
-- `ChatClient`, `Answer`, `Refused`: what a page says to it, and what it hears.
+- `ChatClient`, `Answer`, `RunningAnswer`: what a page says to it, and what it hears; `Refused` and
+  `Unfinished`: when it does not.
 - `script`, `call`, `ScriptedModel`: a model that answers as it is told, without a network.
 - `ModelServer`: an OpenAI-compatible model server on loopback, for plugins with models.
 - `mcp_server`: an MCP server of plain functions.
@@ -15,18 +16,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .answer import Answer
     from .app import make_app, open_client
-    from .client import Answer, ChatClient, Refused
+    from .client import ChatClient, Refused
     from .mcp import McpServer, mcp_server
     from .memory_store import MemoryStore
     from .model_script import Call, Failure, Gate, Reasoning, Reply, Text
     from .model_server import ModelServer
     from .pytest_plugin import MakeClient
-    from .scripts import ScriptedModel, ScriptEnded, call, script
+    from .running import RunningAnswer, Unfinished
+    from .scripts import ModelRequest, ScriptedModel, ScriptEnded, call, script
     from .tool_calls import CalledTool
 
 _LAZY = {
-    "Answer": "client",
+    "Answer": "answer",
     "Call": "model_script",
     "CalledTool": "tool_calls",
     "ChatClient": "client",
@@ -35,13 +38,16 @@ _LAZY = {
     "MakeClient": "pytest_plugin",
     "McpServer": "mcp",
     "MemoryStore": "memory_store",
+    "ModelRequest": "scripts",
     "ModelServer": "model_server",
     "Reasoning": "model_script",
     "Refused": "client",
     "Reply": "model_script",
+    "RunningAnswer": "running",
     "ScriptEnded": "scripts",
     "ScriptedModel": "scripts",
     "Text": "model_script",
+    "Unfinished": "running",
     "call": "scripts",
     "make_app": "app",
     "mcp_server": "mcp",
@@ -59,13 +65,16 @@ __all__ = [
     "MakeClient",
     "McpServer",
     "MemoryStore",
+    "ModelRequest",
     "ModelServer",
     "Reasoning",
     "Refused",
     "Reply",
+    "RunningAnswer",
     "ScriptEnded",
     "ScriptedModel",
     "Text",
+    "Unfinished",
     "call",
     "make_app",
     "mcp_server",

@@ -16,10 +16,13 @@ from aiohttp.test_utils import TestClient, TestServer
 from ..app import create_app
 from ..errors import SettingsError
 from ..plugin.calls import Hooks
+from ..plugin.hookspecs import PROJECT
 from ..plugin.load import load_plugins
-from ..settings.load import PLUGIN_DIRS, load, validate
+from ..settings.load import PLUGIN_DIRS, collect_settings, validate
+from ..settings.problems import Problems
 from ..settings.schema import Settings
 from ..settings.source import Source
+from ..web.keys import SETTINGS
 from .client import ChatClient
 from .memory_store import MemoryStorePlugin
 from .model_server import ModelServer
@@ -47,8 +50,8 @@ def make_app(
     `plugins` and `my_plugins` of the working directory, and `demo/todo` answers.
 
     `plugins` are objects, modules, or `(name, object)`. They are called before those that the
-    settings name. Where no other plugin does, users are taken for `local`, and conversations kept
-    in memory.
+    settings name. Where no plugin has the hook `auth`, everybody is the user `local`; where none
+    stores conversations, they are kept in memory.
 
     `model` answers in place of the settings' model: a `script(...)`, another model of the Agents
     SDK, a `ModelServer`, or a name.
@@ -56,19 +59,16 @@ def make_app(
     Raises `SettingsError`, as the server does when it starts.
     """
     named = [_named(plugin, at) for at, plugin in enumerate(plugins, 1)]
-    loaded = _settings(settings)
-    if isinstance(model, Model):
-        named.append(("test_model", ModelPlugin(model)))
-        loaded = _with_model(loaded, ModelPlugin.NAME)
-    elif isinstance(model, ModelServer):
-        loaded = _with_model(_with_endpoint(loaded, model), f"{ENDPOINT}/model")
-    elif model is not None:
-        loaded = _with_model(loaded, model)
+    problems = Problems()
+    loaded, more = _with_model(_settings(settings, problems), model)
+    problems.raise_any()
+    others = [*named, *more, *load_plugins(loaded).plugins]
     users, calls = NamedUsers(), ToolCalls()
-    ours = [("test_users", users)]
-    last = [("any_user", AnyUser()), ("test_store", MemoryStorePlugin()), ("test_calls", calls)]
-    every = [*ours, *named, *load_plugins(loaded).plugins, *last]
-    app = create_app(loaded, Hooks.of(every, loaded.hooks))
+    last: list[tuple[str, object]] = [("test_store", MemoryStorePlugin()), ("test_calls", calls)]
+    if not any("auth" in hooks_of(plugin) for _, plugin in others):
+        last.append(("any_user", AnyUser()))
+    every = [("test_users", users), *others, *last]
+    app = create_app(loaded, Hooks.of(every, loaded.hooks), problems)
     app[_USERS], app[_CALLS] = users, calls
     return app
 
@@ -85,18 +85,16 @@ async def open_client(
 
 def client_of(app: web.Application, http: TestClient[Any, Any], model: GivenModel) -> ChatClient:
     """Return a client of an application of `make_app`."""
-    from ..web.keys import SETTINGS
-
     scripted = model if isinstance(model, ScriptedModel) else None
     path = app[SETTINGS].server.path
     return ChatClient(http, path, users=app[_USERS], calls=app[_CALLS], model=scripted)
 
 
-def _settings(given: GivenSettings) -> Settings:
+def _settings(given: GivenSettings, problems: Problems) -> Settings:
     if isinstance(given, Settings):
         return given
     if isinstance(given, Path | str):
-        return load(Path(given))
+        return collect_settings(Path(given), problems)
     sections = dict(given or {})
     plugins = sections.get("plugins") or {}
     sections["plugins"] = {"demo_model": {"pace": "1ms"}, **plugins}
@@ -104,10 +102,25 @@ def _settings(given: GivenSettings) -> Settings:
     return validate(Settings, sections, Source())
 
 
-def _with_model(settings: Settings, name: str) -> Settings:
+def _with_model(settings: Settings, model: GivenModel) -> tuple[Settings, list[tuple[str, object]]]:
+    """Return the settings with this model, and the plugins that it needs."""
+    more: list[tuple[str, object]] = []
+    match model:
+        case None:
+            return settings, more
+        case str():
+            name = model
+        case ModelServer():
+            settings, name = _with_endpoint(settings, model), f"{ENDPOINT}/model"
+        case Model():
+            more, name = [("test_model", ModelPlugin(model))], ModelPlugin.NAME
+        case _:
+            raise SettingsError(
+                f"model={model!r} is no model: give script(...), a Model of the Agents SDK, a "
+                "ModelServer, or a name such as 'demo/todo'"
+            )
     agent = settings.agent.model_copy(update={"model": name})
-    agent.model_fields_set.add("model")
-    return settings.model_copy(update={"agent": agent})
+    return settings.model_copy(update={"agent": agent}), more
 
 
 def _with_endpoint(settings: Settings, server: ModelServer) -> Settings:
@@ -117,20 +130,28 @@ def _with_endpoint(settings: Settings, server: ModelServer) -> Settings:
     return settings.model_copy(update={"plugins": plugins})
 
 
-def _named(plugin: object, number: int) -> tuple[str, object]:
+def _named(given: object, number: int) -> tuple[str, object]:
     """Return a plugin after its name; raises `SettingsError` for what is none."""
-    if isinstance(plugin, tuple) and len(plugin) == 2 and isinstance(plugin[0], str):
-        return plugin[0], _plugin(plugin[1])
-    found = _plugin(plugin)
-    if isinstance(plugin, ModuleType):
-        return plugin.__name__.rpartition(".")[2], found
-    return f"{type(found).__name__}_{number}", found
+    name = None
+    if isinstance(given, tuple):
+        if len(given) != 2 or not isinstance(given[0], str):
+            raise SettingsError(f"{given!r} is no plugin: give (name, object)")
+        name, given = given
+    plugin = _plugin(given)
+    if not hooks_of(plugin):
+        raise SettingsError(
+            f"{_shown(plugin)} has no hook: put `@hookimpl` of chatkit_server before the functions "
+            "that the server is to call"
+        )
+    if name is None and isinstance(given, ModuleType):
+        name = given.__name__.rpartition(".")[2]
+    return name or f"{type(plugin).__name__}_{number}", plugin
 
 
 def _plugin(given: object) -> object:
     if inspect.isclass(given):
         raise SettingsError(
-            f"{given.__name__} is a class: give an object, such as {given.__name__}(Config(...))"
+            f"{given.__name__} is a class: give an object of it, such as {given.__name__}()"
         )
     if isinstance(given, str):
         raise SettingsError(
@@ -140,4 +161,27 @@ def _plugin(given: object) -> object:
     if not isinstance(given, ModuleType) or plugin_class is None:
         return given
     config = getattr(given, "Config", None)
-    return plugin_class() if config is None else plugin_class(config())
+    if config is None:
+        return plugin_class()
+    try:
+        return plugin_class(validate(config, {}, Source()))
+    except SettingsError as error:
+        name = given.__name__.rpartition(".")[2]
+        raise SettingsError(
+            f"{error}\nThe plugin needs settings: give {name}.Plugin({name}.Config(...)), or "
+            f"enable it in the settings, as plugins={{{name!r}: {{...}}}}"
+        ) from None
+
+
+def hooks_of(plugin: object) -> set[str]:
+    """Return the names of the hooks that a plugin implements."""
+    found = set()
+    for name in dir(plugin):
+        mark = getattr(inspect.getattr_static(plugin, name, None), f"{PROJECT}_impl", None)
+        if mark is not None:
+            found.add(mark.get("specname") or name)
+    return found
+
+
+def _shown(plugin: object) -> str:
+    return plugin.__name__ if isinstance(plugin, ModuleType) else type(plugin).__name__

@@ -4,39 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, TypeVar
+from mimetypes import guess_type
+from typing import Any, TypeAlias, TypedDict, TypeVar, Unpack
 
 import orjson
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
-from chatkit.types import (
-    AssistantMessageItem,
-    ClientToolCallItem,
-    ErrorEvent,
-    Page,
-    Thread,
-    ThreadItem,
-    ThreadItemDoneEvent,
-    ThreadItemUpdatedEvent,
-    ThreadStreamEvent,
-    WidgetItem,
-)
-from chatkit.widgets import WidgetRoot
+from chatkit.actions import Action, ActionConfig
+from chatkit.types import Attachment, Page, StructuredInputItem, Thread, ThreadItem, WidgetItem
 from pydantic import TypeAdapter
+from yarl import URL
 
+from ..agent.paused import APPROVAL
 from ..turn import User
+from .answer import Answer
+from .running import RunningAnswer
 from .scripts import ScriptedModel
-from .tool_calls import CalledTool, ToolCalls
+from .tool_calls import ToolCalls
 from .users import NamedUsers
 
-_EVENT: TypeAdapter[ThreadStreamEvent] = TypeAdapter(ThreadStreamEvent)
+_ATTACHMENT: TypeAdapter[Attachment] = TypeAdapter(Attachment)
 _ITEMS: TypeAdapter[Page[ThreadItem]] = TypeAdapter(Page[ThreadItem])
 _THREADS: TypeAdapter[Page[Thread]] = TypeAdapter(Page[Thread])
 _PAGE = 100
 
 T = TypeVar("T")
+
+GivenAction: TypeAlias = str | Mapping[str, Any] | Action[str, Any] | ActionConfig
 
 
 class Refused(AssertionError):
@@ -48,99 +42,28 @@ class Refused(AssertionError):
         self.message = message
 
 
-@dataclass
-class Answer:
-    """A stream that was read to its end.
+class MessageOptions(TypedDict, total=False):
+    """What a message may have beside its text.
 
-    `events` are ChatKit's events, in order. `data` is the same as JSON, `ids` are their ids: a lost
-    connection goes on after one of them.
+    `model` and `tool` are what the user picks in the composer. `attachments` are those of
+    `ChatClient.upload`, or their ids. `quoted_text` is what the user replies to.
     """
 
-    events: list[ThreadStreamEvent]
-    data: list[dict[str, Any]]
-    ids: list[str]
-    _calls: ToolCalls = field(repr=False)
-
-    @cached_property
-    def items(self) -> list[ThreadItem]:
-        """The items that are done, in order, the user's message too."""
-        return [event.item for event in self.events if isinstance(event, ThreadItemDoneEvent)]
-
-    @property
-    def text(self) -> str:
-        """What the assistant said: all its messages, or the part that came if one was cut off."""
-        said = [
-            "".join(part.text for part in item.content)
-            for item in self.items
-            if isinstance(item, AssistantMessageItem)
-        ]
-        return "\n\n".join(said) if said else self._deltas
-
-    @property
-    def _deltas(self) -> str:
-        updates = [e.update for e in self.events if isinstance(e, ThreadItemUpdatedEvent)]
-        return "".join(getattr(update, "delta", "") for update in updates)
-
-    @property
-    def widgets(self) -> list[WidgetRoot]:
-        """The widgets, as they are in the end."""
-        return [item.widget for item in self.widget_items]
-
-    @property
-    def widget(self) -> WidgetRoot | None:
-        """The last widget, None without one."""
-        return self.widgets[-1] if self.widgets else None
-
-    @property
-    def widget_items(self) -> list[WidgetItem]:
-        """The items of the widgets, for `ChatClient.act`."""
-        return [item for item in self.items if isinstance(item, WidgetItem)]
-
-    @property
-    def client_tool_call(self) -> ClientToolCallItem | None:
-        """The client tool that the page is to run, None without one."""
-        calls = [item for item in self.items if isinstance(item, ClientToolCallItem)]
-        return calls[-1] if calls else None
-
-    @property
-    def turn_id(self) -> str:
-        """The id of the turn."""
-        return self.ids[-1].rpartition(":")[0]
-
-    @property
-    def tool_calls(self) -> list[CalledTool]:
-        """The tools that ran, in the order in which they ended."""
-        return self._calls.of_turn.get(self.turn_id, [])
-
-    @property
-    def error(self) -> str | None:
-        """The message of the error that ended the turn, None if there was none."""
-        errors = [event for event in self.events if isinstance(event, ErrorEvent)]
-        return (errors[-1].message or errors[-1].code) if errors else None
-
-    @property
-    def thread_id(self) -> str:
-        """The conversation that the events are about; raises `LookupError` if none is named."""
-        for event in self.data:
-            if "thread" in event:
-                return str(event["thread"]["id"])
-            if "thread_id" in event.get("item", {}):
-                return str(event["item"]["thread_id"])
-        raise LookupError(f"no event names a conversation: {self.data}")
-
-    @property
-    def title(self) -> str | None:
-        """The title that the conversation got, None without one."""
-        titles = [event["thread"].get("title") for event in self.data if "thread" in event]
-        return titles[-1] if titles else None
+    model: str
+    tool: str
+    attachments: Sequence[Attachment | str]
+    quoted_text: str
+    content: Sequence[Mapping[str, Any]]
 
 
 class ChatClient:
     """A user of a server under test, with one open conversation.
 
     `thread_id` is the conversation, None before the first message. `http` is aiohttp's client of
-    the server, `headers` are sent with each request.
+    the server, `headers` are sent with each request. An answer has `patience` seconds to end.
     """
+
+    patience = 30.0
 
     def __init__(
         self,
@@ -177,7 +100,7 @@ class ChatClient:
         return self._other({**self.headers, **headers})
 
     def _other(self, headers: Mapping[str, str]) -> ChatClient:
-        return ChatClient(
+        other = ChatClient(
             self.http,
             self.path,
             users=self._users,
@@ -185,62 +108,132 @@ class ChatClient:
             model=self.model,
             headers=headers,
         )
+        other.patience = self.patience
+        return other
 
     def new_thread(self) -> None:
         """Begin a new conversation with the next message."""
         self.thread_id = None
 
-    async def say(
-        self,
-        text: str,
-        *,
-        model: str | None = None,
-        tool: str | None = None,
-        attachments: Sequence[str] = (),
-        **message: Any,
-    ) -> Answer:
+    async def say(self, text: str, **message: Unpack[MessageOptions]) -> Answer:
         """Send a message and return the answer, when it has ended.
 
-        `model` and `tool` are what the user picks in the composer, `attachments` are ids, and
-        `message` has other fields of a `UserMessageInput`. Raises `Refused` if the server refuses
-        the message, and `ScriptEnded` if the script of the model is too short.
+        Raises `Refused` if the server refuses the message, `Unfinished` if the answer does not end
+        within `patience` seconds, and `ScriptEnded` if the script of the model is too short.
         """
-        options: dict[str, Any] = {} if model is None else {"model": model}
-        if tool is not None:
-            options["tool_choice"] = {"id": tool}
-        given = {
-            "content": [{"type": "input_text", "text": text}],
-            "attachments": list(attachments),
-            "inference_options": options,
-            **message,
-        }
+        return await (await self.begin(text, **message)).end()
+
+    async def begin(self, text: str, **message: Unpack[MessageOptions]) -> RunningAnswer:
+        """Send a message and return the answer as it begins, to read, leave, resume or stop it."""
+        given = _message(text, message)
         if self.thread_id is None:
-            return await self.stream("threads.create", input=given)
-        return await self.stream("threads.add_user_message", input=given, thread_id=self.thread_id)
+            return await self._begin("threads.create", input=given)
+        params = {"input": given, "thread_id": self.thread_id}
+        return await self._begin("threads.add_user_message", **params)
 
-    async def act(self, item: WidgetItem | None, type: str, **payload: Any) -> Answer:
-        """Do what a click on a widget does: send an action of this type with this payload."""
-        return await self.stream("threads.custom_action", **self._action(item, type, payload))
+    async def act(self, item: WidgetItem | None, action: GivenAction, **payload: Any) -> Answer:
+        """Do what a click on a widget does: send an action.
 
-    async def act_sync(self, item: WidgetItem | None, type: str, **payload: Any) -> dict[str, Any]:
+        `action` is its type, and `payload` what it carries; or it is the widget's own action, as
+        `button.onClickAction` has it. Without an item, the action comes from the page itself.
+        """
+        return await self.stream("threads.custom_action", **self._action(item, action, payload))
+
+    async def act_sync(
+        self, item: WidgetItem | None, action: GivenAction, **payload: Any
+    ) -> dict[str, Any]:
         """Send an action that is answered at once, without a stream; return the JSON."""
-        params = self._action(item, type, payload)
+        params = self._action(item, action, payload)
         return await self.ask("threads.sync_custom_action", **params)
 
     def _action(
-        self, item: WidgetItem | None, type: str, payload: Mapping[str, Any]
+        self, item: WidgetItem | None, action: GivenAction, payload: Mapping[str, Any]
     ) -> dict[str, Any]:
+        if isinstance(action, str):
+            action = {"type": action}
+        elif not isinstance(action, Mapping):
+            action = {"type": action.type, "payload": action.payload}
+        given = action.get("payload")
+        whole = {**(given or {}), **payload} if payload or given is None else given
         return {
-            "thread_id": self._thread(),
+            "thread_id": self._thread() if item is None else item.thread_id,
             "item_id": None if item is None else item.id,
-            "action": {"type": type, "payload": dict(payload)},
+            "action": {"type": action["type"], "payload": whole},
         }
+
+    async def approve(self, asked: Answer | WidgetItem, *, always: bool = False) -> Answer:
+        """Click "Approve" for each tool call that waits; return how the answer goes on.
+
+        Raises `LookupError` if nothing waits for an approval.
+        """
+        return await self._decide(asked, "always" if always else "approve")
+
+    async def deny(self, asked: Answer | WidgetItem) -> Answer:
+        """Click "Deny" for each tool call that waits; return how the answer goes on."""
+        return await self._decide(asked, "deny")
+
+    async def _decide(self, asked: Answer | WidgetItem, decision: str) -> Answer:
+        items = asked.approvals if isinstance(asked, Answer) else [asked]
+        if not items:
+            raise LookupError(f"no tool call waits for an approval; {_summary(asked)}")
+        for item in items[:-1]:
+            await self.act(item, APPROVAL, decision=decision)
+        return await self.act(items[-1], APPROVAL, decision=decision)
+
+    async def reply(
+        self, asked: Answer | StructuredInputItem, *texts: str, **answers: str | Sequence[str]
+    ) -> Answer:
+        """Answer what a tool asks the user; return how the answer goes on.
+
+        `texts` are the answers in the order of the questions, `answers` those by the ids of the
+        questions. Others are skipped. Raises `LookupError` if nothing is asked.
+        """
+        item = _question(asked)
+        ids = [each.id for each in item.inputs]
+        given = {**dict(zip(ids, texts, strict=False)), **answers}
+        surplus = [*map(repr, texts[len(ids) :]), *(name for name in answers if name not in ids)]
+        if surplus:
+            raise LookupError(f"no question for {', '.join(surplus)}; there are {', '.join(ids)}")
+        sent: dict[str, Any] = {name: _answered(given.get(name)) for name in ids}
+        status = "answered" if given else "skipped"
+        return await self.stream(
+            "threads.add_structured_input",
+            thread_id=item.thread_id,
+            item_id=item.id,
+            input={"status": status, "answers": sent},
+        )
+
+    async def upload(
+        self, data: bytes | str, name: str = "notes.txt", mime_type: str | None = None
+    ) -> Attachment:
+        """Upload a file as the composer does, for `say(attachments=[...])`.
+
+        It is announced, and then sent to where the server's attachment store says.
+        """
+        content = data.encode() if isinstance(data, str) else data
+        kind = mime_type or guess_type(name)[0] or "application/octet-stream"
+        created = await self.ask("attachments.create", name=name, size=len(content), mime_type=kind)
+        attachment = _ATTACHMENT.validate_python(created)
+        to = attachment.upload_descriptor
+        if to is not None:
+            url = self.http.make_url("/").join(URL(str(to.url)))
+            sending = self.http.session.request(
+                to.method, url, data=content, headers={"Content-Type": kind, **to.headers}
+            )
+            async with sending as response:
+                await _accepted(response)
+        return attachment
 
     async def give_tool_output(self, output: Any) -> Answer:
         """Send what the page's client tool returned, and return how the answer goes on."""
         return await self.stream(
             "threads.add_client_tool_output", thread_id=self._thread(), result=output
         )
+
+    async def cancel(self, turn_id: str) -> None:
+        """Stop a turn, as the user's Stop button does."""
+        path = f"{self.path}/turns/{turn_id}/cancel"
+        await _accepted(await self.http.post(path, headers=self.headers))
 
     async def retry(self, item_id: str) -> Answer:
         """Ask for another answer to the user's message with this id."""
@@ -276,13 +269,16 @@ class ChatClient:
 
     async def stream(self, operation: str, **params: Any) -> Answer:
         """Perform an operation that answers a stream, and read it to its end. Raises `Refused`."""
+        return await (await self._begin(operation, **params)).end()
+
+    async def _begin(self, operation: str, **params: Any) -> RunningAnswer:
         response = await self._post({"type": operation, "params": params})
-        answer = self._parsed((await response.read()).decode())
-        if self.model is not None:
-            self.model.refuse_surplus()
+        answer = Answer([], [], [], self._calls)
+        running = RunningAnswer(self, response, answer)
         if operation == "threads.create":
+            await running.first()
             self.thread_id = answer.thread_id
-        return answer
+        return running
 
     async def plain(self, text: str, **rest: Any) -> list[dict[str, Any]]:
         """Send a plain request, as `curl` does; return its lines."""
@@ -290,28 +286,72 @@ class ChatClient:
         body = {"messages": [{"role": "user", "content": text}], **thread, **rest}
         response = await self._post(body)
         lines = (await response.read()).decode().split("\n")
+        self.check_script()
         return [orjson.loads(line[6:]) for line in lines if line.startswith("data: ")]
+
+    def check_script(self) -> None:
+        """Raise `ScriptEnded` if the script of the model is too short."""
+        if self.model is not None:
+            self.model.refuse_surplus()
+
+    async def get(self, path: str, **headers: str) -> ClientResponse:
+        """Ask for a path of the server, such as that of a plugin's route. Raises `Refused`."""
+        return await _accepted(await self.http.get(path, headers={**self.headers, **headers}))
 
     async def _post(self, body: Mapping[str, Any]) -> ClientResponse:
         headers = {"Content-Type": "application/json", **self.headers}
-        response = await self.http.post(self.path, data=orjson.dumps(body), headers=headers)
-        if response.status != 200:
-            text = await response.text()
-            with suppress(ValueError, KeyError, TypeError):
-                text = orjson.loads(text)["message"]
-            raise Refused(response.status, text)
-        return response
-
-    def _parsed(self, text: str) -> Answer:
-        ids, data = [], []
-        for line in text.split("\n"):
-            if line.startswith("id: "):
-                ids.append(line[4:])
-            elif line.startswith("data: "):
-                data.append(orjson.loads(line[6:]))
-        return Answer([_EVENT.validate_python(each) for each in data], data, ids, self._calls)
+        sent = orjson.dumps(body)
+        return await _accepted(await self.http.post(self.path, data=sent, headers=headers))
 
     def _thread(self) -> str:
         if self.thread_id is None:
             raise LookupError("there is no conversation yet: send a message with `say` first")
         return self.thread_id
+
+
+def _message(text: str, options: MessageOptions) -> dict[str, Any]:
+    inference: dict[str, Any] = {}
+    if "model" in options:
+        inference["model"] = options["model"]
+    if "tool" in options:
+        inference["tool_choice"] = {"id": options["tool"]}
+    files = options.get("attachments", ())
+    quoted = {"quoted_text": options["quoted_text"]} if "quoted_text" in options else {}
+    return {
+        "content": [*options.get("content", [{"type": "input_text", "text": text}])],
+        "attachments": [each if isinstance(each, str) else each.id for each in files],
+        "inference_options": inference,
+        **quoted,
+    }
+
+
+def _question(asked: Answer | StructuredInputItem) -> StructuredInputItem:
+    if not isinstance(asked, Answer):
+        return asked
+    match asked.questions:
+        case [item]:
+            return item
+        case []:
+            raise LookupError(f"the user is asked nothing; {asked.summary}")
+        case _:
+            raise LookupError("several tools ask: give one of `answer.questions` to `reply`")
+
+
+def _answered(answer: str | Sequence[str] | None) -> dict[str, Any]:
+    if answer is None:
+        return {"values": [], "skipped": True}
+    return {"values": [answer] if isinstance(answer, str) else [*answer]}
+
+
+def _summary(asked: Answer | WidgetItem) -> str:
+    return asked.summary if isinstance(asked, Answer) else asked.id
+
+
+async def _accepted(response: ClientResponse) -> ClientResponse:
+    """Return a response; raises `Refused` for one that says no."""
+    if response.status < 300:
+        return response
+    text = await response.text()
+    with suppress(ValueError, KeyError, TypeError):
+        text = orjson.loads(text)["message"]
+    raise Refused(response.status, text)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import socket
+import weakref
 from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import contextmanager
+from functools import wraps
 from typing import Any
 
 import uvicorn
@@ -29,15 +32,49 @@ def mcp_server(*functions: Callable[..., Any], name: str = "tested") -> McpServe
 
 
 class McpServer:
-    """The plugin of `mcp_server`. `calls` counts the calls of each tool."""
+    """The plugin of `mcp_server`. `calls` has the names of the tools that ran, in order."""
 
     def __init__(self, functions: tuple[Callable[..., Any], ...], name: str) -> None:
         self.name = name
+        self.calls: list[str] = []
         self._server = MCPServer(name)
         for function in functions:
-            self._server.add_tool(function)
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/mcp"
+            if not callable(function):
+                raise TypeError(f"a tool is a function, not {function!r}")
+            self._server.add_tool(self._counted(function))
+        self._socket: socket.socket | None = None
+        self._port = 0
+
+    @property
+    def url(self) -> str:
+        """Where MCP clients reach it."""
+        return f"http://127.0.0.1:{self._listening().getsockname()[1]}/mcp"
+
+    def _listening(self) -> socket.socket:
+        """Return the socket, which has its port before the server runs."""
+        if self._socket is None:
+            self._socket = socket.create_server(("127.0.0.1", self._port))
+            self._port = self._socket.getsockname()[1]
+            # An application that is made need not run
+            weakref.finalize(self, self._socket.close)
+        return self._socket
+
+    def _counted(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        if inspect.iscoroutinefunction(function):
+
+            @wraps(function)
+            async def ran(*args: Any, **kwargs: Any) -> Any:
+                self.calls.append(function.__name__)
+                return await function(*args, **kwargs)
+
+        else:
+
+            @wraps(function)
+            def ran(*args: Any, **kwargs: Any) -> Any:
+                self.calls.append(function.__name__)
+                return function(*args, **kwargs)
+
+        return ran
 
     @hookimpl
     def setup(self, app: web.Application) -> None:
@@ -48,15 +85,17 @@ class McpServer:
         return [MCPServerStreamableHttp({"url": self.url}, name=self.name)]
 
     async def _running(self, _app: web.Application) -> AsyncIterator[None]:
+        listening = self._listening()
         config = uvicorn.Config(self._server.streamable_http_app(), log_config=None, ws="none")
         server = _Quiet(config)
-        serving = asyncio.create_task(server.serve(sockets=[self._socket]))
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
         async with asyncio.timeout(_FIRST_CALL):
             await server.listening.wait()
         yield
         server.should_exit = server.force_exit = True
         await serving
-        self._socket.close()
+        listening.close()
+        self._socket = None
 
 
 class _Quiet(uvicorn.Server):

@@ -171,7 +171,9 @@ class ModelServer:
 
     @property
     def url(self) -> str:
-        """The base URL that clients take."""
+        """The base URL that clients take. Raises `RuntimeError` before the server runs."""
+        if not self._port:
+            raise RuntimeError("it does not run yet: `async with ModelServer() as server`")
         return f"http://{self._host}:{self._port}/v1"
 
     def reply(self, *parts: Part, **options: Any) -> None:

@@ -18,8 +18,19 @@ else:
     try:
         from pytest_asyncio import fixture
     except ImportError:
-        # pytest says itself that it cannot await a fixture without it
-        fixture = pytest.fixture
+
+        def fixture(function):
+            """Have the tests that use it told what is missing."""
+
+            @pytest.fixture(name=function.__name__)
+            def missing():
+                pytest.fail(
+                    f"the fixture `{function.__name__}` needs pytest-asyncio: "
+                    "pip install 'chatkit-server[dev]'",
+                    pytrace=False,
+                )
+
+            return missing
 
 
 def pytest_configure(config: pytest.Config) -> None:

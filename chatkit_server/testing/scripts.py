@@ -2,43 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from agents import Model, ModelProvider
 from agents.items import TResponseInputItem
+from agents.testing import (
+    ModelCall,
+    ModelStep,
+    UnexpectedModelCall,
+    assistant_message,
+    function_call,
+)
 from agents.testing import ScriptedModel as SdkScriptedModel
-from agents.testing import UnexpectedModelCall, assistant_message, function_call
 
 from ..plugin.hookspecs import hookimpl
+from .model_script import Call
 
 PREFIX = "scripted"
 """The prefix of the model's name in the settings of the server: `scripted/model`."""
 
 
-@dataclass(frozen=True)
-class ToolUse:
-    """A call of a tool in a script: its name and its arguments."""
-
-    name: str
-    arguments: Mapping[str, Any]
-
-
-Step = str | ToolUse | Exception | Sequence[str | ToolUse]
+Said = str | Call | Exception | Sequence[str | Call]
 """One answer of the model: text, a tool call, several of these, or an error that it raises."""
 
+Step = Said | Callable[["ModelRequest"], Said]
+"""An answer, or a function that makes it of the request."""
 
-def call(name: str, /, **arguments: Any) -> ToolUse:
-    """Return a tool call for a `script`: `call("add", a=1, b=2)`."""
-    return ToolUse(name, arguments)
+
+def call(name: str, /, **arguments: Any) -> Call:
+    """Return a tool call for a `script` or a `ModelServer`: `call("add", a=1, b=2)`."""
+    return Call(name, arguments)
 
 
 def script(*steps: Step) -> ScriptedModel:
     """Return a model that gives these answers, one for each request, in order.
 
     `script("Hello")` says it. `script(call("add", a=1, b=2), "It is 3.")` calls a tool, and then
-    gives its answer. A list is one answer of several parts, and an exception is raised.
+    gives its answer. A list is one answer of several parts, and an exception is raised. A function
+    gets the `ModelRequest` and returns one of these.
     """
     return ScriptedModel(*steps)
 
@@ -60,6 +63,21 @@ class ModelRequest:
                 return _text(item.get("content"))
         return ""
 
+    @property
+    def came(self) -> str:
+        """What came last, in words."""
+        last: Any = self.input[-1] if self.input else {}
+        if last.get("type") == "function_call_output":
+            return f"a tool gave {last.get('output')!r}"
+        return f"the user said {self.said!r}"
+
+
+def _request(made: ModelCall) -> ModelRequest:
+    given = made.input
+    whole: Any = [{"role": "user", "content": given}] if isinstance(given, str) else [*given]
+    tools = [tool.name for tool in made.tools]
+    return ModelRequest(made.system_instructions or "", whole, tools, made.model_settings)
+
 
 class ScriptEnded(AssertionError):
     """A model was asked more often than its script has answers."""
@@ -79,17 +97,7 @@ class ScriptedModel(SdkScriptedModel):
     @property
     def requests(self) -> list[ModelRequest]:
         """What it was asked, in order."""
-        return [
-            ModelRequest(
-                made.system_instructions or "",
-                [{"role": "user", "content": made.input}]
-                if isinstance(made.input, str)
-                else [*made.input],
-                [tool.name for tool in made.tools],
-                made.model_settings,
-            )
-            for made in self.calls
-        ]
+        return [_request(made) for made in self.calls]
 
     def refuse_surplus(self) -> None:
         """Raise `ScriptEnded` if it was asked more often than it has answers."""
@@ -99,28 +107,33 @@ class ScriptedModel(SdkScriptedModel):
         last = self.requests[answers]
         raise ScriptEnded(
             f"the model was asked {asked} times, and its script has {answers} "
-            f"answer{'s'[: answers != 1]}. Request {answers + 1} ended with {last.input[-1:]!r}. "
+            f"answer{'s'[: answers != 1]}. In request {answers + 1}, {last.came}. "
             "Give `script` one more answer, such as the text that comes after a tool call"
         )
 
     def _outputs(self, step: Step) -> Any:
         self._given += 1
+        number = self._given
+        if callable(step):
+            return ModelStep.respond(lambda made: self._said(step(_request(made)), number))
+        return self._said(step, number)
+
+    def _said(self, step: Said, number: int) -> Any:
         if isinstance(step, Exception):
             return step
-        parts = [step] if isinstance(step, str | ToolUse) else step
-        return [self._output(part, at) for at, part in enumerate(parts)]
+        parts = [step] if isinstance(step, str | Call) else step
+        if not isinstance(parts, Sequence):
+            raise _wrong(step)
+        return [self._output(part, f"{number}_{at}") for at, part in enumerate(parts)]
 
-    def _output(self, part: str | ToolUse, at: int) -> Any:
-        name = f"{self._given}_{at}"
+    def _output(self, part: str | Call, name: str) -> Any:
         match part:
             case str():
                 return assistant_message(part, item_id=f"msg_{name}")
-            case ToolUse():
-                return function_call(part.name, part.arguments, call_id=f"call_{name}")
+            case Call():
+                return function_call(part.name, part.text, call_id=part.id or f"call_{name}")
             case _:
-                raise TypeError(
-                    f"a script has text, call(...), a list of these, or an exception, not {part!r}"
-                )
+                raise _wrong(part)
 
 
 class ModelPlugin:
@@ -144,6 +157,13 @@ class _OneModel(ModelProvider):
         return self._model
 
 
+def _wrong(step: object) -> TypeError:
+    return TypeError(
+        "a script has text, call(...), a list of these, an exception, or a function that returns "
+        f"one of them, not {step!r}"
+    )
+
+
 def _text(content: Any) -> str:
     if isinstance(content, str):
         return content
@@ -156,7 +176,6 @@ __all__ = [
     "ScriptEnded",
     "ScriptedModel",
     "Step",
-    "ToolUse",
     "UnexpectedModelCall",
     "call",
     "script",
