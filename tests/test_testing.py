@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -38,6 +39,7 @@ from chatkit_server.testing import (
     script,
 )
 from chatkit_server.testing.pytest_plugin import MakeClient
+from tests.documents import fences
 
 
 def add(a: int, b: int) -> int:
@@ -76,7 +78,7 @@ async def test_a_whole_turn_with_a_scripted_model() -> None:
         assert answer.text == "It is 3."
         [called] = answer.tool_calls
         assert (called.name, called.arguments) == ("add", {"a": 1, "b": 2})
-        assert "3" in str(called.output)
+        assert called.output == "3"
         assert calculator.calls == ["add"]
         assert model.requests[0].instructions == "Shout at Ann."
         assert model.requests[0].said == "What is 1 + 2?"
@@ -343,6 +345,58 @@ def test_what_is_no_model_is_explained() -> None:
         make_app(model=ModelServer())
     with pytest.raises(SettingsError, match="agnet"):
         make_app({"agnet": {}})
+
+
+SHOWN = [fence for fence in fences("python", "toml") if fence.document.match("plugins/testing.md")]
+
+
+STRICT = """
+import sys
+import pytest
+
+def test_first_that_nothing_slow_is_imported():
+    assert not {"agents", "aiohttp.web", "chatkit", "chatkit_server.app"} & set(sys.modules)
+
+@pytest.mark.asyncio
+async def test_with_a_mark(chatkit_client, model_server):
+    client = await chatkit_client(model=model_server)
+    assert (await client.say("Hello")).text == "You said: Hello"
+
+@pytest.mark.asyncio
+async def test_that_fails(chatkit_client):
+    class Broken:
+        pass
+    await chatkit_client(Broken)
+"""
+
+
+TWICE = """
+import os, sys, pytest
+for folder, *options in (["strict", "-p", "no:aiohttp"], ["shown"]):
+    os.chdir(os.path.join(sys.argv[1], folder))
+    pytest.main(["-q", "-p", "no:cacheprovider", *options])
+"""
+"""Two runs of pytest in one process: the second one has everything imported."""
+
+
+def test_tests_in_the_strict_mode_and_those_that_are_shown(tmp_path: Path) -> None:
+    for folder in ("strict", "shown/my_plugins", "shown/tests"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "strict/test_strict.py").write_text(STRICT)
+    (tmp_path / "strict/pytest.ini").write_text(
+        "[pytest]\nasyncio_mode = strict\nasyncio_default_fixture_loop_scope = function\n"
+        "filterwarnings = error\n"
+    )
+    for fence in SHOWN:
+        name = "pyproject.toml" if fence.language == "toml" else fence.file
+        assert name is not None, fence
+        (tmp_path / "shown" / name).write_text(fence.text, "utf-8")
+    command = [sys.executable, "-c", TWICE, str(tmp_path)]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
+    assert "1 failed, 2 passed" in told, told
+    assert "SettingsError: Broken is a class: give an object of it" in told
+    tests = sum(fence.text.count("async def test_") for fence in SHOWN)
+    assert f"\n{tests} passed" in told, told
 
 
 def test_nothing_but_names_is_imported_before_it_is_used() -> None:
