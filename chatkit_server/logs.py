@@ -74,6 +74,9 @@ _PATTERNS = [
 
 _SDK_FLAGS = ("OPENAI_AGENTS_DONT_LOG_MODEL_DATA", "OPENAI_AGENTS_DONT_LOG_TOOL_DATA")
 
+HOOKS_TRACED = "chatkit_server.hooks"
+"""The logger of `log.trace_hooks`."""
+
 log = logging.getLogger(__name__)
 
 
@@ -88,6 +91,8 @@ def configure_logging(settings: Settings) -> None:
     # Other handlers would write records as they are
     logging.basicConfig(level=settings.log.level.upper(), handlers=[handler], force=True)
     _log_what_python_prints()
+    traced = logging.INFO if settings.log.trace_hooks else logging.WARNING
+    logging.getLogger(HOOKS_TRACED).setLevel(traced)
     for flag in _SDK_FLAGS:
         os.environ[flag] = "0" if content else "1"
     if content:

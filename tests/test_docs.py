@@ -37,7 +37,7 @@ from chatkit_server.app import create_app
 from chatkit_server.cli.main import main
 from chatkit_server.models import ModelTimeouts, Profile, profile_of
 from chatkit_server.plugin import hookspecs
-from chatkit_server.plugin.calls import HookTimeout, PluginFailed
+from chatkit_server.plugin.call import HookTimeout, PluginFailed
 from chatkit_server.plugin.load import load_plugins
 from chatkit_server.settings.load import load
 from chatkit_server.settings.schema import Settings

@@ -11,7 +11,7 @@ from agents import FunctionTool, function_tool
 from chatkit.types import ProgressUpdateEvent, ThreadItem
 
 from chatkit_server import hookimpl
-from chatkit_server.plugin.calls import PluginFailed
+from chatkit_server.plugin.call import PluginFailed
 from chatkit_server.tasks import resumed
 from chatkit_server.testing.memory_store import MemoryStorePlugin
 from chatkit_server.testing.model_server import Call, ModelServer

@@ -14,7 +14,8 @@ from chatkit.types import AssistantMessageItem, ErrorEvent, NoticeEvent, SyncCus
 from chatkit_server import SettingsError, Turn, User, hookimpl
 from chatkit_server.plugin import hookspecs
 from chatkit_server.plugin.answers import ANSWERS, wrong_answer
-from chatkit_server.plugin.calls import Hooks, PluginFailed
+from chatkit_server.plugin.call import PluginFailed
+from chatkit_server.plugin.calls import Hooks
 from chatkit_server.storage import MemoryTurnStore
 from chatkit_server.testing.memory_store import MemoryStore
 from chatkit_server.testing.model_server import Call, ModelServer

@@ -16,7 +16,7 @@ from chatkit.types import AssistantMessageItem, ThreadItem
 
 from chatkit_server import Outcome, ToolResult, Turn, User, hookimpl, tasks
 from chatkit_server.agent import runner
-from chatkit_server.plugin import calls
+from chatkit_server.plugin import call as hook_call
 from chatkit_server.plugin.calls import Hooks
 from chatkit_server.settings.schema import HookSettings
 from chatkit_server.tasks import watch_blocking
@@ -182,7 +182,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Jump:
 
     fake = SimpleNamespace(monotonic=lambda: now)
     monkeypatch.setattr(tasks, "time", fake)
-    monkeypatch.setattr(calls, "time", fake)
+    monkeypatch.setattr(hook_call, "time", fake)
     return jump
 
 

@@ -16,7 +16,7 @@ from openai.types.responses.response_output_text import AnnotationURLCitation
 
 from chatkit_server import Turn, TurnFailed, hookimpl
 from chatkit_server.agent.memory import TurnMemory, build_memory
-from chatkit_server.plugin.calls import PluginFailed
+from chatkit_server.plugin.call import PluginFailed
 from chatkit_server.testing.model_server import ModelServer
 from tests.conftest import MakeChat
 from tests.image_steps import image_step

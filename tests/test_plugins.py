@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from chatkit_server import BadRequest, SettingsError, User, hookimpl
-from chatkit_server.plugin.calls import Hooks, PluginFailed
+from chatkit_server.plugin.call import PluginFailed
+from chatkit_server.plugin.calls import Hooks
 from chatkit_server.plugin.discovery import discover
 from chatkit_server.plugin.load import load_plugins
 from chatkit_server.settings.load import load

@@ -16,7 +16,7 @@ from openai.types.responses.response_output_text import Annotation as ResponsesA
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from ..errors import ServerError
-from ..plugin.calls import PluginFailed
+from ..plugin.call import PluginFailed
 from ..records import log_error, repeats
 from ..turn import Turn
 

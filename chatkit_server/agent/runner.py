@@ -30,7 +30,8 @@ from ..lines import user_name
 from ..mcp.elicitation import asking
 from ..mcp.manager import McpManager
 from ..mcp.progress import Listener
-from ..plugin.calls import NEARLY, Hooks
+from ..plugin.call import NEARLY
+from ..plugin.calls import Hooks
 from ..records import MAY_QUOTE, Quote, repeats
 from ..settings.schema import AgentSettings, TurnLimits
 from ..tasks import watch_blocking

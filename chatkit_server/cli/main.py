@@ -17,16 +17,18 @@ from ..masking import mask_secrets
 from .check import check
 from .commands import is_of_plugin, run_command_of_plugin
 from .group import CommandGroup
+from .hooks import hooks
 from .init import init
 from .migrate import migrate
 from .new_plugin import new_plugin
+from .plugins import plugins
 from .run import run
 from .warned import show_warnings_of_libraries
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
 
-_COMMANDS = (init, new_plugin, run, check, migrate)
+_COMMANDS = (init, new_plugin, run, check, plugins, hooks, migrate)
 """None of their modules imports what takes long: `--help` imports all of them."""
 
 

@@ -28,8 +28,8 @@ _PACKAGE = {
     "pyproject.toml": "package/pyproject.toml",
     "README.md": "package/README.md",
     ".gitignore": "package/gitignore",
-    "src/{name}/__init__.py": "package/src/my_plugin/__init__.py",
-    "src/{name}/py.typed": "package/src/my_plugin/py.typed",
+    "src/{name}/__init__.py": "plugin/my_plugin.py",
+    "src/{name}/py.typed": "package/py.typed",
     "tests/test_{name}.py": "package/tests/test_my_plugin.py",
 }
 

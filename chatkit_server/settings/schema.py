@@ -269,12 +269,13 @@ class LogSettings(Section):
     """What the server logs, on standard error.
 
     `content` lets other libraries write their debug lines, with what users and models say. A record
-    is cut at `record`.
+    is cut at `record`. `trace_hooks` writes a line for each call of a plugin's hook, with its time.
     """
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     content: bool = False
     record: Size = Field(4_000, ge=500)
+    trace_hooks: bool = False
 
 
 class Settings(Section):

@@ -21,7 +21,8 @@ from ..agent.team.guardrails import Guardrails
 from ..asking import Asked, collecting
 from ..errors import TurnFailed
 from ..events.recorder import LONG_ANSWER
-from ..plugin.calls import HookCall, Hooks
+from ..plugin.call import HookCall
+from ..plugin.calls import Hooks
 from ..settings.schema import Settings
 from ..turn import Turn
 from ..turn_events import BURST

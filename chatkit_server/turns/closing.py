@@ -16,7 +16,8 @@ from ..errors import ServerError, TakenOver, Unavailable
 from ..events.settling import is_running, settled
 from ..known_errors import Outage, as_server_error, told_error
 from ..lines import fixed_words, user_name
-from ..plugin.calls import LOGGED_ALREADY, Hooks
+from ..plugin.call import LOGGED_ALREADY
+from ..plugin.calls import Hooks
 from ..records import log_error, repeats
 from ..tasks import contained
 from ..turn import EndState, Outcome, Status, Turn

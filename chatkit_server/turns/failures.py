@@ -37,7 +37,7 @@ from ..errors import ServerError, TurnFailed, causes
 from ..known_errors import AWAY, Outage, as_server_error, told_error
 from ..lines import fixed_words
 from ..masking import in_one_line
-from ..plugin.calls import LOGGED_ALREADY
+from ..plugin.call import LOGGED_ALREADY
 from ..records import MAY_QUOTE, is_outage, log_error, place_of, repeats
 from ..tasks import Escaped
 from ..words import words, words_n

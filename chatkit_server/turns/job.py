@@ -42,7 +42,7 @@ from ..agent.team.checks import handoff_name
 from ..events.partial import PartialAnswer
 from ..events.recorder import Recorder, is_visible
 from ..events.wire import WireFormat
-from ..plugin.calls import HookCall
+from ..plugin.call import HookCall
 from ..turn import Turn, TurnRequest, User
 from ..turn_events import check_event
 from .approval_widget import Click, is_asking

@@ -27,7 +27,8 @@ from ..events.recorder import Recorder
 from ..events.threads import ThreadWriter
 from ..mcp.manager import McpManager
 from ..plugin.answers import likely_typo, wrong_turn
-from ..plugin.calls import HookCall, Hooks
+from ..plugin.call import HookCall
+from ..plugin.calls import Hooks
 from ..records import repeats
 from ..settings.schema import Settings
 from ..turn import StoreContext, Turn

@@ -8,17 +8,19 @@ import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from ipaddress import ip_address
 from typing import Any
 
 from aiohttp import hdrs, web
 from chatkit.store import Store
 
 from ..errors import RequestNeeded, ServerError
-from ..plugin.calls import Hooks, HookTimeout, PluginFailed
+from ..plugin.call import HookTimeout, PluginFailed
+from ..plugin.calls import Hooks
 from ..records import OutageLog, quoted
 from ..turn import StoreContext, User
 from ..turns.places import RETRY_AFTER
-from .keys import ENGINE, MCP
+from .keys import ENGINE, HOOKS, MCP
 
 PATIENCE = 1.5
 """Seconds within which all parts must answer."""
@@ -30,6 +32,9 @@ STORE_TIMEOUT = 5.0
 """Seconds after which a store that is no plugin's `ready` hook has failed."""
 
 NO_ANSWER = "does not answer"
+
+_OF_PROXIES = ("X-Forwarded-For", "Forwarded", "Via", "X-Real-IP")
+"""Headers that tell of a proxy, which may be on this machine, and its client elsewhere."""
 
 log = logging.getLogger(__name__)
 
@@ -128,6 +133,8 @@ class Readiness:
             self._note({"store": body["store"]} | wrong, missing, ready=body["ready"])
         if "verbose" in request.query:
             body["parts"] = {part.name: part.state() for part in self._parts}
+            if _is_of_this_machine(request):
+                body["hooks"] = app[HOOKS].statistics.as_json()
         if body["ready"]:
             return web.json_response(body)
         headers = {hdrs.RETRY_AFTER: str(RETRY_AFTER)}
@@ -154,6 +161,14 @@ class Readiness:
         elif ready and self._unready_since is not None:
             log.info("ready again, after %.0f s", now - self._unready_since)
             self._unready_since = None
+
+
+def _is_of_this_machine(request: web.Request) -> bool:
+    """Whether a request was sent here, and by no proxy: what users do is not told to strangers."""
+    if any(name in request.headers for name in _OF_PROXIES):
+        return False
+    peer = request.remote
+    return not peer or ip_address(peer.partition("%")[0]).is_loopback
 
 
 async def _try_to_load(store: Store[StoreContext]) -> None:

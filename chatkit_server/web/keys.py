@@ -15,7 +15,8 @@ from ..errors import ServerError, Unauthorized
 from ..languages import wanted
 from ..lines import fixed_words
 from ..mcp.manager import McpManager
-from ..plugin.calls import Hooks, HookTimeout, PluginFailed
+from ..plugin.call import HookTimeout, PluginFailed
+from ..plugin.calls import Hooks
 from ..records import log_error, place_of, repeats
 from ..settings.schema import Settings
 from ..turn import StoreContext, User

@@ -12,7 +12,7 @@ from agents import Agent, Tool
 from agents.mcp import MCPServer
 
 from ...mcp.manager import Takes, takes_all
-from ...plugin.calls import PluginFailed
+from ...plugin.call import PluginFailed
 from ...turn import Turn
 from ..models import own_settings
 from .checks import reachable

@@ -14,7 +14,7 @@ from typing import Any
 from agents import Agent, FunctionTool, Handoff, ModelSettings, handoff
 
 from ...errors import SettingsError
-from ...plugin.calls import HookCall
+from ...plugin.call import HookCall
 from ...plugin.mistakes import described, place_of
 from ...plugin.named import find_named
 from ...settings.agents import AgentParts

@@ -24,7 +24,8 @@ from ...events.wire import ChatKitWire, WireFormat, is_hidden
 from ...ids import MAX_ID_LENGTH, is_id
 from ...known_errors import as_server_error
 from ...paging import dated, pages
-from ...plugin.calls import Hooks, PluginFailed
+from ...plugin.call import PluginFailed
+from ...plugin.calls import Hooks
 from ...records import log_error, place_of, repeats
 from ...tasks import Escaped, contained
 from ...turn import StoreContext, TurnRequest, User

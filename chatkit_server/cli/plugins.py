@@ -1,0 +1,126 @@
+"""`chatkit-server plugins`: what is enabled, from where, and how it does in a running server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import yaml
+
+from ..settings.schema import Settings
+from .options import command, load_settings
+
+if TYPE_CHECKING:
+    from ..plugin.calls import Hooks
+
+_PATIENCE = 3.0
+"""Seconds that a running server has to answer."""
+
+_HIDDEN = "***"
+
+
+@command("plugins", "List the enabled plugins, and how they do where a server runs.")
+@click.option("--available", is_flag=True, help="List those that could be enabled, too.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+def plugins(settings: Path, available: bool, as_json: bool) -> int:
+    loaded, problems = load_settings(settings)
+    from ..app import create_app
+    from ..plugin.discovery import discover
+    from ..web.keys import HOOKS
+
+    async def ask() -> tuple[Hooks, dict[str, Any] | None]:
+        hooks = create_app(loaded, problems=problems)[HOOKS]
+        return hooks, await _figures(loaded)
+
+    hooks, figures = asyncio.run(ask())
+    told = [_told(name, hooks, loaded, figures) for name in hooks.names]
+    found = discover(loaded.plugin_dirs, problems)
+    others = sorted(set(found) - set(hooks.names)) if available else []
+    if as_json:
+        more = {"available": others} if available else {}
+        print(json.dumps({"running": figures is not None, "plugins": told, **more}, indent=2))
+        return 0
+    for plugin in told:
+        _print(plugin)
+    if figures is None:
+        print("No server of these settings runs here: there are no calls to count.")
+    if others:
+        print("Could be enabled:")
+    for name in others:
+        print(f"  {name}: {found[name]}")
+    return 0
+
+
+def _told(
+    name: str, hooks: Hooks, settings: Settings, figures: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    from ..plugin.origin import origin_of
+
+    plugin = dict(hooks.plugins)[name]
+    origin = origin_of(plugin)
+    return {
+        "name": name,
+        "file": origin.file,
+        "package": origin.package,
+        "version": origin.version,
+        "settings": _hidden(settings.plugins.get(name) or {}),
+        "hooks": hooks.implemented_by(name),
+        "calls": (figures or {}).get(name, {}),
+    }
+
+
+def _hidden(section: Mapping[str, Any]) -> Any:
+    """Return a section without its secrets."""
+    from ..masking import mask_secrets
+    from ..settings.secrets import is_secret
+
+    def hidden(value: Any, name: str) -> Any:
+        if is_secret(name) and value is not None:
+            return _HIDDEN
+        if isinstance(value, Mapping):
+            return {key: hidden(inner, str(key)) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [hidden(inner, name) for inner in value]
+        return mask_secrets(value) if isinstance(value, str) else value
+
+    return hidden(section, "")
+
+
+def _print(plugin: Mapping[str, Any]) -> None:
+    package = f"{plugin['package']} {plugin['version']}" if plugin["package"] else ""
+    print(f"{plugin['name']}  {package or plugin['file']}")
+    print(f"  hooks: {', '.join(plugin['hooks']) or 'none'}")
+    if plugin["settings"]:
+        text = yaml.safe_dump(plugin["settings"], sort_keys=False, allow_unicode=True)
+        print("  settings:", *text.splitlines(), sep="\n    ")
+    for hook, at in plugin["calls"].items():
+        print(
+            f"  {hook}: {at['calls']} calls, {at['failures']} failed, "
+            f"mean {at['mean_ms']:g} ms, longest {at['max_ms']:g} ms"
+        )
+
+
+async def _figures(settings: Settings) -> dict[str, Any] | None:
+    """Return the figures of the server that runs with these settings, None if none does."""
+    import aiohttp
+
+    server = settings.server
+    path = server.socket
+    connector = None if path is None else aiohttp.UnixConnector(str(path))
+    host = f"[{server.host}]" if ":" in server.host else server.host
+    host = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)
+    place = f"{host}:{server.port}" if path is None else "localhost"
+    timeout = aiohttp.ClientTimeout(_PATIENCE)
+    try:
+        async with (
+            aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
+            session.get(f"http://{place}/readyz?verbose") as response,
+        ):
+            figures: dict[str, Any] | None = (await response.json()).get("hooks")
+            return figures
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, AttributeError):
+        return None
