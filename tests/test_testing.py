@@ -351,11 +351,7 @@ SHOWN = [fence for fence in fences("python", "toml") if fence.document.match("pl
 
 
 STRICT = """
-import sys
 import pytest
-
-def test_first_that_nothing_slow_is_imported():
-    assert not {"agents", "aiohttp.web", "chatkit", "chatkit_server.app"} & set(sys.modules)
 
 @pytest.mark.asyncio
 async def test_with_a_mark(chatkit_client, model_server):
@@ -369,34 +365,58 @@ async def test_that_fails(chatkit_client):
     await chatkit_client(Broken)
 """
 
-
-TWICE = """
-import os, sys, pytest
-for folder, *options in (["strict", "-p", "no:aiohttp"], ["shown"]):
-    os.chdir(os.path.join(sys.argv[1], folder))
-    pytest.main(["-q", "-p", "no:cacheprovider", *options])
+STRICT_MODE = """
+[pytest]
+asyncio_mode = strict
+asyncio_default_fixture_loop_scope = function
+filterwarnings = error
 """
-"""Two runs of pytest in one process: the second one has everything imported."""
 
 
-def test_tests_in_the_strict_mode_and_those_that_are_shown(tmp_path: Path) -> None:
-    for folder in ("strict", "shown/my_plugins", "shown/tests"):
-        (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / "strict/test_strict.py").write_text(STRICT)
-    (tmp_path / "strict/pytest.ini").write_text(
-        "[pytest]\nasyncio_mode = strict\nasyncio_default_fixture_loop_scope = function\n"
-        "filterwarnings = error\n"
-    )
+def run_pytest(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *args: str
+) -> str:
+    """Run pytest as authors do, in this process: it has imported everything."""
+    monkeypatch.chdir(folder)
+    options = ("--import-mode=importlib", "-p", "no:cacheprovider", "-p", "no:faulthandler")
+    pytest.main(["-q", *options, *args])
+    return capsys.readouterr().out
+
+
+def test_the_tests_that_are_shown_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in ("my_plugins", "tests"):
+        (tmp_path / folder).mkdir()
     for fence in SHOWN:
         name = "pyproject.toml" if fence.language == "toml" else fence.file
         assert name is not None, fence
-        (tmp_path / "shown" / name).write_text(fence.text, "utf-8")
-    command = [sys.executable, "-c", TWICE, str(tmp_path)]
-    told = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
-    assert "1 failed, 2 passed" in told, told
-    assert "SettingsError: Broken is a class: give an object of it" in told
+        (tmp_path / name).write_text(fence.text, "utf-8")
     tests = sum(fence.text.count("async def test_") for fence in SHOWN)
+    told = run_pytest(tmp_path, monkeypatch, capsys)
     assert f"\n{tests} passed" in told, told
+
+
+def test_the_strict_mode_and_what_a_failed_test_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "test_strict.py").write_text(STRICT)
+    (tmp_path / "pytest.ini").write_text(STRICT_MODE)
+    told = run_pytest(tmp_path, monkeypatch, capsys, "-p", "no:aiohttp")
+    assert "1 failed, 1 passed" in told, told
+    assert "SettingsError: Broken is a class: give an object of it" in told
+
+
+SLOW = """
+import sys
+import chatkit_server.testing, chatkit_server.testing.pytest_plugin
+print(*{"agents", "aiohttp", "chatkit", "openai", "mcp"} & set(sys.modules))
+"""
+
+
+def test_pytest_imports_nothing_slow_for_those_who_do_not_use_it() -> None:
+    command = [sys.executable, "-c", SLOW]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "\n"
 
 
 def test_nothing_but_names_is_imported_before_it_is_used() -> None:
