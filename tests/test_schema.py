@@ -42,6 +42,7 @@ FILES = (
 def own_left_out(text: str, validator: jsonschema.Draft202012Validator) -> str:
     """Leave out the plugins that a reader has, and the project has not."""
     data: dict[str, Any] = yaml.safe_load(text)
+    assert isinstance(validator.schema, dict)
     known = validator.schema["properties"]["plugins"]["properties"]
     plugins = data.get("plugins") or {}
     data["plugins"] = {name: plugins[name] for name in plugins if name in known}
@@ -113,6 +114,7 @@ def test_what_the_server_refuses(
 
 
 def test_every_key_says_what_it_is_by_default(validator: jsonschema.Draft202012Validator) -> None:
+    assert isinstance(validator.schema, dict)
     definitions = validator.schema["$defs"]
     server = definitions["ServerSettings"]["properties"]
     assert server["drain"]["default"] == "30s"

@@ -81,9 +81,10 @@ def _modules(settings: Settings) -> Iterator[tuple[str, Any]]:
         try:
             yield name, found[name].load()
         except (Exception, SystemExit) as error:
-            log.warning(
-                "the plugin %s cannot be imported: %s: %s", name, type(error).__name__, error
-            )
+            # Of those that nobody has enabled, some miss their libraries
+            if name in settings.plugins:
+                text = "the plugin %s cannot be imported: %s: %s"
+                log.warning(text, name, type(error).__name__, error)
             yield name, None
 
 
@@ -105,7 +106,7 @@ def _finished(schema: Any) -> Any:
         return [_finished(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    done = {
+    done: dict[str, Any] = {
         key: {name: _finished(inner) for name, inner in value.items()}
         if key in ("properties", "patternProperties")
         else value
@@ -113,8 +114,9 @@ def _finished(schema: Any) -> Any:
         else _finished(value)
         for key, value in schema.items()
     }
-    if "format" in done and isinstance(done.get("default"), int | float):
-        done["default"] = as_written(done["format"], done["default"])
+    default = done.get("default")
+    if "format" in done and isinstance(default, int | float):
+        done["default"] = as_written(str(done["format"]), default)
     kind = str(done.get("type"))
     if kind == "object":
         done["type"] = ["object", "null"]
