@@ -349,19 +349,6 @@ def test_commands_that_are_mentioned_exist(
         try_command(command.split(), capsys)
 
 
-async def test_a_test_that_is_shown_passes(
-    tmp_path: Path,
-    shown: list[str],
-    aiohttp_client: MakeClient,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    [test] = [fence for fence in fences("python") if (fence.file or "").startswith("tests/")]
-    names: dict[str, Any] = {}
-    exec(compile(test.text, str(test), "exec"), names)
-    await names["test_words_are_hidden"](aiohttp_client, tmp_path)
-
-
 async def chat_with(make_chat: MakeChat, server: ModelServer, folder: Path, *names: str) -> Chat:
     settings = served_by(server)
     settings["plugins"] |= {name: SETTINGS.get(name) for name in names}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -38,6 +39,7 @@ from chatkit_server.testing import (
     script,
 )
 from chatkit_server.testing.pytest_plugin import MakeClient
+from tests.documents import fences
 
 
 def add(a: int, b: int) -> int:
@@ -76,7 +78,7 @@ async def test_a_whole_turn_with_a_scripted_model() -> None:
         assert answer.text == "It is 3."
         [called] = answer.tool_calls
         assert (called.name, called.arguments) == ("add", {"a": 1, "b": 2})
-        assert "3" in str(called.output)
+        assert called.output == "3"
         assert calculator.calls == ["add"]
         assert model.requests[0].instructions == "Shout at Ann."
         assert model.requests[0].said == "What is 1 + 2?"
@@ -343,6 +345,78 @@ def test_what_is_no_model_is_explained() -> None:
         make_app(model=ModelServer())
     with pytest.raises(SettingsError, match="agnet"):
         make_app({"agnet": {}})
+
+
+SHOWN = [fence for fence in fences("python", "toml") if fence.document.match("plugins/testing.md")]
+
+
+STRICT = """
+import pytest
+
+@pytest.mark.asyncio
+async def test_with_a_mark(chatkit_client, model_server):
+    client = await chatkit_client(model=model_server)
+    assert (await client.say("Hello")).text == "You said: Hello"
+
+@pytest.mark.asyncio
+async def test_that_fails(chatkit_client):
+    class Broken:
+        pass
+    await chatkit_client(Broken)
+"""
+
+STRICT_MODE = """
+[pytest]
+asyncio_mode = strict
+asyncio_default_fixture_loop_scope = function
+filterwarnings = error
+"""
+
+
+def run_pytest(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *args: str
+) -> str:
+    """Run pytest as authors do, in this process: it has imported everything."""
+    monkeypatch.chdir(folder)
+    options = ("--import-mode=importlib", "-p", "no:cacheprovider", "-p", "no:faulthandler")
+    pytest.main(["-q", *options, *args])
+    return capsys.readouterr().out
+
+
+def test_the_tests_that_are_shown_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in ("my_plugins", "tests"):
+        (tmp_path / folder).mkdir()
+    for fence in SHOWN:
+        name = "pyproject.toml" if fence.language == "toml" else fence.file
+        assert name is not None, fence
+        (tmp_path / name).write_text(fence.text, "utf-8")
+    tests = sum(fence.text.count("async def test_") for fence in SHOWN)
+    told = run_pytest(tmp_path, monkeypatch, capsys)
+    assert f"\n{tests} passed" in told, told
+
+
+def test_the_strict_mode_and_what_a_failed_test_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "test_strict.py").write_text(STRICT)
+    (tmp_path / "pytest.ini").write_text(STRICT_MODE)
+    told = run_pytest(tmp_path, monkeypatch, capsys, "-p", "no:aiohttp")
+    assert "1 failed, 1 passed" in told, told
+    assert "SettingsError: Broken is a class: give an object of it" in told
+
+
+SLOW = """
+import sys
+import chatkit_server.testing, chatkit_server.testing.pytest_plugin
+print(*{"agents", "aiohttp", "chatkit", "openai", "mcp"} & set(sys.modules))
+"""
+
+
+def test_pytest_imports_nothing_slow_for_those_who_do_not_use_it() -> None:
+    command = [sys.executable, "-c", SLOW]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "\n"
 
 
 def test_nothing_but_names_is_imported_before_it_is_used() -> None:

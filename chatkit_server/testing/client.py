@@ -37,7 +37,8 @@ class Refused(AssertionError):
     """The server has refused a request: `status` and `message` are what it said."""
 
     def __init__(self, status: int, message: str) -> None:
-        super().__init__(f"the server answered {status}: {message}")
+        why = " The log says why: pytest prints it below." if status >= 500 else ""
+        super().__init__(f"the server answered {status}: {message}{why}")
         self.status = status
         self.message = message
 

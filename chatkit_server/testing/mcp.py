@@ -86,13 +86,18 @@ class McpServer:
 
     async def _running(self, _app: web.Application) -> AsyncIterator[None]:
         listening = self._listening()
-        config = uvicorn.Config(self._server.streamable_http_app(), log_config=None, ws="none")
+        config = uvicorn.Config(
+            self._server.streamable_http_app(),
+            log_config=None,
+            ws="none",
+            timeout_graceful_shutdown=1,
+        )
         server = _Quiet(config)
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         async with asyncio.timeout(_FIRST_CALL):
             await server.listening.wait()
         yield
-        server.should_exit = server.force_exit = True
+        server.should_exit = True
         await serving
         listening.close()
         self._socket = None

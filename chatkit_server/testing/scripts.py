@@ -48,7 +48,10 @@ def script(*steps: Step) -> ScriptedModel:
 
 @dataclass(frozen=True)
 class ModelRequest:
-    """What the model was asked: its instructions, the input, and the names of its tools."""
+    """What the model was asked: its instructions, the input, and the names of its tools.
+
+    Handoffs to other agents are tools, too: `transfer_to_billing`.
+    """
 
     instructions: str
     input: list[TResponseInputItem]
@@ -75,7 +78,7 @@ class ModelRequest:
 def _request(made: ModelCall) -> ModelRequest:
     given = made.input
     whole: Any = [{"role": "user", "content": given}] if isinstance(given, str) else [*given]
-    tools = [tool.name for tool in made.tools]
+    tools = [tool.name for tool in made.tools] + [to.tool_name for to in made.handoffs]
     return ModelRequest(made.system_instructions or "", whole, tools, made.model_settings)
 
 

@@ -13,6 +13,7 @@ from ..turn import ToolCall, ToolResult, Turn
 class CalledTool:
     """A tool that ran: its name and arguments, and the output that the model got.
 
+    An `output` of one text, as MCP servers give it, is a string here.
     `server` is the name of its MCP server, None for other tools.
     """
 
@@ -31,5 +32,8 @@ class ToolCalls:
 
     @hookimpl
     async def tool_result(self, turn: Turn, call: ToolCall, result: ToolResult) -> None:
-        called = CalledTool(call.name, call.arguments, result.output, result.failed, call.server)
+        output = result.output
+        if isinstance(output, dict) and output.keys() == {"type", "text"}:
+            output = output["text"]
+        called = CalledTool(call.name, call.arguments, output, result.failed, call.server)
         self.of_turn.setdefault(turn.id, []).append(called)
