@@ -77,7 +77,7 @@ class CutOut(Unavailable):
     """A hook is not called for a while, since it kept failing. The log says since when."""
 
     def __init__(self) -> None:
-        super().__init__(words("A part of the server keeps failing. Try again in a minute."))
+        super().__init__(words("Something went wrong on the server. Try again later."))
 
 
 _FAILED = {
