@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import jsonschema
 import pytest
+import yaml
 
 import chatkit_server
 from chatkit_server.cli.init import _FILES
@@ -46,6 +49,15 @@ def test_it_says_what_it_wrote_and_what_to_do_next(
         "  chatkit-server run      # starts the server and prints a request to try",
     ]
     assert load(tmp_path / "my chat" / "settings.yaml", {}).plugins["hello"] == {"tone": "friendly"}
+
+
+def test_editors_know_its_settings(tmp_path: Path) -> None:
+    assert main(["init"]) == 0
+    settings = (tmp_path / "settings.yaml").read_text()
+    first = settings.partition("\n")[0]
+    schema = json.loads((tmp_path / first.rpartition("=")[2]).read_text())
+    jsonschema.validate(yaml.safe_load(settings), schema)
+    assert schema["properties"]["plugins"]["properties"]["hello"]["anyOf"]
 
 
 def test_it_writes_here_without_a_folder(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -53,6 +54,15 @@ def test_a_file_that_works(project: Path, capsys: pytest.CaptureFixture[str]) ->
     assert written == SETTINGS.replace("# quick\n", "# quick\n  opening_hours:\n")
     assert "opening_hours" in load(project / "settings.yaml", {}).plugins
     assert "2 passed" in run_tests(project)
+
+
+def test_the_schema_of_a_project_knows_its_new_plugin(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "settings.schema.json").write_text("{}")
+    assert main(["new-plugin", "greeter"]) == 0
+    schema = json.loads((project / "settings.schema.json").read_text())
+    assert "greeter" in schema["properties"]["plugins"]["properties"]
 
 
 def test_in_the_folder_of_the_settings(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ..errors import SettingsError
+from .schema import write_schema
 from .templates import write
 
 _FILES = ("settings.yaml", "my_plugins/hello.py", "tests/test_hello.py")
@@ -31,6 +32,7 @@ def init(folder: Path) -> int:
         if "already has" not in str(error):
             raise
         raise SettingsError(f"{error}. Choose another folder: chatkit-server init FOLDER") from None
+    write_schema(folder / "settings.yaml")
     enter = "" if folder == Path() else f"cd {shlex.quote(str(folder))}\n  "
     *most, last = [str(folder / name) for name in _FILES]
     print(_NEXT.format(written=f"{', '.join(most)} and {last}", enter=enter))

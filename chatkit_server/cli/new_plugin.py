@@ -18,6 +18,7 @@ from ..settings.load import PLUGIN_DIRS
 from ..settings.problems import Problems
 from ..settings.schema import Settings
 from .options import command, load_settings
+from .schema import FILE, write_schema
 from .templates import write
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -115,6 +116,8 @@ def _write_file(name: str, settings: Path, plugins: Path) -> None:
     )
     try:
         enabled = f"Enabled it in {settings}, line {enable_plugin(settings, name)}."
+        if (settings.parent / FILE).exists():
+            write_schema(settings)
     except SettingsError as error:
         enabled = str(error)
     print(_NEXT.format(file=root / file, test=root / test, name=name, enabled=enabled))

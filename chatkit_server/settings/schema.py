@@ -11,6 +11,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     PrivateAttr,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -158,7 +159,9 @@ class AgentSettings(AgentParts):
     tracing: bool = False
     fast_path: bool = True
     show_tools: Annotated[
-        Literal["off", "names", "tasks", "details"], BeforeValidator(no_is_off)
+        Literal["off", "names", "tasks", "details"],
+        BeforeValidator(no_is_off),
+        WithJsonSchema({"enum": [False, "off", "names", "tasks", "details"]}),
     ] = "names"
     tool_words: Annotated[dict[str, Words], BeforeValidator(nothing_is_empty)] = Field(
         default_factory=dict

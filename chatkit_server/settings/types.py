@@ -14,6 +14,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -70,6 +71,16 @@ def _size(value: Any) -> Any:
     raise ValueError("expected a size with its unit, such as 64kB or 16MB")
 
 
+def as_written(format: str, value: float) -> str:
+    """Return a duration in seconds, a size in bytes or a mode as settings have it: `30s`."""
+    if format == "mode":
+        return f"{int(value):04o}"
+    units = _SECONDS if format == DURATION else {unit: float(n) for unit, n in _BYTES.items()}
+    whole = [u for u, n in units.items() if value >= n and float(value / n).is_integer()]
+    unit = max(whole, key=lambda u: units[u], default=next(iter(units)))
+    return f"{value / units[unit]:g}{unit}"
+
+
 def nothing_is_empty(value: Any) -> Any:
     return {} if value is None else value
 
@@ -95,7 +106,7 @@ def _icon(value: Any) -> Any:
 
 _OTHER_ICONS = ("vendor:", "lucide:")
 
-ToolIcon = Annotated[IconName, BeforeValidator(_icon)]
+ToolIcon = Annotated[IconName, BeforeValidator(_icon), WithJsonSchema({"type": "string"})]
 """The name of an icon that ChatKit has."""
 
 
@@ -172,16 +183,31 @@ def _file_mode(value: Any) -> Any:
     raise ValueError('expected permissions in quotes, such as "0660"')
 
 
-Duration = Annotated[float, BeforeValidator(_duration), Field(gt=0)]
+DURATION = "duration"
+SIZE = "size"
+
+Duration = Annotated[
+    float,
+    BeforeValidator(_duration),
+    Field(gt=0),
+    WithJsonSchema({"type": "string", "pattern": f"^{_DURATION.pattern}$", "format": DURATION}),
+]
 """Seconds as a float; written `250ms`, `10s`, `5m`, `2h` or `1d`."""
 
-Size = Annotated[int, BeforeValidator(_size), Field(gt=0)]
+Size = Annotated[
+    int,
+    BeforeValidator(_size),
+    Field(gt=0),
+    WithJsonSchema({"type": "string", "pattern": f"^{_SIZE.pattern}$", "format": SIZE}),
+]
 """Bytes as an int; written `512B`, `64kB`, `16MB` or `1GB`, in powers of 1000."""
 
-CommaList = Annotated[list[str], BeforeValidator(_comma_separated)]
+_TEXTS = {"type": ["array", "string", "null"], "items": {"type": "string"}}
+
+CommaList = Annotated[list[str], BeforeValidator(_comma_separated), WithJsonSchema(_TEXTS)]
 """A list, or a string with commas."""
 
-Chosen = Annotated[list[str] | None, BeforeValidator(_comma_separated)]
+Chosen = Annotated[list[str] | None, BeforeValidator(_comma_separated), WithJsonSchema(_TEXTS)]
 """The same, of names and patterns; None, which cannot be written, is all."""
 
 Named = Annotated[str, AfterValidator(_named)]
@@ -193,10 +219,16 @@ NetworkList = Annotated[CommaList, AfterValidator(_networks)]
 Host = Annotated[str, AfterValidator(listening_host)]
 """An address or a name to listen on; an IPv6 address may have brackets."""
 
-SocketPath = Annotated[Path | None, BeforeValidator(_socket_path)]
+SocketPath = Annotated[
+    Path | None, BeforeValidator(_socket_path), WithJsonSchema({"type": ["string", "null"]})
+]
 """The path of a Unix socket; empty is none."""
 
-FileMode = Annotated[int, BeforeValidator(_file_mode)]
+FileMode = Annotated[
+    int,
+    BeforeValidator(_file_mode),
+    WithJsonSchema({"type": "string", "pattern": f"^{_MODE.pattern}$", "format": "mode"}),
+]
 """Permissions of a file; written in octal, in quotes."""
 
 _NUMBERS = (int, int | None)
