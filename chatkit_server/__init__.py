@@ -26,6 +26,7 @@ from .errors import (
 from .lines import is_plain
 from .masking import add_secret, mask_secrets
 from .plugin.hookspecs import hookimpl
+from .version import API_VERSION
 from .words import words, words_n
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ _LAZY = {
 }
 
 __all__ = [
+    "API_VERSION",
     "HOOKS",
     "MODELS",
     "NAME_USER",

@@ -18,7 +18,7 @@ from .errors import SettingsError
 from .mcp.manager import McpManager
 from .mcp.server import NOT_YET
 from .plugin.calls import Hooks
-from .plugin.load import check_timeouts, collect_plugins
+from .plugin.load import check_hook_settings, collect_plugins
 from .plugin.locales import languages_of
 from .plugin.startup import set_up
 from .plugin.tenants import check_tenants
@@ -88,7 +88,7 @@ def create_app(
         check_socket(settings)
     if loaded:
         with problems.collect():
-            check_timeouts(settings)
+            check_hook_settings(settings)
     hooks = hooks or collect_plugins(settings, problems)
     if hooks is None:
         # What else is wrong may be for want of a plugin

@@ -41,6 +41,7 @@ LAYERS = (
         "turn_workflows",
         "turnstile",
         "uploads",
+        "version",
         "words",
     },
     {"settings"},

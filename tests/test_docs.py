@@ -192,8 +192,8 @@ def keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldI
             yield from keys(inner, f"{key}.")
         else:
             yield key, field
-            any_of = "NAME" if get_origin(field.annotation) is dict else "N"
-            yield from keys(inner, f"{key}.{any_of}.")
+            any_of = {dict: "NAME.", list: "N."}.get(get_origin(field.annotation) or dict, "")
+            yield from keys(inner, f"{key}.{any_of}")
 
 
 def models_in(annotation: Any) -> Iterator[type[BaseModel]]:

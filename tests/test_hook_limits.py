@@ -18,7 +18,7 @@ from chatkit_server import Outcome, ToolResult, Turn, User, hookimpl, tasks
 from chatkit_server.agent import runner
 from chatkit_server.plugin import call as hook_call
 from chatkit_server.plugin.calls import Hooks
-from chatkit_server.settings.schema import HookSettings
+from chatkit_server.settings.hooks import HookSettings
 from chatkit_server.tasks import watch_blocking
 from chatkit_server.testing.model_server import Call, ModelServer
 from tests.conftest import MakeChat

@@ -43,7 +43,8 @@ def hooks(settings: Path, name: str | None, as_json: bool) -> int:
         print(hook["signature"])
         for at, one in enumerate(hook["plugins"], 1):
             limit = f", {one['timeout']:g} s" if one["timeout"] is not None else ""
-            print(f"  {at}. {one['plugin']}: {one['place']}{limit}")
+            skips = ", skipped if it fails" if one["policy"] == "skip" else ""
+            print(f"  {at}. {one['plugin']}: {one['place']}{limit}{skips}")
         if name is not None:
             print(f"\n{hook['help']}")
     return 0
@@ -66,7 +67,8 @@ def _told(hooks: Hooks, only: str | None) -> Iterator[dict[str, Any]]:
                 {
                     "plugin": plugin,
                     "place": place_of(function),
-                    "timeout": hooks.limit(plugin, name) if is_async else None,
+                    "timeout": hooks.terms(plugin, name).limit if is_async else None,
+                    "policy": "skip" if hooks.terms(plugin, name).skips else "fail",
                 }
                 for plugin, function in hooks.functions(name)
             ],

@@ -100,8 +100,17 @@ def _print(plugin: Mapping[str, Any]) -> None:
     for hook, at in plugin["calls"].items():
         print(
             f"  {hook}: {at['calls']} calls, {at['failures']} failed, "
-            f"mean {at['mean_ms']:g} ms, longest {at['max_ms']:g} ms"
+            f"mean {at['mean_ms']:g} ms, longest {at['max_ms']:g} ms{_trouble(at)}"
         )
+
+
+def _trouble(at: Mapping[str, Any]) -> str:
+    told = ""
+    if count := at.get("failed_in_a_row"):
+        told = f"; failed {count} times in a row, since {at['failing_since']}"
+    if at.get("breaker", "closed") != "closed":
+        told += f"; its breaker is {at['breaker']}"
+    return told
 
 
 async def _figures(settings: Settings) -> dict[str, Any] | None:

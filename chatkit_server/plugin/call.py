@@ -6,9 +6,9 @@ import asyncio
 import inspect
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
@@ -19,7 +19,6 @@ from ..errors import ServerError, Unavailable
 from ..known_errors import told_error
 from ..lines import fixed_words, user_name
 from ..records import log_error, place_of, repeats
-from ..settings.schema import HookSettings
 from ..tasks import (
     Escaped,
     SelfCancelled,
@@ -34,7 +33,8 @@ from ..tasks import (
 from ..turn import Turn
 from ..words import words
 from .answers import wrong_answer
-from .statistics import HookFigures
+from .hookspecs import STREAMS
+from .statistics import Slot
 from .tenants import wrong_tenant
 
 log = logging.getLogger(__name__)
@@ -73,9 +73,23 @@ class HookTimeout(Unavailable):
         self.unlogged = unlogged
 
 
-_FAILURES = ("failed", "took too long")
+class CutOut(Unavailable):
+    """A hook is not called for a while, since it kept failing. The log says since when."""
 
-LOGGED_ALREADY = (PluginFailed, HookTimeout)
+    def __init__(self) -> None:
+        super().__init__(words("Something went wrong on the server. Try again later."))
+
+
+_FAILED = {
+    "answered": False,
+    "returned nothing": False,
+    "refused": False,
+    "failed": True,
+    "took too long": True,
+}
+"""Whether a call that ended so has failed. A stream that began has not ended."""
+
+LOGGED_ALREADY = (PluginFailed, HookTimeout, CutOut)
 """Errors of hooks that have a line, which names the turn."""
 
 
@@ -86,10 +100,8 @@ class HookCall:
     plugin: str
     hook: str
     call: Callable[[], Any]
-    settings: HookSettings
+    slot: Slot
     turn: Turn | None = None
-    owner: object = None
-    figures: HookFigures = field(default_factory=HookFigures)
 
     def __str__(self) -> str:
         turn = f"turn {self.turn.id}: " if self.turn else ""
@@ -101,7 +113,7 @@ class HookCall:
 
     def owner_says(self, name: str) -> bool:
         """Whether the plugin has an attribute of this name that is true."""
-        return bool(getattr(self.owner, name, False))
+        return bool(getattr(self.slot.owner, name, False))
 
     async def answer(self) -> Any:
         """Await the hook and return its answer; count the call, and its time.
@@ -111,27 +123,40 @@ class HookCall:
         is logged, once, and raised as `PluginFailed`, or as `HookTimeout` for a hook that takes too
         long. What the hooks in `LOGGED_BY_CALLER` do is left to the caller to log.
         """
+        slot = self.slot
+        if slot.figures.breaker is not None and slot.figures.breaker.refuses():
+            return self._cut_out()
         started = perf_counter()
-        outcome = "failed"
+        outcome, skipped = "failed", ""
         try:
             answer = await self._answer()
             outcome = "returned nothing" if answer is None else "answered"
             return answer
-        except HookTimeout:
-            outcome = "took too long"
+        except (PluginFailed, HookTimeout) as error:
+            outcome = "took too long" if isinstance(error, HookTimeout) else "failed"
+            if slot.terms.skips:
+                skipped = ", and was skipped"
+                return None
             raise
-        except (ServerError, NotFoundError) as error:
-            if not isinstance(error, PluginFailed):
-                outcome = "refused"
+        except (ServerError, NotFoundError, *CLIENTS_ERRORS):
+            outcome = "refused"
             raise
         except asyncio.CancelledError:
             outcome = "cancelled"
             raise
         finally:
             seconds = perf_counter() - started
-            self.figures.add(seconds, failed=outcome in _FAILURES)
+            slot.figures.add(seconds)
+            if self.hook not in STREAMS or outcome != "answered":
+                slot.figures.ended(failed=_FAILED.get(outcome))
             if trace.isEnabledFor(logging.INFO):
-                trace.info("%s: %s after %.1f ms", self, outcome, seconds * 1000)
+                trace.info("%s: %s after %.1f ms%s", self, outcome, seconds * 1000, skipped)
+
+    def _cut_out(self) -> None:
+        skips = self.slot.terms.skips
+        trace.info("%s: cut out, and %s", self, "skipped" if skips else "refused")
+        if not skips:
+            raise CutOut
 
     async def _answer(self) -> Any:
         task = this_task()
@@ -150,7 +175,7 @@ class HookCall:
             raise self._failed(error) from error
         wrong = wrong_answer(self.hook, answer)
         if self.hook == "auth" and answer is not None and not wrong:
-            wrong = wrong_tenant(self.owner, answer.tenant)
+            wrong = wrong_tenant(self.slot.owner, answer.tenant)
         if wrong:
             raise PluginFailed(self._unlogged(wrong))
         return answer
@@ -175,8 +200,19 @@ class HookCall:
 
         Once cancelled, it has the time limit of the hook to end, and is then left.
         """
-        with self.named():
-            await watch_blocking(reading, self._blocked, cleanup=self._limit)
+        failed: bool | None = None
+        try:
+            with self.named():
+                await watch_blocking(reading, self._blocked, cleanup=self.slot.terms.limit)
+            failed = False
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            told = isinstance(error, ServerError | NotFoundError) or told_error(error) is not None
+            failed = isinstance(error, PluginFailed) or not told
+            raise
+        finally:
+            self.slot.figures.ended(failed=failed)
 
     def _failed(self, error: BaseException) -> PluginFailed:
         if self.hook == "auth":
@@ -223,7 +259,7 @@ class HookCall:
         except SelfCancelled as error:
             await error.taken_in()
             raise asyncio.CancelledError from error
-        limit = self._limit
+        limit = self.slot.terms.limit
         cancelled_before = is_cancelled()
         try:
             async with asyncio.timeout(limit) as clock:
@@ -231,38 +267,16 @@ class HookCall:
         except TimeoutError:
             if not clock.expired():
                 raise
-            what = f"took longer than the {limit:g} s that {self._setting} allows"
+            what = f"took longer than the {limit:g} s that {self.slot.terms.setting} allows"
             raise HookTimeout(self._unlogged(what)) from None
         if is_cancelled() and not cancelled_before:
             # The hook has swallowed it, but the turn or the request is over
             raise asyncio.CancelledError
         seconds = time.monotonic() - started
         if NEARLY * limit <= seconds <= limit:
-            log.warning(
-                "%s took %.1f s of the %g s that %s allows", self, seconds, limit, self._setting
-            )
+            allows = self.slot.terms.setting
+            log.warning("%s took %.1f s of the %g s that %s allows", self, seconds, limit, allows)
         return answer
-
-    @property
-    def _limit(self) -> float:
-        return limit_of(self.settings, self.plugin, self.hook, self.owner)
-
-    @property
-    def _setting(self) -> str:
-        own = self.plugin in self.settings.timeouts or self.hook in _own_limits(self.owner)
-        return f"hooks.timeouts.{self.plugin}" if own else "hooks.timeout"
 
     def _blocked(self, seconds: float) -> None:
         log.warning("%s blocked every user for %.1f s", self, seconds)
-
-
-def limit_of(settings: HookSettings, plugin: str, hook: str, owner: object) -> float:
-    """Return the seconds that a call may take: by the settings, else by the plugin itself."""
-    own = _own_limits(owner).get(hook)
-    return settings.timeouts.get(plugin, own or settings.timeout)
-
-
-def _own_limits(owner: object) -> Mapping[str, float]:
-    """Return the limits that a plugin gives its hooks, which may be more than that of others."""
-    limits: Mapping[str, float] = getattr(owner, "hook_timeouts", {})
-    return limits

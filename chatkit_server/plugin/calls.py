@@ -10,14 +10,16 @@ import pluggy
 
 from ..errors import SettingsError
 from ..languages import own_languages
+from ..settings.hooks import HookSettings
 from ..settings.problems import Problems
-from ..settings.schema import HookSettings
 from . import hookspecs
 from .answers import wrong_answer
-from .call import LOGGED_ALREADY, HookCall, limit_of
+from .breaker import Breaker
+from .call import LOGGED_ALREADY, HookCall
 from .checks import check_plugin
 from .mistakes import mistakes_named
-from .statistics import Statistics
+from .statistics import HookFigures, Slot, Statistics
+from .terms import Terms, check_terms, terms_of
 
 CallCheck = Callable[[], str | None]
 """Returns what a plugin has done wrong in a call, None if nothing."""
@@ -56,6 +58,8 @@ class Hooks:
         for name, plugin in plugins:
             with problems.collect():
                 check_plugin(manager, name, plugin)
+            with problems.collect():
+                check_terms(name, plugin)
         problems.raise_any()
         # pluggy calls the last registered first
         for name, plugin in reversed(plugins):
@@ -96,9 +100,9 @@ class Hooks:
         callers = self._manager.get_hookcallers(self._manager.get_plugin(plugin)) or ()
         return sorted(caller.name for caller in callers)
 
-    def limit(self, plugin: str, hook: str) -> float:
-        """The seconds that a call of an async hook may take."""
-        return limit_of(self._settings, plugin, hook, self._manager.get_plugin(plugin))
+    def terms(self, plugin: str, hook: str) -> Terms:
+        """What a call of the hook may cost the others."""
+        return self._slot(plugin, hook).terms
 
     def calls(self, hook: str, **arguments: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
         """Yield `(plugin name, call)` for each implementation, in order."""
@@ -233,9 +237,18 @@ class Hooks:
         """Yield a call for each implementation, in order; each may be made several times."""
         turn = arguments.get("turn")
         for name, call in self.calls(hook, **arguments):
-            owner = self._manager.get_plugin(name)
-            figures = self.statistics.of(name, hook)
-            yield HookCall(name, hook, call, self._settings, turn, owner, figures)
+            yield HookCall(name, hook, call, self._slot(name, hook), turn)
+
+    def _slot(self, plugin: str, hook: str) -> Slot:
+        found = self.statistics.slots.get((plugin, hook))
+        if found is None:
+            owner = self._manager.get_plugin(plugin)
+            terms = terms_of(self._settings, plugin, hook, owner)
+            settings = self._settings.breaker if terms.breakable else None
+            breaker = None if settings is None else Breaker(f"plugin {plugin}: {hook}", settings)
+            found = Slot(owner, terms, HookFigures(breaker))
+            self.statistics.slots[plugin, hook] = found
+        return found
 
 
 def _checked(hook: str, answer: Any) -> Any:

@@ -22,6 +22,7 @@ from .calls import Hooks
 from .checks import specs
 from .discovery import FoundPlugin, discover
 from .mistakes import described, place_of, place_of_class, place_of_error
+from .terms import check_hook_names, check_skips
 
 log = logging.getLogger(__name__)
 
@@ -67,19 +68,26 @@ def configs(settings: Settings, problems: Problems) -> Iterator[tuple[str, BaseM
         yield name, config
 
 
-def check_timeouts(settings: Settings) -> None:
-    """Raise `SettingsError` for limits of plugins that are not enabled: they limit nothing."""
+def check_hook_settings(settings: Settings) -> None:
+    """Raise `SettingsError` for limits and policies that bind nothing, or may not be."""
     problems = Problems()
-    for name in settings.hooks.timeouts:
-        if name in settings.plugins or settings.source.is_broken(("plugins", name)):
-            continue
-        where = settings.source.where(("hooks", "timeouts", name))
-        told = "no plugin of this name is enabled"
-        if name in specs():
-            told = "this is a hook, and the limit is for a plugin: write its name"
-        hint = nearest(name, settings.plugins)
-        enabled = ", ".join(settings.plugins) or "none"
-        problems.lines.append(f"{where}: {told}.{hint} Enabled: {enabled}")
+    for key, what, given in (
+        ("timeouts", "limit", settings.hooks.timeouts),
+        ("policies", "policy", settings.hooks.policies),
+    ):
+        for name, said in given.items():
+            where = settings.source.where(("hooks", key, name))
+            if isinstance(said, dict):
+                check_hook_names(problems, where, said)
+                check_skips(problems, where, said)
+            if name in settings.plugins or settings.source.is_broken(("plugins", name)):
+                continue
+            told = "no plugin of this name is enabled"
+            if name in specs():
+                told = f"this is a hook, and the {what} is for a plugin: write its name"
+            hint = nearest(name, settings.plugins)
+            enabled = ", ".join(settings.plugins) or "none"
+            problems.lines.append(f"{where}: {told}.{hint} Enabled: {enabled}")
     problems.raise_any()
 
 

@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from .agents import AgentParts, GuardrailSettings, MemberSettings, Show
+from .hooks import HookSettings
 from .source import Source
 from .types import (
     CommaList,
@@ -254,18 +255,6 @@ class RequestLimits(Section):
     user: int = Field(20, ge=1)
     page: Size = 4_000_000
     bodies: Size = 256_000_000
-
-
-class HookSettings(Section):
-    """How long a hook may take, and its answer to clean up after Stop.
-
-    `timeouts` overrides it for plugins, by name.
-    """
-
-    timeout: Duration = 5.0
-    timeouts: Annotated[dict[str, Duration], BeforeValidator(nothing_is_empty)] = Field(
-        default_factory=dict
-    )
 
 
 class LogSettings(Section):

@@ -125,7 +125,10 @@ class Readiness:
             "store": problems.pop("store") or "ok",
             "mcp_servers": servers,
         }
-        if wrong := {name: problem for name, problem in problems.items() if problem}:
+        failing = _failing(app[HOOKS], needed=True)
+        body["ready"] = body["ready"] and not failing
+        wrong = failing | {name: problem for name, problem in problems.items() if problem}
+        if wrong:
             body["plugins"] = wrong
         if closing:
             body["server"] = "shutting down"
@@ -135,6 +138,7 @@ class Readiness:
             body["parts"] = {part.name: part.state() for part in self._parts}
             if _is_of_this_machine(request):
                 body["hooks"] = app[HOOKS].statistics.as_json()
+            body["failing"] = failing | _failing(app[HOOKS], needed=False)
         if body["ready"]:
             return web.json_response(body)
         headers = {hdrs.RETRY_AFTER: str(RETRY_AFTER)}
@@ -161,6 +165,15 @@ class Readiness:
         elif ready and self._unready_since is not None:
             log.info("ready again, after %.0f s", now - self._unready_since)
             self._unready_since = None
+
+
+def _failing(hooks: Hooks, *, needed: bool) -> dict[str, str]:
+    """Return what keeps failing of each plugin, of the hooks that turns do or don't need."""
+    return {
+        plugin: f"{hook} keeps failing: the log says why"
+        for plugin, hook, is_needed in hooks.statistics.failing()
+        if is_needed is needed
+    }
 
 
 def _is_of_this_machine(request: web.Request) -> bool:

@@ -70,7 +70,7 @@ class Plugin:
         images = settings.agent.images
         name = next(name for name, plugin in app[HOOKS].plugins if plugin is self)
         # The user is told why before a hook ends
-        self.bucket.patience = 0.8 * settings.hooks.timeouts.get(name, settings.hooks.timeout)
+        self.bucket.patience = 0.8 * app[HOOKS].terms(name, "attachment_input").limit
         if self.config.max_size > settings.requests.attachment:
             log.warning(
                 "attachments: `max_size` is larger than `requests.attachment`: larger files than "

@@ -15,7 +15,7 @@ from typing import Any
 import jwt
 from aiohttp import web
 
-from chatkit_server import HOOKS, SETTINGS, Unauthorized, User, hookimpl, words
+from chatkit_server import HOOKS, Unauthorized, User, hookimpl, words
 
 from .claims import (
     MEANINGS,
@@ -64,10 +64,8 @@ class Plugin:
                 plugins[mine + 1][0],
             )
         if self.keys is not None:
-            hooks = app[SETTINGS].hooks
-            limit = hooks.timeouts.get(plugins[mine][0], hooks.timeout)
             # The user is told why before the hook ends
-            self.keys.patience = _SHARE * limit
+            self.keys.patience = _SHARE * app[HOOKS].terms(plugins[mine][0], "auth").limit
             app.cleanup_ctx.append(self.keys.run)
 
     @hookimpl

@@ -40,8 +40,8 @@ from chatkit_server import (
     hookimpl,
 )
 from chatkit_server.plugin.calls import Hooks
+from chatkit_server.settings.hooks import HookSettings
 from chatkit_server.settings.load import validate
-from chatkit_server.settings.schema import HookSettings
 from chatkit_server.settings.source import Source
 
 SECRET = "a-secret-of-this-test-that-is-as-long-as-the-longest-hash-which-has-64-bytes"

@@ -17,8 +17,11 @@ from ...errors import SettingsError
 from ...plugin.call import HookCall
 from ...plugin.mistakes import described, place_of
 from ...plugin.named import find_named
+from ...plugin.statistics import HookFigures, Slot
+from ...plugin.terms import terms_of
 from ...settings.agents import AgentParts
-from ...settings.schema import AgentSettings, HookSettings, Settings
+from ...settings.hooks import HookSettings
+from ...settings.schema import AgentSettings, Settings
 from ...settings.source import KeyPath
 from ...turn import Turn
 from ..models import model_settings, own_settings
@@ -144,7 +147,9 @@ class Member:
             return await made if inspect.isawaitable(made) else made
 
         # With the time limit of a hook, and its errors
-        asked = HookCall(str(self.settings.from_), "agent", call, hooks, turn)
+        name = str(self.settings.from_)
+        slot = Slot(None, terms_of(hooks, name, "agent", None), HookFigures())
+        asked = HookCall(name, "agent", call, slot, turn)
         made = await asked.answer()
         asked.refuse("returned None, expected an agents.Agent" if made is None else None)
         found: Agent[Any] = made
