@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, get_args, get_origin
+from typing import Any, get_args
 
 from pydantic import BaseModel, SecretBytes, SecretStr, WithJsonSchema
 from pydantic.fields import FieldInfo
@@ -69,11 +69,16 @@ def _format(field: FieldInfo | None) -> str:
     """Return the format in which a value of a field is written, "" for others."""
     if field is None:
         return ""
-    metadata = [*field.metadata]
-    if get_origin(field.annotation) is dict:
-        metadata += getattr(get_args(field.annotation)[1], "__metadata__", ())
+    metadata = [*field.metadata, *_inner_metadata(field.annotation)]
     schemas = [each.json_schema for each in metadata if isinstance(each, WithJsonSchema)]
     return next((str(each["format"]) for each in schemas if each and "format" in each), "")
+
+
+def _inner_metadata(annotation: Any) -> Iterator[Any]:
+    """Yield the metadata of the types inside of a type, such as the values of a dict."""
+    for inner in get_args(annotation):
+        yield from getattr(inner, "__metadata__", ())
+        yield from _inner_metadata(inner)
 
 
 def _shown(value: Any, name: str, format: str) -> Any:
