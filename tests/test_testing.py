@@ -13,15 +13,17 @@ import pytest
 from agents import RunContextWrapper, Tool, function_tool
 from aiohttp.web import Request
 from chatkit.actions import Action
+from chatkit.agents import ClientToolCall
 from chatkit.types import (
     AssistantMessageContent,
     AssistantMessageItem,
     StructuredInputFreeform,
+    SyncCustomActionResponse,
     ThreadItemDoneEvent,
     ThreadStreamEvent,
     WidgetItem,
 )
-from chatkit.widgets import Button, Card
+from chatkit.widgets import Button, Card, Text
 from pydantic import BaseModel
 
 from chatkit_server import SettingsError, Turn, Unauthorized, User, hookimpl
@@ -236,6 +238,42 @@ async def test_tools_that_wait_for_the_user(chatkit_client: MakeClient) -> None:
         await client.approve(answer)
     with pytest.raises(LookupError, match="the user is asked nothing"):
         await client.reply(answer, "L")
+
+
+async def test_the_page_runs_a_tool_and_asks_again(chatkit_client: MakeClient) -> None:
+    @function_tool
+    async def paint(ctx: RunContextWrapper[Turn], color: str) -> str:
+        ctx.context.client_tool_call = ClientToolCall(name="paint", arguments={"color": color})
+        return "asked"
+
+    model = script(call("paint", color="red"), "It is red.", "Red, as I said.")
+    client = await chatkit_client(Tools(paint), model=model)
+    asked = await client.say("Paint it red")
+    assert asked.client_tool_call is not None
+    assert asked.client_tool_call.arguments == {"color": "red"}
+    assert (await client.give_tool_output({"done": True})).text == "It is red."
+    again = await client.retry(asked.items[0].id)
+    assert again.text == "Red, as I said."
+    with pytest.raises(Refused, match="the server answered 4"):
+        await client.give_tool_output("twice")
+
+
+async def test_an_action_without_a_stream(chatkit_client: MakeClient) -> None:
+    class Like:
+        @hookimpl
+        async def action(
+            self, action: Action[str, Any], item: WidgetItem | None
+        ) -> SyncCustomActionResponse:
+            assert item is not None
+            text = Text(value=f"liked {action.payload['what']}")
+            liked = item.model_copy(update={"widget": Card(children=[text])})
+            return SyncCustomActionResponse(updated_item=liked)
+
+    client = await chatkit_client(Like(), Counter())
+    [item] = (await client.say("Show it")).widget_items
+    updated = (await client.act_sync(item, "like", what="cats")).updated_item
+    assert isinstance(updated, WidgetItem)
+    assert "liked cats" in updated.model_dump_json()
 
 
 async def test_an_answer_is_left_resumed_and_stopped(

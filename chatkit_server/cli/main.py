@@ -24,12 +24,13 @@ from .new_plugin import new_plugin
 from .plugins import plugins
 from .run import run
 from .schema import schema
+from .settings import show_settings
 from .warned import show_warnings_of_libraries
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
 
-_COMMANDS = (init, new_plugin, run, check, plugins, hooks, schema, migrate)
+_COMMANDS = (init, new_plugin, run, check, plugins, hooks, show_settings, schema, migrate)
 """None of their modules imports what takes long: `--help` imports all of them."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -53,6 +53,19 @@ def collect_plugins(settings: Settings, problems: Problems) -> Hooks | None:
     with problems.collect():
         return Hooks.of(plugins, settings.hooks)
     return None
+
+
+def configs(settings: Settings, problems: Problems) -> Iterator[tuple[str, BaseModel | None]]:
+    """Yield the name of each plugin of the settings with its `Config`, None if it has none."""
+    found = discover(settings.plugin_dirs, problems)
+    for name, section in settings.plugins.items():
+        config = None
+        with problems.collect():
+            where = settings.source.where(("plugins", name))
+            model, _ = _parts(_import(name, found, where, settings.plugin_dirs), where)
+            if model is not None:
+                config = _config(model, section or {}, settings, name)
+        yield name, config
 
 
 def check_hook_settings(settings: Settings) -> None:

@@ -11,7 +11,15 @@ import orjson
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
 from chatkit.actions import Action, ActionConfig
-from chatkit.types import Attachment, Page, StructuredInputItem, Thread, ThreadItem, WidgetItem
+from chatkit.types import (
+    Attachment,
+    Page,
+    StructuredInputItem,
+    SyncCustomActionResponse,
+    Thread,
+    ThreadItem,
+    WidgetItem,
+)
 from pydantic import TypeAdapter
 from yarl import URL
 
@@ -142,10 +150,11 @@ class ChatClient:
 
     async def act_sync(
         self, item: WidgetItem | None, action: GivenAction, **payload: Any
-    ) -> dict[str, Any]:
-        """Send an action that is answered at once, without a stream; return the JSON."""
+    ) -> SyncCustomActionResponse:
+        """Send an action that is answered at once, without a stream."""
         params = self._action(item, action, payload)
-        return await self.ask("threads.sync_custom_action", **params)
+        answer = await self.ask("threads.sync_custom_action", **params)
+        return SyncCustomActionResponse.model_validate(answer)
 
     def _action(
         self, item: WidgetItem | None, action: GivenAction, payload: Mapping[str, Any]
