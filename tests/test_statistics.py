@@ -80,6 +80,7 @@ from chatkit_server import hookimpl
 class Config(BaseModel):
     api_key: str
     answers: dict[str, str]
+    tone: str = "kind"
 
 class Plugin:
     hook_timeouts = {"pre_turn": 2.5}
@@ -120,6 +121,10 @@ def test_the_plugins_of_a_deployment(deployment: Path, capsys: pytest.CaptureFix
     assert brief["hooks"] == ["pre_turn"]
     assert brief["settings"] == {"api_key": "***", "answers": {"first": "Yes."}}
     assert named["tortoise_store"]["package"] == "chatkit-server"
+    assert main(["plugins", "--json", "--all"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    brief = told["plugins"][-1]
+    assert brief["settings"] == {"api_key": "***", "answers": {"first": "Yes."}, "tone": "kind"}
     assert main(["plugins"]) == 0
     out = capsys.readouterr().out
     assert "No server of these settings runs here" in out
@@ -143,7 +148,7 @@ def test_the_hooks_of_a_deployment(deployment: Path, capsys: pytest.CaptureFixtu
     assert main(["hooks"]) == 0
     lines = capsys.readouterr().out.splitlines()
     at = lines.index("async def pre_turn(turn: Turn) -> None")
-    assert lines[at + 1] == f"  1. brief: {deployment.parent}/my_plugins/brief.py:15, 2.5 s"
+    assert lines[at + 1] == f"  1. brief: {deployment.parent}/my_plugins/brief.py:16, 2.5 s"
     assert main(["hooks", "post_turn", "--json"]) == 0
     [hook] = json.loads(capsys.readouterr().out)
     assert hook["help"].startswith("Look back on a turn")

@@ -16,6 +16,7 @@ from .options import command, load_settings
 
 if TYPE_CHECKING:
     from ..plugin.calls import Hooks
+    from ..plugin.discovery import FoundPlugin
 
 _PATIENCE = 3.0
 """Seconds that a running server has to answer."""
@@ -25,8 +26,11 @@ _HIDDEN = "***"
 
 @command("plugins", "List the enabled plugins, and how they do where a server runs.")
 @click.option("--available", is_flag=True, help="List those that could be enabled, too.")
+@click.option(
+    "--all", "whole", is_flag=True, help="Show the settings that have their defaults, too."
+)
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
-def plugins(settings: Path, available: bool, as_json: bool) -> int:
+def plugins(settings: Path, available: bool, whole: bool, as_json: bool) -> int:
     loaded, problems = load_settings(settings)
     from ..app import create_app
     from ..plugin.discovery import discover
@@ -37,8 +41,11 @@ def plugins(settings: Path, available: bool, as_json: bool) -> int:
         return hooks, await _figures(loaded)
 
     hooks, figures = asyncio.run(ask())
-    told = [_told(name, hooks, loaded, figures) for name in hooks.names]
     found = discover(loaded.plugin_dirs, problems)
+    told = [_told(name, hooks, loaded, figures) for name in hooks.names]
+    if whole:
+        for plugin in told:
+            plugin["settings"] = _with_defaults(plugin["name"], found, loaded)
     others = sorted(set(found) - set(hooks.names)) if available else []
     if as_json:
         more = {"available": others} if available else {}
@@ -71,6 +78,19 @@ def _told(
         "hooks": hooks.implemented_by(name),
         "calls": (figures or {}).get(name, {}),
     }
+
+
+def _with_defaults(name: str, found: Mapping[str, FoundPlugin], settings: Settings) -> Any:
+    """Return the settings that a plugin has in the end, without its secrets."""
+    from ..plugin.discovery import FoundPlugin
+    from ..settings.load import validate
+
+    module = found.get(name, FoundPlugin(name, name)).load()
+    model = getattr(module, "Config", None)
+    if model is None:
+        return {}
+    config = validate(model, settings.plugins.get(name) or {}, settings.source, ("plugins", name))
+    return _hidden(config.model_dump(mode="json", by_alias=True, fallback=str))
 
 
 def _hidden(section: Mapping[str, Any]) -> Any:
