@@ -15,7 +15,7 @@ from chatkit_server.cli.main import main
 from chatkit_server.plugin import breaker as breakers
 from chatkit_server.plugin.call import CutOut, HookTimeout, PluginFailed
 from chatkit_server.plugin.calls import Hooks
-from chatkit_server.settings.hooks import HookSettings
+from chatkit_server.settings.hooks import BreakerSettings, HookSettings
 from chatkit_server.testing import open_client
 
 
@@ -155,6 +155,31 @@ async def test_the_breaker(
     for hook in ("auth", "scan"):
         for _ in range(4):
             assert await outcome(hooks, hook) is PluginFailed
+
+
+async def test_a_try_without_an_end_is_not_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(breakers, "monotonic", lambda: now)
+    breaker = breakers.Breaker("a", BreakerSettings(failures=1))
+    breaker.ended(failed=True)
+    assert breaker.refuses()
+    now += 30
+    assert not breaker.refuses()
+    assert breaker.refuses()
+    now += 30  # whoever tried was never heard of again
+    assert not breaker.refuses()
+    breaker.ended(failed=None)  # stopped by the user
+    assert not breaker.refuses()
+    breaker.ended(failed=False)
+    assert breaker.state == "closed"
+
+
+async def test_what_is_spoiled_is_not_skipped() -> None:
+    hooks = hooks_of(Says(policy="skip"))
+    for _ in range(2):
+        with pytest.raises(PluginFailed):
+            await hooks.each("pre_turn", turn=None, check=lambda: "spoiled the turn")
+    assert hooks.statistics.as_json()["broken"]["pre_turn"]["failed_in_a_row"] == 2
 
 
 class Streaming:

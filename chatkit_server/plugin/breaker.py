@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 class Breaker:
-    """Of one hook of one plugin. After the pause, one call at a time tries whether it works."""
+    """Of one hook of one plugin. After each pause, one call tries whether it works."""
 
     __slots__ = ("_failures", "_name", "_opened", "_settings", "_trying", "_until")
 
@@ -31,31 +31,35 @@ class Breaker:
         return "open" if monotonic() < self._until else "half-open"
 
     def refuses(self) -> bool:
-        """Whether a call may not be made now; one that may is to be told of with its end."""
+        """Whether a call may not be made now. Whoever makes one says how it `ended`."""
         if not self._opened:
             return False
-        if self._trying or monotonic() < self._until:
+        now = monotonic()
+        if now < self._until:
             return True
-        self._trying = True
+        # If nobody says how this one ended, there is another after the next pause
+        self._trying, self._until = True, now + self._settings.pause
         return False
 
     def ended(self, *, failed: bool | None) -> None:
         """Note how a call ended; None if that says nothing, as it was cancelled."""
-        self._trying = False
+        trying, self._trying = self._trying, False
         if failed:
-            self._failed()
-        elif failed is False and self._opened and monotonic() >= self._until:
+            self._failed(trying)
+        elif trying and failed is None:
+            self._until = 0.0
+        elif trying:
             seconds = monotonic() - self._opened
             self._opened = 0.0
             self._failures.clear()
             log.warning("%s works again, after %.0f s: it is called again", self._name, seconds)
 
-    def _failed(self) -> None:
+    def _failed(self, trying: bool) -> None:
         now = monotonic()
         self._failures.append(now)
         settings = self._settings
         if self._opened:
-            if now >= self._until:
+            if trying:
                 self._until = now + settings.pause
             return
         many = len(self._failures) == settings.failures

@@ -33,7 +33,6 @@ from ..tasks import (
 from ..turn import Turn
 from ..words import words
 from .answers import wrong_answer
-from .hookspecs import STREAMS
 from .statistics import Slot
 from .tenants import wrong_tenant
 
@@ -50,6 +49,10 @@ CLIENTS_ERRORS = (web.RequestPayloadError, web.HTTPRequestEntityTooLarge)
 
 NEARLY = 0.8
 """The part of its time limit after which a hook gets a warning."""
+
+
+CallCheck = Callable[[], str | None]
+"""Returns what a plugin has done wrong in a call, None if nothing."""
 
 
 class PluginFailed(ServerError):
@@ -71,6 +74,10 @@ class HookTimeout(Unavailable):
             words("A part of the server did not answer in time. Try again in a moment.")
         )
         self.unlogged = unlogged
+
+
+class _Spoiled(PluginFailed):
+    """A hook has left something wrong behind, with which nothing can go on."""
 
 
 class CutOut(Unavailable):
@@ -115,13 +122,15 @@ class HookCall:
         """Whether the plugin has an attribute of this name that is true."""
         return bool(getattr(self.slot.owner, name, False))
 
-    async def answer(self) -> Any:
+    async def answer(self, check: CallCheck | None = None) -> Any:
         """Await the hook and return its answer; count the call, and its time.
 
         Raises the hook's own `ServerError` or `NotFoundError`; an error that says otherwise what
         the user is told, such as ChatKit's `CustomStreamError`, as a `ServerError`. Everything else
         is logged, once, and raised as `PluginFailed`, or as `HookTimeout` for a hook that takes too
         long. What the hooks in `LOGGED_BY_CALLER` do is left to the caller to log.
+
+        `check` returns what the plugin has done wrong otherwise, which is never skipped.
         """
         slot = self.slot
         if slot.figures.breaker is not None and slot.figures.breaker.refuses():
@@ -130,11 +139,13 @@ class HookCall:
         outcome, skipped = "failed", ""
         try:
             answer = await self._answer()
+            if check is not None:
+                self.refuse(check())
             outcome = "returned nothing" if answer is None else "answered"
             return answer
         except (PluginFailed, HookTimeout) as error:
             outcome = "took too long" if isinstance(error, HookTimeout) else "failed"
-            if slot.terms.skips:
+            if slot.terms.skips and not isinstance(error, _Spoiled):
                 skipped = ", and was skipped"
                 return None
             raise
@@ -147,7 +158,8 @@ class HookCall:
         finally:
             seconds = perf_counter() - started
             slot.figures.add(seconds)
-            if self.hook not in STREAMS or outcome != "answered":
+            if outcome != "answered" or not hasattr(answer, "__aiter__"):
+                # How a stream ends is seen when it is read
                 slot.figures.ended(failed=_FAILED.get(outcome))
             if trace.isEnabledFor(logging.INFO):
                 trace.info("%s: %s after %.1f ms%s", self, outcome, seconds * 1000, skipped)
@@ -193,7 +205,7 @@ class HookCall:
         """Raise `PluginFailed` if the plugin has done something wrong, and log what."""
         if wrong:
             log.error("%s %s", self, wrong)
-            raise PluginFailed
+            raise _Spoiled
 
     async def read(self, reading: Coroutine[Any, Any, None]) -> None:
         """Await the code that reads the hook's answer, as the hook's own.

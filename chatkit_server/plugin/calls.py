@@ -15,18 +15,11 @@ from ..settings.problems import Problems
 from . import hookspecs
 from .answers import wrong_answer
 from .breaker import Breaker
-from .call import LOGGED_ALREADY, HookCall
+from .call import LOGGED_ALREADY, CallCheck, HookCall
 from .checks import check_plugin
 from .mistakes import mistakes_named
 from .statistics import HookFigures, Slot, Statistics
 from .terms import Terms, check_terms, terms_of
-
-CallCheck = Callable[[], str | None]
-"""Returns what a plugin has done wrong in a call, None if nothing."""
-
-
-def _all_right() -> None:
-    return None
 
 
 class Hooks:
@@ -159,7 +152,7 @@ class Hooks:
             if answer is not None:
                 yield name, answer
 
-    async def first(self, hook: str, *, check: CallCheck = _all_right, **arguments: Any) -> Any:
+    async def first(self, hook: str, *, check: CallCheck | None = None, **arguments: Any) -> Any:
         """Await implementations in order until one answers, and return that; None if none does.
 
         After each call, `check` returns what the plugin has done wrong, None if nothing.
@@ -168,12 +161,11 @@ class Hooks:
         return None if answered is None else answered[1]
 
     async def first_call(
-        self, hook: str, *, check: CallCheck = _all_right, **arguments: Any
+        self, hook: str, *, check: CallCheck | None = None, **arguments: Any
     ) -> tuple[HookCall, Any] | None:
         """Do as `first` does, and return the call with its answer."""
         for call in self.hook_calls(hook, **arguments):
-            answer = await call.answer()
-            call.refuse(check())
+            answer = await call.answer(check)
             if answer is not None:
                 return call, answer
         return None
@@ -202,7 +194,7 @@ class Hooks:
         hook: str,
         *,
         called: list[str] | None = None,
-        check: CallCheck = _all_right,
+        check: CallCheck | None = None,
         **arguments: Any,
     ) -> None:
         """Await all implementations in order; the first error ends it.
@@ -213,8 +205,7 @@ class Hooks:
         for call in self.hook_calls(hook, **arguments):
             if called is not None:
                 called.append(call.plugin)
-            await call.answer()
-            call.refuse(check())
+            await call.answer(check)
 
     async def each_isolated(
         self, hook: str, *, only: Collection[str] | None = None, **arguments: Any

@@ -17,6 +17,9 @@ Name a function, or a method of the class `Plugin`, like a hook, and mark it `@h
   `chatkit.errors` work too, and so does an HTTP exception of FastAPI, Starlette or aiohttp with a
   4xx. Any other exception is logged with the name of the plugin, and the user reads only that
   something went wrong; that includes `SystemExit` and a cancellation of a task of your own.
+- A plugin may say that the turn goes on without it where it fails: `policy = "skip"`, or by hook
+  `policy = {"pre_turn": "skip"}`. `auth`, `context` and `scan` are never skipped, nor are hooks at
+  boot. `requires_api = "1.0"` names the version of these hooks (`chatkit_server.API_VERSION`).
 - An async hook has `hooks.timeout` (5 s) for each call, and as long again to clean up when it is
   cancelled. A plugin may have an attribute `hook_timeouts` with the seconds of hooks that need
   more: `{"transcribe": 60.0}`. Never block in one: `time.sleep` or `requests.get` stops the answers

@@ -138,7 +138,7 @@ class Readiness:
             body["parts"] = {part.name: part.state() for part in self._parts}
             if _is_of_this_machine(request):
                 body["hooks"] = app[HOOKS].statistics.as_json()
-            body["failing"] = failing | _failing(app[HOOKS], needed=False)
+                body["failing"] = failing | _failing(app[HOOKS], needed=False)
         if body["ready"]:
             return web.json_response(body)
         headers = {hdrs.RETRY_AFTER: str(RETRY_AFTER)}
