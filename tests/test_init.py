@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 import chatkit_server
-from chatkit_server.cli.init import _FILES
+from chatkit_server.cli.init import _FILES, _TEST_SETTINGS
 from chatkit_server.cli.main import main
 from chatkit_server.settings.load import load
 from tests.processes import environment, running
@@ -33,7 +33,7 @@ def apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 
 def test_everything_in_the_template_is_written() -> None:
     files = {str(file.relative_to(TEMPLATE)) for file in TEMPLATE.rglob("*") if file.is_file()}
-    assert {name for name in files if "__pycache__" not in name} == set(_FILES)
+    assert {name for name in files if "__pycache__" not in name} == {*_FILES, _TEST_SETTINGS}
 
 
 def test_it_says_what_it_wrote_and_what_to_do_next(
@@ -49,6 +49,14 @@ def test_it_says_what_it_wrote_and_what_to_do_next(
         "  chatkit-server run      # starts the server and prints a request to try",
     ]
     assert load(tmp_path / "my chat" / "settings.yaml", {}).plugins["hello"] == {"tone": "friendly"}
+
+
+@pytest.mark.parametrize("name", ["pyproject.toml", "pytest.ini"])
+def test_a_project_keeps_its_settings_of_pytest(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("mine")
+    assert main(["init"]) == 0
+    assert (tmp_path / name).read_text() == "mine"
+    assert (tmp_path / "pytest.ini").exists() == (name == "pytest.ini")
 
 
 def test_editors_know_its_settings(tmp_path: Path) -> None:

@@ -13,6 +13,10 @@ from .templates import write
 
 _FILES = ("settings.yaml", "my_plugins/hello.py", "tests/test_hello.py")
 
+_TEST_SETTINGS = "pytest.ini"
+_OTHERS = (_TEST_SETTINGS, "pyproject.toml", "tox.ini", "setup.cfg")
+"""Where a project may have its settings of pytest."""
+
 _NEXT = """\
 Wrote {written}.
 Next:
@@ -26,8 +30,10 @@ Change the model in settings.yaml; your own plugins go into my_plugins/."""
 @click.command("init", help="Write a commented settings.yaml, and an example plugin with its test.")
 @click.argument("folder", type=click.Path(path_type=Path), default=Path())
 def init(folder: Path) -> int:
+    with_tests = not any((folder / name).exists() for name in _OTHERS)
+    files = [*_FILES, *[_TEST_SETTINGS] * with_tests]
     try:
-        write(folder, {name: f"project/{name}" for name in _FILES})
+        write(folder, {name: f"project/{name}" for name in files})
     except SettingsError as error:
         if "already has" not in str(error):
             raise
