@@ -13,6 +13,7 @@ import pytest
 from chatkit_server import Forbidden, SettingsError, ToolResult, Turn, hookimpl
 from chatkit_server.cli.main import main
 from chatkit_server.plugin import breaker as breakers
+from chatkit_server.plugin import statistics
 from chatkit_server.plugin.call import CutOut, HookTimeout, PluginFailed
 from chatkit_server.plugin.calls import Hooks
 from chatkit_server.settings.hooks import BreakerSettings, HookSettings
@@ -268,3 +269,14 @@ def test_settings_that_cannot_be(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "hooks.timeouts.demo_model: `perist` is not a hook. Did you mean `persist`?" in told
     assert "hooks.policies.demo_model: auth: this hook is never skipped" in told
     assert "hooks.policies.demo: no plugin of this name is enabled" in told
+
+
+async def test_what_keeps_failing_is_forgotten_without_turns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hooks = hooks_of(Broken())
+    for _ in range(statistics.MANY):
+        await outcome(hooks, "pre_turn")
+    assert list(hooks.statistics.failing()) == [("broken", "pre_turn", True)]
+    monkeypatch.setattr(statistics, "RECENT", 0.0)
+    assert list(hooks.statistics.failing()) == []
