@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import (
     BadRequest,
     Conflict,
+    EndTurn,
     Forbidden,
     NotFound,
     RequestNeeded,
@@ -87,6 +88,7 @@ __all__ = [
     "BadRequest",
     "Conflict",
     "Duration",
+    "EndTurn",
     "Forbidden",
     "NotFound",
     "Outcome",

@@ -109,6 +109,17 @@ class TurnFailed(ServerError):
     """The answer cannot be completed. Set `allow_retry` if a retry can help."""
 
 
+class EndTurn(ServerError):
+    """Ends a turn in words: the user reads the message as the assistant's last one.
+
+    Raise it in `agent`, `pre_turn`, `respond`, `action` or `tool_result`, or in a tool. What was
+    said before stays, the message is saved after it, and the turn has completed: the model is not
+    asked any more. Elsewhere it is an error with the status 403.
+    """
+
+    status = 403
+
+
 class RequestNeeded(Exception):
     """A store cannot work without the context of a request, which a recovery does not have.
 

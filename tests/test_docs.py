@@ -42,6 +42,7 @@ from chatkit_server.plugin.load import load_plugins
 from chatkit_server.settings.load import load
 from chatkit_server.settings.schema import Settings
 from chatkit_server.storage import StoreContext
+from chatkit_server.testing import open_client
 from chatkit_server.testing.model_server import Call, ModelServer
 from chatkit_server.turns import approvals, failures, recovery, running
 from chatkit_server.web import plain
@@ -478,3 +479,14 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 def test_nothing_names_a_package_registry() -> None:
     assert not re.search(r"https?://|index-url|find-links", (ROOT / "constraints.txt").read_text())
+
+
+@pytest.mark.usefixtures("shown")
+async def test_the_quota_that_is_shown(tmp_path: Path) -> None:
+    plugins = {"daily_quota": {"messages": 1}}
+    settings = {"plugin_dirs": [tmp_path / "my_plugins"], "plugins": plugins}
+    async with open_client(settings) as client:
+        ann, bob = client.as_user("ann"), client.as_user("bob")
+        assert "Come back" not in (await ann.say("hello")).text
+        assert (await ann.say("hello")).text.endswith("Come back tomorrow.")
+        assert "Come back" not in (await bob.say("hello")).text

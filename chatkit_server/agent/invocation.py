@@ -31,7 +31,7 @@ from agents.tool_context import ToolContext
 from chatkit.errors import BaseStreamError
 from mcp import MCPError
 
-from ..errors import ServerError, TurnFailed
+from ..errors import EndTurn, ServerError, TurnFailed, causes
 from ..known_errors import told_error
 from ..masking import in_one_line
 from ..mcp.connection import ToolFailed
@@ -206,6 +206,8 @@ async def failure_of(
     if isinstance(error, ToolRejected):
         return ToolFailure(str(error), "a guardrail rejected the call")
     fatal = error.error if isinstance(error, FatalToolError) else None
+    # Perhaps of a tool of an agent that is itself a tool
+    fatal = next((each for each in causes(error) if isinstance(each, EndTurn)), fatal)
     if isinstance(error, (*TRIPWIRES, BaseStreamError, TurnFailed)) and propagates_errors(tool):
         fatal = error
     if fatal is not None:

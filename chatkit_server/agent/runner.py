@@ -25,6 +25,7 @@ from chatkit.agents import ClientToolCall
 from chatkit.types import StructuredInputItem
 
 from ..asking import Asked, collected, collecting
+from ..errors import EndTurn, ServerError
 from ..known_errors import StreamFailed
 from ..lines import user_name
 from ..mcp.elicitation import asking
@@ -256,14 +257,15 @@ class AgentRunner(ReadyAgents):
     async def report(self, call: ToolCall, result: ToolResult) -> None:
         """Pass a tool's result to the `tool_result` hooks, and record it.
 
-        Raises `StreamFailed` for an error of theirs that is for the user, not for the model.
+        Raises their `EndTurn`, and `StreamFailed` for an error that is for the user, not for the
+        model.
         """
         result.output = valid_values(result.output)
-        fatal: StreamFailed | None = None
+        fatal: ServerError | None = None
         try:
             await self.hooks.each("tool_result", turn=self.turn, call=call, result=result)
         except Exception as error:
-            fatal = error if isinstance(error, StreamFailed) else None
+            fatal = error if isinstance(error, StreamFailed | EndTurn) else None
             result.failed = True
             result.output = tool_failure(call.name, error).output
         fitted = await self._media.fitted(valid_values(as_parts(result.output)))

@@ -20,6 +20,7 @@ Name a function, or a method of the class `Plugin`, like a hook, and mark it `@h
 - A plugin may say that the turn goes on without it where it fails: `policy = "skip"`, or by hook
   `policy = {"pre_turn": "skip"}`. `auth`, `context` and `scan` are never skipped, nor are hooks at
   boot. `requires_api = "1.0"` names the version of these hooks (`chatkit_server.API_VERSION`).
+- Raise `EndTurn` in a hook of a turn to end it with words that the user reads as the answer.
 - An async hook has `hooks.timeout` (5 s) for each call, and as long again to clean up when it is
   cancelled. A plugin may have an attribute `hook_timeouts` with the seconds of hooks that need
   more: `{"transcribe": 60.0}`. Never block in one: `time.sleep` or `requests.get` stops the answers

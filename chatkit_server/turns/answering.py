@@ -30,7 +30,7 @@ from ..words import words
 from .approvals import CHANGED, Approvals
 from .failures import EMPTY
 from .job import TurnJob, client_tool_call, hook_events
-from .refusal import refusal
+from .refusal import last_words, refusal
 
 MOST_EVENTS = 64_000_000
 """Bytes of the events with which a hook answers."""
@@ -70,6 +70,11 @@ class Answering:
         except GUARDRAILS as error:
             job.refusal = refusal(job.turn, error, self._guardrails, job.plan.message)
             raise
+        except Exception as error:
+            if not (said := [*last_words(job.turn, error)]):
+                raise
+            for event in said:
+                await job.recorder.emit(event)
         finally:
             # Not the translator any longer: it knows the turn, which would be a cycle
             job.turn.connect(job.recorder.emit)

@@ -22,6 +22,7 @@ from ..agent.runner import AgentRunner
 from ..agent.stream import EventTranslator
 from ..agent.team.guardrails import Guardrails
 from ..agent.team.team import Team
+from ..errors import EndTurn
 from ..events.log import EventLogFactory
 from ..events.recorder import Recorder
 from ..events.threads import ThreadWriter
@@ -158,8 +159,12 @@ class Preparation:
                 (i for i in reversed(turn.items) if isinstance(i, UserMessageItem)), None
             )
         job.note_agent = history.forgets_agent
-        given, agent, shared = await self._propose(job)
-        await self._let_change(job)
+        try:
+            given, agent, shared = await self._propose(job)
+            await self._let_change(job)
+        except EndTurn as error:
+            job.answer = error
+            return
         if job.plan.message is None and any(
             isinstance(item, ClientToolCallItem) for item in job.plan.answered
         ):

@@ -24,7 +24,7 @@ from chatkit.types import (
 
 from ..agent.memory import refused_memory, withheld_memory
 from ..agent.team.guardrails import GuardrailFailed, Guardrails, guardrail_name
-from ..errors import ServerError, TurnFailed
+from ..errors import EndTurn, ServerError, TurnFailed, causes
 from ..turn import Turn
 from .failures import explain
 
@@ -73,6 +73,15 @@ def refusal(
         memory = withheld_memory(turn.id, agent, reason)
     items += [memory.as_item(turn.thread.id)] if memory is not None else []
     return Refusal(name, TurnFailed(reason), items, is_message)
+
+
+def last_words(turn: Turn, error: BaseException) -> Iterator[ThreadStreamEvent]:
+    """Yield the events of the message in which a plugin ends the turn; none for another error."""
+    ended = next((each for each in causes(error) if isinstance(each, EndTurn)), None)
+    if ended is not None:
+        item = _message(turn, turn.translate(ended.message))
+        yield from _written(item)
+        yield ThreadItemDoneEvent.model_construct(item=item)
 
 
 def _message(turn: Turn, text: str) -> AssistantMessageItem:
