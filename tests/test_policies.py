@@ -198,15 +198,17 @@ class Streaming:
 
 async def test_a_plugin_that_fails_every_turn_makes_the_server_unready() -> None:
     async with open_client(plugins=[("streaming", Streaming())]) as client:
-        for _ in range(5):
+        ann, bob = client.as_user("ann"), client.as_user("bob")
+        for user in (ann, ann, ann, ann, ann, ann, bob):
+            # One user alone cannot make it so
             assert (await client.http.get("/readyz")).status == 200
-            assert (await client.say("hello")).error
+            assert (await user.say("hello")).error
         response = await client.http.get("/readyz?verbose")
         body = await response.json()
         assert response.status == 503
         assert body["plugins"] == {"streaming": "respond keeps failing: the log says why"}
         at = body["hooks"]["streaming"]
-        assert at["respond"]["failed_in_a_row"] == at["post_turn"]["failed_in_a_row"] == 5
+        assert at["respond"]["failed_in_a_row"] == at["post_turn"]["failed_in_a_row"] == 7
         assert "failing_since" in at["respond"]
 
 
@@ -274,6 +276,7 @@ def test_settings_that_cannot_be(tmp_path: Path, capsys: pytest.CaptureFixture[s
 async def test_what_keeps_failing_is_forgotten_without_turns(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(statistics, "OF_USERS", 1)
     hooks = hooks_of(Broken())
     for _ in range(statistics.MANY):
         await outcome(hooks, "pre_turn")

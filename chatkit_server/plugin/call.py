@@ -160,7 +160,7 @@ class HookCall:
             slot.figures.add(seconds)
             if outcome != "answered" or not hasattr(answer, "__aiter__"):
                 # How a stream ends is seen when it is read
-                slot.figures.ended(failed=_FAILED.get(outcome))
+                slot.figures.ended(failed=_FAILED.get(outcome), user=self._owner_of_turn)
             if trace.isEnabledFor(logging.INFO):
                 trace.info("%s: %s after %.1f ms%s", self, outcome, seconds * 1000, skipped)
 
@@ -224,7 +224,11 @@ class HookCall:
             failed = isinstance(error, PluginFailed) or not told
             raise
         finally:
-            self.slot.figures.ended(failed=failed)
+            self.slot.figures.ended(failed=failed, user=self._owner_of_turn)
+
+    @property
+    def _owner_of_turn(self) -> tuple[str, str]:
+        return ("", "") if self.turn is None else (self.turn.user.tenant, self.turn.user.id)
 
     def _failed(self, error: BaseException) -> PluginFailed:
         if self.hook == "auth":

@@ -13,6 +13,9 @@ from .terms import Terms
 MANY = 5
 """Failures in a row after which a hook is said to keep failing."""
 
+OF_USERS = 2
+"""Users in whose turns it failed then: one alone could make the server unready."""
+
 RECENT = 60.0
 """Seconds after its last failure for which it is: without turns, nothing would show that it is
 over, and a server that is not ready gets none."""
@@ -21,7 +24,17 @@ over, and a server that is not ready gets none."""
 class HookFigures:
     """Figures of one hook of one plugin since the server started, in seconds."""
 
-    __slots__ = ("_last", "breaker", "calls", "failures", "in_a_row", "longest", "seconds", "since")
+    __slots__ = (
+        "_last",
+        "breaker",
+        "calls",
+        "failures",
+        "in_a_row",
+        "longest",
+        "seconds",
+        "since",
+        "users",
+    )
 
     def __init__(self, breaker: Breaker | None = None) -> None:
         self.breaker = breaker
@@ -31,6 +44,7 @@ class HookFigures:
         self.seconds = 0.0
         self.longest = 0.0
         self.since = 0.0
+        self.users: set[tuple[str, str]] = set()
         self._last = 0.0
 
     def add(self, seconds: float) -> None:
@@ -40,23 +54,27 @@ class HookFigures:
         if seconds > self.longest:
             self.longest = seconds
 
-    def ended(self, *, failed: bool | None) -> None:
-        """Note how a call ended; None if that says nothing, as it was cancelled."""
+    def ended(self, *, failed: bool | None, user: tuple[str, str] = ("", "")) -> None:
+        """Note how a call for a user ended; None if that says nothing, as it was cancelled."""
         if failed:
             self.failures += 1
             if not self.in_a_row:
                 self.since = time.time()
             self.in_a_row += 1
+            if len(self.users) < OF_USERS:
+                self.users.add(user)
             self._last = time.monotonic()
         elif failed is False and self.in_a_row:
             self.in_a_row = 0
+            self.users.clear()
         if self.breaker is not None:
             self.breaker.ended(failed=failed)
 
     @property
     def keeps_failing(self) -> bool:
-        """Whether the last calls have all failed, and that lately."""
-        return self.in_a_row >= MANY and time.monotonic() - self._last < RECENT
+        """Whether the last calls have all failed, for several users, and that lately."""
+        many = self.in_a_row >= MANY and len(self.users) >= OF_USERS
+        return many and time.monotonic() - self._last < RECENT
 
     def as_json(self) -> dict[str, Any]:
         """Return the figures, with times in milliseconds."""
