@@ -40,6 +40,9 @@ log = logging.getLogger(__name__)
 
 trace = logging.getLogger("chatkit_server.hooks")
 """Has a line for each call, with `log.trace_hooks`."""
+if trace.level == logging.NOTSET:
+    # Off where nobody asks for it, whatever else is logged
+    trace.setLevel(logging.WARNING)
 
 LOGGED_BY_CALLER = ("auth", "ready")
 """Hooks whose failures the caller logs: strangers can cause them without end."""

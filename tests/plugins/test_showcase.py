@@ -45,7 +45,9 @@ async def test_every_request_shows_what_it_says_and_the_same_after_a_reload(chat
             assert thread.get(key) == folded.thread.get(key), request
 
 
-@pytest.mark.parametrize("file", ["settings.yaml", "chatkit_server/cli/template/settings.yaml"])
+@pytest.mark.parametrize(
+    "file", ["settings.yaml", "chatkit_server/cli/template/project/settings.yaml"]
+)
 def test_one_line_of_the_settings_switches_it_on(file: str) -> None:
     text = (ROOT / file).read_text()
     assert "showcase" not in yaml.safe_load(text)["plugins"]
