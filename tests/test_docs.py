@@ -316,7 +316,7 @@ async def test_yaml_is_valid_settings(
 
 
 def try_command(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """Run a command in an empty folder: `init` and `schema` work there, and others say what they miss."""
+    """Run a command in an empty folder: `init` and `schema` work, others say what they miss."""
     if arguments[0] in ("init", "schema"):
         assert main(arguments) == 0
         return
