@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 from agents import RunContextWrapper, Tool, function_tool
+from aiohttp import web
 from aiohttp.web import Request
 from chatkit.actions import Action
 from chatkit.agents import ClientToolCall
@@ -383,6 +385,32 @@ def test_what_is_no_model_is_explained() -> None:
         make_app(model=ModelServer())
     with pytest.raises(SettingsError, match="agnet"):
         make_app({"agnet": {}})
+
+
+async def test_what_began_before_a_start_that_failed_is_ended() -> None:
+    ended: list[str] = []
+
+    class Opens:
+        @hookimpl
+        def setup(self, app: web.Application) -> None:
+            app.cleanup_ctx.append(self.opened)
+
+        async def opened(self, _app: web.Application) -> AsyncIterator[None]:
+            yield
+            ended.append("closed")
+
+    class Fails:
+        @hookimpl
+        def setup(self, app: web.Application) -> None:
+            app.on_startup.append(self.fail)
+
+        async def fail(self, _app: web.Application) -> None:
+            raise SettingsError("no table")
+
+    with pytest.raises(SettingsError, match="plugin Fails_2: no table"):
+        async with open_client(plugins=[Opens(), Fails()]):
+            pass
+    assert ended == ["closed"]
 
 
 SHOWN = [

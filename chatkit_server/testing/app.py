@@ -79,8 +79,13 @@ async def open_client(
 ) -> AsyncIterator[ChatClient]:
     """Start a server on a free port, and stop it at the end; it takes what `make_app` takes."""
     app = make_app(settings, plugins, model=model)
-    async with TestClient(TestServer(app)) as http:
+    http = TestClient(TestServer(app))
+    try:
+        await http.start_server()
         yield client_of(app, http, model)
+    finally:
+        # Also what began before a start that failed
+        await http.close()
 
 
 def client_of(app: web.Application, http: TestClient[Any, Any], model: GivenModel) -> ChatClient:
