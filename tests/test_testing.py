@@ -458,12 +458,14 @@ def run_pytest(
 def test_the_tests_that_are_shown_pass(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for folder in ("my_plugins", "tests"):
+    # Not `tests`: this process may have modules of that name
+    for folder in ("my_plugins", "shown_tests"):
         (tmp_path / folder).mkdir()
     for fence in SHOWN:
         name = "pyproject.toml" if fence.language == "toml" else fence.file
         assert name is not None, fence
-        (tmp_path / name).write_text(fence.text, "utf-8")
+        file = tmp_path / name.replace("tests/", "shown_tests/")
+        file.write_text(fence.text, "utf-8")
     tests = sum(fence.text.count("async def test_") for fence in SHOWN)
     told = run_pytest(tmp_path, monkeypatch, capsys)
     assert f"\n{tests} passed" in told, told

@@ -163,7 +163,8 @@ class HookCall:
             slot.figures.add(seconds)
             if outcome != "answered" or not hasattr(answer, "__aiter__"):
                 # How a stream ends is seen when it is read
-                slot.figures.ended(failed=_FAILED.get(outcome), user=self._owner_of_turn)
+                failed = _FAILED.get(outcome)
+                slot.figures.ended(failed=failed, user=self._user_key if failed else None)
             if trace.isEnabledFor(logging.INFO):
                 trace.info("%s: %s after %.1f ms%s", self, outcome, seconds * 1000, skipped)
 
@@ -227,11 +228,11 @@ class HookCall:
             failed = isinstance(error, PluginFailed) or not told
             raise
         finally:
-            self.slot.figures.ended(failed=failed, user=self._owner_of_turn)
+            self.slot.figures.ended(failed=failed, user=self._user_key if failed else None)
 
     @property
-    def _owner_of_turn(self) -> tuple[str, str]:
-        return ("", "") if self.turn is None else (self.turn.user.tenant, self.turn.user.id)
+    def _user_key(self) -> tuple[str, str] | None:
+        return None if self.turn is None else (self.turn.user.tenant, self.turn.user.id)
 
     def _failed(self, error: BaseException) -> PluginFailed:
         if self.hook == "auth":

@@ -44,7 +44,7 @@ class HookFigures:
         self.seconds = 0.0
         self.longest = 0.0
         self.since = 0.0
-        self.users: set[tuple[str, str]] = set()
+        self.users: set[tuple[str, str] | None] = set()
         self._last = 0.0
 
     def add(self, seconds: float) -> None:
@@ -54,7 +54,7 @@ class HookFigures:
         if seconds > self.longest:
             self.longest = seconds
 
-    def ended(self, *, failed: bool | None, user: tuple[str, str] = ("", "")) -> None:
+    def ended(self, *, failed: bool | None, user: tuple[str, str] | None = None) -> None:
         """Note how a call for a user ended; None if that says nothing, as it was cancelled."""
         if failed:
             self.failures += 1
