@@ -9,6 +9,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 from tortoise import exceptions as orm
@@ -20,7 +21,7 @@ from chatkit_server.storage import OutageLog
 
 from . import apart, schema
 from .failures import Kinds, cause, described, failures_of, kind_of, said, with_hint
-from .files import make_private
+from .files import make_private, problem_of
 from .guard import FileGuard, applied
 from .schema import Apps
 from .sql import TRY_WRITE, for_sqlite
@@ -89,8 +90,7 @@ class Database:
 
     async def open(self) -> None:
         """Connect; raises `SettingsError` that says what to change."""
-        if self.address.file and not self.address.file.parent.is_dir():
-            raise SettingsError(self._problem(f"there is no folder {self.address.file.parent}"))
+        self.check_file()
         self._context = context = TortoiseContext()
         context.__enter__()
         try:
@@ -107,6 +107,11 @@ class Database:
         except BaseException:
             await self.close()
             raise
+
+    def check_file(self) -> None:
+        """Raise `SettingsError` if SQLite cannot have its file there, as far as that shows."""
+        if self.address.file and (problem := problem_of(self.address.file)):
+            raise SettingsError(self._problem(problem))
 
     async def _examine(self) -> None:
         """Refuse a PostgreSQL that cannot be used."""
@@ -215,11 +220,23 @@ class Database:
         finally:
             await database.close()
 
+    def for_check(self, seconds: float) -> Database:
+        """Return the same database, to be connected with in so many seconds. Open it."""
+        credentials = dict(self.address.credentials)
+        if "timeout" in credentials:
+            credentials["timeout"] = min(credentials["timeout"], seconds)
+        database = Database(replace(self.address, credentials=credentials))
+        database._apps = self._apps
+        return database
+
+    async def pending(self) -> list[str]:
+        """Return the names of the migrations that it lacks. Raises `SettingsError`."""
+        with self._as_settings_errors():
+            return await schema.pending(self._client, self._apps)
+
     async def refuse_if_pending(self) -> None:
         """Raise `SettingsError` if migrations are pending."""
-        with self._as_settings_errors():
-            names = await schema.pending(self._client, self._apps)
-        if names:
+        if names := await self.pending():
             raise SettingsError(
                 f"{self.address.name} has pending migrations ({', '.join(names)}): run "
                 "`chatkit-server migrate`, or set plugins.tortoise_store.auto_migrate to true"
