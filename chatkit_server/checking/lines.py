@@ -20,7 +20,7 @@ _WHERE = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_SENTENCE = re.compile(r"(?<=[^.])\. (?=[A-Z`'\"])")
+_SENTENCE = re.compile(r"(?<=[^.])\. (?=[A-Z`'\"])|: (?=(?:run|set|add|remove|install) [`a-z])")
 
 
 def finding_of(line: str, level: Level = "error") -> Finding:
@@ -28,7 +28,7 @@ def finding_of(line: str, level: Level = "error") -> Finding:
     match = _WHERE.fullmatch(line)
     where, told = (match["where"], match["told"]) if match else ("", line)
     problem, *todo = _SENTENCE.split(told, maxsplit=1)
-    return Finding(problem, todo[0] if todo else "", level, where)
+    return Finding(problem, f"{todo[0][0].upper()}{todo[0][1:]}" if todo else "", level, where)
 
 
 def findings_of(error: BaseException) -> list[Finding]:

@@ -27,16 +27,21 @@ async def check_mcp_servers(app: web.Application, tell: Tell, patience: float = 
     manager = app[MCP]
     began = time.monotonic()
 
-    async def check(connection: ManagedServer) -> None:
+    async def check(connection: ManagedServer) -> Finding:
         try:
             async with asyncio.timeout(patience):
                 await connection.tried.wait()
         except TimeoutError:
             pass
-        tell(_found(manager, connection, time.monotonic() - began, patience))
+        finding = _found(manager, connection, time.monotonic() - began, patience)
+        if finding.level == "ok":
+            tell(finding)
+        return finding
 
     async with manager.run(0):
-        await asyncio.gather(*map(check, manager.connections))
+        for finding in await asyncio.gather(*map(check, manager.connections)):
+            if finding.level != "ok":
+                tell(finding)
         if (warning := too_many_tools(app)) is not None:
             tell(finding_of(warning, "warning"))
 
@@ -54,8 +59,9 @@ def _found(
         )
     # A turn goes on without it, or is refused
     level: Level = "error" if connection.required else "warning"
-    told = finding_of(error, level)
-    return Finding(str(told).removesuffix(f". {told.todo}"), told.todo, level, where)
+    told = finding_of(f"{where}: {error}", level)
+    problem, _, todo = told.problem.partition("; ")
+    return Finding(problem, told.todo or f"{todo[:1].upper()}{todo[1:]}", level, where)
 
 
 def _tools(manager: McpManager, connection: ManagedServer, seconds: float) -> str:

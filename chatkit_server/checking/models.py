@@ -33,6 +33,10 @@ _TOO_SHORT = re.compile(r"max_tokens or model output limit", re.IGNORECASE)
 
 _KEY = "Set a valid `api_key` in plugins.{plugin}, or the variable that it reads"
 _URL = "Check `base_url` in plugins.{plugin}, DNS, firewalls and proxies"
+_TLS = (
+    "Write http:// in `base_url` of plugins.{plugin} if the server has no TLS, or else have this "
+    "machine trust its certificate (the variable SSL_CERT_FILE)"
+)
 _TODO: dict[str, tuple[str, str]] = {
     failures.WRONG_KEY: ("its provider refuses the API key", _KEY),
     failures.NO_PERMISSION: (
@@ -131,22 +135,19 @@ def _answered(name: str, began: float) -> Finding:
 def _told(error: Exception) -> tuple[str, str]:
     """Return what is wrong, with what the provider says, and what to do."""
     message = failures.explain(error).message
+    reason = failures.reason_of(error)
     for link in causes(error):
-        if isinstance(link, ssl.SSLError):
-            problem = f"TLS failed: {link.reason or link}".replace("_", " ").lower()
-            return problem.replace("tls", "TLS", 1), (
-                "Use https:// only where the server speaks TLS, with a certificate that this "
-                "machine trusts (SSL_CERT_FILE)"
-            )
+        if isinstance(link, ssl.SSLError) or "[SSL" in str(link):
+            return f"TLS failed ({reason})", _TLS
         if isinstance(link, ConnectionRefusedError):
-            return f"nothing listens at its address ({failures.reason_of(error)})", _URL
+            return f"nothing listens at its address ({reason})", _URL
         if isinstance(link, gaierror):
-            return f"the name of its host is not known ({failures.reason_of(error)})", _URL
+            return f"the name of its host is not known ({reason})", _URL
     if message.startswith("The model is rate-limited"):
         problem, todo = _RATE_LIMIT
     else:
         problem, todo = _TODO.get(message, _OTHER)
-    return f"{problem} ({failures.reason_of(error)})", todo
+    return f"{problem} ({reason})", todo
 
 
 def _finding(app: web.Application, name: str, problem: str, todo: str) -> Finding:

@@ -11,7 +11,8 @@ from ..settings.schema import Settings
 from .lines import finding_of
 from .probes import Tell
 
-_PATIENCE = 1.0
+PATIENCE = 0.5
+"""Seconds that what listens there has to answer."""
 
 
 async def check_port(settings: Settings, tell: Tell) -> None:
@@ -27,7 +28,8 @@ async def check_port(settings: Settings, tell: Tell) -> None:
             tell(Finding("a chatkit-server listens there already", "", "ok", place))
             return
         finding = finding_of(str(error), "warning")
-        tell(Finding(finding.problem, finding.todo, "warning", place))
+        problem = finding.problem.rpartition(": ")[2]
+        tell(Finding(problem, finding.todo, "warning", place))
         return
     tell(Finding("free to listen on", "", "ok", place))
 
@@ -44,7 +46,7 @@ async def _is_ours(settings: Settings) -> bool:
     """Whether what listens there answers as this server does."""
     path = settings.server.socket
     connector = None if path is None else aiohttp.UnixConnector(str(path))
-    timeout = aiohttp.ClientTimeout(_PATIENCE)
+    timeout = aiohttp.ClientTimeout(PATIENCE)
     try:
         async with (
             aiohttp.ClientSession(connector=connector, timeout=timeout) as session,

@@ -30,48 +30,56 @@ class Question:
     ask: Callable[[Tell], Awaitable[None]]
 
 
-async def ask_all(
-    questions: Sequence[Question], report: Report, tell: Tell, limit: float = LIMIT
-) -> bool:
-    """Ask all, and add what they tell to the report, which is passed on to `tell` as it comes.
+async def ask_all(questions: Sequence[Question], report: Report, tell: Tell) -> bool:
+    """Ask all, pass on what they tell as it comes, and add it to the report, in their order.
 
     What tells nothing in time is an error. Returns whether all have ended.
     """
-    heard: set[str] = set()
-
-    async def asked(question: Question) -> None:
-        def note(finding: Finding) -> None:
-            heard.add(question.about)
-            report.add([finding])
-            tell(finding)
-
-        try:
-            await question.ask(note)
-        except SettingsError as error:
-            heard.add(question.about)
-            report.stop(error)
-        except Exception as error:
-            note(_failed(question.about, error))
-
-    tasks = {asyncio.create_task(asked(each), name=each.about) for each in questions}
-    if not tasks:
-        return True
-    _, late = await asyncio.wait(tasks, timeout=limit)
+    asked = [_Asked(question, tell) for question in questions]
+    tasks = [asyncio.create_task(each.ask(), name=each.question.about) for each in asked]
+    late = (await asyncio.wait(tasks, timeout=LIMIT))[1] if tasks else set()
     for task in late:
-        if task.get_name() not in heard:
-            finding = _late(task.get_name(), limit)
-            report.add([finding])
-            tell(finding)
         task.cancel()
-    if not late:
-        return True
-    _, hanging = await asyncio.wait(late, timeout=GRACE)
-    return not hanging
+    for each in asked:
+        each.report(report)
+    return not late or not (await asyncio.wait(late, timeout=GRACE))[1]
 
 
-def _late(about: str, limit: float) -> Finding:
-    todo = "Look whether it runs and can be reached from here: DNS, firewalls, proxies"
-    return Finding(f"no answer within {limit:g} s", todo, "error", about)
+class _Asked:
+    """A question, and what was told so far."""
+
+    def __init__(self, question: Question, tell: Tell) -> None:
+        self.question = question
+        self._tell = tell
+        self._told: list[Finding] = []
+        self._stops: SettingsError | None = None
+        self._has_ended = False
+
+    async def ask(self) -> None:
+        try:
+            await self.question.ask(self._note)
+        except SettingsError as error:
+            self._stops = error.with_traceback(None)
+        except Exception as error:
+            self._note(_failed(self.question.about, error))
+        self._has_ended = True
+
+    def _note(self, finding: Finding) -> None:
+        self._told.append(finding)
+        self._tell(finding)
+
+    def report(self, report: Report) -> None:
+        """Add what was told, and that it was not all."""
+        if not self._has_ended and not self._told:
+            self._note(_late(self.question.about))
+        report.add(self._told)
+        if self._stops is not None:
+            report.stop(self._stops)
+
+
+def _late(about: str) -> Finding:
+    todo = "Look whether what it asks runs, and can be reached from here: DNS, firewalls, proxies"
+    return Finding(f"no answer within {LIMIT:g} s", todo, "error", about)
 
 
 def _failed(about: str, error: Exception) -> Finding:

@@ -25,7 +25,7 @@ from .models import questions_of_models
 from .plugins import questions_of_plugins
 from .port import check_port, place_of
 from .preflight import check_preflight, check_url
-from .probes import LIMIT, Question, Tell, ask_all
+from .probes import Question, Tell, ask_all
 from .report import Report
 
 
@@ -35,7 +35,6 @@ async def check_deployment(
     *,
     online: bool = False,
     url: str | None = None,
-    limit: float = LIMIT,
 ) -> bool:
     """Check the settings of the report, and with `online` what the server needs of others.
 
@@ -52,7 +51,7 @@ async def check_deployment(
     app = _application(settings, problems, report)
     with _silence(), probing() as probe:
         questions = list(_questions(settings, app, online, url))
-        ended = await ask_all(questions, report, tell, limit)
+        ended = await ask_all(questions, report, tell)
         if app is not None and online:
             await app[MODELS].aclose()
     if finding := check_clock(probe):

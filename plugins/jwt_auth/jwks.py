@@ -90,9 +90,11 @@ class KeySet:
         async with self._new_session() as self._session:
             await self._fetch()
         if self._down:
-            problem, _, todo = self._told[0].partition(": ")
-            todo = todo or "Check plugins.jwt_auth.jwks_url, and what runs there"
-            return Finding(problem, f"{todo[0].upper()}{todo[1:]}", "error", where)
+            problem, _, todo = self._told[0].partition(": set ")
+            advice = (
+                f"Set {todo}" if todo else "Check plugins.jwt_auth.jwks_url, and what runs there"
+            )
+            return Finding(f"cannot be used: {problem}", advice, "error", where)
         count = len({id for id, *_ in self._keys})
         names = ", ".join(dict.fromkeys(name for _, name, _ in self._keys))
         took = time.monotonic() - began

@@ -58,7 +58,9 @@ async def _examined(
         )
     else:
         problem = await _write_problem(database)
-        yield problem or _works(database, f"reached in {took:.1f} s, takes writes, no migrations")
+        yield problem or _works(
+            database, f"reached in {took:.1f} s, takes writes, its tables are up to date"
+        )
     if not database.address.is_sqlite and (few := await _few_connections(database)):
         yield few
 
