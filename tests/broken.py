@@ -23,7 +23,7 @@ POSTGRES = "postgresql://postgres:secret@127.0.0.1:5432/chat"
 
 _COMMAND = re.compile(r"`chatkit-server (check(?: --online)?)`, exit status (\d):")
 _BLOCK = re.compile(
-    r"(?:`(?P<file>[\w/]+\.py)`:\n\n)?```(?P<kind>\w+)\n(?P<text>.*?)```", re.DOTALL
+    r"(?:`(?P<file>[\w/]+\.py)`:\n\n)?```(?P<kind>\w+)[^\n]*\n(?P<text>.*?)```", re.DOTALL
 )
 
 
