@@ -80,6 +80,7 @@ _QUOTED = 200
 _TYPE = re.compile(r"(?:audio|video|application)/(?:x-)?([a-z0-9][a-z0-9.+-]{0,30})")
 _PAGE = re.compile(r"\s*<(?:!doctype|html|\?xml)\b", re.IGNORECASE)
 _KEY_REFUSED = (401, 403)
+_CHECK_TIMEOUT = 8.0
 _CHECK_KEY = "Set a valid `api_key` in plugins.dictation"
 _CHECK_URL = "Check `base_url` in plugins.dictation"
 _RETRIABLE = (408, 409, 429)
@@ -146,7 +147,11 @@ class Plugin:
         if not online:
             return None
         try:
-            async with self._new_session() as session, session.get(self._url / "models") as answer:
+            async with (
+                asyncio.timeout(_CHECK_TIMEOUT),
+                self._new_session() as session,
+                session.get(self._url / "models") as answer,
+            ):
                 status = answer.status
                 note_date(answer.host, answer.headers.get("Date"))
         except (aiohttp.ClientError, TimeoutError) as error:

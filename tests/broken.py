@@ -65,6 +65,15 @@ DEPLOYMENTS = _deployments()
 
 # What they meet
 
+PUBLIC_KEY = {
+    "kty": "EC",
+    "crv": "P-256",
+    "kid": "1",
+    "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+    "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
+}
+"""That of RFC 7517."""
+
 _ERRORS = {
     "401": (401, "Incorrect API key provided: sk-12345678", "invalid_api_key"),
     "404": (404, "The model `large` does not exist", "model_not_found"),
@@ -85,6 +94,8 @@ async def answer(request: web.Request) -> web.StreamResponse:
         return web.Response(text="<html>Welcome</html>", content_type="text/html")
     if kind == "hangs":
         await asyncio.sleep(60)
+    if kind == "keys":
+        return web.json_response({"keys": [PUBLIC_KEY]})
     date = {"Date": "Tue, 01 Jan 2030 00:00:00 GMT"} if kind == "late" else {}
     return web.json_response({"keys": []}, headers=date)
 

@@ -21,6 +21,7 @@ from chatkit_server.checking.lines import finding_of, what_to_do
 from chatkit_server.cli.main import main
 from chatkit_server.probe import Probe
 from tests.broken import DEPLOYMENTS, Deployment, Place, broken_server, busy_port
+from tests.databases import new_url
 from tests.processes import environment
 from tests.test_cli import ended
 
@@ -100,6 +101,45 @@ def test_json_of_what_cannot_start(
     [finding] = json.loads(capsys.readouterr().out)["findings"]
     assert finding["where"] == f"{place.folder}/no.yaml"
     assert finding["todo"].startswith("Name the settings with --settings FILE")
+
+
+WORKING = """
+server: {port: 0, cors_origins: ["http://localhost:3000", "https://shop.example"]}
+plugins:
+  jwt_auth: {jwks_url: "http://127.0.0.1:9000/keys"}
+  demo_model:
+  tortoise_store: {url: "sqlite:///srv/chat/chatkit.db"}
+  attachments: {url: /srv/chat/files}
+  todo_mcp:
+"""
+
+
+def test_what_works_is_told(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    new_url("sqlite", place.folder)
+    file = place.lay_out("all works", Deployment(WORKING, [], 0, []))
+    url = f"http://{place.broken}/401"
+    assert main(["check", "--online", "--url", url, "--settings", str(file)]) == 1
+    out, err = capsys.readouterr()
+    works = re.sub(r"\d+(\.\d)? (s|GB)\b", r"1.0 \2", "\n".join(place.told(out))).splitlines()
+    assert sorted(works[:-1]) == [
+        "ok: MCP server todo: 5 tools in 1.0 s: add_task, list_tasks, complete_task, update_task, "
+        "delete_task",
+        "ok: SQLite /srv/chat/chatkit.db: reached in 1.0 s, takes writes, its tables are up to "
+        "date",
+        "ok: attachments: /srv/chat/files can be used, 1.0 GB are free",
+        "ok: clock: 1.0 s from that of 127.0.0.1",
+        "ok: keys at http://127.0.0.1:9000/keys: 1 for ES256, fetched in 1.0 s",
+        "ok: model demo/todo: answered in 1.0 s",
+        "ok: pages of http://localhost:3000: a browser lets them call the server",
+        "ok: pages of https://shop.example: a browser lets them call the server",
+        "ok: port 0 of 127.0.0.1: free to listen on",
+    ]
+    first, second = place.told(err)
+    assert first.startswith(
+        "error: pages of http://localhost:3000 at http://127.0.0.1:9000/401: a browser does not "
+        "let them call the server: the preflight is refused (HTTP 401"
+    )
+    assert second.startswith("error: pages of https://shop.example at http://127.0.0.1:9000/401")
 
 
 STORE = "tortoise_store: {url: 'sqlite://:memory:'}"

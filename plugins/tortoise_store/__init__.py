@@ -14,6 +14,7 @@ Other plugins add their tables to the same database with the hook `tortoise_apps
   thread. `apart`: a statement while the event loop is late.
 - `postgres_connection`, `postgres_watch`: a server that has gone silent. `postgres_start`: one that
   cannot be used.
+- `opening`: what keeps it from being opened.
 - `health`: whether it takes writes. `guard`, `watch`: SQLite's file is lost, or its disk is full.
 - `checking`: what `chatkit-server check` finds out.
 - `models`, `migrations`: the tables. `schema`: which migrations are pending, and applying them.
