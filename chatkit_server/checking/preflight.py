@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
@@ -42,16 +43,17 @@ async def check_url(url: str, app: web.Application, tell: Tell) -> None:
 async def _ask_for_each(url: str, server: ServerSettings, tell: Tell, place: str = "") -> None:
     timeout = aiohttp.ClientTimeout(PATIENCE)
     async with aiohttp.ClientSession(timeout=timeout) as session:
-        for origin in server.cors_origins or [_ANY_PAGE]:
-            asked = _ANY_PAGE if origin == "*" else origin
-            where = f"pages of {origin}{place}"
-            if not server.cors_origins:
-                where = f"server{place}"
-            tell(await _ask(session, url, asked, server, where))
+        origins = server.cors_origins
+        names = [f"pages of {origin}{place}" for origin in origins] or [f"server{place}"]
+        asked = [_ANY_PAGE if origin == "*" else origin for origin in origins or [_ANY_PAGE]]
+        pairs = zip(asked, names, strict=True)
+        found = await asyncio.gather(*(_ask(session, url, *pair, server) for pair in pairs))
+        for finding in found:
+            tell(finding)
 
 
 async def _ask(
-    session: aiohttp.ClientSession, url: str, origin: str, server: ServerSettings, where: str
+    session: aiohttp.ClientSession, url: str, origin: str, where: str, server: ServerSettings
 ) -> Finding:
     headers = {
         hdrs.ORIGIN: origin,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+import re
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from threading import Thread
 from typing import Any
 
 from ..errors import SettingsError
@@ -18,6 +19,9 @@ LIMIT = 10.0
 
 GRACE = 2.0
 """Seconds that they have to end after that."""
+
+_OF_AIOHTTP = re.compile(r" ssl:(?:<[^>]*>|\w+)")
+"""What its errors say of each address, whether it has TLS or not."""
 
 Tell = Callable[[Finding], None]
 
@@ -65,6 +69,7 @@ class _Asked:
         self._has_ended = True
 
     def _note(self, finding: Finding) -> None:
+        finding = replace(finding, problem=_OF_AIOHTTP.sub("", finding.problem))
         self._told.append(finding)
         self._tell(finding)
 
@@ -88,24 +93,24 @@ def _failed(about: str, error: Exception) -> Finding:
     return Finding(problem, "This is a mistake of the check itself: report it", "error", about)
 
 
-class WatchedThreads(ThreadPoolExecutor):
-    """The threads of an event loop; `busy` are the calls that have not returned."""
+class LooseThreads(ThreadPoolExecutor):
+    """Threads that hold up neither the end of the event loop nor that of the process.
 
-    def __init__(self) -> None:
-        super().__init__(thread_name_prefix="check")
-        self.busy: set[Future[Any]] = set()
+    A name server that does not answer would do that for a minute.
+    """
 
-    def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Have a call run in a thread."""
-        future: Future[Any] = super().submit(*args, **kwargs)
-        self.busy.add(future)
-        future.add_done_callback(self.busy.discard)
+    def submit(self, call: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Have a call run in a thread of its own."""
+        future = Future[Any]()
+
+        def run() -> None:
+            try:
+                future.set_result(call(*args, **kwargs))
+            except BaseException as error:
+                future.set_exception(error)
+
+        Thread(target=run, name="check", daemon=True).start()
         return future
 
-
-@contextmanager
-def watched_threads() -> Iterator[WatchedThreads]:
-    """Have the running loop use threads that tell whether they are busy."""
-    threads = WatchedThreads()
-    asyncio.get_running_loop().set_default_executor(threads)
-    yield threads
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Wait for nothing."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,7 +41,7 @@ def check(settings: Path, online: bool, url: str | None, as_json: bool) -> int:
     if url is not None and not online:
         raise click.UsageError("--url is for --online")
     # The Agents SDK takes over a second to import: --help does without it
-    from ..checking.probes import watched_threads
+    from ..checking.probes import LooseThreads
     from ..checking.report import Report, shown
     from ..checking.run import check_deployment
 
@@ -52,21 +51,27 @@ def check(settings: Path, online: bool, url: str | None, as_json: bool) -> int:
 
     report = Report(settings)
 
-    async def run() -> int:
-        with watched_threads() as threads:
-            try:
-                ended = await check_deployment(report, tell, online=online, url=url)
-            except BaseException:
-                # A plugin may end the process in ways that nobody can foresee
-                _print_problems(report)
-                raise
-            _print(report, as_json)
-            if not ended or threads.busy:
-                # What hangs would hold up the end of the process
-                _leave(report.status)
-            return report.status
+    async def run() -> bool:
+        asyncio.get_running_loop().set_default_executor(LooseThreads())
+        try:
+            return await check_deployment(report, tell, online=online, url=url)
+        except BaseException:
+            # A plugin may end the process in ways that nobody can foresee
+            _print_problems(report)
+            raise
 
-    return asyncio.run(run())
+    runner = asyncio.Runner()
+    ended = True
+    try:
+        ended = runner.run(run())
+    finally:
+        if ended:
+            runner.close()
+        else:
+            # It would wait for what does not end when it is cancelled
+            runner.get_loop().set_exception_handler(lambda *_: None)
+    _print(report, as_json)
+    return report.status
 
 
 def _print(report: Report, as_json: bool) -> None:
@@ -82,9 +87,3 @@ def _print(report: Report, as_json: bool) -> None:
 def _print_problems(report: Report) -> None:
     for line in report.lines():
         print(line, file=sys.stderr)
-
-
-def _leave(status: int) -> None:
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)
