@@ -19,7 +19,7 @@ from .mcp.manager import McpManager
 from .plugin.calls import Hooks
 from .plugin.load import check_hook_settings, collect_plugins
 from .plugin.locales import languages_of
-from .plugin.startup import set_up
+from .plugin.startup import crashes, set_up
 from .plugin.tenants import check_tenants
 from .settings.problems import Problems
 from .settings.schema import AgentSettings, Settings
@@ -87,15 +87,11 @@ def create_app(
     if loaded:
         with problems.collect():
             check_hook_settings(settings)
-    hooks = hooks or collect_plugins(settings, problems)
-    if hooks is None:
-        # What else is wrong may be for want of a plugin; agents need none
-        with problems.collect():
-            Team(settings)
-        with problems.collect():
-            Guardrails(settings)
+    hooks, are_all = (hooks, True) if hooks else collect_plugins(settings, problems)
+    if not are_all:
+        # What else is wrong may be for want of a plugin
+        _look_further(hooks, settings, problems)
         problems.raise_any()
-    assert hooks is not None
     with problems.collect():
         hooks.languages = languages_of(hooks.plugins, settings)
     team, guardrails = _agents(settings, hooks, problems)
@@ -123,6 +119,22 @@ def create_app(
     app.on_shutdown.append(_drain)
     allow_origins(app, settings)
     return app
+
+
+def _look_further(hooks: Hooks, settings: Settings, problems: Problems) -> None:
+    """Collect what is wrong whatever the plugins are that cannot be used: agents, and crashes."""
+    with problems.collect():
+        Team(settings)
+    with problems.collect():
+        Guardrails(settings)
+    app = web.Application()
+    app[SETTINGS], app[HOOKS], app[ANSWERS] = settings, hooks, set()
+    agent = AgentSettings(model=settings.agent.model)
+    try:
+        _add_parts(app, Problems(), Team(Settings(agent=agent)), Guardrails())
+    except SettingsError:
+        return
+    problems.lines += crashes(hooks, app)
 
 
 def _agents(settings: Settings, hooks: Hooks, problems: Problems) -> tuple[Team, Guardrails]:
