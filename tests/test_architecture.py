@@ -53,6 +53,7 @@ LAYERS = (
     {"turns"},
     {"web"},
     {"app"},
+    {"reload"},
     {"serve", "logs"},
     {"checking"},
     {"cli"},
