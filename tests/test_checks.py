@@ -111,6 +111,7 @@ plugins:
   demo_model:
   tortoise_store: {url: "sqlite:///srv/chat/chatkit.db"}
   attachments: {url: /srv/chat/files}
+  titles: {by: model, model: demo/titles}
   todo_mcp:
 """
 
@@ -130,6 +131,7 @@ def test_what_works_is_told(place: Place, capsys: pytest.CaptureFixture[str]) ->
         "ok: attachments: /srv/chat/files can be used, 1.0 GB are free",
         "ok: clock: 1.0 s from that of 127.0.0.1",
         "ok: keys at http://127.0.0.1:9000/keys: 1 for ES256, fetched in 1.0 s",
+        "ok: model demo/titles: answered in 1.0 s",
         "ok: model demo/todo: answered in 1.0 s",
         "ok: pages of http://localhost:3000: a browser lets them call the server",
         "ok: pages of https://shop.example: a browser lets them call the server",
