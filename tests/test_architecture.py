@@ -20,6 +20,7 @@ LAYERS = (
         "asking",
         "bad_http",
         "errors",
+        "finding",
         "ids",
         "interim",
         "known_errors",
@@ -29,6 +30,7 @@ LAYERS = (
         "masking",
         "outgoing",
         "paging",
+        "probe",
         "records",
         "repeats",
         "shutdown",
@@ -53,6 +55,7 @@ LAYERS = (
     {"app"},
     {"reload"},
     {"serve", "logs"},
+    {"checking"},
     {"cli"},
     {"testing"},
 )

@@ -190,7 +190,10 @@ ANSWERS: Mapping[str, Answer] = {
         "a dict of labels and dicts, or None", _mapping_of(_instance("collections.abc.Mapping"))
     ),
     "cli": Answer("nothing: `cli` adds to `commands`", _nothing),
-    "check": Answer("a list of str, or None", _list_of(_instance("builtins.str"))),
+    "check": Answer(
+        "a list of str and chatkit_server.Finding, or None",
+        _list_of(_either(_instance("builtins.str"), _instance("chatkit_server.Finding"))),
+    ),
     "migrate": Answer("a list of str, or None", _list_of(_instance("builtins.str"))),
     "auth": Answer(
         "a chatkit_server.User (`id`: a str, not empty; `tenant`: a str) or None", _user
