@@ -1,0 +1,35 @@
+"""Stores do what the contract asks: the testing kit's, and the plugin's on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+from chatkit.store import Store
+
+from chatkit_server.storage import StoreContext
+from chatkit_server.testing import MemoryStore
+from chatkit_server.testing.conformance import StoreContract
+from tests.stores import opened
+
+
+class TestMemoryStore(StoreContract):
+    """In this process."""
+
+    @pytest.fixture
+    def store(self) -> MemoryStore:
+        return MemoryStore()
+
+
+class TestTortoiseStore(StoreContract):
+    """On SQLite and PostgreSQL."""
+
+    @pytest.fixture
+    async def store(self, url: str) -> AsyncIterator[Store[StoreContext]]:
+        self.url = url
+        async with AsyncExitStack() as self.stack:
+            yield await self.stack.enter_async_context(opened(url))
+
+    async def reopened(self, store: Store[StoreContext]) -> Store[StoreContext]:
+        return await self.stack.enter_async_context(opened(self.url))
