@@ -22,6 +22,9 @@ _HERE = str(Path(__file__).parent)
 
 _LONGEST = 160
 
+_MANY = 20
+"""Lists that are longer are not shown."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -60,13 +63,21 @@ async def _broken(test: Awaitable[None], patience: float) -> str | None:
         return f"{broken}."
     except TimeoutError as error:
         if clock.expired():
-            return f"it did not end within {patience:g} s."
+            return f"it did not end within {patience:g} s{_waiting(error)}."
         return _raised(error)
     except Unfinished as error:
         return f"{error}."
     except Exception as error:
         return _raised(error)
     return None
+
+
+def _waiting(error: BaseException) -> str:
+    """Return where a test waited that was cancelled, as far as that is known."""
+    cancelled = error.__context__ or error
+    frames = traceback.extract_tb(cancelled.__traceback__)
+    lines = [frame.line for frame in frames if frame.name.startswith("test_") and frame.line]
+    return f", but waited at `{lines[-1]}`" if lines else ""
 
 
 def _raised(error: Exception) -> str:
@@ -86,7 +97,20 @@ def same(came: Any, wanted: Any, call: str) -> None:
     if isinstance(wanted, BaseModel):
         _same_model(came, wanted, call)
     elif came != wanted:
+        if isinstance(came, list) and isinstance(wanted, list) and len(wanted) > _MANY:
+            raise Broken(f"{call} returned {_difference(came, wanted)}")
         raise Broken(f"{call} returned {shown(came)}, not {shown(wanted)}")
+
+
+def _difference(came: list[Any], wanted: list[Any]) -> str:
+    missing = [each for each in wanted if each not in came]
+    surplus = [each for at, each in enumerate(came) if each in came[:at] or each not in wanted]
+    found = []
+    if missing:
+        found.append(f"{len(missing)} of {len(wanted)} are missing, such as {missing[0]!r}")
+    if surplus:
+        found.append(f"{len(surplus)} came twice or are others, such as {surplus[0]!r}")
+    return f"a list where {' and '.join(found) or 'the order is another'}"
 
 
 def _same_model(came: Any, wanted: BaseModel, call: str) -> None:
@@ -118,6 +142,15 @@ def shown(value: object) -> str:
     """Return a value as text that fits into a sentence."""
     text = repr(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+async def returns(call: Awaitable[Any], wanted: Any, what: str) -> None:
+    """Go on if a call returns what was wanted; `what` names the call."""
+    try:
+        came = await call
+    except Exception as error:
+        raise Broken(f"{what} raised {described(error)}") from error
+    same(came, wanted, what)
 
 
 async def raises(kind: type[Exception], call: Awaitable[object], what: str) -> None:

@@ -14,7 +14,7 @@ from ...errors import NotFound
 from ...ids import is_id
 from ...turn import StoreContext, User
 from . import samples
-from .claims import claim, holds, may_raise, raises, same, shown
+from .claims import claim, holds, may_raise, raises, returns, same, shown
 from .samples import ANN, BOB, FILE, IMAGE, OTHER_ANN, STRANGERS, item, message, thread
 from .store_calls import ChatStore, changes, fill, ids_of, items, reads, threads, who, writes
 
@@ -231,9 +231,10 @@ class StoreContract:
             for call, writing in changes(store, stranger):
                 await may_raise(REFUSALS, writing)
                 what = f"after {call} by {who(stranger)}, "
-                same(await store.load_thread("thr_1", ANN), thread(), f"{what}load_thread")
-                same(await store.load_item("thr_1", "msg_1", ANN), item(), f"{what}load_item")
-                same(await store.load_attachment(FILE.id, ANN), FILE, f"{what}load_attachment")
+                await returns(store.load_thread("thr_1", ANN), thread(), f"{what}load_thread")
+                loading = store.load_item("thr_1", "msg_1", ANN)
+                await returns(loading, item(), f"{what}load_item")
+                await returns(store.load_attachment(FILE.id, ANN), FILE, f"{what}load_attachment")
                 ids = [one.id for one in await items(store)]
                 same(ids, ["msg_1"], f"{what}load_thread_items")
 

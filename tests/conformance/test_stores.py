@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 from chatkit.store import Store
@@ -11,6 +12,8 @@ from chatkit.store import Store
 from chatkit_server.storage import StoreContext
 from chatkit_server.testing import MemoryStore
 from chatkit_server.testing.conformance import StoreContract
+from tests.conformance.databases import emptied
+from tests.databases import DATABASES
 from tests.stores import opened
 
 
@@ -25,11 +28,14 @@ class TestMemoryStore(StoreContract):
 class TestTortoiseStore(StoreContract):
     """On SQLite and PostgreSQL."""
 
-    @pytest.fixture
-    async def store(self, url: str) -> AsyncIterator[Store[StoreContext]]:
-        self.url = url
+    @pytest.fixture(params=DATABASES)
+    async def store(
+        self, request: pytest.FixtureRequest, tmp_path: Path
+    ) -> AsyncIterator[Store[StoreContext]]:
         async with AsyncExitStack() as self.stack:
-            yield await self.stack.enter_async_context(opened(url))
+            opening = emptied(request.param, tmp_path)
+            self.url, plugin = await self.stack.enter_async_context(opening)
+            yield plugin.store()
 
     async def reopened(self, store: Store[StoreContext]) -> Store[StoreContext]:
         return await self.stack.enter_async_context(opened(self.url))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from chatkit_server.storage import MemoryTurnStore, TurnStore
 from chatkit_server.testing.conformance import TurnStoreContract
-from tests.stores import query, running
+from tests.conformance.databases import emptied
+from tests.databases import DATABASES
+from tests.stores import query
 
 
 class TestMemoryTurnStore(TurnStoreContract):
@@ -29,9 +32,11 @@ class TestMemoryTurnStore(TurnStoreContract):
 class TestTortoiseTurnStore(TurnStoreContract):
     """On SQLite and PostgreSQL."""
 
-    @pytest.fixture
-    async def turn_store(self, url: str) -> AsyncIterator[TurnStore]:
-        async with running(url) as plugin:
+    @pytest.fixture(params=DATABASES)
+    async def turn_store(
+        self, request: pytest.FixtureRequest, tmp_path: Path
+    ) -> AsyncIterator[TurnStore]:
+        async with emptied(request.param, tmp_path) as (_, plugin):
             yield plugin.turn_store()
 
     async def age(self, turn_store: TurnStore, turn_id: str, seconds: float) -> None:
