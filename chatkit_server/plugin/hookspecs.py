@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     )
     from click import Group
 
+    from ..events.log import EventLogFactory
     from ..finding import Finding
     from ..turn import Outcome, StoreContext, ToolCall, ToolResult, Turn, User
     from ..turns.store import TurnStore
@@ -91,6 +92,17 @@ def turn_store() -> TurnStore | None:
 
     Without one they are kept in memory: if the process dies, its unfinished answers are lost. An
     error stops the boot.
+    """
+
+
+@hookspec
+def event_log() -> EventLogFactory | None:
+    """Return what makes the event log of each turn; the first answer wins.
+
+    It is a function, or a class, that takes the turn's id and returns a
+    `chatkit_server.storage.EventLog`: what clients follow, and resume after a lost connection. It
+    is called for every turn, and may not wait. Without this hook, events are kept in the memory of
+    the process. An error stops the boot; one of the function refuses the turn with a 500.
     """
 
 
