@@ -51,6 +51,7 @@ LAYERS = (
     {"turns"},
     {"web"},
     {"app"},
+    {"reload"},
     {"serve", "logs"},
     {"cli"},
     {"testing"},
