@@ -62,16 +62,21 @@ PROJECT = "chatkit_server"
 STREAMS = ("respond", "action")
 """Hooks that answer with events: an `async def` with `yield` is one, too."""
 
+YIELDING = ("setup", *STREAMS)
+"""Hooks that may be an `async def` with `yield`."""
+
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 @hookspec
-def setup(app: Application) -> None:
+def setup(app: Application) -> AsyncIterator[None] | None:
     """Prepare the plugin, once at boot: add routes, middlewares or `cleanup_ctx` to `app`.
 
     `app[HOOKS]`, `app[SETTINGS]`, `app[MODELS]` and `app[STORE]` are the server's own parts. To
-    start something and stop it again, append an `async def` with one `yield` to `app.cleanup_ctx`.
+    start something and stop it again, write an `async def` with one `yield`: what is before the
+    `yield` runs when the server starts, the rest when it stops. That is too late for routes: if
+    you have both, append the `async def` to `app.cleanup_ctx` in a plain `setup`.
     An error in `setup`, or in what it added, stops the boot; raise `SettingsError` to say what to
     change. An error when the server stops is logged.
     """
