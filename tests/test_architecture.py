@@ -44,7 +44,7 @@ LAYERS = (
         "version",
         "words",
     },
-    {"settings"},
+    {"client", "settings"},
     {"plugin"},
     {"mcp", "events"},
     {"agent"},
