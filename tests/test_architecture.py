@@ -46,7 +46,7 @@ LAYERS = (
         "version",
         "words",
     },
-    {"settings"},
+    {"client", "settings"},
     {"plugin"},
     {"mcp", "events"},
     {"agent"},
