@@ -15,6 +15,7 @@ from .agent.runs import AppRuns
 from .agent.team.guardrails import Guardrails
 from .agent.team.team import Team
 from .errors import SettingsError
+from .events.log import EventLogFactory, checked_factory, new_event_log
 from .mcp.manager import McpManager
 from .plugin.calls import Hooks
 from .plugin.load import check_hook_settings, collect_plugins
@@ -155,12 +156,15 @@ def _add_parts(
 ) -> None:
     settings, hooks = app[SETTINGS], app[HOOKS]
     turn_store: TurnStore | None = None
+    make_log = new_event_log
     with problems.collect():
         app[STORE_PLUGIN], app[STORE] = _store(hooks, settings)
     with problems.collect():
         app[ATTACHMENT_STORE] = hooks.boot_first("attachment_store")
     with problems.collect():
         turn_store = hooks.boot_first("turn_store")
+    with problems.collect():
+        make_log = _event_logs(hooks)
     with problems.collect():
         servers = [server for _, given in hooks.boot_all("mcp_servers") for server in given]
         app[MCP] = McpManager(servers, approval=settings.agent.approval, own=team.mcp_servers)
@@ -179,7 +183,15 @@ def _add_parts(
     app.middlewares.append(_with_models)
     turn_store = turn_store or MemoryTurnStore()
     engine = app[ENGINE] = Engine(
-        settings, hooks, app[STORE], turn_store, models, app[MCP], team=team, guardrails=guardrails
+        settings,
+        hooks,
+        app[STORE],
+        turn_store,
+        models,
+        app[MCP],
+        make_log,
+        team=team,
+        guardrails=guardrails,
     )
     app[GUARD] = RequestGuard(settings.requests)
     app[TURNSTILE] = Turnstile(REQUEST_GAP)
@@ -203,6 +215,15 @@ def _store(hooks: Hooks, settings: Settings) -> tuple[str, Store[StoreContext]]:
         f"{where}: none of them stores conversations. Add `tortoise_store:`, or your own "
         "plugin with a `store` hook"
     )
+
+
+def _event_logs(hooks: Hooks) -> EventLogFactory:
+    """Return what makes the event logs of turns."""
+    for plugin, call in hooks.checked_calls("event_log"):
+        factory: EventLogFactory | None = call()
+        if factory is not None:
+            return checked_factory(plugin, factory)
+    return new_event_log
 
 
 def _check_auth(hooks: Hooks, settings: Settings) -> None:

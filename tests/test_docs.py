@@ -146,7 +146,7 @@ def test_every_field_of_a_turn_is_described() -> None:
     described = {row[0].strip("`") for row in rows(section("plugins.md", "### `Turn`"))}
     own = {name for name in Turn.__annotations__ if not name.startswith("_")}
     inherited = {"thread", "store", "request_context"}
-    assert described == own | inherited | {"seconds", "store_context"}
+    assert described == own | inherited | {"said", "seconds", "store_context"}
     assert inherited <= set(Turn.model_fields)
 
 
@@ -292,8 +292,13 @@ def test_python_compiles(fence: Fence) -> None:
 def test_plugins_that_are_shown_can_be_enabled(tmp_path: Path, shown: list[str]) -> None:
     assert len(shown) > 5
     file = tmp_path / "settings.yaml"
-    file.write_text(yaml.safe_dump({"plugins": {name: SETTINGS.get(name) for name in shown}}))
-    assert load_plugins(load(file, {})).names == sorted(shown)
+    recipes = [fence for fence in fences("yaml") if fence.document.parent.name == "cookbook"]
+    given = SETTINGS.copy()
+    for fence in recipes:
+        given |= yaml.safe_load(fence.text)["plugins"]
+    file.write_text(yaml.safe_dump({"plugins": {name: given.get(name) for name in shown}}))
+    environ = {name: value for fence in recipes for name, value in fence.environ.items()}
+    assert load_plugins(load(file, environ)).names == sorted(shown)
 
 
 @pytest.mark.parametrize("fence", fences("yaml"), ids=str)

@@ -110,6 +110,17 @@ def _load(
 ) -> object:
     where = settings.source.where(("plugins", name))
     module = _import(name, found, where, settings.plugin_dirs)
+    return create_plugin(name, module, section, settings)
+
+
+def create_plugin(
+    name: str, module: ModuleType, section: Mapping[str, Any] | None, settings: Settings
+) -> object:
+    """Return the plugin of a module: the module, or an object of its `Plugin`.
+
+    Raises `SettingsError` for what is wrong with the module, or with its section.
+    """
+    where = settings.source.where(("plugins", name))
     config_model, plugin_class = _parts(module, where)
     if plugin_class is None:
         if section:
