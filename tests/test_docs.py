@@ -66,7 +66,7 @@ from tests.serving import served_by
 
 MakeClient = Callable[..., Awaitable[TestClient[web.Request, web.Application]]]
 
-ROW = re.compile(r"^\| `(\w+)\(([^)]*)\)` \|", re.MULTILINE)
+ROW = re.compile(r"^\| \[`(\w+)\(([^)]*)\)`\]\(\w+\.md\) \|", re.MULTILINE)
 NOTHING = "\N{EN DASH}"
 QUOTE = '"'
 DEFAULTS = Profile().model_dump()
@@ -113,7 +113,7 @@ def specs() -> dict[str, list[str]]:
 def test_the_hook_table_names_every_hook_with_its_arguments() -> None:
     table = {
         name: [argument.strip() for argument in arguments.split(",") if argument.strip()]
-        for name, arguments in ROW.findall((ROOT / "docs" / "plugins.md").read_text())
+        for name, arguments in ROW.findall((ROOT / "docs/plugins/hooks/README.md").read_text())
     }
     assert table == specs()
 
@@ -137,13 +137,13 @@ def test_every_hook_says_what_an_error_does(hook: str) -> None:
 )
 def test_every_field_of_what_hooks_are_given_is_described(given: Any) -> None:
     described = [
-        row[0].strip("`") for row in rows(section("plugins.md", f"### `{given.__name__}`"))
+        row[0].strip("`") for row in rows(section("plugins/turn.md", f"## `{given.__name__}`"))
     ]
     assert described == [field.name for field in dataclasses.fields(given)]
 
 
 def test_every_field_of_a_turn_is_described() -> None:
-    described = {row[0].strip("`") for row in rows(section("plugins.md", "### `Turn`"))}
+    described = {row[0].strip("`") for row in rows(section("plugins/turn.md", "## `Turn`"))}
     own = {name for name in Turn.__annotations__ if not name.startswith("_")}
     inherited = {"thread", "store", "request_context"}
     assert described == own | inherited | {"said", "seconds", "store_context"}
@@ -152,7 +152,8 @@ def test_every_field_of_a_turn_is_described() -> None:
 
 def test_every_error_is_described_with_its_status() -> None:
     described = {
-        row[0].strip("`"): int(row[1]) for row in rows(section("plugins.md", "## Errors to raise"))
+        row[0].strip("`"): int(row[1])
+        for row in rows(section("plugins/errors.md", "## Errors to raise"))
     }
     kinds = [kind for kind in vars(errors).values() if inspect.isclass(kind)]
     assert described == {

@@ -1,13 +1,23 @@
 """Bundled plugins do what the contract asks."""
+
 import pytest
 from pathlib import Path
 from chatkit_server.testing.conformance import PluginContract
+
+
 class TestAnonymous(PluginContract):
     @pytest.fixture
-    def plugin(self): return "anonymous_auth"
+    def plugin(self):
+        return "anonymous_auth"
+
+
 class TestShowcase(PluginContract):
     @pytest.fixture
-    def plugin(self): return "showcase"
+    def plugin(self):
+        return "showcase"
+
+
 class TestTitles(PluginContract):
     @pytest.fixture
-    def plugin(self): return "titles"
+    def plugin(self):
+        return "titles"
