@@ -39,7 +39,7 @@ def signature(function: ast.stmt) -> str:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_says_how_its_hook_is_called(page: Path) -> None:
-    [written] = ast.parse(f"{shown(page)[0].text.rstrip()}: ...").body
+    [written] = ast.parse(shown(page)[0].text).body
     assert signature(written) == signature(ast.parse(inspect.getsource(specs()[page.stem])).body[0])
     rows = re.findall(r"^\| (\w[\w ]*) \| .+ \|$", page.read_text("utf-8"), re.MULTILINE)
     assert rows == ROWS
