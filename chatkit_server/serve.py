@@ -68,7 +68,7 @@ async def serve(
     with signals.serving(settings.server.drain, stop.signalled):
         try:
             if not bound:
-                await _try_port(settings)
+                await try_port(settings)
             await runner.setup()
             # A plugin may have asked for them
             signals.install()
@@ -164,7 +164,7 @@ def _say(text: str) -> None:
         print(text, flush=True)
 
 
-async def _try_port(settings: Settings) -> None:
+async def try_port(settings: Settings) -> None:
     """Raise `SettingsError` if the address is not available, before anything starts."""
     with _explained(settings):
         if settings.server.socket is not None:
@@ -235,6 +235,18 @@ def _example(url: str, hooks: Hooks, curl: str = "curl -N") -> str:
     words = [curl, url, credentials, f"-d '{message}'"]
     note = f" (add what the plugin {unknown} needs to know you)" if unknown else ""
     return f"Try it{note}:\n  {' '.join(word for word in words if word)}"
+
+
+def local_url(settings: Settings) -> str:
+    """Return the URL at which a client on this machine finds a running server, without a path.
+
+    With a Unix socket, the client connects to that.
+    """
+    server = settings.server
+    if server.socket is not None:
+        return "http://localhost"
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server.host, server.host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{server.port}"
 
 
 def _reachable(host: str) -> str:

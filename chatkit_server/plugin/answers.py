@@ -113,6 +113,12 @@ def _user(value: Any) -> str | None:
     return None if fields["id"] else "a User with an empty `id`"
 
 
+def _factory(value: Any) -> str | None:
+    # A log itself may be callable, and would be that of every turn
+    made = isinstance(value, _class("chatkit_server.storage.EventLog"))
+    return _described(value) if made or not callable(value) else None
+
+
 def _part(value: Any) -> str | None:
     known = isinstance(value, Mapping) and str(value.get("type", "")).startswith("input_")
     return None if known else _described(value)
@@ -182,6 +188,10 @@ ANSWERS: Mapping[str, Answer] = {
     "setup": Answer("nothing: `setup` adds to `app`", _lifetime),
     "store": _one("chatkit.store.Store"),
     "turn_store": _one("chatkit_server.storage.TurnStore"),
+    "event_log": Answer(
+        "a function or class that makes a chatkit_server.storage.EventLog of a turn's id, or None",
+        _factory,
+    ),
     "attachment_store": _one("chatkit.store.AttachmentStore"),
     "model_providers": Answer(
         "a dict of prefixes (without `/`) and agents.ModelProvider, or None",
@@ -194,7 +204,10 @@ ANSWERS: Mapping[str, Answer] = {
         "a dict of labels and dicts, or None", _mapping_of(_instance("collections.abc.Mapping"))
     ),
     "cli": Answer("nothing: `cli` adds to `commands`", _nothing),
-    "check": Answer("a list of str, or None", _list_of(_instance("builtins.str"))),
+    "check": Answer(
+        "a list of str and chatkit_server.Finding, or None",
+        _list_of(_either(_instance("builtins.str"), _instance("chatkit_server.Finding"))),
+    ),
     "migrate": Answer("a list of str, or None", _list_of(_instance("builtins.str"))),
     "auth": Answer(
         "a chatkit_server.User (`id`: a str, not empty; `tenant`: a str) or None", _user

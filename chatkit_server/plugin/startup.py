@@ -57,6 +57,21 @@ def set_up(hooks: Hooks, app: Application, here: Surroundings = nullcontext) -> 
     problems.raise_any()
 
 
+def crashes(hooks: Hooks, app: Application) -> list[str]:
+    """Call the `setup` hooks of an application that will not run; return how some crashed.
+
+    What a plugin says of its own may be for want of another one, and is left out.
+    """
+    lines: list[str] = []
+    for _, call in hooks.checked_calls("setup", app=app):
+        try:
+            call()
+        except SettingsError as error:
+            if error.__cause__ is not None:
+                lines += str(error).splitlines()
+    return lines
+
+
 @contextmanager
 def _additions_named(app: Application, plugin: str, here: Surroundings) -> Iterator[None]:
     """Wrap what the block adds to the lists of what runs when `app` starts and stops."""

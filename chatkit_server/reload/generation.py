@@ -53,6 +53,7 @@ class News:
     address: Sequence[Any] = ()
     serves: bool = False
     gives_up: bool = False
+    retired: bool = False
     sockets: int = 0
 
 
@@ -122,6 +123,7 @@ class Generation:
             word, files = b"", []
         if word == RETIRE:
             retire()
+            self._tell(News(retired=True))
         elif word == TAKE:
             for number in files:
                 take(socket.socket(fileno=number))

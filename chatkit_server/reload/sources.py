@@ -38,16 +38,19 @@ class Sources:
 
     def add(self, files: Iterable[Path], folders: Iterable[Path]) -> None:
         """Look at these from now on, too. Those that are missing count once they are there."""
-        self._files.update(files)
-        self._folders.update(folders)
-        for file in self._there():
+        new = set(files) - self._files, set(folders) - self._folders
+        self._files |= new[0]
+        self._folders |= new[1]
+        for file in _found(*new):
             if file not in self._seen:
                 self._seen[file] = _state(file, None)
 
     def changed(self) -> list[Path]:
         """Return the files that came, went, or have another content than at the last look."""
         before = self._seen
-        self._seen = {file: _state(file, before.get(file)) for file in self._there()}
+        self._seen = {
+            file: _state(file, before.get(file)) for file in _found(self._files, self._folders)
+        }
         files = before.keys() | self._seen.keys()
         return sorted(
             file for file in files if before.get(file, _NONE)[1] != self._seen.get(file, _NONE)[1]
@@ -60,15 +63,15 @@ class Sources:
             found.update(Path(path) for path, _ in _walk(folder))
         return {folder for folder in found if folder.is_dir()}
 
-    def _there(self) -> Iterator[Path]:
-        yield from (file for file in self._files if file.is_file())
-        for folder in self._folders:
-            for path, names in _walk(folder):
-                yield from (
-                    Path(path, name)
-                    for name in names
-                    if os.path.splitext(name)[1] in SUFFIXES and not name.startswith(".")
-                )
+
+def _found(files: Iterable[Path], folders: Iterable[Path]) -> Iterator[Path]:
+    """Yield those of the files that are there, and what counts in the folders."""
+    yield from (file for file in files if file.is_file())
+    for folder in folders:
+        for path, names in _walk(folder):
+            for name in names:
+                if os.path.splitext(name)[1] in SUFFIXES and not name.startswith("."):
+                    yield Path(path, name)
 
 
 def imported_from(but: Collection[str]) -> tuple[set[Path], set[Path]]:

@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from importlib import import_module
+from importlib import import_module, invalidate_caches
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import FrameType
@@ -75,6 +75,7 @@ class _Supervisor:
         self._retired: list[Child] = []
         self._generation: Generation | None = None
         """What this process is once it was forked."""
+        self._is_said = True
         self._signals: list[int] = []
         self._due: dict[Callable[[], None], float] = {}
         """What is to be called, and when."""
@@ -182,6 +183,9 @@ class _Supervisor:
 
     def _become(self, generation: Generation) -> None:
         """Leave to the parent what is its own, in the forked process."""
+        # Bytecode is out of date only a second after it was written, or for another size
+        sys.dont_write_bytecode = True
+        invalidate_caches()
         signal.set_wakeup_fd(-1)
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
@@ -209,6 +213,8 @@ class _Supervisor:
                 self._serves(child, news, sockets)
             else:
                 self._move(sockets)
+            if news.retired:
+                self._say_reloaded()
 
     def _move(self, connections: Sequence[socket.socket]) -> None:
         """Give connections of an earlier generation to the one that serves."""
@@ -225,14 +231,21 @@ class _Supervisor:
             self._bound = Bound((host, port, path), sockets)
             with suppress(OSError):
                 self._file = SocketFile(Path(path)) if path else None
-        if before is not None or child.changed:
-            took = time.monotonic() - child.began
-            _say(f"reloaded in {took:.2f} s: {_named(child.changed)}")
-        if before is not None:
+        self._is_said = not child.changed
+        if before is None:
+            self._say_reloaded()
+        else:
             before.retire()
             self._retired.append(before)
         for child in self._retired[:-MOST_RETIRED]:
             child.signal(signal.SIGTERM)
+
+    def _say_reloaded(self) -> None:
+        """Say so once no request can reach the generation before."""
+        if self._serving is not None and not self._is_said:
+            self._is_said = True
+            took = time.monotonic() - self._serving.began
+            _say(f"reloaded in {took:.2f} s: {_named(self._serving.changed)}")
 
     def _ended(self, child: Child, status: int) -> None:
         self._listen_to(child)
@@ -241,6 +254,7 @@ class _Supervisor:
         child.close()
         if child in self._retired:
             self._retired.remove(child)
+            self._say_reloaded()
         elif child is self._serving:
             self._serving = None
             if not self._signals:
@@ -349,7 +363,7 @@ def _named(files: Sequence[Path]) -> str:
         for file in dict.fromkeys(files)
     ]
     more = [f"and {len(names) - 3} more"] if len(names) > 3 else []
-    return ", ".join([*names[:3], *more]) or "it ended before"
+    return ", ".join([*names[:3], *more])
 
 
 def _told(status: int) -> str:
