@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -97,8 +97,10 @@ class Dialog:
                 "threads.add_user_message", thread_id=self.view.thread_id, input=given
             )
         self.tool, self.files = None, []
+        left = [item["id"] for item in self.view.waiting]
         await self.follow(stream, text)
-        await self.answer_waiting()
+        # What the user has left open, and wrote something else instead, is not asked again
+        await self.answer_waiting(left)
 
     async def follow(self, stream: TurnStream, sent: str | None = None) -> None:
         """Show the events of a turn to its end. Ctrl-C stops the turn, and a second one leaves."""
@@ -136,9 +138,12 @@ class Dialog:
         }
         self.view.take(error)
 
-    async def answer_waiting(self) -> None:
-        """Ask what the answer asks the user, until nothing waits. Raises `Left`."""
-        asked: set[str] = set()
+    async def answer_waiting(self, but: Sequence[str] = ()) -> None:
+        """Ask what the answer asks the user, `but` these items, until nothing waits.
+
+        Raises `Left`.
+        """
+        asked = set(but)
         while True:
             waiting = [item for item in self.view.waiting if item["id"] not in asked]
             if not waiting:
@@ -163,6 +168,9 @@ class Dialog:
                 input=submission(ids, answers),
             )
         await self.follow(stream)
+        # Not every server tells that of its own
+        if item["status"] == "pending":
+            item["status"] = "completed"
 
     async def press(self, number: int) -> None:
         """Press what has this number: fill in its form, and send its action."""
@@ -199,6 +207,7 @@ class Dialog:
         stream = self.server.begin(
             "threads.retry_after_item", thread_id=item["thread_id"], item_id=item["id"]
         )
+        self.view.forget_after(item["id"])
         await self.follow(stream)
         await self.answer_waiting()
 

@@ -65,10 +65,10 @@ def tell_task(view: View, state: ItemState, place: int, task: Mapping[str, Any])
     if before is not None and text.startswith(before):
         new = text[len(before) :]
         if new:
-            note.stream(new, DIM)
+            note.stream(new.replace("\n", "\n  "), DIM)
     elif text:
         note.fresh()
-        note.stream(f"· {text}", DIM)
+        note.stream("· " + text.replace("\n", "\n  "), DIM)
     state.told[place] = text
 
 

@@ -12,6 +12,9 @@ from .screen import RED, YELLOW, in_line
 from .updates import UPDATES
 from .widgets import Choice, WidgetDrawing
 
+SHOWN_END = 20
+"""Characters that show where a text was cut off."""
+
 Event: TypeAlias = Mapping[str, Any]
 
 
@@ -78,6 +81,8 @@ class View:
     def draw(self, state: ItemState) -> None:
         """Draw an item, or what of it is new."""
         state.is_dirty = False
+        if state.item["type"] != "assistant_message":
+            self._speaking = None
         draw_item(self, state)
 
     @property
@@ -92,13 +97,29 @@ class View:
         found = [state.item for state in self.items.values() if state.item["type"] == kind]
         return found[-1] if found else None
 
+    def forget_after(self, item_id: str) -> None:
+        """Forget what comes after an item: another answer takes its place."""
+        ids = list(self.items)
+        for id in ids[ids.index(item_id) + 1 :]:
+            del self.items[id]
+            self._forget_choices(id)
+
+    def _forget_choices(self, item_id: str) -> None:
+        for number in [n for n, c in self.choices.items() if c.item["id"] == item_id]:
+            del self.choices[number]
+            self.fresh.discard(number)
+
     # For the drawing of items
 
     def speak(self, state: ItemState, text: str) -> None:
         """Write what is new of a text that grows; say so if it is another text by now."""
         if text.startswith(state.said):
             new = text[len(state.said) :]
-        elif state.said.startswith(text) and not state.is_done:
+        elif state.said.startswith(text):
+            if state.is_done:
+                state.said = text
+                end = in_line(text[-SHOWN_END:])
+                self.sinks.aside(f"(of the text above, only the part up to “{end}” is saved)")
             return
         else:
             self.sinks.aside("(the text above has been replaced)")
@@ -115,9 +136,7 @@ class View:
 
     def draw_widget(self, state: ItemState) -> None:
         """Draw a widget; a new drawing has new numbers, and those of the old one end."""
-        for number in [n for n, c in self.choices.items() if c.item["id"] == state.item["id"]]:
-            del self.choices[number]
-            self.fresh.discard(number)
+        self._forget_choices(state.item["id"])
         drawn = WidgetDrawing(state.item, self._number).lines()
         for line in "\n".join(drawn).split("\n") if drawn else []:
             self.sinks.say.line(f"│ {line}".rstrip())
@@ -179,9 +198,7 @@ class View:
 
     def _removed(self, event: Event) -> None:
         state = self.items.pop(event["item_id"], None)
-        for number in [n for n, c in self.choices.items() if c.item["id"] == event["item_id"]]:
-            del self.choices[number]
-            self.fresh.discard(number)
+        self._forget_choices(event["item_id"])
         if state is not None and (state.said or state.is_done):
             kind = in_line(state.item["type"]).replace("_", " ")
             self.sinks.warn.line(f"(withdrawn: the {kind} above is no longer there)", YELLOW)
