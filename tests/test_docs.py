@@ -86,6 +86,7 @@ SETTINGS = {
     "acme_models": {"api_key": "x"},
     "api_keys": {"keys": {"ann": "x"}},
     "hide_words": {"words": ["milk"]},
+    "our_speech": {"url": "http://localhost:9000"},
 }
 
 
@@ -317,7 +318,8 @@ async def test_yaml_is_valid_settings(
         create_app(settings)
     else:
         models = ModelRouter(load_plugins(settings))
-        for name in [settings.agent.model, *settings.agent.models] * ("model:" in fence.text):
+        names = "model:" in fence.text and "agent" in yaml.safe_load(fence.text)
+        for name in [settings.agent.model, *settings.agent.models] * names:
             models.check(name)
 
 
