@@ -1,7 +1,7 @@
 """Bundled plugins do what the contract asks."""
 
 import pytest
-from pathlib import Path
+
 from chatkit_server.testing.conformance import PluginContract
 
 
