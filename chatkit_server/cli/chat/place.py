@@ -119,10 +119,10 @@ def _credentials(settings: Settings | None) -> tuple[str, str | None]:
     from ...plugin.load import collect_plugins
 
     try:
-        hooks = collect_plugins(settings, Problems())
+        hooks, are_all = collect_plugins(settings, Problems())
     except SettingsError:
-        hooks = None
-    return ("", None) if hooks is None else curl_credentials(hooks)
+        return "", None
+    return curl_credentials(hooks) if are_all else ("", None)
 
 
 def _words(text: str) -> list[str]:
