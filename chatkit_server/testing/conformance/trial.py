@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +20,7 @@ from chatkit.types import AssistantMessageItem, Attachment, AttachmentCreatePara
 
 from ...errors import ServerError, SettingsError
 from ...plugin.hookspecs import hookimpl
-from ...turn import StoreContext, Turn
+from ...turn import StoreContext, Turn, User
 from ...uploads import FileStore, UploadedFile
 from ...web.keys import HOOKS
 from ..app import client_of, hooks_of, watched_app
@@ -33,6 +33,7 @@ from .hook_watch import HookWatch
 from .leftovers import Leftovers
 
 SECRET = "zebra-4711"
+OTHER_SECRET = "heron-2208"
 """What one user says, and no other may read."""
 
 ODD_HEADERS: tuple[Mapping[str, str], ...] = (
@@ -49,6 +50,9 @@ ODD_HEADERS: tuple[Mapping[str, str], ...] = (
 
 _WAITS = "wait_for_ever"
 _ANSWERS = 200
+
+_MEETING = 1.0
+"""Seconds that a user waits for the other one, who may be refused."""
 
 Use = Callable[[ChatClient], Awaitable[None]]
 
@@ -85,15 +89,12 @@ class Plan:
 async def run_trial(plan: Plan) -> Trial:
     """Start a server with the plugin, have users do everything, and stop it."""
     trial, leftovers = Trial(), Leftovers()
-    own = hooks_of(plan.plugin)
     watch = HookWatch(_limits(plan))
     blocking = Blocking(watch.codes, own_files(plan.plugin), plan.blocking)
-    model = script(*[_answer] * _ANSWERS)
     with leftovers.watch(), blocking.watch():
         ticking = asyncio.ensure_future(_tick(blocking))
         try:
-            async with _served(plan, watch, model) as (app, client):
-                await _Users(plan, trial, app, client, model, own).do_all()
+            await _serve(plan, watch, trial)
         except SettingsError as error:
             trial.boot = str(error)
         finally:
@@ -101,7 +102,6 @@ async def run_trial(plan: Plan) -> Trial:
     trial.types, trial.errors, trial.slow = watch.types, watch.errors, watch.slow
     trial.unstopped += watch.unstopped
     trial.blocking, trial.called = blocking.lines, watch.called
-    del client, app
     trial.leftovers = await leftovers.found()
     return trial
 
@@ -117,10 +117,8 @@ def _limits(plan: Plan) -> Callable[[str], float]:
     return lambda hook: float(own.get(hook, plan.time_limit))
 
 
-@asynccontextmanager
-async def _served(
-    plan: Plan, watch: HookWatch, model: ScriptedModel
-) -> AsyncIterator[tuple[web.Application, ChatClient]]:
+async def _serve(plan: Plan, watch: HookWatch, trial: Trial) -> None:
+    model = script(*[_answer] * _ANSWERS)
     plugins = [(plan.name, plan.plugin), ("trial_parts", _Parts())]
     sections = {"hooks": {"timeout": f"{plan.time_limit}s"}, **plan.sections}
     app = watched_app(sections, plugins, model, lambda hooks: watch.put_on(hooks, plan.name))
@@ -129,7 +127,7 @@ async def _served(
         await http.start_server()
         client = client_of(app, http, None)
         client.patience = plan.patience
-        yield app, client
+        await _Users(plan, trial, app, client, model).do_all()
     finally:
         await http.close()
 
@@ -144,16 +142,15 @@ class _Users:
         app: web.Application,
         client: ChatClient,
         model: ScriptedModel,
-        own: set[str],
     ) -> None:
         self._plan = plan
         self._trial = trial
         self._app = app
         self._client = client
         self._model = model
-        self._own = own
-        self._ann = client.as_user("ann", tenant="acme", name="Ann")
-        self._bob = client.as_user("bob", tenant="acme", name="Bob")
+        self._own = hooks_of(plan.plugin)
+        self._ann = client.as_user("annabel", tenant="acme", name="Annabel")
+        self._bob = client.as_user("bobadilla", tenant="acme", name="Bobadilla")
 
     async def do_all(self) -> None:
         for step in (self._come, self._talk, self._act, self._attach, self._fail, self._stop):
@@ -216,18 +213,21 @@ class _Users:
         with TemporaryDirectory() as folder:
             path = Path(folder) / "list.txt"
             path.write_bytes(b"Buy milk.\n")
-            user = _Parts.user(self._app)
-            scanned = UploadedFile("list.txt", "text/plain", 10, user, path)
+            ann = User("annabel", "acme", "Annabel")
+            scanned = UploadedFile("list.txt", "text/plain", 10, ann, path)
             with suppress(ServerError):
                 await self._app[HOOKS].each("scan", file=scanned)
 
     async def _fail(self) -> None:
         for text in ("The model fails now.", "Use the tool break_down."):
+            # The model gets a question without an answer again, with the next one
+            self._ann.new_thread()
             await self._try(self._ann.say(text))
 
     async def _stop(self) -> None:
         """Stop an answer whose tool waits, and one that has just begun."""
         for text in (f"Use the tool {_WAITS}.", "Hello"):
+            self._ann.new_thread()
             running = await self._try(self._ann.begin(text))
             if running is None:
                 continue
@@ -237,23 +237,34 @@ class _Users:
                 self._trial.unstopped.append(str(error))
 
     async def _keep_apart(self) -> None:
-        asked = len(self._model.requests)
-        bob = self._bob
-        said = await self._try(bob.say("What do you know of me?"))
-        seen: dict[str, object] = {
-            "the model's requests for Bob": [
-                (one.instructions, one.input, one.tools) for one in self._model.requests[asked:]
-            ],
-            "Bob's answer": said.data if said is not None else "",
-            "Bob's conversations": await self._try(bob.threads()),
+        """Have two users talk at once, and look for what is the other one's."""
+        self._ann.new_thread()
+        people = {"Annabel": (self._ann, SECRET), "Bobadilla": (self._bob, OTHER_SECRET)}
+        talking = {
+            name: self._try(client.say(f"Use the tool meet. It is {secret}."))
+            for name, (client, secret) in people.items()
         }
-        for what, found in seen.items():
-            if SECRET in str(found):
-                self._trial.users.append(f"what only Ann has said is in {what}")
-        for what in ("Ann", "ann"):
-            if f"'{what}'" in str(seen) or f" {what} " in str(seen):
-                self._trial.users.append(f"the name {what!r} is in what came for Bob")
-                break
+        answers = dict(zip(talking, await asyncio.gather(*talking.values()), strict=True))
+        for name, answer in answers.items():
+            secret = people[name][1]
+            asked = [one for one in self._model.requests if secret in one.said]
+            others = {each for each in people if each != name}
+            self._look(others, f"what the model gets for {name}", _texts(asked))
+            self._look(others, f"the answer to {name}", answer and answer.data)
+        for name, (client, _) in people.items():
+            others = {each for each in people if each != name}
+            listed = await self._try(client.threads())
+            self._look(others, f"the conversations of {name}", listed)
+
+    def _look(self, others: set[str], where: str, found: object) -> None:
+        """Note what is not this user's own."""
+        text = str(found).lower()
+        for other in others:
+            secret = SECRET if other == "Annabel" else OTHER_SECRET
+            for word in (secret, other.lower()):
+                line = f"{word!r}, which is {other}'s, is in {where}"
+                if word in text and line not in self._trial.users:
+                    self._trial.users.append(line)
 
     async def _operate(self) -> None:
         """Do what operators do: look whether it is ready, and run the commands."""
@@ -270,19 +281,23 @@ class _Users:
 class _Parts:
     """Gives the agent tools, and files a place."""
 
+    def __init__(self) -> None:
+        self._meeting = asyncio.Barrier(2)
+
     @hookimpl
     async def pre_turn(self, turn: Turn) -> None:
-        turn.tools = [*turn.tools, *_TOOLS]
+        turn.tools = [*turn.tools, look_up, break_down, wait_for_ever, function_tool(self.meet)]
+
+    async def meet(self) -> str:
+        """Wait until the other user is here, too."""
+        with suppress(TimeoutError, asyncio.BrokenBarrierError):
+            async with asyncio.timeout(_MEETING):
+                await self._meeting.wait()
+        return "Both are here."
 
     @hookimpl
     def attachment_store(self) -> FileStore:
         return _Files()
-
-    @staticmethod
-    def user(app: web.Application) -> Any:
-        from ...turn import User
-
-        return User("ann", "acme", "Ann")
 
 
 class _Files(FileStore):
@@ -315,9 +330,6 @@ async def wait_for_ever() -> str:
     return ""
 
 
-_TOOLS = [look_up, break_down, wait_for_ever]
-
-
 def _answer(request: ModelRequest) -> Any:
     """What the model says: it calls the tool that the user names, once."""
     asked = request.said
@@ -329,6 +341,10 @@ def _answer(request: ModelRequest) -> Any:
             if f"Use the tool {name}." in asked:
                 return call(name, **({"word": "zebra"} if name == "look_up" else {}))
     return "It is noted."
+
+
+def _texts(requests: Sequence[ModelRequest]) -> list[object]:
+    return [(one.instructions, one.input, one.tools) for one in requests]
 
 
 def _short(headers: Mapping[str, str]) -> str:
