@@ -19,7 +19,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "compatible_models": {"endpoints": {"local": {"base_url": NOWHERE}}},
     "conversation_log": {"path": "{folder}/log"},
     "demo_model": {},
-    "dictation": {"base_url": NOWHERE},
+    "dictation": {"base_url": NOWHERE, "max_retries": 0},
     "jwt_auth": {"secret": "s" * 32},
     "litellm_models": {},
     "mcp_servers": {},

@@ -191,6 +191,7 @@ class PluginContract:
             plan = Plan(
                 name,
                 made,
+                self.config if isinstance(plugin, str) else None,
                 self.sections,
                 time_limit=self.time_limit,
                 blocking=self.blocking,

@@ -75,15 +75,33 @@ class Trial:
 
 @dataclass
 class Plan:
-    """How a plugin is tried. `use` does what only its author knows, as a user."""
+    """How a plugin is tried. `use` does what only its author knows, as a user.
+
+    With a `config`, the settings name the plugin; without, it is given to the server.
+    """
 
     name: str
     plugin: object
+    config: Mapping[str, Any] | None
     sections: Mapping[str, Any]
     time_limit: float
     blocking: float
     patience: float
     use: Use
+
+    def settings(self) -> dict[str, Any]:
+        """Return the sections of the server's settings."""
+        sections = {"hooks": {"timeout": f"{self.time_limit}s"}, **self.sections}
+        if self.config is not None:
+            others = sections.get("plugins") or {}
+            sections["plugins"] = {**others, self.name: dict(self.config) or None}
+        return sections
+
+    def plugins(self) -> list[tuple[str, object]]:
+        """Return the plugins that are given to the server."""
+        brings_files = "attachment_store" in hooks_of(self.plugin)
+        parts = ("trial_parts", _Parts() if brings_files else _PartsWithFiles())
+        return [parts] if self.config is not None else [(self.name, self.plugin), parts]
 
 
 async def run_trial(plan: Plan) -> Trial:
@@ -119,9 +137,10 @@ def _limits(plan: Plan) -> Callable[[str], float]:
 
 async def _serve(plan: Plan, watch: HookWatch, trial: Trial) -> None:
     model = script(*[_answer] * _ANSWERS)
-    plugins = [(plan.name, plan.plugin), ("trial_parts", _Parts())]
-    sections = {"hooks": {"timeout": f"{plan.time_limit}s"}, **plan.sections}
-    app = watched_app(sections, plugins, model, lambda hooks: watch.put_on(hooks, plan.name))
+    app = watched_app(
+        plan.settings(), plan.plugins(), model, lambda hooks: watch.put_on(hooks, plan.name)
+    )
+    await _operate(app)
     http = TestClient(TestServer(app))
     try:
         await http.start_server()
@@ -130,6 +149,17 @@ async def _serve(plan: Plan, watch: HookWatch, trial: Trial) -> None:
         await _Users(plan, trial, app, client, model).do_all()
     finally:
         await http.close()
+
+
+async def _operate(app: web.Application) -> None:
+    """Run the commands of operators, before the server starts."""
+    hooks = app[HOOKS]
+    hooks.boot_all("cli", commands=click.Group())
+    hooks.boot_all("tortoise_apps")
+    for hook in ("check", "migrate"):
+        with suppress(SettingsError):
+            async for _ in hooks.boot_each(hook):
+                pass
 
 
 class _Users:
@@ -157,7 +187,7 @@ class _Users:
             await step()
         await self._try(self._plan.use(self._client.as_user("cleo", tenant="acme", name="Cleo")))
         await self._keep_apart()
-        await self._operate()
+        await self._client.http.get("/readyz")
 
     async def _try(self, doing: Awaitable[Any]) -> Any:
         """Do something that a plugin may refuse."""
@@ -266,20 +296,9 @@ class _Users:
                 if word in text and line not in self._trial.users:
                     self._trial.users.append(line)
 
-    async def _operate(self) -> None:
-        """Do what operators do: look whether it is ready, and run the commands."""
-        hooks = self._app[HOOKS]
-        await self._client.http.get("/readyz")
-        hooks.boot_all("cli", commands=click.Group())
-        hooks.boot_all("tortoise_apps")
-        for hook in ("check", "migrate"):
-            with suppress(SettingsError):
-                async for _ in hooks.boot_each(hook):
-                    pass
-
 
 class _Parts:
-    """Gives the agent tools, and files a place."""
+    """Gives the agent tools."""
 
     def __init__(self) -> None:
         self._meeting = asyncio.Barrier(2)
@@ -294,6 +313,10 @@ class _Parts:
             async with asyncio.timeout(_MEETING):
                 await self._meeting.wait()
         return "Both are here."
+
+
+class _PartsWithFiles(_Parts):
+    """Keeps what is known of files, and no bytes."""
 
     @hookimpl
     def attachment_store(self) -> FileStore:
