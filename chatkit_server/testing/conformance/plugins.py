@@ -24,7 +24,10 @@ from .given_plugins import module_of, named_plugin
 from .hook_names import uncalled_hooks
 from .trial import Plan, Trial, run_trial
 
-_ODD_VALUES = (None, "", "x", -1, 0, 10**30, 1.5, True, [], {}, ["x"], {"x": 1}, "\0", "${X}")
+_ODD_VALUES: tuple[Any, ...] = (
+    *(None, "", "x", "\0", "${X}", -1, 0, 10**30, 1.5, True),
+    *([], {}, ["x"], [None], {"x": 1}),
+)
 
 _TRIALS: WeakKeyDictionary[type, dict[str, Trial]] = WeakKeyDictionary()
 """What came of the trials of each class, by parameters: one server is enough for its tests."""

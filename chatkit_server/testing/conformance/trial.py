@@ -358,7 +358,7 @@ def _answer(request: ModelRequest) -> Any:
     asked = request.said
     if "The model fails now." in asked:
         raise RuntimeError("the model of the trial fails")
-    came = request.input[-1] if request.input else {}
+    came: Any = request.input[-1] if request.input else {}
     if came.get("type") != "function_call_output":
         for name in request.tools:
             if f"Use the tool {name}." in asked:
