@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 
 from aiohttp import web
@@ -17,14 +17,14 @@ from .agent.team.team import Team
 from .errors import SettingsError
 from .events.log import EventLogFactory, checked_factory, new_event_log
 from .mcp.manager import McpManager
-from .mcp.server import NOT_YET
 from .plugin.calls import Hooks
 from .plugin.load import check_hook_settings, collect_plugins
 from .plugin.locales import languages_of
-from .plugin.startup import set_up
+from .plugin.startup import crashes, set_up
 from .plugin.tenants import check_tenants
 from .settings.problems import Problems
 from .settings.schema import AgentSettings, Settings
+from .settings.source import KeyPath
 from .turn import StoreContext
 from .turns.engine import Engine
 from .turns.heartbeat import Heartbeat, HeartbeatTiming
@@ -47,6 +47,7 @@ from .web.keys import (
     HEARTBEAT,
     HOOKS,
     MCP,
+    MODEL_NAMES,
     MODELS,
     REQUEST_GAP,
     RUNS,
@@ -61,9 +62,6 @@ from .web.unix_socket import check_socket
 
 LAST_ANSWERS = 2.0
 """Seconds that responses of ASGI applications have to end when the server stops."""
-
-CHECK_PATIENCE = 10.0
-"""Seconds that `chatkit-server check` waits for MCP servers."""
 
 log = logging.getLogger(__name__)
 
@@ -90,11 +88,11 @@ def create_app(
     if loaded:
         with problems.collect():
             check_hook_settings(settings)
-    hooks = hooks or collect_plugins(settings, problems)
-    if hooks is None:
+    hooks, are_all = (hooks, True) if hooks else collect_plugins(settings, problems)
+    if not are_all:
         # What else is wrong may be for want of a plugin
+        _look_further(hooks, settings, problems)
         problems.raise_any()
-    assert hooks is not None
     with problems.collect():
         hooks.languages = languages_of(hooks.plugins, settings)
     team, guardrails = _agents(settings, hooks, problems)
@@ -122,6 +120,22 @@ def create_app(
     app.on_shutdown.append(_drain)
     allow_origins(app, settings)
     return app
+
+
+def _look_further(hooks: Hooks, settings: Settings, problems: Problems) -> None:
+    """Collect what is wrong whatever the plugins are that cannot be used: agents, and crashes."""
+    with problems.collect():
+        Team(settings)
+    with problems.collect():
+        Guardrails(settings)
+    app = web.Application()
+    app[SETTINGS], app[HOOKS], app[ANSWERS] = settings, hooks, set()
+    agent = AgentSettings(model=settings.agent.model)
+    try:
+        _add_parts(app, Problems(), Team(Settings(agent=agent)), Guardrails())
+    except SettingsError:
+        return
+    problems.lines += crashes(hooks, app)
 
 
 def _agents(settings: Settings, hooks: Hooks, problems: Problems) -> tuple[Team, Guardrails]:
@@ -156,7 +170,9 @@ def _add_parts(
         app[MCP] = McpManager(servers, approval=settings.agent.approval, own=team.mcp_servers)
     with problems.collect():
         models = app[MODELS] = ModelRouter(hooks, settings.agent.default_provider)
-        _check_models(settings, models, hooks, team)
+        named = _named_models(settings, hooks, team)
+        app[MODEL_NAMES] = list(dict.fromkeys(name for _, name in named))
+        _check_models(settings, models, named)
     with problems.collect():
         names = [server.name for server in app[MCP].servers] if MCP in app else []
         team.check_servers(names, more=hooks.implemented("pre_turn"))
@@ -221,7 +237,9 @@ def _check_auth(hooks: Hooks, settings: Settings) -> None:
         )
 
 
-def _check_models(settings: Settings, models: ModelRouter, hooks: Hooks, team: Team) -> None:
+def _check_models(
+    settings: Settings, models: ModelRouter, named: Sequence[tuple[KeyPath, str]]
+) -> None:
     if settings.source.is_broken(("agent",)):
         return
     problems = Problems()
@@ -230,16 +248,21 @@ def _check_models(settings: Settings, models: ModelRouter, hooks: Hooks, team: T
     except SettingsError as error:
         where = settings.source.where(("agent", "default_provider"))
         problems.lines.append(f"{where}: {error}")
-    named = [*team.models.items(), *((("agent", "models"), name) for name in settings.agent.models)]
-    if hooks.implemented("respond") and "model" not in settings.agent.model_fields_set:
-        # A plugin answers, perhaps without any model of this server
-        named = []
     for path, name in named:
         try:
             models.check(name)
         except SettingsError as error:
             problems.lines.append(f"{settings.source.where(path)}: {error}")
     problems.raise_any()
+
+
+def _named_models(settings: Settings, hooks: Hooks, team: Team) -> Sequence[tuple[KeyPath, str]]:
+    """Return the models that the settings name, with the paths of their keys."""
+    if hooks.implemented("respond") and "model" not in settings.agent.model_fields_set:
+        # A plugin answers, perhaps without any model of this server
+        return ()
+    offered = ((("agent", "models"), name) for name in settings.agent.models)
+    return (*team.models.items(), *offered)
 
 
 def _add_routes(app: web.Application, problems: Problems) -> None:
@@ -281,30 +304,14 @@ class _ToolCount:
 
     def check(self) -> None:
         """Count the tools that are known by now; some servers are slow, or come later."""
-        warning = _too_many_tools(self._app)
+        warning = too_many_tools(self._app)
         if warning is not None and not self._warned:
             log.warning(warning)
         self._warned = warning is not None
 
 
-async def mcp_warnings(app: web.Application, patience: float = CHECK_PATIENCE) -> list[str]:
-    """Connect the MCP servers; return why some are not, and whether the tools are too many.
-
-    They have so many seconds for it.
-    """
-    servers = app[MCP]
-    async with servers.run(patience):
-        late = f"{NOT_YET}, after {patience:g} s"
-        down = [
-            f"MCP server {name}: {late if state['error'] == NOT_YET else state['error']}"
-            for name, state in servers.status().items()
-            if state["error"] is not None
-        ]
-        too_many = _too_many_tools(app)
-        return [*down, too_many] if too_many is not None else down
-
-
-def _too_many_tools(app: web.Application) -> str | None:
+def too_many_tools(app: web.Application) -> str | None:
+    """Return a warning if the MCP servers have more tools than the model takes."""
     agent = app[SETTINGS].agent
     if agent.tools is not None or agent.mcp_servers is not None:
         # It has few of them; what is left out in a turn is logged there

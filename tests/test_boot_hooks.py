@@ -206,7 +206,7 @@ def test_an_unknown_command_is_told_with_those_of_the_plugins(
     assert main(["cuont"]) == 2
     told = capsys.readouterr().err
     assert (
-        "`cuont` is none of init, new-plugin, run, check, plugins, hooks, settings, schema, migrate"
+        "`cuont` is none of init, new-plugin, run, chat, check, plugins, hooks, settings, schema, migrate"
         in told
     )
     assert f"{folder}/my_plugins/settings.yaml: no such file" in told
@@ -224,7 +224,7 @@ CHECKS = """
 def test_check_shows_what_plugins_find(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     does = "return ['the disk is full', 'and slow']"
     (folder / "my_plugins" / "silent.py").write_text(dedent(CHECKS.format(does=does)))
-    assert main(["check", "--settings", str(folder / "settings.yaml")]) == 0
+    assert main(["check", "--settings", str(folder / "settings.yaml")]) == 1
     told = capsys.readouterr().err.splitlines()
     assert told == ["warning: silent: the disk is full", "warning: silent: and slow"]
 

@@ -78,6 +78,10 @@ def _nothing(value: Any) -> str | None:
     return _described(value)
 
 
+def _lifetime(value: Any) -> str | None:
+    return None if inspect.isasyncgen(value) else _described(value)
+
+
 @cache
 def _tool_classes() -> tuple[type, ...]:
     return tuple(get_origin(kind) or kind for kind in get_args(resolve_name("agents.Tool")))
@@ -181,7 +185,7 @@ def _one(name: str) -> Answer:
 
 
 ANSWERS: Mapping[str, Answer] = {
-    "setup": Answer("nothing: `setup` adds to `app`", _nothing),
+    "setup": Answer("nothing: `setup` adds to `app`", _lifetime),
     "store": _one("chatkit.store.Store"),
     "turn_store": _one("chatkit_server.storage.TurnStore"),
     "event_log": Answer(
@@ -200,7 +204,10 @@ ANSWERS: Mapping[str, Answer] = {
         "a dict of labels and dicts, or None", _mapping_of(_instance("collections.abc.Mapping"))
     ),
     "cli": Answer("nothing: `cli` adds to `commands`", _nothing),
-    "check": Answer("a list of str, or None", _list_of(_instance("builtins.str"))),
+    "check": Answer(
+        "a list of str and chatkit_server.Finding, or None",
+        _list_of(_either(_instance("builtins.str"), _instance("chatkit_server.Finding"))),
+    ),
     "migrate": Answer("a list of str, or None", _list_of(_instance("builtins.str"))),
     "auth": Answer(
         "a chatkit_server.User (`id`: a str, not empty; `tenant`: a str) or None", _user

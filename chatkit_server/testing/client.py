@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from mimetypes import guess_type
 from typing import Any, TypeAlias, TypedDict, TypeVar, Unpack
 
@@ -24,6 +23,7 @@ from pydantic import TypeAdapter
 from yarl import URL
 
 from ..agent.paused import APPROVAL
+from ..client.requests import message_input, refusal, submission, text_content
 from ..turn import User
 from .answer import Answer
 from .running import RunningAnswer
@@ -204,13 +204,11 @@ class ChatClient:
         surplus = [*map(repr, texts[len(ids) :]), *(name for name in answers if name not in ids)]
         if surplus:
             raise LookupError(f"no question for {', '.join(surplus)}; there are {', '.join(ids)}")
-        sent: dict[str, Any] = {name: _answered(given.get(name)) for name in ids}
-        status = "answered" if given else "skipped"
         return await self.stream(
             "threads.add_structured_input",
             thread_id=item.thread_id,
             item_id=item.id,
-            input={"status": status, "answers": sent},
+            input=submission(ids, given),
         )
 
     async def upload(
@@ -320,19 +318,14 @@ class ChatClient:
 
 
 def _message(text: str, options: MessageOptions) -> dict[str, Any]:
-    inference: dict[str, Any] = {}
-    if "model" in options:
-        inference["model"] = options["model"]
-    if "tool" in options:
-        inference["tool_choice"] = {"id": options["tool"]}
     files = options.get("attachments", ())
-    quoted = {"quoted_text": options["quoted_text"]} if "quoted_text" in options else {}
-    return {
-        "content": [*options.get("content", [{"type": "input_text", "text": text}])],
-        "attachments": [each if isinstance(each, str) else each.id for each in files],
-        "inference_options": inference,
-        **quoted,
-    }
+    return message_input(
+        options.get("content", text_content(text)),
+        attachments=[each if isinstance(each, str) else each.id for each in files],
+        model=options.get("model"),
+        tool=options.get("tool"),
+        quoted_text=options.get("quoted_text"),
+    )
 
 
 def _question(asked: Answer | StructuredInputItem) -> StructuredInputItem:
@@ -347,12 +340,6 @@ def _question(asked: Answer | StructuredInputItem) -> StructuredInputItem:
             raise LookupError("several tools ask: give one of `answer.questions` to `reply`")
 
 
-def _answered(answer: str | Sequence[str] | None) -> dict[str, Any]:
-    if answer is None:
-        return {"values": [], "skipped": True}
-    return {"values": [answer] if isinstance(answer, str) else [*answer]}
-
-
 def _summary(asked: Answer | WidgetItem) -> str:
     return asked.summary if isinstance(asked, Answer) else asked.id
 
@@ -361,7 +348,4 @@ async def _accepted(response: ClientResponse) -> ClientResponse:
     """Return a response; raises `Refused` for one that says no."""
     if response.status < 300:
         return response
-    text = await response.text()
-    with suppress(ValueError, KeyError, TypeError):
-        text = orjson.loads(text)["message"]
-    raise Refused(response.status, text)
+    raise Refused(response.status, refusal(await response.text()))

@@ -6,20 +6,17 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
-import orjson
 from aiohttp import ClientError, ClientResponse
 from chatkit.types import ThreadStreamEvent
 from pydantic import TypeAdapter
 
+from ..client.events import TURN_ID, EventReader
 from .answer import Answer
 
 if TYPE_CHECKING:
     from .client import ChatClient
 
 _EVENT: TypeAdapter[ThreadStreamEvent] = TypeAdapter(ThreadStreamEvent)
-
-TURN_ID = "X-Turn-Id"
-_END = b": end"
 
 
 class Unfinished(AssertionError):
@@ -106,26 +103,13 @@ class RunningAnswer:
             raise Unfinished(f"the answer has ended without {what}. {self.answer.summary}")
 
     async def _read(self, response: ClientResponse) -> AsyncIterator[ThreadStreamEvent]:
-        # Lines may be longer than what `readline` of aiohttp takes
-        rest = b""
-        async for chunk in response.content.iter_any():
-            *lines, rest = (rest + chunk).split(b"\n")
-            for line in lines:
-                event = self._take(line)
-                if event is not None:
-                    yield event
-        self.is_whole = self.is_whole or rest.startswith(_END)
-
-    def _take(self, line: bytes) -> ThreadStreamEvent | None:
+        reader = EventReader()
         answer = self.answer
-        if line.startswith(b"id: "):
-            answer.ids.append(line[4:].decode())
-        elif line.startswith(_END):
-            self.is_whole = True
-        elif line.startswith(b"data: "):
-            data = orjson.loads(line[6:])
-            event = _EVENT.validate_python(data)
-            answer.data.append(data)
-            answer.events.append(event)
-            return event
-        return None
+        async for chunk in response.content.iter_any():
+            for id, data in reader.read(chunk):
+                event = _EVENT.validate_python(data)
+                answer.ids.append(id)
+                answer.data.append(data)
+                answer.events.append(event)
+                yield event
+            self.is_whole = self.is_whole or reader.is_whole

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import sqlite3
 import stat
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,35 @@ def make_private(database: Path) -> None:
             ", ".join(closed),
             real.parent,
         )
+
+
+def problem_of(database: Path) -> str | None:
+    """Return why the file of a database cannot be used or made, None if nothing speaks against it.
+
+    For a process that has not opened it.
+    """
+    folder = database.parent
+    if not folder.is_dir():
+        return no_folder(database)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return f"this user may not create files in the folder {folder}"
+    if not database.exists():
+        return None
+    try:
+        # SQLite itself opens it: see `make_private`. So it makes no other files
+        unlocked = f"{database.absolute().as_uri()}?immutable=1"
+        with closing(sqlite3.connect(unlocked, uri=True)) as file:
+            file.execute("PRAGMA schema_version")
+    except sqlite3.Error as error:
+        return str(error)
+    if not os.access(database, os.W_OK):
+        return "this user may not write to the file"
+    return None
+
+
+def no_folder(database: Path) -> str:
+    """Return what is wrong with a database whose folder is missing."""
+    return f"there is no folder {database.parent}"
 
 
 def lock_file(database: Path) -> Path:
