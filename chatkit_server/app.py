@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 
 from aiohttp import web
@@ -15,15 +15,16 @@ from .agent.runs import AppRuns
 from .agent.team.guardrails import Guardrails
 from .agent.team.team import Team
 from .errors import SettingsError
+from .events.log import EventLogFactory, checked_factory, new_event_log
 from .mcp.manager import McpManager
-from .mcp.server import NOT_YET
 from .plugin.calls import Hooks
 from .plugin.load import check_hook_settings, collect_plugins
 from .plugin.locales import languages_of
-from .plugin.startup import set_up
+from .plugin.startup import crashes, set_up
 from .plugin.tenants import check_tenants
 from .settings.problems import Problems
 from .settings.schema import AgentSettings, Settings
+from .settings.source import KeyPath
 from .turn import StoreContext
 from .turns.engine import Engine
 from .turns.heartbeat import Heartbeat, HeartbeatTiming
@@ -46,6 +47,7 @@ from .web.keys import (
     HEARTBEAT,
     HOOKS,
     MCP,
+    MODEL_NAMES,
     MODELS,
     REQUEST_GAP,
     RUNS,
@@ -60,9 +62,6 @@ from .web.unix_socket import check_socket
 
 LAST_ANSWERS = 2.0
 """Seconds that responses of ASGI applications have to end when the server stops."""
-
-CHECK_PATIENCE = 10.0
-"""Seconds that `chatkit-server check` waits for MCP servers."""
 
 log = logging.getLogger(__name__)
 
@@ -89,11 +88,11 @@ def create_app(
     if loaded:
         with problems.collect():
             check_hook_settings(settings)
-    hooks = hooks or collect_plugins(settings, problems)
-    if hooks is None:
+    hooks, are_all = (hooks, True) if hooks else collect_plugins(settings, problems)
+    if not are_all:
         # What else is wrong may be for want of a plugin
+        _look_further(hooks, settings, problems)
         problems.raise_any()
-    assert hooks is not None
     with problems.collect():
         hooks.languages = languages_of(hooks.plugins, settings)
     team, guardrails = _agents(settings, hooks, problems)
@@ -123,6 +122,22 @@ def create_app(
     return app
 
 
+def _look_further(hooks: Hooks, settings: Settings, problems: Problems) -> None:
+    """Collect what is wrong whatever the plugins are that cannot be used: agents, and crashes."""
+    with problems.collect():
+        Team(settings)
+    with problems.collect():
+        Guardrails(settings)
+    app = web.Application()
+    app[SETTINGS], app[HOOKS], app[ANSWERS] = settings, hooks, set()
+    agent = AgentSettings(model=settings.agent.model)
+    try:
+        _add_parts(app, Problems(), Team(Settings(agent=agent)), Guardrails())
+    except SettingsError:
+        return
+    problems.lines += crashes(hooks, app)
+
+
 def _agents(settings: Settings, hooks: Hooks, problems: Problems) -> tuple[Team, Guardrails]:
     """Return the agents and guardrails of the settings; the default ones in place of wrong ones."""
     agent = AgentSettings(model=settings.agent.model)
@@ -141,6 +156,7 @@ def _add_parts(
 ) -> None:
     settings, hooks = app[SETTINGS], app[HOOKS]
     turn_store: TurnStore | None = None
+    make_log = new_event_log
     with problems.collect():
         app[STORE_PLUGIN], app[STORE] = _store(hooks, settings)
     with problems.collect():
@@ -148,11 +164,15 @@ def _add_parts(
     with problems.collect():
         turn_store = hooks.boot_first("turn_store")
     with problems.collect():
+        make_log = _event_logs(hooks)
+    with problems.collect():
         servers = [server for _, given in hooks.boot_all("mcp_servers") for server in given]
         app[MCP] = McpManager(servers, approval=settings.agent.approval, own=team.mcp_servers)
     with problems.collect():
         models = app[MODELS] = ModelRouter(hooks, settings.agent.default_provider)
-        _check_models(settings, models, hooks, team)
+        named = _named_models(settings, hooks, team)
+        app[MODEL_NAMES] = list(dict.fromkeys(name for _, name in named))
+        _check_models(settings, models, named)
     with problems.collect():
         names = [server.name for server in app[MCP].servers] if MCP in app else []
         team.check_servers(names, more=hooks.implemented("pre_turn"))
@@ -163,7 +183,15 @@ def _add_parts(
     app.middlewares.append(_with_models)
     turn_store = turn_store or MemoryTurnStore()
     engine = app[ENGINE] = Engine(
-        settings, hooks, app[STORE], turn_store, models, app[MCP], team=team, guardrails=guardrails
+        settings,
+        hooks,
+        app[STORE],
+        turn_store,
+        models,
+        app[MCP],
+        make_log,
+        team=team,
+        guardrails=guardrails,
     )
     app[GUARD] = RequestGuard(settings.requests)
     app[TURNSTILE] = Turnstile(REQUEST_GAP)
@@ -189,6 +217,15 @@ def _store(hooks: Hooks, settings: Settings) -> tuple[str, Store[StoreContext]]:
     )
 
 
+def _event_logs(hooks: Hooks) -> EventLogFactory:
+    """Return what makes the event logs of turns."""
+    for plugin, call in hooks.checked_calls("event_log"):
+        factory: EventLogFactory | None = call()
+        if factory is not None:
+            return checked_factory(plugin, factory)
+    return new_event_log
+
+
 def _check_auth(hooks: Hooks, settings: Settings) -> None:
     """Raise `SettingsError` if no plugin returns users: one without tenants only refuses."""
     declared = [getattr(plugin, "auth_tenants", None) for _, plugin in hooks.implementing("auth")]
@@ -200,7 +237,9 @@ def _check_auth(hooks: Hooks, settings: Settings) -> None:
         )
 
 
-def _check_models(settings: Settings, models: ModelRouter, hooks: Hooks, team: Team) -> None:
+def _check_models(
+    settings: Settings, models: ModelRouter, named: Sequence[tuple[KeyPath, str]]
+) -> None:
     if settings.source.is_broken(("agent",)):
         return
     problems = Problems()
@@ -209,16 +248,21 @@ def _check_models(settings: Settings, models: ModelRouter, hooks: Hooks, team: T
     except SettingsError as error:
         where = settings.source.where(("agent", "default_provider"))
         problems.lines.append(f"{where}: {error}")
-    named = [*team.models.items(), *((("agent", "models"), name) for name in settings.agent.models)]
-    if hooks.implemented("respond") and "model" not in settings.agent.model_fields_set:
-        # A plugin answers, perhaps without any model of this server
-        named = []
     for path, name in named:
         try:
             models.check(name)
         except SettingsError as error:
             problems.lines.append(f"{settings.source.where(path)}: {error}")
     problems.raise_any()
+
+
+def _named_models(settings: Settings, hooks: Hooks, team: Team) -> Sequence[tuple[KeyPath, str]]:
+    """Return the models that the settings name, with the paths of their keys."""
+    if hooks.implemented("respond") and "model" not in settings.agent.model_fields_set:
+        # A plugin answers, perhaps without any model of this server
+        return ()
+    offered = ((("agent", "models"), name) for name in settings.agent.models)
+    return (*team.models.items(), *offered)
 
 
 def _add_routes(app: web.Application, problems: Problems) -> None:
@@ -260,30 +304,14 @@ class _ToolCount:
 
     def check(self) -> None:
         """Count the tools that are known by now; some servers are slow, or come later."""
-        warning = _too_many_tools(self._app)
+        warning = too_many_tools(self._app)
         if warning is not None and not self._warned:
             log.warning(warning)
         self._warned = warning is not None
 
 
-async def mcp_warnings(app: web.Application, patience: float = CHECK_PATIENCE) -> list[str]:
-    """Connect the MCP servers; return why some are not, and whether the tools are too many.
-
-    They have so many seconds for it.
-    """
-    servers = app[MCP]
-    async with servers.run(patience):
-        late = f"{NOT_YET}, after {patience:g} s"
-        down = [
-            f"MCP server {name}: {late if state['error'] == NOT_YET else state['error']}"
-            for name, state in servers.status().items()
-            if state["error"] is not None
-        ]
-        too_many = _too_many_tools(app)
-        return [*down, too_many] if too_many is not None else down
-
-
-def _too_many_tools(app: web.Application) -> str | None:
+def too_many_tools(app: web.Application) -> str | None:
+    """Return a warning if the MCP servers have more tools than the model takes."""
     agent = app[SETTINGS].agent
     if agent.tools is not None or agent.mcp_servers is not None:
         # It has few of them; what is left out in a turn is logged there

@@ -131,6 +131,10 @@ class SettingsError(Exception):
     """The server cannot start as configured; the message says where and what to change."""
 
 
+class CannotListen(SettingsError):
+    """The server's address is in use, or not one of this machine."""
+
+
 def causes(error: BaseException | None) -> Iterator[BaseException]:
     """Yield an error and what it was raised from."""
     seen: set[int] = set()

@@ -22,6 +22,7 @@ from .bad_http import CHECK as CHECK_SERVER
 from .bad_http import http_problem
 from .interim import guard_client, guard_session, guard_transport
 from .outgoing import certificates, proxy_of
+from .probe import is_probe, note_date
 from .settings.schema import TurnLimits
 from .settings.urls import BaseUrl
 from .text import HalfJoiner, valid_text, valid_values
@@ -57,6 +58,8 @@ __all__ = [
     "guard_transport",
     "has_more_parts",
     "http_problem",
+    "is_probe",
+    "note_date",
     "profile_of",
     "proxy_of",
     "refused",

@@ -15,12 +15,13 @@ from typing import Any
 from aiohttp import web
 
 from .app import create_app
-from .errors import SettingsError
+from .errors import CannotListen
 from .plugin.calls import Hooks
 from .plugin.credentials import curl_credentials
+from .reload.generation import Generation
+from .settings.address import reachable_host
 from .settings.problems import Problems
 from .settings.schema import Settings
-from .settings.types import reachable_host
 from .shutdown.signals import Signals
 from .turns.registry import TurnRegistry
 from .web.keys import ENGINE, HOOKS, MODELS, SETTINGS
@@ -37,33 +38,48 @@ GC_THRESHOLD = 10_000
 Python's default of 700 the collector takes a tenth of the processor time."""
 
 
-async def serve(settings: Settings, signals: Signals, problems: Problems | None = None) -> None:
+async def serve(
+    settings: Settings,
+    signals: Signals,
+    problems: Problems | None = None,
+    generation: Generation | None = None,
+) -> None:
     """Run the server until SIGINT, SIGTERM or SIGHUP, then shut it down.
 
     After the first signal, running turns have `server.drain` to end. A second one ends them at
     once; what they said so far is saved. `signals` ends the process when that takes too long.
-    Raises `SettingsError` when it cannot start, also for the `problems` that were found before.
+    As a `generation` it may be told, too, that another one has taken over. Raises `SettingsError`
+    when it cannot start, also for the `problems` that were found before.
     """
-    app = create_app(settings, problems=problems)
+    try:
+        app = create_app(settings, problems=problems)
+    finally:
+        if generation is not None:
+            generation.tell_sources(settings.plugin_dirs)
     # A handler only follows its turn, so it may be cancelled when its client disconnects
     runner = web.AppRunner(
         app, handler_cancellation=True, access_log=None, shutdown_timeout=REQUEST_SHUTDOWN
     )
     task = asyncio.current_task()
     assert task is not None
-    listener = Listener(runner, settings)
+    bound = [] if generation is None else generation.bound(settings.server)
+    listener = Listener(runner, settings, bound)
     stop = _Shutdown(task, app[ENGINE].turns, settings.server.drain)
     with signals.serving(settings.server.drain, stop.signalled):
         try:
-            await _try_port(settings)
+            if not bound:
+                await try_port(settings)
             await runner.setup()
             # A plugin may have asked for them
             signals.install()
             if not stop.requested.is_set():
                 with _explained(settings):
                     host, port = await listener.start()
-                _say(_welcome(app, host, port, settings))
+                if not bound:
+                    _say(_welcome(app, host, port, settings))
                 _freeze_garbage_collector()
+                if generation is not None:
+                    _Successor(generation, runner, listener, stop)
                 await stop.requested.wait()
         except asyncio.CancelledError:
             if not stop.requested.is_set():
@@ -83,8 +99,15 @@ class _Shutdown:
     def __init__(self, task: asyncio.Task[Any], turns: TurnRegistry, drain: float) -> None:
         self.requested = asyncio.Event()
         self.task = task
+        self.drain = drain
         self._turns = turns
-        self._drain = drain
+
+    def begin(self) -> None:
+        """Shut the server down. It may still be starting, and may be told twice."""
+        if self.requested.is_set():
+            return
+        self.requested.set()
+        self.task.cancel()
 
     def signalled(self) -> None:
         """Handle a signal."""
@@ -92,18 +115,47 @@ class _Shutdown:
         if self.requested.is_set():
             self._turns.end_all()
             return
-        self.requested.set()
         if running:
             log.info(
                 "shutting down: %d running turn%s may take up to %g s; a second signal ends them",
                 len(running),
                 "s"[: len(running) - 1],
-                self._drain,
+                self.drain,
             )
         else:
             log.info("shutting down")
-        # The server may still be starting
-        self.task.cancel()
+        self.begin()
+
+
+class _Successor:
+    """Ends a server once its next generation has taken over: all requests go there."""
+
+    def __init__(
+        self, generation: Generation, runner: web.AppRunner, listener: Listener, stop: _Shutdown
+    ) -> None:
+        """Say that this generation serves."""
+        self._generation = generation
+        self._turns = runner.app[ENGINE].turns
+        self._listener = listener
+        self._stop = stop
+        self._task: asyncio.Task[None] | None = None
+        server = runner.app[SETTINGS].server
+        generation.serves(listener.hand_over(), server, self._retire, listener.take)
+
+    def _retire(self) -> None:
+        self._listener.retire(self._generation.move)
+        # The answers would go to the next generation
+        self._turns.leave_questions()
+        self._task = asyncio.create_task(self._end())
+
+    async def _end(self) -> None:
+        await self._turns.vacant()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._stop.drain):
+                await self._listener.connections.all_closed()
+                # Started by requests that had begun
+                await self._turns.vacant()
+        self._stop.begin()
 
 
 def _say(text: str) -> None:
@@ -112,7 +164,7 @@ def _say(text: str) -> None:
         print(text, flush=True)
 
 
-async def _try_port(settings: Settings) -> None:
+async def try_port(settings: Settings) -> None:
     """Raise `SettingsError` if the address is not available, before anything starts."""
     with _explained(settings):
         if settings.server.socket is not None:
@@ -141,7 +193,7 @@ def _explained(settings: Settings) -> Iterator[None]:
             reason = os.strerror(error.errno)
         host, port = settings.server.host, settings.server.port
         place = f"{host}, port {port}" if path is None else path
-        raise SettingsError(f"cannot listen on {place}: {reason}") from None
+        raise CannotListen(f"cannot listen on {place}: {reason}") from None
 
 
 def _freeze_garbage_collector() -> None:

@@ -1,4 +1,4 @@
-"""What a storage plugin imports: the contract of the turn store, and who a store is asked for.
+"""What a storage plugin imports: the contracts of stores, and who a store is asked for.
 
 Conversations are kept by a `chatkit.store.Store`, whose `context` is a `StoreContext`.
 """
@@ -6,6 +6,7 @@ Conversations are kept by a `chatkit.store.Store`, whose `context` is a `StoreCo
 from __future__ import annotations
 
 from .errors import TakenOver
+from .events.log import EventLog, EventLogFactory, FrameWriter, MemoryEventLog
 from .events.threads import AtomicThreads
 from .local_times import LocalTimes, in_local_time
 from .records import OutageLog
@@ -23,10 +24,14 @@ from .uploads import FileStore
 
 __all__ = [
     "AtomicThreads",
+    "EventLog",
+    "EventLogFactory",
     "FileStore",
+    "FrameWriter",
     "HeartbeatReply",
     "HeartbeatSignal",
     "LocalTimes",
+    "MemoryEventLog",
     "MemoryTurnStore",
     "OutageLog",
     "StoreContext",

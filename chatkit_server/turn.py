@@ -229,6 +229,11 @@ class Turn(WorkflowShower):
         return time.monotonic() - self._started
 
     @property
+    def said(self) -> str:
+        """The text of the user's message; `""` if the turn answers something else."""
+        return "" if self.message is None else "".join(part.text for part in self.message.content)
+
+    @property
     def languages(self) -> tuple[str, ...]:
         """The client's languages, BCP 47 tags: `locale`, then the others of `Accept-Language`."""
         tags = wanted(self.request.headers)

@@ -28,6 +28,7 @@ from yarl import URL
 from chatkit_server import (
     BadRequest,
     Duration,
+    Finding,
     TooLarge,
     TooManyRequests,
     Unprocessable,
@@ -41,6 +42,7 @@ from chatkit_server.models import (
     certificates,
     guard_session,
     http_problem,
+    note_date,
     proxy_of,
     refused,
     valid_text,
@@ -78,6 +80,9 @@ _QUOTED = 200
 _TYPE = re.compile(r"(?:audio|video|application)/(?:x-)?([a-z0-9][a-z0-9.+-]{0,30})")
 _PAGE = re.compile(r"\s*<(?:!doctype|html|\?xml)\b", re.IGNORECASE)
 _KEY_REFUSED = (401, 403)
+_CHECK_TIMEOUT = 8.0
+_CHECK_KEY = "Set a valid `api_key` in plugins.dictation"
+_CHECK_URL = "Check `base_url` in plugins.dictation"
 _RETRIABLE = (408, 409, 429)
 
 AWAY = words("Dictation is not available right now. Try again in a moment.")
@@ -137,14 +142,23 @@ class Plugin:
             yield
 
     @hookimpl
-    async def check(self) -> list[str] | None:
+    async def check(self, online: bool) -> list[Finding] | None:
         """Say why the server cannot be used, as far as that shows without a recording."""
+        if not online:
+            return None
         try:
-            async with self._new_session() as session, session.get(self._url / "models") as answer:
+            async with (
+                asyncio.timeout(_CHECK_TIMEOUT),
+                self._new_session() as session,
+                session.get(self._url / "models") as answer,
+            ):
                 status = answer.status
+                note_date(answer.host, answer.headers.get("Date"))
         except (aiohttp.ClientError, TimeoutError) as error:
-            return [f"{self._server}: {_why(error)}"]
-        return [f"{self._server}: {_refusal(status)}"] if status in _KEY_REFUSED else None
+            return [Finding(f"{self._server}: {_why(error)}", _CHECK_URL)]
+        if status in _KEY_REFUSED:
+            return [Finding(f"{self._server}: {_refusal(status)}", _CHECK_KEY)]
+        return [Finding(f"{self._server} takes recordings", level="ok")]
 
     @hookimpl
     async def transcribe(self, audio: AudioInput) -> str:

@@ -224,7 +224,7 @@ CHECKS = """
 def test_check_shows_what_plugins_find(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     does = "return ['the disk is full', 'and slow']"
     (folder / "my_plugins" / "silent.py").write_text(dedent(CHECKS.format(does=does)))
-    assert main(["check", "--settings", str(folder / "settings.yaml")]) == 0
+    assert main(["check", "--settings", str(folder / "settings.yaml")]) == 1
     told = capsys.readouterr().err.splitlines()
     assert told == ["warning: silent: the disk is full", "warning: silent: and slow"]
 

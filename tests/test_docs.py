@@ -66,7 +66,7 @@ from tests.serving import served_by
 
 MakeClient = Callable[..., Awaitable[TestClient[web.Request, web.Application]]]
 
-ROW = re.compile(r"^\| `(\w+)\(([^)]*)\)` \|", re.MULTILINE)
+ROW = re.compile(r"^\| \[`(\w+)\(([^)]*)\)`\]\(\w+\.md\) \|", re.MULTILINE)
 NOTHING = "\N{EN DASH}"
 QUOTE = '"'
 DEFAULTS = Profile().model_dump()
@@ -113,7 +113,7 @@ def specs() -> dict[str, list[str]]:
 def test_the_hook_table_names_every_hook_with_its_arguments() -> None:
     table = {
         name: [argument.strip() for argument in arguments.split(",") if argument.strip()]
-        for name, arguments in ROW.findall((ROOT / "docs" / "plugins.md").read_text())
+        for name, arguments in ROW.findall((ROOT / "docs/plugins/hooks/README.md").read_text())
     }
     assert table == specs()
 
@@ -137,22 +137,23 @@ def test_every_hook_says_what_an_error_does(hook: str) -> None:
 )
 def test_every_field_of_what_hooks_are_given_is_described(given: Any) -> None:
     described = [
-        row[0].strip("`") for row in rows(section("plugins.md", f"### `{given.__name__}`"))
+        row[0].strip("`") for row in rows(section("plugins/turn.md", f"## `{given.__name__}`"))
     ]
     assert described == [field.name for field in dataclasses.fields(given)]
 
 
 def test_every_field_of_a_turn_is_described() -> None:
-    described = {row[0].strip("`") for row in rows(section("plugins.md", "### `Turn`"))}
+    described = {row[0].strip("`") for row in rows(section("plugins/turn.md", "## `Turn`"))}
     own = {name for name in Turn.__annotations__ if not name.startswith("_")}
     inherited = {"thread", "store", "request_context"}
-    assert described == own | inherited | {"seconds", "store_context"}
+    assert described == own | inherited | {"said", "seconds", "store_context"}
     assert inherited <= set(Turn.model_fields)
 
 
 def test_every_error_is_described_with_its_status() -> None:
     described = {
-        row[0].strip("`"): int(row[1]) for row in rows(section("plugins.md", "## Errors to raise"))
+        row[0].strip("`"): int(row[1])
+        for row in rows(section("plugins/errors.md", "## Errors to raise"))
     }
     kinds = [kind for kind in vars(errors).values() if inspect.isclass(kind)]
     assert described == {
@@ -292,8 +293,13 @@ def test_python_compiles(fence: Fence) -> None:
 def test_plugins_that_are_shown_can_be_enabled(tmp_path: Path, shown: list[str]) -> None:
     assert len(shown) > 5
     file = tmp_path / "settings.yaml"
-    file.write_text(yaml.safe_dump({"plugins": {name: SETTINGS.get(name) for name in shown}}))
-    assert load_plugins(load(file, {})).names == sorted(shown)
+    recipes = [fence for fence in fences("yaml") if fence.document.parent.name == "cookbook"]
+    given = SETTINGS.copy()
+    for fence in recipes:
+        given |= yaml.safe_load(fence.text)["plugins"]
+    file.write_text(yaml.safe_dump({"plugins": {name: given.get(name) for name in shown}}))
+    environ = {name: value for fence in recipes for name, value in fence.environ.items()}
+    assert load_plugins(load(file, environ)).names == sorted(shown)
 
 
 @pytest.mark.parametrize("fence", fences("yaml"), ids=str)

@@ -6,12 +6,12 @@ import asyncio
 import random
 import re
 import tracemalloc
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
-from chatkit_server.events.log import BATCH, EventLog, MemoryEventLog
-from chatkit_server.web.keys import ENGINE
+from chatkit_server import hookimpl
+from chatkit_server.events.log import BATCH, EventLog, EventLogFactory, MemoryEventLog
 from tests.conftest import MakeChat
 
 FRAME = re.compile(rb"id: turn_1:(\d+)\ndata: (\{[^\n]*\})\n\n")
@@ -207,6 +207,28 @@ async def test_a_follower_that_waits_is_offered_frames_before_its_task_wakes() -
     assert len(taken) == 1
 
 
+async def test_more_than_a_batch_of_frames_is_offered_at_once() -> None:
+    log = MemoryEventLog("turn_1")
+    taken: list[int] = []
+
+    def take(frames: bytes) -> bool:
+        taken.extend(int(number) for number, _ in FRAME.findall(frames))
+        return len(taken) < 3 * BATCH
+
+    following = log.follow(0, take)
+    waiting = asyncio.ensure_future(anext(following))
+    await asyncio.sleep(0)
+    for _ in range(2 * BATCH + 7):
+        append(log)
+    await asyncio.sleep(0)
+    assert taken == [*range(1, 2 * BATCH + 8)], "what is left would wait for the next event"
+    for _ in range(2 * BATCH):
+        append(log)
+    # `take` refuses the first batch, after it has noted its numbers
+    assert FRAME.findall(await waiting)[0][0] == b"%d" % (2 * BATCH + 8)
+    await following.aclose()
+
+
 @pytest.mark.parametrize("seed", range(5))
 async def test_what_is_taken_and_what_is_left_is_all_of_it_in_order(seed: int) -> None:
     chance = random.Random(seed)
@@ -255,11 +277,33 @@ class CountingLog(MemoryEventLog):
         super().append(data)
 
 
-async def test_the_engine_takes_any_event_log(make_chat: MakeChat) -> None:
-    chat = await make_chat()
-    engine = chat.client.app[ENGINE]
-    engine._preparation.make_log = CountingLog
+class Brings:
+    """Makes the event logs of turns."""
+
+    def __init__(self, factory: Any) -> None:
+        self.factory = factory
+
+    @hookimpl
+    def event_log(self) -> EventLogFactory:
+        made: EventLogFactory = self.factory
+        return made
+
+
+async def test_the_first_plugin_that_answers_makes_the_event_logs(make_chat: MakeChat) -> None:
+    chat = await make_chat(Brings(None), Brings(CountingLog), Brings(MemoryEventLog))
     streamed = await chat.say("hello")
     [log] = CountingLog.made
     assert log.turn_id == streamed.response.headers["X-Turn-Id"]
     assert log.appended == len(streamed.data) == len(log)
+
+
+async def test_a_factory_that_makes_something_else_is_named(
+    make_chat: MakeChat, caplog: pytest.LogCaptureFixture
+) -> None:
+    makes = [list[bytes], MemoryEventLog]
+    chat = await make_chat(Brings(lambda turn_id: makes[0](turn_id)))
+    status, _ = await chat.refused({"messages": [{"role": "user", "content": "hello"}]})
+    assert status == 500
+    assert ": event_log: the factory returned a list, expected a chatkit_server." in caplog.text
+    del makes[0]
+    assert (await chat.say("hello")).text

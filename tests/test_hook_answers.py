@@ -16,7 +16,7 @@ from chatkit_server.plugin import hookspecs
 from chatkit_server.plugin.answers import ANSWERS, wrong_answer
 from chatkit_server.plugin.call import PluginFailed
 from chatkit_server.plugin.calls import Hooks
-from chatkit_server.storage import MemoryTurnStore
+from chatkit_server.storage import MemoryEventLog, MemoryTurnStore
 from chatkit_server.testing.memory_store import MemoryStore
 from chatkit_server.testing.model_server import Call, ModelServer
 from tests.conftest import MakeChat
@@ -42,6 +42,8 @@ async def no_events() -> AsyncIterator[None]:
         ("store", "x", "returned a str, expected a chatkit.store.Store or None"),
         ("store", MemoryStore, "returned the class MemoryStore (create an instance), expected a "),
         ("turn_store", {}, "returned a dict, expected a chatkit_server.storage.TurnStore or None"),
+        ("event_log", [], "returned a list, expected a function or class that makes a chatkit_se"),
+        ("event_log", MemoryEventLog("turn_1"), "returned a MemoryEventLog, expected a function "),
         ("attachment_store", MemoryStore(), "returned a MemoryStore, expected a chatkit.store.Att"),
         ("model_providers", [], "returned a list, expected a dict of prefixes (without `/"),
         ("model_providers", {"acme": 1}, "returned a dict with an int for 'acme', expected a dict"),
@@ -83,6 +85,8 @@ def test_a_wrong_answer_is_described(hook: str, answer: Any, told: str) -> None:
     [
         ("store", MemoryStore()),
         ("turn_store", MemoryTurnStore()),
+        ("event_log", MemoryEventLog),
+        ("event_log", lambda turn_id: MemoryEventLog(turn_id)),
         ("model_providers", {"": MultiProvider(), "acme": MultiProvider()}),
         ("mcp_servers", ()),
         ("migrate", ["one"]),

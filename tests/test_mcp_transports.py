@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
-from chatkit_server.app import create_app, mcp_warnings
+from chatkit_server.app import create_app
+from chatkit_server.checking.mcp import check_mcp_servers
+from chatkit_server.finding import Finding
 from chatkit_server.mcp.connection import ToolFailed
 from chatkit_server.mcp.exchange import response_problem
 from chatkit_server.mcp.manager import McpManager
@@ -248,10 +250,12 @@ async def test_check_says_why_a_server_is_not_connected(tmp_path: Any) -> None:
         plugins = {"anonymous_auth": None, "demo_model": None, "mcp_servers": {"servers": servers}}
         store = {"tortoise_store": {"url": f"sqlite://{tmp_path}/chat.db"}}
         file.write_text(json.dumps({"plugins": plugins | store}))
-        [late] = await mcp_warnings(create_app(load(file, {})), patience=0)
-        [warning] = await mcp_warnings(create_app(load(file, {})))
-    assert late == "MCP server web: not connected yet, after 0 s"
-    assert warning.startswith("MCP server web: answered with HTTP 405 (Method Not Allowed)")
+        told: list[Finding] = []
+        await check_mcp_servers(create_app(load(file, {})), told.append, patience=0)
+        await check_mcp_servers(create_app(load(file, {})), told.append)
+    late, refused = map(str, told)
+    assert late.startswith("MCP server web: not connected yet, after 0 s. Look whether it runs")
+    assert refused.startswith("MCP server web: answered with HTTP 405 (Method Not Allowed)")
 
 
 async def test_a_server_of_the_newer_transport_is_told_so(tmp_path: Any) -> None:

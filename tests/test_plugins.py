@@ -463,6 +463,11 @@ class AsyncStore:
     async def store(self) -> None: ...
 
 
+class AsyncSetup:
+    @hookimpl
+    async def setup(self, app: object) -> None: ...
+
+
 class YieldingPersist:
     @hookimpl
     async def persist(self, turn: object) -> Any:
@@ -531,6 +536,7 @@ class PositionalOnly:
     [
         (SyncAuth(), "auth: must be a plain `async def`"),
         (AsyncStore(), "store: must be a plain `def`"),
+        (AsyncSetup(), "setup: must be a plain `def`, or an `async def` with one `yield`"),
         (YieldingPersist(), "persist: must be a plain `async def`, without `yield`"),
         (Wrapper(), "pre_turn: hook wrappers are not supported"),
         (OldWrapper(), "setup: hook wrappers are not supported"),

@@ -590,7 +590,7 @@ def test_check_tells_warnings_and_starts(
     monkeypatch.setenv("CHATKIT_SERVER_PORT", "1")
     # As in a process of its own, where the command line has a handler for warnings
     monkeypatch.setattr(logging.getLogger(), "handlers", [])
-    assert main(["check", "--settings", str(file)]) == 0
+    assert main(["check", "--settings", str(file)]) == 1
     out, err = capsys.readouterr()
     assert "OK. Plugins:" in out
     first, second = err.splitlines()

@@ -206,6 +206,44 @@ def test_a_mistake_in_setup_or_in_what_it_adds_is_one_line(
     assert [shown.startswith(line) for shown in lines] == [True], lines
 
 
+@pytest.mark.parametrize(
+    ("before", "line"),
+    [
+        ("{}[1]", f"plugin bad: `setup`: {HERE}:6: KeyError: 1"),
+        ("raise SettingsError('no disk')", "plugin bad: no disk"),
+        ("return", "plugin bad: `setup`: ValueError: it returned before its `yield`"),
+    ],
+)
+def test_a_mistake_in_a_setup_with_a_yield_is_one_line(
+    told: Told, folder: Path, before: str, line: str
+) -> None:
+    text = PLUGIN.format(setup=f"{before}; yield", context="yield")
+    text = text.replace("def setup", "async def setup").lstrip()
+    (folder / "my_plugins" / "bad.py").write_text(text)
+    lines = told("run", f"plugins:\n  bad:\n  {WHOLE}")
+    assert [shown.startswith(line) for shown in lines] == [True], lines
+
+
+async def test_a_setup_with_a_yield_is_what_runs_while_the_server_does() -> None:
+    happened = []
+
+    class Lives:
+        @hookimpl
+        async def setup(self, app: web.Application) -> AsyncIterator[None]:
+            happened.append("start")
+            yield
+            happened.append("stop")
+
+    app = web.Application()
+    set_up(Hooks.of([("lives", Lives())]), app)
+    assert happened == []  # a command needs nothing that runs
+    runner = web.AppRunner(app)
+    await runner.setup()
+    assert happened == ["start"]
+    await runner.cleanup()
+    assert happened == ["start", "stop"]
+
+
 class Auth:
     """Answers nobody; `curl_credentials` is what an example request must send."""
 

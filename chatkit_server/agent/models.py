@@ -41,7 +41,7 @@ class ModelRouter(ModelProvider):
 
     def __init__(self, hooks: Hooks, default: str | None = None) -> None:
         self._providers: dict[str, ModelProvider] = {}
-        owners: dict[str, str] = {}
+        self._owners = owners = dict[str, str]()
         for plugin, providers in hooks.boot_all("model_providers"):
             for prefix, provider in providers.items():
                 if prefix in owners:
@@ -79,6 +79,17 @@ class ModelRouter(ModelProvider):
         if provider is None:
             raise TurnFailed(self._unserved(name))
         return provider.get_model(rest)
+
+    async def aclose(self) -> None:
+        """Close the connections of all providers, as a server does when it stops."""
+        for provider in {id(each): each for each in self._providers.values()}.values():
+            await provider.aclose()
+
+    def owner(self, name: str) -> str | None:
+        """Return the plugin that serves this model, None if there is none."""
+        provider, _ = self._serving(name)
+        found = (prefix for prefix, each in self._providers.items() if each is provider)
+        return next((self._owners[prefix] for prefix in found), None)
 
     def serves(self, name: str) -> bool:
         """Whether a provider serves this model, if it has it."""

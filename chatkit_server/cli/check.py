@@ -1,64 +1,89 @@
-"""`chatkit-server check`: check the settings, the plugins, and the MCP servers."""
+"""`chatkit-server check`: what is wrong with a deployment, all at once."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
+import json
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..logs import LineHandler, WithoutContent
-from .options import command, load_settings
+import click
+
+from .options import command
 
 if TYPE_CHECKING:
-    from ..plugin.calls import Hooks
+    from ..checking.report import Report
+    from ..finding import Finding
 
 
-@contextmanager
-def _warnings_shown() -> Iterator[None]:
-    """Show what is logged as a warning once, in the form of those that are printed at the end."""
-    handler = LineHandler(sys.stderr)
-    handler.setLevel(logging.WARNING)
-    handler.setFormatter(WithoutContent("warning: %(message)s"))
-    root = logging.getLogger()
-    others = root.handlers
-    root.handlers = [handler]
-    try:
-        yield
-    finally:
-        root.handlers = others
+def _url(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
+    if text is not None and not text.startswith(("http://", "https://")):
+        raise click.BadParameter("expected a URL, such as https://chat.example.com/api/chat")
+    return text
 
 
-@command("check", "Check the settings, the plugins and the MCP servers.")
-def check(settings: Path) -> int:
-    loaded, problems = load_settings(settings)
-    from ..app import create_app, mcp_warnings
-    from ..web.keys import HOOKS
+@command("check", "Tell all that is wrong with the settings, the plugins, and what they need.")
+@click.option(
+    "--online",
+    is_flag=True,
+    help="Ask the database, the models, the MCP servers and all others, too.",
+)
+@click.option(
+    "--url",
+    callback=_url,
+    help="With --online: ask the server that runs at this public address whether pages may call "
+    "it.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+def check(settings: Path, online: bool, url: str | None, as_json: bool) -> int:
+    """Return 0 if all is fine, 1 if something needs care, 2 if the server cannot start."""
+    if url is not None and not online:
+        raise click.UsageError("--url is for --online")
+    # The Agents SDK takes over a second to import: --help does without it
+    from ..checking.probes import LooseThreads
+    from ..checking.report import Report, shown
+    from ..checking.run import check_deployment
 
-    async def create() -> tuple[list[str], list[str]]:
-        with _warnings_shown():
-            app = create_app(loaded, problems=problems)
-        # What is wrong with an MCP server is printed below: it is no mistake in the settings
-        logging.disable()
+    def tell(finding: Finding) -> None:
+        if online and not as_json and finding.level == "ok":
+            print(f"ok: {shown(str(finding))}", flush=True)
+
+    report = Report(settings)
+
+    async def run() -> bool:
+        asyncio.get_running_loop().set_default_executor(LooseThreads())
         try:
-            hooks = app[HOOKS]
-            found = [f"{plugin}: {line}" async for plugin, line in _of_plugins(hooks)]
-            return hooks.names, [*await mcp_warnings(app), *found]
-        finally:
-            logging.disable(logging.NOTSET)
+            return await check_deployment(report, tell, online=online, url=url)
+        except BaseException:
+            # A plugin may end the process in ways that nobody can foresee
+            _print_problems(report)
+            raise
 
-    names, warnings = asyncio.run(create())
-    print(f"{settings.absolute()}: OK. Plugins: {', '.join(names)}")
-    for warning in warnings:
-        print(f"warning: {warning}", file=sys.stderr)
-    return 0
+    runner = asyncio.Runner()
+    ended = True
+    try:
+        ended = runner.run(run())
+    finally:
+        if ended:
+            runner.close()
+        else:
+            # It would wait for what does not end when it is cancelled
+            runner.get_loop().set_exception_handler(lambda *_: None)
+    _print(report, as_json)
+    return report.status
 
 
-async def _of_plugins(hooks: Hooks) -> AsyncIterator[tuple[str, str]]:
-    """Yield what plugins find wrong with their part, each after the plugin's name."""
-    async for plugin, lines in hooks.boot_each("check"):
-        for line in lines:
-            yield plugin, line
+def _print(report: Report, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(report.as_json(), indent=2, ensure_ascii=False))
+        return
+    if not report.stopping:
+        names = ", ".join(report.plugins)
+        print(f"{report.settings.absolute()}: OK. Plugins: {names}", flush=True)
+    _print_problems(report)
+
+
+def _print_problems(report: Report) -> None:
+    for line in report.lines():
+        print(line, file=sys.stderr)

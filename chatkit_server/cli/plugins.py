@@ -137,17 +137,15 @@ async def _figures(settings: Settings) -> dict[str, Any] | None:
     """Return the figures of the server that runs with these settings, None if none does."""
     import aiohttp
 
-    server = settings.server
-    path = server.socket
+    from ..settings.address import local_url
+
+    path = settings.server.socket
     connector = None if path is None else aiohttp.UnixConnector(str(path))
-    host = f"[{server.host}]" if ":" in server.host else server.host
-    host = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)
-    place = f"{host}:{server.port}" if path is None else "localhost"
     timeout = aiohttp.ClientTimeout(_PATIENCE)
     try:
         async with (
             aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
-            session.get(f"http://{place}/readyz?verbose") as response,
+            session.get(f"{local_url(settings)}/readyz?verbose") as response,
         ):
             figures: dict[str, Any] | None = (await response.json()).get("hooks")
             return figures

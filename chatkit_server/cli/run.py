@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import SettingsError
+from ..errors import CannotListen, SettingsError
 from ..logs import configure_logging
+from ..settings.load import PLUGIN_DIRS
 from ..settings.schema import Settings
 from ..settings.types import listening_host
 from ..shutdown.signals import Signals
 from .options import command, load_settings
+
+if TYPE_CHECKING:
+    from ..reload.generation import Generation
 
 
 def _host(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
@@ -46,16 +50,38 @@ def _port(_context: click.Context, _option: click.Parameter, text: str | None) -
     type=click.Path(path_type=Path),
     help="The Unix socket to listen on; overrides server.socket, server.host and server.port.",
 )
-def run(settings: Path, **listening: Any) -> int:
-    signals = Signals()
+@click.option(
+    "--reload",
+    is_flag=True,
+    help="Start again on each change of the settings or plugins; running turns go on to their end.",
+)
+def run(settings: Path, *, reload: bool, **listening: Any) -> int:
+    generation = supervised(settings) if reload else None
+    if isinstance(generation, int):
+        return generation
+    signals = Signals(None if generation is None else generation.heard)
     loaded, problems = load_settings(settings)
     loaded = _with_options(loaded, listening)
     configure_logging(loaded)
     # The Agents SDK takes over a second to import: --help does without it
     from ..serve import serve
 
-    asyncio.run(serve(loaded, signals, problems))
+    try:
+        asyncio.run(serve(loaded, signals, problems, generation))
+    except CannotListen:
+        if generation is not None:
+            generation.gives_up()
+        raise
     return 0
+
+
+def supervised(settings: Path) -> Generation | int:
+    """Return a forked server, or the exit status of the process that forks them."""
+    if not settings.is_file():
+        load_settings(settings)  # says what is wrong
+    from ..reload.supervisor import supervise
+
+    return supervise(settings, [settings.parent / name for name in PLUGIN_DIRS])
 
 
 def _with_options(settings: Settings, listening: Mapping[str, Any]) -> Settings:

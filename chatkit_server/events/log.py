@@ -20,7 +20,8 @@ class EventLog(ABC):
     """The events of one turn, numbered from 1.
 
     Any number of clients follow a log, each from any event on and at its own speed. `size` is in
-    bytes; after `ended`, no more events come.
+    bytes; after `ended`, no more events come. The turn itself only appends and ends: neither may
+    wait for a follower.
     """
 
     def __init__(self, turn_id: str) -> None:
@@ -61,7 +62,22 @@ class EventLog(ABC):
 
 
 EventLogFactory = Callable[[str], EventLog]
-"""Makes the log of a turn, given the turn's id."""
+"""Makes the log of a turn, given the turn's id. It neither waits nor blocks."""
+
+
+def checked_factory(plugin: str, factory: EventLogFactory) -> EventLogFactory:
+    """Return a plugin's factory, which names the plugin where it makes something else."""
+
+    def make(turn_id: str) -> EventLog:
+        made = factory(turn_id)
+        if not isinstance(made, EventLog):
+            raise TypeError(
+                f"plugin {plugin}: event_log: the factory returned a {type(made).__name__}, "
+                "expected a chatkit_server.storage.EventLog"
+            )
+        return made
+
+    return make
 
 
 class MemoryEventLog(EventLog):
@@ -143,12 +159,14 @@ class MemoryEventLog(EventLog):
         ]
 
     def _wrote(self, one: _Follower) -> bool:
-        """Return whether the follower's `write` took the frames; if not, wake the follower."""
+        """Return whether the follower's `write` took all frames; if not, wake the follower."""
         if one.write is not None and not self.ended:
             frames = self._after(one.after)
-            if one.write(frames[0] if len(frames) == 1 else b"".join(frames)):
+            while one.write(frames[0] if len(frames) == 1 else b"".join(frames)):
                 one.after += len(frames)
-                return True
+                if one.after >= len(self._frames):
+                    return True
+                frames = self._after(one.after)
         one.woken.set_result(None)
         return False
 

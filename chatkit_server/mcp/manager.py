@@ -106,6 +106,16 @@ class McpManager:
         return list(self._shared)
 
     @property
+    def connections(self) -> list[ManagedServer]:
+        """The connections to all servers, in their order."""
+        return list(self._connections.values())
+
+    def names_of(self, connection: ManagedServer) -> dict[str, str]:
+        """Return the names for the model of a server's tools, by their own names."""
+        self._names.update(self.connections)
+        return self._names.of_server(connection)
+
+    @property
     def all_connected(self) -> bool:
         """Whether all tools of the servers are known now."""
         return all(connection.up.is_set() for connection in self._connections.values())

@@ -49,6 +49,11 @@ class ToolNames:
         self._used.difference_update(name for tool, name in known.items() if tool not in listed)
         self._names[connection] = {tool: name for tool, name in known.items() if tool in listed}
 
+    def of_server(self, connection: McpConnection) -> dict[str, str]:
+        """Return the names of the tools that a server has now, by those that it gives them."""
+        known = self._names[connection]
+        return {tool.name: known[tool.name] for tool in connection.tools}
+
     def of_turn(
         self, connections: Sequence[McpConnection], taken: Collection[str]
     ) -> Iterator[tuple[McpConnection, Tool, str]]:

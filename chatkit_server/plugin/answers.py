@@ -78,6 +78,10 @@ def _nothing(value: Any) -> str | None:
     return _described(value)
 
 
+def _lifetime(value: Any) -> str | None:
+    return None if inspect.isasyncgen(value) else _described(value)
+
+
 @cache
 def _tool_classes() -> tuple[type, ...]:
     return tuple(get_origin(kind) or kind for kind in get_args(resolve_name("agents.Tool")))
@@ -107,6 +111,12 @@ def _user(value: Any) -> str | None:
         if not isinstance(found, str):
             return f"a User with {_described(found)} as `{name}`"
     return None if fields["id"] else "a User with an empty `id`"
+
+
+def _factory(value: Any) -> str | None:
+    # A log itself may be callable, and would be that of every turn
+    made = isinstance(value, _class("chatkit_server.storage.EventLog"))
+    return _described(value) if made or not callable(value) else None
 
 
 def _part(value: Any) -> str | None:
@@ -175,9 +185,13 @@ def _one(name: str) -> Answer:
 
 
 ANSWERS: Mapping[str, Answer] = {
-    "setup": Answer("nothing: `setup` adds to `app`", _nothing),
+    "setup": Answer("nothing: `setup` adds to `app`", _lifetime),
     "store": _one("chatkit.store.Store"),
     "turn_store": _one("chatkit_server.storage.TurnStore"),
+    "event_log": Answer(
+        "a function or class that makes a chatkit_server.storage.EventLog of a turn's id, or None",
+        _factory,
+    ),
     "attachment_store": _one("chatkit.store.AttachmentStore"),
     "model_providers": Answer(
         "a dict of prefixes (without `/`) and agents.ModelProvider, or None",
@@ -190,7 +204,10 @@ ANSWERS: Mapping[str, Answer] = {
         "a dict of labels and dicts, or None", _mapping_of(_instance("collections.abc.Mapping"))
     ),
     "cli": Answer("nothing: `cli` adds to `commands`", _nothing),
-    "check": Answer("a list of str, or None", _list_of(_instance("builtins.str"))),
+    "check": Answer(
+        "a list of str and chatkit_server.Finding, or None",
+        _list_of(_either(_instance("builtins.str"), _instance("chatkit_server.Finding"))),
+    ),
     "migrate": Answer("a list of str, or None", _list_of(_instance("builtins.str"))),
     "auth": Answer(
         "a chatkit_server.User (`id`: a str, not empty; `tenant`: a str) or None", _user

@@ -21,6 +21,8 @@ from .mistakes import mistakes_named
 from .statistics import HookFigures, Slot, Statistics
 from .terms import Terms, check_terms, terms_of
 
+Hook = Callable[..., Any]
+
 
 class Hooks:
     """The hooks of one application's plugins, called in the order of the settings.
@@ -92,6 +94,17 @@ class Hooks:
         """The hooks that the plugin of this name implements."""
         callers = self._manager.get_hookcallers(self._manager.get_plugin(plugin)) or ()
         return sorted(caller.name for caller in callers)
+
+    def wrap(self, plugin: str, wrapper: Callable[[str, Hook], Hook]) -> None:
+        """Call what `wrapper(hook, function)` returns in place of the plugin's own functions.
+
+        It gets the arguments of the function, by name, and has to return what that would.
+        """
+        owner = self._manager.get_plugin(plugin)
+        for caller in self._manager.get_hookcallers(owner) or ():
+            for each in caller.get_hookimpls():
+                if each.plugin is owner:
+                    each.function = wrapper(caller.name, each.function)
 
     def terms(self, plugin: str, hook: str) -> Terms:
         """What a call of the hook may cost the others."""

@@ -82,12 +82,11 @@ def _check(hook: str, function: Spec, options: pluggy.HookimplOpts, plugin: str)
     if options["hookwrapper"] or options["wrapper"]:
         raise SettingsError(f"{where}: {hook}: hook wrappers are not supported")
     wants_async = inspect.iscoroutinefunction(spec)
-    is_async = inspect.iscoroutinefunction(function) or (
-        hook in hookspecs.STREAMS and inspect.isasyncgenfunction(function)
-    )
-    if is_async != wants_async:
+    yields = hook in hookspecs.YIELDING and inspect.isasyncgenfunction(function)
+    if not yields and inspect.iscoroutinefunction(function) != wants_async:
         needed = "async def" if wants_async else "def"
-        raise SettingsError(f"{where}: {hook}: must be a plain `{needed}`, without `yield`")
+        other = ", or an `async def` with one `yield`" if hook == "setup" else ", without `yield`"
+        raise SettingsError(f"{where}: {hook}: must be a plain `{needed}`{other}")
     if wrong := _wrong_arguments(function, list(inspect.signature(spec).parameters)):
         raise SettingsError(f"{where}: {hook}: {wrong}")
 

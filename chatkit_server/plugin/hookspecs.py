@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     )
     from click import Group
 
+    from ..events.log import EventLogFactory
+    from ..finding import Finding
     from ..turn import Outcome, StoreContext, ToolCall, ToolResult, Turn, User
     from ..turns.store import TurnStore
     from ..uploads import UploadedFile
@@ -60,16 +62,21 @@ PROJECT = "chatkit_server"
 STREAMS = ("respond", "action")
 """Hooks that answer with events: an `async def` with `yield` is one, too."""
 
+YIELDING = ("setup", *STREAMS)
+"""Hooks that may be an `async def` with `yield`."""
+
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 @hookspec
-def setup(app: Application) -> None:
+def setup(app: Application) -> AsyncIterator[None] | None:
     """Prepare the plugin, once at boot: add routes, middlewares or `cleanup_ctx` to `app`.
 
     `app[HOOKS]`, `app[SETTINGS]`, `app[MODELS]` and `app[STORE]` are the server's own parts. To
-    start something and stop it again, append an `async def` with one `yield` to `app.cleanup_ctx`.
+    start something and stop it again, write an `async def` with one `yield`: what is before the
+    `yield` runs when the server starts, the rest when it stops. That is too late for routes: if
+    you have both, append the `async def` to `app.cleanup_ctx` in a plain `setup`.
     An error in `setup`, or in what it added, stops the boot; raise `SettingsError` to say what to
     change. An error when the server stops is logged.
     """
@@ -90,6 +97,17 @@ def turn_store() -> TurnStore | None:
 
     Without one they are kept in memory: if the process dies, its unfinished answers are lost. An
     error stops the boot.
+    """
+
+
+@hookspec
+def event_log() -> EventLogFactory | None:
+    """Return what makes the event log of each turn; the first answer wins.
+
+    It is a function, or a class, that takes the turn's id and returns a
+    `chatkit_server.storage.EventLog`: what clients follow, and resume after a lost connection. It
+    is called for every turn, and may not wait. Without this hook, events are kept in the memory of
+    the process. An error stops the boot; one of the function refuses the turn with a 500.
     """
 
 
@@ -147,12 +165,15 @@ def cli(commands: Group) -> None:
 
 
 @hookspec
-async def check() -> list[str] | None:
-    """Return in a line each what keeps the plugin from working, such as a server that is away.
+async def check(online: bool) -> list[str | Finding] | None:
+    """Return what is wrong with the plugin's part: in a line each, or as a `Finding`.
 
-    `chatkit-server check` shows the lines as warnings. It awaits this after `setup`, without
-    starting the server; all plugins are called in order. Give up after some seconds. An error ends
-    the command.
+    `chatkit-server check` shows it: a str is a warning, and a `Finding` says what to do about it.
+    With level `ok` it is what was tried and works. The server is not started; `setup` was called.
+
+    Only where `online` is true (`check --online`), ask others than this machine: a database, an
+    API. All plugins are asked at the same time, and each has 10 s. Raise `SettingsError` for what
+    keeps the server from starting, with a line for each reason; any other error counts as one, too.
     """
 
 

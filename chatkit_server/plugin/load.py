@@ -35,24 +35,35 @@ def load_plugins(settings: Settings) -> Hooks:
     implementation that cannot work.
     """
     problems = Problems()
-    hooks = collect_plugins(settings, problems)
+    hooks, _ = collect_plugins(settings, problems)
     problems.raise_any()
-    assert hooks is not None
     return hooks
 
 
-def collect_plugins(settings: Settings, problems: Problems) -> Hooks | None:
-    """Do as `load_plugins`, but collect what is wrong; return None if a plugin is missing then."""
+def collect_plugins(settings: Settings, problems: Problems) -> tuple[Hooks, bool]:
+    """Do as `load_plugins`, but collect what is wrong.
+
+    Returns the hooks of those that can be used, and whether these are all.
+    """
     found = discover(settings.plugin_dirs, problems)
     plugins: list[tuple[str, object]] = []
     for name, section in settings.plugins.items():
         with problems.collect():
             plugins.append((name, _load(name, found, section, settings)))
-    if len(plugins) < len(settings.plugins) or settings.source.is_broken(("plugins",)):
-        return None
+    are_all = len(plugins) == len(settings.plugins) and not settings.source.is_broken(("plugins",))
     with problems.collect():
-        return Hooks.of(plugins, settings.hooks)
-    return None
+        return Hooks.of(plugins, settings.hooks), are_all
+    usable = {id(each[1]): each for each in plugins if _is_usable(each)}
+    return Hooks.of(list(usable.values()), settings.hooks), False
+
+
+def _is_usable(plugin: tuple[str, object]) -> bool:
+    """Whether its hooks can work."""
+    try:
+        Hooks.of([plugin])
+    except SettingsError:
+        return False
+    return True
 
 
 def configs(settings: Settings, problems: Problems) -> Iterator[tuple[str, BaseModel | None]]:
@@ -99,6 +110,17 @@ def _load(
 ) -> object:
     where = settings.source.where(("plugins", name))
     module = _import(name, found, where, settings.plugin_dirs)
+    return create_plugin(name, module, section, settings)
+
+
+def create_plugin(
+    name: str, module: ModuleType, section: Mapping[str, Any] | None, settings: Settings
+) -> object:
+    """Return the plugin of a module: the module, or an object of its `Plugin`.
+
+    Raises `SettingsError` for what is wrong with the module, or with its section.
+    """
+    where = settings.source.where(("plugins", name))
     config_model, plugin_class = _parts(module, where)
     if plugin_class is None:
         if section:

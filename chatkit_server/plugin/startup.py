@@ -49,10 +49,27 @@ def set_up(hooks: Hooks, app: Application, here: Surroundings = nullcontext) -> 
     for plugin, call in hooks.checked_calls("setup", app=app):
         before = set(app.router.routes())
         with problems.collect(), _additions_named(app, plugin, here):
-            call()
+            lifetime = call()
+            if lifetime is not None:
+                app.cleanup_ctx.append(_setup(lifetime))
         owners |= {route: plugin for route in app.router.routes() if route not in before}
     problems.lines += hidden_routes(app, owners)
     problems.raise_any()
+
+
+def crashes(hooks: Hooks, app: Application) -> list[str]:
+    """Call the `setup` hooks of an application that will not run; return how some crashed.
+
+    What a plugin says of its own may be for want of another one, and is left out.
+    """
+    lines: list[str] = []
+    for _, call in hooks.checked_calls("setup", app=app):
+        try:
+            call()
+        except SettingsError as error:
+            if error.__cause__ is not None:
+                lines += str(error).splitlines()
+    return lines
 
 
 @contextmanager
@@ -70,6 +87,15 @@ def _additions_named(app: Application, plugin: str, here: Surroundings) -> Itera
         for i, entry in enumerate(entries):
             if id(entry) not in known:
                 entries[i] = wrap(plugin, entry, here)
+
+
+def _setup(lifetime: AsyncIterator[None]) -> Context:
+    """Return what a `setup` with a `yield` adds to `cleanup_ctx`."""
+
+    def setup(_: Application) -> AsyncIterator[None]:
+        return lifetime
+
+    return setup
 
 
 def _named_handler(

@@ -68,7 +68,7 @@ def _watch(parent: int, wake: socket.socket, limits: int, told: int) -> None:
     """Wait for the end of the process, and see to it."""
     for number in (*ENDING, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    _close_all_but(2, wake.fileno(), limits, told)
+    close_all_but(2, wake.fileno(), limits, told)
     with suppress(OSError), open("/proc/self/comm", "w") as name:
         name.write("chatkit-guard")
     watched = select.poll()
@@ -136,8 +136,11 @@ def _where(told: int) -> str:
     return "; ".join(places[:5]) or "unknown"
 
 
-def _close_all_but(*kept: int) -> None:
+def close_all_but(*kept: int) -> None:
+    """Close all files but these: those that were open at a fork."""
     before = -1
     for descriptor in sorted({*kept, os.sysconf("SC_OPEN_MAX")}):
-        os.closerange(before + 1, descriptor)
+        if descriptor > before + 1:
+            # An empty range that begins at 0 would be all of them
+            os.closerange(before + 1, descriptor)
         before = descriptor

@@ -54,7 +54,9 @@ class Signals:
     ignored, as under nohup; it only begins the end, and never cuts it short.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, heard: Callable[[], None] | None = None) -> None:
+        """Begin. `heard` is called for each signal, in another thread."""
+        self._told = heard
         self._read, self._write = socket.socketpair()
         self._write.setblocking(False)
         self._guard = Guard(self._read)
@@ -146,6 +148,8 @@ class Signals:
                         os.write(self._others, bytes([number]))
 
     def _heard(self, number: int) -> None:
+        if self._told is not None:
+            self._told()
         handle, loop = self._handle, self._loop
         if handle is None or loop is None:
             leave(0)

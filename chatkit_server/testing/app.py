@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import ModuleType
@@ -58,6 +58,16 @@ def make_app(
 
     Raises `SettingsError`, as the server does when it starts.
     """
+    return watched_app(settings, plugins, model, lambda hooks: None)
+
+
+def watched_app(
+    settings: GivenSettings,
+    plugins: Iterable[object],
+    model: GivenModel,
+    watch: Callable[[Hooks], None],
+) -> web.Application:
+    """Do as `make_app`; `watch` gets the hooks before any is called."""
     named = [_named(plugin, at) for at, plugin in enumerate(plugins, 1)]
     problems = Problems()
     loaded, more = _with_model(_settings(settings, problems), model)
@@ -68,7 +78,9 @@ def make_app(
     if not any("auth" in hooks_of(plugin) for _, plugin in others):
         last.append(("any_user", AnyUser()))
     every = [("test_users", users), *others, *last]
-    app = create_app(loaded, Hooks.of(every, loaded.hooks), problems)
+    hooks = Hooks.of(every, loaded.hooks)
+    watch(hooks)
+    app = create_app(loaded, hooks, problems)
     app[_USERS], app[_CALLS] = users, calls
     return app
 

@@ -13,6 +13,7 @@ from ..plugin.hookspecs import hookimpl
 from ..turn import StoreContext
 
 T = TypeVar("T", ThreadMetadata, ThreadItem)
+K = TypeVar("K")
 
 
 def _owner(context: StoreContext) -> tuple[str, str]:
@@ -39,7 +40,14 @@ class MemoryStore(Store[Any]):
 
     async def save_thread(self, thread: ThreadMetadata, context: StoreContext) -> None:
         copied = ThreadMetadata.model_validate(thread.model_dump())
-        self.threads[self.owner(context)][thread.id] = copied
+        self._own(self.threads, thread.id, context)[thread.id] = copied
+
+    def _own(self, kept: dict[Any, dict[str, K]], row_id: str, context: Any) -> dict[str, K]:
+        """Return the owner's rows. Raises `NotFoundError` for an id that somebody else has."""
+        owner = self.owner(context)
+        if any(row_id in rows for other, rows in kept.items() if other != owner):
+            raise NotFoundError(row_id)
+        return kept[owner]
 
     async def load_thread_items(
         self, thread_id: str, after: str | None, limit: int, order: str, context: StoreContext
@@ -48,11 +56,12 @@ class MemoryStore(Store[Any]):
         return _page(list(self.items[thread_id].values()), after, limit, order)
 
     async def save_attachment(self, attachment: Attachment, context: StoreContext) -> None:
-        self.attachments[self.owner(context)][attachment.id] = attachment
+        own = self._own(self.attachments, attachment.id, context)
+        own[attachment.id] = attachment.model_copy(deep=True)
 
     async def load_attachment(self, attachment_id: str, context: StoreContext) -> Attachment:
         try:
-            return self.attachments[self.owner(context)][attachment_id]
+            return self.attachments[self.owner(context)][attachment_id].model_copy(deep=True)
         except KeyError:
             raise NotFoundError(attachment_id) from None
 
@@ -81,8 +90,8 @@ class MemoryStore(Store[Any]):
             raise NotFoundError(item_id) from None
 
     async def delete_thread(self, thread_id: str, context: StoreContext) -> None:
-        self.threads[self.owner(context)].pop(thread_id, None)
-        self.items.pop(thread_id, None)
+        if self.threads[self.owner(context)].pop(thread_id, None) is not None:
+            self.items.pop(thread_id, None)
 
     async def delete_thread_item(self, thread_id: str, item_id: str, context: StoreContext) -> None:
         await self.load_thread(thread_id, context)

@@ -250,6 +250,11 @@ def explain(error: BaseException) -> ServerError:
     return TurnFailed(told, allow_retry=message in _RETRIABLE)
 
 
+def reason_of(error: BaseException) -> str:
+    """Return what an error says, such as the words of a provider, in one line for an operator."""
+    return _in_one_line(_root(error))
+
+
 def _root(error: BaseException) -> BaseException:
     """Return the error that others were made of on the way."""
     if isinstance(error, BaseExceptionGroup):

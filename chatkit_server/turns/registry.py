@@ -375,14 +375,22 @@ class TurnRegistry:
                 retry_after=RETRY_AFTER,
             )
 
+    async def vacant(self) -> None:
+        """Wait until no turn runs."""
+        await self._vacant.wait()
+
+    def leave_questions(self) -> None:
+        """Have running turns go on without the user's answer: it could not come any more."""
+        for running in self.active:
+            running.live.leave()
+
     async def close(self, drain: float) -> None:
         """Refuse new turns, give running ones `drain` seconds to end, then end them.
 
-        Those that wait for the user's answer go on without it: it could not come any more.
+        Those that wait for the user's answer go on without it.
         """
         self.closing = True
-        for running in self.active:
-            running.live.leave()
+        self.leave_questions()
         try:
             async with asyncio.timeout(drain):
                 await self._vacant.wait()

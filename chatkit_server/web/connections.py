@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Callable
+from socket import socket
 from typing import cast
 
 from aiohttp import HttpVersion11, StreamReader, web
@@ -83,6 +85,8 @@ class Connections:
         shortest = min(limits.headers, limits.body, limits.unread, limits.idle)
         self.interval = min(max(shortest / 4, 0.02), 1.0)
         self._was_late = False
+        self._move: Callable[[socket], None] | None = None
+        self._empty: asyncio.Future[None] | None = None
         self._timer = self._loop.call_soon(self._sweep)
 
     def __call__(self) -> asyncio.Protocol:
@@ -98,6 +102,22 @@ class Connections:
         """Limit nothing any more."""
         self._timer.cancel()
         self._overflow.close()
+
+    async def all_closed(self) -> None:
+        """Wait until no connection is served. Only one can wait."""
+        if self._served:
+            self._empty = self._loop.create_future()
+            await self._empty
+
+    def retire(self, move: Callable[[socket], None]) -> None:
+        """Move each connection to another process once it waits for a request.
+
+        `move` gets a socket of its own for it, and closes that. What the client has sent in the
+        meantime is still to be read there, so it sees nothing of this.
+        """
+        self._move = move
+        for connection in list(self._waiting):
+            connection.move(move)
 
     def arrived(self, transport: asyncio.Transport) -> None:
         """Serve a new connection, or say that there are too many."""
@@ -167,11 +187,15 @@ class Connections:
             self._by_network[network] -= 1
             if not self._by_network[network]:
                 del self._by_network[network]
+        if self._empty is not None and not self._served and not self._empty.done():
+            self._empty.set_result(None)
 
     def waits(self, connection: _Connection) -> None:
         """Note that the connection waits for a request."""
         if connection in self._served:
             self._waiting[connection] = None
+            if self._move is not None:
+                connection.move(self._move)
 
     def _began(
         self,
@@ -338,6 +362,18 @@ class _Connection(web.RequestHandler):
             and any(isinstance(message, _ErrInfo) for message, _ in self._messages)
         ):
             body.set_exception(web.RequestPayloadError("malformed"))
+
+    def move(self, move: Callable[[socket], None]) -> None:
+        """Move to another process, unless a request has begun."""
+        if self._wire.is_closing() or self._head_since is not None or self._arriving is not None:
+            return
+        self._wire.pause_reading()
+        if self._waiter is None:
+            # The response was sent, and aiohttp has yet to see whether the connection stays open
+            self._loop.call_soon(self.move, move)
+            return
+        move(self._wire.get_extra_info("socket").dup())
+        self.abort()
 
     def began(self, body: StreamReader) -> None:
         """The head of a request is complete."""

@@ -36,6 +36,8 @@ STORE: web.AppKey[Store[StoreContext]] = web.AppKey("store", Store)
 STORE_PLUGIN = web.AppKey("store_plugin", str)
 ATTACHMENT_STORE: web.AppKey[AttachmentStore[StoreContext] | None] = web.AppKey("attachment_store")
 MCP = web.AppKey("mcp", McpManager)
+MODEL_NAMES = web.AppKey("model_names", list[str])
+"""The models that the settings name, each once."""
 MODELS = web.AppKey("models", ModelRouter)
 RUNS = web.AppKey("runs", AppRuns)
 ENGINE = web.AppKey("engine", Engine)

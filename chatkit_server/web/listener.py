@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import resource
+from collections.abc import Callable, Sequence
 from socket import NI_NUMERICHOST, NI_NUMERICSERV, getnameinfo, socket
 
 from aiohttp import web
@@ -13,7 +14,7 @@ from ..settings.schema import Settings
 from .connections import Connections
 from .keys import HOOKS, REFUSALS
 from .overflow import MAX_OVERFLOW
-from .unix_socket import UnixSocket
+from .unix_socket import SocketFile, UnixSocket
 
 MOST_FILES = 65_536
 """Open files that the process asks the system for."""
@@ -53,14 +54,19 @@ class Listener:
 
     connections: Connections
 
-    def __init__(self, runner: web.AppRunner, settings: Settings) -> None:
+    def __init__(
+        self, runner: web.AppRunner, settings: Settings, bound: Sequence[socket] = ()
+    ) -> None:
+        """Make one that listens on the sockets that are `bound`, or else binds its own."""
         self._runner = runner
         self._settings = settings
         self._loop = asyncio.get_running_loop()
-        self._file: UnixSocket | None = None
+        self._given = bound
+        self._file: SocketFile | None = None
         self._sockets: dict[socket, asyncio.TimerHandle | None] = {}
         """Each with the end of its pause, if it has one."""
         self._serving: set[asyncio.Task[object]] = set()
+        self._started = False
         self._burst = float(BURST)
         self._accepted_at = self._loop.time()
 
@@ -76,22 +82,26 @@ class Listener:
         self.connections = Connections(
             self._runner.server, settings, most, refusals, overflow, languages
         )
+        self._started = True
         for listening in await self._bound():
             listening.setblocking(False)
             listening.listen(BACKLOG)
             self._resume(listening)
-        if self._file is not None:
+        if settings.socket is not None:
             return str(settings.socket), 0
         address = next(iter(self._sockets)).getsockname()
         # With the zone of a link-local address
         host, _ = getnameinfo(address, NI_NUMERICHOST | NI_NUMERICSERV)
         return host, address[1]
 
-    async def _bound(self) -> list[socket]:
+    async def _bound(self) -> Sequence[socket]:
         settings = self._settings.server
+        if self._given:
+            return self._given
         if settings.socket is not None:
-            self._file = UnixSocket(settings.socket, settings.socket_mode, BACKLOG)
-            return [self._file.socket]
+            unix = UnixSocket(settings.socket, settings.socket_mode, BACKLOG)
+            self._file = unix.file
+            return [unix.socket]
         server = await self._loop.create_server(
             asyncio.Protocol, settings.host, settings.port, start_serving=False
         )
@@ -99,18 +109,38 @@ class Listener:
         server.close()
         return bound
 
+    def hand_over(self) -> list[socket]:
+        """Return the sockets, which another process goes on with; their file is its own now."""
+        self._file = None
+        return list(self._sockets)
+
+    def retire(self, move: Callable[[socket], None]) -> None:
+        """Leave new connections to another process, and `move` each one there after its request."""
+        self._stop_accepting()
+        self.connections.retire(move)
+
+    def take(self, connection: socket) -> None:
+        """Serve a connection that another process has accepted."""
+        connection.setblocking(False)
+        serving = self._loop.create_task(self._serve(connection))
+        self._serving.add(serving)
+        serving.add_done_callback(self._serving.discard)
+
     def close(self) -> None:
-        """Accept no more connections."""
+        """Accept no more connections, and limit those that are there no more."""
+        if self._started:
+            self.connections.close()
+        self._stop_accepting()
+        if self._file is not None:
+            self._file.remove()
+
+    def _stop_accepting(self) -> None:
         for listening, pause in self._sockets.items():
             self._loop.remove_reader(listening)
             if pause is not None:
                 pause.cancel()
             listening.close()
-        if self._sockets:
-            self._sockets.clear()
-            self.connections.close()
-        if self._file is not None:
-            self._file.remove()
+        self._sockets.clear()
 
     def _resume(self, listening: socket) -> None:
         self._sockets[listening] = None
@@ -141,10 +171,7 @@ class Listener:
                 connection.close()
                 closed += 1
                 continue
-            connection.setblocking(False)
-            serving = self._loop.create_task(self._serve(connection))
-            self._serving.add(serving)
-            serving.add_done_callback(self._serving.discard)
+            self.take(connection)
             most -= 1
             self._burst = max(0.0, self._burst - 1)
         self._pause(listening, PAUSE)

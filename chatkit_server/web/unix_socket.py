@@ -55,11 +55,9 @@ class UnixSocket:
     """A listening socket. A file that a killed server left behind is replaced. Raises `OSError`."""
 
     def __init__(self, path: Path, mode: int, backlog: int) -> None:
-        # What removes it may run elsewhere
-        self._path = path.absolute()
         self.socket = socket.socket(socket.AF_UNIX)
         try:
-            with _alone_in(self._path.parent):
+            with _alone_in(path.absolute().parent):
                 refuse_used(path)
                 if path.is_socket():
                     path.unlink()
@@ -74,6 +72,16 @@ class UnixSocket:
         except BaseException:
             self.socket.close()
             raise
+        # What removes it may run elsewhere
+        self.file = SocketFile(path.absolute())
+
+
+class SocketFile:
+    """The file of a listening socket."""
+
+    def __init__(self, path: Path) -> None:
+        """Remember the file that is there. Raises `OSError`."""
+        self._path = path
         self._file = self._identity()
 
     def remove(self) -> None:

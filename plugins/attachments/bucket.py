@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import shutil
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
@@ -82,7 +83,7 @@ class Bucket:
     async def problem(self) -> str | None:
         """Return why objects cannot be kept here, None if nothing speaks against it."""
         if self._folder is not None:
-            there = next(path for path in (self._folder, *self._folder.parents) if path.exists())
+            there = _existing(self._folder)
             is_usable = there.is_dir() and os.access(there, os.W_OK | os.X_OK)
             return None if is_usable else f"no folder can be made or used at {self._folder}"
         try:
@@ -92,6 +93,17 @@ class Bucket:
             cause = error.__cause__ or error
             return NO_BUCKET if "NoSuchBucket" in str(cause) else first_line(cause)
         return None
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is a folder of this machine."""
+        return self._folder is not None
+
+    def room(self) -> int | None:
+        """Return how many bytes are free on the disk of a folder."""
+        if self._folder is None:
+            return None
+        return shutil.disk_usage(_existing(self._folder)).free
 
     async def put(self, path: str, data: bytes | Path) -> None:
         """Store an object, in place of one that is there."""
@@ -179,3 +191,8 @@ def _named_outage() -> Iterator[None]:
 def first_line(error: BaseException) -> str:
     """Return the beginning of an error's message, or else its type."""
     return next(iter(str(error).splitlines()), type(error).__name__)[:300]
+
+
+def _existing(folder: Path) -> Path:
+    """Return a folder, or the nearest one around it that is there."""
+    return next(path for path in (folder, *folder.parents) if path.exists())

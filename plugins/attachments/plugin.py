@@ -15,6 +15,7 @@ from chatkit_server import (
     HOOKS,
     SETTINGS,
     STORE,
+    Finding,
     ServerError,
     SettingsError,
     Turn,
@@ -38,6 +39,9 @@ from .sweep import Sweep
 from .telling import Telling
 
 UNCHECKED = words("The file could not be checked. Try again later.")
+
+_FEW = 10
+"""Files of `max_size` that a disk should have room for."""
 
 log = logging.getLogger(__name__)
 
@@ -85,8 +89,8 @@ class Plugin:
 
     async def _run(self, app: web.Application) -> AsyncIterator[None]:
         self.bucket.open()
-        if problems := await self.check():
-            raise SettingsError(problems[0])
+        if (problem := await self.bucket.problem()) is not None:
+            raise SettingsError(self._unusable(problem))
         try:
             await self.signer.start(self.bucket)
         except Unavailable as error:
@@ -100,9 +104,19 @@ class Plugin:
             await task
 
     @hookimpl
-    async def check(self) -> list[str] | None:
-        problem = await self.bucket.problem()
-        return None if problem is None else [self._unusable(problem)]
+    async def check(self, online: bool) -> list[Finding] | None:
+        """Say why no files can be kept, and whether there is room for them."""
+        if not (online or self.bucket.is_folder):
+            return None
+        if (problem := await self.bucket.problem()) is not None:
+            raise SettingsError(self._unusable(problem))
+        if (free := self.bucket.room()) is None:
+            return [Finding(f"{self.config.url} can be used", level="ok")]
+        told = f"{self.config.url} can be used, {free / 1e9:.1f} GB are free"
+        if free < _FEW * self.config.max_size:
+            todo = "Make room, or choose another folder: a few files of `max_size` fill it"
+            return [Finding(told, todo)]
+        return [Finding(told, level="ok")]
 
     def _unusable(self, reason: str) -> str:
         return f"url: cannot use {self.config.url}: {reason}"

@@ -24,6 +24,8 @@ from chatkit_server.models import (
     certificates,
     fitted,
     guard_session,
+    is_probe,
+    note_date,
     proxy_of,
     refused,
 )
@@ -127,7 +129,7 @@ class Client:
                 return await self._send(options)
             except openai.APIError as error:
                 pause = _pause(error, tries)
-                if tries >= self.max_retries or pause is None:
+                if tries >= self.max_retries or pause is None or is_probe():
                     raise
                 # Without a connection, the library's own words say no more than that
                 lost = isinstance(error, openai.APIConnectionError) and error.__cause__
@@ -139,6 +141,7 @@ class Client:
     async def _send(self, options: dict[str, Any]) -> aiohttp.ClientResponse:
         try:
             response = await self._pool.post(options)
+            note_date(response.host, response.headers.get("Date"))
             error = await _error_in(response)
         except aiohttp.ClientError as failure:
             raise openai.APIConnectionError(request=self._request) from failure

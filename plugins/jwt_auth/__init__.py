@@ -15,7 +15,7 @@ from typing import Any
 import jwt
 from aiohttp import web
 
-from chatkit_server import HOOKS, Unauthorized, User, hookimpl, words
+from chatkit_server import HOOKS, Finding, Unauthorized, User, hookimpl, words
 
 from .claims import (
     MEANINGS,
@@ -81,6 +81,13 @@ class Plugin:
         if self.config.required or scheme.lower() == "bearer":
             raise Unauthorized(words("Sign in first: the request has no bearer token."))
         return None
+
+    @hookimpl
+    async def check(self, online: bool) -> list[Finding] | None:
+        """Fetch the keys, as the server does when it starts."""
+        if self.keys is None or not online:
+            return None
+        return [await self.keys.check()]
 
     @hookimpl
     async def ready(self) -> str | None:

@@ -14,8 +14,8 @@ import aiohttp
 import jwt
 from aiohttp import web
 
-from chatkit_server import Unavailable, words
-from chatkit_server.models import CHECK_SERVER, guard_session, http_problem
+from chatkit_server import Finding, Unavailable, words
+from chatkit_server.models import CHECK_SERVER, guard_session, http_problem, note_date
 
 from .config import ASYMMETRIC, Config
 from .keys import weakness_of
@@ -67,18 +67,38 @@ class KeySet:
 
     async def run(self, _: web.Application) -> AsyncIterator[None]:
         """Keep a session while the server runs, and fetch the keys before they are needed."""
+        async with self._new_session() as self._session:
+            self._start()
+            yield
+            if self._refresh is not None:
+                self._refresh.cancel()
+                await asyncio.gather(self._refresh, return_exceptions=True)
+
+    def _new_session(self) -> aiohttp.ClientSession:
         session = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=self.config.jwks_timeout),
             headers={"Accept-Encoding": "identity"},
             auto_decompress=False,  # a small answer could become a large one
             cookie_jar=aiohttp.DummyCookieJar(),
         )
-        async with guard_session(session) as self._session:
-            self._start()
-            yield
-            if self._refresh is not None:
-                self._refresh.cancel()
-                await asyncio.gather(self._refresh, return_exceptions=True)
+        return guard_session(session)
+
+    async def check(self) -> Finding:
+        """Fetch the keys once, and say how many there are, or why there are none."""
+        where = f"keys at {self.config.jwks_url}"
+        began = time.monotonic()
+        async with self._new_session() as self._session:
+            await self._fetch()
+        if self._down:
+            problem, _, todo = self._told[0].partition(": set ")
+            advice = (
+                f"Set {todo}" if todo else "Check plugins.jwt_auth.jwks_url, and what runs there"
+            )
+            return Finding(f"cannot be used: {problem}", advice, "error", where)
+        count = len({id for id, *_ in self._keys})
+        names = ", ".join(dict.fromkeys(name for _, name, _ in self._keys))
+        took = time.monotonic() - began
+        return Finding(f"{count} for {names}, fetched in {took:.1f} s", "", "ok", where)
 
     async def find(
         self, kid: str | None, algorithm: str, tried: Collection[jwt.PyJWK] = ()
@@ -190,6 +210,7 @@ class KeySet:
         limit = self.config.jwks_max_size
         document = bytearray()
         async with self._session.get(self.config.jwks_url, allow_redirects=False) as response:
+            note_date(response.host, response.headers.get("Date"))
             if response.status >= 400:
                 raise BadKeySet(f"status {response.status}")
             if response.status != 200:

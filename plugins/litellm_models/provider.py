@@ -29,6 +29,7 @@ from chatkit_server.models import (
     ModelTimeouts,
     Profile,
     TurnLimits,
+    is_probe,
     profile_of,
 )
 
@@ -138,7 +139,7 @@ class LitellmModels(ModelProvider):
             provider.base_url,
             provider.api_key.get_secret_value() if provider.api_key else None,
             timeouts=self._config.timeouts.but(provider.timeouts),
-            max_retries=self._config.max_retries,
+            max_retries=0 if is_probe() else self._config.max_retries,
             max_event=self._config.max_event,
             max_answer=self._config.max_answer,
             limits=self.limits,

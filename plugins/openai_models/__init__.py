@@ -23,6 +23,7 @@ from agents import Model, ModelProvider
 from aiohttp import web
 
 from chatkit_server import hookimpl
+from chatkit_server.models import is_probe
 
 from .client import GuardedClient
 from .config import Config
@@ -82,7 +83,8 @@ class ResponsesModels(ModelProvider):
         parameters = self._parameters.get(model_name) or Parameters(model_name, self._config.store)
         if len(self._parameters) < MOST_MODELS:
             self._parameters[model_name] = parameters
-        return ResponsesModel(model_name, self._client, self._config.timeouts, parameters)
+        client = self._client.with_options(max_retries=0) if is_probe() else self._client
+        return ResponsesModel(model_name, client, self._config.timeouts, parameters)
 
     async def aclose(self) -> None:
         """Close the connections."""

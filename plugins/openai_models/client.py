@@ -11,7 +11,7 @@ import httpx2
 import openai
 from openai.types import responses
 
-from chatkit_server.models import UNPACKED, BodyLimits, guard_client, refused
+from chatkit_server.models import UNPACKED, BodyLimits, guard_client, note_date, refused
 
 from .config import Config
 
@@ -47,6 +47,7 @@ class GuardedClient(httpx2.AsyncClient):
         request.headers.update(UNPACKED)
         options["follow_redirects"] = False
         response = await super().send(request, stream=True, **options)
+        note_date(request.url.host, response.headers.get("date"))
         try:
             error = await refused(response.status_code, response.headers, response.aiter_raw())
         except BaseException:

@@ -14,7 +14,9 @@ Other plugins add their tables to the same database with the hook `tortoise_apps
   thread. `apart`: a statement while the event loop is late.
 - `postgres_connection`, `postgres_watch`: a server that has gone silent. `postgres_start`: one that
   cannot be used.
+- `opening`: what keeps it from being opened.
 - `health`: whether it takes writes. `guard`, `watch`: SQLite's file is lost, or its disk is full.
+- `checking`: what `chatkit-server check` finds out.
 - `models`, `migrations`: the tables. `schema`: which migrations are pending, and applying them.
 - `store`, `sql`, `payloads`, `identities`: threads, items, attachments, feedback.
 - `feedback`: the command that lists it.
@@ -33,9 +35,10 @@ from chatkit.store import Store
 from chatkit.types import FeedbackKind
 from pydantic import BaseModel, Field, field_validator
 
-from chatkit_server import HOOKS, Duration, SettingsError, Size, User, hookimpl
+from chatkit_server import HOOKS, Duration, Finding, SettingsError, Size, User, hookimpl
 from chatkit_server.storage import StoreContext, TurnStore
 
+from .checking import check_database
 from .database import Database
 from .feedback import feedback_command, require_kept
 from .health import Health
@@ -131,6 +134,12 @@ class Plugin:
     async def ready(self) -> str | None:
         """Say why nothing can be saved, after a real write now and then."""
         return await self._health.problem()
+
+    @hookimpl
+    async def check(self, online: bool) -> list[Finding]:
+        """Say why the database cannot be used, and online also what is wrong with it."""
+        found = check_database(self._database, online=online, auto_migrate=self._auto_migrate)
+        return [finding async for finding in found]
 
     @hookimpl
     async def migrate(self) -> list[str]:

@@ -7,8 +7,9 @@ import logging
 import math
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 from tortoise import exceptions as orm
@@ -19,9 +20,10 @@ from chatkit_server import SettingsError, Unavailable, words
 from chatkit_server.storage import OutageLog
 
 from . import apart, schema
-from .failures import Kinds, cause, described, failures_of, kind_of, said, with_hint
-from .files import make_private
+from .failures import Kinds, cause, described, failures_of, kind_of
+from .files import make_private, problem_of
 from .guard import FileGuard, applied
+from .opening import as_settings_errors, problem_with
 from .schema import Apps
 from .sql import TRY_WRITE, for_sqlite
 from .sqlite import SqliteThread, connect
@@ -89,12 +91,11 @@ class Database:
 
     async def open(self) -> None:
         """Connect; raises `SettingsError` that says what to change."""
-        if self.address.file and not self.address.file.parent.is_dir():
-            raise SettingsError(self._problem(f"there is no folder {self.address.file.parent}"))
+        self.check_file()
         self._context = context = TortoiseContext()
         context.__enter__()
         try:
-            with self._as_settings_errors():
+            with as_settings_errors(lambda: self.address, self._failures):
                 await self._examine()
                 await self._open_file()
                 await context.init(config=self._config())
@@ -108,6 +109,11 @@ class Database:
             await self.close()
             raise
 
+    def check_file(self) -> None:
+        """Raise `SettingsError` if SQLite cannot have its file there, as far as that shows."""
+        if self.address.file and (problem := problem_of(self.address.file)):
+            raise SettingsError(problem_with(self.address, problem))
+
     async def _examine(self) -> None:
         """Refuse a PostgreSQL that cannot be used."""
         if self.address.is_sqlite:
@@ -118,7 +124,7 @@ class Database:
         try:
             self.address = await examined(self.address)
         except Unusable as error:
-            raise SettingsError(self._problem(*error.args)) from error
+            raise SettingsError(problem_with(self.address, *error.args)) from error
 
     async def _open_file(self) -> None:
         """Open more connections to a SQLite file, for statements outside of transactions.
@@ -187,7 +193,7 @@ class Database:
 
     async def migrate(self) -> list[str]:
         """Apply the pending migrations of all apps, and return their names."""
-        with self._as_settings_errors():
+        with as_settings_errors(lambda: self.address, self._failures):
             # Most starts have nothing to do, and need no lock.
             if not await schema.pending(self._client, self._apps):
                 return []
@@ -215,11 +221,23 @@ class Database:
         finally:
             await database.close()
 
+    def for_check(self, seconds: float) -> Database:
+        """Return the same database, to be connected with in so many seconds. Open it."""
+        credentials = dict(self.address.credentials)
+        if "timeout" in credentials:
+            credentials["timeout"] = min(credentials["timeout"], seconds)
+        database = Database(replace(self.address, credentials=credentials))
+        database._apps = self._apps
+        return database
+
+    async def pending(self) -> list[str]:
+        """Return the names of the migrations that it lacks. Raises `SettingsError`."""
+        with as_settings_errors(lambda: self.address, self._failures):
+            return await schema.pending(self._client, self._apps)
+
     async def refuse_if_pending(self) -> None:
         """Raise `SettingsError` if migrations are pending."""
-        with self._as_settings_errors():
-            names = await schema.pending(self._client, self._apps)
-        if names:
+        if names := await self.pending():
             raise SettingsError(
                 f"{self.address.name} has pending migrations ({', '.join(names)}): run "
                 "`chatkit-server migrate`, or set plugins.tortoise_store.auto_migrate to true"
@@ -349,50 +367,9 @@ class Database:
         connection = {"engine": self.address.engine, "credentials": self.address.credentials}
         return {"connections": {self.address.connection: connection}, "apps": self._apps}
 
-    @contextmanager
-    def _as_settings_errors(self) -> Iterator[None]:
-        """Turn errors of the start into `SettingsError`, one line each."""
-        try:
-            yield
-        except schema.NewerDatabase as error:
-            raise SettingsError(
-                f"{self.address.name} was created by a newer version: this one does not know the "
-                f"migrations {', '.join(error.args)}. Install the newer version, or use another "
-                "database"
-            ) from None
-        except TimeoutError as error:
-            seconds = self.address.credentials.get("timeout")
-            reason = str(error) or f"no answer within connect_timeout ({seconds:g} s)"
-            if self.address.credentials.get("statement_cache_size") == 0:
-                reason += "; is PostgreSQL running behind the pooler?"
-            raise SettingsError(self._problem(reason)) from error
-        except self._failures.user as error:
-            user = self.address.credentials["user"]
-            raise SettingsError(
-                self._problem(f"wrong user or password for {user!r}: {_one_line(error)}")
-            ) from error
-        except self._failures.database as error:
-            raise SettingsError(
-                self._problem(f"the database does not exist; create it first: {_one_line(error)}")
-            ) from error
-        except (orm.ConfigurationError, ImportError) as error:
-            raise SettingsError(f"an app of the hook `tortoise_apps`: {error}") from error
-        except self._failures.start as error:
-            raise SettingsError(self._problem(_one_line(error))) from error
-
-    def _problem(self, reason: str) -> str:
-        return (
-            f"cannot use {self.address.name}: {reason.rstrip('.')}. "
-            "Check plugins.tortoise_store.url"
-        )
-
 
 def _size(connection: sqlite3.Connection) -> int:
     """Return the size of a database, in bytes."""
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     (page,) = connection.execute("PRAGMA page_size").fetchone()
     return int(pages * page)
-
-
-def _one_line(error: Exception) -> str:
-    return with_hint(error, said(error) or type(error).__name__)

@@ -12,6 +12,9 @@ log = logging.getLogger(__name__)
 
 PRIVATE = 0o600
 
+_MAGIC = b"SQLite format 3\0"
+"""What the file of a database begins with."""
+
 _SQLITE = ("", "-wal", "-shm", "-journal")
 """What the names of SQLite's files end with. It makes them with the mode of the database."""
 
@@ -35,6 +38,33 @@ def make_private(database: Path) -> None:
             ", ".join(closed),
             real.parent,
         )
+
+
+def problem_of(database: Path) -> str | None:
+    """Return why the file of a database cannot be used or made, None if nothing speaks against it.
+
+    What only SQLite can tell is not looked at.
+    """
+    folder = database.parent
+    if not folder.is_dir():
+        return f"there is no folder {folder}"
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return f"this user may not create files in the folder {folder}"
+    try:
+        with database.open("rb") as file:
+            start = file.read(len(_MAGIC))
+    except FileNotFoundError:
+        return None
+    except IsADirectoryError:
+        # As SQLite says it
+        return "unable to open database file"
+    except OSError as error:
+        return f"the file cannot be read: {error.strerror}"
+    if start and start != _MAGIC:
+        return "file is not a database"
+    if not os.access(database, os.W_OK):
+        return "this user may not write to the file"
+    return None
 
 
 def lock_file(database: Path) -> Path:

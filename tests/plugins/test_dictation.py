@@ -256,11 +256,14 @@ async def test_check_says_what_is_wrong_with_the_server(
         plugins = f"  anonymous_auth:\n  demo_model:\n  dictation: {json.dumps(config)}\n"
         store = "  tortoise_store: {url: 'sqlite://:memory:'}\n"
         file.write_text(f"plugins:\n{plugins}{store}")
-        assert await asyncio.to_thread(main, ["check", "--settings", str(file)]) == 0
+        await asyncio.to_thread(main, ["check", "--online", "--settings", str(file)])
         return capsys.readouterr().err
 
     server = base_url.removesuffix("/v1")
-    refused = f"warning: dictation: {server}: it refuses `api_key` (HTTP 401)\n"
+    refused = (
+        f"warning: dictation: {server}: it refuses `api_key` (HTTP 401). Set a valid `api_key` in "
+        "plugins.dictation\n"
+    )
     assert await checked({"base_url": base_url}) == refused
     assert await checked({"base_url": base_url, "api_key": KEY}) == ""
     away = f"http://127.0.0.1:{unused_port()}"

@@ -1,0 +1,194 @@
+"""What a forked server and the process that forked it tell each other."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..settings.schema import ServerSettings
+from .sources import imported_from
+
+Address = tuple[str, int, str]
+"""The host, the port, and the path of the Unix socket, as the settings say them."""
+
+RETIRE = b"r"
+"""Says that the next generation serves."""
+
+TAKE = b"t"
+"""Comes with a connection of an earlier generation."""
+
+
+def address_of(settings: ServerSettings) -> Address:
+    path = "" if settings.socket is None else str(settings.socket.absolute())
+    return settings.host, settings.port, path
+
+
+@dataclass
+class Bound:
+    """Listening sockets, and the address that they were made for."""
+
+    address: Address
+    sockets: Sequence[socket.socket]
+
+
+@dataclass(frozen=True)
+class News:
+    """What a generation tells.
+
+    `address` comes once it serves. It gives up if no change of a file could help. Of the `sockets`
+    that come with it, those of one that serves listen, and another's is a connection to move.
+    """
+
+    heard: int = 0
+    files: Sequence[str] = ()
+    folders: Sequence[str] = ()
+    address: Sequence[Any] = ()
+    serves: bool = False
+    gives_up: bool = False
+    retired: bool = False
+    sockets: int = 0
+
+
+class Generation:
+    """The server in a forked process."""
+
+    def __init__(self, link: socket.socket, bound: Bound | None, but: Collection[str]) -> None:
+        """Make one that got the sockets that are `bound`; `but` are modules that never change."""
+        self._link = link
+        self._bound = bound
+        self._but = but
+        self._heard = 0
+
+    def bound(self, settings: ServerSettings) -> list[socket.socket]:
+        """Return the sockets for these settings; none if the server has to make them."""
+        if self._bound is None:
+            return []
+        if self._bound.address == address_of(settings):
+            return list(self._bound.sockets)
+        for each in self._bound.sockets:
+            each.close()
+        return []
+
+    def heard(self) -> None:
+        """Tell that a signal came: it need not be passed on."""
+        self._heard += 1
+        self._tell(News(heard=self._heard))
+
+    def tell_sources(self, folders: Iterable[Path]) -> None:
+        """Tell which files the server is made from: `folders` of plugins, and what it imported."""
+        files, packages = imported_from(self._but)
+        packages.update(Path(os.path.abspath(folder)) for folder in folders)
+        self._tell(News(files=[*map(str, files)], folders=[*map(str, packages)]))
+
+    def serves(
+        self,
+        sockets: Sequence[socket.socket],
+        settings: ServerSettings,
+        retire: Callable[[], None],
+        take: Callable[[socket.socket], None],
+    ) -> None:
+        """Tell that the server accepts requests.
+
+        `retire` is called when another one does, and `take` with connections of those before it.
+        """
+        address = address_of(settings)
+        made = self._bound is None or self._bound.address != address
+        self._tell(News(serves=True, address=address), sockets if made else ())
+        self._link.setblocking(False)
+        asyncio.get_running_loop().add_reader(self._link, self._told, retire, take)
+
+    def gives_up(self) -> None:
+        """Tell that it cannot start, and no other one could."""
+        self._tell(News(gives_up=True))
+
+    def move(self, connection: socket.socket) -> None:
+        """Have the generation that serves now go on with a connection."""
+        self._tell(News(), [connection])
+        connection.close()
+
+    def _told(self, retire: Callable[[], None], take: Callable[[socket.socket], None]) -> None:
+        try:
+            word, files, _, _ = socket.recv_fds(self._link, 1, 1)
+        except BlockingIOError:
+            return
+        except OSError:
+            word, files = b"", []
+        if word == RETIRE:
+            retire()
+            self._tell(News(retired=True))
+        elif word == TAKE:
+            for number in files:
+                take(socket.socket(fileno=number))
+        elif not word:
+            # Nobody would start another one
+            asyncio.get_running_loop().remove_reader(self._link)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def _tell(self, news: News, sockets: Sequence[socket.socket] = ()) -> None:
+        line = json.dumps(vars(news) | {"sockets": len(sockets)}).encode() + b"\n"
+        with suppress(OSError):
+            if sockets:
+                socket.send_fds(self._link, [line], [each.fileno() for each in sockets])
+            else:
+                self._link.sendall(line)
+
+
+@dataclass(eq=False)
+class Child:
+    """A generation, as the process that forked it knows it."""
+
+    pid: int
+    link: socket.socket
+    began: float
+    changed: Sequence[Path]
+    heard: int = 0
+    gives_up: bool = False
+    _sockets: list[socket.socket] = field(default_factory=list)
+    _text: bytes = b""
+
+    def news(self) -> Iterator[tuple[News, list[socket.socket]]]:
+        """Yield what the generation has told since the last call, with the sockets it sent."""
+        while True:
+            try:
+                data, files, _, _ = socket.recv_fds(self.link, 65_536, 16)
+            except OSError:
+                return
+            self._sockets += [socket.socket(fileno=number) for number in files]
+            if not data:
+                return
+            *lines, self._text = (self._text + data).split(b"\n")
+            for line in lines:
+                news = News(**json.loads(line))
+                self.heard = max(self.heard, news.heard)
+                self.gives_up = self.gives_up or news.gives_up
+                sent, self._sockets = self._sockets[: news.sockets], self._sockets[news.sockets :]
+                yield news, sent
+
+    def retire(self) -> None:
+        """Tell it that another one serves."""
+        with suppress(OSError):
+            self.link.send(RETIRE)
+
+    def take(self, connection: socket.socket) -> None:
+        """Have it serve a connection."""
+        with suppress(OSError):
+            socket.send_fds(self.link, [TAKE], [connection.fileno()])
+
+    def signal(self, number: int) -> None:
+        """Send a signal, if it is still there."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+
+    def close(self) -> None:
+        """Forget it."""
+        self.link.close()
+        for each in self._sockets:
+            each.close()

@@ -1,0 +1,336 @@
+"""A server with a plugin, and users who do what users do."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import click
+import orjson
+from agents import function_tool
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from chatkit.types import AssistantMessageItem, Attachment, AttachmentCreateParams, FileAttachment
+
+from ...errors import ServerError, SettingsError
+from ...plugin.hookspecs import hookimpl
+from ...turn import StoreContext, Turn
+from ...uploads import FileStore, UploadedFile
+from ...web.keys import HOOKS
+from ..app import client_of, hooks_of, watched_app
+from ..client import ChatClient, Refused
+from ..running import Unfinished
+from ..scripts import ModelRequest, ScriptedModel, call, script
+from .blocking import Blocking
+from .given_plugins import own_files
+from .hook_watch import HookWatch
+from .leftovers import Leftovers
+
+SECRET = "zebra-4711"
+"""What one user says, and no other may read."""
+
+ODD_HEADERS: tuple[Mapping[str, str], ...] = (
+    {},
+    {"Authorization": ""},
+    {"Authorization": "Bearer"},
+    {"Authorization": "Bearer a.b.c"},
+    {"Authorization": "Bearer " + "x" * 5000},
+    {"Authorization": "Basic !!!"},
+    {"Authorization": "Grüße"},
+    {"X-API-Key": "", "X-User-Id": "", "Cookie": "session=; =;"},
+    {"X-API-Key": "'\" --", "X-User-Id": "../\\", "Cookie": "session=%00"},
+)
+
+_WAITS = "wait_for_ever"
+_ANSWERS = 200
+
+Use = Callable[[ChatClient], Awaitable[None]]
+
+
+@dataclass
+class Trial:
+    """What came of a trial: lines that say what was wrong, by kind."""
+
+    boot: str | None = None
+    types: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    slow: list[str] = field(default_factory=list)
+    blocking: list[str] = field(default_factory=list)
+    unstopped: list[str] = field(default_factory=list)
+    leftovers: list[str] = field(default_factory=list)
+    auth: list[str] = field(default_factory=list)
+    users: list[str] = field(default_factory=list)
+    called: set[str] = field(default_factory=set)
+
+
+@dataclass
+class Plan:
+    """How a plugin is tried. `use` does what only its author knows, as a user."""
+
+    name: str
+    plugin: object
+    sections: Mapping[str, Any]
+    time_limit: float
+    blocking: float
+    patience: float
+    use: Use
+
+
+async def run_trial(plan: Plan) -> Trial:
+    """Start a server with the plugin, have users do everything, and stop it."""
+    trial, leftovers = Trial(), Leftovers()
+    own = hooks_of(plan.plugin)
+    watch = HookWatch(_limits(plan))
+    blocking = Blocking(watch.codes, own_files(plan.plugin), plan.blocking)
+    model = script(*[_answer] * _ANSWERS)
+    with leftovers.watch(), blocking.watch():
+        ticking = asyncio.ensure_future(_tick(blocking))
+        try:
+            async with _served(plan, watch, model) as (app, client):
+                await _Users(plan, trial, app, client, model, own).do_all()
+        except SettingsError as error:
+            trial.boot = str(error)
+        finally:
+            ticking.cancel()
+    trial.types, trial.errors, trial.slow = watch.types, watch.errors, watch.slow
+    trial.unstopped += watch.unstopped
+    trial.blocking, trial.called = blocking.lines, watch.called
+    del client, app
+    trial.leftovers = await leftovers.found()
+    return trial
+
+
+async def _tick(blocking: Blocking) -> None:
+    while True:
+        blocking.tick()
+        await asyncio.sleep(0.002)
+
+
+def _limits(plan: Plan) -> Callable[[str], float]:
+    own: Mapping[str, float] = getattr(plan.plugin, "hook_timeouts", None) or {}
+    return lambda hook: float(own.get(hook, plan.time_limit))
+
+
+@asynccontextmanager
+async def _served(
+    plan: Plan, watch: HookWatch, model: ScriptedModel
+) -> AsyncIterator[tuple[web.Application, ChatClient]]:
+    plugins = [(plan.name, plan.plugin), ("trial_parts", _Parts())]
+    sections = {"hooks": {"timeout": f"{plan.time_limit}s"}, **plan.sections}
+    app = watched_app(sections, plugins, model, lambda hooks: watch.put_on(hooks, plan.name))
+    http = TestClient(TestServer(app))
+    try:
+        await http.start_server()
+        client = client_of(app, http, None)
+        client.patience = plan.patience
+        yield app, client
+    finally:
+        await http.close()
+
+
+class _Users:
+    """Ann does all that a page can, and Bob a little after her."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        trial: Trial,
+        app: web.Application,
+        client: ChatClient,
+        model: ScriptedModel,
+        own: set[str],
+    ) -> None:
+        self._plan = plan
+        self._trial = trial
+        self._app = app
+        self._client = client
+        self._model = model
+        self._own = own
+        self._ann = client.as_user("ann", tenant="acme", name="Ann")
+        self._bob = client.as_user("bob", tenant="acme", name="Bob")
+
+    async def do_all(self) -> None:
+        for step in (self._come, self._talk, self._act, self._attach, self._fail, self._stop):
+            await step()
+        await self._try(self._plan.use(self._client.as_user("cleo", tenant="acme", name="Cleo")))
+        await self._keep_apart()
+        await self._operate()
+
+    async def _try(self, doing: Awaitable[Any]) -> Any:
+        """Do something that a plugin may refuse."""
+        with suppress(Refused, LookupError):
+            return await doing
+
+    async def _come(self) -> None:
+        """Send odd credentials, and none."""
+        if "auth" not in self._own:
+            return
+        body = orjson.dumps({"type": "threads.list", "params": {}})
+        for given in ODD_HEADERS:
+            # As a client sends them that knows no ASCII
+            headers = {name: text.encode().decode("latin-1") for name, text in given.items()}
+            headers["Content-Type"] = "application/json"
+            response = await self._client.http.post(self._client.path, data=body, headers=headers)
+            if response.status >= 500 and response.status != 503:
+                self._trial.auth.append(f"{response.status} came for {_short(given)}")
+
+    async def _talk(self) -> None:
+        ann = self._ann
+        await self._try(ann.say(f"Remember the word {SECRET}."))
+        await self._try(ann.say("Use the tool look_up."))
+        await self._try(ann.plain("Hello"))
+        items = await self._try(ann.items()) or []
+        said = [one.id for one in items if isinstance(one, AssistantMessageItem)]
+        for kind in ("positive", "negative"):
+            params = {"thread_id": ann.thread_id, "item_ids": said[:1], "kind": kind}
+            await self._try(ann.ask("items.feedback", **params))
+        asked = [one.id for one in items if one.type == "user_message"]
+        if asked:
+            await self._try(ann.retry(asked[-1]))
+        recording = {"audio_base64": base64.b64encode(b"RIFF").decode(), "mime_type": "audio/wav"}
+        await self._try(ann.ask("input.transcribe", **recording))
+
+    async def _act(self) -> None:
+        ann = self._ann
+        if ann.thread_id is None:
+            return
+        items = await self._try(ann.items()) or []
+        widgets = [one for one in items if one.type == "widget"]
+        for item in [None, *widgets[:2]]:
+            for payload in ({}, {"id": 1, "text": None}):
+                await self._try(ann.act(item, "conformance.unknown", **payload))
+                await self._try(ann.act_sync(item, "conformance.unknown", **payload))
+
+    async def _attach(self) -> None:
+        file = await self._try(self._ann.upload(f"{SECRET}\n", "list.txt"))
+        if file is not None:
+            await self._try(self._ann.say("What is in it?", attachments=[file]))
+        if "scan" not in self._own:
+            return
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "list.txt"
+            path.write_bytes(b"Buy milk.\n")
+            user = _Parts.user(self._app)
+            scanned = UploadedFile("list.txt", "text/plain", 10, user, path)
+            with suppress(ServerError):
+                await self._app[HOOKS].each("scan", file=scanned)
+
+    async def _fail(self) -> None:
+        for text in ("The model fails now.", "Use the tool break_down."):
+            await self._try(self._ann.say(text))
+
+    async def _stop(self) -> None:
+        """Stop an answer whose tool waits, and one that has just begun."""
+        for text in (f"Use the tool {_WAITS}.", "Hello"):
+            running = await self._try(self._ann.begin(text))
+            if running is None:
+                continue
+            try:
+                await self._try(running.stop())
+            except Unfinished as error:
+                self._trial.unstopped.append(str(error))
+
+    async def _keep_apart(self) -> None:
+        asked = len(self._model.requests)
+        bob = self._bob
+        said = await self._try(bob.say("What do you know of me?"))
+        seen: dict[str, object] = {
+            "the model's requests for Bob": [
+                (one.instructions, one.input, one.tools) for one in self._model.requests[asked:]
+            ],
+            "Bob's answer": said.data if said is not None else "",
+            "Bob's conversations": await self._try(bob.threads()),
+        }
+        for what, found in seen.items():
+            if SECRET in str(found):
+                self._trial.users.append(f"what only Ann has said is in {what}")
+        for what in ("Ann", "ann"):
+            if f"'{what}'" in str(seen) or f" {what} " in str(seen):
+                self._trial.users.append(f"the name {what!r} is in what came for Bob")
+                break
+
+    async def _operate(self) -> None:
+        """Do what operators do: look whether it is ready, and run the commands."""
+        hooks = self._app[HOOKS]
+        await self._client.http.get("/readyz")
+        hooks.boot_all("cli", commands=click.Group())
+        hooks.boot_all("tortoise_apps")
+        for hook in ("check", "migrate"):
+            with suppress(SettingsError):
+                async for _ in hooks.boot_each(hook):
+                    pass
+
+
+class _Parts:
+    """Gives the agent tools, and files a place."""
+
+    @hookimpl
+    async def pre_turn(self, turn: Turn) -> None:
+        turn.tools = [*turn.tools, *_TOOLS]
+
+    @hookimpl
+    def attachment_store(self) -> FileStore:
+        return _Files()
+
+    @staticmethod
+    def user(app: web.Application) -> Any:
+        from ...turn import User
+
+        return User("ann", "acme", "Ann")
+
+
+class _Files(FileStore):
+    async def create_attachment(
+        self, input: AttachmentCreateParams, context: StoreContext
+    ) -> Attachment:
+        made = self.generate_attachment_id(input.mime_type, context)
+        return FileAttachment(id=made, name=input.name, mime_type=input.mime_type)
+
+    async def delete_attachment(self, attachment_id: str, context: StoreContext) -> None:
+        return
+
+
+@function_tool
+async def look_up(word: str) -> str:
+    """Look a word up."""
+    return f"{word}: an animal with stripes"
+
+
+@function_tool(failure_error_function=None)
+async def break_down() -> str:
+    """Fail."""
+    raise RuntimeError("the tool of the trial fails")
+
+
+@function_tool
+async def wait_for_ever() -> str:
+    """Wait."""
+    await asyncio.Event().wait()
+    return ""
+
+
+_TOOLS = [look_up, break_down, wait_for_ever]
+
+
+def _answer(request: ModelRequest) -> Any:
+    """What the model says: it calls the tool that the user names, once."""
+    asked = request.said
+    if "The model fails now." in asked:
+        raise RuntimeError("the model of the trial fails")
+    came = request.input[-1] if request.input else {}
+    if came.get("type") != "function_call_output":
+        for name in request.tools:
+            if f"Use the tool {name}." in asked:
+                return call(name, **({"word": "zebra"} if name == "look_up" else {}))
+    return "It is noted."
+
+
+def _short(headers: Mapping[str, str]) -> str:
+    shown = ", ".join(f"{name}: {text[:20]!r}" for name, text in headers.items())
+    return shown or "a request without credentials"

@@ -1,0 +1,104 @@
+"""What `chatkit-server check` finds out about the database."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+
+from chatkit_server import Finding, SettingsError, Unavailable
+
+from .database import Database
+from .failures import described
+
+_CONNECT = 8.0
+"""Seconds to connect: less than a check has, so that the reason is known."""
+
+_CONNECTIONS = """
+SELECT current_setting('max_connections')::int AS most,
+  current_setting('superuser_reserved_connections')::int AS reserved
+"""
+
+
+async def check_database(
+    database: Database, *, online: bool, auto_migrate: bool
+) -> AsyncIterator[Finding]:
+    """Yield what was found; raises `SettingsError` for what keeps the server from starting.
+
+    No table is made or changed, and no file is made.
+    """
+    database.check_file()
+    if not online:
+        return
+    file = database.address.file
+    if file is not None and not file.exists():
+        yield _works(database, "the file is made when the server starts")
+        return
+    began = time.monotonic()
+    opened = database.for_check(_CONNECT)
+    await opened.open()
+    try:
+        took = time.monotonic() - began
+        async for finding in _examined(opened, auto_migrate=auto_migrate, took=took):
+            yield finding
+    finally:
+        await opened.close()
+
+
+async def _examined(
+    database: Database, *, auto_migrate: bool, took: float
+) -> AsyncIterator[Finding]:
+    pending = await database.pending()
+    if pending and not auto_migrate:
+        await database.refuse_if_pending()
+    if pending:
+        yield _works(
+            database,
+            f"reached in {took:.1f} s; the server applies {len(pending)} pending migrations as it "
+            "starts",
+        )
+    else:
+        problem = await _write_problem(database)
+        yield problem or _works(
+            database, f"reached in {took:.1f} s, takes writes, its tables are up to date"
+        )
+    if not database.address.is_sqlite and (few := await _few_connections(database)):
+        yield few
+
+
+async def _write_problem(database: Database) -> Finding | None:
+    try:
+        await database.try_write()
+    except (Unavailable, SettingsError) as error:
+        reason = described(error.__cause__ or error)
+    except Exception as error:
+        reason = described(error)
+    else:
+        return None
+    todo = "Give the user the right to write, or the disk room"
+    if ": " in reason and reason.count(": ") > 1:
+        # The failure says itself what to do
+        reason, todo = reason.rsplit(": ", 1)
+        todo = todo[0].upper() + todo[1:]
+    return Finding(f"takes no writes: {reason}", todo, "error", database.address.name)
+
+
+async def _few_connections(database: Database) -> Finding | None:
+    """Warn of a pool that is larger than what the server lets in."""
+    credentials = database.address.credentials
+    if credentials.get("statement_cache_size") == 0:
+        # A pooler is in between, which has limits of its own
+        return None
+    [row] = await database.rows(_CONNECTIONS, ())
+    size, most = credentials["maxsize"], row["most"] - row["reserved"]
+    if size <= most:
+        return None
+    return Finding(
+        f"pool_size is {size}, and the server takes {most} connections in all",
+        "Lower plugins.tortoise_store.pool_size, or raise max_connections of PostgreSQL",
+        "warning",
+        database.address.name,
+    )
+
+
+def _works(database: Database, told: str) -> Finding:
+    return Finding(told, "", "ok", database.address.name)

@@ -1,0 +1,238 @@
+"""Turn stores with one mistake each: the contract finds it, and says so in a sentence."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import pytest
+
+from chatkit_server import User
+from chatkit_server.storage import (
+    HeartbeatReply,
+    HeartbeatSignal,
+    MemoryTurnStore,
+    TurnRecord,
+    TurnState,
+    TurnStore,
+)
+from chatkit_server.testing.conformance import TurnStoreContract
+from tests.conformance import told
+
+
+class ForgetsTheRequest(MemoryTurnStore):
+    async def begin(self, record: TurnRecord) -> TurnRecord | None:
+        return await super().begin(replace(record, request=None))
+
+
+class BeginsTwice(MemoryTurnStore):
+    async def begin(self, record: TurnRecord) -> TurnRecord | None:
+        return await super().begin(replace(record, beside=True))
+
+
+class LooksBeforeItBegins(MemoryTurnStore):
+    async def begin(self, record: TurnRecord) -> TurnRecord | None:
+        other = await self.running(record.thread_id, record.user)
+        await asyncio.sleep(0)
+        if other is None:
+            self._running.clear()
+        return other or await super().begin(record)
+
+
+class RecordsTheSecond(MemoryTurnStore):
+    async def begin(self, record: TurnRecord) -> TurnRecord | None:
+        other = await super().begin(record)
+        if other is not None:
+            await super().begin(replace(record, beside=True))
+        return other
+
+
+class FindsForAnybody(MemoryTurnStore):
+    async def find(self, turn_id: str, user: User) -> TurnRecord | None:
+        row = self._rows.get(turn_id)
+        return row and row.record
+
+
+class CancelsForAnybody(MemoryTurnStore):
+    async def cancel(self, turn_id: str, user: User) -> bool:
+        row = self._rows.get(turn_id)
+        return row is not None and await super().cancel(turn_id, row.record.user)
+
+
+class IgnoresBeside(MemoryTurnStore):
+    async def begin(self, record: TurnRecord) -> TurnRecord | None:
+        return await super().begin(replace(record, beside=False))
+
+
+class ForgetsCancel(MemoryTurnStore):
+    async def beat(self, beats: Sequence[HeartbeatSignal]) -> Mapping[str, HeartbeatReply]:
+        replies = await super().beat(beats)
+        return {turn: "go on" if reply == "cancel" else reply for turn, reply in replies.items()}
+
+
+class BeatsForAnyAttempt(MemoryTurnStore):
+    async def beat(self, beats: Sequence[HeartbeatSignal]) -> Mapping[str, HeartbeatReply]:
+        rows = self._rows
+        return await super().beat(
+            [
+                replace(beat, attempt=rows[beat.turn_id].record.attempt)
+                if beat.turn_id in rows
+                else beat
+                for beat in beats
+            ]
+        )
+
+
+class ErasesWithoutNews(MemoryTurnStore):
+    async def beat(self, beats: Sequence[HeartbeatSignal]) -> Mapping[str, HeartbeatReply]:
+        return await super().beat([replace(b, partial=b.partial or b"") for b in beats])
+
+
+class BeatsWithOneAnswer(MemoryTurnStore):
+    async def beat(self, beats: Sequence[HeartbeatSignal]) -> Mapping[str, HeartbeatReply]:
+        last = beats[-1].partial if beats else None
+        return await super().beat([replace(beat, partial=last) for beat in beats])
+
+
+class EndsTwice(MemoryTurnStore):
+    async def end(self, turn_id: str, attempt: int, state: TurnState, error: str | None) -> bool:
+        row = self._rows.get(turn_id)
+        if row is None or row.ended is None:
+            return await super().end(turn_id, attempt, state, error)
+        row.record = replace(row.record, state=state, error=error)
+        return True
+
+
+class KeepsThePartialAnswer(MemoryTurnStore):
+    async def end(self, turn_id: str, attempt: int, state: TurnState, error: str | None) -> bool:
+        row = self._rows.get(turn_id)
+        partial = row and row.record.partial
+        ended = await super().end(turn_id, attempt, state, error)
+        if row is not None:
+            row.record = replace(row.record, partial=partial)
+        return ended
+
+
+class WithdrawsWhatHasEnded(MemoryTurnStore):
+    async def withdraw(self, turn_id: str, attempt: int) -> None:
+        row = self._rows.pop(turn_id, None)
+        if row is not None and row.ended is None:
+            self._leave(row.record)
+
+
+class WithdrawsNothing(MemoryTurnStore):
+    async def withdraw(self, turn_id: str, attempt: int) -> None:
+        await self.end(turn_id, attempt, "cancelled", None)
+
+
+class FindsTheOldest(MemoryTurnStore):
+    async def find_by_request(self, request: str, user: User, seconds: float) -> TurnRecord | None:
+        self._rows = dict(reversed(self._rows.items()))
+        found = await super().find_by_request(request, user, seconds)
+        self._rows = dict(reversed(self._rows.items()))
+        return found
+
+
+class FindsForEver(MemoryTurnStore):
+    async def find_by_request(self, request: str, user: User, seconds: float) -> TurnRecord | None:
+        return await super().find_by_request(request, user, 1e9)
+
+
+class NothingIsStale(MemoryTurnStore):
+    async def stale(self, seconds: float) -> list[TurnRecord]:
+        return []
+
+
+class TakesOverTheLiving(MemoryTurnStore):
+    async def take_over(self, turn_id: str, attempt: int, seconds: float) -> bool:
+        return await super().take_over(turn_id, attempt, -60)
+
+
+class ManyTakeOver(MemoryTurnStore):
+    async def take_over(self, turn_id: str, attempt: int, seconds: float) -> bool:
+        row = self._rows[turn_id]
+        stale = [one.id for one in await self.stale(seconds)]
+        await asyncio.sleep(0)
+        row.record = replace(row.record, attempt=attempt + 1)
+        return turn_id in stale
+
+
+class PrunesTheRunning(MemoryTurnStore):
+    async def prune(self, seconds: float) -> None:
+        for one in [*(await self.stale(seconds)), *(row.record for row in self._rows.values())]:
+            row = self._rows.get(one.id)
+            if row and (row.ended or row.beaten) < row.beaten + 1:
+                del self._rows[one.id]
+
+
+class BeatsOnTheLoop(MemoryTurnStore):
+    def keep_alive(self, beats: Sequence[HeartbeatSignal]) -> None:
+        raise RuntimeError("no running event loop")
+
+
+class Ages(TurnStoreContract):
+    """Knows what a `MemoryTurnStore` is made of."""
+
+    async def age(self, turn_store: TurnStore, turn_id: str, seconds: float) -> None:
+        assert isinstance(turn_store, MemoryTurnStore)
+        row = turn_store._rows[turn_id]
+        row.beaten -= seconds
+        row.ended = None if row.ended is None else row.ended - seconds
+
+
+BROKEN: list[tuple[type[MemoryTurnStore], str, str]] = [
+    (
+        ForgetsTheRequest,
+        "a_turn_is_found_as_it_was_recorded",
+        "the `request` of the turn that find",
+    ),
+    (BeginsTwice, "one_turn_runs_in_a_thread", "begin of a second one returned None, not the turn"),
+    (LooksBeforeItBegins, "of_many_that_begin_at_once_one_does", "20 of 20 turns began"),
+    (RecordsTheSecond, "one_turn_runs_in_a_thread", "which was not to be recorded, returned Turn"),
+    (FindsForAnybody, "turns_of_others_do_not_exist", "find by User('bob', tenant='acme') of Ann"),
+    (CancelsForAnybody, "turns_of_others_do_not_exist", "of Ann's returned True, not False"),
+    (IgnoresBeside, "turns_run_beside_others", "the `beside` of the turn that find of"),
+    (ForgetsCancel, "what_a_beat_says_and_hears", "'turn_1': 'go on'"),
+    (BeatsForAnyAttempt, "what_a_beat_says_and_hears", "'turn_3': 'go on'"),
+    (
+        ErasesWithoutNews,
+        "a_beat_without_news_keeps_what_was_said",
+        "the `partial` of the turn that",
+    ),
+    (BeatsWithOneAnswer, "many_turns_beat_at_once", "the partial answers of ['turn_0', 'turn_1', "),
+    (EndsTwice, "an_end_is_written_once", "a second `end` returned True, not False"),
+    (KeepsThePartialAnswer, "an_end_is_written_once", "the `partial` of the turn that find of a "),
+    (
+        WithdrawsWhatHasEnded,
+        "a_turn_that_has_ended_is_not_withdrawn",
+        "find returned None, not the",
+    ),
+    (WithdrawsNothing, "a_withdrawn_turn_was_never_there", "find returned TurnRecord(id='turn_1'"),
+    (
+        FindsTheOldest,
+        "the_newest_turn_of_a_request_counts",
+        "`id` of the turn that find_by_request",
+    ),
+    (FindsForEver, "the_newest_turn_of_a_request_counts", "find_by_request of one that ended long"),
+    (NothingIsStale, "turns_without_a_heartbeat_are_stale", "stale returned [], not ['turn_0', "),
+    (TakesOverTheLiving, "one_of_many_takes_a_turn_over", "of a turn that is alive returned True"),
+    (ManyTakeOver, "one_of_many_takes_a_turn_over", "10 of 10 took it over"),
+    (
+        PrunesTheRunning,
+        "turns_that_ended_long_ago_are_forgotten",
+        "returned [None, None, None], not",
+    ),
+    (BeatsOnTheLoop, "heartbeats_from_a_thread_keep_turns", "stale after `keep_alive` returned ["),
+]
+
+
+@pytest.mark.parametrize(("broken", "test", "came"), BROKEN)
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_a_broken_turn_store_is_told(
+    broken: type[MemoryTurnStore], test: str, came: str
+) -> None:
+    sentence = await told(Ages(), f"test_{test}", broken())
+    assert came in sentence
+    assert ", because " in sentence
+    assert "; but " in sentence
