@@ -19,9 +19,9 @@ from .errors import CannotListen
 from .plugin.calls import Hooks
 from .plugin.credentials import curl_credentials
 from .reload.generation import Generation
+from .settings.address import reachable_host
 from .settings.problems import Problems
 from .settings.schema import Settings
-from .settings.types import reachable_host
 from .shutdown.signals import Signals
 from .turns.registry import TurnRegistry
 from .web.keys import ENGINE, HOOKS, MODELS, SETTINGS
