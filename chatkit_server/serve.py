@@ -235,14 +235,3 @@ def _example(url: str, hooks: Hooks, curl: str = "curl -N") -> str:
     words = [curl, url, credentials, f"-d '{message}'"]
     note = f" (add what the plugin {unknown} needs to know you)" if unknown else ""
     return f"Try it{note}:\n  {' '.join(word for word in words if word)}"
-
-
-def local_url(settings: Settings) -> str:
-    """Return the URL at which a client on this machine finds a running server, without a path.
-
-    With a Unix socket, the client connects to that.
-    """
-    server = settings.server
-    if server.socket is not None:
-        return "http://localhost"
-    return f"http://{reachable_host(server.host)}:{server.port}"
