@@ -73,7 +73,7 @@ class DoesNotStart:
 class AddsStrings:
     @hookimpl
     async def pre_turn(self, turn: Turn) -> None:
-        turn.tools = ["look_up"]  # type: ignore[list-item]
+        turn.tools = ["meet"]  # type: ignore[list-item]
 
 
 class Answers:
@@ -100,7 +100,7 @@ class TrustsTheHeader:
 class SplitsOutput:
     @hookimpl
     async def tool_result(self, call: ToolCall, result: ToolResult) -> None:
-        if call.name == "look_up":
+        if call.name == "meet":
             result.output = result.output.split("=")[1]
 
 

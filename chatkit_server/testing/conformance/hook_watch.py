@@ -16,9 +16,8 @@ from ...errors import ServerError, SettingsError
 from ...known_errors import told_error
 from ...plugin.answers import likely_typo, wrong_answer, wrong_turn
 from ...plugin.calls import Hook, Hooks
+from ...plugin.hookspecs import STREAMS
 from ...plugin.mistakes import described
-
-_STREAMS = ("respond", "action")
 
 
 class HookWatch:
@@ -52,7 +51,7 @@ class HookWatch:
                 self._raised(hook, error)
                 raise
             if inspect.isasyncgen(answer):
-                return self._read(hook, answer)
+                return self._read(hook, answer) if hook in STREAMS else answer
             if inspect.iscoroutine(answer):
                 return self._awaited(hook, answer, arguments)
             self._answered(hook, answer, arguments)
@@ -74,7 +73,7 @@ class HookWatch:
         if task is not None and task.cancelling() > cancelled:
             self._add(self.unstopped, f"`{hook}` goes on after an `asyncio.CancelledError`")
         self._answered(hook, answer, arguments)
-        if hook in _STREAMS and hasattr(answer, "__aiter__") and not wrong_answer(hook, answer):
+        if hook in STREAMS and hasattr(answer, "__aiter__") and not wrong_answer(hook, answer):
             return self._read(hook, answer)
         return answer
 

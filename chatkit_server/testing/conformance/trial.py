@@ -48,8 +48,7 @@ ODD_HEADERS: tuple[Mapping[str, str], ...] = (
     {"X-API-Key": "'\" --", "X-User-Id": "../\\", "Cookie": "session=%00"},
 )
 
-_WAITS = "wait_for_ever"
-_ANSWERS = 200
+_ANSWERS = 100
 
 _MEETING = 1.0
 """Seconds that a user waits for the other one, who may be refused."""
@@ -156,9 +155,10 @@ async def _operate(app: web.Application) -> None:
     hooks = app[HOOKS]
     hooks.boot_all("cli", commands=click.Group())
     hooks.boot_all("tortoise_apps")
-    for hook in ("check", "migrate"):
+    given: tuple[tuple[str, dict[str, Any]], ...] = (("check", {"online": False}), ("migrate", {}))
+    for hook, arguments in given:
         with suppress(SettingsError):
-            async for _ in hooks.boot_each(hook):
+            async for _ in hooks.boot_each(hook, **arguments):
                 pass
 
 
@@ -210,8 +210,6 @@ class _Users:
     async def _talk(self) -> None:
         ann = self._ann
         await self._try(ann.say(f"Remember the word {SECRET}."))
-        await self._try(ann.say("Use the tool look_up."))
-        await self._try(ann.plain("Hello"))
         items = await self._try(ann.items()) or []
         said = [one.id for one in items if isinstance(one, AssistantMessageItem)]
         for kind in ("positive", "negative"):
@@ -230,9 +228,8 @@ class _Users:
         items = await self._try(ann.items()) or []
         widgets = [one for one in items if one.type == "widget"]
         for item in [None, *widgets[:2]]:
-            for payload in ({}, {"id": 1, "text": None}):
-                await self._try(ann.act(item, "conformance.unknown", **payload))
-                await self._try(ann.act_sync(item, "conformance.unknown", **payload))
+            await self._try(ann.act(item, "conformance.unknown", id=1, text=None))
+            await self._try(ann.act_sync(item, "conformance.unknown"))
 
     async def _attach(self) -> None:
         file = await self._try(self._ann.upload(f"{SECRET}\n", "list.txt"))
@@ -255,16 +252,15 @@ class _Users:
             await self._try(self._ann.say(text))
 
     async def _stop(self) -> None:
-        """Stop an answer whose tool waits, and one that has just begun."""
-        for text in (f"Use the tool {_WAITS}.", "Hello"):
-            self._ann.new_thread()
-            running = await self._try(self._ann.begin(text))
-            if running is None:
-                continue
-            try:
-                await self._try(running.stop())
-            except Unfinished as error:
-                self._trial.unstopped.append(str(error))
+        """Stop an answer, whose tool would wait for ever."""
+        self._ann.new_thread()
+        running = await self._try(self._ann.begin("Use the tool wait_for_ever."))
+        if running is None:
+            return
+        try:
+            await self._try(running.stop())
+        except Unfinished as error:
+            self._trial.unstopped.append(str(error))
 
     async def _keep_apart(self) -> None:
         """Have two users talk at once, and look for what is the other one's."""
@@ -305,7 +301,7 @@ class _Parts:
 
     @hookimpl
     async def pre_turn(self, turn: Turn) -> None:
-        turn.tools = [*turn.tools, look_up, break_down, wait_for_ever, function_tool(self.meet)]
+        turn.tools = [*turn.tools, break_down, wait_for_ever, function_tool(self.meet)]
 
     async def meet(self) -> str:
         """Wait until the other user is here, too."""
@@ -334,12 +330,6 @@ class _Files(FileStore):
         return
 
 
-@function_tool
-async def look_up(word: str) -> str:
-    """Look a word up."""
-    return f"{word}: an animal with stripes"
-
-
 @function_tool(failure_error_function=None)
 async def break_down() -> str:
     """Fail."""
@@ -362,7 +352,7 @@ def _answer(request: ModelRequest) -> Any:
     if came.get("type") != "function_call_output":
         for name in request.tools:
             if f"Use the tool {name}." in asked:
-                return call(name, **({"word": "zebra"} if name == "look_up" else {}))
+                return call(name)
     return "It is noted."
 
 
