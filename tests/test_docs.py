@@ -66,7 +66,7 @@ from tests.serving import served_by
 
 MakeClient = Callable[..., Awaitable[TestClient[web.Request, web.Application]]]
 
-ROW = re.compile(r"^\| `(\w+)\(([^)]*)\)` \|", re.MULTILINE)
+ROW = re.compile(r"^\| \[`(\w+)\(([^)]*)\)`\]\(\w+\.md\) \|", re.MULTILINE)
 NOTHING = "\N{EN DASH}"
 QUOTE = '"'
 DEFAULTS = Profile().model_dump()
@@ -86,6 +86,7 @@ SETTINGS = {
     "acme_models": {"api_key": "x"},
     "api_keys": {"keys": {"ann": "x"}},
     "hide_words": {"words": ["milk"]},
+    "our_speech": {"url": "http://localhost:9000"},
 }
 
 
@@ -113,7 +114,7 @@ def specs() -> dict[str, list[str]]:
 def test_the_hook_table_names_every_hook_with_its_arguments() -> None:
     table = {
         name: [argument.strip() for argument in arguments.split(",") if argument.strip()]
-        for name, arguments in ROW.findall((ROOT / "docs" / "plugins.md").read_text())
+        for name, arguments in ROW.findall((ROOT / "docs/plugins/hooks/README.md").read_text())
     }
     assert table == specs()
 
@@ -137,13 +138,13 @@ def test_every_hook_says_what_an_error_does(hook: str) -> None:
 )
 def test_every_field_of_what_hooks_are_given_is_described(given: Any) -> None:
     described = [
-        row[0].strip("`") for row in rows(section("plugins.md", f"### `{given.__name__}`"))
+        row[0].strip("`") for row in rows(section("plugins/turn.md", f"## `{given.__name__}`"))
     ]
     assert described == [field.name for field in dataclasses.fields(given)]
 
 
 def test_every_field_of_a_turn_is_described() -> None:
-    described = {row[0].strip("`") for row in rows(section("plugins.md", "### `Turn`"))}
+    described = {row[0].strip("`") for row in rows(section("plugins/turn.md", "## `Turn`"))}
     own = {name for name in Turn.__annotations__ if not name.startswith("_")}
     inherited = {"thread", "store", "request_context"}
     assert described == own | inherited | {"said", "seconds", "store_context"}
@@ -152,7 +153,8 @@ def test_every_field_of_a_turn_is_described() -> None:
 
 def test_every_error_is_described_with_its_status() -> None:
     described = {
-        row[0].strip("`"): int(row[1]) for row in rows(section("plugins.md", "## Errors to raise"))
+        row[0].strip("`"): int(row[1])
+        for row in rows(section("plugins/errors.md", "## Errors to raise"))
     }
     kinds = [kind for kind in vars(errors).values() if inspect.isclass(kind)]
     assert described == {
@@ -391,9 +393,8 @@ async def test_tools_that_are_shown_show_and_ask(
 async def test_an_action_a_route_and_an_app_that_are_shown_answer(
     make_chat: MakeChat, model_server: ModelServer, tmp_path: Path, shown: list[str]
 ) -> None:
-    chat = await chat_with(
-        make_chat, model_server, tmp_path / "my_plugins", "api_keys", "refresh", "export", "facts"
-    )
+    names = "api_keys", "refresh", "days", "export", "facts"
+    chat = await chat_with(make_chat, model_server, tmp_path / "my_plugins", *names)
     chat.headers = {"X-Api-Key": "x"}
     model_server.reply("Hello.")
     thread_id = (await chat.say("Hello?")).thread_id
@@ -401,6 +402,11 @@ async def test_an_action_a_route_and_an_app_that_are_shown_answer(
         "threads.custom_action", thread_id=thread_id, action={"type": "refresh"}
     )
     assert streamed.data[-1]["message"] == "Fresh again, ann."
+    model_server.reply("Friday is free.")
+    action = {"type": "days.pick", "payload": {"day": "Friday"}}
+    picked = await chat.stream("threads.custom_action", thread_id=thread_id, action=action)
+    assert picked.text == "Friday is free."
+    assert "The user picked Friday." in str(model_server.requests[-1].body["messages"])
     await chat.ask("threads.update", thread_id=thread_id, title="Greetings")
     path = f"/api/threads/{thread_id}/title"
     assert await (await chat.client.get(path, headers=chat.headers)).json() == {

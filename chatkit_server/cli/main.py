@@ -14,6 +14,7 @@ from ..errors import SettingsError
 from ..lines import escape
 from ..logs import without_configuration
 from ..masking import mask_secrets
+from .chat import chat
 from .check import check
 from .commands import is_of_plugin, run_command_of_plugin
 from .group import CommandGroup
@@ -30,7 +31,7 @@ from .warned import show_warnings_of_libraries
 USAGE_ERROR = 2
 INTERRUPTED = 130
 
-_COMMANDS = (init, new_plugin, run, check, plugins, hooks, show_settings, schema, migrate)
+_COMMANDS = (init, new_plugin, run, chat, check, plugins, hooks, show_settings, schema, migrate)
 """None of their modules imports what takes long: `--help` imports all of them."""
 
 

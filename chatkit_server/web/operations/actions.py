@@ -90,12 +90,19 @@ async def sync_custom_action(caller: Caller, request: ThreadsSyncCustomActionReq
         operation=request.type,
         locale=caller.locale,
     )
+    turn._takes_note = True
     turn._catalogs = caller.hooks.languages
     await caller.conversations.give(turn)
     changes = TurnThread(turn, caller.threads)
     turn._change_thread = changes.change
     action = request.params.action
     answer = await call_first(caller, "action", turn=turn, action=action, item=sender)
+    if turn._note is not None:
+        text = words(
+            "The agent answers the action `{action}`: it must not have `streaming: false`.",
+            action=action.type,
+        )
+        raise Unprocessable(text)
     if answer is None:
         raise Unprocessable(words("No plugin answers the action `{action}`.", action=action.type))
     if not isinstance(answer, SyncCustomActionResponse):
