@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import random
@@ -202,9 +203,9 @@ class TurnStream:
             try:
                 response = await self._server.request("POST", "", headers, json=self._body)
             except _LOST as error:
-                # A refused connection will be refused again
-                refused = isinstance(error.__cause__ or error, ConnectionRefusedError)
-                if attempt == REPEATS or (refused and not attempt):
+                # Where nobody listens, nobody has heard the request
+                nobody = getattr(error, "errno", None) in (errno.ECONNREFUSED, errno.ENOENT)
+                if attempt == REPEATS or (nobody and not attempt):
                     raise self._server.unreachable(error) from None
                 await asyncio.sleep(next(pauses))
                 continue
