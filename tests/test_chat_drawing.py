@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import re
@@ -59,10 +60,14 @@ def types_of_widgets() -> set[str]:
     return found
 
 
+def new_view(out: io.StringIO, *, colour: bool = False) -> View:
+    screen = Screen(out, colour=colour)
+    return View(Sinks(screen, screen, screen), Pictures(URL("http://test/api/chat")).save)
+
+
 def shown(*events: Any, colour: bool = False) -> str:
     out = io.StringIO()
-    screen = Screen(out, colour=colour)
-    view = View(Sinks(screen, screen, screen), Pictures(URL("http://test/api/chat")).save)
+    view = new_view(out, colour=colour)
     view.begin()
     for event in events:
         view.take(event)
@@ -567,6 +572,33 @@ async def test_questions_are_escaped_too(injection: str) -> None:
     assert await ask_questions(keyboard, screen, poisoned(questions, injection))
     assert await ask_output(keyboard, screen, {"name": injection, "arguments": {"a": injection}})
     assert ACTS.search(out.getvalue()) is None
+
+
+def holes(value: Any) -> Iterator[Any]:
+    """Yield a value with each of its parts once missing, null or of another type."""
+    keys = list(value) if isinstance(value, dict) else range(len(value))
+    for key in keys:
+        rest = dict(value) if isinstance(value, dict) else list(value)
+        for other in (None, 7, [], {}):
+            rest[key] = other
+            yield copy.copy(rest)
+        if isinstance(value[key], dict | list):
+            for inner in holes(value[key]):
+                rest[key] = inner
+                yield copy.copy(rest)
+        del rest[key]
+        yield rest
+
+
+def test_nothing_that_a_server_sends_ends_the_conversation() -> None:
+    events = everything()
+    for at, event in enumerate(events):
+        for broken in holes(event):
+            view = new_view(io.StringIO())
+            for before in events[max(0, at - 6) : at]:
+                view.take(copy.deepcopy(before))
+            view.take(broken)
+            view.end()
 
 
 def test_text_of_all_languages_stays_as_it_is() -> None:

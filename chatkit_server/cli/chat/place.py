@@ -104,6 +104,8 @@ def sign_in_hint(settings: Settings | None) -> str:
     """Return what to do after a 401, by what the plugins of the settings say."""
     credentials, unknown = _credentials(settings)
     how = "Sign in with --token TOKEN (or the variable CHATKIT_TOKEN), or --header 'NAME: VALUE'"
+    if SOMEBODY in credentials:
+        return f"Say who you are by --user NAME. For curl, the settings' plugin says: {credentials}"
     if credentials:
         return f"{how}. For curl, the settings' plugin says: {credentials}"
     if unknown:
