@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .settings.schema import Settings
     from .settings.types import Duration, Size
     from .settings.urls import Url, UrlPath
+    from .transcript import transcript
     from .turn import Outcome, StoreContext, ToolCall, ToolResult, Turn, TurnRequest, User
     from .uploads import UploadedFile
     from .web.asgi import AsgiApp, http_scope
@@ -64,6 +65,7 @@ _LAZY = {
     "image_for_models": "agent.pictures",
     "store_context": "web.keys",
     "UploadedFile": "uploads",
+    "transcript": "transcript",
     "Duration": "settings.types",
     "Settings": "settings.schema",
     "Size": "settings.types",
@@ -124,6 +126,7 @@ __all__ = [
     "is_plain",
     "mask_secrets",
     "store_context",
+    "transcript",
     "words",
     "words_n",
 ]

@@ -45,7 +45,8 @@ class Fence:
 
 
 def _fake(variable: str) -> str:
-    plain = "http://localhost/path" if variable.endswith("_URL") else "x" * 64
+    kinds = {"URL": "http://localhost/path", "PORT": "3310"}
+    plain = kinds.get(variable.rpartition("_")[2], "x" * 64)
     return _FAKE.get(variable, plain)
 
 

@@ -11,9 +11,9 @@ import click
 from yarl import URL
 
 from ...errors import SettingsError
+from ...settings.address import local_url
 from ...settings.problems import Problems
 from ...settings.schema import Settings
-from ...settings.types import reachable_host
 from ..options import load_settings
 
 SOMEBODY = "somebody"
@@ -48,11 +48,11 @@ def find_place(file: Path, url: str | None, socket: Path | None) -> Place:
     path = settings.server.path if settings is not None else "/api/chat"
     if url is not None:
         return Place(_url(url, path), socket, settings)
-    server = settings.server if settings is not None else Settings().server
-    if socket is not None or server.socket is not None:
-        at = socket or Path(server.socket or "")
-        return Place(URL(f"http://localhost{path}"), at, settings)
-    return Place(URL(f"http://{reachable_host(server.host)}:{server.port}{path}"), None, settings)
+    at = socket or (None if settings is None else settings.server.socket)
+    if at is not None:
+        return Place(URL(f"http://localhost{path}"), Path(at), settings)
+    assert settings is not None
+    return Place(URL(f"{local_url(settings)}{path}"), None, settings)
 
 
 def _url(text: str, path: str) -> URL:
@@ -119,10 +119,10 @@ def _credentials(settings: Settings | None) -> tuple[str, str | None]:
     from ...plugin.load import collect_plugins
 
     try:
-        hooks = collect_plugins(settings, Problems())
+        hooks, are_all = collect_plugins(settings, Problems())
     except SettingsError:
-        hooks = None
-    return ("", None) if hooks is None else curl_credentials(hooks)
+        return "", None
+    return curl_credentials(hooks) if are_all else ("", None)
 
 
 def _words(text: str) -> list[str]:

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
@@ -190,6 +191,10 @@ def has_colour(out: TextIO) -> bool:
 
 @contextmanager
 def _pressed_by_ctrl_c(interrupts: Interrupts) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        # Signals are for that one
+        yield
+        return
     loop = asyncio.get_running_loop()
 
     def pressed(*_: Any) -> None:
