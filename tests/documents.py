@@ -17,7 +17,7 @@ _HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 _VARIABLE = re.compile(r"\$\{(\w+)")
 _COMMAND = re.compile(r"(?:^|[\s/])chatkit-server ([a-z]+\b[^#`\n]*)", re.MULTILINE)
 
-_FAKE = {"DATABASE_URL": "postgresql://user:password@localhost/database"}
+_FAKE = {"DATABASE_URL": "postgresql://user:password@localhost/database", "CLAMAV_PORT": "3310"}
 
 
 @dataclass(frozen=True)

@@ -5,29 +5,37 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
+import pty
 import re
+import select
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from aiohttp import web
 
 from chatkit_server import Unauthorized, User, hookimpl
+from chatkit_server.cli.chat import chat as chat_command
 from chatkit_server.cli.chat import server as chat_server
 from chatkit_server.cli.chat.dialog import Dialog, Interrupts
 from chatkit_server.cli.chat.items import Sinks
 from chatkit_server.cli.chat.keyboard import Left
-from chatkit_server.cli.chat.place import Place
+from chatkit_server.cli.chat.place import Place, find_place, sign_in_hint, user_header
 from chatkit_server.cli.chat.screen import Screen
 from chatkit_server.cli.chat.session import Options, answer_once, connected, converse
 from chatkit_server.cli.chat.view import View
 from chatkit_server.cli.main import main
+from chatkit_server.errors import SettingsError
 from chatkit_server.testing.model_server import Gate, ModelServer
 from tests.client import Chat
 from tests.conftest import MakeChat
+from tests.processes import MODULE, environment
 from tests.proxy import Proxy, after_frames, at_once, inside_character
 from tests.serving import served_by
 
@@ -110,7 +118,7 @@ async def test_what_the_showcase_shows_can_be_answered(make_chat: MakeChat) -> N
         *("client tool", '{"city": "Bonn"}'),
         *("delete everything", "8"),
         *("ask something", CTRL_C, "/answer", "", ""),
-        *("draw", "cite", "fail", "/threads", "/title Tea", "/items", "/delete", "y"),
+        *("cite", "fail", "/threads", "/title Tea", "/items", "/delete", "y"),
     )
     assert "│ (Shipped)  [1] Like (0)\n│ [2] Where is it?  [3] Hide\nThis is your order.\n" in shown
     assert "you> 1\n│ (Tea shop)" in shown
@@ -127,7 +135,6 @@ async def test_what_the_showcase_shows_can_be_answered(make_chat: MakeChat) -> N
     assert "│ Approved\n" in shown
     assert "Everything is deleted." in shown
     assert "(left open; /answer comes back to it)\nyou> /answer\n? Which teas?" in shown
-    assert "[image: kept data:image]" in shown
     assert "(1) All about tea — https://example.com/tea" in shown
     assert "Error: The kettle is empty. Fill it, and try again. (/retry asks again)" in shown
     assert "*  1. " in shown
@@ -322,14 +329,119 @@ async def test_the_command_as_scripts_run_it(
     assert (status, out) == (2, "")
     assert "no server answers at http://localhost:1/api/chat: Connection refused\n" in err
     assert "chatkit-server run" in err
-    for arguments, wrong in (
-        (("--url", url), "the message is empty"),
-        (("--message", "x"), "no such file"),
-        (("--url", "ftp://x", "--message", "x"), "expected http://HOST:PORT/api/chat"),
-        (("--url", url, "--header", "x", "--message", "x"), "expected 'NAME: VALUE'"),
-        (("--url", url, "--user", "ann", "--message", "x"), "no `auth` plugin that believes"),
-        (("--url", url, "--start", "--message", "x"), "leave --url out"),
-    ):
-        status, out, err = await run(*arguments)
-        assert (status, out) == (2, "")
-        assert wrong in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wrong"),
+    [
+        (["--url", "http://x"], "the message is empty"),
+        (["--message", "x"], "no such file"),
+        (["--url", "ftp://x", "--message", "x"], "expected http://HOST:PORT/api/chat"),
+        (["--url", "http://x", "--header", "x", "--message", "x"], "expected 'NAME: VALUE'"),
+        (["--url", "http://x", "--user", "ann", "--message", "x"], "no `auth` plugin that"),
+        (["--url", "http://x", "--start", "--message", "x"], "leave --url out"),
+    ],
+)
+def test_wrong_options_are_explained(
+    arguments: list[str], wrong: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    with pytest.raises((click.UsageError, SettingsError)) as refused:
+        chat_command.main(arguments, standalone_mode=False)
+    assert wrong in str(refused.value)
+
+
+def test_a_user_is_named_as_the_plugin_wants_it(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    plugins = "anonymous_auth: {user_header: X-User}"
+    file.write_text(f"server: {{host: 0.0.0.0, port: 9000, path: /c}}\nplugins: {{{plugins}}}\n")
+    place = find_place(file, None, None)
+    assert str(place.url) == "http://127.0.0.1:9000/c"
+    assert user_header(place.settings, "ann") == {"X-User": "ann"}
+    assert "X-User: somebody" in sign_in_hint(place.settings)
+    assert str(find_place(file, "https://example.com", None).url) == "https://example.com/c"
+    assert find_place(file, None, Path("s.sock")).socket == Path("s.sock")
+
+
+CLAIM = (
+    "import fcntl, os, sys, termios;"
+    "fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+)
+"""Makes the terminal its own, so that Ctrl-C there is its signal."""
+
+
+class Pty:
+    """A process whose terminal the test is."""
+
+    def __init__(self, *arguments: str, folder: Path) -> None:
+        self._terminal, theirs = pty.openpty()
+        env = environment(TERM="xterm", XDG_STATE_HOME=str(folder))
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", CLAIM, *MODULE, "chat", *arguments],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            cwd=folder,
+            env=env,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        self._text = ""
+
+    async def until(self, text: str) -> str:
+        """Wait for a text that is shown; return what was shown before it."""
+        async with asyncio.timeout(PATIENCE):
+            while text not in self._text:
+                self._text += await asyncio.to_thread(self._read)
+        before, _, self._text = self._text.partition(text)
+        return before
+
+    def _read(self) -> str:
+        assert select.select([self._terminal], [], [], PATIENCE)[0]
+        return os.read(self._terminal, 65536).decode(errors="replace")
+
+    def type(self, text: str) -> None:
+        os.write(self._terminal, text.encode())
+
+    def end(self) -> int:
+        try:
+            return self._process.wait(PATIENCE)
+        finally:
+            self._process.kill()
+            os.close(self._terminal)
+
+
+PROMPT = "you> \x1b[0m"
+
+
+async def test_a_terminal_with_its_keys(
+    make_chat: MakeChat, model_server: ModelServer, tmp_path: Path
+) -> None:
+    chat = await make_chat(**served_by(model_server))
+    gate = Gate()
+    model_server.reply("One, ", gate, "two.")
+    model_server.reply("Fine.\x1b[2J")
+    terminal = Pty("--url", str(chat.client.make_url(chat.path)), folder=tmp_path)
+    try:
+        await terminal.until(PROMPT)
+        # What is pasted is one message
+        terminal.type("\x1b[200~Count\nslowly\x1b[201~\r")
+        await terminal.until("One, ")
+        terminal.type(CTRL_C)
+        assert "The answer was stopped." in await terminal.until(PROMPT)
+        terminal.type("Well?\r")
+        shown = await terminal.until(PROMPT)
+        assert "Fine.\\x1b[2J" in shown
+        # The history: up, and Enter
+        terminal.type("\x1b[A\r")
+        await terminal.until("You said: Well?")
+        await terminal.until(PROMPT)
+        terminal.type(CTRL_C)
+    finally:
+        status = await asyncio.to_thread(terminal.end)
+    assert status == 0
+    thread = (await threads(chat))[0]
+    items = (await chat.ask("items.list", thread_id=thread, order="asc"))["data"]
+    assert items[0]["content"][0]["text"] == "Count\nslowly"
+    assert "Well?" in (tmp_path / "chatkit-server" / "chat_history").read_text()

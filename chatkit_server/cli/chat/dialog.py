@@ -235,5 +235,5 @@ class Dialog:
         if page.get("has_more"):
             self.view.sinks.aside(f"· only the last {PAGE} items are shown")
         for item in reversed(page["data"]):
-            self.view.show(item)
+            self.view.take({"type": "thread.item.replaced", "item": item})
         self.view.sinks.say.fresh()
