@@ -325,6 +325,8 @@ async def test_the_command_as_scripts_run_it(
     status, out, err = await run("--url", url, "--message", "hi")
     assert (status, out) == (2, "")
     assert err.startswith("chatkit-server: Who are you?\nSign in with --token TOKEN")
+    status, out, err = await run(*asked, "--thread", "thr_nowhere", "--message", "hi")
+    assert (status, out, err) == (1, "", "chatkit-server: Conversation not found.\n")
     status, out, err = await run("--url", "localhost:1", "--message", "hi")
     assert (status, out) == (2, "")
     assert "no server answers at http://localhost:1/api/chat: Connection refused\n" in err

@@ -77,7 +77,7 @@ async def _talk(place: Place, options: Options) -> int:
         warn.line(f"chatkit-server: {in_line(refused.message)}")
         if refused.status == 401:
             warn.line(in_line(sign_in_hint(place.settings)))
-        return NO_SERVER
+        return NO_SERVER if refused.status in (401, 403) else FAILED
 
 
 @asynccontextmanager
