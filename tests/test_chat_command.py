@@ -250,7 +250,7 @@ async def test_ctrl_c_stops_the_model_and_again_leaves(
     model_server.reply("One, ", gate, "two.")
     async with dialog(chat, "Count", "Again") as (spoken, out):
         talking = asyncio.create_task(converse(spoken, Options()))
-        spoken.interrupts._leave = talking.cancel
+        spoken.interrupts.leave = talking.cancel
         await out.wait_for("One, ")
         second = Gate()
         model_server.reply("Well", second)
