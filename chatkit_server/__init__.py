@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .settings.schema import Settings
     from .settings.types import Duration, Size
     from .settings.urls import Url, UrlPath
+    from .transcript import transcript
     from .turn import Outcome, StoreContext, ToolCall, ToolResult, Turn, TurnRequest, User
     from .uploads import UploadedFile
     from .web.asgi import AsgiApp, http_scope
@@ -55,6 +56,7 @@ _LAZY = {
     "AsgiApp": "web.asgi",
     "HOOKS": "web.keys",
     "MODELS": "web.keys",
+    "MODEL_NAMES": "web.keys",
     "NAME_USER": "web.keys",
     "SETTINGS": "web.keys",
     "STORE": "web.keys",
@@ -63,6 +65,7 @@ _LAZY = {
     "image_for_models": "agent.pictures",
     "store_context": "web.keys",
     "UploadedFile": "uploads",
+    "transcript": "transcript",
     "Duration": "settings.types",
     "Settings": "settings.schema",
     "Size": "settings.types",
@@ -82,6 +85,7 @@ __all__ = [
     "API_VERSION",
     "HOOKS",
     "MODELS",
+    "MODEL_NAMES",
     "NAME_USER",
     "SETTINGS",
     "STORE",
@@ -122,6 +126,7 @@ __all__ = [
     "is_plain",
     "mask_secrets",
     "store_context",
+    "transcript",
     "words",
     "words_n",
 ]

@@ -183,6 +183,8 @@ class Turn(WorkflowShower):
     """The ChatKit operation that asked for this turn, or `plain`."""
     message: Annotated[UserMessageItem | None, _Unchecked()] = None
     """The user's message, if the turn answers one."""
+    parent_id: str | None = None
+    """The turn of the action that lets the agent answer here: see `go_on`."""
     request: Annotated[TurnRequest, _Unchecked()] = Field(default_factory=TurnRequest)
     """The request that asked for this turn: its headers, cookies and query."""
     locale: str | None = None
@@ -216,6 +218,9 @@ class Turn(WorkflowShower):
     context: Annotated[AgentContext[Any] | None, _Unchecked()] = None
     """The context of the agent's run in place of the turn itself: `ctx.context` in a tool."""
 
+    _note: str | None = PrivateAttr(default=None)
+    """What an action wants the agent to answer, once the hook's events have ended."""
+    _takes_note: bool = PrivateAttr(default=False)
     _catalogs: Languages = PrivateAttr(default_factory=own_languages)
     _started: float = PrivateAttr(default_factory=time.monotonic)
     _unfinished: Callable[[], list[ThreadItem]] = PrivateAttr(default=list)
@@ -383,6 +388,24 @@ class Turn(WorkflowShower):
         )
         wanted.questions.append(item)
         raise Asked
+
+    def go_on(self, note: str) -> None:
+        """Let the agent answer when the events of this `action` hook have ended.
+
+        `note` says for the model what the user has done: `turn.go_on("The user picked Friday.")`.
+        It is saved as a hidden item, which later turns see too. The answer is a turn with an id and
+        all hooks of its own, and its `message` is None; the page gets it in the same stream. It
+        claims the thread as a new message does. If it is refused, the note is not saved, and the
+        user reads why. The last note counts. If the hook fails or asks the user something, no agent
+        answers.
+
+        Raises `RuntimeError` elsewhere, and `ValueError` for an empty note.
+        """
+        if not self._takes_note:
+            raise RuntimeError("turn.go_on: only the hook `action` can let the agent go on")
+        if not isinstance(note, str) or not note.strip():
+            raise ValueError("turn.go_on: say for the model what the user has done")
+        self._note = note
 
     if not TYPE_CHECKING:  # A type checker would take every name
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -10,13 +10,19 @@ from chatkit.agents import AgentContext
 from chatkit.store import StoreItemType
 from chatkit.types import (
     Annotation,
+    AssistantMessageContent,
+    AssistantMessageContentPartTextDelta,
     AssistantMessageItem,
     ClientToolCallItem,
     EntitySource,
     FileSource,
     TaskItem,
     ThreadItem,
+    ThreadItemAddedEvent,
     ThreadItemBase,
+    ThreadItemDoneEvent,
+    ThreadItemUpdatedEvent,
+    ThreadStreamEvent,
     URLSource,
     WorkflowItem,
 )
@@ -49,6 +55,24 @@ class ItemMaker(AgentContext[Any]):
         }
         return kind(**(made | fields))
 
+    async def say(self, text: str | AsyncIterable[str]) -> AsyncIterator[ThreadStreamEvent]:
+        """Yield the events of a message of the assistant, for `respond` and `action`.
+
+        The user sees pieces of text as they come, and nothing of a message without any.
+        """
+        empty = [AssistantMessageContent(text="")]
+        item = self.new_item(AssistantMessageItem, content=empty)
+        said: list[str] = []
+        async for piece in _pieces(text):
+            if not said:
+                yield ThreadItemAddedEvent(item=item)
+            said.append(piece)
+            update = AssistantMessageContentPartTextDelta(content_index=0, delta=piece)
+            yield ThreadItemUpdatedEvent(item_id=item.id, update=update)
+        if said:
+            whole = [AssistantMessageContent(text="".join(said))]
+            yield ThreadItemDoneEvent(item=item.model_copy(update={"content": whole}))
+
     def cite(self, source: URLSource | FileSource | EntitySource, index: int | None = None) -> None:
         """Add a source to the next message of the assistant in this turn.
 
@@ -73,6 +97,15 @@ class ItemMaker(AgentContext[Any]):
     def forget_cited(self) -> None:
         """Cite nothing: the answer is taken back."""
         self._cited = []
+
+
+async def _pieces(text: str | AsyncIterable[str]) -> AsyncIterator[str]:
+    if isinstance(text, str):
+        yield text
+        return
+    async for piece in text:
+        if piece:
+            yield piece
 
 
 def _placed(annotation: Annotation, text: str) -> Annotation:

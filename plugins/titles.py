@@ -34,6 +34,7 @@ from chatkit.types import (
 from pydantic import BaseModel, Field, model_validator
 
 from chatkit_server import (
+    MODEL_NAMES,
     MODELS,
     SETTINGS,
     Duration,
@@ -148,6 +149,8 @@ class Plugin:
                 app[MODELS].check(self._model)
             except SettingsError as error:
                 raise SettingsError(f"model: {error}") from None
+            # `chatkit-server check --online` tries it
+            app[MODEL_NAMES].append(self._model)
         app.cleanup_ctx.append(self._while_running)
 
     async def _while_running(self, _: web.Application) -> AsyncIterator[None]:

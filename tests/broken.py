@@ -21,6 +21,8 @@ FOLDER = "/srv/chat"
 MODELS = "127.0.0.1:9000"
 POSTGRES = "postgresql://postgres:secret@127.0.0.1:5432/chat"
 
+READER = "postgresql://reader:a-password@127.0.0.1:5432/chat"
+
 _COMMAND = re.compile(r"`chatkit-server (check(?: --online)?)`, exit status (\d):")
 _BLOCK = re.compile(
     r"(?:`(?P<file>[\w/]+\.py)`:\n\n)?```(?P<kind>\w+)[^\n]*\n(?P<text>.*?)```", re.DOTALL
@@ -124,16 +126,28 @@ def broken_server() -> Iterator[str]:
         loop.close()
 
 
-def _newer(folder: Path) -> None:
-    """Leave a database behind that a newer version has made."""
+_CHANGES = {
+    "was made by a newer version": (
+        "INSERT INTO tortoise_migrations (app, name, applied_at) "
+        "VALUES ('tortoise_store', '0099_future', '2030-01-01')"
+    ),
+    "A table is missing": "DROP TABLE chatkit_item",
+}
+"""What has happened to a SQLite file."""
+
+
+def _changed(folder: Path, change: str) -> None:
     new_url("sqlite", folder)
     connection = sqlite3.connect(folder / "chatkit.db")
     with connection:
-        connection.execute(
-            "INSERT INTO tortoise_migrations (app, name, applied_at) "
-            "VALUES ('tortoise_store', '0099_future', '2030-01-01')"
-        )
+        connection.execute(change)
     connection.close()
+
+
+def _for_reader(url: str) -> str:
+    postgres().psql("DROP ROLE IF EXISTS reader")
+    postgres().psql("CREATE ROLE reader LOGIN PASSWORD 'a-password'")
+    return f"postgresql://reader:a-password@{url.rpartition('@')[2]}"
 
 
 def _read_only() -> str:
@@ -165,12 +179,14 @@ class Place:
             file = self.folder / name
             file.parent.mkdir(exist_ok=True)
             file.write_text(text)
-        if "newer version" in title:
-            _newer(self.folder)
+        for told, change in _CHANGES.items():
+            if told in title:
+                _changed(self.folder, change)
         text = deployment.settings.replace(FOLDER, str(self.folder)).replace(MODELS, self.broken)
         text = text.replace("port: 8000}", f"port: {self.busy}}}")
         if "127.0.0.1:5432" in text:
             url = self._database(title)
+            text = text.replace(READER, _for_reader(url) if READER in text else "")
             text = text.replace(POSTGRES, url)
             text = text.replace(POSTGRES.replace("secret", "guess"), url.replace("a%3A", "b%3A"))
         file = self.folder / "settings.yaml"
@@ -197,6 +213,7 @@ class Place:
             text = re.sub(rf"({first}), [^)\n]*?(?={end})", r"\1, …", text)
         text = re.sub(r"(cors_credentials), .*", r"\1, …", text)
         text = text.replace("within 0.1 s", "within 9 s").replace("within 0.4 s", "within 10 s")
+        text = re.sub(r"\d+ migrations are", "5 migrations are", text)
         return re.sub(r" \(_ssl\.c:\d+\)", "", text).splitlines()
 
 

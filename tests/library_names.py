@@ -219,6 +219,11 @@ _HTTP = (
     ),
     LibraryName(
         "aiohttp.web_protocol",
+        "RequestHandler._waiter",
+        "there while a connection waits for a request: then another process can go on with it",
+    ),
+    LibraryName(
+        "aiohttp.web_protocol",
         "_ErrInfo",
         "stands there for malformed HTTP; aiohttp does not tell who reads the body before it",
     ),

@@ -37,6 +37,7 @@ LAYERS = (
         "store_ids",
         "tasks",
         "text",
+        "transcript",
         "turn",
         "turn_events",
         "turn_items",

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from chatkit.types import AssistantMessageItem, UserMessageItem
 
-from chatkit_server.testing import ModelServer, Refused, call, mcp_server, script
+from chatkit_server.testing import Gate, ModelServer, Refused, call, mcp_server, script
 from tests.cookbook import FOLDER, RECIPES, Kitchen, OnlyRuns, Recipe, service
 from tests.documents import links
 
+SAID = ["user_message", "assistant_message"]
+LLM_KEY = {"OPENAI_API_KEY": "a key"}
 MOST_LINES = 39
 PARTS = ["What you see.", "Why it is like this.", "For production."]
 
@@ -128,3 +130,38 @@ async def test_each_question_is_looked_up_and_the_sources_are_shown(kitchen: Kit
     [message] = [item for item in answer.items if isinstance(item, AssistantMessageItem)]
     [annotation] = message.content[0].annotations
     assert annotation.source.title == "Holidays"
+
+
+async def test_langgraph_answers_in_pieces_and_knows_what_was_said(kitchen: Kitchen) -> None:
+    async with ModelServer() as server:
+        server.reply("One, ", "two.")
+        async with kitchen.serve("langgraph_answers", LLM_URL=server.url, **LLM_KEY) as ann:
+            answer = await ann.say("Count")
+            assert answer.text == "One, two."
+            assert [event.type for event in answer.events].count("thread.item.updated") == 2
+            server.reply("Three.")
+            await ann.say("Go on")
+            gate = Gate()
+            server.reply("Four, ", gate, "five.")
+            running = await ann.begin("And on")
+            await running.until("Four")
+            assert (await running.stop()).streamed == "Four, "
+    told = [
+        (message["role"], message["content"]) for message in server.requests[1].body["messages"]
+    ]
+    assert told == [("user", "Count"), ("assistant", "One, two."), ("user", "Go on")]
+    assert server.requests[0].headers["Authorization"] == "Bearer a key"
+
+
+async def test_pydantic_ai_answers_with_tools_that_know_the_user(kitchen: Kitchen) -> None:
+    async with ModelServer() as server:
+        server.reply(call("who_am_i"))
+        server.reply("You are ", "Ann.")
+        async with kitchen.serve("pydantic_ai_answers", LLM_URL=server.url, **LLM_KEY) as client:
+            ann = client.as_user("ann", name="Ann")
+            assert (await ann.say("Who am I?")).text == "You are Ann."
+            server.reply("As I said.")
+            await ann.say("Sure?")
+            assert [item.type for item in await ann.items()] == [*SAID, *SAID]
+    roles = [message["role"] for message in server.requests[2].body["messages"]]
+    assert roles == ["user", "assistant", "tool", "assistant", "user"]

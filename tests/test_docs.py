@@ -86,6 +86,7 @@ SETTINGS = {
     "acme_models": {"api_key": "x"},
     "api_keys": {"keys": {"ann": "x"}},
     "hide_words": {"words": ["milk"]},
+    "our_speech": {"url": "http://localhost:9000"},
 }
 
 
@@ -317,7 +318,8 @@ async def test_yaml_is_valid_settings(
         create_app(settings)
     else:
         models = ModelRouter(load_plugins(settings))
-        for name in [settings.agent.model, *settings.agent.models] * ("model:" in fence.text):
+        names = "model:" in fence.text and "agent" in yaml.safe_load(fence.text)
+        for name in [settings.agent.model, *settings.agent.models] * names:
             models.check(name)
 
 
@@ -391,9 +393,8 @@ async def test_tools_that_are_shown_show_and_ask(
 async def test_an_action_a_route_and_an_app_that_are_shown_answer(
     make_chat: MakeChat, model_server: ModelServer, tmp_path: Path, shown: list[str]
 ) -> None:
-    chat = await chat_with(
-        make_chat, model_server, tmp_path / "my_plugins", "api_keys", "refresh", "export", "facts"
-    )
+    names = "api_keys", "refresh", "days", "export", "facts"
+    chat = await chat_with(make_chat, model_server, tmp_path / "my_plugins", *names)
     chat.headers = {"X-Api-Key": "x"}
     model_server.reply("Hello.")
     thread_id = (await chat.say("Hello?")).thread_id
@@ -401,6 +402,11 @@ async def test_an_action_a_route_and_an_app_that_are_shown_answer(
         "threads.custom_action", thread_id=thread_id, action={"type": "refresh"}
     )
     assert streamed.data[-1]["message"] == "Fresh again, ann."
+    model_server.reply("Friday is free.")
+    action = {"type": "days.pick", "payload": {"day": "Friday"}}
+    picked = await chat.stream("threads.custom_action", thread_id=thread_id, action=action)
+    assert picked.text == "Friday is free."
+    assert "The user picked Friday." in str(model_server.requests[-1].body["messages"])
     await chat.ask("threads.update", thread_id=thread_id, title="Greetings")
     path = f"/api/threads/{thread_id}/title"
     assert await (await chat.client.get(path, headers=chat.headers)).json() == {

@@ -70,8 +70,9 @@ _OTHER = ("does not answer", "Look at the settings of plugins.{plugin}")
 
 
 def questions_of_models(app: web.Application) -> Iterator[Question]:
-    """Yield a question for each model that agents of the settings have, or users may choose."""
-    for name in app[MODEL_NAMES]:
+    """Yield a question for each model of the agents, of the composer, and of plugins."""
+    names: list[str] = app[MODEL_NAMES]
+    for name in dict.fromkeys(names):
         yield Question(f"model {name}", partial(_ask, app, name))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,8 +26,10 @@ from .models import questions_of_models
 from .plugins import questions_of_plugins
 from .port import check_port, place_of
 from .preflight import check_preflight, check_url
-from .probes import Question, Tell, ask_all
+from .probes import GRACE, Question, Tell, ask_all
 from .report import Report
+
+log = logging.getLogger(__name__)
 
 
 async def check_deployment(
@@ -53,7 +56,7 @@ async def check_deployment(
         questions = list(_questions(settings, app, online, url))
         ended = await ask_all(questions, report, tell)
         if app is not None and online:
-            await app[MODELS].aclose()
+            await _close_models(app)
     if finding := check_clock(probe):
         report.add([finding])
         tell(finding)
@@ -86,6 +89,14 @@ def _questions(
     yield Question("pages", partial(check_preflight, app))
     if url is not None:
         yield Question(f"server at {url}", partial(check_url, url, app))
+
+
+async def _close_models(app: web.Application) -> None:
+    try:
+        async with asyncio.timeout(GRACE):
+            await app[MODELS].aclose()
+    except Exception:
+        log.debug("closing the models failed", exc_info=True)
 
 
 class _Collected(logging.Handler):

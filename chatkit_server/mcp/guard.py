@@ -34,6 +34,7 @@ from pydantic_core import to_json
 
 from ..bad_http import CHECK, http_problem, origin
 from ..interim import guard_client
+from ..probe import note_date
 from .content import mend
 from .exchange import SESSION_ID, current, response_problem
 from .failures import (
@@ -495,6 +496,7 @@ class _HttpWatch:
         """Have the body counted as it is read, after it was unpacked."""
         if len(self._client.cookies) > _COOKIES:
             self._client.cookies.clear()
+        note_date(response.request.url.host, response.headers.get("date"))
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         read = partial(self._told, response.request, response.aiter_bytes)
         if kind == "text/event-stream":

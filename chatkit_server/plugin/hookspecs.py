@@ -320,6 +320,9 @@ async def action(
 
     An action runs beside a running answer and other actions of the thread, and in a locked or
     closed thread too. What you change in `turn.thread` is saved.
+
+    `turn.go_on("The user picked Friday.")` lets the agent answer when the hook's events have ended:
+    a turn with all its hooks, which claims the thread as a new message does.
     """
 
 

@@ -36,4 +36,4 @@ class ToolCalls:
         if isinstance(output, dict) and output.keys() == {"type", "text"}:
             output = output["text"]
         called = CalledTool(call.name, call.arguments, output, result.failed, call.server)
-        self.of_turn.setdefault(turn.id, []).append(called)
+        self.of_turn.setdefault(turn.parent_id or turn.id, []).append(called)

@@ -64,9 +64,7 @@ class Answering:
             elif job.changed:
                 raise TurnFailed(CHANGED)
             else:
-                with collecting() as wanted, suppress(Asked):
-                    await self._send_all(job, *await self._hook_answer(job))
-                await self._show_questions(job, wanted.questions)
+                await self._answer_by_hook(job)
         except GUARDRAILS as error:
             job.refusal = refusal(job.turn, error, self._guardrails, job.plan.message)
             raise
@@ -160,8 +158,22 @@ class Answering:
                 await job.recorder.emit(ThreadItemDoneEvent.model_construct(item=hidden))
             await job.translator.stream(ThreadItemDoneEvent.model_construct(item=item))
 
-    async def _hook_answer(self, job: TurnJob) -> tuple[HookCall, Any]:
-        """Return the call of the hook that answers in place of an agent, and its events."""
+    async def _answer_by_hook(self, job: TurnJob) -> None:
+        """Let a hook answer. One that asks the user waits for the answer, and the agent too."""
+        with collecting() as wanted, suppress(Asked):
+            answered = await self._hook_answer(job)
+            if answered is not None:
+                await self._send_all(job, *answered)
+            job.note = job.turn._note
+        if wanted.questions:
+            job.note = None
+        await self._show_questions(job, wanted.questions)
+
+    async def _hook_answer(self, job: TurnJob) -> tuple[HookCall, Any] | None:
+        """Return the call of the hook that answers in place of an agent, and its events.
+
+        None if an action has no events, and lets the agent answer.
+        """
         if isinstance(job.answer, Exception):
             raise job.answer
         if job.answer is not None:
@@ -171,7 +183,7 @@ class Answering:
         answered = await self.hooks.first_call(
             "action", turn=job.turn, action=plan.action, item=plan.sender
         )
-        if answered is None:
+        if answered is None and job.turn._note is None:
             what = words("No plugin answers the action `{action}`.", action=plan.action.type)
             raise TurnFailed(what)
         return answered

@@ -51,13 +51,14 @@ class Conversations:
                 until=again.id if again is not None else None,
             )
         if plan is not None:
-            if plan.message is not None and plan.superseded is None:
+            is_new = plan.message is not None and plan.superseded is None
+            if is_new or plan.note is not None:
                 plan.left = left_waiting(items)
                 plan.answered += plan.left
             if plan.superseded is None and plan.click is None and not plan.beside:
                 plan.answered += await self._approvals.leave(turn, items)
             items = _with_answers(items, plan.answered)
-            goes_on = plan.message is None and bool(plan.answered)
+            goes_on = plan.goes_on
             if goes_on:
                 answered = {item.id for item in plan.answered}
                 plan.waits = still_waiting(items, answered)
@@ -65,8 +66,8 @@ class Conversations:
         if is_stored and not goes_on:
             # More were loaded only to find what waits; an answer that goes on needs it all
             items = items[-self._budget.items :]
-        if plan is not None and plan.message is not None:
-            items.append(plan.message)
+        if plan is not None and (said := plan.message or plan.note) is not None:
+            items.append(said)
         history = History(items, self._budget)
         turn.items = history.visible
         turn.last_agent = history.last_agent

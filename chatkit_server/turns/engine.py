@@ -37,6 +37,7 @@ from ..words import words
 from .answering import Answering
 from .claim import Claims
 from .closing import Closing
+from .going_on import let_agent_answer
 from .identity import RequestIdentity
 from .job import TurnJob, TurnPlan, model_name
 from .prepare import Preparation
@@ -104,9 +105,21 @@ class Engine:
         changed the thread meanwhile. A client that leaves does not end the turn: that is up to
         `turns.disconnect`.
         """
+        running = await self._begin(make_plan, identity, user)
+        await running.until_prepared()
+        return running
+
+    async def _begin(
+        self,
+        make_plan: Callable[[], Awaitable[TurnPlan]],
+        identity: RequestIdentity,
+        user: User,
+        parent: RunningTurn | None = None,
+    ) -> RunningTurn:
+        """Return the turn once it has its thread. If it has a parent, it takes that one's place."""
         with self.turns.arriving.taken((user.tenant, user.id)):
             plan = await make_plan()
-        for item in (*plan.earlier, plan.message):
+        for item in (*plan.earlier, plan.message, plan.note):
             _refuse_if_long(item, self.settings.turns.limits.message, self.settings.server.max_body)
 
         async def make_job(changed: bool) -> TurnJob:
@@ -114,6 +127,8 @@ class Engine:
             job.plan_again = make_plan
             return job
 
+        if parent is not None:
+            self.turns.give_place(parent)
         job, client_left = await self._claims.claim(plan, make_job, identity)
         running = RunningTurn(
             job.turn, job.recorder.log, self.settings.turns, identity, beside=plan.beside
@@ -129,7 +144,6 @@ class Engine:
         if client_left:
             running.start_grace()
             raise asyncio.CancelledError
-        await running.until_prepared()
         return running
 
     async def repeated(
@@ -181,6 +195,8 @@ class Engine:
                 ending = self._ending(job)
                 if ending is None and not job.plan.waits:
                     await self._answering.answer(job)
+                if job.note is not None:
+                    ending = await let_agent_answer(job, self.store, self._begin)
         except asyncio.CancelledError as error:
             # Without an ending, the turn's own code cancelled it
             ending = self._ending(job) or await self._closing.failed(job, error)
@@ -217,6 +233,8 @@ class Engine:
             for attachment in plan.message.attachments:
                 await self.store.save_attachment(attachment, job.turn.store_context)
             await emit(ThreadItemDoneEvent.model_construct(item=plan.message))
+        if plan.note is not None:
+            await emit(ThreadItemDoneEvent.model_construct(item=plan.note))
         await emit(StreamOptionsEvent(stream_options=job.turn.stream_options))
         for item in plan.answered:
             if isinstance(item, ClientToolCallItem):

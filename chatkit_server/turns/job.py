@@ -20,6 +20,7 @@ from agents import (
 from chatkit.actions import Action
 from chatkit.types import (
     ClientToolCallItem,
+    HiddenContextItem,
     StructuredInputItem,
     SyncCustomActionResponse,
     ThreadItem,
@@ -63,6 +64,10 @@ class TurnPlan:
     earlier: list[ThreadItem] = field(default_factory=list)
     """Earlier messages that a plain client sent, to save before the new one."""
     message: UserMessageItem | None = None
+    note: HiddenContextItem | None = None
+    """What an action tells the agent, in place of a message of the user."""
+    parent_id: str | None = None
+    """The turn of that action."""
     superseded: list[ThreadItem] | None = None
     """When a stored message is answered again: the items after it, which are removed when the first
     item of the new answer is saved."""
@@ -97,7 +102,12 @@ class TurnPlan:
 
         What was decided or answered a moment ago may be what runs: the same again stops nothing.
         """
-        return self.click is not None or (self.message is None and bool(self.answered))
+        return self.click is not None or self.goes_on
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the user has answered what waited, and said nothing new."""
+        return self.message is None and self.note is None and bool(self.answered)
 
     def keep_pending(self) -> None:
         """Leave what the user's message has left behind as it is stored."""
@@ -107,7 +117,9 @@ class TurnPlan:
     @property
     def asked(self) -> set[str]:
         """The ids of what the user said."""
-        return {item.id for item in (*self.earlier, self.message, *self.answered) if item}
+        return {
+            item.id for item in (*self.earlier, self.message, self.note, *self.answered) if item
+        }
 
 
 @dataclass
@@ -126,6 +138,8 @@ class TurnJob:
     agent: Agent[Turn] | None = None
     answer: tuple[HookCall, Any] | Exception | None = None
     """The `respond` hook that answers in place of an agent, and its events, or its error."""
+    note: str | None = None
+    """What an action has told the agent, which is to answer now."""
     paused: PausedRun | None = None
     """The run that goes on with this turn, and what the user has decided."""
     resumed: RunState[Any, Any] | None = None

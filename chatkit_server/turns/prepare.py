@@ -118,6 +118,7 @@ class Preparation:
             user=plan.user,
             operation=plan.operation,
             message=plan.message,
+            parent_id=plan.parent_id,
             request=plan.request,
             locale=plan.locale,
             # A copy costs less than new ones, which are validated
@@ -127,6 +128,7 @@ class Preparation:
         context = StoreContext(plan.user, turn.id, attempt=1, context=plan.context)
         turn.store_context = context
         turn.keep_early()
+        turn._takes_note = plan.action is not None
         if plan.context is None:
             turn.request_context = context
         if plan.action is None:
@@ -165,7 +167,7 @@ class Preparation:
         except EndTurn as error:
             job.answer = error
             return
-        if job.plan.message is None and any(
+        if job.plan.goes_on and any(
             isinstance(item, ClientToolCallItem) for item in job.plan.answered
         ):
             await job.translator.workflow.resume()
@@ -246,8 +248,7 @@ class Preparation:
         if job.paused is not None:
             return job.paused.agent
         # What the client has done for an agent is for that one to hear
-        answers_agent = job.plan.message is None and bool(job.plan.answered)
-        if self.settings.agent.resume == "last" or answers_agent:
+        if self.settings.agent.resume == "last" or job.plan.goes_on:
             return job.turn.last_agent
         return None
 

@@ -233,12 +233,18 @@ class TurnRegistry:
         """
         return claims - 1 if claims > 1 and self._settings.when_busy == "interrupt" else claims
 
-    def release(self, thread_id: str, *, beside: bool = False) -> None:
-        """Give back what `claim` took."""
+    def give_place(self, running: RunningTurn) -> None:
+        """Give back the place of a turn beside others: the turn that answers for it takes one."""
+        running.has_given_place = True
+        self.places.leave(running.owner)
+
+    def release(self, thread_id: str, *, beside: bool = False, has_given: bool = False) -> None:
+        """Give back what `claim` took, and `give_place` did not give."""
         slot = self._slots[thread_id]
         if beside:
             slot.beside -= 1
-            self.places.leave(slot.owner)
+            if not has_given:
+                self.places.leave(slot.owner)
             self._tidy(thread_id, slot)
             return
         slot.running = None
@@ -324,7 +330,8 @@ class TurnRegistry:
     def _ended(self, task: asyncio.Task[None]) -> None:
         running = self._tasks.pop(task)
         running.close()
-        self.release(running.thread_id, beside=running.beside)
+        given = running.has_given_place
+        self.release(running.thread_id, beside=running.beside, has_given=given)
         if running.id not in self._known:
             # The same request may be sent again
             self._forget_request(running)

@@ -91,6 +91,7 @@ class RunningTurn:
         self.wire: WireFormat | None = None
         self.refusal: Exception | None = None
         self.live = LiveQuestions()
+        self.has_given_place = False
         self.answers: list[str] = []
         """The requests that have answered its questions, by what identifies them."""
         self._prepared = asyncio.Event()

@@ -37,7 +37,7 @@ STORE_PLUGIN = web.AppKey("store_plugin", str)
 ATTACHMENT_STORE: web.AppKey[AttachmentStore[StoreContext] | None] = web.AppKey("attachment_store")
 MCP = web.AppKey("mcp", McpManager)
 MODEL_NAMES = web.AppKey("model_names", list[str])
-"""The models that the settings name, each once."""
+"""The models that the settings name; plugins add those that they ask."""
 MODELS = web.AppKey("models", ModelRouter)
 RUNS = web.AppKey("runs", AppRuns)
 ENGINE = web.AppKey("engine", Engine)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 
-from chatkit_server import Finding, SettingsError, Unavailable
+from chatkit_server import Finding, SettingsError
 
 from .database import Database
-from .failures import described
+from .failures import cause, hint_for, said
 
 _CONNECT = 8.0
 """Seconds to connect: less than a check has, so that the reason is known."""
@@ -16,6 +16,12 @@ _CONNECT = 8.0
 _CONNECTIONS = """
 SELECT current_setting('max_connections')::int AS most,
   current_setting('superuser_reserved_connections')::int AS reserved
+"""
+
+
+_RIGHTS = """
+SELECT current_user AS "user", current_schema() AS schema,
+  coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS may_create
 """
 
 
@@ -51,6 +57,8 @@ async def _examined(
     if pending and not auto_migrate:
         await database.refuse_if_pending()
     if pending:
+        if not database.address.is_sqlite:
+            await _refuse_without_rights(database, len(pending))
         yield _works(
             database,
             f"reached in {took:.1f} s; the server applies {len(pending)} pending migrations as it "
@@ -65,21 +73,27 @@ async def _examined(
         yield few
 
 
+async def _refuse_without_rights(database: Database, pending: int) -> None:
+    """Raise `SettingsError` if PostgreSQL's user may not make the tables that are missing."""
+    [row] = await database.rows(_RIGHTS, ())
+    if not row["may_create"]:
+        user, schema = row["user"], row["schema"] or "public"
+        raise SettingsError(
+            f"cannot use {database.address.name}: {pending} migrations are pending, and the user "
+            f"{user!r} may not make tables in the schema {schema}. Run GRANT CREATE, USAGE ON "
+            f"SCHEMA {schema} TO {user}, or `chatkit-server migrate` as another user"
+        )
+
+
 async def _write_problem(database: Database) -> Finding | None:
     try:
         await database.try_write()
-    except (Unavailable, SettingsError) as error:
-        reason = described(error.__cause__ or error)
     except Exception as error:
-        reason = described(error)
-    else:
-        return None
-    todo = "Give the user the right to write, or the disk room"
-    if ": " in reason and reason.count(": ") > 1:
-        # The failure says itself what to do
-        reason, todo = reason.rsplit(": ", 1)
-        todo = todo[0].upper() + todo[1:]
-    return Finding(f"takes no writes: {reason}", todo, "error", database.address.name)
+        found = cause(error.__cause__ or error)
+        hint = hint_for(found) or "Give the user the right to write, or the disk room"
+        told = f"takes no writes: {type(found).__name__}: {said(found)}"
+        return Finding(told, f"{hint[0].upper()}{hint[1:]}", "error", database.address.name)
+    return None
 
 
 async def _few_connections(database: Database) -> Finding | None:

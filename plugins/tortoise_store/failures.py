@@ -63,9 +63,13 @@ _OF_ASYNCPG = (
 
 def with_hint(error: BaseException, shown: str) -> str:
     """Add what to do to the words of an error, if that is known."""
+    return f"{shown.rstrip('.')}: {hint}" if (hint := hint_for(error)) else shown
+
+
+def hint_for(error: BaseException) -> str | None:
+    """Return what to do about an error, None if that is not known."""
     told = " ".join([*(kind.__name__ for kind in type(error).__mro__), str(error)])
-    hints = (hint for pattern, hint in _HINTS if re.search(pattern, told))
-    return f"{shown.rstrip('.')}: {hint}" if (hint := next(hints, None)) else shown
+    return next((hint for pattern, hint in _HINTS if re.search(pattern, told)), None)
 
 
 _HINTS = (
@@ -95,7 +99,7 @@ _HINTS = (
         "ignore_startup_parameters of PgBouncer",
     ),
     (
-        "UndefinedTableError",
+        "UndefinedTableError|no such table",
         "somebody has deleted the table. Restore a backup, or run `chatkit-server migrate` if the "
         "database is empty",
     ),

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import sqlite3
 import stat
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 log = logging.getLogger(__name__)
 
 PRIVATE = 0o600
-
-_MAGIC = b"SQLite format 3\0"
-"""What the file of a database begins with."""
 
 _SQLITE = ("", "-wal", "-shm", "-journal")
 """What the names of SQLite's files end with. It makes them with the mode of the database."""
@@ -43,28 +41,30 @@ def make_private(database: Path) -> None:
 def problem_of(database: Path) -> str | None:
     """Return why the file of a database cannot be used or made, None if nothing speaks against it.
 
-    What only SQLite can tell is not looked at.
+    For a process that has not opened it.
     """
     folder = database.parent
     if not folder.is_dir():
-        return f"there is no folder {folder}"
+        return no_folder(database)
     if not os.access(folder, os.W_OK | os.X_OK):
         return f"this user may not create files in the folder {folder}"
-    try:
-        with database.open("rb") as file:
-            start = file.read(len(_MAGIC))
-    except FileNotFoundError:
+    if not database.exists():
         return None
-    except IsADirectoryError:
-        # As SQLite says it
-        return "unable to open database file"
-    except OSError as error:
-        return f"the file cannot be read: {error.strerror}"
-    if start and start != _MAGIC:
-        return "file is not a database"
+    try:
+        # SQLite itself opens it: see `make_private`. So it makes no other files
+        unlocked = f"{database.absolute().as_uri()}?immutable=1"
+        with closing(sqlite3.connect(unlocked, uri=True)) as file:
+            file.execute("PRAGMA schema_version")
+    except sqlite3.Error as error:
+        return str(error)
     if not os.access(database, os.W_OK):
         return "this user may not write to the file"
     return None
+
+
+def no_folder(database: Path) -> str:
+    """Return what is wrong with a database whose folder is missing."""
+    return f"there is no folder {database.parent}"
 
 
 def lock_file(database: Path) -> Path:

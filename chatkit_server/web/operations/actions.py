@@ -22,6 +22,7 @@ from ...turn import Turn
 from ...turns.approval_widget import Click, clicked, is_asking
 from ...turns.job import TurnPlan
 from ...turns.view import StoreView
+from ...turns.writable import require_writable
 from ...words import words
 from .caller import (
     Answer,
@@ -32,7 +33,6 @@ from .caller import (
     new_plan,
     refusing,
     require_hook,
-    require_writable,
 )
 
 
@@ -90,12 +90,19 @@ async def sync_custom_action(caller: Caller, request: ThreadsSyncCustomActionReq
         operation=request.type,
         locale=caller.locale,
     )
+    turn._takes_note = True
     turn._catalogs = caller.hooks.languages
     await caller.conversations.give(turn)
     changes = TurnThread(turn, caller.threads)
     turn._change_thread = changes.change
     action = request.params.action
     answer = await call_first(caller, "action", turn=turn, action=action, item=sender)
+    if turn._note is not None:
+        text = words(
+            "The agent answers the action `{action}`: it must not have `streaming: false`.",
+            action=action.type,
+        )
+        raise Unprocessable(text)
     if answer is None:
         raise Unprocessable(words("No plugin answers the action `{action}`.", action=action.type))
     if not isinstance(answer, SyncCustomActionResponse):

@@ -9,16 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chatkit.store import AttachmentStore, NotFoundError, Store
-from chatkit.types import (
-    ClosedStatus,
-    LockedStatus,
-    Page,
-    ThreadItem,
-    ThreadMetadata,
-)
+from chatkit.types import Page, ThreadItem, ThreadMetadata
 from pydantic import BaseModel
 
-from ...errors import Conflict, NotFound, ServerError, Unprocessable
+from ...errors import NotFound, ServerError, Unprocessable
 from ...events.threads import ThreadWriter
 from ...events.wire import ChatKitWire, WireFormat, is_hidden
 from ...ids import MAX_ID_LENGTH, is_id
@@ -34,6 +28,7 @@ from ...turns.heartbeat import Heartbeat
 from ...turns.job import TurnPlan
 from ...turns.registry import TurnRegistry
 from ...turns.running import RunningTurn
+from ...turns.writable import require_writable
 from ...words import words
 from .limits import RequestGuard
 
@@ -91,22 +86,6 @@ async def writable_thread(caller: Caller, thread_id: str) -> ThreadMetadata:
     thread = await load_thread(caller, thread_id)
     require_writable(thread)
     return thread
-
-
-def require_writable(thread: ThreadMetadata) -> None:
-    """Raise `Conflict` with the reason if a thread is locked or closed."""
-    if isinstance(thread.status, LockedStatus | ClosedStatus):
-        raise Conflict(_refused_by(thread.status))
-
-
-def _refused_by(status: LockedStatus | ClosedStatus) -> str:
-    locked = isinstance(status, LockedStatus)
-    if not status.reason:
-        closed = words("This conversation is closed.")
-        return words("This conversation is locked.") if locked else closed
-    if locked:
-        return words("This conversation is locked: {reason}", reason=status.reason)
-    return words("This conversation is closed: {reason}", reason=status.reason)
 
 
 async def load_thread(caller: Caller, thread_id: str) -> ThreadMetadata:
