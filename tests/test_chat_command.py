@@ -38,9 +38,13 @@ from tests.conftest import MakeChat
 from tests.processes import MODULE, environment
 from tests.proxy import Proxy, after_frames, at_once, inside_character
 from tests.serving import served_by
+from tests.test_elicitation import BOOK, BOOKED, told, waiting, with_flights
+from tests.test_elicitation import connected as mcp_connected
 
 CTRL_C = "\x03"
 PATIENCE = 20
+
+__all__ = ["waiting"]
 
 
 class Output(io.StringIO):
@@ -167,6 +171,45 @@ async def test_commands(make_chat: MakeChat, tmp_path: Path) -> None:
     assert len(await threads(chat)) == 2
 
 
+class Liked:
+    """Keeps feedback."""
+
+    def __init__(self) -> None:
+        self.kinds: list[str] = []
+
+    @hookimpl
+    async def feedback(self, kind: str) -> bool:
+        self.kinds.append(kind)
+        return True
+
+
+async def test_files_feedback_and_questions_of_servers(
+    make_chat: MakeChat, model_server: ModelServer, tmp_path: Path, waiting: dict[str, Any]
+) -> None:
+    sections = with_flights(model_server, waiting)
+    sections["plugins"]["attachments"] = {"url": str(tmp_path / "files")}
+    liked = Liked()
+    chat = await mcp_connected(await make_chat(liked, **sections))
+    notes = tmp_path / "notes.txt"
+    notes.write_text("Buy milk")
+    model_server.reply("Read.")
+    model_server.reply(BOOK)
+    model_server.reply("Booked.")
+    shown = await talk(
+        chat,
+        *(f"/attach {notes}", "What is in it?", "/up", "/down"),
+        *("To Rome", "Window", "2", "", "/items"),
+    )
+    assert "· for the next message: notes.txt\n" in shown
+    assert "Read.\n" in shown
+    assert "Buy milk" in str(model_server.requests[0].body)
+    assert liked.kinds == ["positive", "negative"]
+    assert "Seat\n  1. Window\n  2. Aisle\n" in shown
+    assert "Booked.\n" in shown
+    assert told(model_server) == [BOOKED["now"]]
+    assert "you> What is in it?\n  [file: notes.txt]\n" in shown
+
+
 async def test_an_answer_that_runs_already_is_followed_to_its_end(
     make_chat: MakeChat, model_server: ModelServer
 ) -> None:
@@ -250,7 +293,7 @@ async def test_ctrl_c_stops_the_model_and_again_leaves(
     model_server.reply("One, ", gate, "two.")
     async with dialog(chat, "Count", "Again") as (spoken, out):
         talking = asyncio.create_task(converse(spoken, Options()))
-        spoken.interrupts._leave = talking.cancel
+        spoken.interrupts.leave = talking.cancel
         await out.wait_for("One, ")
         second = Gate()
         model_server.reply("Well", second)
@@ -325,6 +368,8 @@ async def test_the_command_as_scripts_run_it(
     status, out, err = await run("--url", url, "--message", "hi")
     assert (status, out) == (2, "")
     assert err.startswith("chatkit-server: Who are you?\nSign in with --token TOKEN")
+    status, out, err = await run(*asked, "--thread", "thr_nowhere", "--message", "hi")
+    assert (status, out, err) == (1, "", "chatkit-server: Conversation not found.\n")
     status, out, err = await run("--url", "localhost:1", "--message", "hi")
     assert (status, out) == (2, "")
     assert "no server answers at http://localhost:1/api/chat: Connection refused\n" in err

@@ -196,7 +196,8 @@ async def auth(request: Request) -> User | None:
 
     A plugin may have an attribute `curl_credentials`, which the example request at start shows:
     the options of `curl` that let a request in, such as `-H "Authorization: Bearer $TOKEN"`; `""`
-    if it needs none; None if requests without credentials pass on to the next plugin.
+    if it needs none; None if requests without credentials pass on to the next plugin. With
+    `-H "X-User: somebody"`, `chatkit-server chat --user ann` sends `X-User: ann`.
 
     Two plugins must never return the same user. Beside another plugin with this hook, set an
     attribute `auth_tenants`: the set of the tenants that your users are in, such as `{"staff"}`;
