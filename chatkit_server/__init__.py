@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .settings.urls import Url, UrlPath
     from .turn import Outcome, StoreContext, ToolCall, ToolResult, Turn, TurnRequest, User
     from .uploads import UploadedFile
+    from .user_file import UserFile
     from .web.asgi import AsgiApp, http_scope
     from .web.keys import (
         HOOKS,
@@ -64,6 +65,7 @@ _LAZY = {
     "image_for_models": "agent.pictures",
     "store_context": "web.keys",
     "UploadedFile": "uploads",
+    "UserFile": "user_file",
     "Duration": "settings.types",
     "Settings": "settings.schema",
     "Size": "settings.types",
@@ -116,6 +118,7 @@ __all__ = [
     "Url",
     "UrlPath",
     "User",
+    "UserFile",
     "add_secret",
     "authenticate",
     "hookimpl",

@@ -43,6 +43,7 @@ LAYERS = (
         "turn_workflows",
         "turnstile",
         "uploads",
+        "user_file",
         "version",
         "words",
     },
@@ -55,7 +56,7 @@ LAYERS = (
     {"app"},
     {"reload"},
     {"serve", "logs"},
-    {"checking"},
+    {"checking", "userdata"},
     {"cli"},
     {"testing"},
 )
