@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .settings.schema import Settings
     from .settings.types import Duration, Size
     from .settings.urls import Url, UrlPath
+    from .transcript import transcript
     from .turn import Outcome, StoreContext, ToolCall, ToolResult, Turn, TurnRequest, User
     from .uploads import UploadedFile
     from .user_file import UserFile
@@ -66,6 +67,7 @@ _LAZY = {
     "store_context": "web.keys",
     "UploadedFile": "uploads",
     "UserFile": "user_file",
+    "transcript": "transcript",
     "Duration": "settings.types",
     "Settings": "settings.schema",
     "Size": "settings.types",
@@ -127,6 +129,7 @@ __all__ = [
     "is_plain",
     "mask_secrets",
     "store_context",
+    "transcript",
     "words",
     "words_n",
 ]

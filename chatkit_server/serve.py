@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import gc
-import ipaddress
 import logging
 import os
 import shlex
@@ -20,6 +19,7 @@ from .errors import CannotListen
 from .plugin.calls import Hooks
 from .plugin.credentials import curl_credentials
 from .reload.generation import Generation
+from .settings.address import reachable_host
 from .settings.problems import Problems
 from .settings.schema import Settings
 from .shutdown.signals import Signals
@@ -209,7 +209,7 @@ def _freeze_garbage_collector() -> None:
 
 def _welcome(app: web.Application, host: str, port: int, settings: Settings) -> str:
     if settings.server.socket is None:
-        place = url = f"http://{_reachable(host)}:{port}{settings.server.path}"
+        place = url = f"http://{reachable_host(host)}:{port}{settings.server.path}"
         curl = "curl -N"
     else:
         url = f"http://localhost{settings.server.path}"
@@ -235,24 +235,3 @@ def _example(url: str, hooks: Hooks, curl: str = "curl -N") -> str:
     words = [curl, url, credentials, f"-d '{message}'"]
     note = f" (add what the plugin {unknown} needs to know you)" if unknown else ""
     return f"Try it{note}:\n  {' '.join(word for word in words if word)}"
-
-
-def local_url(settings: Settings) -> str:
-    """Return the URL at which a client on this machine finds a running server, without a path.
-
-    With a Unix socket, the client connects to that.
-    """
-    server = settings.server
-    if server.socket is not None:
-        return "http://localhost"
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server.host, server.host)
-    return f"http://{f'[{host}]' if ':' in host else host}:{server.port}"
-
-
-def _reachable(host: str) -> str:
-    """Return the URL host for a bound address, for a client on this machine."""
-    address = ipaddress.ip_address(host)
-    if address.is_unspecified:
-        return "[::1]" if address.version == 6 else "127.0.0.1"
-    # The zone of a link-local address is marked by %25 in a URL
-    return f"[{host.replace('%', '%25')}]" if address.version == 6 else host

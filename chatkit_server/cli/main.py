@@ -14,6 +14,7 @@ from ..errors import SettingsError
 from ..lines import escape
 from ..logs import without_configuration
 from ..masking import mask_secrets
+from .chat import chat
 from .check import check
 from .commands import is_of_plugin, run_command_of_plugin
 from .erase import erase
@@ -36,6 +37,7 @@ _COMMANDS = (
     init,
     new_plugin,
     run,
+    chat,
     check,
     plugins,
     hooks,

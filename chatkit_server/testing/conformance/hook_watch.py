@@ -72,29 +72,26 @@ class HookWatch:
         finally:
             self._took(hook, perf_counter() - began)
         if task is not None and task.cancelling() > cancelled:
-            self.unstopped.append(f"`{hook}` went on after its `asyncio.CancelledError`")
+            self._add(self.unstopped, f"`{hook}` goes on after an `asyncio.CancelledError`")
         self._answered(hook, answer, arguments)
         if hook in _STREAMS and hasattr(answer, "__aiter__") and not wrong_answer(hook, answer):
             return self._read(hook, answer)
         return answer
 
     async def _read(self, hook: str, events: AsyncIterator[Any]) -> AsyncIterator[Any]:
-        stopped = False
+        task = asyncio.current_task()
         reading = events.__aiter__()
         try:
             while True:
+                cancelled = task.cancelling() if task else 0
                 try:
                     event = await anext(reading)
                 except StopAsyncIteration:
                     return
+                if task is not None and task.cancelling() > cancelled:
+                    self._add(self.unstopped, f"`{hook}` yields events after it was stopped")
                 self._note_type(hook, [event])
-                if stopped:
-                    self.unstopped.append(f"`{hook}` yields events after it was stopped")
-                try:
-                    yield event
-                except asyncio.CancelledError:
-                    stopped = True
-                    raise
+                yield event
         except GeneratorExit:
             raise
         except BaseException as error:
