@@ -56,13 +56,14 @@ if TYPE_CHECKING:
     from ..turn import Outcome, StoreContext, ToolCall, ToolResult, Turn, User
     from ..turns.store import TurnStore
     from ..uploads import UploadedFile
+    from ..user_file import UserFile
 
 PROJECT = "chatkit_server"
 
 STREAMS = ("respond", "action")
 """Hooks that answer with events: an `async def` with `yield` is one, too."""
 
-YIELDING = ("setup", *STREAMS)
+YIELDING = ("setup", "export", *STREAMS)
 """Hooks that may be an `async def` with `yield`."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -183,6 +184,30 @@ async def migrate() -> list[str] | None:
 
     `chatkit-server migrate` calls this after `setup`, without starting the server; all plugins are
     called in order. An error ends the command.
+    """
+
+
+@hookspec
+async def export(
+    user: User,
+) -> Mapping[str, Any] | AsyncIterator[Mapping[str, Any] | UserFile] | None:
+    """Return what the plugin holds of this user; None for nothing.
+
+    `chatkit-server export` awaits this after the plugins have started, without a server. Return a
+    dict of lists that JSON can hold, such as `{"notes": [...]}`; or yield dicts, and a `UserFile`
+    for each file. What the store holds is exported without this hook. An error is told, and the
+    other plugins go on. It has no time limit.
+    """
+
+
+@hookspec
+async def erase(user: User) -> Mapping[str, int] | None:
+    """Delete what the plugin holds of this user, and return how much: `{"notes": 3}`.
+
+    `chatkit-server erase` awaits this after the plugins have started, without a server, when the
+    user's conversations are deleted. It is called again if anything has failed, so nothing to
+    delete is no error. With `--dry-run` it is not called: `export` tells what there is. An error is
+    told, and the other plugins go on. It has no time limit.
     """
 
 

@@ -171,6 +171,23 @@ class RemembersTheText:
         self.said.append(str(turn.input))
 
 
+class FailsAtTheEnd:
+    @hookimpl
+    async def setup(self, app: web.Application) -> AsyncIterator[None]:
+        yield
+        raise RuntimeError("cannot close")
+
+
+class ForgetsToWait:
+    @hookimpl
+    async def post_turn(self, turn: Turn) -> None:
+        saving: Any = self.save
+        saving(turn)
+
+    async def save(self, turn: Turn) -> None:
+        turn.state["saved"] = True
+
+
 class GoesOn:
     """Takes a cancellation for an error of its own."""
 
@@ -243,6 +260,8 @@ BROKEN: list[tuple[Any, str, str]] = [
     (LeavesASession, "nothing_is_left_when_the_server_stops", "an aiohttp.ClientSession is not"),
     (RemembersTheUser, "users_are_kept_apart", "is in what the model gets for "),
     (RemembersTheText, "users_are_kept_apart", "'zebra-4711', which is Annabel's, is in what the"),
+    (FailsAtTheEnd, "hooks_raise_nothing_unexpected", "RuntimeError('cannot close')"),
+    (ForgetsToWait, "hooks_raise_nothing_unexpected", "save' was never awaited: write `await` bef"),
     (GoesOn, "answers_can_be_stopped", "yields events after it was stopped"),
 ]
 

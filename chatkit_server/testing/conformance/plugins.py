@@ -158,8 +158,13 @@ class PluginContract:
     async def test_odd_credentials_do_no_harm(self, plugin: object) -> None:
         _none((await self._started(plugin)).auth)
 
+    @claim("What `use` does works", "users will do the same")
+    async def test_it_can_be_used(self, plugin: object) -> None:
+        trial = await self._started(plugin)
+        holds(trial.use is None, f"{trial.use}")
+
     @claim(
-        "An answer that the user stops ends at once",
+        "An answer ends, and at once when the user stops it",
         "Stop is a cancellation, and what goes on then holds up the conversation",
     )
     async def test_answers_can_be_stopped(self, plugin: object) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from chatkit.types import AssistantMessageItem, Attachment, AttachmentCreatePara
 
 from ...errors import ServerError, SettingsError
 from ...plugin.hookspecs import hookimpl
+from ...plugin.mistakes import described
 from ...turn import StoreContext, Turn, User
 from ...uploads import FileStore, UploadedFile
 from ...web.keys import HOOKS
@@ -28,6 +30,7 @@ from ..client import ChatClient, Refused
 from ..running import Unfinished
 from ..scripts import ModelRequest, ScriptedModel, call, script
 from .blocking import Blocking
+from .complaints import Complaints
 from .given_plugins import own_files
 from .hook_watch import HookWatch
 from .leftovers import Leftovers
@@ -61,6 +64,7 @@ class Trial:
     """What came of a trial: lines that say what was wrong, by kind."""
 
     boot: str | None = None
+    use: str | None = None
     types: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     slow: list[str] = field(default_factory=list)
@@ -108,7 +112,8 @@ async def run_trial(plan: Plan) -> Trial:
     trial, leftovers = Trial(), Leftovers()
     watch = HookWatch(_limits(plan))
     blocking = Blocking(watch.codes, own_files(plan.plugin), plan.blocking)
-    with leftovers.watch(), blocking.watch():
+    complaints = Complaints(plan.name)
+    with leftovers.watch(), blocking.watch(), complaints.heard():
         ticking = asyncio.ensure_future(_tick(blocking))
         try:
             await _serve(plan, watch, trial)
@@ -117,6 +122,10 @@ async def run_trial(plan: Plan) -> Trial:
         finally:
             ticking.cancel()
     trial.types, trial.errors, trial.slow = watch.types, watch.errors, watch.slow
+    # Of the hooks, all is known already
+    trial.errors += [
+        line for line in complaints.lines if not any(f": {hook} " in line for hook in watch.called)
+    ]
     trial.unstopped += watch.unstopped
     trial.blocking, trial.called = blocking.lines, watch.called
     trial.leftovers = await leftovers.found()
@@ -183,11 +192,25 @@ class _Users:
         self._bob = client.as_user("bobadilla", tenant="acme", name="Bobadilla")
 
     async def do_all(self) -> None:
-        for step in (self._come, self._talk, self._act, self._attach, self._fail, self._stop):
-            await step()
-        await self._try(self._plan.use(self._client.as_user("cleo", tenant="acme", name="Cleo")))
-        await self._keep_apart()
+        try:
+            for step in (self._come, self._talk, self._act, self._attach, self._fail, self._stop):
+                await step()
+            await self._use()
+            await self._keep_apart()
+        except Unfinished as error:
+            # All others would wait as long
+            self._trial.unstopped.append(str(error))
         await self._client.http.get("/readyz")
+
+    async def _use(self) -> None:
+        try:
+            await self._plan.use(self._client.as_user("cleo", tenant="acme", name="Cleo"))
+        except Unfinished:
+            raise
+        except Exception as error:
+            frames = traceback.extract_tb(error.__traceback__)[1:]
+            shown = "".join(traceback.format_list(frames)).rstrip()
+            self._trial.use = f"it raised {described(error)}\n{shown}"
 
     async def _try(self, doing: Awaitable[Any]) -> Any:
         """Do something that a plugin may refuse."""
@@ -257,10 +280,7 @@ class _Users:
         running = await self._try(self._ann.begin("Use the tool wait_for_ever."))
         if running is None:
             return
-        try:
-            await self._try(running.stop())
-        except Unfinished as error:
-            self._trial.unstopped.append(str(error))
+        await self._try(running.stop())
 
     async def _keep_apart(self) -> None:
         """Have two users talk at once, and look for what is the other one's."""
