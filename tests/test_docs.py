@@ -71,7 +71,7 @@ ROW = re.compile(r"^\| \[`(\w+)\(([^)]*)\)`\]\(\w+\.md\) \|", re.MULTILINE)
 NOTHING = "\N{EN DASH}"
 QUOTE = '"'
 DEFAULTS = Profile().model_dump()
-OF_PLUGINS = {"block", "feedback", "files", "forget"}
+OF_PLUGINS = {"block", "feedback", "files", "forget", "users"}
 """Commands that plugins bring: bundled ones, and those that are shown."""
 
 PLAIN_LINES = {
