@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from chatkit_server import User, hookimpl
 from chatkit_server.cli.main import main
@@ -182,12 +183,18 @@ async def whole(run: Run, user: str, tenant: str) -> dict[str, Any]:
     return data
 
 
+def app_of(client: ChatClient) -> web.Application:
+    app: web.Application | None = client.http.app
+    assert app is not None
+    return app
+
+
 async def test_a_store_without_hooks_and_a_plugin_that_fails() -> None:
     settings = {"turns": {"stale": "3s"}}
     async with open_client(
         settings, [("broken", Broken())], model=script("One.", "Two.")
     ) as client:
-        app, user = client.http.server.app, User("ann")  # type: ignore[union-attr]
+        app, user = app_of(client), User("ann")
         ann, bob = client.as_user("ann"), client.as_user("bob")
         await ann.say("Hi")
         await bob.say("Hi")
@@ -213,7 +220,7 @@ async def test_a_running_answer_is_stopped(model_server: ModelServer) -> None:
         ann = client.as_user("ann")
         answer = await ann.begin("Count")
         await answer.until("One, ")
-        eraser = Eraser(client.http.server.app, User("ann"))  # type: ignore[union-attr]
+        eraser = Eraser(app_of(client), User("ann"))
         told = dict([each async for each in eraser.erase()])
         assert "1 running answers stopped" in next(iter(told.values()))
         assert (await answer.end()).error == "The answer was stopped."
