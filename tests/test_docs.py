@@ -70,8 +70,8 @@ ROW = re.compile(r"^\| \[`(\w+)\(([^)]*)\)`\]\(\w+\.md\) \|", re.MULTILINE)
 NOTHING = "\N{EN DASH}"
 QUOTE = '"'
 DEFAULTS = Profile().model_dump()
-OF_PLUGINS = {"feedback", "files", "forget"}
-"""Commands that plugins bring, a bundled one and one that is shown."""
+OF_PLUGINS = {"block", "feedback", "files", "forget", "users"}
+"""Commands that plugins bring, a bundled one and those that are shown."""
 
 PLAIN_LINES = {
     "thread_id",
