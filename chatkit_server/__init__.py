@@ -35,8 +35,10 @@ if TYPE_CHECKING:
     from .settings.schema import Settings
     from .settings.types import Duration, Size
     from .settings.urls import Url, UrlPath
+    from .transcript import transcript
     from .turn import Outcome, StoreContext, ToolCall, ToolResult, Turn, TurnRequest, User
     from .uploads import UploadedFile
+    from .user_file import UserFile
     from .web.asgi import AsgiApp, http_scope
     from .web.keys import (
         HOOKS,
@@ -64,6 +66,8 @@ _LAZY = {
     "image_for_models": "agent.pictures",
     "store_context": "web.keys",
     "UploadedFile": "uploads",
+    "UserFile": "user_file",
+    "transcript": "transcript",
     "Duration": "settings.types",
     "Settings": "settings.schema",
     "Size": "settings.types",
@@ -116,6 +120,7 @@ __all__ = [
     "Url",
     "UrlPath",
     "User",
+    "UserFile",
     "add_secret",
     "authenticate",
     "hookimpl",
@@ -124,6 +129,7 @@ __all__ = [
     "is_plain",
     "mask_secrets",
     "store_context",
+    "transcript",
     "words",
     "words_n",
 ]

@@ -19,9 +19,9 @@ from .errors import CannotListen
 from .plugin.calls import Hooks
 from .plugin.credentials import curl_credentials
 from .reload.generation import Generation
+from .settings.address import reachable_host
 from .settings.problems import Problems
 from .settings.schema import Settings
-from .settings.types import reachable_host
 from .shutdown.signals import Signals
 from .turns.registry import TurnRegistry
 from .web.keys import ENGINE, HOOKS, MODELS, SETTINGS
@@ -235,14 +235,3 @@ def _example(url: str, hooks: Hooks, curl: str = "curl -N") -> str:
     words = [curl, url, credentials, f"-d '{message}'"]
     note = f" (add what the plugin {unknown} needs to know you)" if unknown else ""
     return f"Try it{note}:\n  {' '.join(word for word in words if word)}"
-
-
-def local_url(settings: Settings) -> str:
-    """Return the URL at which a client on this machine finds a running server, without a path.
-
-    With a Unix socket, the client connects to that.
-    """
-    server = settings.server
-    if server.socket is not None:
-        return "http://localhost"
-    return f"http://{reachable_host(server.host)}:{server.port}"

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -100,18 +100,20 @@ def working_in(folder: Path) -> Iterator[None]:
 class Service:
     """Another team's HTTP server on loopback: what it was sent, and what it answers."""
 
-    url: str
-    received: list[Any]
-    headers: list[Mapping[str, str]]
+    url: str = ""
+    methods: list[str] = field(default_factory=list)
+    received: list[Any] = field(default_factory=list)
+    headers: list[Mapping[str, str]] = field(default_factory=list)
 
 
 @asynccontextmanager
 async def service(answer: Any = None, status: int = 200) -> AsyncIterator[Service]:
     """Start a server that takes JSON at any path; `answer` is JSON, or a function of the body."""
-    seen = Service("", [], [])
+    seen = Service()
 
     async def handle(request: web.Request) -> web.Response:
         body = await request.json() if request.can_read_body else None
+        seen.methods.append(request.method)
         seen.received.append(body)
         seen.headers.append(request.headers)
         given = answer(body) if callable(answer) else answer

@@ -17,7 +17,7 @@ _HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 _VARIABLE = re.compile(r"\$\{(\w+)")
 _COMMAND = re.compile(r"(?:^|[\s/])chatkit-server ([a-z]+\b[^#`\n]*)", re.MULTILINE)
 
-_FAKE = {"DATABASE_URL": "postgresql://user:password@localhost/database"}
+_FAKE = {"DATABASE_URL": "postgresql://user:password@localhost/database", "CLAMAV_PORT": "3310"}
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,8 @@ class Fence:
 
 
 def _fake(variable: str) -> str:
-    plain = "http://localhost/path" if variable.endswith("_URL") else "x" * 64
+    kinds = {"URL": "http://localhost/path", "PORT": "3310"}
+    plain = kinds.get(variable.rpartition("_")[2], "x" * 64)
     return _FAKE.get(variable, plain)
 
 

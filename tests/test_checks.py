@@ -38,6 +38,8 @@ def broken() -> Iterator[str]:
 def place(tmp_path: Path, broken: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(port, "PATIENCE", 0.1)
+    # Something may listen on this machine's default port
+    monkeypatch.setenv("CHATKIT_SERVER__PORT", "0")
     with busy_port() as busy:
         yield Place(tmp_path, broken, busy)
 
@@ -49,6 +51,8 @@ def test_what_is_said_of_a_broken_deployment(
     deployment = DEPLOYMENTS[title]
     for name, value in deployment.variables.items():
         monkeypatch.setenv(name, value)
+    if "port" in title:
+        monkeypatch.delenv("CHATKIT_SERVER__PORT")
     monkeypatch.setattr(models, "PATIENCE", 0.1 if "does not answer" in title else 9.0)
     monkeypatch.setattr(probes, "LIMIT", 0.4 if "does not end" in title else 10.0)
     file = place.lay_out(title, deployment)
@@ -184,6 +188,7 @@ def test_a_server_that_runs_at_the_port_is_no_mistake(
     place: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(port, "PATIENCE", 5.0)
+    monkeypatch.delenv("CHATKIT_SERVER__PORT")
 
     async def healthz(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")

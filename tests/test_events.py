@@ -226,7 +226,6 @@ async def test_more_than_a_batch_of_frames_is_offered_at_once() -> None:
         append(log)
     # `take` refuses the first batch, after it has noted its numbers
     assert FRAME.findall(await waiting)[0][0] == b"%d" % (2 * BATCH + 8)
-    await following.aclose()
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -16,7 +16,6 @@ from chatkit_server.storage import EventLogFactory, StoreContext, TurnStore
 from chatkit_server.testing.conformance import EventLogContract, StoreContract, TurnStoreContract
 from tests.documents import ROOT, fences
 
-
 CONNECT = sqlite3.connect
 
 

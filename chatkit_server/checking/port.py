@@ -6,7 +6,8 @@ import aiohttp
 
 from ..errors import SettingsError
 from ..finding import Finding
-from ..serve import local_url, try_port
+from ..serve import try_port
+from ..settings.address import local_url
 from ..settings.schema import Settings
 from .lines import finding_of
 from .probes import Tell

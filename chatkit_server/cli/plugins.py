@@ -137,7 +137,7 @@ async def _figures(settings: Settings) -> dict[str, Any] | None:
     """Return the figures of the server that runs with these settings, None if none does."""
     import aiohttp
 
-    from ..serve import local_url
+    from ..settings.address import local_url
 
     path = settings.server.socket
     connector = None if path is None else aiohttp.UnixConnector(str(path))

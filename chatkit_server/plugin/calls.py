@@ -104,7 +104,8 @@ class Hooks:
         for caller in self._manager.get_hookcallers(owner) or ():
             for each in caller.get_hookimpls():
                 if each.plugin is owner:
-                    each.function = wrapper(caller.name, each.function)
+                    # Pluggy declares it final
+                    object.__setattr__(each, "function", wrapper(caller.name, each.function))
 
     def terms(self, plugin: str, hook: str) -> Terms:
         """What a call of the hook may cost the others."""

@@ -157,17 +157,6 @@ def listening_host(value: str) -> str:
     return host
 
 
-def reachable_host(host: str) -> str:
-    """Return the host of a URL for a server that listens on `host`, for clients on its machine."""
-    if not _is_address(host):
-        return host or "localhost"
-    address = ipaddress.ip_address(host)
-    if address.is_unspecified:
-        return "[::1]" if address.version == 6 else "127.0.0.1"
-    # The zone of a link-local address is marked by %25 in a URL
-    return f"[{host.replace('%', '%25')}]" if address.version == 6 else host
-
-
 def _is_address(text: str) -> bool:
     try:
         ipaddress.ip_address(text)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from chatkit.store import NotFoundError
-from chatkit.types import Attachment, Page, ThreadItem, ThreadMetadata
+from chatkit.types import Attachment, HiddenContextItem, Page, ThreadItem, ThreadMetadata
 
 from chatkit_server.storage import StoreContext
 from chatkit_server.testing import MemoryStore
@@ -24,8 +24,8 @@ class KeepsTextOnly(MemoryStore):
     async def add_thread_item(
         self, thread_id: str, item: ThreadItem, context: StoreContext
     ) -> None:
-        hidden = item.type == "hidden_context_item"
-        kept = item.model_copy(update={"content": str(item.content)}) if hidden else item
+        hidden = isinstance(item, HiddenContextItem)
+        kept = item.model_copy(update={"content": str(item)}) if hidden else item
         await super().add_thread_item(thread_id, kept, context)
 
 

@@ -51,7 +51,7 @@ class RecordsTheSecond(MemoryTurnStore):
 class FindsForAnybody(MemoryTurnStore):
     async def find(self, turn_id: str, user: User) -> TurnRecord | None:
         row = self._rows.get(turn_id)
-        return row and row.record
+        return None if row is None else row.record
 
 
 class CancelsForAnybody(MemoryTurnStore):
@@ -107,7 +107,7 @@ class EndsTwice(MemoryTurnStore):
 class KeepsThePartialAnswer(MemoryTurnStore):
     async def end(self, turn_id: str, attempt: int, state: TurnState, error: str | None) -> bool:
         row = self._rows.get(turn_id)
-        partial = row and row.record.partial
+        partial = None if row is None else row.record.partial
         ended = await super().end(turn_id, attempt, state, error)
         if row is not None:
             row.record = replace(row.record, partial=partial)

@@ -1,23 +1,47 @@
 """Bundled plugins do what the contract asks."""
 
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from chatkit_server.testing.conformance import PluginContract
 
+NOWHERE = "http://127.0.0.1:9/v1"
+"""An address where nobody listens."""
 
-class TestAnonymous(PluginContract):
-    @pytest.fixture
-    def plugin(self):
-        return "anonymous_auth"
+CONFIGS: dict[str, dict[str, Any]] = {
+    "anonymous_auth": {},
+    "attachments": {"url": "{folder}/files"},
+    "chatkit_sdk": {"server": "tests.conformance.sdk_server:Echo", "store": "ours"},
+    "compatible_models": {"endpoints": {"local": {"base_url": NOWHERE}}},
+    "conversation_log": {"path": "{folder}/log"},
+    "demo_model": {},
+    "dictation": {"base_url": NOWHERE, "max_retries": 0},
+    "jwt_auth": {"secret": "s" * 32},
+    "litellm_models": {},
+    "mcp_servers": {},
+    "openai_models": {"api_key": "key"},
+    "showcase": {},
+    "titles": {"by": "model"},
+    "todo_mcp": {},
+    "tortoise_store": {"url": "sqlite://{folder}/chatkit.db"},
+}
 
 
-class TestShowcase(PluginContract):
-    @pytest.fixture
-    def plugin(self):
-        return "showcase"
+class TestBundledPlugins(PluginContract):
+    """Each of them, with the settings that it needs."""
 
-
-class TestTitles(PluginContract):
-    @pytest.fixture
-    def plugin(self):
-        return "titles"
+    @pytest.fixture(params=CONFIGS)
+    def plugin(self, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+        name: str = request.param
+        folder = str(tmp_path)
+        self.config = {
+            key: value.format(folder=folder) if isinstance(value, str) else value
+            for key, value in CONFIGS[name].items()
+        }
+        if name == "todo_mcp":
+            self.sections = {"plugins": {"tortoise_store": {"url": f"sqlite://{folder}/todo.db"}}}
+        return name

@@ -26,13 +26,13 @@ class Interrupts:
 
     def __init__(self, leave: Callable[[], object]) -> None:
         self.pressed = 0
-        self._leave = leave
+        self.leave = leave
         self._act: Callable[[int], None] | None = None
 
     def press(self) -> None:
         """Handle Ctrl-C."""
         if self._act is None:
-            self._leave()
+            self.leave()
         else:
             self.pressed += 1
             self._act(self.pressed)
@@ -235,5 +235,5 @@ class Dialog:
         if page.get("has_more"):
             self.view.sinks.aside(f"· only the last {PAGE} items are shown")
         for item in reversed(page["data"]):
-            self.view.show(item)
+            self.view.take({"type": "thread.item.replaced", "item": item})
         self.view.sinks.say.fresh()

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import click
 from yarl import URL
 
 from ...errors import SettingsError
+from ...settings.address import local_url
 from ...settings.problems import Problems
 from ...settings.schema import Settings
-from ...settings.types import reachable_host
 from ..options import load_settings
 
 SOMEBODY = "somebody"
@@ -42,17 +44,16 @@ def find_place(file: Path, url: str | None, socket: Path | None) -> Place:
         except SettingsError as error:
             if url is None and socket is None:
                 raise SettingsError(
-                    f"{error}\nName the server by --url http://HOST:PORT/api/chat, its settings by "
-                    "--settings FILE, or write settings with `chatkit-server init`"
+                    f"{error}\nTo talk to a server elsewhere: --url http://HOST:PORT/api/chat"
                 ) from None
     path = settings.server.path if settings is not None else "/api/chat"
     if url is not None:
         return Place(_url(url, path), socket, settings)
-    server = settings.server if settings is not None else Settings().server
-    if socket is not None or server.socket is not None:
-        at = socket or Path(server.socket or "")
-        return Place(URL(f"http://localhost{path}"), at, settings)
-    return Place(URL(f"http://{reachable_host(server.host)}:{server.port}{path}"), None, settings)
+    at = socket or (None if settings is None else settings.server.socket)
+    if at is not None:
+        return Place(URL(f"http://localhost{path}"), Path(at), settings)
+    assert settings is not None
+    return Place(URL(f"{local_url(settings)}{path}"), None, settings)
 
 
 def _url(text: str, path: str) -> URL:
@@ -89,8 +90,7 @@ def user_header(settings: Settings | None, user: str) -> dict[str, str]:
 
     Raises `click.UsageError` where none does.
     """
-    names = _words(_credentials(settings)[0])
-    for option, value in zip(names, [*names[1:], ""], strict=True):
+    for option, value in pairwise(_words(_credentials(settings)[0])):
         name, _, inner = value.partition(":")
         if option == "-H" and inner.strip() == SOMEBODY:
             return {name.strip(): user}
@@ -104,6 +104,8 @@ def sign_in_hint(settings: Settings | None) -> str:
     """Return what to do after a 401, by what the plugins of the settings say."""
     credentials, unknown = _credentials(settings)
     how = "Sign in with --token TOKEN (or the variable CHATKIT_TOKEN), or --header 'NAME: VALUE'"
+    if SOMEBODY in credentials:
+        return f"Say who you are by --user NAME. For curl, the settings' plugin says: {credentials}"
     if credentials:
         return f"{how}. For curl, the settings' plugin says: {credentials}"
     if unknown:
@@ -118,11 +120,10 @@ def _credentials(settings: Settings | None) -> tuple[str, str | None]:
     from ...plugin.credentials import curl_credentials
     from ...plugin.load import collect_plugins
 
-    try:
-        hooks = collect_plugins(settings, Problems())
-    except SettingsError:
-        hooks = None
-    return ("", None) if hooks is None else curl_credentials(hooks)
+    with suppress(SettingsError):
+        hooks, _ = collect_plugins(settings, Problems())
+        return curl_credentials(hooks)
+    return "", None
 
 
 def _words(text: str) -> list[str]:

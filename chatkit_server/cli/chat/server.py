@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import random
@@ -31,6 +32,8 @@ PATIENCE = 120.0
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 4.0
 """Seconds between two attempts; they double, with jitter."""
+
+STREAM = "text/event-stream"
 
 _LOST = (ClientError, TimeoutError, OSError)
 
@@ -161,7 +164,7 @@ class TurnStream:
                 with suppress(*_LOST):
                     async with response:
                         async for chunk in response.content.iter_any():
-                            for event in reader.read(chunk):
+                            for event in self._read(reader, chunk):
                                 self._last = event.id or self._last
                                 yield event
                 if reader.is_whole:
@@ -174,6 +177,12 @@ class TurnStream:
         finally:
             if self._stopping is not None:
                 self._stopping.cancel()
+
+    def _read(self, reader: EventReader, chunk: bytes) -> Iterator[StreamedEvent]:
+        try:
+            yield from reader.read(chunk)
+        except ValueError:
+            raise Unreachable(f"what {self._server.url} sends is no event") from None
 
     def stop(self) -> None:
         """Stop the turn, as the user's Stop button does; its stream tells that it has ended."""
@@ -202,12 +211,15 @@ class TurnStream:
             try:
                 response = await self._server.request("POST", "", headers, json=self._body)
             except _LOST as error:
-                # A refused connection will be refused again
-                refused = isinstance(error.__cause__ or error, ConnectionRefusedError)
-                if attempt == REPEATS or (refused and not attempt):
+                # Where nobody listens, nobody has heard the request
+                nobody = getattr(error, "errno", None) in (errno.ECONNREFUSED, errno.ENOENT)
+                if attempt == REPEATS or (nobody and not attempt):
                     raise self._server.unreachable(error) from None
                 await asyncio.sleep(next(pauses))
                 continue
+            if response.content_type != STREAM:
+                response.close()
+                raise Refused(response.status, f"no stream: it answers {response.content_type}")
             self.turn_id = response.headers.get(TURN_ID, "")
             self._last = f"{self.turn_id}:0"
             return response

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from .items import ItemState, Sinks, draw_item
@@ -52,18 +53,25 @@ class View:
 
     def take(self, event: Event) -> None:
         """Show an event."""
-        show = EVENTS.get(event.get("type", ""))
-        if show is None:
-            self.sinks.aside(f"· {in_line(event.get('type'))}: {in_line(json.dumps(event))}")
-        else:
+        show = EVENTS.get(str(event.get("type")), View._other)
+        with self._surviving(event):
             show(self, event)
 
     def end(self) -> None:
         """Show what has waited for the end of the answer."""
         for state in self.items.values():
             if state.is_dirty:
-                self.draw(state)
+                with self._surviving(state.item):
+                    self.draw(state)
         self.sinks.say.fresh()
+
+    @contextmanager
+    def _surviving(self, given: Event) -> Iterator[None]:
+        """Go on after what is not as ChatKit's types say: the server may be any."""
+        try:
+            yield
+        except (LookupError, TypeError, ValueError, AttributeError, RecursionError):
+            self.sinks.aside(f"· {in_line(given.get('type'))}: not as expected, and left out")
 
     def show(self, item: Mapping[str, Any]) -> None:
         """Show an item as it is now, as far as it was not shown before."""
@@ -148,6 +156,9 @@ class View:
         return self._last_number
 
     # Events
+
+    def _other(self, event: Event) -> None:
+        self.sinks.aside(f"· {in_line(event.get('type'))}: {in_line(json.dumps(event))}")
 
     def _thread(self, event: Event) -> None:
         thread = event["thread"]

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
+from unittest.mock import patch
 
 _TICK = 0.01
+
+_OUTSIDE = (str(Path(__file__).parent), asyncio.events.__file__)
+"""Where a stack leaves the plugin: these tests, and the event loop."""
 
 _ON_TIME = 3 * _TICK
 """A sample that comes later says only that the machine is busy."""
@@ -42,9 +49,17 @@ class Blocking:
         _install()
         sampler = threading.Thread(target=self._sample, daemon=True)
         before, _watching = _watching, self
+        sleep = time.sleep
+
+        def sleeping(seconds: float) -> None:
+            # Before Python 3.13, there is no audit event
+            self.note("time.sleep", (seconds,))
+            sleep(seconds)
+
         sampler.start()
         try:
-            yield
+            with patch.object(time, "sleep", sleeping):
+                yield
         finally:
             _watching = before
             self._over.set()
@@ -59,8 +74,6 @@ class Blocking:
                 self._add(f"{place} calls `{call}`")
 
     def _sample(self) -> None:
-        import time
-
         last, blocked = self._ticks, 0.0
         while True:
             began = time.perf_counter()
@@ -81,7 +94,7 @@ class Blocking:
         """Return the hook and the line of the plugin on a stack, None without one."""
         line: str | None = None
         at: FrameType | None = frame
-        while at is not None:
+        while at is not None and not at.f_code.co_filename.startswith(_OUTSIDE):
             code = at.f_code
             if line is None and code.co_filename.startswith(self._own):
                 line = f"{code.co_filename}:{at.f_lineno}"

@@ -53,8 +53,8 @@ def own_files(plugin: object) -> tuple[str, ...]:
     if module is None:
         return ()
     file = getattr(module, "__file__", None) or ""
-    functions = (getattr(plugin, name, None) for name in specs())
-    files = {each.__code__.co_filename for each in functions if hasattr(each, "__code__")}
+    codes = (getattr(getattr(plugin, name, None), "__code__", None) for name in specs())
+    files: set[str] = {code.co_filename for code in codes if code is not None}
     if hasattr(module, "__path__"):
         files.add(str(Path(file).parent))
     elif file:

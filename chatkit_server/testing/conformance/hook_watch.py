@@ -16,9 +16,8 @@ from ...errors import ServerError, SettingsError
 from ...known_errors import told_error
 from ...plugin.answers import likely_typo, wrong_answer, wrong_turn
 from ...plugin.calls import Hook, Hooks
+from ...plugin.hookspecs import STREAMS
 from ...plugin.mistakes import described
-
-_STREAMS = ("respond", "action")
 
 
 class HookWatch:
@@ -52,7 +51,7 @@ class HookWatch:
                 self._raised(hook, error)
                 raise
             if inspect.isasyncgen(answer):
-                return self._read(hook, answer)
+                return self._read(hook, answer) if hook in STREAMS else answer
             if inspect.iscoroutine(answer):
                 return self._awaited(hook, answer, arguments)
             self._answered(hook, answer, arguments)
@@ -72,29 +71,26 @@ class HookWatch:
         finally:
             self._took(hook, perf_counter() - began)
         if task is not None and task.cancelling() > cancelled:
-            self.unstopped.append(f"`{hook}` went on after its `asyncio.CancelledError`")
+            self._add(self.unstopped, f"`{hook}` goes on after an `asyncio.CancelledError`")
         self._answered(hook, answer, arguments)
-        if hook in _STREAMS and hasattr(answer, "__aiter__") and not wrong_answer(hook, answer):
+        if hook in STREAMS and hasattr(answer, "__aiter__") and not wrong_answer(hook, answer):
             return self._read(hook, answer)
         return answer
 
     async def _read(self, hook: str, events: AsyncIterator[Any]) -> AsyncIterator[Any]:
-        stopped = False
+        task = asyncio.current_task()
         reading = events.__aiter__()
         try:
             while True:
+                cancelled = task.cancelling() if task else 0
                 try:
                     event = await anext(reading)
                 except StopAsyncIteration:
                     return
+                if task is not None and task.cancelling() > cancelled:
+                    self._add(self.unstopped, f"`{hook}` yields events after it was stopped")
                 self._note_type(hook, [event])
-                if stopped:
-                    self.unstopped.append(f"`{hook}` yields events after it was stopped")
-                try:
-                    yield event
-                except asyncio.CancelledError:
-                    stopped = True
-                    raise
+                yield event
         except GeneratorExit:
             raise
         except BaseException as error:

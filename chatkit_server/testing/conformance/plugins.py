@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from types import MappingProxyType
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import pluggy
@@ -22,10 +24,13 @@ from .given_plugins import module_of, named_plugin
 from .hook_names import uncalled_hooks
 from .trial import Plan, Trial, run_trial
 
-_ODD_VALUES = (None, "", "x", -1, 0, 10**30, 1.5, True, [], {}, ["x"], {"x": 1}, "\0", "${X}")
+_ODD_VALUES: tuple[Any, ...] = (
+    *(None, "", "x", "\0", "${X}", -1, 0, 10**30, 1.5, True),
+    *([], {}, ["x"], [None], {"x": 1}),
+)
 
-_TRIALS: WeakKeyDictionary[type, Trial] = WeakKeyDictionary()
-"""What came of the trial of each class: one server is enough for its tests."""
+_TRIALS: WeakKeyDictionary[type, dict[str, Trial]] = WeakKeyDictionary()
+"""What came of the trials of each class, by parameters: one server is enough for its tests."""
 
 
 class PluginContract:
@@ -39,10 +44,10 @@ class PluginContract:
 
     patience = 60.0
 
-    config: ClassVar[Mapping[str, Any]] = {}
+    config: Mapping[str, Any] = MappingProxyType({})
     """The plugin's section of the settings, where the fixture gives a class, module or name."""
 
-    sections: ClassVar[Mapping[str, Any]] = {}
+    sections: Mapping[str, Any] = MappingProxyType({})
     """Other sections of the settings of the server, such as `plugins` or `agent`."""
 
     time_limit = 5.0
@@ -153,8 +158,13 @@ class PluginContract:
     async def test_odd_credentials_do_no_harm(self, plugin: object) -> None:
         _none((await self._started(plugin)).auth)
 
+    @claim("What `use` does works", "users will do the same")
+    async def test_it_can_be_used(self, plugin: object) -> None:
+        trial = await self._started(plugin)
+        holds(trial.use is None, f"{trial.use}")
+
     @claim(
-        "An answer that the user stops ends at once",
+        "An answer ends, and at once when the user stops it",
         "Stop is a cancellation, and what goes on then holds up the conversation",
     )
     async def test_answers_can_be_stopped(self, plugin: object) -> None:
@@ -181,19 +191,22 @@ class PluginContract:
             raise Broken(f"it cannot be created: {error}") from None
 
     async def _trial(self, plugin: object) -> Trial:
-        known = _TRIALS.get(type(self))
+        trials = _TRIALS.setdefault(type(self), {})
+        parameters = os.environ.get("PYTEST_CURRENT_TEST", "").partition("[")[2]
+        known = trials.get(parameters)
         if known is None:
             name, made = self._made(plugin)
             plan = Plan(
                 name,
                 made,
+                self.config if isinstance(plugin, str) else None,
                 self.sections,
                 time_limit=self.time_limit,
                 blocking=self.blocking,
                 patience=2 * self.time_limit + 5,
                 use=self.use,
             )
-            known = _TRIALS[type(self)] = await run_trial(plan)
+            known = trials[parameters] = await run_trial(plan)
         return known
 
     async def _started(self, plugin: object) -> Trial:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+import traceback
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +21,8 @@ from chatkit.types import AssistantMessageItem, Attachment, AttachmentCreatePara
 
 from ...errors import ServerError, SettingsError
 from ...plugin.hookspecs import hookimpl
-from ...turn import StoreContext, Turn
+from ...plugin.mistakes import described
+from ...turn import StoreContext, Turn, User
 from ...uploads import FileStore, UploadedFile
 from ...web.keys import HOOKS
 from ..app import client_of, hooks_of, watched_app
@@ -28,11 +30,13 @@ from ..client import ChatClient, Refused
 from ..running import Unfinished
 from ..scripts import ModelRequest, ScriptedModel, call, script
 from .blocking import Blocking
+from .complaints import Complaints
 from .given_plugins import own_files
 from .hook_watch import HookWatch
 from .leftovers import Leftovers
 
 SECRET = "zebra-4711"
+OTHER_SECRET = "heron-2208"
 """What one user says, and no other may read."""
 
 ODD_HEADERS: tuple[Mapping[str, str], ...] = (
@@ -47,8 +51,10 @@ ODD_HEADERS: tuple[Mapping[str, str], ...] = (
     {"X-API-Key": "'\" --", "X-User-Id": "../\\", "Cookie": "session=%00"},
 )
 
-_WAITS = "wait_for_ever"
-_ANSWERS = 200
+_ANSWERS = 100
+
+_MEETING = 1.0
+"""Seconds that a user waits for the other one, who may be refused."""
 
 Use = Callable[[ChatClient], Awaitable[None]]
 
@@ -58,6 +64,7 @@ class Trial:
     """What came of a trial: lines that say what was wrong, by kind."""
 
     boot: str | None = None
+    use: str | None = None
     types: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     slow: list[str] = field(default_factory=list)
@@ -71,37 +78,56 @@ class Trial:
 
 @dataclass
 class Plan:
-    """How a plugin is tried. `use` does what only its author knows, as a user."""
+    """How a plugin is tried. `use` does what only its author knows, as a user.
+
+    With a `config`, the settings name the plugin; without, it is given to the server.
+    """
 
     name: str
     plugin: object
+    config: Mapping[str, Any] | None
     sections: Mapping[str, Any]
     time_limit: float
     blocking: float
     patience: float
     use: Use
 
+    def settings(self) -> dict[str, Any]:
+        """Return the sections of the server's settings."""
+        sections = {"hooks": {"timeout": f"{self.time_limit}s"}, **self.sections}
+        if self.config is not None:
+            others = sections.get("plugins") or {}
+            sections["plugins"] = {**others, self.name: dict(self.config) or None}
+        return sections
+
+    def plugins(self) -> list[tuple[str, object]]:
+        """Return the plugins that are given to the server."""
+        brings_files = "attachment_store" in hooks_of(self.plugin)
+        parts = ("trial_parts", _Parts() if brings_files else _PartsWithFiles())
+        return [parts] if self.config is not None else [(self.name, self.plugin), parts]
+
 
 async def run_trial(plan: Plan) -> Trial:
     """Start a server with the plugin, have users do everything, and stop it."""
     trial, leftovers = Trial(), Leftovers()
-    own = hooks_of(plan.plugin)
     watch = HookWatch(_limits(plan))
     blocking = Blocking(watch.codes, own_files(plan.plugin), plan.blocking)
-    model = script(*[_answer] * _ANSWERS)
-    with leftovers.watch(), blocking.watch():
+    complaints = Complaints(plan.name)
+    with leftovers.watch(), blocking.watch(), complaints.heard():
         ticking = asyncio.ensure_future(_tick(blocking))
         try:
-            async with _served(plan, watch, model) as (app, client):
-                await _Users(plan, trial, app, client, model, own).do_all()
+            await _serve(plan, watch, trial)
         except SettingsError as error:
             trial.boot = str(error)
         finally:
             ticking.cancel()
     trial.types, trial.errors, trial.slow = watch.types, watch.errors, watch.slow
+    # Of the hooks, all is known already
+    trial.errors += [
+        line for line in complaints.lines if not any(f": {hook} " in line for hook in watch.called)
+    ]
     trial.unstopped += watch.unstopped
     trial.blocking, trial.called = blocking.lines, watch.called
-    del client, app
     trial.leftovers = await leftovers.found()
     return trial
 
@@ -117,21 +143,32 @@ def _limits(plan: Plan) -> Callable[[str], float]:
     return lambda hook: float(own.get(hook, plan.time_limit))
 
 
-@asynccontextmanager
-async def _served(
-    plan: Plan, watch: HookWatch, model: ScriptedModel
-) -> AsyncIterator[tuple[web.Application, ChatClient]]:
-    plugins = [(plan.name, plan.plugin), ("trial_parts", _Parts())]
-    sections = {"hooks": {"timeout": f"{plan.time_limit}s"}, **plan.sections}
-    app = watched_app(sections, plugins, model, lambda hooks: watch.put_on(hooks, plan.name))
+async def _serve(plan: Plan, watch: HookWatch, trial: Trial) -> None:
+    model = script(*[_answer] * _ANSWERS)
+    app = watched_app(
+        plan.settings(), plan.plugins(), model, lambda hooks: watch.put_on(hooks, plan.name)
+    )
+    await _operate(app)
     http = TestClient(TestServer(app))
     try:
         await http.start_server()
         client = client_of(app, http, None)
         client.patience = plan.patience
-        yield app, client
+        await _Users(plan, trial, app, client, model).do_all()
     finally:
         await http.close()
+
+
+async def _operate(app: web.Application) -> None:
+    """Run the commands of operators, before the server starts."""
+    hooks = app[HOOKS]
+    hooks.boot_all("cli", commands=click.Group())
+    hooks.boot_all("tortoise_apps")
+    given: tuple[tuple[str, dict[str, Any]], ...] = (("check", {"online": False}), ("migrate", {}))
+    for hook, arguments in given:
+        with suppress(SettingsError):
+            async for _ in hooks.boot_each(hook, **arguments):
+                pass
 
 
 class _Users:
@@ -144,23 +181,36 @@ class _Users:
         app: web.Application,
         client: ChatClient,
         model: ScriptedModel,
-        own: set[str],
     ) -> None:
         self._plan = plan
         self._trial = trial
         self._app = app
         self._client = client
         self._model = model
-        self._own = own
-        self._ann = client.as_user("ann", tenant="acme", name="Ann")
-        self._bob = client.as_user("bob", tenant="acme", name="Bob")
+        self._own = hooks_of(plan.plugin)
+        self._ann = client.as_user("annabel", tenant="acme", name="Annabel")
+        self._bob = client.as_user("bobadilla", tenant="acme", name="Bobadilla")
 
     async def do_all(self) -> None:
-        for step in (self._come, self._talk, self._act, self._attach, self._fail, self._stop):
-            await step()
-        await self._try(self._plan.use(self._client.as_user("cleo", tenant="acme", name="Cleo")))
-        await self._keep_apart()
-        await self._operate()
+        try:
+            for step in (self._come, self._talk, self._act, self._attach, self._fail, self._stop):
+                await step()
+            await self._use()
+            await self._keep_apart()
+        except Unfinished as error:
+            # All others would wait as long
+            self._trial.unstopped.append(str(error))
+        await self._client.http.get("/readyz")
+
+    async def _use(self) -> None:
+        try:
+            await self._plan.use(self._client.as_user("cleo", tenant="acme", name="Cleo"))
+        except Unfinished:
+            raise
+        except Exception as error:
+            frames = traceback.extract_tb(error.__traceback__)[1:]
+            shown = "".join(traceback.format_list(frames)).rstrip()
+            self._trial.use = f"it raised {described(error)}\n{shown}"
 
     async def _try(self, doing: Awaitable[Any]) -> Any:
         """Do something that a plugin may refuse."""
@@ -183,8 +233,6 @@ class _Users:
     async def _talk(self) -> None:
         ann = self._ann
         await self._try(ann.say(f"Remember the word {SECRET}."))
-        await self._try(ann.say("Use the tool look_up."))
-        await self._try(ann.plain("Hello"))
         items = await self._try(ann.items()) or []
         said = [one.id for one in items if isinstance(one, AssistantMessageItem)]
         for kind in ("positive", "negative"):
@@ -203,9 +251,8 @@ class _Users:
         items = await self._try(ann.items()) or []
         widgets = [one for one in items if one.type == "widget"]
         for item in [None, *widgets[:2]]:
-            for payload in ({}, {"id": 1, "text": None}):
-                await self._try(ann.act(item, "conformance.unknown", **payload))
-                await self._try(ann.act_sync(item, "conformance.unknown", **payload))
+            await self._try(ann.act(item, "conformance.unknown", id=1, text=None))
+            await self._try(ann.act_sync(item, "conformance.unknown"))
 
     async def _attach(self) -> None:
         file = await self._try(self._ann.upload(f"{SECRET}\n", "list.txt"))
@@ -216,73 +263,80 @@ class _Users:
         with TemporaryDirectory() as folder:
             path = Path(folder) / "list.txt"
             path.write_bytes(b"Buy milk.\n")
-            user = _Parts.user(self._app)
-            scanned = UploadedFile("list.txt", "text/plain", 10, user, path)
+            ann = User("annabel", "acme", "Annabel")
+            scanned = UploadedFile("list.txt", "text/plain", 10, ann, path)
             with suppress(ServerError):
                 await self._app[HOOKS].each("scan", file=scanned)
 
     async def _fail(self) -> None:
         for text in ("The model fails now.", "Use the tool break_down."):
+            # The model gets a question without an answer again, with the next one
+            self._ann.new_thread()
             await self._try(self._ann.say(text))
 
     async def _stop(self) -> None:
-        """Stop an answer whose tool waits, and one that has just begun."""
-        for text in (f"Use the tool {_WAITS}.", "Hello"):
-            running = await self._try(self._ann.begin(text))
-            if running is None:
-                continue
-            try:
-                await self._try(running.stop())
-            except Unfinished as error:
-                self._trial.unstopped.append(str(error))
+        """Stop an answer, whose tool would wait for ever."""
+        self._ann.new_thread()
+        running = await self._try(self._ann.begin("Use the tool wait_for_ever."))
+        if running is None:
+            return
+        await self._try(running.stop())
 
     async def _keep_apart(self) -> None:
-        asked = len(self._model.requests)
-        bob = self._bob
-        said = await self._try(bob.say("What do you know of me?"))
-        seen: dict[str, object] = {
-            "the model's requests for Bob": [
-                (one.instructions, one.input, one.tools) for one in self._model.requests[asked:]
-            ],
-            "Bob's answer": said.data if said is not None else "",
-            "Bob's conversations": await self._try(bob.threads()),
+        """Have two users talk at once, and look for what is the other one's."""
+        self._ann.new_thread()
+        people = {"Annabel": (self._ann, SECRET), "Bobadilla": (self._bob, OTHER_SECRET)}
+        talking = {
+            name: self._try(client.say(f"Use the tool meet. It is {secret}."))
+            for name, (client, secret) in people.items()
         }
-        for what, found in seen.items():
-            if SECRET in str(found):
-                self._trial.users.append(f"what only Ann has said is in {what}")
-        for what in ("Ann", "ann"):
-            if f"'{what}'" in str(seen) or f" {what} " in str(seen):
-                self._trial.users.append(f"the name {what!r} is in what came for Bob")
-                break
+        answers = dict(zip(talking, await asyncio.gather(*talking.values()), strict=True))
+        for name, answer in answers.items():
+            secret = people[name][1]
+            asked = [one for one in self._model.requests if secret in one.said]
+            others = {each for each in people if each != name}
+            self._look(others, f"what the model gets for {name}", _texts(asked))
+            self._look(others, f"the answer to {name}", answer and answer.data)
+        for name, (client, _) in people.items():
+            others = {each for each in people if each != name}
+            listed = await self._try(client.threads())
+            self._look(others, f"the conversations of {name}", listed)
 
-    async def _operate(self) -> None:
-        """Do what operators do: look whether it is ready, and run the commands."""
-        hooks = self._app[HOOKS]
-        await self._client.http.get("/readyz")
-        hooks.boot_all("cli", commands=click.Group())
-        hooks.boot_all("tortoise_apps")
-        for hook in ("check", "migrate"):
-            with suppress(SettingsError):
-                async for _ in hooks.boot_each(hook):
-                    pass
+    def _look(self, others: set[str], where: str, found: object) -> None:
+        """Note what is not this user's own."""
+        text = str(found).lower()
+        for other in others:
+            secret = SECRET if other == "Annabel" else OTHER_SECRET
+            for word in (secret, other.lower()):
+                line = f"{word!r}, which is {other}'s, is in {where}"
+                if word in text and line not in self._trial.users:
+                    self._trial.users.append(line)
 
 
 class _Parts:
-    """Gives the agent tools, and files a place."""
+    """Gives the agent tools."""
+
+    def __init__(self) -> None:
+        self._meeting = asyncio.Barrier(2)
 
     @hookimpl
     async def pre_turn(self, turn: Turn) -> None:
-        turn.tools = [*turn.tools, *_TOOLS]
+        turn.tools = [*turn.tools, break_down, wait_for_ever, function_tool(self.meet)]
+
+    async def meet(self) -> str:
+        """Wait until the other user is here, too."""
+        with suppress(TimeoutError, asyncio.BrokenBarrierError):
+            async with asyncio.timeout(_MEETING):
+                await self._meeting.wait()
+        return "Both are here."
+
+
+class _PartsWithFiles(_Parts):
+    """Keeps what is known of files, and no bytes."""
 
     @hookimpl
     def attachment_store(self) -> FileStore:
         return _Files()
-
-    @staticmethod
-    def user(app: web.Application) -> Any:
-        from ...turn import User
-
-        return User("ann", "acme", "Ann")
 
 
 class _Files(FileStore):
@@ -294,12 +348,6 @@ class _Files(FileStore):
 
     async def delete_attachment(self, attachment_id: str, context: StoreContext) -> None:
         return
-
-
-@function_tool
-async def look_up(word: str) -> str:
-    """Look a word up."""
-    return f"{word}: an animal with stripes"
 
 
 @function_tool(failure_error_function=None)
@@ -315,20 +363,21 @@ async def wait_for_ever() -> str:
     return ""
 
 
-_TOOLS = [look_up, break_down, wait_for_ever]
-
-
 def _answer(request: ModelRequest) -> Any:
     """What the model says: it calls the tool that the user names, once."""
     asked = request.said
     if "The model fails now." in asked:
         raise RuntimeError("the model of the trial fails")
-    came = request.input[-1] if request.input else {}
+    came: Any = request.input[-1] if request.input else {}
     if came.get("type") != "function_call_output":
         for name in request.tools:
             if f"Use the tool {name}." in asked:
-                return call(name, **({"word": "zebra"} if name == "look_up" else {}))
+                return call(name)
     return "It is noted."
+
+
+def _texts(requests: Sequence[ModelRequest]) -> list[object]:
+    return [(one.instructions, one.input, one.tools) for one in requests]
 
 
 def _short(headers: Mapping[str, str]) -> str:

@@ -12,6 +12,9 @@ from ...turns.store import HeartbeatSignal, TurnRecord, TurnStore
 from .claims import claim, holds, same
 from .turn_records import ANN, PARTIAL, record, same_replies, same_turn
 
+WAITING = 0.5
+"""Seconds that count as long where the tests have to wait for them."""
+
 
 class TurnTimes:
     """The tests of a `TurnStore` that need old turns."""
@@ -29,7 +32,7 @@ class TurnTimes:
     def long(self) -> float:
         """Seconds that count as long in these tests."""
         waits = type(self).age is TurnTimes.age
-        return 0.5 if waits else 60.0
+        return WAITING if waits else 60.0
 
     async def _age(self, turn_store: TurnStore, turn_id: str) -> None:
         await self.age(turn_store, turn_id, 1.2 * self.long)

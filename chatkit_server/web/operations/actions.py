@@ -22,6 +22,7 @@ from ...turn import Turn
 from ...turns.approval_widget import Click, clicked, is_asking
 from ...turns.job import TurnPlan
 from ...turns.view import StoreView
+from ...turns.writable import require_writable
 from ...words import words
 from .caller import (
     Answer,
@@ -32,7 +33,6 @@ from .caller import (
     new_plan,
     refusing,
     require_hook,
-    require_writable,
 )
 
 
