@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
-from chatkit.store import Store
+from aiohttp import ClientSession
+from aiohttp.test_utils import TestServer
+from chatkit.store import AttachmentStore, Store
+from chatkit.types import Attachment
 
-from chatkit_server.storage import EventLogFactory, StoreContext, TurnStore
-from chatkit_server.testing.conformance import EventLogContract, StoreContract, TurnStoreContract
+from chatkit_server.storage import EventLogFactory, FileStore, StoreContext, TurnStore
+from chatkit_server.testing.conformance import (
+    AttachmentStoreContract,
+    EventLogContract,
+    StoreContract,
+    TurnStoreContract,
+)
 from tests.documents import ROOT, fences
 
 CONNECT = sqlite3.connect
@@ -28,13 +36,14 @@ def quick(*args: Any, **options: Any) -> sqlite3.Connection:
 
 @pytest.fixture
 def page(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """The plugin that the page of the class's `hook` shows."""
+    """What the page of the class's `hook` shows: its plugin, and the test of it."""
     monkeypatch.setattr(sqlite3, "connect", quick)
     file = ROOT / "docs" / "plugins" / "hooks" / f"{request.cls.hook}.md"
-    [plugin] = [fence for fence in fences("python") if fence.document == file and fence.plugin]
+    _, *blocks = [fence for fence in fences("python") if fence.document == file]
     module = ModuleType(f"page_{request.cls.hook}")
     sys.modules[module.__name__] = module
-    exec(compile("\n" * plugin.line + plugin.text, str(file), "exec"), vars(module))
+    for block in blocks:
+        exec(compile("\n" * block.line + block.text, str(file), "exec"), vars(module))
     yield module
     del sys.modules[module.__name__]
 
@@ -72,3 +81,26 @@ class TestEventLog(EventLogContract):
     def event_log(self, page: ModuleType, tmp_path: Path) -> EventLogFactory:
         log: EventLogFactory = page.Plugin(page.Config(folder=tmp_path)).log
         return log
+
+
+class TestAttachmentStore(AttachmentStoreContract):
+    hook = "attachment_store"
+
+    @pytest.fixture
+    async def attachment_store(self, page: ModuleType) -> AsyncIterator[FileStore]:
+        async with TestServer(page.service({})) as server, ClientSession() as self.http:
+            store: Any = page.FileService(page.Config(url=str(server.make_url("")), key="k"))
+            store.http = self.http
+            yield store
+
+    async def upload(
+        self,
+        attachment_store: AttachmentStore[StoreContext],
+        attachment: Attachment,
+        data: bytes,
+        context: StoreContext,
+    ) -> bool:
+        assert attachment.upload_descriptor is not None
+        url = str(attachment.upload_descriptor.url)
+        async with self.http.put(url, data=data) as response:
+            return response.status == 200
