@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .transcript import transcript
     from .turn import Outcome, StoreContext, ToolCall, ToolResult, Turn, TurnRequest, User
     from .uploads import UploadedFile
+    from .user_file import UserFile
     from .web.asgi import AsgiApp, http_scope
     from .web.keys import (
         HOOKS,
@@ -65,6 +66,7 @@ _LAZY = {
     "image_for_models": "agent.pictures",
     "store_context": "web.keys",
     "UploadedFile": "uploads",
+    "UserFile": "user_file",
     "transcript": "transcript",
     "Duration": "settings.types",
     "Settings": "settings.schema",
@@ -118,6 +120,7 @@ __all__ = [
     "Url",
     "UrlPath",
     "User",
+    "UserFile",
     "add_secret",
     "authenticate",
     "hookimpl",

@@ -116,7 +116,7 @@ def create_app(
         with problems.collect():
             check_tenants(hooks.implementing("auth"))
     problems.raise_any()
-    app.cleanup_ctx.append(_connected)
+    app.cleanup_ctx.append(connected)
     app.on_shutdown.append(_drain)
     allow_origins(app, settings)
     return app
@@ -286,7 +286,8 @@ async def _with_models(
         return await handler(request)
 
 
-async def _connected(app: web.Application) -> AsyncIterator[None]:
+async def connected(app: web.Application) -> AsyncIterator[None]:
+    """Connect MCP servers, and send heartbeats, while the server runs; commands don't need it."""
     app[MCP].when_listed(_ToolCount(app).check)
     async with AsyncExitStack() as stack:
         with app[RUNS].here():

@@ -44,6 +44,7 @@ LAYERS = (
         "turn_workflows",
         "turnstile",
         "uploads",
+        "user_file",
         "version",
         "words",
     },
@@ -56,7 +57,7 @@ LAYERS = (
     {"app"},
     {"reload"},
     {"serve", "logs"},
-    {"checking"},
+    {"checking", "userdata"},
     {"cli"},
     {"testing"},
 )

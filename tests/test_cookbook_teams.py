@@ -109,7 +109,8 @@ async def test_a_conversation_keeps_its_model_and_thumbs_are_logged(
     async with ModelServer() as server:
         urls = {"OPENAI_API_KEY": "x", "CHATKIT_PLUGINS__OPENAI_MODELS__BASE_URL": server.url}
         async with kitchen.serve("ab_test", Thumbs(), **urls) as ann:
-            for _ in range(8):
+            # By its id, a conversation has one or the other
+            while len({request.body["model"] for request in server.requests}) < 2:
                 ann.new_thread()
                 await ann.say("Hello")
                 answer = await ann.say("Again")
@@ -120,7 +121,7 @@ async def test_a_conversation_keeps_its_model_and_thumbs_are_logged(
     assert set(models) == {"gpt-4.1", "gpt-4.1-mini"}
     lines = [record.getMessage() for record in caplog.records if record.name == "ab_test"]
     assert lines[-1] == f"model=openai/{models[-1]} thumb=positive"
-    assert len(lines) == 17
+    assert len(lines) == len(models) + 1
 
 
 # Safety
@@ -165,11 +166,13 @@ async def clamd(received: list[bytes]) -> AsyncIterator[int]:
 async def test_an_infected_upload_is_refused(kitchen: Kitchen) -> None:
     received: list[bytes] = []
     clean = b"Buy milk.\n" * 20_000
-    async with clamd(received) as port:
-        async with kitchen.serve("virus_scan", model=script(), CLAMAV_PORT=str(port)) as ann:
-            await ann.upload(clean, "list.txt")
-            with pytest.raises(Refused, match="list.txt has a virus in it"):
-                await ann.upload("EICAR", "list.txt")
+    async with (
+        clamd(received) as port,
+        kitchen.serve("virus_scan", model=script(), CLAMAV_PORT=str(port)) as ann,
+    ):
+        await ann.upload(clean, "list.txt")
+        with pytest.raises(Refused, match=r"list\.txt has a virus in it"):
+            await ann.upload("EICAR", "list.txt")
     assert received == [clean, b"EICAR"]
 
 
@@ -268,8 +271,7 @@ async def test_stop_stops_the_job(kitchen: Kitchen) -> None:
         await running.until_event("progress_update")
         await running.stop()
         async with asyncio.timeout(5):
-            while seen.methods[-1] != "DELETE":
-                await asyncio.sleep(0.01)
+            await seen.until("DELETE")
 
 
 async def test_a_click_books_once_and_the_model_knows(kitchen: Kitchen) -> None:

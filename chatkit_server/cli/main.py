@@ -17,6 +17,8 @@ from ..masking import mask_secrets
 from .chat import chat
 from .check import check
 from .commands import is_of_plugin, run_command_of_plugin
+from .erase import erase
+from .export import export
 from .group import CommandGroup
 from .hooks import hooks
 from .init import init
@@ -31,7 +33,20 @@ from .warned import show_warnings_of_libraries
 USAGE_ERROR = 2
 INTERRUPTED = 130
 
-_COMMANDS = (init, new_plugin, run, chat, check, plugins, hooks, show_settings, schema, migrate)
+_COMMANDS = (
+    init,
+    new_plugin,
+    run,
+    chat,
+    check,
+    plugins,
+    hooks,
+    show_settings,
+    schema,
+    migrate,
+    export,
+    erase,
+)
 """None of their modules imports what takes long: `--help` imports all of them."""
 
 

@@ -119,6 +119,11 @@ def _factory(value: Any) -> str | None:
     return _described(value) if made or not callable(value) else None
 
 
+def _held(value: Any) -> str | None:
+    is_held = isinstance(value, Mapping) or hasattr(value, "__aiter__")
+    return None if is_held else _described(value)
+
+
 def _part(value: Any) -> str | None:
     known = isinstance(value, Mapping) and str(value.get("type", "")).startswith("input_")
     return None if known else _described(value)
@@ -209,11 +214,18 @@ ANSWERS: Mapping[str, Answer] = {
         _list_of(_either(_instance("builtins.str"), _instance("chatkit_server.Finding"))),
     ),
     "migrate": Answer("a list of str, or None", _list_of(_instance("builtins.str"))),
+    "export": Answer(
+        "a dict, an async iterator of dicts and chatkit_server.UserFile, or None", _held
+    ),
+    "erase": Answer("a dict of names and counts, or None", _mapping_of(_instance("builtins.int"))),
     "auth": Answer(
         "a chatkit_server.User (`id`: a str, not empty; `tenant`: a str) or None", _user
     ),
     "context": Answer("anything", lambda value: None),
-    "ready": Answer("a str or None", _instance("builtins.str")),
+    "ready": Answer(
+        "a str, a dict of names and str or None, or None",
+        _either(_instance("builtins.str"), _mapping_of(_either(_instance("builtins.str"), _none))),
+    ),
     "agent": _one("agents.Agent"),
     "pre_turn": Answer("nothing: `pre_turn` changes `turn`", _nothing),
     "respond": Answer(

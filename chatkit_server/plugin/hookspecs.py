@@ -56,13 +56,14 @@ if TYPE_CHECKING:
     from ..turn import Outcome, StoreContext, ToolCall, ToolResult, Turn, User
     from ..turns.store import TurnStore
     from ..uploads import UploadedFile
+    from ..user_file import UserFile
 
 PROJECT = "chatkit_server"
 
 STREAMS = ("respond", "action")
 """Hooks that answer with events: an `async def` with `yield` is one, too."""
 
-YIELDING = ("setup", *STREAMS)
+YIELDING = ("setup", "export", *STREAMS)
 """Hooks that may be an `async def` with `yield`."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -187,6 +188,30 @@ async def migrate() -> list[str] | None:
 
 
 @hookspec
+async def export(
+    user: User,
+) -> Mapping[str, Any] | AsyncIterator[Mapping[str, Any] | UserFile] | None:
+    """Return what the plugin holds of this user; None for nothing.
+
+    `chatkit-server export` awaits this after the plugins have started, without a server. Return a
+    dict of lists that JSON can hold, such as `{"notes": [...]}`; or yield dicts, and a `UserFile`
+    for each file. What the store holds is exported without this hook. An error is told, and the
+    other plugins go on. It has no time limit.
+    """
+
+
+@hookspec
+async def erase(user: User) -> Mapping[str, int] | None:
+    """Delete what the plugin holds of this user, and return how much: `{"notes": 3}`.
+
+    `chatkit-server erase` awaits this after the plugins have started, without a server, when the
+    user's conversations are deleted. It is called again if anything has failed, so nothing to
+    delete is no error. With `--dry-run` it is not called: `export` tells what there is. An error is
+    told, and the other plugins go on. It has no time limit.
+    """
+
+
+@hookspec
 async def auth(request: Request) -> User | None:
     """Return the user who sends this request, or None if you do not know; the first answer wins.
 
@@ -196,7 +221,8 @@ async def auth(request: Request) -> User | None:
 
     A plugin may have an attribute `curl_credentials`, which the example request at start shows:
     the options of `curl` that let a request in, such as `-H "Authorization: Bearer $TOKEN"`; `""`
-    if it needs none; None if requests without credentials pass on to the next plugin.
+    if it needs none; None if requests without credentials pass on to the next plugin. With
+    `-H "X-User: somebody"`, `chatkit-server chat --user ann` sends `X-User: ann`.
 
     Two plugins must never return the same user. Beside another plugin with this hook, set an
     attribute `auth_tenants`: the set of the tenants that your users are in, such as `{"staff"}`;
@@ -215,8 +241,11 @@ async def context(request: Request, user: User) -> Any:
 
 
 @hookspec
-async def ready() -> str | None:
+async def ready() -> str | Mapping[str, str | None] | None:
     """Return in one line why turns would fail because of your plugin's part; None if they work.
+
+    Or return the same for several checks by name: `{"queue": None, "disk": "it is full"}`.
+    `/readyz?verbose` shows each, and the server is ready if all are None.
 
     `/readyz` asks all plugins at the same time when somebody asks it, at most once a second, and
     waits 1.5 s. Anybody can read the reason: leave out secrets and addresses. An error, or no

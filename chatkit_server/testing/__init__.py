@@ -6,6 +6,7 @@
 - `script`, `call`, `ScriptedModel`: a model that answers as it is told, without a network.
 - `ModelServer`: an OpenAI-compatible model server on loopback, for plugins with models.
 - `mcp_server`: an MCP server of plain functions.
+- `run_command`: the command line, with the commands of plugins.
 
 `chatkit_server.testing.pytest_plugin` has the fixtures. Nothing else is imported before it is used.
 """
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from .answer import Answer
     from .app import make_app, open_client
     from .client import ChatClient, Refused
+    from .command import run_command
     from .mcp import McpServer, mcp_server
     from .memory_store import MemoryStore
     from .model_script import Call, Failure, Gate, Reasoning, Reply, Text
@@ -52,6 +54,7 @@ _LAZY = {
     "make_app": "app",
     "mcp_server": "mcp",
     "open_client": "app",
+    "run_command": "command",
     "script": "scripts",
 }
 
@@ -79,6 +82,7 @@ __all__ = [
     "make_app",
     "mcp_server",
     "open_client",
+    "run_command",
     "script",
 ]
 

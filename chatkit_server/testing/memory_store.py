@@ -119,6 +119,10 @@ class MemoryStorePlugin(StorePlugin[MemoryStore]):
         super().__init__(MemoryStore())
 
 
+Plugin = MemoryStorePlugin
+"""For settings: `plugins: {chatkit_server.testing.memory_store: }`."""
+
+
 def _page(rows: list[T], after: str | None, limit: int, order: str) -> Page[T]:
     if order == "desc":
         rows = rows[::-1]

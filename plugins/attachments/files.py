@@ -146,6 +146,18 @@ class Files:
             if data is not None and is_ours(file_id):
                 yield file_id, About.model_validate_json(data)
 
+    async def all_of(self, user: User) -> AsyncIterator[tuple[str, About]]:
+        """Yield all files of a user, as they were announced. It reads what is known of each file.
+
+        Nothing lists those that are in messages.
+        """
+        for path in [path async for path in self.bucket.paths("files/")]:
+            file_id = path.split("/")[1]
+            if path != f"files/{file_id}/about" or (about := await self.about(file_id)) is None:
+                continue
+            if about.owner == user:
+                yield file_id, about
+
     async def delete(self, user: User, file_id: str) -> None:
         """Delete everything of a file, what says that it exists first."""
         self._forget(file_id)

@@ -22,6 +22,8 @@ from chatkit_server import (
     Unavailable,
     Unprocessable,
     UploadedFile,
+    User,
+    UserFile,
     hookimpl,
     words,
 )
@@ -120,6 +122,23 @@ class Plugin:
 
     def _unusable(self, reason: str) -> str:
         return f"url: cannot use {self.config.url}: {reason}"
+
+    @hookimpl
+    async def export(self, user: User) -> AsyncIterator[dict[str, Any] | UserFile]:
+        """Yield the user's files, also those that are in no message."""
+        async for file_id, about in self.files.all_of(user):
+            record = await self.files.record(file_id)
+            yield {"id": file_id} | (record or about).model_dump(exclude={"owner", "key"})
+            if record is not None:
+                yield UserFile(about.name, self.files.content(file_id, record))
+
+    @hookimpl
+    async def erase(self, user: User) -> dict[str, int]:
+        """Delete the user's files, also those that are in no message."""
+        found = [file_id async for file_id, _ in self.files.all_of(user)]
+        for file_id in found:
+            await self.files.delete(user, file_id)
+        return {"files": len(found)}
 
     @hookimpl
     async def attachment_input(

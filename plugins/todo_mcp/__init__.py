@@ -21,6 +21,7 @@ from chatkit_server import (
     SettingsError,
     Size,
     UrlPath,
+    User,
     authenticate,
     hookimpl,
 )
@@ -76,6 +77,17 @@ class Plugin:
         app.cleanup_ctx.append(self._asgi.run)
         # This runs after every cleanup_ctx, so the database is open
         app.on_startup.append(self._find_database)
+
+    @hookimpl
+    async def export(self, user: User) -> dict[str, list[Any]]:
+        """Return the user's tasks."""
+        tasks = await self._tasks_of(user.tenant, user.id).all()
+        return {"tasks": [{"number": t.number, "title": t.title, "done": t.done} for t in tasks]}
+
+    @hookimpl
+    async def erase(self, user: User) -> dict[str, int]:
+        """Delete the user's tasks."""
+        return {"tasks": await self._tasks_of(user.tenant, user.id).delete_all()}
 
     async def _find_database(self, _: web.Application) -> None:
         context = get_current_context()

@@ -75,6 +75,10 @@ class TaskList:
             raise NoTask(number)
         return task
 
+    async def delete_all(self) -> int:
+        """Delete all tasks, and return how many there were."""
+        return await self._own.delete()
+
     async def _get(self, number: int) -> Task:
         task = await self._own.filter(number=number).first()
         if task is None:

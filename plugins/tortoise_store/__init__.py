@@ -20,6 +20,7 @@ Other plugins add their tables to the same database with the hook `tortoise_apps
 - `models`, `migrations`: the tables. `schema`: which migrations are pending, and applying them.
 - `store`, `sql`, `payloads`, `identities`: threads, items, attachments, feedback.
 - `feedback`: the command that lists it.
+- `of_user`: what there is of one user beside conversations.
 - `turn_store`, `turn_sql`, `presence`: turns in progress, and whose process is gone.
 """
 
@@ -42,6 +43,7 @@ from .checking import check_database
 from .database import Database
 from .feedback import feedback_command, require_kept
 from .health import Health
+from .of_user import erase_user, export_user
 from .presence import present
 from .store import TortoiseStore
 from .turn_store import TortoiseTurnStore
@@ -148,6 +150,18 @@ class Plugin:
             names = await database.migrate()
         where = self._database.address.name
         return [f"{where}: applied {name}" for name in names] or [f"{where}: up to date"]
+
+    @hookimpl
+    async def export(self, user: User) -> dict[str, list[Any]]:
+        """Return what there is beside conversations: feedback, turns, all attachments."""
+        require_kept(self._database.address)
+        return await export_user(self._database, user)
+
+    @hookimpl
+    async def erase(self, user: User) -> dict[str, int]:
+        """Delete what is left of a user when the conversations are gone."""
+        require_kept(self._database.address)
+        return await erase_user(self._database, user)
 
     async def _while_running(self, _app: web.Application) -> AsyncIterator[None]:
         async with self._open() as database:

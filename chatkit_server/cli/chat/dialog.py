@@ -26,13 +26,13 @@ class Interrupts:
 
     def __init__(self, leave: Callable[[], object]) -> None:
         self.pressed = 0
-        self._leave = leave
+        self.leave = leave
         self._act: Callable[[int], None] | None = None
 
     def press(self) -> None:
         """Handle Ctrl-C."""
         if self._act is None:
-            self._leave()
+            self.leave()
         else:
             self.pressed += 1
             self._act(self.pressed)

@@ -16,6 +16,9 @@ HISTORY = 1000
 
 MORE = "...> "
 
+ENDS = (signal.SIGTERM, signal.SIGHUP)
+"""Signals that end the command: a closed terminal, or somebody who stops it."""
+
 
 class Left(Exception):
     """The user has pressed Ctrl-C or Ctrl-D instead of an answer."""
@@ -58,7 +61,7 @@ class Terminal:
         return text
 
     def _typed(self, prompt: str, secret: bool) -> str:
-        with _interrupted_by_ctrl_c():
+        with _interrupted_by_signals():
             try:
                 return getpass.getpass(prompt) if secret else input(self._styled(prompt))
             except (EOFError, KeyboardInterrupt):
@@ -104,9 +107,11 @@ def _readline() -> Any:
 
 
 @contextlib.contextmanager
-def _interrupted_by_ctrl_c() -> Iterator[None]:
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+def _interrupted_by_signals() -> Iterator[None]:
+    signals = (signal.SIGINT, *ENDS)
+    before = {number: signal.signal(number, signal.default_int_handler) for number in signals}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -12,14 +12,14 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from aiohttp import ClientSession, ClientTimeout, TCPConnector, UnixConnector
 
 from .commands import handle
 from .dialog import INTERRUPTED, Dialog, Interrupts
 from .items import Sinks
-from .keyboard import Keyboard, Left, Terminal, history_file
+from .keyboard import ENDS, Keyboard, Left, Terminal, history_file
 from .pictures import Pictures
 from .place import Place, sign_in_hint
 from .screen import DIM, Screen, in_line
@@ -58,7 +58,7 @@ async def _talk(place: Place, options: Options) -> int:
     interrupts = Interrupts(task.cancel)
     warn = Screen(sys.stderr, colour=has_colour(sys.stderr))
     try:
-        with _pressed_by_ctrl_c(interrupts):
+        with _signals_for(interrupts):
             async with _running(place, options, warn) as found:
                 if options.message is not None:
                     return await _once(found, options, interrupts, warn)
@@ -77,7 +77,7 @@ async def _talk(place: Place, options: Options) -> int:
         warn.line(f"chatkit-server: {in_line(refused.message)}")
         if refused.status == 401:
             warn.line(in_line(sign_in_hint(place.settings)))
-        return NO_SERVER
+        return NO_SERVER if refused.status in (401, 403) else FAILED
 
 
 @asynccontextmanager
@@ -190,18 +190,20 @@ def has_colour(out: TextIO) -> bool:
 
 
 @contextmanager
-def _pressed_by_ctrl_c(interrupts: Interrupts) -> Iterator[None]:
+def _signals_for(interrupts: Interrupts) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         # Signals are for that one
         yield
         return
     loop = asyncio.get_running_loop()
+    acts = {signal.SIGINT: interrupts.press, **dict.fromkeys(ENDS, interrupts.leave)}
 
-    def pressed(*_: Any) -> None:
-        loop.call_soon_threadsafe(interrupts.press)
+    def caught(number: int, _: object) -> None:
+        loop.call_soon_threadsafe(acts[signal.Signals(number)])
 
-    before = signal.signal(signal.SIGINT, pressed)
+    before = {number: signal.signal(number, caught) for number in acts}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import json
 import logging
-import os
 import queue
 import re
-import stat
-import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 from aiohttp import web
@@ -29,14 +25,16 @@ from chatkit_server import (
     ToolCall,
     ToolResult,
     Turn,
+    User,
     hookimpl,
     is_plain,
     mask_secrets,
 )
 
+from .files import RotatedFile, StandardOutput, Target, read_lines
+
 MOST_WAITING = 10_000  # lines; more are dropped while the disk does not respond
 MOST_WAITING_BYTES = 64_000_000
-OWNER_ONLY = 0o600
 LONGEST_NAME = 256  # characters of names, ids and models
 LONGEST_STOP = 5.0  # seconds to write the queued lines when the server stops
 
@@ -91,6 +89,47 @@ class Plugin:
         if not self.config.redact:
             record |= quote(turn, outcome, self.config.max_text)
         self.writer.put(as_line(record))
+
+    @hookimpl
+    async def export(self, user: User) -> AsyncIterator[dict[str, Any]]:
+        """Yield the lines of the user's turns. Those on standard output are kept elsewhere."""
+        if isinstance(self.writer.target, RotatedFile):
+            is_users = _lines_of(user)
+            for file in self.writer.target.files():
+                for line in await asyncio.to_thread(read_lines, file):
+                    if is_users(line):
+                        yield orjson.loads(line)
+
+    @hookimpl
+    async def erase(self, user: User) -> dict[str, int]:
+        """Delete the lines of the user's turns, beside servers that write."""
+        if not isinstance(self.writer.target, RotatedFile):
+            return {}
+        is_users = _lines_of(user)
+        return {"lines": await asyncio.to_thread(self.writer.target.remove, is_users)}
+
+
+def _lines_of(user: User) -> Callable[[bytes], bool]:
+    """Return what tells whether a line is of this user."""
+    owner = short(user.tenant), short(user.id)
+    if owner != (user.tenant, user.id):
+        raise SettingsError(
+            "lines have this user's id shortened or masked, so they cannot be told from those of "
+            "others: delete the files, or wait until they are rotated away"
+        )
+    # Most lines are of others: they need not be read as JSON
+    name = as_json(user.id)[1:-1]
+
+    def is_users(line: bytes) -> bool:
+        if name not in line and name.isascii() and b"\\u" not in line:
+            return False
+        try:
+            record = orjson.loads(line)
+            return (record["tenant"], record["user"]) == owner
+        except (ValueError, KeyError, TypeError):
+            return False
+
+    return is_users
 
 
 def describe(turn: Turn, outcome: Outcome) -> dict[str, Any]:
@@ -193,115 +232,6 @@ def as_line(record: dict[str, Any]) -> bytes:
 
 def _escaped(match: re.Match[str]) -> str:
     return json.dumps(match[0])[1:-1].replace("\x7f", "\\u007f")
-
-
-class Target(Protocol):
-    """Where lines go; one thread at a time writes. All methods raise `OSError`."""
-
-    def check(self) -> None: ...
-
-    def write(self, line: bytes) -> None: ...
-
-    def close(self) -> None: ...
-
-
-class StandardOutput:
-    """Writes to the process's standard output, whatever that is at the time."""
-
-    def check(self) -> None:
-        """Standard output needs no preparation."""
-
-    def write(self, line: bytes) -> None:
-        sys.stdout.write(line.decode())
-        sys.stdout.flush()
-
-    def close(self) -> None:
-        """Standard output stays open."""
-
-
-class RotatedFile:
-    """A file that lines are appended to, each in one write, and that is renamed when it is full."""
-
-    # Several applications in one process may write to the same file.
-    _one_at_a_time = threading.Lock()
-
-    def __init__(self, path: Path, max_size: int, keep: int) -> None:
-        self.path = path
-        self.max_size = max_size
-        self.keep = keep
-        self._descriptor: int | None = None
-
-    def check(self) -> None:
-        """Create the folder and the file; make those of earlier runs the owner's alone."""
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(self._open(self.path))
-        for path in self._older():
-            if path.exists():
-                os.close(self._open(path))
-
-    def write(self, line: bytes) -> None:
-        with self._one_at_a_time:
-            descriptor = self._current()
-            size = os.fstat(descriptor).st_size
-            if size and size + len(line) > self.max_size:
-                self._rotate()
-                descriptor, size = self._current(), 0
-            if os.write(descriptor, line) < len(line):
-                os.ftruncate(descriptor, size)
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    def close(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-
-    def _open(self, path: Path) -> int:
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, OWNER_ONLY)
-        try:
-            close_to_others(descriptor, path)
-        except OSError:
-            os.close(descriptor)
-            raise
-        return descriptor
-
-    def _older(self) -> list[Path]:
-        return [Path(f"{self.path}.{n}") for n in range(1, self.keep + 1)]
-
-    def _current(self) -> int:
-        """Return the open file, reopened if it was renamed or deleted."""
-        if self._descriptor is not None and not self._is_at_its_path(self._descriptor):
-            self.close()
-        if self._descriptor is None:
-            self._descriptor = self._open(self.path)
-        return self._descriptor
-
-    def _is_at_its_path(self, descriptor: int) -> bool:
-        try:
-            return os.path.samestat(os.fstat(descriptor), os.stat(self.path))
-        except FileNotFoundError:
-            return False
-
-    def _rotate(self) -> None:
-        self.close()
-        names = [self.path, *self._older()]
-        for older, newer in zip(reversed(names[1:]), reversed(names[:-1]), strict=True):
-            if newer.exists():
-                newer.replace(older)
-
-
-def close_to_others(descriptor: int, path: Path) -> None:
-    """Let only the owner read a file, whatever the umask was; raises `PermissionError`."""
-    status = os.fstat(descriptor)
-    mode = stat.S_IMODE(status.st_mode)
-    if not stat.S_ISREG(status.st_mode) or mode == OWNER_ONLY:
-        return
-    try:
-        os.fchmod(descriptor, OWNER_ONLY)
-    except PermissionError:
-        told = "others may read it, and it belongs to another user"
-        raise PermissionError(errno.EPERM, told) from None
-    if mode & 0o077:
-        log.warning("%s was open to other users: its mode was %04o, and is 0600 now", path, mode)
 
 
 class Writer:
