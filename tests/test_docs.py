@@ -86,6 +86,7 @@ PLAIN_LINES = {
 SETTINGS = {
     "acme_models": {"api_key": "x"},
     "api_keys": {"keys": {"ann": "x"}},
+    "file_service": {"key": "x"},
     "hide_words": {"words": ["milk"]},
     "our_speech": {"url": "http://localhost:9000"},
 }

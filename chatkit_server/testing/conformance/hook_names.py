@@ -57,7 +57,6 @@ def _fits(hook: str, function: Any) -> bool:
 
 
 def _kind(hook: str, function: Any) -> bool:
-    asynchronous = inspect.iscoroutinefunction(function) or (
-        hook in YIELDING and inspect.isasyncgenfunction(function)
-    )
-    return asynchronous == inspect.iscoroutinefunction(specs()[hook])
+    if hook in YIELDING and inspect.isasyncgenfunction(function):
+        return True
+    return inspect.iscoroutinefunction(function) == inspect.iscoroutinefunction(specs()[hook])
