@@ -31,6 +31,7 @@ from ..running import Unfinished
 from ..scripts import ModelRequest, ScriptedModel, call, script
 from .blocking import Blocking
 from .complaints import Complaints
+from .forgetting import Forgetting
 from .given_plugins import own_files
 from .hook_watch import HookWatch
 from .leftovers import Leftovers
@@ -197,6 +198,7 @@ class _Users:
                 await step()
             await self._use()
             await self._keep_apart()
+            await self._forget()
         except Unfinished as error:
             # All others would wait as long
             self._trial.unstopped.append(str(error))
@@ -301,6 +303,13 @@ class _Users:
             others = {each for each in people if each != name}
             listed = await self._try(client.threads())
             self._look(others, f"the conversations of {name}", listed)
+
+    async def _forget(self) -> None:
+        """Export and erase one of two users."""
+        if {"export", "erase"} & set(self._own):
+            forgetting = Forgetting(self._app[HOOKS], self._plan.name)
+            ann, bob = User("annabel", "acme"), User("bobadilla", "acme")
+            self._trial.users += await forgetting.wrong(ann, bob, SECRET, OTHER_SECRET)
 
     def _look(self, others: set[str], where: str, found: object) -> None:
         """Note what is not this user's own."""
