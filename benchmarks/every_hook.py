@@ -31,6 +31,11 @@ def turn_store() -> None:
 
 
 @hookimpl
+def event_log() -> None:
+    _SEEN["event_log"] += 1
+
+
+@hookimpl
 def attachment_store() -> None:
     _SEEN["attachment_store"] += 1
 
@@ -133,3 +138,13 @@ async def feedback(user: User, thread_id: str, item_ids: list[str], kind: Any) -
 @hookimpl
 async def ready() -> None:
     _SEEN["ready"] += 1
+
+
+@hookimpl
+async def export(user: User) -> None:
+    _SEEN["export"] += 1
+
+
+@hookimpl
+async def erase(user: User) -> None:
+    _SEEN["erase"] += 1

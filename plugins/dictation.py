@@ -20,7 +20,6 @@ from typing import Any
 import aiohttp
 import orjson
 from agents.exceptions import ModelBehaviorError
-from aiohttp import web
 from chatkit.types import AudioInput
 from pydantic import BaseModel, Field, SecretStr, model_validator
 from yarl import URL
@@ -134,10 +133,7 @@ class Plugin:
         self._session: aiohttp.ClientSession | None = None
 
     @hookimpl
-    def setup(self, app: web.Application) -> None:
-        app.cleanup_ctx.append(self._while_running)
-
-    async def _while_running(self, _: web.Application) -> AsyncIterator[None]:
+    async def setup(self) -> AsyncIterator[None]:
         async with self._new_session() as self._session:
             yield
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -104,6 +105,13 @@ class Service:
     methods: list[str] = field(default_factory=list)
     received: list[Any] = field(default_factory=list)
     headers: list[Mapping[str, str]] = field(default_factory=list)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def until(self, method: str) -> None:
+        """Wait for a request with this method."""
+        while method not in self.methods:
+            self.arrived.clear()
+            await self.arrived.wait()
 
 
 @asynccontextmanager
@@ -114,6 +122,7 @@ async def service(answer: Any = None, status: int = 200) -> AsyncIterator[Servic
     async def handle(request: web.Request) -> web.Response:
         body = await request.json() if request.can_read_body else None
         seen.methods.append(request.method)
+        seen.arrived.set()
         seen.received.append(body)
         seen.headers.append(request.headers)
         given = answer(body) if callable(answer) else answer

@@ -36,6 +36,12 @@ class Fence:
         return named[1] if named else None
 
     @property
+    def plugin(self) -> str | None:
+        """The name of the plugin whose module, or package, it is to be."""
+        named = re.fullmatch(r"my_plugins/(\w+)(?:\.py|/__init__\.py)", self.file or "")
+        return named[1] if named else None
+
+    @property
     def environ(self) -> dict[str, str]:
         """A value for each variable that it uses."""
         return {name: _fake(name) for name in _VARIABLE.findall(self.text)}
@@ -70,10 +76,12 @@ def write_plugins(folder: Path) -> list[str]:
     """Write the plugins that the documents show into a folder of plugins; return their names."""
     folder.mkdir()
     shown = {fence.file: fence for fence in fences("python") if fence.file}
-    names = [Path(file).stem for file in shown if file.startswith("my_plugins/")]
-    for name in names:
-        (folder / f"{name}.py").write_text(shown[f"my_plugins/{name}.py"].text, "utf-8")
-    return names
+    for file, fence in shown.items():
+        if file.startswith("my_plugins/"):
+            to = folder / file.removeprefix("my_plugins/")
+            to.parent.mkdir(parents=True, exist_ok=True)
+            to.write_text(fence.text, "utf-8")
+    return [fence.plugin for fence in shown.values() if fence.plugin]
 
 
 def write_app(folder: Path) -> None:

@@ -217,6 +217,7 @@ _HTTP = (
         "RequestHandler._messages",
         "what was received and waits: tells a head from a body, and finds what was malformed",
     ),
+    LibraryName("sys", "_getframe", "tells where a call was made that blocks the event loop"),
     LibraryName(
         "aiohttp.web_protocol",
         "RequestHandler._waiter",

@@ -207,7 +207,7 @@ def test_an_unknown_command_is_told_with_those_of_the_plugins(
     told = capsys.readouterr().err
     assert (
         "`cuont` is none of init, new-plugin, run, chat, check, plugins, hooks, settings, schema, "
-        "migrate" in told
+        "export, erase, migrate" in told
     )
     assert f"{folder}/my_plugins/settings.yaml: no such file" in told
 

@@ -29,9 +29,11 @@ from chatkit_server.cli.chat.keyboard import Left
 from chatkit_server.cli.chat.place import Place, find_place, sign_in_hint, user_header
 from chatkit_server.cli.chat.screen import Screen
 from chatkit_server.cli.chat.session import Options, answer_once, connected, converse
+from chatkit_server.cli.chat.started import started_server
 from chatkit_server.cli.chat.view import View
 from chatkit_server.cli.main import main
 from chatkit_server.errors import SettingsError
+from chatkit_server.testing.memory_store import MemoryStorePlugin
 from chatkit_server.testing.model_server import Gate, ModelServer
 from tests.client import Chat
 from tests.conftest import MakeChat
@@ -40,6 +42,7 @@ from tests.proxy import Proxy, after_frames, at_once, inside_character
 from tests.serving import served_by
 from tests.test_elicitation import BOOK, BOOKED, told, waiting, with_flights
 from tests.test_elicitation import connected as mcp_connected
+from tests.test_resume import Kept
 
 CTRL_C = "\x03"
 PATIENCE = 20
@@ -282,6 +285,30 @@ async def test_a_request_whose_response_is_lost_is_not_sent_twice_to_the_model(
     assert len(await threads(chat)) == 1
 
 
+async def test_of_a_turn_whose_server_is_gone_the_saved_part_is_shown(
+    make_chat: MakeChat, model_server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat_server, "FIRST_PAUSE", 0.01)
+    store = MemoryStorePlugin()
+    chat, other = [await make_chat(store, **served_by(model_server)) for _ in range(2)]
+    assert chat.client.port is not None
+    assert other.client.port is not None
+    gate = Gate()
+    model_server.reply("One, ", gate, "two.")
+    async with Proxy(chat.client.port) as proxy, dialog(chat, port=proxy.port) as (spoken, out):
+        asked = asyncio.create_task(spoken.say("Count"))
+        await out.wait_for("One, ")
+        proxy.target = other.client.port
+        proxy.hang_up()
+        await asked
+        model_server.reply("One, two, three.")
+        await spoken.retry()
+    assert out.getvalue() == (
+        "One, \nconnection lost, going on…\n"
+        "Error: The answer was cut off. (/retry asks again)\nOne, two, three.\n"
+    )
+
+
 # Ctrl-C
 
 
@@ -289,7 +316,7 @@ async def test_ctrl_c_stops_the_model_and_again_leaves(
     make_chat: MakeChat, model_server: ModelServer
 ) -> None:
     chat = await make_chat(**served_by(model_server))
-    gate = Gate()
+    gate = Kept()
     model_server.reply("One, ", gate, "two.")
     async with dialog(chat, "Count", "Again") as (spoken, out):
         talking = asyncio.create_task(converse(spoken, Options()))
@@ -299,6 +326,7 @@ async def test_ctrl_c_stops_the_model_and_again_leaves(
         model_server.reply("Well", second)
         spoken.interrupts.press()
         async with asyncio.timeout(PATIENCE):
+            await gate.left.wait()
             await second.reached()
         assert "One, \n(stopping" in out.getvalue()
         assert "Error: The answer was stopped. (/retry asks again)\nyou> Again" in out.getvalue()
@@ -374,6 +402,25 @@ async def test_the_command_as_scripts_run_it(
     assert (status, out) == (2, "")
     assert "no server answers at http://localhost:1/api/chat: Connection refused\n" in err
     assert "chatkit-server run" in err
+
+
+async def test_a_server_is_started_for_the_conversation(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "settings.yaml").write_text(
+        "plugins: {anonymous_auth: , tortoise_store: , demo_model: {pace: 1ms}}\n"
+    )
+    assert await asyncio.to_thread(main, ["chat", "--start", "--message", "hello"]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("Hello! I am the demo model")
+    url = re.search(r"started a server for this conversation: (http://127\.\S+)", err)
+    assert url is not None
+    assert await asyncio.to_thread(main, ["chat", "--url", url[1], "--message", "hello"]) == 2
+    assert "no server answers" in capsys.readouterr().err
+    with pytest.raises(SettingsError, match=r"has not started:\n.*: no such file"):
+        async with started_server(tmp_path / "nowhere.yaml"):
+            pass
 
 
 @pytest.mark.parametrize(

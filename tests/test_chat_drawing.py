@@ -412,10 +412,12 @@ def test_every_event_is_shown() -> None:
 def test_words_are_bold_in_colour_only_across_pieces() -> None:
     out = io.StringIO()
     screen = Screen(out, colour=True)
-    for piece in ("a *", "*b", "*", "* 2 *", " 3"):
+    for piece in ("a *", "*b", "*", "* 2 *", " 3\n2**", "3\nplain **", "x"):
         screen.stream(piece)
     screen.fresh()
-    assert out.getvalue() == "a \033[1mb\033[0m 2 * 3\n"
+    assert out.getvalue() == (
+        "a \033[1m**b**\033[0m 2 * 3\n2\033[1m**3\033[0m\nplain \033[1m**x\033[0m\n"
+    )
 
 
 # Forms
@@ -579,7 +581,8 @@ def holes(value: Any) -> Iterator[Any]:
     keys = list(value) if isinstance(value, dict) else range(len(value))
     for key in keys:
         rest = dict(value) if isinstance(value, dict) else list(value)
-        for other in (None, 7, [], {}):
+        others: list[Any] = [None, 7, [], {}]
+        for other in others:
             rest[key] = other
             yield copy.copy(rest)
         if isinstance(value[key], dict | list):

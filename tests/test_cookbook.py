@@ -52,12 +52,16 @@ async def test_slack_hears_of_a_failed_turn(kitchen: Kitchen) -> None:
     assert "Once more" not in notice["text"]
 
 
-async def test_an_answer_does_not_fail_with_slack(kitchen: Kitchen) -> None:
+async def test_an_answer_does_not_fail_with_slack(
+    kitchen: Kitchen, caplog: pytest.LogCaptureFixture
+) -> None:
     async with service(status=500) as slack:
         model = script(RuntimeError("gone"), "Fine.")
         async with kitchen.serve("slack_notice", model=model, SLACK_WEBHOOK_URL=slack.url) as ann:
             assert (await ann.say("Hello")).error
             assert (await ann.say("Hello?")).text == "Fine."
+    assert "Slack has not taken a notice: ClientResponseError" in caplog.text
+    assert slack.url not in caplog.text
 
 
 async def test_each_tenant_has_its_model_and_key(kitchen: Kitchen) -> None:

@@ -66,12 +66,13 @@ from tests.serving import served_by
 
 MakeClient = Callable[..., Awaitable[TestClient[web.Request, web.Application]]]
 
+_MENTIONED = re.compile(r"`chatkit-server ([a-z]\w*\b[^`]*)`")
 ROW = re.compile(r"^\| \[`(\w+)\(([^)]*)\)`\]\(\w+\.md\) \|", re.MULTILINE)
 NOTHING = "\N{EN DASH}"
 QUOTE = '"'
 DEFAULTS = Profile().model_dump()
-OF_PLUGINS = {"feedback", "files", "forget"}
-"""Commands that plugins bring, a bundled one and one that is shown."""
+OF_PLUGINS = {"block", "feedback", "files", "forget", "users"}
+"""Commands that plugins bring: bundled ones, and those that are shown."""
 
 PLAIN_LINES = {
     "thread_id",
@@ -85,6 +86,7 @@ PLAIN_LINES = {
 SETTINGS = {
     "acme_models": {"api_key": "x"},
     "api_keys": {"keys": {"ann": "x"}},
+    "file_service": {"key": "x"},
     "hide_words": {"words": ["milk"]},
     "our_speech": {"url": "http://localhost:9000"},
 }
@@ -325,9 +327,17 @@ async def test_yaml_is_valid_settings(
 
 def try_command(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """Run a command in an empty folder: `init` and `schema` work, others say what they miss."""
+    if arguments[0] in ("export", "erase") and "--user" not in arguments:
+        arguments = [*arguments, "--user", "ann"]
+    if arguments[0] == "erase" and "--yes" not in arguments:
+        arguments = [*arguments, "--dry-run"]
     if arguments[0] in ("init", "schema"):
         assert main(arguments) == 0
         return
+    if arguments[0] in ("export", "erase"):
+        # A text may name them alone, and they ask for more
+        more = ["--yes"] if arguments[0] == "erase" else []
+        arguments = [*arguments, "--user", "ann", *more]
     assert main(arguments) == 2
     told = capsys.readouterr().err
     assert "no such file" in told
@@ -354,7 +364,7 @@ def test_commands_that_are_mentioned_exist(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for command in re.findall(r"`chatkit-server (\w+\b[^`]*)`", document.read_text()):
+    for command in set(_MENTIONED.findall(document.read_text())):
         try_command(command.split(), capsys)
 
 

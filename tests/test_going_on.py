@@ -201,6 +201,23 @@ async def test_it_interrupts_a_running_answer(begun: Begun, model_server: ModelS
     assert said.index("It is ") < said.index(FRIDAY), "the note comes after what was said"
 
 
+async def test_it_is_refused_beside_an_answer_where_messages_are(
+    model_server: ModelServer,
+) -> None:
+    days, gate = Days(), Gate()
+    model_server.reply("Hello.")
+    model_server.reply("It is ", gate, "Friday.")
+    settings = {"turns": {"when_busy": "reject"}}
+    async with open_client(settings, [days], model=model_server) as client:
+        await client.say("Hi")
+        running = await client.begin("Count")
+        await running.until("It is ")
+        refused = await client.act(None, "pick")
+        assert refused.error == "An answer is still being written in this conversation."
+        gate.open()
+        assert (await running.end()).text == "It is Friday."
+
+
 async def test_a_tool_in_it_is_approved(model_server: ModelServer) -> None:
     model = script("Hello.", call("add", a=1, b=2), "3 it is.")
     settings = {"agent": {"approval": {"tools": ["add"]}}}

@@ -67,11 +67,13 @@ async def test_what_a_page_shows_runs(
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    _, plugin, test = shown(page)
-    assert plugin.file is not None
-    assert re.search(rf"@hookimpl\n *(async )?def {page.stem}\(", plugin.text)
-    (project / plugin.file).write_text(plugin.text, "utf-8")
-    assert test.file == f"tests/test_{Path(plugin.file).stem}.py"
+    _, *files, test = shown(page)
+    assert re.search(rf"@hookimpl\n *(async )?def {page.stem}\(", files[0].text)
+    for one in files:
+        assert one.file is not None
+        (project / one.file).parent.mkdir(exist_ok=True)
+        (project / one.file).write_text(one.text, "utf-8")
+    assert test.file == f"tests/test_{files[0].plugin}.py"
     given = {
         "chatkit_client": chatkit_client,
         "model_server": model_server,

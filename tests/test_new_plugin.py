@@ -85,7 +85,7 @@ def test_a_package_that_works_and_its_wheel(
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-greeter\nVersion: 0.1.0\n")
     (info / "entry_points.txt").write_text("[chatkit_server]\nacme_greeter = acme_greeter\n")
-    assert "3 passed" in run_tests(package, str(package / "src"))
+    assert "17 passed" in run_tests(package, str(package / "src"))
     shutil.rmtree(info)
     pip = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation"]
     subprocess.run([*pip, "-w", "dist", "."], cwd=package, check=True, timeout=60)

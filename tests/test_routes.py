@@ -181,6 +181,36 @@ async def test_a_part_that_does_not_answer_is_asked_once_and_keeps_nobody_waitin
     assert 0 <= body["parts"]["Part_0"]["age"] < 60
 
 
+async def test_a_plugin_tells_of_several_checks_by_name(
+    make_chat: MakeChat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "KEPT", 0)
+    answer: Any = {"queue": None, "disk": "it is full", "keys": "none"}
+
+    class Several:
+        @hookimpl
+        async def ready(self) -> Any:
+            return answer
+
+    chat = await make_chat(Several())
+    status, body = await readyz(chat, "?verbose")
+    assert (status, body["plugins"]) == (503, {"Several_0": "disk: it is full; keys: none"})
+    part = body["parts"]["Several_0"]
+    assert {name: one["state"] for name, one in part["checks"].items()} == {
+        "queue": "ok",
+        "disk": "it is full",
+        "keys": "none",
+    }
+    assert 0 <= part["seconds"] < 60
+    assert 0 <= part["checks"]["disk"]["age"] < 60
+    answer = {"queue": None, "disk": None}
+    status, body = await readyz(chat, "?verbose")
+    assert (status, body["parts"]["Several_0"]["state"]) == (200, "ok")
+    answer = {"queue": True}
+    status, body = await readyz(chat)
+    assert (status, body["plugins"]) == (503, {"Several_0": "failed: the log says why"})
+
+
 async def test_a_server_that_shuts_down_asks_nobody(make_chat: MakeChat) -> None:
     part = Part()
     chat = await make_chat(part)

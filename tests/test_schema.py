@@ -16,6 +16,7 @@ from chatkit_server.cli.main import main
 from chatkit_server.cli.schema import schema_text
 from chatkit_server.settings.schema import Settings
 from chatkit_server.settings.types import DURATION, SIZE, as_written
+from tests import descriptions
 from tests.documents import fences
 
 ROOT = Path(chatkit_server.__file__).parent.parent
@@ -123,6 +124,26 @@ def test_every_key_says_what_it_is_by_default(validator: jsonschema.Draft202012V
     assert "Where the server listens" in definitions["ServerSettings"]["description"]
 
 
+def test_every_key_is_described_as_in_the_documents(
+    validator: jsonschema.Draft202012Validator,
+) -> None:
+    """If this fails, run `python -m tests.descriptions`, and `chatkit-server schema`."""
+    assert descriptions.FILE.read_text() == descriptions.text()
+    assert isinstance(validator.schema, dict)
+    definitions = validator.schema["$defs"]
+    bare = [
+        f"{name}.{key}"
+        for name, definition in definitions.items()
+        for key, schema in definition.get("properties", {}).items()
+        # What refers to a section has the description of that
+        if "description" not in schema and "$ref" not in json.dumps(schema)
+    ]
+    assert bare == []
+    idle = definitions["ConnectionLimits"]["properties"]["idle"]["description"]
+    assert idle.startswith("A connection without a request is closed after this time")
+    assert "](" not in json.dumps(definitions), "links lead nowhere in an editor"
+
+
 @pytest.mark.parametrize(
     ("format", "value", "written"),
     [
@@ -170,6 +191,21 @@ def test_plugins_of_ones_own_are_in_it(
     validator = jsonschema.Draft202012Validator(schema)
     assert wrong(validator, "plugins: {billing: {plan: paid}, broken: {any: 1}}") == []
     assert wrong(validator, "plugins: {billing: {plna: paid}}") == ["plugins.billing"]
+
+
+def test_a_plugin_that_is_shown_explains_its_keys(tmp_path: Path) -> None:
+    (shown,) = [fence for fence in fences("python") if fence.file == "my_plugins/invoices.py"]
+    (tmp_path / "invoices.py").write_text(shown.text)
+    schema = json.loads(schema_text(Settings(plugin_dirs=[tmp_path])))
+    section = schema["properties"]["plugins"]["properties"]["invoices"]
+    assert section["description"].startswith("Sends an invoice")
+    ref = section["anyOf"][1]["$ref"].rpartition("/")[2]
+    keys = schema["$defs"][ref]["properties"]
+    assert all("description" in key for key in keys.values())
+    assert "writeOnly" in json.dumps(keys["key"])
+    assert keys["retry"]["examples"] == ["30s", "5m"]
+    assert keys["interval"]["deprecated"] is True
+    assert '"enum": ["free", "paid"]' in json.dumps(keys["plan"])
 
 
 def test_the_file_of_the_documents_is_current() -> None:

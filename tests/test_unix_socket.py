@@ -97,7 +97,7 @@ async def failed(folder: Path, *arguments: str) -> str:
         (f"{{socket: {'x' * 108}}}", "server.socket: the path is too long"),
         ("{socket: settings.yaml}", "is there already, and is no socket"),
         ("{socket: 'unix:/run/c.sock'}", "server.socket: .*write the path alone"),
-        ("{socket: c.sock, port: 1, host: h}", "`socket` is in place of `host` and `port`: remove"),
+        ("{socket: c.sock, port: 1, host: h}", "`socket` is in place of `host` and `port`. Remove"),
         ("{socket: c.sock, socket_mode: 0660}", 'expected permissions in quotes, such as "0660"'),
     ],
 )

@@ -43,9 +43,9 @@ _COMMANDS = (
     hooks,
     show_settings,
     schema,
-    migrate,
     export,
     erase,
+    migrate,
 )
 """None of their modules imports what takes long: `--help` imports all of them."""
 

@@ -222,7 +222,10 @@ ANSWERS: Mapping[str, Answer] = {
         "a chatkit_server.User (`id`: a str, not empty; `tenant`: a str) or None", _user
     ),
     "context": Answer("anything", lambda value: None),
-    "ready": Answer("a str or None", _instance("builtins.str")),
+    "ready": Answer(
+        "a str, a dict of names and str or None, or None",
+        _either(_instance("builtins.str"), _mapping_of(_either(_instance("builtins.str"), _none))),
+    ),
     "agent": _one("agents.Agent"),
     "pre_turn": Answer("nothing: `pre_turn` changes `turn`", _nothing),
     "respond": Answer(

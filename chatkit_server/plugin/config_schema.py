@@ -15,10 +15,13 @@ from ..settings.problems import Problems
 from ..settings.schema import Settings
 from ..settings.types import as_written
 from .discovery import discover
+from .key_descriptions import KeyDescriptions
 
 log = logging.getLogger(__name__)
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+_BUNDLED = "chatkit_plugins."
 
 _VARIABLE = {"type": "string", "pattern": r"\$\{[A-Za-z_]"}
 """Text with a variable, of which an editor cannot know the value."""
@@ -57,8 +60,15 @@ def settings_schema(settings: Settings) -> dict[str, Any]:
         else {}
         for name, model in models.items()
     }
+    root = refs[Settings, "validation"]["$ref"].rpartition("/")[2]
+    keys = KeyDescriptions(defined["$defs"])
+    for name, field in defined["$defs"][root]["properties"].items():
+        keys.add(name, field)
+    for name, section in sections.items():
+        if getattr(modules[name], "__name__", "").startswith(_BUNDLED):
+            keys.add(name, section)
     definitions = {name: _finished(each) for name, each in defined["$defs"].items()}
-    whole = definitions[refs[Settings, "validation"]["$ref"].rpartition("/")[2]]
+    whole = definitions[root]
     described = {
         name: {"anyOf": [{"type": "null"}, section], "description": said[name]}
         for name, section in sections.items()

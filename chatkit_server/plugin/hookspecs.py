@@ -241,8 +241,11 @@ async def context(request: Request, user: User) -> Any:
 
 
 @hookspec
-async def ready() -> str | None:
+async def ready() -> str | Mapping[str, str | None] | None:
     """Return in one line why turns would fail because of your plugin's part; None if they work.
+
+    Or return the same for several checks by name: `{"queue": None, "disk": "it is full"}`.
+    `/readyz?verbose` shows each, and the server is ready if all are None.
 
     `/readyz` asks all plugins at the same time when somebody asks it, at most once a second, and
     waits 1.5 s. Anybody can read the reason: leave out secrets and addresses. An error, or no

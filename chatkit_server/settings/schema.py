@@ -285,7 +285,10 @@ class Settings(Section):
     requests: RequestLimits = RequestLimits()
     hooks: HookSettings = HookSettings()
     log: LogSettings = LogSettings()
-    plugin_dirs: list[Path] = Field(default_factory=list)
+    plugin_dirs: list[Path] = Field(
+        default_factory=list,
+        description="Folders with plugins of your own; relative paths start at the settings file.",
+    )
     plugins: Annotated[dict[str, dict[str, Any] | None], BeforeValidator(nothing_is_empty)] = Field(
         default_factory=dict
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,10 +17,13 @@ from ..user_file import UserFile
 Held = Mapping[str, Any] | UserFile
 
 
-def exporting(hooks: Hooks, user: User) -> Iterator[tuple[str, AsyncIterator[Held]]]:
-    """Yield each plugin that can export, and what it holds of the user."""
+def exporting(
+    hooks: Hooks, user: User, only: str | None = None
+) -> Iterator[tuple[str, AsyncIterator[Held]]]:
+    """Yield each plugin that can export, or `only` this one, and what it holds of the user."""
     for plugin, call in hooks.calls("export", user=user):
-        yield plugin, _held(call())
+        if only in (None, plugin):
+            yield plugin, _held(call())
 
 
 async def _held(answer: Any) -> AsyncIterator[Held]:
@@ -38,10 +41,13 @@ async def _held(answer: Any) -> AsyncIterator[Held]:
         yield part
 
 
-def erasing(hooks: Hooks, user: User) -> Iterator[tuple[str, Any]]:
-    """Yield each plugin that can erase, and an awaitable that does, with the counts."""
+def erasing(
+    hooks: Hooks, user: User, only: str | None = None
+) -> Iterator[tuple[str, Awaitable[Mapping[str, int]]]]:
+    """Yield each plugin that can erase, or `only` this one, and what does it, with the counts."""
     for plugin, call in hooks.calls("erase", user=user):
-        yield plugin, _erased(call())
+        if only in (None, plugin):
+            yield plugin, _erased(call())
 
 
 async def _erased(answer: Any) -> Mapping[str, int]:

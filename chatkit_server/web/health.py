@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from ipaddress import ip_address
 from typing import Any
@@ -44,10 +44,14 @@ async def healthz(request: web.Request) -> web.StreamResponse:
     return web.json_response({"status": "ok"})
 
 
+Told = str | Mapping[str, str | None] | None
+"""What is wrong with a part; or the same for each of its checks, by name."""
+
+
 class Part:
     """One part of the server, asked for what is wrong with it. It gets one question at a time."""
 
-    def __init__(self, name: str, what: str, ask: Callable[[], Awaitable[str | None]]) -> None:
+    def __init__(self, name: str, what: str, ask: Callable[[], Awaitable[Told]]) -> None:
         """Ask with `ask`. The log has failures of `what`, with their reasons."""
         self.name = name
         self.asking: asyncio.Task[None] | None = None
@@ -56,6 +60,8 @@ class Part:
         self._outage = OutageLog(log, what)
         self._answered = -math.inf
         self._problem: str | None = None
+        self._checks: Mapping[str, str | None] = {}
+        self._seconds = 0.0
 
     def start(self) -> None:
         """Ask, unless a question or a recent answer is there."""
@@ -71,21 +77,41 @@ class Part:
         return f"{NO_ANSWER} (asked {int(time.monotonic() - self.asked)} s ago)"
 
     def state(self) -> dict[str, Any]:
-        """Return what is known, and for how many seconds."""
+        """Return what is known, for how many seconds, and how long it took to find out."""
         since = self._answered if self.asking is None else self.asked
-        return {"state": self.problem() or "ok", "age": round(time.monotonic() - since, 1)}
+        known = {"state": self.problem() or "ok", "age": _age(since)}
+        if self._answered > -math.inf:
+            known["seconds"] = round(self._seconds, 3)
+        if self._checks:
+            age = _age(self._answered)
+            known["checks"] = {
+                name: {"state": reason or "ok", "age": age} for name, reason in self._checks.items()
+            }
+        return known
 
     async def _note_answer(self) -> None:
         try:
-            self._problem = await self._ask()
+            self._note(await self._ask())
         except Exception as error:
             self._problem = _as_problem(error)
+            self._checks = {}
             self._outage.failed(_logged(error))
         else:
             self._outage.answered()
         finally:
             self.asking = None
             self._answered = time.monotonic()
+            self._seconds = self._answered - self.asked
+
+    def _note(self, told: Told) -> None:
+        self._checks = told if isinstance(told, Mapping) else {}
+        if isinstance(told, Mapping):
+            told = "; ".join(f"{name}: {reason}" for name, reason in told.items() if reason)
+        self._problem = told or None
+
+
+def _age(since: float) -> float:
+    return round(time.monotonic() - since, 1)
 
 
 class Readiness:

@@ -129,6 +129,32 @@ class Computes:
         self.done = True
 
 
+class KeepsItAll:
+    def __init__(self) -> None:
+        self.said: dict[tuple[str, str], list[str]] = {}
+
+    @hookimpl
+    async def post_turn(self, turn: Turn) -> None:
+        self.said.setdefault((turn.user.tenant, turn.user.id), []).append(turn.said)
+
+    @hookimpl
+    async def export(self, user: User) -> AsyncIterator[dict[str, str]]:
+        for said in self.said.get((user.tenant, user.id), ()):
+            yield {"said": said}
+
+    @hookimpl
+    async def erase(self, user: User) -> dict[str, int]:
+        return {"messages": 0}
+
+
+class ForgetsTheTenantAlone(KeepsItAll):
+    @hookimpl
+    async def erase(self, user: User) -> dict[str, int]:
+        for owner in [owner for owner in self.said if owner[0] == user.tenant]:
+            del self.said[owner]
+        return {}
+
+
 class LeavesATask:
     @hookimpl
     def setup(self, app: web.Application) -> None:
@@ -259,6 +285,8 @@ BROKEN: list[tuple[Any, str, str]] = [
     (LeavesATask, "nothing_is_left_when_the_server_stops", "the task of `Event.wait`"),
     (LeavesASession, "nothing_is_left_when_the_server_stops", "an aiohttp.ClientSession is not"),
     (RemembersTheUser, "users_are_kept_apart", "is in what the model gets for "),
+    (ForgetsTheTenantAlone, "users_are_kept_apart", "`erase` of one user deletes what is another"),
+    (KeepsItAll, "users_are_kept_apart", "`erase` leaves what `export` still finds"),
     (RemembersTheText, "users_are_kept_apart", "'zebra-4711', which is Annabel's, is in what the"),
     (FailsAtTheEnd, "hooks_raise_nothing_unexpected", "RuntimeError('cannot close')"),
     (ForgetsToWait, "hooks_raise_nothing_unexpected", "save' was never awaited: write `await` bef"),

@@ -10,6 +10,8 @@ from ...lines import INVISIBLE
 _UNSAFE = re.compile(f"(?![\n\t\u200c\u200d\ufe0e\ufe0f])[{INVISIBLE}]")
 """All of them but what text is made of: newlines, tabs, and what joins letters and emoji."""
 
+_MARKS = re.compile(r"(\*\*|\n)")
+
 DIM, BOLD, RED, YELLOW = "2", "1", "31", "33"
 
 
@@ -66,15 +68,20 @@ class Screen:
             self._write("\n")
 
     def _with_bold(self, text: str) -> str:
-        """Show `**words**` in bold; one star may wait for the other."""
+        """Show `**words**` of a line in bold, with their stars; one may wait for the other."""
         text, self._held = self._held + text, ""
         if text.endswith("*") and not text.endswith("**"):
             text, self._held = text[:-1], "*"
-        first, *more = text.split("**")
-        for part in more:
-            self._bold = not self._bold
-            first += (f"\033[{BOLD}m" if self._bold else "\033[0m") + part
-        return first
+        shown = ""
+        for part in _MARKS.split(text):
+            ends = self._bold and part in ("**", "\n")
+            begins = not self._bold and part == "**"
+            self._bold = begins or (self._bold and not ends)
+            if part == "\n":
+                shown += "\033[0m\n" if ends else "\n"
+            else:
+                shown += f"\033[{BOLD}m" * begins + part + "\033[0m" * ends
+        return shown
 
     def _styled(self, text: str, style: str) -> str:
         return f"\033[{style}m{text}\033[0m" if self.colour and style and text else text

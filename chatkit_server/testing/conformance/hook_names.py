@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from ...plugin.checks import specs
-from ...plugin.hookspecs import PROJECT, STREAMS
+from ...plugin.hookspecs import PROJECT, YIELDING
 from ...plugin.mistakes import place_of
 
 _ALIKE = 0.8
@@ -57,7 +57,6 @@ def _fits(hook: str, function: Any) -> bool:
 
 
 def _kind(hook: str, function: Any) -> bool:
-    asynchronous = inspect.iscoroutinefunction(function) or (
-        hook in STREAMS and inspect.isasyncgenfunction(function)
-    )
-    return asynchronous == inspect.iscoroutinefunction(specs()[hook])
+    if hook in YIELDING and inspect.isasyncgenfunction(function):
+        return True
+    return inspect.iscoroutinefunction(function) == inspect.iscoroutinefunction(specs()[hook])

@@ -1,8 +1,10 @@
 """Tests of the plugin: run pytest."""
 
+import pytest
 from my_plugin import Config, Plugin
 
 from chatkit_server.testing import MakeClient, script
+from chatkit_server.testing.conformance import PluginContract
 
 
 async def test_it_answers_its_command(chatkit_client: MakeClient) -> None:
@@ -23,3 +25,11 @@ async def test_the_server_finds_it_when_it_is_installed(chatkit_client: MakeClie
     client = await chatkit_client(plugins={"my_plugin": {"answer": "Good evening."}})
     answer = await client.say("/my_plugin")
     assert answer.text == "Good evening."
+
+
+class TestContract(PluginContract):
+    """It keeps the contract of plugins: types, time limits, users kept apart, and more."""
+
+    @pytest.fixture
+    def plugin(self) -> Plugin:
+        return Plugin(Config())
