@@ -262,6 +262,8 @@ def test_links_in_a_folder_of_plugins(tmp_path: Path) -> None:
     (plugins / "package").symlink_to(elsewhere / "package")
     (elsewhere / "package" / "itself").symlink_to(elsewhere / "package")
     (plugins / "data").symlink_to(elsewhere / "data")
+    (plugins / "nowhere.py").symlink_to(elsewhere / "nowhere.py")
+    os.mkfifo(plugins / "pipe.py")
     sources = Sources()
     sources.add([], [plugins])
     assert {elsewhere, plugins / "package"} <= sources.directories()

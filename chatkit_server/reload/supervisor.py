@@ -144,9 +144,11 @@ class _Supervisor:
         self._reap()
 
     def _pass_on(self) -> None:
-        """End the generations that have not heard the signal themselves."""
+        """End the generations that have not heard the signal themselves, or have no turns yet."""
         for child in self._children:
-            if child.heard < len(self._signals):
+            if child is self._starting:
+                child.cut_off()
+            elif child.heard < len(self._signals):
                 child.heard = len(self._signals)
                 child.signal(self._signals[-1])
         self._end_when_alone()
