@@ -51,7 +51,7 @@ class HookWatch:
                 self._raised(hook, error)
                 raise
             if inspect.isasyncgen(answer):
-                return self._read(hook, answer) if hook in STREAMS else answer
+                return answer if hook == "setup" else self._read(hook, answer)
             if inspect.iscoroutine(answer):
                 return self._awaited(hook, answer, arguments)
             self._answered(hook, answer, arguments)
@@ -89,7 +89,8 @@ class HookWatch:
                     return
                 if task is not None and task.cancelling() > cancelled:
                     self._add(self.unstopped, f"`{hook}` yields events after it was stopped")
-                self._note_type(hook, [event])
+                if hook in STREAMS:
+                    self._note_type(hook, [event])
                 yield event
         except GeneratorExit:
             raise

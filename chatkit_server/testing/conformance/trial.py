@@ -8,22 +8,22 @@ import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
 import orjson
-from agents import function_tool
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
-from chatkit.types import AssistantMessageItem, Attachment, AttachmentCreateParams, FileAttachment
+from chatkit.types import AssistantMessageItem
 
 from ...errors import ServerError, SettingsError
-from ...plugin.hookspecs import hookimpl
 from ...plugin.mistakes import described
-from ...turn import StoreContext, Turn, User
-from ...uploads import FileStore, UploadedFile
+from ...turn import User
+from ...uploads import UploadedFile
+from ...userdata.plugins import erasing, exporting
 from ...web.keys import HOOKS
 from ..app import client_of, hooks_of, watched_app
 from ..client import ChatClient, Refused
@@ -35,6 +35,7 @@ from .forgetting import Forgetting
 from .given_plugins import own_files
 from .hook_watch import HookWatch
 from .leftovers import Leftovers
+from .trial_parts import Parts, PartsWithFiles
 
 SECRET = "zebra-4711"
 OTHER_SECRET = "heron-2208"
@@ -54,8 +55,9 @@ ODD_HEADERS: tuple[Mapping[str, str], ...] = (
 
 _ANSWERS = 100
 
-_MEETING = 1.0
-"""Seconds that a user waits for the other one, who may be refused."""
+_UNLIMITED = ("check", "migrate", "export", "erase")
+"""Hooks of commands, for which no user waits."""
+
 
 Use = Callable[[ChatClient], Awaitable[None]]
 
@@ -104,7 +106,7 @@ class Plan:
     def plugins(self) -> list[tuple[str, object]]:
         """Return the plugins that are given to the server."""
         brings_files = "attachment_store" in hooks_of(self.plugin)
-        parts = ("trial_parts", _Parts() if brings_files else _PartsWithFiles())
+        parts = ("trial_parts", Parts() if brings_files else PartsWithFiles())
         return [parts] if self.config is not None else [(self.name, self.plugin), parts]
 
 
@@ -141,7 +143,7 @@ async def _tick(blocking: Blocking) -> None:
 
 def _limits(plan: Plan) -> Callable[[str], float]:
     own: Mapping[str, float] = getattr(plan.plugin, "hook_timeouts", None) or {}
-    return lambda hook: float(own.get(hook, plan.time_limit))
+    return lambda hook: inf if hook in _UNLIMITED else float(own.get(hook, plan.time_limit))
 
 
 async def _serve(plan: Plan, watch: HookWatch, trial: Trial) -> None:
@@ -203,6 +205,18 @@ class _Users:
             # All others would wait as long
             self._trial.unstopped.append(str(error))
         await self._client.http.get("/readyz")
+        await self._leave()
+
+    async def _leave(self) -> None:
+        """Take out what plugins hold of a user, and have it deleted."""
+        ann = User("annabel", "acme", "Annabel")
+        for _, held in exporting(self._app[HOOKS], ann):
+            with suppress(Exception):
+                async for _ in held:
+                    pass
+        for _, erased in erasing(self._app[HOOKS], ann):
+            with suppress(Exception):
+                await erased
 
     async def _use(self) -> None:
         try:
@@ -320,56 +334,6 @@ class _Users:
                 line = f"{word!r}, which is {other}'s, is in {where}"
                 if word in text and line not in self._trial.users:
                     self._trial.users.append(line)
-
-
-class _Parts:
-    """Gives the agent tools."""
-
-    def __init__(self) -> None:
-        self._meeting = asyncio.Barrier(2)
-
-    @hookimpl
-    async def pre_turn(self, turn: Turn) -> None:
-        turn.tools = [*turn.tools, break_down, wait_for_ever, function_tool(self.meet)]
-
-    async def meet(self) -> str:
-        """Wait until the other user is here, too."""
-        with suppress(TimeoutError, asyncio.BrokenBarrierError):
-            async with asyncio.timeout(_MEETING):
-                await self._meeting.wait()
-        return "Both are here."
-
-
-class _PartsWithFiles(_Parts):
-    """Keeps what is known of files, and no bytes."""
-
-    @hookimpl
-    def attachment_store(self) -> FileStore:
-        return _Files()
-
-
-class _Files(FileStore):
-    async def create_attachment(
-        self, input: AttachmentCreateParams, context: StoreContext
-    ) -> Attachment:
-        made = self.generate_attachment_id(input.mime_type, context)
-        return FileAttachment(id=made, name=input.name, mime_type=input.mime_type)
-
-    async def delete_attachment(self, attachment_id: str, context: StoreContext) -> None:
-        return
-
-
-@function_tool(failure_error_function=None)
-async def break_down() -> str:
-    """Fail."""
-    raise RuntimeError("the tool of the trial fails")
-
-
-@function_tool
-async def wait_for_ever() -> str:
-    """Wait."""
-    await asyncio.Event().wait()
-    return ""
 
 
 def _answer(request: ModelRequest) -> Any:
