@@ -79,7 +79,7 @@ async def serve(
                     _say(_welcome(app, host, port, settings))
                 _freeze_garbage_collector()
                 if generation is not None:
-                    _Successor(generation, runner, listener, stop)
+                    _Successor(generation, runner, listener, stop, signals)
                 await stop.requested.wait()
         except asyncio.CancelledError:
             if not stop.requested.is_set():
@@ -131,9 +131,15 @@ class _Successor:
     """Ends a server once its next generation has taken over: all requests go there."""
 
     def __init__(
-        self, generation: Generation, runner: web.AppRunner, listener: Listener, stop: _Shutdown
+        self,
+        generation: Generation,
+        runner: web.AppRunner,
+        listener: Listener,
+        stop: _Shutdown,
+        signals: Signals,
     ) -> None:
         """Say that this generation serves."""
+        self._signals = signals
         self._generation = generation
         self._turns = runner.app[ENGINE].turns
         self._listener = listener
@@ -155,6 +161,7 @@ class _Successor:
                 await self._listener.connections.all_closed()
                 # Started by requests that had begun
                 await self._turns.vacant()
+        self._signals.begin()
         self._stop.begin()
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from aiohttp import ClientSession, UnixConnector
 
+from chatkit_server.reload.sources import Sources
 from tests.mcp_calls import until
 from tests.processes import PATIENCE, Server, environment, running, started
 
@@ -250,13 +251,42 @@ async def test_a_socket_of_the_file_system(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+def test_links_in_a_folder_of_plugins(tmp_path: Path) -> None:
+    elsewhere, plugins = tmp_path / "elsewhere", tmp_path / "my_plugins"
+    for folder in (plugins, elsewhere / "package", elsewhere / "data"):
+        folder.mkdir(parents=True)
+    module, part = elsewhere / "module.py", elsewhere / "package" / "part.py"
+    for file in (module, part, part.with_name("__init__.py"), elsewhere / "data" / "text.md"):
+        file.touch()
+    (plugins / "module.py").symlink_to(module)
+    (plugins / "package").symlink_to(elsewhere / "package")
+    (elsewhere / "package" / "itself").symlink_to(elsewhere / "package")
+    (plugins / "data").symlink_to(elsewhere / "data")
+    sources = Sources()
+    sources.add([], [plugins])
+    assert {elsewhere, plugins / "package"} <= sources.directories()
+    module.write_text("1")
+    part.write_text("1")
+    # Who knows how large the folder of a link is that is not a package?
+    (elsewhere / "data" / "text.md").write_text("1")
+    changed = {file.relative_to(plugins).as_posix() for file in sources.changed()}
+    assert changed == {"module.py", "package/part.py"}
+
+
 async def test_a_start_that_fails(tmp_path: Path) -> None:
     words = write(tmp_path)
-    words.write_text("WORD = (\n")
+    # No module of this name stays behind, from which its file would be known
+    words.write_text("import sys\nsys.path.insert(0, '.')\nfrom mine_outside import WORD\n")
+    outside = tmp_path / "mine_outside.py"
+    outside.write_text("WORD = (\n")
     arguments = ("run", "--reload", "--port", "0")
     async with started(tmp_path, *arguments, env=environment()) as process:
         await process.line("not started .exit status 2.: tried again when a file changes")
-        words.write_text("WORD = 'one'\n")
+        # Nothing else happens that would wake it
+        assert await process.stop(signal.SIGINT) == 0
+    async with started(tmp_path, *arguments, env=environment()) as process:
+        await process.line("not started")
+        outside.write_text("WORD = 'one'\n")
         found = await process.line(r"listens on http://127.0.0.1:(\d+)")
         again = ("run", "--reload", "--port", found[1])
         async with started(tmp_path, *again, env=environment()) as second:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..settings.schema import ServerSettings
-from .sources import imported_from
+from .sources import Imports
 
 Address = tuple[str, int, str]
 """The host, the port, and the path of the Unix socket, as the settings say them."""
@@ -64,7 +64,7 @@ class Generation:
         """Make one that got the sockets that are `bound`; `but` are modules that never change."""
         self._link = link
         self._bound = bound
-        self._but = but
+        self._imports = Imports(but)
         self._heard = 0
 
     def bound(self, settings: ServerSettings) -> list[socket.socket]:
@@ -84,7 +84,7 @@ class Generation:
 
     def tell_sources(self, folders: Iterable[Path]) -> None:
         """Tell which files the server is made from: `folders` of plugins, and what it imported."""
-        files, packages = imported_from(self._but)
+        files, packages = self._imports.sources()
         packages.update(Path(os.path.abspath(folder)) for folder in folders)
         self._tell(News(files=[*map(str, files)], folders=[*map(str, packages)]))
 
@@ -186,6 +186,12 @@ class Child:
         """Send a signal, if it is still there."""
         with suppress(ProcessLookupError):
             os.kill(self.pid, number)
+
+    def cut_off(self) -> None:
+        """End it as if by a second signal: it has no turns."""
+        # Two of a kind could arrive as one
+        self.signal(signal.SIGTERM)
+        self.signal(signal.SIGINT)
 
     def close(self) -> None:
         """Forget it."""

@@ -6,7 +6,10 @@ import os
 import sys
 import sysconfig
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from hashlib import blake2b
+from importlib.abc import MetaPathFinder
+from importlib.util import find_spec
 from pathlib import Path
 
 SUFFIXES = {
@@ -61,6 +64,9 @@ class Sources:
         found = {file.parent for file in self._files} | {each.parent for each in self._folders}
         for folder in self._folders:
             found.update(Path(path) for path, _ in _walk(folder))
+        # The system tells of a link's own folder, and not of what it stands for
+        links = (file for file in _found(self._files, self._folders) if file.is_symlink())
+        found.update(Path(os.path.realpath(file)).parent for file in links)
         return {folder for folder in found if folder.is_dir()}
 
 
@@ -74,39 +80,72 @@ def _found(files: Iterable[Path], folders: Iterable[Path]) -> Iterator[Path]:
                     yield Path(path, name)
 
 
-def imported_from(but: Collection[str]) -> tuple[set[Path], set[Path]]:
-    """Return the files and packages of this process's own modules: those that are not installed.
+class Imports(MetaPathFinder):
+    """What this process imports from now on, also where that fails."""
 
-    `but` are the names of modules that do not count.
-    """
-    files: set[Path] = set()
-    folders: set[Path] = set()
-    for name, module in list(sys.modules.items()):
-        top = name.partition(".")[0]
-        file = getattr(module, "__file__", None)
-        if name in but or top in ("__main__", "chatkit_server") or not file:
-            continue
-        if os.path.abspath(file).startswith(_INSTALLED):
-            continue
-        around = getattr(sys.modules.get(top), "__path__", None)
+    def __init__(self, but: Collection[str]) -> None:
+        """Begin. `but` are the names of modules that do not count."""
+        self._but = but
+        self._asked: set[str] = set()
+        sys.meta_path.insert(0, self)
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        """Note the name, and leave it to others to find the module."""
+        if path is None:
+            self._asked.add(name)
+
+    def sources(self) -> tuple[set[Path], set[Path]]:
+        """Return the files and packages of this process's own modules: those not installed."""
+        found = _Found()
+        for name, module in list(sys.modules.items()):
+            top = name.partition(".")[0]
+            if name not in self._but and top not in ("__main__", "chatkit_server"):
+                around = getattr(sys.modules.get(top), "__path__", None)
+                found.add(getattr(module, "__file__", None), around)
+        for name in self._asked - sys.modules.keys():
+            with suppress(ImportError, ValueError):
+                if spec := find_spec(name):
+                    found.add(spec.origin, spec.submodule_search_locations)
+        return found.files, found.folders
+
+
+class _Found:
+    def __init__(self) -> None:
+        self.files: set[Path] = set()
+        self.folders: set[Path] = set()
+
+    def add(self, file: str | None, around: Iterable[str] | None) -> None:
+        """Add the file of a module, or the folders `around` it if it is part of a package."""
+        if not file or os.path.abspath(file).startswith(_INSTALLED):
+            return
         if around:
-            folders.update(Path(os.path.abspath(path)) for path in around)
-        else:
-            files.add(Path(os.path.abspath(file)))
-    return files, folders
+            self.folders.update(Path(os.path.abspath(path)) for path in around)
+        elif os.path.isfile(file):
+            self.files.add(Path(os.path.abspath(file)))
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, list[str]]]:
-    for path, inner, names in os.walk(folder):
-        inner[:] = [
-            name
-            for name in inner
-            if not name.startswith(".") and name not in ("__pycache__", "node_modules")
-        ]
+    followed: set[str] = set()
+    for path, inner, names in os.walk(folder, followlinks=True):
+        inner[:] = [name for name in inner if _counts(path, name, followed)]
         if "pyvenv.cfg" in names:
             inner.clear()
             continue
         yield path, names
+
+
+def _counts(path: str, name: str, followed: set[str]) -> bool:
+    """Whether a folder in another one counts. Of links, those to packages do, each of them once."""
+    if name.startswith(".") or name in ("__pycache__", "node_modules"):
+        return False
+    inner = os.path.join(path, name)
+    if not os.path.islink(inner):
+        return True
+    real = os.path.realpath(inner)
+    if real in followed or not os.path.exists(os.path.join(real, "__init__.py")):
+        return False
+    followed.add(real)
+    return True
 
 
 def _state(file: Path, before: _State | None) -> _State:

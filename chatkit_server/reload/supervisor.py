@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from importlib import import_module, invalidate_caches
 from importlib.metadata import entry_points
@@ -34,8 +34,14 @@ PASS_ON = 0.2
 AGAIN = 1.0
 """Seconds until a server that ended by itself is started again."""
 
+LONG = 5.0
+"""Seconds after which a start that has not ended is told of."""
+
 MOST_RETIRED = 8
 """Generations that may wait for the end of their turns."""
+
+EXPLAINED = (1, 2)
+"""Exit statuses of a server that has said why it did not start."""
 
 _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -60,7 +66,9 @@ def supervise(settings: Path, folders: Sequence[Path]) -> Generation | int:
             "--reload needs the library watchfiles: pip install 'chatkit-server[dev]'"
         ) from None
     sources = Sources()
-    sources.add([settings.absolute(), settings.resolve()], map(Path.absolute, folders))
+    # As generations tell them
+    file, *folders = (Path(os.path.abspath(path)) for path in (settings, *folders))
+    sources.add([file], folders)
     return _Supervisor(sources).run()
 
 
@@ -86,30 +94,28 @@ class _Supervisor:
         self._selector.register(self._watcher.fd, selectors.EVENT_READ, self._watched)
         _import_libraries()
         self._hear_signals()
-        self._start([])
+        self._due[self._start_again] = time.monotonic()
         try:
             while True:
-                if self._generation is not None:
-                    return self._generation
-                if self._status is not None:
-                    return self._status
-                self._step()
+                for call in self._calls():
+                    call()
+                    if self._generation is not None:
+                        return self._generation
+                    if self._status is not None:
+                        return self._status
         finally:
             if self._generation is None:
                 self._close()
 
-    def _step(self) -> None:
+    def _calls(self) -> Iterator[Callable[[], None]]:
+        """Yield what is to be called now; wait for it if there is nothing."""
         now = time.monotonic()
         for call in [call for call, when in self._due.items() if when <= now]:
             del self._due[call]
-            call()
-            if self._generation is not None:
-                return
+            yield call
         wait = min(self._due.values(), default=None)
         for key, _ in self._selector.select(wait and max(0.0, wait - time.monotonic())):
-            key.data()
-            if self._generation is not None:
-                return
+            yield key.data
 
     @property
     def _children(self) -> list[Child]:
@@ -163,7 +169,7 @@ class _Supervisor:
         if self._signals:
             return
         if self._starting is not None:
-            self._starting.signal(signal.SIGTERM)
+            self._starting.cut_off()
             self._retired.append(self._starting)
             changed = [*self._starting.changed, *changed]
         ours, theirs = socket.socketpair()
@@ -180,6 +186,7 @@ class _Supervisor:
         ours.setblocking(False)
         self._starting = Child(pid, ours, time.monotonic(), changed, heard=len(self._signals))
         self._selector.register(ours, selectors.EVENT_READ, lambda: self._told_by(ours))
+        self._due[self._say_it_takes_long] = time.monotonic() + LONG
 
     def _become(self, generation: Generation) -> None:
         """Leave to the parent what is its own, in the forked process."""
@@ -247,6 +254,13 @@ class _Supervisor:
             took = time.monotonic() - self._serving.began
             _say(f"reloaded in {took:.2f} s: {_named(self._serving.changed)}")
 
+    def _say_it_takes_long(self) -> None:
+        if self._starting is not None and not self._signals:
+            files = self._starting.changed
+            what = f" ({_named(files)})" if files else ""
+            meanwhile = "" if self._serving is None else ", and goes on as before"
+            _say(f"the server has not started after {LONG:g} s{what}{meanwhile}")
+
     def _ended(self, child: Child, status: int) -> None:
         self._listen_to(child)
         with suppress(KeyError, ValueError):
@@ -268,13 +282,17 @@ class _Supervisor:
     def _failed(self, child: Child, status: int) -> None:
         if self._signals:
             return
-        what = f"not reloaded ({_named(child.changed)})" if child.changed else "not started"
+        why = [_named(child.changed)] if child.changed else []
+        if self._serving is None or status not in EXPLAINED:
+            why.append(_told(status))
+        what = "not reloaded" if child.changed else "not started"
+        what += f" ({'; '.join(why)})" if why else ""
         if self._serving is not None:
             _say(f"{what}: the server goes on as before")
         elif child.gives_up and not self._retired:
             self._status = status
         else:
-            _say(f"{what} ({_told(status)}): tried again when a file changes")
+            _say(f"{what}: tried again when a file changes")
 
     def _start_again(self) -> None:
         if self._serving is None and self._starting is None:

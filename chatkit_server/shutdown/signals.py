@@ -114,6 +114,10 @@ class Signals:
             self._limits = (AT_ONCE, AT_ONCE)
             self._tell_guard()
 
+    def begin(self) -> None:
+        """Note that the end has begun without a signal: one that comes now is the second."""
+        self._began = self._began or time.monotonic()
+
     def drained(self) -> None:
         """Note that no turns are left: what remains has a limit of its own."""
         if self._began is not None:
