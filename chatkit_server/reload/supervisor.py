@@ -31,7 +31,7 @@ from .watcher import Watcher
 PASS_ON = 0.2
 """Seconds that a signal of the terminal has to arrive at all processes, before it is passed on."""
 
-AGAIN = 1.0
+AGAIN = 0.5
 """Seconds until a server that ended by itself is started again."""
 
 LONG = 5.0
