@@ -40,6 +40,7 @@ from chatkit_server.testing import (
     make_app,
     mcp_server,
     open_client,
+    run_command,
     script,
 )
 from chatkit_server.testing.pytest_plugin import MakeClient
@@ -418,6 +419,19 @@ SHOWN = [
     for fence in fences("python", "toml")
     if fence.document.match("plugins/testing.md") or "hide_words.py" in (fence.file or "")
 ]
+
+
+async def test_commands_take_settings_or_sections(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("plugins: {anonymous_auth: , demo_model: }\n")
+    assert await run_command("check", settings=file) == 2
+    assert "none of them stores conversations" in capsys.readouterr().err
+    assert await run_command("check", agent={"model": "no/model"}) == 2
+    assert "agent.model: no enabled plugin serves" in capsys.readouterr().err
+    with pytest.raises(TypeError, match="give `settings` or 'agent', not both"):
+        await run_command("check", settings=file, agent={})
 
 
 STRICT = """
