@@ -54,6 +54,7 @@ def test_every_value_and_where_it_came_from(capsys: pytest.CaptureFixture[str]) 
         "instructions: You know invoices. # settings.yaml:7",
         "secret: '***' # settings.yaml:13",
         "pace: 20ms # default",
+        "tokens: 32000 # default",
     } <= shown, out
     assert "hunter22" not in out
     assert "0123456789abcdef" not in out

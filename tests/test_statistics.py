@@ -144,11 +144,12 @@ async def test_the_figures_of_a_server_that_runs(
     assert "  pre_turn: 1 calls, 0 failed, mean " in capsys.readouterr().out
 
 
-def test_the_hooks_of_a_deployment(deployment: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("deployment")
+def test_the_hooks_of_a_deployment(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["hooks"]) == 0
     lines = capsys.readouterr().out.splitlines()
     at = lines.index("async def pre_turn(turn: Turn) -> None")
-    assert lines[at + 1] == f"  1. brief: {deployment.parent}/my_plugins/brief.py:16, 2.5 s"
+    assert lines[at + 1] == "  1. brief: my_plugins/brief.py:16, 2.5 s"
     assert main(["hooks", "post_turn", "--json"]) == 0
     [hook] = json.loads(capsys.readouterr().out)
     assert hook["help"].startswith("Look back on a turn")

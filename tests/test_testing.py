@@ -388,6 +388,12 @@ def test_what_is_no_model_is_explained() -> None:
         make_app({"agnet": {}})
 
 
+async def test_a_plugin_of_a_module_that_was_loaded_by_hand(chatkit_client: MakeClient) -> None:
+    by_hand = type("ByHand", (Loud,), {"__module__": "in_no_list"})
+    client = await chatkit_client(by_hand(), model=script("Yes."))
+    assert (await client.say("Really?")).error is None
+
+
 async def test_what_began_before_a_start_that_failed_is_ended() -> None:
     ended: list[str] = []
 
@@ -493,6 +499,17 @@ def test_the_strict_mode_and_what_a_failed_test_shows(
     told = run_pytest(tmp_path, monkeypatch, capsys, "-p", "no:aiohttp")
     assert "1 failed, 1 passed" in told, told
     assert "SettingsError: Broken is a class: give an object of it" in told
+
+
+def test_warnings_of_chatkit_itself_are_no_errors(tmp_path: Path) -> None:
+    # In a process that has not imported ChatKit yet
+    (tmp_path / "test_import.py").write_text("import chatkit.widgets\n\n\ndef test_it(): pass\n")
+    (tmp_path / "pytest.ini").write_text(STRICT_MODE)
+    options = ["-q", "-p", "no:cacheprovider", "-W", "error", "-c", "pytest.ini"]
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", *options], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert "1 passed" in ran.stdout, ran.stdout
 
 
 SLOW = """

@@ -13,7 +13,7 @@ import click
 
 from ..errors import SettingsError
 from ..settings.problems import nearest
-from .options import command, load_settings
+from .options import command, from_here, load_settings
 
 if TYPE_CHECKING:
     from ..plugin.calls import Hooks
@@ -44,7 +44,7 @@ def hooks(settings: Path, name: str | None, as_json: bool) -> int:
         for at, one in enumerate(hook["plugins"], 1):
             limit = f", {one['timeout']:g} s" if one["timeout"] is not None else ""
             skips = ", skipped if it fails" if one["policy"] == "skip" else ""
-            print(f"  {at}. {one['plugin']}: {one['place']}{limit}{skips}")
+            print(f"  {at}. {one['plugin']}: {from_here(one['place'])}{limit}{skips}")
         if name is not None:
             print(f"\n{hook['help']}")
     return 0

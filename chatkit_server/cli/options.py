@@ -28,6 +28,12 @@ def load_settings(file: Path) -> tuple[Settings, Problems]:
     return collect_settings(file, problems), problems
 
 
+def from_here(place: str) -> str:
+    """Return a file, or `file:line`, without the working directory that it is in."""
+    path, here = Path(place), Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else place
+
+
 def command(name: str, text: str) -> Callable[[Callable[..., int | None]], click.Command]:
     """Make a command of a function that gets the settings file as `settings`.
 

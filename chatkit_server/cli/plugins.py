@@ -12,7 +12,7 @@ import click
 import yaml
 
 from ..settings.schema import Settings
-from .options import command, load_settings
+from .options import command, from_here, load_settings
 
 if TYPE_CHECKING:
     from ..plugin.calls import Hooks
@@ -96,10 +96,10 @@ def _with_defaults(name: str, found: Mapping[str, FoundPlugin], settings: Settin
 def _hidden(section: Mapping[str, Any]) -> Any:
     """Return a section without its secrets."""
     from ..masking import mask_secrets
-    from ..settings.secrets import is_secret
+    from ..settings.secrets import is_hidden
 
     def hidden(value: Any, name: str) -> Any:
-        if is_secret(name) and value is not None:
+        if is_hidden(name, value):
             return _HIDDEN
         if isinstance(value, Mapping):
             return {key: hidden(inner, str(key)) for key, inner in value.items()}
@@ -112,7 +112,7 @@ def _hidden(section: Mapping[str, Any]) -> Any:
 
 def _print(plugin: Mapping[str, Any]) -> None:
     package = f"{plugin['package']} {plugin['version']}" if plugin["package"] else ""
-    print(f"{plugin['name']}  {package or plugin['file']}")
+    print(f"{plugin['name']}  {package or from_here(plugin['file'])}")
     print(f"  hooks: {', '.join(plugin['hooks']) or 'none'}")
     if plugin["settings"]:
         text = yaml.safe_dump(plugin["settings"], sort_keys=False, allow_unicode=True)

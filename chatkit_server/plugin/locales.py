@@ -30,7 +30,8 @@ def languages_of(plugins: Iterable[tuple[str, object]], settings: Settings) -> L
 
 
 def _folder(name: str, plugin: object) -> Path:
-    module = plugin if hasattr(plugin, "__file__") else sys.modules[type(plugin).__module__]
+    # A module that was loaded by hand may be in no list
+    module = plugin if hasattr(plugin, "__file__") else sys.modules.get(type(plugin).__module__)
     beside = Path(getattr(module, "__file__", None) or ".").parent
     given = getattr(plugin, "locales", None)
     if given is None:

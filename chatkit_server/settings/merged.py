@@ -10,7 +10,7 @@ from pydantic import BaseModel, SecretBytes, SecretStr, WithJsonSchema
 from pydantic.fields import FieldInfo
 
 from ..masking import mask_secrets
-from .secrets import is_secret
+from .secrets import is_hidden
 from .source import KeyPath, Source, dotted
 from .types import as_written
 
@@ -86,7 +86,7 @@ def _shown(value: Any, name: str, format: str) -> Any:
         return HIDDEN
     if isinstance(value, bool) or value is None:
         return value
-    if is_secret(name) and value:
+    if is_hidden(name, value):
         return HIDDEN
     if isinstance(value, int | float):
         return as_written(format, value) if format else value

@@ -110,6 +110,12 @@ def is_secret(name: str) -> bool:
     return words[-1] in _ENDS or words[-1].endswith(_END) or not _SURE.isdisjoint(words)
 
 
+def is_hidden(name: str, value: Any) -> bool:
+    """Return whether a value of this name is not to be shown; a number of `tokens` is a count."""
+    is_count = isinstance(value, int | float) and name.lower().endswith("tokens")
+    return bool(value) and not is_count and is_secret(name)
+
+
 def _may_be_secret(name: str, value: str) -> bool:
     """Return whether a variable of a child process may have a secret; see above."""
     words = [word.lower() for word in _WORDS.findall(name)]

@@ -151,6 +151,13 @@ class ChangesWithoutLock(MemoryStore):
         await self.save_thread(change(found), context)
 
 
+class FoldsCase(MemoryStore):
+    """As a database does whose collation ignores case."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda context: (context.user.tenant.lower(), context.user.id.lower()))
+
+
 class Hangs(MemoryStore):
     async def load_thread(self, thread_id: str, context: StoreContext) -> ThreadMetadata:
         await asyncio.Event().wait()
@@ -183,6 +190,11 @@ BROKEN: list[tuple[type[MemoryStore], str, str]] = [
     (RaisesKeyError, "what_is_not_there_is_not_found", "KeyError: 'absent', not NotFoundError"),
     (OneTenant, "strangers_find_nothing", "by User('ann', tenant='umbrella') returned"),
     (JoinsNames, "users_with_odd_names_are_kept_apart", "load_threads of User('b:c', tenant='a')"),
+    (
+        FoldsCase,
+        "users_with_odd_names_are_kept_apart",
+        "load_threads of User('Ann', tenant='ACME')",
+    ),
     (DeletesForAnybody, "strangers_change_nothing", "after delete_thread_item by User('bob'"),
     (LeavesTheItems, "deleting_a_thread_deletes_its_items", "a new 'thr_1' returned ['msg_1']"),
     (DeletesTheRest, "deleting_an_item_deletes_it_alone", "returned ['a'], not ['a', 'c']"),

@@ -8,13 +8,23 @@ from pathlib import Path
 
 import pytest
 from chatkit.store import Store
+from chatkit.types import ThreadItem
+from pydantic import TypeAdapter
 
 from chatkit_server.storage import StoreContext
 from chatkit_server.testing import MemoryStore
-from chatkit_server.testing.conformance import StoreContract
+from chatkit_server.testing.conformance import StoreContract, samples
+from chatkit_server.testing.conformance.claims import same
 from tests.conformance.databases import emptied
 from tests.databases import DATABASES
 from tests.stores import opened
+
+
+@pytest.mark.parametrize("item", samples.items(), ids=lambda item: item.type)
+def test_json_of_an_item_is_the_item(item: ThreadItem) -> None:
+    """No store is blamed for what ChatKit's own types make of JSON."""
+    kept = TypeAdapter[ThreadItem](ThreadItem)
+    same(kept.validate_json(kept.dump_json(item)), item, "JSON")
 
 
 class TestMemoryStore(StoreContract):

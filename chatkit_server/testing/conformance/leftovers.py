@@ -56,7 +56,7 @@ class Leftovers:
 
     def _left(self) -> list[str]:
         tasks = asyncio.all_tasks() - self._tasks
-        lines = [f"the task of `{_name(task)}` still runs" for task in tasks]
+        lines = [f"the task of {_name(task)} still runs" for task in tasks]
         lines += [
             "an aiohttp.ClientSession is not closed" for one in self._sessions if not one.closed
         ]
@@ -73,7 +73,8 @@ def _name(task: asyncio.Task[Any]) -> str:
     work: Any = task.get_coro()
     code = getattr(work, "cr_code", None)
     name = getattr(work, "__qualname__", task.get_name())
-    return name if code is None else f"{name}` ({code.co_filename}:{code.co_firstlineno})`"[:-1]
+    place = "" if code is None else f" ({code.co_filename}:{code.co_firstlineno})"
+    return f"`{name}`{place}"
 
 
 def _socket(one: socket.socket) -> str:

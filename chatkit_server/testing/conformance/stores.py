@@ -245,6 +245,7 @@ class StoreContract:
     async def test_users_with_odd_names_are_kept_apart(self, store: ChatStore) -> None:
         pairs = [("a", "b:c"), ("a:b", "c"), ("a/b", "c"), ("a", "b/c"), ("a_b", "c"), ("a", "b_c")]
         pairs += [("ab", "c"), ("a", "bc"), ("", "a"), ("ACME", "Ann"), ("acme", "ann "), ("", "%")]
+        pairs += [("acme", "ann"), ("acme", "Ann"), ("Acme", "ann")]
         contexts = [StoreContext(User(id, tenant)) for tenant, id in pairs]
         for number, context in enumerate(contexts):
             await store.save_thread(thread(f"thr_of_{number}", number), context)

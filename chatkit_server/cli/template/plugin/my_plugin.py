@@ -30,8 +30,7 @@ class Plugin:
     @hookimpl
     async def respond(self, turn: Turn) -> list[ThreadStreamEvent] | None:
         """Answer `/my_plugin`, and leave every other message to the model."""
-        asked = "".join(part.text for part in turn.message.content) if turn.message else ""
-        if asked.strip() != "/my_plugin":
+        if turn.said.strip() != "/my_plugin":
             return None
         content = [AssistantMessageContent(text=self.config.answer)]
         return [ThreadItemDoneEvent(item=turn.new_item(AssistantMessageItem, content=content))]
