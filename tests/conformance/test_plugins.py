@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chatkit_server import hookimpl
 from chatkit_server.testing.conformance import PluginContract
+from chatkit_server.testing.conformance.hook_names import uncalled_hooks
 
 NOWHERE = "http://127.0.0.1:9/v1"
 """An address where nobody listens."""
@@ -45,3 +48,19 @@ class TestBundledPlugins(PluginContract):
         if name == "todo_mcp":
             self.sections = {"plugins": {"tortoise_store": {"url": f"sqlite://{folder}/todo.db"}}}
         return name
+
+
+class Reads:
+    """Has a helper whose name is nearly that of a hook, and calls it."""
+
+    @hookimpl
+    async def setup(self) -> AsyncIterator[None]:
+        self.rules = await self.read()
+        yield
+
+    async def read(self) -> str:
+        return "Be polite."
+
+
+def test_what_a_plugin_calls_itself_is_no_misspelt_hook() -> None:
+    assert uncalled_hooks(Reads()) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from difflib import get_close_matches
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from ...plugin.checks import specs
@@ -18,7 +18,25 @@ _ALIKE = 0.8
 
 def uncalled_hooks(plugin: object) -> list[str]:
     """Return a line for each function that looks like a hook, and is none."""
-    return [line for name, function in _functions(plugin) if (line := _wrong(name, function))]
+    used = set(_used(plugin))
+    found = [(name, function) for name, function in _functions(plugin) if name not in used]
+    return [line for name, function in found if (line := _wrong(name, function))]
+
+
+def _used(plugin: object) -> Iterator[str]:
+    """Yield the names that the plugin's functions use: what it calls itself is no lost hook."""
+    for name in dir(plugin):
+        static = inspect.getattr_static(plugin, name, None)
+        code = getattr(getattr(static, "__func__", static), "__code__", None)
+        if code is not None:
+            yield from _names(code)
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from _names(inner)
 
 
 def _functions(plugin: object) -> Iterator[tuple[str, Any]]:
