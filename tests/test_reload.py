@@ -9,8 +9,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 from aiohttp import ClientSession, UnixConnector
 
+from chatkit_server import SettingsError
+from chatkit_server.reload import supervisor
 from chatkit_server.reload.sources import Sources
 from tests.mcp_calls import until
 from tests.processes import PATIENCE, Server, environment, running, started
@@ -262,6 +265,8 @@ def test_links_in_a_folder_of_plugins(tmp_path: Path) -> None:
     (plugins / "package").symlink_to(elsewhere / "package")
     (elsewhere / "package" / "itself").symlink_to(elsewhere / "package")
     (plugins / "data").symlink_to(elsewhere / "data")
+    (plugins / "nowhere.py").symlink_to(elsewhere / "nowhere.py")
+    os.mkfifo(plugins / "pipe.py")
     sources = Sources()
     sources.add([], [plugins])
     assert {elsewhere, plugins / "package"} <= sources.directories()
@@ -298,3 +303,15 @@ async def test_a_start_that_fails(tmp_path: Path) -> None:
     async with started(tmp_path, *arguments, env=environment()) as process:
         await process.line("nowhere.yaml: no such file")
         assert await process.end() == 2
+
+
+def test_a_bundled_plugin_may_lack_its_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def lack(module: str) -> None:
+        asked.append(module)
+        raise SettingsError("not installed: obstore")
+
+    monkeypatch.setattr(supervisor, "import_module", lack)
+    supervisor.import_bundled_plugins()
+    assert "chatkit_plugins.attachments" in asked

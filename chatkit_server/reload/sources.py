@@ -11,6 +11,7 @@ from hashlib import blake2b
 from importlib.abc import MetaPathFinder
 from importlib.util import find_spec
 from pathlib import Path
+from stat import S_ISREG
 
 SUFFIXES = {
     *(".py", ".toml", ".yaml", ".yml"),
@@ -152,6 +153,9 @@ def _state(file: Path, before: _State | None) -> _State:
     """Return the state of a file; that of none has the digest `b""`."""
     try:
         stat = file.stat()
+        if not S_ISREG(stat.st_mode):
+            # Reading a pipe would wait for its writer
+            return _NONE
         when = stat.st_mtime_ns, stat.st_size, stat.st_ino
         if before is not None and before[0] == when:
             return before

@@ -144,9 +144,11 @@ class _Supervisor:
         self._reap()
 
     def _pass_on(self) -> None:
-        """End the generations that have not heard the signal themselves."""
+        """End the generations that have not heard the signal themselves, or have no turns yet."""
         for child in self._children:
-            if child.heard < len(self._signals):
+            if child is self._starting:
+                child.cut_off()
+            elif child.heard < len(self._signals):
                 child.heard = len(self._signals)
                 child.signal(self._signals[-1])
         self._end_when_alone()
@@ -339,6 +341,14 @@ class _Supervisor:
         self._selector.close()
 
 
+def import_bundled_plugins() -> None:
+    """Import those whose libraries are installed; a generation says so of others that it needs."""
+    for plugin in entry_points(group="chatkit_server"):
+        if plugin.module.partition(".")[0] == "chatkit_plugins":
+            with suppress(ImportError, SettingsError):
+                import_module(plugin.module)
+
+
 def _import_libraries() -> None:
     """Import what no change concerns: the server, and what its own plugins are made with."""
     # The Agents SDK looks when it is imported; a generation may not allow what this one did
@@ -349,10 +359,7 @@ def _import_libraries() -> None:
     for name in _LIBRARIES:
         with suppress(ImportError):
             import_module(name)
-    for plugin in entry_points(group="chatkit_server"):
-        if plugin.module.partition(".")[0] == "chatkit_plugins":
-            with suppress(ImportError):
-                import_module(plugin.module)
+    import_bundled_plugins()
     for name in [name for name in sys.modules if name.partition(".")[0] == "chatkit_plugins"]:
         # These can be a part of what is being written
         del sys.modules[name]
