@@ -46,7 +46,7 @@ _ANYWHERE = (
     (
         "=",
         re.compile(
-            r"([?&][\w-]{0,40}?(?:key|token|secret|password|passwd|signature|sig)=)[^\s&#\"'<>]+",
+            r"([?&][\w-]{0,40}?(?:key|token|secret|password|passwd|signature|sig)=)[^\s&#\"'<>]*[^\s&#\"'<>:]",
             re.IGNORECASE,
         ),
         rf"\1{MASK}",

@@ -10,6 +10,7 @@ import os
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from socket import gaierror
 from typing import Any
 
 from aiohttp import web
@@ -198,6 +199,10 @@ def _explained(settings: Settings) -> Iterator[None]:
         elif error.errno is not None and error.errno in errno.errorcode:
             # asyncio's message repeats the address
             reason = os.strerror(error.errno)
+        if path is None and (error.errno == errno.EADDRNOTAVAIL or isinstance(error, gaierror)):
+            reason += ". Set server.host to an address or a name of this machine"
+        elif path is None and error.errno == errno.EACCES:
+            reason += ". Choose a port above 1023 with --port, or let this user listen on it"
         host, port = settings.server.host, settings.server.port
         place = f"{host}, port {port}" if path is None else path
         raise CannotListen(f"cannot listen on {place}: {reason}") from None

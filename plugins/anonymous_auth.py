@@ -177,8 +177,8 @@ class Plugin:
             secret = read_secret(file).strip()
         except (OSError, ValueError) as error:
             raise SettingsError(
-                f"secret_file: cannot read or create {file}: {error}. Use another file, or set "
-                "`secret`."
+                f"secret_file: cannot read or create {file}: {_reason(error, file)}. Use another "
+                "file, or set `secret`."
             ) from None
         if len(secret) < SHORTEST_SECRET:
             raise SettingsError(
@@ -192,6 +192,13 @@ def knows_users(plugin: object) -> bool:
     """Whether an `auth` plugin can return users: one that only refuses requests declares none."""
     declared = getattr(plugin, "auth_tenants", None)
     return declared is None or bool(declared)
+
+
+def _reason(error: Exception, file: Path) -> str:
+    """Say why a file cannot be used, without the name of the draft that it is made from."""
+    if isinstance(error, FileNotFoundError):
+        return f"there is no folder {file.parent}"
+    return getattr(error, "strerror", None) or str(error)
 
 
 def create_secret(file: Path) -> None:

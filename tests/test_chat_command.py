@@ -398,6 +398,9 @@ async def test_the_command_as_scripts_run_it(
     assert err.startswith("chatkit-server: Who are you?\nSign in with --token TOKEN")
     status, out, err = await run(*asked, "--thread", "thr_nowhere", "--message", "hi")
     assert (status, out, err) == (1, "", "chatkit-server: Conversation not found.\n")
+    status, out, err = await run("--url", f"{url}/nothing", "--message", "hi")
+    assert (status, out) == (2, "")
+    assert re.fullmatch(r"chatkit-server: no chat endpoint: .*\. Check the path of --url\n", err)
     status, out, err = await run("--url", "localhost:1", "--message", "hi")
     assert (status, out) == (2, "")
     assert "no server answers at http://localhost:1/api/chat: Connection refused\n" in err
@@ -431,6 +434,9 @@ async def test_a_server_is_started_for_the_conversation(
         (["--url", "ftp://x", "--message", "x"], "expected http://HOST:PORT/api/chat"),
         (["--url", "http://x", "--header", "x", "--message", "x"], "expected 'NAME: VALUE'"),
         (["--url", "http://x", "--user", "ann", "--message", "x"], "no `auth` plugin that"),
+        (["--url", "http://x", "--header", "x: a\nb", "--message", "x"], "expected 'NAME: VALUE'"),
+        (["--url", "http://x", "--token", "a\nb", "--message", "x"], "a token is one line"),
+        (["--url", "http://x", "--user", "a\nb", "--message", "x"], "control characters"),
         (["--url", "http://x", "--start", "--message", "x"], "leave --url out"),
     ],
 )

@@ -13,18 +13,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from agents.mcp import MCPServer
 
-from chatkit_server import Finding
+from chatkit_server import Finding, hookimpl
 from chatkit_server.checking import models, port, probes
 from chatkit_server.checking.clock import check_clock
 from chatkit_server.checking.lines import finding_of, what_to_do
+from chatkit_server.checking.mcp import check_mcp_servers
 from chatkit_server.cli.main import main
 from chatkit_server.probe import Probe
+from chatkit_server.testing import make_app
 from tests.broken import DEPLOYMENTS, Deployment, Place, broken_server, busy_port
 from tests.databases import new_url
+from tests.mcp_calls import until
 from tests.processes import environment
 from tests.stores import opened
 from tests.test_cli import ended
+from tests.test_mcp import InProcess
 
 
 @pytest.fixture(scope="module")
@@ -258,6 +263,31 @@ def test_one_wrong_clock_among_many_is_not_ours(skews: dict[str, float], level: 
     assert finding is not None
     assert finding.level == level
     assert check_clock(Probe()) is None
+
+
+async def test_tools_are_named_as_the_server_will_name_them() -> None:
+    """Which of two servers keeps a name does not depend on which answers first."""
+    slow, fast, bare = InProcess("slow", "add"), InProcess("fast", "add"), InProcess("bare")
+    slow.connect_gate.clear()
+
+    class Servers:
+        @hookimpl
+        def mcp_servers(self) -> list[MCPServer]:
+            return [slow, fast, bare]
+
+    app = make_app(plugins=[Servers()])
+    found: list[Finding] = []
+    check = asyncio.create_task(check_mcp_servers(app, found.append))
+    await until(lambda: bool(fast.lists and bare.lists))
+    slow.connect_gate.set()
+    await check
+    told = [re.sub(r" in [0-9.]+ s", "", str(finding)) for finding in found]
+    assert told[0] == "MCP server slow: 1 tool: add"
+    assert told[1] == "MCP server fast: 1 tool: fast_add (its `add`)"
+    assert told[2].startswith(
+        "MCP server bare: is connected, and has no tools that agents may use."
+    )
+    assert [finding.level for finding in found] == ["ok", "ok", "warning"]
 
 
 def test_findings_are_read_as_lines() -> None:

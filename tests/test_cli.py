@@ -269,7 +269,7 @@ CASES = {
         env={"DATABASE_URL": "sqlite://nowhere/a.db"},
     ),
     "no database file": Case(
-        (r"cannot use SQLite /.*: unable to open database file\. Check plugins",),
+        (r"cannot use SQLite /.*: this is a folder\. Name a file in it\. Check plugins",),
         env={"DATABASE_URL": "sqlite://."},
     ),
 }

@@ -238,6 +238,8 @@ async def test_where_an_export_goes(run: Run, tmp_path: Path, file: Path) -> Non
     data = json.loads((folder / "data.json").read_bytes())
     (path,) = [row["path"] for row in data["plugins"]["holder"] if "path" in row]
     assert (folder / path).read_bytes() == b"other"
+    status, _, err = await run("erase", "--user", "", "--yes")
+    assert (status, "the id of the user is empty" in err) == (2, True)
     status, _, err = await run("erase", "--user", "ann")
     assert status == 2
     assert "nobody can be asked here" in err

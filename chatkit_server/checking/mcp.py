@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 
 from aiohttp import web
 
@@ -27,21 +28,17 @@ async def check_mcp_servers(app: web.Application, tell: Tell, patience: float = 
     manager = app[MCP]
     began = time.monotonic()
 
-    async def check(connection: ManagedServer) -> Finding:
-        try:
+    async def tried(connection: ManagedServer) -> float:
+        with suppress(TimeoutError):
             async with asyncio.timeout(patience):
                 await connection.tried.wait()
-        except TimeoutError:
-            pass
-        finding = _found(manager, connection, time.monotonic() - began, patience)
-        if finding.level == "ok":
-            tell(finding)
-        return finding
+        return time.monotonic() - began
 
     async with manager.run(0):
-        for finding in await asyncio.gather(*map(check, manager.connections)):
-            if finding.level != "ok":
-                tell(finding)
+        seconds = await asyncio.gather(*map(tried, manager.connections))
+        # Not before: which of two servers keeps a name must not depend on which is faster
+        for connection, took in zip(manager.connections, seconds, strict=True):
+            tell(_found(manager, connection, took, patience))
         if (warning := too_many_tools(app)) is not None:
             tell(finding_of(warning, "warning"))
 
@@ -50,6 +47,9 @@ def _found(
     manager: McpManager, connection: ManagedServer, seconds: float, patience: float
 ) -> Finding:
     where, error = f"MCP server {connection.name}", connection.error
+    if error is None and not connection.tools:
+        todo = "Check `allowed_tools` and `blocked_tools`, or remove the server from the settings"
+        return Finding("is connected, and has no tools that agents may use", todo, "warning", where)
     if error is None:
         return Finding(_tools(manager, connection, seconds), "", "ok", where)
     if error == NOT_YET:

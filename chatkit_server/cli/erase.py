@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import click
 
 from ..lines import escape
-from .options import command
+from .options import command, user_option
 
 if TYPE_CHECKING:
     from ..userdata.plugins import Failures
 
 
 @command("erase", "Delete all data of one user: conversations, files, what plugins hold.")
-@click.option("--user", required=True, metavar="ID", help="The id of the user.")
+@user_option
 @click.option("--tenant", default="", metavar="ID", help="The user's tenant, if there is one.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @click.option("--dry-run", is_flag=True, help="Say what would be deleted, and delete nothing.")

@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 
 from ..lines import escape
-from .options import command
+from .options import command, user_option
 
 
 @command("export", "Write all data of one user: conversations, files, what plugins hold.")
-@click.option("--user", required=True, metavar="ID", help="The id of the user.")
+@user_option
 @click.option("--tenant", default="", metavar="ID", help="The user's tenant, if there is one.")
 @click.option(
     "--output",

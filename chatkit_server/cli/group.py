@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from .options import BROKEN_PIPE
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Where the output goes, there is no room for it."""
 
 
 class CommandGroup(click.Group):
@@ -32,6 +36,11 @@ class CommandGroup(click.Group):
         except BrokenPipeError:
             # click would end the process
             return BROKEN_PIPE
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            click.echo(f"chatkit-server: cannot write: {error.strerror}", err=True)
+            return 2
 
     def run(self, arguments: Sequence[str]) -> int:
         """Run the command that the arguments name; return its exit status.

@@ -59,3 +59,16 @@ def settings_option(*, passed: bool = True) -> click.Option:
         show_default=True,
         expose_value=passed,
     )
+
+
+def _user_of(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    if not value.strip():
+        # As of a variable that is not set: nobody's data would be reported as deleted
+        raise click.BadParameter("the id of the user is empty")
+    return value
+
+
+user_option = click.option(
+    "--user", required=True, metavar="ID", callback=_user_of, help="The id of the user."
+)
+"""The option of the commands that are about one user."""

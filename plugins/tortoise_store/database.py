@@ -21,7 +21,7 @@ from chatkit_server.storage import OutageLog
 
 from . import apart, schema
 from .failures import Kinds, cause, described, failures_of, kind_of
-from .files import make_private, no_folder, problem_of
+from .files import make_private, problem_of, wrong_place
 from .guard import FileGuard, applied
 from .opening import as_settings_errors, problem_with
 from .schema import Apps
@@ -91,8 +91,8 @@ class Database:
 
     async def open(self) -> None:
         """Connect; raises `SettingsError` that says what to change."""
-        if self.address.file and not self.address.file.parent.is_dir():
-            raise SettingsError(problem_with(self.address, no_folder(self.address.file)))
+        if self.address.file and (problem := wrong_place(self.address.file)):
+            raise SettingsError(problem_with(self.address, problem))
         self._context = context = TortoiseContext()
         context.__enter__()
         try:

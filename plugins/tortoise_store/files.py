@@ -44,8 +44,8 @@ def problem_of(database: Path) -> str | None:
     For a process that has not opened it.
     """
     folder = database.parent
-    if not folder.is_dir():
-        return no_folder(database)
+    if problem := wrong_place(database):
+        return problem
     if not os.access(folder, os.W_OK | os.X_OK):
         return f"this user may not create files in the folder {folder}"
     if not database.exists():
@@ -62,9 +62,11 @@ def problem_of(database: Path) -> str | None:
     return None
 
 
-def no_folder(database: Path) -> str:
-    """Return what is wrong with a database whose folder is missing."""
-    return f"there is no folder {database.parent}"
+def wrong_place(database: Path) -> str | None:
+    """Return why no file can be at this path, None if one can."""
+    if not database.parent.is_dir():
+        return f"there is no folder {database.parent}"
+    return "this is a folder. Name a file in it" if database.is_dir() else None
 
 
 def lock_file(database: Path) -> Path:

@@ -276,7 +276,7 @@ def test_a_secret_file_that_is_none(tmp_path: Path, content: bytes) -> None:
 
 def test_a_secret_file_that_cannot_be_made(tmp_path: Path) -> None:
     file = tmp_path / "nowhere" / "secret"
-    with pytest.raises(SettingsError, match=r"cannot read or create.*or set `secret`"):
+    with pytest.raises(SettingsError, match=r"no folder \S+nowhere\. .*or set `secret`"):
         application(Plugin(Config(per_browser=True, secret_file=file)))
 
 

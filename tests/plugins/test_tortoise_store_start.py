@@ -318,7 +318,7 @@ async def test_the_folder_is_missing(tmp_path: Path) -> None:
 
 
 async def test_the_file_is_a_folder(tmp_path: Path) -> None:
-    assert "unable to open database file" in await _refused(f"sqlite://{tmp_path}")
+    assert "this is a folder. Name a file in it" in await _refused(f"sqlite://{tmp_path}")
 
 
 async def test_the_file_is_something_else(tmp_path: Path) -> None:

@@ -396,6 +396,7 @@ async def test_addresses_that_a_provider_names_are_marked_where_they_are_cut() -
         ("redis://:p@ss@host:1", "redis://:***@host:1"),
         ("GET /x?key=AIza123&b=1", "GET /x?key=***&b=1"),
         ("/x?a=1&access_token=abc,", "/x?a=1&access_token=***"),
+        ("keys at http://a/j?token=abc: status 500", "keys at http://a/j?token=***: status 500"),
         ("{'Authorization': 'Bearer abcdef12345'}", "{'Authorization': 'Bearer ***'}"),
         ("Basic dXNlcjpwYXNzd29yZA==", "Basic ***"),
         ("token eyJhbGciOiJIUzI1.eyJzdWIiOiJhbm5h.c2ln ends", "token *** ends"),

@@ -101,7 +101,8 @@ def _readline() -> Any:
     if not sys.stdin.isatty():
         return None
     # What is pasted comes as one message, and answers to questions are not for the history
-    readline.parse_and_bind("set enable-bracketed-paste on")
+    pasted = "off" if os.environ.get("TERM") == "dumb" else "on"
+    readline.parse_and_bind(f"set enable-bracketed-paste {pasted}")
     readline.set_auto_history(False)
     return readline
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
 from contextlib import suppress
@@ -20,6 +21,9 @@ from ..options import load_settings
 
 SOMEBODY = "somebody"
 """Stands for the name of a user in `curl_credentials` of a plugin."""
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+"""What no header may have in it."""
 
 
 @dataclass(frozen=True)
@@ -75,12 +79,14 @@ def headers_of(given: Sequence[str], token: str | None) -> dict[str, str]:
     headers = {}
     for text in given:
         name, colon, value = text.partition(":")
-        if not colon or not name.strip() or "\n" in text or "\r" in text:
+        if not colon or not name.strip() or _CONTROL.search(text):
             raise click.BadParameter(
                 f"expected 'NAME: VALUE', not {name.strip()!r}", param_hint="--header"
             )
         headers[name.strip()] = value.strip()
     if token:
+        if _CONTROL.search(token.strip()):
+            raise click.BadParameter("a token is one line, without control characters")
         headers["Authorization"] = f"Bearer {token.strip()}"
     return headers
 
@@ -90,6 +96,8 @@ def user_header(settings: Settings | None, user: str) -> dict[str, str]:
 
     Raises `click.UsageError` where none does.
     """
+    if _CONTROL.search(user):
+        raise click.UsageError("--user: a header cannot have line breaks or control characters")
     for option, value in pairwise(_words(_credentials(settings)[0])):
         name, _, inner = value.partition(":")
         if option == "-H" and inner.strip() == SOMEBODY:

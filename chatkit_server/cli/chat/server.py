@@ -47,6 +47,13 @@ class Refused(Exception):
         self.message = message
 
 
+class NoEndpoint(Refused):
+    """What answers is no chat endpoint."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(status, f"no chat endpoint: {message}. Check the path of --url")
+
+
 class Unreachable(Exception):
     """No server answers, or it does not come back."""
 
@@ -206,6 +213,7 @@ class TurnStream:
     async def _begin(self) -> ClientResponse:
         """Send the request; the server knows a repetition by its key."""
         headers = {"Idempotency-Key": uuid.uuid4().hex}
+        assert self._body is not None
         pauses = _pauses()
         for attempt in range(REPEATS + 1):
             try:
@@ -217,9 +225,13 @@ class TurnStream:
                     raise self._server.unreachable(error) from None
                 await asyncio.sleep(next(pauses))
                 continue
+            except Refused as refused:
+                if refused.status in (404, 405) and not self._body["params"].get("thread_id"):
+                    raise NoEndpoint(refused.status, refused.message) from None
+                raise
             if response.content_type != STREAM:
                 response.close()
-                raise Refused(response.status, f"no stream: it answers {response.content_type}")
+                raise NoEndpoint(response.status, f"it answers {response.content_type}")
             self.turn_id = response.headers.get(TURN_ID, "")
             self._last = f"{self.turn_id}:0"
             return response
@@ -280,5 +292,5 @@ async def _json(response: ClientResponse) -> dict[str, Any]:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise Refused(response.status, f"no chat endpoint: it answers {response.content_type}")
+        raise NoEndpoint(response.status, f"it answers {response.content_type}")
     return found

@@ -23,7 +23,7 @@ from .keyboard import ENDS, Keyboard, Left, Terminal, history_file
 from .pictures import Pictures
 from .place import Place, sign_in_hint
 from .screen import DIM, Screen, in_line
-from .server import ChatServer, Refused, Unreachable
+from .server import ChatServer, NoEndpoint, Refused, Unreachable
 from .started import started_server
 from .view import Event, View
 
@@ -77,7 +77,8 @@ async def _talk(place: Place, options: Options) -> int:
         warn.line(f"chatkit-server: {in_line(refused.message)}")
         if refused.status == 401:
             warn.line(in_line(sign_in_hint(place.settings)))
-        return NO_SERVER if refused.status in (401, 403) else FAILED
+        no_server = isinstance(refused, NoEndpoint) or refused.status in (401, 403)
+        return NO_SERVER if no_server else FAILED
 
 
 @asynccontextmanager
