@@ -19,7 +19,7 @@ from tests.mcp_calls import until
 from tests.processes import PATIENCE, Server, environment, running, started
 
 SETTINGS = """
-server: {port: 0}
+server: {port: 0, drain: 100s}
 plugin_dirs: [my_plugins]
 plugins:
   anonymous_auth:
