@@ -1,0 +1,9 @@
+import { base } from "./base.ts";
+import { composer } from "./composer.ts";
+import { frame } from "./frame.ts";
+import { items } from "./items.ts";
+import { markdown } from "./markdown.ts";
+import { transcript } from "./transcript.ts";
+import { widgets } from "./widgets.ts";
+
+export const styles = [base, frame, transcript, items, markdown, widgets, composer];

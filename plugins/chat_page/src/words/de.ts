@@ -1,0 +1,20 @@
+import type { Catalog } from "../words.ts";
+
+export const de: Catalog = {
+	// frame: header, history, start screen
+	"chat.title": "Chat",
+	"start.greeting": "Wie kann ich helfen?",
+
+	// composer
+	"composer.label": "Nachricht",
+	"composer.placeholder": "Nachricht schreiben",
+	"composer.send": "Senden",
+	"composer.stop": "Anhalten",
+
+	// transcript and items
+	"transcript.label": "Unterhaltung",
+
+	// markdown
+
+	// widgets
+};
