@@ -167,8 +167,8 @@ export class Controller implements Chat {
 	private async load(threadId: string): Promise<void> {
 		this.set({ loading: true });
 		const thread = await this.client().ask<Thread>("threads.get_by_id", { thread_id: threadId });
-		for (const item of thread.items?.data ?? [])
-			this.conversation.apply({ type: "thread.item.done", item });
+		const page = thread.items?.data ?? [];
+		this.conversation.merge(page, this.conversation.now, thread.items?.has_more ?? false);
 		this.apply({ type: "thread.updated", thread });
 		this.set({ loading: false, older: thread.items?.has_more ?? false });
 		this.tell("items");
@@ -192,7 +192,7 @@ export class Controller implements Chat {
 	}
 
 	private apply(event: StreamEvent): void {
-		for (const change of this.conversation.apply(event)) this.tell(change);
+		for (const change of this.conversation.apply(event) ?? []) this.tell(change);
 		switch (event.type) {
 			case "progress_update":
 				this.set({ progress: event });

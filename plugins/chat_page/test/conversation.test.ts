@@ -1,17 +1,188 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import { Conversation } from "../src/conversation.ts";
+import type { StreamEvent, ThreadItem, UserMessageItem } from "../src/protocol.ts";
+import { events, item } from "./events.ts";
 
-test("text deltas add up", () => {
+const TURN = "turn_1";
+
+/** What a user sees of a conversation. */
+function seen(conversation: Conversation) {
+	const { thread, items, error, notices, progress, stoppable } = conversation;
+	return JSON.parse(JSON.stringify({ thread, items, error, notices, progress, stoppable }));
+}
+
+function play(stream: StreamEvent[], conversation = new Conversation(), after = 0) {
+	stream.forEach((event, place) => conversation.apply(event, `${TURN}:${after + place + 1}`));
+	return conversation;
+}
+
+function message(id: string, text = "", more = {}): ThreadItem {
+	const content = [{ type: "output_text" as const, text, annotations: [] }];
+	const base = { id, thread_id: "thr_1", created_at: "2026-11-27T10:00:00Z", ...more };
+	return { ...base, type: "assistant_message", content };
+}
+
+function userMessage(id: string): UserMessageItem {
+	const base = { id, thread_id: "thr_1", created_at: "2026-11-27T10:00:00Z" };
+	return { ...base, type: "user_message", content: [], inference_options: {} };
+}
+
+function ids(conversation: Conversation) {
+	return conversation.items.map(({ id }) => id);
+}
+
+function texts(conversation: Conversation) {
+	return conversation.items.map((one) => one.type === "assistant_message" && one.content[0]?.text);
+}
+
+test("a stream leaves the same state however it is cut and resumed", () => {
+	fc.assert(
+		fc.property(events, fc.array(fc.tuple(fc.nat(60), fc.nat(60))), (stream, cuts) => {
+			const cut = new Conversation();
+			// Each piece begins at or before what was received, as after a lost connection
+			for (const [from, to] of cuts) {
+				const start = Math.min(from, cut.lastEvent(TURN));
+				play(stream.slice(start, to), cut, start);
+			}
+			const start = Math.min(cut.lastEvent(TURN), stream.length);
+			play(stream.slice(start), cut, start);
+			assert.deepEqual(seen(cut), seen(play(stream)));
+		}),
+	);
+});
+
+test("an event that was received before says so, for its effects", () => {
 	const conversation = new Conversation();
-	const item = { id: "msg_1", thread_id: "thr_1", created_at: "", type: "assistant_message" as const, content: [] };
-	conversation.apply({ type: "thread.item.added", item });
-	for (const delta of ["a", "b"])
+	const effect: StreamEvent = { type: "client_effect", name: "beep", data: {} };
+	assert.deepEqual(conversation.apply(effect, "turn_1:1"), []);
+	assert.equal(conversation.apply(effect, "turn_1:1"), null);
+	assert.deepEqual(conversation.apply(effect, "turn_2:1"), []);
+	assert.deepEqual(conversation.apply(effect), []);
+	assert.deepEqual(conversation.apply(effect), []);
+});
+
+test("no event changes an item that a view holds, and what did not change stays the same object", () => {
+	fc.assert(
+		fc.property(events, (stream) => {
+			const conversation = new Conversation();
+			for (const event of stream) {
+				const before = new Map(conversation.items.map((one) => [one.id, one]));
+				const copies = JSON.stringify([...before.values()]);
+				const changes = conversation.apply(event) ?? [];
+				assert.equal(JSON.stringify([...before.values()]), copies);
+				for (const one of conversation.items)
+					if (before.get(one.id) !== one && before.has(one.id))
+						assert.ok(changes.includes(`item:${one.id}`) || changes.includes("items"));
+			}
+		}),
+	);
+});
+
+test("every item is found by its id, and only once", () => {
+	fc.assert(
+		fc.property(events, fc.array(item), fc.boolean(), (stream, page, more) => {
+			const conversation = play(stream);
+			const once = [...new Map(page.map((one) => [one.id, one])).values()];
+			conversation.merge(once, conversation.now, more);
+			conversation.prepend(once);
+			const all = ids(conversation);
+			assert.equal(new Set(all).size, all.length);
+			for (const one of conversation.items) assert.equal(conversation.get(one.id), one);
+		}),
+	);
+});
+
+test("a page that is loaded at any time in a stream leaves what the whole stream leaves", () => {
+	const finished = (stream: StreamEvent[]) => [
+		...stream,
+		// A server ends what it has begun
+		...play(stream).items.map((one) => ({ type: "thread.item.done" as const, item: one })),
+	];
+	const inOrder = (conversation: Conversation) =>
+		[...conversation.items].sort((one, other) => (one.id < other.id ? -1 : 1));
+	fc.assert(
+		fc.property(events.map(finished), fc.nat(60), fc.nat(60), fc.nat(60), (stream, ...times) => {
+			const [asked, read, arrives] = times.sort((one, other) => one - other);
+			// The server reads the page after it was asked, and it arrives later still
+			const page = [...play(stream.slice(0, read)).items];
+			const conversation = play(stream.slice(0, asked));
+			const before = conversation.now;
+			play(stream.slice(asked, arrives), conversation, Math.min(asked!, stream.length));
+			conversation.merge(page, before, false);
+			play(stream.slice(arrives), conversation, Math.min(arrives!, stream.length));
+			assert.deepEqual(inOrder(conversation), inOrder(play(stream)));
+		}),
+	);
+});
+
+test("a widget's streamed text reaches the component, and the rest stays as it was", () => {
+	const conversation = new Conversation();
+	const other = { type: "Row", children: [{ type: "Text", id: "b", value: "b" }] };
+	const widget = { type: "Card", children: [other, { type: "Text", id: "a", value: "", streaming: true }] };
+	const base = { id: "w", thread_id: "thr_1", created_at: "" };
+	conversation.apply({ type: "thread.item.added", item: { ...base, type: "widget", widget } });
+	for (const [delta, done] of [["Hel", false], ["lo", true]] as const)
 		conversation.apply({
 			type: "thread.item.updated",
-			item_id: "msg_1",
-			update: { type: "assistant_message.content_part.text_delta", content_index: 0, delta },
+			item_id: "w",
+			update: { type: "widget.streaming_text.value_delta", component_id: "a", delta, done },
 		});
-	const [only] = conversation.items;
-	assert.equal(only?.type === "assistant_message" && only.content[0]?.text, "ab");
+	const item = conversation.get("w");
+	assert.ok(item?.type === "widget" && Array.isArray(item.widget.children));
+	assert.equal(item.widget.children[0], other);
+	assert.deepEqual(item.widget.children[1], { type: "Text", id: "a", value: "Hello", streaming: false });
+});
+
+test("a message that is being sent stays in its place when the server has it", () => {
+	const conversation = new Conversation();
+	conversation.addLocal(userMessage("local_1"));
+	conversation.addLocal(userMessage("local_2"));
+	conversation.apply({ type: "thread.item.done", item: userMessage("msg_1") });
+	assert.deepEqual(ids(conversation), ["msg_1", "local_2"]);
+	// Seen before: a resumed stream, or another tab's
+	conversation.apply({ type: "thread.item.done", item: userMessage("msg_1") });
+	conversation.removeLocal("local_2");
+	conversation.apply({ type: "thread.item.done", item: userMessage("msg_2") });
+	assert.deepEqual(ids(conversation), ["msg_1", "msg_2"]);
+});
+
+test("a page of the newest items brings what other devices did", () => {
+	const conversation = new Conversation();
+	conversation.merge(["1", "2", "3", "4"].map((id) => message(id)), 0, true);
+	conversation.prepend([message("0")]);
+	const asked = conversation.now;
+	conversation.apply({ type: "thread.item.done", item: message("6") });
+	conversation.apply({ type: "thread.item.removed", item_id: "4" });
+	conversation.merge([message("2"), message("4"), message("5")], asked, true);
+	assert.deepEqual(ids(conversation), ["0", "1", "2", "5", "6"]);
+	// Nothing of the page is known: what lies between is not known, either
+	conversation.merge([message("8"), message("9")], conversation.now, true);
+	assert.deepEqual(ids(conversation), ["8", "9"]);
+	// The page is the whole thread
+	conversation.merge([message("9")], conversation.now, false);
+	assert.deepEqual(ids(conversation), ["9"]);
+});
+
+test("a page does not take back the text of an answer that is being written", () => {
+	const conversation = new Conversation();
+	const update = { type: "assistant_message.content_part.text_delta", content_index: 0, delta: "Hello" } as const;
+	conversation.apply({ type: "thread.item.added", item: message("1") });
+	conversation.apply({ type: "thread.item.updated", item_id: "1", update });
+	conversation.merge([message("1", "Hel")], conversation.now, false);
+	assert.deepEqual(texts(conversation), ["Hello"]);
+	conversation.end();
+	conversation.merge([message("1", "Hello!")], conversation.now, false);
+	assert.deepEqual(texts(conversation), ["Hello!"]);
+});
+
+test("a text delta costs the same with 5,000 items", () => {
+	const conversation = new Conversation();
+	const items = Array.from({ length: 5000 }, (_, number) => message(`m${number}`));
+	conversation.merge(items, 0, false);
+	const before = conversation.items;
+	const update = { type: "assistant_message.content_part.text_delta", content_index: 0, delta: "x" } as const;
+	conversation.apply({ type: "thread.item.updated", item_id: "m17", update });
+	assert.equal(conversation.items, before, "the list is not copied");
 });
