@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import shutil
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import orjson
 import pytest
@@ -22,6 +20,7 @@ from chatkit_server.testing.model_server import Call, Gate, ModelServer
 from tests.browser import Page, chromium, new_page
 from tests.client import Chat
 from tests.conftest import MakeChat
+from tests.programs import missing, program
 from tests.proxy import (
     Proxy,
     Where,
@@ -38,18 +37,6 @@ MODULES = JS / "node_modules/@microsoft/fetch-event-source/lib/esm"
 TEXT = ("Grüße", ", ", "日本", " and ", "🎈", ".")
 
 Run = Callable[..., Coroutine[Any, Any, dict[str, Any]]]
-
-
-def program(*names: str) -> str:
-    """Return where a program is; without it tests are skipped, or fail on a build machine."""
-    found = next(filter(None, map(shutil.which, names)), None)
-    return found or missing(f"{' or '.join(names)} is not installed")
-
-
-def missing(what: str) -> NoReturn:
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{what}, and CI=true says that nothing may be skipped")
-    pytest.skip(what)
 
 
 @pytest.fixture(scope="module")
