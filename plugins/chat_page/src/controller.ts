@@ -34,6 +34,29 @@ export class Controller implements Chat {
 		() => this.options.onClientTool,
 		(error) => this.report(error),
 	);
+	readonly fetch: typeof globalThis.fetch = (...request) => {
+		const { api } = this.options;
+		const given = "fetch" in api ? api.fetch : undefined;
+		return (given ?? globalThis.fetch)(...request);
+	};
+
+	private readonly sessionEvents: SessionEvents = {
+		changed: (session, topics) => {
+			if (session === this.session) this.topics.tell(topics);
+		},
+		received: (session, event) => this.received(session, event),
+		started: (session, kind) => {
+			if (kind === "answer") this.emit("chatkit.response.start");
+			this.keep(session);
+		},
+		failed: (error) => this.report(error),
+		named: (session, turn) => {
+			const { threadId: thread } = session;
+			if (thread) this.others.tell({ type: "turn", thread, turn });
+		},
+		ended: (session, kind) => this.ended(session, kind),
+	};
+
 	/** Conversations whose answers run on, whatever is shown. */
 	private readonly busy = new Map<string, Session>();
 	private client = this.newClient();
@@ -81,12 +104,6 @@ export class Controller implements Chat {
 	get threads(): ThreadList {
 		return this.list.state;
 	}
-
-	readonly fetch: typeof globalThis.fetch = (...request) => {
-		const { api } = this.options;
-		const given = "fetch" in api ? api.fetch : undefined;
-		return (given ?? globalThis.fetch)(...request);
-	};
 
 	async send(message: Message): Promise<void> {
 		if (message.newThread) await this.open(null);
@@ -258,23 +275,6 @@ export class Controller implements Chat {
 	private newSession(threadId: string | null): Session {
 		return new Session(threadId, this.client, this.sessionEvents);
 	}
-
-	private readonly sessionEvents: SessionEvents = {
-		changed: (session, topics) => {
-			if (session === this.session) this.topics.tell(topics);
-		},
-		received: (session, event) => this.received(session, event),
-		started: (session, kind) => {
-			if (kind === "answer") this.emit("chatkit.response.start");
-			this.keep(session);
-		},
-		failed: (error) => this.report(error),
-		named: (session, turn) => {
-			const { threadId: thread } = session;
-			if (thread) this.others.tell({ type: "turn", thread, turn });
-		},
-		ended: (session, kind) => this.ended(session, kind),
-	};
 
 	private received(session: Session, event: StreamEvent): void {
 		switch (event.type) {
