@@ -1,6 +1,6 @@
 // Drives a chat: sends what the user does, and applies what the server says.
 
-import type { Chat, Message, Status, ThreadList, Topic } from "./chat.ts";
+import type { Chat, ComposerPart, Message, Status, ThreadList, Topic } from "./chat.ts";
 import { Client, Refused } from "./client.ts";
 import { ClientTools } from "./client-tools.ts";
 import type { Conversation } from "./conversation.ts";
@@ -28,6 +28,7 @@ export class Controller implements Chat {
 	options: OpenChatKitOptions = { api: { url: "" } };
 	words = new Words("en");
 	historyOpen = false;
+	composer: ComposerPart | null = null;
 	private readonly topics = new Topics();
 	private readonly network = new Network(() => this.tell("status"));
 	private readonly tools = new ClientTools(
@@ -79,13 +80,17 @@ export class Controller implements Chat {
 		this.tell("options", "status");
 	}
 
-	/** Ends what runs here: the element has left its page. */
-	close(): void {
-		this.others.watch(null);
+	/** Listens to nothing any more: the element has left its page. Answers run on. */
+	disconnect(): void {
+		this.others.close();
+		this.network.close();
 	}
 
-	/** Goes on after `close`. */
-	resume(): void {
+	/** Listens again after `disconnect`. */
+	reconnect(): void {
+		this.others.close();
+		this.others = this.newOthers();
+		this.network.listen();
 		this.others.watch(this.session);
 	}
 

@@ -12,9 +12,16 @@ export function pause(first: number, tries: number): number {
 export class Network {
 	state: Connection = "online";
 	private failing = false;
-	private readonly end = new AbortController();
+	private end = new AbortController();
 
 	constructor(private readonly changed: () => void = () => {}) {
+		this.listen();
+	}
+
+	/** Listens to whether the browser has a network, until `close`. */
+	listen(): void {
+		this.end.abort();
+		this.end = new AbortController();
 		const { signal } = this.end;
 		for (const type of ["online", "offline"])
 			globalThis.addEventListener?.(type, () => this.update(), { signal });
