@@ -129,7 +129,7 @@ async def open_site(folder: Path, *plugins: object, **sections: Any) -> AsyncIte
 async def _policy(url: str) -> str:
     async with ClientSession() as session, session.get(f"{url}/") as response:
         assert response.status == 200, await response.text()
-        return response.headers[CSP]
+        return str(response.headers[CSP])
 
 
 _ids = count(1)
