@@ -121,7 +121,8 @@ export interface Chat {
 	fetchUpdates(): Promise<void>;
 	rename(threadId: string, title: string): Promise<void>;
 	remove(threadId: string): Promise<void>;
-	loadThreads(): Promise<void>;
+	/** Loads the next page of the list of conversations; `again` begins with the newest. */
+	loadThreads(again?: boolean): Promise<void>;
 	showHistory(): void;
 	hideHistory(): void;
 

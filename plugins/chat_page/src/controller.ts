@@ -75,7 +75,7 @@ export class Controller implements Chat {
 	configure(options: OpenChatKitOptions): void {
 		const before = urlOf(this.options);
 		this.options = options;
-		this.words = new Words(options.locale ?? globalThis.navigator?.language ?? "en");
+		this.setWords(options);
 		if (urlOf(options) !== before) this.connect();
 		this.tell("options", "status");
 	}
@@ -225,6 +225,22 @@ export class Controller implements Chat {
 	async transcribe(audioBase64: string, mimeType: string): Promise<string> {
 		const params = { audio_base64: audioBase64, mime_type: mimeType };
 		return (await this.client.ask<{ text: string }>("input.transcribe", params)).text;
+	}
+
+	private setWords({ locale, words }: OpenChatKitOptions): void {
+		const language = locale ?? globalThis.navigator?.language ?? "en";
+		this.words = new Words(language, typeof words === "object" ? words : {});
+		if (typeof words !== "string") return;
+		this.loadWords(language, words).catch((error) => this.report(error));
+	}
+
+	private async loadWords(locale: string, url: string): Promise<void> {
+		const response = await globalThis.fetch(url);
+		if (!response.ok) throw new Error(`${url}: HTTP ${response.status}, no words`);
+		const words = new Words(locale, await response.json());
+		if (this.options.words !== url) return;
+		this.words = words;
+		this.tell("options", "status", "thread", "items", "threads", "history");
 	}
 
 	private async load(session: Session, threadId: string): Promise<void> {

@@ -7,6 +7,7 @@ import { Controller } from "./controller.ts";
 import { type OpenChatKitOptions, problems } from "./options.ts";
 import type { Attachment, WidgetItem } from "./protocol.ts";
 import { styles } from "./styles/index.ts";
+import { Theme } from "./theme.ts";
 
 type Message = Parameters<OpenAIChatKit["sendUserMessage"]>[0];
 type ComposerValue = Parameters<OpenAIChatKit["setComposerValue"]>[0];
@@ -25,6 +26,7 @@ type Methods = Omit<OpenAIChatKit, keyof HTMLElement>;
 export class OpenChatKit extends LitElement implements Methods {
 	static override styles = styles;
 	private readonly controller = new Controller((name, detail) => this.tell(name, detail));
+	private readonly theme = new Theme(this);
 	private given: OpenChatKitOptions | null = null;
 	private readonly ready: Promise<void>;
 	private setReady!: () => void;
@@ -39,11 +41,13 @@ export class OpenChatKit extends LitElement implements Methods {
 
 	override connectedCallback(): void {
 		super.connectedCallback();
+		this.theme.connect();
 		this.controller.reconnect();
 	}
 
 	override disconnectedCallback(): void {
 		super.disconnectedCallback();
+		this.theme.disconnect();
 		this.controller.disconnect();
 	}
 
@@ -66,6 +70,8 @@ export class OpenChatKit extends LitElement implements Methods {
 		const isFirst = !this.given;
 		this.given = options;
 		this.controller.configure(options);
+		this.theme.set(options.theme);
+		this.requestUpdate();
 		if (isFirst) void this.start(options.initialThread ?? null);
 	}
 
@@ -125,7 +131,10 @@ export class OpenChatKit extends LitElement implements Methods {
 	}
 
 	override render() {
-		return this.given ? html`<ock-shell .chat=${this.controller}></ock-shell>` : null;
+		if (!this.given) return null;
+		const { words } = this.controller;
+		return html`<ock-shell .chat=${this.controller} lang=${words.language} dir=${words.direction}
+			aria-label=${this.given.frameTitle ?? words.text("chat.title")} role="region"></ock-shell>`;
 	}
 
 	private async start(threadId: string | null): Promise<void> {

@@ -1,6 +1,7 @@
 // The options of the element: those of @openai/chatkit, and some of our own.
 
-import type { ChatKitOptions } from "@openai/chatkit";
+import type { ChatKitOptions, ThemeOption } from "@openai/chatkit";
+import type { Catalog } from "./words.ts";
 
 type Api = ChatKitOptions["api"];
 
@@ -13,7 +14,15 @@ export interface OpenChatKitOptions
 	/** A BCP 47 tag, such as `de-AT`. The default is the browser's language. */
 	locale?: string;
 	/** `system` follows the user's setting. */
-	theme?: ChatKitOptions["theme"] | "system";
+	theme?:
+		| ChatKitOptions["theme"]
+		| "system"
+		| (Omit<ThemeOption, "colorScheme"> & { colorScheme?: "light" | "dark" | "system" });
+	/**
+	 * The component's words in another language, or other words: by key, as in a JSON file that is
+	 * given by its address. What it lacks is in English.
+	 */
+	words?: Partial<Catalog> | string;
 	/** Hosts whose images are shown, such as `images.example.com` or `*.example.com`. */
 	allowedImageDomains?: string[];
 }
