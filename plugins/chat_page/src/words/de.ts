@@ -92,6 +92,15 @@ export const de: Catalog = {
 	"transcript.label": "Unterhaltung",
 
 	// markdown
+	"code.copy": "Kopieren",
+	"code.copied": "Kopiert",
+	"code.region": "Code",
+	"code.regionOf": "Code, {language}",
+	"markdown.table": "Tabelle",
+	"markdown.formula": "Formel",
+	"markdown.task": "Aufgabe",
+	"markdown.footnote": "Fußnote {number}",
+	"markdown.back": "Fußnote {number}: zurück zum Text",
 
 	// widgets
 	"widget.table": "Tabelle",

@@ -89,6 +89,15 @@ export const en = {
 	"transcript.label": "Conversation",
 
 	// markdown
+	"code.copy": "Copy",
+	"code.copied": "Copied",
+	"code.region": "Code",
+	"code.regionOf": "Code, {language}",
+	"markdown.table": "Table",
+	"markdown.formula": "Formula",
+	"markdown.task": "Task",
+	"markdown.footnote": "Footnote {number}",
+	"markdown.back": "Footnote {number}: back to the text",
 
 	// widgets
 	"widget.table": "Table",
