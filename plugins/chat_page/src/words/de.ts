@@ -94,4 +94,9 @@ export const de: Catalog = {
 	// markdown
 
 	// widgets
+	"widget.table": "Tabelle",
+	"widget.field": "Text",
+	"widget.more": "Mehr anzeigen",
+	"widget.rest": "{count} weitere anzeigen",
+	"widget.failed": "Das hat nicht geklappt. Versuchen Sie es noch einmal.",
 };

@@ -91,4 +91,9 @@ export const en = {
 	// markdown
 
 	// widgets
+	"widget.table": "Table",
+	"widget.field": "Text",
+	"widget.more": "Show more",
+	"widget.rest": "Show {count} more",
+	"widget.failed": "That did not work. Try again.",
 };
