@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from .page import Profiled, write_page
+from .document import Profiled, write_page
 from .parts import INTERVAL, PARTS, QUICK, Run, Size
 from .processes import ROOT, Failed
 from .profiles import profile

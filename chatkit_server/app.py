@@ -49,6 +49,7 @@ from .web.keys import (
     MCP,
     MODEL_NAMES,
     MODELS,
+    PAGES,
     REQUEST_GAP,
     RUNS,
     SETTINGS,
@@ -106,6 +107,7 @@ def create_app(
     app[SETTINGS] = settings
     app[HOOKS] = hooks
     app[ANSWERS] = set()
+    app[PAGES] = []
     check_admission(app)
     if loaded:
         with problems.collect():
@@ -129,7 +131,7 @@ def _look_further(hooks: Hooks, settings: Settings, problems: Problems) -> None:
     with problems.collect():
         Guardrails(settings)
     app = web.Application()
-    app[SETTINGS], app[HOOKS], app[ANSWERS] = settings, hooks, set()
+    app[SETTINGS], app[HOOKS], app[ANSWERS], app[PAGES] = settings, hooks, set(), []
     agent = AgentSettings(model=settings.agent.model)
     try:
         _add_parts(app, Problems(), Team(Settings(agent=agent)), Guardrails())

@@ -25,7 +25,7 @@ from .settings.problems import Problems
 from .settings.schema import Settings
 from .shutdown.signals import Signals
 from .turns.registry import TurnRegistry
-from .web.keys import ENGINE, HOOKS, MODELS, SETTINGS
+from .web.keys import ENGINE, HOOKS, MODELS, PAGES, SETTINGS
 from .web.listener import Listener
 from .web.unix_socket import refuse_used
 
@@ -236,8 +236,17 @@ def _welcome(app: web.Application, host: str, port: int, settings: Settings) -> 
         f"  settings: {settings.source.file.absolute() if settings.source.file else 'none'}\n"
         f"{model}"
         f"  plugins:  {', '.join(app[HOOKS].names)}\n"
+        f"{_pages(app, host, port)}"
         f"{_example(url, app[HOOKS], curl)}"
     )
+
+
+def _pages(app: web.Application, host: str, port: int) -> str:
+    """Return a line for each page that a browser on this machine can open."""
+    if app[SETTINGS].server.socket is not None:
+        return ""
+    origin = f"http://{reachable_host(host)}:{port}"
+    return "".join(f"Open {origin}{path}\n" for path in app[PAGES])
 
 
 def _example(url: str, hooks: Hooks, curl: str = "curl -N") -> str:

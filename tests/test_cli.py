@@ -30,7 +30,7 @@ from tests.processes import MODULE, PATIENCE, SCRIPT, Process, environment, runn
 from tests.stores import opened
 
 SETTINGS = Path(chatkit_server.__file__).parent.parent / "settings.yaml"
-PLUGINS = "anonymous_auth, tortoise_store, demo_model, todo_mcp"
+PLUGINS = "anonymous_auth, tortoise_store, demo_model, todo_mcp, chat_page"
 IMPORTS = (MODULE[0], "-X", "importtime")
 SLOWLY = {"CHATKIT_PLUGINS__DEMO_MODEL__PACE": "50ms"}
 QUICKLY = {"CHATKIT_PLUGINS__DEMO_MODEL__PACE": "5ms"}

@@ -74,7 +74,7 @@ def test_it_writes_here_without_a_folder(
     assert main(["init"]) == 0
     assert "cd " not in capsys.readouterr().out
     assert main(["check"]) == 0
-    assert capsys.readouterr().out.endswith("demo_model, todo_mcp, hello\n")
+    assert capsys.readouterr().out.endswith("demo_model, todo_mcp, chat_page, hello\n")
 
 
 @pytest.mark.parametrize("name", _FILES)

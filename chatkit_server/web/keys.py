@@ -39,6 +39,8 @@ MCP = web.AppKey("mcp", McpManager)
 MODEL_NAMES = web.AppKey("model_names", list[str])
 """The models that the settings name; plugins add those that they ask."""
 MODELS = web.AppKey("models", ModelRouter)
+PAGES = web.AppKey("pages", list[str])
+"""Paths of pages for people; the start prints their addresses. Append yours in `setup`."""
 RUNS = web.AppKey("runs", AppRuns)
 ENGINE = web.AppKey("engine", Engine)
 GUARD = web.AppKey("guard", RequestGuard)

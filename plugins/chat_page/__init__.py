@@ -1,39 +1,16 @@
-"""A chat with this server, at `GET /`, and the element `<open-chatkit>` for other pages."""
+"""A chat with this server in the browser, and `<open-chatkit>` for the pages of others.
+
+The page is at `/`. `/open-chatkit.js` is the element, a client for ChatKit's protocol that asks no
+other host. Both need no sign-in: the requests of the chat do.
+
+- `config`: the settings. `plugin`: the hook, and the page with its options and its policy.
+- `files`: what is served, from memory.
+- `src`, `page`: the sources in TypeScript. `built`: what `npm run build` makes of them.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
+from .config import Config
+from .plugin import Plugin
 
-from aiohttp import web
-
-from chatkit_server import hookimpl
-
-BUILT = Path(__file__).parent / "built"
-CSP = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-    "connect-src 'self'; font-src 'self'; media-src 'self' blob:; manifest-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'; "
-    "require-trusted-types-for 'script'; trusted-types lit-html dompurify"
-)
-
-
-@hookimpl
-def setup(app: web.Application) -> None:
-    app.router.add_get("/", page)
-    for path in sorted(BUILT.rglob("*")):
-        if path.is_file() and path.name != "page.html":
-            app.router.add_get(f"/{path.relative_to(BUILT)}", static(path))
-
-
-async def page(request: web.Request) -> web.StreamResponse:
-    body = (BUILT / "page.html").read_bytes()
-    return web.Response(
-        body=body, content_type="text/html", headers={"Content-Security-Policy": CSP}
-    )
-
-
-def static(path: Path):  # type: ignore[no-untyped-def]
-    async def handle(request: web.Request) -> web.StreamResponse:
-        return web.FileResponse(path)
-
-    return handle
+__all__ = ["Config", "Plugin"]

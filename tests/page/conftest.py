@@ -174,7 +174,7 @@ def chat_page(
         page = await (await new_context(who, **(context or {}))).new_page()
         chat = ChatPage(page, where, who, troubles)
         await page.goto(f"{where.url}{path or '/test/chat'}")
-        await page.wait_for_function("!!customElements.get('open-chatkit')")
+        await page.wait_for_function("() => !!customElements.get('open-chatkit')")
         if path is None:
             # By the CSSOM, which the policy allows
             await chat.element.evaluate("(element) => { element.style.blockSize = '100dvh' }")

@@ -42,9 +42,12 @@ BARE = """<!doctype html>
 <link rel="icon" href="data:,">
 <script type="module" src="/open-chatkit.js"></script>
 </head>
-<body><open-chatkit></open-chatkit></body>
+<body><main><open-chatkit></open-chatkit></main></body>
 </html>
 """
+
+
+_ids = count(1)
 
 
 class Scripts:
@@ -77,22 +80,25 @@ class Pages:
 
 
 class Site:
-    """A running server. `port` may be set to that of a proxy before it."""
+    """A running server."""
 
     def __init__(self, port: int, scripts: Scripts, pages: Pages, store: MemoryStore) -> None:
         self.port = port
         self.scripts = scripts
         self.pages = pages
         self.store = store
-        self._numbers = count(1)
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    def behind(self, port: int) -> Site:
+        """Return the same server as it is seen through a proxy."""
+        return Site(port, self.scripts, self.pages, self.store)
+
     def seed(self, user: str, *items: ThreadItem, title: str | None = None, **thread: Any) -> str:
         """Store a conversation of a user as it is, and return its id."""
-        number = next(self._numbers)
+        number = next(_ids)
         thread_id = thread.pop("id", f"thr_seeded_{number}")
         began = BEGAN + timedelta(minutes=number)
         metadata = ThreadMetadata(id=thread_id, title=title, created_at=began, **thread)
@@ -129,27 +135,24 @@ async def open_site(folder: Path, *plugins: object, **sections: Any) -> AsyncIte
 async def _policy(url: str) -> str:
     async with ClientSession() as session, session.get(f"{url}/") as response:
         assert response.status == 200, await response.text()
-        return response.headers[CSP]
-
-
-_ids = count(1)
+        return str(response.headers[CSP])
 
 
 def said(text: str, **fields: Any) -> UserMessageItem:
     """Return a message of a user for `seed`."""
     content = [UserMessageTextContent(text=text)]
     given = {"content": content, "inference_options": InferenceOptions(), **fields}
-    return UserMessageItem(**_fresh("usr"), **given)
+    return UserMessageItem(**fresh("usr"), **given)
 
 
 def answered(text: str, **content: Any) -> AssistantMessageItem:
     """Return a message of the assistant for `seed`."""
     return AssistantMessageItem(
-        **_fresh("msg"), content=[AssistantMessageContent(text=text, **content)]
+        **fresh("msg"), content=[AssistantMessageContent(text=text, **content)]
     )
 
 
-def _fresh(prefix: str) -> dict[str, Any]:
+def fresh(prefix: str) -> dict[str, Any]:
     """Return the fields of a new item; `seed` fills in the thread."""
     number = next(_ids)
     began = BEGAN + timedelta(seconds=number)

@@ -49,7 +49,7 @@ async def test_errors_and_requests_to_other_hosts_are_noticed(
     open_element: Callable[..., Awaitable[ChatPage]],
 ) -> None:
     chat = await open_element(BAD)
-    await chat.page.wait_for_function("performance.now() > 50")
+    await chat.page.wait_for_function("() => performance.now() > 50")
     found = "\n".join(chat.troubles.unexpected)
     for part in ("told", "192.0.2.1", "thrown"):
         assert part in found
@@ -59,6 +59,6 @@ async def test_errors_and_requests_to_other_hosts_are_noticed(
 async def test_violations_of_the_policy_are_noticed(chat_page: OpenChat) -> None:
     chat = await chat_page()
     await chat.element.evaluate("(element) => element.setAttribute('style', 'color: red')")
-    await chat.page.wait_for_function("performance.now() > 50")
+    await chat.page.wait_for_function("() => performance.now() > 50")
     assert any("CSP" in each for each in chat.troubles.unexpected)
     chat.troubles.expect("style")

@@ -20,7 +20,7 @@ import type { Words } from "./words.ts";
 
 /**
  * What views listen to. `item:ID` is for changes inside of one item; `items` is for items that are
- * added, removed or replaced. `composer` is for what the page sets there.
+ * added or removed.
  */
 export type Topic =
 	| "options"
@@ -29,7 +29,6 @@ export type Topic =
 	| "status"
 	| "threads"
 	| "history"
-	| "composer"
 	| `item:${string}`;
 
 export type Connection = "online" | "reconnecting" | "offline";
@@ -71,6 +70,13 @@ export interface ComposerValue {
 	selectedModelId?: string;
 }
 
+/** What the composer does for the page. It puts itself into `chat.composer` while it is there. */
+export interface ComposerPart {
+	focus(): void;
+	/** Resolves when the files, if there are any, have been uploaded. */
+	set(value: ComposerValue): Promise<void>;
+}
+
 /** The conversations of the user, newest first, as far as they are loaded. */
 export interface ThreadList {
 	threads: readonly Thread[];
@@ -86,6 +92,7 @@ export interface Chat {
 	readonly status: Status;
 	readonly threads: ThreadList;
 	readonly historyOpen: boolean;
+	composer: ComposerPart | null;
 
 	/** Calls `listener` after each change of a topic. Returns a function that ends it. */
 	subscribe(topic: Topic, listener: () => void): () => void;
@@ -112,7 +119,8 @@ export interface Chat {
 	fetchUpdates(): Promise<void>;
 	rename(threadId: string, title: string): Promise<void>;
 	remove(threadId: string): Promise<void>;
-	loadThreads(): Promise<void>;
+	/** Loads the next page of the list of conversations; `again` begins with the newest. */
+	loadThreads(again?: boolean): Promise<void>;
 	showHistory(): void;
 	hideHistory(): void;
 

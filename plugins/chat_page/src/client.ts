@@ -1,10 +1,16 @@
-// Requests to a ChatKit server: one POST per operation, answered by JSON or a stream of events.
+// Requests to a ChatKit server: one POST per operation, answered by JSON or by a stream of events.
+//
+// Any ChatKit server will do. One that names a turn in `X-Turn-Id` can do more: a stream that breaks
+// is resumed there, and Stop reaches the model.
 
-import { EventSourceParserStream } from "eventsource-parser/stream";
+import { createParser } from "eventsource-parser";
+import { Network, pause } from "./network.ts";
 import type { StreamEvent } from "./protocol.ts";
 
-/** The server refused a request. `message` is for the user. */
+/** The server refused a request. The message is for the user. */
 export class Refused extends Error {
+	override name = "Refused";
+
 	constructor(
 		readonly status: number,
 		message: string,
@@ -13,42 +19,332 @@ export class Refused extends Error {
 	}
 }
 
-export class Client {
-	constructor(
-		readonly url: string,
-		readonly fetch: typeof globalThis.fetch,
-		readonly locale: () => string,
-	) {}
+/** The rest of an answer cannot be had: neither the stream nor its turn go on. */
+export class Lost extends Error {
+	override name = "Lost";
+}
 
-	/** Sends an operation that answers JSON. */
-	async ask<T>(type: string, params: object): Promise<T> {
-		const response = await this.post(type, params);
+/** An event, and the id of its line: `TURN:NUMBER`, if the server numbers them. */
+export interface Received {
+	event: StreamEvent;
+	id: string | undefined;
+}
+
+/** What `GET …/turns/{id}` says. */
+export interface TurnState {
+	id: string;
+	thread_id: string;
+	state: "running" | "completed" | "failed" | "cancelled" | "interrupted";
+	events: number | null;
+}
+
+export interface StreamOptions {
+	signal: AbortSignal;
+	/** Called when the server names the turn. */
+	onTurn?: (turn: string) => void;
+}
+
+/** How patient a client is; milliseconds but for the numbers of tries. */
+export interface Patience {
+	/** Times that a request is sent again before anything came, as ChatKit's own component does. */
+	repeats: number;
+	/** The first pause before that. */
+	repeatAfter: number;
+	/** Times in a row that a stream is resumed without an event. */
+	resumes: number;
+	resumeAfter: number;
+	/** Without a byte for so long, a stream is resumed: more than the server's keep-alive, 15 s. */
+	silence: number;
+}
+
+export const PATIENCE: Patience = {
+	repeats: 5,
+	repeatAfter: 1000,
+	resumes: 8,
+	resumeAfter: 250,
+	silence: 60_000,
+};
+
+type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+
+export interface ClientOptions {
+	url: string;
+	fetch: Fetch;
+	locale: () => string;
+	network: Network;
+	patience?: Partial<Patience>;
+}
+
+export class Client {
+	/** Whether the server has routes for turns; null while that is not known. */
+	hasTurns: boolean | null = null;
+	private readonly frame = randomId();
+	private readonly patience: Patience;
+	private readonly url: URL;
+
+	constructor(private readonly options: ClientOptions) {
+		this.patience = { ...PATIENCE, ...options.patience };
+		this.url = new URL(options.url, globalThis.document?.baseURI ?? "http://localhost/");
+	}
+
+	/** Sends an operation that answers JSON. Throws `Refused`, or what `fetch` throws. */
+	async ask<T>(type: string, params: object, signal?: AbortSignal): Promise<T> {
+		const response = await this.post(JSON.stringify({ type, params }), {}, signal);
+		if (!response.ok) throw await refusal(response);
 		return (await response.json()) as T;
 	}
 
-	/** Sends an operation that answers a stream, and yields its events. */
-	async *stream(type: string, params: object, signal: AbortSignal): AsyncGenerator<StreamEvent> {
-		const response = await this.post(type, params, signal);
-		const events = response.body!
-			.pipeThrough(new TextDecoderStream() as ReadableWritablePair<string, BufferSource>)
-			.pipeThrough(new EventSourceParserStream());
-		const reader = events.getReader();
-		for (;;) {
-			const { value, done } = await reader.read();
-			if (done) return;
-			yield JSON.parse(value.data) as StreamEvent;
+	/**
+	 * Sends an operation that answers a stream, and yields its events in batches as they arrive. It
+	 * ends when the answer is complete. Throws `Refused`, `Lost`, or what `fetch` throws in the end.
+	 */
+	async *stream(
+		type: string,
+		params: object,
+		options: StreamOptions,
+	): AsyncGenerator<Received[], void> {
+		const response = await this.begin(JSON.stringify({ type, params }), options.signal);
+		const turn = response.headers.get("X-Turn-Id");
+		if (!turn) return yield* this.readOnce(response, options.signal);
+		this.hasTurns = true;
+		options.onTurn?.(turn);
+		yield* this.readTurn(turn, 0, options.signal, response);
+	}
+
+	/** Yields the events of a turn after the number `after`, until the turn has ended. */
+	follow(turn: string, after: number, signal: AbortSignal): AsyncGenerator<Received[], void> {
+		return this.readTurn(turn, after, signal);
+	}
+
+	/**
+	 * Returns the turn that is running in a thread, or null. With `wait`, a server that knows it
+	 * answers when a turn begins, or after so many seconds.
+	 */
+	async runningTurn(thread: string, signal: AbortSignal, wait = 0): Promise<TurnState | null> {
+		if (this.hasTurns === false) return null;
+		const query: Record<string, string> = wait ? { wait: String(wait) } : {};
+		const response = await this.get(`threads/${encodeURIComponent(thread)}/turn`, signal, query);
+		const body = await response.json().catch(() => null);
+		if (response.ok && typeof body?.id === "string") {
+			this.hasTurns = true;
+			return body.state === "running" ? body : null;
+		}
+		// Another ChatKit server has no such route; ours says that no turn is running
+		if (response.status < 500) this.hasTurns ??= typeof body?.message === "string";
+		return null;
+	}
+
+	/** Has the server stop a turn. Tries again, also while the page goes away. */
+	async cancel(turn: string): Promise<void> {
+		const path = `turns/${encodeURIComponent(turn)}/cancel`;
+		for (let tries = 0; tries < 4; tries++) {
+			try {
+				const response = await this.send(this.at(path), { method: "POST", keepalive: true });
+				if (response.status < 500) return;
+			} catch {
+				this.options.network.failed();
+			}
+			await this.options.network.wait(pause(this.patience.resumeAfter, tries));
 		}
 	}
 
-	private async post(type: string, params: object, signal?: AbortSignal): Promise<Response> {
-		const response = await this.fetch(this.url, {
-			method: "POST",
-			headers: { "Content-Type": "application/json", "Accept-Language": this.locale() },
-			body: JSON.stringify({ type, params }),
-			...(signal ? { signal } : {}),
-		});
-		if (response.ok) return response;
-		const { message = response.statusText } = await response.json().catch(() => ({}));
-		throw new Refused(response.status, message);
+	/** Sends the request until a stream begins. */
+	private async begin(body: string, signal: AbortSignal): Promise<Response> {
+		const { network } = this.options;
+		const { repeats, repeatAfter } = this.patience;
+		const headers: Record<string, string> = {};
+		// Another site's server may not allow pages to send it
+		if (this.isOwnOrigin || this.hasTurns) headers["Idempotency-Key"] = randomId();
+		for (let tries = 0; ; tries++) {
+			let after = pause(repeatAfter, tries);
+			try {
+				const response = await this.post(body, headers, signal);
+				if (isStream(response)) return response;
+				const problem = await refusal(response);
+				const isFinal = response.status >= 400 && response.status < 500;
+				if (isFinal || tries >= repeats) throw problem;
+				after = Math.max(after, retryAfter(response));
+			} catch (error) {
+				signal.throwIfAborted();
+				if (error instanceof Refused || tries >= repeats) throw error;
+			}
+			network.failed();
+			await network.wait(after, signal);
+		}
 	}
+
+	/** Reads a turn until its end, over as many connections as that takes. */
+	private async *readTurn(
+		turn: string,
+		after: number,
+		signal: AbortSignal,
+		first?: Response,
+	): AsyncGenerator<Received[], void> {
+		const { network } = this.options;
+		let [response, last, tries] = [first, after, 0];
+		for (;;) {
+			try {
+				response ??= await this.resume(turn, last, signal);
+				for await (const { batch, ended } of this.read(response, this.patience.silence)) {
+					const fresh = batch.filter(({ id }) => !id || numberOf(id) > last);
+					last = fresh.reduce((most, { id }) => Math.max(most, id ? numberOf(id) : 0), last);
+					network.answered();
+					if (fresh.length) {
+						tries = 0;
+						yield fresh;
+					}
+					if (ended) return;
+				}
+			} catch (error) {
+				signal.throwIfAborted();
+				if (error instanceof Lost) throw error;
+			}
+			signal.throwIfAborted();
+			response = undefined;
+			if (tries >= this.patience.resumes) throw new Lost();
+			network.failed();
+			await network.wait(pause(this.patience.resumeAfter, tries++), signal);
+		}
+	}
+
+	private async resume(turn: string, last: number, signal: AbortSignal): Promise<Response> {
+		const path = `turns/${encodeURIComponent(turn)}/events`;
+		const response = await this.get(path, signal, { after: String(last) });
+		if (isStream(response)) return response;
+		// 409: it runs in another process, which the next request may reach
+		const isFinal = response.status < 500 && response.status !== 409 && response.status !== 429;
+		throw isFinal ? new Lost() : await refusal(response);
+	}
+
+	/** Reads a stream that cannot be resumed: its end is that of the connection. */
+	private async *readOnce(
+		response: Response,
+		signal: AbortSignal,
+	): AsyncGenerator<Received[], void> {
+		this.options.network.answered();
+		try {
+			for await (const { batch } of this.read(response)) if (batch.length) yield batch;
+		} catch (error) {
+			signal.throwIfAborted();
+			throw new Lost(String(error));
+		}
+	}
+
+	private async *read(
+		response: Response,
+		silence = 0,
+	): AsyncGenerator<{ batch: Received[]; ended: boolean }, void> {
+		let [batch, ended]: [Received[], boolean] = [[], false];
+		const parser = createParser({
+			onEvent: ({ data, id }) => {
+				const event = parse(data);
+				if (event) batch.push({ event, id });
+			},
+			onComment: (comment) => {
+				ended ||= comment.trim() === "end";
+			},
+		});
+		const decoder = new TextDecoder();
+		const reader = response.body!.getReader();
+		try {
+			for (;;) {
+				const { value, done } = await within(silence, reader.read());
+				if (done) return;
+				parser.feed(decoder.decode(value, { stream: true }));
+				yield { batch, ended };
+				batch = [];
+			}
+		} finally {
+			reader.cancel().catch(() => {});
+		}
+	}
+
+	private post(
+		body: string,
+		headers: Record<string, string>,
+		signal?: AbortSignal,
+	): Promise<Response> {
+		const own = { "Content-Type": "application/json", "chatkit-frame-instance-id": this.frame };
+		return this.send(this.url, { method: "POST", body, headers: { ...own, ...headers }, signal });
+	}
+
+	private get(
+		path: string,
+		signal: AbortSignal,
+		query: Record<string, string> = {},
+	): Promise<Response> {
+		const url = this.at(path);
+		for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
+		return this.send(url, { method: "GET", cache: "no-store", signal });
+	}
+
+	private async send(
+		url: URL,
+		{ signal, ...init }: Omit<RequestInit, "signal"> & { signal?: AbortSignal | undefined },
+	): Promise<Response> {
+		const { fetch, locale, network } = this.options;
+		const headers = { ...(init.headers as object), "Accept-Language": locale() };
+		const response = await fetch(url.href, { ...init, headers, ...(signal ? { signal } : {}) });
+		if (response.status < 500) network.answered();
+		return response;
+	}
+
+	private at(path: string): URL {
+		const url = new URL(this.url);
+		url.pathname = `${url.pathname.replace(/\/$/, "")}/${path}`;
+		return url;
+	}
+
+	private get isOwnOrigin(): boolean {
+		return this.url.origin === globalThis.location?.origin;
+	}
+}
+
+function isStream(response: Response): boolean {
+	const type = response.headers.get("Content-Type") ?? "";
+	return response.ok && type.startsWith("text/event-stream") && response.body !== null;
+}
+
+/** What the server says of its refusal, in words for the user if it has any. */
+async function refusal(response: Response): Promise<Refused> {
+	const body = await response.json().catch(() => null);
+	const message = typeof body?.message === "string" ? body.message : "";
+	return new Refused(response.status, message);
+}
+
+/** The seconds of `Retry-After` in milliseconds; at most a minute. */
+function retryAfter(response: Response): number {
+	const seconds = Number(response.headers.get("Retry-After"));
+	return Number.isFinite(seconds) ? Math.min(Math.max(seconds, 0), 60) * 1000 : 0;
+}
+
+function parse(data: string): StreamEvent | null {
+	try {
+		const event: unknown = JSON.parse(data);
+		const isEvent = typeof event === "object" && event !== null && "type" in event;
+		return isEvent ? (event as StreamEvent) : null;
+	} catch {
+		return null;
+	}
+}
+
+/** The number in the id of an event, `TURN:NUMBER`. */
+function numberOf(id: string): number {
+	return Number(id.slice(id.lastIndexOf(":") + 1)) || 0;
+}
+
+/** Rejects if the promise takes longer than so many milliseconds; 0 is for ever. */
+async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T> {
+	if (!milliseconds) return promise;
+	let timer: ReturnType<typeof setTimeout> | undefined;
+	const late = new Promise<never>((_, reject) => {
+		timer = setTimeout(() => reject(Error("Nothing was received")), milliseconds);
+	});
+	return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+/** Random letters and digits; also in pages without TLS, which have no `randomUUID`. */
+export function randomId(): string {
+	const bytes = crypto.getRandomValues(new Uint8Array(16));
+	return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,14 +1,16 @@
 // Drives a chat: sends what the user does, and applies what the server says.
 
-import type { Chat, Message, Status, ThreadList, Topic } from "./chat.ts";
-import { Client } from "./client.ts";
-import { Conversation } from "./conversation.ts";
+import type { Chat, ComposerPart, Message, Status, ThreadList, Topic } from "./chat.ts";
+import { Client, Refused } from "./client.ts";
+import { ClientTools } from "./client-tools.ts";
+import type { Conversation } from "./conversation.ts";
+import { Network } from "./network.ts";
 import type { OpenChatKitOptions } from "./options.ts";
+import { type Note, Others } from "./others.ts";
 import type {
 	ActionConfig,
 	Attachment,
 	NoticeEvent,
-	Page,
 	StreamEvent,
 	StructuredAnswer,
 	StructuredInputItem,
@@ -16,74 +18,127 @@ import type {
 	ThreadItem,
 	WidgetItem,
 } from "./protocol.ts";
+import type { RunKind } from "./runs.ts";
+import { Session, type SessionEvents } from "./session.ts";
+import { Threads } from "./thread-list.ts";
+import { Topics } from "./topics.ts";
 import { Words } from "./words.ts";
-
-const IDLE: Status = {
-	loading: false,
-	answering: false,
-	stoppable: true,
-	connection: "online",
-	progress: null,
-	error: null,
-	notices: [],
-	older: false,
-};
 
 export class Controller implements Chat {
 	options: OpenChatKitOptions = { api: { url: "" } };
 	words = new Words("en");
-	conversation = new Conversation();
-	status: Status = IDLE;
-	threads: ThreadList = { threads: [], more: true, loading: false, error: null };
 	historyOpen = false;
-	private listeners = new Map<Topic, Set<() => void>>();
-	private running: AbortController | null = null;
+	composer: ComposerPart | null = null;
+	private readonly topics = new Topics();
+	private readonly network = new Network(() => this.tell("status"));
+	private readonly tools = new ClientTools(
+		() => this.options.onClientTool,
+		(error) => this.report(error),
+	);
+	readonly fetch: typeof globalThis.fetch = (...request) => {
+		const { api } = this.options;
+		const given = "fetch" in api ? api.fetch : undefined;
+		return (given ?? globalThis.fetch)(...request);
+	};
+
+	private readonly sessionEvents: SessionEvents = {
+		changed: (session, topics) => {
+			if (session === this.session) this.topics.tell(topics);
+		},
+		received: (session, event) => this.received(session, event),
+		started: (session, kind) => {
+			if (kind === "answer") this.emit("chatkit.response.start");
+			this.keep(session);
+		},
+		failed: (error) => this.report(error),
+		named: (session, turn) => {
+			const { threadId: thread } = session;
+			if (thread) this.others.tell({ type: "turn", thread, turn });
+		},
+		ended: (session, kind) => this.ended(session, kind),
+	};
+
+	/** Conversations whose answers run on, whatever is shown. */
+	private readonly busy = new Map<string, Session>();
+	private client = this.newClient();
+	private others = this.newOthers();
+	private list = this.newList();
+	private session = this.newSession(null);
 
 	constructor(readonly emit: (name: string, detail?: unknown) => void) {}
 
 	subscribe(topic: Topic, listener: () => void): () => void {
-		const listeners = this.listeners.get(topic) ?? new Set();
-		this.listeners.set(topic, listeners.add(listener));
-		return () => listeners.delete(listener);
+		return this.topics.subscribe(topic, listener);
 	}
 
-	/** Takes new options. */
+	/** Takes new options. Another `api.url` is another chat. */
 	configure(options: OpenChatKitOptions): void {
+		const before = urlOf(this.options);
 		this.options = options;
-		this.words = new Words(options.locale ?? globalThis.navigator?.language ?? "en");
-		this.tell("options");
+		this.setWords(options);
+		if (urlOf(options) !== before) this.connect();
+		this.tell("options", "status");
 	}
 
-	get fetch(): typeof globalThis.fetch {
-		const { api } = this.options;
-		return ("fetch" in api && api.fetch) || globalThis.fetch.bind(globalThis);
+	/** Listens to nothing any more: the element has left its page. Answers run on. */
+	disconnect(): void {
+		this.others.close();
+		this.network.close();
+	}
+
+	/** Listens again after `disconnect`. */
+	reconnect(): void {
+		this.others.close();
+		this.others = this.newOthers();
+		this.network.listen();
+		this.others.watch(this.session);
+	}
+
+	get conversation(): Conversation {
+		return this.session.conversation;
+	}
+
+	get status(): Status {
+		const { conversation, runs, loading, older } = this.session;
+		const { progress, error, notices, stoppable } = conversation;
+		const { state: connection } = this.network;
+		const answering = runs.isAnswering;
+		return { loading, answering, stoppable, connection, progress, error, notices, older };
+	}
+
+	get threads(): ThreadList {
+		return this.list.state;
 	}
 
 	async send(message: Message): Promise<void> {
-		const input = {
-			content: message.content,
-			attachments: (message.attachments ?? []).map(({ id }) => id),
-			quoted_text: message.quotedText ?? null,
-			inference_options: message.inferenceOptions ?? {},
-		};
 		if (message.newThread) await this.open(null);
-		const { thread } = this.conversation;
-		if (thread) await this.run("threads.add_user_message", { thread_id: thread.id, input });
-		else await this.run("threads.create", { input });
+		await this.reported(this.session.send(message));
 	}
 
 	stop(): void {
-		this.running?.abort();
+		this.session.runs.stop();
 	}
 
 	async retry(itemId: string): Promise<void> {
-		await this.run("threads.retry_after_item", { ...this.here(), item_id: itemId });
+		const params = { ...this.session.here, item_id: itemId };
+		await this.reported(this.session.run("answer", "threads.retry_after_item", params));
 	}
 
 	async act(action: ActionConfig, item?: WidgetItem): Promise<void> {
-		const { type, payload } = action;
-		const params = { ...this.here(), item_id: item?.id ?? null, action: { type, payload } };
-		await this.run("threads.custom_action", params);
+		const { type, payload, handler, streaming = true } = action;
+		const { session } = this;
+		if (handler === "client" && item) {
+			const { onAction } = this.options.widgets ?? {};
+			await onAction?.(
+				{ type, payload: payload as Record<string, unknown> },
+				{ id: item.id, widget: item.widget as never },
+			);
+			return;
+		}
+		const sent = { type, payload: payload ?? null };
+		const params = { ...session.here, item_id: item?.id ?? null, action: sent };
+		if (streaming) await this.reported(this.runToEnd(session, params));
+		else await this.reported(this.actAtOnce(session, params));
 	}
 
 	async answer(
@@ -91,145 +146,225 @@ export class Controller implements Chat {
 		answers: Record<string, StructuredAnswer>,
 		status: "answered" | "skipped" = "answered",
 	): Promise<void> {
-		const params = { ...this.here(), item_id: item.id, input: { status, answers } };
-		await this.run("threads.add_structured_input", params);
+		const params = { ...this.session.here, item_id: item.id, input: { status, answers } };
+		await this.reported(this.session.run("answer", "threads.add_structured_input", params));
 	}
 
 	async feedback(itemIds: string[], kind: "positive" | "negative"): Promise<void> {
-		await this.client().ask("items.feedback", { ...this.here(), item_ids: itemIds, kind });
+		const params = { ...this.session.here, item_ids: itemIds, kind };
+		await this.reported(this.client.ask("items.feedback", params));
 	}
 
 	dismissNotice(notice: NoticeEvent): void {
-		this.set({ notices: this.status.notices.filter((other) => other !== notice) });
+		this.session.changed(this.conversation.dismiss(notice));
 	}
 
 	async open(threadId: string | null): Promise<void> {
-		this.conversation = new Conversation();
-		this.set({ ...IDLE });
-		this.tell("thread");
-		this.tell("items");
+		if (threadId && threadId === this.session.threadId) return;
+		this.session = (threadId && this.busy.get(threadId)) || this.newSession(threadId);
+		this.others.watch(null);
+		this.tell("thread", "items", "status");
 		this.emit("chatkit.thread.change", { threadId });
-		if (threadId) await this.load(threadId);
+		if (threadId) await this.load(this.session, threadId);
 	}
 
-	async loadOlder(): Promise<void> {
-		const after = this.conversation.items[0]?.id;
-		const params = { ...this.here(), after, order: "desc" };
-		const page = await this.client().ask<Page<ThreadItem>>("items.list", params);
-		this.conversation.prepend(page.data.reverse());
-		this.set({ older: page.has_more });
-		this.tell("items");
+	loadOlder(): Promise<void> {
+		return this.reported(this.session.loadOlder());
 	}
 
-	async fetchUpdates(): Promise<void> {
-		const { thread } = this.conversation;
-		if (thread) await this.load(thread.id);
+	fetchUpdates(): Promise<void> {
+		return this.reported(this.session.refresh());
 	}
 
 	async rename(threadId: string, title: string): Promise<void> {
-		await this.client().ask("threads.update", { thread_id: threadId, title });
+		const params = { thread_id: threadId, title };
+		const thread = await this.reported(this.client.ask<Thread>("threads.update", params));
+		this.list.put(thread);
+		if (threadId === this.session.threadId)
+			this.session.changed(this.conversation.setThread(thread));
+		this.others.tell({ type: "thread", thread: threadId });
 	}
 
 	async remove(threadId: string): Promise<void> {
-		await this.client().ask("threads.delete", { thread_id: threadId });
+		await this.reported(this.client.ask("threads.delete", { thread_id: threadId }));
+		this.others.tell({ type: "removed", thread: threadId });
+		await this.removed(threadId);
 	}
 
-	async loadThreads(): Promise<void> {
-		const page = await this.client().ask<Page<Thread>>("threads.list", {});
-		this.threads = { threads: page.data, more: page.has_more, loading: false, error: null };
-		this.tell("threads");
+	async loadThreads(again = false): Promise<void> {
+		await this.reported(this.list.load(again));
 	}
 
 	showHistory(): void {
+		if (this.historyOpen) return;
 		this.historyOpen = true;
 		this.tell("history");
+		this.emit("chatkit.history.open");
+		this.loadThreads(true).catch(() => {});
 	}
 
 	hideHistory(): void {
+		if (!this.historyOpen) return;
 		this.historyOpen = false;
 		this.tell("history");
+		this.emit("chatkit.history.close");
 	}
 
 	createAttachment(name: string, size: number, mimeType: string): Promise<Attachment> {
-		return this.client().ask("attachments.create", { name, size, mime_type: mimeType });
+		return this.client.ask("attachments.create", { name, size, mime_type: mimeType });
 	}
 
 	async deleteAttachment(id: string): Promise<void> {
-		await this.client().ask("attachments.delete", { attachment_id: id });
+		await this.client.ask("attachments.delete", { attachment_id: id });
 	}
 
 	async transcribe(audioBase64: string, mimeType: string): Promise<string> {
 		const params = { audio_base64: audioBase64, mime_type: mimeType };
-		const { text } = await this.client().ask<{ text: string }>("input.transcribe", params);
-		return text;
+		return (await this.client.ask<{ text: string }>("input.transcribe", params)).text;
 	}
 
-	private async load(threadId: string): Promise<void> {
-		this.set({ loading: true });
-		const thread = await this.client().ask<Thread>("threads.get_by_id", { thread_id: threadId });
-		const page = thread.items?.data ?? [];
-		this.conversation.merge(page, this.conversation.now, thread.items?.has_more ?? false);
-		this.apply({ type: "thread.updated", thread });
-		this.set({ loading: false, older: thread.items?.has_more ?? false });
-		this.tell("items");
+	private setWords({ locale, words }: OpenChatKitOptions): void {
+		const language = locale ?? globalThis.navigator?.language ?? "en";
+		this.words = new Words(language, typeof words === "object" ? words : {});
+		if (typeof words !== "string") return;
+		this.loadWords(language, words).catch((error) => this.report(error));
 	}
 
-	private async run(type: string, params: object): Promise<void> {
-		const running = new AbortController();
-		this.running = running;
-		this.set({ answering: true, error: null });
-		this.emit("chatkit.response.start");
+	private async loadWords(locale: string, url: string): Promise<void> {
+		const response = await globalThis.fetch(url);
+		if (!response.ok) throw new Error(`${url}: HTTP ${response.status}, no words`);
+		const words = new Words(locale, await response.json());
+		if (this.options.words !== url) return;
+		this.words = words;
+		this.tell("options", "status", "thread", "items", "threads", "history");
+	}
+
+	private async load(session: Session, threadId: string): Promise<void> {
+		this.emit("chatkit.thread.load.start", { threadId });
 		try {
-			for await (const event of this.client().stream(type, params, running.signal))
-				this.apply(event);
-		} catch (error) {
-			if (!running.signal.aborted) throw error;
+			await this.reported(session.load());
+			if (session === this.session) this.others.watch(session);
+			void this.tools.run(session, false);
 		} finally {
-			this.running = null;
-			this.set({ answering: false, progress: null });
-			this.emit("chatkit.response.end");
+			this.emit("chatkit.thread.load.end", { threadId });
 		}
 	}
 
-	private apply(event: StreamEvent): void {
-		for (const change of this.conversation.apply(event) ?? []) this.tell(change);
+	/** Runs a streamed action; its button shows that until the end. */
+	private async runToEnd(session: Session, params: object): Promise<void> {
+		await session.runs.send("action", "threads.custom_action", params, () => {});
+		this.ended(session, "action");
+	}
+
+	private async actAtOnce(session: Session, params: object): Promise<void> {
+		type Answer = { updated_item?: ThreadItem | null };
+		const answer = await this.client.ask<Answer>("threads.sync_custom_action", params);
+		const { updated_item: item } = answer;
+		if (item)
+			session.changed(session.conversation.apply({ type: "thread.item.replaced", item }) ?? []);
+	}
+
+	private connect(): void {
+		this.others.close();
+		for (const session of this.busy.values()) session.runs.close();
+		this.busy.clear();
+		this.client = this.newClient();
+		this.others = this.newOthers();
+		this.list = this.newList();
+		this.session = this.newSession(null);
+		this.tell("thread", "items", "status", "threads");
+	}
+
+	private newClient(): Client {
+		return new Client({
+			url: urlOf(this.options),
+			fetch: this.fetch,
+			locale: () => this.words.locale,
+			network: this.network,
+		});
+	}
+
+	private newOthers(): Others {
+		const url = urlOf(this.options);
+		return new Others(this.client, this.network, url, (note) => this.heard(note));
+	}
+
+	private newList(): Threads {
+		return new Threads(this.client, () => this.tell("threads"));
+	}
+
+	private newSession(threadId: string | null): Session {
+		return new Session(threadId, this.client, this.sessionEvents);
+	}
+
+	private received(session: Session, event: StreamEvent): void {
 		switch (event.type) {
-			case "progress_update":
-				this.set({ progress: event });
-				break;
-			case "error":
-				this.set({ error: event });
-				break;
-			case "notice":
-				this.set({ notices: [...this.status.notices, event] });
-				break;
 			case "client_effect":
 				this.emit("chatkit.effect", { name: event.name, data: event.data });
 				break;
-			case "stream_options":
-				this.set({ stoppable: event.stream_options.allow_cancel });
+			case "error":
+				this.report(new Error(event.message ?? event.code));
 				break;
 			case "thread.created":
-				this.emit("chatkit.thread.change", { threadId: event.thread.id });
+				this.keep(session);
+				if (session === this.session) {
+					this.emit("chatkit.thread.change", { threadId: event.thread.id });
+					this.others.watch(session);
+				}
+				this.list.put(event.thread);
+				break;
+			case "thread.updated":
+				this.list.put(event.thread);
 				break;
 		}
 	}
 
-	private here(): { thread_id: string } {
-		return { thread_id: this.conversation.thread?.id ?? "" };
+	private keep(session: Session): void {
+		if (session.threadId && session.runs.isBusy) this.busy.set(session.threadId, session);
 	}
 
-	private client(): Client {
-		const { api } = this.options;
-		return new Client("url" in api ? api.url : "", this.fetch, () => this.words.locale);
+	private ended(session: Session, kind: RunKind): void {
+		if (session.threadId && !session.runs.isBusy) this.busy.delete(session.threadId);
+		if (kind === "answer") this.emit("chatkit.response.end");
+		void this.tools.run(session, kind === "answer");
 	}
 
-	private set(change: Partial<Status>): void {
-		this.status = { ...this.status, ...change };
-		this.tell("status");
+	private heard(note: Note): void {
+		const isShown = note.thread === this.session.threadId;
+		if (note.type === "turn" && isShown) void this.session.follow(note.turn);
+		if (note.type === "thread" && isShown) void this.session.refresh().catch(() => {});
+		if (note.type === "removed") void this.removed(note.thread);
+		else if (this.historyOpen) this.loadThreads(true).catch(() => {});
 	}
 
-	private tell(topic: Topic): void {
-		for (const listener of this.listeners.get(topic) ?? []) listener();
+	private async removed(threadId: string): Promise<void> {
+		this.list.remove(threadId);
+		this.busy.get(threadId)?.runs.close();
+		if (threadId === this.session.threadId) await this.open(null);
 	}
+
+	/** Tells the page of what goes wrong, and leaves it to the caller. */
+	private async reported<T>(work: Promise<T>): Promise<T> {
+		try {
+			return await work;
+		} catch (error) {
+			this.report(error);
+			throw error;
+		}
+	}
+
+	private report(error: unknown): void {
+		const isError = error instanceof Error;
+		this.emit("chatkit.error", { error: isError ? error : new Error(String(error)) });
+		if (error instanceof Refused)
+			this.emit("chatkit.log", { name: "refused", data: { status: error.status } });
+	}
+
+	private tell(...topics: Topic[]): void {
+		this.topics.tell(topics);
+	}
+}
+
+function urlOf({ api }: OpenChatKitOptions): string {
+	return "url" in api ? api.url : "";
 }

@@ -1,28 +1,193 @@
 // The element: options, methods and events of @openai/chatkit, over a controller.
 
+import type { ChatKitEvents, EventHandler, OpenAIChatKit } from "@openai/chatkit";
 import { LitElement, html } from "lit";
 import "./views/shell.ts";
 import { Controller } from "./controller.ts";
-import type { OpenChatKitOptions } from "./options.ts";
+import { type OpenChatKitOptions, problems } from "./options.ts";
+import type { Attachment, WidgetItem } from "./protocol.ts";
 import { styles } from "./styles/index.ts";
+import { Theme } from "./theme.ts";
 
-export class OpenChatKit extends LitElement {
+type Message = Parameters<OpenAIChatKit["sendUserMessage"]>[0];
+type ComposerValue = Parameters<OpenAIChatKit["setComposerValue"]>[0];
+type Action = Parameters<OpenAIChatKit["sendCustomAction"]>[0];
+type UserContent = NonNullable<Message["content"]>;
+
+/** The methods of @openai/chatkit, which the compiler holds this class to. */
+type Methods = Omit<OpenAIChatKit, keyof HTMLElement>;
+
+/**
+ * A chat with a server that speaks ChatKit's protocol.
+ *
+ * Set its options by `setOptions` or the property `options`. Methods that are called earlier wait for
+ * them. Its events don't bubble.
+ */
+export class OpenChatKit extends LitElement implements Methods {
 	static override styles = styles;
-	private readonly controller = new Controller((name, detail) =>
-		this.dispatchEvent(new CustomEvent(name, { detail })),
-	);
+	private readonly controller = new Controller((name, detail) => this.tell(name, detail));
+	private readonly theme = new Theme(this);
+	private given: OpenChatKitOptions | null = null;
+	private readonly ready: Promise<void>;
+	private setReady!: () => void;
 
+	constructor() {
+		super();
+		this.ready = new Promise((ready) => {
+			this.setReady = ready;
+		});
+		this.takeProperty("options");
+	}
+
+	override connectedCallback(): void {
+		super.connectedCallback();
+		this.theme.connect();
+		this.controller.reconnect();
+	}
+
+	override disconnectedCallback(): void {
+		super.disconnectedCallback();
+		this.theme.disconnect();
+		this.controller.disconnect();
+	}
+
+	/** The options that were set last; null before. */
+	get options(): OpenChatKitOptions | null {
+		return this.given;
+	}
+
+	set options(options: OpenChatKitOptions | null) {
+		if (options) this.setOptions(options);
+	}
+
+	/** Sets all options: those that are left out have their defaults again. */
 	setOptions(options: OpenChatKitOptions): void {
-		const first = !this.controller.options.api || !("url" in this.controller.options.api) || !this.controller.options.api.url;
+		const wrong = problems(options);
+		if (wrong.length) {
+			this.refuse(wrong);
+			return;
+		}
+		const isFirst = !this.given;
+		this.given = options;
 		this.controller.configure(options);
-		if (first && options.initialThread) void this.controller.open(options.initialThread);
+		this.theme.set(options.theme);
+		this.requestUpdate();
+		if (isFirst) void this.start(options.initialThread ?? null);
+	}
+
+	async focusComposer(): Promise<void> {
+		await this.ready;
+		this.controller.composer?.focus();
 	}
 
 	async setThreadId(threadId: string | null): Promise<void> {
+		await this.ready;
 		await this.controller.open(threadId);
 	}
 
-	override render() {
-		return html`<ock-shell .chat=${this.controller}></ock-shell>`;
+	async sendCustomAction(action: Action, itemId?: string): Promise<void> {
+		await this.ready;
+		const item = itemId ? this.controller.conversation.get(itemId) : undefined;
+		// The server knows items that are not loaded here
+		const known = item ?? (itemId ? ({ id: itemId } as WidgetItem) : undefined);
+		await this.controller.act(action, known as WidgetItem | undefined);
 	}
+
+	/** Sends a message. Resolves when the server has it, rejects with why it has not. */
+	async sendUserMessage(message: Message): Promise<void> {
+		await this.ready;
+		const { toolChoice, model, attachments, reply, newThread } = message;
+		await this.controller.send({
+			content: contentOf(message),
+			attachments: (attachments ?? []) as Attachment[],
+			quotedText: reply ?? null,
+			inferenceOptions: {
+				...(toolChoice ? { tool_choice: toolChoice } : {}),
+				...(model ? { model } : {}),
+			},
+			newThread: newThread ?? false,
+		});
+	}
+
+	async setComposerValue(value: ComposerValue): Promise<void> {
+		await this.ready;
+		await this.updateComplete;
+		await this.controller.composer?.set(value as never);
+	}
+
+	async showHistory(): Promise<void> {
+		await this.ready;
+		this.controller.showHistory();
+	}
+
+	async hideHistory(): Promise<void> {
+		await this.ready;
+		this.controller.hideHistory();
+	}
+
+	async fetchUpdates(): Promise<void> {
+		await this.ready;
+		await this.controller.fetchUpdates();
+	}
+
+	override render() {
+		if (!this.given) return null;
+		const { words } = this.controller;
+		return html`<ock-shell .chat=${this.controller} lang=${words.language} dir=${words.direction}
+			aria-label=${this.given.frameTitle ?? words.text("chat.title")} role="region"></ock-shell>`;
+	}
+
+	private async start(threadId: string | null): Promise<void> {
+		this.requestUpdate();
+		await this.updateComplete;
+		this.setReady();
+		this.tell("chatkit.ready");
+		// What is wrong is shown, and has been told by `chatkit.error`
+		if (threadId) await this.controller.open(threadId).catch(() => {});
+	}
+
+	/** Takes a property that was set before the element was defined. */
+	private takeProperty(name: "options"): void {
+		if (!Object.hasOwn(this, name)) return;
+		const value = this[name];
+		delete (this as Partial<this>)[name];
+		this[name] = value;
+	}
+
+	private refuse(wrong: string[]): void {
+		const error = new TypeError(`open-chatkit: ${wrong.join("; ")}`);
+		console.error(error.message);
+		this.tell("chatkit.error", { error });
+	}
+
+	private tell(name: string, detail?: unknown): void {
+		this.dispatchEvent(new CustomEvent(name, { detail }));
+	}
+}
+
+export interface OpenChatKit {
+	addEventListener<K extends keyof ChatKitEvents>(
+		type: K,
+		listener: EventHandler<K>,
+		options?: boolean | AddEventListenerOptions,
+	): void;
+	addEventListener(
+		type: string,
+		listener: EventListenerOrEventListenerObject | null,
+		options?: boolean | AddEventListenerOptions,
+	): void;
+	removeEventListener<K extends keyof ChatKitEvents>(
+		type: K,
+		listener: EventHandler<K>,
+		options?: boolean | EventListenerOptions,
+	): void;
+	removeEventListener(
+		type: string,
+		listener: EventListenerOrEventListenerObject | null,
+		options?: boolean | EventListenerOptions,
+	): void;
+}
+
+function contentOf({ text, content }: { text?: string; content?: UserContent }) {
+	return (content ?? [{ type: "input_text", text: text ?? "" }]) as never;
 }

@@ -1,6 +1,7 @@
 // The options of the element: those of @openai/chatkit, and some of our own.
 
-import type { ChatKitOptions } from "@openai/chatkit";
+import type { ChatKitOptions, ThemeOption } from "@openai/chatkit";
+import type { Catalog } from "./words.ts";
 
 type Api = ChatKitOptions["api"];
 
@@ -13,7 +14,27 @@ export interface OpenChatKitOptions
 	/** A BCP 47 tag, such as `de-AT`. The default is the browser's language. */
 	locale?: string;
 	/** `system` follows the user's setting. */
-	theme?: ChatKitOptions["theme"] | "system";
+	theme?:
+		| ChatKitOptions["theme"]
+		| "system"
+		| (Omit<ThemeOption, "colorScheme"> & { colorScheme?: "light" | "dark" | "system" });
+	/**
+	 * The component's words in another language, or other words: by key, as in a JSON file that is
+	 * given by its address. What it lacks is in English.
+	 */
+	words?: Partial<Catalog> | string;
 	/** Hosts whose images are shown, such as `images.example.com` or `*.example.com`. */
 	allowedImageDomains?: string[];
+}
+
+/** Says what is wrong with options, each with its path and what is expected. */
+export function problems(options: OpenChatKitOptions): string[] {
+	if (typeof options !== "object" || options === null) return ["the options have to be an object"];
+	const { api } = options;
+	if (typeof api !== "object" || api === null) return ["`api` is missing: { url: \"/api/chat\" }"];
+	if ("getClientSecret" in api)
+		return ["`api.getClientSecret` is for OpenAI's hosted workflows: set `api.url` to your server"];
+	if (typeof api.url !== "string" || !api.url)
+		return ["`api.url` has to be the address of a ChatKit server, such as \"/api/chat\""];
+	return [];
 }

@@ -1,11 +1,24 @@
 import { html } from "lit";
-import type { Topic } from "../chat.ts";
+import type { ComposerPart, ComposerValue, Topic } from "../chat.ts";
 import { View, define } from "../view.ts";
 
 /** Where the user writes. */
-export class Composer extends View {
+export class Composer extends View implements ComposerPart {
 	protected override topics(): Topic[] {
-		return ["status", "options", "composer", "thread"];
+		return ["status", "options", "thread"];
+	}
+
+	override connectedCallback(): void {
+		super.connectedCallback();
+		this.chat.composer = this;
+	}
+
+	override focus(): void {
+		this.querySelector("textarea")?.focus();
+	}
+
+	async set({ text }: ComposerValue): Promise<void> {
+		if (text !== undefined) this.querySelector("textarea")!.value = text;
 	}
 
 	override render() {

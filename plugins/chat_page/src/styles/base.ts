@@ -15,7 +15,9 @@ export const base = css`
 		--ock-warning: #8a5300;
 		--ock-success: #1e6b3a;
 		--ock-info: #1f5f99;
-		--ock-radius: 12px;
+		--ock-radius: 24px;
+		--ock-radius-control: 999px;
+		--ock-accent-strength: 14%;
 		--ock-space: 4px;
 		--ock-font: system-ui, sans-serif;
 		--ock-mono: ui-monospace, monospace;

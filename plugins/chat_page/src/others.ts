@@ -1,0 +1,83 @@
+// What other tabs and devices do in the conversation that is shown.
+
+import type { Client } from "./client.ts";
+import type { Network } from "./network.ts";
+import type { Session } from "./session.ts";
+
+const WAIT = 25; // seconds that the server may wait for a turn to begin
+const AGAIN = 15_000; // milliseconds between two questions, where a server answers at once
+const QUICK = 2_000; // milliseconds: it did not wait
+
+/** What tabs of one browser tell each other. */
+export type Note =
+	| { type: "turn"; thread: string; turn: string }
+	| { type: "thread"; thread: string }
+	| { type: "removed"; thread: string };
+
+export class Others {
+	private readonly channel: BroadcastChannel | null;
+	private watching: AbortController | null = null;
+	private session: Session | null = null;
+	private readonly end = new AbortController();
+
+	constructor(
+		private readonly client: Client,
+		private readonly network: Network,
+		url: string,
+		private readonly heard: (note: Note) => void,
+	) {
+		this.channel =
+			typeof BroadcastChannel === "function" && globalThis.document
+				? new BroadcastChannel(`open-chatkit ${url}`)
+				: null;
+		this.channel?.addEventListener("message", ({ data }) => this.heard(data as Note));
+		globalThis.document?.addEventListener("visibilitychange", () => this.visible(), {
+			signal: this.end.signal,
+		});
+	}
+
+	tell(note: Note): void {
+		this.channel?.postMessage(note);
+	}
+
+	/** Watches this conversation, and no other, while the page is visible. */
+	watch(session: Session | null): void {
+		if (session === this.session) return;
+		this.session = session;
+		this.start();
+	}
+
+	close(): void {
+		this.end.abort();
+		this.watching?.abort();
+		this.channel?.close();
+	}
+
+	private visible(): void {
+		if (!globalThis.document.hidden) void this.session?.refresh().catch(() => {});
+		this.start();
+	}
+
+	private start(): void {
+		this.watching?.abort();
+		this.watching = null;
+		const { session } = this;
+		if (!session?.threadId || !globalThis.document || document.hidden) return;
+		this.watching = new AbortController();
+		void this.loop(session, this.watching.signal);
+	}
+
+	private async loop(session: Session, signal: AbortSignal): Promise<void> {
+		while (!signal.aborted) {
+			const began = performance.now();
+			try {
+				await session.followRunning(signal, WAIT);
+				if (this.client.hasTurns === false) return;
+			} catch {
+				// The next question comes after a pause
+			}
+			const quick = performance.now() - began < QUICK;
+			await this.network.wait(quick ? AGAIN : 0, signal).catch(() => {});
+		}
+	}
+}

@@ -1,0 +1,134 @@
+// The theme options of the types, as custom properties of the host.
+
+import type { ThemeOption } from "@openai/chatkit";
+import type { OpenChatKitOptions } from "./options.ts";
+
+type Properties = Record<`--ock-${string}`, string>;
+type Scheme = "light" | "dark";
+
+const RADIUS = { pill: 24, round: 14, soft: 8, sharp: 2 };
+const SPACE = { compact: 3, normal: 4, spacious: 5 };
+
+/** Keeps the look of an element as its options say. */
+export class Theme {
+	private readonly media = globalThis.matchMedia?.("(prefers-color-scheme: dark)");
+	private theme: OpenChatKitOptions["theme"];
+	private names: string[] = [];
+	private fonts: FontFace[] = [];
+	private readonly follow = () => this.apply();
+
+	constructor(private readonly host: HTMLElement) {}
+
+	/** Takes the theme of new options. */
+	set(theme: OpenChatKitOptions["theme"]): void {
+		if (JSON.stringify(theme) === JSON.stringify(this.theme) && this.names.length) return;
+		this.theme = theme;
+		this.loadFonts(optionsOf(theme).typography?.fontSources ?? []);
+		this.apply();
+	}
+
+	connect(): void {
+		this.media?.addEventListener("change", this.follow);
+		this.apply();
+	}
+
+	disconnect(): void {
+		this.media?.removeEventListener("change", this.follow);
+	}
+
+	get scheme(): Scheme {
+		const scheme = this.theme === "system" ? "system" : optionsOf(this.theme).colorScheme;
+		if (scheme === "system") return this.media?.matches ? "dark" : "light";
+		return scheme ?? "light";
+	}
+
+	private apply(): void {
+		const { host, scheme } = this;
+		host.dataset["scheme"] = scheme;
+		const properties = propertiesOf(optionsOf(this.theme), scheme);
+		const accent = optionsOf(this.theme).color?.accent?.primary;
+		if (accent) properties["--ock-accent-text"] = readableOn(accent, host);
+		for (const name of this.names) if (!(name in properties)) host.style.removeProperty(name);
+		for (const [name, value] of Object.entries(properties)) host.style.setProperty(name, value);
+		this.names = Object.keys(properties);
+	}
+
+	private loadFonts(sources: NonNullable<NonNullable<ThemeOption["typography"]>["fontSources"]>) {
+		for (const font of this.fonts) document.fonts.delete(font);
+		this.fonts = sources.map(({ family, src, weight, style, display, unicodeRange }) => {
+			const url = /^\s*(url|local)\(/.test(src) ? src : `url(${JSON.stringify(src)})`;
+			return new FontFace(family, url, {
+				...(weight ? { weight: String(weight) } : {}),
+				...(style ? { style } : {}),
+				...(unicodeRange ? { unicodeRange } : {}),
+				display: display ?? "swap",
+			});
+		});
+		for (const font of this.fonts) document.fonts.add(font);
+	}
+}
+
+function optionsOf(theme: OpenChatKitOptions["theme"]): Omit<ThemeOption, "colorScheme"> & {
+	colorScheme?: Scheme | "system";
+} {
+	return typeof theme === "string" ? { colorScheme: theme } : (theme ?? {});
+}
+
+/** Returns the custom properties for theme options in a colour scheme. */
+export function propertiesOf(theme: Omit<ThemeOption, "colorScheme">, scheme: Scheme): Properties {
+	const { typography = {}, radius = "pill", density = "normal", color = {} } = theme;
+	const properties: Properties = {
+		"--ock-radius": `${RADIUS[radius] ?? RADIUS.pill}px`,
+		"--ock-radius-control": radius === "pill" ? "999px" : `${RADIUS[radius] ?? 14}px`,
+		"--ock-space": `${SPACE[density] ?? SPACE.normal}px`,
+		...(color.grayscale ? grays(color.grayscale, scheme) : {}),
+	};
+	if (typography.baseSize) properties["--ock-size"] = `${typography.baseSize}px`;
+	if (typography.fontFamily) properties["--ock-font"] = typography.fontFamily;
+	if (typography.fontFamilyMono) properties["--ock-mono"] = typography.fontFamilyMono;
+	if (color.accent) {
+		properties["--ock-accent"] = color.accent.primary;
+		properties["--ock-accent-strength"] = `${8 + 6 * (color.accent.level ?? 1)}%`;
+	}
+	if (color.surface) {
+		properties["--ock-surface"] = color.surface.background;
+		properties["--ock-surface-raised"] =
+			`color-mix(in srgb, ${color.surface.background} 94%, ${color.surface.foreground})`;
+		properties["--ock-text"] = color.surface.foreground;
+	}
+	return properties;
+}
+
+type Gray = NonNullable<NonNullable<ThemeOption["color"]>["grayscale"]>;
+
+/** Grays of a hue. `tint` is how much of it they have, `shade` makes the surfaces darker or lighter. */
+function grays({ hue, tint, shade = 0 }: Gray, scheme: Scheme): Properties {
+	const gray = (lightness: number) => `hsl(${hue} ${tint * 3}% ${lightness}%)`;
+	if (scheme === "dark")
+		return {
+			"--ock-surface": gray(10 - shade),
+			"--ock-surface-raised": gray(15 - shade),
+			"--ock-border": gray(25 - shade),
+			"--ock-text": gray(94),
+			"--ock-text-quiet": gray(70),
+		};
+	return {
+		"--ock-surface": gray(Math.min(100, 99 - shade)),
+		"--ock-surface-raised": gray(Math.min(99, 96 - shade)),
+		"--ock-border": gray(86 - shade),
+		"--ock-text": gray(11),
+		"--ock-text-quiet": gray(37),
+	};
+}
+
+/** Returns black or white, whichever is easier to read on a colour. */
+function readableOn(color: string, host: HTMLElement): string {
+	const probe = document.createElement("span");
+	probe.style.color = color;
+	host.shadowRoot?.append(probe);
+	const [red = 0, green = 0, blue = 0] = getComputedStyle(probe).color.match(/[\d.]+/g)?.map(Number) ?? [];
+	probe.remove();
+	const linear = (value: number) => ((value / 255 + 0.055) / 1.055) ** 2.4;
+	const luminance = 0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue);
+	return luminance > 0.179 ? "#000" : "#fff";
+}

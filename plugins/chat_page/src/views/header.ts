@@ -1,0 +1,105 @@
+import { html, nothing } from "lit";
+import type { Topic } from "../chat.ts";
+import { icon } from "../icons.ts";
+import { View, define } from "../view.ts";
+
+interface Action {
+	icon: string;
+	onClick: () => void;
+}
+
+/** The title of the conversation, which can be changed, and buttons. */
+export class Header extends View {
+	static override properties = { ...View.properties, editing: { state: true } };
+	declare editing: boolean;
+
+	protected override topics(): Topic[] {
+		return ["options", "thread", "history"];
+	}
+
+	override render() {
+		const { options, words, conversation } = this.chat;
+		const { header = {}, history } = options;
+		return html`<header>
+			${
+				history?.enabled === false
+					? nothing
+					: this.button("history", words.text("header.history"), () => this.chat.showHistory())
+			}
+			${this.action(header.leftAction)}
+			${header.title?.enabled === false ? html`<span class="ock-title"></span>` : this.heading()}
+			${this.action(header.rightAction)}
+			${
+				conversation.thread
+					? this.button("compose", words.text("header.new"), () => this.begin())
+					: nothing
+			}
+		</header>`;
+	}
+
+	private heading() {
+		const { options, words, conversation } = this.chat;
+		const { thread } = conversation;
+		const fixed = options.header?.title?.text;
+		const title = fixed ?? thread?.title ?? (thread ? words.text("header.untitled") : "");
+		if (this.editing && thread)
+			return html`<input class="ock-title" part="title-input" maxlength="200" .value=${thread.title ?? ""}
+				aria-label=${words.text("header.title")} @keydown=${this.key} @blur=${this.save} />`;
+		if (fixed !== undefined || !thread || options.history?.showRename === false)
+			return html`<h1 class="ock-title" part="title" dir="auto">${title}</h1>`;
+		return html`<h1 class="ock-title" part="title">
+			<button type="button" class="ock-rename" title=${words.text("header.rename")} @click=${this.edit}>
+				<span dir="auto">${title}</span>${icon("write")}
+			</button>
+		</h1>`;
+	}
+
+	private button(name: string, label: string, click: () => void) {
+		return html`<button type="button" class="ock-button" part=${`button ${name}`} aria-label=${label}
+			title=${label} @click=${click}>${icon(name)}</button>`;
+	}
+
+	private action(action: Action | undefined) {
+		if (!action) return nothing;
+		// The page gives no words for it: its icon's name is the best there is
+		return this.button(action.icon, action.icon.replaceAll("-", " "), action.onClick);
+	}
+
+	private begin(): void {
+		void this.chat.open(null);
+		this.chat.composer?.focus();
+	}
+
+	private async edit(): Promise<void> {
+		this.editing = true;
+		await this.updateComplete;
+		this.querySelector("input")?.select();
+	}
+
+	private key(event: KeyboardEvent): void {
+		if (event.isComposing) return;
+		if (event.key === "Enter") this.save(event);
+		else if (event.key === "Escape") {
+			event.stopPropagation();
+			void this.leave();
+		}
+	}
+
+	private save(event: Event): void {
+		if (!this.editing) return;
+		const title = (event.target as HTMLInputElement).value.trim();
+		const { thread } = this.chat.conversation;
+		if (thread && title && title !== thread.title)
+			this.chat.rename(thread.id, title).catch(() => {});
+		void this.leave(event.type !== "blur");
+	}
+
+	/** Ends the edit; the focus goes back to the button, but not away from where the user went. */
+	private async leave(focus = true): Promise<void> {
+		this.editing = false;
+		await this.updateComplete;
+		if (focus) this.querySelector<HTMLElement>(".ock-rename")?.focus();
+	}
+}
+
+define("ock-header", Header);
