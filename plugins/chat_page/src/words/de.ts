@@ -92,6 +92,20 @@ export const de: Catalog = {
 	"transcript.label": "Unterhaltung",
 
 	// markdown
+	"code.copy": "Kopieren",
+	"code.copied": "Kopiert",
+	"code.region": "Code",
+	"code.regionOf": "Code, {language}",
+	"markdown.table": "Tabelle",
+	"markdown.formula": "Formel",
+	"markdown.task": "Aufgabe",
+	"markdown.footnote": "Fußnote {number}",
+	"markdown.back": "Fußnote {number}: zurück zum Text",
 
 	// widgets
+	"widget.table": "Tabelle",
+	"widget.field": "Text",
+	"widget.more": "Mehr anzeigen",
+	"widget.rest": "{count} weitere anzeigen",
+	"widget.failed": "Das hat nicht geklappt. Versuchen Sie es noch einmal.",
 };

@@ -89,6 +89,20 @@ export const en = {
 	"transcript.label": "Conversation",
 
 	// markdown
+	"code.copy": "Copy",
+	"code.copied": "Copied",
+	"code.region": "Code",
+	"code.regionOf": "Code, {language}",
+	"markdown.table": "Table",
+	"markdown.formula": "Formula",
+	"markdown.task": "Task",
+	"markdown.footnote": "Footnote {number}",
+	"markdown.back": "Footnote {number}: back to the text",
 
 	// widgets
+	"widget.table": "Table",
+	"widget.field": "Text",
+	"widget.more": "Show more",
+	"widget.rest": "Show {count} more",
+	"widget.failed": "That did not work. Try again.",
 };
