@@ -45,6 +45,7 @@ export class Header extends View {
 		if (this.editing && thread)
 			return html`<input class="ock-title" part="title-input" maxlength="200" .value=${thread.title ?? ""}
 				aria-label=${words.text("header.title")} @keydown=${this.key} @blur=${this.save} />`;
+		if (!title) return html`<span class="ock-title" part="title"></span>`;
 		if (fixed !== undefined || !thread || options.history?.showRename === false)
 			return html`<h1 class="ock-title" part="title" dir="auto">${title}</h1>`;
 		return html`<h1 class="ock-title" part="title">
