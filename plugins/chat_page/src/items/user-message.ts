@@ -5,6 +5,7 @@ import "./attachment.ts";
 import "./entity.ts";
 import type { Chat } from "../chat.ts";
 import type { TagContent, UserContent, UserMessageItem } from "../protocol.ts";
+import { paragraphs } from "./paragraphs.ts";
 
 export function userMessage(item: UserMessageItem, chat: Chat): TemplateResult {
 	const { words } = chat;
@@ -36,21 +37,6 @@ export function userMessage(item: UserMessageItem, chat: Chat): TemplateResult {
 function paragraph(parts: UserContent[], chat: Chat): TemplateResult {
 	// Without spaces around the parts: they are kept
 	return html`<p dir="auto">${parts.map((part) => (part.type === "input_tag" ? tag(part, chat) : part.text))}</p>`;
-}
-
-/** Returns content in paragraphs: its lines, each with its tags. */
-export function paragraphs(content: readonly UserContent[]): UserContent[][] {
-	const found: UserContent[][] = [[]];
-	for (const part of content) {
-		if (part.type === "input_tag") {
-			found.at(-1)!.push(part);
-			continue;
-		}
-		const [first = "", ...others] = (part.text ?? "").split(/\r?\n/);
-		found.at(-1)!.push({ type: "input_text", text: first });
-		for (const text of others) found.push([{ type: "input_text", text }]);
-	}
-	return found;
 }
 
 function tag({ id, text, group, data, interactive }: TagContent, chat: Chat): TemplateResult {

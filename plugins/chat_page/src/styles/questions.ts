@@ -45,7 +45,7 @@ export const questions = css`
 		accent-color: var(--ock-accent);
 	}
 
-	.ock-field {
+	.ock-entry {
 		display: block;
 		inline-size: 100%;
 		min-block-size: 36px;
@@ -57,12 +57,12 @@ export const questions = css`
 		resize: vertical;
 	}
 
-	.ock-field::placeholder {
+	.ock-entry::placeholder {
 		color: var(--ock-text-quiet);
 		opacity: 1;
 	}
 
-	.ock-ask[data-wrong] .ock-field {
+	.ock-ask[data-wrong] .ock-entry {
 		border-color: var(--ock-danger);
 	}
 
@@ -102,7 +102,7 @@ export const questions = css`
 
 	@media (pointer: coarse) {
 		.ock-choice,
-		.ock-field {
+		.ock-entry {
 			min-block-size: 44px;
 		}
 	}
