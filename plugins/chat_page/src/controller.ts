@@ -98,6 +98,10 @@ export class Controller implements Chat {
 		return this.session.conversation;
 	}
 
+	get threadId(): string | null {
+		return this.session.threadId;
+	}
+
 	get status(): Status {
 		const { conversation, runs, loading, older } = this.session;
 		const { progress, error, notices, stoppable } = conversation;

@@ -1,0 +1,347 @@
+// The parts of a text on the page, one for each block. A part is drawn again only if its block changed.
+
+import type { Block, Row } from "./blocks.ts";
+import { Code } from "./code.ts";
+import type { Ink, Mark } from "./ink.ts";
+import { goTo, origins } from "./inline.ts";
+import { cells } from "./lines.ts";
+import { formula } from "./math.ts";
+import { type Placed, Text } from "./text.ts";
+
+export interface Part {
+	readonly node: ChildNode;
+	/** Draws what has changed. `tail` says that more text will come in this block. */
+	update(block: Block, tail: boolean): void;
+	dispose(): void;
+}
+
+interface Drawn {
+	kind: string;
+	part: Part;
+	block: Block;
+	version: number;
+	tail: boolean;
+	marks: string;
+}
+
+/** Parts of the same kind can take each other's blocks. */
+function kindOf(block: Block, ink: Ink): string {
+	switch (block.type) {
+		case "heading":
+			return `h${Math.min(6, ink.top - 1 + block.level)}`;
+		case "list":
+			return block.first === null ? "ul" : "ol";
+		case "math":
+			return block.name === "failed" ? "source" : "math";
+		default:
+			return block.type;
+	}
+}
+
+function newPart(kind: string, block: Block, ink: Ink): Part {
+	switch (kind) {
+		case "ul":
+		case "ol":
+			return new List(kind, ink);
+		case "item":
+			return new Item(ink);
+		case "quote":
+			return new Container("blockquote", ink);
+		case "details":
+			return new Details(ink);
+		case "footnote":
+			return new Note(ink);
+		case "code":
+			return new Code(ink);
+		case "table":
+			return new Table(ink);
+		case "math":
+			return new Formula(ink);
+		case "rule":
+			return new Nothing(document.createElement("hr"));
+		case "definition":
+			return new Definition(block, ink);
+		case "paragraph":
+		case "source":
+			return new Line("p", ink);
+		default:
+			return new Line(kind, ink);
+	}
+}
+
+/** A block with blocks in it. */
+export class Container implements Part {
+	readonly node: HTMLElement;
+	private readonly drawn: Drawn[] = [];
+
+	constructor(
+		name: string,
+		protected readonly ink: Ink,
+	) {
+		this.node = document.createElement(name);
+		this.node.dir = "auto";
+	}
+
+	update(block: Block, tail: boolean): void {
+		block.children.forEach((child, index) =>
+			this.child(index, child, tail && index === block.children.length - 1),
+		);
+		for (const { part } of this.drawn.splice(block.children.length)) remove(part);
+	}
+
+	dispose(): void {
+		for (const { part } of this.drawn) part.dispose();
+	}
+
+	private child(index: number, block: Block, tail: boolean): void {
+		const { version } = block;
+		const marks = this.marksOf(block);
+		const before = this.drawn[index];
+		if (before?.block === block && before.version === version && before.tail === tail)
+			if (before.marks === marks) return;
+		const kind = kindOf(block, this.ink);
+		const part = before?.kind === kind ? before.part : newPart(kind, block, this.ink);
+		if (before && part !== before.part) {
+			before.part.node.before(part.node);
+			remove(before.part);
+		} else if (!before) this.node.append(part.node);
+		this.drawn[index] = { kind, part, block, version, tail, marks };
+		part.update(block, tail);
+	}
+
+	/** Says which marks are in a block, so that others make it be drawn again. */
+	private marksOf(block: Block): string {
+		return this.ink.marks.size ? (this.ink.marksBelow.get(block) ?? "") : "";
+	}
+}
+
+function remove(part: Part): void {
+	part.dispose();
+	part.node.remove();
+}
+
+class List extends Container {
+	override update(block: Block, tail: boolean): void {
+		this.node.classList.toggle("ock-loose", block.loose);
+		if (block.first !== null && block.first !== 1) this.node.setAttribute("start", String(block.first));
+		super.update(block, tail);
+	}
+}
+
+class Item extends Container {
+	private box: HTMLInputElement | null = null;
+
+	constructor(ink: Ink) {
+		super("li", ink);
+	}
+
+	override update(block: Block, tail: boolean): void {
+		if ((block.task === null) !== (this.box === null)) this.toggleBox(block.task !== null);
+		if (this.box) this.box.checked = block.task === true;
+		this.node.classList.toggle("ock-task", block.task !== null);
+		super.update(block, tail);
+	}
+
+	private toggleBox(shown: boolean): void {
+		this.box?.remove();
+		this.box = shown ? document.createElement("input") : null;
+		if (!this.box) return;
+		this.box.type = "checkbox";
+		this.box.disabled = true;
+		this.box.setAttribute("aria-label", this.ink.words.text("markdown.task"));
+		this.node.prepend(this.box);
+	}
+}
+
+class Details extends Container {
+	private opened: boolean | null = null;
+
+	constructor(ink: Ink) {
+		super("details", ink);
+	}
+
+	override update(block: Block, tail: boolean): void {
+		// Later, the reader opens and closes it
+		if (this.opened === null) this.node.toggleAttribute("open", (this.opened = block.loose));
+		super.update(block, tail);
+	}
+}
+
+class Note extends Container {
+	private name: string | null = null;
+	private readonly back = document.createElement("button");
+
+	constructor(ink: Ink) {
+		super("div", ink);
+		this.node.className = "ock-note";
+		this.node.setAttribute("role", "note");
+		this.back.type = "button";
+		this.back.className = "ock-note-mark";
+		this.back.addEventListener("click", () => goTo(origins.get(this.node)));
+		this.node.append(this.back);
+	}
+
+	override update(block: Block, tail: boolean): void {
+		if (this.name !== block.name) {
+			if (this.name !== null) this.ink.forgetNote(this.name);
+			this.name = block.name;
+			const number = this.ink.note(block.name, this.node);
+			this.back.textContent = String(number);
+			this.back.setAttribute("aria-label", this.ink.words.text("markdown.back", { number }));
+		}
+		super.update(block, tail);
+	}
+
+	override dispose(): void {
+		if (this.name !== null) this.ink.forgetNote(this.name);
+		super.dispose();
+	}
+}
+
+/** A paragraph, a heading, a summary. */
+class Line implements Part {
+	readonly node: HTMLElement;
+	private readonly text: Text;
+
+	constructor(
+		name: string,
+		private readonly ink: Ink,
+	) {
+		this.node = document.createElement(name);
+		this.node.dir = "auto";
+		this.text = new Text(this.node, ink);
+	}
+
+	update(block: Block, tail: boolean): void {
+		if (block.name === "failed")
+			return this.text.update(`${block.fence === "$$" ? "\\$\\$" : "\\\\["}${block.text}`, false);
+		const text = tail ? block.text : block.text.trimEnd();
+		this.text.update(text, tail, placed(this.ink.marks.get(block), block.places, text.length));
+	}
+
+	dispose(): void {
+		this.text.dispose();
+	}
+}
+
+/** Returns where marks are in a text, by the places of its lines in the source. */
+function placed(marks: readonly Mark[] = [], places: Block["places"], length: number): Placed[] {
+	return marks.map((mark) => {
+		const line = places.findLastIndex(({ source }) => source <= mark.index);
+		const { at, source } = places[Math.max(0, line)] ?? { at: 0, source: 0 };
+		const end = places[line + 1] ? places[line + 1]!.at - 1 : length;
+		return { mark, at: Math.max(0, Math.min(at + mark.index - source, end)) };
+	});
+}
+
+class Table implements Part {
+	readonly node = document.createElement("div");
+	private readonly table = this.node.appendChild(document.createElement("table"));
+	private readonly head = this.table.appendChild(document.createElement("thead"));
+	private readonly body = this.table.appendChild(document.createElement("tbody"));
+	private readonly rows: { row: Row; tail: boolean; marks: number; cells: Text[] }[] = [];
+	private align = "";
+
+	constructor(private readonly ink: Ink) {
+		this.node.className = "ock-scroll ock-table";
+		this.node.tabIndex = 0;
+		this.node.setAttribute("role", "region");
+		this.node.setAttribute("aria-label", ink.words.text("markdown.table"));
+	}
+
+	update(block: Block, tail: boolean): void {
+		const align = block.align.join();
+		if (this.align !== align) this.clear();
+		this.align = align;
+		block.rows.forEach((row, index) => this.row(row, index, block, tail && index === block.rows.length - 1));
+		for (const { cells } of this.rows.splice(block.rows.length)) {
+			for (const cell of cells) cell.dispose();
+			this.body.lastElementChild?.remove();
+		}
+	}
+
+	dispose(): void {
+		for (const { cells } of this.rows) for (const cell of cells) cell.dispose();
+	}
+
+	private clear(): void {
+		this.dispose();
+		this.rows.length = 0;
+		this.head.replaceChildren();
+		this.body.replaceChildren();
+	}
+
+	private row(row: Row, index: number, block: Block, tail: boolean): void {
+		const marks = this.ink.marks.get(row) ?? [];
+		const before = this.rows[index];
+		if (before?.row === row && before.tail === tail && before.marks === marks.length) return;
+		const texts = before?.cells ?? this.newCells(index === 0 ? this.head : this.body, block);
+		const sources = cells(row.text);
+		texts.forEach((text, column) => {
+			const last = column === Math.min(sources.length, texts.length) - 1;
+			// A row is split into cells: its marks go to the end of the cell that they are in
+			const mine = marks.filter((mark) => columnAt(row, mark, texts.length) === column);
+			const source = sources[column] ?? "";
+			text.update(source, tail && last, mine.map((mark) => ({ mark, at: source.length })));
+		});
+		this.rows[index] = { row, tail, marks: marks.length, cells: texts };
+	}
+
+	private newCells(section: HTMLTableSectionElement, block: Block): Text[] {
+		const line = section.appendChild(document.createElement("tr"));
+		return block.align.map((align) => {
+			const cell = document.createElement(section === this.head ? "th" : "td");
+			if (section === this.head) cell.setAttribute("scope", "col");
+			cell.dir = "auto";
+			if (align) cell.className = `ock-${align}`;
+			return new Text(line.appendChild(cell), this.ink);
+		});
+	}
+}
+
+function columnAt(row: Row, mark: Mark, columns: number): number {
+	const before = row.text.slice(0, Math.max(0, mark.index - row.source)).trimEnd();
+	// "| a | b |" ends with a bar that begins no cell
+	const full = cells(before.endsWith("|") ? before.slice(0, -1) : before);
+	return Math.max(0, Math.min(full.length, columns) - 1);
+}
+
+class Formula implements Part {
+	readonly node = document.createElement("div");
+	private text: string | null = null;
+
+	constructor(private readonly ink: Ink) {
+		this.node.className = "ock-scroll ock-formula";
+	}
+
+	update(block: Block): void {
+		const marks = this.ink.marks.get(block) ?? [];
+		if (!block.closed) {
+			// Half a formula is mostly an error: its source is not shown either
+			this.node.replaceChildren();
+			this.text = null;
+			return;
+		}
+		const text = `${block.text}\n${marks.length}`;
+		if (this.text === text) return;
+		this.text = text;
+		const drawn = formula(block.text, true, this.ink.words);
+		this.node.replaceChildren(drawn, ...marks.map(({ node }) => node));
+	}
+
+	dispose(): void {}
+}
+
+class Nothing implements Part {
+	constructor(readonly node: HTMLElement | globalThis.Text) {}
+	update(): void {}
+	dispose(): void {}
+}
+
+/** What a reference points to. It shows nothing. */
+class Definition extends Nothing {
+	constructor(block: Block, ink: Ink) {
+		super(document.createTextNode(""));
+		ink.define(block.name, { href: block.url, title: block.title });
+	}
+}
