@@ -28,9 +28,10 @@ function chip(upload: Upload, words: Words, retry: () => void, remove: () => voi
 	return html`<li class="ock-file" part="composer-attachment" data-state=${state}>
 		${
 			preview
-				? html`<img class="ock-file-picture" src=${preview} alt="" />`
-				: html`<span class="ock-file-picture">${glyphs.file}</span>`
+				? html`<img class="ock-file-picture" src=${preview} alt="" @error=${withoutPicture} />`
+				: nothing
 		}
+		<span class="ock-file-picture" ?hidden=${preview !== null}>${glyphs.file}</span>
 		<span class="ock-file-text">
 			<span class="ock-file-name" dir="auto" title=${name}>${name}</span>
 			<span class="ock-quiet">${about(upload, words)}</span>
@@ -48,6 +49,13 @@ function chip(upload: Upload, words: Words, retry: () => void, remove: () => voi
 			>${glyphs.close}</button>
 		${isSending(upload) ? progress(upload, words) : nothing}
 	</li>`;
+}
+
+/** What says that it is a picture, and is none. */
+function withoutPicture({ target }: Event): void {
+	const picture = target as HTMLElement;
+	picture.hidden = true;
+	(picture.nextElementSibling as HTMLElement).hidden = false;
 }
 
 function progress({ name, progress: share }: Upload, words: Words): TemplateResult {

@@ -1,25 +1,27 @@
 // Where the user writes.
 
-import { html, nothing } from "lit";
+import { html } from "lit";
 import { createRef, ref } from "lit/directives/ref.js";
+import "./field.ts";
 import "./preview.ts";
 import "./quoting.ts";
 import type { ComposerPart, ComposerValue, Topic } from "../chat.ts";
-import type { Conversation } from "../conversation.ts";
 import { View, define } from "../view.ts";
 import { attachmentList } from "./attachments.ts";
 import { bar } from "./bar.ts";
 import { CaretMenu, type Surroundings } from "./caret-menu.ts";
 import { type Choices, afterSending, inferenceOptions, toolOf } from "./choices.ts";
 import type { Deeds } from "./commands.ts";
-import { type Draft, Drafts, type Sending, giveBack, sessionStore } from "./drafts.ts";
+import { type Draft, type Sending, giveBack } from "./drafts.ts";
 import { filesOf, takeDrops } from "./dropping.ts";
-import { Field } from "./field.ts";
-import * as glyphs from "./glyphs.ts";
+import type { Field, FieldEvents } from "./field.ts";
 import { type AttachmentOptions, acceptAttribute, refusalOf } from "./limits.ts";
 import type { Preview } from "./preview.ts";
 import { EMPTY, type RichText, fromContent, toContent } from "./rich-text.ts";
-import { type Upload, Uploads, release } from "./uploads.ts";
+import { CLOSED_NOTE, closedNote, dropOverlay, isClosed, quoteRow } from "./rows.ts";
+import { isTouch } from "./touch.ts";
+import { type Upload, release } from "./uploads.ts";
+import { Writing } from "./writing.ts";
 
 export class Composer extends View implements ComposerPart, Surroundings {
 	static override properties = {
@@ -35,15 +37,13 @@ export class Composer extends View implements ComposerPart, Surroundings {
 	declare private isDropping: boolean;
 	declare private isDictating: boolean;
 
-	private drafts!: Drafts;
-	private draft!: Draft;
-	private api: string | null = null;
-	private shown: { conversation: Conversation; threadId: string | null } | null = null;
+	private readonly writing = new Writing(() => this.changed());
 	private readonly fieldRef = createRef<Field>();
 	private readonly previewRef = createRef<Preview>();
 	private readonly fileRef = createRef<HTMLInputElement>();
 	private readonly menu = new CaretMenu(this);
 	private leaving = new AbortController();
+	private hadFocus = false;
 
 	constructor() {
 		super();
@@ -61,7 +61,7 @@ export class Composer extends View implements ComposerPart, Surroundings {
 		this.chat.composer = this;
 		this.leaving = new AbortController();
 		const { signal } = this.leaving;
-		addEventListener("pagehide", () => this.drafts?.flush(), { signal });
+		addEventListener("pagehide", () => this.writing.flush(), { signal });
 		const end = takeDrops(this.host, {
 			allowed: () => this.attachmentOptions !== null && !this.isDisabled,
 			over: (isOver) => (this.isDropping = isOver),
@@ -74,7 +74,7 @@ export class Composer extends View implements ComposerPart, Surroundings {
 		super.disconnectedCallback();
 		this.leaving.abort();
 		this.menu.close();
-		this.drafts?.flush();
+		this.writing.flush();
 		if (this.chat.composer === this) this.chat.composer = null;
 	}
 
@@ -105,23 +105,15 @@ export class Composer extends View implements ComposerPart, Surroundings {
 
 	// What the user does
 
-	readonly deeds: Deeds = this.newDeeds();
-
-	private newDeeds(): Deeds {
-		const composer = this;
+	get deeds(): Deeds {
+		const { entities, composer } = this.chat.options;
+		const canDictate = composer?.dictation?.enabled && !this.isDictating;
 		return {
-			get attach() {
-				return composer.attachmentOptions ? () => composer.fileRef.value?.click() : null;
-			},
-			get mention() {
-				return composer.chat.options.entities?.onTagSearch ? () => composer.mention() : null;
-			},
-			get dictate() {
-				const { dictation } = composer.chat.options.composer ?? {};
-				return dictation?.enabled && !composer.isDictating ? () => void composer.dictate() : null;
-			},
-			chooseTool: (toolId) => composer.choose({ toolId }),
-			chooseModel: (modelId) => composer.choose({ modelId }),
+			attach: this.attachmentOptions ? () => this.fileRef.value?.click() : null,
+			mention: entities?.onTagSearch ? () => this.mention() : null,
+			dictate: canDictate ? () => void this.dictate() : null,
+			chooseTool: (toolId) => this.choose({ toolId }),
+			chooseModel: (modelId) => this.choose({ modelId }),
 		};
 	}
 
@@ -141,9 +133,7 @@ export class Composer extends View implements ComposerPart, Surroundings {
 		}
 	}
 
-	private readonly dictated = (text: string): void => {
-		this.field!.insert(text);
-	};
+	private readonly dictated = (text: string): void => this.field!.insert(text);
 
 	private readonly dictationOver = (): void => {
 		this.isDictating = false;
@@ -209,8 +199,20 @@ export class Composer extends View implements ComposerPart, Surroundings {
 		void this.send();
 	};
 
+	/** The list of the caret goes when something else has the focus. */
+	private readonly left = ({ target, relatedTarget }: FocusEvent): void => {
+		const isInMenu = relatedTarget instanceof Element && relatedTarget.closest(".ock-wide");
+		if (target instanceof HTMLTextAreaElement && !isInMenu) this.menu.close();
+	};
+
 	private readonly quoted = (text: string): void => {
 		this.draft.quote = text;
+		this.changed();
+		this.focus();
+	};
+
+	private readonly unquote = (): void => {
+		this.draft.quote = null;
 		this.changed();
 		this.focus();
 	};
@@ -252,10 +254,9 @@ export class Composer extends View implements ComposerPart, Surroundings {
 
 	/** Says why nothing is sent. */
 	private explain(): void {
-		const { uploads } = this.draft;
-		const { words } = this.chat;
-		if (uploads.isBusy) this.notes = [words.text("composer.wait")];
-		else if (uploads.hasFailed) this.notes = [words.text("composer.file.decide")];
+		const { isBusy, hasFailed } = this.draft.uploads;
+		const word = isBusy ? "composer.wait" : hasFailed ? "composer.file.decide" : null;
+		if (word) this.notes = [this.chat.words.text(word)];
 	}
 
 	/** Puts a text into the field and the draft. */
@@ -272,13 +273,20 @@ export class Composer extends View implements ComposerPart, Surroundings {
 		if (value !== this.draft.rich) {
 			this.draft.rich = value;
 			this.notes = [];
+			this.previewRef.value?.hide();
 		}
 		this.menu.update();
 		this.changed();
 	};
 
+	private readonly fieldEvents: FieldEvents = {
+		edited: this.edited,
+		clicked: (entity) => this.chat.options.entities?.onClick?.(entity),
+		shown: (entity) => this.previewRef.value?.show(this.menu.isOpen ? null : entity),
+	};
+
 	private changed(): void {
-		this.drafts.save();
+		this.writing.save();
 		this.requestUpdate();
 	}
 
@@ -293,9 +301,12 @@ export class Composer extends View implements ComposerPart, Surroundings {
 		return attachments?.enabled ? attachments : null;
 	}
 
+	private get draft(): Draft {
+		return this.writing.draft;
+	}
+
 	private get isDisabled(): boolean {
-		const { status } = this.chat.conversation.thread ?? {};
-		return status?.type === "locked" || status?.type === "closed";
+		return isClosed(this.chat);
 	}
 
 	private get hasText(): boolean {
@@ -311,28 +322,27 @@ export class Composer extends View implements ComposerPart, Surroundings {
 	override willUpdate(changed: Map<PropertyKey, unknown>): void {
 		super.willUpdate(changed);
 		this.sync();
+		this.hadFocus = this.hasFocus;
+	}
+
+	override firstUpdated(): void {
+		this.field!.value = this.draft.rich;
 	}
 
 	override updated(): void {
 		this.menu.drawn(this);
+		// The button that had it is gone, such as Stop
+		if (this.hadFocus && !this.hasFocus) this.focus();
+	}
+
+	private get hasFocus(): boolean {
+		const { activeElement } = this.getRootNode() as ShadowRoot;
+		return activeElement !== null && this.contains(activeElement);
 	}
 
 	/** Takes the draft of the conversation that is shown now. */
 	private sync(): void {
-		const { conversation, threadId, options } = this.chat;
-		const api = "url" in options.api ? options.api.url : "";
-		if (api !== this.api) {
-			this.api = api;
-			this.shown = null;
-			const newUploads = () => new Uploads(this.chat, () => this.drafts && this.changed());
-			this.drafts = new Drafts(api, newUploads, sessionStore());
-		}
-		const before = this.shown;
-		if (before?.conversation === conversation && before.threadId === threadId) return;
-		this.shown = { conversation, threadId };
-		if (before?.conversation === conversation && threadId) return this.drafts.becomes(threadId);
-		this.drafts.flush();
-		this.draft = this.drafts.of(threadId);
+		if (!this.writing.follow(this.chat)) return;
 		this.notes = [];
 		this.isDictating = false;
 		this.write(this.draft.rich);
@@ -344,16 +354,16 @@ export class Composer extends View implements ComposerPart, Surroundings {
 		const { chat, draft, choices, menu, isDisabled, deeds } = this;
 		const { words, options } = chat;
 		return html`<form class="ock-composer" @submit=${(event: Event) => event.preventDefault()}
-				@keydown=${this.key} @paste=${this.pasted}>
-				${this.closedNote()}
+				@keydown=${this.key} @paste=${this.pasted} @focusout=${this.left}>
+				${closedNote(chat)}
 				<div class="ock-box" part="composer-box" ?data-disabled=${isDisabled}>
 					${menu.render()}
 					<ock-tag-preview .chat=${chat} ${ref(this.previewRef)}></ock-tag-preview>
 					${attachmentList(draft.uploads, words, this.detach)}
-					${this.quoteRow()}
-					<ock-field .chat=${chat} ${ref(this.fieldRef)} ${ref(this.setUp)}
+					${quoteRow(draft.quote, words, this.unquote)}
+					<ock-field .chat=${chat} ${ref(this.fieldRef)} .events=${this.fieldEvents}
 						.label=${words.text("composer.label")} .placeholder=${this.placeholder}
-						.disabled=${isDisabled} .describedBy=${isDisabled ? "ock-closed" : ""}
+						.disabled=${isDisabled} .describedBy=${isDisabled ? CLOSED_NOTE : ""}
 						.enterKey=${isTouch() ? "enter" : "send"}
 						.list=${menu.list} .activeOption=${menu.activeOption}></ock-field>
 					<input class="ock-file-input" type="file" tabindex="-1" aria-hidden="true" hidden
@@ -362,8 +372,8 @@ export class Composer extends View implements ComposerPart, Surroundings {
 						@change=${this.picked} ${ref(this.fileRef)} />
 					${
 						this.isDictating
-							? html`<ock-dictation .chat=${chat} .onText=${this.dictated} .onEnd=${this.dictationOver}
-									></ock-dictation>`
+							? html`<ock-dictation .chat=${chat} .onText=${this.dictated}
+									.onEnd=${this.dictationOver}></ock-dictation>`
 							: bar({
 									chat,
 									choices,
@@ -379,71 +389,14 @@ export class Composer extends View implements ComposerPart, Surroundings {
 				<div role="status">${this.notes.map((note) => html`<p class="ock-note" part="composer-note">${note}</p>`)}</div>
 			</form>
 			<ock-quoter .chat=${chat} .onQuote=${this.quoted}></ock-quoter>
-			${
-				this.isDropping
-					? html`<div class="ock-drop" part="drop">
-							<p>${glyphs.attach} ${words.text("composer.drop")}</p>
-						</div>`
-					: nothing
-			}`;
+			${dropOverlay(this.isDropping, words)}`;
 	}
-
-	private readonly setUp = (element: Element | undefined): void => {
-		if (!(element instanceof Field) || element.events.edited === this.edited) return;
-		element.events = {
-			edited: this.edited,
-			clicked: (entity) => this.chat.options.entities?.onClick?.(entity),
-			shown: (entity) => this.previewRef.value?.show(entity),
-		};
-		element.value = this.draft.rich;
-	};
 
 	private get placeholder(): string {
 		const { options, words } = this.chat;
 		const tool = toolOf(options, this.choices);
 		return tool?.placeholderOverride ?? options.composer?.placeholder ?? words.text("composer.placeholder");
 	}
-
-	private quoteRow() {
-		const { quote } = this.draft;
-		const { words } = this.chat;
-		if (!quote) return nothing;
-		const remove = () => {
-			this.draft.quote = null;
-			this.changed();
-			this.focus();
-		};
-		return html`<div class="ock-quote" part="composer-quote">
-			<blockquote dir="auto" aria-label=${words.text("composer.quote")}>${quote}</blockquote>
-			<button type="button" class="ock-tool" @click=${remove}
-				aria-label=${words.text("composer.quote.remove")} title=${words.text("composer.quote.remove")}
-				>${glyphs.close}</button>
-		</div>`;
-	}
-
-	/** Why nothing can be written here. */
-	private closedNote() {
-		if (!this.isDisabled) return nothing;
-		const { words, conversation } = this.chat;
-		const { type, reason } = conversation.thread!.status!;
-		const isClosed = type === "closed";
-		const words_ = words.text(isClosed ? "composer.closed" : "composer.locked");
-		return html`<div class="ock-closed" part="composer-closed">
-			<p id="ock-closed" dir="auto">${reason || words_}</p>
-			${
-				isClosed
-					? html`<button type="button" class="ock-plain" @click=${() => void this.chat.open(null)}>
-							${words.text("composer.new")}
-						</button>`
-					: nothing
-			}
-		</div>`;
-	}
-}
-
-/** Whether there is no keyboard but the one on the screen, whose Enter makes a line. */
-function isTouch(): boolean {
-	return matchMedia("(pointer: coarse)").matches && !matchMedia("(any-hover: hover)").matches;
 }
 
 define("ock-composer", Composer);
