@@ -1,45 +1,72 @@
-// What the assistant wrote, with its sources.
-
-import { type TemplateResult, html, nothing } from "lit";
-import "../markdown/markdown.ts";
+import { html, nothing } from "lit";
+import { type Mark, type MarkdownOptions } from "../markdown/markdown.ts";
 import "./source.ts";
-import type { Chat } from "../chat.ts";
-import type { AssistantMessageItem } from "../protocol.ts";
+import type { AssistantMessageItem, OutputText } from "../protocol.ts";
+import { View, define } from "../view.ts";
+import type { SourceView } from "./source.ts";
 import { type Cited, Sources } from "./sources.ts";
 
-export function assistantMessage(
-	item: AssistantMessageItem,
-	chat: Chat,
-	isOpen: boolean,
-): TemplateResult {
-	const { content } = item;
-	const sources = new Sources(content);
-	return html`
-		${content.map(({ text, annotations }, place) => {
-			const marks = sources.marks(annotations, text ?? "");
-			return html`<ock-markdown
-				part="message assistant"
-				.chat=${chat}
-				.value=${text ?? ""}
-				.streaming=${isOpen && place === content.length - 1}
-				.marks=${marks.map(({ index, ...cited }) => ({ index, content: mark(cited, chat) }))}
-			></ock-markdown>`;
-		})}
-		${sources.all.length ? list(sources.all, chat) : nothing}
-	`;
-}
+/** What the assistant wrote, with marks for its sources, and a list of them. */
+export class AssistantMessage extends View {
+	static override properties = {
+		...View.properties,
+		item: { attribute: false },
+		isOpen: { attribute: false },
+	};
+	declare item: AssistantMessageItem;
+	declare isOpen: boolean;
+	/** The marks so far: the same mark is the same element. */
+	private readonly marks = new Map<string, Mark & { node: SourceView }>();
 
-function mark(cited: Cited, chat: Chat): TemplateResult {
-	return html`<ock-source class="ock-mark" part="citation" .chat=${chat} .source=${cited.source} .number=${cited.number}></ock-source>`;
-}
+	override render() {
+		const { chat, isOpen } = this;
+		const { content } = this.item;
+		const sources = new Sources(content);
+		return html`
+			${content.map(
+				(part, place) => html`<ock-markdown
+					part="message assistant"
+					.chat=${chat}
+					.value=${part.text ?? ""}
+					.streaming=${isOpen && place === content.length - 1}
+					.options=${this.options(part, place, sources)}
+				></ock-markdown>`,
+			)}
+			${sources.all.length ? this.list(sources.all) : nothing}
+		`;
+	}
 
-function list(all: readonly Cited[], chat: Chat): TemplateResult {
-	return html`<ol class="ock-sources" part="sources" aria-label=${chat.words.text("sources.label")}>
-		${all.map(
-			({ number, source }) =>
-				html`<li>
-					<ock-source part="source" .chat=${chat} .source=${source} .number=${number} .isLong=${true}></ock-source>
+	private options({ annotations, text }: OutputText, part: number, sources: Sources): MarkdownOptions {
+		const marks = sources.marks(annotations, text ?? "");
+		return { marks: marks.map(({ index, ...cited }) => this.mark(part, index, cited)) };
+	}
+
+	private mark(part: number, index: number, { number, source }: Cited): Mark {
+		const key = `${part} ${index} ${number}`;
+		const mark = this.marks.get(key) ?? { index, node: document.createElement("ock-source") as SourceView };
+		this.marks.set(key, mark);
+		mark.node.className = "ock-mark";
+		mark.node.setAttribute("part", "citation");
+		Object.assign(mark.node, { chat: this.chat, source, number });
+		return mark;
+	}
+
+	private list(all: readonly Cited[]) {
+		const { chat } = this;
+		return html`<ol class="ock-sources" part="sources" aria-label=${chat.words.text("sources.label")}>
+			${all.map(
+				({ number, source }) => html`<li>
+					<ock-source
+						part="source"
+						.chat=${chat}
+						.source=${source}
+						.number=${number}
+						.isLong=${true}
+					></ock-source>
 				</li>`,
-		)}
-	</ol>`;
+			)}
+		</ol>`;
+	}
 }
+
+define("ock-assistant-message", AssistantMessage);

@@ -1,5 +1,6 @@
 import { type TemplateResult, html, nothing } from "lit";
 import "../widgets/widget.ts";
+import "./assistant-message.ts";
 import "./client-tool-call.ts";
 import "./generated-image.ts";
 import "./structured-input.ts";
@@ -9,7 +10,6 @@ import type { Chat, Topic } from "../chat.ts";
 import { icon } from "../icons.ts";
 import type { ThreadItem } from "../protocol.ts";
 import { View, define } from "../view.ts";
-import { assistantMessage } from "./assistant-message.ts";
 import { userMessage } from "./user-message.ts";
 
 /** One item of a conversation. Only its own changes render it again. */
@@ -44,7 +44,11 @@ function draw(item: ThreadItem, chat: Chat, isOpen: boolean): TemplateResult | t
 		case "user_message":
 			return userMessage(item, chat);
 		case "assistant_message":
-			return assistantMessage(item, chat, isOpen);
+			return html`<ock-assistant-message
+				.chat=${chat}
+				.item=${item}
+				.isOpen=${isOpen}
+			></ock-assistant-message>`;
 		case "widget":
 			return html`<ock-widget
 				part="widget"

@@ -47,12 +47,12 @@ export class TaskView extends View {
 		const head = html`${this.mark()} <span class="ock-name" dir="auto">${titleOf(task, this.chat)}</span>
 			${this.state()}`;
 		if (isPart || details === nothing)
-			return html`<div class="ock-task" part="task" data-task=${task.type}>
-				<p class="ock-task-head">${head}</p>
+			return html`<div class="ock-step" part="task" data-task=${task.type}>
+				<p class="ock-step-head">${head}</p>
 				${details}
 			</div>`;
-		return html`<details class="ock-task" part="task" data-task=${task.type}>
-			<summary class="ock-task-head">${head}<span class="ock-turn">${icon("chevron-right")}</span></summary>
+		return html`<details class="ock-step" part="task" data-task=${task.type}>
+			<summary class="ock-step-head">${head}<span class="ock-turn">${icon("chevron-right")}</span></summary>
 			${details}
 		</details>`;
 	}
@@ -79,7 +79,7 @@ export class TaskView extends View {
 	private details() {
 		const { content, queries, sources } = this.task;
 		if (!content && !queries?.length && !sources?.length) return nothing;
-		return html`<div class="ock-task-body">
+		return html`<div class="ock-step-body">
 			${content
 				? html`<ock-markdown .chat=${this.chat} .value=${content} .streaming=${this.isRunning}></ock-markdown>`
 				: nothing}

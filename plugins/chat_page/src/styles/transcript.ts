@@ -8,7 +8,7 @@ export const transcript = css`
 		overflow: hidden;
 	}
 
-	.ock-scroll {
+	.ock-reel {
 		flex: 1;
 		min-block-size: 0;
 		overflow: hidden auto;

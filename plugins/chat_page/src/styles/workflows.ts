@@ -2,7 +2,7 @@ import { css } from "lit";
 
 export const workflows = css`
 	.ock-workflow-head,
-	summary.ock-task-head {
+	summary.ock-step-head {
 		display: inline-flex;
 		align-items: center;
 		gap: calc(2 * var(--ock-space));
@@ -26,11 +26,11 @@ export const workflows = css`
 	}
 
 	.ock-workflow-head:enabled:hover,
-	summary.ock-task-head:hover {
+	summary.ock-step-head:hover {
 		background: var(--ock-surface-raised);
 	}
 
-	summary.ock-task-head::-webkit-details-marker {
+	summary.ock-step-head::-webkit-details-marker {
 		display: none;
 	}
 
@@ -81,33 +81,33 @@ export const workflows = css`
 		border-inline-start: 1px solid var(--ock-border);
 	}
 
-	.ock-task,
+	.ock-step,
 	ock-task {
 		display: block;
 		font-size: 0.9375em;
 	}
 
-	ock-task .ock-task {
+	ock-task .ock-step {
 		font-size: 1em;
 	}
 
-	p.ock-task-head {
+	p.ock-step-head {
 		display: flex;
 		gap: calc(2 * var(--ock-space));
 		align-items: start;
 		margin: 0;
 	}
 
-	.ock-task-head {
+	.ock-step-head {
 		color: var(--ock-text-quiet);
 	}
 
-	.ock-task-body {
+	.ock-step-body {
 		padding-inline-start: calc(1.25em + 2 * var(--ock-space));
 		color: var(--ock-text-quiet);
 	}
 
-	details.ock-task > .ock-task-body {
+	details.ock-step > .ock-step-body {
 		padding-inline-start: 0;
 		padding-block: calc(1 * var(--ock-space));
 	}
@@ -184,7 +184,7 @@ export const workflows = css`
 
 	@media (pointer: coarse) {
 		.ock-workflow-head,
-		summary.ock-task-head {
+		summary.ock-step-head {
 			min-block-size: 44px;
 		}
 	}

@@ -126,7 +126,7 @@ export class Ending extends View {
 
 	/** Does what takes the button away, whose focus goes to the conversation. */
 	private leave(work: () => void): void {
-		this.closest<HTMLElement>(".ock-scroll")?.focus({ preventScroll: true });
+		this.closest<HTMLElement>(".ock-reel")?.focus({ preventScroll: true });
 		work();
 	}
 }

@@ -145,7 +145,7 @@ export class Transcript extends View {
 		const { status, words } = chat;
 		return html`
 			<div
-				class="ock-scroll"
+				class="ock-reel"
 				part="scroller"
 				role="log"
 				aria-live="off"
