@@ -41,7 +41,7 @@ function paragraph(parts: UserContent[], chat: Chat): TemplateResult {
 
 function tag({ id, text, group, data, interactive }: TagContent, chat: Chat): TemplateResult {
 	const entity = { id, title: text, group, data, interactive };
-	return html`<ock-entity class="ock-tag" part="tag" .chat=${chat} .entity=${entity} .label=${text}></ock-entity>`;
+	return html`<ock-entity class="ock-tagged" part="tag" .chat=${chat} .entity=${entity} .label=${text}></ock-entity>`;
 }
 
 /** The tool and the model that were chosen for the message. */

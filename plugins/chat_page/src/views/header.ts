@@ -5,6 +5,7 @@ import { View, define } from "../view.ts";
 
 interface Action {
 	icon: string;
+	label?: string;
 	onClick: () => void;
 }
 
@@ -56,14 +57,15 @@ export class Header extends View {
 	}
 
 	private button(name: string, label: string, click: () => void) {
-		return html`<button type="button" class="ock-button" part=${`button ${name}`} aria-label=${label}
+		return html`<button type="button" class="ock-button" part=${`button ${name.replace("lucide:", "")}`} aria-label=${label}
 			title=${label} @click=${click}>${icon(name)}</button>`;
 	}
 
 	private action(action: Action | undefined) {
 		if (!action) return nothing;
-		// The page gives no words for it: its icon's name is the best there is
-		return this.button(action.icon, action.icon.replaceAll("-", " "), action.onClick);
+		// Where the page gives no words for it, its icon's name is the best there is
+		const label = action.label ?? action.icon.replace("lucide:", "").replaceAll("-", " ");
+		return this.button(action.icon, label, action.onClick);
 	}
 
 	private begin(): void {
