@@ -8,6 +8,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
+import { lucideIcons } from "./lucide.mjs";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const MOST = 150_000; // bytes, gzipped, of what a page loads at first
@@ -19,6 +20,7 @@ const shared = {
 	charset: "utf8",
 	legalComments: "none",
 	logLevel: "warning",
+	plugins: [lucideIcons],
 };
 
 if (process.argv.includes("--tests")) await buildTests();

@@ -89,10 +89,13 @@ class ChatPage:
     # The user
 
     async def send(self, text: str, *, wait: bool = True) -> None:
-        """Write a message and press Enter, and wait for the end of the answer."""
+        """Write a message and press Enter, on a phone Send; wait for the end of the answer."""
         ended = await self.count("chatkit.response.end")
         await self.field.fill(text)
-        await self.field.press("Enter")
+        if await self.page.evaluate("() => matchMedia('(pointer: coarse)').matches"):
+            await self.composer.locator('[part~="send"]').click()
+        else:
+            await self.field.press("Enter")
         if wait:
             await self.heard("chatkit.response.end", ended + 1)
 

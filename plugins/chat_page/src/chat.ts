@@ -89,6 +89,8 @@ export interface Chat {
 	readonly options: OpenChatKitOptions;
 	readonly words: Words;
 	readonly conversation: Conversation;
+	/** The thread that is shown; null for a new one, until the server has made it. */
+	readonly threadId: string | null;
 	readonly status: Status;
 	readonly threads: ThreadList;
 	readonly historyOpen: boolean;

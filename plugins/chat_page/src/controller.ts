@@ -98,6 +98,10 @@ export class Controller implements Chat {
 		return this.session.conversation;
 	}
 
+	get threadId(): string | null {
+		return this.session.threadId;
+	}
+
 	get status(): Status {
 		const { conversation, runs, loading, older } = this.session;
 		const { progress, error, notices, stoppable } = conversation;
@@ -303,7 +307,7 @@ export class Controller implements Chat {
 				this.emit("chatkit.effect", { name: event.name, data: event.data });
 				break;
 			case "error":
-				this.report(new Error(event.message ?? event.code));
+				if (event.code !== "stopped") this.report(new Error(event.message ?? event.code));
 				break;
 			case "thread.created":
 				this.keep(session);

@@ -3,7 +3,8 @@
 import { noChange } from "lit";
 import { AsyncDirective } from "lit/async-directive.js";
 import { type DirectiveResult, directive } from "lit/directive.js";
-import { type IconNode, own } from "./icons/own.ts";
+import { load, ready } from "./icons/find.ts";
+import type { IconNode } from "./icons/own.ts";
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -13,7 +14,14 @@ class IconDirective extends AsyncDirective {
 	override render(name: string) {
 		if (name === this.name) return noChange;
 		this.name = name;
-		return draw(own[name] ?? own["dot"]!);
+		const icon = ready(name);
+		if (!icon) void this.later(name);
+		return draw(icon ?? []); // its place is kept
+	}
+
+	private async later(name: string): Promise<void> {
+		const icon = await load(name);
+		if (this.name === name) this.setValue(draw(icon));
 	}
 }
 

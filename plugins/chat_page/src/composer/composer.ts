@@ -1,9 +1,57 @@
+// Where the user writes.
+
 import { html } from "lit";
+import { createRef, ref } from "lit/directives/ref.js";
+import "./field.ts";
+import "./preview.ts";
+import "./quoting.ts";
 import type { ComposerPart, ComposerValue, Topic } from "../chat.ts";
 import { View, define } from "../view.ts";
+import { attachmentList } from "./attachments.ts";
+import { bar } from "./bar.ts";
+import { CaretMenu, type Surroundings } from "./caret-menu.ts";
+import { type Choices, afterSending, inferenceOptions, toolOf } from "./choices.ts";
+import type { Deeds } from "./commands.ts";
+import { type Draft, type Sending, giveBack } from "./drafts.ts";
+import { filesOf, takeDrops } from "./dropping.ts";
+import type { Field, FieldEvents } from "./field.ts";
+import { type AttachmentOptions, acceptAttribute, refusalOf } from "./limits.ts";
+import type { Preview } from "./preview.ts";
+import { EMPTY, type RichText, fromContent, toContent } from "./rich-text.ts";
+import { CLOSED_NOTE, closedNote, dropOverlay, isClosed, quoteRow } from "./rows.ts";
+import { isTouch } from "./touch.ts";
+import { type Upload, release } from "./uploads.ts";
+import { Writing } from "./writing.ts";
 
-/** Where the user writes. */
-export class Composer extends View implements ComposerPart {
+export class Composer extends View implements ComposerPart, Surroundings {
+	static override properties = {
+		...View.properties,
+		choices: { state: true },
+		notes: { state: true },
+		isDropping: { state: true },
+		isDictating: { state: true },
+	};
+	declare choices: Choices;
+	/** What the user has to know of what they did, such as a file that is too large. */
+	declare private notes: readonly string[];
+	declare private isDropping: boolean;
+	declare private isDictating: boolean;
+
+	private readonly writing = new Writing(() => this.changed());
+	private readonly fieldRef = createRef<Field>();
+	private readonly previewRef = createRef<Preview>();
+	private readonly fileRef = createRef<HTMLInputElement>();
+	private readonly menu = new CaretMenu(this);
+	private leaving = new AbortController();
+	private hadFocus = false;
+
+	constructor() {
+		super();
+		this.choices = { toolId: null, modelId: null };
+		this.notes = [];
+		this.isDropping = this.isDictating = false;
+	}
+
 	protected override topics(): Topic[] {
 		return ["status", "options", "thread"];
 	}
@@ -11,47 +59,343 @@ export class Composer extends View implements ComposerPart {
 	override connectedCallback(): void {
 		super.connectedCallback();
 		this.chat.composer = this;
+		this.leaving = new AbortController();
+		const { signal } = this.leaving;
+		addEventListener("pagehide", () => this.writing.flush(), { signal });
+		const end = takeDrops(this.host, {
+			allowed: () => this.attachmentOptions !== null && !this.isDisabled,
+			over: (isOver) => (this.isDropping = isOver),
+			dropped: (data) => this.takeFiles(data),
+		});
+		signal.addEventListener("abort", end);
 	}
+
+	override disconnectedCallback(): void {
+		super.disconnectedCallback();
+		this.leaving.abort();
+		this.menu.close();
+		this.writing.flush();
+		if (this.chat.composer === this) this.chat.composer = null;
+	}
+
+	get field(): Field | null {
+		return this.fieldRef.value ?? null;
+	}
+
+	// For the page
 
 	override focus(): void {
-		this.querySelector("textarea")?.focus();
+		this.field?.focus();
 	}
 
-	async set({ text }: ComposerValue): Promise<void> {
-		if (text !== undefined) this.querySelector("textarea")!.value = text;
+	/** Sets what is given, and leaves the rest. Resolves when the files have been uploaded. */
+	async set(value: ComposerValue): Promise<void> {
+		this.sync();
+		const { text, content, reply, attachments, files, selectedToolId, selectedModelId } = value;
+		if (content) this.write(fromContent(content));
+		else if (text !== undefined) this.write({ text, tags: [] });
+		if (reply !== undefined) this.draft.quote = reply || null;
+		if (selectedToolId !== undefined) this.choose({ toolId: selectedToolId });
+		if (selectedModelId !== undefined) this.choose({ modelId: selectedModelId });
+		for (const attachment of attachments ?? []) this.draft.uploads.put(attachment);
+		if (files) this.attach(files);
+		this.changed();
+		if (files?.length) await this.draft.uploads.settled();
 	}
+
+	// What the user does
+
+	get deeds(): Deeds {
+		const { entities, composer } = this.chat.options;
+		const canDictate = composer?.dictation?.enabled && !this.isDictating;
+		return {
+			attach: this.attachmentOptions ? () => this.fileRef.value?.click() : null,
+			mention: entities?.onTagSearch ? () => this.mention() : null,
+			dictate: canDictate ? () => void this.dictate() : null,
+			chooseTool: (toolId) => this.choose({ toolId }),
+			chooseModel: (modelId) => this.choose({ modelId }),
+		};
+	}
+
+	private mention(): void {
+		const field = this.field!;
+		field.focus();
+		field.insert("@");
+	}
+
+	private async dictate(): Promise<void> {
+		try {
+			await import("./dictation.ts");
+			this.isDictating = true;
+		} catch (error) {
+			this.chat.emit("chatkit.error", { error });
+			this.notes = [this.chat.words.text("composer.dictation.failed")];
+		}
+	}
+
+	private readonly dictated = (text: string): void => this.field!.insert(text);
+
+	private readonly dictationOver = (): void => {
+		this.isDictating = false;
+		this.focus();
+	};
+
+	private choose(choice: Partial<Choices>): void {
+		const before = toolOf(this.chat.options, this.choices)?.id ?? null;
+		this.choices = { ...this.choices, ...choice };
+		const toolId = toolOf(this.chat.options, this.choices)?.id ?? null;
+		if (toolId !== before) this.chat.emit("chatkit.tool.change", { toolId });
+	}
+
+	private takeFiles(data: DataTransfer | null): boolean {
+		const { files, folders } = filesOf(data);
+		if (!files.length && !folders.length) return false;
+		const { words } = this.chat;
+		this.attach(files, folders.map((name) => words.text("composer.file.folder", { name })));
+		return true;
+	}
+
+	/** Adds files, and says why some cannot be. */
+	private attach(files: readonly File[], notes: string[] = []): void {
+		const { words } = this.chat;
+		const { uploads } = this.draft;
+		const options = this.attachmentOptions ?? { enabled: true };
+		for (const file of files) {
+			const refusal = refusalOf(file, uploads.list.length, options, words.locale);
+			if (refusal) notes.push(words.text(refusal.key, refusal.values));
+			else uploads.add(file);
+		}
+		this.notes = notes;
+	}
+
+	private readonly detach = (upload: Upload): void => {
+		this.draft.uploads.remove(upload);
+		this.notes = [];
+		this.focus();
+	};
+
+	private readonly picked = (event: Event): void => {
+		const input = event.target as HTMLInputElement;
+		this.attach([...(input.files ?? [])]);
+		// The same file may be picked again
+		input.value = "";
+		this.focus();
+	};
+
+	private readonly pasted = (event: ClipboardEvent): void => {
+		const hasText = event.clipboardData?.types.includes("text/plain");
+		// Text of an office program comes with a picture of itself
+		if (hasText || !this.attachmentOptions || this.isDisabled) return;
+		if (this.takeFiles(event.clipboardData)) event.preventDefault();
+	};
+
+	private readonly key = (event: KeyboardEvent): void => {
+		// 229: the input method has the key, also where `isComposing` is over already
+		if (event.isComposing || event.keyCode === 229) return;
+		if (event.key === "Escape" && this.previewRef.value?.hide()) return;
+		if (!(event.target instanceof HTMLTextAreaElement) || this.menu.key(event)) return;
+		if (event.key !== "Enter" || event.shiftKey || event.altKey || isTouch()) return;
+		event.preventDefault();
+		void this.send();
+	};
+
+	/** The list of the caret goes when something else has the focus. */
+	private readonly left = ({ target, relatedTarget }: FocusEvent): void => {
+		const isInMenu = relatedTarget instanceof Element && relatedTarget.closest(".ock-wide");
+		if (target instanceof HTMLTextAreaElement && !isInMenu) this.menu.close();
+	};
+
+	private readonly quoted = (text: string): void => {
+		this.draft.quote = text;
+		this.changed();
+		this.focus();
+	};
+
+	private readonly unquote = (): void => {
+		this.draft.quote = null;
+		this.changed();
+		this.focus();
+	};
+
+	private readonly stop = (): void => {
+		this.chat.stop();
+		if (!isTouch()) this.focus();
+	};
+
+	private readonly send = async (): Promise<void> => {
+		const { draft, chat, choices } = this;
+		if (!this.canSend) return this.explain();
+		const { quote, rich } = draft;
+		const message = {
+			content: toContent(rich),
+			attachments: draft.uploads.attachments,
+			quotedText: quote,
+			inferenceOptions: inferenceOptions(chat.options, choices),
+		};
+		const sending: Sending = { rich, quote, uploads: draft.uploads.take() };
+		draft.sending.add(sending);
+		draft.quote = null;
+		this.write(EMPTY);
+		this.choose(afterSending(chat.options, choices));
+		this.notes = [];
+		if (!isTouch()) this.focus();
+		try {
+			await chat.send(message);
+			draft.sending.delete(sending);
+			sending.uploads.forEach(release);
+		} catch {
+			// The chat has told why
+			giveBack(draft, sending);
+			this.choose({ toolId: this.choices.toolId ?? choices.toolId });
+			if (draft === this.draft) this.write(draft.rich);
+		}
+		this.changed();
+	};
+
+	/** Says why nothing is sent. */
+	private explain(): void {
+		const { isBusy, hasFailed } = this.draft.uploads;
+		const word = isBusy ? "composer.wait" : hasFailed ? "composer.file.decide" : null;
+		if (word) this.notes = [this.chat.words.text(word)];
+	}
+
+	/** Puts a text into the field and the draft. */
+	private write(rich: RichText): void {
+		this.draft.rich = rich;
+		if (!this.field) return;
+		this.field.value = rich;
+		void this.field.updateComplete.then(() => this.field?.toEnd());
+		this.menu.close();
+	}
+
+	private readonly edited = (): void => {
+		const { value } = this.field!;
+		if (value !== this.draft.rich) {
+			this.draft.rich = value;
+			this.notes = [];
+			this.previewRef.value?.hide();
+		}
+		this.menu.update();
+		this.changed();
+	};
+
+	private readonly fieldEvents: FieldEvents = {
+		edited: this.edited,
+		clicked: (entity) => this.chat.options.entities?.onClick?.(entity),
+		shown: (entity) => this.previewRef.value?.show(this.menu.isOpen ? null : entity),
+	};
+
+	private changed(): void {
+		this.writing.save();
+		this.requestUpdate();
+	}
+
+	// State
+
+	private get host(): HTMLElement {
+		return (this.getRootNode() as ShadowRoot).host as HTMLElement;
+	}
+
+	private get attachmentOptions(): AttachmentOptions | null {
+		const { attachments } = this.chat.options.composer ?? {};
+		return attachments?.enabled ? attachments : null;
+	}
+
+	private get draft(): Draft {
+		return this.writing.draft;
+	}
+
+	private get isDisabled(): boolean {
+		return isClosed(this.chat);
+	}
+
+	private get hasText(): boolean {
+		const { rich, uploads } = this.draft;
+		return rich.text.trim() !== "" || uploads.list.length > 0;
+	}
+
+	private get canSend(): boolean {
+		const { uploads } = this.draft;
+		return this.hasText && !uploads.isBusy && !uploads.hasFailed && !this.isDisabled;
+	}
+
+	override willUpdate(changed: Map<PropertyKey, unknown>): void {
+		super.willUpdate(changed);
+		this.sync();
+		this.hadFocus = this.hasFocus;
+	}
+
+	override firstUpdated(): void {
+		this.field!.value = this.draft.rich;
+	}
+
+	override updated(): void {
+		this.menu.drawn(this);
+		// The button that had it is gone, such as Stop
+		if (this.hadFocus && !this.hasFocus) this.focus();
+	}
+
+	private get hasFocus(): boolean {
+		const { activeElement } = this.getRootNode() as ShadowRoot;
+		return activeElement !== null && this.contains(activeElement);
+	}
+
+	/** Takes the draft of the conversation that is shown now. */
+	private sync(): void {
+		if (!this.writing.follow(this.chat)) return;
+		this.notes = [];
+		this.isDictating = false;
+		this.write(this.draft.rich);
+	}
+
+	// What is drawn
 
 	override render() {
-		const { words, status } = this.chat;
-		return html`<form @submit=${this.submit}>
-			<textarea aria-label=${words.text("composer.label")} name="text" rows="1"
-				placeholder=${words.text("composer.placeholder")} @keydown=${this.key}></textarea>
-			${
-				status.answering
-					? html`<button type="button" @click=${() => this.chat.stop()}>
-							${words.text("composer.stop")}
-						</button>`
-					: html`<button>${words.text("composer.send")}</button>`
-			}
-		</form>`;
+		const { chat, draft, choices, menu, isDisabled, deeds } = this;
+		const { words, options } = chat;
+		return html`<form class="ock-composer" @submit=${(event: Event) => event.preventDefault()}
+				@keydown=${this.key} @paste=${this.pasted} @focusout=${this.left}>
+				${closedNote(chat)}
+				<div class="ock-box" part="composer-box" ?data-disabled=${isDisabled}>
+					${menu.render()}
+					<ock-tag-preview .chat=${chat} ${ref(this.previewRef)}></ock-tag-preview>
+					${attachmentList(draft.uploads, words, this.detach)}
+					${quoteRow(draft.quote, words, this.unquote)}
+					<ock-field .chat=${chat} ${ref(this.fieldRef)} .events=${this.fieldEvents}
+						.label=${words.text("composer.label")} .placeholder=${this.placeholder}
+						.disabled=${isDisabled} .describedBy=${isDisabled ? CLOSED_NOTE : ""}
+						.enterKey=${isTouch() ? "enter" : "send"}
+						.list=${menu.list} .activeOption=${menu.activeOption}></ock-field>
+					<input class="ock-file-input" type="file" tabindex="-1" aria-hidden="true" hidden
+						?multiple=${(options.composer?.attachments?.maxCount ?? 2) > 1}
+						accept=${acceptAttribute(options.composer?.attachments?.accept)}
+						@change=${this.picked} ${ref(this.fileRef)} />
+					${
+						this.isDictating
+							? html`<ock-dictation .chat=${chat} .onText=${this.dictated}
+									.onEnd=${this.dictationOver}></ock-dictation>`
+							: bar({
+									chat,
+									choices,
+									deeds,
+									isDisabled,
+									canSend: this.canSend,
+									hasText: this.hasText,
+									stop: this.stop,
+									send: this.send,
+								})
+					}
+				</div>
+				<div role="status">${this.notes.map((note) => html`<p class="ock-note" part="composer-note">${note}</p>`)}</div>
+			</form>
+			<ock-quoter .chat=${chat} .onQuote=${this.quoted}></ock-quoter>
+			${dropOverlay(this.isDropping, words)}`;
 	}
 
-	private key(event: KeyboardEvent): void {
-		if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
-		event.preventDefault();
-		this.querySelector("form")!.requestSubmit();
-	}
-
-	private submit(event: Event): void {
-		event.preventDefault();
-		const field = this.querySelector("textarea")!;
-		const text = field.value.trim();
-		if (!text) return;
-		field.value = "";
-		this.chat.send({ content: [{ type: "input_text", text }] }).catch((error: Error) => {
-			field.value = text;
-			this.chat.emit("chatkit.error", { error });
-		});
+	private get placeholder(): string {
+		const { options, words } = this.chat;
+		const tool = toolOf(options, this.choices);
+		return tool?.placeholderOverride ?? options.composer?.placeholder ?? words.text("composer.placeholder");
 	}
 }
 

@@ -15,6 +15,7 @@ export const base = css`
 		--ock-warning: #8a5300;
 		--ock-success: #1e6b3a;
 		--ock-info: #1f5f99;
+		--ock-discovery: #6b3fb5;
 		--ock-radius: 24px;
 		--ock-radius-control: 999px;
 		--ock-accent-strength: 14%;
@@ -46,6 +47,7 @@ export const base = css`
 		--ock-warning: #f0b866;
 		--ock-success: #7fd09a;
 		--ock-info: #8ec5f5;
+		--ock-discovery: #c3a6ff;
 		color-scheme: dark;
 	}
 

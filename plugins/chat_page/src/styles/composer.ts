@@ -1,3 +1,226 @@
+// The composer: its box, the field, the buttons.
+
 import { css } from "lit";
 
-export const composer = css``;
+export const composer = css`
+	:host {
+		position: relative;
+	}
+
+	ock-composer {
+		display: block;
+		flex: none;
+		min-inline-size: 0;
+	}
+
+	.ock-composer {
+		inline-size: 100%;
+		max-inline-size: 48rem;
+		margin-inline: auto;
+		padding: calc(var(--ock-space) * 2) calc(var(--ock-space) * 3) calc(var(--ock-space) * 3);
+	}
+
+	.ock-box {
+		position: relative;
+		display: flex;
+		flex-direction: column;
+		border: 1px solid var(--ock-border);
+		border-radius: calc(var(--ock-radius) * 1.5);
+		background: var(--ock-surface);
+		box-shadow: 0 1px 4px rgb(0 0 0 / 6%);
+	}
+
+	.ock-box:has(textarea:focus) {
+		border-color: var(--ock-accent);
+		box-shadow: 0 0 0 1px var(--ock-accent);
+	}
+
+	.ock-box[data-disabled] {
+		background: var(--ock-surface-raised);
+	}
+
+	/* The text and the layer that marks its tags lie on each other, and have to break lines alike */
+	ock-field {
+		display: block;
+		max-block-size: min(40vh, 20rem);
+		overflow-y: auto;
+	}
+
+	.ock-field {
+		display: grid;
+	}
+
+	.ock-field > textarea,
+	.ock-mirror {
+		grid-area: 1 / 1;
+		inline-size: 100%;
+		min-inline-size: 0;
+		margin: 0;
+		padding: calc(var(--ock-space) * 3) calc(var(--ock-space) * 4) var(--ock-space);
+		border: 0;
+		font: inherit;
+		letter-spacing: inherit;
+		tab-size: 4;
+		white-space: pre-wrap;
+		overflow-wrap: anywhere;
+		unicode-bidi: plaintext;
+		text-align: start;
+	}
+
+	.ock-field > textarea {
+		block-size: 100%;
+		background: none;
+		color: inherit;
+		outline: none;
+		overflow: hidden;
+		resize: none;
+	}
+
+	.ock-field > textarea::placeholder {
+		color: var(--ock-text-quiet);
+		opacity: 1;
+	}
+
+	.ock-field > textarea:disabled {
+		cursor: not-allowed;
+		opacity: 1;
+	}
+
+	.ock-mirror {
+		color: transparent;
+		pointer-events: none;
+		user-select: none;
+	}
+
+	.ock-tag {
+		border-radius: 4px;
+		background: color-mix(in srgb, var(--ock-accent) 18%, transparent);
+		box-shadow: 0 0 0 1px color-mix(in srgb, var(--ock-accent) 35%, transparent);
+		box-decoration-break: clone;
+		-webkit-box-decoration-break: clone;
+	}
+
+	.ock-tag[data-interactive] {
+		cursor: pointer;
+		pointer-events: auto;
+	}
+
+	.ock-bar,
+	.ock-dictation {
+		display: flex;
+		flex-wrap: wrap;
+		align-items: center;
+		gap: var(--ock-space);
+		padding: var(--ock-space) calc(var(--ock-space) * 2) calc(var(--ock-space) * 2);
+	}
+
+	.ock-side {
+		display: flex;
+		align-items: center;
+		gap: var(--ock-space);
+		min-inline-size: 0;
+		margin-inline-start: auto;
+	}
+
+	.ock-tool {
+		display: inline-flex;
+		align-items: center;
+		justify-content: center;
+		gap: var(--ock-space);
+		flex: none;
+		min-inline-size: 2.25rem;
+		min-block-size: 2.25rem;
+		max-inline-size: 100%;
+		padding: 0 calc(var(--ock-space) * 2);
+		border: 1px solid transparent;
+		border-radius: 999px;
+		background: none;
+		color: var(--ock-text-quiet);
+		font-size: 0.875em;
+		cursor: pointer;
+	}
+
+	.ock-tool:hover {
+		background: var(--ock-surface-raised);
+		color: var(--ock-text);
+	}
+
+	.ock-tool[aria-pressed="true"],
+	.ock-chosen {
+		border-color: color-mix(in srgb, var(--ock-accent) 40%, transparent);
+		background: color-mix(in srgb, var(--ock-accent) 12%, transparent);
+		color: var(--ock-text);
+	}
+
+	.ock-tool-text {
+		overflow: hidden;
+		max-inline-size: 12rem;
+		text-overflow: ellipsis;
+		white-space: nowrap;
+	}
+
+	.ock-main,
+	.ock-main:hover {
+		padding: 0;
+		background: var(--ock-accent);
+		color: var(--ock-accent-text);
+	}
+
+	.ock-main[aria-disabled="true"] {
+		background: var(--ock-border);
+		color: var(--ock-text-quiet);
+		cursor: default;
+	}
+
+	.ock-glyph {
+		flex: none;
+		inline-size: 1.25rem;
+		block-size: 1.25rem;
+		fill: none;
+		stroke: currentColor;
+		stroke-width: 1.8;
+		stroke-linecap: round;
+		stroke-linejoin: round;
+	}
+
+	.ock-glyph .ock-solid {
+		fill: currentColor;
+		stroke: none;
+	}
+
+	.ock-tool-text + .ock-glyph {
+		inline-size: 1rem;
+		block-size: 1rem;
+	}
+
+	.ock-quiet {
+		color: var(--ock-text-quiet);
+		font-size: 0.8125em;
+	}
+
+	@media (pointer: coarse) {
+		.ock-tool,
+		.ock-option,
+		.ock-plain {
+			min-inline-size: 2.75rem;
+			min-block-size: 2.75rem;
+		}
+
+		.ock-file .ock-tool,
+		.ock-quote .ock-tool {
+			min-inline-size: 2.75rem;
+			min-block-size: 2.75rem;
+		}
+	}
+
+	@media (forced-colors: active) {
+		.ock-option[data-active] {
+			outline: 2px solid Highlight;
+		}
+
+		.ock-tag {
+			text-decoration: underline;
+			text-decoration-color: CanvasText;
+		}
+	}
+`;

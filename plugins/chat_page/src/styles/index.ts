@@ -1,4 +1,6 @@
 import { base } from "./base.ts";
+import { composerMenus } from "./composer-menus.ts";
+import { composerRows } from "./composer-rows.ts";
 import { composer } from "./composer.ts";
 import { frame } from "./frame.ts";
 import { items } from "./items.ts";
@@ -6,4 +8,4 @@ import { markdown } from "./markdown.ts";
 import { transcript } from "./transcript.ts";
 import { widgets } from "./widgets.ts";
 
-export const styles = [base, frame, transcript, items, markdown, widgets, composer];
+export const styles = [base, frame, transcript, items, markdown, widgets, composerMenus, composerRows, composer];
