@@ -130,7 +130,7 @@ export class StructuredInput extends View {
 				</label>`,
 			)}
 			<input
-				class="ock-field"
+				class="ock-answer-field"
 				type="text"
 				dir="auto"
 				aria-label=${`${question.question} – ${this.chat.words.text("questions.other")}`}
@@ -144,7 +144,7 @@ export class StructuredInput extends View {
 
 	private text(question: StructuredQuestion, about: string): TemplateResult {
 		return html`<textarea
-			class="ock-field"
+			class="ock-answer-field"
 			rows="2"
 			dir="auto"
 			aria-labelledby="${this.idOf(question)}-label"

@@ -45,7 +45,7 @@ export const questions = css`
 		accent-color: var(--ock-accent);
 	}
 
-	.ock-field {
+	.ock-answer-field {
 		display: block;
 		inline-size: 100%;
 		min-block-size: 36px;
@@ -57,12 +57,12 @@ export const questions = css`
 		resize: vertical;
 	}
 
-	.ock-field::placeholder {
+	.ock-answer-field::placeholder {
 		color: var(--ock-text-quiet);
 		opacity: 1;
 	}
 
-	.ock-ask[data-wrong] .ock-field {
+	.ock-ask[data-wrong] .ock-answer-field {
 		border-color: var(--ock-danger);
 	}
 
@@ -102,7 +102,7 @@ export const questions = css`
 
 	@media (pointer: coarse) {
 		.ock-choice,
-		.ock-field {
+		.ock-answer-field {
 			min-block-size: 44px;
 		}
 	}
