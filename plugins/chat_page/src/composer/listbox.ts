@@ -112,7 +112,7 @@ function option({ id, entries, active, onPick, onActive }: Listbox, index: numbe
 			<span dir="auto">${entry.label}</span>
 			${
 				entry.description
-					? html`<span class="ock-quiet" dir="auto">${entry.description}</span>`
+					? html`<span class="ock-c-quiet" dir="auto">${entry.description}</span>`
 					: nothing
 			}
 		</span>
