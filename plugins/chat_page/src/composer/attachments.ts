@@ -25,16 +25,16 @@ export function attachmentList(
 
 function chip(upload: Upload, words: Words, retry: () => void, remove: () => void): TemplateResult {
 	const { name, preview, state } = upload;
-	return html`<li class="ock-file" part="composer-attachment" data-state=${state}>
+	return html`<li class="ock-c-file" part="composer-attachment" data-state=${state}>
 		${
 			preview
-				? html`<img class="ock-file-picture" src=${preview} alt="" @error=${withoutPicture} />`
+				? html`<img class="ock-c-file-picture" src=${preview} alt="" @error=${withoutPicture} />`
 				: nothing
 		}
-		<span class="ock-file-picture" ?hidden=${preview !== null}>${glyphs.file}</span>
-		<span class="ock-file-text">
-			<span class="ock-file-name" dir="auto" title=${name}>${name}</span>
-			<span class="ock-quiet">${about(upload, words)}</span>
+		<span class="ock-c-file-picture" ?hidden=${preview !== null}>${glyphs.file}</span>
+		<span class="ock-c-file-text">
+			<span class="ock-c-file-name" dir="auto" title=${name}>${name}</span>
+			<span class="ock-c-quiet">${about(upload, words)}</span>
 		</span>
 		${
 			state === "failed"
@@ -60,9 +60,9 @@ function withoutPicture({ target }: Event): void {
 
 function progress({ name, progress: share }: Upload, words: Words): TemplateResult {
 	const percent = share === null ? null : Math.round(share * 100);
-	return html`<span class="ock-progress" role="progressbar" aria-valuemin="0" aria-valuemax="100"
+	return html`<span class="ock-c-progress" role="progressbar" aria-valuemin="0" aria-valuemax="100"
 		aria-label=${words.text("composer.file.uploading", { name })} aria-valuenow=${percent ?? nothing}>
-		<span class="ock-progress-bar" ?data-unknown=${percent === null}
+		<span class="ock-c-progress-bar" ?data-unknown=${percent === null}
 			${styled({ "inline-size": percent === null ? null : `${percent}%` })}></span>
 	</span>`;
 }

@@ -386,7 +386,7 @@ export class Composer extends View implements ComposerPart, Surroundings {
 								})
 					}
 				</div>
-				<div role="status">${this.notes.map((note) => html`<p class="ock-note" part="composer-note">${note}</p>`)}</div>
+				<div role="status">${this.notes.map((note) => html`<p class="ock-c-note" part="composer-note">${note}</p>`)}</div>
 			</form>
 			<ock-quoter .chat=${chat} .onQuote=${this.quoted}></ock-quoter>
 			${dropOverlay(this.isDropping, words)}`;

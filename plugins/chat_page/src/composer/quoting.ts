@@ -75,8 +75,10 @@ function selectedQuote(host: HTMLElement): Quote | null {
 	const text = selection?.toString().trim() ?? "";
 	if (!text || !selection?.rangeCount) return null;
 	const range = rangeIn(selection, root);
-	if (!isSaid(range.startContainer) || !isSaid(range.endContainer)) return null;
-	const box = rectOf(range);
+	// A triple click ends at the beginning of what comes next
+	const isWithin = isSaid(range.endContainer) || range.endOffset === 0;
+	if (!isSaid(range.startContainer) || !isWithin) return null;
+	const box = firstLine(range);
 	const frame = host.getBoundingClientRect();
 	const y = box.top - frame.top - HEIGHT;
 	return {
@@ -106,11 +108,11 @@ function isSaid(node: Node): boolean {
 	return !!element?.closest("ock-transcript") && !element.closest("input, textarea, select, button");
 }
 
-function rectOf({ startContainer, startOffset, endContainer, endOffset }: AbstractRange): DOMRect {
+function firstLine({ startContainer, startOffset, endContainer, endOffset }: AbstractRange): DOMRect {
 	const range = document.createRange();
 	range.setStart(startContainer, startOffset);
 	range.setEnd(endContainer, endOffset);
-	return range.getBoundingClientRect();
+	return range.getClientRects()[0] ?? range.getBoundingClientRect();
 }
 
 define("ock-quoter", Quoter);

@@ -14,7 +14,7 @@ export const composerRows = css`
 		list-style: none;
 	}
 
-	.ock-file {
+	.ock-c-file {
 		position: relative;
 		display: flex;
 		align-items: center;
@@ -27,16 +27,16 @@ export const composerRows = css`
 		overflow: hidden;
 	}
 
-	.ock-file[data-state="failed"] {
+	.ock-c-file[data-state="failed"] {
 		border-color: var(--ock-danger);
 		inline-size: min(24rem, 100%);
 	}
 
-	.ock-file[data-state="failed"] .ock-quiet {
+	.ock-c-file[data-state="failed"] .ock-c-quiet {
 		color: var(--ock-danger);
 	}
 
-	.ock-file-picture {
+	.ock-c-file-picture {
 		flex: none;
 		display: grid;
 		place-items: center;
@@ -48,11 +48,11 @@ export const composerRows = css`
 		object-fit: cover;
 	}
 
-	.ock-file-picture[hidden] {
+	.ock-c-file-picture[hidden] {
 		display: none;
 	}
 
-	.ock-file-text {
+	.ock-c-file-text {
 		flex: 1;
 		display: flex;
 		flex-direction: column;
@@ -60,34 +60,34 @@ export const composerRows = css`
 		line-height: 1.3;
 	}
 
-	.ock-file-name {
+	.ock-c-file-name {
 		overflow: hidden;
 		font-size: 0.875em;
 		text-overflow: ellipsis;
 		white-space: nowrap;
 	}
 
-	.ock-file .ock-tool {
+	.ock-c-file .ock-tool {
 		min-inline-size: 2rem;
 		min-block-size: 2rem;
 		padding: 0;
 	}
 
-	.ock-progress {
+	.ock-c-progress {
 		position: absolute;
 		inset: auto 0 0;
 		block-size: 3px;
 		background: var(--ock-border);
 	}
 
-	.ock-progress-bar {
+	.ock-c-progress-bar {
 		display: block;
 		block-size: 100%;
 		background: var(--ock-accent);
 		transition: inline-size 0.2s;
 	}
 
-	.ock-progress-bar[data-unknown] {
+	.ock-c-progress-bar[data-unknown] {
 		inline-size: 40%;
 		animation: ock-to-and-fro 1.2s ease-in-out infinite alternate;
 	}
@@ -129,7 +129,7 @@ export const composerRows = css`
 		padding: 0;
 	}
 
-	.ock-note {
+	.ock-c-note {
 		margin: var(--ock-space) calc(var(--ock-space) * 2) 0;
 		color: var(--ock-danger);
 		font-size: 0.875em;
@@ -191,7 +191,7 @@ export const composerRows = css`
 		}
 	}
 
-	.ock-time {
+	.ock-c-time {
 		font-variant-numeric: tabular-nums;
 		font-size: 0.875em;
 	}

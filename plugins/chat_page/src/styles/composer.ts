@@ -92,7 +92,7 @@ export const composer = css`
 		user-select: none;
 	}
 
-	.ock-tag {
+	.ock-c-tag {
 		border-radius: 4px;
 		background: color-mix(in srgb, var(--ock-accent) 18%, transparent);
 		box-shadow: 0 0 0 1px color-mix(in srgb, var(--ock-accent) 35%, transparent);
@@ -100,7 +100,7 @@ export const composer = css`
 		-webkit-box-decoration-break: clone;
 	}
 
-	.ock-tag[data-interactive] {
+	.ock-c-tag[data-interactive] {
 		cursor: pointer;
 		pointer-events: auto;
 	}
@@ -193,7 +193,7 @@ export const composer = css`
 		block-size: 1rem;
 	}
 
-	.ock-quiet {
+	.ock-c-quiet {
 		color: var(--ock-text-quiet);
 		font-size: 0.8125em;
 	}
@@ -206,7 +206,7 @@ export const composer = css`
 			min-block-size: 2.75rem;
 		}
 
-		.ock-file .ock-tool,
+		.ock-c-file .ock-tool,
 		.ock-quote .ock-tool {
 			min-inline-size: 2.75rem;
 			min-block-size: 2.75rem;
@@ -218,7 +218,7 @@ export const composer = css`
 			outline: 2px solid Highlight;
 		}
 
-		.ock-tag {
+		.ock-c-tag {
 			text-decoration: underline;
 			text-decoration-color: CanvasText;
 		}
