@@ -167,7 +167,7 @@ const messages = css`
 		font-size: 0.875em;
 	}
 
-	.ock-bar {
+	.ock-image-bar {
 		display: block;
 		block-size: 4px;
 		margin-block-start: calc(1 * var(--ock-space));
@@ -176,7 +176,7 @@ const messages = css`
 		overflow: hidden;
 	}
 
-	.ock-bar > span {
+	.ock-image-bar > span {
 		display: block;
 		block-size: 100%;
 		border-radius: 2px;
@@ -184,7 +184,7 @@ const messages = css`
 		transition: inline-size 0.3s ease-out;
 	}
 
-	.ock-bar[data-unknown] > span {
+	.ock-image-bar[data-unknown] > span {
 		inline-size: 30%;
 		animation: ock-pulse 1.2s infinite ease-in-out;
 	}
