@@ -11,7 +11,7 @@ export class ClientToolCall extends View {
 	override render() {
 		const { name, status } = this.item;
 		const isPending = status === "pending";
-		return html`<p class="ock-quiet" part="client-tool" data-status=${status}>
+		return html`<p class="ock-aside" part="client-tool" data-status=${status}>
 			${icon(isPending ? "tool" : "check")}
 			<span>${this.chat.words.text(isPending ? "tool.pending" : "tool.completed", { name: readable(name) })}</span>
 		</p>`;

@@ -38,17 +38,21 @@ export class EntityView extends View {
 		entity: { attribute: false },
 		label: { attribute: false },
 		number: { attribute: false },
+		isLong: { attribute: false },
 	};
 	declare entity: Thing;
 	/** What is shown; without it, the icon or the number. */
 	declare label: string;
 	declare number: number | undefined;
+	/** In a list of sources, with its number. */
+	declare isLong: boolean | undefined;
 
 	override render() {
 		const { chat, entity, label, number } = this;
-		const isFace = label ? label : entity.icon ? icon(entity.icon) : number;
+		const shown = label ? label : entity.icon ? icon(entity.icon) : number;
 		const name = number ? chat.words.text("sources.one", { number, title: entity.title }) : undefined;
-		const face = html`${label && entity.icon ? icon(entity.icon) : nothing}<span dir="auto">${isFace}</span>`;
+		const face = html`${this.isLong ? html`<span class="ock-number">${number}</span>` : nothing}
+			${label && entity.icon ? icon(entity.icon) : nothing}<span dir="auto">${shown}</span>`;
 		const { onClick, onRequestPreview } = chat.options.entities ?? {};
 		const isActive = Boolean(entity.interactive && (onClick || onRequestPreview));
 		// Sources have a card in any case; a tag that does nothing is text

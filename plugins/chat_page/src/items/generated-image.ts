@@ -30,9 +30,9 @@ export class GeneratedImage extends View {
 		const src = image ? imageOf(image.url, chat) : null;
 		const label = chat.words.text(imageWord(isOpen, Boolean(image)));
 		if (image && !src) return this.refused(image.url);
-		if (!image && !isOpen) return html`<p class="ock-quiet" part="image">${icon("image")} ${label}</p>`;
+		if (!image && !isOpen) return html`<p class="ock-aside" part="image">${icon("image")} ${label}</p>`;
 		if (src && src === this.failed)
-			return html`<p class="ock-quiet" part="image">${icon("image")} ${chat.words.text("image.failed")}</p>`;
+			return html`<p class="ock-aside" part="image">${icon("image")} ${chat.words.text("image.failed")}</p>`;
 		return html`<figure class="ock-image" part="image" ?data-open=${isOpen}>
 			${src ? this.picture(src, label) : html`<div class="ock-picture" aria-hidden="true"></div>`}
 			${isOpen ? this.progress(label) : this.buttons(src!)}
@@ -66,7 +66,7 @@ export class GeneratedImage extends View {
 		return html`<figcaption>
 			<span>${label}${part === null ? nothing : html` <span aria-hidden="true">${part} %</span>`}</span>
 			<span
-				class="ock-progress"
+				class="ock-meter"
 				role="progressbar"
 				aria-label=${label}
 				aria-valuemin="0"
@@ -98,7 +98,7 @@ export class GeneratedImage extends View {
 	private refused(url: string) {
 		const { words } = this.chat;
 		const href = safeLink(url);
-		return html`<p class="ock-quiet" part="image">
+		return html`<p class="ock-aside" part="image">
 			${icon("image")} <span>${words.text("image.refused")}</span>
 			${href && /^https?:/.test(href)
 				? html`<a href=${href} target="_blank" rel="noopener noreferrer">${words.text("image.open")}</a>`

@@ -79,7 +79,7 @@ function draw(item: ThreadItem, chat: Chat, isOpen: boolean): TemplateResult | t
 
 /** A newer server may send what this page cannot draw. */
 function unknown({ type }: { type: string }, chat: Chat): TemplateResult {
-	return html`<p class="ock-quiet" part="unknown">
+	return html`<p class="ock-aside" part="unknown">
 		${icon("circle-question")} ${chat.words.text("items.unknown", { type: String(type) })}
 	</p>`;
 }

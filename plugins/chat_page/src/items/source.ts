@@ -28,6 +28,7 @@ export class SourceView extends View {
 				.entity=${source}
 				.label=${isLong ? source.title : (source.inline_label ?? "")}
 				.number=${this.number}
+				.isLong=${isLong}
 			></ock-entity>`;
 		const href = linkOf(source);
 		const name = chat.words.text("sources.one", { number: this.number, title: source.title });

@@ -5,6 +5,7 @@ import "./attachment.ts";
 import "./entity.ts";
 import type { Chat } from "../chat.ts";
 import type { TagContent, UserContent, UserMessageItem } from "../protocol.ts";
+import { paragraphs } from "./paragraphs.ts";
 
 export function userMessage(item: UserMessageItem, chat: Chat): TemplateResult {
 	const { words } = chat;
@@ -38,24 +39,9 @@ function paragraph(parts: UserContent[], chat: Chat): TemplateResult {
 	return html`<p dir="auto">${parts.map((part) => (part.type === "input_tag" ? tag(part, chat) : part.text))}</p>`;
 }
 
-/** Returns content in paragraphs: its lines, each with its tags. */
-export function paragraphs(content: readonly UserContent[]): UserContent[][] {
-	const found: UserContent[][] = [[]];
-	for (const part of content) {
-		if (part.type === "input_tag") {
-			found.at(-1)!.push(part);
-			continue;
-		}
-		const [first = "", ...others] = (part.text ?? "").split(/\r?\n/);
-		found.at(-1)!.push({ type: "input_text", text: first });
-		for (const text of others) found.push([{ type: "input_text", text }]);
-	}
-	return found;
-}
-
 function tag({ id, text, group, data, interactive }: TagContent, chat: Chat): TemplateResult {
 	const entity = { id, title: text, group, data, interactive };
-	return html`<ock-entity class="ock-tag" part="tag" .chat=${chat} .entity=${entity} .label=${text}></ock-entity>`;
+	return html`<ock-entity class="ock-tagged" part="tag" .chat=${chat} .entity=${entity} .label=${text}></ock-entity>`;
 }
 
 /** The tool and the model that were chosen for the message. */

@@ -91,7 +91,7 @@ const messages = css`
 		color: var(--ock-text);
 	}
 
-	.ock-file {
+	.ock-file-label {
 		display: flex;
 		flex-direction: column;
 		min-inline-size: 0;
@@ -99,7 +99,7 @@ const messages = css`
 		line-height: 1.3;
 	}
 
-	.ock-file small {
+	.ock-file-label small {
 		color: var(--ock-text-quiet);
 	}
 
@@ -167,7 +167,7 @@ const messages = css`
 		font-size: 0.875em;
 	}
 
-	.ock-progress {
+	.ock-meter {
 		display: block;
 		block-size: 4px;
 		margin-block-start: calc(1 * var(--ock-space));
@@ -176,7 +176,7 @@ const messages = css`
 		overflow: hidden;
 	}
 
-	.ock-progress > span {
+	.ock-meter > span {
 		display: block;
 		block-size: 100%;
 		border-radius: 2px;
@@ -184,7 +184,7 @@ const messages = css`
 		transition: inline-size 0.3s ease-out;
 	}
 
-	.ock-progress[data-unknown] > span {
+	.ock-meter[data-unknown] > span {
 		inline-size: 30%;
 		animation: ock-pulse 1.2s infinite ease-in-out;
 	}
@@ -316,7 +316,7 @@ const messages = css`
 		}
 	}
 
-	.ock-time {
+	.ock-clock {
 		padding-inline: calc(1 * var(--ock-space));
 		color: var(--ock-text-quiet);
 		font-size: 0.8125em;
@@ -334,7 +334,7 @@ const messages = css`
 
 	@media (hover: hover) {
 		.ock-row[data-speaker="user"] .ock-actions,
-		.ock-actions .ock-time {
+		.ock-actions .ock-clock {
 			opacity: 0;
 			transition: opacity 0.12s;
 		}
@@ -342,8 +342,8 @@ const messages = css`
 		.ock-row:hover .ock-actions,
 		.ock-row:focus .ock-actions,
 		.ock-row:focus-within .ock-actions,
-		.ock-row:hover .ock-time,
-		.ock-row:focus-within .ock-time {
+		.ock-row:hover .ock-clock,
+		.ock-row:focus-within .ock-clock {
 			opacity: 1;
 		}
 	}
@@ -442,7 +442,12 @@ const messages = css`
 		white-space: nowrap;
 	}
 
-	.ock-tag .ock-entity {
+	.ock-entity {
+		white-space: normal;
+		text-align: start;
+	}
+
+	.ock-tagged .ock-entity {
 		padding: 0 0.35em;
 		border: 0;
 		border-radius: 0.4em;
@@ -450,7 +455,7 @@ const messages = css`
 		color: var(--ock-accent);
 	}
 
-	.ock-tag button.ock-entity {
+	.ock-tagged button.ock-entity {
 		cursor: pointer;
 	}
 

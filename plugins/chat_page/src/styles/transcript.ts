@@ -94,7 +94,7 @@ export const transcript = css`
 		vertical-align: -0.15em;
 	}
 
-	.ock-quiet {
+	.ock-aside {
 		display: flex;
 		gap: calc(2 * var(--ock-space));
 		align-items: center;

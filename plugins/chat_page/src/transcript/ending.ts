@@ -41,12 +41,12 @@ export class Ending extends View {
 		const { status, words } = this.chat;
 		const { progress, answering, loading } = status;
 		if (progress)
-			return html`<p class="ock-quiet ock-busy">
+			return html`<p class="ock-aside ock-busy">
 				${progress.icon ? html`<span class="ock-mark-icon">${icon(progress.icon)}</span>` : dots()}
 				<span dir="auto">${progress.text}</span>
 			</p>`;
 		if (loading)
-			return html`<p class="ock-quiet">${dots()} <span>${words.text("transcript.loading")}</span></p>`;
+			return html`<p class="ock-aside">${dots()} <span>${words.text("transcript.loading")}</span></p>`;
 		if (!answering || this.isShowing()) return nothing;
 		return html`<p class="ock-typing" part="typing">
 			${dots()}<span class="ock-hidden">${words.text("transcript.typing")}</span>

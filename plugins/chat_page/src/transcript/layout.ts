@@ -11,6 +11,7 @@ const GUESS = 120; // pixels of a row, before any was measured
 /** The heights of rows, measured or guessed, and the places that they lead to. */
 export class Layout {
 	private readonly heights = new Map<string, number>();
+	private readonly measured = new Set<string>();
 	private keys: readonly string[] = [];
 	private tops = new Float64Array(1);
 	private isStale = false;
@@ -20,19 +21,22 @@ export class Layout {
 		return this.keys.length;
 	}
 
+	/** Takes the rows. A new one is guessed to be as high as the others are, until it is measured. */
 	setKeys(keys: readonly string[]): void {
 		this.keys = keys;
 		this.isStale = true;
+		const guess = this.measured.size ? this.sum / this.measured.size : GUESS;
+		for (const key of keys) if (!this.heights.has(key)) this.heights.set(key, guess);
 	}
 
 	/** Takes a measured height. Returns whether it is another than before. */
 	measure(key: string, height: number): boolean {
 		const before = this.heights.get(key);
-		if (before === height) return false;
-		this.sum += height - (before ?? 0);
+		this.sum += height - (this.measured.has(key) ? before! : 0);
+		this.measured.add(key);
 		this.heights.set(key, height);
-		this.isStale = true;
-		return true;
+		this.isStale ||= before !== height;
+		return before !== height;
 	}
 
 	/** The place of a row's upper edge; of `count`, the end of all. */
@@ -66,12 +70,11 @@ export class Layout {
 	private place(): void {
 		if (!this.isStale) return;
 		this.isStale = false;
-		const guess = this.heights.size ? this.sum / this.heights.size : GUESS;
 		if (this.tops.length <= this.count) this.tops = new Float64Array(this.count * 2 + 1);
 		let top = 0;
 		for (let index = 0; index < this.count; index++) {
 			this.tops[index] = top;
-			top += this.heights.get(this.keys[index]!) ?? guess;
+			top += this.heights.get(this.keys[index]!)!;
 		}
 		this.tops[this.count] = top;
 	}

@@ -31,10 +31,11 @@ function lastEnd(text: string, from: number): number {
 /** Returns markdown as it is read out: without its signs and addresses. */
 export function spoken(markdown: string): string {
 	return markdown
-		.replace(/^\s*(```|~~~).*$/gm, "")
+		.replace(/^\s*((```|~~~).*|[-:| ]{3,})$/gm, "")
 		.replace(/!?\[([^\]]*)\]\([^)]*\)/g, "$1")
-		.replace(/^\s*(#{1,6}|>|[-*+]|\|?[-:| ]{3,})\s*/gm, "")
+		.replace(/^\s*(#{1,6}|>|[-*+])\s+/gm, "")
 		.replace(/(\*\*|__|~~|`|\*)/g, "")
+		.replace(/^\s*\||\|\s*$/gm, "")
 		.replace(/\s*\|\s*/g, ", ")
 		.replace(/\s+/g, " ")
 		.replace(/^[, ]+|[, ]+$/g, "");

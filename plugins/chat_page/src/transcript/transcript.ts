@@ -44,6 +44,8 @@ export class Transcript extends View {
 	private kept = new Set<string>();
 	private sent: string | null = null;
 	private isSending = false;
+	/** How far the rows that are seen have moved, as long as the box has not. */
+	private shift = 0;
 	private openedUntil = 0;
 	private isLoadingOlder = false;
 	private box: HTMLElement | undefined;
@@ -102,7 +104,9 @@ export class Transcript extends View {
 	/** Takes the items as they are now. */
 	private take(conversation: Conversation): void {
 		if (!this.rows.length) this.openedUntil = performance.now() + OPENING;
-		const first = this.rows[this.range.from]?.key;
+		const first = this.rows[this.layout.at((this.box?.scrollTop ?? 0) - this.listTop)]?.key;
+		const before = this.placeOf(first);
+		const top = this.layout.top(before);
 		const local = this.keys.update(conversation.items);
 		this.items = conversation.items;
 		this.rows = rowsOf(conversation.items, this.keys);
@@ -111,10 +115,11 @@ export class Transcript extends View {
 			this.sent = local;
 			this.isSending = true;
 		}
-		// The same rows are in the document when others have come before them
-		const place = first === undefined ? -1 : this.rows.findIndex(({ key }) => key === first);
-		const moved = place < 0 ? 0 : place - this.range.from;
-		this.range = { from: this.range.from + moved, to: this.range.to + moved };
+		// What is seen stays, also when others have come before it
+		const place = this.placeOf(first);
+		if (place < 0 || place === before) return;
+		this.shift = this.layout.top(place) - top;
+		this.range = { from: this.range.from + place - before, to: this.range.to + place - before };
 	}
 
 	/** The rows to have in the document next. */
@@ -131,7 +136,7 @@ export class Transcript extends View {
 		const height = box?.clientHeight || 800;
 		if (this.isSending || this.scroller?.atEnd !== false)
 			return layout.between(layout.total - height - margin, layout.total);
-		const top = box!.scrollTop - this.listTop;
+		const top = box!.scrollTop - this.listTop + this.shift;
 		return layout.between(top - margin, top + height + margin);
 	}
 
@@ -153,7 +158,7 @@ export class Transcript extends View {
 				aria-busy=${status.loading}
 				aria-keyshortcuts="Alt+ArrowUp Alt+ArrowDown"
 				tabindex="0"
-				${ref((box) => this.takeBox(box as HTMLElement | undefined))}
+				${ref(this.takeBox)}
 				@scroll=${this.scrolled}
 				@wheel=${{ handleEvent: () => this.touched(), passive: true }}
 				@touchmove=${{ handleEvent: () => this.touched(), passive: true }}
@@ -256,16 +261,16 @@ export class Transcript extends View {
 
 	override updated(): void {
 		this.observe();
+		this.shift = 0;
 		this.settle();
 		if (this.hadFocus && this.box && !focusedIn(this.box)) this.box.focus({ preventScroll: true });
 		if (!isSame(this.next(), this.range)) this.again();
 	}
 
-	private takeBox(box: HTMLElement | undefined): void {
-		if (box === this.box) return;
-		this.box = box;
+	private readonly takeBox = (box: Element | undefined): void => {
+		this.box = box as HTMLElement | undefined;
 		this.scroller = null;
-	}
+	};
 
 	/** Watches the sizes of what is in the document now. */
 	private observe(): void {
@@ -315,7 +320,7 @@ export class Transcript extends View {
 	private makeRoom(): void {
 		const room = this.box?.querySelector<HTMLElement>(".ock-room");
 		if (!room || !this.box) return;
-		const place = this.sent ? this.rows.findIndex(({ key }) => key === this.sent) : -1;
+		const place = this.placeOf(this.sent);
 		const ending = this.querySelector("ock-ending")?.getBoundingClientRect().height ?? 0;
 		const below = this.layout.total + ending - this.sentTop(place);
 		const height = place < 0 ? 0 : Math.max(0, this.box.clientHeight - below);
@@ -330,7 +335,7 @@ export class Transcript extends View {
 	}
 
 	private showSent(scroller: Scroller): void {
-		const place = this.rows.findIndex(({ key }) => key === this.sent);
+		const place = this.placeOf(this.sent);
 		const isDrawn = this.box?.querySelector(`[data-key="${this.sent}"] ock-item > *`);
 		if (place >= 0) scroller.to(this.listTop + this.sentTop(place));
 		if (place < 0 || isDrawn) this.isSending = false;
@@ -416,7 +421,7 @@ export class Transcript extends View {
 		const step = { ArrowUp: -1, ArrowDown: 1 }[key];
 		if (step && (event.altKey || isOnRow) && !event.ctrlKey && !event.metaKey) {
 			event.preventDefault();
-			const place = row ? this.placeOf(row) + step : this.seen(0).from + (step > 0 ? 0 : -1);
+			const place = row ? this.placeOf(row.dataset["key"]) + step : this.seen(0).from + (step > 0 ? 0 : -1);
 			void this.focusRow(place);
 		} else if (isOnRow && (key === "Home" || key === "End")) {
 			event.preventDefault();
@@ -424,8 +429,8 @@ export class Transcript extends View {
 		}
 	}
 
-	private placeOf(row: HTMLElement): number {
-		return this.rows.findIndex(({ key }) => key === row.dataset["key"]);
+	private placeOf(key: string | null | undefined): number {
+		return key ? this.rows.findIndex((row) => row.key === key) : -1;
 	}
 
 	/** Moves the focus to a row, wherever it is. */
