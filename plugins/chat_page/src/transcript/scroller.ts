@@ -34,8 +34,8 @@ export class Scroller {
 	/** The user scrolls, or the browser does. */
 	scrolled(): void {
 		const { scrollTop } = this.box;
-		const isUp = scrollTop < this.last - 1;
-		this.atEnd = this.distance <= (isUp ? 4 : NEAR);
+		// Any step up leaves the end: a wheel that glides begins with less than a pixel
+		this.atEnd = this.distance <= (scrollTop < this.last ? 0 : NEAR);
 		this.note();
 	}
 
