@@ -30,7 +30,7 @@ function configure(): void {
 	chat.setOptions({
 		...options,
 		initialThread: threadOfAddress() ?? options.initialThread ?? null,
-		api: { ...options.api, fetch: signIn.fetch },
+		api: { ...options.api, fetch: signIn.fetch, uploadHeaders: () => signIn.headers },
 		header: {
 			...options.header,
 			...(signIn.isSignedIn

@@ -22,12 +22,17 @@ export class SignIn {
 		return this.token !== null;
 	}
 
+	/** What tells the server who the user is. */
+	get headers(): Record<string, string> {
+		return this.token ? { Authorization: `Bearer ${this.token}` } : {};
+	}
+
 	/** Asks the server, and the user if the server does not know who that is. */
 	readonly fetch: typeof globalThis.fetch = async (input, init) => {
 		for (;;) {
 			const { token } = this;
 			const headers = new Headers(init?.headers);
-			if (token) headers.set("Authorization", `Bearer ${token}`);
+			for (const [name, value] of Object.entries(this.headers)) headers.set(name, value);
 			const response = await globalThis.fetch(input, { ...init, headers });
 			if (response.status !== 401) return response;
 			if (token === this.token) await this.ask(await messageOf(response));

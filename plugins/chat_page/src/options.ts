@@ -6,7 +6,14 @@ import type { Catalog } from "./words.ts";
 type Api = ChatKitOptions["api"];
 
 /** `domainKey` is accepted and not used: no domain has to be registered. */
-type OwnApi = Omit<Extract<Api, { url: string }>, "domainKey"> & { domainKey?: string };
+type OwnApi = Omit<Extract<Api, { url: string }>, "domainKey"> & {
+	domainKey?: string;
+	/**
+	 * The headers of an upload, such as `Authorization`, for a page with its own `fetch`: with them,
+	 * the progress of an upload is shown, which no `fetch` can tell.
+	 */
+	uploadHeaders?: () => Record<string, string>;
+};
 
 export interface OpenChatKitOptions
 	extends Omit<ChatKitOptions, "api" | "header" | "locale" | "theme"> {

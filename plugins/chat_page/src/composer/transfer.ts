@@ -37,11 +37,12 @@ async function sendDirectly(
 ): Promise<Attachment> {
 	const body = new FormData();
 	body.append("file", file, file.name);
-	const request: Request_ = { method: "POST", url: resolved(uploadUrl), headers: {}, body };
-	// Only the page's own `fetch` knows its token
-	const sent = hasOwnFetch(chat)
-		? await byFetch(chat, request, events)
-		: await byXhr(chat, request, events);
+	const { api } = chat.options;
+	const known = "url" in api ? api.uploadHeaders?.() : undefined;
+	const request: Request_ = { method: "POST", url: resolved(uploadUrl), headers: known ?? {}, body };
+	// Only the page's own `fetch` knows its token, unless the page tells
+	const isKnown = known !== undefined || !hasOwnFetch(chat);
+	const sent = await (isKnown ? asGiven : byFetch)(chat, request, events);
 	const attachment = attachmentIn(sent);
 	if (!attachment) throw new Refused(sent.status, "");
 	events.onId(attachment.id);
@@ -62,16 +63,16 @@ async function sendInTwoPhases(
 	if (!target) return attachment;
 	const { method, headers = {} } = target;
 	const request = { method, url: resolved(target.url), headers, body: file };
-	const answer = await sendBytes(chat, request, events);
+	const answer = await asGiven(chat, request, events);
 	const updated = attachmentIn(answer);
 	return updated?.id === attachment.id ? { ...rest, ...updated } : rest;
 }
 
 /**
- * Sends bytes to an address that is signed and needs no credentials. If a proxy before the server
- * wants them all the same, the page's `fetch` has them; never for another host, which would get them.
+ * Sends a request that has what it needs: the address is signed, or the headers are known. If that is
+ * not enough, the page's `fetch` may know more; not for another host, which would get its token.
  */
-async function sendBytes(chat: Chat, request: Request_, events: TransferEvents): Promise<Answer> {
+async function asGiven(chat: Chat, request: Request_, events: TransferEvents): Promise<Answer> {
 	try {
 		return await byXhr(chat, request, events);
 	} catch (error) {
