@@ -12,6 +12,7 @@ from ..errors import BadRequest, Conflict, Unavailable, Unprocessable
 from ..settings.schema import TurnSettings
 from ..turn import User
 from ..words import words, words_n
+from .beginnings import Beginnings
 from .identity import RequestIdentity
 from .kept import KeptTurns
 from .places import RETRY_AFTER, Places
@@ -79,6 +80,7 @@ class TurnRegistry:
         )
         self.places = Places(user, answers, server)
         self.arriving = Places(user, messages, server)
+        self.beginnings = Beginnings()
         self.waiting: dict[tuple[str, str, str], Any] = {}
         """Contexts of requests that wait for a turn of another process, by tenant, user, thread."""
 
@@ -310,10 +312,11 @@ class TurnRegistry:
 
     def admit(self, running: RunningTurn) -> None:
         """Let a turn that was started be found: its preparation has succeeded."""
-        if not running.beside:
-            self._slots[running.thread_id].running = running
         self._known[running.id] = running
         running.prepared()
+        if not running.beside:
+            self._slots[running.thread_id].running = running
+            self.beginnings.began(running)
 
     def note_refused(self, running: RunningTurn) -> None:
         """Remember a refused turn whose record is still to be withdrawn."""
@@ -397,6 +400,7 @@ class TurnRegistry:
         Those that wait for the user's answer go on without it.
         """
         self.closing = True
+        self.beginnings.close()
         self.leave_questions()
         try:
             async with asyncio.timeout(drain):

@@ -25,6 +25,9 @@ from .sse import TURN_ID, EventStream
 CANCEL_WAIT = 10.0
 """Seconds to wait for another process to cancel its turn."""
 
+LONGEST_WAIT = 60.0
+"""Seconds that a request may wait for a turn to begin."""
+
 _LARGE = 65_536
 """Bytes of events from which on the next replay of the same user waits."""
 
@@ -115,18 +118,38 @@ async def _state(request: web.Request) -> web.StreamResponse:
 
 
 async def _turn_of_thread(request: web.Request) -> web.StreamResponse:
-    """Describe the turn that runs in a thread, so that a reloaded page can follow it."""
+    """Describe the turn that runs in a thread, so that a reloaded page can follow it.
+
+    With `?wait=`, a page that watches the thread is answered when a turn begins.
+    """
+    wait = _wait(request)
     user = await authenticate(request)
     engine = request.app[ENGINE]
     thread_id = request.match_info["thread_id"]
     running = engine.turns.in_thread(thread_id, user)
     with request.app[GUARD].place(user):
         found = running or await engine.turn_store.running(thread_id, user)
+    if found is None and wait:
+        # A short answer may have ended since: its events can still be followed
+        found = running = await engine.turns.beginnings.wait(
+            (user.tenant, user.id), thread_id, wait
+        )
     if found is None:
         raise NotFound(words("No answer is running in this conversation."))
     if running is not None and request.method != hdrs.METH_HEAD:
         running.note_visit()
     return web.json_response(_described(request, found))
+
+
+def _wait(request: web.Request) -> float:
+    given = request.query.get("wait", "0")
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= LONGEST_WAIT:
+        raise BadRequest(f"wait: a number of seconds, at most {LONGEST_WAIT:g}.")
+    return seconds
 
 
 async def _cancel(request: web.Request) -> web.StreamResponse:

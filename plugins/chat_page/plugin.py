@@ -73,11 +73,11 @@ class Template:
         settings = {
             "options": page_options(config, self._app),
             "signIn": config.sign_in,
-            "theme": config.theme,
         }
         values = {
             "base": f"{posixpath.basename(config.path)}/" if config.path else "",
             "lang": config.locale or "en",
+            "scheme": "light dark" if config.theme == "system" else config.theme,
             "title": config.title,
             "settings": json.dumps(settings, ensure_ascii=False),
         }

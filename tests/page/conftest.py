@@ -35,6 +35,9 @@ BUILT = HERE.parents[1] / "plugins/chat_page/built"
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 """Options of a tab on a phone: `await chat_page(context=PHONE)`."""
 
+MICROPHONE = "--use-fake-device-for-media-stream"
+"""A microphone that beeps, for pages that may use it."""
+
 OpenSite = Callable[..., Awaitable[Site]]
 _users = count(1)
 
@@ -76,7 +79,8 @@ async def browser() -> AsyncIterator[Browser]:
     own = {"--headless", "--remote-debugging-port=0"}
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
-            executable_path=command, args=[flag for flag in FLAGS if flag not in own]
+            executable_path=command,
+            args=[*(flag for flag in FLAGS if flag not in own), MICROPHONE],
         )
         yield browser
         await browser.close()

@@ -118,7 +118,7 @@ export class Client {
 
 	/**
 	 * Returns the turn that is running in a thread, or null. With `wait`, a server that knows it
-	 * answers when a turn begins, or after so many seconds.
+	 * answers when a turn begins, or after so many seconds; the turn may have ended by then.
 	 */
 	async runningTurn(thread: string, signal: AbortSignal, wait = 0): Promise<TurnState | null> {
 		if (this.hasTurns === false) return null;
@@ -127,7 +127,7 @@ export class Client {
 		const body = await response.json().catch(() => null);
 		if (response.ok && typeof body?.id === "string") {
 			this.hasTurns = true;
-			return body.state === "running" ? body : null;
+			return body;
 		}
 		// Another ChatKit server has no such route; ours says that no turn is running
 		if (response.status < 500) this.hasTurns ??= typeof body?.message === "string";

@@ -307,7 +307,7 @@ export class Controller implements Chat {
 				this.emit("chatkit.effect", { name: event.name, data: event.data });
 				break;
 			case "error":
-				this.report(new Error(event.message ?? event.code));
+				if (event.code !== "stopped") this.report(new Error(event.message ?? event.code));
 				break;
 			case "thread.created":
 				this.keep(session);

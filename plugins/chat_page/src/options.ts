@@ -1,6 +1,6 @@
 // The options of the element: those of @openai/chatkit, and some of our own.
 
-import type { ChatKitOptions, ThemeOption } from "@openai/chatkit";
+import type { ChatKitOptions, HeaderOption, ThemeOption } from "@openai/chatkit";
 import type { Catalog } from "./words.ts";
 
 type Api = ChatKitOptions["api"];
@@ -9,7 +9,7 @@ type Api = ChatKitOptions["api"];
 type OwnApi = Omit<Extract<Api, { url: string }>, "domainKey"> & { domainKey?: string };
 
 export interface OpenChatKitOptions
-	extends Omit<ChatKitOptions, "api" | "locale" | "theme"> {
+	extends Omit<ChatKitOptions, "api" | "header" | "locale" | "theme"> {
 	api: OwnApi | Exclude<Api, { url: string }>;
 	/** A BCP 47 tag, such as `de-AT`. The default is the browser's language. */
 	locale?: string;
@@ -18,6 +18,11 @@ export interface OpenChatKitOptions
 		| ChatKitOptions["theme"]
 		| "system"
 		| (Omit<ThemeOption, "colorScheme"> & { colorScheme?: "light" | "dark" | "system" });
+	/** As in @openai/chatkit; a button may have a `label`, which screen readers read. */
+	header?: Omit<HeaderOption, "leftAction" | "rightAction"> & {
+		leftAction?: NonNullable<HeaderOption["leftAction"]> & { label?: string };
+		rightAction?: NonNullable<HeaderOption["rightAction"]> & { label?: string };
+	};
 	/**
 	 * The component's words in another language, or other words: by key, as in a JSON file that is
 	 * given by its address. What it lacks is in English.

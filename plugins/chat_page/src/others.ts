@@ -62,6 +62,7 @@ export class Others {
 		this.watching?.abort();
 		this.watching = null;
 		const { session } = this;
+		if (this.end.signal.aborted) return; // what was on its way has come after the element had gone
 		if (!session?.threadId || !globalThis.document || document.hidden) return;
 		this.watching = new AbortController();
 		void this.loop(session, this.watching.signal);

@@ -28,6 +28,8 @@ interface Run {
 	stopped: boolean;
 }
 
+/** How an answer ends that the user has stopped, whatever the server says of it. */
+const STOPPED: ErrorEvent = { type: "error", code: "stopped", allow_retry: true };
 const STOPPED_WITHIN = 5000; // milliseconds that a stopped answer has to end itself
 
 export class Runs {
@@ -147,16 +149,18 @@ export class Runs {
 		for (const { event, id } of batch) {
 			// A newer message has interrupted this answer, which is what the user wanted
 			if (event.type === "error" && run.kind !== "action" && run !== this.latest) continue;
-			const changed = this.conversation.apply(event, id);
+			const told = event.type === "error" && run.stopped ? STOPPED : event;
+			const changed = this.conversation.apply(told, id);
 			if (!changed) continue;
 			for (const change of changed) changes.add(change);
-			this.events.received(event);
+			this.events.received(told);
 		}
 		this.events.changed([...changes]);
 	}
 
 	private fail(run: Run, error: unknown): void {
-		if (!run.stopped) this.events.changed(this.conversation.apply(errorEvent(error)) ?? []);
+		const event = run.stopped ? STOPPED : errorEvent(error);
+		this.events.changed(this.conversation.apply(event) ?? []);
 	}
 }
 

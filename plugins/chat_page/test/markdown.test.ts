@@ -7,7 +7,10 @@ import { Drawing } from "../src/markdown/drawing.ts";
 import type { Mark } from "../src/markdown/ink.ts";
 import { Words } from "../src/words.ts";
 
-Object.assign(globalThis, { document: parseHTML("<html><body></body></html>").document });
+Object.assign(globalThis, {
+	document: parseHTML("<html><body></body></html>").document,
+	requestAnimationFrame: (frame: () => void) => setTimeout(frame),
+});
 
 function newDrawing(): Drawing {
 	const drawing = new Drawing();

@@ -24,8 +24,8 @@ export interface Bar {
 export function bar(given: Bar): TemplateResult {
 	const { chat, deeds, isDisabled } = given;
 	const { words } = chat;
-	if (isDisabled) return html`<div class="ock-bar">${runButtons(given)}</div>`;
-	return html`<div class="ock-bar">
+	if (isDisabled) return html`<div class="ock-composer-bar"><span class="ock-side">${runButtons(given)}</span></div>`;
+	return html`<div class="ock-composer-bar">
 		${button("attach", words.text("composer.attach"), glyphs.attach, deeds.attach)}
 		${
 			chat.options.entities?.showComposerMenu
@@ -33,10 +33,11 @@ export function bar(given: Bar): TemplateResult {
 				: nothing
 		}
 		${toolButtons(given)}
-		<span class="ock-gap"></span>
-		${modelButton(given)}
-		${button("dictate", words.text("composer.dictate"), glyphs.microphone, deeds.dictate)}
-		${runButtons(given)}
+		<span class="ock-side">
+			${modelButton(given)}
+			${button("dictate", words.text("composer.dictate"), glyphs.microphone, deeds.dictate)}
+			${runButtons(given)}
+		</span>
 	</div>`;
 }
 

@@ -27,11 +27,13 @@ export class CaretMenu {
 	private readonly suggestions: Suggestions;
 	/** The commands of a menu that another command has opened. */
 	private submenu: readonly Command[] | null = null;
+	/** Enter was pressed before the search had an answer. */
+	private isEager = false;
 
 	constructor(private readonly composer: Surroundings) {
 		this.suggestions = new Suggestions(
 			(trigger) => this.search(trigger),
-			() => composer.requestUpdate(),
+			() => this.changed(),
 			(error) => composer.chat.emit("chatkit.error", { error }),
 		);
 	}
@@ -55,6 +57,7 @@ export class CaretMenu {
 		const field = this.composer.field!;
 		const trigger = field.hasSelection ? null : triggerAt(field.value, field.caret, this.kinds);
 		if (trigger?.kind !== "/") this.submenu = null;
+		this.isEager = false;
 		this.suggestions.update(trigger);
 	}
 
@@ -73,10 +76,13 @@ export class CaretMenu {
 		if (next !== null) suggestions.activate(next);
 		else if (key === "Escape") suggestions.dismiss();
 		else if (key === "Enter" || (key === "Tab" && !event.shiftKey)) {
-			if (!entry) return false;
-			this.pick(entry);
+			if (entry) this.pick(entry);
+			else if (suggestions.loading) this.isEager = true;
+			else return false;
 		} else return false;
 		event.preventDefault();
+		// Escape is not for a dialog of the page
+		event.stopPropagation();
 		return true;
 	}
 
@@ -104,6 +110,15 @@ export class CaretMenu {
 	/** After the list is drawn: its active option is in view. */
 	drawn(root: ParentNode): void {
 		if (this.list) showActive(root, LIST, this.suggestions.active);
+	}
+
+	private changed(): void {
+		const { loading, entries, active } = this.suggestions;
+		if (this.isEager && !loading) {
+			this.isEager = false;
+			if (entries[active]) this.pick(entries[active]);
+		}
+		this.composer.requestUpdate();
 	}
 
 	private get emptyText(): string {

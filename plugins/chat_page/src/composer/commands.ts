@@ -4,7 +4,7 @@ import type { Command } from "@openai/chatkit";
 import type { Chat } from "../chat.ts";
 import { type Choices, modelOf, toolOf } from "./choices.ts";
 import * as glyphs from "./glyphs.ts";
-import type { Entry } from "./listbox.ts";
+import { type Entry, fits } from "./listbox.ts";
 
 /** What the composer does for its menus. */
 export interface Deeds {
@@ -62,10 +62,4 @@ export async function pageCommands(
 		const { id, label, description, icon, group } = command;
 		return { id: `command:${id}`, label, description, icon, group, run: () => pick(command) };
 	});
-}
-
-/** Whether a word of the label begins like the query. */
-export function fits(label: string, query: string): boolean {
-	const [text, wanted] = [label.toLocaleLowerCase(), query.toLocaleLowerCase()];
-	return text.startsWith(wanted) || text.split(/[\s\-/(]+/).some((word) => word.startsWith(wanted));
 }

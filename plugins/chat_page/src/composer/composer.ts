@@ -1,27 +1,31 @@
 // Where the user writes.
 
-import { html, nothing } from "lit";
+import { html } from "lit";
 import { createRef, ref } from "lit/directives/ref.js";
+import "./field.ts";
 import "./preview.ts";
 import "./quoting.ts";
+import type { InferenceOptions } from "../protocol.ts";
 import type { ComposerPart, ComposerValue, Topic } from "../chat.ts";
-import type { Conversation } from "../conversation.ts";
 import { View, define } from "../view.ts";
 import { attachmentList } from "./attachments.ts";
 import { bar } from "./bar.ts";
 import { CaretMenu, type Surroundings } from "./caret-menu.ts";
 import { type Choices, afterSending, inferenceOptions, toolOf } from "./choices.ts";
 import type { Deeds } from "./commands.ts";
-import { type Draft, Drafts, type Sending, giveBack, sessionStore } from "./drafts.ts";
-import { filesOf, takeDrops } from "./dropping.ts";
-import { Field } from "./field.ts";
-import * as glyphs from "./glyphs.ts";
-import { type AttachmentOptions, acceptAttribute, refusalOf } from "./limits.ts";
+import { type Draft, type Sending, giveBack } from "./drafts.ts";
+import { takeDrops } from "./dropping.ts";
+import type { Field, FieldEvents } from "./field.ts";
+import { Intake, type Taking } from "./intake.ts";
+import { acceptAttribute } from "./limits.ts";
 import type { Preview } from "./preview.ts";
 import { EMPTY, type RichText, fromContent, toContent } from "./rich-text.ts";
-import { type Upload, Uploads, release } from "./uploads.ts";
+import { CLOSED_NOTE, closedNote, dropOverlay, isClosed, quoteRow } from "./rows.ts";
+import { isTouch } from "./touch.ts";
+import { type Upload, release } from "./uploads.ts";
+import { Writing } from "./writing.ts";
 
-export class Composer extends View implements ComposerPart, Surroundings {
+export class Composer extends View implements ComposerPart, Surroundings, Taking {
 	static override properties = {
 		...View.properties,
 		choices: { state: true },
@@ -35,15 +39,14 @@ export class Composer extends View implements ComposerPart, Surroundings {
 	declare private isDropping: boolean;
 	declare private isDictating: boolean;
 
-	private drafts!: Drafts;
-	private draft!: Draft;
-	private api: string | null = null;
-	private shown: { conversation: Conversation; threadId: string | null } | null = null;
+	private readonly writing = new Writing(() => this.changed());
 	private readonly fieldRef = createRef<Field>();
 	private readonly previewRef = createRef<Preview>();
 	private readonly fileRef = createRef<HTMLInputElement>();
 	private readonly menu = new CaretMenu(this);
+	private readonly intake = new Intake(this);
 	private leaving = new AbortController();
+	private hadFocus = false;
 
 	constructor() {
 		super();
@@ -61,11 +64,11 @@ export class Composer extends View implements ComposerPart, Surroundings {
 		this.chat.composer = this;
 		this.leaving = new AbortController();
 		const { signal } = this.leaving;
-		addEventListener("pagehide", () => this.drafts?.flush(), { signal });
+		addEventListener("pagehide", () => this.writing.flush(), { signal });
 		const end = takeDrops(this.host, {
-			allowed: () => this.attachmentOptions !== null && !this.isDisabled,
+			allowed: () => this.intake.isOpen,
 			over: (isOver) => (this.isDropping = isOver),
-			dropped: (data) => this.takeFiles(data),
+			dropped: (data) => this.intake.take(data),
 		});
 		signal.addEventListener("abort", end);
 	}
@@ -74,7 +77,7 @@ export class Composer extends View implements ComposerPart, Surroundings {
 		super.disconnectedCallback();
 		this.leaving.abort();
 		this.menu.close();
-		this.drafts?.flush();
+		this.writing.flush();
 		if (this.chat.composer === this) this.chat.composer = null;
 	}
 
@@ -82,10 +85,25 @@ export class Composer extends View implements ComposerPart, Surroundings {
 		return this.fieldRef.value ?? null;
 	}
 
+	/** Back to the field. Not on a phone, where that opens the keyboard. */
+	refocus(): void {
+		if (!isTouch()) this.focus();
+	}
+
+	say(notes: readonly string[]): void {
+		this.notes = notes;
+	}
+
 	// For the page
 
 	override focus(): void {
 		this.field?.focus();
+	}
+
+	takeInferenceOptions(): InferenceOptions {
+		const { chat, choices } = this;
+		this.choose(afterSending(chat.options, choices));
+		return inferenceOptions(chat.options, choices);
 	}
 
 	/** Sets what is given, and leaves the rest. Resolves when the files have been uploaded. */
@@ -98,30 +116,22 @@ export class Composer extends View implements ComposerPart, Surroundings {
 		if (selectedToolId !== undefined) this.choose({ toolId: selectedToolId });
 		if (selectedModelId !== undefined) this.choose({ modelId: selectedModelId });
 		for (const attachment of attachments ?? []) this.draft.uploads.put(attachment);
-		if (files) this.attach(files);
+		if (files) this.intake.add(files);
 		this.changed();
 		if (files?.length) await this.draft.uploads.settled();
 	}
 
 	// What the user does
 
-	readonly deeds: Deeds = this.newDeeds();
-
-	private newDeeds(): Deeds {
-		const composer = this;
+	get deeds(): Deeds {
+		const { entities, composer } = this.chat.options;
+		const canDictate = composer?.dictation?.enabled && !this.isDictating;
 		return {
-			get attach() {
-				return composer.attachmentOptions ? () => composer.fileRef.value?.click() : null;
-			},
-			get mention() {
-				return composer.chat.options.entities?.onTagSearch ? () => composer.mention() : null;
-			},
-			get dictate() {
-				const { dictation } = composer.chat.options.composer ?? {};
-				return dictation?.enabled && !composer.isDictating ? () => void composer.dictate() : null;
-			},
-			chooseTool: (toolId) => composer.choose({ toolId }),
-			chooseModel: (modelId) => composer.choose({ modelId }),
+			attach: this.intake.options ? () => this.fileRef.value?.click() : null,
+			mention: entities?.onTagSearch ? () => this.mention() : null,
+			dictate: canDictate ? () => void this.dictate() : null,
+			chooseTool: (toolId) => this.choose({ toolId }),
+			chooseModel: (modelId) => this.choose({ modelId }),
 		};
 	}
 
@@ -141,72 +151,41 @@ export class Composer extends View implements ComposerPart, Surroundings {
 		}
 	}
 
-	private readonly dictated = (text: string): void => {
-		this.field!.insert(text);
-	};
+	private readonly dictated = (text: string): void => this.field!.insert(text);
 
 	private readonly dictationOver = (): void => {
 		this.isDictating = false;
-		this.focus();
+		this.refocus();
 	};
 
 	private choose(choice: Partial<Choices>): void {
 		const before = toolOf(this.chat.options, this.choices)?.id ?? null;
 		this.choices = { ...this.choices, ...choice };
+		this.writing.keep(this.choices);
 		const toolId = toolOf(this.chat.options, this.choices)?.id ?? null;
 		if (toolId !== before) this.chat.emit("chatkit.tool.change", { toolId });
-	}
-
-	private takeFiles(data: DataTransfer | null): boolean {
-		const { files, folders } = filesOf(data);
-		if (!files.length && !folders.length) return false;
-		const { words } = this.chat;
-		this.attach(files, folders.map((name) => words.text("composer.file.folder", { name })));
-		return true;
-	}
-
-	/** Adds files, and says why some cannot be. */
-	private attach(files: readonly File[], notes: string[] = []): void {
-		const { words } = this.chat;
-		const { uploads } = this.draft;
-		const options = this.attachmentOptions ?? { enabled: true };
-		for (const file of files) {
-			const refusal = refusalOf(file, uploads.list.length, options, words.locale);
-			if (refusal) notes.push(words.text(refusal.key, refusal.values));
-			else uploads.add(file);
-		}
-		this.notes = notes;
 	}
 
 	private readonly detach = (upload: Upload): void => {
 		this.draft.uploads.remove(upload);
 		this.notes = [];
-		this.focus();
-	};
-
-	private readonly picked = (event: Event): void => {
-		const input = event.target as HTMLInputElement;
-		this.attach([...(input.files ?? [])]);
-		// The same file may be picked again
-		input.value = "";
-		this.focus();
-	};
-
-	private readonly pasted = (event: ClipboardEvent): void => {
-		const hasText = event.clipboardData?.types.includes("text/plain");
-		// Text of an office program comes with a picture of itself
-		if (hasText || !this.attachmentOptions || this.isDisabled) return;
-		if (this.takeFiles(event.clipboardData)) event.preventDefault();
+		this.refocus();
 	};
 
 	private readonly key = (event: KeyboardEvent): void => {
 		// 229: the input method has the key, also where `isComposing` is over already
 		if (event.isComposing || event.keyCode === 229) return;
-		if (event.key === "Escape" && this.previewRef.value?.hide()) return;
+		if (event.key === "Escape" && this.previewRef.value?.hide()) return event.stopPropagation();
 		if (!(event.target instanceof HTMLTextAreaElement) || this.menu.key(event)) return;
 		if (event.key !== "Enter" || event.shiftKey || event.altKey || isTouch()) return;
 		event.preventDefault();
 		void this.send();
+	};
+
+	/** The list of the caret goes when something else has the focus. */
+	private readonly left = ({ target, relatedTarget }: FocusEvent): void => {
+		const isInMenu = relatedTarget instanceof Element && relatedTarget.closest(".ock-wide");
+		if (target instanceof HTMLTextAreaElement && !isInMenu) this.menu.close();
 	};
 
 	private readonly quoted = (text: string): void => {
@@ -215,9 +194,15 @@ export class Composer extends View implements ComposerPart, Surroundings {
 		this.focus();
 	};
 
+	private readonly unquote = (): void => {
+		this.draft.quote = null;
+		this.changed();
+		this.refocus();
+	};
+
 	private readonly stop = (): void => {
 		this.chat.stop();
-		if (!isTouch()) this.focus();
+		this.refocus();
 	};
 
 	private readonly send = async (): Promise<void> => {
@@ -228,15 +213,14 @@ export class Composer extends View implements ComposerPart, Surroundings {
 			content: toContent(rich),
 			attachments: draft.uploads.attachments,
 			quotedText: quote,
-			inferenceOptions: inferenceOptions(chat.options, choices),
+			inferenceOptions: this.takeInferenceOptions(),
 		};
 		const sending: Sending = { rich, quote, uploads: draft.uploads.take() };
 		draft.sending.add(sending);
 		draft.quote = null;
 		this.write(EMPTY);
-		this.choose(afterSending(chat.options, choices));
 		this.notes = [];
-		if (!isTouch()) this.focus();
+		this.refocus();
 		try {
 			await chat.send(message);
 			draft.sending.delete(sending);
@@ -252,10 +236,9 @@ export class Composer extends View implements ComposerPart, Surroundings {
 
 	/** Says why nothing is sent. */
 	private explain(): void {
-		const { uploads } = this.draft;
-		const { words } = this.chat;
-		if (uploads.isBusy) this.notes = [words.text("composer.wait")];
-		else if (uploads.hasFailed) this.notes = [words.text("composer.file.decide")];
+		const { isBusy, hasFailed } = this.draft.uploads;
+		const word = isBusy ? "composer.wait" : hasFailed ? "composer.file.decide" : null;
+		if (word) this.notes = [this.chat.words.text(word)];
 	}
 
 	/** Puts a text into the field and the draft. */
@@ -272,13 +255,20 @@ export class Composer extends View implements ComposerPart, Surroundings {
 		if (value !== this.draft.rich) {
 			this.draft.rich = value;
 			this.notes = [];
+			this.previewRef.value?.hide();
 		}
 		this.menu.update();
 		this.changed();
 	};
 
+	private readonly fieldEvents: FieldEvents = {
+		edited: this.edited,
+		clicked: (entity) => this.chat.options.entities?.onClick?.(entity),
+		shown: (entity) => this.previewRef.value?.show(this.menu.isOpen ? null : entity),
+	};
+
 	private changed(): void {
-		this.drafts.save();
+		this.writing.save();
 		this.requestUpdate();
 	}
 
@@ -288,14 +278,12 @@ export class Composer extends View implements ComposerPart, Surroundings {
 		return (this.getRootNode() as ShadowRoot).host as HTMLElement;
 	}
 
-	private get attachmentOptions(): AttachmentOptions | null {
-		const { attachments } = this.chat.options.composer ?? {};
-		return attachments?.enabled ? attachments : null;
+	get draft(): Draft {
+		return this.writing.draft;
 	}
 
 	private get isDisabled(): boolean {
-		const { status } = this.chat.conversation.thread ?? {};
-		return status?.type === "locked" || status?.type === "closed";
+		return isClosed(this.chat);
 	}
 
 	private get hasText(): boolean {
@@ -311,30 +299,30 @@ export class Composer extends View implements ComposerPart, Surroundings {
 	override willUpdate(changed: Map<PropertyKey, unknown>): void {
 		super.willUpdate(changed);
 		this.sync();
+		this.hadFocus = this.hasFocus;
+	}
+
+	override firstUpdated(): void {
+		this.field!.value = this.draft.rich;
 	}
 
 	override updated(): void {
 		this.menu.drawn(this);
+		// The button that had it is gone, such as Stop
+		if (this.hadFocus && !this.hasFocus) this.refocus();
+	}
+
+	private get hasFocus(): boolean {
+		const { activeElement } = this.getRootNode() as ShadowRoot;
+		return activeElement !== null && this.contains(activeElement);
 	}
 
 	/** Takes the draft of the conversation that is shown now. */
 	private sync(): void {
-		const { conversation, threadId, options } = this.chat;
-		const api = "url" in options.api ? options.api.url : "";
-		if (api !== this.api) {
-			this.api = api;
-			this.shown = null;
-			const newUploads = () => new Uploads(this.chat, () => this.drafts && this.changed());
-			this.drafts = new Drafts(api, newUploads, sessionStore());
-		}
-		const before = this.shown;
-		if (before?.conversation === conversation && before.threadId === threadId) return;
-		this.shown = { conversation, threadId };
-		if (before?.conversation === conversation && threadId) return this.drafts.becomes(threadId);
-		this.drafts.flush();
-		this.draft = this.drafts.of(threadId);
+		if (!this.writing.follow(this.chat)) return;
 		this.notes = [];
 		this.isDictating = false;
+		this.choices = this.writing.choices;
 		this.write(this.draft.rich);
 	}
 
@@ -344,26 +332,26 @@ export class Composer extends View implements ComposerPart, Surroundings {
 		const { chat, draft, choices, menu, isDisabled, deeds } = this;
 		const { words, options } = chat;
 		return html`<form class="ock-composer" @submit=${(event: Event) => event.preventDefault()}
-				@keydown=${this.key} @paste=${this.pasted}>
-				${this.closedNote()}
+				@keydown=${this.key} @paste=${this.intake.pasted} @focusout=${this.left}>
+				${closedNote(chat)}
 				<div class="ock-box" part="composer-box" ?data-disabled=${isDisabled}>
 					${menu.render()}
 					<ock-tag-preview .chat=${chat} ${ref(this.previewRef)}></ock-tag-preview>
 					${attachmentList(draft.uploads, words, this.detach)}
-					${this.quoteRow()}
-					<ock-field .chat=${chat} ${ref(this.fieldRef)} ${ref(this.setUp)}
+					${quoteRow(draft.quote, words, this.unquote)}
+					<ock-field .chat=${chat} ${ref(this.fieldRef)} .events=${this.fieldEvents}
 						.label=${words.text("composer.label")} .placeholder=${this.placeholder}
-						.disabled=${isDisabled} .describedBy=${isDisabled ? "ock-closed" : ""}
+						.disabled=${isDisabled} .describedBy=${isDisabled ? CLOSED_NOTE : ""}
 						.enterKey=${isTouch() ? "enter" : "send"}
 						.list=${menu.list} .activeOption=${menu.activeOption}></ock-field>
-					<input class="ock-file-input" type="file" tabindex="-1" aria-hidden="true" hidden
+					<input class="ock-upload-input" type="file" tabindex="-1" aria-hidden="true" hidden
 						?multiple=${(options.composer?.attachments?.maxCount ?? 2) > 1}
 						accept=${acceptAttribute(options.composer?.attachments?.accept)}
-						@change=${this.picked} ${ref(this.fileRef)} />
+						@change=${this.intake.picked} ${ref(this.fileRef)} />
 					${
 						this.isDictating
-							? html`<ock-dictation .chat=${chat} .onText=${this.dictated} .onEnd=${this.dictationOver}
-									></ock-dictation>`
+							? html`<ock-dictation .chat=${chat} .onText=${this.dictated}
+									.onEnd=${this.dictationOver}></ock-dictation>`
 							: bar({
 									chat,
 									choices,
@@ -376,74 +364,17 @@ export class Composer extends View implements ComposerPart, Surroundings {
 								})
 					}
 				</div>
-				<div role="status">${this.notes.map((note) => html`<p class="ock-note" part="composer-note">${note}</p>`)}</div>
+				<div role="status">${this.notes.map((note) => html`<p class="ock-composer-note" part="composer-note">${note}</p>`)}</div>
 			</form>
 			<ock-quoter .chat=${chat} .onQuote=${this.quoted}></ock-quoter>
-			${
-				this.isDropping
-					? html`<div class="ock-drop" part="drop">
-							<p>${glyphs.attach} ${words.text("composer.drop")}</p>
-						</div>`
-					: nothing
-			}`;
+			${dropOverlay(this.isDropping, words)}`;
 	}
-
-	private readonly setUp = (element: Element | undefined): void => {
-		if (!(element instanceof Field) || element.events.edited === this.edited) return;
-		element.events = {
-			edited: this.edited,
-			clicked: (entity) => this.chat.options.entities?.onClick?.(entity),
-			shown: (entity) => this.previewRef.value?.show(entity),
-		};
-		element.value = this.draft.rich;
-	};
 
 	private get placeholder(): string {
 		const { options, words } = this.chat;
 		const tool = toolOf(options, this.choices);
 		return tool?.placeholderOverride ?? options.composer?.placeholder ?? words.text("composer.placeholder");
 	}
-
-	private quoteRow() {
-		const { quote } = this.draft;
-		const { words } = this.chat;
-		if (!quote) return nothing;
-		const remove = () => {
-			this.draft.quote = null;
-			this.changed();
-			this.focus();
-		};
-		return html`<div class="ock-quote" part="composer-quote">
-			<blockquote dir="auto" aria-label=${words.text("composer.quote")}>${quote}</blockquote>
-			<button type="button" class="ock-tool" @click=${remove}
-				aria-label=${words.text("composer.quote.remove")} title=${words.text("composer.quote.remove")}
-				>${glyphs.close}</button>
-		</div>`;
-	}
-
-	/** Why nothing can be written here. */
-	private closedNote() {
-		if (!this.isDisabled) return nothing;
-		const { words, conversation } = this.chat;
-		const { type, reason } = conversation.thread!.status!;
-		const isClosed = type === "closed";
-		const words_ = words.text(isClosed ? "composer.closed" : "composer.locked");
-		return html`<div class="ock-closed" part="composer-closed">
-			<p id="ock-closed" dir="auto">${reason || words_}</p>
-			${
-				isClosed
-					? html`<button type="button" class="ock-plain" @click=${() => void this.chat.open(null)}>
-							${words.text("composer.new")}
-						</button>`
-					: nothing
-			}
-		</div>`;
-	}
-}
-
-/** Whether there is no keyboard but the one on the screen, whose Enter makes a line. */
-function isTouch(): boolean {
-	return matchMedia("(pointer: coarse)").matches && !matchMedia("(any-hover: hover)").matches;
 }
 
 define("ock-composer", Composer);

@@ -64,8 +64,10 @@ export function bytes(count: number, locale: string): string {
 	const units = ["byte", "kilobyte", "megabyte", "gigabyte"];
 	let [value, unit] = [count, 0];
 	while (value >= 1000 && unit < units.length - 1) [value, unit] = [value / 1024, unit + 1];
-	const style = { style: "unit", unit: units[unit]!, unitDisplay: "short" } as const;
-	return new Intl.NumberFormat(locale, { ...style, maximumFractionDigits: value < 10 ? 1 : 0 }).format(value);
+	const unitDisplay = unit ? "short" : "long";
+	const options = { style: "unit", unit: units[unit]!, unitDisplay } as const;
+	const maximumFractionDigits = unit && value < 10 ? 1 : 0;
+	return new Intl.NumberFormat(locale, { ...options, maximumFractionDigits }).format(value);
 }
 
 function mimeOf({ type }: FileLike): string {

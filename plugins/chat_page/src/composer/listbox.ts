@@ -66,6 +66,12 @@ export function typedAhead(key: string, entries: readonly Entry[], active: numbe
 	return order.find((at) => !entries[at]!.disabled && begins(entries[at]!.label)) ?? null;
 }
 
+/** Whether a word of the label begins like the query. */
+export function fits(label: string, query: string): boolean {
+	const [text, wanted] = [label.toLocaleLowerCase(), query.toLocaleLowerCase()];
+	return text.startsWith(wanted) || text.split(/[\s\-/(]+/).some((word) => word.startsWith(wanted));
+}
+
 export function optionId(list: string, index: number): string {
 	return `${list}-${index}`;
 }
@@ -109,10 +115,10 @@ function option({ id, entries, active, onPick, onActive }: Listbox, index: numbe
 		@click=${() => !disabled && onPick(entry)}>
 		${typeof entry.icon === "string" ? icon(entry.icon) : (entry.icon ?? nothing)}
 		<span class="ock-option-text">
-			<span dir="auto">${entry.label}</span>
+			<span><bdi>${entry.label}</bdi></span>
 			${
 				entry.description
-					? html`<span class="ock-quiet" dir="auto">${entry.description}</span>`
+					? html`<span class="ock-hint"><bdi>${entry.description}</bdi></span>`
 					: nothing
 			}
 		</span>

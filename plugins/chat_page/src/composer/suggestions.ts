@@ -1,6 +1,6 @@
 // The list that opens at the caret, for `@` and `/`.
 
-import { type Entry, grouped, step } from "./listbox.ts";
+import { type Entry, fits, grouped, step } from "./listbox.ts";
 import type { Trigger } from "./trigger.ts";
 
 /** Returns what fits a trigger, or a promise of it. */
@@ -44,7 +44,8 @@ export class Suggestions {
 		this.trigger = wanted;
 		if (before && same(before, wanted)) return;
 		const isFirst = !before || placeOf(before) !== placeOf(wanted);
-		if (isFirst) this.entries = [];
+		// Until the answer comes, what is shown has to fit: Enter picks from it
+		this.show(isFirst ? [] : this.entries.filter(({ label }) => fits(label, wanted.query)));
 		this.begin(isFirst ? 0 : PAUSE);
 	}
 
@@ -67,6 +68,11 @@ export class Suggestions {
 		this.changed();
 	}
 
+	private show(entries: readonly Entry[]): void {
+		this.entries = entries;
+		this.active = step(entries, -1, 1);
+	}
+
 	private begin(pause: number): void {
 		clearTimeout(this.timer);
 		const number = ++this.searches;
@@ -80,11 +86,11 @@ export class Suggestions {
 			const found = await this.search(this.trigger!);
 			// A later search has begun: this answer is late
 			if (number !== this.searches) return;
-			this.entries = grouped(found);
-			this.active = step(this.entries, -1, 1);
+			this.show(grouped(found));
 		} catch (error) {
 			if (number !== this.searches) return;
-			Object.assign(this, { entries: [], active: -1, failed: true });
+			this.show([]);
+			this.failed = true;
 			this.report(error);
 		}
 		this.loading = false;

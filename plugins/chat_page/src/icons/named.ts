@@ -21,7 +21,6 @@ import ChevronsLeft from "lucide/icons/chevrons-left";
 import ChevronsRight from "lucide/icons/chevrons-right";
 import CircleCheck from "lucide/icons/circle-check";
 import CircleEllipsis from "lucide/icons/circle-ellipsis";
-import CircleQuestionMark from "lucide/icons/circle-question-mark";
 import CircleUser from "lucide/icons/circle-user";
 import Clock from "lucide/icons/clock";
 import Compass from "lucide/icons/compass";
@@ -30,9 +29,7 @@ import Expand from "lucide/icons/expand";
 import ExternalLink from "lucide/icons/external-link";
 import File from "lucide/icons/file";
 import FileClock from "lucide/icons/file-clock";
-import FileText from "lucide/icons/file-text";
 import FlaskConical from "lucide/icons/flask-conical";
-import Globe from "lucide/icons/globe";
 import House from "lucide/icons/house";
 import IdCard from "lucide/icons/id-card";
 import Image from "lucide/icons/image";
@@ -41,7 +38,6 @@ import KeyRound from "lucide/icons/key-round";
 import Layers from "lucide/icons/layers";
 import LayoutGrid from "lucide/icons/layout-grid";
 import LifeBuoy from "lucide/icons/life-buoy";
-import Lightbulb from "lucide/icons/lightbulb";
 import Mail from "lucide/icons/mail";
 import Map from "lucide/icons/map";
 import MapPin from "lucide/icons/map-pin";
@@ -114,7 +110,6 @@ const named: Record<Named, IconNode | keyof typeof own> = {
 	"chat-temporary": MessageCircleDashed,
 	"check-circle": CircleCheck,
 	"check-circle-filled": [["path", { d: CHECKED, ...solid, "fill-rule": "evenodd", stroke: "none" }]],
-	"circle-question": CircleQuestionMark,
 	clock: Clock,
 	"collapse-large": Minimize2,
 	"collapse-left": ArrowLeftToLine,
@@ -125,7 +120,6 @@ const named: Record<Named, IconNode | keyof typeof own> = {
 	cube: Box,
 	"dark-mode": Moon,
 	desktop: Monitor,
-	document: FileText,
 	"dots-horizontal": Ellipsis,
 	"dots-horizontal-circle": CircleEllipsis,
 	"dots-vertical-circle": VERTICAL,
@@ -134,7 +128,6 @@ const named: Record<Named, IconNode | keyof typeof own> = {
 	"expand-large": Maximize2,
 	"expand-small": Expand,
 	"external-link": ExternalLink,
-	globe: Globe,
 	grid: LayoutGrid,
 	hamburger: Menu,
 	home: House,
@@ -144,7 +137,6 @@ const named: Record<Named, IconNode | keyof typeof own> = {
 	lab: FlaskConical,
 	lifesaver: LifeBuoy,
 	"light-mode": Sun,
-	lightbulb: Lightbulb,
 	mail: Mail,
 	"map-pin": MapPin,
 	maps: Map,

@@ -6,12 +6,18 @@ import ChevronDown from "lucide/icons/chevron-down";
 import ChevronLeft from "lucide/icons/chevron-left";
 import ChevronRight from "lucide/icons/chevron-right";
 import Circle from "lucide/icons/circle";
+import CircleAlert from "lucide/icons/circle-alert";
+import CircleQuestionMark from "lucide/icons/circle-question-mark";
 import Copy from "lucide/icons/copy";
 import Dot from "lucide/icons/dot";
 import Download from "lucide/icons/download";
 import EllipsisVertical from "lucide/icons/ellipsis-vertical";
+import FileText from "lucide/icons/file-text";
+import Globe from "lucide/icons/globe";
 import History from "lucide/icons/rotate-ccw-clock";
+import Image from "lucide/icons/image";
 import Info from "lucide/icons/info";
+import Lightbulb from "lucide/icons/lightbulb";
 import Mic from "lucide/icons/mic";
 import Paperclip from "lucide/icons/paperclip";
 import Pencil from "lucide/icons/pencil";
@@ -26,6 +32,7 @@ import ThumbsUp from "lucide/icons/thumbs-up";
 import Trash2 from "lucide/icons/trash";
 import TriangleAlert from "lucide/icons/triangle-alert";
 import WifiOff from "lucide/icons/wifi-off";
+import Wrench from "lucide/icons/wrench";
 import X from "lucide/icons/x";
 
 /** The parts of an icon: tags with their attributes, in a box of 24 by 24. */
@@ -38,15 +45,21 @@ export const own = {
 	"chevron-down": ChevronDown,
 	"chevron-left": ChevronLeft,
 	"chevron-right": ChevronRight,
+	"circle-question": CircleQuestionMark,
 	close: X,
 	compose: SquarePen,
 	copy: Copy,
+	danger: CircleAlert,
+	document: FileText,
 	dot: Dot,
 	"dots-vertical": EllipsisVertical,
 	download: Download,
 	"empty-circle": Circle,
+	globe: Globe,
 	history: History,
+	image: Image,
 	info: Info,
+	lightbulb: Lightbulb,
 	mic: Mic,
 	offline: WifiOff,
 	plus: Plus,
@@ -56,6 +69,7 @@ export const own = {
 	stop: Square,
 	"thumbs-down": ThumbsDown,
 	"thumbs-up": ThumbsUp,
+	tool: Wrench,
 	trash: Trash2,
 	warning: TriangleAlert,
 	write: Pencil,

@@ -1,8 +1,16 @@
-import { html, nothing } from "lit";
-import "../markdown/markdown.ts";
+import { type TemplateResult, html, nothing } from "lit";
 import "../widgets/widget.ts";
-import type { Topic } from "../chat.ts";
+import "./assistant-message.ts";
+import "./client-tool-call.ts";
+import "./generated-image.ts";
+import "./structured-input.ts";
+import "./task.ts";
+import "./workflow.ts";
+import type { Chat, Topic } from "../chat.ts";
+import { icon } from "../icons.ts";
+import type { ThreadItem } from "../protocol.ts";
 import { View, define } from "../view.ts";
+import { userMessage } from "./user-message.ts";
 
 /** One item of a conversation. Only its own changes render it again. */
 export class Item extends View {
@@ -18,21 +26,62 @@ export class Item extends View {
 	}
 
 	override render() {
-		const { chat } = this;
-		const item = chat.conversation.get(this.itemId);
-		switch (item?.type) {
-			case "user_message":
-				return html`<p>${item.content.map(({ text }) => text).join("")}</p>`;
-			case "assistant_message":
-				return item.content.map(
-					({ text }) => html`<ock-markdown .chat=${chat} .value=${text}></ock-markdown>`,
-				);
-			case "widget":
-				return html`<ock-widget .chat=${chat} .item=${item} .root=${item.widget}></ock-widget>`;
-			default:
-				return nothing;
+		const { chat, itemId } = this;
+		const item = chat.conversation.get(itemId);
+		if (!item) return nothing;
+		this.dataset["type"] = item.type;
+		try {
+			return draw(item, chat, chat.conversation.isOpen(itemId));
+		} catch (error) {
+			chat.emit("chatkit.log", { name: "item", data: { id: itemId, error: String(error) } });
+			return unknown(item, chat);
 		}
 	}
+}
+
+function draw(item: ThreadItem, chat: Chat, isOpen: boolean): TemplateResult | typeof nothing {
+	switch (item.type) {
+		case "user_message":
+			return userMessage(item, chat);
+		case "assistant_message":
+			return html`<ock-assistant-message
+				.chat=${chat}
+				.item=${item}
+				.isOpen=${isOpen}
+			></ock-assistant-message>`;
+		case "widget":
+			return html`<ock-widget
+				part="widget"
+				.chat=${chat}
+				.item=${item}
+				.root=${item.widget}
+			></ock-widget>`;
+		case "generated_image":
+			return html`<ock-generated-image
+				.chat=${chat}
+				.item=${item}
+				.isOpen=${isOpen}
+			></ock-generated-image>`;
+		case "structured_input":
+			return html`<ock-structured-input .chat=${chat} .item=${item}></ock-structured-input>`;
+		case "client_tool_call":
+			return html`<ock-client-tool-call .chat=${chat} .item=${item}></ock-client-tool-call>`;
+		case "task":
+			return html`<ock-task .chat=${chat} .task=${item.task} .isRunning=${isOpen}></ock-task>`;
+		case "workflow":
+			return html`<ock-workflow .chat=${chat} .item=${item} .isRunning=${isOpen}></ock-workflow>`;
+		case "end_of_turn":
+			return nothing;
+		default:
+			return unknown(item, chat);
+	}
+}
+
+/** A newer server may send what this page cannot draw. */
+function unknown({ type }: { type: string }, chat: Chat): TemplateResult {
+	return html`<p class="ock-aside" part="unknown">
+		${icon("circle-question")} ${chat.words.text("items.unknown", { type: String(type) })}
+	</p>`;
 }
 
 define("ock-item", Item);

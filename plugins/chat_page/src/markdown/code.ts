@@ -2,12 +2,15 @@
 
 import type { Block } from "./blocks.ts";
 import { copyText } from "./copy.ts";
-import { type Painter, painterOf, whenIdle } from "./highlight.ts";
+import { whenIdle } from "./frames.ts";
+import { type Painter, painterOf } from "./highlight.ts";
 import type { Ink } from "./ink.ts";
 
 /** Lines are kept in groups, so that a new line does not lay out all of them again. */
 const GROUP = 50;
 const FEEDBACK = 2000; // ms
+/** Longer lines are kept in pieces, for the same reason, and have no colours. */
+const PIECE = 2000;
 
 export class Code {
 	readonly node = document.createElement("div");
@@ -24,6 +27,8 @@ export class Code {
 	private group: HTMLElement | null = null;
 	/** The last line, as long as it is not complete. */
 	private last: Text | null = null;
+	/** Where the last piece of the last line begins. */
+	private from = 0;
 	/** Complete lines that have no colours yet. */
 	private plain: Text[] = [];
 	private painter: Painter | null = null;
@@ -63,6 +68,7 @@ export class Code {
 		this.done = "";
 		this.lines = 0;
 		this.last = null;
+		this.from = 0;
 		this.plain = [];
 		this.painter = null;
 		const { words } = this.ink;
@@ -82,19 +88,19 @@ export class Code {
 	private addLines(): void {
 		const fresh = this.text.slice(this.done.length).split("\n");
 		const last = fresh.pop()!;
-		for (const line of fresh) this.plain.push(this.addLine(`${line}\n`));
+		for (const line of fresh) this.addLine(`${line}\n`);
 		this.done = this.text.slice(0, this.text.length - last.length);
 		if (last) this.showLast(last);
 		if (!last && this.last) this.dropLast();
 		if (this.painter && fresh.length) whenIdle(this.paint);
 	}
 
-	private addLine(text: string): Text {
-		const line = this.last ?? this.newLine();
+	private addLine(text: string): void {
+		this.showLast(text);
+		if (this.from === 0) this.plain.push(this.last!);
 		this.last = null;
+		this.from = 0;
 		this.lines++;
-		line.data = text;
-		return line;
 	}
 
 	private newLine(): Text {
@@ -102,17 +108,27 @@ export class Code {
 			this.group = this.code.appendChild(document.createElement("span"));
 			this.group.className = "ock-lines";
 		}
-		return this.group.appendChild(document.createTextNode(""));
+		return this.addPiece();
+	}
+
+	private addPiece(): Text {
+		return this.group!.appendChild(document.createTextNode(""));
 	}
 
 	private showLast(text: string): void {
 		this.last ??= this.newLine();
-		this.last.data = text;
+		for (; text.length - this.from > PIECE; this.from += PIECE) {
+			this.last.data = text.slice(this.from, this.from + PIECE);
+			this.last = this.addPiece();
+		}
+		this.last.data = text.slice(this.from);
 	}
 
+	/** Takes back a line that turned out to be the end of the code. */
 	private dropLast(): void {
 		this.last!.remove();
 		this.last = null;
+		this.from = 0;
 		if (this.group?.childNodes.length === 0) {
 			this.group.remove();
 			this.group = this.code.lastElementChild as HTMLElement | null;

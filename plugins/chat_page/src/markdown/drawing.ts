@@ -5,7 +5,7 @@ import { Ink, type Mark } from "./ink.ts";
 import { place } from "./marks.ts";
 import { Container } from "./parts.ts";
 
-const STEP = 2000; // letters that are read between two looks at the clock
+const STEP = 500; // letters that are read between two looks at the clock
 
 export class Drawing {
 	readonly ink = new Ink();

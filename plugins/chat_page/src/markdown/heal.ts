@@ -8,6 +8,7 @@ const ROW = /(?:^|\n)[ \t]*\|[^\n]*$/;
 const FORMULA = 600;
 const DOLLARS = 80;
 const LABEL = 300;
+const DEEPEST = 8;
 const ADDRESS = 3000;
 
 /** Returns the text as it is shown while more of it comes. */
@@ -29,7 +30,9 @@ class Scan {
 
 	result(): { held: number; ends: string } {
 		while (this.at < this.held) this.step();
-		return { held: this.held, ends: this.open.reverse().join("") };
+		// Nobody writes that deep, and it would take long
+		const ends = this.open.length > DEEPEST ? "" : this.open.reverse().join("");
+		return { held: this.held, ends };
 	}
 
 	private step(): void {

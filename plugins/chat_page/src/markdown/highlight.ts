@@ -3,8 +3,6 @@
 
 import type { StreamParser } from "@codemirror/streamparser";
 
-const SLICE = 6; // ms of work between two frames
-
 export interface Painter {
 	/** Returns the nodes of the next line of a text, which ends with a line break. */
 	paint(line: string): (Node | string)[];
@@ -20,22 +18,4 @@ export async function painterOf(language: string): Promise<Painter | null> {
 	} catch {
 		return null; // offline, or a newer version is on the server: code without colours
 	}
-}
-
-const jobs = new Set<() => boolean>();
-
-/** Calls a function in slices between frames, until it says that there is no more to do. */
-export function whenIdle(job: () => boolean): void {
-	if (jobs.size === 0) setTimeout(work);
-	jobs.add(job);
-}
-
-function work(): void {
-	const until = performance.now() + SLICE;
-	for (const job of jobs) {
-		let more = true;
-		while (more && performance.now() < until) more = job();
-		if (!more) jobs.delete(job);
-	}
-	if (jobs.size) setTimeout(work, 10);
 }

@@ -15,6 +15,8 @@ const FORMATS = new Set(
 /** Tags that are not drawn, though what is in them is. */
 const DROPPED = /^(?:span|font|center|div|p|section|article|header|footer|main|nav|aside|figure|figcaption|big|tt|strike|table|thead|tbody|tfoot|tr|td|th|ul|ol|li|dl|dt|dd|h[1-6]|blockquote|pre|picture|source|wbr|details|summary|nobr)$/;
 const INLINE = /^(?:span|font|big|tt|strike|wbr|nobr)$/;
+/** Ever more elements in each other would make the browser slow. */
+const DEEPEST = 20;
 const TAG = /^<(\/?)([a-z][a-z0-9-]*)(?=[\s/>])/i;
 
 const marked = new Marked({
@@ -47,6 +49,7 @@ export function drawInline(source: string, ink: Ink, marks: readonly Mark[], sen
 
 class Drawer {
 	private next = 0;
+	private depth = 0;
 	private inLink = false;
 
 	constructor(
@@ -74,7 +77,7 @@ class Drawer {
 			case "strong":
 			case "em":
 			case "del":
-				return this.tokens(token.tokens ?? [], into.appendChild(document.createElement(token.type)));
+				return this.emphasis(token, into);
 			case "codespan":
 				return this.text(token.text, this.element("code", into, { dir: "auto" }));
 			case "br":
@@ -95,6 +98,12 @@ class Drawer {
 			default:
 				this.text(token.text ?? token.raw, into);
 		}
+	}
+
+	private emphasis(token: Tokens.Generic, into: Node): void {
+		const deeper = ++this.depth <= DEEPEST;
+		this.tokens(token.tokens ?? [], deeper ? this.element(token.type, into, {}) : into);
+		this.depth--;
 	}
 
 	private element(name: string, into: Node, attributes: Record<string, string>): HTMLElement {
@@ -186,8 +195,7 @@ class Drawer {
 
 	private format(name: string, ends: boolean, into: Node, open: { name: string; node: Node }[]): void {
 		if (!ends) {
-			// Ever more elements in each other would make the browser slow
-			const node = open.length < 20 ? into.appendChild(document.createElement(name)) : into;
+			const node = open.length < DEEPEST ? into.appendChild(document.createElement(name)) : into;
 			open.push({ name, node });
 		} else if (open.some((each) => each.name === name)) while (open.pop()!.name !== name);
 	}

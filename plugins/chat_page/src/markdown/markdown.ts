@@ -2,6 +2,7 @@ import { html } from "lit";
 import type { Topic } from "../chat.ts";
 import { View, define } from "../view.ts";
 import { Drawing } from "./drawing.ts";
+import { nextFrame } from "./frames.ts";
 import type { Mark } from "./ink.ts";
 import { deepLink } from "./urls.ts";
 
@@ -14,7 +15,8 @@ export interface MarkdownOptions {
 	heading?: number;
 }
 
-const SLICE = 8; // ms of drawing between two frames
+const SLICE = 8; // ms of drawing between two frames, at most
+const FRAME = 24; // ms that a slice and its layout may take
 
 /**
  * Text in markdown. `streaming` says that more of it will come: then what is half written is not
@@ -33,6 +35,7 @@ export class Markdown extends View {
 	private drawing: Drawing | null = null;
 	private settings = "";
 	private done = true;
+	private slice = SLICE;
 	private next: Promise<void> | null = null;
 
 	protected override topics(): Topic[] {
@@ -60,7 +63,7 @@ export class Markdown extends View {
 		const drawing = this.drawingFor(text);
 		const start = performance.now();
 		const marks = this.options?.marks ?? [];
-		const done = drawing.draw(text, !!this.streaming, marks, start + SLICE);
+		const done = drawing.draw(text, !!this.streaming, marks, start + this.slice);
 		this.done = done;
 		this.next = !done || this.streaming ? this.pause(start) : null;
 		return drawing;
@@ -74,7 +77,8 @@ export class Markdown extends View {
 	private async pause(start: number): Promise<void> {
 		await nextFrame();
 		const spent = performance.now() - start;
-		if (spent > 34) await new Promise((resolve) => setTimeout(resolve, Math.min(200, spent)));
+		this.slice = Math.min(SLICE, Math.max(0.5, (this.slice * FRAME) / spent));
+		if (spent > FRAME) await new Promise((resolve) => setTimeout(resolve, Math.min(200, spent)));
 	}
 
 	private drawingFor(text: string): Drawing {
@@ -102,22 +106,6 @@ export class Markdown extends View {
 		event.preventDefault();
 		this.chat.emit("chatkit.deeplink", link);
 	};
-}
-
-/** Resolves after the next frame, or soon in a tab that is not shown and has no frames. */
-function nextFrame(): Promise<void> {
-	return new Promise((resolve) => {
-		const channel = new MessageChannel();
-		const timer = setTimeout(done, 250);
-		function done() {
-			clearTimeout(timer);
-			channel.port1.onmessage = null;
-			channel.port1.close();
-			resolve();
-		}
-		channel.port1.onmessage = done;
-		requestAnimationFrame(() => channel.port2.postMessage(null));
-	});
 }
 
 define("ock-markdown", Markdown);

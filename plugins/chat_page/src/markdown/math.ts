@@ -1,6 +1,7 @@
 // Mathematics in TeX. What draws it is only loaded when there is some.
 
 import type { Words } from "../words.ts";
+import { whenIdle } from "./frames.ts";
 
 /** More than this is shown as its source: nobody reads it, and it would take too long. */
 const LONGEST = 5000;
@@ -84,7 +85,7 @@ function load(): Promise<void> {
 	loading ??= import("./temml.ts").then(
 		(module) => {
 			draw = module.draw;
-			drain();
+			whenIdle(drawNext);
 		},
 		() => {
 			loading = null; // the next formula tries again
@@ -94,13 +95,11 @@ function load(): Promise<void> {
 	return loading;
 }
 
-/** Draws what waits, a few formulas at a time. */
-function drain(): void {
-	const until = performance.now() + 8;
-	for (const show of waiting) {
-		waiting.delete(show);
-		show();
-		if (performance.now() > until) break;
-	}
-	if (waiting.size) setTimeout(drain);
+/** Draws a formula that waits, and says whether there are more. */
+function drawNext(): boolean {
+	const [show] = waiting;
+	if (!show) return false;
+	waiting.delete(show);
+	show();
+	return waiting.size > 0;
 }

@@ -1,11 +1,11 @@
 // The parts of a text on the page, one for each block. A part is drawn again only if its block changed.
 
-import type { Block, Row } from "./blocks.ts";
+import type { Block } from "./blocks.ts";
 import { Code } from "./code.ts";
 import type { Ink, Mark } from "./ink.ts";
 import { goTo, origins } from "./inline.ts";
-import { cells } from "./lines.ts";
 import { formula } from "./math.ts";
+import { Table } from "./table.ts";
 import { type Placed, Text } from "./text.ts";
 
 export interface Part {
@@ -232,78 +232,6 @@ function placed(marks: readonly Mark[] = [], places: Block["places"], length: nu
 		const end = places[line + 1] ? places[line + 1]!.at - 1 : length;
 		return { mark, at: Math.max(0, Math.min(at + mark.index - source, end)) };
 	});
-}
-
-class Table implements Part {
-	readonly node = document.createElement("div");
-	private readonly table = this.node.appendChild(document.createElement("table"));
-	private readonly head = this.table.appendChild(document.createElement("thead"));
-	private readonly body = this.table.appendChild(document.createElement("tbody"));
-	private readonly rows: { row: Row; tail: boolean; marks: number; cells: Text[] }[] = [];
-	private align = "";
-
-	constructor(private readonly ink: Ink) {
-		this.node.className = "ock-scroll ock-table";
-		this.node.tabIndex = 0;
-		this.node.setAttribute("role", "region");
-		this.node.setAttribute("aria-label", ink.words.text("markdown.table"));
-	}
-
-	update(block: Block, tail: boolean): void {
-		const align = block.align.join();
-		if (this.align !== align) this.clear();
-		this.align = align;
-		block.rows.forEach((row, index) => this.row(row, index, block, tail && index === block.rows.length - 1));
-		for (const { cells } of this.rows.splice(block.rows.length)) {
-			for (const cell of cells) cell.dispose();
-			this.body.lastElementChild?.remove();
-		}
-	}
-
-	dispose(): void {
-		for (const { cells } of this.rows) for (const cell of cells) cell.dispose();
-	}
-
-	private clear(): void {
-		this.dispose();
-		this.rows.length = 0;
-		this.head.replaceChildren();
-		this.body.replaceChildren();
-	}
-
-	private row(row: Row, index: number, block: Block, tail: boolean): void {
-		const marks = this.ink.marks.get(row) ?? [];
-		const before = this.rows[index];
-		if (before?.row === row && before.tail === tail && before.marks === marks.length) return;
-		const texts = before?.cells ?? this.newCells(index === 0 ? this.head : this.body, block);
-		const sources = cells(row.text);
-		texts.forEach((text, column) => {
-			const last = column === Math.min(sources.length, texts.length) - 1;
-			// A row is split into cells: its marks go to the end of the cell that they are in
-			const mine = marks.filter((mark) => columnAt(row, mark, texts.length) === column);
-			const source = sources[column] ?? "";
-			text.update(source, tail && last, mine.map((mark) => ({ mark, at: source.length })));
-		});
-		this.rows[index] = { row, tail, marks: marks.length, cells: texts };
-	}
-
-	private newCells(section: HTMLTableSectionElement, block: Block): Text[] {
-		const line = section.appendChild(document.createElement("tr"));
-		return block.align.map((align) => {
-			const cell = document.createElement(section === this.head ? "th" : "td");
-			if (section === this.head) cell.setAttribute("scope", "col");
-			cell.dir = "auto";
-			if (align) cell.className = `ock-${align}`;
-			return new Text(line.appendChild(cell), this.ink);
-		});
-	}
-}
-
-function columnAt(row: Row, mark: Mark, columns: number): number {
-	const before = row.text.slice(0, Math.max(0, mark.index - row.source)).trimEnd();
-	// "| a | b |" ends with a bar that begins no cell
-	const full = cells(before.endsWith("|") ? before.slice(0, -1) : before);
-	return Math.max(0, Math.min(full.length, columns) - 1);
 }
 
 class Formula implements Part {

@@ -10,6 +10,7 @@ const CLEAN = {
 	IN_PLACE: true,
 	USE_PROFILES: { mathMl: true },
 	ADD_TAGS: ["span"],
+	ADD_ATTR: ["style"], // set by the CSSOM, property by property
 	FORBID_ATTR: ["href", "id", "name", "src"],
 	ALLOW_DATA_ATTR: false,
 };

@@ -1,4 +1,6 @@
 import { base } from "./base.ts";
+import { composerMenus } from "./composer-menus.ts";
+import { composerRows } from "./composer-rows.ts";
 import { composer } from "./composer.ts";
 import { frame } from "./frame.ts";
 import { items } from "./items.ts";
@@ -9,4 +11,17 @@ import { widgetFields } from "./widget-fields.ts";
 import { widgetPopups } from "./widget-popups.ts";
 import { widgets } from "./widgets.ts";
 
-export const styles = [base, frame, transcript, items, markdown, widgets, widgetCharts, widgetFields, widgetPopups, composer];
+export const styles = [
+	base,
+	frame,
+	transcript,
+	items,
+	markdown,
+	widgets,
+	widgetCharts,
+	widgetFields,
+	widgetPopups,
+	composerMenus,
+	composerRows,
+	composer,
+];

@@ -63,7 +63,7 @@ const text = css`
 		overflow-wrap: anywhere;
 	}
 
-	.ock-text :is(p, ul, ol, blockquote, details, h1, h2, h3, h4, h5, h6) {
+	:where(.ock-text) :where(p, ul, ol, blockquote, details, h1, h2, h3, h4, h5, h6) {
 		margin-block: 0;
 	}
 
@@ -161,6 +161,7 @@ const text = css`
 	.ock-note-mark {
 		min-inline-size: 24px;
 		min-block-size: 24px;
+		margin-block: -8px;
 		padding: 0 var(--ock-space);
 		border: 0;
 		background: none;
@@ -192,6 +193,18 @@ const wide = css`
 		text-align: start;
 		vertical-align: top;
 		overflow-wrap: break-word;
+	}
+	.ock-text .ock-long {
+		display: block;
+	}
+	.ock-text .ock-long > * {
+		display: table;
+		table-layout: fixed;
+		inline-size: 0; /* the columns make it wider */
+	}
+	.ock-text .ock-long :is(th, td) {
+		max-inline-size: none;
+		overflow-wrap: anywhere;
 	}
 	.ock-text .ock-left {
 		text-align: left;
@@ -282,6 +295,7 @@ const wide = css`
 	}
 	.ock-math math {
 		font-family: "Cambria Math", "STIX Two Math", "Noto Sans Math", "Latin Modern Math", math;
+		font-feature-settings: "dtls" off; /* dots on i and j */
 	}
 	.ock-math .tml-display {
 		display: block math;

@@ -1,25 +1,460 @@
-import { html } from "lit";
+import { html, nothing } from "lit";
+import { ref } from "lit/directives/ref.js";
 import { repeat } from "lit/directives/repeat.js";
+import "../items/actions.ts";
 import "../items/item.ts";
+import "./announcer.ts";
+import "./ending.ts";
 import type { Topic } from "../chat.ts";
-import { View, define } from "../view.ts";
+import { icon } from "../icons.ts";
+import type { Conversation } from "../conversation.ts";
+import { deepLink } from "../markdown/urls.ts";
+import { View, define, styled } from "../view.ts";
+import { dayName } from "./days.ts";
+import { focusedIn } from "./focus.ts";
+import { Layout, type Range, grow, isSame, pieces, widened } from "./layout.ts";
+import { Keys, type Row, isLocal, rowsOf } from "./rows.ts";
+import { Scroller } from "./scroller.ts";
 
-/** The items of a conversation. */
+const AROUND = 30; // rows in the document before and after those that are seen
+const STEP = 4; // rows that are added to these in a frame
+const MARGIN = 200; // pixels beyond the edges that count as seen
+const AHEAD = 1.5; // older items are loaded when so many screens are left above
+const SENT_TOP = 12; // pixels above a message that has been sent
+const BUTTON_FROM = 80; // pixels below the edge from which there is a way to the end
+const OPENING = 1500; // milliseconds in which a conversation that opens stays at its end
+
+/** The items of a conversation. Only those around what is seen are in the document. */
 export class Transcript extends View {
+	static override properties = {
+		...View.properties,
+		range: { state: true },
+		isAway: { state: true },
+		olderFailed: { state: true },
+	};
+	declare range: Range;
+	declare isAway: boolean;
+	declare olderFailed: boolean;
+	private shown: Conversation | null = null;
+	private items: unknown = null;
+	private rows: Row[] = [];
+	private layout = new Layout();
+	private keys = new Keys();
+	/** Rows with something that the user did in them, and would miss. */
+	private kept = new Set<string>();
+	private sent: string | null = null;
+	private isSending = false;
+	/** How far the rows that are seen have moved, as long as the box has not. */
+	private shift = 0;
+	private openedUntil = 0;
+	private isLoadingOlder = false;
+	private box: HTMLElement | undefined;
+	private scroller: Scroller | null = null;
+	private frame = 0;
+	private hadFocus = false;
+	private readonly sizes = new ResizeObserver((entries) => this.resized(entries));
+	private readonly observed = new Set<Element>();
+
+	constructor() {
+		super();
+		this.range = { from: 0, to: 0 };
+		this.isAway = false;
+		this.olderFailed = false;
+	}
+
 	protected override topics(): Topic[] {
-		return ["items", "status", "options"];
+		return ["thread", "items", "status", "options"];
+	}
+
+	override connectedCallback(): void {
+		super.connectedCallback();
+		this.observe();
+	}
+
+	override disconnectedCallback(): void {
+		super.disconnectedCallback();
+		cancelAnimationFrame(this.frame);
+		this.frame = 0;
+		this.sizes.disconnect();
+		this.observed.clear();
+	}
+
+	override willUpdate(changed: Map<PropertyKey, unknown>): void {
+		super.willUpdate(changed);
+		this.hadFocus = Boolean(this.box && focusedIn(this.box));
+		const { conversation } = this.chat;
+		if (conversation !== this.shown) this.reset(conversation);
+		if (conversation.items !== this.items) this.take(conversation);
+		this.range = this.next();
+	}
+
+	private reset(conversation: Conversation): void {
+		this.shown = conversation;
+		this.items = null;
+		this.layout = new Layout();
+		this.keys = new Keys();
+		this.kept.clear();
+		this.sent = null;
+		this.olderFailed = false;
+		this.openedUntil = performance.now() + OPENING;
+		this.range = { from: 0, to: 0 };
+		if (this.scroller) this.scroller.atEnd = true;
+	}
+
+	/** Takes the items as they are now. */
+	private take(conversation: Conversation): void {
+		if (!this.rows.length) this.openedUntil = performance.now() + OPENING;
+		const first = this.rows[this.layout.at((this.box?.scrollTop ?? 0) - this.listTop)]?.key;
+		const before = this.placeOf(first);
+		const top = this.layout.top(before);
+		const local = this.keys.update(conversation.items);
+		this.items = conversation.items;
+		this.rows = rowsOf(conversation.items, this.keys);
+		this.layout.setKeys(this.rows.map(({ key }) => key));
+		if (local) {
+			this.sent = local;
+			this.isSending = true;
+		}
+		// What is seen stays, also when others have come before it
+		const place = this.placeOf(first);
+		if (place < 0 || place === before) return;
+		this.shift = this.layout.top(place) - top;
+		this.range = { from: this.range.from + place - before, to: this.range.to + place - before };
+	}
+
+	/** The rows to have in the document next. */
+	private next(): Range {
+		const { layout } = this;
+		const seen = this.seen(MARGIN);
+		const range = grow(this.range, seen, widened(seen, AROUND, layout.count), STEP);
+		const to = Math.min(range.to, layout.count);
+		return { from: Math.min(range.from, to), to };
+	}
+
+	private seen(margin: number): Range {
+		const { box, layout } = this;
+		const height = box?.clientHeight || 800;
+		if (this.isSending || this.scroller?.atEnd !== false)
+			return layout.between(layout.total - height - margin, layout.total);
+		const top = box!.scrollTop - this.listTop + this.shift;
+		return layout.between(top - margin, top + height + margin);
+	}
+
+	/** Where the first row begins in the box. */
+	private get listTop(): number {
+		return this.querySelector<HTMLElement>(".ock-rows")?.offsetTop ?? 0;
 	}
 
 	override render() {
 		const { chat } = this;
-		const { items } = chat.conversation;
-		return html`<div role="log" aria-label=${chat.words.text("transcript.label")}>
-			${repeat(
-				items,
-				({ id }) => id,
-				({ id }) => html`<ock-item .chat=${chat} .itemId=${id}></ock-item>`,
-			)}
+		const { status, words } = chat;
+		return html`
+			<div
+				class="ock-reel"
+				part="scroller"
+				role="log"
+				aria-live="off"
+				aria-label=${words.text("transcript.label")}
+				aria-busy=${status.loading}
+				aria-keyshortcuts="Alt+ArrowUp Alt+ArrowDown"
+				tabindex="0"
+				${ref(this.takeBox)}
+				@scroll=${this.scrolled}
+				@wheel=${{ handleEvent: () => this.touched(), passive: true }}
+				@touchmove=${{ handleEvent: () => this.touched(), passive: true }}
+				@pointerdown=${this.pressed}
+				@keydown=${this.key}
+				@click=${this.clicked}
+				@input=${this.edited}
+				@change=${this.edited}
+			>
+				${this.older()}
+				<div class="ock-rows">
+					${repeat(this.pieces(), ({ key }) => key, ({ draw }) => draw())}
+				</div>
+				<ock-ending .chat=${chat} part="ending"></ock-ending>
+				<div class="ock-room" aria-hidden="true"></div>
+			</div>
+			<button
+				class="ock-newest"
+				part="newest"
+				type="button"
+				?hidden=${!this.isAway}
+				aria-label=${words.text("transcript.newest")}
+				title=${words.text("transcript.newest")}
+				@click=${this.toNewest}
+			>
+				${icon("arrow-down")}
+			</button>
+			<ock-announcer .chat=${chat}></ock-announcer>
+		`;
+	}
+
+	private older() {
+		const { status, words } = this.chat;
+		if (!status.older) return nothing;
+		const key = this.olderFailed ? "transcript.olderFailed" : "transcript.older";
+		return html`<div class="ock-older">
+			<button class="ock-link" type="button" part="older" @click=${() => this.loadOlder()}>
+				${words.text(key)}
+			</button>
 		</div>`;
+	}
+
+	private pieces() {
+		const { layout, rows, range } = this;
+		const places = new Map(rows.map(({ key }, place) => [key, place]));
+		const kept = [...this.kept].map((key) => places.get(key) ?? -1);
+		const held = this.rowOf(this.box && focusedIn(this.box));
+		if (held) kept.push(places.get(held.dataset["key"] ?? "") ?? -1);
+		return pieces(range, kept, layout.count).map((piece) => {
+			if ("gap" in piece) {
+				const { from, to } = piece.gap;
+				const key = from === 0 ? "gap" : `gap after ${rows[from - 1]!.key}`;
+				return { key, draw: () => this.gap(layout.top(to) - layout.top(from)) };
+			}
+			const row = rows[piece.row]!;
+			return { key: row.key, draw: () => this.row(row) };
+		});
+	}
+
+	private gap(height: number) {
+		return html`<div class="ock-gap" ${styled({ "block-size": `${height}px` })}></div>`;
+	}
+
+	private row(row: Row) {
+		const { chat } = this;
+		const name = chat.words.text(row.speaker === "user" ? "items.you" : "items.assistant");
+		return html`<article
+			class="ock-row"
+			part="row ${row.speaker}"
+			data-key=${row.key}
+			data-item=${row.id}
+			data-speaker=${row.speaker}
+			?data-begins=${row.begins}
+			?data-sending=${isLocal(row.id)}
+			tabindex="-1"
+			aria-label=${name}
+		>
+			${row.day ? html`<p class="ock-day" part="day">${dayName(row.day, chat.words)}</p>` : nothing}
+			${row.begins ? html`<h2 class="ock-hidden">${name}</h2>` : nothing}
+			<ock-item .chat=${chat} .itemId=${row.id}></ock-item>
+			${this.ending(row)}
+		</article>`;
+	}
+
+	/** What a user can do with a message of theirs, or with an answer that is complete. */
+	private ending({ speaker, id, ends }: Row) {
+		const { chat } = this;
+		if (speaker === "user") {
+			if (isLocal(id)) return nothing;
+			return html`<ock-actions .chat=${chat} .own=${true} .itemIds=${[id]}></ock-actions>`;
+		}
+		if (!ends || ends.isWaiting || (ends.isLast && chat.status.answering)) return nothing;
+		return html`<ock-actions
+			.chat=${chat}
+			.itemIds=${ends.itemIds}
+			.userId=${ends.userId}
+			.isLast=${ends.isLast}
+		></ock-actions>`;
+	}
+
+	override updated(): void {
+		this.observe();
+		this.shift = 0;
+		this.settle();
+		if (this.hadFocus && this.box && !focusedIn(this.box)) this.box.focus({ preventScroll: true });
+		if (!isSame(this.next(), this.range)) this.again();
+	}
+
+	private readonly takeBox = (box: Element | undefined): void => {
+		this.box = box as HTMLElement | undefined;
+		this.scroller = null;
+	};
+
+	/** Watches the sizes of what is in the document now. */
+	private observe(): void {
+		if (!this.box || !this.isConnected) return;
+		const room = this.box.querySelector<HTMLElement>(".ock-room");
+		if (room) this.scroller ??= new Scroller(this.box, room);
+		const now = new Set<Element>([this.box, ...this.box.querySelectorAll(".ock-row, ock-ending")]);
+		for (const element of this.observed)
+			if (!now.has(element)) {
+				this.observed.delete(element);
+				this.sizes.unobserve(element);
+			}
+		for (const element of now)
+			if (!this.observed.has(element)) {
+				this.observed.add(element);
+				this.sizes.observe(element);
+			}
+	}
+
+	private resized(entries: ResizeObserverEntry[]): void {
+		for (const { target, borderBoxSize } of entries) {
+			const key = (target as HTMLElement).dataset["key"];
+			if (key && target.isConnected) this.layout.measure(key, borderBoxSize[0]!.blockSize);
+		}
+		this.settle();
+		if (!isSame(this.next(), this.range)) this.again();
+	}
+
+	/** Puts the view where it belongs after changes. */
+	private settle(): void {
+		const { scroller } = this;
+		if (!scroller) return;
+		this.makeRoom();
+		if (this.isSending) this.showSent(scroller);
+		else scroller.keep(this.follows);
+		this.look();
+	}
+
+	/** Whether the view goes along with the end while it grows. */
+	private get follows(): boolean {
+		const { status, options } = this.chat;
+		const isOpening = performance.now() < this.openedUntil;
+		return isOpening || !status.answering || options.thread?.autoScroll === true;
+	}
+
+	/** Empty space below the message that was sent, so that it can be at the top. */
+	private makeRoom(): void {
+		const room = this.box?.querySelector<HTMLElement>(".ock-room");
+		if (!room || !this.box) return;
+		const place = this.placeOf(this.sent);
+		const ending = this.querySelector("ock-ending")?.getBoundingClientRect().height ?? 0;
+		const below = this.layout.total + ending - this.sentTop(place);
+		const height = place < 0 ? 0 : Math.max(0, this.box.clientHeight - below);
+		if (Math.abs(room.offsetHeight - height) >= 1) room.style.blockSize = `${height}px`;
+	}
+
+	/** Where the view begins, in the rows, that shows a sent message: of a long one, its end. */
+	private sentTop(place: number): number {
+		const { layout, box } = this;
+		const most = (box?.clientHeight ?? 0) * 0.6;
+		return Math.max(layout.top(place) - SENT_TOP, layout.top(place + 1) - most);
+	}
+
+	private showSent(scroller: Scroller): void {
+		const place = this.placeOf(this.sent);
+		const isDrawn = this.box?.querySelector(`[data-key="${this.sent}"] ock-item > *`);
+		if (place >= 0) scroller.to(this.listTop + this.sentTop(place));
+		if (place < 0 || isDrawn) this.isSending = false;
+	}
+
+	private scrolled(): void {
+		this.scroller?.scrolled();
+		this.look();
+		if (!isSame(this.next(), this.range)) this.requestUpdate();
+	}
+
+	/** Sees how far the ends are. */
+	private look(): void {
+		const { box, scroller } = this;
+		if (!box || !scroller) return;
+		this.isAway = scroller.distance > BUTTON_FROM && performance.now() > this.openedUntil;
+		const { older, loading } = this.chat.status;
+		const isNear = box.scrollTop < box.clientHeight * AHEAD;
+		if (older && !loading && isNear && !this.olderFailed && box.clientHeight) void this.loadOlder();
+	}
+
+	private async loadOlder(): Promise<void> {
+		if (this.isLoadingOlder) return;
+		this.isLoadingOlder = true;
+		this.olderFailed = false;
+		const { shown } = this;
+		try {
+			await this.chat.loadOlder();
+		} catch {
+			this.olderFailed = shown === this.shown;
+		} finally {
+			this.isLoadingOlder = false;
+			this.again();
+		}
+	}
+
+	/** Renders again in the next frame. */
+	private again(): void {
+		if (this.frame) return;
+		this.frame = requestAnimationFrame(() => {
+			this.frame = 0;
+			this.look();
+			this.requestUpdate();
+		});
+	}
+
+	private touched(): void {
+		this.openedUntil = 0;
+	}
+
+	private pressed(event: Event): void {
+		this.touched();
+		if (event.target instanceof Element) this.scroller?.hold(event.target);
+	}
+
+	private clicked(event: Event): void {
+		const link = event.target instanceof Element ? event.target.closest("a") : null;
+		const detail = link && deepLink(link.getAttribute("href") ?? "");
+		if (detail && !event.defaultPrevented) {
+			event.preventDefault();
+			this.chat.emit("chatkit.deeplink", detail);
+		}
+		this.edited(event);
+	}
+
+	/** Keeps a row in the document in which the user did something. */
+	private edited(event: Event): void {
+		const row = this.rowOf(event.target);
+		const isControl = (event.target as Element).closest?.("button, summary, input, select, textarea");
+		if (row?.dataset["key"] && isControl) this.kept.add(row.dataset["key"]);
+	}
+
+	private rowOf(target: EventTarget | null | undefined): HTMLElement | null {
+		return target instanceof Element ? target.closest<HTMLElement>(".ock-row") : null;
+	}
+
+	private key(event: KeyboardEvent): void {
+		const { target, key } = event;
+		this.touched();
+		if (["Enter", " "].includes(key)) this.scroller?.hold(target as Element);
+		const row = this.rowOf(target);
+		const isOnRow = row !== null && target === row;
+		const step = { ArrowUp: -1, ArrowDown: 1 }[key];
+		if (step && (event.altKey || isOnRow) && !event.ctrlKey && !event.metaKey) {
+			event.preventDefault();
+			const place = row ? this.placeOf(row.dataset["key"]) + step : this.seen(0).from + (step > 0 ? 0 : -1);
+			void this.focusRow(place);
+		} else if (isOnRow && (key === "Home" || key === "End")) {
+			event.preventDefault();
+			void this.focusRow(key === "Home" ? 0 : this.rows.length - 1);
+		}
+	}
+
+	private placeOf(key: string | null | undefined): number {
+		return key ? this.rows.findIndex((row) => row.key === key) : -1;
+	}
+
+	/** Moves the focus to a row, wherever it is. */
+	private async focusRow(place: number): Promise<void> {
+		const row = this.rows[Math.max(0, Math.min(place, this.rows.length - 1))];
+		if (!row) return;
+		const find = () =>
+			[...this.querySelectorAll<HTMLElement>(".ock-row")].find((e) => e.dataset["key"] === row.key);
+		if (!find()) {
+			this.scroller?.to(this.listTop + this.layout.top(this.rows.indexOf(row)));
+			this.requestUpdate();
+			await this.updateComplete;
+		}
+		const element = find();
+		element?.focus({ preventScroll: true });
+		const isTall = element && this.box && element.offsetHeight > this.box.clientHeight;
+		element?.scrollIntoView({ block: isTall ? "start" : "nearest" });
+	}
+
+	private toNewest(): void {
+		this.box?.focus({ preventScroll: true });
+		this.touched();
+		this.scroller?.toEnd();
+		this.requestUpdate();
 	}
 }
 

@@ -5,6 +5,7 @@ import { View, define } from "../view.ts";
 
 interface Action {
 	icon: string;
+	label?: string;
 	onClick: () => void;
 }
 
@@ -45,6 +46,7 @@ export class Header extends View {
 		if (this.editing && thread)
 			return html`<input class="ock-title" part="title-input" maxlength="200" .value=${thread.title ?? ""}
 				aria-label=${words.text("header.title")} @keydown=${this.key} @blur=${this.save} />`;
+		if (!title) return html`<span class="ock-title" part="title"></span>`;
 		if (fixed !== undefined || !thread || options.history?.showRename === false)
 			return html`<h1 class="ock-title" part="title" dir="auto">${title}</h1>`;
 		return html`<h1 class="ock-title" part="title">
@@ -55,14 +57,15 @@ export class Header extends View {
 	}
 
 	private button(name: string, label: string, click: () => void) {
-		return html`<button type="button" class="ock-button" part=${`button ${name}`} aria-label=${label}
+		return html`<button type="button" class="ock-button" part=${`button ${name.replace("lucide:", "")}`} aria-label=${label}
 			title=${label} @click=${click}>${icon(name)}</button>`;
 	}
 
 	private action(action: Action | undefined) {
 		if (!action) return nothing;
-		// The page gives no words for it: its icon's name is the best there is
-		return this.button(action.icon, action.icon.replaceAll("-", " "), action.onClick);
+		// Where the page gives no words for it, its icon's name is the best there is
+		const label = action.label ?? action.icon.replace("lucide:", "").replaceAll("-", " ");
+		return this.button(action.icon, label, action.onClick);
 	}
 
 	private begin(): void {
@@ -78,8 +81,10 @@ export class Header extends View {
 
 	private key(event: KeyboardEvent): void {
 		if (event.isComposing) return;
-		if (event.key === "Enter") this.save(event);
-		else if (event.key === "Escape") {
+		if (event.key === "Enter") {
+			event.preventDefault(); // it would press the button that gets the focus
+			this.save(event);
+		} else if (event.key === "Escape") {
 			event.stopPropagation();
 			void this.leave();
 		}

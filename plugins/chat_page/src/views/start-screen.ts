@@ -16,7 +16,7 @@ export class StartScreen extends View {
 		const { options, words } = this.chat;
 		const { greeting, prompts = [] } = options.startScreen ?? {};
 		return html`<slot name="start">
-			<h2 class="ock-greeting" part="greeting">${greeting ?? words.text("start.greeting")}</h2>
+			<h1 class="ock-greeting" part="greeting">${greeting ?? words.text("start.greeting")}</h1>
 			${
 				prompts.length
 					? html`<ul class="ock-prompts" aria-label=${words.text("start.prompts")}>
@@ -41,7 +41,8 @@ export class StartScreen extends View {
 		) as UserContent[];
 		// The button is gone with the first item
 		this.chat.composer?.focus();
-		this.chat.send({ content }).catch(() => {});
+		const inferenceOptions = this.chat.composer?.takeInferenceOptions() ?? {};
+		this.chat.send({ content, inferenceOptions }).catch(() => {});
 	}
 }
 
