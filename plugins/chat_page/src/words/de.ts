@@ -180,4 +180,17 @@ export const de: Catalog = {
 	"widget.more": "Mehr anzeigen",
 	"widget.rest": "{count} weitere anzeigen",
 	"widget.failed": "Das hat nicht geklappt. Versuchen Sie es noch einmal.",
+
+	// the page around the element: sign-in
+	"page.signIn": "Anmelden",
+	"page.signInHelp": "Dieser Chat muss wissen, wer Sie sind. Melden Sie sich an, dann geht es hier weiter.",
+	"page.signOut": "Abmelden",
+	"page.token": "Token",
+	"page.tokenHelp": "Dieser Chat muss wissen, wer Sie sind. Fügen Sie das Token ein, das Sie bekommen haben.",
+	"page.noToken": "Das ist kein Token: Es hat Leerzeichen oder Sonderzeichen.",
+	"page.stay": "Auf diesem Gerät angemeldet bleiben",
+	"page.notNow": "Nicht jetzt",
+	"page.checking": "Wird geprüft…",
+	"page.refused": "Der Server nimmt das nicht an.",
+	"page.unreachable": "Der Server ist nicht erreichbar. Versuchen Sie es noch einmal.",
 };

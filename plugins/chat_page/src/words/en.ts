@@ -177,4 +177,17 @@ export const en = {
 	"widget.more": "Show more",
 	"widget.rest": "Show {count} more",
 	"widget.failed": "That did not work. Try again.",
+
+	// the page around the element: sign-in
+	"page.signIn": "Sign in",
+	"page.signInHelp": "This chat needs to know who you are. Sign in, and go on here.",
+	"page.signOut": "Sign out",
+	"page.token": "Token",
+	"page.tokenHelp": "This chat needs to know who you are. Paste the token that you were given.",
+	"page.noToken": "This is no token: it has spaces or special characters.",
+	"page.stay": "Stay signed in on this device",
+	"page.notNow": "Not now",
+	"page.checking": "Checking…",
+	"page.refused": "The server does not accept that.",
+	"page.unreachable": "The server could not be reached. Try again.",
 };
