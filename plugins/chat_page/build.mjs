@@ -36,6 +36,14 @@ async function buildTests() {
 		platform: "node",
 		packages: "external",
 	});
+	await build({
+		...shared,
+		entryPoints: ["test/react-page.tsx"],
+		outdir: ".tests",
+		jsx: "automatic",
+		minify: true,
+		define: { "process.env.NODE_ENV": '"production"' },
+	});
 }
 
 async function buildPage() {

@@ -230,7 +230,8 @@ async def test_the_page_fills_the_composer(chat_page: OpenChat) -> None:
     assert message.quoted_text == "Tea is hot."
     assert [part.type for part in message.content] == ["input_text", "input_tag"]
     choice = message.inference_options.tool_choice
-    assert choice is not None and choice.id == "draw"
+    assert choice is not None
+    assert choice.id == "draw"
     await expect(chat.composer.get_by_role("blockquote")).to_have_count(0)
     # It is persistent
     await expect(button(chat, "Draw")).to_have_attribute("aria-pressed", "true")
@@ -386,7 +387,8 @@ async def test_tools_and_models_go_with_the_message(chat_page: OpenChat) -> None
     await options_of(chat).nth(0).click()
     await chat.send("hello")
     options = sent(chat)[0].inference_options
-    assert options.model == "demo/todo" and options.tool_choice is not None
+    assert options.model == "demo/todo"
+    assert options.tool_choice is not None
     assert options.tool_choice.id == "look_up"
     await expect(button(chat, "Do not use Look it up")).to_have_count(0)
     changes = [event["detail"]["toolId"] for event in await chat.events("chatkit.tool.change")]

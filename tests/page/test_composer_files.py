@@ -164,8 +164,8 @@ async def test_files_are_dropped_pasted_and_given_by_the_page(chat_page: OpenCha
         """(field) => {
           const clipboardData = new DataTransfer();
           clipboardData.items.add(new File(["Tea."], "pasted.txt", {type: "text/plain"}));
-          const event = new ClipboardEvent("paste", {clipboardData, bubbles: true, cancelable: true});
-          field.dispatchEvent(event);
+          const how = {clipboardData, bubbles: true, cancelable: true};
+          field.dispatchEvent(new ClipboardEvent("paste", how));
         }"""
     )
     await chat.element.evaluate(
@@ -217,7 +217,8 @@ async def test_what_is_said_is_written_at_the_caret(
     await expect(chat.field).to_have_value("I want two cups of tea today")
     await expect(chat.field).to_be_focused()
     first, second = listening.heard
-    assert first.media_type == "audio/webm" and first.data == second.data
+    assert first.media_type == "audio/webm"
+    assert first.data == second.data
     assert len(first.data) > 100
     await button(chat, "Dictate").click()
     await expect(button(chat, "Done")).to_be_focused()

@@ -73,6 +73,8 @@ export interface ComposerValue {
 /** What the composer does for the page. It puts itself into `chat.composer` while it is there. */
 export interface ComposerPart {
 	focus(): void;
+	/** Returns the chosen tool and model for a message that is sent elsewhere, as if sent here. */
+	takeInferenceOptions(): InferenceOptions;
 	/** Resolves when the files, if there are any, have been uploaded. */
 	set(value: ComposerValue): Promise<void>;
 }

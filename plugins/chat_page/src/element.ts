@@ -141,6 +141,8 @@ export class OpenChatKit extends LitElement implements Methods {
 		this.requestUpdate();
 		await this.updateComplete;
 		this.setReady();
+		// Frameworks add their listeners after the options
+		await drawn();
 		this.tell("chatkit.ready");
 		// What is wrong is shown, and has been told by `chatkit.error`
 		if (threadId) await this.controller.open(threadId).catch(() => {});
@@ -186,6 +188,14 @@ export interface OpenChatKit {
 		listener: EventListenerOrEventListenerObject | null,
 		options?: boolean | EventListenerOptions,
 	): void;
+}
+
+/** Resolves after the next frame; in a hidden page, which draws none, soon. */
+function drawn(): Promise<void> {
+	return new Promise((done) => {
+		requestAnimationFrame(() => setTimeout(done));
+		setTimeout(done, 100);
+	});
 }
 
 function contentOf({ text, content }: { text?: string; content?: UserContent }) {

@@ -14,7 +14,7 @@ export function attachmentList(
 	remove: (upload: Upload) => void,
 ): TemplateResult | typeof nothing {
 	if (!uploads.list.length) return nothing;
-	return html`<ul class="ock-files" aria-label=${words.text("composer.files")}>
+	return html`<ul class="ock-uploads" aria-label=${words.text("composer.files")}>
 		${repeat(
 			uploads.list,
 			({ key }) => key,
@@ -25,16 +25,16 @@ export function attachmentList(
 
 function chip(upload: Upload, words: Words, retry: () => void, remove: () => void): TemplateResult {
 	const { name, preview, state } = upload;
-	return html`<li class="ock-c-file" part="composer-attachment" data-state=${state}>
+	return html`<li class="ock-upload" part="composer-attachment" data-state=${state}>
 		${
 			preview
-				? html`<img class="ock-c-file-picture" src=${preview} alt="" @error=${withoutPicture} />`
+				? html`<img class="ock-upload-picture" src=${preview} alt="" @error=${withoutPicture} />`
 				: nothing
 		}
-		<span class="ock-c-file-picture" ?hidden=${preview !== null}>${glyphs.file}</span>
-		<span class="ock-c-file-text">
-			<span class="ock-c-file-name" dir="auto" title=${name}>${name}</span>
-			<span class="ock-c-quiet">${about(upload, words)}</span>
+		<span class="ock-upload-picture" ?hidden=${preview !== null}>${glyphs.file}</span>
+		<span class="ock-upload-text">
+			<span class="ock-upload-name" title=${name}><bdi>${name}</bdi></span>
+			<span class="ock-hint">${about(upload, words)}</span>
 		</span>
 		${
 			state === "failed"
@@ -60,9 +60,9 @@ function withoutPicture({ target }: Event): void {
 
 function progress({ name, progress: share }: Upload, words: Words): TemplateResult {
 	const percent = share === null ? null : Math.round(share * 100);
-	return html`<span class="ock-c-progress" role="progressbar" aria-valuemin="0" aria-valuemax="100"
+	return html`<span class="ock-upload-progress" role="progressbar" aria-valuemin="0" aria-valuemax="100"
 		aria-label=${words.text("composer.file.uploading", { name })} aria-valuenow=${percent ?? nothing}>
-		<span class="ock-c-progress-bar" ?data-unknown=${percent === null}
+		<span class="ock-upload-progress-bar" ?data-unknown=${percent === null}
 			${styled({ "inline-size": percent === null ? null : `${percent}%` })}></span>
 	</span>`;
 }

@@ -24,8 +24,8 @@ export interface Bar {
 export function bar(given: Bar): TemplateResult {
 	const { chat, deeds, isDisabled } = given;
 	const { words } = chat;
-	if (isDisabled) return html`<div class="ock-bar"><span class="ock-side">${runButtons(given)}</span></div>`;
-	return html`<div class="ock-bar">
+	if (isDisabled) return html`<div class="ock-composer-bar"><span class="ock-side">${runButtons(given)}</span></div>`;
+	return html`<div class="ock-composer-bar">
 		${button("attach", words.text("composer.attach"), glyphs.attach, deeds.attach)}
 		${
 			chat.options.entities?.showComposerMenu

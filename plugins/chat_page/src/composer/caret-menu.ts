@@ -81,6 +81,8 @@ export class CaretMenu {
 			else return false;
 		} else return false;
 		event.preventDefault();
+		// Escape is not for a dialog of the page
+		event.stopPropagation();
 		return true;
 	}
 

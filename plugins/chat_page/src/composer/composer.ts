@@ -5,6 +5,7 @@ import { createRef, ref } from "lit/directives/ref.js";
 import "./field.ts";
 import "./preview.ts";
 import "./quoting.ts";
+import type { InferenceOptions } from "../protocol.ts";
 import type { ComposerPart, ComposerValue, Topic } from "../chat.ts";
 import { View, define } from "../view.ts";
 import { attachmentList } from "./attachments.ts";
@@ -13,9 +14,10 @@ import { CaretMenu, type Surroundings } from "./caret-menu.ts";
 import { type Choices, afterSending, inferenceOptions, toolOf } from "./choices.ts";
 import type { Deeds } from "./commands.ts";
 import { type Draft, type Sending, giveBack } from "./drafts.ts";
-import { filesOf, takeDrops } from "./dropping.ts";
+import { takeDrops } from "./dropping.ts";
 import type { Field, FieldEvents } from "./field.ts";
-import { type AttachmentOptions, acceptAttribute, refusalOf } from "./limits.ts";
+import { Intake, type Taking } from "./intake.ts";
+import { acceptAttribute } from "./limits.ts";
 import type { Preview } from "./preview.ts";
 import { EMPTY, type RichText, fromContent, toContent } from "./rich-text.ts";
 import { CLOSED_NOTE, closedNote, dropOverlay, isClosed, quoteRow } from "./rows.ts";
@@ -23,7 +25,7 @@ import { isTouch } from "./touch.ts";
 import { type Upload, release } from "./uploads.ts";
 import { Writing } from "./writing.ts";
 
-export class Composer extends View implements ComposerPart, Surroundings {
+export class Composer extends View implements ComposerPart, Surroundings, Taking {
 	static override properties = {
 		...View.properties,
 		choices: { state: true },
@@ -42,6 +44,7 @@ export class Composer extends View implements ComposerPart, Surroundings {
 	private readonly previewRef = createRef<Preview>();
 	private readonly fileRef = createRef<HTMLInputElement>();
 	private readonly menu = new CaretMenu(this);
+	private readonly intake = new Intake(this);
 	private leaving = new AbortController();
 	private hadFocus = false;
 
@@ -63,9 +66,9 @@ export class Composer extends View implements ComposerPart, Surroundings {
 		const { signal } = this.leaving;
 		addEventListener("pagehide", () => this.writing.flush(), { signal });
 		const end = takeDrops(this.host, {
-			allowed: () => this.attachmentOptions !== null && !this.isDisabled,
+			allowed: () => this.intake.isOpen,
 			over: (isOver) => (this.isDropping = isOver),
-			dropped: (data) => this.takeFiles(data),
+			dropped: (data) => this.intake.take(data),
 		});
 		signal.addEventListener("abort", end);
 	}
@@ -82,10 +85,25 @@ export class Composer extends View implements ComposerPart, Surroundings {
 		return this.fieldRef.value ?? null;
 	}
 
+	/** Back to the field. Not on a phone, where that opens the keyboard. */
+	refocus(): void {
+		if (!isTouch()) this.focus();
+	}
+
+	say(notes: readonly string[]): void {
+		this.notes = notes;
+	}
+
 	// For the page
 
 	override focus(): void {
 		this.field?.focus();
+	}
+
+	takeInferenceOptions(): InferenceOptions {
+		const { chat, choices } = this;
+		this.choose(afterSending(chat.options, choices));
+		return inferenceOptions(chat.options, choices);
 	}
 
 	/** Sets what is given, and leaves the rest. Resolves when the files have been uploaded. */
@@ -98,7 +116,7 @@ export class Composer extends View implements ComposerPart, Surroundings {
 		if (selectedToolId !== undefined) this.choose({ toolId: selectedToolId });
 		if (selectedModelId !== undefined) this.choose({ modelId: selectedModelId });
 		for (const attachment of attachments ?? []) this.draft.uploads.put(attachment);
-		if (files) this.attach(files);
+		if (files) this.intake.add(files);
 		this.changed();
 		if (files?.length) await this.draft.uploads.settled();
 	}
@@ -109,7 +127,7 @@ export class Composer extends View implements ComposerPart, Surroundings {
 		const { entities, composer } = this.chat.options;
 		const canDictate = composer?.dictation?.enabled && !this.isDictating;
 		return {
-			attach: this.attachmentOptions ? () => this.fileRef.value?.click() : null,
+			attach: this.intake.options ? () => this.fileRef.value?.click() : null,
 			mention: entities?.onTagSearch ? () => this.mention() : null,
 			dictate: canDictate ? () => void this.dictate() : null,
 			chooseTool: (toolId) => this.choose({ toolId }),
@@ -137,62 +155,27 @@ export class Composer extends View implements ComposerPart, Surroundings {
 
 	private readonly dictationOver = (): void => {
 		this.isDictating = false;
-		this.focus();
+		this.refocus();
 	};
 
 	private choose(choice: Partial<Choices>): void {
 		const before = toolOf(this.chat.options, this.choices)?.id ?? null;
 		this.choices = { ...this.choices, ...choice };
+		this.writing.keep(this.choices);
 		const toolId = toolOf(this.chat.options, this.choices)?.id ?? null;
 		if (toolId !== before) this.chat.emit("chatkit.tool.change", { toolId });
-	}
-
-	private takeFiles(data: DataTransfer | null): boolean {
-		const { files, folders } = filesOf(data);
-		if (!files.length && !folders.length) return false;
-		const { words } = this.chat;
-		this.attach(files, folders.map((name) => words.text("composer.file.folder", { name })));
-		return true;
-	}
-
-	/** Adds files, and says why some cannot be. */
-	private attach(files: readonly File[], notes: string[] = []): void {
-		const { words } = this.chat;
-		const { uploads } = this.draft;
-		const options = this.attachmentOptions ?? { enabled: true };
-		for (const file of files) {
-			const refusal = refusalOf(file, uploads.list.length, options, words.locale);
-			if (refusal) notes.push(words.text(refusal.key, refusal.values));
-			else uploads.add(file);
-		}
-		this.notes = notes;
 	}
 
 	private readonly detach = (upload: Upload): void => {
 		this.draft.uploads.remove(upload);
 		this.notes = [];
-		this.focus();
-	};
-
-	private readonly picked = (event: Event): void => {
-		const input = event.target as HTMLInputElement;
-		this.attach([...(input.files ?? [])]);
-		// The same file may be picked again
-		input.value = "";
-		this.focus();
-	};
-
-	private readonly pasted = (event: ClipboardEvent): void => {
-		const hasText = event.clipboardData?.types.includes("text/plain");
-		// Text of an office program comes with a picture of itself
-		if (hasText || !this.attachmentOptions || this.isDisabled) return;
-		if (this.takeFiles(event.clipboardData)) event.preventDefault();
+		this.refocus();
 	};
 
 	private readonly key = (event: KeyboardEvent): void => {
 		// 229: the input method has the key, also where `isComposing` is over already
 		if (event.isComposing || event.keyCode === 229) return;
-		if (event.key === "Escape" && this.previewRef.value?.hide()) return;
+		if (event.key === "Escape" && this.previewRef.value?.hide()) return event.stopPropagation();
 		if (!(event.target instanceof HTMLTextAreaElement) || this.menu.key(event)) return;
 		if (event.key !== "Enter" || event.shiftKey || event.altKey || isTouch()) return;
 		event.preventDefault();
@@ -214,12 +197,12 @@ export class Composer extends View implements ComposerPart, Surroundings {
 	private readonly unquote = (): void => {
 		this.draft.quote = null;
 		this.changed();
-		this.focus();
+		this.refocus();
 	};
 
 	private readonly stop = (): void => {
 		this.chat.stop();
-		if (!isTouch()) this.focus();
+		this.refocus();
 	};
 
 	private readonly send = async (): Promise<void> => {
@@ -230,15 +213,14 @@ export class Composer extends View implements ComposerPart, Surroundings {
 			content: toContent(rich),
 			attachments: draft.uploads.attachments,
 			quotedText: quote,
-			inferenceOptions: inferenceOptions(chat.options, choices),
+			inferenceOptions: this.takeInferenceOptions(),
 		};
 		const sending: Sending = { rich, quote, uploads: draft.uploads.take() };
 		draft.sending.add(sending);
 		draft.quote = null;
 		this.write(EMPTY);
-		this.choose(afterSending(chat.options, choices));
 		this.notes = [];
-		if (!isTouch()) this.focus();
+		this.refocus();
 		try {
 			await chat.send(message);
 			draft.sending.delete(sending);
@@ -296,12 +278,7 @@ export class Composer extends View implements ComposerPart, Surroundings {
 		return (this.getRootNode() as ShadowRoot).host as HTMLElement;
 	}
 
-	private get attachmentOptions(): AttachmentOptions | null {
-		const { attachments } = this.chat.options.composer ?? {};
-		return attachments?.enabled ? attachments : null;
-	}
-
-	private get draft(): Draft {
+	get draft(): Draft {
 		return this.writing.draft;
 	}
 
@@ -332,7 +309,7 @@ export class Composer extends View implements ComposerPart, Surroundings {
 	override updated(): void {
 		this.menu.drawn(this);
 		// The button that had it is gone, such as Stop
-		if (this.hadFocus && !this.hasFocus) this.focus();
+		if (this.hadFocus && !this.hasFocus) this.refocus();
 	}
 
 	private get hasFocus(): boolean {
@@ -345,6 +322,7 @@ export class Composer extends View implements ComposerPart, Surroundings {
 		if (!this.writing.follow(this.chat)) return;
 		this.notes = [];
 		this.isDictating = false;
+		this.choices = this.writing.choices;
 		this.write(this.draft.rich);
 	}
 
@@ -354,7 +332,7 @@ export class Composer extends View implements ComposerPart, Surroundings {
 		const { chat, draft, choices, menu, isDisabled, deeds } = this;
 		const { words, options } = chat;
 		return html`<form class="ock-composer" @submit=${(event: Event) => event.preventDefault()}
-				@keydown=${this.key} @paste=${this.pasted} @focusout=${this.left}>
+				@keydown=${this.key} @paste=${this.intake.pasted} @focusout=${this.left}>
 				${closedNote(chat)}
 				<div class="ock-box" part="composer-box" ?data-disabled=${isDisabled}>
 					${menu.render()}
@@ -366,10 +344,10 @@ export class Composer extends View implements ComposerPart, Surroundings {
 						.disabled=${isDisabled} .describedBy=${isDisabled ? CLOSED_NOTE : ""}
 						.enterKey=${isTouch() ? "enter" : "send"}
 						.list=${menu.list} .activeOption=${menu.activeOption}></ock-field>
-					<input class="ock-file-input" type="file" tabindex="-1" aria-hidden="true" hidden
+					<input class="ock-upload-input" type="file" tabindex="-1" aria-hidden="true" hidden
 						?multiple=${(options.composer?.attachments?.maxCount ?? 2) > 1}
 						accept=${acceptAttribute(options.composer?.attachments?.accept)}
-						@change=${this.picked} ${ref(this.fileRef)} />
+						@change=${this.intake.picked} ${ref(this.fileRef)} />
 					${
 						this.isDictating
 							? html`<ock-dictation .chat=${chat} .onText=${this.dictated}
@@ -386,7 +364,7 @@ export class Composer extends View implements ComposerPart, Surroundings {
 								})
 					}
 				</div>
-				<div role="status">${this.notes.map((note) => html`<p class="ock-c-note" part="composer-note">${note}</p>`)}</div>
+				<div role="status">${this.notes.map((note) => html`<p class="ock-composer-note" part="composer-note">${note}</p>`)}</div>
 			</form>
 			<ock-quoter .chat=${chat} .onQuote=${this.quoted}></ock-quoter>
 			${dropOverlay(this.isDropping, words)}`;

@@ -26,13 +26,13 @@ export function takeDrops(target: HTMLElement, { allowed, over, dropped }: DropE
 	const end = new AbortController();
 	const listen = (type: "dragenter" | "dragover" | "dragleave" | "drop", does: (event: DragEvent) => void) =>
 		target.addEventListener(type, does, { signal: end.signal });
-	const hasFiles = ({ dataTransfer }: DragEvent) =>
-		allowed() && (dataTransfer?.types.includes("Files") ?? false);
+	const hasFiles = ({ dataTransfer }: DragEvent) => dataTransfer?.types.includes("Files") ?? false;
 	const hover = (event: DragEvent) => {
 		if (!hasFiles(event)) return;
+		// Also where none are taken: the browser would leave the page for the file
 		event.preventDefault();
-		event.dataTransfer!.dropEffect = "copy";
-		over(true);
+		event.dataTransfer!.dropEffect = allowed() ? "copy" : "none";
+		over(allowed());
 	};
 	listen("dragenter", hover);
 	listen("dragover", hover);
@@ -44,7 +44,7 @@ export function takeDrops(target: HTMLElement, { allowed, over, dropped }: DropE
 		over(false);
 		if (!hasFiles(event)) return;
 		event.preventDefault();
-		dropped(event.dataTransfer!);
+		if (allowed()) dropped(event.dataTransfer!);
 	});
 	return () => end.abort();
 }

@@ -140,7 +140,7 @@ export class Field extends View {
 	}
 
 	private tag({ entity }: Tag, text: string) {
-		if (!entity.interactive) return html`<span class="ock-c-tag" part="tag" aria-hidden="true">${text}</span>`;
+		if (!entity.interactive) return html`<span class="ock-mention" part="tag" aria-hidden="true">${text}</span>`;
 		const { events } = this;
 		const press = (event: KeyboardEvent) => {
 			if (event.key !== "Enter" && event.key !== " ") return;
@@ -149,7 +149,7 @@ export class Field extends View {
 			events.clicked(entity);
 		};
 		// No <button>: it would not break over lines as the text below it does
-		return html`<span class="ock-c-tag" part="tag" role="button" tabindex="0" data-interactive
+		return html`<span class="ock-mention" part="tag" role="button" tabindex="0" data-interactive
 			aria-label=${entity.title} @click=${() => events.clicked(entity)} @keydown=${press}
 			@pointerenter=${() => events.shown(entity)} @pointerleave=${() => events.shown(null)}
 			@focus=${() => events.shown(entity)} @blur=${() => events.shown(null)}>${text}</span>`;

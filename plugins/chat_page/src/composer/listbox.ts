@@ -115,10 +115,10 @@ function option({ id, entries, active, onPick, onActive }: Listbox, index: numbe
 		@click=${() => !disabled && onPick(entry)}>
 		${typeof entry.icon === "string" ? icon(entry.icon) : (entry.icon ?? nothing)}
 		<span class="ock-option-text">
-			<span dir="auto">${entry.label}</span>
+			<span><bdi>${entry.label}</bdi></span>
 			${
 				entry.description
-					? html`<span class="ock-c-quiet" dir="auto">${entry.description}</span>`
+					? html`<span class="ock-hint"><bdi>${entry.description}</bdi></span>`
 					: nothing
 			}
 		</span>

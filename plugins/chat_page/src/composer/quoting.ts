@@ -3,6 +3,7 @@
 import { html, nothing } from "lit";
 import { View, define, styled } from "../view.ts";
 import * as glyphs from "./glyphs.ts";
+import { isTouch } from "./touch.ts";
 
 interface Quote {
 	text: string;
@@ -13,11 +14,13 @@ interface Quote {
 
 const LONGEST = 5000; // characters that go with a message
 const HEIGHT = 40; // pixels of the button, and some room
+const REST = 300; // milliseconds
 
 export class Quoter extends View {
 	static override properties = { ...View.properties, quote: { state: true } };
 	declare private quote: Quote | null;
 	onQuote: (text: string) => void = () => {};
+	private timer: ReturnType<typeof setTimeout> | undefined;
 	private leaving = new AbortController();
 
 	constructor() {
@@ -30,7 +33,7 @@ export class Quoter extends View {
 		this.leaving = new AbortController();
 		const { signal } = this.leaving;
 		const look = () => this.look();
-		document.addEventListener("selectionchange", () => this.quote && look(), { signal });
+		document.addEventListener("selectionchange", () => this.selectionChanged(), { signal });
 		// Not while the user drags
 		this.host.addEventListener("pointerup", () => setTimeout(look), { signal });
 		this.host.addEventListener("keyup", look, { signal });
@@ -40,6 +43,13 @@ export class Quoter extends View {
 	override disconnectedCallback(): void {
 		super.disconnectedCallback();
 		this.leaving.abort();
+	}
+
+	/** Handles of phones move a selection without a pointer: it is looked at when it rests. */
+	private selectionChanged(): void {
+		if (!this.quote && !isTouch()) return;
+		clearTimeout(this.timer);
+		this.timer = setTimeout(() => this.look(), isTouch() ? REST : 0);
 	}
 
 	override render() {
@@ -78,9 +88,12 @@ function selectedQuote(host: HTMLElement): Quote | null {
 	// A triple click ends at the beginning of what comes next
 	const isWithin = isSaid(range.endContainer) || range.endOffset === 0;
 	if (!isSaid(range.startContainer) || !isWithin) return null;
-	const box = firstLine(range);
+	const lines = linesOf(range);
+	// The phone's own menu is above the selection
+	const box = isTouch() ? lines.at(-1) : lines[0];
+	if (!box) return null;
 	const frame = host.getBoundingClientRect();
-	const y = box.top - frame.top - HEIGHT;
+	const y = (isTouch() ? box.bottom + HEIGHT / 2 : box.top - HEIGHT) - frame.top;
 	return {
 		text: text.slice(0, LONGEST),
 		x: Math.min(Math.max((box.left + box.right) / 2 - frame.left, 60), frame.width - 60),
@@ -108,11 +121,11 @@ function isSaid(node: Node): boolean {
 	return !!element?.closest("ock-transcript") && !element.closest("input, textarea, select, button");
 }
 
-function firstLine({ startContainer, startOffset, endContainer, endOffset }: AbstractRange): DOMRect {
+function linesOf({ startContainer, startOffset, endContainer, endOffset }: AbstractRange): DOMRect[] {
 	const range = document.createRange();
 	range.setStart(startContainer, startOffset);
 	range.setEnd(endContainer, endOffset);
-	return range.getClientRects()[0] ?? range.getBoundingClientRect();
+	return [...range.getClientRects()];
 }
 
 define("ock-quoter", Quoter);

@@ -2,11 +2,16 @@
 
 import type { Chat } from "../chat.ts";
 import type { Conversation } from "../conversation.ts";
+import type { Choices } from "./choices.ts";
 import { type Draft, Drafts, sessionStore } from "./drafts.ts";
 import { Uploads } from "./uploads.ts";
 
+const NONE: Choices = { toolId: null, modelId: null };
+
 export class Writing {
 	draft!: Draft;
+	/** The tool and the model that were chosen, also before a reload. */
+	choices: Choices = NONE;
 	private drafts: Drafts | null = null;
 	private api: string | null = null;
 	private shown: { conversation: Conversation; threadId: string | null } | null = null;
@@ -29,6 +34,16 @@ export class Writing {
 		return true;
 	}
 
+	/** Remembers what was chosen. */
+	keep(choices: Choices): void {
+		this.choices = choices;
+		try {
+			sessionStore()?.setItem(this.name, JSON.stringify(choices));
+		} catch {
+			// It is full: the choice is in the page still
+		}
+	}
+
 	save(): void {
 		this.drafts?.save();
 	}
@@ -44,7 +59,19 @@ export class Writing {
 		this.drafts?.flush();
 		this.api = url;
 		this.shown = null;
+		this.choices = this.readChoices();
 		this.drafts = new Drafts(url, () => new Uploads(chat, this.changed), sessionStore());
 		return this.drafts;
+	}
+	private readChoices(): Choices {
+		try {
+			return { ...NONE, ...JSON.parse(sessionStore()?.getItem(this.name) ?? "{}") };
+		} catch {
+			return NONE;
+		}
+	}
+
+	private get name(): string {
+		return `open-chatkit:choices:${this.api}`;
 	}
 }

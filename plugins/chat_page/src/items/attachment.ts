@@ -35,7 +35,7 @@ export class AttachmentView extends View {
 						<img src=${preview} alt=${name} loading="lazy" />
 					</button>`
 				: html`${icon(attachment.type === "image" ? "image" : "document")}
-						<span class="ock-file-name"><bdi class="ock-name">${name}</bdi><small>${kindOf(attachment)}</small></span>`}
+						<span class="ock-file-label"><bdi class="ock-name">${name}</bdi><small>${kindOf(attachment)}</small></span>`}
 			<button
 				class="ock-icon-button"
 				type="button"

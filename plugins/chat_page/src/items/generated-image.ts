@@ -66,7 +66,7 @@ export class GeneratedImage extends View {
 		return html`<figcaption>
 			<span>${label}${part === null ? nothing : html` <span aria-hidden="true">${part} %</span>`}</span>
 			<span
-				class="ock-bar"
+				class="ock-meter"
 				role="progressbar"
 				aria-label=${label}
 				aria-valuemin="0"

@@ -79,7 +79,7 @@ export const composerMenus = css`
 		overflow-wrap: anywhere;
 	}
 
-	.ock-option-text .ock-c-quiet {
+	.ock-option-text .ock-hint {
 		line-height: 1.35;
 	}
 

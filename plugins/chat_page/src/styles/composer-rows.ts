@@ -3,7 +3,7 @@
 import { css } from "lit";
 
 export const composerRows = css`
-	.ock-files {
+	.ock-uploads {
 		display: flex;
 		flex-wrap: wrap;
 		gap: calc(var(--ock-space) * 2);
@@ -14,7 +14,7 @@ export const composerRows = css`
 		list-style: none;
 	}
 
-	.ock-c-file {
+	.ock-upload {
 		position: relative;
 		display: flex;
 		align-items: center;
@@ -27,16 +27,16 @@ export const composerRows = css`
 		overflow: hidden;
 	}
 
-	.ock-c-file[data-state="failed"] {
+	.ock-upload[data-state="failed"] {
 		border-color: var(--ock-danger);
 		inline-size: min(24rem, 100%);
 	}
 
-	.ock-c-file[data-state="failed"] .ock-c-quiet {
+	.ock-upload[data-state="failed"] .ock-hint {
 		color: var(--ock-danger);
 	}
 
-	.ock-c-file-picture {
+	.ock-upload-picture {
 		flex: none;
 		display: grid;
 		place-items: center;
@@ -48,11 +48,11 @@ export const composerRows = css`
 		object-fit: cover;
 	}
 
-	.ock-c-file-picture[hidden] {
+	.ock-upload-picture[hidden] {
 		display: none;
 	}
 
-	.ock-c-file-text {
+	.ock-upload-text {
 		flex: 1;
 		display: flex;
 		flex-direction: column;
@@ -60,34 +60,34 @@ export const composerRows = css`
 		line-height: 1.3;
 	}
 
-	.ock-c-file-name {
+	.ock-upload-name {
 		overflow: hidden;
 		font-size: 0.875em;
 		text-overflow: ellipsis;
 		white-space: nowrap;
 	}
 
-	.ock-c-file .ock-tool {
+	.ock-upload .ock-tool {
 		min-inline-size: 2rem;
 		min-block-size: 2rem;
 		padding: 0;
 	}
 
-	.ock-c-progress {
+	.ock-upload-progress {
 		position: absolute;
 		inset: auto 0 0;
 		block-size: 3px;
 		background: var(--ock-border);
 	}
 
-	.ock-c-progress-bar {
+	.ock-upload-progress-bar {
 		display: block;
 		block-size: 100%;
 		background: var(--ock-accent);
 		transition: inline-size 0.2s;
 	}
 
-	.ock-c-progress-bar[data-unknown] {
+	.ock-upload-progress-bar[data-unknown] {
 		inline-size: 40%;
 		animation: ock-to-and-fro 1.2s ease-in-out infinite alternate;
 	}
@@ -129,7 +129,7 @@ export const composerRows = css`
 		padding: 0;
 	}
 
-	.ock-c-note {
+	.ock-composer-note {
 		margin: var(--ock-space) calc(var(--ock-space) * 2) 0;
 		color: var(--ock-danger);
 		font-size: 0.875em;
@@ -173,9 +173,10 @@ export const composerRows = css`
 	}
 
 	.ock-recording {
+		flex: none;
 		inline-size: 0.7rem;
 		block-size: 0.7rem;
-		margin-inline-start: calc(var(--ock-space) * 2);
+		margin-inline: calc(var(--ock-space) * 2);
 		border-radius: 50%;
 		background: var(--ock-border);
 	}
@@ -191,7 +192,7 @@ export const composerRows = css`
 		}
 	}
 
-	.ock-c-time {
+	.ock-seconds {
 		font-variant-numeric: tabular-nums;
 		font-size: 0.875em;
 	}

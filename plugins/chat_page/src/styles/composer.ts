@@ -92,7 +92,7 @@ export const composer = css`
 		user-select: none;
 	}
 
-	.ock-c-tag {
+	.ock-mention {
 		border-radius: 4px;
 		background: color-mix(in srgb, var(--ock-accent) 18%, transparent);
 		box-shadow: 0 0 0 1px color-mix(in srgb, var(--ock-accent) 35%, transparent);
@@ -100,12 +100,12 @@ export const composer = css`
 		-webkit-box-decoration-break: clone;
 	}
 
-	.ock-c-tag[data-interactive] {
+	.ock-mention[data-interactive] {
 		cursor: pointer;
 		pointer-events: auto;
 	}
 
-	.ock-bar,
+	.ock-composer-bar,
 	.ock-dictation {
 		display: flex;
 		flex-wrap: wrap;
@@ -172,6 +172,11 @@ export const composer = css`
 		cursor: default;
 	}
 
+	.ock-tool > svg {
+		inline-size: 1.25rem;
+		block-size: 1.25rem;
+	}
+
 	.ock-glyph {
 		flex: none;
 		inline-size: 1.25rem;
@@ -193,7 +198,7 @@ export const composer = css`
 		block-size: 1rem;
 	}
 
-	.ock-c-quiet {
+	.ock-hint {
 		color: var(--ock-text-quiet);
 		font-size: 0.8125em;
 	}
@@ -206,7 +211,7 @@ export const composer = css`
 			min-block-size: 2.75rem;
 		}
 
-		.ock-c-file .ock-tool,
+		.ock-upload .ock-tool,
 		.ock-quote .ock-tool {
 			min-inline-size: 2.75rem;
 			min-block-size: 2.75rem;
@@ -218,7 +223,7 @@ export const composer = css`
 			outline: 2px solid Highlight;
 		}
 
-		.ock-c-tag {
+		.ock-mention {
 			text-decoration: underline;
 			text-decoration-color: CanvasText;
 		}

@@ -91,7 +91,7 @@ const messages = css`
 		color: var(--ock-text);
 	}
 
-	.ock-file-name {
+	.ock-file-label {
 		display: flex;
 		flex-direction: column;
 		min-inline-size: 0;
@@ -99,7 +99,7 @@ const messages = css`
 		line-height: 1.3;
 	}
 
-	.ock-file-name small {
+	.ock-file-label small {
 		color: var(--ock-text-quiet);
 	}
 
@@ -167,7 +167,7 @@ const messages = css`
 		font-size: 0.875em;
 	}
 
-	.ock-bar {
+	.ock-meter {
 		display: block;
 		block-size: 4px;
 		margin-block-start: calc(1 * var(--ock-space));
@@ -176,7 +176,7 @@ const messages = css`
 		overflow: hidden;
 	}
 
-	.ock-bar > span {
+	.ock-meter > span {
 		display: block;
 		block-size: 100%;
 		border-radius: 2px;
@@ -184,7 +184,7 @@ const messages = css`
 		transition: inline-size 0.3s ease-out;
 	}
 
-	.ock-bar[data-unknown] > span {
+	.ock-meter[data-unknown] > span {
 		inline-size: 30%;
 		animation: ock-pulse 1.2s infinite ease-in-out;
 	}
@@ -440,6 +440,11 @@ const messages = css`
 		overflow: hidden;
 		text-overflow: ellipsis;
 		white-space: nowrap;
+	}
+
+	.ock-entity {
+		white-space: normal;
+		text-align: start;
 	}
 
 	.ock-tagged .ock-entity {

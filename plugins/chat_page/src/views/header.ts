@@ -81,8 +81,10 @@ export class Header extends View {
 
 	private key(event: KeyboardEvent): void {
 		if (event.isComposing) return;
-		if (event.key === "Enter") this.save(event);
-		else if (event.key === "Escape") {
+		if (event.key === "Enter") {
+			event.preventDefault(); // it would press the button that gets the focus
+			this.save(event);
+		} else if (event.key === "Escape") {
 			event.stopPropagation();
 			void this.leave();
 		}

@@ -121,6 +121,7 @@ export class History extends View {
 			@keydown=${(event: KeyboardEvent) => {
 				if (event.isComposing || !["Enter", "Escape"].includes(event.key)) return;
 				event.stopPropagation();
+				event.preventDefault(); // Enter would press the button that gets the focus
 				this.rename(thread, event.key === "Enter" ? (event.target as HTMLInputElement).value : "");
 			}}
 			@blur=${(event: Event) => this.rename(thread, (event.target as HTMLInputElement).value)} />`;
@@ -209,7 +210,7 @@ export class History extends View {
 	}
 
 	private async deleteThread(thread: Thread): Promise<void> {
-		const { threads } = this.chat.threads;
+		const threads = this.found();
 		const place = threads.findIndex(({ id }) => id === thread.id);
 		const next = threads[place + 1] ?? threads[place - 1];
 		try {

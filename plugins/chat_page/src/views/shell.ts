@@ -17,7 +17,8 @@ export class Shell extends View {
 	override render() {
 		const { chat } = this;
 		const { options, historyOpen, conversation, status } = chat;
-		const isNew = !conversation.thread && !conversation.items.length && !status.loading;
+		const isEmpty = !conversation.thread && !conversation.items.length;
+		const isNew = isEmpty && !status.loading && !status.error;
 		return html`
 			<div class="ock-frame" part="frame" ?inert=${historyOpen}>
 				<slot name="header">

@@ -41,7 +41,8 @@ export class StartScreen extends View {
 		) as UserContent[];
 		// The button is gone with the first item
 		this.chat.composer?.focus();
-		this.chat.send({ content }).catch(() => {});
+		const inferenceOptions = this.chat.composer?.takeInferenceOptions() ?? {};
+		this.chat.send({ content, inferenceOptions }).catch(() => {});
 	}
 }
 

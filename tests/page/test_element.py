@@ -1,0 +1,343 @@
+"""The element as pages use it: options, methods, events, its name, its look, its words."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Awaitable, Callable
+
+import pytest
+from playwright.async_api import expect
+
+from tests.page.browsing import ChatPage
+from tests.page.conftest import BUILT, PHONE, OpenChat
+from tests.page.site import answered, said
+from tests.programs import missing, program
+
+CLIENT = BUILT.parent
+OpenElement = Callable[..., Awaitable[ChatPage]]
+
+# What a page says that was written for OpenAI's component, but for the one script
+THEIRS = """<!doctype html>
+<html lang="en"><head><title>Test</title><link rel="icon" href="data:,">
+<script type="module" src="/open-chatkit.js?register=openai-chatkit"></script></head>
+<body>
+<openai-chatkit id="chat" style="display: block; height: 600px"></openai-chatkit>
+<script type="module">
+  const chat = document.getElementById("chat");
+  await customElements.whenDefined("openai-chatkit");
+  chat.setOptions({
+    api: { url: "/api/chat", domainKey: "local-dev" },
+    locale: "en",
+    header: { title: { text: "Support" } },
+  });
+</script>
+</body></html>
+"""
+BEFORE = """<!doctype html>
+<html lang="en"><head><title>Test</title><link rel="icon" href="data:,"></head>
+<body>
+<open-chatkit></open-chatkit>
+<script>
+  const chat = document.querySelector("open-chatkit");
+  chat.options = { api: { url: "/api/chat" }, startScreen: { greeting: "Set before" } };
+</script>
+<script type="module" src="/open-chatkit.js"></script>
+</body></html>
+"""
+SLOTS = """<!doctype html>
+<html lang="en"><head><title>Test</title><link rel="icon" href="data:,">
+<style>
+  open-chatkit { --ock-accent: rgb(1, 2, 3); }
+  open-chatkit::part(greeting) { color: rgb(4, 5, 6); }
+</style>
+<script type="module" src="/open-chatkit.js"></script></head>
+<body>
+<open-chatkit><h1 slot="header">My header</h1></open-chatkit>
+<script type="module">
+  document.querySelector("open-chatkit").setOptions({ api: { url: "/api/chat" }, locale: "en" });
+</script>
+</body></html>
+"""
+
+
+@pytest.fixture(scope="session")
+def react_page() -> str:
+    """A page with @openai/chatkit-react, bundled as projects do."""
+    node = program("node", "nodejs")
+    if not (CLIENT / "node_modules/react").exists():
+        missing(f"{CLIENT}/node_modules: npm ci")
+    subprocess.run([node, "build.mjs", "--tests"], cwd=CLIENT, check=True, timeout=60)
+    script = (CLIENT / ".tests/react-page.js").read_text().replace("</script", "<\\/script")
+    return f"""<!doctype html><html lang="en">
+    <head><title>Test</title><link rel="icon" href="data:,">
+    <script type="module" src="/open-chatkit.js?register=openai-chatkit"></script></head>
+    <body><div id="root"></div><script type="module">{script}</script></body></html>"""
+
+
+async def test_a_page_for_openais_component_changes_one_script(open_element: OpenElement) -> None:
+    chat = await open_element(THEIRS)
+    await chat.heard("chatkit.ready")
+    await expect(chat.element.get_by_role("heading", name="Support")).to_be_visible()
+    await chat.send("show a card")
+    await expect(chat.transcript).to_contain_text("One kettle and two cups.")
+
+
+async def test_a_page_with_react_is_unchanged(open_element: OpenElement, react_page: str) -> None:
+    chat = await open_element(react_page)
+    await expect(chat.element.get_by_text("Hello from React")).to_be_visible()
+    await chat.page.get_by_role("button", name="Send").first.click()
+    await expect(chat.transcript).to_contain_text("One kettle and two cups.")
+    output = chat.page.locator("output")
+    await expect(output).to_have_text(re.compile("^ready.* start.* end$"))
+    await expect(output).to_contain_text("thread")
+
+
+async def test_options_may_be_set_before_the_module_is_there(open_element: OpenElement) -> None:
+    chat = await open_element(BEFORE)
+    await expect(chat.element.get_by_text("Set before")).to_be_visible()
+
+
+async def test_options_change_while_one_writes(chat_page: OpenChat) -> None:
+    chat = await chat_page(startScreen={"greeting": "One"})
+    await expect(chat.element.get_by_text("One")).to_be_visible()
+    await chat.field.fill("not sent yet")
+    await chat.options(locale="de", theme="dark", startScreen={"greeting": "Zwei"})
+    await expect(chat.element.get_by_text("Zwei")).to_be_visible()
+    await expect(chat.element).to_have_attribute("data-scheme", "dark")
+    assert await value(chat) == "not sent yet"
+    # Those that are left out have their defaults again
+    await chat.options()
+    await expect(chat.element.get_by_text("Zwei")).to_have_count(0)
+    await expect(chat.element).to_have_attribute("data-scheme", "light")
+
+
+async def value(chat: ChatPage) -> str:
+    """Return what is written in the composer."""
+    text: str = await chat.field.evaluate("(field) => field.value ?? field.innerText")
+    return text.strip()
+
+
+async def test_wrong_options_are_told(chat_page: OpenChat) -> None:
+    chat = await chat_page()
+    chat.troubles.expect("open-chatkit: `api")
+    for options, reason in (
+        ({}, "`api` is missing"),
+        ({"api": {"url": ""}}, "`api.url` has to be"),
+        ({"api": {"getClientSecret": "x"}}, "OpenAI's hosted workflows"),
+    ):
+        await chat.call("setOptions", options)
+        errors = await chat.events("chatkit.error")
+        assert reason in errors[-1]["detail"]["error"]
+
+
+async def test_methods_do_what_they_say(chat_page: OpenChat) -> None:
+    chat = await chat_page()
+    await chat.call("sendUserMessage", {"text": "show a card"})
+    await chat.heard("chatkit.response.end")
+    (created,) = await chat.events("chatkit.thread.change")
+    thread_id = created["detail"]["threadId"]
+    await chat.call("setComposerValue", {"text": "a draft"})
+    assert await value(chat) == "a draft"
+    await chat.call("setComposerValue", {"text": ""})
+    await chat.call("focusComposer")
+    await expect(chat.field).to_be_focused()
+    await chat.call("showHistory")
+    await expect(chat.element.get_by_role("dialog")).to_be_visible()
+    await chat.call("hideHistory")
+    await expect(chat.element.get_by_role("dialog")).to_have_count(0)
+    await expect(chat.field).to_be_focused()
+    await chat.call("setThreadId", None)
+    await expect(chat.element.locator("ock-start-screen")).to_be_visible()
+    await chat.call("setThreadId", thread_id)
+    await expect(chat.transcript).to_contain_text("One kettle and two cups.")
+    await chat.call("sendUserMessage", {"text": "cite", "newThread": True})
+    await expect(chat.transcript).to_contain_text("Green tea")
+    await expect(chat.transcript).not_to_contain_text("One kettle")
+    kinds = [event["type"] for event in await chat.events()]
+    for kind in (
+        "chatkit.ready",
+        "chatkit.response.start",
+        "chatkit.history.open",
+        "chatkit.history.close",
+        "chatkit.thread.load.start",
+        "chatkit.thread.load.end",
+    ):
+        assert kind in kinds
+
+
+async def test_what_the_server_changed_is_fetched(chat_page: OpenChat) -> None:
+    chat = await chat_page()
+    thread_id = chat.seed(said("Hello"), answered("Hi."))
+    await chat.call("setThreadId", thread_id)
+    await expect(chat.transcript).to_contain_text("Hi.")
+    later = answered("News.").model_copy(update={"thread_id": thread_id})
+    chat.site.store.items[thread_id][later.id] = later
+    await chat.call("fetchUpdates")
+    await expect(chat.transcript).to_contain_text("News.")
+
+
+async def test_a_conversation_that_is_not_there_is_told(chat_page: OpenChat) -> None:
+    chat = await chat_page(initialThread="thr_none")
+    await expect(chat.element.get_by_role("alert").first).to_be_visible()
+    await chat.heard("chatkit.error")
+
+
+async def test_the_look_is_the_pages(open_element: OpenElement) -> None:
+    chat = await open_element(SLOTS)
+    await expect(chat.page.get_by_role("heading", name="My header")).to_be_visible()
+    await expect(chat.element.locator("ock-header")).to_be_hidden()
+    greeting = chat.element.locator(".ock-greeting")
+    await expect(greeting).to_have_css("color", "rgb(4, 5, 6)")
+    await expect(chat.element).to_have_css("--ock-accent", "rgb(1, 2, 3)")
+
+
+async def test_every_theme_option_has_an_effect(chat_page: OpenChat) -> None:
+    chat = await chat_page()
+    before = await look(chat)
+    for theme in (
+        {"colorScheme": "dark"},
+        {"radius": "sharp"},
+        {"density": "spacious"},
+        {"typography": {"baseSize": 18}},
+        {"typography": {"fontFamily": "monospace"}},
+        {"typography": {"fontFamilyMono": "serif"}},
+        {"color": {"accent": {"primary": "#ff0000", "level": 2}}},
+        {"color": {"grayscale": {"hue": 200, "tint": 6}}},
+        {"color": {"surface": {"background": "#ffeeee", "foreground": "#330000"}}},
+    ):
+        await chat.options(theme=theme)
+        assert await look(chat) != before, theme
+        await chat.options()
+        assert await look(chat) == before, theme
+
+
+async def look(chat: ChatPage) -> dict[str, str]:
+    """Return the custom properties of the element."""
+    found: dict[str, str] = await chat.element.evaluate(
+        """(element) => {
+          const style = getComputedStyle(element);
+          const names = ["surface", "surface-raised", "text", "border", "accent", "accent-text",
+            "radius", "radius-control", "space", "font", "mono", "size"];
+          return Object.fromEntries(names.map((n) => [n, style.getPropertyValue(`--ock-${n}`)]));
+        }"""
+    )
+    return found
+
+
+async def test_the_users_language_and_direction(chat_page: OpenChat) -> None:
+    chat = await chat_page(locale="de-AT")
+    await expect(chat.element.get_by_role("heading", name="Wie kann ich helfen?")).to_be_visible()
+    await chat.options(locale="ar")
+    await expect(chat.element.locator("ock-shell")).to_have_attribute("dir", "rtl")
+    await expect(chat.element.get_by_role("heading", name="What can I help")).to_be_visible()
+    await chat.options(locale="nonsense_locale!", words={"start.greeting": "Quid agis?"})
+    await expect(chat.element.get_by_role("heading", name="Quid agis?")).to_be_visible()
+
+
+async def test_words_come_from_one_file(chat_page: OpenChat) -> None:
+    chat = await chat_page()
+    await chat.page.route(
+        "**/words.json", lambda route: route.fulfill(json={"start.greeting": "Ciao!"})
+    )
+    await chat.options(locale="it", words="/words.json")
+    await expect(chat.element.get_by_role("heading", name="Ciao!")).to_be_visible()
+    await expect(chat.element.get_by_role("button", name="Send")).to_be_visible()
+
+
+async def test_conversations_are_found_renamed_and_deleted(chat_page: OpenChat) -> None:
+    chat = await chat_page()
+    for number in range(35):
+        chat.seed(said("Hello"), title=f"Tea number {number}")
+    await chat.element.get_by_role("button", name="Conversations").click()
+    panel = chat.element.get_by_role("dialog")
+    search = panel.get_by_role("searchbox")
+    await expect(search).to_be_focused()
+    await search.fill("number 3")
+    # One of them is on the second page
+    for number in (3, 30, 34):
+        await expect(
+            panel.get_by_role("button", name=f"Tea number {number}", exact=True)
+        ).to_be_visible()
+    await search.fill("nothing of the kind")
+    await expect(panel.get_by_text("Nothing found")).to_be_visible()
+    await search.fill("number 34")
+    await panel.get_by_role("button", name="Rename “Tea number 34”").click()
+    await chat.page.keyboard.type("Coffee number 34")
+    await chat.page.keyboard.press("Enter")
+    renamed = panel.get_by_role("button", name="Coffee number 34", exact=True)
+    await expect(renamed).to_be_focused()
+    await panel.get_by_role("button", name="Delete “Coffee number 34”").click()
+    await expect(panel.get_by_role("button", name="Keep")).to_be_focused()
+    await chat.page.keyboard.press("Escape")
+    await expect(renamed).to_be_focused()
+    await panel.get_by_role("button", name="Delete “Coffee number 34”").click()
+    await panel.get_by_role("button", name="Delete", exact=True).click()
+    await expect(renamed).to_have_count(0)
+    await chat.page.keyboard.press("Escape")
+    await expect(panel).to_have_count(0)
+    await expect(chat.element.get_by_role("button", name="Conversations")).to_be_focused()
+
+
+async def test_the_title_is_changed_in_its_place(chat_page: OpenChat) -> None:
+    chat = await chat_page(context=PHONE)
+    thread_id = chat.seed(said("Hello"), answered("Hi."), title="Old title")
+    await chat.call("setThreadId", thread_id)
+    await chat.element.get_by_role("button", name="Old title").click()
+    await chat.page.keyboard.type("New title")
+    await chat.page.keyboard.press("Escape")
+    await expect(chat.element.get_by_role("button", name="Old title")).to_be_focused()
+    await chat.page.keyboard.press("Enter")
+    await chat.page.keyboard.type("New title")
+    await chat.page.keyboard.press("Enter")
+    await expect(chat.element.get_by_role("button", name="New title")).to_be_focused()
+    assert chat.site.store.threads[("", chat.user)][thread_id].title == "New title"
+
+
+async def test_prompts_are_sent_by_a_click(chat_page: OpenChat) -> None:
+    tag = {"type": "input_tag", "id": "t1", "text": "Assam", "data": {"sort": "black"}}
+    chat = await chat_page(
+        startScreen={
+            "prompts": [
+                {"label": "A card", "prompt": "show a card", "icon": "bolt"},
+                {"label": "Tagged", "prompt": [{"type": "input_text", "text": "about "}, tag]},
+            ]
+        }
+    )
+    await chat.element.get_by_role("button", name="A card").click()
+    await expect(chat.transcript).to_contain_text("One kettle and two cups.")
+    await expect(chat.field).to_be_focused()
+    await chat.call("setThreadId", None)
+    await chat.element.get_by_role("button", name="Tagged").click()
+    await expect(chat.transcript).to_contain_text("Assam")
+
+
+async def test_header_buttons_call_the_page(chat_page: OpenChat) -> None:
+    chat = await chat_page(
+        """(options) => ({...options, header: {
+          leftAction: {icon: "home", onClick: () => { window.went = "home"; }},
+          rightAction: {
+            icon: "settings-cog", label: "Settings", onClick: () => { window.went = "settings"; },
+          },
+        }})"""
+    )
+    await chat.element.get_by_role("button", name="home").click()
+    assert await chat.page.evaluate("window.went") == "home"
+    await chat.element.get_by_role("button", name="Settings").click()
+    assert await chat.page.evaluate("window.went") == "settings"
+
+
+async def test_an_element_that_moves_goes_on(chat_page: OpenChat) -> None:
+    chat = await chat_page()
+    await chat.send("show a card")
+    await chat.element.evaluate(
+        """(element) => {
+          for (let times = 0; times < 20; times++) {
+            element.remove();
+            document.body.append(element);
+          }
+        }"""
+    )
+    await expect(chat.transcript).to_contain_text("One kettle and two cups.")
+    await chat.send("cite")
+    await expect(chat.transcript).to_contain_text("Green tea")

@@ -1,0 +1,423 @@
+"""What the conversation shows: every item, how it changes, and what a user can do with it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from chatkit.types import (
+    Annotation,
+    AssistantMessageContent,
+    AssistantMessageItem,
+    CustomTask,
+    FileAttachment,
+    GeneratedImage,
+    GeneratedImageItem,
+    GeneratedImageUpdated,
+    ImageAttachment,
+    InferenceOptions,
+    ProgressUpdateEvent,
+    SearchTask,
+    ThoughtTask,
+    ThreadItemAddedEvent,
+    ThreadItemDoneEvent,
+    ThreadItemUpdatedEvent,
+    ThreadStreamEvent,
+    ToolChoice,
+    URLSource,
+    UserMessageTagContent,
+    UserMessageTextContent,
+    Workflow,
+    WorkflowItem,
+    WorkflowTaskAdded,
+)
+from playwright.async_api import Route, expect
+
+from chatkit_server import Turn
+from tests.page.browsing import ChatPage
+from tests.page.building import PICTURE
+from tests.page.conftest import PHONE, OpenChat
+from tests.page.site import answered, said
+
+ACTIONS = {"threadItemActions": {"feedback": True, "retry": True}}
+SMALL = {"viewport": {"width": 320, "height": 640}}
+ENTITIES = """
+(given) => ({...given, entities: {
+  onClick: (entity) => { window.clicked = entity; },
+  onRequestPreview: async ({ title }) => ({
+    preview: { type: "Basic", children: [{ type: "Text", value: `About ${title}` }] },
+  }),
+}})
+"""
+
+Events = AsyncIterator[ThreadStreamEvent]
+
+
+async def open_with(chat: ChatPage, *items: Any) -> None:
+    await chat.call("setThreadId", chat.seed(*items))
+    await expect(chat.transcript.locator("article").last).to_be_visible()
+
+
+def part(chat: ChatPage, name: str) -> Any:
+    return chat.transcript.locator(f'[part~="{name}"]')
+
+
+async def test_what_the_showcase_answers_is_drawn(chat_page: OpenChat) -> None:
+    chat = await chat_page()
+    await chat.send("use tools")
+    workflow = part(chat, "workflow-summary")
+    await expect(workflow).to_contain_text("Learned about tea")
+    await expect(part(chat, "task")).to_have_count(0)
+    await workflow.click()
+    await expect(part(chat, "task")).to_have_count(5)
+    for text in ("how to brew", "All about tea", "tea.pdf", "She prefers Assam.", "picture"):
+        await expect(part(chat, "tasks")).to_contain_text(text)
+    await chat.send("think")
+    await expect(part(chat, "workflow-summary").last).to_contain_text("Thought")
+    await chat.send("show a task")
+    summary = chat.transcript.locator("summary")
+    await summary.click()
+    await expect(part(chat, "task").last).to_contain_text("how to brew")
+    await chat.send("draw")
+    picture = chat.transcript.get_by_role("img", name="Generated image")
+    await expect(picture).to_be_visible()
+    await part(chat, "image").get_by_role("button", name="larger").click()
+    await expect(chat.page.get_by_role("dialog")).to_be_visible()
+    await chat.page.keyboard.press("Escape")
+    await expect(chat.page.get_by_role("dialog")).to_have_count(0)
+    await expect(part(chat, "image").get_by_role("button", name="larger")).to_be_focused()
+    async with chat.page.expect_download() as download:
+        await part(chat, "image").get_by_role("button", name="Download").click()
+    assert (await download.value).suggested_filename.endswith(".png")
+    await chat.send("client tool")
+    await expect(part(chat, "client-tool")).to_contain_text("get location")
+
+
+async def test_what_is_being_done_is_shown_while_it_is(chat_page: OpenChat) -> None:
+    steps = [asyncio.Event() for _ in range(4)]
+
+    async def work(turn: Turn) -> Events:
+        await steps[0].wait()
+        yield ProgressUpdateEvent(text="Boiling water", icon="clock")
+        await steps[1].wait()
+        tasks = [ThoughtTask(title="Which tea?", content="The **green** one.")]
+        item = turn.new_item(WorkflowItem, workflow=Workflow(type="reasoning", tasks=[*tasks]))
+        yield ThreadItemAddedEvent(item=item)
+        task = SearchTask(title_query="kettles", status_indicator="loading")
+        added = WorkflowTaskAdded(task=task, task_index=1)
+        yield ThreadItemUpdatedEvent(item_id=item.id, update=added)
+        await steps[2].wait()
+        done = task.model_copy(update={"status_indicator": "complete"})
+        workflow = Workflow(type="reasoning", tasks=[*tasks, done])
+        yield ThreadItemDoneEvent(item=item.model_copy(update={"workflow": workflow}))
+        picture = turn.new_item(GeneratedImageItem)
+        yield ThreadItemAddedEvent(item=picture)
+        image = GeneratedImage(id="img", url=PICTURE)
+        half = GeneratedImageUpdated(image=image, progress=0.5)
+        yield ThreadItemUpdatedEvent(item_id=picture.id, update=half)
+        await steps[3].wait()
+        yield ThreadItemDoneEvent(item=picture.model_copy(update={"image": image}))
+
+    chat = await chat_page()
+    chat.script(work)
+    await chat.send("go", wait=False)
+    await expect(part(chat, "typing")).to_be_visible()
+    steps[0].set()
+    await expect(part(chat, "progress")).to_have_text("Boiling water")
+    steps[1].set()
+    await expect(part(chat, "workflow-summary")).to_contain_text("Searched for kettles")
+    await expect(part(chat, "progress")).to_be_empty()
+    await part(chat, "workflow-summary").click()
+    await expect(part(chat, "tasks").locator("strong")).to_have_text("green")
+    await expect(part(chat, "tasks")).to_contain_text("in progress")
+    steps[2].set()
+    bar = chat.transcript.get_by_role("progressbar")
+    await expect(bar).to_have_attribute("aria-valuenow", "50")
+    await expect(part(chat, "tasks")).to_contain_text("done")
+    blur = "(image) => getComputedStyle(image).filter"
+    assert "blur" in await part(chat, "image").locator("img").evaluate(blur)
+    steps[3].set()
+    await expect(bar).to_have_count(0)
+    assert await part(chat, "image").locator("img").evaluate(blur) == "none"
+
+
+async def test_questions_are_answered_or_skipped(chat_page: OpenChat) -> None:
+    chat = await chat_page()
+    await chat.send("ask me something")
+    form = part(chat, "questions")
+    await form.get_by_label("Assam").check()
+    await form.get_by_role("button", name="Send").click()
+    await expect(form).to_contain_text("Answer this question, or skip it.")
+    await expect(form.get_by_role("textbox", name="Which cup?")).to_be_focused()
+    await chat.page.keyboard.type("the blue one")
+    await expect(form).not_to_contain_text("or skip it.")
+    await form.get_by_label("Which teas? – Something else").fill("Rooibos")
+    await chat.page.keyboard.press("Enter")
+    await expect(part(chat, "answers")).to_contain_text("Rooibos")
+    for text in ("Assam", "the blue one"):
+        await expect(part(chat, "answers")).to_contain_text(text)
+    await expect(form).to_have_count(0)
+    await chat.send("ask me something")
+    await form.get_by_role("button", name="Skip all").click()
+    await expect(part(chat, "answers").last).to_contain_text("Skipped")
+
+
+async def test_errors_say_what_is_wrong_and_can_be_retried(chat_page: OpenChat) -> None:
+    chat = await chat_page()
+    await chat.send("fail")
+    error = chat.transcript.get_by_role("alert").filter(has_text="kettle is empty")
+    await expect(error).to_be_visible()
+
+    async def hello(turn: Turn) -> Events:
+        async for event in turn.say("It is full now."):
+            yield event
+
+    chat.script(hello)
+    await error.get_by_role("button", name="Try again").click()
+    await expect(chat.transcript).to_contain_text("It is full now.")
+    await expect(error).to_have_count(0)
+    assert await chat.transcript.locator('[part~="user"][part~="message"]').count() == 1
+
+
+async def test_a_stopped_answer_is_no_error(chat_page: OpenChat) -> None:
+    async def endless(turn: Turn) -> Events:
+        item = turn.new_item(AssistantMessageItem, content=[AssistantMessageContent(text="One. ")])
+        yield ThreadItemAddedEvent(item=item)
+        await asyncio.Event().wait()
+
+    chat = await chat_page()
+    chat.script(endless)
+    await chat.send("go", wait=False)
+    await expect(chat.transcript).to_contain_text("One.")
+    await part(chat, "transcript").evaluate_all("() => {}")
+    await chat.composer.get_by_role("button", name="Stop").click()
+    await expect(part(chat, "error")).to_contain_text("You stopped this answer.")
+    await expect(chat.transcript.get_by_role("alert")).to_have_count(0)
+    await expect(chat.transcript).to_contain_text("One.")
+
+
+async def test_notices_can_be_dismissed(chat_page: OpenChat) -> None:
+    chat = await chat_page()
+    await chat.send("notice")
+    notices = part(chat, "notice")
+    await expect(notices).to_have_count(3)
+    await expect(notices.first.locator("strong")).to_have_text("nine")
+    await expect(notices.nth(1)).to_contain_text("Few left")
+    await expect(notices.nth(2)).to_have_attribute("data-level", "danger")
+    await notices.first.get_by_role("button", name="Dismiss").click()
+    await expect(notices).to_have_count(2)
+
+
+async def test_an_answer_can_be_copied_and_rated(chat_page: OpenChat) -> None:
+    allowed = {"permissions": ["clipboard-read", "clipboard-write"]}
+    chat = await chat_page(context=allowed, **ACTIONS)
+    question = said("Which tea?")
+    await open_with(chat, question, answered("**Green** tea."), answered("With water."))
+    actions = part(chat, "actions").last
+    await actions.get_by_role("button", name="Copy").click()
+    await expect(actions.get_by_role("button", name="Copied")).to_be_visible()
+    clipboard = await chat.page.evaluate("navigator.clipboard.readText()")
+    assert clipboard == "**Green** tea.\n\nWith water."
+    good = actions.get_by_role("button", name="Good answer")
+    bad = actions.get_by_role("button", name="Bad answer")
+    for button, other, kind in ((good, bad, "positive"), (bad, good, "negative")):
+        async with chat.page.expect_request(lambda r: "items.feedback" in (r.post_data or "")) as r:
+            await button.click()
+        params = json.loads((await r.value).post_data or "")["params"]
+        assert params["kind"] == kind
+        assert len(params["item_ids"]) == 2
+        await expect(button).to_have_attribute("aria-pressed", "true")
+        await expect(other).to_have_attribute("aria-pressed", "false")
+
+
+async def test_an_answer_that_others_follow_is_made_again_after_a_question(
+    chat_page: OpenChat,
+) -> None:
+    chat = await chat_page(**ACTIONS)
+    await open_with(chat, said("One?"), answered("First."), said("Two?"), answered("Second."))
+    retry = part(chat, "retry")
+    await retry.first.click()
+    asking = chat.transcript.get_by_role("group", name="will be deleted")
+    await asking.get_by_role("button", name="Cancel").click()
+    await expect(retry.first).to_be_focused()
+
+    async def again(turn: Turn) -> Events:
+        async for event in turn.say("Once more."):
+            yield event
+
+    chat.script(again)
+    await retry.first.click()
+    await asking.get_by_role("button", name="Try again").click()
+    await expect(chat.transcript).to_contain_text("Once more.")
+    await expect(chat.transcript).not_to_contain_text("Second.")
+
+
+async def test_sources_are_marked_at_their_places_and_listed(chat_page: OpenChat) -> None:
+    chat = await chat_page(ENTITIES)
+    text = "Tea is good. Water is better."
+    page = URLSource(title="All about tea", url="https://example.com/tea", description="Leaves")
+    bad = URLSource(title="Bad", url="javascript:alert(1)")
+    notes = [Annotation(source=page, index=12), Annotation(source=bad, index=len(text))]
+    await open_with(chat, said("?"), answered(text, annotations=notes))
+    await expect(chat.transcript.locator("ock-markdown")).to_have_text(
+        "Tea is good.1 Water is better.2"
+    )
+    marks = part(chat, "citation")
+    link = marks.first.get_by_role("link", name="Source 1: All about tea")
+    await expect(link).to_have_attribute("href", "https://example.com/tea")
+    await link.hover()
+    await expect(chat.transcript.get_by_role("tooltip")).to_contain_text("Leaves")
+    await expect(marks.nth(1).get_by_role("link")).to_have_count(0)
+    await expect(part(chat, "source")).to_have_count(2)
+    await chat.send("cite")
+    shop = part(chat, "source").last.get_by_role("button")
+    await shop.focus()
+    await chat.page.keyboard.press("Enter")
+    clicked = await chat.page.evaluate("window.clicked")
+    assert (clicked["id"], clicked["data"]) == ("shop_1", {"street": "Leaf Lane"})
+    await expect(chat.transcript.get_by_role("tooltip")).to_contain_text("About Tea shop")
+    await chat.page.keyboard.press("Escape")
+    await expect(chat.transcript.get_by_role("tooltip")).to_have_count(0)
+
+
+async def test_a_message_shows_what_came_with_it(chat_page: OpenChat) -> None:
+    chat = await chat_page(
+        ENTITIES, composer={"tools": [{"id": "find", "label": "Find it", "icon": "search"}]}
+    )
+    file = FileAttachment(id="atc_file", name="tea.pdf", mime_type="application/pdf")
+    picture = ImageAttachment(
+        id="atc_pic", name="pot.png", mime_type="image/png", preview_url=PICTURE
+    )
+    tag = UserMessageTagContent(id="ann", text="Ann", data={"a": "b"}, interactive=True)
+    message = said(
+        "",
+        content=[UserMessageTextContent(text="Ask "), tag, UserMessageTextContent(text="\nنعم")],
+        quoted_text="Tea is good.",
+        attachments=[file, picture],
+        inference_options=InferenceOptions(tool_choice=ToolChoice(id="find"), model="m1"),
+    )
+    await open_with(chat, message)
+    lines = chat.transcript.locator(".ock-bubble p")
+    assert await lines.all_inner_texts() == ["Ask Ann", "نعم"]
+    direction = "(line) => getComputedStyle(line).direction"
+    assert [await line.evaluate(direction) for line in await lines.all()] == ["ltr", "rtl"]
+    await expect(part(chat, "quote")).to_have_text("Tea is good.")
+    await expect(part(chat, "choices")).to_have_text("Tool: Find it Model: m1")
+    await lines.first.get_by_role("button", name="Ann").click()
+    assert (await chat.page.evaluate("window.clicked"))["id"] == "ann"
+    await expect(chat.transcript.get_by_role("img", name="pot.png")).to_be_visible()
+
+    async def bytes_of_file(route: Route) -> None:
+        await route.fulfill(body=b"PDF", content_type="application/pdf")
+
+    await chat.page.route("**/api/chat/attachments/atc_file", bytes_of_file)
+    async with chat.page.expect_download() as download:
+        await chat.transcript.get_by_role("button", name="Download tea.pdf").click()
+    assert (await download.value).suggested_filename == "tea.pdf"
+    await chat.transcript.get_by_role("button", name="Download pot.png").click()
+    await expect(part(chat, "attachment").last).to_contain_text("could not be downloaded")
+
+
+async def test_links_to_the_page_around_are_events(chat_page: OpenChat) -> None:
+    chat = await chat_page()
+    await open_with(chat, answered("[Open](chatkit-link://order?number=7)"))
+    await chat.transcript.get_by_role("link", name="Open").click()
+    assert await chat.events("chatkit.deeplink") == [
+        {"type": "chatkit.deeplink", "detail": {"name": "order", "data": {"number": "7"}}}
+    ]
+
+
+def changed(change: Callable[[list[dict[str, Any]]], None]) -> Callable[[Route], Any]:
+    """Return a route that changes the items which a server lists."""
+
+    async def handle(route: Route) -> None:
+        if "items.list" not in (route.request.post_data or ""):
+            return await route.fallback()
+        response = await route.fetch()
+        page = await response.json()
+        change(page["data"])
+        await route.fulfill(response=response, json=page)
+
+    return handle
+
+
+async def test_what_a_newer_server_sends_does_no_harm(chat_page: OpenChat) -> None:
+    def news(items: list[dict[str, Any]]) -> None:
+        base = {"thread_id": "t", "created_at": "2026-01-01T00:00:00Z"}
+        items[:0] = [
+            {**base, "id": "n1", "type": "hologram", "light": 3},
+            {**base, "id": "n2", "type": "task", "task": {"type": "dance", "title": "Danced"}},
+            {**base, "id": "n3", "type": "assistant_message", "content": None},
+            {**base, "id": "n4", "type": "sdk_hidden_context", "content": "secret"},
+            {**base, "id": "n5", "type": "workflow", "workflow": {"type": "new"}},
+            {**base, "id": "n6", "type": "structured_input", "status": "new", "inputs": []},
+        ]
+
+    chat = await chat_page()
+    await chat.page.route("**/api/chat", changed(news))
+    await open_with(chat, said("Hello"), answered("Hi."))
+    await expect(part(chat, "unknown").first).to_contain_text("hologram")
+    await expect(chat.transcript).to_contain_text("Danced")
+    await expect(chat.transcript).to_contain_text("Hi.")
+    await expect(chat.transcript).not_to_contain_text("secret")
+
+
+async def test_images_of_other_hosts_are_not_loaded(chat_page: OpenChat) -> None:
+    chat = await chat_page()
+    image = GeneratedImage(id="img", url="https://example.com/a.png")
+    item = GeneratedImageItem(
+        **answered("").model_dump(include={"id", "thread_id", "created_at"}), image=image
+    )
+    await open_with(chat, said("Draw"), item)
+    await expect(part(chat, "image")).to_contain_text("may not load")
+    await expect(part(chat, "image").get_by_role("link")).to_have_attribute("href", image.url)
+
+
+async def test_screen_readers_are_told_whole_sentences(chat_page: OpenChat) -> None:
+    more = asyncio.Event()
+
+    async def speak(turn: Turn) -> Events:
+        content = [AssistantMessageContent(text="**Tea** is ready. It is h")]
+        item = turn.new_item(AssistantMessageItem, content=content)
+        yield ThreadItemAddedEvent(item=item)
+        await more.wait()
+        whole = [AssistantMessageContent(text="**Tea** is ready. It is hot.")]
+        yield ThreadItemDoneEvent(item=item.model_copy(update={"content": whole}))
+
+    chat = await chat_page()
+    told = part(chat, "announcements")
+    await open_with(chat, said("Old?"), answered("Old answer."))
+    chat.script(speak)
+    await chat.send("go", wait=False)
+    await expect(told.locator("p")).to_have_text(["Tea is ready."])
+    more.set()
+    await expect(told.locator("p")).to_have_text(["Tea is ready.", "It is hot."])
+    assert await told.get_attribute("aria-live") == "polite"
+    headings = chat.transcript.get_by_role("heading", level=2)
+    assert await headings.all_inner_texts() == ["You", "Assistant"] * 2
+
+
+async def test_nothing_is_wider_than_a_small_phone(chat_page: OpenChat) -> None:
+    chat = await chat_page(context={**PHONE, **SMALL}, **ACTIONS)
+    long = "x" * 400
+    task = CustomTask(title=long, content=long)
+    item = turn_item(WorkflowItem, workflow=Workflow(type="custom", tasks=[task], expanded=True))
+    source = Annotation(source=URLSource(title=long, url=f"https://example.com/{long}"), index=3)
+    file = FileAttachment(id="f", name=f"{long}.pdf", mime_type="application/pdf")
+    message = said(long, attachments=[file], quoted_text=long)
+    await open_with(chat, message, item, answered(f"{long}\n\n`{long}`", annotations=[source]))
+    wide = await chat.transcript.evaluate(
+        "(e) => [...e.querySelectorAll('.ock-row')].filter((r) => r.scrollWidth > 320).length"
+    )
+    assert wide == 0
+    sizes = await part(chat, "action").evaluate_all(
+        "(all) => all.map((e) => Math.min(e.offsetWidth, e.offsetHeight))"
+    )
+    assert sizes and min(sizes) >= 44
+
+
+def turn_item(kind: type[Any], **fields: Any) -> Any:
+    base = answered("").model_dump(include={"id", "thread_id", "created_at"})
+    return kind(**base, **fields)
