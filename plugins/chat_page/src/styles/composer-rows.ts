@@ -192,7 +192,7 @@ export const composerRows = css`
 		}
 	}
 
-	.ock-seconds {
+	.ock-recorded {
 		font-variant-numeric: tabular-nums;
 		font-size: 0.875em;
 	}
