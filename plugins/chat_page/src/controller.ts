@@ -124,8 +124,15 @@ export class Controller implements Chat {
 	}
 
 	async retry(itemId: string): Promise<void> {
-		const params = { ...this.session.here, item_id: itemId };
-		await this.reported(this.session.run("answer", "threads.retry_after_item", params));
+		const { session } = this;
+		const params = { ...session.here, item_id: itemId };
+		session.changed(session.conversation.dropAfter(itemId));
+		try {
+			await this.reported(session.run("answer", "threads.retry_after_item", params));
+		} catch (error) {
+			await session.refresh().catch(() => {}); // the answer that was there still is
+			throw error;
+		}
 	}
 
 	async act(action: ActionConfig, item?: WidgetItem): Promise<void> {

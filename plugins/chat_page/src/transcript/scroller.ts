@@ -34,7 +34,9 @@ export class Scroller {
 	/** The user scrolls, or the browser does. */
 	scrolled(): void {
 		const { scrollTop } = this.box;
-		const isUp = scrollTop < this.last - 1;
+		// The event of a move of our own, after which more may have been drawn
+		if (Math.abs(scrollTop - this.last) < 1) return;
+		const isUp = scrollTop < this.last;
 		this.atEnd = this.distance <= (isUp ? 4 : NEAR);
 		this.note();
 	}
