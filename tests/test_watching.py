@@ -100,7 +100,7 @@ async def test_an_action_is_told_and_says_that_it_is_one(make_chat: MakeChat) ->
     found = await (await task).json()
     assert found["beside"] is True
     assert streamed.ids[0].startswith(f"{found['id']}:")
-    assert (await ask(chat, thread_id, 0)).status == 404
+    assert (await ask(chat, thread_id, 0)).status == 204
 
 
 async def test_what_others_do_is_not_told(make_chat: MakeChat, model_server: ModelServer) -> None:

@@ -34,7 +34,9 @@ export class Scroller {
 	/** The user scrolls, or the browser does. */
 	scrolled(): void {
 		const { scrollTop } = this.box;
-		// Any step up leaves the end: a wheel that glides begins with less than a pixel
+		// The event of a move of our own, after which more may have been drawn
+		if (Math.abs(scrollTop - this.last) < 1) return;
+		// Any step up leaves the end
 		this.atEnd = this.distance <= (scrollTop < this.last ? 0 : NEAR);
 		this.note();
 	}
