@@ -215,14 +215,6 @@ export class Conversation {
 		return ["status"];
 	}
 
-	/** Takes away what comes after an item: it is to be answered again. */
-	dropAfter(id: string): Change[] {
-		const place = this.places.get(id);
-		if (place === undefined) return [];
-		for (const item of this.list.slice(place + 1)) this.changed.set(item.id, this.clock);
-		return this.set(this.list.slice(0, place + 1));
-	}
-
 	dismiss(notice: NoticeEvent): Change[] {
 		this.notices = this.notices.filter((other) => other !== notice);
 		return ["status"];
