@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientResponse
+from chatkit.actions import Action
+from chatkit.types import NoticeEvent
 
+from chatkit_server import Turn, hookimpl
 from chatkit_server.testing.model_server import Gate, ModelServer
 from chatkit_server.turns.beginnings import Beginnings
 from chatkit_server.web.keys import ENGINE
@@ -78,6 +81,26 @@ async def test_a_turn_that_runs_is_told_at_once(
     assert (await ask(chat, thread_id, LONG)).status == 200
     gate.open()
     await saying
+
+
+class Notes:
+    """Answers each action with a notice."""
+
+    @hookimpl
+    async def action(self, turn: Turn, action: Action[str, Any]) -> list[NoticeEvent]:
+        return [NoticeEvent(level="info", message=action.type)]
+
+
+async def test_an_action_is_told_and_says_that_it_is_one(make_chat: MakeChat) -> None:
+    chat = await make_chat(Notes())
+    thread_id = (await chat.say("Hi")).thread_id
+    task = await watch(chat, thread_id)
+    action = {"type": "wave"}
+    streamed = await chat.stream("threads.custom_action", thread_id=thread_id, action=action)
+    found = await (await task).json()
+    assert found["beside"] is True
+    assert streamed.ids[0].startswith(f"{found['id']}:")
+    assert (await ask(chat, thread_id, 0)).status == 404
 
 
 async def test_what_others_do_is_not_told(make_chat: MakeChat, model_server: ModelServer) -> None:

@@ -316,7 +316,7 @@ class TurnRegistry:
         running.prepared()
         if not running.beside:
             self._slots[running.thread_id].running = running
-            self.beginnings.began(running)
+        self.beginnings.began(running)
 
     def note_refused(self, running: RunningTurn) -> None:
         """Remember a refused turn whose record is still to be withdrawn."""

@@ -215,6 +215,8 @@ def _described(request: web.Request, turn: RunningTurn | TurnRecord) -> dict[str
             told |= {"error": error, "allow_retry": allow_retry}
         return told
     told |= {"state": turn.status or "running", "events": len(turn.log)}
+    if turn.beside:
+        told["beside"] = True
     if turn.problem is not None:
         error = translate(request, turn.problem.message)
         told |= {"error": error, "allow_retry": turn.problem.allow_retry}

@@ -23,7 +23,7 @@ from chatkit.types import (
     UserMessageTextContent,
 )
 
-from chatkit_server import Turn, hookimpl
+from chatkit_server import PAGES, Turn, hookimpl
 from chatkit_server.testing import MemoryStore
 from chatkit_server.testing.memory_store import MemoryStorePlugin
 from tests.serving import served_app
@@ -126,14 +126,14 @@ async def open_site(folder: Path, *plugins: object, **sections: Any) -> AsyncIte
     try:
         assert server.port is not None
         site = Site(server.port, scripts, pages, memory.memory)
-        pages.csp = await _policy(site.url)
+        pages.csp = await _policy(site.url + app[PAGES][0])
         yield site
     finally:
         await server.close()
 
 
 async def _policy(url: str) -> str:
-    async with ClientSession() as session, session.get(f"{url}/") as response:
+    async with ClientSession() as session, session.get(url) as response:
         assert response.status == 200, await response.text()
         return str(response.headers[CSP])
 

@@ -1,21 +1,26 @@
 // Tools that the page runs for the model.
 
+import { Refused } from "./client.ts";
 import type { OpenChatKitOptions } from "./options.ts";
-import type { ClientToolCallItem } from "./protocol.ts";
+import type { ClientToolCallItem, ThreadItem } from "./protocol.ts";
 import type { Session } from "./session.ts";
 
 const FOLLOWER_WAITS = 2000; // milliseconds: the tab that asked comes first
 
-/** The calls of a conversation that wait for the page. */
-export function pendingCalls(session: Session): ClientToolCallItem[] {
-	return session.conversation.items.filter(
-		(item): item is ClientToolCallItem =>
-			item.type === "client_tool_call" && item.status === "pending",
-	);
+/** The calls of a conversation that wait for the page. After a message of the user, none does. */
+export function pendingCalls({ conversation: { items } }: Session): ClientToolCallItem[] {
+	const asked = items.findLastIndex(({ type }) => type === "user_message");
+	return items.slice(asked + 1).filter(isPending);
+}
+
+function isPending(item: ThreadItem | undefined): item is ClientToolCallItem {
+	return item?.type === "client_tool_call" && item.status === "pending";
 }
 
 export class ClientTools {
 	private readonly begun = new Set<string>();
+	/** What calls have returned whose output could not be sent. */
+	private readonly outputs = new Map<string, unknown>();
 
 	constructor(
 		private readonly handler: () => OpenChatKitOptions["onClientTool"],
@@ -45,9 +50,7 @@ export class ClientTools {
 		await new Promise((go) => setTimeout(go, FOLLOWER_WAITS));
 		await this.alone(call, async () => {
 			await session.refresh();
-			const item = session.conversation.get(call.id);
-			if (item?.type === "client_tool_call" && item.status === "pending")
-				await this.answer(session, call);
+			if (isPending(session.conversation.get(call.id))) await this.answer(session, call);
 		});
 	}
 
@@ -59,8 +62,22 @@ export class ClientTools {
 	}
 
 	private async answer(session: Session, call: ClientToolCallItem): Promise<void> {
-		const result = await this.result(call);
-		await session.run("answer", "threads.add_client_tool_output", { ...session.here, result });
+		const output = this.outputs.get(call.id) ?? (await this.result(call));
+		this.outputs.set(call.id, output);
+		const params = { ...session.here, result: output };
+		try {
+			await session.run({ kind: "answer", type: "threads.add_client_tool_output", params }, () => {
+				// The server tells nobody that the call has its output
+				const item: ClientToolCallItem = { ...call, status: "completed", output };
+				session.changed(session.conversation.apply({ type: "thread.item.replaced", item }) ?? []);
+			});
+			this.outputs.delete(call.id);
+		} catch (error) {
+			// The user has written a message instead, or another page was first
+			if (!(error instanceof Refused && error.status === 409)) throw error;
+			session.changed(session.conversation.clearError());
+			await session.refresh();
+		}
 	}
 
 	/** What the page's function returns; an error is told to the model. */

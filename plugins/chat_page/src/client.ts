@@ -36,6 +36,8 @@ export interface TurnState {
 	thread_id: string;
 	state: "running" | "completed" | "failed" | "cancelled" | "interrupted";
 	events: number | null;
+	/** It is an action's, which runs beside the answer of the thread. */
+	beside?: boolean;
 }
 
 export interface StreamOptions {
@@ -48,6 +50,8 @@ export interface StreamOptions {
 export interface Patience {
 	/** Times that a request is sent again before anything came, as ChatKit's own component does. */
 	repeats: number;
+	/** Times that a request which changes nothing is sent again. */
+	rereads: number;
 	/** The first pause before that. */
 	repeatAfter: number;
 	/** Times in a row that a stream is resumed without an event. */
@@ -59,6 +63,7 @@ export interface Patience {
 
 export const PATIENCE: Patience = {
 	repeats: 5,
+	rereads: 3,
 	repeatAfter: 1000,
 	resumes: 8,
 	resumeAfter: 250,
@@ -87,11 +92,26 @@ export class Client {
 		this.url = new URL(options.url, globalThis.document?.baseURI ?? "http://localhost/");
 	}
 
-	/** Sends an operation that answers JSON. Throws `Refused`, or what `fetch` throws. */
+	/**
+	 * Sends an operation that answers JSON; again after a pause if it only reads and the server could
+	 * not be reached. Throws `Refused`, or what `fetch` throws.
+	 */
 	async ask<T>(type: string, params: object, signal?: AbortSignal): Promise<T> {
-		const response = await this.post(JSON.stringify({ type, params }), {}, signal);
-		if (!response.ok) throw await refusal(response);
-		return (await response.json()) as T;
+		const { network } = this.options;
+		const most = READS.includes(type) ? this.patience.rereads : 0;
+		for (let tries = 0; ; tries++) {
+			try {
+				const response = await this.post(JSON.stringify({ type, params }), {}, signal);
+				if (response.ok) return (await response.json()) as T;
+				throw await refusal(response);
+			} catch (error) {
+				signal?.throwIfAborted();
+				const isFinal = error instanceof Refused && error.status < 500;
+				if (isFinal || tries >= most) throw error;
+			}
+			network.failed();
+			await network.wait(pause(this.patience.repeatAfter, tries), signal);
+		}
 	}
 
 	/**
@@ -132,6 +152,13 @@ export class Client {
 		// Another ChatKit server has no such route; ours says that no turn is running
 		if (response.status < 500) this.hasTurns ??= typeof body?.message === "string";
 		return null;
+	}
+
+	/** Returns the state of a turn, running or not; null if the server does not know it. */
+	async turnState(turn: string, signal?: AbortSignal): Promise<TurnState | null> {
+		const response = await this.get(`turns/${encodeURIComponent(turn)}`, signal);
+		const body = await response.json().catch(() => null);
+		return response.ok && typeof body?.state === "string" ? body : null;
 	}
 
 	/** Has the server stop a turn. Tries again, also while the page goes away. */
@@ -195,6 +222,8 @@ export class Client {
 					}
 					if (ended) return;
 				}
+				// Another `api.fetch` may leave out the server's last line, which is a comment
+				if (await this.isOver(turn, last, signal)) return;
 			} catch (error) {
 				signal.throwIfAborted();
 				if (error instanceof Lost) throw error;
@@ -205,6 +234,11 @@ export class Client {
 			network.failed();
 			await network.wait(pause(this.patience.resumeAfter, tries++), signal);
 		}
+	}
+
+	private async isOver(turn: string, last: number, signal: AbortSignal): Promise<boolean> {
+		const state = await this.turnState(turn, signal);
+		return state !== null && state.state !== "running" && (state.events ?? last) <= last;
 	}
 
 	private async resume(turn: string, last: number, signal: AbortSignal): Promise<Response> {
@@ -270,7 +304,7 @@ export class Client {
 
 	private get(
 		path: string,
-		signal: AbortSignal,
+		signal?: AbortSignal,
 		query: Record<string, string> = {},
 	): Promise<Response> {
 		const url = this.at(path);
@@ -299,6 +333,8 @@ export class Client {
 		return this.url.origin === globalThis.location?.origin;
 	}
 }
+
+const READS = ["threads.get_by_id", "threads.list", "items.list"];
 
 function isStream(response: Response): boolean {
 	const type = response.headers.get("Content-Type") ?? "";

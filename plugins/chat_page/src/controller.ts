@@ -24,6 +24,8 @@ import { Threads } from "./thread-list.ts";
 import { Topics } from "./topics.ts";
 import { Words } from "./words.ts";
 
+const APPROVAL = "chatkit_server.approval";
+
 export class Controller implements Chat {
 	options: OpenChatKitOptions = { api: { url: "" } };
 	words = new Words("en");
@@ -51,11 +53,11 @@ export class Controller implements Chat {
 			this.keep(session);
 		},
 		failed: (error) => this.report(error),
-		named: (session, turn) => {
+		named: (session, turn, kind) => {
 			const { threadId: thread } = session;
-			if (thread) this.others.tell({ type: "turn", thread, turn });
+			if (thread) this.others.tell({ type: "turn", thread, turn, kind });
 		},
-		ended: (session, kind) => this.ended(session, kind),
+		ended: (session, kind, isOwn) => this.ended(session, kind, isOwn),
 	};
 
 	/** Conversations whose answers run on, whatever is shown. */
@@ -124,32 +126,19 @@ export class Controller implements Chat {
 	}
 
 	async retry(itemId: string): Promise<void> {
-		const { session } = this;
-		const params = { ...session.here, item_id: itemId };
-		session.changed(session.conversation.dropAfter(itemId));
-		try {
-			await this.reported(session.run("answer", "threads.retry_after_item", params));
-		} catch (error) {
-			await session.refresh().catch(() => {}); // the answer that was there still is
-			throw error;
-		}
+		await this.reported(this.session.retry(itemId));
 	}
 
 	async act(action: ActionConfig, item?: WidgetItem): Promise<void> {
 		const { type, payload, handler, streaming = true } = action;
 		const { session } = this;
-		if (handler === "client" && item) {
-			const { onAction } = this.options.widgets ?? {};
-			await onAction?.(
-				{ type, payload: payload as Record<string, unknown> },
-				{ id: item.id, widget: item.widget as never },
-			);
-			return;
-		}
+		if (handler === "client" && item) return this.reported(this.actInPage(action, item));
 		const sent = { type, payload: payload ?? null };
 		const params = { ...session.here, item_id: item?.id ?? null, action: sent };
-		if (streaming) await this.reported(this.runToEnd(session, params));
-		else await this.reported(this.actAtOnce(session, params));
+		if (!streaming) return this.reported(this.actAtOnce(session, params));
+		// A decision goes on with the answer, which can be stopped
+		const kind = type === APPROVAL ? "answer" : "action";
+		await this.reported(session.runToEnd({ kind, type: "threads.custom_action", params }));
 	}
 
 	async answer(
@@ -157,8 +146,16 @@ export class Controller implements Chat {
 		answers: Record<string, StructuredAnswer>,
 		status: "answered" | "skipped" = "answered",
 	): Promise<void> {
-		const params = { ...this.session.here, item_id: item.id, input: { status, answers } };
-		await this.reported(this.session.run("answer", "threads.add_structured_input", params));
+		const { session } = this;
+		const params = { ...session.here, item_id: item.id, input: { status, answers } };
+		const type = "threads.add_structured_input";
+		try {
+			await this.reported(session.run({ kind: "answer", type, params }));
+		} catch (error) {
+			// Another tab was first: show its answer
+			if (error instanceof Refused && error.status === 409) await session.refresh().catch(() => {});
+			throw error;
+		}
 	}
 
 	async feedback(itemIds: string[], kind: "positive" | "negative"): Promise<void> {
@@ -171,7 +168,7 @@ export class Controller implements Chat {
 	}
 
 	async open(threadId: string | null): Promise<void> {
-		if (threadId && threadId === this.session.threadId) return;
+		if (threadId && threadId === this.session.threadId) return this.loadAgain(threadId);
 		this.session = (threadId && this.busy.get(threadId)) || this.newSession(threadId);
 		this.others.watch(null);
 		this.tell("thread", "items", "status");
@@ -184,7 +181,7 @@ export class Controller implements Chat {
 	}
 
 	fetchUpdates(): Promise<void> {
-		return this.reported(this.session.refresh());
+		return this.reported(this.session.sync());
 	}
 
 	async rename(threadId: string, title: string): Promise<void> {
@@ -250,6 +247,12 @@ export class Controller implements Chat {
 		this.tell("options", "status", "thread", "items", "threads", "history");
 	}
 
+	/** Loads the conversation that is shown, if that failed before. */
+	private async loadAgain(threadId: string): Promise<void> {
+		const { session } = this;
+		if (session.isStale && !session.loading) await this.load(session, threadId);
+	}
+
 	private async load(session: Session, threadId: string): Promise<void> {
 		this.emit("chatkit.thread.load.start", { threadId });
 		try {
@@ -261,10 +264,12 @@ export class Controller implements Chat {
 		}
 	}
 
-	/** Runs a streamed action; its button shows that until the end. */
-	private async runToEnd(session: Session, params: object): Promise<void> {
-		await session.runs.send("action", "threads.custom_action", params, () => {});
-		this.ended(session, "action");
+	private async actInPage({ type, payload }: ActionConfig, item: WidgetItem): Promise<void> {
+		const { onAction } = this.options.widgets ?? {};
+		await onAction?.(
+			{ type, payload: payload as Record<string, unknown> },
+			{ id: item.id, widget: item.widget as never },
+		);
 	}
 
 	private async actAtOnce(session: Session, params: object): Promise<void> {
@@ -273,6 +278,7 @@ export class Controller implements Chat {
 		const { updated_item: item } = answer;
 		if (item)
 			session.changed(session.conversation.apply({ type: "thread.item.replaced", item }) ?? []);
+		if (session.threadId) this.others.tell({ type: "thread", thread: session.threadId });
 	}
 
 	private connect(): void {
@@ -334,15 +340,15 @@ export class Controller implements Chat {
 		if (session.threadId && session.runs.isBusy) this.busy.set(session.threadId, session);
 	}
 
-	private ended(session: Session, kind: RunKind): void {
+	private ended(session: Session, kind: RunKind, isOwn: boolean): void {
 		if (session.threadId && !session.runs.isBusy) this.busy.delete(session.threadId);
 		if (kind === "answer") this.emit("chatkit.response.end");
-		void this.tools.run(session, kind === "answer");
+		void this.tools.run(session, isOwn);
 	}
 
 	private heard(note: Note): void {
 		const isShown = note.thread === this.session.threadId;
-		if (note.type === "turn" && isShown) void this.session.follow(note.turn);
+		if (note.type === "turn" && isShown) void this.session.follow({ ...note, isOwn: false });
 		if (note.type === "thread" && isShown) void this.session.refresh().catch(() => {});
 		if (note.type === "removed") void this.removed(note.thread);
 		else if (this.historyOpen) this.loadThreads(true).catch(() => {});

@@ -21,6 +21,15 @@ import { updateItem } from "./updates.ts";
  */
 export type Change = "thread" | "items" | "status" | `item:${string}`;
 
+/** The items that a page has, although events of a turn are still to tell of them. */
+interface Replay {
+	/** The number of the turn's last event when the page was asked for. */
+	until: number;
+	saved: Set<string>;
+	/** Items whose beginning was skipped: what is added to them, the page has. */
+	skipped: Set<string>;
+}
+
 const HIDDEN = ["hidden_context_item", "sdk_hidden_context"];
 
 export class Conversation {
@@ -38,8 +47,9 @@ export class Conversation {
 	/** By item, the time of the last event that changed or removed it. */
 	private changed = new Map<string, number>();
 	private open = new Set<string>();
-	private local: string[] = [];
+	private local = new Set<string>();
 	private received = new Map<string, number>();
+	private replays = new Map<string, Replay>();
 	private clock = 0;
 
 	/** The items, oldest first. The array is another one after each change of the list. */
@@ -86,15 +96,18 @@ export class Conversation {
 
 	/**
 	 * Applies an event. `id` is that of its line in the stream, `TURN:NUMBER`. Returns what changed,
-	 * or null if this event was applied before.
+	 * or null if this event was applied before, or is in a page that was loaded.
 	 */
 	apply(event: StreamEvent, id?: string): Change[] | null {
-		if (id && !this.isNew(id)) return null;
+		const source = id === undefined ? null : sourceOf(id);
+		if (source && source.number <= this.lastEvent(source.turn)) return null;
+		if (source) this.received.set(source.turn, source.number);
+		if (source && this.isLoaded(event, source)) return null;
 		this.clock++;
 		switch (event.type) {
 			case "thread.created":
 			case "thread.updated":
-				return this.setThread(event.thread);
+				return event.thread ? this.setThread(event.thread) : [];
 			case "thread.item.added":
 				return this.put(event.item, true);
 			case "thread.item.done":
@@ -105,7 +118,7 @@ export class Conversation {
 			case "thread.item.updated":
 				return this.update(event.item_id, event.update);
 			case "stream_options":
-				this.stoppable = event.stream_options.allow_cancel;
+				this.stoppable = event.stream_options?.allow_cancel ?? true;
 				return ["status"];
 			case "progress_update":
 				this.progress = { text: event.text, icon: event.icon ?? null };
@@ -141,7 +154,8 @@ export class Conversation {
 	 */
 	merge(page: readonly ThreadItem[], asked: number, more: boolean): Change[] {
 		const known = new Set(page.map(({ id }) => id));
-		const isNewer = (id: string) => (this.changed.get(id) ?? 0) > asked || this.open.has(id);
+		const isNewer = (id: string) =>
+			(this.changed.get(id) ?? 0) > asked || this.open.has(id) || this.local.has(id);
 		const overlap = this.list.findIndex(({ id }) => known.has(id));
 		const older = more && overlap > 0 ? this.list.slice(0, overlap) : [];
 		const newer = this.list.slice(older.length).filter(({ id }) => !known.has(id) && isNewer(id));
@@ -149,28 +163,56 @@ export class Conversation {
 			const own = isNewer(item.id) ? this.get(item.id) : item;
 			return own ? [own] : []; // an event has removed it since
 		});
-		return this.set([...older, ...loaded, ...newer]);
+		for (const item of newer) loaded.splice(this.placeIn(loaded, item), 0, item);
+		return this.set([...older, ...loaded]);
+	}
+
+	/**
+	 * Says that the page which was just merged was asked for after event `until` of a turn. When the
+	 * turn is replayed, its items don't begin again, and nothing older replaces them.
+	 */
+	loadedAfter(turn: string, until: number): void {
+		const complete = this.list.filter(({ id }) => !this.open.has(id) && !this.local.has(id));
+		const saved = new Set(complete.map(({ id }) => id));
+		this.replays.set(turn, { until, saved, skipped: new Set() });
 	}
 
 	/** Shows a message that is being sent, until the server's own takes its place. */
 	addLocal(item: UserMessageItem): Change[] {
-		this.local.push(item.id);
-		this.changed.set(item.id, ++this.clock);
+		this.local.add(item.id);
 		return this.set([...this.list, item]);
 	}
 
-	/** Takes such a message away: it could not be sent. */
+	/** Takes such a message away: it could not be sent, or it has come in another place. */
 	removeLocal(id: string): Change[] {
-		this.local = this.local.filter((other) => other !== id);
-		return this.remove(id);
+		return this.local.delete(id) ? this.set(this.list.filter((item) => item.id !== id)) : [];
 	}
 
-	/** Takes away what comes after an item: it is to be answered again. */
-	dropAfter(id: string): Change[] {
+	/** Puts the server's message in the place of the one that was shown while it was sent. */
+	replaceLocal(id: string, item: UserMessageItem): Change[] {
+		if (!this.local.has(id) || this.places.has(item.id)) return this.removeLocal(id);
+		this.local.delete(id);
+		this.changed.set(item.id, ++this.clock);
+		return this.set(this.list.map((other) => (other.id === id ? item : other)));
+	}
+
+	/** Takes away what comes after an item: it will be answered again. */
+	cutAfter(id: string): Change[] {
 		const place = this.places.get(id);
 		if (place === undefined) return [];
-		for (const item of this.list.slice(place + 1)) this.changed.set(item.id, this.clock);
-		return this.set(this.list.slice(0, place + 1));
+		this.clock++;
+		const later = this.list.slice(place + 1);
+		for (const item of later) if (!this.local.has(item.id)) this.forget(item.id);
+		return this.set([
+			...this.list.slice(0, place + 1),
+			...later.filter((item) => this.local.has(item.id)),
+		]);
+	}
+
+	/** The error is no longer true: what was missing has come. */
+	clearError(): Change[] {
+		this.error = null;
+		return ["status"];
 	}
 
 	dismiss(notice: NoticeEvent): Change[] {
@@ -178,14 +220,44 @@ export class Conversation {
 		return ["status"];
 	}
 
-	private isNew(id: string): boolean {
-		const colon = id.lastIndexOf(":");
-		const number = Number(id.slice(colon + 1));
-		if (colon < 0 || !Number.isInteger(number)) return true;
-		const turn = id.slice(0, colon);
-		if (number <= this.lastEvent(turn)) return false;
-		this.received.set(turn, number);
-		return true;
+	/** Where an item belongs that a page lacks: at its end, but before later items that are new here. */
+	private placeIn(page: readonly ThreadItem[], item: ThreadItem): number {
+		let place = page.length;
+		if (this.local.has(item.id)) return place;
+		while (place > 0 && this.isAfter(page[place - 1]!, item)) place--;
+		return place;
+	}
+
+	private isAfter(other: ThreadItem, item: ThreadItem): boolean {
+		if (this.places.has(other.id)) return this.local.has(other.id);
+		return Date.parse(other.created_at) > Date.parse(item.created_at);
+	}
+
+	/** Whether a page that was loaded has what an event tells. */
+	private isLoaded(event: StreamEvent, { turn, number }: Source): boolean {
+		const replay = this.replays.get(turn);
+		if (!replay) return false;
+		const isBefore = number <= replay.until;
+		switch (event.type) {
+			case "thread.created":
+			case "thread.updated":
+			case "client_effect":
+				return isBefore;
+			case "thread.item.added":
+				if (!replay.saved.has(event.item?.id)) return false;
+				replay.skipped.add(event.item.id);
+				return true;
+			case "thread.item.updated":
+				return replay.skipped.has(event.item_id);
+			case "thread.item.removed":
+				return isBefore && replay.saved.has(event.item_id); // it has come again since
+			case "thread.item.done":
+			case "thread.item.replaced":
+				replay.skipped.delete(event.item?.id);
+				return isBefore && replay.saved.has(event.item?.id);
+			default:
+				return false;
+		}
 	}
 
 	private isShown(item: ThreadItem): boolean {
@@ -198,7 +270,6 @@ export class Conversation {
 		if (open) this.open.add(item.id);
 		else this.open.delete(item.id);
 		if (item.type !== "user_message") this.progress = null;
-		else if (this.replaceLocal(item)) return ["items", "status"];
 		return [...this.place(item), "status"];
 	}
 
@@ -213,18 +284,14 @@ export class Conversation {
 		return [`item:${item.id}`];
 	}
 
-	/** Puts a user's message in the place of the one that was shown while it was sent. */
-	private replaceLocal(item: UserMessageItem): boolean {
-		const local = this.places.has(item.id) ? undefined : this.local.shift();
-		if (local === undefined || !this.places.has(local)) return false;
-		this.set(this.list.map((other) => (other.id === local ? item : other)));
-		return true;
+	private remove(id: string): Change[] {
+		this.forget(id);
+		return this.set(this.list.filter((item) => item.id !== id));
 	}
 
-	private remove(id: string): Change[] {
+	private forget(id: string): void {
 		this.changed.set(id, this.clock);
 		this.open.delete(id);
-		return this.set(this.list.filter((item) => item.id !== id));
 	}
 
 	private update(id: string, update: ItemUpdate): Change[] {
@@ -242,4 +309,16 @@ export class Conversation {
 		this.places = new Map(items.map(({ id }, place) => [id, place]));
 		return ["items"];
 	}
+}
+
+interface Source {
+	turn: string;
+	number: number;
+}
+
+/** Reads the id of an event, `TURN:NUMBER`; null for ids that are none of these. */
+function sourceOf(id: string): Source | null {
+	const colon = id.lastIndexOf(":");
+	const number = Number(id.slice(colon + 1));
+	return colon > 0 && Number.isInteger(number) ? { turn: id.slice(0, colon), number } : null;
 }

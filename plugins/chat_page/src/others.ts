@@ -2,15 +2,16 @@
 
 import type { Client } from "./client.ts";
 import type { Network } from "./network.ts";
+import type { RunKind } from "./runs.ts";
 import type { Session } from "./session.ts";
 
 const WAIT = 25; // seconds that the server may wait for a turn to begin
 const AGAIN = 15_000; // milliseconds between two questions, where a server answers at once
-const QUICK = 2_000; // milliseconds: it did not wait
+const QUICK = 2_000; // milliseconds: it did not wait, and nothing was running
 
 /** What tabs of one browser tell each other. */
 export type Note =
-	| { type: "turn"; thread: string; turn: string }
+	| { type: "turn"; thread: string; turn: string; kind: RunKind }
 	| { type: "thread"; thread: string }
 	| { type: "removed"; thread: string };
 
@@ -54,7 +55,8 @@ export class Others {
 	}
 
 	private visible(): void {
-		if (!globalThis.document.hidden) void this.session?.refresh().catch(() => {});
+		// What was missed in the meantime
+		if (this.session && !globalThis.document.hidden) this.session.isStale = true;
 		this.start();
 	}
 
@@ -71,14 +73,15 @@ export class Others {
 	private async loop(session: Session, signal: AbortSignal): Promise<void> {
 		while (!signal.aborted) {
 			const began = performance.now();
+			let found = false;
 			try {
-				await session.followRunning(signal, WAIT);
+				found = await session.followNext(signal, WAIT);
 				if (this.client.hasTurns === false) return;
 			} catch {
 				// The next question comes after a pause
 			}
-			const quick = performance.now() - began < QUICK;
-			await this.network.wait(quick ? AGAIN : 0, signal).catch(() => {});
+			const isQuick = !found && performance.now() - began < QUICK;
+			await this.network.wait(isQuick ? AGAIN : 0, signal).catch(() => {});
 		}
 	}
 }

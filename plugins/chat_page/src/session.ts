@@ -1,20 +1,20 @@
 // One conversation that is open: its items, its streams, and its pages.
 
 import type { Message, Topic } from "./chat.ts";
-import { type Client, Refused, randomId } from "./client.ts";
+import { type Client, Refused, type TurnState, randomId } from "./client.ts";
 import { type Change, Conversation } from "./conversation.ts";
 import type { Page, StreamEvent, Thread, ThreadItem, UserMessageItem } from "./protocol.ts";
-import { type RunKind, Runs, errorEvent } from "./runs.ts";
+import { type Followed, type Operation, type RunKind, Runs, errorEvent, followed } from "./runs.ts";
 
 const PAGE = 20; // items
 
 export interface SessionEvents {
 	changed(session: Session, topics: Iterable<Topic>): void;
 	received(session: Session, event: StreamEvent): void;
-	/** The streams of what was sent have come to an end. */
-	ended(session: Session, kind: RunKind): void;
+	/** A stream has come to an end; `isOwn` says that this page asked for it. */
+	ended(session: Session, kind: RunKind, isOwn: boolean): void;
 	started(session: Session, kind: RunKind): void;
-	named(session: Session, turn: string): void;
+	named(session: Session, turn: string, kind: RunKind): void;
 	failed(error: unknown): void;
 }
 
@@ -24,6 +24,9 @@ export class Session {
 	loading = false;
 	/** There are older items on the server. */
 	older = false;
+	/** Whether something may be missing that the server has. */
+	isStale = true;
+	private cursor: string | null = null;
 	private olderPage: Promise<void> | null = null;
 
 	constructor(
@@ -35,10 +38,10 @@ export class Session {
 		this.runs = new Runs(this.conversation, client, {
 			changed: (changes) => this.changed(changes),
 			started: (kind) => events.started(this, kind),
-			named: (turn) => events.named(this, turn),
-			failed: events.failed,
+			named: (turn, kind) => events.named(this, turn, kind),
+			failed: (error, turn) => this.failed(error, turn),
 			received: (event) => {
-				if (event.type === "thread.created") this.threadId = event.thread.id;
+				if (event.type === "thread.created") this.created(event.thread);
 				events.received(this, event);
 			},
 		});
@@ -48,18 +51,26 @@ export class Session {
 	async load(): Promise<void> {
 		this.setLoading(true);
 		try {
-			await this.refresh();
+			await this.sync();
 		} catch (error) {
 			this.changed(this.conversation.apply(errorEvent(error)) ?? []);
 			throw error;
 		} finally {
 			this.setLoading(false);
 		}
-		await this.followRunning().catch(() => {});
 	}
 
-	/** Gets what the server has now. */
-	async refresh(): Promise<void> {
+	/** Gets what the server has now, and follows the answer that is running. */
+	async sync(isOwn = true): Promise<void> {
+		const { threadId } = this;
+		if (!threadId) return;
+		const turn = await this.runningTurn(threadId);
+		await this.refresh(turn);
+		if (turn) void this.follow(followed(turn, isOwn));
+	}
+
+	/** Gets what the server has now. `turn` is what ran there before that. */
+	async refresh(turn: TurnState | null = null): Promise<void> {
 		const thread_id = this.threadId;
 		if (!thread_id) return;
 		const asked = this.conversation.now;
@@ -67,25 +78,48 @@ export class Session {
 			this.client.ask<Thread>("threads.get_by_id", { thread_id }),
 			this.client.ask<Page<ThreadItem>>("items.list", { thread_id, limit: PAGE, order: "desc" }),
 		]);
-		const changes = this.conversation.setThread(thread);
-		changes.push(...this.conversation.merge([...page.data].reverse(), asked, page.has_more));
-		this.older = page.has_more;
+		const { conversation } = this;
+		const oldest = conversation.items[0]?.id;
+		const changes = conversation.setThread(thread);
+		changes.push(...conversation.merge([...page.data].reverse(), asked, page.has_more));
+		const isReplayed = turn !== null && !this.runs.isRunning(turn.id);
+		if (isReplayed) conversation.loadedAfter(turn.id, turn.events ?? 0);
+		// Older pages that were loaded before have been kept, or not
+		if (!oldest || conversation.items[0]?.id !== oldest) this.setOlder(page);
+		if (this.isStale && conversation.error?.code === "network") changes.push(...conversation.clearError());
+		this.isStale = false;
 		this.changed([...changes, "status"]);
 	}
 
-	/** Follows the turn that is running on the server, if there is one that this page does not run. */
-	async followRunning(signal = new AbortController().signal, wait = 0): Promise<boolean> {
+	/**
+	 * Waits for a turn that is running on the server and follows it to its end. Returns whether that
+	 * brought anything.
+	 */
+	async followNext(signal: AbortSignal, wait: number): Promise<boolean> {
 		if (!this.threadId) return false;
+		if (this.isStale) await this.sync(false);
 		const turn = await this.client.runningTurn(this.threadId, signal, wait);
-		if (!turn || this.runs.isRunning(turn.id)) return turn !== null;
-		void this.follow(turn.id);
-		return true;
+		return turn !== null && (await this.follow(followed(turn)));
 	}
 
-	async follow(turn: string): Promise<void> {
-		if (this.runs.isRunning(turn)) return;
+	/**
+	 * Follows a turn to its end; one that this page runs already, it waits for. Returns whether there
+	 * was more of it to come.
+	 */
+	async follow(turn: Followed): Promise<boolean> {
+		await this.runs.named();
+		if (this.runs.isRunning(turn.turn)) {
+			await this.runs.idle();
+			return true;
+		}
+		const { conversation } = this;
+		const before = conversation.lastEvent(turn.turn);
 		await this.runs.follow(turn);
-		this.events.ended(this, "follow");
+		this.events.ended(this, turn.kind, turn.isOwn);
+		const isNews = conversation.lastEvent(turn.turn) > before;
+		// An answer that is given again, and a tool's output, change items of which no event tells
+		if (isNews && !turn.isOwn) await this.refresh().catch(() => {});
+		return isNews;
 	}
 
 	loadOlder(): Promise<void> {
@@ -106,23 +140,52 @@ export class Session {
 			quoted_text: message.quotedText ?? null,
 			inference_options: message.inferenceOptions ?? {},
 		};
+		const operation = threadId
+			? { type: "threads.add_user_message", params: { thread_id: threadId, input } }
+			: { type: "threads.create", params: { input } };
 		try {
-			await (threadId
-				? this.run("answer", "threads.add_user_message", { thread_id: threadId, input })
-				: this.run("answer", "threads.create", { input }));
+			await this.run({ kind: "answer", local: local.id, ...operation });
 		} catch (error) {
 			this.changed(conversation.removeLocal(local.id));
 			throw error;
 		}
 	}
 
-	/** Sends an operation that answers a stream. Resolves when the server has accepted it. */
-	run(kind: RunKind, type: string, params: object): Promise<void> {
-		return new Promise((accepted, refused) => {
-			this.runs
-				.send(kind, type, params, accepted)
-				.then(() => this.events.ended(this, kind), refused);
+	/** Asks for the answer to a message again: the server replaces what came after it. */
+	async retry(itemId: string): Promise<void> {
+		const params = { ...this.here, item_id: itemId };
+		await this.run({ kind: "answer", type: "threads.retry_after_item", params }, () =>
+			this.changed(this.conversation.cutAfter(itemId)),
+		);
+	}
+
+	/**
+	 * Sends an operation that answers a stream. Resolves when the server has accepted it, after
+	 * `accepted`.
+	 */
+	run(operation: Operation, accepted = () => {}): Promise<void> {
+		return new Promise((resolve, reject) => {
+			const accept = () => {
+				accepted();
+				resolve();
+			};
+			this.runToEnd(operation, accept).catch(reject);
 		});
+	}
+
+	/** The same, until the end of the stream. */
+	async runToEnd(operation: Operation, accepted = () => {}): Promise<void> {
+		const { local } = operation;
+		try {
+			await this.runs.send(operation, accepted);
+		} finally {
+			this.events.ended(this, operation.kind, true);
+		}
+		// A server that has not sent the message back has stored it
+		const isShown = local !== undefined && this.conversation.get(local) !== undefined;
+		if (isShown) this.changed(this.conversation.removeLocal(local));
+		// Without an answer, what it was to replace may still be there
+		if (isShown || this.conversation.error) await this.refresh().catch(() => {});
 	}
 
 	/** The thread, for the params of an operation. Throws while there is none. */
@@ -135,13 +198,42 @@ export class Session {
 		this.events.changed(this, changes);
 	}
 
+	private created(thread: Thread): void {
+		this.threadId = thread.id;
+		this.isStale = false;
+	}
+
+	private async runningTurn(threadId: string): Promise<TurnState | null> {
+		const { signal } = new AbortController();
+		return this.client.runningTurn(threadId, signal).catch(() => null);
+	}
+
+	/** The rest of an answer did not come: the server may have it. */
+	private failed(error: unknown, turn: string | null): void {
+		this.events.failed(error);
+		this.isStale = true;
+		void this.recover(turn).catch(() => {});
+	}
+
+	private async recover(turn: string | null): Promise<void> {
+		await this.sync();
+		const state = turn ? await this.client.turnState(turn) : null;
+		if (state?.state === "completed") this.changed(this.conversation.clearError());
+	}
+
 	private async loadOlderPage(): Promise<void> {
 		const first = this.conversation.items.find(({ id }) => !id.startsWith(LOCAL));
 		if (!this.older || !first) return;
-		const params = { ...this.here, after: first.id, limit: PAGE, order: "desc" };
+		const params = { ...this.here, after: this.cursor ?? first.id, limit: PAGE, order: "desc" };
 		const page = await this.client.ask<Page<ThreadItem>>("items.list", params);
-		this.older = page.has_more && page.data.length > 0;
+		this.setOlder(page);
 		this.changed([...this.conversation.prepend([...page.data].reverse()), "status"]);
+	}
+
+	/** Notes where the next older page begins. */
+	private setOlder(page: Page<ThreadItem>): void {
+		this.older = page.has_more && page.data.length > 0;
+		this.cursor = page.after ?? page.data.at(-1)?.id ?? null;
 	}
 
 	private setLoading(loading: boolean): void {

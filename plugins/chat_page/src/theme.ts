@@ -47,6 +47,7 @@ export class Theme {
 		host.dataset["scheme"] = scheme;
 		const properties = propertiesOf(optionsOf(this.theme), scheme);
 		const accent = optionsOf(this.theme).color?.accent?.primary;
+		host.toggleAttribute("data-own-accent", accent !== undefined);
 		if (accent) properties["--ock-accent-text"] = readableOn(accent, host);
 		for (const name of this.names) if (!(name in properties)) host.style.removeProperty(name);
 		for (const [name, value] of Object.entries(properties)) host.style.setProperty(name, value);

@@ -41,7 +41,8 @@ function updateText(
 	update: UpdateOf<"assistant_message">,
 ): ThreadItem {
 	const { content_index: index } = update;
-	const part = item.content[index] ?? emptyPart();
+	if (!isPlace(index)) return item;
+	const part = item.content?.[index] ?? emptyPart();
 	switch (update.type) {
 		case "assistant_message.content_part.added":
 		case "assistant_message.content_part.done":
@@ -58,7 +59,7 @@ function updateText(
 }
 
 function withPart(item: AssistantMessageItem, index: number, part: OutputText): ThreadItem {
-	const content = [...item.content];
+	const content = [...(item.content ?? [])];
 	while (content.length < index) content.push(emptyPart());
 	content[index] = part;
 	return { ...item, content };
@@ -95,13 +96,20 @@ function withComponent(
 }
 
 function updateWorkflow(item: WorkflowItem, update: UpdateOf<"workflow">): ThreadItem {
-	const tasks = placed(item.workflow.tasks, update.task_index, update.task);
+	const tasks = placed(item.workflow?.tasks, update.task_index, update.task);
 	return { ...item, workflow: { ...item.workflow, tasks } };
 }
 
 /** Returns the list with a value at a place; beyond the end it is appended, so there are no holes. */
 function placed<T>(list: readonly T[] | undefined, place: number, value: T): T[] {
 	const copy = [...(list ?? [])];
-	copy[Math.min(place, copy.length)] = value;
+	copy[isPlace(place) ? Math.min(place, copy.length) : copy.length] = value;
 	return copy;
+}
+
+const MOST_PARTS = 10_000;
+
+/** Whether this is a place in a list; what a server sends may be anything. */
+function isPlace(index: unknown): boolean {
+	return Number.isInteger(index) && (index as number) >= 0 && (index as number) < MOST_PARTS;
 }

@@ -7,6 +7,32 @@ import { events, item } from "./events.ts";
 
 const TURN = "turn_1";
 
+/** Turns as a server sends them: an item begins, changes, and is done; then it may be replaced. */
+const turns = events.map((stream) => {
+	const open = new Set<string>();
+	const done = new Set<string>();
+	const kept = stream.filter((event) => {
+		if (event.type === "thread.item.added") {
+			if (open.has(event.item.id) || done.has(event.item.id)) return false;
+			open.add(event.item.id);
+		} else if (event.type === "thread.item.done" || event.type === "thread.item.replaced") {
+			open.delete(event.item.id);
+			done.add(event.item.id);
+		} else if (event.type === "thread.item.updated") return open.has(event.item_id);
+		else if (event.type === "thread.item.removed") {
+			open.delete(event.item_id);
+			done.add(event.item_id);
+		}
+		return true;
+	});
+	const left = play(kept).items.filter(({ id }) => open.has(id));
+	return [...kept, ...left.map((one) => ({ type: "thread.item.done" as const, item: one }))];
+});
+
+function removed(stream: StreamEvent[]): Set<string> {
+	return new Set(stream.flatMap((event) => event.type === "thread.item.removed" ? [event.item_id] : []));
+}
+
 /** What a user sees of a conversation. */
 function seen(conversation: Conversation) {
 	const { thread, items, error, notices, progress, stoppable } = conversation;
@@ -139,13 +165,16 @@ test("a message that is being sent stays in its place when the server has it", (
 	const conversation = new Conversation();
 	conversation.addLocal(userMessage("local_1"));
 	conversation.addLocal(userMessage("local_2"));
+	// A page that is loaded meanwhile takes neither away
+	conversation.merge([message("1")], conversation.now, false);
+	conversation.replaceLocal("local_1", userMessage("msg_1"));
 	conversation.apply({ type: "thread.item.done", item: userMessage("msg_1") });
-	assert.deepEqual(ids(conversation), ["msg_1", "local_2"]);
-	// Seen before: a resumed stream, or another tab's
-	conversation.apply({ type: "thread.item.done", item: userMessage("msg_1") });
-	conversation.removeLocal("local_2");
+	assert.deepEqual(ids(conversation), ["1", "msg_1", "local_2"]);
+	// Another stream or a page has brought it
 	conversation.apply({ type: "thread.item.done", item: userMessage("msg_2") });
-	assert.deepEqual(ids(conversation), ["msg_1", "msg_2"]);
+	conversation.replaceLocal("local_2", userMessage("msg_2"));
+	conversation.removeLocal("local_2");
+	assert.deepEqual(ids(conversation), ["1", "msg_1", "msg_2"]);
 });
 
 test("a page of the newest items brings what other devices did", () => {
@@ -175,6 +204,100 @@ test("a page does not take back the text of an answer that is being written", ()
 	conversation.end();
 	conversation.merge([message("1", "Hello!")], conversation.now, false);
 	assert.deepEqual(texts(conversation), ["Hello!"]);
+});
+
+test("after a reload in a turn, what the page has does not begin again", () => {
+	const delta = (text: string) => ({
+		type: "assistant_message.content_part.text_delta" as const,
+		content_index: 0,
+		delta: text,
+	});
+	const update = (text: string): StreamEvent => ({
+		type: "thread.item.updated",
+		item_id: "1",
+		update: delta(text),
+	});
+	const stream: StreamEvent[] = [
+		{ type: "client_effect", name: "beep", data: {} },
+		{ type: "thread.item.added", item: message("1") },
+		update("Hel"),
+		update("lo"),
+		{ type: "thread.item.done", item: message("1", "Hello") },
+		{ type: "client_effect", name: "boop", data: {} },
+	];
+	// The page was asked for after the third event, and read after the fifth
+	const conversation = new Conversation();
+	conversation.merge([message("0"), message("1", "Hello")], 0, false);
+	conversation.loadedAfter(TURN, 3);
+	const effects = stream.flatMap((event, place) => {
+		const changes = conversation.apply(event, `${TURN}:${place + 1}`);
+		assert.deepEqual(texts(conversation), ["", "Hello"]);
+		return changes && event.type === "client_effect" ? [event.name] : [];
+	});
+	assert.deepEqual(effects, ["boop"]);
+	assert.equal(conversation.isOpen("1"), false);
+});
+
+test("a reload at any time in a turn shows what the whole stream leaves, and never less", () => {
+	fc.assert(
+		fc.property(turns, fc.nat(60), fc.nat(60), (stream, first, second) => {
+			const [known, read] = [Math.min(first, second), Math.max(first, second)];
+			// What is saved: the items that are done
+			const server = play(stream.slice(0, read));
+			const page = server.items.filter(({ id }) => !server.isOpen(id));
+			const conversation = new Conversation();
+			conversation.merge(page, 0, false);
+			conversation.loadedAfter(TURN, Math.min(known, stream.length));
+			stream.forEach((event, place) => {
+				conversation.apply(event, `${TURN}:${place + 1}`);
+				// Until the stream is where the page was, items of the page stay as they are
+				if (place < Math.min(known, read))
+					for (const one of page.filter(({ id }) => !removed(stream).has(id)))
+						assert.deepEqual(conversation.get(one.id), one);
+			});
+			assert.deepEqual(new Set(seen(conversation).items.map(JSON.stringify as never)),
+				new Set(seen(play(stream)).items.map(JSON.stringify as never)));
+		}),
+	);
+});
+
+test("what comes after a message is taken away when it is answered again", () => {
+	const conversation = new Conversation();
+	conversation.merge(["1", "2", "3"].map((id) => message(id)), 0, false);
+	conversation.addLocal(userMessage("local_1"));
+	const asked = conversation.now;
+	conversation.cutAfter("1");
+	assert.deepEqual(ids(conversation), ["1", "local_1"]);
+	// Not even by a page that was on its way
+	conversation.merge(["1", "2", "3"].map((id) => message(id)), asked, false);
+	assert.deepEqual(ids(conversation), ["1", "local_1"]);
+});
+
+test("what a page lacks comes where its time says, if the page brings later items", () => {
+	const conversation = new Conversation();
+	const at = (second: number) => ({ created_at: `2026-11-27T10:00:0${second}Z` });
+	conversation.apply({ type: "thread.item.added", item: message("open", "", at(2)) });
+	conversation.merge([message("a", "", at(1)), message("b", "", at(3))], conversation.now, false);
+	assert.deepEqual(ids(conversation), ["a", "open", "b"]);
+});
+
+test("nonsense changes nothing", () => {
+	const conversation = new Conversation();
+	conversation.merge([message("1", "Hello")], 0, false);
+	const nonsense = [
+		{ type: "thread.updated" },
+		{ type: "thread.item.added" },
+		{ type: "thread.item.done", item: null },
+		{ type: "thread.item.updated", item_id: "1" },
+		...[-1, 1e9, "x", null].map((content_index) => ({
+			type: "thread.item.updated",
+			item_id: "1",
+			update: { type: "assistant_message.content_part.text_delta", content_index, delta: "!" },
+		})),
+		{},
+	];
+	for (const event of nonsense) conversation.apply(event as StreamEvent, "no number");
+	assert.deepEqual(texts(conversation), ["Hello"]);
 });
 
 test("a text delta costs the same with 5,000 items", () => {

@@ -172,7 +172,7 @@ export const composer = css`
 		cursor: default;
 	}
 
-	.ock-tool .ock-icon {
+	.ock-tool > svg {
 		inline-size: 1.25rem;
 		block-size: 1.25rem;
 	}

@@ -1,4 +1,5 @@
 import { css } from "lit";
+import { dark, light } from "./schemes.ts";
 
 export const widgets = css`
 	ock-widget {
@@ -6,32 +7,36 @@ export const widgets = css`
 		min-inline-size: 0;
 	}
 
+	/* Nothing that a widget says leaves it; what is around is room for the outline of the focus. */
 	.ock-widget {
 		position: relative;
 		contain: paint;
+		margin: -4px;
+		padding: 4px;
 		overflow-wrap: anywhere;
 	}
 
-	.ock-widget[data-scheme] {
-		color: var(--ock-text);
+	.ock-widget:focus {
+		outline: none;
 	}
 
-	.ock-widget[data-scheme="light"] {
-		--ock-surface: #fff;
-		--ock-surface-raised: #f6f6f7;
-		--ock-text: #1b1b1f;
-		--ock-text-quiet: #5d5d66;
-		--ock-border: #dcdce0;
+	.ock-widget [data-scheme] {
+		${light}
+		color: var(--ock-text);
 		color-scheme: light;
 	}
 
-	.ock-widget[data-scheme="dark"] {
-		--ock-surface: #18181b;
-		--ock-surface-raised: #232327;
-		--ock-text: #ececf1;
-		--ock-text-quiet: #a5a5b0;
-		--ock-border: #3a3a41;
-		color-scheme: dark;
+	.ock-widget [data-scheme="dark"] {
+		${dark}
+	}
+
+	:host([data-own-accent]) .ock-widget [data-scheme] {
+		--ock-accent: inherit;
+		--ock-accent-text: inherit;
+	}
+
+	.ock-w-box[data-type="basic"][data-scheme] {
+		background: var(--ock-surface);
 	}
 
 	.ock-widget[aria-busy] > :first-child,
@@ -45,12 +50,16 @@ export const widgets = css`
 		margin: 0;
 	}
 
+	/* Cards and lists */
+
 	.ock-w-card {
+		--w-inline: calc(var(--ock-space) * 4);
 		display: flex;
 		flex-direction: column;
 		gap: calc(var(--ock-space) * 3);
 		max-inline-size: 32rem;
-		padding: calc(var(--ock-space) * 4);
+		padding-block: var(--w-block-start, var(--w-inline)) var(--w-block-end, var(--w-inline));
+		padding-inline: var(--w-inline-start, var(--w-inline)) var(--w-inline-end, var(--w-inline));
 		border: 1px solid var(--ock-border);
 		border-radius: min(var(--ock-radius), 16px);
 		background: var(--ock-surface);
@@ -73,6 +82,7 @@ export const widgets = css`
 		display: flex;
 		flex-direction: column;
 		gap: calc(var(--ock-space) * 3);
+		min-inline-size: 0;
 	}
 
 	.ock-w-status {
@@ -83,64 +93,26 @@ export const widgets = css`
 		font-size: 0.875em;
 	}
 
+	.ock-w-status img {
+		inline-size: 16px;
+		block-size: 16px;
+		object-fit: contain;
+	}
+
+	.ock-w-status img[data-frame] {
+		inline-size: 22px;
+		block-size: 22px;
+		padding: 2px;
+		border: 1px solid var(--ock-border);
+		border-radius: 6px;
+		background: #fff;
+	}
+
 	.ock-w-buttons {
 		display: flex;
 		flex-wrap: wrap;
 		justify-content: flex-end;
 		gap: 8px;
-	}
-
-	.ock-w-box {
-		display: flex;
-		min-inline-size: 0;
-		max-inline-size: 100%;
-	}
-
-	.ock-w-basic {
-		flex-direction: column;
-		gap: calc(var(--ock-space) * 2);
-	}
-
-	.ock-w-spacer {
-		flex: 1 1 auto;
-	}
-
-	.ock-w-divider {
-		inline-size: auto;
-		block-size: var(--size, 1px);
-		margin: var(--space, 0) 0;
-		border: 0;
-		background: var(--color, var(--ock-border));
-		flex: none;
-		align-self: stretch;
-	}
-
-	.ock-w-divider[data-flush] {
-		margin-inline: calc(var(--ock-space) * -4);
-	}
-
-	.ock-w-appear {
-		animation: ock-appear 250ms ease-out;
-	}
-
-	.ock-w-scroll {
-		overflow-x: auto;
-	}
-
-	.ock-w-table {
-		inline-size: 100%;
-		border-collapse: collapse;
-	}
-
-	.ock-w-table td {
-		padding: 6px 10px;
-		border-block-end: 1px solid var(--ock-border);
-		vertical-align: middle;
-	}
-
-	.ock-w-table tr[data-header] td {
-		font-weight: 600;
-		color: var(--ock-text-quiet);
 	}
 
 	.ock-w-list {
@@ -149,7 +121,7 @@ export const widgets = css`
 	}
 
 	.ock-w-list > .ock-w-status {
-		padding: 12px 16px 4px;
+		padding: 12px var(--w-inline) 4px;
 	}
 
 	.ock-w-list ul {
@@ -159,7 +131,7 @@ export const widgets = css`
 
 	.ock-w-item {
 		position: relative;
-		padding: 10px 16px;
+		padding: 10px var(--w-inline);
 	}
 
 	.ock-w-item + .ock-w-item {
@@ -178,12 +150,15 @@ export const widgets = css`
 		cursor: pointer;
 	}
 
-	.ock-w-cover:focus-visible {
+	.ock-w-cover:focus-visible,
+	.ock-w-more:focus-visible,
+	.ock-w-item:focus-visible {
 		outline-offset: -2px;
 	}
 
 	.ock-w-row {
 		display: flex;
+		align-items: center;
 		gap: calc(var(--ock-space) * 3);
 		min-inline-size: 0;
 	}
@@ -199,14 +174,102 @@ export const widgets = css`
 
 	.ock-w-more {
 		align-self: stretch;
-		min-block-size: 40px;
-		padding: 8px 16px;
+		min-block-size: 44px;
+		margin-block: 0 calc(-1 * var(--w-block-end, var(--w-inline)));
+		margin-inline: calc(-1 * var(--w-inline-start, var(--w-inline)))
+			calc(-1 * var(--w-inline-end, var(--w-inline)));
 		border: 0;
 		border-block-start: 1px solid var(--ock-border);
 		background: none;
 		color: var(--ock-text-quiet);
 		cursor: pointer;
 	}
+
+	.ock-w-list > .ock-w-more {
+		margin: 0;
+	}
+
+	.ock-w-more:hover {
+		background: var(--ock-surface-raised);
+	}
+
+	/* Layout */
+
+	.ock-w-box {
+		display: flex;
+		min-inline-size: 0;
+		max-inline-size: 100%;
+	}
+
+	.ock-w-box[data-type="row"] {
+		align-items: center;
+	}
+
+	.ock-w-box:is([data-type="row"], [data-type="col"], [data-type="basic"]) {
+		gap: calc(var(--ock-space) * 2);
+	}
+
+	.ock-w-box[data-type="form"] {
+		gap: calc(var(--ock-space) * 3);
+	}
+
+	.ock-w-spacer {
+		flex: 1 0 0;
+	}
+
+	.ock-w-divider {
+		flex: none;
+		align-self: stretch;
+		inline-size: auto;
+		block-size: var(--w-line, 1px);
+		margin-block: var(--w-around, 0);
+		margin-inline: 0;
+		border: 0;
+		background: var(--w-color, var(--ock-border));
+	}
+
+	.ock-w-divider[data-flush] {
+		margin-inline: calc(-1 * var(--w-inline-start, var(--w-inline, 0px)))
+			calc(-1 * var(--w-inline-end, var(--w-inline, 0px)));
+	}
+
+	[data-way="row"] > .ock-w-divider {
+		inline-size: var(--w-line, 1px);
+		block-size: auto;
+		margin-block: 0;
+		margin-inline: var(--w-around, 0);
+	}
+
+	.ock-w-appear {
+		min-inline-size: 0;
+		animation: ock-appear 250ms ease-out;
+	}
+
+	.ock-w-scroll {
+		overflow-x: auto;
+	}
+
+	.ock-w-table {
+		inline-size: 100%;
+		border-collapse: collapse;
+	}
+
+	.ock-w-table :is(td, th) {
+		padding: 6px 10px;
+		border-block-end: 1px solid var(--ock-border);
+		font-weight: inherit;
+	}
+
+	.ock-w-table tr:last-child > td {
+		border-block-end: 0;
+	}
+
+	.ock-w-table tr[data-header] {
+		font-weight: 600;
+		color: var(--ock-text-quiet);
+	}
+
+	/* Texts, badges, icons, pictures */
 
 	.ock-w-text {
 		min-inline-size: 0;
@@ -225,30 +288,14 @@ export const widgets = css`
 		font-size: 0.8125em;
 	}
 
+	.ock-w-markdown {
+		min-inline-size: 0;
+	}
+
 	[data-clamp] {
 		display: -webkit-box;
 		overflow: hidden;
 		-webkit-box-orient: vertical;
-	}
-
-	.ock-w-label {
-		font-size: 0.875em;
-		font-weight: 500;
-	}
-
-	.ock-w-editable {
-		min-inline-size: 4ch;
-		inline-size: 100%;
-		padding: 2px 4px;
-		margin-inline: -4px;
-		border: 1px solid transparent;
-		border-radius: 6px;
-		background: none;
-	}
-
-	.ock-w-editable:hover,
-	.ock-w-editable:focus {
-		border-color: var(--ock-border);
 	}
 
 	.ock-w-icon {
@@ -256,72 +303,18 @@ export const widgets = css`
 		flex: none;
 	}
 
-	.ock-w-image {
-		max-inline-size: 100%;
-		block-size: auto;
-		border-radius: 8px;
-	}
-
-	.ock-w-image[data-frame] {
-		border: 1px solid var(--ock-border);
-	}
-
-	.ock-w-image[data-flush] {
-		inline-size: calc(100% + var(--ock-space) * 8);
-		max-inline-size: none;
-		margin-inline: calc(var(--ock-space) * -4);
-		border-radius: 0;
-	}
-
-	.ock-w-link {
-		color: var(--ock-accent);
-	}
-
-	.ock-w-problem {
-		margin-block-start: 8px !important;
-		color: var(--ock-danger);
-	}
-
-	.ock-widget [data-color="primary"] {
-		--tone: var(--ock-accent);
-		--on-tone: var(--ock-accent-text);
-	}
-
-	.ock-widget [data-color="secondary"] {
-		--tone: var(--ock-text);
-		--on-tone: var(--ock-surface);
-	}
-
-	.ock-widget [data-color="success"] {
-		--tone: var(--ock-success);
-	}
-
-	.ock-widget [data-color="danger"] {
-		--tone: var(--ock-danger);
-	}
-
-	.ock-widget :is([data-color="warning"], [data-color="caution"]) {
-		--tone: var(--ock-warning);
-	}
-
-	.ock-widget [data-color="info"] {
-		--tone: var(--ock-info);
-	}
-
-	.ock-widget [data-color="discovery"] {
-		--tone: var(--ock-discovery);
-	}
-
 	.ock-w-badge {
+		flex: none;
 		display: inline-block;
-		align-self: flex-start;
+		inline-size: fit-content;
+		max-inline-size: 100%;
 		padding: 1px 8px;
 		border: 1px solid transparent;
 		border-radius: 6px;
 		font-size: 0.75em;
 		font-weight: 500;
-		color: var(--tone);
-		background: color-mix(in srgb, var(--tone) 10%, var(--ock-surface));
+		color: var(--w-tone);
+		background: color-mix(in srgb, var(--w-tone) 10%, var(--ock-surface));
 	}
 
 	.ock-w-badge[data-pill] {
@@ -333,12 +326,13 @@ export const widgets = css`
 	}
 
 	.ock-w-badge[data-size="lg"] {
+		padding: 2px 10px;
 		font-size: 0.9375em;
 	}
 
 	.ock-w-badge[data-variant="solid"] {
-		background: var(--tone);
-		color: var(--on-tone, var(--ock-surface));
+		background: var(--w-tone);
+		color: var(--w-on-tone);
 	}
 
 	.ock-w-badge[data-variant="outline"] {
@@ -346,180 +340,44 @@ export const widgets = css`
 		background: none;
 	}
 
-	.ock-w-button {
-		--block-size: 36px;
-		display: inline-flex;
-		align-items: center;
-		justify-content: center;
-		gap: 6px;
-		max-inline-size: 100%;
-		min-block-size: var(--block-size);
-		padding: 4px calc(var(--block-size) * 0.4);
-		border: 1px solid transparent;
-		border-radius: 8px;
-		background: none;
-		color: var(--tone);
-		font-size: 0.9375em;
-		font-weight: 500;
-		cursor: pointer;
-	}
-
-	.ock-w-button[data-pill] {
-		border-radius: var(--ock-radius-control);
-	}
-
-	.ock-w-button:is([data-size="3xs"], [data-size="2xs"], [data-size="xs"]) {
-		--block-size: 26px;
-		font-size: 0.8125em;
-	}
-
-	.ock-w-button[data-size="sm"] {
-		--block-size: 30px;
-		font-size: 0.875em;
-	}
-
-	.ock-w-button[data-size="lg"] {
-		--block-size: 42px;
-	}
-
-	.ock-w-button:is([data-size="xl"], [data-size="2xl"], [data-size="3xl"]) {
-		--block-size: 48px;
-		font-size: 1em;
-	}
-
-	.ock-w-button[data-uniform] {
-		inline-size: var(--block-size);
-		padding: 0;
-	}
-
-	.ock-w-button[data-block] {
-		inline-size: 100%;
-	}
-
-	.ock-w-button[data-variant="solid"] {
-		background: var(--tone);
-		color: var(--on-tone, var(--ock-surface));
-	}
-
-	.ock-w-button[data-variant="soft"] {
-		background: color-mix(in srgb, var(--tone) 10%, var(--ock-surface));
-	}
-
-	.ock-w-button[data-variant="outline"] {
-		border-color: color-mix(in srgb, var(--tone) 35%, var(--ock-surface));
-	}
-
-	.ock-w-button:hover:not(:disabled) {
-		filter: brightness(0.94);
-	}
-
-	.ock-w-button[data-variant="ghost"]:hover:not(:disabled),
-	.ock-w-button[data-variant="outline"]:hover:not(:disabled) {
-		background: color-mix(in srgb, var(--tone) 8%, var(--ock-surface));
-	}
-
-	.ock-w-button:disabled {
-		opacity: 0.5;
-		cursor: default;
-	}
-
-	.ock-w-button[aria-busy] {
-		opacity: 0.6;
-		cursor: progress;
-	}
-
-	.ock-w-button span:not(.ock-w-name) {
-		display: inline-grid;
-	}
-
-	.ock-w-field {
-		inline-size: 100%;
-		min-inline-size: 0;
-		min-block-size: 38px;
-		padding: 6px 12px;
-		border: 1px solid var(--ock-control-border, color-mix(in srgb, var(--ock-text) 50%, var(--ock-surface)));
-		border-radius: 8px;
-		background: var(--ock-surface);
-		font-size: 1em;
-	}
-
-	.ock-w-field[data-variant="soft"],
-	.ock-w-field[data-variant="solid"] {
-		background: var(--ock-surface-raised);
-	}
-
-	.ock-w-field[data-variant="ghost"] {
-		border-color: transparent;
-	}
-
-	.ock-w-field[data-pill] {
-		border-radius: var(--ock-radius-control);
-	}
-
-	.ock-w-field:is([data-size="3xs"], [data-size="2xs"], [data-size="xs"], [data-size="sm"]) {
-		min-block-size: 30px;
-		padding-block: 2px;
-		font-size: 0.875em;
-	}
-
-	.ock-w-field:is([data-size="lg"], [data-size="xl"], [data-size="2xl"], [data-size="3xl"]) {
-		min-block-size: 46px;
-	}
-
-	select.ock-w-field:not([data-block]),
-	.ock-w-field[type="date"]:not([data-block]) {
-		inline-size: auto;
-		max-inline-size: 100%;
-	}
-
-	textarea.ock-w-field {
-		resize: vertical;
-	}
-
-	textarea.ock-w-field[data-grows] {
-		field-sizing: content;
-	}
-
-	.ock-w-field:user-invalid {
-		border-color: var(--ock-danger);
-	}
-
-	.ock-w-choice {
-		display: flex;
-		align-items: center;
-		gap: 8px;
-		min-block-size: 28px;
-	}
-
-	.ock-w-choice input {
-		inline-size: 18px;
-		block-size: 18px;
-		margin: 0;
-		accent-color: var(--ock-accent);
+	.ock-w-image {
 		flex: none;
-	}
-
-	.ock-w-radios {
-		display: flex;
-		flex-direction: column;
-		gap: 4px;
-	}
-
-	.ock-w-radios[data-direction="row"] {
-		flex-flow: row wrap;
-		gap: 4px 16px;
-	}
-
-	ock-chart {
-		display: block;
-		inline-size: 100%;
+		inline-size: fit-content;
 		max-inline-size: 100%;
+		block-size: auto;
+		border-radius: 8px;
 	}
 
-	.ock-chart-area {
-		position: relative;
-		inline-size: 100%;
-		min-block-size: 200px;
-		block-size: 100%;
+	.ock-w-image[data-frame] {
+		border: 1px solid var(--ock-border);
+	}
+
+	.ock-w-image[data-flush] {
+		inline-size: auto;
+		max-inline-size: none;
+		margin-inline: calc(-1 * var(--w-inline-start, var(--w-inline, 0px)))
+			calc(-1 * var(--w-inline-end, var(--w-inline, 0px)));
+		border-radius: 0;
+	}
+
+	.ock-w-body > .ock-w-image[data-flush]:first-child {
+		margin-block-start: calc(-1 * var(--w-block-start, var(--w-inline, 0px)));
+	}
+
+	.ock-w-status + .ock-w-body > .ock-w-image[data-flush]:first-child {
+		margin-block-start: 0;
+	}
+
+	.ock-w-link {
+		color: var(--ock-accent);
+	}
+
+	.ock-w-problem {
+		color: var(--ock-danger);
+		font-size: 0.875em;
+	}
+
+	.ock-widget > .ock-w-problem {
+		margin-block-start: 8px;
 	}
 `;

@@ -1,144 +1,182 @@
-// Charts on a canvas. This file and its library are loaded when a widget has a chart.
+// Draws charts as SVG, in the colours of the page. D3 has the curves and the round numbers.
 
 import {
-	BarController,
-	BarElement,
-	CategoryScale,
-	Chart,
-	type ChartConfiguration,
-	type ChartDataset,
-	Filler,
-	Legend,
-	LineController,
-	LineElement,
-	LinearScale,
-	PointElement,
-	Tooltip,
-} from "chart.js";
-import type { WidgetNode } from "../protocol.ts";
-import { parts } from "./chart.ts";
-import { text } from "./context.ts";
-import { type Scheme, color } from "./values.ts";
+	type CurveFactory,
+	area,
+	curveBasis,
+	curveBasisClosed,
+	curveBasisOpen,
+	curveBumpX,
+	curveBumpY,
+	curveLinear,
+	curveLinearClosed,
+	curveMonotoneX,
+	curveMonotoneY,
+	curveNatural,
+	curveStep,
+	curveStepAfter,
+	curveStepBefore,
+	line,
+} from "d3-shape";
+import { type TemplateResult, html, nothing, svg } from "lit";
+import { styled } from "../view.ts";
+import type { Words } from "../words.ts";
+import type { ChartData, Series } from "./chart-data.ts";
+import { type Bands, type Scale, type Span, horizontalBands, stacked, verticalScale } from "./chart-scales.ts";
 
-Chart.register(
-	BarController,
-	BarElement,
-	CategoryScale,
-	Filler,
-	Legend,
-	LineController,
-	LineElement,
-	LinearScale,
-	PointElement,
-	Tooltip,
-);
+const CURVES: Readonly<Record<string, CurveFactory>> = {
+	basis: curveBasis,
+	basisClosed: curveBasisClosed,
+	basisOpen: curveBasisOpen,
+	bump: curveBumpX,
+	bumpX: curveBumpX,
+	bumpY: curveBumpY,
+	linear: curveLinear,
+	linearClosed: curveLinearClosed,
+	monotone: curveMonotoneX,
+	monotoneX: curveMonotoneX,
+	monotoneY: curveMonotoneY,
+	natural: curveNatural,
+	step: curveStep,
+	stepAfter: curveStepAfter,
+	stepBefore: curveStepBefore,
+};
 
-const COLORS = ["blue-500", "orange-500", "green-600", "purple-500", "red-500", "yellow-600", "pink-500"];
+const LETTER = 6.5; // pixels of a letter of an axis, about
+const ABOVE = 10; // pixels, so that the highest number is not cut
+const BELOW = 22; // pixels of the names of rows
+const FEW = 40; // rows, of which each has a dot
 
-/** Draws a chart. What it returns draws it again with other data, and ends it. */
-export function draw(canvas: HTMLCanvasElement, node: WidgetNode, scheme: Scheme) {
-	const chart = new Chart(canvas, configuration(canvas, node, scheme));
-	return {
-		update(next: WidgetNode, nextScheme: Scheme): void {
-			const { data, options } = configuration(canvas, next, nextScheme);
-			chart.data = data;
-			chart.options = options!;
-			chart.update("none");
-		},
-		destroy: () => chart.destroy(),
-	};
+export interface Frame {
+	width: number;
+	height: number;
+	active: number | undefined;
+	words: Words;
 }
 
-function configuration(
-	canvas: HTMLCanvasElement,
-	node: WidgetNode,
-	scheme: Scheme,
-): ChartConfiguration {
-	const { data, series, xAxis } = parts(node);
-	const ink = resolved(canvas, "var(--ock-text-quiet)");
-	const line = resolved(canvas, "var(--ock-border)");
-	const isStacked = series.some((each) => each["stack"]);
-	const gap = Number(node["barCategoryGap"]);
-	return {
-		type: "bar",
-		data: {
-			labels: data.map(xAxis.name),
-			datasets: series.map((each, place) => dataset(canvas, each, place, data, scheme, gap)),
-		},
-		options: {
-			animation: false,
-			maintainAspectRatio: false,
-			responsive: true,
-			interaction: { mode: "index", intersect: false },
-			plugins: {
-				legend: {
-					display: node["showLegend"] ?? series.length > 1 ? true : false,
-					labels: { color: ink, boxWidth: 12 },
-				},
-				tooltip: { enabled: node["showTooltip"] !== false },
-			},
-			scales: {
-				x: {
-					display: !xAxis.hide,
-					stacked: isStacked,
-					ticks: { color: ink },
-					grid: { display: false },
-					border: { color: line },
-				},
-				y: {
-					display: node["showYAxis"] === true,
-					stacked: isStacked,
-					beginAtZero: true,
-					ticks: { color: ink },
-					grid: { color: line },
-					border: { display: false },
-				},
-			},
-		},
-	};
+export type Plot = typeof plot;
+
+interface Scales {
+	bands: Bands;
+	scale: Scale;
+	spans: Span[][];
 }
 
-function dataset(
-	canvas: HTMLCanvasElement,
-	series: Record<string, unknown>,
-	place: number,
-	data: Record<string, unknown>[],
-	scheme: Scheme,
-	gap: number,
-): ChartDataset<"bar" | "line"> {
-	const key = text(series["dataKey"]);
-	const css = color(series["color"], scheme) ?? color(COLORS[place % COLORS.length], scheme)!;
-	const paint = resolved(canvas, css);
-	const common = {
-		label: text(series["label"]) || key,
-		data: data.map((row) => Number(row[key])),
-		stack: text(series["stack"]) || `${series["type"]} ${place}`,
-		borderColor: paint,
-	};
-	if (series["type"] === "bar") {
-		const share = Number.isFinite(gap) && gap > 0 ? Math.max(0.2, 1 - gap / 40) : 0.8;
-		return { ...common, type: "bar", backgroundColor: paint, borderRadius: 3, categoryPercentage: share };
-	}
-	const curve = text(series["curveType"]);
-	const isArea = series["type"] === "area";
-	return {
-		...common,
-		type: "line",
-		fill: isArea ? (series["stack"] ? "stack" : "origin") : false,
-		backgroundColor: isArea ? resolved(canvas, `color-mix(in srgb, ${css} 25%, transparent)`) : paint,
-		pointRadius: data.length > 30 ? 0 : 2,
-		cubicInterpolationMode: curve.startsWith("monotone") ? "monotone" : "default",
-		stepped: curve === "step" ? "middle" : curve === "stepBefore" ? "before" : curve === "stepAfter" ? "after" : false,
-		tension: /^(natural|basis|bump)/.test(curve) ? 0.4 : 0,
-	} as ChartDataset<"line">;
+/** Draws a chart. */
+export function plot(data: ChartData, frame: Frame): TemplateResult {
+	const spans = stacked(data.series);
+	const high = Math.max(frame.height - ABOVE - (data.hidesX ? 4 : BELOW), 20);
+	const scale = verticalScale(spans, high);
+	const names = scale.ticks.map((tick) => short(tick, frame.words));
+	const beside = data.showsY ? Math.max(...names.map(({ length }) => length)) * LETTER + 10 : 2;
+	const wide = Math.max(frame.width - beside, 20);
+	const isRtl = frame.words.direction === "rtl";
+	const bands = horizontalBands(data, groupsOf(data.series).length, wide);
+	const mirrored: Bands = isRtl
+		? {
+				width: bands.width,
+				middle: (row) => wide - bands.middle(row),
+				bar: (row, group) => {
+					const { x, width } = bands.bar(row, group);
+					return { x: wide - x - width, width };
+				},
+			}
+		: bands;
+	const scales = { bands: mirrored, scale, spans };
+	return html`<svg class="ock-w-svg" width=${frame.width} height=${frame.height} aria-hidden="true">
+		<g transform=${`translate(${isRtl ? 0 : beside} ${ABOVE})`}>
+			${grid(scale, names, wide, data.showsY, isRtl)}
+			${active(frame.active, mirrored, high)}
+			${inOrder(data.series).map(([series, place]) => drawSeries(data, series, place, scales))}
+			${data.hidesX ? nothing : rows(data.labels, mirrored, high)}
+		</g>
+	</svg>`;
 }
 
-/** A canvas knows no custom properties: returns the colour that they make. */
-function resolved(canvas: HTMLCanvasElement, value: string): string {
-	const probe = document.createElement("span");
-	probe.style.color = value;
-	canvas.parentElement?.append(probe);
-	const { color: found } = getComputedStyle(probe);
-	probe.remove();
-	return found;
+function short(value: number, { locale }: Words): string {
+	return new Intl.NumberFormat(locale, { notation: "compact", maximumFractionDigits: 2 }).format(value);
+}
+
+/** The bars that are beside each other: those of a stack are one. */
+function groupsOf(series: Series[]): string[] {
+	return [...new Set(series.filter(({ type }) => type === "bar").map(({ stack }) => stack))];
+}
+
+function grid(scale: Scale, names: string[], wide: number, showsY: boolean, isRtl: boolean) {
+	return scale.ticks.map((tick, place) => {
+		const y = scale.at(tick);
+		return svg`<line class="ock-w-grid" x1="0" x2=${wide} y1=${y} y2=${y} ?data-zero=${tick === 0}></line>
+			${
+				showsY
+					? svg`<text class="ock-w-tick" x=${isRtl ? wide + 6 : -6} y=${y} dy="0.32em"
+							text-anchor="end">${names[place]}</text>`
+					: nothing
+			}`;
+	});
+}
+
+/** The band of the row whose values are shown. */
+function active(row: number | undefined, bands: Bands, high: number) {
+	if (row === undefined) return nothing;
+	return svg`<rect class="ock-w-active" x=${bands.middle(row) - bands.width / 2} y="0"
+		width=${bands.width} height=${high}></rect>`;
+}
+
+/** The names of the rows: as many as there is room for. */
+function rows(labels: string[], bands: Bands, high: number) {
+	const longest = labels.reduce((most, { length }) => Math.max(most, Math.min(length, 16)), 1);
+	const step = Math.max(1, Math.ceil((longest * LETTER + 8) / bands.width));
+	return labels.map((label, row) =>
+		row % step
+			? nothing
+			: svg`<text class="ock-w-tick" x=${bands.middle(row)} y=${high + 16}
+					text-anchor="middle">${label.length > 16 ? `${label.slice(0, 15)}…` : label}</text>`,
+	);
+}
+
+/** Areas are behind bars, and bars behind lines. */
+function inOrder(series: Series[]): [Series, number][] {
+	const kinds = ["area", "bar", "line"];
+	const placed = series.map((each, place): [Series, number] => [each, place]);
+	return placed.sort(([a], [b]) => kinds.indexOf(a.type) - kinds.indexOf(b.type));
+}
+
+function drawSeries(data: ChartData, series: Series, place: number, scales: Scales) {
+	if (series.type === "bar") return bars(data, series, place, scales);
+	const points = scales.spans[place]!;
+	const { bands, scale } = scales;
+	const curve = Object.hasOwn(CURVES, series.curve) ? CURVES[series.curve]! : curveLinear;
+	const top = line<Span>((_, row) => bands.middle(row), ([, to]) => scale.at(to))
+		.defined(([, to]) => Number.isFinite(to))
+		.curve(curve);
+	return svg`${series.type === "area" ? filled(points, series, scales, curve) : nothing}
+		<path class="ock-w-line" d=${top(points) ?? ""} ${styled({ stroke: series.color })}></path>
+		${points.length > FEW ? nothing : points.map(([, to], row) => dot(bands.middle(row), scale.at(to), series))}`;
+}
+
+function filled(points: Span[], { color }: Series, { bands, scale }: Scales, curve: CurveFactory) {
+	const shape = area<Span>(
+		(_, row) => bands.middle(row),
+		([from]) => scale.at(from),
+		([, to]) => scale.at(to),
+	)
+		.defined(([, to]) => Number.isFinite(to))
+		.curve(curve);
+	return svg`<path class="ock-w-area" d=${shape(points) ?? ""} ${styled({ fill: color })}></path>`;
+}
+
+function dot(x: number, y: number, { color }: Series) {
+	if (!Number.isFinite(y)) return nothing;
+	return svg`<circle class="ock-w-dot" cx=${x} cy=${y} r="2.5" ${styled({ fill: color })}></circle>`;
+}
+
+function bars(data: ChartData, series: Series, place: number, { bands, scale, spans }: Scales) {
+	const group = groupsOf(data.series).indexOf(series.stack);
+	return spans[place]!.map(([from, to], row) => {
+		if (!Number.isFinite(to)) return nothing;
+		const { x, width } = bands.bar(row, group);
+		const [a, b] = [scale.at(from), scale.at(to)];
+		return svg`<rect class="ock-w-bar" x=${x} y=${Math.min(a, b)} width=${width}
+			height=${Math.abs(a - b)} rx=${Math.min(3, width / 4)} ${styled({ fill: series.color })}></rect>`;
+	});
 }

@@ -1,83 +1,170 @@
-import { html, nothing } from "lit";
-import type { WidgetNode } from "../protocol.ts";
-import { View, define } from "../view.ts";
-import { text } from "./context.ts";
-import type { Scheme } from "./values.ts";
+import { type TemplateResult, html, nothing } from "lit";
+import { type Styles, View, define, styled } from "../view.ts";
+import { type ChartData, chartData } from "./chart-data.ts";
+import type { Plot } from "./chart-drawing.ts";
+import type { Draw } from "./context.ts";
+import { type Props, block } from "./values.ts";
 
-type Row = Record<string, unknown>;
+const HEIGHT = 220; // pixels, of a chart that does not say how high it is
+const TOLD = 300; // rows of the table for screen readers
 
-interface Drawing {
-	update(node: WidgetNode, scheme: Scheme): void;
-	destroy(): void;
+const chart: Draw = (node, { chat }) =>
+	html`<ock-chart class="ock-w-chart" .chat=${chat} .node=${node} ${styled(sizes(node))}></ock-chart>`;
+
+function sizes(node: Props): Styles {
+	const styles = block(node);
+	const isSized = styles["height"] || styles["aspect-ratio"] || styles["min-height"];
+	return isSized ? styles : { ...styles, height: `${HEIGHT}px` };
 }
 
-/** A chart, drawn by a library that is loaded when the first one comes; and its table for readers. */
-export class ChartView extends View {
+/** A chart, and its table for those who cannot see it. What draws it is loaded with the first one. */
+export class Chart extends View {
 	static override properties = {
 		...View.properties,
 		node: { attribute: false },
-		scheme: { attribute: false },
+		plot: { state: true },
+		width: { state: true },
+		height: { state: true },
+		active: { state: true },
 	};
-	declare node: WidgetNode;
-	declare scheme: Scheme;
-	private drawing: Drawing | null = null;
+	declare node: Props;
+	declare plot: Plot | undefined;
+	declare width: number;
+	declare height: number;
+	/** The row whose values are shown. */
+	declare active: number | undefined;
+	private data: ChartData = chartData({});
+	private readonly observer = new ResizeObserver(([entry]) => {
+		if (!entry) return;
+		this.width = Math.round(entry.contentRect.width);
+		this.height = Math.round(entry.contentRect.height);
+	});
+
+	override connectedCallback(): void {
+		super.connectedCallback();
+		void import("./chart-drawing.ts").then(({ plot }) => (this.plot = plot)).catch(() => {});
+	}
 
 	override disconnectedCallback(): void {
 		super.disconnectedCallback();
-		this.drawing?.destroy();
-		this.drawing = null;
+		this.observer.disconnect();
 	}
 
-	override render() {
-		return html`<div class="ock-chart-area" aria-hidden="true"><canvas></canvas></div>${this.table()}`;
+	override willUpdate(changed: Map<PropertyKey, unknown>): void {
+		super.willUpdate(changed);
+		if (changed.has("node")) this.data = chartData(this.node);
 	}
 
 	override updated(): void {
-		void this.paint();
+		const area = this.querySelector(".ock-w-plot");
+		if (area) this.observer.observe(area);
 	}
 
-	private async paint(): Promise<void> {
-		const { draw } = await import("./chart-drawing.ts");
-		const canvas = this.querySelector("canvas");
-		if (!canvas || !this.isConnected) return;
-		if (this.drawing) this.drawing.update(this.node, this.scheme);
-		else this.drawing = draw(canvas, this.node, this.scheme);
+	override render() {
+		const { data } = this;
+		return html`${data.showsLegend ? this.legend() : nothing}
+			<div class="ock-w-plot" tabindex=${data.showsTooltip && data.labels.length ? 0 : nothing} role="img"
+				aria-label=${this.summary()} @pointermove=${this.pointed} @pointerdown=${this.pointed}
+				@pointerleave=${this.left} @blur=${this.left} @keydown=${this.pressed}>
+				${this.picture()}${this.tooltip()}
+			</div>
+			${this.table()}`;
+	}
+
+	private picture(): TemplateResult | typeof nothing {
+		const { plot, width, height } = this;
+		if (!plot || !width || !height) return nothing;
+		const { words } = this.chat;
+		return plot(this.data, { width, height, active: this.active, words });
+	}
+
+	private legend() {
+		return html`<ul class="ock-w-legend" role="list" aria-hidden="true">
+			${this.data.series.map(
+				({ label, color, type }) => html`<li dir="auto">
+					<span class="ock-w-swatch" data-type=${type} ${styled({ background: color })}></span>${label}</li>`,
+			)}
+		</ul>`;
+	}
+
+	private tooltip() {
+		const { active, data } = this;
+		if (active === undefined || !data.showsTooltip) return nothing;
+		const share = (active + 0.5) / data.labels.length;
+		const edge = share > 0.5 ? "inset-inline-end" : "inset-inline-start";
+		const place = `${100 * (share > 0.5 ? 1 - share : share)}%`;
+		return html`<div class="ock-w-tooltip" ${styled({ [edge]: `calc(${place} + 8px)` })}>
+			<strong dir="auto">${data.labels[active]}</strong>
+			${data.series.map(
+				({ label, color, type, values }) => html`<span dir="auto">
+					<span class="ock-w-swatch" data-type=${type} ${styled({ background: color })}></span>
+					${label}: ${this.number(values[active])}</span>`,
+			)}
+		</div>`;
+	}
+
+	private summary(): string {
+		const { labels, series } = this.data;
+		const names = series.map(({ label }) => label).join(", ");
+		const [from = "", to = ""] = [labels[0], labels.at(-1)];
+		return this.chat.words.text("widget.chart", { names, from, to });
 	}
 
 	private table() {
-		const { data, series, xAxis } = parts(this.node);
-		if (!data.length) return nothing;
+		const { labels, series } = this.data;
+		if (!labels.length) return nothing;
 		return html`<table class="ock-hidden">
-			<tr>
-				<td></td>
-				${series.map(({ label, dataKey }) => html`<th scope="col">${text(label) || text(dataKey)}</th>`)}
-			</tr>
-			${data.map(
-				(row) => html`<tr>
-					<th scope="row">${xAxis.name(row)}</th>
-					${series.map(({ dataKey }) => html`<td>${text(row[text(dataKey)])}</td>`)}
-				</tr>`,
-			)}
+			<thead><tr><td></td>${series.map(({ label }) => html`<th scope="col">${label}</th>`)}</tr></thead>
+			<tbody>
+				${labels.slice(0, TOLD).map(
+					(label, row) => html`<tr>
+						<th scope="row">${label}</th>
+						${series.map(({ values }) => html`<td>${this.number(values[row])}</td>`)}
+					</tr>`,
+				)}
+			</tbody>
 		</table>`;
+	}
+
+	private number(value: number | undefined): string {
+		return value === undefined || Number.isNaN(value) ? "–" : this.chat.words.number(value);
+	}
+
+	private readonly pointed = ({ clientX, currentTarget }: PointerEvent) => {
+		const { left, width } = (currentTarget as Element).getBoundingClientRect();
+		const share = (clientX - left) / width;
+		this.show(Math.floor((this.isRtl ? 1 - share : share) * this.data.labels.length));
+	};
+
+	private readonly left = () => {
+		this.active = undefined;
+	};
+
+	private readonly pressed = (event: KeyboardEvent) => {
+		const forward = this.isRtl ? -1 : 1;
+		const last = this.data.labels.length - 1;
+		const places: Record<string, number> = {
+			ArrowLeft: (this.active ?? 0) - forward,
+			ArrowRight: (this.active ?? -1) + forward,
+			Home: 0,
+			End: last,
+		};
+		if (event.key === "Escape") this.left();
+		if (!(event.key in places)) return;
+		event.preventDefault();
+		this.show(places[event.key]!);
+	};
+
+	private show(row: number): void {
+		const { labels } = this.data;
+		this.active = labels.length ? Math.max(0, Math.min(row, labels.length - 1)) : undefined;
+	}
+
+	private get isRtl(): boolean {
+		return this.chat.words.direction === "rtl";
 	}
 }
 
-/** The data, the series and the axis of a chart, whatever a model has written. */
-export function parts(node: WidgetNode) {
-	const rows = (value: unknown): Row[] =>
-		Array.isArray(value) ? value.filter((row) => typeof row === "object" && row !== null) : [];
-	const axis = node["xAxis"];
-	const config: Row = typeof axis === "object" && axis !== null ? (axis as Row) : { dataKey: axis };
-	const labels = (typeof config["labels"] === "object" ? (config["labels"] ?? {}) : {}) as Row;
-	const name = (row: Row) => {
-		const value = text(row[text(config["dataKey"])]);
-		return Object.hasOwn(labels, value) ? text(labels[value]) : value;
-	};
-	return {
-		data: rows(node["data"]),
-		series: rows(node["series"]),
-		xAxis: { name, hide: config["hide"] === true },
-	};
-}
+define("ock-chart", Chart);
 
-define("ock-chart", ChartView);
+export const charts: Readonly<Record<string, Draw>> = { Chart: chart };

@@ -1,134 +1,142 @@
+// Fields of forms: each with its place for what is wrong with it. `fields.ts` gives them names.
+
 import { html, nothing } from "lit";
 import { styled } from "../view.ts";
-import { type Draw, type WidgetContext, actionOf, oneOf, text } from "./context.ts";
+import { SIZES } from "./button.ts";
+import { type Draw, type WidgetContext, oneOf, text } from "./context.ts";
+import "./date-picker.ts";
+import { changes, invalid, labelOf, problem } from "./fields.ts";
+import { optionsOf, needsSearch } from "./options.ts";
+import "./searchable-select.ts";
+import { type Props, count } from "./values.ts";
 
-type Node = Record<string, unknown>;
-
-const SIZES = ["md", "3xs", "2xs", "xs", "sm", "lg", "xl", "2xl", "3xl"] as const;
-const GUTTERS = { "2xs": "4px", xs: "6px", sm: "8px", md: "12px", lg: "16px", xl: "20px" };
+const GUTTERS: Readonly<Record<string, string>> = {
+	"2xs": "4px",
+	xs: "6px",
+	sm: "8px",
+	md: "12px",
+	lg: "16px",
+	xl: "20px",
+};
+const ROWS = 3;
+const MOST_ROWS = 10;
 const DATE = /^\d{4}-\d{2}-\d{2}/;
 
-/** Has an action run when the user has changed a control. */
-function changes(node: Node, context: WidgetContext, path: string) {
-	const action = actionOf(node["onChangeAction"]);
-	return (event: Event) => {
-		if (action) context.act(action, event.currentTarget as Element, path);
-	};
-}
-
-function idOf(node: Node, { prefix }: WidgetContext): string {
-	return `${prefix}${text(node["name"])}`;
-}
-
-/** A field without a label of its own has its placeholder or its name as one. */
-function nameOf(node: Node): string {
-	return text(node["placeholder"]) || text(node["name"]).replaceAll(/[._-]+/g, " ");
-}
-
-const input: Draw = (node, context) => {
-	const gutter = GUTTERS[node["gutterSize"] as keyof typeof GUTTERS];
-	return html`<input class="ock-w-field" id=${idOf(node, context)} name=${text(node["name"])} dir="auto"
+const input: Draw = (node, context, path) => html`<input class="ock-w-field" id=${context.id(path)}
+		name=${text(node["name"])} dir="auto" step="any"
 		type=${oneOf(node["inputType"], "text", "number", "email", "password", "tel", "url")}
 		value=${text(node["defaultValue"])} placeholder=${text(node["placeholder"])}
-		pattern=${node["pattern"] ? text(node["pattern"]) : nothing} ?required=${node["required"]}
-		?disabled=${node["disabled"] === true} autocomplete=${node["allowAutofillExtensions"] ? nothing : "off"}
+		pattern=${text(node["pattern"]) || nothing} ?required=${node["required"] === true}
+		?disabled=${node["disabled"] === true} autocomplete=${autofill(node)}
 		data-variant=${oneOf(node["variant"], "outline", "soft")} data-size=${oneOf(node["size"], ...SIZES)}
-		?data-pill=${node["pill"]} ?data-autofocus=${node["autoFocus"]} ?data-autoselect=${node["autoSelect"]}
-		data-label=${nameOf(node)} step="any" ${styled({ "padding-inline": gutter })} />`;
+		?data-pill=${node["pill"] === true} data-label=${labelOf(node)}
+		data-autofocus=${mark(node["autoFocus"])} data-autoselect=${mark(node["autoSelect"])}
+		aria-invalid=${invalid(context, path)} ${styled({ "padding-inline": gutter(node) })} />
+	${problem(context, path)}`;
+
+const textarea: Draw = (node, context, path) => {
+	const rows = count(node["rows"]) ?? ROWS;
+	const most = count(node["maxRows"]) ?? Math.max(rows, MOST_ROWS);
+	const styles = { "padding-inline": gutter(node), "max-block-size": `calc(${most * 1.5}em + 14px)` };
+	return html`<textarea class="ock-w-field" id=${context.id(path)} name=${text(node["name"])} dir="auto"
+		rows=${rows} placeholder=${text(node["placeholder"])} .defaultValue=${text(node["defaultValue"])}
+		data-pattern=${text(node["pattern"]) || nothing} ?required=${node["required"] === true}
+		?disabled=${node["disabled"] === true} autocomplete=${autofill(node)}
+		data-variant=${oneOf(node["variant"], "outline", "soft")} data-size=${oneOf(node["size"], ...SIZES)}
+		?data-grows=${node["autoResize"] === true} data-label=${labelOf(node)}
+		data-autofocus=${mark(node["autoFocus"])} data-autoselect=${mark(node["autoSelect"])}
+		aria-invalid=${invalid(context, path)} ${styled(styles)}></textarea>
+		${problem(context, path)}`;
 };
 
-const textarea: Draw = (node, context) => {
-	const gutter = GUTTERS[node["gutterSize"] as keyof typeof GUTTERS];
-	const number = (value: unknown, otherwise: number) =>
-		typeof value === "number" && value > 0 ? Math.min(Math.floor(value), 100) : otherwise;
-	const rows = number(node["rows"], 3);
-	return html`<textarea class="ock-w-field" id=${idOf(node, context)} name=${text(node["name"])} dir="auto"
-		rows=${rows} placeholder=${text(node["placeholder"])} ?required=${node["required"]}
-		data-pattern=${node["pattern"] ? text(node["pattern"]) : nothing}
-		?disabled=${node["disabled"] === true} autocomplete=${node["allowAutofillExtensions"] ? nothing : "off"}
-		data-variant=${oneOf(node["variant"], "outline", "soft")} data-size=${oneOf(node["size"], ...SIZES)}
-		?data-grows=${node["autoResize"]} ?data-autofocus=${node["autoFocus"]} ?data-autoselect=${node["autoSelect"]}
-		data-label=${nameOf(node)} .defaultValue=${text(node["defaultValue"])}
-		${styled({
-			"padding-inline": gutter,
-			"max-height": `${number(node["maxRows"], Math.max(rows, 10)) * 1.5 + 1}em`,
-		})}></textarea>`;
-};
-
-interface Option {
-	value?: unknown;
-	label?: unknown;
-	description?: unknown;
-	disabled?: unknown;
+/** A mark that is an attribute, and none without it. */
+function mark(value: unknown) {
+	return value === true ? "" : nothing;
 }
 
-function optionsOf(node: Node): Option[] {
-	const { options } = node;
-	return Array.isArray(options) ? options.filter((each) => typeof each === "object" && each) : [];
+function autofill(node: Props) {
+	return node["allowAutofillExtensions"] === true ? nothing : "off";
 }
 
-const select: Draw = (node, context, path) => {
+function gutter({ gutterSize: size }: Props): string | undefined {
+	return Object.hasOwn(GUTTERS, String(size)) ? GUTTERS[String(size)] : undefined;
+}
+
+const select: Draw = (node, context, path) =>
+	needsSearch(node) ? searchable(node, context, path) : plain(node, context, path);
+
+/** The browser's own control: it is the best one on a phone, and for everybody's tools. */
+const plain: Draw = (node, context, path) => {
 	const chosen = text(node["defaultValue"]);
-	const placeholder = text(node["placeholder"]);
 	const canBeEmpty = node["clearable"] === true;
-	return html`<select class="ock-w-field" id=${idOf(node, context)} name=${text(node["name"])}
-		?disabled=${node["disabled"] === true} ?required=${node["required"]} @change=${changes(node, context, path)}
+	const hasEmpty = canBeEmpty || !optionsOf(node).some(({ value }) => value === chosen);
+	return html`<select class="ock-w-field" id=${context.id(path)} name=${text(node["name"])} dir="auto"
+		?disabled=${node["disabled"] === true} @change=${changes(node, context, path)}
 		data-variant=${oneOf(node["variant"], "outline", "soft", "solid", "ghost")}
-		data-size=${oneOf(node["size"], ...SIZES)} ?data-pill=${node["pill"]} ?data-block=${node["block"]}
-		data-label=${nameOf(node)} aria-busy=${context.busy.has(path) ? "true" : nothing}>
+		data-size=${oneOf(node["size"], ...SIZES)} ?data-pill=${node["pill"] === true}
+		?data-block=${node["block"] === true} data-label=${labelOf(node)} ${running(context, path)}>
 		${
-			canBeEmpty || !chosen
-				? html`<option value="" ?disabled=${!canBeEmpty} ?selected=${!chosen}>${placeholder || "–"}</option>`
+			hasEmpty
+				? html`<option value="" ?selected=${!chosen} ?hidden=${!canBeEmpty}>${text(node["placeholder"]) || "–"}</option>`
 				: nothing
 		}
-		${optionsOf(node).map((option) => {
-			const value = text(option.value);
-			const description = text(option.description);
-			return html`<option value=${value} ?selected=${value === chosen} ?disabled=${option.disabled === true}>
-				${text(option.label) || value}${description ? ` – ${description}` : ""}
-			</option>`;
-		})}
+		${optionsOf(node).map(
+			({ value, label, disabled }) =>
+				html`<option value=${value} ?selected=${value === chosen} ?disabled=${disabled}>${label}</option>`,
+		)}
 	</select>`;
 };
 
+/** Shows that the action of a control runs. */
+function running({ busy }: WidgetContext, path: string) {
+	return styled({ cursor: busy.has(path) ? "progress" : undefined });
+}
+
+const searchable: Draw = (node, context, path) => html`<ock-select class="ock-w-picker"
+	.chat=${context.chat} .node=${node} .fieldId=${context.id(path)}
+	?data-block=${node["block"] === true} @change=${changes(node, context, path)}></ock-select>`;
+
 const datePicker: Draw = (node, context, path) => {
+	if ("showPopover" in HTMLElement.prototype)
+		return html`<ock-date class="ock-w-picker" .chat=${context.chat} .node=${node}
+			.fieldId=${context.id(path)} ?data-block=${node["block"] === true}
+			@change=${changes(node, context, path)}></ock-date>`;
 	const day = (value: unknown) => text(value).match(DATE)?.[0] ?? nothing;
-	return html`<input type="date" class="ock-w-field" id=${idOf(node, context)} name=${text(node["name"])}
+	return html`<input type="date" class="ock-w-field" id=${context.id(path)} name=${text(node["name"])}
 		value=${day(node["defaultValue"])} min=${day(node["min"])} max=${day(node["max"])}
-		?disabled=${node["disabled"] === true} ?required=${node["required"]}
-		data-variant=${oneOf(node["variant"], "outline", "soft", "solid", "ghost")}
-		data-size=${oneOf(node["size"], ...SIZES)} ?data-pill=${node["pill"]} ?data-block=${node["block"]}
-		data-label=${nameOf(node)} aria-busy=${context.busy.has(path) ? "true" : nothing}
-		@change=${changes(node, context, path)} />`;
+		?disabled=${node["disabled"] === true} data-size=${oneOf(node["size"], ...SIZES)}
+		?data-pill=${node["pill"] === true} ?data-block=${node["block"] === true}
+		data-label=${labelOf(node)} @change=${changes(node, context, path)} />`;
 };
 
 const checkbox: Draw = (node, context, path) => html`<label class="ock-w-choice">
-	<input type="checkbox" id=${idOf(node, context)} name=${text(node["name"])}
-		?checked=${node["defaultChecked"] === true} ?disabled=${node["disabled"] === true}
-		?required=${node["required"]} data-label=${node["label"] ? nothing : nameOf(node)}
-		aria-busy=${context.busy.has(path) ? "true" : nothing} @change=${changes(node, context, path)} />
-	${node["label"] ? html`<span dir="auto">${text(node["label"])}</span>` : nothing}
-</label>`;
+		<input type="checkbox" id=${context.id(path)} name=${text(node["name"])}
+			?checked=${node["defaultChecked"] === true} ?disabled=${node["disabled"] === true}
+			?required=${node["required"] === true} data-label=${node["label"] ? nothing : labelOf(node)}
+			aria-invalid=${invalid(context, path)} @change=${changes(node, context, path)} />
+		${node["label"] ? html`<span dir="auto">${text(node["label"])}</span>` : nothing}
+	</label>
+	${problem(context, path)}`;
 
 const radioGroup: Draw = (node, context, path) => {
-	const name = text(node["name"]);
 	const chosen = text(node["defaultValue"]);
-	return html`<div class="ock-w-radios" role="radiogroup" id=${idOf(node, context)}
-		data-label=${text(node["ariaLabel"]) || nameOf(node)} data-direction=${oneOf(node["direction"], "col", "row")}
-		aria-busy=${context.busy.has(path) ? "true" : nothing}>
-		${optionsOf(node).map((option) => {
-			const value = text(option.value);
-			return html`<label class="ock-w-choice">
-				<input type="radio" name=${name} value=${value} ?checked=${value === chosen}
-					?disabled=${node["disabled"] === true || option.disabled === true} ?required=${node["required"]}
-					@change=${changes(node, context, path)} />
-				<span dir="auto">${text(option.label) || value}</span>
-			</label>`;
-		})}
-	</div>`;
+	const id = context.id(path);
+	// The names of radio buttons are those of the whole page, so they begin with the widget's
+	return html`<div class="ock-w-radios" role="radiogroup" id=${id} data-label=${text(node["ariaLabel"]) || labelOf(node)}
+		data-direction=${oneOf(node["direction"], "col", "row")} aria-invalid=${invalid(context, path)}>
+		${optionsOf(node).map(
+			({ value, label, disabled }) => html`<label class="ock-w-choice">
+				<input type="radio" name=${id} data-name=${text(node["name"])} value=${value}
+					?checked=${value === chosen} ?disabled=${node["disabled"] === true || disabled}
+					?required=${node["required"] === true} @change=${changes(node, context, path)} />
+				<span dir="auto">${label}</span>
+			</label>`,
+		)}
+	</div>
+	${problem(context, path)}`;
 };
 
-export const controls: Record<string, Draw> = {
+export const controls: Readonly<Record<string, Draw>> = {
 	Input: input,
 	Textarea: textarea,
 	Select: select,

@@ -1,22 +1,28 @@
 // All components of chatkit.widgets, by type.
 
-import { html } from "lit";
-import { styled } from "../view.ts";
-import "./chart.ts";
+import { buttons } from "./button.ts";
+import { charts } from "./chart.ts";
 import { content } from "./content.ts";
 import type { Draw } from "./context.ts";
 import { controls } from "./controls.ts";
 import { layout } from "./layout.ts";
+import { lists } from "./list.ts";
 import { roots } from "./roots.ts";
-import { block } from "./values.ts";
+import { tables } from "./table.ts";
+import { texts } from "./text.ts";
 
-const chart: Draw = (node, context) => html`<ock-chart .chat=${context.chat} .node=${node}
-	.scheme=${context.scheme} ${styled(block(node))}></ock-chart>`;
-
-export const components: Readonly<Record<string, Draw>> = {
+const components: Readonly<Record<string, Draw>> = {
 	...roots,
+	...lists,
 	...layout,
+	...tables,
+	...texts,
 	...content,
+	...buttons,
 	...controls,
-	Chart: chart,
+	...charts,
 };
+
+export function drawerOf(type: unknown): Draw | undefined {
+	return typeof type === "string" && Object.hasOwn(components, type) ? components[type] : undefined;
+}

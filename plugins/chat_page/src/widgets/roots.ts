@@ -1,138 +1,118 @@
+// The roots of widgets: cards, lists and plain ones.
+
 import { html, nothing } from "lit";
 import { icon } from "../icons.ts";
 import type { WidgetNode } from "../protocol.ts";
-import { styled } from "../view.ts";
+import { type Styles, styled } from "../view.ts";
+import { propertiesOf } from "../theme.ts";
+import { button } from "./button.ts";
+import { color } from "./colors.ts";
 import { imageAddress } from "./content.ts";
 import { type Draw, type WidgetContext, actionOf, oneOf, text } from "./context.ts";
-import { border, box, color, sides, spacing } from "./values.ts";
+import { submits } from "./layout.ts";
+import { type Props, border, box, nodeOf, sides } from "./values.ts";
 
-type Node = Record<string, unknown>;
-
-const AUTO = 5; // items of a list that are shown before the user asks for more
-
-function status(node: Node, { chat }: WidgetContext) {
-	const given = node["status"];
-	if (typeof given !== "object" || given === null) return nothing;
-	const { text: words, icon: name, favicon } = given as Node;
+function status(node: Props, { chat }: WidgetContext) {
+	const { text: words, icon: name, favicon, frame } = nodeOf(node["status"]);
+	if (!words && !name) return nothing;
 	const src = favicon ? imageAddress(chat, favicon) : null;
-	return html`<p class="ock-w-status">
-		${src ? html`<img src=${src} alt="" width="16" height="16" />` : icon(text(name))}
-		<span dir="auto">${text(words)}</span>
-	</p>`;
+	const picture = src
+		? html`<img src=${src} alt="" ?data-frame=${frame === true} referrerpolicy="no-referrer" />`
+		: icon(text(name) || (favicon ? "globe" : ""));
+	return html`<p class="ock-w-status">${picture}<span dir="auto">${text(words)}</span></p>`;
+}
+
+/** The scheme that a root is always drawn in, if it says so. */
+function schemeOf({ theme }: Props): "light" | "dark" | undefined {
+	return theme === "light" || theme === "dark" ? theme : undefined;
+}
+
+/** The page's own colours in the scheme of a root. Its surfaces are for the page's scheme alone. */
+function themed(node: Props, { chat }: WidgetContext): Styles {
+	const { theme } = chat.options;
+	const scheme = schemeOf(node);
+	if (!scheme || typeof theme !== "object") return {};
+	const { surface: _, ...color } = theme.color ?? {};
+	return color.grayscale ? propertiesOf({ color: { grayscale: color.grayscale } }, scheme) : {};
 }
 
 const card: Draw = (node, context, path) => {
-	const styles = {
-		background: color(node["background"], context.scheme),
-		...border(node["border"], context.scheme),
-		...sides("padding", node["padding"]),
-	};
+	const confirm = cardAction(node["confirm"]);
+	const attributes = styled({
+		...themed(node, context),
+		background: color(node["background"]),
+		...border(node["border"]),
+		...paddings(node["padding"]),
+	});
+	const isFolded = node["collapsed"] === true && !context.isOpen(path);
 	const inside = html`${status(node, context)}
-		${node["collapsed"] === true && !context.isOpen(path) ? folded(context, path) : body(node, context, path)}`;
+		${isFolded ? nothing : html`<div class="ock-w-body">${context.children(node, path)}</div>`}
+		${isFolded ? nothing : buttons(node, context, path)}
+		${node["collapsed"] === true ? folder(context, path) : nothing}`;
 	const size = oneOf(node["size"], "md", "sm", "lg", "full");
 	if (node["asForm"] !== true)
-		return html`<div class="ock-w-card" part="widget card" data-size=${size} ${styled(styles)}>${inside}</div>`;
-	const confirm = cardAction(node["confirm"]);
-	const submit = (event: SubmitEvent) => {
-		event.preventDefault();
-		if (confirm) context.act(confirm.action, event.target as Element, `${path}.confirm`, true);
-	};
-	return html`<form class="ock-w-card" part="widget card" data-size=${size} @submit=${submit}
-		${styled(styles)}>${inside}</form>`;
+		return html`<div class="ock-w-card" part="widget card" data-size=${size}
+			data-scheme=${schemeOf(node) ?? nothing} ${attributes}>${inside}</div>`;
+	const submit = (form: HTMLFormElement) =>
+		context.submit(confirm?.action ?? null, form, `${path}.confirm`);
+	return html`<form class="ock-w-card" part="widget card" data-size=${size} novalidate
+		data-scheme=${schemeOf(node) ?? nothing} @submit=${submits(submit)} ${attributes}>${inside}</form>`;
 };
 
-function folded(context: WidgetContext, path: string) {
-	return html`<button type="button" class="ock-w-more" aria-expanded="false" @click=${() => context.open(path)}>
-		${context.chat.words.text("widget.more")}
+/** Paddings, by properties that what is flush with the edges can use too. */
+function paddings(value: unknown): Styles {
+	const all = sides("padding", value);
+	const [top, right = top, bottom = top, left = right] = parts(all["padding"]);
+	return {
+		"--w-block-start": all["padding-block-start"] ?? top,
+		"--w-block-end": all["padding-block-end"] ?? bottom,
+		"--w-inline-start": all["padding-inline-start"] ?? left,
+		"--w-inline-end": all["padding-inline-end"] ?? right,
+	};
+}
+
+/** The parts of `4px calc(1em + 2px)`. */
+function parts(value: unknown): string[] {
+	return typeof value === "string" ? value.split(/\s+(?![^(]*\))/) : [];
+}
+
+/** Opens and closes a card that is folded. */
+function folder(context: WidgetContext, path: string) {
+	const isOpen = context.isOpen(path);
+	return html`<button type="button" class="ock-w-more" aria-expanded=${isOpen ? "true" : "false"}
+		@click=${() => context.open(path, !isOpen)}>
+		${context.chat.words.text(isOpen ? "widget.less" : "widget.more")}
 	</button>`;
 }
 
-function body(node: WidgetNode, context: WidgetContext, path: string) {
-	return html`<div class="ock-w-body">${context.children(node, path)}</div>${buttons(node, context, path)}`;
-}
-
 function cardAction(value: unknown) {
-	if (typeof value !== "object" || value === null) return null;
-	const action = actionOf((value as Node)["action"]);
-	return action ? { label: text((value as Node)["label"]), action } : null;
+	const { action, label } = nodeOf(value);
+	const given = actionOf(action);
+	return given ? { label: text(label), action: given } : null;
 }
 
 function buttons(node: WidgetNode, context: WidgetContext, path: string) {
-	const confirm = cardAction(node["confirm"]);
-	const cancel = cardAction(node["cancel"]);
+	const [confirm, cancel] = [cardAction(node["confirm"]), cardAction(node["cancel"])];
 	if (!confirm && !cancel) return nothing;
-	const isForm = node["asForm"] === true;
-	const draw = (given: NonNullable<typeof confirm>, place: string, kind: string) => {
+	const draw = (given: NonNullable<typeof confirm>, place: string, style: string, submits: boolean) => {
 		const key = `${path}.${place}`;
-		const submits = isForm && place === "confirm";
-		return html`<button type=${submits ? "submit" : "button"} class="ock-w-button" data-color=${kind}
-			data-variant=${kind === "primary" ? "solid" : "outline"} data-size="md" data-pill
-			aria-busy=${context.busy.has(key) ? "true" : nothing}
-			@click=${(event: Event) => submits || context.act(given.action, event.currentTarget as Element, key)}>
-			<span class="ock-w-name">${given.label}</span>
-		</button>`;
+		const click = ({ currentTarget }: Event) => {
+			if (!submits) context.act(given.action, currentTarget as Element, key);
+		};
+		return button({ node: { label: given.label, style }, context, path: key, submits, click });
 	};
 	return html`<div class="ock-w-buttons">
-		${cancel ? draw(cancel, "cancel", "secondary") : nothing}
-		${confirm ? draw(confirm, "confirm", "primary") : nothing}
+		${cancel ? draw(cancel, "cancel", "secondary", false) : nothing}
+		${confirm ? draw(confirm, "confirm", "primary", node["asForm"] === true) : nothing}
 	</div>`;
-}
-
-const list: Draw = (node, context, path) => {
-	const items = (Array.isArray(node.children) ? node.children : []).filter(Boolean);
-	const limit = node["limit"] === "auto" ? AUTO : Number(node["limit"] ?? Infinity);
-	const most = context.isOpen(path) || !(limit > 0) ? Infinity : limit;
-	const shown = { ...node, children: items.slice(0, most) };
-	const more = items.length - most;
-	return html`<div class="ock-w-card ock-w-list" part="widget list">
-		${status(node, context)}
-		<ul>${context.children(shown, path)}</ul>
-		${
-			more > 0
-				? html`<button type="button" class="ock-w-more" aria-expanded="false" @click=${() => context.open(path)}>
-						${context.chat.words.text("widget.rest", { count: more })}
-					</button>`
-				: nothing
-		}
-	</div>`;
-};
-
-const listItem: Draw = (node, context, path) => {
-	const action = actionOf(node["onClickAction"]);
-	const align = oneOf(node["align"], "center", "start", "end", "baseline", "stretch");
-	const styles = {
-		gap: spacing(node["gap"]),
-		"align-items": align === "start" || align === "end" ? `flex-${align}` : align,
-	};
-	return html`<li class="ock-w-item" ?data-acts=${action !== null} aria-busy=${context.busy.has(path) ? "true" : nothing}>
-		${
-			action
-				? html`<button type="button" class="ock-w-cover" aria-label=${wordsOf(node).slice(0, 200)}
-						@click=${(event: Event) => context.act(action, event.currentTarget as Element, path)}></button>`
-				: nothing
-		}
-		<div class="ock-w-row" ${styled(styles)}>${context.children(node, path)}</div>
-	</li>`;
-};
-
-/** All that a component says: the name of what is clicked as a whole. */
-function wordsOf(node: WidgetNode): string {
-	const { children } = node;
-	const inner = Array.isArray(children) ? children : children ? [children] : [];
-	const own = text(node["value"] ?? node["label"]);
-	return [own, ...inner.filter(Boolean).map(wordsOf)].filter(Boolean).join(", ");
 }
 
 const basic: Draw = (node, context, path) => {
-	const direction = oneOf(node["direction"], "col", "row");
-	return html`<div class="ock-w-box ock-w-basic" part="widget basic" ${styled(box(node, context.scheme, direction))}>
-		${context.children(node, path)}
-	</div>`;
+	const way = oneOf(node["direction"], "col", "row");
+	return html`<div class="ock-w-box" data-type="basic" data-way=${way} part="widget basic"
+		data-scheme=${schemeOf(node) ?? nothing}
+		${styled({ ...themed(node, context), ...box(node, way) })}>${context.children(node, path)}</div>`;
 };
 
-export const roots: Record<string, Draw> = {
-	Card: card,
-	ListView: list,
-	ListViewItem: listItem,
-	Basic: basic,
-};
+export const roots: Readonly<Record<string, Draw>> = { Card: card, Basic: basic };
+export { schemeOf, status, themed };

@@ -1,49 +1,68 @@
-// What a widget may say about its look, as CSS values. Widgets are written by models and tools: only
-// what is named here reaches the page, and nothing that could load anything.
+// What a widget says about sizes and places, as CSS values.
 
+import type { WidgetNode } from "../protocol.ts";
 import type { Styles } from "../view.ts";
+import { color } from "./colors.ts";
+import { safe } from "./safe.ts";
 
-export type Scheme = "light" | "dark";
+const LONGEST = 4000; // pixels of a length
+const NUMBER = /^-?\d+(\.\d+)?$/;
 
-const UNIT = 4; // pixels: numbers of spacing count these
-const LONGEST = 100; // characters of a value
-const FORBIDDEN = /url|image|attr|element|paint|env|var|expression|[\\;{}@<>"']|\/\*/i;
+/** Any properties of a component: whatever a model has written. */
+export type Props = Readonly<Record<string, unknown>>;
 
-/** Returns a text if it is a value of the CSS property and harmless, else undefined. */
-export function safe(property: string, value: unknown): string | undefined {
-	if (typeof value !== "string" || value.length > LONGEST || FORBIDDEN.test(value)) return undefined;
-	return CSS.supports(property, value) ? value : undefined;
+/** Returns the properties of an object, and none for anything else. */
+export function nodeOf(value: unknown): Props {
+	return typeof value === "object" && value !== null ? (value as Props) : {};
+}
+
+/** A number, also one that is written as a text. */
+export function number(value: unknown): number | undefined {
+	const given = typeof value === "string" && NUMBER.test(value) ? Number(value) : value;
+	return typeof given === "number" && Number.isFinite(given) ? given : undefined;
+}
+
+/** A number of things, at least 1. */
+export function count(value: unknown, most = 100): number | undefined {
+	const given = number(value);
+	return given !== undefined && given >= 1 ? Math.min(Math.floor(given), most) : undefined;
 }
 
 /** A length: a number is pixels. */
 export function length(value: unknown, property = "width"): string | undefined {
-	if (typeof value === "number") return Number.isFinite(value) ? `${value}px` : undefined;
-	return safe(property, value);
+	const pixels = number(value);
+	if (pixels === undefined) return safe(property, value);
+	return pixels >= 0 ? `${Math.min(pixels, LONGEST)}px` : undefined;
 }
 
-/** A distance: a number counts units of 4 pixels. Distances are never negative. */
+/** A distance: a number counts units of 4 pixels, or as the density of the theme says. */
 export function spacing(value: unknown): string | undefined {
-	const given = typeof value === "number" ? `${value * UNIT}px` : safe("padding-top", value);
-	return given && !/^\s*-/.test(given) && CSS.supports("padding-top", given) ? given : undefined;
+	const units = number(value);
+	if (units !== undefined)
+		return units >= 0 ? `calc(var(--ock-space) * ${Math.min(units, LONGEST / 4)})` : undefined;
+	return safe("padding-top", value);
 }
 
-/** `padding` or `margin` of one value, or of one for each side. */
+/** `padding` or `margin`: one value, one for each side, or up to four in a text. */
 export function sides(property: "padding" | "margin", value: unknown): Styles {
-	if (typeof value !== "object" || value === null) {
-		const parts = typeof value === "string" ? value.split(/\s+/) : [value];
-		const all = parts.map(spacing);
-		return all.every(Boolean) ? { [property]: all.join(" ") } : {};
+	if (typeof value === "object" && value !== null) {
+		const { top, right, bottom, left, x, y } = value as Props;
+		return {
+			[`${property}-block-start`]: spacing(top ?? y),
+			[`${property}-block-end`]: spacing(bottom ?? y),
+			[`${property}-inline-start`]: spacing(left ?? x),
+			[`${property}-inline-end`]: spacing(right ?? x),
+		};
 	}
-	const { top, right, bottom, left, x, y } = value as Record<string, unknown>;
-	return {
-		[`${property}-block-start`]: spacing(top ?? y),
-		[`${property}-block-end`]: spacing(bottom ?? y),
-		[`${property}-inline-start`]: spacing(left ?? x),
-		[`${property}-inline-end`]: spacing(right ?? x),
-	};
+	return { [property]: spacing(value) ?? positive(safe(property, value)) };
 }
 
-const RADIUS: Record<string, string> = {
+/** No text with a minus sign: a negative margin would cover what is around. */
+function positive(value: string | undefined): string | undefined {
+	return value && !/(^|[\s(])-/.test(value) ? value : undefined;
+}
+
+const RADIUS: Readonly<Record<string, string>> = {
 	none: "0",
 	"2xs": "2px",
 	xs: "4px",
@@ -59,135 +78,87 @@ const RADIUS: Record<string, string> = {
 };
 
 export function radius(value: unknown): string | undefined {
-	return typeof value === "string" ? RADIUS[value] : undefined;
-}
-
-const NAMED: Record<string, string> = {
-	primary: "var(--ock-text)",
-	prose: "var(--ock-text)",
-	default: "var(--ock-text)",
-	emphasis: "var(--ock-text)",
-	secondary: "var(--ock-text-quiet)",
-	tertiary: "var(--ock-text-quiet)",
-	accent: "var(--ock-accent)",
-	success: "var(--ock-success)",
-	danger: "var(--ock-danger)",
-	warning: "var(--ock-warning)",
-	caution: "var(--ock-warning)",
-	info: "var(--ock-info)",
-	discovery: "var(--ock-discovery)",
-	surface: "var(--ock-surface)",
-	"surface-secondary": "var(--ock-surface-raised)",
-	"surface-tertiary": "var(--ock-surface-raised)",
-	"surface-elevated": "var(--ock-surface)",
-	"surface-elevated-secondary": "var(--ock-surface-raised)",
-	subtle: "var(--ock-border)",
-	strong: "var(--ock-text-quiet)",
-};
-
-const HUES: Record<string, [hue: number, saturation: number]> = {
-	gray: [240, 6],
-	red: [2, 75],
-	pink: [330, 75],
-	orange: [26, 88],
-	yellow: [45, 90],
-	green: [145, 60],
-	blue: [217, 85],
-	purple: [265, 70],
-};
-const SHADE = /^(gray|red|pink|orange|yellow|green|blue|purple)-(\d{1,4})$/;
-const ALPHA = /^alpha-(\d{1,2})$/;
-
-/** A colour: a token, a shade such as `red-500`, a CSS colour, or one for each colour scheme. */
-export function color(value: unknown, scheme: Scheme): string | undefined {
-	if (typeof value === "object" && value !== null)
-		return color((value as Record<string, unknown>)[scheme], scheme);
-	if (typeof value !== "string") return undefined;
-	const name = value.trim();
-	if (Object.hasOwn(NAMED, name)) return NAMED[name];
-	const alpha = name.match(ALPHA);
-	if (alpha) return `color-mix(in srgb, var(--ock-text) ${alpha[1]}%, transparent)`;
-	const shade = name.match(SHADE);
-	if (shade) {
-		const [hue, saturation] = HUES[shade[1]!]!;
-		const lightness = Math.max(4, 98 - Math.min(Number(shade[2]), 1000) * 0.088);
-		return `hsl(${hue} ${saturation}% ${lightness}%)`;
-	}
-	return safe("color", name);
-}
-
-interface Edge {
-	size?: unknown;
-	color?: unknown;
-	style?: unknown;
+	return typeof value === "string" && Object.hasOwn(RADIUS, value) ? RADIUS[value] : undefined;
 }
 
 const LINES = "solid dashed dotted double groove ridge inset outset".split(" ");
+const THICKEST = 32; // pixels of a border
 
-function edge(value: unknown, scheme: Scheme): string | undefined {
-	if (typeof value === "number") return edge({ size: value }, scheme);
-	if (typeof value !== "object" || value === null) return undefined;
-	const { size, color: given, style } = value as Edge;
-	if (typeof size !== "number" || !(size >= 0) || size > 32) return undefined;
+function edge(value: unknown): string | undefined {
+	const { size, color: given, style } = typeof value === "object" ? nodeOf(value) : { size: value };
+	const pixels = number(size);
+	if (pixels === undefined || pixels < 0 || pixels > THICKEST) return undefined;
 	const line = LINES.includes(String(style)) ? style : "solid";
-	return `${size}px ${line} ${color(given, scheme) ?? "var(--ock-border)"}`;
+	return `${pixels}px ${line} ${color(given) ?? "var(--ock-border)"}`;
 }
 
 /** A border: one for all sides, or one for each. */
-export function border(value: unknown, scheme: Scheme): Styles {
-	const all = edge(value, scheme);
+export function border(value: unknown): Styles {
+	const all = edge(value);
 	if (all) return { border: all };
-	if (typeof value !== "object" || value === null) return {};
-	const { top, right, bottom, left, x, y } = value as Record<string, unknown>;
+	const { top, right, bottom, left, x, y } = nodeOf(value);
 	return {
-		"border-block-start": edge(top ?? y, scheme),
-		"border-block-end": edge(bottom ?? y, scheme),
-		"border-inline-start": edge(left ?? x, scheme),
-		"border-inline-end": edge(right ?? x, scheme),
+		"border-block-start": edge(top ?? y),
+		"border-block-end": edge(bottom ?? y),
+		"border-inline-start": edge(left ?? x),
+		"border-inline-end": edge(right ?? x),
 	};
 }
 
-const JUSTIFY: Record<string, string> = {
-	between: "space-between",
-	around: "space-around",
-	evenly: "space-evenly",
+const ALIGN: Readonly<Record<string, string>> = {
 	start: "flex-start",
-	end: "flex-end",
 	center: "center",
+	end: "flex-end",
+	baseline: "baseline",
 	stretch: "stretch",
 };
 
-type Node = Record<string, unknown>;
+const JUSTIFY: Readonly<Record<string, string>> = {
+	...ALIGN,
+	between: "space-between",
+	around: "space-around",
+	evenly: "space-evenly",
+};
+
+export function alignment(value: unknown): string | undefined {
+	return typeof value === "string" && Object.hasOwn(ALIGN, value) ? ALIGN[value] : undefined;
+}
 
 /** The styles of what has a size, a margin and a place in its container. */
-export function block(node: Node): Styles {
-	const { flex, aspectRatio } = node;
+export function block(node: Props): Styles {
+	const { size, minSize, maxSize, aspectRatio: ratio, flex } = node;
 	return {
-		width: length(node["width"] ?? node["size"]),
-		height: length(node["height"] ?? node["size"], "height"),
-		"min-width": length(node["minWidth"] ?? node["minSize"], "min-width"),
-		"min-height": length(node["minHeight"] ?? node["minSize"], "min-height"),
-		"max-width": length(node["maxWidth"] ?? node["maxSize"], "max-width"),
-		"max-height": length(node["maxHeight"] ?? node["maxSize"], "max-height"),
-		"aspect-ratio": safe("aspect-ratio", aspectRatio === undefined ? undefined : String(aspectRatio)),
-		flex: safe("flex", flex === undefined || flex === null ? undefined : String(flex)),
+		width: length(node["width"] ?? size),
+		height: length(node["height"] ?? size, "height"),
+		"min-width": length(node["minWidth"] ?? minSize, "min-width"),
+		"min-height": length(node["minHeight"] ?? minSize, "min-height"),
+		"max-width": length(node["maxWidth"] ?? maxSize, "max-width"),
+		"max-height": length(node["maxHeight"] ?? maxSize, "max-height"),
+		"aspect-ratio": safe("aspect-ratio", written(ratio)),
+		flex: safe("flex", written(flex)),
 		"border-radius": radius(node["radius"]),
 		...sides("margin", node["margin"]),
 	};
 }
 
+function written(value: unknown): unknown {
+	return typeof value === "number" ? String(value) : value;
+}
+
 /** The styles of a container. */
-export function box(node: Node, scheme: Scheme, direction: "row" | "col"): Styles {
-	const { align, justify, wrap } = node;
+export function box(node: WidgetNode, direction: "row" | "col"): Styles {
+	const { justify } = node;
 	return {
 		...block(node),
 		"flex-direction": direction === "row" ? "row" : "column",
-		"align-items": safe("align-items", align === "start" || align === "end" ? `flex-${align}` : align),
-		"justify-content": typeof justify === "string" ? JUSTIFY[justify] : undefined,
-		"flex-wrap": safe("flex-wrap", wrap),
+		"align-items": alignment(node["align"]),
+		"justify-content":
+			typeof justify === "string" && Object.hasOwn(JUSTIFY, justify) ? JUSTIFY[justify] : undefined,
+		"flex-wrap": safe("flex-wrap", node["wrap"]),
 		gap: spacing(node["gap"]),
-		background: color(node["background"], scheme),
+		background: color(node["background"]),
+		overflow: radius(node["radius"]) ? "hidden" : undefined,
 		...sides("padding", node["padding"]),
-		...border(node["border"], scheme),
+		...border(node["border"]),
 	};
 }

@@ -1,16 +1,19 @@
-import { html, nothing } from "lit";
+import { type PropertyValues, html, nothing } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import "../markdown/markdown.ts";
 import { Refused, randomId } from "../client.ts";
 import type { Topic } from "../chat.ts";
 import type { ActionConfig, WidgetItem, WidgetNode } from "../protocol.ts";
 import { View, define } from "../view.ts";
-import type { WidgetContext } from "./context.ts";
+import { type WidgetContext, childrenOf } from "./context.ts";
+import { type Field, bearerOf, connectFields, fieldsIn, problemOf } from "./fields.ts";
 import { payloadWith, valuesOf } from "./form-values.ts";
-import { components } from "./registry.ts";
-import type { Scheme } from "./values.ts";
+import { keyed } from "./keys.ts";
+import { drawerOf } from "./registry.ts";
+import { typing } from "./typing.ts";
 
 const DEEPEST = 60; // components inside of each other
+const WHOLE = "*"; // the whole widget, as a place that is busy
 
 /** A widget. `item` is the item that it belongs to, for its actions; previews have none. */
 export class Widget extends View {
@@ -18,149 +21,169 @@ export class Widget extends View {
 		...View.properties,
 		root: { attribute: false },
 		item: { attribute: false },
-		problem: { state: true },
+		failure: { state: true },
 	};
 	declare root: WidgetNode;
 	declare item: WidgetItem | undefined;
-	declare problem: string | null;
+	/** Why the last action failed. */
+	declare failure: string | undefined;
 	private readonly busy = new Set<string>();
 	private readonly opened = new Set<string>();
-	private readonly fieldPrefix = `w${randomId().slice(0, 8)}-`;
+	private readonly problems = new Map<string, string>();
+	private readonly fieldPrefix = `w${randomId().slice(0, 8)}`;
+	private readonly context = this.newContext();
+	private hadFocus = false;
 
 	protected override topics(): Topic[] {
 		return ["options"];
 	}
 
+	override connectedCallback(): void {
+		super.connectedCallback();
+		typing(this, (field) => this.checkAgain(field));
+	}
+
+	override willUpdate(changed: PropertyValues): void {
+		super.willUpdate(changed);
+		this.context.chat = this.chat;
+		this.hadFocus = this.contains(this.activeElement());
+	}
+
 	override render() {
-		const { root } = this;
-		if (!root || typeof root !== "object") return nothing;
-		const scheme = this.scheme();
-		const context = this.context(scheme);
-		return html`<div class="ock-widget" data-scheme=${root["theme"] ? scheme : nothing}
-			aria-busy=${this.busy.has("*") ? "true" : nothing}>
-			${context.draw(root, "0")}
-			${this.problem === null || this.problem === undefined ? nothing : html`<p class="ock-w-problem" role="alert">${this.problem}</p>`}
+		if (typeof this.root !== "object" || this.root === null) return nothing;
+		return html`<div class="ock-widget" tabindex="-1" aria-busy=${this.busy.has(WHOLE) ? "true" : nothing}>
+			${repeat(keyed([this.root]), ({ key }) => key, ({ child, key }) => this.context.draw(child, key))}
+			${this.failure ? html`<p class="ock-w-problem" role="alert">${this.failure}</p>` : nothing}
 		</div>`;
 	}
 
 	override updated(): void {
-		this.nameFields();
-		const first = this.querySelector<HTMLInputElement>("[data-autofocus]:not([data-was])");
-		first?.setAttribute("data-was", "");
-		// Only where the user is already: text that is being written elsewhere goes on
-		if (first && this.contains(this.activeElement())) first.focus();
+		connectFields(this);
+		this.keepFocus();
+		this.focusFirst();
 	}
 
-	private scheme(): Scheme {
-		const { theme } = this.root as { theme?: unknown };
-		if (theme === "light" || theme === "dark") return theme;
-		const host = (this.getRootNode() as ShadowRoot).host as HTMLElement | undefined;
-		return host?.dataset["scheme"] === "dark" ? "dark" : "light";
+	/** Puts the focus on the widget if what had it is gone. */
+	private keepFocus(): void {
+		if (this.hadFocus && !this.contains(this.activeElement()))
+			this.querySelector<HTMLElement>(".ock-widget")?.focus();
+	}
+
+	/** Focuses a new field with `autoFocus`, unless the user is busy elsewhere. */
+	private focusFirst(): void {
+		const first = this.querySelector<HTMLElement>("[data-autofocus]:not([data-was])");
+		if (!first) return;
+		first.setAttribute("data-was", "");
+		const active = this.activeElement();
+		const isFree = !active || isEmpty(active);
+		if (this.contains(active) || (this.chat.status.answering && isFree)) first.focus();
 	}
 
 	private activeElement(): Element | null {
 		return (this.getRootNode() as ShadowRoot | Document).activeElement;
 	}
 
-	private context(scheme: Scheme): WidgetContext {
-		const context: WidgetContext = {
+	private newContext(): WidgetContext {
+		return {
 			chat: this.chat,
-			scheme,
-			prefix: this.fieldPrefix,
 			busy: this.busy,
-			draw: (node, path) => {
-				if (typeof node !== "object" || node === null || depth(path) > DEEPEST) return nothing;
-				const draw = Object.hasOwn(components, node.type) ? components[node.type] : undefined;
-				// A newer server's component: what is in it may be known
-				return draw ? draw(node, context, path) : context.children(node, path);
-			},
-			children: (node, path) => children(node, path, context),
-			act: (action, source, path, container) => void this.act(action, source, path, container),
+			problems: this.problems,
+			draw: (node, path) => this.draw(node, path),
+			children: (node, path) =>
+				repeat(
+					keyed(childrenOf(node)),
+					({ key }) => key,
+					({ child, key }) => this.draw(child, `${path}/${key}`),
+				),
+			id: (path) => `${this.fieldPrefix}-${path.replace(/[^\w-]/g, (sign) => `_${sign.charCodeAt(0)}_`)}`,
+			act: (action, source, path) => void this.act(action, this.fieldsAround(source), path, path),
+			submit: (action, form, path) => this.submit(action, form, path),
 			isOpen: (path) => this.opened.has(path),
-			open: (path) => {
-				this.opened.add(path);
-				this.requestUpdate();
-			},
+			open: (path, isOpen = true) => this.open(path, isOpen),
 		};
-		return context;
 	}
 
-	private async act(
-		action: ActionConfig,
-		source: Element,
-		path: string,
-		container = false,
-	): Promise<void> {
-		if (this.busy.has(path) || this.busy.has("*")) return;
-		const { loadingBehavior = "auto" } = action;
-		const behavior = loadingBehavior === "auto" ? (container ? "container" : "self") : loadingBehavior;
-		const key = behavior === "container" ? "*" : behavior === "self" ? path : `none ${path}`;
-		this.busy.add(key).add(behavior === "container" ? path : key);
-		this.problem = null;
-		this.requestUpdate();
-		const sent = { ...action, payload: payloadWith(action.payload, this.values(source)) };
+	/** Of a component that only a newer server knows, what is in it is drawn. */
+	private draw(node: WidgetNode, path: string): unknown {
+		if (path.split("/").length > DEEPEST) return nothing;
+		const draw = drawerOf(node.type);
 		try {
-			await this.chat.act(sent, this.item);
+			return draw ? draw(node, this.context, path) : this.context.children(node, path);
 		} catch (error) {
-			const words = error instanceof Refused ? error.message : "";
-			this.problem = words || this.chat.words.text("widget.failed");
-		} finally {
-			this.busy.delete(key);
-			this.busy.delete(path);
-			this.requestUpdate();
+			this.chat.emit("chatkit.log", { name: "widget.component", data: { error: String(error) } });
+			return nothing;
 		}
 	}
 
-	/** The fields of the form around the source; a control on its own has its own value. */
-	private values(source: Element): Record<string, unknown> {
+	private open(path: string, isOpen: boolean): Promise<unknown> {
+		if (isOpen) this.opened.add(path);
+		else this.opened.delete(path);
+		this.requestUpdate();
+		return this.updateComplete;
+	}
+
+	/** The fields of the form around something; a control without one is on its own. */
+	private fieldsAround(source: Element): Field[] {
 		const form = source.closest("form");
-		if (form) return valuesOf(form);
-		const name = (source as HTMLInputElement).name;
-		return name ? valuesOf(wrapped(source)) : {};
+		if (form) return fieldsIn(form);
+		return source.matches("input, select, textarea") ? [source as Field] : fieldsIn(source);
 	}
 
-	/** Gives names to fields for which the widget has no label. */
-	private nameFields(): void {
-		for (const field of this.querySelectorAll<HTMLElement>("[data-label]")) {
-			const isLabelled =
-				field.id && this.querySelector(`label[for="${CSS.escape(field.id)}"]`) !== null;
-			if (isLabelled) field.removeAttribute("aria-label");
-			else field.setAttribute("aria-label", field.dataset["label"]!);
+	private submit(action: ActionConfig | null, form: HTMLFormElement, path: string): void {
+		const fields = fieldsIn(form);
+		const wrong = fields.filter((field) => this.check(field));
+		this.requestUpdate();
+		if (wrong[0]) wrong[0].focus();
+		else if (action) void this.act(action, fields, path, WHOLE);
+	}
+
+	/** Notes whether something is wrong with a field. */
+	private check(field: Field): boolean {
+		const words = problemOf(field, this.chat.words);
+		const { id } = bearerOf(field);
+		if (words) this.problems.set(id, words);
+		else this.problems.delete(id);
+		return words !== null;
+	}
+
+	/** What was wrong may be right now; what is being typed is not wrong before it is sent. */
+	private checkAgain(field: Field): void {
+		if (!this.problems.has(bearerOf(field).id)) return;
+		this.check(field);
+		this.requestUpdate();
+	}
+
+	/** Runs an action. `auto` is the place that shows it if the action does not say. */
+	private async act(action: ActionConfig, fields: Field[], path: string, auto: string): Promise<void> {
+		const { loadingBehavior: behavior = "auto" } = action;
+		const places = { auto: [auto, path], self: [path], container: [WHOLE, path], none: [] }[behavior] ?? [];
+		if (this.busy.has(WHOLE) || (behavior !== "none" && this.busy.has(path))) return;
+		this.failure = undefined;
+		this.mark(places, true);
+		try {
+			const payload = payloadWith(action.payload, valuesOf(fields));
+			await this.chat.act({ ...action, payload }, this.item);
+		} catch (error) {
+			const said = error instanceof Refused ? error.message : "";
+			this.failure = said || this.chat.words.text("widget.failed");
+		} finally {
+			this.mark(places, false);
 		}
 	}
+
+	private mark(places: string[], isBusy: boolean): void {
+		for (const place of places) {
+			if (isBusy) this.busy.add(place);
+			else this.busy.delete(place);
+		}
+		this.requestUpdate();
+	}
 }
 
-/** A container with copies of a field and, for a radio button, of its choice. */
-function wrapped(source: Element): Element {
-	const container = document.createElement("div");
-	const copy = source.cloneNode(true) as HTMLInputElement;
-	copy.value = (source as HTMLInputElement).value;
-	copy.checked = (source as HTMLInputElement).checked;
-	container.append(copy);
-	return container;
-}
-
-function depth(path: string): number {
-	return path.split(".").length;
-}
-
-function children(node: WidgetNode, path: string, context: WidgetContext): unknown {
-	const { children: given } = node;
-	const all = (Array.isArray(given) ? given : [given]).filter(
-		(child): child is WidgetNode => typeof child === "object" && child !== null,
-	);
-	const seen = new Map<string, number>();
-	const keyed = all.map((child, place) => {
-		const name = String(child.key ?? child.id ?? `${child.type} ${place}`);
-		const times = seen.get(name) ?? 0;
-		seen.set(name, times + 1);
-		return { child, key: times ? `${name} ${times}` : name };
-	});
-	return repeat(
-		keyed,
-		({ key }) => key,
-		({ child, key }) => context.draw(child, `${path}.${key.replaceAll(".", "_")}`),
-	);
+/** Whether there is nothing in a field that has the focus. */
+function isEmpty(element: Element): boolean {
+	const { value, isContentEditable, textContent } = element as HTMLTextAreaElement;
+	return value === "" || (isContentEditable && !textContent?.trim());
 }
 
 define("ock-widget", Widget);
