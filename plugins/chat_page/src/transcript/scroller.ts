@@ -35,8 +35,8 @@ export class Scroller {
 	scrolled(): void {
 		const { scrollTop } = this.box;
 		// The event of a move of our own, after which more may have been drawn
-		if (Math.abs(scrollTop - this.last) < 1) return;
-		// Any step up leaves the end
+		if (scrollTop === this.last) return;
+		// Any step up leaves the end: a wheel that glides begins with less than a pixel
 		this.atEnd = this.distance <= (scrollTop < this.last ? 0 : NEAR);
 		this.note();
 	}
