@@ -38,7 +38,7 @@ OWN_FETCH = """(given) => ({...given, api: {...given.api,
 
 KNOWN_HEADERS = """(given) => ({...given, api: {...given.api,
   uploadStrategy: {type: "direct", uploadUrl: "/api/chat/attachments"},
-  uploadHeaders: () => ({"X-Known": "yes"}),
+  headers: () => ({"X-Known": "yes"}),
   fetch: (url, init) => fetch(url, init)}})"""
 
 

@@ -8,11 +8,8 @@ type Api = ChatKitOptions["api"];
 /** `domainKey` is accepted and not used: no domain has to be registered. */
 type OwnApi = Omit<Extract<Api, { url: string }>, "domainKey"> & {
 	domainKey?: string;
-	/**
-	 * The headers of an upload, such as `Authorization`, for a page with its own `fetch`: with them,
-	 * the progress of an upload is shown, which no `fetch` can tell.
-	 */
-	uploadHeaders?: () => Record<string, string>;
+	/** What `fetch` adds, such as a token, for uploads whose progress `fetch` cannot tell. */
+	headers?: () => Record<string, string>;
 };
 
 export interface OpenChatKitOptions

@@ -37,12 +37,14 @@ async function sendDirectly(
 ): Promise<Attachment> {
 	const body = new FormData();
 	body.append("file", file, file.name);
-	const { api } = chat.options;
-	const known = "url" in api ? api.uploadHeaders?.() : undefined;
-	const request: Request_ = { method: "POST", url: resolved(uploadUrl), headers: known ?? {}, body };
-	// Only the page's own `fetch` knows its token, unless the page tells
-	const isKnown = known !== undefined || !hasOwnFetch(chat);
-	const sent = await (isKnown ? asGiven : byFetch)(chat, request, events);
+	const url = resolved(uploadUrl);
+	const headers = isOwnServer(chat, url) ? ownHeaders(chat) : null;
+	const request: Request_ = { method: "POST", url, headers: headers ?? {}, body };
+	// Perhaps only the page's own `fetch` knows its token
+	const sent =
+		hasOwnFetch(chat) && !headers
+			? await byFetch(chat, request, events)
+			: await sendBytes(chat, request, events);
 	const attachment = attachmentIn(sent);
 	if (!attachment) throw new Refused(sent.status, "");
 	events.onId(attachment.id);
@@ -63,16 +65,17 @@ async function sendInTwoPhases(
 	if (!target) return attachment;
 	const { method, headers = {} } = target;
 	const request = { method, url: resolved(target.url), headers, body: file };
-	const answer = await asGiven(chat, request, events);
+	const answer = await sendBytes(chat, request, events);
 	const updated = attachmentIn(answer);
 	return updated?.id === attachment.id ? { ...rest, ...updated } : rest;
 }
 
 /**
- * Sends a request that has what it needs: the address is signed, or the headers are known. If that is
- * not enough, the page's `fetch` may know more; not for another host, which would get its token.
+ * Sends bytes with what the address needs: nothing if it is signed. If the server, or a proxy before
+ * it, wants the user's credentials, the page's `fetch` has them; never for another host, which would
+ * get them.
  */
-async function asGiven(chat: Chat, request: Request_, events: TransferEvents): Promise<Answer> {
+async function sendBytes(chat: Chat, request: Request_, events: TransferEvents): Promise<Answer> {
 	try {
 		return await byXhr(chat, request, events);
 	} catch (error) {
@@ -145,6 +148,10 @@ function attachmentIn({ body }: Answer): Attachment | null {
 
 function hasOwnFetch({ options: { api } }: Chat): boolean {
 	return "fetch" in api && typeof api.fetch === "function";
+}
+
+function ownHeaders({ options: { api } }: Chat): Record<string, string> | null {
+	return ("headers" in api && api.headers?.()) || null;
 }
 
 function isOwnServer({ options: { api } }: Chat, url: string): boolean {
