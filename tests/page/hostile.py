@@ -88,7 +88,7 @@ class Hostile(Builder):
     def component(self, model: type[BaseModel]) -> dict[str, Any]:
         """Return a component whose properties are hostile, whatever type they should have."""
         fields = fields_of(model)
-        [of_type] = get_args(fields["type"].annotation)
+        of_type = get_args(fields["type"].annotation)[0]
         given = {name: self._property(model, name) for name in fields if name != "type"}
         return {"type": of_type, **given}
 
