@@ -170,7 +170,11 @@ async def test_the_page_offers_what_plugins_bring(aiohttp_client: Any, tmp_path:
         "type": "direct",
         "uploadUrl": "api/chat/attachments",
     }
-    assert options["composer"]["attachments"] == {"enabled": True}
+    assert options["composer"]["attachments"] == {
+        "enabled": True,
+        "maxSize": 25_000_000,
+        "maxCount": 20,
+    }
     assert options["composer"]["dictation"] == {"enabled": True}
     assert options["threadItemActions"]["feedback"] is True
     assert options["composer"]["models"] == [

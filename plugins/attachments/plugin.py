@@ -64,6 +64,8 @@ class Plugin:
         self.intake = Intake(self.files, limits, Extractor(config.text, config.pdf))
         self.attachments = Attachments(self.files, self.intake, self.addresses, config.orphans)
         self.telling = Telling(self.files, config.text)
+        self.max_upload = config.max_size
+        self.upload_path: str | None = None
 
     @hookimpl
     def attachment_store(self) -> Attachments:
@@ -82,7 +84,7 @@ class Plugin:
                 "attachments: `max_size` is larger than `requests.attachment`: larger files than "
                 "that cannot be announced for uploads in two phases. Raise `requests.attachment`"
             )
-        self.addresses.path = path
+        self.addresses.path = self.upload_path = path
         self.intake.max_side, self.intake.max_image = images.max_side, images.max_size
         self.intake.scan = Scans(app).scan
         Routes(self.files, self.intake, self.signer, self.attachments).add_to(app, path)

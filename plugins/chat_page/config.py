@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, field_validator
 
 from chatkit_server import UrlPath
 
 _HOST = re.compile(r"(?:\*\.)?[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::[0-9]{1,5})?", re.IGNORECASE)
+_SCHEMES = ("", "http", "https")
 _SOURCE = re.compile(rf"(?:https?://)?{_HOST.pattern}", re.IGNORECASE)
 
 
@@ -31,6 +33,13 @@ def _site(value: str) -> str:
     return value
 
 
+def _page_address(value: str) -> str:
+    if not value or re.search(r"[\s\\]", value) or urlsplit(value).scheme not in _SCHEMES:
+        raise ValueError("write a path such as /login, or an address with https://")
+    return value
+
+
+PageAddress = Annotated[str, AfterValidator(_page_address)]
 Hosts = Annotated[
     list[Annotated[str, AfterValidator(_host)]],
     BeforeValidator(_comma_separated),
@@ -53,8 +62,9 @@ class Config(BaseModel):
     """Where the page is, and what it shows.
 
     `path` is that of the page; its files are below it. `sign_in` is the address of a page where
-    users sign in, for servers that know them by a cookie; without it, users who are not known are
-    asked for a token. `image_domains` may have their pictures shown, and `frame_ancestors` may show
+    users sign in, for servers that know them by a cookie; `{url}` in it is where it should lead
+    back to. Without it, users who are not known are asked for a token. `sign_out` is where they
+    sign out. `image_domains` may have their pictures shown, and `frame_ancestors` may show
     the page in a frame: `self` or origins, or none. `upload_domains` are where files go, if a
     plugin sends them to another host. `options` are ChatKit's, as far as JSON can say them: they
     win over all else.
@@ -69,8 +79,16 @@ class Config(BaseModel):
     disclaimer: str | None = None
     theme: Literal["system", "light", "dark"] = "system"
     locale: str | None = Field(None, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
-    sign_in: str | None = None
+    sign_in: PageAddress | None = None
+    sign_out: PageAddress | None = None
     image_domains: Hosts = Field(default_factory=list)
     upload_domains: Hosts = Field(default_factory=list)
     frame_ancestors: Sites = Field(default_factory=lambda: ["self"])
     options: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("options")
+    @classmethod
+    def _known_to_the_policy(cls, options: dict[str, Any]) -> dict[str, Any]:
+        if "allowedImageDomains" in options:
+            raise ValueError("set `image_domains` instead: the page's policy has to know them, too")
+        return options

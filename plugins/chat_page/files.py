@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import hashlib
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import hdrs, web
@@ -30,61 +30,55 @@ _SMALL = 1000
 """Bytes that are not worth packing."""
 
 
-@dataclass(frozen=True, slots=True)
 class StaticFile:
-    """A file, as it is and packed."""
+    """A file, as it is and packed. The end of its name says what it is."""
 
-    body: bytes
-    packed: bytes | None
-    content_type: str
-    cache: str
-    etag: str
+    def __init__(self, body: bytes, name: str) -> None:
+        self.body = body
+        self._content_type = TYPES[Path(name).suffix]
+        self._cache = _FOR_EVER if _HASHED.search(name) else _REVALIDATED
+        self._etag = hashlib.sha256(body).hexdigest()[:32]
+        self._packed: bytes | None = None
 
-    @classmethod
-    def of(cls, body: bytes, name: str) -> StaticFile:
-        """Make one of its bytes. The end of its name says what it is."""
-        packed = gzip.compress(body, 9, mtime=0)
-        return cls(
-            body,
-            packed if len(body) > _SMALL and len(packed) < len(body) else None,
-            TYPES[Path(name).suffix],
-            _FOR_EVER if _HASHED.search(name) else _REVALIDATED,
-            hashlib.sha256(body).hexdigest()[:32],
-        )
-
-    def answer(self, request: web.Request) -> web.Response:
+    async def answer(self, request: web.Request) -> web.Response:
         """Answer with the file, or with 304 if the client has it already."""
-        accepted = request.headers.get(hdrs.ACCEPT_ENCODING, "")
-        packed = self.packed if _accepts_gzip(accepted) else None
-        etag = f"{self.etag}-gz" if packed else self.etag
-        known = request.if_none_match or ()
-        if any(each.value in (etag, "*") for each in known):
+        packs = len(self.body) > _SMALL and _accepts_gzip(request)
+        etag = f"{self._etag}-gz" if packs else self._etag
+        if any(known.value in (etag, "*") for known in request.if_none_match or ()):
             response = web.Response(status=304)
         else:
             response = web.Response(
-                body=packed or self.body, content_type=self.content_type, charset="utf-8"
+                body=await self._pack() if packs else self.body,
+                content_type=self._content_type,
+                charset="utf-8",
             )
-            if packed:
+            if packs:
                 response.headers[hdrs.CONTENT_ENCODING] = "gzip"
         response.etag = etag
-        response.headers[hdrs.CACHE_CONTROL] = self.cache
+        response.headers[hdrs.CACHE_CONTROL] = self._cache
         # The response names the origin that may read it
         response.headers[hdrs.VARY] = "Accept-Encoding, Origin"
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response
 
+    async def _pack(self) -> bytes:
+        if self._packed is None:
+            # Answers go on meanwhile: zlib releases the interpreter
+            self._packed = await asyncio.to_thread(gzip.compress, self.body, 9, mtime=0)
+        return self._packed
+
 
 def files_of(folder: Path) -> dict[str, StaticFile]:
     """Return what a folder has to serve, by the path in it."""
     return {
-        path.relative_to(folder).as_posix(): StaticFile.of(path.read_bytes(), path.name)
+        path.relative_to(folder).as_posix(): StaticFile(path.read_bytes(), path.name)
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.suffix in TYPES
     }
 
 
-def _accepts_gzip(accepted: str) -> bool:
-    for part in accepted.lower().split(","):
+def _accepts_gzip(request: web.Request) -> bool:
+    for part in request.headers.get(hdrs.ACCEPT_ENCODING, "").lower().split(","):
         coding, _, weight = part.partition(";")
         if coding.strip() in ("gzip", "*"):
             return weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")

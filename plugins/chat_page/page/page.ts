@@ -1,50 +1,69 @@
-// The page around the element: gives it the server's options, knows who the user is, and keeps the
-// address of the conversation.
+// The chat page: gives the element the server's options, signs the user in, and keeps the address.
 
 import type { OpenChatKit } from "../src/element.ts";
 import type { OpenChatKitOptions } from "../src/options.ts";
-import { SignIn } from "./sign-in.ts";
-import { words as wordsOf } from "./words.ts";
+import { Words } from "../src/words.ts";
+import { keepAddress, threadInAddress } from "./address.ts";
+import { followLook } from "./look.ts";
+import { SignInDialog } from "./sign-in.ts";
+import { type Refusal, SignedFetch } from "./signed-fetch.ts";
+import { Tokens, forget } from "./tokens.ts";
 
 interface Settings {
-	options: OpenChatKitOptions;
+	options: OpenChatKitOptions & { api: { url: string } };
 	signIn: string | null;
+	signOut: string | null;
 }
 
 const settings = JSON.parse(document.body.dataset["settings"]!) as Settings;
-const locale = settings.options.locale ?? navigator.language;
-const words = wordsOf(locale);
+const { options } = settings;
+const api = new URL(options.api.url, document.baseURI);
+const tokens = new Tokens(`open-chatkit:token:${api.pathname}`);
+const words = wordsOf(options);
+const signed = new SignedFetch(api, tokens, signIn);
 const chat = document.querySelector("open-chatkit") as OpenChatKit;
-const signIn = new SignIn(words, settings.signIn, configure);
-let wentBack = false;
+let dialog: SignInDialog | null = null;
 
-document.documentElement.lang = locale;
 await customElements.whenDefined("open-chatkit");
-chat.addEventListener("chatkit.thread.change", ({ detail }) => note(detail.threadId));
-addEventListener("popstate", goBack);
-configure();
+keepAddress(chat);
+followLook(chat);
+await update();
+await greet();
 
-/** Sets the options, with what the page does itself. */
-function configure(): void {
-	const { options } = settings;
+/** Sets the options, with Sign out for users who are known by a token or may be by a cookie. */
+async function update(): Promise<void> {
+	const said = await words;
+	const initialThread = threadInAddress() ?? options.initialThread ?? null;
+	const canLeave = tokens.get() !== null || settings.signOut !== null;
+	const label = said.text("page.signOut");
+	const rightAction = { icon: "lucide:log-out" as never, label, onClick: signOut };
 	chat.setOptions({
 		...options,
-		initialThread: threadOfAddress() ?? options.initialThread ?? null,
-		api: { ...options.api, fetch: signIn.fetch },
-		header: {
-			...options.header,
-			...(signIn.isSignedIn
-				? {
-						rightAction: {
-							icon: "lucide:log-out" as never,
-							label: words.signOut,
-							onClick: () => signIn.signOut(),
-						},
-					}
-				: {}),
-		},
+		api: { ...options.api, fetch: signed.fetch, headers: () => signed.headers() },
+		initialThread,
+		header: { ...options.header, ...(canLeave ? { rightAction } : {}) },
 		widgets: { onAction: act },
 	});
+	document.documentElement.lang = said.language;
+}
+
+/** Has users sign in at once if the server does not know them, and not when they have written. */
+async function greet(): Promise<void> {
+	const refusal = await signed.check().catch(() => null);
+	if (refusal && (refusal.status === 401 || refusal.status === 403 || refusal.redirected))
+		await signed.ask(refusal);
+}
+
+async function signIn(refusal: Refusal): Promise<boolean> {
+	dialog ??= new SignInDialog({
+		words: await words,
+		page: settings.signIn,
+		check: (token) => signed.check(token),
+		keep: (token, stay) => tokens.set(token, stay),
+	});
+	const signedIn = await dialog.open(refusal);
+	if (signedIn) await update();
+	return signedIn;
 }
 
 /** What buttons for the page itself can do: say something for the user. */
@@ -52,26 +71,19 @@ async function act({ type, payload }: { type: string; payload?: Record<string, u
 	if (type === "say") await chat.sendUserMessage({ text: String(payload?.["text"] ?? "") });
 }
 
-function threadOfAddress(): string | null {
-	return new URL(location.href).searchParams.get("thread");
+/** Forgets the token, and what is stored of the user: drafts. */
+function signOut(): void {
+	// It saves what is being written
+	chat.remove();
+	tokens.clear();
+	forget();
+	location.replace(settings.signOut ?? location.pathname);
 }
 
-/** Keeps the conversation in the address, so that it can be linked, reloaded, and left by Back. */
-function note(threadId: string | null): void {
-	if (wentBack || threadId === threadOfAddress()) return;
-	const address = new URL(location.href);
-	if (threadId) address.searchParams.set("thread", threadId);
-	else address.searchParams.delete("thread");
-	history.pushState(null, "", address);
-}
-
-async function goBack(): Promise<void> {
-	wentBack = true;
-	try {
-		await chat.setThreadId(threadOfAddress());
-	} catch {
-		// The element shows what is wrong
-	} finally {
-		wentBack = false;
-	}
+/** The element's words. Those of a file come later than its first picture. */
+async function wordsOf({ locale = navigator.language, words: more }: OpenChatKitOptions): Promise<Words> {
+	if (typeof more !== "string") return new Words(locale, more);
+	const response = await fetch(more).catch(() => null);
+	const found = await response?.json().catch(() => null);
+	return new Words(locale, found ?? {});
 }

@@ -1,105 +1,126 @@
-// Who the user is, for the server: a cookie that the browser has, or a token that is asked for.
+// The dialog in which the user signs in: by a token, or on a page of the server's.
 
-import type { words } from "./words.ts";
+import { html, nothing, render } from "lit";
+import type { Words } from "../src/words.ts";
+import type { Refusal } from "./signed-fetch.ts";
+import { tokenIn } from "./tokens.ts";
 
-type Words = ReturnType<typeof words>;
+const NONE: Refusal = { status: 0, message: "", redirected: false };
 
-const KEY = "open-chatkit token";
+export interface SignInOptions {
+	words: Words;
+	/** The page where users sign in; null to ask for a token. */
+	page: string | null;
+	/** Whether the server takes this token; null for the user's cookies. */
+	check: (token: string | null) => Promise<Refusal | null>;
+	/** Keeps a token that the server takes; with `stay`, until the user signs out. */
+	keep: (token: string, stay: boolean) => void;
+}
 
-export class SignIn {
-	/** Kept for this tab, so that a reload does not ask again. */
-	private token = sessionStorage.getItem(KEY);
-	private asking: Promise<void> | null = null;
+export class SignInDialog {
+	private readonly dialog = document.createElement("dialog");
+	private refusal: Refusal = NONE;
+	private checking = false;
+	private finish: (signedIn: boolean) => void = () => {};
 
-	constructor(
-		private readonly words: Words,
-		/** Where users get the server's cookie; without it they are asked for a token. */
-		private readonly address: string | null,
-		private readonly changed: () => void,
-	) {}
-
-	get isSignedIn(): boolean {
-		return this.token !== null;
+	constructor(private readonly options: SignInOptions) {
+		const { dialog } = this;
+		dialog.className = "sign-in";
+		dialog.setAttribute("aria-labelledby", "sign-in-title");
+		dialog.addEventListener("close", () => this.finish(false));
+		document.body.append(dialog);
 	}
 
-	/** Asks the server, and the user if the server does not know who that is. */
-	readonly fetch: typeof globalThis.fetch = async (input, init) => {
-		for (;;) {
-			const { token } = this;
-			const headers = new Headers(init?.headers);
-			if (token) headers.set("Authorization", `Bearer ${token}`);
-			const response = await globalThis.fetch(input, { ...init, headers });
-			if (response.status !== 401) return response;
-			if (token === this.token) await this.ask(await messageOf(response));
-			init?.signal?.throwIfAborted();
-		}
+	/** Shows the dialog. Resolves with whether the user has signed in, when it is closed. */
+	open(refusal: Refusal): Promise<boolean> {
+		const before = document.activeElement;
+		this.refusal = refusal;
+		this.checking = false;
+		this.render();
+		this.dialog.showModal();
+		return new Promise<boolean>((resolve) => {
+			this.finish = resolve;
+		}).finally(() => {
+			this.dialog.close();
+			if (before instanceof HTMLElement) before.focus();
+		});
+	}
+
+	private render(): void {
+		const { words, page } = this.options;
+		const { message, redirected } = this.refusal;
+		const asksForToken = page === null && !redirected;
+		render(
+			html`<form @submit=${this.submit} novalidate aria-busy=${this.checking}>
+				<h1 id="sign-in-title">${words.text("page.signIn")}</h1>
+				<p>${words.text(asksForToken ? "page.tokenHelp" : "page.signInHelp")}</p>
+				<p id="sign-in-message" role="alert" dir="auto" ?hidden=${!message}>${message}</p>
+				${asksForToken ? this.fields() : nothing}
+				<div class="sign-in-buttons">
+					<button type="button" @click=${() => this.dialog.close()}>${words.text("page.notNow")}</button>
+					${
+						asksForToken
+							? html`<button ?disabled=${this.checking}>
+									${words.text(this.checking ? "page.checking" : "page.signIn")}
+								</button>`
+							: html`<button>${words.text("again")}</button>
+									<a href=${page ? addressOf(page) : location.href} autofocus>${words.text("page.signIn")}</a>`
+					}
+				</div>
+			</form>`,
+			this.dialog,
+		);
+	}
+
+	private fields() {
+		const { words } = this.options;
+		return html`<label>
+				<span>${words.text("page.token")}</span>
+				<input name="token" type="password" autocomplete="current-password" spellcheck="false"
+					autocapitalize="none" dir="ltr" required autofocus
+					aria-describedby="sign-in-message" aria-invalid=${this.refusal.message ? "true" : nothing} />
+			</label>
+			<label class="sign-in-stay">
+				<input name="stay" type="checkbox" />
+				<span>${words.text("page.stay")}</span>
+			</label>`;
+	}
+
+	private readonly submit = async (event: SubmitEvent) => {
+		event.preventDefault();
+		if (this.checking) return;
+		const given = new FormData(event.target as HTMLFormElement);
+		const field = given.get("token");
+		const token = field === null ? null : tokenIn(String(field));
+		if (field !== null && !token) return this.refuse({ ...NONE, message: this.options.words.text("page.noToken") });
+		this.checking = true;
+		this.render();
+		const refusal = await this.check(token);
+		if (!this.dialog.open) return;
+		if (refusal) return this.refuse(refusal);
+		if (token) this.options.keep(token, given.has("stay"));
+		this.finish(true);
 	};
 
-	signOut(): void {
-		sessionStorage.removeItem(KEY);
-		location.assign(location.pathname);
-	}
-
-	private ask(message: string): Promise<void> {
-		this.asking ??= this.show(message).finally(() => {
-			this.asking = null;
-		});
-		return this.asking;
-	}
-
-	private async show(message: string): Promise<void> {
-		const dialog = document.createElement("dialog");
-		dialog.setAttribute("aria-labelledby", "sign-in-title");
-		dialog.append(...this.content(message));
-		dialog.addEventListener("cancel", (event) => event.preventDefault());
-		document.body.append(dialog);
-		dialog.showModal();
-		const token = await submitted(dialog);
-		dialog.remove();
-		this.token = token;
-		sessionStorage.setItem(KEY, token);
-		this.changed();
-	}
-
-	private content(message: string): Element[] {
-		const title = element("h1", this.words.title);
-		title.id = "sign-in-title";
-		const problem = element("p", this.token ? message : "");
-		problem.setAttribute("role", "alert");
-		if (this.address) {
-			const link = element("a", this.words.title);
-			link.href = this.address;
-			return [title, element("p", this.words.link), problem, link];
+	private async check(token: string | null): Promise<Refusal | null> {
+		const { check, words } = this.options;
+		try {
+			const refusal = await check(token);
+			return refusal && { ...refusal, message: refusal.message || words.text("page.refused") };
+		} catch {
+			return { ...NONE, message: words.text("page.unreachable") };
 		}
-		const form = element("form", "");
-		const label = element("label", this.words.token);
-		const field = element("input", "");
-		Object.assign(field, { type: "password", name: "token", required: true, autocomplete: "off" });
-		label.append(field);
-		form.append(label, element("button", this.words.continue));
-		return [title, element("p", this.words.explain), problem, form];
+	}
+
+	private refuse(refusal: Refusal): void {
+		this.refusal = refusal;
+		this.checking = false;
+		this.render();
+		this.dialog.querySelector<HTMLElement>("[autofocus]")?.focus();
 	}
 }
 
-function submitted(dialog: HTMLElement): Promise<string> {
-	return new Promise((done) => {
-		dialog.addEventListener("submit", (event) => {
-			event.preventDefault();
-			const token = dialog.querySelector("input")!.value.trim().replace(/^Bearer\s+/i, "");
-			// What no header can have is no token
-			if (/^[\x21-\x7e]+$/.test(token)) done(token);
-			else dialog.querySelector("input")!.select();
-		});
-	});
-}
-
-async function messageOf(response: Response): Promise<string> {
-	const body = await response.json().catch(() => null);
-	return typeof body?.message === "string" ? body.message : "";
-}
-
-function element<K extends keyof HTMLElementTagNameMap>(name: K, text: string): HTMLElementTagNameMap[K] {
-	const made = document.createElement(name);
-	made.textContent = text;
-	return made;
+/** The sign-in page; `{url}` in it is where it should lead back to. */
+function addressOf(page: string): string {
+	return page.replaceAll("{url}", encodeURIComponent(location.href));
 }

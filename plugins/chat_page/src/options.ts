@@ -6,7 +6,11 @@ import type { Catalog } from "./words.ts";
 type Api = ChatKitOptions["api"];
 
 /** `domainKey` is accepted and not used: no domain has to be registered. */
-type OwnApi = Omit<Extract<Api, { url: string }>, "domainKey"> & { domainKey?: string };
+type OwnApi = Omit<Extract<Api, { url: string }>, "domainKey"> & {
+	domainKey?: string;
+	/** What `fetch` adds, such as a token, for uploads whose progress `fetch` cannot tell. */
+	headers?: () => Record<string, string>;
+};
 
 export interface OpenChatKitOptions
 	extends Omit<ChatKitOptions, "api" | "header" | "locale" | "theme"> {

@@ -37,11 +37,14 @@ async function sendDirectly(
 ): Promise<Attachment> {
 	const body = new FormData();
 	body.append("file", file, file.name);
-	const request: Request_ = { method: "POST", url: resolved(uploadUrl), headers: {}, body };
-	// Only the page's own `fetch` knows its token
-	const sent = hasOwnFetch(chat)
-		? await byFetch(chat, request, events)
-		: await byXhr(chat, request, events);
+	const url = resolved(uploadUrl);
+	const headers = isOwnServer(chat, url) ? ownHeaders(chat) : null;
+	const request: Request_ = { method: "POST", url, headers: headers ?? {}, body };
+	// Perhaps only the page's own `fetch` knows its token
+	const sent =
+		hasOwnFetch(chat) && !headers
+			? await byFetch(chat, request, events)
+			: await sendBytes(chat, request, events);
 	const attachment = attachmentIn(sent);
 	if (!attachment) throw new Refused(sent.status, "");
 	events.onId(attachment.id);
@@ -68,8 +71,9 @@ async function sendInTwoPhases(
 }
 
 /**
- * Sends bytes to an address that is signed and needs no credentials. If a proxy before the server
- * wants them all the same, the page's `fetch` has them; never for another host, which would get them.
+ * Sends bytes with what the address needs: nothing if it is signed. If the server, or a proxy before
+ * it, wants the user's credentials, the page's `fetch` has them; never for another host, which would
+ * get them.
  */
 async function sendBytes(chat: Chat, request: Request_, events: TransferEvents): Promise<Answer> {
 	try {
@@ -144,6 +148,10 @@ function attachmentIn({ body }: Answer): Attachment | null {
 
 function hasOwnFetch({ options: { api } }: Chat): boolean {
 	return "fetch" in api && typeof api.fetch === "function";
+}
+
+function ownHeaders({ options: { api } }: Chat): Record<string, string> | null {
+	return ("headers" in api && api.headers?.()) || null;
 }
 
 function isOwnServer({ options: { api } }: Chat, url: string): boolean {

@@ -31,6 +31,19 @@ export const de: Catalog = {
 	"network.offline": "Sie sind offline. Die Unterhaltung geht weiter, sobald die Verbindung wieder da ist.",
 	"network.reconnecting": "Verbindet neu …",
 
+	// the page around the element: sign-in
+	"page.signIn": "Anmelden",
+	"page.signInHelp": "Dieser Chat muss wissen, wer Sie sind. Melden Sie sich an, dann geht es hier weiter.",
+	"page.signOut": "Abmelden",
+	"page.token": "Token",
+	"page.tokenHelp": "Dieser Chat muss wissen, wer Sie sind. Fügen Sie das Token ein, das Sie bekommen haben.",
+	"page.noToken": "Das ist kein Token: Es hat Leerzeichen oder Sonderzeichen.",
+	"page.stay": "Auf diesem Gerät angemeldet bleiben",
+	"page.notNow": "Nicht jetzt",
+	"page.checking": "Wird geprüft…",
+	"page.refused": "Der Server nimmt das nicht an.",
+	"page.unreachable": "Der Server ist nicht erreichbar. Versuchen Sie es noch einmal.",
+
 	// composer
 	"composer.label": "Nachricht",
 	"composer.placeholder": "Nachricht schreiben",

@@ -31,6 +31,19 @@ export const en = {
 	"network.offline": "You are offline. The conversation goes on when you are back.",
 	"network.reconnecting": "Connecting again…",
 
+	// the page around the element: sign-in
+	"page.signIn": "Sign in",
+	"page.signInHelp": "This chat needs to know who you are. Sign in, and go on here.",
+	"page.signOut": "Sign out",
+	"page.token": "Token",
+	"page.tokenHelp": "This chat needs to know who you are. Paste the token that you were given.",
+	"page.noToken": "This is no token: it has spaces or special characters.",
+	"page.stay": "Stay signed in on this device",
+	"page.notNow": "Not now",
+	"page.checking": "Checking…",
+	"page.refused": "The server does not accept that.",
+	"page.unreachable": "The server could not be reached. Try again.",
+
 	// composer
 	"composer.label": "Message",
 	"composer.placeholder": "Write a message",
