@@ -115,7 +115,9 @@ async def test_what_readyz_answers_is_what_the_readme_shows(start: Start) -> Non
 def test_pages_call_the_address_that_the_server_has() -> None:
     settings = load(ROOT / "settings.yaml", {})
     address = f"http://localhost:{settings.server.port}{settings.server.path}"
-    pages = [fence.text for fence in of_readme("tsx", "html", "ts")]
+    fences = [fence.text for fence in of_readme("tsx", "html", "ts")]
+    pages = [text for text in fences if "domainKey" in text]
     assert len(pages) == 3
     assert all(f'url: "{address}"' in page for page in pages)
+    assert f'src="http://localhost:{settings.server.port}/open-chatkit.js?register=' in TEXT
     assert f"`{settings.server.cors_origins[0]}`" in TEXT

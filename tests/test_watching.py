@@ -100,7 +100,7 @@ async def test_an_action_is_told_and_says_that_it_is_one(make_chat: MakeChat) ->
     found = await (await task).json()
     assert found["beside"] is True
     assert streamed.ids[0].startswith(f"{found['id']}:")
-    assert (await ask(chat, thread_id, 0)).status == 404
+    assert (await ask(chat, thread_id, 0)).status == 204
 
 
 async def test_what_others_do_is_not_told(make_chat: MakeChat, model_server: ModelServer) -> None:
@@ -124,7 +124,9 @@ async def test_what_others_do_is_not_told(make_chat: MakeChat, model_server: Mod
 
 async def test_the_wait_has_an_end(make_chat: MakeChat) -> None:
     chat = await make_chat()
-    assert (await ask(chat, "thr_none", 0.01)).status == 404
+    for wait in (0, 0.01):
+        response = await ask(chat, "thr_none", wait)
+        assert (response.status, await response.read()) == (204, b"")
     assert beginnings(chat).count == 0
 
 
@@ -142,5 +144,5 @@ async def test_a_server_that_shuts_down_lets_go(make_chat: MakeChat) -> None:
     app = chat.client.app
     assert app is not None
     await app[ENGINE].turns.close(0)
-    assert (await watching).status == 404
-    assert (await ask(chat, "thr_none", LONG)).status == 404
+    assert (await watching).status == 204
+    assert (await ask(chat, "thr_none", LONG)).status == 204

@@ -120,7 +120,7 @@ async def _state(request: web.Request) -> web.StreamResponse:
 async def _turn_of_thread(request: web.Request) -> web.StreamResponse:
     """Describe the turn that runs in a thread, so that a reloaded page can follow it.
 
-    With `?wait=`, a page that watches the thread is answered when a turn begins.
+    With `?wait=`, a page that watches the thread is answered when a turn begins, or with 204.
     """
     wait = _wait(request)
     user = await authenticate(request)
@@ -134,6 +134,9 @@ async def _turn_of_thread(request: web.Request) -> web.StreamResponse:
         found = running = await engine.turns.beginnings.wait(
             (user.tenant, user.id), thread_id, wait
         )
+    if found is None and wait is not None:
+        # Browsers tell their users of each 404
+        return web.Response(status=204)
     if found is None:
         raise NotFound(words("No answer is running in this conversation."))
     if running is not None and request.method != hdrs.METH_HEAD:
@@ -141,8 +144,10 @@ async def _turn_of_thread(request: web.Request) -> web.StreamResponse:
     return web.json_response(_described(request, found))
 
 
-def _wait(request: web.Request) -> float:
-    given = request.query.get("wait", "0")
+def _wait(request: web.Request) -> float | None:
+    given = request.query.get("wait")
+    if given is None:
+        return None
     try:
         seconds = float(given)
     except ValueError:

@@ -13,11 +13,9 @@ from chatkit.widgets import DynamicWidgetRoot, WidgetRoot
 from pydantic import AnyUrl, BaseModel
 from pydantic.fields import FieldInfo
 
+from tests.page.site import PICTURE
+
 BEGAN = datetime.datetime(2026, 1, 1, 9, tzinfo=datetime.UTC)
-PICTURE = (
-    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGA"
-    "WjR9awAAAABJRU5ErkJggg=="
-)
 
 
 def members(annotation: Any) -> list[Any]:
@@ -119,10 +117,12 @@ class Builder:
             return next(iter(chosen))
         if model.__name__ == "GeneratedImage" and name == "url":
             return PICTURE
+        if fixed := {"timestamp": "2026-01-02T03:04:05Z", "mime_type": "text/plain"}.get(name):
+            return fixed
         word = self._word(model, name)
         if chosen is AnyUrl or name == "url":
             return f"{self.url}/{word}"
-        return {"timestamp": "2026-01-02T03:04:05Z", "mime_type": "text/plain"}.get(name, word)
+        return word
 
     def _word(self, model: type[BaseModel], name: str) -> str:
         word = f"word{len(self.words)}x"

@@ -36,8 +36,7 @@ from chatkit.types import (
 )
 from chatkit.widgets import DynamicWidgetRoot
 
-from tests.page.building import PICTURE
-from tests.page.site import answered, fresh
+from tests.page.site import PICTURE, answered, fresh
 
 ALL_OPTIONS = """
 (given) => {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -34,6 +35,11 @@ Script = Callable[[Turn], Events]
 
 BEGAN = datetime(2026, 1, 1, 9, tzinfo=UTC)
 CSP = "Content-Security-Policy"
+PICTURE = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGA"
+    "WjR9awAAAABJRU5ErkJggg=="
+)
+PIXEL = b64decode(PICTURE.partition(",")[2])
 BARE = """<!doctype html>
 <html lang="en">
 <head>
@@ -72,11 +78,15 @@ class Pages:
     @hookimpl
     def setup(self, app: web.Application) -> None:
         app.router.add_get("/test/{name}", self._page)
+        app.router.add_get("/test/picture/{name}", self._picture)
 
     async def _page(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
         headers = {CSP: self.csp} if name == "chat" else {}
         return web.Response(text=self.bodies[name], content_type="text/html", headers=headers)
+
+    async def _picture(self, request: web.Request) -> web.Response:
+        return web.Response(body=PIXEL, content_type="image/png")
 
 
 class Site:

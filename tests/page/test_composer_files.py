@@ -36,6 +36,11 @@ OWN_FETCH = """(given) => ({...given, api: {...given.api,
     return fetch(url, init);
   }}})"""
 
+KNOWN_HEADERS = """(given) => ({...given, api: {...given.api,
+  uploadStrategy: {type: "direct", uploadUrl: "/api/chat/attachments"},
+  headers: () => ({"X-Known": "yes"}),
+  fetch: (url, init) => fetch(url, init)}})"""
+
 
 async def pick(chat: ChatPage, *files: dict[str, Any]) -> None:
     await chat.composer.locator("input[type=file]").set_input_files(list(files))  # type: ignore[arg-type]
@@ -143,8 +148,11 @@ async def test_a_file_that_fails_can_be_sent_again(chat_page: OpenChat) -> None:
 
 
 async def test_what_the_server_refuses_is_said_in_its_words(chat_page: OpenChat) -> None:
-    chat = await chat_page(DIRECT, composer={"attachments": {"enabled": True}}, locale="de")
-    await pick(chat, {**PICTURE, "buffer": b"\x89PNG\r\n\x1a\nbroken"})
+    composer = {"attachments": {"enabled": True}}
+    chat = await chat_page(KNOWN_HEADERS, composer=composer, locale="de")
+    async with chat.page.expect_request("**/api/chat/attachments") as sent:
+        await pick(chat, {**PICTURE, "buffer": b"\x89PNG\r\n\x1a\nbroken"})
+    assert (await sent.value).headers["x-known"] == "yes"
     await expect(files_of(chat)).to_contain_text("Diese Datei kann nicht angehängt werden")
     await button(chat, "tea.png entfernen").click()
     await expect(files_of(chat)).to_have_count(0)

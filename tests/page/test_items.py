@@ -153,7 +153,7 @@ async def test_questions_are_answered_or_skipped(chat_page: OpenChat) -> None:
     await expect(form.get_by_role("textbox", name="Which cup?")).to_be_focused()
     await chat.page.keyboard.type("the blue one")
     await expect(form).not_to_contain_text("or skip it.")
-    await form.get_by_label("Which teas? – Something else").fill("Rooibos")
+    await form.get_by_label("Something else").fill("Rooibos")
     await chat.page.keyboard.press("Enter")
     await expect(part(chat, "answers")).to_contain_text("Rooibos")
     for text in ("Assam", "the blue one"):
@@ -191,7 +191,6 @@ async def test_a_stopped_answer_is_no_error(chat_page: OpenChat) -> None:
     chat.script(endless)
     await chat.send("go", wait=False)
     await expect(chat.transcript).to_contain_text("One.")
-    await part(chat, "transcript").evaluate_all("() => {}")
     await chat.composer.get_by_role("button", name="Stop").click()
     await expect(part(chat, "error")).to_contain_text("You stopped this answer.")
     await expect(chat.transcript.get_by_role("alert")).to_have_count(0)
@@ -210,11 +209,19 @@ async def test_notices_can_be_dismissed(chat_page: OpenChat) -> None:
     await expect(notices).to_have_count(2)
 
 
+async def taken(route: Route) -> None:
+    """Take feedback, which no plugin of the tests does."""
+    if "items.feedback" in (route.request.post_data or ""):
+        await route.fulfill(json={})
+    else:
+        await route.fallback()
+
+
 async def test_an_answer_can_be_copied_and_rated(chat_page: OpenChat) -> None:
     allowed = {"permissions": ["clipboard-read", "clipboard-write"]}
     chat = await chat_page(context=allowed, **ACTIONS)
-    question = said("Which tea?")
-    await open_with(chat, question, answered("**Green** tea."), answered("With water."))
+    await chat.page.route("**/api/chat", taken)
+    await open_with(chat, said("Tea?"), answered("**Green** tea."), answered("With water."))
     actions = part(chat, "actions").last
     await actions.get_by_role("button", name="Copy").click()
     await expect(actions.get_by_role("button", name="Copied")).to_be_visible()
@@ -334,7 +341,8 @@ def changed(change: Callable[[list[dict[str, Any]]], None]) -> Callable[[Route],
 
     async def handle(route: Route) -> None:
         if "items.list" not in (route.request.post_data or ""):
-            return await route.fallback()
+            await route.fallback()
+            return
         response = await route.fetch()
         page = await response.json()
         change(page["data"])
@@ -358,7 +366,7 @@ async def test_what_a_newer_server_sends_does_no_harm(chat_page: OpenChat) -> No
     chat = await chat_page()
     await chat.page.route("**/api/chat", changed(news))
     await open_with(chat, said("Hello"), answered("Hi."))
-    await expect(part(chat, "unknown").first).to_contain_text("hologram")
+    await expect(part(chat, "unknown").filter(has_text="hologram")).to_be_visible()
     await expect(chat.transcript).to_contain_text("Danced")
     await expect(chat.transcript).to_contain_text("Hi.")
     await expect(chat.transcript).not_to_contain_text("secret")
@@ -415,7 +423,7 @@ async def test_nothing_is_wider_than_a_small_phone(chat_page: OpenChat) -> None:
     sizes = await part(chat, "action").evaluate_all(
         "(all) => all.map((e) => Math.min(e.offsetWidth, e.offsetHeight))"
     )
-    assert sizes and min(sizes) >= 44
+    assert min(sizes) >= 44
 
 
 def turn_item(kind: type[Any], **fields: Any) -> Any:

@@ -142,16 +142,14 @@ export class Client {
 	 */
 	async runningTurn(thread: string, signal: AbortSignal, wait = 0): Promise<TurnState | null> {
 		if (this.hasTurns === false) return null;
-		const query: Record<string, string> = wait ? { wait: String(wait) } : {};
-		const response = await this.get(`threads/${encodeURIComponent(thread)}/turn`, signal, query);
+		const path = `threads/${encodeURIComponent(thread)}/turn`;
+		const response = await this.get(path, signal, { wait: String(wait) });
 		const body = await response.json().catch(() => null);
-		if (response.ok && typeof body?.id === "string") {
-			this.hasTurns = true;
-			return body;
-		}
-		// Another ChatKit server has no such route; ours says that no turn is running
-		if (response.status < 500) this.hasTurns ??= typeof body?.message === "string";
-		return null;
+		const isTurn = response.ok && typeof body?.id === "string";
+		// 204: no turn is running. Another ChatKit server has no such route
+		if (isTurn || response.status === 204) this.hasTurns = true;
+		else if (response.status < 500) this.hasTurns ??= typeof body?.message === "string";
+		return isTurn ? body : null;
 	}
 
 	/** Returns the state of a turn, running or not; null if the server does not know it. */

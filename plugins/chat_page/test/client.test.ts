@@ -185,10 +185,10 @@ test("a server says whether it knows turns", async () => {
 	const server = new Server();
 	const client = server.client();
 	const running = { id: TURN, thread_id: "thr_1", state: "running", events: 4 };
-	server.answers = [Response.json(running), Response.json({ message: "None runs" }, { status: 404 })];
+	server.answers = [Response.json(running), new Response(null, { status: 204 })];
 	assert.deepEqual(await client.runningTurn("thr_1", signal), running);
 	assert.equal(await client.runningTurn("thr_1", signal, 25), null);
-	assert.deepEqual(server.said, ["GET /threads/thr_1/turn", "GET /threads/thr_1/turn?wait=25"]);
+	assert.deepEqual(server.said, ["GET /threads/thr_1/turn?wait=0", "GET /threads/thr_1/turn?wait=25"]);
 
 	const other = server.client();
 	server.answers = [Response.json({ detail: "Not Found" }, { status: 404 })];

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EMPTY, answersOf, chosen, missing, valuesOf, written } from "../src/items/answers.ts";
 import { beginning, duration } from "../src/items/durations.ts";
+import { isWhole } from "../src/items/shape.ts";
 import { Sources, linkOf, originOf } from "../src/items/sources.ts";
 import { copyText } from "../src/items/texts.ts";
 import { paragraphs } from "../src/items/paragraphs.ts";
@@ -113,4 +114,15 @@ test("lines of a message are paragraphs, with their tags", () => {
 	const tag = { type: "input_tag" as const, id: "1", text: "Ann" };
 	const lines = paragraphs([{ type: "input_text", text: "Ask " }, tag, { type: "input_text", text: " now\r\nبسم" }]);
 	assert.deepEqual(lines.map((parts) => parts.map(({ text }) => text)), [["Ask ", "Ann", " now"], ["بسم"]]);
+});
+
+test("items that lack what their type has are not drawn as such", () => {
+	const base = { id: "1", thread_id: "t", created_at: "" };
+	const whole = (item: object) => isWhole({ ...base, ...item } as ThreadItem);
+	assert.ok(whole({ type: "assistant_message", content: [] }));
+	assert.ok(whole({ type: "workflow", workflow: { type: "new", tasks: [{}] } }));
+	for (const content of [null, "text", [null]]) assert.ok(!whole({ type: "user_message", content }));
+	assert.ok(!whole({ type: "workflow", workflow: { type: "custom" } }));
+	assert.ok(!whole({ type: "widget" }));
+	assert.ok(!whole({ type: "hologram" }));
 });

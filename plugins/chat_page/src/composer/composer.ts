@@ -97,7 +97,8 @@ export class Composer extends View implements ComposerPart, Surroundings, Taking
 	// For the page
 
 	override focus(): void {
-		this.field?.focus();
+		if (this.field) this.field.focus();
+		else void this.updateComplete.then(() => this.field?.focus());
 	}
 
 	takeInferenceOptions(): InferenceOptions {
@@ -176,6 +177,7 @@ export class Composer extends View implements ComposerPart, Surroundings, Taking
 		// 229: the input method has the key, also where `isComposing` is over already
 		if (event.isComposing || event.keyCode === 229) return;
 		if (event.key === "Escape" && this.previewRef.value?.hide()) return event.stopPropagation();
+		if (event.key === "Escape" && this.isDictating) return this.dictationOver();
 		if (!(event.target instanceof HTMLTextAreaElement) || this.menu.key(event)) return;
 		if (event.key !== "Enter" || event.shiftKey || event.altKey || isTouch()) return;
 		event.preventDefault();
@@ -321,7 +323,7 @@ export class Composer extends View implements ComposerPart, Surroundings, Taking
 	private sync(): void {
 		if (!this.writing.follow(this.chat)) return;
 		this.notes = [];
-		this.isDictating = false;
+		this.isDictating = this.isDropping = false;
 		this.choices = this.writing.choices;
 		this.write(this.draft.rich);
 	}

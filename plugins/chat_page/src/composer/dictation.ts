@@ -72,7 +72,7 @@ export class Dictation extends View {
 			<span class="ock-dictation-text" role="status">${this.says()}</span>
 			${
 				this.state === "recording"
-					? html`<span class="ock-recorded" role="timer" aria-live="off">${clock(this.seconds)}</span>`
+					? html`<span class="ock-c-time" role="timer" aria-live="off">${clock(this.seconds)}</span>`
 					: nothing
 			}
 			<button type="button" class="ock-tool" data-first @click=${() => this.onEnd()}

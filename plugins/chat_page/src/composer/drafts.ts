@@ -77,7 +77,7 @@ export class Drafts {
 	private read(key: string): Stored {
 		try {
 			const found = JSON.parse(this.storage?.getItem(this.name(key)) ?? "null") as Stored | null;
-			if (typeof found?.rich?.text === "string") return found;
+			if (found && Array.isArray(found.rich?.tags) && Array.isArray(found.attachments)) return found;
 		} catch {
 			// Of another version, or no storage is allowed
 		}

@@ -19,6 +19,7 @@ export interface FieldEvents {
 }
 
 const UNDO = /^history(Undo|Redo)$/;
+const LONGEST_UNDONE = 5000; // characters
 const REMEMBERED = 200; // texts with tags, for undo
 
 /** What was copied last, since the clipboard has only its text. */
@@ -77,7 +78,8 @@ export class Field extends View {
 	}
 
 	override focus(): void {
-		this.area?.focus();
+		if (this.area) this.area.focus();
+		else void this.updateComplete.then(() => this.area?.focus());
 	}
 
 	/** Puts the caret behind the text. */
@@ -109,11 +111,7 @@ export class Field extends View {
 		area.focus();
 		area.setSelectionRange(start, end);
 		this.coming = tags.map((tag) => moved(tag, start));
-		// Old, but the only way into the browser's undo
-		const done = text
-			? document.execCommand("insertText", false, text)
-			: start === end || document.execCommand("delete");
-		if (!done) {
+		if (!write(text, start === end)) {
 			area.setRangeText(text, start, end, "end");
 			this.take();
 		}
@@ -227,6 +225,13 @@ export class Field extends View {
 		const { selectionStart, selectionEnd } = this.area!;
 		this.replace(selectionStart, selectionEnd, copied);
 	}
+}
+
+/** Writes over the selection. Old, but the only way into the browser's undo; slow for many lines. */
+function write(text: string, isEmpty: boolean): boolean {
+	if (text.length > LONGEST_UNDONE) return false;
+	if (text) return document.execCommand("insertText", false, text);
+	return isEmpty || document.execCommand("delete");
 }
 
 define("ock-field", Field);

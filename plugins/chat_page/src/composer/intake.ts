@@ -61,8 +61,9 @@ export class Intake {
 	};
 
 	readonly pasted = (event: ClipboardEvent): void => {
-		// Text of an office program comes with a picture of itself
-		const hasText = event.clipboardData?.types.includes("text/plain");
-		if (!hasText && this.isOpen && this.take(event.clipboardData)) event.preventDefault();
+		const types = event.clipboardData?.types ?? [];
+		// Text of an office program comes with a picture of itself; files come with their names
+		const isText = types.includes("text/plain") && types.includes("text/html");
+		if (!isText && this.isOpen && this.take(event.clipboardData)) event.preventDefault();
 	};
 }

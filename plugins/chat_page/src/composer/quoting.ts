@@ -1,6 +1,8 @@
 // A button beside text that the user has selected in the conversation: to reply to it.
 
 import { html, nothing } from "lit";
+import type { Topic } from "../chat.ts";
+import type { Conversation } from "../conversation.ts";
 import { View, define, styled } from "../view.ts";
 import * as glyphs from "./glyphs.ts";
 import { isTouch } from "./touch.ts";
@@ -20,6 +22,7 @@ export class Quoter extends View {
 	static override properties = { ...View.properties, quote: { state: true } };
 	declare private quote: Quote | null;
 	onQuote: (text: string) => void = () => {};
+	private conversation: Conversation | null = null;
 	private timer: ReturnType<typeof setTimeout> | undefined;
 	private leaving = new AbortController();
 
@@ -43,6 +46,17 @@ export class Quoter extends View {
 	override disconnectedCallback(): void {
 		super.disconnectedCallback();
 		this.leaving.abort();
+	}
+
+	protected override topics(): Topic[] {
+		return ["thread"];
+	}
+
+	override willUpdate(changed: Map<PropertyKey, unknown>): void {
+		super.willUpdate(changed);
+		const { conversation } = this.chat;
+		if (conversation !== this.conversation) this.quote = null;
+		this.conversation = conversation;
 	}
 
 	/** Handles of phones move a selection without a pointer: it is looked at when it rests. */

@@ -116,7 +116,7 @@ export class Actions extends View {
 		const created = chat.conversation.get(itemIds.at(-1) ?? "")?.created_at;
 		const time = created && timeOf(created, chat.words);
 		if (!time) return nothing;
-		return html`<time class="ock-clock" part="time" datetime=${created} title=${time.long}>${time.short}</time>`;
+		return html`<time class="ock-hour" part="time" datetime=${created} title=${time.long}>${time.short}</time>`;
 	}
 
 	/** What can be copied. */

@@ -9,6 +9,8 @@ type Content = unknown | Promise<unknown>;
 const AFTER = 250; // milliseconds that the pointer has to rest
 const GAP = 6; // pixels
 let cards = 0;
+/** The one card that is shown. */
+let shown: HoverCard | null = null;
 
 class HoverCard extends AsyncDirective {
 	private anchor: HTMLElement | null = null;
@@ -63,6 +65,8 @@ class HoverCard extends AsyncDirective {
 		clearTimeout(this.timer);
 		const { anchor } = this;
 		if (this.card || !anchor) return;
+		shown?.hide();
+		shown = this;
 		const card = (this.card = document.createElement("div"));
 		const content = await Promise.resolve(this.content()).catch(() => null);
 		// Nothing to show, or nobody looks any more
@@ -87,7 +91,7 @@ class HoverCard extends AsyncDirective {
 		addEventListener("scroll", () => this.hide(), { signal, capture: true, once: true });
 	}
 
-	private hide(): void {
+	hide(): void {
 		clearTimeout(this.timer);
 		this.card?.remove();
 		this.card = null;

@@ -75,7 +75,9 @@ async function card(entity: Thing, chat: Chat) {
 	if (preview) return html`<ock-widget .chat=${chat} .root=${preview}></ock-widget>`;
 	if (!entity.label && !entity.icon && !entity.description && !entity.group) return null;
 	return html`
-		<div class="ock-card-head">${icon(entity.icon)} ${entity.label ?? entity.group ?? nothing}</div>
+		<div class="ock-card-head">${icon(entity.icon)}
+			<span dir="auto">${[entity.label, entity.group].filter(Boolean).join(" · ")}</span>
+		</div>
 		<strong dir="auto">${entity.title}</strong>
 		${entity.description ? html`<p dir="auto">${entity.description}</p>` : nothing}
 	`;

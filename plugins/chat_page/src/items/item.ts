@@ -10,6 +10,7 @@ import type { Chat, Topic } from "../chat.ts";
 import { icon } from "../icons.ts";
 import type { ThreadItem } from "../protocol.ts";
 import { View, define } from "../view.ts";
+import { isWhole } from "./shape.ts";
 import { userMessage } from "./user-message.ts";
 
 /** One item of a conversation. Only its own changes render it again. */
@@ -30,12 +31,7 @@ export class Item extends View {
 		const item = chat.conversation.get(itemId);
 		if (!item) return nothing;
 		this.dataset["type"] = item.type;
-		try {
-			return draw(item, chat, chat.conversation.isOpen(itemId));
-		} catch (error) {
-			chat.emit("chatkit.log", { name: "item", data: { id: itemId, error: String(error) } });
-			return unknown(item, chat);
-		}
+		return isWhole(item) ? draw(item, chat, chat.conversation.isOpen(itemId)) : unknown(item, chat);
 	}
 }
 

@@ -3,6 +3,7 @@ import "./entity.ts";
 import { icon } from "../icons.ts";
 import type { Source } from "../protocol.ts";
 import { View, define } from "../view.ts";
+import type { Words } from "../words.ts";
 import { hoverCard } from "./card.ts";
 import { linkOf, originOf } from "./sources.ts";
 
@@ -56,12 +57,19 @@ export class SourceView extends View {
 	}
 
 	private card() {
-		const { title, description, timestamp, type } = this.source;
-		return html`<div class="ock-card-head">${icon(ICONS[type] ?? "info")} ${originOf(this.source)}</div>
+		const { title, description, timestamp, type, group } = this.source;
+		const from = [originOf(this.source), group].filter(Boolean).join(" · ");
+		return html`<div class="ock-card-head">${icon(ICONS[type] ?? "info")} <span dir="auto">${from}</span></div>
 			<strong dir="auto">${title}</strong>
 			${description ? html`<p dir="auto">${description}</p>` : nothing}
-			${timestamp ? html`<p class="ock-origin">${timestamp}</p>` : nothing}`;
+			${timestamp ? html`<p class="ock-origin">${dated(timestamp, this.chat.words)}</p>` : nothing}`;
 	}
+}
+
+/** A time as people write it, if it is one: a source may have any text there. */
+function dated(timestamp: string, words: Words): string {
+	const isDate = /^\d{4}-\d\d-\d\d/.test(timestamp) && !Number.isNaN(Date.parse(timestamp));
+	return isDate ? words.date(timestamp, { dateStyle: "long" }) : timestamp;
 }
 
 define("ock-source", SourceView);

@@ -2,9 +2,11 @@
 
 import type { ThreadItem } from "../protocol.ts";
 import type { Words } from "../words.ts";
+import { isWhole } from "./shape.ts";
 
 /** Returns what can be copied of an item, in markdown; empty if that is nothing. */
 export function copyText(item: ThreadItem): string {
+	if (!isWhole(item)) return "";
 	switch (item.type) {
 		case "user_message":
 			return item.content.map(({ text }) => text).join("");
@@ -19,6 +21,7 @@ export function copyText(item: ThreadItem): string {
 
 /** Returns what screen readers are told of an item of an answer; of a text, as far as it goes. */
 export function toldText(item: ThreadItem, isOpen: boolean, words: Words): string {
+	if (!isWhole(item)) return "";
 	switch (item.type) {
 		case "assistant_message":
 			return item.content.map(({ text }) => text).join("\n\n");

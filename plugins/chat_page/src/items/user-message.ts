@@ -48,7 +48,9 @@ function tag({ id, text, group, data, interactive }: TagContent, chat: Chat): Te
 function choices({ inference_options: options }: UserMessageItem, chat: Chat) {
 	const { tools = [], models = [] } = chat.options.composer ?? {};
 	const tool = options?.tool_choice?.id;
-	const model = options?.model;
+	const { id: usual } = models.find((each) => each.default) ?? models[0] ?? {};
+	// The usual one is not worth a word
+	const model = options?.model === usual ? null : options?.model;
 	if (!tool && !model) return nothing;
 	const label = (id: string, list: readonly { id: string; label: string }[]) =>
 		list.find((one) => one.id === id)?.label ?? id;

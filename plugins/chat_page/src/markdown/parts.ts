@@ -253,8 +253,8 @@ class Formula implements Part {
 		const text = `${block.text}\n${marks.length}`;
 		if (this.text === text) return;
 		this.text = text;
-		const drawn = formula(block.text, true, this.ink.words);
-		this.node.replaceChildren(drawn, ...marks.map(({ node }) => node));
+		const drawn = block.text.trim() ? [formula(block.text, true, this.ink.words)] : [];
+		this.node.replaceChildren(...drawn, ...marks.map(({ node }) => node));
 	}
 
 	dispose(): void {}

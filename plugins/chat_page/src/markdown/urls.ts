@@ -29,10 +29,11 @@ export function safeImage(address: unknown, domains: readonly string[] = []): st
 	const url = parse(address);
 	if (!url) return null;
 	if (url.protocol === "data:") return IMAGE_DATA.test(url.href) ? url.href : null;
-	if (url.protocol === "blob:") return url.href;
+	const own = url.origin === new URL(base()).origin;
+	if (url.protocol === "blob:") return own ? url.href : null;
 	if (url.protocol !== "http:" && url.protocol !== "https:") return null;
 	if (url.username || url.password) return null;
-	if (url.origin === new URL(base()).origin) return url.href;
+	if (own) return url.href;
 	return domains.some((domain) => covers(domain, url)) ? url.href : null;
 }
 

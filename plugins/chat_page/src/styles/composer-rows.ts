@@ -192,7 +192,7 @@ export const composerRows = css`
 		}
 	}
 
-	.ock-recorded {
+	.ock-c-time {
 		font-variant-numeric: tabular-nums;
 		font-size: 0.875em;
 	}

@@ -203,7 +203,33 @@ export const composer = css`
 		font-size: 0.8125em;
 	}
 
+	@media (max-height: 420px) {
+		.ock-composer {
+			padding: var(--ock-space);
+		}
+
+		.ock-composer-bar {
+			padding-block: 0 var(--ock-space);
+		}
+
+		ock-field {
+			max-block-size: 6rem;
+		}
+	}
+
+	@supports not selector(:has(a)) {
+		.ock-box:focus-within {
+			border-color: var(--ock-accent);
+		}
+	}
+
 	@media (pointer: coarse) {
+		/* Phones zoom into fields with smaller letters */
+		.ock-field > textarea,
+		.ock-mirror {
+			font-size: max(16px, 1em);
+		}
+
 		.ock-tool,
 		.ock-option,
 		.ock-plain {

@@ -15,6 +15,8 @@ export const frame = css`
 		flex-direction: column;
 		block-size: 100%;
 		min-block-size: 0;
+		/* Where the composer alone is higher, as at 400% */
+		overflow: hidden auto;
 	}
 
 	.ock-body {

@@ -316,7 +316,7 @@ const messages = css`
 		}
 	}
 
-	.ock-clock {
+	.ock-hour {
 		padding-inline: calc(1 * var(--ock-space));
 		color: var(--ock-text-quiet);
 		font-size: 0.8125em;
@@ -334,7 +334,7 @@ const messages = css`
 
 	@media (hover: hover) {
 		.ock-row[data-speaker="user"] .ock-actions,
-		.ock-actions .ock-clock {
+		.ock-actions .ock-hour {
 			opacity: 0;
 			transition: opacity 0.12s;
 		}
@@ -342,8 +342,8 @@ const messages = css`
 		.ock-row:hover .ock-actions,
 		.ock-row:focus .ock-actions,
 		.ock-row:focus-within .ock-actions,
-		.ock-row:hover .ock-clock,
-		.ock-row:focus-within .ock-clock {
+		.ock-row:hover .ock-hour,
+		.ock-row:focus-within .ock-hour {
 			opacity: 1;
 		}
 	}

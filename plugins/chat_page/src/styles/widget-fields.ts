@@ -86,6 +86,7 @@ export const widgetFields = css`
 		justify-content: center;
 		gap: 6px;
 		flex: none;
+		inline-size: fit-content;
 		max-inline-size: 100%;
 		min-block-size: var(--w-size);
 		padding: 0 calc(var(--w-size) * 0.4);
@@ -217,6 +218,7 @@ export const widgetFields = css`
 	.ock-w-picker:not([data-block]),
 	input[type="date"].ock-w-field:not([data-block]) {
 		inline-size: fit-content;
+		min-inline-size: 9rem;
 		max-inline-size: 100%;
 	}
 

@@ -34,8 +34,10 @@ export class Scroller {
 	/** The user scrolls, or the browser does. */
 	scrolled(): void {
 		const { scrollTop } = this.box;
-		const isUp = scrollTop < this.last - 1;
-		this.atEnd = this.distance <= (isUp ? 4 : NEAR);
+		// The event of a move of our own, after which more may have been drawn
+		if (scrollTop === this.last) return;
+		// Any step up leaves the end: a wheel that glides begins with less than a pixel
+		this.atEnd = this.distance <= (scrollTop < this.last ? 0 : NEAR);
 		this.note();
 	}
 

@@ -1,6 +1,6 @@
 // The data of a chart, whatever a model has written.
 
-import { seriesColor } from "./colors.ts";
+import { seriesColors } from "./colors.ts";
 import { oneOf, text } from "./context.ts";
 import { type Props, nodeOf, number } from "./values.ts";
 
@@ -39,9 +39,10 @@ export function chartData(node: Props): ChartData {
 		const value = text(own(row, text(axis["dataKey"])));
 		return text(own(names, value)) || value;
 	});
+	const colors = seriesColors(series.map((each) => each["color"]));
 	return {
 		labels,
-		series: series.map((each, place) => seriesOf(each, place, rows)),
+		series: series.map((each, place) => seriesOf(each, place, colors[place]!, rows)),
 		hidesX: axis["hide"] === true,
 		showsY: node["showYAxis"] === true,
 		showsLegend: typeof node["showLegend"] === "boolean" ? node["showLegend"] : series.length > 1,
@@ -51,12 +52,12 @@ export function chartData(node: Props): ChartData {
 	};
 }
 
-function seriesOf(given: Props, place: number, rows: Props[]): Series {
+function seriesOf(given: Props, place: number, color: string, rows: Props[]): Series {
 	const key = text(given["dataKey"]);
 	return {
 		type: oneOf(given["type"], "bar", "area", "line"),
 		label: text(given["label"]) || key,
-		color: seriesColor(given["color"], place),
+		color,
 		curve: text(given["curveType"]),
 		stack: text(given["stack"]) || `#${place}`,
 		values: rows.map((row) => number(own(row, key)) ?? Number.NaN),

@@ -87,7 +87,7 @@ export function plot(data: ChartData, frame: Frame): TemplateResult {
 		<g transform=${`translate(${isRtl ? 0 : beside} ${ABOVE})`}>
 			${grid(scale, names, wide, data.showsY, isRtl)}
 			${active(frame.active, mirrored, high)}
-			${data.series.map((series, place) => drawSeries(data, series, place, scales))}
+			${inOrder(data.series).map(([series, place]) => drawSeries(data, series, place, scales))}
 			${data.hidesX ? nothing : rows(data.labels, mirrored, high)}
 		</g>
 	</svg>`;
@@ -132,6 +132,13 @@ function rows(labels: string[], bands: Bands, high: number) {
 			: svg`<text class="ock-w-tick" x=${bands.middle(row)} y=${high + 16}
 					text-anchor="middle">${label.length > 16 ? `${label.slice(0, 15)}…` : label}</text>`,
 	);
+}
+
+/** Areas are behind bars, and bars behind lines. */
+function inOrder(series: Series[]): [Series, number][] {
+	const kinds = ["area", "bar", "line"];
+	const placed = series.map((each, place): [Series, number] => [each, place]);
+	return placed.sort(([a], [b]) => kinds.indexOf(a.type) - kinds.indexOf(b.type));
 }
 
 function drawSeries(data: ChartData, series: Series, place: number, scales: Scales) {

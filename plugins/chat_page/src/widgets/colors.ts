@@ -40,7 +40,7 @@ const HUES: Readonly<Record<string, [hue: number, chroma: number]>> = {
 };
 
 /** What the series of a chart have by turns. */
-export const SERIES = ["blue", "orange", "green", "purple", "red", "yellow", "pink"];
+const SERIES = ["blue", "orange", "green", "purple", "red", "yellow", "pink"];
 
 const SHADE = /^([a-z]+)-(\d{1,4})$/;
 const ALPHA = /^alpha-(\d{1,3})$/;
@@ -57,10 +57,16 @@ export function color(value: unknown): string | undefined {
 	return alpha(name) ?? shade(name) ?? safe("color", name);
 }
 
-/** The colour of a series of a chart: there the name of a hue is a token. */
-export function seriesColor(value: unknown, place: number): string {
-	const token = typeof value === "string" && Object.hasOwn(HUES, value) ? `${value}-500` : value;
-	return color(token) ?? shade(`${SERIES[place % SERIES.length]}-500`)!;
+/**
+ * The colours of the series of a chart, where the name of a hue is a token. Those without one get
+ * what no other has.
+ */
+export function seriesColors(values: unknown[]): string[] {
+	const token = (value: unknown) =>
+		typeof value === "string" && Object.hasOwn(HUES, value) ? `${value}-500` : value;
+	const free = SERIES.filter((hue) => !values.includes(hue));
+	let next = 0;
+	return values.map((value) => color(token(value)) ?? shade(`${free[next++ % free.length] ?? "gray"}-500`)!);
 }
 
 /**

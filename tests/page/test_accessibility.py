@@ -1,0 +1,87 @@
+"""The page works for everybody: axe-core finds nothing, and no width needs scrolling sideways."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import expect
+
+from tests.page.browsing import ChatPage
+from tests.page.conftest import PHONE, OpenChat
+from tests.page.everything import ALL_OPTIONS, every_item
+from tests.page.site import said
+from tests.programs import missing
+
+AXE = Path(__file__).parents[2] / "plugins/chat_page/node_modules/axe-core/axe.min.js"
+RUN = """
+async () => {
+  const { violations } = await axe.run(document, { resultTypes: ["violations"] });
+  return violations.flatMap(({ id, help, nodes }) => nodes.map(({ target, failureSummary }) =>
+    `${id} (${help}): ${target.flat().join(" ")}: ${failureSummary}`));
+}
+"""
+WIDE = """
+(element) => [...element.shadowRoot.querySelectorAll("ock-shell, ock-shell *")]
+  .filter((each) => {
+    const { overflowX } = getComputedStyle(each);
+    const scrolls = overflowX === "auto" || overflowX === "scroll";
+    return !scrolls && each.getBoundingClientRect().right > innerWidth + 1
+      && !each.closest("[data-scrolls], pre, table");
+  })
+  .map((each) => each.outerHTML.slice(0, 200))
+"""
+LOOKS: dict[str, dict[str, Any]] = {
+    "light": {"theme": "light"},
+    "dark": {"theme": "dark"},
+    "german": {"locale": "de", "theme": "dark"},
+    "right-to-left": {"locale": "ar"},
+    "phone": {"context": PHONE},
+    "zoomed": {"context": {"viewport": {"width": 320, "height": 256}}},
+}
+
+
+async def audit(chat: ChatPage) -> None:
+    """Fail for what axe-core finds."""
+    if not AXE.exists():
+        missing(f"{AXE} is missing: cd plugins/chat_page && npm ci")
+    await chat.page.evaluate(AXE.read_text())
+    found = await chat.page.evaluate(RUN)
+    assert not found, "\n".join(found)
+
+
+async def whole(chat_page: OpenChat, **look: Any) -> ChatPage:
+    """Open a conversation with everything."""
+    chat = await chat_page(ALL_OPTIONS, **look)
+    await chat.call("setThreadId", chat.seed(*every_item(), title="Everything about tea"))
+    await chat.heard("chatkit.thread.load.end")
+    return chat
+
+
+@pytest.mark.parametrize("look", LOOKS)
+async def test_axe_finds_nothing_in_a_conversation(chat_page: OpenChat, look: str) -> None:
+    chat = await whole(chat_page, **LOOKS[look])
+    await audit(chat)
+    width = await chat.page.evaluate("() => document.documentElement.scrollWidth - innerWidth")
+    assert width <= 0
+    assert await chat.element.evaluate(WIDE) == []
+
+
+async def test_axe_finds_nothing_on_the_start_screen_and_in_menus(chat_page: OpenChat) -> None:
+    chat = await chat_page(ALL_OPTIONS, theme="dark")
+    await audit(chat)
+    for opens in ("Tools", "Quick", "Mention"):
+        await chat.composer.get_by_role("button", name=opens).first.click()
+        await expect(chat.element.locator('[part~="menu"]').first).to_be_visible()
+        await audit(chat)
+        await chat.page.keyboard.press("Escape")
+
+
+async def test_axe_finds_nothing_in_the_history(chat_page: OpenChat) -> None:
+    chat = await chat_page(ALL_OPTIONS)
+    for title in ("Tea", "Coffee", None):
+        chat.seed(said("Hello"), title=title)
+    await chat.call("showHistory")
+    await expect(chat.element.get_by_text("Coffee")).to_be_visible()
+    await audit(chat)

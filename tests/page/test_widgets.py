@@ -1,0 +1,101 @@
+"""Widgets: every component with all properties, hostile values, and what streams and changes."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from playwright.async_api import Locator, expect
+
+from tests.page.browsing import ChatPage
+from tests.page.conftest import OpenChat
+from tests.page.published import PACKAGE
+from tests.page.widget_samples import base, components, samples
+
+DRAW = """(element, roots) => {
+  const shadow = element.shadowRoot;
+  const { chat } = shadow.querySelector("ock-shell");
+  const gallery = document.createElement("div");
+  gallery.id = "gallery";
+  for (const root of roots) {
+    const widget = document.createElement("ock-widget");
+    Object.assign(widget, { chat, root });
+    gallery.append(widget);
+  }
+  shadow.querySelector("#gallery")?.remove();
+  shadow.append(gallery);
+}"""
+"""Draws widgets that belong to no conversation."""
+
+PICTURED = """(element) => [...element.shadowRoot.querySelectorAll("#gallery ock-chart")]
+  .every((chart) => chart.querySelector("svg"))"""
+
+LOOKS = """(element) => [...element.shadowRoot.querySelectorAll("#gallery > ock-widget")].map((widget) => {
+  const fields = [...widget.querySelectorAll("input, textarea, option")];
+  const values = fields.map(({ defaultValue, checked, selected }) => [defaultValue, checked, selected]);
+  const own = new RegExp(widget.fieldPrefix, "g");
+  return {
+    isDrawn: widget.querySelector(".ock-widget").childElementCount > 0,
+    look: widget.innerHTML.replace(own, "") + JSON.stringify(values),
+  };
+})"""
+
+ELSEWHERE = {
+    "Button.onClickAction": "test_widget_actions",
+    "Checkbox.onChangeAction": "test_widget_actions",
+    "DatePicker.align": "test_a_day_is_picked",
+    "DatePicker.max": "test_a_day_is_picked",
+    "DatePicker.min": "test_a_day_is_picked",
+    "DatePicker.onChangeAction": "test_widget_actions",
+    "DatePicker.side": "test_a_day_is_picked",
+    "Form.onSubmitAction": "test_widget_actions",
+    "Markdown.streaming": "what is written at the end of a text that is not complete yet",
+    "RadioGroup.onChangeAction": "test_widget_actions",
+    "Select.onChangeAction": "test_widget_actions",
+}
+"""Properties that change nothing before the user does something."""
+
+
+async def draw(chat: ChatPage, *roots: dict[str, Any]) -> Locator:
+    """Draw widgets, and return them."""
+    await chat.element.evaluate(DRAW, list(roots))
+    return chat.element.locator("#gallery > ock-widget")
+
+
+async def looks(chat: ChatPage, roots: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    await draw(chat, *roots)
+    await chat.page.wait_for_function(PICTURED, arg=await chat.element.element_handle())
+    found: list[dict[str, Any]] = await chat.element.evaluate(LOOKS)
+    return found
+
+
+async def test_every_property_of_every_component_has_its_effect(chat_page: OpenChat) -> None:
+    chat = await chat_page()
+    all_samples = list(samples())
+    roots = [root for sample in all_samples for root in (sample.without, sample.given)]
+    once = {json.dumps(root): root for root in roots}
+    found = dict(zip(once, await looks(chat, once.values()), strict=True))
+    assert all(look["isDrawn"] for look in found.values())
+    effects: defaultdict[str, bool] = defaultdict(bool)
+    for sample in all_samples:
+        pair = [found[json.dumps(root)]["look"] for root in (sample.without, sample.given)]
+        effects[sample.name] |= pair[0] != pair[1]
+    assert {name for name, has_effect in effects.items() if not has_effect} == set(ELSEWHERE)
+
+
+async def test_all_published_types_are_drawn(chat_page: OpenChat) -> None:
+    chat = await chat_page()
+    published = (PACKAGE / "types/widgets.d.ts").read_text()
+    types = set(re.findall(r"type: '([\w.]+)'", published))
+    types |= {str(cls.model_fields["type"].default) for cls in components()}
+    assert {"Table.Cell", "Basic", "Chart"} <= types
+    found = await looks(chat, (base(type) for type in sorted(types)))
+    assert [type for type, look in zip(sorted(types), found, strict=True) if not look["isDrawn"]] == []
+    [unknown] = await looks(chat, [{"type": "Hologram", "value": "?"}])
+    assert not unknown["isDrawn"]
+    [unknown] = await looks(chat, [base("Hologram")])
+    assert unknown["isDrawn"]  # by what is in it
+    await expect(chat.element.locator("#gallery")).to_have_text("Tea")
