@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import pytest
 from chatkit.types import (
     Annotation,
     AssistantMessageContent,
