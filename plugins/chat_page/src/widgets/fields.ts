@@ -67,9 +67,10 @@ function matches({ dataset, value }: Field): boolean {
 	}
 }
 
-/** The element with the id of a field: that of a radio button is its group. */
+/** The element with the id of a field: that of a radio button is its group, of a picker its button. */
 export function bearerOf(field: Field): HTMLElement {
-	return field.closest<HTMLElement>("[role=radiogroup]") ?? field;
+	const button = field.type === "hidden" && field.parentElement?.querySelector<HTMLElement>("[role=combobox]");
+	return button || (field.closest<HTMLElement>("[role=radiogroup]") ?? field);
 }
 
 /** Connects the fields of a widget with their labels and problems; it does so after each drawing. */
@@ -86,14 +87,19 @@ export function connectFields(widget: Element): void {
 }
 
 function isLabelOf(label: HTMLLabelElement, bearer: HTMLElement): boolean {
-	const field = bearer.matches(FIELDS) ? (bearer as Field) : fieldsIn(bearer)[0];
+	const field = bearer.matches(FIELDS) ? (bearer as Field) : fieldIn(bearer);
 	if (!field || label.closest("form") !== bearer.closest("form")) return false;
 	return nameOf(field) === label.dataset["field"];
 }
 
+function fieldIn(bearer: HTMLElement): Field | undefined {
+	const isPicker = bearer.matches("[role=combobox]");
+	return fieldsIn(isPicker ? bearer.parentElement! : bearer)[0];
+}
+
 /** A group cannot be named by `for`, so it is by its label's id. */
 function name(bearer: HTMLElement, label: HTMLLabelElement | undefined): void {
-	const isGroup = !bearer.matches(FIELDS);
+	const isGroup = bearer.matches("[role=radiogroup]");
 	if (label && !isGroup) label.htmlFor = bearer.id;
 	set(bearer, "aria-labelledby", label && isGroup ? label.id : null);
 	set(bearer, "aria-label", label ? null : (bearer.dataset["label"] ?? null));

@@ -6,7 +6,7 @@ import type { Topic } from "../chat.ts";
 import { View } from "../view.ts";
 import { SIZES } from "./button.ts";
 import { oneOf, text } from "./context.ts";
-import { labelOf } from "./fields.ts";
+import { connectFields, labelOf } from "./fields.ts";
 import { type Align, type Side, place } from "./popup.ts";
 import type { Props } from "./values.ts";
 
@@ -44,6 +44,12 @@ export abstract class Picker extends View {
 		const given = this.valueIn(this.node);
 		// Another value of the widget wins; the same one again leaves what the user chose
 		if (given !== this.given) this.value = this.given = given;
+	}
+
+	override firstUpdated(): void {
+		// The widget was drawn before this, and could not give it a name
+		const widget = this.closest("ock-widget");
+		if (widget) connectFields(widget);
 	}
 
 	override disconnectedCallback(): void {
