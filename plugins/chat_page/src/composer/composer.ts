@@ -8,7 +8,7 @@ import "./quoting.ts";
 import type { InferenceOptions } from "../protocol.ts";
 import type { ComposerPart, ComposerValue, Topic } from "../chat.ts";
 import { View, define } from "../view.ts";
-import { attachmentList } from "./attachments.ts";
+import { attachmentList, uploadsEnded } from "./attachments.ts";
 import { bar } from "./bar.ts";
 import { CaretMenu, type Surroundings } from "./caret-menu.ts";
 import { type Choices, afterSending, inferenceOptions, toolOf } from "./choices.ts";
@@ -369,6 +369,7 @@ export class Composer extends View implements ComposerPart, Surroundings, Taking
 								})
 					}
 				</div>
+				<p class="ock-hidden" role="status">${uploadsEnded(draft.uploads, words)}</p>
 				<div role="status">${this.notes.map((note) => html`<p class="ock-composer-note" part="composer-note">${note}</p>`)}</div>
 			</form>
 			<ock-quoter .chat=${chat} .onQuote=${this.quoted}></ock-quoter>

@@ -46,9 +46,8 @@ export abstract class Picker extends View {
 		if (given !== this.given) this.value = this.given = given;
 	}
 
-	override firstUpdated(): void {
-		// The widget was drawn before this, and could not give it a name
-		const widget = this.closest("ock-widget");
+	override updated(): void {
+		const widget = this.closest(".ock-widget");
 		if (widget) connectFields(widget);
 	}
 
@@ -118,7 +117,14 @@ export abstract class Picker extends View {
 		this.isOpen = (event as ToggleEvent).newState === "open";
 		this.follows(this.isOpen);
 		if (this.isOpen) void this.updateComplete.then(() => this.opened());
+		else this.focusAgain();
 	};
+
+	/** Gives the focus back, unless the user has gone on to something else. */
+	private focusAgain(): void {
+		const { activeElement } = this.getRootNode() as ShadowRoot;
+		if (!activeElement || this.contains(activeElement)) this.control?.focus();
+	}
 
 	private opened(): void {
 		this.place();
