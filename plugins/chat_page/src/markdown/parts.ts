@@ -1,6 +1,6 @@
 // The parts of a text on the page, one for each block. A part is drawn again only if its block changed.
 
-import type { Block } from "./blocks.ts";
+import type { Block } from "./block.ts";
 import { Code } from "./code.ts";
 import type { Ink, Mark } from "./ink.ts";
 import { goTo, origins } from "./inline.ts";

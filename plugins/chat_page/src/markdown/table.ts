@@ -1,7 +1,7 @@
 // A table. Browsers lay out the whole of a table for each new row, so a long one gets fixed widths,
 // and groups of rows that are laid out on their own.
 
-import type { Block, Row } from "./blocks.ts";
+import type { Block, Row } from "./block.ts";
 import type { Ink, Mark } from "./ink.ts";
 import { cells } from "./lines.ts";
 import { Text } from "./text.ts";
