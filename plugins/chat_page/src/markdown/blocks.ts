@@ -46,15 +46,18 @@ export class BlockParser {
 		this.partial = false;
 	}
 
-	/** Says that no text follows. */
+	/** Says that no text follows. If some does, this is taken back. */
 	end(): void {
 		this.saved?.();
-		this.saved = null;
+		this.saved = this.save();
 		if (this.rest) this.read(this.rest);
-		this.source += this.rest.length;
-		this.rest = "";
 		this.close(1);
 		this.root.version = ++this.clock;
+	}
+
+	/** Says whether text may still follow after the end: labels keep their first meaning. */
+	get mayGoOn(): boolean {
+		return !this.rest.includes("]:");
 	}
 
 	/** Returns a function that undoes what the next line does. */

@@ -30,6 +30,7 @@ export class Table {
 		this.node.className = "ock-scroll ock-table";
 		this.node.tabIndex = 0;
 		this.node.setAttribute("role", "region");
+		this.table.dir = "auto"; // that of its first head
 		this.node.setAttribute("aria-label", ink.words.text("markdown.table"));
 	}
 
@@ -81,7 +82,7 @@ export class Table {
 		if (this.widths) element.setAttribute("role", "row");
 		const texts = block.align.map((align, column) => {
 			const cell = element.appendChild(document.createElement(name));
-			cell.dir = "auto";
+			if (index > 0 || column > 0) cell.dir = "auto";
 			if (name === "th") cell.setAttribute("scope", "col");
 			if (align) cell.className = `ock-${align}`;
 			if (this.widths) cell.setAttribute("role", "cell");
