@@ -95,17 +95,22 @@ def button(chat: ChatPage, name: str) -> Locator:
     return chat.composer.get_by_role("button", name=name, exact=True)
 
 
+async def height_of(locator: Locator) -> int:
+    height: int = await locator.evaluate("(element) => element.offsetHeight")
+    return height
+
+
 # The field
 
 
 async def test_enter_sends_and_shift_enter_makes_a_line(chat_page: OpenChat) -> None:
     chat = await chat_page()
     await chat.field.fill("one")
-    height = (await chat.field.bounding_box() or {})["height"]
+    height = await height_of(chat.field)
     await chat.field.press("Shift+Enter")
     await chat.field.press_sequentially("two")
     await expect(chat.field).to_have_value("one\ntwo")
-    assert (await chat.field.bounding_box() or {})["height"] > height
+    assert await height_of(chat.field) > height
     # These are of an input method
     for given in ({"isComposing": True}, {"keyCode": 229}):
         await chat.field.dispatch_event("keydown", {"key": "Enter", **given})
