@@ -254,6 +254,8 @@ export class Composer extends View implements ComposerPart, Surroundings, Taking
 
 	private readonly edited = (): void => {
 		const { value } = this.field!;
+		// Written before the other conversation was drawn: it is for that one
+		if (this.sync()) this.field!.value = value;
 		if (value !== this.draft.rich) {
 			this.draft.rich = value;
 			this.notes = [];
@@ -319,13 +321,14 @@ export class Composer extends View implements ComposerPart, Surroundings, Taking
 		return activeElement !== null && this.contains(activeElement);
 	}
 
-	/** Takes the draft of the conversation that is shown now. */
-	private sync(): void {
-		if (!this.writing.follow(this.chat)) return;
+	/** Takes the draft of the conversation that is shown now. Returns whether it is another one. */
+	private sync(): boolean {
+		if (!this.writing.follow(this.chat)) return false;
 		this.notes = [];
 		this.isDictating = this.isDropping = false;
 		this.choices = this.writing.choices;
 		this.write(this.draft.rich);
+		return true;
 	}
 
 	// What is drawn

@@ -6,7 +6,7 @@ import type { Topic } from "../chat.ts";
 import { View } from "../view.ts";
 import { SIZES } from "./button.ts";
 import { oneOf, text } from "./context.ts";
-import { labelOf } from "./fields.ts";
+import { connectFields, labelOf } from "./fields.ts";
 import { type Align, type Side, place } from "./popup.ts";
 import type { Props } from "./values.ts";
 
@@ -44,6 +44,11 @@ export abstract class Picker extends View {
 		const given = this.valueIn(this.node);
 		// Another value of the widget wins; the same one again leaves what the user chose
 		if (given !== this.given) this.value = this.given = given;
+	}
+
+	override updated(): void {
+		const widget = this.closest(".ock-widget");
+		if (widget) connectFields(widget);
 	}
 
 	override disconnectedCallback(): void {
@@ -112,7 +117,14 @@ export abstract class Picker extends View {
 		this.isOpen = (event as ToggleEvent).newState === "open";
 		this.follows(this.isOpen);
 		if (this.isOpen) void this.updateComplete.then(() => this.opened());
+		else this.focusAgain();
 	};
+
+	/** Gives the focus back, unless the user has gone on to something else. */
+	private focusAgain(): void {
+		const { activeElement } = this.getRootNode() as ShadowRoot;
+		if (!activeElement || this.contains(activeElement)) this.control?.focus();
+	}
 
 	private opened(): void {
 		this.place();
