@@ -53,6 +53,7 @@ COMMANDS = """(given) => ({...given, commands: {
   },
 }})"""
 
+RIGHT = "Shift+ArrowRight"
 CHOICES: dict[str, Any] = {
     "tools": [
         {"id": "look_up", "label": "Look it up", "icon": "search", "shortLabel": "Look up"}
@@ -272,6 +273,11 @@ async def test_a_tag_is_found_by_keyboard_and_goes_as_a_whole(chat_page: OpenCha
     await chat.field.press("Control+z")
     await expect(chat.field).to_have_value("Ask x@Ann Lee ")
     await expect(button(chat, "Ann Lee")).to_be_visible()
+    selected = "(field) => field.value.slice(field.selectionStart, field.selectionEnd)"
+    await chat.field.press("End")
+    for keys, text in (("Shift+ArrowLeft", " "), ("Shift+ArrowLeft", "@Ann Lee "), (RIGHT, " ")):
+        await chat.field.press(keys)
+        assert await chat.field.evaluate(selected) == text
     await chat.field.press("Control+a")
     await chat.field.press("Control+c")
     await chat.field.press("End")
