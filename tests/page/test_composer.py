@@ -53,6 +53,7 @@ COMMANDS = """(given) => ({...given, commands: {
   },
 }})"""
 
+RIGHT = "Shift+ArrowRight"
 CHOICES: dict[str, Any] = {
     "tools": [
         {"id": "look_up", "label": "Look it up", "icon": "search", "shortLabel": "Look up"}
@@ -95,17 +96,22 @@ def button(chat: ChatPage, name: str) -> Locator:
     return chat.composer.get_by_role("button", name=name, exact=True)
 
 
+async def height_of(locator: Locator) -> int:
+    height: int = await locator.evaluate("(element) => element.offsetHeight")
+    return height
+
+
 # The field
 
 
 async def test_enter_sends_and_shift_enter_makes_a_line(chat_page: OpenChat) -> None:
     chat = await chat_page()
     await chat.field.fill("one")
-    height = (await chat.field.bounding_box() or {})["height"]
+    height = await height_of(chat.field)
     await chat.field.press("Shift+Enter")
     await chat.field.press_sequentially("two")
     await expect(chat.field).to_have_value("one\ntwo")
-    assert (await chat.field.bounding_box() or {})["height"] > height
+    assert await height_of(chat.field) > height
     # These are of an input method
     for given in ({"isComposing": True}, {"keyCode": 229}):
         await chat.field.dispatch_event("keydown", {"key": "Enter", **given})
@@ -267,6 +273,11 @@ async def test_a_tag_is_found_by_keyboard_and_goes_as_a_whole(chat_page: OpenCha
     await chat.field.press("Control+z")
     await expect(chat.field).to_have_value("Ask x@Ann Lee ")
     await expect(button(chat, "Ann Lee")).to_be_visible()
+    selected = "(field) => field.value.slice(field.selectionStart, field.selectionEnd)"
+    await chat.field.press("End")
+    for keys, text in (("Shift+ArrowLeft", " "), ("Shift+ArrowLeft", "@Ann Lee "), (RIGHT, " ")):
+        await chat.field.press(keys)
+        assert await chat.field.evaluate(selected) == text
     await chat.field.press("Control+a")
     await chat.field.press("Control+c")
     await chat.field.press("End")
