@@ -335,11 +335,11 @@ export class Transcript extends View {
 		return Math.max(layout.top(place) - SENT_TOP, layout.top(place + 1) - most);
 	}
 
+	/** Scrolls to the message that is being sent, until its height is known and it is there. */
 	private showSent(scroller: Scroller): void {
 		const place = this.placeOf(this.sent);
-		const isDrawn = this.box?.querySelector(`[data-key="${this.sent}"] ock-item > *`);
 		if (place >= 0) scroller.to(this.listTop + this.sentTop(place));
-		if (place < 0 || isDrawn) this.isSending = false;
+		this.isSending = place >= 0 && !this.layout.isMeasured(this.sent!);
 	}
 
 	private scrolled(): void {
@@ -385,6 +385,7 @@ export class Transcript extends View {
 
 	private touched(): void {
 		this.openedUntil = 0;
+		this.isSending = false;
 	}
 
 	private pressed(event: Event): void {
