@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from typing import Any
 
 from chatkit.types import AudioInput, UserMessageItem
@@ -54,10 +55,15 @@ def button(chat: ChatPage, name: str) -> Locator:
     return chat.composer.get_by_role("button", name=name, exact=True)
 
 
-def sent(chat: ChatPage) -> UserMessageItem:
+def messages_of(chat: ChatPage) -> list[UserMessageItem]:
     (thread_id,) = chat.site.store.threads[("", chat.user)]
     items = chat.site.store.items[thread_id].values()
-    return next(item for item in items if isinstance(item, UserMessageItem))
+    return [item for item in items if isinstance(item, UserMessageItem)]
+
+
+def sent(chat: ChatPage) -> UserMessageItem:
+    (message,) = messages_of(chat)
+    return message
 
 
 class Gate:
@@ -75,21 +81,28 @@ class Gate:
 
 
 async def test_files_go_with_the_message_in_both_ways(chat_page: OpenChat) -> None:
-    for script in (TWO_PHASES, DIRECT, OWN_FETCH):
-        chat = await chat_page(script, composer={"attachments": ATTACHMENTS})
-        async with chat.page.expect_file_chooser() as chosen:
-            await button(chat, "Attach files").click()
-        await (await chosen.value).set_files([TEXT, PICTURE])  # type: ignore[list-item]
-        await expect(files_of(chat)).to_have_count(2)
-        await expect(files_of(chat).first).to_contain_text("11 bytes")
+    chat = await chat_page(TWO_PHASES, composer={"attachments": ATTACHMENTS})
+    async with chat.page.expect_file_chooser() as chosen:
+        await button(chat, "Attach files").click()
+    await (await chosen.value).set_files([TEXT, PICTURE])  # type: ignore[list-item]
+    await expect(files_of(chat)).to_have_text([re.compile("11 bytes"), re.compile("tea.png")])
+    await expect(chat.composer.locator("img")).to_have_attribute("src", re.compile("^blob:"))
+    await expect(chat.composer.locator("[data-state=done]")).to_have_count(2)
+    await chat.send("two phases")
+    for script in (DIRECT, OWN_FETCH):
+        await chat.options(script, composer={"attachments": ATTACHMENTS})
+        await pick(chat, TEXT, PICTURE)
         await expect(chat.composer.locator("[data-state=done]")).to_have_count(2)
-        await chat.send("what is in it?")
-        message = sent(chat)
-        assert [(each.name, each.mime_type) for each in message.attachments] == [
-            ("notes.txt", "text/plain"),
-            ("tea.png", "image/png"),
-        ]
+        # A message needs no text
+        ended = await chat.count("chatkit.response.end")
+        await button(chat, "Send").click()
+        await chat.heard("chatkit.response.end", ended + 1)
         await expect(files_of(chat)).to_have_count(0)
+    messages = messages_of(chat)
+    assert len(messages) == 3
+    for message in messages:
+        files = [(each.name, each.mime_type) for each in message.attachments]
+        assert files == [("notes.txt", "text/plain"), ("tea.png", "image/png")]
     assert "/api/chat/attachments" in await chat.page.evaluate("window.fetched")
 
 

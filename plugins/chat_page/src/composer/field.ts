@@ -133,7 +133,7 @@ export class Field extends View {
 				@copy=${this.copy} @cut=${this.copy} @paste=${this.paste}></textarea>
 			<div class="ock-mirror" dir="auto">${pieces(rich).map((piece) =>
 				piece.tag ? this.tag(piece.tag, piece.text) : html`<span aria-hidden="true">${piece.text}</span>`,
-			)}<span aria-hidden="true">&#8203;</span></div>
+			)}<span aria-hidden="true">${rich.text ? "\u200b" : this.placeholder || "\u200b"}</span></div>
 		</div>`;
 	}
 

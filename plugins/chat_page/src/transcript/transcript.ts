@@ -114,6 +114,7 @@ export class Transcript extends View {
 		if (local) {
 			this.sent = local;
 			this.isSending = true;
+			this.openedUntil = 0;
 		}
 		// What is seen stays, also when others have come before it
 		const place = this.placeOf(first);
