@@ -6,8 +6,9 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, get_args
 
+from chatkit.icons import IconName
 from playwright.async_api import Locator, Route, expect
 
 from tests.page.browsing import ChatPage
@@ -32,6 +33,9 @@ DRAW = """(element, roots) => {
 
 PICTURED = """(element) => [...element.shadowRoot.querySelectorAll("#gallery ock-chart")]
   .every((chart) => chart.querySelector("svg"))"""
+
+ICONS_ARE_THERE = """(element) => [...element.shadowRoot.querySelectorAll("#gallery svg")]
+  .every((icon) => icon.childElementCount)"""
 
 LOOKS = """(element) => {
   const valuesOf = (field) => [field.defaultValue, field.checked, field.selected];
@@ -186,3 +190,23 @@ async def test_odd_values_break_nothing(chat_page: OpenChat) -> None:
     await expect(chat.element.locator("#gallery")).to_have_text("still here")
     logs = [event for event in await chat.events("chatkit.log") if "widget" in str(event)]
     assert not logs
+
+
+async def test_icons_of_all_names_are_drawn(chat_page: OpenChat) -> None:
+    chat = await chat_page()
+    names = {name for part in get_args(IconName)[:1] for name in get_args(part)}
+    for file in ("index", "widgets"):
+        declared = (PACKAGE / f"types/{file}.d.ts").read_text()
+        for union in re.findall(r"type \w+Icon =((?:\s*\| '[\w-]+')+)", declared):
+            names |= {*re.findall(r"'([\w-]+)'", union)}
+    assert {"wreath", "clock", "sidebar-floating-open-left"} <= names
+    names |= {"lucide:rocket", "lucide:alert-triangle", "lucide:grid-2x2"}
+    all_names = [*sorted(names - {"dot"}), "dot", "vendor:acme", "lucide:no-such-icon", "no-such"]
+    icons = (await draw(chat, *({"type": "Icon", "name": name} for name in all_names))).locator(
+        "svg"
+    )
+    await chat.page.wait_for_function(ICONS_ARE_THERE, arg=await chat.element.element_handle())
+    drawn = await icons.evaluate_all("(all) => all.map((icon) => icon.innerHTML)")
+    assert len(drawn) == len(all_names)
+    dots = [name for name, icon in zip(all_names, drawn, strict=True) if icon == drawn[-1]]
+    assert dots == all_names[-4:]

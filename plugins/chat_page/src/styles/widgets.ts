@@ -375,6 +375,10 @@ export const widgets = css`
 		font-size: 0.875em;
 	}
 
+	:is(.ock-w-box, .ock-w-body) > .ock-w-problem {
+		margin-block-start: -6px;
+	}
+
 	.ock-widget > .ock-w-problem {
 		margin-block-start: 8px;
 	}

@@ -63,13 +63,13 @@ export abstract class Picker extends View {
 		const words = value ? this.shown(value) : text(node["placeholder"]);
 		const isDisabled = node["disabled"] === true;
 		return html`<input type="hidden" name=${text(node["name"])} .value=${value} ?disabled=${isDisabled} />
-			<button type="button" class="ock-w-field ock-w-pick" id=${fieldId} role="combobox" dir="auto"
+			<button type="button" class="ock-w-field ock-w-pick" id=${fieldId} role="combobox"
 				aria-haspopup=${this.popupRole} aria-expanded=${this.isOpen ? "true" : "false"} aria-controls=${popupId}
 				data-label=${labelOf(node)} ?disabled=${isDisabled}
 				data-variant=${oneOf(node["variant"], "outline", "soft", "solid", "ghost")}
 				data-size=${oneOf(node["size"], ...SIZES)} ?data-pill=${node["pill"] === true}
 				?data-empty=${!value} popovertarget=${popupId} @keydown=${this.opens}>
-				<span class="ock-w-name">${words || "–"}</span>${icon(this.popupRole === "dialog" ? "calendar" : "chevron-down")}
+				<span class="ock-w-name" dir="auto">${words || "–"}</span>${icon(this.popupRole === "dialog" ? "calendar" : "chevron-down")}
 			</button>
 			${
 				value && node["clearable"] === true && !isDisabled
