@@ -69,6 +69,20 @@ function newPart(kind: string, block: Block, ink: Ink): Part {
 	}
 }
 
+const LETTER = /\p{L}/u;
+const RIGHT_TO_LEFT = /[\p{sc=Arab}\p{sc=Hebr}\p{sc=Syrc}\p{sc=Thaa}\p{sc=Nkoo}]/u;
+
+/** The direction of the first letter in a block; empty if it has none. */
+function directionOf(block: Block): "ltr" | "rtl" | "" {
+	const [letter] = LETTER.exec(block.text) ?? [];
+	if (letter) return RIGHT_TO_LEFT.test(letter) ? "rtl" : "ltr";
+	for (const child of block.children) {
+		const found = directionOf(child);
+		if (found) return found;
+	}
+	return "";
+}
+
 /** A block with blocks in it. */
 export class Container implements Part {
 	readonly node: HTMLElement;
@@ -79,10 +93,11 @@ export class Container implements Part {
 		protected readonly ink: Ink,
 	) {
 		this.node = document.createElement(name);
-		this.node.dir = "auto";
 	}
 
 	update(block: Block, tail: boolean): void {
+		// Not `auto`, which does not look into the blocks inside, since they have a `dir`
+		if (!this.node.dir) this.node.dir = directionOf(block);
 		block.children.forEach((child, index) =>
 			this.child(index, child, tail && index === block.children.length - 1),
 		);
