@@ -59,13 +59,19 @@ async def click(chat: ChatPage, name: str, role: str = "button") -> None:
 
 shows("Write draft", "Dear tea lovers, the kettle is on.", "The letter is ready.")
 shows("Make tea", "Ready", "Tea is ready.")
-shows("Use tools", "Learned about tea", "Asked a friend", "Now I know all about tea.")
 shows("Show task", "Searched the web", "I have looked it up.")
 shows("Slow", "There are ten leaves.")
 shows("Pay", "Paid.")
 shows("Notice", "The shop opens at", "Few left", "Assam runs out.", "The kettle is hot.")
 shows("What did i send", "You quoted nothing.", "No tool.")
 shows("Name this", "A cup of tea")
+
+
+@play("Use tools")
+async def workflow(chat: ChatPage) -> None:
+    await sees(chat, "Now I know all about tea.")
+    await click(chat, "Learned about tea")
+    await sees(chat, "Asked a friend")
 
 
 @play("Show card")
