@@ -162,13 +162,19 @@ export class Widget extends View {
 		this.mark(places, true);
 		try {
 			const payload = payloadWith(action.payload, valuesOf(fields));
-			await this.chat.act({ ...action, payload }, this.item);
+			await this.chat.act({ ...action, payload }, this.item ?? this.preview(action));
 		} catch (error) {
 			const said = error instanceof Refused ? error.message : "";
 			this.failure = said || this.chat.words.text("widget.failed");
 		} finally {
 			this.mark(places, false);
 		}
+	}
+
+	/** The page hears of its actions in previews too, which belong to no item. */
+	private preview({ handler }: ActionConfig): WidgetItem | undefined {
+		if (handler !== "client") return undefined;
+		return { type: "widget", id: "", thread_id: "", created_at: "", widget: this.root };
 	}
 
 	private mark(places: string[], isBusy: boolean): void {
