@@ -185,7 +185,9 @@ export class Runs {
 		this.runs.add(run);
 		if (run.kind === "answer") {
 			this.latest = run;
-			this.events.changed(this.conversation.begin());
+			// What a turn has said already stays, when the rest of it is followed
+			const goesOn = run.turn !== null && this.conversation.lastEvent(run.turn) > 0;
+			if (!goesOn) this.events.changed(this.conversation.begin());
 		}
 		this.events.started(run.kind);
 		return run;
