@@ -209,7 +209,7 @@ async def test_behind_a_proxy_with_a_prefix(
 async def test_the_page_may_have_a_path(chat_page: OpenChat, open_server: OpenSite) -> None:
     site = await open_server(
         plugins={"chat_page": {"path": "/apps/chat", "locale": "de", "theme": "dark"}},
-        server={"path": "/v1/chatkit"},
+        server={"path": "/api/v2"},
     )
     chat: ChatPage = await chat_page(path="/apps/chat", site=site)
     await chat.send("show a card")

@@ -5,7 +5,7 @@ import type { Words } from "../src/words.ts";
 import type { Refusal } from "./signed-fetch.ts";
 import { tokenIn } from "./tokens.ts";
 
-const NONE: Refusal = { status: 0, message: "", redirected: false };
+const NONE: Refusal = { status: 0, message: "", hadToken: true, redirected: false };
 
 export interface SignInOptions {
 	words: Words;
@@ -42,19 +42,22 @@ export class SignInDialog {
 			this.finish = resolve;
 		}).finally(() => {
 			this.dialog.close();
+			// The token is not to stay in the page
+			render(nothing, this.dialog);
 			if (before instanceof HTMLElement) before.focus();
 		});
 	}
 
 	private render(): void {
 		const { words, page } = this.options;
-		const { message, redirected } = this.refusal;
+		const { message, hadToken, redirected } = this.refusal;
 		const asksForToken = page === null && !redirected;
 		render(
 			html`<form @submit=${this.submit} novalidate aria-busy=${this.checking}>
 				<h1 id="sign-in-title">${words.text("page.signIn")}</h1>
 				<p>${words.text(asksForToken ? "page.tokenHelp" : "page.signInHelp")}</p>
-				<p id="sign-in-message" role="alert" dir="auto" ?hidden=${!message}>${message}</p>
+				<p id="sign-in-message" role="alert" dir="auto" class=${hadToken ? "wrong" : ""}
+					?hidden=${!message}>${message}</p>
 				${asksForToken ? this.fields() : nothing}
 				<div class="sign-in-buttons">
 					<button type="button" @click=${() => this.dialog.close()}>${words.text("page.notNow")}</button>
@@ -74,11 +77,12 @@ export class SignInDialog {
 
 	private fields() {
 		const { words } = this.options;
+		const { message, hadToken } = this.refusal;
 		return html`<label>
 				<span>${words.text("page.token")}</span>
 				<input name="token" type="password" autocomplete="current-password" spellcheck="false"
 					autocapitalize="none" dir="ltr" required autofocus
-					aria-describedby="sign-in-message" aria-invalid=${this.refusal.message ? "true" : nothing} />
+					aria-describedby="sign-in-message" aria-invalid=${hadToken && message ? "true" : nothing} />
 			</label>
 			<label class="sign-in-stay">
 				<input name="stay" type="checkbox" />
@@ -92,7 +96,9 @@ export class SignInDialog {
 		const given = new FormData(event.target as HTMLFormElement);
 		const field = given.get("token");
 		const token = field === null ? null : tokenIn(String(field));
-		if (field !== null && !token) return this.refuse({ ...NONE, message: this.options.words.text("page.noToken") });
+		if (field !== null && !token) {
+			return this.refuse({ ...NONE, message: this.options.words.text("page.noToken") });
+		}
 		this.checking = true;
 		this.render();
 		const refusal = await this.check(token);

@@ -8,6 +8,8 @@ export interface Refusal {
 	status: number;
 	/** What the server said; empty if it said nothing. */
 	message: string;
+	/** Whether it was a token that was refused. */
+	hadToken: boolean;
 	/** A sign-in page wants to be shown: a proxy sent the request there. */
 	redirected: boolean;
 }
@@ -41,7 +43,7 @@ export class SignedFetch {
 		const body = JSON.stringify({ type: "threads.list", params: { limit: 1 } });
 		const headers = { "Content-Type": "application/json" };
 		const response = await this.send(this.api, { method: "POST", headers, body }, token);
-		return response.ok ? null : refusalOf(response);
+		return response.ok ? null : refusalOf(response, token !== null);
 	}
 
 	/** Has the user sign in now. */
@@ -76,15 +78,15 @@ export class SignedFetch {
 		if (this.tokens.get() !== token) return true;
 		// What goes on in the background would ask again and again
 		if (this.declined && method === "GET") return false;
-		const signedIn = await this.ask(await refusalOf(response.clone()));
+		const signedIn = await this.ask(await refusalOf(response.clone(), token !== null));
 		signal?.throwIfAborted();
 		return signedIn;
 	}
 }
 
-async function refusalOf(response: Response): Promise<Refusal> {
+async function refusalOf(response: Response, hadToken: boolean): Promise<Refusal> {
 	const body = await response.json().catch(() => null);
 	const message = typeof body?.message === "string" ? body.message : "";
 	const { status, type } = response;
-	return { status, message, redirected: type === "opaqueredirect" };
+	return { status, message, hadToken, redirected: type === "opaqueredirect" };
 }

@@ -107,7 +107,7 @@ export class Client {
 			} catch (error) {
 				signal?.throwIfAborted();
 				const isFinal = error instanceof Refused && error.status < 500;
-				if (isFinal || tries >= most) throw error;
+				if (isFinal || tries >= most) throw this.givenUp(error);
 			}
 			network.failed();
 			await network.wait(pause(this.patience.repeatAfter, tries), signal);
@@ -191,7 +191,7 @@ export class Client {
 				after = Math.max(after, retryAfter(response));
 			} catch (error) {
 				signal.throwIfAborted();
-				if (error instanceof Refused || tries >= repeats) throw error;
+				if (error instanceof Refused || tries >= repeats) throw this.givenUp(error);
 			}
 			network.failed();
 			await network.wait(after, signal);
@@ -228,7 +228,7 @@ export class Client {
 			}
 			signal.throwIfAborted();
 			response = undefined;
-			if (tries >= this.patience.resumes) throw new Lost();
+			if (tries >= this.patience.resumes) throw this.givenUp(new Lost());
 			network.failed();
 			await network.wait(pause(this.patience.resumeAfter, tries++), signal);
 		}
@@ -325,6 +325,12 @@ export class Client {
 		const url = new URL(this.url);
 		url.pathname = `${url.pathname.replace(/\/$/, "")}/${path}`;
 		return url;
+	}
+
+	/** Nothing is sent again: nobody is to be told that it is. */
+	private givenUp(error: unknown): unknown {
+		this.options.network.answered();
+		return error;
 	}
 
 	private get isOwnOrigin(): boolean {

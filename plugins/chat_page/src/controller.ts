@@ -19,7 +19,7 @@ import type {
 	ThreadItem,
 	WidgetItem,
 } from "./protocol.ts";
-import type { RunKind } from "./runs.ts";
+import { type RunKind, Withdrawn } from "./runs.ts";
 import { Session, type SessionEvents } from "./session.ts";
 import { Threads } from "./thread-list.ts";
 import { Topics } from "./topics.ts";
@@ -357,7 +357,7 @@ export class Controller implements Chat {
 		try {
 			return await work;
 		} catch (error) {
-			this.report(error);
+			if (!(error instanceof Withdrawn)) this.report(error);
 			throw error;
 		}
 	}

@@ -34,7 +34,7 @@ export class Network {
 		this.update();
 	}
 
-	/** The server has answered. */
+	/** The server has answered, or it is not asked any more. */
 	answered(): void {
 		this.failing = false;
 		this.update();

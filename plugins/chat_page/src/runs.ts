@@ -95,8 +95,8 @@ export class Runs {
 
 	/**
 	 * Sends an operation and applies the events of its stream, until its end. `accepted` is called
-	 * with the first: the server has what was sent. Throws why it has not; what fails later becomes
-	 * the conversation's error.
+	 * when the server names the turn, or with the first event: it has what was sent. Throws why it has
+	 * not; what fails later becomes the conversation's error.
 	 */
 	async send(operation: Operation, accepted: () => void): Promise<void> {
 		const { kind, type, params, local = null } = operation;
@@ -108,7 +108,10 @@ export class Runs {
 			this.wake();
 		};
 		try {
-			const onTurn = (turn: string) => this.name(run, turn);
+			const onTurn = (turn: string) => {
+				accept();
+				this.name(run, turn);
+			};
 			for await (const batch of this.client.stream(type, params, { signal, onTurn })) {
 				accept();
 				this.apply(run, batch);
@@ -182,7 +185,9 @@ export class Runs {
 		this.runs.add(run);
 		if (run.kind === "answer") {
 			this.latest = run;
-			this.events.changed(this.conversation.begin());
+			// What a turn has said already stays, when the rest of it is followed
+			const goesOn = run.turn !== null && this.conversation.lastEvent(run.turn) > 0;
+			if (!goesOn) this.events.changed(this.conversation.begin());
 		}
 		this.events.started(run.kind);
 		return run;

@@ -8,7 +8,7 @@ import "./quoting.ts";
 import type { InferenceOptions } from "../protocol.ts";
 import type { ComposerPart, ComposerValue, Topic } from "../chat.ts";
 import { View, define } from "../view.ts";
-import { attachmentList } from "./attachments.ts";
+import { attachmentList, uploadsEnded } from "./attachments.ts";
 import { bar } from "./bar.ts";
 import { CaretMenu, type Surroundings } from "./caret-menu.ts";
 import { type Choices, afterSending, inferenceOptions, toolOf } from "./choices.ts";
@@ -254,6 +254,8 @@ export class Composer extends View implements ComposerPart, Surroundings, Taking
 
 	private readonly edited = (): void => {
 		const { value } = this.field!;
+		// Written before the other conversation was drawn: it is for that one
+		if (this.sync()) this.field!.value = value;
 		if (value !== this.draft.rich) {
 			this.draft.rich = value;
 			this.notes = [];
@@ -319,13 +321,14 @@ export class Composer extends View implements ComposerPart, Surroundings, Taking
 		return activeElement !== null && this.contains(activeElement);
 	}
 
-	/** Takes the draft of the conversation that is shown now. */
-	private sync(): void {
-		if (!this.writing.follow(this.chat)) return;
+	/** Takes the draft of the conversation that is shown now. Returns whether it is another one. */
+	private sync(): boolean {
+		if (!this.writing.follow(this.chat)) return false;
 		this.notes = [];
 		this.isDictating = this.isDropping = false;
 		this.choices = this.writing.choices;
 		this.write(this.draft.rich);
+		return true;
 	}
 
 	// What is drawn
@@ -366,6 +369,7 @@ export class Composer extends View implements ComposerPart, Surroundings, Taking
 								})
 					}
 				</div>
+				<p class="ock-hidden" role="status">${uploadsEnded(draft.uploads, words)}</p>
 				<div role="status">${this.notes.map((note) => html`<p class="ock-composer-note" part="composer-note">${note}</p>`)}</div>
 			</form>
 			<ock-quoter .chat=${chat} .onQuote=${this.quoted}></ock-quoter>

@@ -451,7 +451,7 @@ const messages = css`
 		padding: 0 0.35em;
 		border: 0;
 		border-radius: 0.4em;
-		background: color-mix(in srgb, var(--ock-accent) 14%, transparent);
+		background: color-mix(in srgb, var(--ock-accent) 9%, transparent);
 		color: var(--ock-accent);
 	}
 

@@ -39,6 +39,10 @@ export class Layout {
 		return before !== height;
 	}
 
+	isMeasured(key: string): boolean {
+		return this.measured.has(key);
+	}
+
 	/** The place of a row's upper edge; of `count`, the end of all. */
 	top(index: number): number {
 		this.place();

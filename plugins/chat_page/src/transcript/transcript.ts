@@ -114,6 +114,7 @@ export class Transcript extends View {
 		if (local) {
 			this.sent = local;
 			this.isSending = true;
+			this.openedUntil = 0;
 		}
 		// What is seen stays, also when others have come before it
 		const place = this.placeOf(first);
@@ -318,27 +319,32 @@ export class Transcript extends View {
 
 	/** Empty space below the message that was sent, so that it can be at the top. */
 	private makeRoom(): void {
-		const room = this.box?.querySelector<HTMLElement>(".ock-room");
-		if (!room || !this.box) return;
-		const place = this.placeOf(this.sent);
-		const ending = this.querySelector("ock-ending")?.getBoundingClientRect().height ?? 0;
-		const below = this.layout.total + ending - this.sentTop(place);
-		const height = place < 0 ? 0 : Math.max(0, this.box.clientHeight - below);
+		const { box, sentRow } = this;
+		const room = box?.querySelector<HTMLElement>(".ock-room");
+		if (!room || !box || (this.sent && !sentRow)) return;
+		const below = sentRow ? room.getBoundingClientRect().top - this.sentTop(sentRow) : Infinity;
+		const height = Math.max(0, box.clientHeight - below);
 		if (Math.abs(room.offsetHeight - height) >= 1) room.style.blockSize = `${height}px`;
 	}
 
-	/** Where the view begins, in the rows, that shows a sent message: of a long one, its end. */
-	private sentTop(place: number): number {
-		const { layout, box } = this;
-		const most = (box?.clientHeight ?? 0) * 0.6;
-		return Math.max(layout.top(place) - SENT_TOP, layout.top(place + 1) - most);
+	/** The message that was sent last, if it is in the document. */
+	private get sentRow(): HTMLElement | null {
+		return this.sent ? (this.box?.querySelector(`[data-key="${this.sent}"]`) ?? null) : null;
 	}
 
+	/** Where the view begins, in the window, that shows a sent message: of a long one, its end. */
+	private sentTop(row: HTMLElement): number {
+		const { top, bottom } = row.getBoundingClientRect();
+		return Math.max(top - SENT_TOP, bottom - (this.box?.clientHeight ?? 0) * 0.6);
+	}
+
+	/** Scrolls to the message that is being sent, until its height is known and it is there. */
 	private showSent(scroller: Scroller): void {
-		const place = this.placeOf(this.sent);
-		const isDrawn = this.box?.querySelector(`[data-key="${this.sent}"] ock-item > *`);
-		if (place >= 0) scroller.to(this.listTop + this.sentTop(place));
-		if (place < 0 || isDrawn) this.isSending = false;
+		const { box, sentRow } = this;
+		if (box && sentRow)
+			scroller.to(box.scrollTop + this.sentTop(sentRow) - box.getBoundingClientRect().top);
+		const isThere = this.placeOf(this.sent) >= 0;
+		this.isSending = isThere && !this.layout.isMeasured(this.sent!);
 	}
 
 	private scrolled(): void {
@@ -384,6 +390,7 @@ export class Transcript extends View {
 
 	private touched(): void {
 		this.openedUntil = 0;
+		this.isSending = false;
 	}
 
 	private pressed(event: Event): void {

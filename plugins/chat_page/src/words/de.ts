@@ -58,6 +58,7 @@ export const de: Catalog = {
 	"composer.file.retry": "{name} noch einmal hochladen",
 	"composer.file.uploading": "{name} wird hochgeladen",
 	"composer.file.waiting": "Wartet",
+	"composer.file.done": "{name} ist angehängt.",
 	"composer.file.failed": "Hochladen fehlgeschlagen",
 	"composer.file.decide":
 		"Eine Datei konnte nicht hochgeladen werden. Entfernen Sie sie, oder versuchen Sie es noch einmal.",

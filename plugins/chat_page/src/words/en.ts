@@ -58,6 +58,7 @@ export const en = {
 	"composer.file.retry": "Upload {name} again",
 	"composer.file.uploading": "Upload of {name}",
 	"composer.file.waiting": "Waiting",
+	"composer.file.done": "{name} is attached.",
 	"composer.file.failed": "Upload failed",
 	"composer.file.decide": "A file could not be uploaded. Remove it, or try again.",
 	"composer.file.type": "“{name}” cannot be attached. Allowed are {types}.",
