@@ -61,6 +61,7 @@ export class Withdrawn extends Error {
 
 export class Runs {
 	private readonly runs = new Set<Run>();
+	private readonly ended = new Set<string>();
 	private latest: Run | null = null;
 	private waiting: (() => void)[] = [];
 
@@ -81,6 +82,11 @@ export class Runs {
 
 	isRunning(turn: string): boolean {
 		return [...this.runs].some((run) => run.turn === turn);
+	}
+
+	/** Whether the stream of a turn has come to its end here. It may have more, after a question. */
+	hasEnded(turn: string): boolean {
+		return this.ended.has(turn);
 	}
 
 	/** Resolves when the server has named the turns of all that was sent, or will not. */
@@ -117,6 +123,7 @@ export class Runs {
 				this.apply(run, batch);
 			}
 			accept();
+			if (run.turn) this.ended.add(run.turn);
 		} catch (error) {
 			if (!run.accepted && run.stopped) throw new Withdrawn();
 			this.fail(run, error);
@@ -135,6 +142,7 @@ export class Runs {
 			const after = this.conversation.lastEvent(turn);
 			for await (const batch of this.client.follow(turn, after, run.abort.signal))
 				this.apply(run, batch);
+			this.ended.add(turn);
 		} catch (error) {
 			this.fail(run, error);
 			if (!run.stopped) this.events.failed(error, turn);
