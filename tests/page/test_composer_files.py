@@ -8,18 +8,18 @@ import re
 from typing import Any
 
 from chatkit.types import AudioInput, UserMessageItem
-from playwright.async_api import Locator, Route, expect
+from playwright.async_api import FilePayload, Locator, Route, expect
 
 from chatkit_server import hookimpl
 from tests.page.browsing import ChatPage
 from tests.page.conftest import OpenChat, OpenSite
 from tests.plugins.attached import image
 
-TEXT = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"Tea is hot."}
-PICTURE = {"name": "tea.png", "mimeType": "image/png", "buffer": image()}
-PROGRAM = {"name": "tea.exe", "mimeType": "application/x-dosexec", "buffer": b"MZ"}
-LARGE = {"name": "large.txt", "mimeType": "text/plain", "buffer": b"x" * 3000}
-EMPTY = {"name": "empty.txt", "mimeType": "text/plain", "buffer": b""}
+TEXT: FilePayload = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"Tea is hot."}
+PICTURE: FilePayload = {"name": "tea.png", "mimeType": "image/png", "buffer": image()}
+PROGRAM: FilePayload = {"name": "tea.exe", "mimeType": "application/x-dosexec", "buffer": b"MZ"}
+LARGE: FilePayload = {"name": "large.txt", "mimeType": "text/plain", "buffer": b"x" * 3000}
+EMPTY: FilePayload = {"name": "empty.txt", "mimeType": "text/plain", "buffer": b""}
 
 ATTACHMENTS: dict[str, Any] = {
     "enabled": True,
@@ -43,8 +43,8 @@ KNOWN_HEADERS = """(given) => ({...given, api: {...given.api,
   fetch: (url, init) => fetch(url, init)}})"""
 
 
-async def pick(chat: ChatPage, *files: dict[str, Any]) -> None:
-    await chat.composer.locator("input[type=file]").set_input_files(list(files))  # type: ignore[arg-type]
+async def pick(chat: ChatPage, *files: FilePayload) -> None:
+    await chat.composer.locator("input[type=file]").set_input_files(list(files))
 
 
 def files_of(chat: ChatPage) -> Locator:
@@ -84,7 +84,7 @@ async def test_files_go_with_the_message_in_both_ways(chat_page: OpenChat) -> No
     chat = await chat_page(TWO_PHASES, composer={"attachments": ATTACHMENTS})
     async with chat.page.expect_file_chooser() as chosen:
         await button(chat, "Attach files").click()
-    await (await chosen.value).set_files([TEXT, PICTURE])  # type: ignore[list-item]
+    await (await chosen.value).set_files([TEXT, PICTURE])
     await expect(files_of(chat)).to_have_text([re.compile("11 bytes"), re.compile("tea.png")])
     await expect(chat.composer.locator("img")).to_have_attribute("src", re.compile("^blob:"))
     await expect(chat.composer.locator("[data-state=done]")).to_have_count(2)

@@ -168,6 +168,11 @@ export const widgets = css`
 
 	.ock-w-item[data-acts] .ock-w-row {
 		position: relative;
+		pointer-events: none;
+	}
+
+	.ock-w-item[data-acts] .ock-w-row :is(p, span, img, button, input, select, textarea, a, label) {
+		pointer-events: auto;
 	}
 
 	.ock-w-more {
