@@ -63,7 +63,7 @@ export class Runs {
 	private readonly runs = new Set<Run>();
 	private latest: Run | null = null;
 	private waiting: (() => void)[] = [];
-	/** Turns that have been read to their end: to begin them again would clear what they said. */
+	/** Turns that have been read to their end. */
 	private readonly over = new Set<string>();
 
 	constructor(
@@ -83,6 +83,11 @@ export class Runs {
 
 	isRunning(turn: string): boolean {
 		return [...this.runs].some((run) => run.turn === turn);
+	}
+
+	/** Whether all of a turn has come, so that there is nothing to follow. */
+	isOver(turn: string): boolean {
+		return this.over.has(turn);
 	}
 
 	/** Resolves when the server has named the turns of all that was sent, or will not. */
@@ -132,7 +137,7 @@ export class Runs {
 
 	/** Follows a turn that another request began, from the first event that is missing. */
 	async follow({ turn, kind, isOwn }: Followed): Promise<void> {
-		if (this.isRunning(turn) || this.over.has(turn)) return;
+		if (this.isRunning(turn)) return;
 		const run = this.add({ kind, isOwn, turn, accepted: true });
 		try {
 			const after = this.conversation.lastEvent(turn);

@@ -110,6 +110,8 @@ export class Session {
 	 */
 	async follow(turn: Followed): Promise<boolean> {
 		await this.runs.named();
+		// It ended between the server's answer and now
+		if (this.runs.isOver(turn.turn)) return false;
 		const { conversation } = this;
 		const before = conversation.lastEvent(turn.turn);
 		const isRunning = this.runs.isRunning(turn.turn);
