@@ -81,11 +81,6 @@ export class Runs {
 		return this.runs.size > 0;
 	}
 
-	/** Whether a turn has been read to its end here. */
-	hasEnded(turn: string): boolean {
-		return this.over.has(turn);
-	}
-
 	isRunning(turn: string): boolean {
 		return [...this.runs].some((run) => run.turn === turn);
 	}
