@@ -11,7 +11,7 @@ import { View, define } from "../view.ts";
 import { focusedIn } from "./focus.ts";
 import { Layout, type Range, grow, isSame, pieces, widened } from "./layout.ts";
 import { type Move, moveOf } from "./keyboard.ts";
-import { drawGap, drawRow } from "./row.ts";
+import { drawGap, drawOlder, drawRow } from "./row.ts";
 import { Keys, type Row, rowsOf } from "./rows.ts";
 import { Scroller } from "./scroller.ts";
 import { Sent } from "./sent.ts";
@@ -170,7 +170,7 @@ export class Transcript extends View {
 				@input=${this.edited}
 				@change=${this.edited}
 			>
-				${this.older()}
+				${chat.status.older ? drawOlder(this.olderFailed, () => this.loadOlder(), words) : nothing}
 				<div class="ock-rows">
 					${repeat(this.pieces(), ({ key }) => key, ({ draw }) => draw())}
 				</div>
@@ -190,17 +190,6 @@ export class Transcript extends View {
 			</button>
 			<ock-announcer .chat=${chat}></ock-announcer>
 		`;
-	}
-
-	private older() {
-		const { status, words } = this.chat;
-		if (!status.older) return nothing;
-		const key = this.olderFailed ? "transcript.olderFailed" : "transcript.older";
-		return html`<div class="ock-older">
-			<button class="ock-link" type="button" part="older" @click=${() => this.loadOlder()}>
-				${words.text(key)}
-			</button>
-		</div>`;
 	}
 
 	private pieces() {
