@@ -37,6 +37,7 @@ export class Transcript extends View {
 	private shown: Conversation | null = null;
 	private items: unknown = null;
 	private rows: Row[] = [];
+	private places = new Map<string, number>();
 	private layout = new Layout();
 	private keys = new Keys();
 	/** Rows with something that the user did in them, and would miss. */
@@ -95,6 +96,7 @@ export class Transcript extends View {
 		this.kept.clear();
 		this.sent.forget();
 		this.rows = [];
+		this.places.clear();
 		this.shift = 0;
 		this.olderFailed = false;
 		this.openedUntil = performance.now() + OPENING;
@@ -112,6 +114,7 @@ export class Transcript extends View {
 		this.items = conversation.items;
 		this.rows = rowsOf(conversation.items, this.keys);
 		this.layout.setKeys(this.rows.map(({ key }) => key));
+		this.places = new Map(this.rows.map(({ key }, place) => [key, place]));
 		if (local) {
 			this.sent.begin(local);
 			this.openedUntil = 0;
@@ -194,10 +197,9 @@ export class Transcript extends View {
 
 	private pieces() {
 		const { layout, rows, range } = this;
-		const places = new Map(rows.map(({ key }, place) => [key, place]));
-		const kept = [...this.kept].map((key) => places.get(key) ?? -1);
+		const kept = [...this.kept].map((key) => this.placeOf(key));
 		const held = rowOf(this.box && focusedIn(this.box));
-		if (held) kept.push(places.get(held.dataset["key"] ?? "") ?? -1);
+		if (held) kept.push(this.placeOf(held.dataset["key"]));
 		return pieces(range, kept, layout.count).map((piece) => {
 			if ("gap" in piece) {
 				const { from, to } = piece.gap;
@@ -361,7 +363,7 @@ export class Transcript extends View {
 	}
 
 	private placeOf(key: string | null | undefined): number {
-		return key ? this.rows.findIndex((row) => row.key === key) : -1;
+		return this.places.get(key ?? "") ?? -1;
 	}
 
 	/** Moves the focus to a row, wherever it is. */
