@@ -34,7 +34,7 @@ from chatkit.types import (
     WorkflowItem,
     WorkflowTaskAdded,
 )
-from playwright.async_api import Route, expect
+from playwright.async_api import Error, Route, expect
 
 from chatkit_server import Turn
 from tests.page.browsing import ChatPage
@@ -179,6 +179,22 @@ async def test_errors_say_what_is_wrong_and_can_be_retried(chat_page: OpenChat) 
     await expect(chat.transcript).to_contain_text("It is full now.")
     await expect(error).to_have_count(0)
     assert await chat.transcript.locator('[part~="user"][part~="message"]').count() == 1
+
+
+async def test_a_conversation_that_cannot_be_loaded_can_be_asked_for_again(
+    chat_page: OpenChat,
+) -> None:
+    chat = await chat_page()
+    chat.troubles.expect("net::ERR_FAILED")
+    await chat.page.route("**/api/chat", lambda route: route.abort())
+    with pytest.raises(Error):
+        await chat.call("setThreadId", chat.seed(said("Hello"), answered("Hi.")))
+    error = chat.transcript.get_by_role("alert").filter(has_text="could not be reached")
+    await expect(error).to_be_visible()
+    await chat.page.unroute("**/api/chat")
+    await error.get_by_role("button", name="Try again").click()
+    await expect(chat.transcript).to_contain_text("Hi.")
+    await expect(error).to_have_count(0)
 
 
 async def test_a_stopped_answer_is_no_error(chat_page: OpenChat) -> None:
