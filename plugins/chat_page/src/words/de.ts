@@ -207,6 +207,8 @@ export const de: Catalog = {
 	"widget.search": "Suchen",
 	"widget.nothing": "Nichts gefunden",
 	"widget.day": "Einen Tag wählen",
+	"widget.year.before": "Voriges Jahr",
+	"widget.year.after": "Nächstes Jahr",
 	"widget.month.before": "Voriger Monat",
 	"widget.month.after": "Nächster Monat",
 	"widget.chart": "Diagramm: {names}, von {from} bis {to}",

@@ -204,6 +204,8 @@ export const en = {
 	"widget.search": "Search",
 	"widget.nothing": "Nothing found",
 	"widget.day": "Choose a day",
+	"widget.year.before": "Previous year",
+	"widget.year.after": "Next year",
 	"widget.month.before": "Previous month",
 	"widget.month.after": "Next month",
 	"widget.chart": "Chart: {names}, from {from} to {to}",
