@@ -19,7 +19,7 @@ const messages = css`
 		padding: calc(2.5 * var(--ock-space)) calc(4 * var(--ock-space));
 		border-radius: calc(var(--ock-radius) * 1.5);
 		border-end-end-radius: calc(var(--ock-radius) / 3);
-		background: var(--ock-surface-raised);
+		background: var(--ock-bubble);
 		overflow-wrap: anywhere;
 	}
 
