@@ -84,6 +84,8 @@ class ChatPage:
         self.element: Locator = page.locator("open-chatkit, openai-chatkit").first
         self.composer: Locator = self.element.locator("ock-composer")
         self.transcript: Locator = self.element.locator("ock-transcript")
+        # Without what is said to screen readers alone
+        self.items: Locator = self.transcript.locator("ock-item")
         self.field: Locator = self.composer.get_by_role("textbox").first
 
     # The user
@@ -101,7 +103,7 @@ class ChatPage:
 
     async def text(self) -> str:
         """Return what the conversation shows."""
-        return await self.transcript.inner_text()
+        return "\n".join(await self.items.all_inner_texts())
 
     # The page around the element
 

@@ -23,22 +23,22 @@ SENDABLE = [each.encode("utf-8", "replace").decode() for each in INJECTIONS]
 
 LONG = {
     **{f"{each} again and again": each * 10_000 for each in "><[]()*_`~$|#&\\-!{}:\"'\n \t"},
-    **{f"{each!r} repeated": each * (4000 // len(each)) for each in _FILE["repeated"]},
+    **{f"{each!r} repeated": each * (3000 // len(each)) for each in _FILE["repeated"]},
     "ever longer code marks": " ".join("`" * length for length in range(1, 240)),
     "ever deeper lists": "\n".join(" " * (2 * depth) + "- x" for depth in range(300)),
     "ever deeper quotes": "\n".join(">" * depth + " x" for depth in range(300)),
     "nested emphasis": "*a " * 3000 + "a*" * 3000,
     "nested brackets": "[" * 10_000 + "a" + "](x)" * 10_000,
-    "a wide table": "|a" * 1000 + "\n" + "|-" * 1000 + "\n" + ("|b" * 1000 + "\n") * 5,
+    "a wide table": "|a" * 300 + "\n" + "|-" * 300 + "\n" + ("|b" * 300 + "\n") * 5,
     "many definitions": "".join(f"[a{n}]: https://x.yz/{n}\n" for n in range(2000))
     + "[a1] " * 2000,
-    "many footnotes": "".join(f"[^{n}]: x[^{n + 1}]\n" for n in range(500)),
+    "many footnotes": "".join(f"[^{n}]: x[^{n + 1}]\n" for n in range(200)),
     "a deep formula": "$" + "\\frac{" * 500 + "x" + "}{y}" * 500 + "$",
-    "many formulas": "$x_1^2$ " * 1000,
+    "many formulas": "$x_1^2$ " * 200,
     "a macro bomb": "$\\def\\a#1{#1#1#1#1}" + "\\a{" * 20 + "x" + "}" * 20 + "$",
     "a long word": "x" * 100_000,
     "long code": "```js\n" + "/*'\"`${" * 10_000 + "\n```",
-    "many code blocks": "```js\nx\n```\n" * 1000,
+    "many code blocks": "```js\nx\n```\n" * 200,
 }
 
 PREPARE = """

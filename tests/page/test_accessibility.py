@@ -18,8 +18,8 @@ AXE = Path(__file__).parents[2] / "plugins/chat_page/node_modules/axe-core/axe.m
 RUN = """
 async () => {
   const { violations } = await axe.run(document, { resultTypes: ["violations"] });
-  return violations.flatMap(({ id, help, nodes }) => nodes.map(({ target, failureSummary }) =>
-    `${id} (${help}): ${target.flat().join(" ")}: ${failureSummary}`));
+  return violations.flatMap(({ id, help, nodes }) => nodes.map(({ html, failureSummary }) =>
+    `${id} (${help}): ${html}: ${failureSummary}`));
 }
 """
 WIDE = """
@@ -32,13 +32,15 @@ WIDE = """
   })
   .map((each) => each.outerHTML.slice(0, 200))
 """
+# So high that every item is drawn at once
+TALL = {"width": 900, "height": 5000}
 LOOKS: dict[str, dict[str, Any]] = {
-    "light": {"theme": "light"},
-    "dark": {"theme": "dark"},
+    "light": {"theme": "light", "context": {"viewport": TALL}},
+    "dark": {"theme": "dark", "context": {"viewport": TALL}},
     "german": {"locale": "de", "theme": "dark"},
     "right-to-left": {"locale": "ar"},
-    "phone": {"context": PHONE},
-    "zoomed": {"context": {"viewport": {"width": 320, "height": 256}}},
+    "phone": {"context": {**PHONE, "viewport": {**TALL, "width": 390}}},
+    "zoomed": {"context": {"viewport": {**TALL, "width": 320}}},
 }
 
 

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from typing import Any
 
 from chatkit.types import AudioInput, UserMessageItem
-from playwright.async_api import Locator, Route, expect
+from playwright.async_api import FilePayload, Locator, Route, expect
 
 from chatkit_server import hookimpl
 from tests.page.browsing import ChatPage
 from tests.page.conftest import OpenChat, OpenSite
 from tests.plugins.attached import image
 
-TEXT = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"Tea is hot."}
-PICTURE = {"name": "tea.png", "mimeType": "image/png", "buffer": image()}
-PROGRAM = {"name": "tea.exe", "mimeType": "application/x-dosexec", "buffer": b"MZ"}
-LARGE = {"name": "large.txt", "mimeType": "text/plain", "buffer": b"x" * 3000}
-EMPTY = {"name": "empty.txt", "mimeType": "text/plain", "buffer": b""}
+TEXT: FilePayload = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"Tea is hot."}
+PICTURE: FilePayload = {"name": "tea.png", "mimeType": "image/png", "buffer": image()}
+PROGRAM: FilePayload = {"name": "tea.exe", "mimeType": "application/x-dosexec", "buffer": b"MZ"}
+LARGE: FilePayload = {"name": "large.txt", "mimeType": "text/plain", "buffer": b"x" * 3000}
+EMPTY: FilePayload = {"name": "empty.txt", "mimeType": "text/plain", "buffer": b""}
 
 ATTACHMENTS: dict[str, Any] = {
     "enabled": True,
@@ -42,8 +43,8 @@ KNOWN_HEADERS = """(given) => ({...given, api: {...given.api,
   fetch: (url, init) => fetch(url, init)}})"""
 
 
-async def pick(chat: ChatPage, *files: dict[str, Any]) -> None:
-    await chat.composer.locator("input[type=file]").set_input_files(list(files))  # type: ignore[arg-type]
+async def pick(chat: ChatPage, *files: FilePayload) -> None:
+    await chat.composer.locator("input[type=file]").set_input_files(list(files))
 
 
 def files_of(chat: ChatPage) -> Locator:
@@ -54,10 +55,15 @@ def button(chat: ChatPage, name: str) -> Locator:
     return chat.composer.get_by_role("button", name=name, exact=True)
 
 
-def sent(chat: ChatPage) -> UserMessageItem:
+def messages_of(chat: ChatPage) -> list[UserMessageItem]:
     (thread_id,) = chat.site.store.threads[("", chat.user)]
     items = chat.site.store.items[thread_id].values()
-    return next(item for item in items if isinstance(item, UserMessageItem))
+    return [item for item in items if isinstance(item, UserMessageItem)]
+
+
+def sent(chat: ChatPage) -> UserMessageItem:
+    (message,) = messages_of(chat)
+    return message
 
 
 class Gate:
@@ -75,21 +81,28 @@ class Gate:
 
 
 async def test_files_go_with_the_message_in_both_ways(chat_page: OpenChat) -> None:
-    for script in (TWO_PHASES, DIRECT, OWN_FETCH):
-        chat = await chat_page(script, composer={"attachments": ATTACHMENTS})
-        async with chat.page.expect_file_chooser() as chosen:
-            await button(chat, "Attach files").click()
-        await (await chosen.value).set_files([TEXT, PICTURE])  # type: ignore[list-item]
-        await expect(files_of(chat)).to_have_count(2)
-        await expect(files_of(chat).first).to_contain_text("11 bytes")
+    chat = await chat_page(TWO_PHASES, composer={"attachments": ATTACHMENTS})
+    async with chat.page.expect_file_chooser() as chosen:
+        await button(chat, "Attach files").click()
+    await (await chosen.value).set_files([TEXT, PICTURE])
+    await expect(files_of(chat)).to_have_text([re.compile("11 bytes"), re.compile("tea.png")])
+    await expect(chat.composer.locator("img")).to_have_attribute("src", re.compile("^blob:"))
+    await expect(chat.composer.locator("[data-state=done]")).to_have_count(2)
+    await chat.send("two phases")
+    for script in (DIRECT, OWN_FETCH):
+        await chat.options(script, composer={"attachments": ATTACHMENTS})
+        await pick(chat, TEXT, PICTURE)
         await expect(chat.composer.locator("[data-state=done]")).to_have_count(2)
-        await chat.send("what is in it?")
-        message = sent(chat)
-        assert [(each.name, each.mime_type) for each in message.attachments] == [
-            ("notes.txt", "text/plain"),
-            ("tea.png", "image/png"),
-        ]
+        # A message needs no text
+        ended = await chat.count("chatkit.response.end")
+        await button(chat, "Send").click()
+        await chat.heard("chatkit.response.end", ended + 1)
         await expect(files_of(chat)).to_have_count(0)
+    messages = messages_of(chat)
+    assert len(messages) == 3
+    for message in messages:
+        files = [(each.name, each.mime_type) for each in message.attachments]
+        assert files == [("notes.txt", "text/plain"), ("tea.png", "image/png")]
     assert "/api/chat/attachments" in await chat.page.evaluate("window.fetched")
 
 

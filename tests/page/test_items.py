@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import pytest
 from chatkit.types import (
     Annotation,
     AssistantMessageContent,
@@ -37,11 +38,10 @@ from playwright.async_api import Route, expect
 
 from chatkit_server import Turn
 from tests.page.browsing import ChatPage
-from tests.page.building import PICTURE
 from tests.page.conftest import PHONE, OpenChat
-from tests.page.site import answered, said
+from tests.page.site import PICTURE, answered, said
 
-ACTIONS = {"threadItemActions": {"feedback": True, "retry": True}}
+ACTIONS: dict[str, Any] = {"threadItemActions": {"feedback": True, "retry": True}}
 SMALL = {"viewport": {"width": 320, "height": 640}}
 ENTITIES = """
 (given) => ({...given, entities: {
@@ -383,7 +383,8 @@ async def test_images_of_other_hosts_are_not_loaded(chat_page: OpenChat) -> None
     await expect(part(chat, "image").get_by_role("link")).to_have_attribute("href", image.url)
 
 
-async def test_screen_readers_are_told_whole_sentences(chat_page: OpenChat) -> None:
+@pytest.mark.parametrize("notifies", [True, False], ids=["notify", "live region"])
+async def test_screen_readers_are_told_whole_sentences(chat_page: OpenChat, notifies: bool) -> None:
     more = asyncio.Event()
 
     async def speak(turn: Turn) -> Events:
@@ -395,14 +396,24 @@ async def test_screen_readers_are_told_whole_sentences(chat_page: OpenChat) -> N
         yield ThreadItemDoneEvent(item=item.model_copy(update={"content": whole}))
 
     chat = await chat_page()
-    told = part(chat, "announcements")
+    region = part(chat, "announcements")
+
+    async def are_told(*sentences: str) -> None:
+        if notifies:
+            said = "(sentences) => String(window.told) === String(sentences)"
+            await chat.page.wait_for_function(said, arg=list(sentences))
+        else:
+            await expect(region.locator("p")).to_have_text(list(sentences))
+
+    notify = "function (text) { (window.told ??= []).push(text); }" if notifies else "undefined"
+    await chat.page.evaluate(f"() => {{ Element.prototype.ariaNotify = {notify}; }}")
     await open_with(chat, said("Old?"), answered("Old answer."))
     chat.script(speak)
     await chat.send("go", wait=False)
-    await expect(told.locator("p")).to_have_text(["Tea is ready."])
+    await are_told("Tea is ready.")
     more.set()
-    await expect(told.locator("p")).to_have_text(["Tea is ready.", "It is hot."])
-    assert await told.get_attribute("aria-live") == "polite"
+    await are_told("Tea is ready.", "It is hot.")
+    assert await region.get_attribute("aria-live") == "polite"
     headings = chat.transcript.get_by_role("heading", level=2)
     assert await headings.all_inner_texts() == ["You", "Assistant"] * 2
 

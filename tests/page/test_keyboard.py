@@ -91,7 +91,7 @@ async def test_a_conversation_by_keyboard(chat_page: OpenChat) -> None:
     assert await focused(chat)
     await tab_to(chat, "Hide", "Shift+Tab") if not await is_at(chat, "Hide") else None
     await press(chat, "Enter")
-    await expect(chat.element.get_by_text("One kettle")).to_have_count(0)
+    await expect(chat.items.get_by_text("One kettle")).to_have_count(0)
     assert await focused(chat), "the focus is lost with the widget that had it"
 
 
@@ -134,7 +134,7 @@ async def test_what_goes_away_takes_no_focus_with_it(chat_page: OpenChat) -> Non
     await chat.transcript.get_by_role("button", name="Like").focus()
     gate.open()
     await chat.heard("chatkit.response.end")
-    await expect(chat.element.get_by_text("One kettle")).to_have_count(0)
+    await expect(chat.items.get_by_text("One kettle")).to_have_count(0)
     assert await focused(chat), "a removed widget"
     dismiss = chat.element.get_by_role("button", name="Dismiss").last
     await dismiss.focus()

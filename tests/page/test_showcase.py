@@ -50,7 +50,7 @@ async def sees(chat: ChatPage, text: str) -> None:
 
 
 async def sees_not(chat: ChatPage, text: str) -> None:
-    await expect(chat.element.get_by_text(text)).to_have_count(0)
+    await expect(chat.items.get_by_text(text)).to_have_count(0)
 
 
 async def click(chat: ChatPage, name: str, role: str = "button") -> None:
@@ -59,13 +59,19 @@ async def click(chat: ChatPage, name: str, role: str = "button") -> None:
 
 shows("Write draft", "Dear tea lovers, the kettle is on.", "The letter is ready.")
 shows("Make tea", "Ready", "Tea is ready.")
-shows("Use tools", "Learned about tea", "Asked a friend", "Now I know all about tea.")
 shows("Show task", "Searched the web", "I have looked it up.")
 shows("Slow", "There are ten leaves.")
 shows("Pay", "Paid.")
 shows("Notice", "The shop opens at", "Few left", "Assam runs out.", "The kettle is hot.")
 shows("What did i send", "You quoted nothing.", "No tool.")
 shows("Name this", "A cup of tea")
+
+
+@play("Use tools")
+async def workflow(chat: ChatPage) -> None:
+    await sees(chat, "Now I know all about tea.")
+    await click(chat, "Learned about tea")
+    await sees(chat, "Asked a friend")
 
 
 @play("Show card")
@@ -81,7 +87,7 @@ async def card(chat: ChatPage) -> None:
 @play("Show list")
 async def rows(chat: ChatPage) -> None:
     await sees(chat, "strong")
-    await chat.element.get_by_text("Assam").first.click()
+    await click(chat, "Assam")
     await sees(chat, "You picked Assam.")
 
 
@@ -89,7 +95,7 @@ async def rows(chat: ChatPage) -> None:
 async def chart(chat: ChatPage) -> None:
     await sees(chat, "Black")
     await sees(chat, "Tea statistics")
-    await expect(chat.transcript.locator("svg, canvas").last).to_be_visible()
+    await expect(chat.transcript.locator("ock-widget").get_by_role("img").last).to_be_visible()
 
 
 @play("Show form")
@@ -198,7 +204,7 @@ async def close(chat: ChatPage) -> None:
 
 @play("Help")
 async def show_help(chat: ChatPage) -> None:
-    await chat.transcript.get_by_text("Cite").last.click()
+    await click(chat, "Cite")
     await sees(chat, "Green tea needs water")
 
 

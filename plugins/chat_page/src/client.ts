@@ -4,7 +4,7 @@
 // is resumed there, and Stop reaches the model.
 
 import { createParser } from "eventsource-parser";
-import { Network, pause } from "./network.ts";
+import { Network, nextTask, pause } from "./network.ts";
 import type { StreamEvent } from "./protocol.ts";
 
 /** The server refused a request. The message is for the user. */
@@ -70,6 +70,9 @@ export const PATIENCE: Patience = {
 	silence: 60_000,
 };
 
+/** Milliseconds for which events are applied at a time. */
+const AT_A_TIME = 12;
+
 type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
 export interface ClientOptions {
@@ -107,7 +110,7 @@ export class Client {
 			} catch (error) {
 				signal?.throwIfAborted();
 				const isFinal = error instanceof Refused && error.status < 500;
-				if (isFinal || tries >= most) throw error;
+				if (isFinal || tries >= most) throw this.givenUp(error);
 			}
 			network.failed();
 			await network.wait(pause(this.patience.repeatAfter, tries), signal);
@@ -191,7 +194,7 @@ export class Client {
 				after = Math.max(after, retryAfter(response));
 			} catch (error) {
 				signal.throwIfAborted();
-				if (error instanceof Refused || tries >= repeats) throw error;
+				if (error instanceof Refused || tries >= repeats) throw this.givenUp(error);
 			}
 			network.failed();
 			await network.wait(after, signal);
@@ -228,7 +231,7 @@ export class Client {
 			}
 			signal.throwIfAborted();
 			response = undefined;
-			if (tries >= this.patience.resumes) throw new Lost();
+			if (tries >= this.patience.resumes) throw this.givenUp(new Lost());
 			network.failed();
 			await network.wait(pause(this.patience.resumeAfter, tries++), signal);
 		}
@@ -278,6 +281,7 @@ export class Client {
 		});
 		const decoder = new TextDecoder();
 		const reader = response.body!.getReader();
+		let began = performance.now();
 		try {
 			for (;;) {
 				const { value, done } = await within(silence, reader.read());
@@ -285,6 +289,10 @@ export class Client {
 				parser.feed(decoder.decode(value, { stream: true }));
 				yield { batch, ended };
 				batch = [];
+				if (performance.now() - began < AT_A_TIME) continue;
+				// A long answer that is there already would keep the page from all else
+				await nextTask();
+				began = performance.now();
 			}
 		} finally {
 			reader.cancel().catch(() => {});
@@ -325,6 +333,12 @@ export class Client {
 		const url = new URL(this.url);
 		url.pathname = `${url.pathname.replace(/\/$/, "")}/${path}`;
 		return url;
+	}
+
+	/** Nothing is sent again: nobody is to be told that it is. */
+	private givenUp(error: unknown): unknown {
+		this.options.network.answered();
+		return error;
 	}
 
 	private get isOwnOrigin(): boolean {

@@ -4,6 +4,7 @@ import type { Chat, ComposerPart, Message, Status, ThreadList, Topic } from "./c
 import { Client, Refused } from "./client.ts";
 import { ClientTools } from "./client-tools.ts";
 import type { Conversation } from "./conversation.ts";
+import { Language } from "./language.ts";
 import { Network } from "./network.ts";
 import type { OpenChatKitOptions } from "./options.ts";
 import { type Note, Others } from "./others.ts";
@@ -18,21 +19,24 @@ import type {
 	ThreadItem,
 	WidgetItem,
 } from "./protocol.ts";
-import type { RunKind } from "./runs.ts";
+import { type RunKind, Withdrawn } from "./runs.ts";
 import { Session, type SessionEvents } from "./session.ts";
 import { Threads } from "./thread-list.ts";
 import { Topics } from "./topics.ts";
-import { Words } from "./words.ts";
+import type { Words } from "./words.ts";
 
 const APPROVAL = "chatkit_server.approval";
 
 export class Controller implements Chat {
 	options: OpenChatKitOptions = { api: { url: "" } };
-	words = new Words("en");
 	historyOpen = false;
 	composer: ComposerPart | null = null;
 	private readonly topics = new Topics();
 	private readonly network = new Network(() => this.tell("status"));
+	private readonly language = new Language(
+		() => this.tell("options", "status", "thread", "items", "threads", "history"),
+		(error) => this.report(error),
+	);
 	private readonly tools = new ClientTools(
 		() => this.options.onClientTool,
 		(error) => this.report(error),
@@ -77,7 +81,7 @@ export class Controller implements Chat {
 	configure(options: OpenChatKitOptions): void {
 		const before = urlOf(this.options);
 		this.options = options;
-		this.setWords(options);
+		this.language.set(options);
 		if (urlOf(options) !== before) this.connect();
 		this.tell("options", "status");
 	}
@@ -94,6 +98,10 @@ export class Controller implements Chat {
 		this.others = this.newOthers();
 		this.network.listen();
 		this.others.watch(this.session);
+	}
+
+	get words(): Words {
+		return this.language.words;
 	}
 
 	get conversation(): Conversation {
@@ -135,7 +143,7 @@ export class Controller implements Chat {
 		if (handler === "client" && item) return this.reported(this.actInPage(action, item));
 		const sent = { type, payload: payload ?? null };
 		const params = { ...session.here, item_id: item?.id ?? null, action: sent };
-		if (!streaming) return this.reported(this.actAtOnce(session, params));
+		if (!streaming) return this.reported(this.actAtOnce(session, type, params));
 		// A decision goes on with the answer, which can be stopped
 		const kind = type === APPROVAL ? "answer" : "action";
 		await this.reported(session.runToEnd({ kind, type: "threads.custom_action", params }));
@@ -231,22 +239,6 @@ export class Controller implements Chat {
 		return (await this.client.ask<{ text: string }>("input.transcribe", params)).text;
 	}
 
-	private setWords({ locale, words }: OpenChatKitOptions): void {
-		const language = locale ?? globalThis.navigator?.language ?? "en";
-		this.words = new Words(language, typeof words === "object" ? words : {});
-		if (typeof words !== "string") return;
-		this.loadWords(language, words).catch((error) => this.report(error));
-	}
-
-	private async loadWords(locale: string, url: string): Promise<void> {
-		const response = await globalThis.fetch(url);
-		if (!response.ok) throw new Error(`${url}: HTTP ${response.status}, no words`);
-		const words = new Words(locale, await response.json());
-		if (this.options.words !== url) return;
-		this.words = words;
-		this.tell("options", "status", "thread", "items", "threads", "history");
-	}
-
 	/** Loads the conversation that is shown, if that failed before. */
 	private async loadAgain(threadId: string): Promise<void> {
 		const { session } = this;
@@ -272,12 +264,14 @@ export class Controller implements Chat {
 		);
 	}
 
-	private async actAtOnce(session: Session, params: object): Promise<void> {
+	private async actAtOnce(session: Session, type: string, params: object): Promise<void> {
 		type Answer = { updated_item?: ThreadItem | null };
 		const answer = await this.client.ask<Answer>("threads.sync_custom_action", params);
 		const { updated_item: item } = answer;
 		if (item)
 			session.changed(session.conversation.apply({ type: "thread.item.replaced", item }) ?? []);
+		// What follows a decision has been saved by now, and no event tells of it
+		if (type === APPROVAL) await session.refresh();
 		if (session.threadId) this.others.tell({ type: "thread", thread: session.threadId });
 	}
 
@@ -365,7 +359,7 @@ export class Controller implements Chat {
 		try {
 			return await work;
 		} catch (error) {
-			this.report(error);
+			if (!(error instanceof Withdrawn)) this.report(error);
 			throw error;
 		}
 	}

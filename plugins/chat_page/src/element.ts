@@ -4,8 +4,10 @@ import type { ChatKitEvents, EventHandler, OpenAIChatKit } from "@openai/chatkit
 import { LitElement, html } from "lit";
 import "./views/shell.ts";
 import { Controller } from "./controller.ts";
-import { type OpenChatKitOptions, problems } from "./options.ts";
+import { problems, unknownOptions } from "./option-problems.ts";
+import type { OpenChatKitOptions } from "./options.ts";
 import type { Attachment, WidgetItem } from "./protocol.ts";
+import { copied, isSame } from "./same.ts";
 import { styles } from "./styles/index.ts";
 import { Theme } from "./theme.ts";
 
@@ -25,9 +27,13 @@ type Methods = Omit<OpenAIChatKit, keyof HTMLElement>;
  */
 export class OpenChatKit extends LitElement implements Methods {
 	static override styles = styles;
+	/** Tells the classes of this module from others, also if it is loaded twice. */
+	static readonly family = "open-chatkit";
 	private readonly controller = new Controller((name, detail) => this.tell(name, detail));
 	private readonly theme = new Theme(this);
 	private given: OpenChatKitOptions | null = null;
+	/** What they were, since a page may change its object. */
+	private taken: unknown = null;
 	private readonly ready: Promise<void>;
 	private setReady!: () => void;
 
@@ -60,15 +66,22 @@ export class OpenChatKit extends LitElement implements Methods {
 		if (options) this.setOptions(options);
 	}
 
-	/** Sets all options: those that are left out have their defaults again. */
+	/**
+	 * Sets all options: those that are left out have their defaults again. If something is wrong with
+	 * one, none is taken, and `chatkit.error` says what.
+	 */
 	setOptions(options: OpenChatKitOptions): void {
 		const wrong = problems(options);
 		if (wrong.length) {
 			this.refuse(wrong);
 			return;
 		}
+		for (const unknown of unknownOptions(options)) console.warn(`open-chatkit: ${unknown}`);
 		const isFirst = !this.given;
 		this.given = options;
+		// Frameworks set them again whenever they draw
+		if (isSame(options, this.taken)) return;
+		this.taken = copied(options);
 		this.controller.configure(options);
 		this.theme.set(options.theme);
 		this.requestUpdate();

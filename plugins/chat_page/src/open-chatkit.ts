@@ -8,7 +8,10 @@ export { OpenChatKit };
 
 /** Defines the element under a further name. A name that is taken already is left as it is. */
 export function register(name: string): void {
-	if (!customElements.get(name)) customElements.define(name, class extends OpenChatKit {});
+	const taken = customElements.get(name) as Partial<typeof OpenChatKit> | undefined;
+	if (!taken) customElements.define(name, class extends OpenChatKit {});
+	else if (taken.family !== OpenChatKit.family)
+		console.warn(`open-chatkit: <${name}> is another element already, of a script that was first`);
 }
 
 if (!customElements.get("open-chatkit")) customElements.define("open-chatkit", OpenChatKit);

@@ -35,15 +35,3 @@ export interface OpenChatKitOptions
 	/** Hosts whose images are shown, such as `images.example.com` or `*.example.com`. */
 	allowedImageDomains?: string[];
 }
-
-/** Says what is wrong with options, each with its path and what is expected. */
-export function problems(options: OpenChatKitOptions): string[] {
-	if (typeof options !== "object" || options === null) return ["the options have to be an object"];
-	const { api } = options;
-	if (typeof api !== "object" || api === null) return ["`api` is missing: { url: \"/api/chat\" }"];
-	if ("getClientSecret" in api)
-		return ["`api.getClientSecret` is for OpenAI's hosted workflows: set `api.url` to your server"];
-	if (typeof api.url !== "string" || !api.url)
-		return ["`api.url` has to be the address of a ChatKit server, such as \"/api/chat\""];
-	return [];
-}

@@ -1,12 +1,13 @@
 // What other tabs and devices do in the conversation that is shown.
 
-import type { Client } from "./client.ts";
-import type { Network } from "./network.ts";
+import { type Client, Refused } from "./client.ts";
+import { type Network, pause } from "./network.ts";
 import type { RunKind } from "./runs.ts";
 import type { Session } from "./session.ts";
 
 const WAIT = 25; // seconds that the server may wait for a turn to begin
 const AGAIN = 15_000; // milliseconds between two questions, where a server answers at once
+const SOON = 1_000; // milliseconds, at first, where it could not be reached
 const QUICK = 2_000; // milliseconds: it did not wait, and nothing was running
 
 /** What tabs of one browser tell each other. */
@@ -71,17 +72,22 @@ export class Others {
 	}
 
 	private async loop(session: Session, signal: AbortSignal): Promise<void> {
+		let tries = 0;
 		while (!signal.aborted) {
 			const began = performance.now();
-			let found = false;
+			let after = 0;
 			try {
-				found = await session.followNext(signal, WAIT);
+				const found = await session.followNext(signal, WAIT);
 				if (this.client.hasTurns === false) return;
-			} catch {
-				// The next question comes after a pause
+				if (!found && performance.now() - began < QUICK) after = AGAIN;
+				tries = 0;
+			} catch (error) {
+				if (signal.aborted) return;
+				const isRefused = error instanceof Refused;
+				if (!isRefused) this.network.failed();
+				after = isRefused ? AGAIN : pause(SOON, tries++);
 			}
-			const isQuick = !found && performance.now() - began < QUICK;
-			await this.network.wait(isQuick ? AGAIN : 0, signal).catch(() => {});
+			await this.network.wait(after, signal).catch(() => {});
 		}
 	}
 }

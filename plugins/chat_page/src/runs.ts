@@ -63,6 +63,8 @@ export class Runs {
 	private readonly runs = new Set<Run>();
 	private latest: Run | null = null;
 	private waiting: (() => void)[] = [];
+	/** Turns that have been read to their end: to begin them again would clear what they said. */
+	private readonly over = new Set<string>();
 
 	constructor(
 		private readonly conversation: Conversation,
@@ -95,8 +97,8 @@ export class Runs {
 
 	/**
 	 * Sends an operation and applies the events of its stream, until its end. `accepted` is called
-	 * with the first: the server has what was sent. Throws why it has not; what fails later becomes
-	 * the conversation's error.
+	 * when the server names the turn, or with the first event: it has what was sent. Throws why it has
+	 * not; what fails later becomes the conversation's error.
 	 */
 	async send(operation: Operation, accepted: () => void): Promise<void> {
 		const { kind, type, params, local = null } = operation;
@@ -108,11 +110,15 @@ export class Runs {
 			this.wake();
 		};
 		try {
-			const onTurn = (turn: string) => this.name(run, turn);
+			const onTurn = (turn: string) => {
+				accept();
+				this.name(run, turn);
+			};
 			for await (const batch of this.client.stream(type, params, { signal, onTurn })) {
 				accept();
 				this.apply(run, batch);
 			}
+			if (run.turn) this.over.add(run.turn);
 			accept();
 		} catch (error) {
 			if (!run.accepted && run.stopped) throw new Withdrawn();
@@ -126,12 +132,13 @@ export class Runs {
 
 	/** Follows a turn that another request began, from the first event that is missing. */
 	async follow({ turn, kind, isOwn }: Followed): Promise<void> {
-		if (this.isRunning(turn)) return;
+		if (this.isRunning(turn) || this.over.has(turn)) return;
 		const run = this.add({ kind, isOwn, turn, accepted: true });
 		try {
 			const after = this.conversation.lastEvent(turn);
 			for await (const batch of this.client.follow(turn, after, run.abort.signal))
 				this.apply(run, batch);
+			this.over.add(turn);
 		} catch (error) {
 			this.fail(run, error);
 			if (!run.stopped) this.events.failed(error, turn);
@@ -182,7 +189,9 @@ export class Runs {
 		this.runs.add(run);
 		if (run.kind === "answer") {
 			this.latest = run;
-			this.events.changed(this.conversation.begin());
+			// What a turn has said already stays, when the rest of it is followed
+			const goesOn = run.turn !== null && this.conversation.lastEvent(run.turn) > 0;
+			if (!goesOn) this.events.changed(this.conversation.begin());
 		}
 		this.events.started(run.kind);
 		return run;

@@ -27,6 +27,8 @@ export class Session {
 	/** Whether something may be missing that the server has. */
 	isStale = true;
 	private cursor: string | null = null;
+	/** Where the answer broke off that was recovered last. */
+	private recovered: string | null = null;
 	private olderPage: Promise<void> | null = null;
 
 	constructor(
@@ -106,17 +108,17 @@ export class Session {
 	 * Follows a turn to its end; one that this page runs already, it waits for. Returns whether there
 	 * was more of it to come.
 	 */
-	async follow(turn: Followed): Promise<boolean> {
+	async follow(given: Followed): Promise<boolean> {
 		await this.runs.named();
-		if (this.runs.isRunning(turn.turn)) {
-			await this.runs.idle();
-			return true;
-		}
+		// The server is about to end what has ended here: that is not one more answer
+		const turn = this.runs.hasEnded(given.turn) ? { ...given, kind: "action" as const } : given;
 		const { conversation } = this;
 		const before = conversation.lastEvent(turn.turn);
-		await this.runs.follow(turn);
-		this.events.ended(this, turn.kind, turn.isOwn);
+		const isRunning = this.runs.isRunning(turn.turn);
+		await (isRunning ? this.runs.idle() : this.runs.follow(turn));
 		const isNews = conversation.lastEvent(turn.turn) > before;
+		if (isRunning) return isNews;
+		this.events.ended(this, turn.kind, turn.isOwn);
 		// An answer that is given again, and a tool's output, change items of which no event tells
 		if (isNews && !turn.isOwn) await this.refresh().catch(() => {});
 		return isNews;
@@ -212,6 +214,10 @@ export class Session {
 	private failed(error: unknown, turn: string | null): void {
 		this.events.failed(error);
 		this.isStale = true;
+		const place = `${turn}:${turn && this.conversation.lastEvent(turn)}`;
+		// It did not help before
+		if (place === this.recovered) return;
+		this.recovered = place;
 		void this.recover(turn).catch(() => {});
 	}
 

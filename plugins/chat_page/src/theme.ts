@@ -75,29 +75,49 @@ function optionsOf(theme: OpenChatKitOptions["theme"]): Omit<ThemeOption, "color
 	return typeof theme === "string" ? { colorScheme: theme } : (theme ?? {});
 }
 
-/** Returns the custom properties for theme options in a colour scheme. */
+/**
+ * Returns the custom properties for theme options in a colour scheme. What the page does not set, its
+ * style sheet may.
+ */
 export function propertiesOf(theme: Omit<ThemeOption, "colorScheme">, scheme: Scheme): Properties {
-	const { typography = {}, radius = "pill", density = "normal", color = {} } = theme;
-	const properties: Properties = {
-		"--ock-radius": `${RADIUS[radius] ?? RADIUS.pill}px`,
-		"--ock-radius-control": radius === "pill" ? "999px" : `${RADIUS[radius] ?? 14}px`,
-		"--ock-space": `${SPACE[density] ?? SPACE.normal}px`,
+	const { typography = {}, radius, density, color = {} } = theme;
+	return {
+		...(radius ? rounded(radius) : {}),
+		...(density ? { "--ock-space": `${SPACE[density]}px` } : {}),
+		...(typography.baseSize ? { "--ock-size": `${typography.baseSize}px` } : {}),
+		...(typography.fontFamily ? { "--ock-font": typography.fontFamily } : {}),
+		...(typography.fontFamilyMono ? { "--ock-mono": typography.fontFamilyMono } : {}),
 		...(color.grayscale ? grays(color.grayscale, scheme) : {}),
+		...(color.surface ? surfaces(color.surface) : {}),
+		...(color.accent ? accents(color.accent) : {}),
 	};
-	if (typography.baseSize) properties["--ock-size"] = `${typography.baseSize}px`;
-	if (typography.fontFamily) properties["--ock-font"] = typography.fontFamily;
-	if (typography.fontFamilyMono) properties["--ock-mono"] = typography.fontFamilyMono;
-	if (color.accent) {
-		properties["--ock-accent"] = color.accent.primary;
-		properties["--ock-accent-strength"] = `${8 + 6 * (color.accent.level ?? 1)}%`;
-	}
-	if (color.surface) {
-		properties["--ock-surface"] = color.surface.background;
-		properties["--ock-surface-raised"] =
-			`color-mix(in srgb, ${color.surface.background} 94%, ${color.surface.foreground})`;
-		properties["--ock-text"] = color.surface.foreground;
-	}
-	return properties;
+}
+
+function rounded(radius: keyof typeof RADIUS): Properties {
+	const size = `${RADIUS[radius]}px`;
+	return { "--ock-radius": size, "--ock-radius-control": radius === "pill" ? "999px" : size };
+}
+
+type Color = NonNullable<ThemeOption["color"]>;
+
+/** Greys between the two colours, so that quiet text can be read on any background. */
+function surfaces({ background, foreground }: NonNullable<Color["surface"]>): Properties {
+	const mixed = (share: number) => `color-mix(in srgb, ${foreground} ${share}%, ${background})`;
+	return {
+		"--ock-surface": background,
+		"--ock-surface-raised": mixed(6),
+		"--ock-border": mixed(18),
+		"--ock-text": foreground,
+		"--ock-text-quiet": mixed(75),
+	};
+}
+
+/** The level is how much of the colour messages of the user have. */
+function accents({ primary, level = 0 }: NonNullable<Color["accent"]>): Properties {
+	return {
+		"--ock-accent": primary,
+		"--ock-bubble": `color-mix(in srgb, ${primary} ${6 + 6 * level}%, var(--ock-surface))`,
+	};
 }
 
 type Gray = NonNullable<NonNullable<ThemeOption["color"]>["grayscale"]>;

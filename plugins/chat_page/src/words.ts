@@ -19,29 +19,32 @@ export type Values = Record<string, string | number>;
  */
 export class Words {
 	readonly locale: string;
-	private readonly catalog: Partial<Catalog>;
+	/** The language of the words, which may be another than that of dates. */
+	readonly language: string;
+	private readonly given: ReadonlyMap<string, string>;
+	private readonly own: Catalog;
 
 	constructor(locale: string, more: Partial<Catalog> = {}) {
 		this.locale = valid(locale);
-		const language = this.locale.split("-")[0]!.toLowerCase();
-		this.catalog = { ...(CATALOGS[language] ?? en), ...more };
+		const own = CATALOGS[this.locale.split("-")[0]!.toLowerCase()];
+		// What is no text, in a file that somebody wrote, is as if it were not there
+		this.given = new Map(Object.entries(more).filter(([, text]) => typeof text === "string"));
+		this.own = own ?? en;
+		this.language = own || this.given.size ? this.locale : "en";
 	}
 
 	get direction(): "ltr" | "rtl" {
 		return RIGHT_TO_LEFT.test(this.locale) ? "rtl" : "ltr";
 	}
 
-	/** The language of the words, which may be another than that of dates. */
-	get language(): string {
-		const language = this.locale.split("-")[0]!.toLowerCase();
-		return language in CATALOGS ? this.locale : "en";
-	}
-
 	text(key: Word, values: Values = {}): string {
-		const text = this.catalog[key] ?? en[key];
-		const form = "count" in values ? this.plural(text, Number(values["count"])) : text;
-		return form.replace(/\{(\w+)\}/g, (all, name) => {
-			const value = values[name];
+		const given = this.given.get(key);
+		const text = given ?? this.own[key];
+		// English words have the plurals of English, whatever the locale is
+		const language = given === undefined && this.own === en ? "en" : this.locale;
+		const form = "count" in values ? plural(text, Number(values["count"]), language) : text;
+		return form.replace(/\{(\w+)\}/g, (all, name: string) => {
+			const value = Object.hasOwn(values, name) ? values[name] : undefined;
 			return typeof value === "number" ? this.number(value) : (value ?? all);
 		});
 	}
@@ -60,16 +63,16 @@ export class Words {
 	days(ago: number): string {
 		return new Intl.RelativeTimeFormat(this.locale, { numeric: "auto" }).format(-ago, "day");
 	}
+}
 
-	private plural(text: string, count: number): string {
-		const forms = text.split(" | ");
-		if (forms.length === 1) return text;
-		const { pluralCategories } = new Intl.PluralRules(this.locale).resolvedOptions();
-		const category = new Intl.PluralRules(this.locale).select(count);
-		const order = ["zero", "one", "two", "few", "many", "other"];
-		const categories = [...pluralCategories].sort((a, b) => order.indexOf(a) - order.indexOf(b));
-		return forms[categories.indexOf(category)] ?? forms.at(-1)!;
-	}
+function plural(text: string, count: number, locale: string): string {
+	const forms = text.split(" | ");
+	if (forms.length === 1) return text;
+	const rules = new Intl.PluralRules(locale);
+	const { pluralCategories } = rules.resolvedOptions();
+	const order = ["zero", "one", "two", "few", "many", "other"];
+	const categories = [...pluralCategories].sort((a, b) => order.indexOf(a) - order.indexOf(b));
+	return forms[categories.indexOf(rules.select(count))] ?? forms.at(-1)!;
 }
 
 /** The locale as browsers write it; one that is none is English. */

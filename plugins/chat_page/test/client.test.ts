@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { createFetch } from "../../../chatkit_server/web/client.js";
 import { Client, Lost, type Patience, type Received, Refused } from "../src/client.ts";
 import { Network } from "../src/network.ts";
 
@@ -26,6 +27,8 @@ class Server {
 		const answer = this.answers.shift();
 		if (answer instanceof Error) throw answer;
 		if (answer) return typeof answer === "function" ? answer(request) : answer;
+		if (request.url.endsWith(`/turns/${TURN}`))
+			return Response.json({ id: TURN, state: "completed", events: TEXTS.length });
 		if (request.url.endsWith("/cancel")) return Response.json({ state: "cancelled" });
 		return this.stream(Number(new URL(url).searchParams.get("after") ?? 0), init.signal);
 	};
@@ -50,9 +53,9 @@ class Server {
 		return new Response(body, { headers });
 	}
 
-	client(patience: Partial<Patience> = QUICK): Client {
+	client(patience: Partial<Patience> = QUICK, fetch: typeof this.fetch = this.fetch): Client {
 		const network = new Network();
-		return new Client({ url: URL_, fetch: this.fetch, locale: () => "de", network, patience });
+		return new Client({ url: URL_, fetch, locale: () => "de", network, patience });
 	}
 
 	get said(): string[] {
@@ -119,6 +122,27 @@ test("without an answer the same request is sent again, up to five times", async
 	const keys = server.requests.map(({ headers }) => headers.get("Idempotency-Key"));
 	assert.ok(keys[0]);
 	assert.equal(new Set(keys).size, 1);
+});
+
+test("the server's script for pages may be the page's fetch", async () => {
+	await fc.assert(
+		fc.asyncProperty(fc.array(fc.nat(500), { maxLength: 4 }), fc.boolean(), async (cuts, clean) => {
+			const server = new Server();
+			Object.assign(server, { cuts, clean });
+			const fetch = createFetch({ fetch: server.fetch as typeof globalThis.fetch, delay: 1 });
+			assert.deepEqual(await texts(ask(server.client(QUICK, fetch as never))), TEXTS);
+		}),
+		{ numRuns: 30 },
+	);
+});
+
+test("a page is asked for again, and what changes something is not", async () => {
+	const server = new Server();
+	const busy = () => Response.json({ message: "Full" }, { status: 503 });
+	server.answers = [busy, new TypeError("fetch failed"), Response.json({ data: [] })];
+	assert.deepEqual(await server.client().ask("threads.list", {}), { data: [] });
+	server.answers = [busy];
+	await assert.rejects(server.client().ask("threads.update", {}), new Refused(503, "Full"));
 });
 
 test("a refusal is final, with the server's words", async () => {

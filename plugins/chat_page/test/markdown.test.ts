@@ -75,6 +75,26 @@ const LIKE_MARKED = [
 	"*a **b* c**", "***a** b*", "a_b_c _d_", "**a** *b*_c_", "[a](http://x.yz/) [b]( http://x.yz/ )", "1. a\n1. b\n\n\n1. c",
 ];
 
+test("a text goes on after its end, as after a lost connection", () => {
+	fc.assert(
+		fc.property(texts, cuts, (text, places) => {
+			const drawing = newDrawing();
+			for (const cut of places.map((part) => Math.floor(part * text.length)).sort((a, b) => a - b))
+				if (drawing.goesOnWith(text.slice(0, cut))) all(drawing, text.slice(0, cut), false);
+			if (!drawing.goesOnWith(text)) return;
+			all(drawing, text, false);
+			assert.equal(html(drawing), whole(text));
+		}),
+		{ numRuns: Number(process.env.RUNS ?? 300) },
+	);
+});
+
+test("the first text of a list or quote gives it its direction", () => {
+	assert.equal(whole("- a\n- b"), '<ul dir="auto"><li><p>a</p></li><li><p dir="auto">b</p></li></ul>');
+	assert.equal(whole("> a\n>\n> b"), '<blockquote dir="auto"><p>a</p><p dir="auto">b</p></blockquote>');
+	assert.equal(whole("a"), '<p dir="auto">a</p>');
+});
+
 test("blocks and emphasis are those that marked sees", () => {
 	const bare = (text: string) =>
 		text

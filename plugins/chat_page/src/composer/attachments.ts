@@ -23,6 +23,17 @@ export function attachmentList(
 	</ul>`;
 }
 
+/** What screen readers say when an upload has ended. */
+export function uploadsEnded({ list, isBusy }: Uploads, words: Words): string {
+	if (isBusy) return "";
+	return list
+		.map(({ name, state, error }) => {
+			if (state !== "failed") return words.text("composer.file.done", { name });
+			return `${name}: ${error || words.text("composer.file.failed")}`;
+		})
+		.join(" ");
+}
+
 function chip(upload: Upload, words: Words, retry: () => void, remove: () => void): TemplateResult {
 	const { name, preview, state } = upload;
 	return html`<li class="ock-upload" part="composer-attachment" data-state=${state}>

@@ -26,6 +26,7 @@ export function bar(given: Bar): TemplateResult {
 	const { words } = chat;
 	if (isDisabled) return html`<div class="ock-composer-bar"><span class="ock-side">${runButtons(given)}</span></div>`;
 	return html`<div class="ock-composer-bar">
+		<slot name="composer-start"></slot>
 		${button("attach", words.text("composer.attach"), glyphs.attach, deeds.attach)}
 		${
 			chat.options.entities?.showComposerMenu

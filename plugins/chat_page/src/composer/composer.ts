@@ -8,7 +8,7 @@ import "./quoting.ts";
 import type { InferenceOptions } from "../protocol.ts";
 import type { ComposerPart, ComposerValue, Topic } from "../chat.ts";
 import { View, define } from "../view.ts";
-import { attachmentList } from "./attachments.ts";
+import { attachmentList, uploadsEnded } from "./attachments.ts";
 import { bar } from "./bar.ts";
 import { CaretMenu, type Surroundings } from "./caret-menu.ts";
 import { type Choices, afterSending, inferenceOptions, toolOf } from "./choices.ts";
@@ -227,14 +227,22 @@ export class Composer extends View implements ComposerPart, Surroundings, Taking
 			await chat.send(message);
 			draft.sending.delete(sending);
 			sending.uploads.forEach(release);
-		} catch {
-			// The chat has told why
+		} catch (error) {
 			giveBack(draft, sending);
 			this.choose({ toolId: this.choices.toolId ?? choices.toolId });
 			if (draft === this.draft) this.write(draft.rich);
+			this.tellUnsent(error as Error);
 		}
 		this.changed();
 	};
+
+	/** The conversation says why a message was not sent, but not while another answer runs. */
+	private tellUnsent({ name, message }: Error): void {
+		const { status, words } = this.chat;
+		if (status.error && !status.answering) return;
+		const reason = name === "Refused" ? message : "";
+		this.notes = [`${words.text("composer.unsent")} ${reason}`.trim()];
+	}
 
 	/** Says why nothing is sent. */
 	private explain(): void {
@@ -254,6 +262,8 @@ export class Composer extends View implements ComposerPart, Surroundings, Taking
 
 	private readonly edited = (): void => {
 		const { value } = this.field!;
+		// Written before the other conversation was drawn: it is for that one
+		if (this.sync()) this.field!.value = value;
 		if (value !== this.draft.rich) {
 			this.draft.rich = value;
 			this.notes = [];
@@ -319,13 +329,14 @@ export class Composer extends View implements ComposerPart, Surroundings, Taking
 		return activeElement !== null && this.contains(activeElement);
 	}
 
-	/** Takes the draft of the conversation that is shown now. */
-	private sync(): void {
-		if (!this.writing.follow(this.chat)) return;
+	/** Takes the draft of the conversation that is shown now. Returns whether it is another one. */
+	private sync(): boolean {
+		if (!this.writing.follow(this.chat)) return false;
 		this.notes = [];
 		this.isDictating = this.isDropping = false;
 		this.choices = this.writing.choices;
 		this.write(this.draft.rich);
+		return true;
 	}
 
 	// What is drawn
@@ -366,6 +377,7 @@ export class Composer extends View implements ComposerPart, Surroundings, Taking
 								})
 					}
 				</div>
+				<p class="ock-hidden" role="status">${uploadsEnded(draft.uploads, words)}</p>
 				<div role="status">${this.notes.map((note) => html`<p class="ock-composer-note" part="composer-note">${note}</p>`)}</div>
 			</form>
 			<ock-quoter .chat=${chat} .onQuote=${this.quoted}></ock-quoter>

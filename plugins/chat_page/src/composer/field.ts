@@ -52,7 +52,8 @@ export class Field extends View {
 	private readonly earlier = new Map<string, readonly Tag[]>();
 	/** Tags that come with the edit that is being made. */
 	private coming: Tag[] | null = null;
-	private lastCaret = 0;
+	/** Where the moving end of the selection was. */
+	private lastFocus = 0;
 
 	constructor() {
 		super();
@@ -133,7 +134,7 @@ export class Field extends View {
 				@copy=${this.copy} @cut=${this.copy} @paste=${this.paste}></textarea>
 			<div class="ock-mirror" dir="auto">${pieces(rich).map((piece) =>
 				piece.tag ? this.tag(piece.tag, piece.text) : html`<span aria-hidden="true">${piece.text}</span>`,
-			)}<span aria-hidden="true">&#8203;</span></div>
+			)}<span aria-hidden="true">${rich.text ? "\u200b" : this.placeholder || "\u200b"}</span></div>
 		</div>`;
 	}
 
@@ -170,7 +171,7 @@ export class Field extends View {
 		this.rich = { text, tags: this.coming ? merged(kept, this.coming) : kept };
 		this.coming = null;
 		this.remember();
-		this.lastCaret = area.selectionEnd;
+		this.lastFocus = area.selectionEnd;
 		this.events.edited();
 	}
 
@@ -182,23 +183,22 @@ export class Field extends View {
 		if (this.earlier.size > REMEMBERED) this.earlier.delete(this.earlier.keys().next().value!);
 	}
 
-	/** The caret never stands inside of a tag, and a selection never ends there. */
+	/** Neither end of a selection stands inside of a tag; the moving one goes on over it. */
 	private moved(): void {
 		const area = this.area!;
 		const { selectionStart: start, selectionEnd: end, selectionDirection } = area;
 		const inside = (at: number) => this.rich.tags.find((tag) => tag.start < at && at < tag.end);
-		if (start === end) {
-			const tag = inside(start);
-			if (tag) {
-				const edge = this.lastCaret <= tag.start ? tag.end : tag.start;
-				area.setSelectionRange(edge, edge);
-			}
-		} else if (inside(start) || inside(end)) {
-			const [from, to] = [inside(start)?.start ?? start, inside(end)?.end ?? end];
-			area.setSelectionRange(from, to, selectionDirection);
+		let [anchor, focus] = selectionDirection === "backward" ? [end, start] : [start, end];
+		const [anchored, focused] = [inside(anchor), inside(focus)];
+		if (focused) focus = this.lastFocus <= focused.start ? focused.end : focused.start;
+		if (start === end) anchor = focus;
+		else if (anchored) anchor = anchor < focus ? anchored.start : anchored.end;
+		if (anchored || focused) {
+			const [from, to] = [Math.min(anchor, focus), Math.max(anchor, focus)];
+			area.setSelectionRange(from, to, focus < anchor ? "backward" : "forward");
 		}
-		if (this.lastCaret === area.selectionEnd) return;
-		this.lastCaret = area.selectionEnd;
+		if (this.lastFocus === focus) return;
+		this.lastFocus = focus;
 		this.events.edited();
 	}
 

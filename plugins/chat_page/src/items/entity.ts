@@ -50,7 +50,7 @@ export class EntityView extends View {
 	override render() {
 		const { chat, entity, label, number } = this;
 		const shown = label ? label : entity.icon ? icon(entity.icon) : number;
-		const name = number ? chat.words.text("sources.one", { number, title: entity.title }) : undefined;
+		const name = number && !this.isLong ? chat.words.text("sources.one", { number, title: entity.title }) : undefined;
 		const face = html`${this.isLong ? html`<span class="ock-number">${number}</span>` : nothing}
 			${label && entity.icon ? icon(entity.icon) : nothing}<span dir="auto">${shown}</span>`;
 		const { onClick, onRequestPreview } = chat.options.entities ?? {};

@@ -17,6 +17,8 @@ import { userMessage } from "./user-message.ts";
 export class Item extends View {
 	static override properties = { ...View.properties, itemId: { attribute: false } };
 	declare itemId: string;
+	/** The item that the page knows of. */
+	private told: string | null = null;
 
 	protected override topics(): Topic[] {
 		return [`item:${this.itemId}`, "options"];
@@ -31,7 +33,20 @@ export class Item extends View {
 		const item = chat.conversation.get(itemId);
 		if (!item) return nothing;
 		this.dataset["type"] = item.type;
-		return isWhole(item) ? draw(item, chat, chat.conversation.isOpen(itemId)) : unknown(item, chat);
+		// Elements of the page before, after or in place of the item
+		return html`<slot name="before-${itemId}"></slot
+			><slot name="item-${itemId}">${
+				isWhole(item) ? draw(item, chat, chat.conversation.isOpen(itemId)) : unknown(item, chat)
+			}</slot
+			><slot name="after-${itemId}"></slot>`;
+	}
+
+	override updated(): void {
+		const { chat, itemId } = this;
+		const item = chat.conversation.get(itemId);
+		if (!item || itemId === this.told) return;
+		this.told = itemId;
+		chat.emit("open-chatkit.item", { id: itemId, type: item.type });
 	}
 }
 

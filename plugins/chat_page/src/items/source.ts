@@ -32,7 +32,8 @@ export class SourceView extends View {
 				.isLong=${isLong}
 			></ock-entity>`;
 		const href = linkOf(source);
-		const name = chat.words.text("sources.one", { number: this.number, title: source.title });
+		// A mark is a number only; in a list its words say what it is
+		const name = isLong ? nothing : chat.words.text("sources.one", { number: this.number, title: source.title });
 		const card = hoverCard(() => this.card());
 		if (href)
 			return html`<a

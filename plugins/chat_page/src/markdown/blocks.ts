@@ -4,76 +4,13 @@
 // looked at again, however long it is. The last line may not be complete: it is parsed as it is, and
 // taken back when more of it comes.
 
+import { type Block, type BlockType, newBlock } from "./block.ts";
 import * as lines from "./lines.ts";
-
-export type BlockType =
-	| "document"
-	| "quote"
-	| "list"
-	| "item"
-	| "details"
-	| "footnote"
-	| "summary"
-	| "paragraph"
-	| "heading"
-	| "code"
-	| "math"
-	| "rule"
-	| "table"
-	| "definition";
-
-/** A line of a block: where it begins in the block's text, and in the source. */
-export interface Place {
-	at: number;
-	source: number;
-}
-
-export interface Row extends Place {
-	text: string;
-}
-
-export interface Block {
-	type: BlockType;
-	/** Changes whenever something in the block does. */
-	version: number;
-	children: Block[];
-	/** Of a block without children: its text without what marks the block. */
-	text: string;
-	places: Place[];
-	rows: Row[];
-	/** Where the block begins in the source. */
-	start: number;
-	closed: boolean;
-	/** Of a heading. */
-	level: number;
-	/** Of code: its language. Of a list: its marker. Of a footnote or definition: its label. */
-	name: string;
-	/** Of a list that is numbered: its first number. */
-	first: number | null;
-	/** Of a list: its items are apart. Of details: they are open. */
-	loose: boolean;
-	/** Of an item: how far its text is indented, and whether it is done, if it is a task. */
-	indent: number;
-	task: boolean | null;
-	/** Of an item: its last line was blank. */
-	blank: boolean;
-	/** Of code: what ends it, or null for indented code. Of mathematics: what ends it. */
-	fence: string | null;
-	align: lines.Align[];
-	url: string;
-	title: string;
-}
 
 type Verdict = "here" | "not here" | "consumed";
 
 const DEEPEST = 40;
 const CONTAINERS = new Set<BlockType>(["document", "quote", "list", "item", "details", "footnote"]);
-
-export function newBlock(type: BlockType, start: number): Block {
-	const data = { level: 0, name: "", first: null, loose: false, indent: 0, task: null };
-	const state = { version: 0, closed: false, blank: false, fence: null, align: [], url: "", title: "" };
-	return { type, start, text: "", children: [], places: [], rows: [], ...data, ...state };
-}
 
 export class BlockParser {
 	readonly root = newBlock("document", 0);
@@ -109,15 +46,18 @@ export class BlockParser {
 		this.partial = false;
 	}
 
-	/** Says that no text follows. */
+	/** Says that no text follows. If some does, this is taken back. */
 	end(): void {
 		this.saved?.();
-		this.saved = null;
+		this.saved = this.save();
 		if (this.rest) this.read(this.rest);
-		this.source += this.rest.length;
-		this.rest = "";
 		this.close(1);
 		this.root.version = ++this.clock;
+	}
+
+	/** Says whether text may still follow after the end: labels keep their first meaning. */
+	get mayGoOn(): boolean {
+		return !this.rest.includes("]:");
 	}
 
 	/** Returns a function that undoes what the next line does. */

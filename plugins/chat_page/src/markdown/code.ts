@@ -1,6 +1,6 @@
 // A block of code: its language, a button that copies it, and lines that are coloured little by little.
 
-import type { Block } from "./blocks.ts";
+import type { Block } from "./block.ts";
 import { copyText } from "./copy.ts";
 import { whenIdle } from "./frames.ts";
 import { type Painter, painterOf } from "./highlight.ts";

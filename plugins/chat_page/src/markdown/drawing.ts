@@ -10,7 +10,7 @@ const STEP = 500; // letters that are read between two looks at the clock
 export class Drawing {
 	readonly ink = new Ink();
 	private readonly parser = new BlockParser();
-	private readonly body = new Container("div", this.ink);
+	private readonly body = new Container("div", this.ink, "follows");
 	private text = "";
 	private read = 0;
 	private ended = false;
@@ -22,7 +22,8 @@ export class Drawing {
 
 	/** Says whether a text can be shown by adding to what is there. */
 	goesOnWith(text: string): boolean {
-		return text.startsWith(this.text) && (!this.ended || text.length === this.text.length);
+		if (!text.startsWith(this.text)) return false;
+		return !this.ended || text.length === this.text.length || this.parser.mayGoOn;
 	}
 
 	/**
@@ -30,6 +31,7 @@ export class Drawing {
 	 * text will come.
 	 */
 	draw(text: string, more: boolean, marks: readonly Mark[], until: number): boolean {
+		if (text.length > this.text.length) this.ended = false;
 		this.text = text;
 		this.marks = marks;
 		do this.step(more);

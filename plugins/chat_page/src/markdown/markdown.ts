@@ -2,7 +2,7 @@ import { html } from "lit";
 import type { Topic } from "../chat.ts";
 import { View, define } from "../view.ts";
 import { Drawing } from "./drawing.ts";
-import { nextFrame } from "./frames.ts";
+import { pace } from "./frames.ts";
 import type { Mark } from "./ink.ts";
 import { deepLink } from "./urls.ts";
 
@@ -15,8 +15,8 @@ export interface MarkdownOptions {
 	heading?: number;
 }
 
-const SLICE = 8; // ms of drawing between two frames, at most
-const FRAME = 24; // ms that a slice and its layout may take
+/** Letters of a text that is drawn at once, so that it never shows half. */
+const SHORT = 1500;
 
 /**
  * Text in markdown. `streaming` says that more of it will come: then what is half written is not
@@ -35,7 +35,6 @@ export class Markdown extends View {
 	private drawing: Drawing | null = null;
 	private settings = "";
 	private done = true;
-	private slice = SLICE;
 	private next: Promise<void> | null = null;
 
 	protected override topics(): Topic[] {
@@ -63,22 +62,15 @@ export class Markdown extends View {
 		const drawing = this.drawingFor(text);
 		const start = performance.now();
 		const marks = this.options?.marks ?? [];
-		const done = drawing.draw(text, !!this.streaming, marks, start + this.slice);
-		this.done = done;
-		this.next = !done || this.streaming ? this.pause(start) : null;
+		const until = text.length <= SHORT ? Infinity : pace.until;
+		this.done = drawing.draw(text, !!this.streaming, marks, until);
+		pace.took(performance.now() - start);
+		this.next = this.done && !this.streaming ? null : pace.rest();
 		return drawing;
 	}
 
 	protected override updated(): void {
 		if (!this.done) this.requestUpdate();
-	}
-
-	/** Resolves when the next drawing may be done: after a frame, and later if frames take long. */
-	private async pause(start: number): Promise<void> {
-		await nextFrame();
-		const spent = performance.now() - start;
-		this.slice = Math.min(SLICE, Math.max(0.5, (this.slice * FRAME) / spent));
-		if (spent > FRAME) await new Promise((resolve) => setTimeout(resolve, Math.min(200, spent)));
 	}
 
 	private drawingFor(text: string): Drawing {

@@ -1,6 +1,6 @@
 // Finds the text that each mark belongs to.
 
-import type { Block } from "./blocks.ts";
+import type { Block } from "./block.ts";
 import type { Ink, Mark } from "./ink.ts";
 
 interface Leaf {

@@ -1,6 +1,6 @@
 // The parts of a text on the page, one for each block. A part is drawn again only if its block changed.
 
-import type { Block } from "./blocks.ts";
+import type { Block } from "./block.ts";
 import { Code } from "./code.ts";
 import type { Ink, Mark } from "./ink.ts";
 import { goTo, origins } from "./inline.ts";
@@ -38,19 +38,19 @@ function kindOf(block: Block, ink: Ink): string {
 	}
 }
 
-function newPart(kind: string, block: Block, ink: Ink): Part {
+function newPart(kind: string, block: Block, ink: Ink, lead: Lead): Part {
 	switch (kind) {
 		case "ul":
 		case "ol":
-			return new List(kind, ink);
+			return new List(kind, ink, lead);
 		case "item":
-			return new Item(ink);
+			return new Item(ink, lead);
 		case "quote":
-			return new Container("blockquote", ink);
+			return new Container("blockquote", ink, lead);
 		case "details":
-			return new Details(ink);
+			return new Details(ink, lead);
 		case "footnote":
-			return new Note(ink);
+			return new Note(ink, lead);
 		case "code":
 			return new Code(ink);
 		case "table":
@@ -63,10 +63,20 @@ function newPart(kind: string, block: Block, ink: Ink): Part {
 			return new Definition(block, ink);
 		case "paragraph":
 		case "source":
-			return new Line("p", ink);
+			return new Line("p", ink, lead);
 		default:
-			return new Line(kind, ink);
+			return new Line(kind, ink, lead);
 	}
+}
+
+/**
+ * Each block has the direction of its own text, but `dir="auto"` does not look into elements that
+ * have a `dir` too. So the first text of a list or quote has none: it leads what is around it.
+ */
+type Lead = "own" | "leads" | "follows";
+
+function direct(element: HTMLElement, lead: Lead): void {
+	if (lead === "own") element.dir = "auto";
 }
 
 /** A block with blocks in it. */
@@ -77,9 +87,10 @@ export class Container implements Part {
 	constructor(
 		name: string,
 		protected readonly ink: Ink,
+		private readonly lead: Lead,
 	) {
 		this.node = document.createElement(name);
-		this.node.dir = "auto";
+		direct(this.node, lead);
 	}
 
 	update(block: Block, tail: boolean): void {
@@ -100,13 +111,18 @@ export class Container implements Part {
 		if (before?.block === block && before.version === version && before.tail === tail)
 			if (before.marks === marks) return;
 		const kind = kindOf(block, this.ink);
-		const part = before?.kind === kind ? before.part : newPart(kind, block, this.ink);
+		const part = before?.kind === kind ? before.part : newPart(kind, block, this.ink, this.leadOf(index));
 		if (before && part !== before.part) {
 			before.part.node.before(part.node);
 			remove(before.part);
 		} else if (!before) this.node.append(part.node);
 		this.drawn[index] = { kind, part, block, version, tail, marks };
 		part.update(block, tail);
+	}
+
+	/** The direction of a list is that of its first item, and its items have none. */
+	protected leadOf(index: number): Lead {
+		return index === 0 && this.lead !== "follows" ? "leads" : "own";
 	}
 
 	/** Says which marks are in a block, so that others make it be drawn again. */
@@ -126,13 +142,17 @@ class List extends Container {
 		if (block.first !== null && block.first !== 1) this.node.setAttribute("start", String(block.first));
 		super.update(block, tail);
 	}
+
+	protected override leadOf(index: number): Lead {
+		return super.leadOf(index) === "leads" ? "leads" : "follows";
+	}
 }
 
 class Item extends Container {
 	private box: HTMLInputElement | null = null;
 
-	constructor(ink: Ink) {
-		super("li", ink);
+	constructor(ink: Ink, lead: Lead) {
+		super("li", ink, lead);
 	}
 
 	override update(block: Block, tail: boolean): void {
@@ -156,8 +176,8 @@ class Item extends Container {
 class Details extends Container {
 	private opened: boolean | null = null;
 
-	constructor(ink: Ink) {
-		super("details", ink);
+	constructor(ink: Ink, lead: Lead) {
+		super("details", ink, lead);
 	}
 
 	override update(block: Block, tail: boolean): void {
@@ -171,8 +191,8 @@ class Note extends Container {
 	private name: string | null = null;
 	private readonly back = document.createElement("button");
 
-	constructor(ink: Ink) {
-		super("div", ink);
+	constructor(ink: Ink, lead: Lead) {
+		super("div", ink, lead);
 		this.node.className = "ock-note";
 		this.node.setAttribute("role", "note");
 		this.back.type = "button";
@@ -206,9 +226,10 @@ class Line implements Part {
 	constructor(
 		name: string,
 		private readonly ink: Ink,
+		lead: Lead,
 	) {
 		this.node = document.createElement(name);
-		this.node.dir = "auto";
+		direct(this.node, lead);
 		this.text = new Text(this.node, ink);
 	}
 

@@ -1,7 +1,7 @@
 // A table. Browsers lay out the whole of a table for each new row, so a long one gets fixed widths,
 // and groups of rows that are laid out on their own.
 
-import type { Block, Row } from "./blocks.ts";
+import type { Block, Row } from "./block.ts";
 import type { Ink, Mark } from "./ink.ts";
 import { cells } from "./lines.ts";
 import { Text } from "./text.ts";
@@ -30,6 +30,7 @@ export class Table {
 		this.node.className = "ock-scroll ock-table";
 		this.node.tabIndex = 0;
 		this.node.setAttribute("role", "region");
+		this.table.dir = "auto"; // that of its first head
 		this.node.setAttribute("aria-label", ink.words.text("markdown.table"));
 	}
 
@@ -81,7 +82,7 @@ export class Table {
 		if (this.widths) element.setAttribute("role", "row");
 		const texts = block.align.map((align, column) => {
 			const cell = element.appendChild(document.createElement(name));
-			cell.dir = "auto";
+			if (index > 0 || column > 0) cell.dir = "auto";
 			if (name === "th") cell.setAttribute("scope", "col");
 			if (align) cell.className = `ock-${align}`;
 			if (this.widths) cell.setAttribute("role", "cell");

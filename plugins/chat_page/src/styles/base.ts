@@ -8,7 +8,7 @@ export const base = css`
 		${light}
 		--ock-radius: 24px;
 		--ock-radius-control: 999px;
-		--ock-accent-strength: 14%;
+		--ock-bubble: var(--ock-surface-raised);
 		--ock-space: 4px;
 		--ock-font: system-ui, sans-serif;
 		--ock-mono: ui-monospace, monospace;
@@ -62,7 +62,7 @@ export const base = css`
 		*::before,
 		*::after {
 			animation-duration: 0.01ms !important;
-			transition-duration: 0.01ms !important;
+			transition: none !important;
 			scroll-behavior: auto !important;
 		}
 	}

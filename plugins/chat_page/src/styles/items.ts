@@ -19,7 +19,7 @@ const messages = css`
 		padding: calc(2.5 * var(--ock-space)) calc(4 * var(--ock-space));
 		border-radius: calc(var(--ock-radius) * 1.5);
 		border-end-end-radius: calc(var(--ock-radius) / 3);
-		background: var(--ock-surface-raised);
+		background: var(--ock-bubble);
 		overflow-wrap: anywhere;
 	}
 
@@ -451,7 +451,7 @@ const messages = css`
 		padding: 0 0.35em;
 		border: 0;
 		border-radius: 0.4em;
-		background: color-mix(in srgb, var(--ock-accent) 14%, transparent);
+		background: color-mix(in srgb, var(--ock-accent) 9%, transparent);
 		color: var(--ock-accent);
 	}
 

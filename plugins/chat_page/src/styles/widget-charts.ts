@@ -44,6 +44,7 @@ export const widgetCharts = css`
 		inset-block-start: 0;
 		inset-inline-start: 0;
 		overflow: visible;
+		direction: ltr; /* the drawing is mirrored where it has to be */
 	}
 
 	.ock-w-grid {

@@ -272,6 +272,11 @@ export const widgetFields = css`
 		opacity: 0.5;
 	}
 
+	:is(.ock-w-field, .ock-w-choice, .ock-w-radios, .ock-w-picker)[aria-busy] {
+		opacity: 0.6;
+		cursor: progress;
+	}
+
 	.ock-w-radios {
 		display: flex;
 		flex-direction: column;

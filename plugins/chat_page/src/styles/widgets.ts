@@ -138,6 +138,10 @@ export const widgets = css`
 		border-block-start: 1px solid var(--ock-border);
 	}
 
+	.ock-w-item[data-acts] {
+		cursor: pointer;
+	}
+
 	.ock-w-item[data-acts]:hover {
 		background: var(--ock-surface-raised);
 	}
@@ -147,7 +151,6 @@ export const widgets = css`
 		inset: 0;
 		border: 0;
 		background: none;
-		cursor: pointer;
 	}
 
 	.ock-w-cover:focus-visible,
@@ -168,7 +171,7 @@ export const widgets = css`
 		pointer-events: none;
 	}
 
-	.ock-w-item[data-acts] .ock-w-row :is(button, input, select, textarea, a) {
+	.ock-w-item[data-acts] .ock-w-row :is(p, span, img, button, input, select, textarea, a, label) {
 		pointer-events: auto;
 	}
 
@@ -240,8 +243,12 @@ export const widgets = css`
 		margin-inline: var(--w-around, 0);
 	}
 
+	.ock-w-transition,
 	.ock-w-appear {
 		min-inline-size: 0;
+	}
+
+	.ock-w-appear {
 		animation: ock-appear 250ms ease-out;
 	}
 
@@ -375,6 +382,10 @@ export const widgets = css`
 	.ock-w-problem {
 		color: var(--ock-danger);
 		font-size: 0.875em;
+	}
+
+	:is(.ock-w-box, .ock-w-body) > .ock-w-problem {
+		margin-block-start: -6px;
 	}
 
 	.ock-widget > .ock-w-problem {

@@ -9,7 +9,13 @@ import { Sentences } from "./sentences.ts";
 const EVERY = 1000; // milliseconds between two announcements, so that none is cut off
 const KEPT = 5; // announcements that stay, as screen readers may be slow
 
-/** Tells screen readers of what is new in a running answer, in whole sentences. */
+/** Browsers that can tell screen readers without a text in the document. */
+type Notifier = { ariaNotify?: (text: string) => void };
+
+/**
+ * Tells screen readers of what is new in a running answer, in whole sentences. Where the browser
+ * cannot do that, the sentences are in a live region, a second time in the document.
+ */
 export class Announcer extends View {
 	static override properties = { ...View.properties, told: { state: true } };
 	declare told: readonly { key: number; text: string }[];
@@ -76,14 +82,17 @@ export class Announcer extends View {
 	private say(text: string): void {
 		if (!text) return;
 		this.waiting.push(text);
-		this.timer ??= setTimeout(() => this.flush(), this.told.length ? EVERY : 0);
+		this.timer ??= setTimeout(() => this.flush(), this.count ? EVERY : 0);
 	}
 
 	private flush(): void {
 		this.timer = undefined;
 		if (!this.waiting.length) return;
 		const text = this.waiting.splice(0).join(" ");
-		this.told = [...this.told, { key: this.count++, text }].slice(-KEPT);
+		const { ariaNotify } = this as Notifier;
+		if (ariaNotify) ariaNotify.call(this, text);
+		else this.told = [...this.told, { key: this.count, text }].slice(-KEPT);
+		this.count++;
 		this.timer = setTimeout(() => this.flush(), EVERY);
 	}
 

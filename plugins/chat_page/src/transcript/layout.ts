@@ -39,6 +39,14 @@ export class Layout {
 		return before !== height;
 	}
 
+	has(key: string): boolean {
+		return this.heights.has(key);
+	}
+
+	isMeasured(key: string): boolean {
+		return this.measured.has(key);
+	}
+
 	/** The place of a row's upper edge; of `count`, the end of all. */
 	top(index: number): number {
 		this.place();

@@ -34,7 +34,7 @@ export class Shell extends View {
 					<ock-transcript .chat=${chat} part="transcript" ?hidden=${isNew}></ock-transcript>
 				</div>
 				<ock-composer .chat=${chat} part="composer"></ock-composer>
-				${this.disclaimer()}
+				<slot name="footer">${this.disclaimer()}</slot>
 			</div>
 			${
 				historyOpen

@@ -16,7 +16,9 @@ export class StartScreen extends View {
 		const { options, words } = this.chat;
 		const { greeting, prompts = [] } = options.startScreen ?? {};
 		return html`<slot name="start">
-			<h1 class="ock-greeting" part="greeting">${greeting ?? words.text("start.greeting")}</h1>
+			<slot name="greeting">
+				<h1 class="ock-greeting" part="greeting" dir="auto">${greeting ?? words.text("start.greeting")}</h1>
+			</slot>
 			${
 				prompts.length
 					? html`<ul class="ock-prompts" aria-label=${words.text("start.prompts")}>

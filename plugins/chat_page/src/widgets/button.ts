@@ -41,7 +41,7 @@ export function button({ node, context, path, submits, click }: Given) {
 	const isPrimary = node["style"] === "primary";
 	const [label, start, end] = [node["label"], node["iconStart"], node["iconEnd"]].map(text);
 	const busy = context.busy.has(path);
-	return html`<button type=${submits ? "submit" : "button"} class="ock-w-button" dir="auto"
+	return html`<button type=${submits ? "submit" : "button"} class="ock-w-button"
 		part="widget-button"
 		data-path=${path}
 		data-color=${node["color"] ? oneOf(node["color"], ...COLORS) : isPrimary ? "primary" : "secondary"}
@@ -52,7 +52,7 @@ export function button({ node, context, path, submits, click }: Given) {
 		aria-label=${label ? nothing : (start || end || "").replace(/^\w+:/, "").replaceAll("-", " ")}
 		@click=${click}>
 		${busy ? html`<span class="ock-w-spinner"></span>` : picture(start, node)}
-		${label ? html`<span class="ock-w-name">${label}</span>` : nothing}
+		${label ? html`<span class="ock-w-name" dir="auto">${label}</span>` : nothing}
 		${picture(end, node)}
 	</button>`;
 }

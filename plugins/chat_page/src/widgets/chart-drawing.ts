@@ -109,7 +109,7 @@ function grid(scale: Scale, names: string[], wide: number, showsY: boolean, isRt
 			${
 				showsY
 					? svg`<text class="ock-w-tick" x=${isRtl ? wide + 6 : -6} y=${y} dy="0.32em"
-							text-anchor="end">${names[place]}</text>`
+							text-anchor=${isRtl ? "start" : "end"}>${names[place]}</text>`
 					: nothing
 			}`;
 	});

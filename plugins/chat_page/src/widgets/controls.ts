@@ -74,7 +74,7 @@ const plain: Draw = (node, context, path) => {
 		?disabled=${node["disabled"] === true} @change=${changes(node, context, path)}
 		data-variant=${oneOf(node["variant"], "outline", "soft", "solid", "ghost")}
 		data-size=${oneOf(node["size"], ...SIZES)} ?data-pill=${node["pill"] === true}
-		?data-block=${node["block"] === true} data-label=${labelOf(node)} ${running(context, path)}>
+		?data-block=${node["block"] === true} data-label=${labelOf(node)} aria-busy=${running(context, path)}>
 		${
 			hasEmpty
 				? html`<option value="" ?selected=${!chosen} ?hidden=${!canBeEmpty}>${text(node["placeholder"]) || "–"}</option>`
@@ -89,18 +89,19 @@ const plain: Draw = (node, context, path) => {
 
 /** Shows that the action of a control runs. */
 function running({ busy }: WidgetContext, path: string) {
-	return styled({ cursor: busy.has(path) ? "progress" : undefined });
+	return busy.has(path) ? "true" : nothing;
 }
 
 const searchable: Draw = (node, context, path) => html`<ock-select class="ock-w-picker"
 	.chat=${context.chat} .node=${node} .fieldId=${context.id(path)}
-	?data-block=${node["block"] === true} @change=${changes(node, context, path)}></ock-select>`;
+	?data-block=${node["block"] === true} aria-busy=${running(context, path)}
+	@change=${changes(node, context, path)}></ock-select>`;
 
 const datePicker: Draw = (node, context, path) => {
 	if ("showPopover" in HTMLElement.prototype)
 		return html`<ock-date class="ock-w-picker" .chat=${context.chat} .node=${node}
 			.fieldId=${context.id(path)} ?data-block=${node["block"] === true}
-			@change=${changes(node, context, path)}></ock-date>`;
+			aria-busy=${running(context, path)} @change=${changes(node, context, path)}></ock-date>`;
 	const day = (value: unknown) => text(value).match(DATE)?.[0] ?? nothing;
 	return html`<input type="date" class="ock-w-field" id=${context.id(path)} name=${text(node["name"])}
 		value=${day(node["defaultValue"])} min=${day(node["min"])} max=${day(node["max"])}
@@ -109,7 +110,8 @@ const datePicker: Draw = (node, context, path) => {
 		data-label=${labelOf(node)} @change=${changes(node, context, path)} />`;
 };
 
-const checkbox: Draw = (node, context, path) => html`<label class="ock-w-choice">
+const checkbox: Draw = (node, context, path) => html`<label class="ock-w-choice"
+		aria-busy=${running(context, path)}>
 		<input type="checkbox" id=${context.id(path)} name=${text(node["name"])}
 			?checked=${node["defaultChecked"] === true} ?disabled=${node["disabled"] === true}
 			?required=${node["required"] === true} data-label=${node["label"] ? nothing : labelOf(node)}
@@ -123,7 +125,8 @@ const radioGroup: Draw = (node, context, path) => {
 	const id = context.id(path);
 	// The names of radio buttons are those of the whole page, so they begin with the widget's
 	return html`<div class="ock-w-radios" role="radiogroup" id=${id} data-label=${text(node["ariaLabel"]) || labelOf(node)}
-		data-direction=${oneOf(node["direction"], "col", "row")} aria-invalid=${invalid(context, path)}>
+		data-direction=${oneOf(node["direction"], "col", "row")} aria-invalid=${invalid(context, path)}
+		aria-busy=${running(context, path)}>
 		${optionsOf(node).map(
 			({ value, label, disabled }) => html`<label class="ock-w-choice">
 				<input type="radio" name=${id} data-name=${text(node["name"])} value=${value}

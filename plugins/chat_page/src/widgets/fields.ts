@@ -7,7 +7,7 @@ import type { Props } from "./values.ts";
 
 export type Field = HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement;
 
-const FIELDS = "input, textarea, select";
+const FIELDS = "input:not([role]), textarea, select"; // a search has a role
 const MISSING: Readonly<Record<string, Word>> = { radio: "widget.choose", checkbox: "widget.tick" };
 const LONGEST = 10_000; // characters that a pattern is tried on
 
@@ -67,9 +67,11 @@ function matches({ dataset, value }: Field): boolean {
 	}
 }
 
-/** The element with the id of a field: that of a radio button is its group. */
+/** What bears the id of a field: the group of a radio button, the button of a picker. */
 export function bearerOf(field: Field): HTMLElement {
-	return field.closest<HTMLElement>("[role=radiogroup]") ?? field;
+	const group = field.closest<HTMLElement>("[role=radiogroup]");
+	const picker = field.type === "hidden" ? field.parentElement : null;
+	return group ?? picker?.querySelector<HTMLElement>("[role=combobox]") ?? field;
 }
 
 /** Connects the fields of a widget with their labels and problems; it does so after each drawing. */
@@ -86,14 +88,17 @@ export function connectFields(widget: Element): void {
 }
 
 function isLabelOf(label: HTMLLabelElement, bearer: HTMLElement): boolean {
-	const field = bearer.matches(FIELDS) ? (bearer as Field) : fieldsIn(bearer)[0];
+	const isPicker = bearer.matches("button");
+	const field = bearer.matches(FIELDS)
+		? (bearer as Field)
+		: fieldsIn((isPicker ? bearer.parentElement : null) ?? bearer)[0];
 	if (!field || label.closest("form") !== bearer.closest("form")) return false;
 	return nameOf(field) === label.dataset["field"];
 }
 
 /** A group cannot be named by `for`, so it is by its label's id. */
 function name(bearer: HTMLElement, label: HTMLLabelElement | undefined): void {
-	const isGroup = !bearer.matches(FIELDS);
+	const isGroup = bearer.getAttribute("role") === "radiogroup";
 	if (label && !isGroup) label.htmlFor = bearer.id;
 	set(bearer, "aria-labelledby", label && isGroup ? label.id : null);
 	set(bearer, "aria-label", label ? null : (bearer.dataset["label"] ?? null));

@@ -41,12 +41,18 @@ function more(context: WidgetContext, path: string, rest: number) {
 const item: Draw = (node, context, path) => {
 	const action = actionOf(node["onClickAction"]);
 	const styles = { gap: spacing(node["gap"]), "align-items": alignment(node["align"]) };
-	return html`<li class="ock-w-item" ?data-acts=${action !== null}
+	// A click anywhere in it counts, but for one on something that acts itself
+	const click = ({ target, currentTarget }: Event) => {
+		const cover = (currentTarget as Element).querySelector(".ock-w-cover")!;
+		const inner = (target as Element).closest("button, a, input, select, textarea, label");
+		if (!inner || inner === cover) context.act(action!, cover, path);
+	};
+	return html`<li class="ock-w-item" ?data-acts=${action !== null} @click=${action ? click : null}
 		aria-busy=${context.busy.has(path) ? "true" : nothing}>
 		${
 			action
-				? html`<button type="button" class="ock-w-cover" data-path=${path} aria-label=${wordsOf(node).slice(0, NAME)}
-						@click=${({ currentTarget }: Event) => context.act(action, currentTarget as Element, path)}></button>`
+				? html`<button type="button" class="ock-w-cover" data-path=${path}
+						aria-label=${wordsOf(node).slice(0, NAME)}></button>`
 				: nothing
 		}
 		<div class="ock-w-row" data-way="row" ${styled(styles)}>${context.children(node, path)}</div>

@@ -6,7 +6,7 @@ import type { Topic } from "../chat.ts";
 import { View } from "../view.ts";
 import { SIZES } from "./button.ts";
 import { oneOf, text } from "./context.ts";
-import { labelOf } from "./fields.ts";
+import { connectFields, labelOf } from "./fields.ts";
 import { type Align, type Side, place } from "./popup.ts";
 import type { Props } from "./values.ts";
 
@@ -46,6 +46,11 @@ export abstract class Picker extends View {
 		if (given !== this.given) this.value = this.given = given;
 	}
 
+	override updated(): void {
+		const widget = this.closest(".ock-widget");
+		if (widget) connectFields(widget);
+	}
+
 	override disconnectedCallback(): void {
 		super.disconnectedCallback();
 		this.follows(false);
@@ -58,13 +63,13 @@ export abstract class Picker extends View {
 		const words = value ? this.shown(value) : text(node["placeholder"]);
 		const isDisabled = node["disabled"] === true;
 		return html`<input type="hidden" name=${text(node["name"])} .value=${value} ?disabled=${isDisabled} />
-			<button type="button" class="ock-w-field ock-w-pick" id=${fieldId} role="combobox" dir="auto"
+			<button type="button" class="ock-w-field ock-w-pick" id=${fieldId} role="combobox"
 				aria-haspopup=${this.popupRole} aria-expanded=${this.isOpen ? "true" : "false"} aria-controls=${popupId}
 				data-label=${labelOf(node)} ?disabled=${isDisabled}
 				data-variant=${oneOf(node["variant"], "outline", "soft", "solid", "ghost")}
 				data-size=${oneOf(node["size"], ...SIZES)} ?data-pill=${node["pill"] === true}
 				?data-empty=${!value} popovertarget=${popupId} @keydown=${this.opens}>
-				<span class="ock-w-name">${words || "–"}</span>${icon(this.popupRole === "dialog" ? "calendar" : "chevron-down")}
+				<span class="ock-w-name" dir="auto">${words || "–"}</span>${icon(this.popupRole === "dialog" ? "calendar" : "chevron-down")}
 			</button>
 			${
 				value && node["clearable"] === true && !isDisabled
@@ -112,7 +117,14 @@ export abstract class Picker extends View {
 		this.isOpen = (event as ToggleEvent).newState === "open";
 		this.follows(this.isOpen);
 		if (this.isOpen) void this.updateComplete.then(() => this.opened());
+		else this.focusAgain();
 	};
+
+	/** Gives the focus back, unless the user has gone on to something else. */
+	private focusAgain(): void {
+		const { activeElement } = this.getRootNode() as ShadowRoot;
+		if (!activeElement || this.contains(activeElement)) this.control?.focus();
+	}
 
 	private opened(): void {
 		this.place();

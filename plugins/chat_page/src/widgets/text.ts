@@ -58,7 +58,7 @@ const writing: Draw = (node, context, path) => {
 		aria-busy=${node["streaming"] === true ? "true" : nothing} ${styled(styles)}>${text(node["value"])}</p>`;
 };
 
-const title: Draw = (node) => html`<p class="ock-w-title" role="heading" aria-level="4" dir="auto"
+const title: Draw = (node) => html`<p class="ock-w-title" role="heading" aria-level="3" dir="auto"
 	?data-clamp=${lines(node) !== undefined}
 	${styled(textStyles(node, picked(TITLE, node["size"])))}>${text(node["value"])}</p>`;
 

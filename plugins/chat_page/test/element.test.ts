@@ -1,0 +1,137 @@
+// Options, theme and words without a DOM.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { problems, unknownOptions } from "../src/option-problems.ts";
+import { copied, isSame } from "../src/same.ts";
+import { propertiesOf } from "../src/theme.ts";
+import { type Catalog, Words } from "../src/words.ts";
+import { de } from "../src/words/de.ts";
+import { en } from "../src/words/en.ts";
+
+const api = { url: "/api/chat", domainKey: "" };
+const noop = () => {};
+
+test("all options are taken", () => {
+	const options = {
+		api: { ...api, fetch: noop, headers: noop, uploadStrategy: { type: "direct", uploadUrl: "/up" } },
+		locale: "de-AT",
+		theme: {
+			colorScheme: "system",
+			typography: { baseSize: 15, fontSources: [{ family: "A", src: "/a.woff2", weight: 400 }] },
+			radius: "soft",
+			density: "compact",
+			color: {
+				grayscale: { hue: 220, tint: 6, shade: -1 },
+				accent: { primary: "#fff", level: 2 },
+				surface: { background: "#fff", foreground: "#000" },
+			},
+		},
+		frameTitle: "Help",
+		initialThread: null,
+		onClientTool: noop,
+		header: { title: { text: "Help" }, leftAction: { icon: "home", onClick: noop } },
+		history: { enabled: true, showDelete: false, showRename: undefined },
+		startScreen: {
+			prompts: [
+				{ label: "A", prompt: "B", icon: "star" },
+				{ label: "C", prompt: [{ type: "input_tag", id: "t", text: "D" }] },
+			],
+		},
+		threadItemActions: { feedback: true, retry: false },
+		composer: {
+			attachments: { enabled: true, maxSize: { "image/*": 10 }, accept: { "image/*": [".png"] } },
+			tools: [{ id: "t", label: "T", icon: "bolt", pinned: true }],
+			models: [{ id: "m", label: "M", default: true }],
+			dictation: { enabled: true },
+		},
+		disclaimer: { text: "*Careful*" },
+		entities: { onTagSearch: noop },
+		commands: { enabled: true },
+		widgets: { onAction: noop },
+		thread: { autoScroll: true },
+		words: { again: "Once more" },
+		allowedImageDomains: ["*.example.com"],
+	};
+	assert.deepEqual(problems(options), []);
+	assert.deepEqual(unknownOptions(options), []);
+});
+
+const WRONG: [object, string][] = [
+	[{ locale: 5 }, "`locale` has to be a text, not 5"],
+	[{ theme: "blue" }, '`theme` has to be "light", "dark" or "system", not "blue"'],
+	[{ theme: { density: "wide" } }, '`theme.density` has to be "compact", "normal" or "spacious", not "wide"'],
+	[{ theme: { color: { accent: {} } } }, "`theme.color.accent.primary` is missing"],
+	[{ theme: { color: { grayscale: { hue: 400, tint: 1 } } } }, "`theme.color.grayscale.hue` has to be a number from 0 to 360, not 400"],
+	[{ header: null }, "`header` has to be an object, not null"],
+	[{ header: { leftAction: { icon: "home" } } }, "`header.leftAction.onClick` is missing"],
+	[{ startScreen: { prompts: [{ label: "A", prompt: "B" }, { label: "A" }] } }, "`startScreen.prompts[1].prompt` is missing"],
+	[{ startScreen: { prompts: {} } }, "`startScreen.prompts` has to be a list, not an object"],
+	[{ composer: { attachments: { enabled: "yes" } } }, '`composer.attachments.enabled` has to be true or false, not "yes"'],
+	[{ composer: { attachments: { enabled: true, maxSize: { "image/*": "1" } } } }, '`composer.attachments.maxSize["image/*"]` has to be a number, not "1"'],
+	[{ onClientTool: {} }, "`onClientTool` has to be a function, not an object"],
+	[{ api: { url: "/x", uploadStrategy: { type: "direct" } } }, "`api.uploadStrategy.uploadUrl` is missing"],
+	[{ api: undefined }, '`api` is missing: { url: "/api/chat" }'],
+	[{ words: { again: 1 } }, '`words["again"]` has to be a text, not 1'],
+];
+
+test("a wrong option is named with its path, and what is expected", () => {
+	for (const [options, problem] of WRONG) {
+		const [found] = problems({ api, ...options });
+		assert.ok(found?.startsWith(problem), `${found} ≠ ${problem}`);
+	}
+	assert.deepEqual(problems(null), ["`options` has to be an object, not null"]);
+	assert.deepEqual(unknownOptions({ startscreen: {}, other: 1 }), [
+		"`startscreen` is no option: `startScreen` is",
+		"`other` is no option",
+	]);
+});
+
+test("whatever a page gives as options, it is told and nothing is thrown", () => {
+	fc.assert(
+		fc.property(fc.anything(), fc.dictionary(fc.constantFrom("api", "theme", "header", "composer"), fc.anything()), (one, other) => {
+			for (const given of [one, other]) assert.ok(Array.isArray(problems(given)));
+		}),
+	);
+});
+
+test("options are the same if they say the same", () => {
+	const options = { api, header: { title: undefined }, prompts: [{ click: noop }] };
+	const before = copied(options);
+	assert.ok(isSame({ api: { ...api }, header: {}, prompts: [{ click: noop }] }, before));
+	assert.ok(!isSame({ ...options, prompts: [{ click: () => {} }] }, before));
+	assert.ok(!isSame({ ...options, prompts: [] }, before));
+	options.api = { ...api, url: "/other" };
+	assert.ok(!isSame(options, before), "an object that was changed is another");
+	fc.assert(fc.property(fc.jsonValue(), (value) => isSame(value, copied(value))));
+});
+
+test("a theme sets only what it says, so that style sheets can set the rest", () => {
+	assert.deepEqual(propertiesOf({}, "light"), {});
+	assert.deepEqual(propertiesOf({ radius: "sharp" }, "light"), {
+		"--ock-radius": "2px",
+		"--ock-radius-control": "2px",
+	});
+	const quiet = propertiesOf({ color: { surface: { background: "#123", foreground: "#fff" } } }, "light");
+	assert.match(quiet["--ock-text-quiet"]!, /^color-mix\(in srgb, #fff 75%, #123\)$/);
+});
+
+test("words have the forms of their language", () => {
+	const key = "loading";
+	const polish = new Words("pl", { [key]: "{count} plik | {count} pliki | {count} plików" } as object);
+	assert.deepEqual([1, 3, 5].map((count) => polish.text(key, { count })), ["1 plik", "3 pliki", "5 plików"]);
+	assert.equal(new Words("ja").language, "en");
+	assert.equal(polish.language, "pl");
+	assert.equal(new Words("de-AT").text("history.close"), de["history.close"]);
+	assert.equal(new Words("de", { again: 5 } as object).text("again"), de["again"]);
+	assert.equal(new Words("en").text("history.rename", { title: "{title} $& {x}" }), "Rename “{title} $& {x}”");
+});
+
+test("German says everything with the same values", () => {
+	const values = (text: string) => [...new Set(text.match(/\{\w+\}/g))].sort();
+	for (const key of Object.keys(en) as (keyof Catalog)[]) {
+		assert.deepEqual(values(de[key]), values(en[key]), key);
+		assert.ok(de[key].trim(), key);
+	}
+});
