@@ -151,8 +151,9 @@ class _Successor:
 
     def _retire(self) -> None:
         self._listener.retire(self._generation.move)
-        # The answers would go to the next generation
+        # Answers, and the turns that pages wait for, would go to the next generation
         self._turns.leave_questions()
+        self._turns.beginnings.close()
         self._task = asyncio.create_task(self._end())
 
     async def _end(self) -> None:

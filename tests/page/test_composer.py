@@ -151,6 +151,23 @@ async def test_one_writes_on_while_an_answer_runs(chat_page: OpenChat) -> None:
     assert len(sent(chat)) == 2
 
 
+async def test_a_message_that_is_refused_while_an_answer_runs_is_kept(
+    chat_page: OpenChat,
+) -> None:
+    chat, release = await chat_page(), asyncio.Event()
+    chat.script(held(release))
+    await chat.send("first", wait=False)
+    await expect(chat.transcript).to_contain_text("One.")
+    await chat.page.route(
+        "**/api/chat", lambda route: route.fulfill(status=409, json={"message": "Not now."})
+    )
+    await chat.send("second", wait=False)
+    await expect(chat.composer).to_contain_text("The message was not sent. Not now.")
+    await expect(chat.field).to_have_value("second")
+    release.set()
+    await chat.heard("chatkit.response.end")
+
+
 async def test_nothing_is_lost_when_a_message_cannot_be_sent(chat_page: OpenChat) -> None:
     chat = await chat_page(PEOPLE)
     gate = asyncio.Event()

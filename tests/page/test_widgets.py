@@ -134,7 +134,21 @@ HOSTILE = (
     "lucide:constructor",
     "x" * 5000,
 )
-ODD = (None, 0, -1, 1e308, True, [], {}, [[]], [None], ["x"], [{"type": 1}], {"light": {}}, "")
+ODD: tuple[Any, ...] = (
+    None,
+    0,
+    -1,
+    1e308,
+    True,
+    [],
+    {},
+    [[]],
+    [None],
+    ["x"],
+    [{"type": 1}],
+    {"light": {}},
+    "",
+)
 
 DEEPEN = """(widget) => {
   let { root } = widget;
@@ -210,3 +224,20 @@ async def test_icons_of_all_names_are_drawn(chat_page: OpenChat) -> None:
     assert len(drawn) == len(all_names)
     dots = [name for name, icon in zip(all_names, drawn, strict=True) if icon == drawn[-1]]
     assert dots == all_names[-4:]
+
+
+async def test_transitions_move_what_changes(chat_page: OpenChat) -> None:
+    chat = await chat_page(context={"reduced_motion": "no-preference"})
+    small, large = {"type": "Text", "key": "a", "value": "A"}, base("Chart") | {"key": "b"}
+    widgets = await draw(chat, {"type": "Transition", "children": small})
+    moves = """(widget, root) => {
+      widget.root = root;
+      const moved = widget.querySelector(".ock-w-transition");
+      return widget.updateComplete.then(() => new Promise(requestAnimationFrame)).then(() =>
+        moved.getAnimations().length);
+    }"""
+    assert await widgets.evaluate(moves, {"type": "Transition", "children": large}) == 1
+    assert await widgets.evaluate(moves, {"type": "Transition", "children": None}) == 1
+    await chat.page.emulate_media(reduced_motion="reduce")
+    widgets = await draw(chat, {"type": "Transition", "children": small})
+    assert await widgets.evaluate(moves, {"type": "Transition", "children": large}) == 0

@@ -4,7 +4,7 @@
 // is resumed there, and Stop reaches the model.
 
 import { createParser } from "eventsource-parser";
-import { Network, pause } from "./network.ts";
+import { Network, nextTask, pause } from "./network.ts";
 import type { StreamEvent } from "./protocol.ts";
 
 /** The server refused a request. The message is for the user. */
@@ -69,6 +69,9 @@ export const PATIENCE: Patience = {
 	resumeAfter: 250,
 	silence: 60_000,
 };
+
+/** Milliseconds for which events are applied at a time. */
+const AT_A_TIME = 12;
 
 type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
@@ -278,6 +281,7 @@ export class Client {
 		});
 		const decoder = new TextDecoder();
 		const reader = response.body!.getReader();
+		let began = performance.now();
 		try {
 			for (;;) {
 				const { value, done } = await within(silence, reader.read());
@@ -285,6 +289,10 @@ export class Client {
 				parser.feed(decoder.decode(value, { stream: true }));
 				yield { batch, ended };
 				batch = [];
+				if (performance.now() - began < AT_A_TIME) continue;
+				// A long answer that is there already would keep the page from all else
+				await nextTask();
+				began = performance.now();
 			}
 		} finally {
 			reader.cancel().catch(() => {});

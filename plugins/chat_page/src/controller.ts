@@ -144,7 +144,7 @@ export class Controller implements Chat {
 		if (handler === "client" && item) return this.reported(this.actInPage(action, item));
 		const sent = { type, payload: payload ?? null };
 		const params = { ...session.here, item_id: item?.id ?? null, action: sent };
-		if (!streaming) return this.reported(this.actAtOnce(session, params));
+		if (!streaming) return this.reported(this.actAtOnce(session, type, params));
 		// A decision goes on with the answer, which can be stopped
 		const kind = type === APPROVAL ? "answer" : "action";
 		await this.reported(session.runToEnd({ kind, type: "threads.custom_action", params }));
@@ -265,12 +265,14 @@ export class Controller implements Chat {
 		);
 	}
 
-	private async actAtOnce(session: Session, params: object): Promise<void> {
+	private async actAtOnce(session: Session, type: string, params: object): Promise<void> {
 		type Answer = { updated_item?: ThreadItem | null };
 		const answer = await this.client.ask<Answer>("threads.sync_custom_action", params);
 		const { updated_item: item } = answer;
 		if (item)
 			session.changed(session.conversation.apply({ type: "thread.item.replaced", item }) ?? []);
+		// What follows a decision has been saved by now, and no event tells of it
+		if (type === APPROVAL) await session.refresh();
 		if (session.threadId) this.others.tell({ type: "thread", thread: session.threadId });
 	}
 

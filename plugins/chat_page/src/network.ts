@@ -9,6 +9,18 @@ export function pause(first: number, tries: number): number {
 	return Math.min(first * 2 ** tries, LONGEST) * (0.5 + Math.random() / 2);
 }
 
+/** Lets the browser do what waits. A timer would take up to a minute in a hidden page. */
+export function nextTask(): Promise<void> {
+	return new Promise((go) => {
+		const { port1, port2 } = new MessageChannel();
+		port1.onmessage = () => {
+			port1.close();
+			go();
+		};
+		port2.postMessage(null);
+	});
+}
+
 export class Network {
 	state: Connection = "online";
 	private failing = false;

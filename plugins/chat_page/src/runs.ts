@@ -63,6 +63,8 @@ export class Runs {
 	private readonly runs = new Set<Run>();
 	private latest: Run | null = null;
 	private waiting: (() => void)[] = [];
+	/** Turns that have been read to their end: to begin them again would clear what they said. */
+	private readonly over = new Set<string>();
 
 	constructor(
 		private readonly conversation: Conversation,
@@ -116,6 +118,7 @@ export class Runs {
 				accept();
 				this.apply(run, batch);
 			}
+			if (run.turn) this.over.add(run.turn);
 			accept();
 		} catch (error) {
 			if (!run.accepted && run.stopped) throw new Withdrawn();
@@ -129,12 +132,13 @@ export class Runs {
 
 	/** Follows a turn that another request began, from the first event that is missing. */
 	async follow({ turn, kind, isOwn }: Followed): Promise<void> {
-		if (this.isRunning(turn)) return;
+		if (this.isRunning(turn) || this.over.has(turn)) return;
 		const run = this.add({ kind, isOwn, turn, accepted: true });
 		try {
 			const after = this.conversation.lastEvent(turn);
 			for await (const batch of this.client.follow(turn, after, run.abort.signal))
 				this.apply(run, batch);
+			this.over.add(turn);
 		} catch (error) {
 			this.fail(run, error);
 			if (!run.stopped) this.events.failed(error, turn);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Controller } from "../src/controller.ts";
 import type { StreamEvent, ThreadItem } from "../src/protocol.ts";
+import type { Session } from "../src/session.ts";
 import { FakeServer, THREAD, type Turn, URL_, answered, delta, said } from "./fake-server.ts";
 
 interface Told {
@@ -98,6 +99,24 @@ test("an answer goes on over lost connections", async () => {
 	assert.deepEqual(texts(controller), ["> Count", "One, two."]);
 	assert.equal(controller.status.error, null);
 	assert.equal(names(told).filter((name) => name === "effect").length, 1);
+});
+
+test("an answer that is over keeps its notices and error, also if it is seen as running late", async () => {
+	const server = new FakeServer();
+	const { controller } = open(server);
+	let id = "";
+	server.scripts = [
+		(turn) => {
+			id = turn.id;
+			turn.emit({ type: "notice", level: "info", message: "Low" }, { type: "error", code: "custom", message: "No" });
+		},
+	];
+	await controller.send(message("Hi"));
+	await until(() => !controller.status.answering);
+	const { session } = controller as unknown as { session: Session };
+	await session.follow({ turn: id, kind: "answer", isOwn: false });
+	assert.equal(controller.status.error?.message, "No");
+	assert.equal(controller.status.notices.length, 1);
 });
 
 test("a page that is loaded in the middle of an answer follows it, without its effects again", async () => {

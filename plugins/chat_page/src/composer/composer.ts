@@ -227,14 +227,22 @@ export class Composer extends View implements ComposerPart, Surroundings, Taking
 			await chat.send(message);
 			draft.sending.delete(sending);
 			sending.uploads.forEach(release);
-		} catch {
-			// The chat has told why
+		} catch (error) {
 			giveBack(draft, sending);
 			this.choose({ toolId: this.choices.toolId ?? choices.toolId });
 			if (draft === this.draft) this.write(draft.rich);
+			this.tellUnsent(error as Error);
 		}
 		this.changed();
 	};
+
+	/** The conversation says why a message was not sent, but not while another answer runs. */
+	private tellUnsent({ name, message }: Error): void {
+		const { status, words } = this.chat;
+		if (status.error && !status.answering) return;
+		const reason = name === "Refused" ? message : "";
+		this.notes = [`${words.text("composer.unsent")} ${reason}`.trim()];
+	}
 
 	/** Says why nothing is sent. */
 	private explain(): void {

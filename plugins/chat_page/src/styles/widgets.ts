@@ -243,8 +243,12 @@ export const widgets = css`
 		margin-inline: var(--w-around, 0);
 	}
 
+	.ock-w-transition,
 	.ock-w-appear {
 		min-inline-size: 0;
+	}
+
+	.ock-w-appear {
 		animation: ock-appear 250ms ease-out;
 	}
 

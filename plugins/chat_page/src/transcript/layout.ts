@@ -39,6 +39,10 @@ export class Layout {
 		return before !== height;
 	}
 
+	has(key: string): boolean {
+		return this.heights.has(key);
+	}
+
 	isMeasured(key: string): boolean {
 		return this.measured.has(key);
 	}

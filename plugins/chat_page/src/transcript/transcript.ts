@@ -1,26 +1,25 @@
 import { html, nothing } from "lit";
 import { ref } from "lit/directives/ref.js";
 import { repeat } from "lit/directives/repeat.js";
-import "../items/actions.ts";
-import "../items/item.ts";
 import "./announcer.ts";
 import "./ending.ts";
 import type { Topic } from "../chat.ts";
 import { icon } from "../icons.ts";
 import type { Conversation } from "../conversation.ts";
 import { deepLink } from "../markdown/urls.ts";
-import { View, define, styled } from "../view.ts";
-import { dayName } from "./days.ts";
+import { View, define } from "../view.ts";
 import { focusedIn } from "./focus.ts";
 import { Layout, type Range, grow, isSame, pieces, widened } from "./layout.ts";
-import { Keys, type Row, isLocal, rowsOf } from "./rows.ts";
+import { type Move, moveOf } from "./keyboard.ts";
+import { drawGap, drawRow } from "./row.ts";
+import { Keys, type Row, rowsOf } from "./rows.ts";
 import { Scroller } from "./scroller.ts";
+import { Sent } from "./sent.ts";
 
 const AROUND = 30; // rows in the document before and after those that are seen
 const STEP = 4; // rows that are added to these in a frame
 const MARGIN = 200; // pixels beyond the edges that count as seen
 const AHEAD = 1.5; // older items are loaded when so many screens are left above
-const SENT_TOP = 12; // pixels above a message that has been sent
 const BUTTON_FROM = 80; // pixels below the edge from which there is a way to the end
 const OPENING = 1500; // milliseconds in which a conversation that opens stays at its end
 
@@ -42,8 +41,7 @@ export class Transcript extends View {
 	private keys = new Keys();
 	/** Rows with something that the user did in them, and would miss. */
 	private kept = new Set<string>();
-	private sent: string | null = null;
-	private isSending = false;
+	private readonly sent = new Sent();
 	/** How far the rows that are seen have moved, as long as the box has not. */
 	private shift = 0;
 	private openedUntil = 0;
@@ -54,6 +52,7 @@ export class Transcript extends View {
 	private hadFocus = false;
 	private readonly sizes = new ResizeObserver((entries) => this.resized(entries));
 	private readonly observed = new Set<Element>();
+	private readonly touching = { handleEvent: () => this.touched(), passive: true };
 
 	constructor() {
 		super();
@@ -94,7 +93,9 @@ export class Transcript extends View {
 		this.layout = new Layout();
 		this.keys = new Keys();
 		this.kept.clear();
-		this.sent = null;
+		this.sent.forget();
+		this.rows = [];
+		this.shift = 0;
 		this.olderFailed = false;
 		this.openedUntil = performance.now() + OPENING;
 		this.range = { from: 0, to: 0 };
@@ -112,15 +113,15 @@ export class Transcript extends View {
 		this.rows = rowsOf(conversation.items, this.keys);
 		this.layout.setKeys(this.rows.map(({ key }) => key));
 		if (local) {
-			this.sent = local;
-			this.isSending = true;
+			this.sent.begin(local);
 			this.openedUntil = 0;
 		}
 		// What is seen stays, also when others have come before it
 		const place = this.placeOf(first);
-		if (place < 0 || place === before) return;
+		const by = place - before;
+		if (place < 0 || !by) return;
 		this.shift = this.layout.top(place) - top;
-		this.range = { from: this.range.from + place - before, to: this.range.to + place - before };
+		this.range = { from: this.range.from + by, to: this.range.to + by };
 	}
 
 	/** The rows to have in the document next. */
@@ -135,7 +136,7 @@ export class Transcript extends View {
 	private seen(margin: number): Range {
 		const { box, layout } = this;
 		const height = box?.clientHeight || 800;
-		if (this.isSending || this.scroller?.atEnd !== false)
+		if (this.sent.isGoing || this.scroller?.atEnd !== false)
 			return layout.between(layout.total - height - margin, layout.total);
 		const top = box!.scrollTop - this.listTop + this.shift;
 		return layout.between(top - margin, top + height + margin);
@@ -161,8 +162,8 @@ export class Transcript extends View {
 				tabindex="0"
 				${ref(this.takeBox)}
 				@scroll=${this.scrolled}
-				@wheel=${{ handleEvent: () => this.touched(), passive: true }}
-				@touchmove=${{ handleEvent: () => this.touched(), passive: true }}
+				@wheel=${this.touching}
+				@touchmove=${this.touching}
 				@pointerdown=${this.pressed}
 				@keydown=${this.key}
 				@click=${this.clicked}
@@ -206,58 +207,17 @@ export class Transcript extends View {
 		const { layout, rows, range } = this;
 		const places = new Map(rows.map(({ key }, place) => [key, place]));
 		const kept = [...this.kept].map((key) => places.get(key) ?? -1);
-		const held = this.rowOf(this.box && focusedIn(this.box));
+		const held = rowOf(this.box && focusedIn(this.box));
 		if (held) kept.push(places.get(held.dataset["key"] ?? "") ?? -1);
 		return pieces(range, kept, layout.count).map((piece) => {
 			if ("gap" in piece) {
 				const { from, to } = piece.gap;
 				const key = from === 0 ? "gap" : `gap after ${rows[from - 1]!.key}`;
-				return { key, draw: () => this.gap(layout.top(to) - layout.top(from)) };
+				return { key, draw: () => drawGap(layout.top(to) - layout.top(from)) };
 			}
 			const row = rows[piece.row]!;
-			return { key: row.key, draw: () => this.row(row) };
+			return { key: row.key, draw: () => drawRow(row, this.chat) };
 		});
-	}
-
-	private gap(height: number) {
-		return html`<div class="ock-gap" ${styled({ "block-size": `${height}px` })}></div>`;
-	}
-
-	private row(row: Row) {
-		const { chat } = this;
-		const name = chat.words.text(row.speaker === "user" ? "items.you" : "items.assistant");
-		return html`<article
-			class="ock-row"
-			part="row ${row.speaker}"
-			data-key=${row.key}
-			data-item=${row.id}
-			data-speaker=${row.speaker}
-			?data-begins=${row.begins}
-			?data-sending=${isLocal(row.id)}
-			tabindex="-1"
-			aria-label=${name}
-		>
-			${row.day ? html`<p class="ock-day" part="day">${dayName(row.day, chat.words)}</p>` : nothing}
-			${row.begins ? html`<h2 class="ock-hidden">${name}</h2>` : nothing}
-			<ock-item .chat=${chat} .itemId=${row.id}></ock-item>
-			${this.ending(row)}
-		</article>`;
-	}
-
-	/** What a user can do with a message of theirs, or with an answer that is complete. */
-	private ending({ speaker, id, ends }: Row) {
-		const { chat } = this;
-		if (speaker === "user") {
-			if (isLocal(id)) return nothing;
-			return html`<ock-actions .chat=${chat} .own=${true} .itemIds=${[id]}></ock-actions>`;
-		}
-		if (!ends || ends.isWaiting || (ends.isLast && chat.status.answering)) return nothing;
-		return html`<ock-actions
-			.chat=${chat}
-			.itemIds=${ends.itemIds}
-			.userId=${ends.userId}
-			.isLast=${ends.isLast}
-		></ock-actions>`;
 	}
 
 	override updated(): void {
@@ -302,10 +262,10 @@ export class Transcript extends View {
 
 	/** Puts the view where it belongs after changes. */
 	private settle(): void {
-		const { scroller } = this;
-		if (!scroller) return;
-		this.makeRoom();
-		if (this.isSending) this.showSent(scroller);
+		const { box, scroller, sent } = this;
+		if (!box || !scroller) return;
+		sent.makeRoom(box);
+		if (sent.isGoing) sent.show(box, scroller, this.layout);
 		else scroller.keep(this.follows);
 		this.look();
 	}
@@ -315,36 +275,6 @@ export class Transcript extends View {
 		const { status, options } = this.chat;
 		const isOpening = performance.now() < this.openedUntil;
 		return isOpening || !status.answering || options.thread?.autoScroll === true;
-	}
-
-	/** Empty space below the message that was sent, so that it can be at the top. */
-	private makeRoom(): void {
-		const { box, sentRow } = this;
-		const room = box?.querySelector<HTMLElement>(".ock-room");
-		if (!room || !box || (this.sent && !sentRow)) return;
-		const below = sentRow ? room.getBoundingClientRect().top - this.sentTop(sentRow) : Infinity;
-		const height = Math.max(0, box.clientHeight - below);
-		if (Math.abs(room.offsetHeight - height) >= 1) room.style.blockSize = `${height}px`;
-	}
-
-	/** The message that was sent last, if it is in the document. */
-	private get sentRow(): HTMLElement | null {
-		return this.sent ? (this.box?.querySelector(`[data-key="${this.sent}"]`) ?? null) : null;
-	}
-
-	/** Where the view begins, in the window, that shows a sent message: of a long one, its end. */
-	private sentTop(row: HTMLElement): number {
-		const { top, bottom } = row.getBoundingClientRect();
-		return Math.max(top - SENT_TOP, bottom - (this.box?.clientHeight ?? 0) * 0.6);
-	}
-
-	/** Scrolls to the message that is being sent, until its height is known and it is there. */
-	private showSent(scroller: Scroller): void {
-		const { box, sentRow } = this;
-		if (box && sentRow)
-			scroller.to(box.scrollTop + this.sentTop(sentRow) - box.getBoundingClientRect().top);
-		const isThere = this.placeOf(this.sent) >= 0;
-		this.isSending = isThere && !this.layout.isMeasured(this.sent!);
 	}
 
 	private scrolled(): void {
@@ -390,12 +320,18 @@ export class Transcript extends View {
 
 	private touched(): void {
 		this.openedUntil = 0;
-		this.isSending = false;
+		this.sent.isGoing = false;
 	}
 
 	private pressed(event: Event): void {
 		this.touched();
-		if (event.target instanceof Element) this.scroller?.hold(event.target);
+		this.hold(event.target);
+	}
+
+	/** Keeps a control in its place that opens or closes something. */
+	private hold(target: EventTarget | null): void {
+		const control = target instanceof Element ? target.closest("button, summary") : null;
+		if (control) this.scroller?.hold(control);
 	}
 
 	private clicked(event: Event): void {
@@ -409,31 +345,30 @@ export class Transcript extends View {
 	}
 
 	/** Keeps a row in the document in which the user did something. */
-	private edited(event: Event): void {
-		const row = this.rowOf(event.target);
-		const isControl = (event.target as Element).closest?.("button, summary, input, select, textarea");
-		if (row?.dataset["key"] && isControl) this.kept.add(row.dataset["key"]);
-	}
-
-	private rowOf(target: EventTarget | null | undefined): HTMLElement | null {
-		return target instanceof Element ? target.closest<HTMLElement>(".ock-row") : null;
+	private edited({ target }: Event): void {
+		const key = rowOf(target)?.dataset["key"];
+		const isControl = (target as Element).closest("button, summary, input, select, textarea");
+		if (key && isControl) this.kept.add(key);
 	}
 
 	private key(event: KeyboardEvent): void {
 		const { target, key } = event;
 		this.touched();
-		if (["Enter", " "].includes(key)) this.scroller?.hold(target as Element);
-		const row = this.rowOf(target);
-		const isOnRow = row !== null && target === row;
-		const step = { ArrowUp: -1, ArrowDown: 1 }[key];
-		if (step && (event.altKey || isOnRow) && !event.ctrlKey && !event.metaKey) {
-			event.preventDefault();
-			const place = row ? this.placeOf(row.dataset["key"]) + step : this.seen(0).from + (step > 0 ? 0 : -1);
-			void this.focusRow(place);
-		} else if (isOnRow && (key === "Home" || key === "End")) {
-			event.preventDefault();
-			void this.focusRow(key === "Home" ? 0 : this.rows.length - 1);
-		}
+		if (["Enter", " "].includes(key)) this.hold(target);
+		const row = rowOf(target);
+		const isField = (target as Element).matches("input, textarea, select");
+		const move = isField ? null : moveOf(event, row !== null && target === row);
+		if (move === null) return;
+		event.preventDefault();
+		void this.focusRow(this.placeAfter(move, row));
+	}
+
+	/** Returns which row a move leads to, from the one with the focus or the first that is seen. */
+	private placeAfter(move: Move, row: HTMLElement | null): number {
+		if (move === "first") return 0;
+		if (move === "last") return this.rows.length - 1;
+		if (row) return this.placeOf(row.dataset["key"]) + move;
+		return this.seen(0).from + Math.min(move, 0);
 	}
 
 	private placeOf(key: string | null | undefined): number {
@@ -444,17 +379,17 @@ export class Transcript extends View {
 	private async focusRow(place: number): Promise<void> {
 		const row = this.rows[Math.max(0, Math.min(place, this.rows.length - 1))];
 		if (!row) return;
-		const find = () =>
-			[...this.querySelectorAll<HTMLElement>(".ock-row")].find((e) => e.dataset["key"] === row.key);
+		const find = () => this.querySelector<HTMLElement>(`[data-key="${CSS.escape(row.key)}"]`);
 		if (!find()) {
 			this.scroller?.to(this.listTop + this.layout.top(this.rows.indexOf(row)));
 			this.requestUpdate();
 			await this.updateComplete;
 		}
 		const element = find();
-		element?.focus({ preventScroll: true });
-		const isTall = element && this.box && element.offsetHeight > this.box.clientHeight;
-		element?.scrollIntoView({ block: isTall ? "start" : "nearest" });
+		if (!element) return;
+		element.focus({ preventScroll: true });
+		const isTall = element.offsetHeight > this.box!.clientHeight;
+		element.scrollIntoView({ block: isTall ? "start" : "nearest" });
 	}
 
 	private toNewest(): void {
@@ -463,6 +398,10 @@ export class Transcript extends View {
 		this.scroller?.toEnd();
 		this.requestUpdate();
 	}
+}
+
+function rowOf(target: EventTarget | null | undefined): HTMLElement | null {
+	return target instanceof Element ? target.closest<HTMLElement>(".ock-row") : null;
 }
 
 define("ock-transcript", Transcript);

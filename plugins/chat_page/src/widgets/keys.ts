@@ -24,7 +24,7 @@ export function keyed(children: WidgetNode[]): Keyed[] {
 		const name = nameOf(child);
 		const before = times.get(name) ?? 0;
 		times.set(name, before + 1);
-		return { child, key: before ? `${name}-${before}` : name };
+		return { child, key: `${before}:${name}` };
 	});
 }
 

@@ -1,10 +1,9 @@
-// What places other components: boxes, forms, tables, and what is between.
+// What places other components: boxes, forms, and what is between.
 
 import { html, nothing } from "lit";
-import { keyed } from "lit/directives/keyed.js";
 import { styled } from "../view.ts";
 import { color } from "./colors.ts";
-import { type Draw, actionOf, childrenOf, oneOf } from "./context.ts";
+import { type Draw, actionOf, oneOf } from "./context.ts";
 import { box, length, spacing } from "./values.ts";
 
 type Way = "row" | "col";
@@ -47,14 +46,6 @@ const divider: Draw = (node) => {
 	return html`<hr class="ock-w-divider" ?data-flush=${node["flush"] === true} ${styled(styles)} />`;
 };
 
-const transition: Draw = (node, context, path) => {
-	const [child] = childrenOf(node);
-	if (!child) return nothing;
-	// Another key or type is another child, which comes in with an animation
-	const key = child.key ?? child.id ?? child.type;
-	return keyed(key, html`<div class="ock-w-appear">${context.draw(child, `${path}.0`)}</div>`);
-};
-
 export const layout: Readonly<Record<string, Draw>> = {
 	Box: drawBox(),
 	Row: drawBox("row"),
@@ -62,5 +53,4 @@ export const layout: Readonly<Record<string, Draw>> = {
 	Form: form,
 	Spacer: spacer,
 	Divider: divider,
-	Transition: transition,
 };

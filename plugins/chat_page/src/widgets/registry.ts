@@ -10,11 +10,13 @@ import { lists } from "./list.ts";
 import { roots } from "./roots.ts";
 import { tables } from "./table.ts";
 import { texts } from "./text.ts";
+import { transitions } from "./transition.ts";
 
 const components: Readonly<Record<string, Draw>> = {
 	...roots,
 	...lists,
 	...layout,
+	...transitions,
 	...tables,
 	...texts,
 	...content,

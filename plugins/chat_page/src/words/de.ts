@@ -53,6 +53,7 @@ export const de: Catalog = {
 	"composer.attach": "Dateien anhängen",
 	"composer.files": "Angehängte Dateien",
 	"composer.drop": "Dateien zum Anhängen hier ablegen",
+	"composer.unsent": "Die Nachricht wurde nicht gesendet.",
 	"composer.wait": "Die Nachricht kann gesendet werden, sobald die Dateien hochgeladen sind.",
 	"composer.file.remove": "{name} entfernen",
 	"composer.file.cancel": "Hochladen von {name} abbrechen",

@@ -53,6 +53,7 @@ export const en = {
 	"composer.attach": "Attach files",
 	"composer.files": "Attached files",
 	"composer.drop": "Drop files here to attach them",
+	"composer.unsent": "The message was not sent.",
 	"composer.wait": "The message can be sent when the files are uploaded.",
 	"composer.file.remove": "Remove {name}",
 	"composer.file.cancel": "Cancel the upload of {name}",
