@@ -38,11 +38,10 @@ from playwright.async_api import Route, expect
 
 from chatkit_server import Turn
 from tests.page.browsing import ChatPage
-from tests.page.building import PICTURE
 from tests.page.conftest import PHONE, OpenChat
-from tests.page.site import answered, said
+from tests.page.site import PICTURE, answered, said
 
-ACTIONS = {"threadItemActions": {"feedback": True, "retry": True}}
+ACTIONS: dict[str, Any] = {"threadItemActions": {"feedback": True, "retry": True}}
 SMALL = {"viewport": {"width": 320, "height": 640}}
 ENTITIES = """
 (given) => ({...given, entities: {

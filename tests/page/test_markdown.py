@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from chatkit.types import Annotation, URLSource
 from playwright.async_api import expect
 
@@ -30,7 +32,7 @@ A [deep link](chatkit-link://order?id=7&kind=tea), and [bank.example](https://ev
 """
 
 
-async def opened(chat_page: OpenChat, text: str = TEXT, **options: object) -> ChatPage:
+async def opened(chat_page: OpenChat, text: str = TEXT, **options: Any) -> ChatPage:
     chat = await chat_page(**options)
     chat.troubles.expect("favicon|pictures.example")
     await chat.call("setThreadId", chat.seed(answered(text)))

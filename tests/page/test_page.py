@@ -185,7 +185,8 @@ async def stripping(site: Site, prefix: str) -> AsyncIterator[TestServer]:
 
     app = web.Application()
     app.router.add_route("*", f"{prefix}/{{rest:.*}}", pass_on)
-    async with ClientSession(auto_decompress=False) as session, TestServer(app) as server:
+    server = TestServer(app)
+    async with ClientSession(auto_decompress=False) as session, server:
         yield server
 
 

@@ -134,7 +134,21 @@ HOSTILE = (
     "lucide:constructor",
     "x" * 5000,
 )
-ODD = (None, 0, -1, 1e308, True, [], {}, [[]], [None], ["x"], [{"type": 1}], {"light": {}}, "")
+ODD: tuple[Any, ...] = (
+    None,
+    0,
+    -1,
+    1e308,
+    True,
+    [],
+    {},
+    [[]],
+    [None],
+    ["x"],
+    [{"type": 1}],
+    {"light": {}},
+    "",
+)
 
 DEEPEN = """(widget) => {
   let { root } = widget;

@@ -17,7 +17,7 @@ from chatkit.actions import ActionConfig
 from pydantic import BaseModel
 from typing_extensions import get_type_hints, is_typeddict
 
-from tests.page.building import PICTURE
+from tests.page.site import PICTURE
 
 _TEXT = {"type": "Text", "value": "Tea"}
 _OPTIONS = [{"value": value, "label": value.capitalize()} for value in ("assam", "sencha")]
@@ -144,7 +144,7 @@ def _fields(annotation: Any) -> dict[str, tuple[Any, bool]]:
     if not is_typeddict(annotation):
         return {}
     plain, marked = get_type_hints(annotation), get_type_hints(annotation, include_extras=True)
-    return {name: (plain[name], get_origin(marked[name]) is not NotRequired) for name in plain}
+    return {name: (plain[name], str(get_origin(marked[name])) != str(NotRequired)) for name in plain}
 
 
 def _first(name: str, annotation: Any) -> Any:

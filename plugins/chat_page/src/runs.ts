@@ -15,7 +15,7 @@ export interface RunEvents {
 	/** A turn has a name: other tabs may follow it. */
 	named(turn: string, kind: RunKind): void;
 	/** The rest of an answer did not come; its turn may have ended nevertheless. */
-	failed(error: unknown, turn: string | null): void;
+	failed(error: unknown, run: { turn: string | null; isOwn: boolean }): void;
 }
 
 /** What a run is for: an action changes nothing of what is said about the running answer. */
@@ -63,7 +63,7 @@ export class Runs {
 	private readonly runs = new Set<Run>();
 	private latest: Run | null = null;
 	private waiting: (() => void)[] = [];
-	/** Turns that have been read to their end. */
+	/** Turns that have been read to their end: to begin them again would clear what they said. */
 	private readonly over = new Set<string>();
 
 	constructor(
@@ -85,7 +85,7 @@ export class Runs {
 		return [...this.runs].some((run) => run.turn === turn);
 	}
 
-	/** Whether all of a turn has come, so that there is nothing to follow. */
+	/** Whether a turn has been read to its end here. */
 	isOver(turn: string): boolean {
 		return this.over.has(turn);
 	}
@@ -129,7 +129,7 @@ export class Runs {
 			if (!run.accepted && run.stopped) throw new Withdrawn();
 			this.fail(run, error);
 			if (!run.accepted) throw error;
-			if (!run.stopped) this.events.failed(error, run.turn);
+			if (!run.stopped) this.events.failed(error, run);
 		} finally {
 			this.remove(run);
 		}
@@ -137,7 +137,7 @@ export class Runs {
 
 	/** Follows a turn that another request began, from the first event that is missing. */
 	async follow({ turn, kind, isOwn }: Followed): Promise<void> {
-		if (this.isRunning(turn)) return;
+		if (this.isRunning(turn) || this.over.has(turn)) return;
 		const run = this.add({ kind, isOwn, turn, accepted: true });
 		try {
 			const after = this.conversation.lastEvent(turn);
@@ -146,7 +146,7 @@ export class Runs {
 			this.over.add(turn);
 		} catch (error) {
 			this.fail(run, error);
-			if (!run.stopped) this.events.failed(error, turn);
+			if (!run.stopped) this.events.failed(error, run);
 		} finally {
 			this.remove(run);
 		}

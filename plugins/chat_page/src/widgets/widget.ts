@@ -1,4 +1,5 @@
 import { type PropertyValues, html, nothing } from "lit";
+import { guard } from "lit/directives/guard.js";
 import { repeat } from "lit/directives/repeat.js";
 import "../markdown/markdown.ts";
 import { Refused, randomId } from "../client.ts";
@@ -33,9 +34,11 @@ export class Widget extends View {
 	private readonly fieldPrefix = `w${randomId().slice(0, 8)}`;
 	private readonly context = this.newContext();
 	private hadFocus = false;
+	/** Grows with each change of something else than the widget. */
+	private version = 0;
 
 	protected override topics(): Topic[] {
-		return ["options"];
+		return ["options", "thread"]; // the thread says where images may come from
 	}
 
 	override connectedCallback(): void {
@@ -46,6 +49,8 @@ export class Widget extends View {
 	override willUpdate(changed: PropertyValues): void {
 		super.willUpdate(changed);
 		this.context.chat = this.chat;
+		const others = [...changed.keys()].filter((name) => name !== "root" && name !== "item");
+		if (others.length || !changed.has("root")) this.version++;
 		this.hadFocus = this.contains(this.activeElement());
 	}
 
@@ -103,9 +108,14 @@ export class Widget extends View {
 		};
 	}
 
-	/** Of a component that only a newer server knows, what is in it is drawn. */
+	/** A component that has not changed is not drawn again: most of a widget, while it streams. */
 	private draw(node: WidgetNode, path: string): unknown {
 		if (path.split("/").length > DEEPEST) return nothing;
+		return guard([node, this.version], () => this.drawNow(node, path));
+	}
+
+	/** Of a component that only a newer server knows, what is in it is drawn. */
+	private drawNow(node: WidgetNode, path: string): unknown {
 		const draw = drawerOf(node.type);
 		try {
 			return draw ? draw(node, this.context, path) : this.context.children(node, path);
