@@ -144,7 +144,9 @@ def _fields(annotation: Any) -> dict[str, tuple[Any, bool]]:
     if not is_typeddict(annotation):
         return {}
     plain, marked = get_type_hints(annotation), get_type_hints(annotation, include_extras=True)
-    return {name: (plain[name], str(get_origin(marked[name])) != str(NotRequired)) for name in plain}
+    return {
+        name: (plain[name], str(get_origin(marked[name])) != str(NotRequired)) for name in plain
+    }
 
 
 def _first(name: str, annotation: Any) -> Any:

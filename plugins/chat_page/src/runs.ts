@@ -85,6 +85,11 @@ export class Runs {
 		return [...this.runs].some((run) => run.turn === turn);
 	}
 
+	/** Whether a turn has been read to its end here. */
+	isOver(turn: string): boolean {
+		return this.over.has(turn);
+	}
+
 	/** Resolves when the server has named the turns of all that was sent, or will not. */
 	async named(): Promise<void> {
 		await this.until(() => [...this.runs].every(({ turn, accepted }) => turn || accepted));

@@ -18,6 +18,8 @@ export interface SessionEvents {
 	failed(error: unknown): void;
 }
 
+const SOON = 500; // milliseconds
+
 export class Session {
 	readonly conversation = new Conversation();
 	readonly runs: Runs;
@@ -101,17 +103,20 @@ export class Session {
 		if (!this.threadId) return false;
 		if (this.isStale) await this.sync(false);
 		const turn = await this.client.runningTurn(this.threadId, signal, wait);
-		return turn !== null && (await this.follow(followed(turn)));
+		if (turn === null) return false;
+		if (!this.runs.isOver(turn.id)) return this.follow(followed(turn));
+		// Its stream has ended, and the server is about to end it: the next one may come soon
+		await new Promise((go) => setTimeout(go, SOON));
+		return true;
 	}
 
 	/**
 	 * Follows a turn to its end; one that this page runs already, it waits for. Returns whether there
 	 * was more of it to come.
 	 */
-	async follow(given: Followed): Promise<boolean> {
+	async follow(turn: Followed): Promise<boolean> {
 		await this.runs.named();
-		// The server is about to end what has ended here: that is not one more answer
-		const turn = this.runs.hasEnded(given.turn) ? { ...given, kind: "action" as const } : given;
+		if (this.runs.isOver(turn.turn)) return false;
 		const { conversation } = this;
 		const before = conversation.lastEvent(turn.turn);
 		const isRunning = this.runs.isRunning(turn.turn);
