@@ -31,6 +31,8 @@ export class Session {
 	private cursor: string | null = null;
 	/** Where the answer broke off that was recovered last. */
 	private recovered: string | null = null;
+	/** The turn whose rest did not come. */
+	private lost: string | null = null;
 	private olderPage: Promise<void> | null = null;
 
 	constructor(
@@ -43,7 +45,7 @@ export class Session {
 			changed: (changes) => this.changed(changes),
 			started: (kind) => events.started(this, kind),
 			named: (turn, kind) => events.named(this, turn, kind),
-			failed: (error, turn) => this.failed(error, turn),
+			failed: (error, { turn, isOwn }) => this.failed(error, turn, isOwn),
 			received: (event) => {
 				if (event.type === "thread.created") this.created(event.thread);
 				events.received(this, event);
@@ -71,6 +73,15 @@ export class Session {
 		const turn = await this.runningTurn(threadId);
 		await this.refresh(turn);
 		if (turn) void this.follow(followed(turn, isOwn));
+		else await this.forgive();
+	}
+
+	/** Takes back that an answer was lost, if it is complete now. */
+	private async forgive(): Promise<void> {
+		const { conversation, lost } = this;
+		if (!lost || conversation.error?.code !== "lost") return;
+		const state = await this.client.turnState(lost);
+		if (state?.state === "completed") this.changed(conversation.clearError());
 	}
 
 	/** Gets what the server has now. `turn` is what ran there before that. */
@@ -216,20 +227,15 @@ export class Session {
 	}
 
 	/** The rest of an answer did not come: the server may have it. */
-	private failed(error: unknown, turn: string | null): void {
+	private failed(error: unknown, turn: string | null, isOwn: boolean): void {
 		this.events.failed(error);
 		this.isStale = true;
 		const place = `${turn}:${turn && this.conversation.lastEvent(turn)}`;
 		// It did not help before
 		if (place === this.recovered) return;
 		this.recovered = place;
-		void this.recover(turn).catch(() => {});
-	}
-
-	private async recover(turn: string | null): Promise<void> {
-		await this.sync();
-		const state = turn ? await this.client.turnState(turn) : null;
-		if (state?.state === "completed") this.changed(this.conversation.clearError());
+		this.lost = turn;
+		void this.sync(isOwn).catch(() => {});
 	}
 
 	private async loadOlderPage(): Promise<void> {
