@@ -66,17 +66,12 @@ PHONE = {"device_scale_factor": 1, "has_touch": True, "is_mobile": True}
 DARK = {"theme": "dark"}
 
 for name, text in {
-    "card": "Show a card",
     "list": "Show list",
-    "chart": "Show chart",
     "gallery": "Show gallery",
     "suggestions": "Suggest",
-    "thoughts": "Think",
-    "workflow": "Use tools",
     "sources": "Cite",
     "notices": "Notice",
     "error": "Fail",
-    "questions": "Ask something",
     "approval": "Delete everything",
     "locked": "Lock",
     "closed": "Close",
@@ -84,7 +79,25 @@ for name, text in {
 }.items():
     saying(name, text)
 
-saying("form", "Show form", size=(760, 640))
+
+@scene("thoughts")
+async def thoughts(chat: ChatPage) -> None:
+    await chat.send("Think")
+    await chat.items.get_by_role("button", expanded=False).first.click()
+    await chat.page.wait_for_timeout(100)
+
+
+@scene("workflow", size=(760, 620))
+async def workflow(chat: ChatPage) -> None:
+    await chat.send("Use tools")
+    await chat.items.get_by_role("button", expanded=False).first.click()
+    await chat.page.wait_for_timeout(100)
+
+
+saying("card", "Show card", size=(760, 560))
+saying("chart", "Show chart", size=(760, 640))
+saying("questions", "Ask something", size=(760, 700))
+saying("form", "Show form", size=(760, 760))
 saying("image", "Draw", size=(760, 560))
 saying("help", "Help", size=(760, 900))
 
@@ -104,12 +117,15 @@ async def markdown(chat: ChatPage) -> None:
 
 @scene("dark", options=DARK)
 async def dark(chat: ChatPage) -> None:
-    await chat.send("Show a card")
+    await chat.send("Show card")
 
 
-@scene("german", options={"locale": "de"})
+@scene("german", script=None, options={"locale": "de", "history": {"showDelete": True}})
 async def german(chat: ChatPage) -> None:
-    await chat.send("Fail")
+    for title in ("Sencha zubereiten", "Bestellung 7", "Eine Tasse Tee"):
+        chat.seed(said(title), answered("Ja."), title=title)
+    await chat.call("showHistory")
+    await chat.page.wait_for_timeout(300)
 
 
 @scene("right-to-left", options={"locale": "ar"})
@@ -123,7 +139,7 @@ async def right_to_left(chat: ChatPage) -> None:
 @scene("phone", size=(390, 780), context=PHONE)
 async def phone(chat: ChatPage) -> None:
     await chat.send("Cite")
-    await chat.send("Show a card")
+    await chat.send("Show card")
 
 
 @scene("own-look")
@@ -136,12 +152,12 @@ async def own_look(chat: ChatPage) -> None:
             "density": "spacious",
             "color": {
                 "accent": {"primary": "#0a7d4f", "level": 2},
-                "surface": {"background": "#fdf9f0", "foreground": "#fffdf8"},
+                "surface": {"background": "#fdf9f0", "foreground": "#33261a"},
             },
             "typography": {"baseSize": 17, "fontFamily": "Georgia, serif"},
         },
     )
-    await chat.send("Show a card")
+    await chat.send("Show card")
 
 
 @scene("history")

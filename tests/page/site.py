@@ -109,7 +109,7 @@ class Site:
     def seed(self, user: str, *items: ThreadItem, title: str | None = None, **thread: Any) -> str:
         """Store a conversation of a user as it is, and return its id."""
         number = next(_ids)
-        thread_id = thread.pop("id", f"thr_seeded_{number}")
+        thread_id: str = thread.pop("id", f"thr_seeded_{number}")
         began = BEGAN + timedelta(minutes=number)
         metadata = ThreadMetadata(id=thread_id, title=title, created_at=began, **thread)
         self.store.threads[("", user)][thread_id] = metadata

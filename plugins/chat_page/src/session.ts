@@ -108,8 +108,10 @@ export class Session {
 	 * Follows a turn to its end; one that this page runs already, it waits for. Returns whether there
 	 * was more of it to come.
 	 */
-	async follow(turn: Followed): Promise<boolean> {
+	async follow(given: Followed): Promise<boolean> {
 		await this.runs.named();
+		// The server is about to end what has ended here: that is not one more answer
+		const turn = this.runs.hasEnded(given.turn) ? { ...given, kind: "action" as const } : given;
 		const { conversation } = this;
 		const before = conversation.lastEvent(turn.turn);
 		const isRunning = this.runs.isRunning(turn.turn);
