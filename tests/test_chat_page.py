@@ -6,16 +6,22 @@ import gzip
 import html
 import json
 import re
+import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import hdrs, web
+from aiohttp import ClientResponse, hdrs, web
 from aiohttp.test_utils import TestClient
 from chatkit.types import AudioInput
 from chatkit_plugins.chat_page.plugin import BUILT
+from yarl import URL
 
-from chatkit_server import BadRequest, SettingsError, Unauthorized, User, hookimpl
+from chatkit_server import AsgiApp, BadRequest, SettingsError, Unauthorized, User, hookimpl
+from chatkit_server.serve import _pages
 from tests.serving import served_app
+
+ROOT = Path(__file__).parents[1]
 
 Client = TestClient[web.Request, web.Application]
 
@@ -38,6 +44,10 @@ class Listens:
     @hookimpl
     async def feedback(self, user: User, context: Any) -> bool:
         return True
+
+
+def gunzipped(answer: ClientResponse, body: bytes) -> bytes:
+    return gzip.decompress(body) if "Content-Encoding" in answer.headers else body
 
 
 async def opened(
@@ -103,6 +113,33 @@ async def test_files_are_packed_and_asked_for_again(aiohttp_client: Any) -> None
     assert (again.status, await again.read()) == (304, b"")
     head = await client.head("/open-chatkit.js")
     assert (head.status, await head.read()) == (200, b"")
+
+
+async def test_only_names_that_change_with_the_file_are_kept(aiohttp_client: Any) -> None:
+    client = await opened(aiohttp_client)
+    chunk = next(path.name for path in (BUILT / "open-chatkit").iterdir())
+    kept = await client.get(f"/open-chatkit/{chunk}")
+    assert kept.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    for name in ("", "page.js", "page.css", "manifest.webmanifest"):
+        assert (await client.get(f"/{name}")).headers["Cache-Control"] == "no-cache", name
+    for missing in ("other.js", "..%2fpage.html", "..%2f..%2fplugin.py", "%2e%2e%2fpage.js"):
+        assert (await client.get(f"/open-chatkit/{missing}")).status == 404, missing
+
+
+@pytest.mark.parametrize("path", ["/", "/apps/chat"])
+async def test_a_phone_can_keep_the_page(aiohttp_client: Any, path: str) -> None:
+    client = await opened(aiohttp_client, chat_page={"path": path, "title": "Acme “chat”"})
+    page = client.make_url(path)
+    text = await (await client.get(path, headers={"Accept-Encoding": "identity"})).text()
+    (found,) = re.findall(r'rel="manifest" href="([^"]+)"', text)
+    address = page.join(URL(found))
+    answer = await client.get(address.path)
+    assert answer.content_type == "application/manifest+json"
+    manifest = json.loads(gunzipped(answer, await answer.read()))
+    assert manifest["name"] == "Acme “chat”"
+    assert address.join(URL(manifest["start_url"])) == page
+    icon = address.join(URL(manifest["icons"][0]["src"]))
+    assert (await client.get(icon.path)).status == 200
 
 
 async def test_nothing_else_is_served(aiohttp_client: Any) -> None:
@@ -237,6 +274,8 @@ async def test_the_page_may_be_anywhere(
         slash = await client.get(f"{path}/", allow_redirects=False)
         assert (slash.status, slash.headers[hdrs.LOCATION]) == (308, "../chat")
         assert (await client.get(f"{path}/")).status == 200
+        asked = await client.get(f"{path}/?thread=thr_1", allow_redirects=False)
+        assert asked.headers[hdrs.LOCATION] == "../chat?thread=thr_1"
 
 
 async def test_a_page_of_another_origin_may_import_the_element(aiohttp_client: Any) -> None:
@@ -245,3 +284,70 @@ async def test_a_page_of_another_origin_may_import_the_element(aiohttp_client: A
     answer = await client.get("/open-chatkit.js", headers={"Origin": origin})
     assert answer.headers["Access-Control-Allow-Origin"] == origin
     assert "Origin" in answer.headers["Vary"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"sign_in": "javascript:alert(1)"}, "sign_in"),
+        ({"sign_out": "data:text/html,hi"}, "sign_out"),
+        ({"sign_in": "/log in"}, "sign_in"),
+        ({"options": {"allowedImageDomains": ["a.test"]}}, "image_domains"),
+        ({"locale": "not a locale"}, "locale"),
+        ({"prompts": [{"label": "Hi"}]}, "prompt"),
+    ],
+)
+def test_mistakes_in_the_settings_are_told(settings: dict[str, Any], told: str) -> None:
+    with pytest.raises(SettingsError, match=told):
+        served_app(plugins={"chat_page": settings})
+
+
+async def test_an_app_beside_the_chat_leaves_the_page_its_paths(aiohttp_client: Any) -> None:
+    class Beside:
+        @hookimpl
+        def setup(self, app: web.Application) -> None:
+            asgi = AsgiApp(answers)
+            app.cleanup_ctx.append(asgi.run)
+            asgi.serve_rest(app)
+
+    async def answers(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            while (await receive())["type"] != "lifespan.shutdown":
+                await send({"type": "lifespan.startup.complete"})
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"the app"})
+
+    client = await opened(aiohttp_client, Beside())
+    assert (await client.get("/")).content_type == "text/html"
+    assert (await client.get("/open-chatkit.js")).content_type == "text/javascript"
+    assert await (await client.get("/other")).read() == b"the app"
+
+
+async def test_models_of_the_same_name_are_told_apart(aiohttp_client: Any) -> None:
+    client = await opened(
+        aiohttp_client, agent={"model": "demo/todo", "models": ["demo/a/todo", "demo/other"]}
+    )
+    models = (await settings_of(client))["options"]["composer"]["models"]
+    assert [model["label"] for model in models] == ["demo/todo", "demo/a/todo", "other"]
+
+
+def test_the_start_prints_what_a_browser_can_open(tmp_path: Path) -> None:
+    for server, page, line in (
+        ({"host": "127.0.0.1"}, {}, "Open http://127.0.0.1:8123/\n"),
+        ({"host": "0.0.0.0"}, {}, "Open http://127.0.0.1:8123/\n"),
+        ({"host": "::"}, {"path": "/apps/chat"}, "Open http://[::1]:8123/apps/chat\n"),
+        ({"socket": str(tmp_path / "chat.sock")}, {}, ""),
+    ):
+        app, _ = served_app(plugins={"demo_model": None, "chat_page": page}, server=server)
+        assert _pages(app, str(server.get("host", "")), 8123) == line
+
+
+def test_the_built_files_are_in_the_package() -> None:
+    about = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    assert "chatkit_plugins.chat_page" in about["packages"]
+    patterns = about["package-data"]["chatkit_plugins.chat_page"]
+    folder = BUILT.parent
+    packed = {path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}
+    assert packed == {path for path in BUILT.rglob("*") if path.is_file()}

@@ -205,6 +205,8 @@ async def test_behind_a_proxy_with_a_prefix(
         await expect(chat.composer).to_contain_text("list.txt")
         await chat.send("What is in it?")
         await expect(chat.transcript).to_contain_text("list.txt")
+        # The proxy ends when nobody asks it any more
+        await chat.page.close()
 
 
 async def test_the_page_may_have_a_path(chat_page: OpenChat, open_server: OpenSite) -> None:
