@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import CDPSession, Page, Response, async_playwright
+from playwright.async_api import Browser, CDPSession, Page, Response, async_playwright
 
 from ..processes import Failed
 
@@ -47,10 +48,16 @@ requestAnimationFrame(tick);
 
 @dataclass
 class Figures:
-    """What was measured of a scene. Times are milliseconds, `cpu` seconds, `heap` bytes."""
+    """What was measured of a scene. Times are milliseconds, `cpu` seconds, `heap` bytes.
+
+    `long_tasks` are those over 50 ms by the clock, as browsers report them; `busy_tasks` those with
+    more than 50 ms of the main thread's CPU time, on a machine that has other things to do.
+    """
 
     seconds: float
     long_tasks: list[float]
+    busy_tasks: list[float]
+    busiest: float
     gap: float
     heap: tuple[float, float]
     nodes: tuple[float, float]
@@ -64,8 +71,9 @@ class Figures:
 class Tab:
     """A tab, and its counters."""
 
-    def __init__(self, page: Page, devtools: CDPSession) -> None:
+    def __init__(self, browser: Browser, page: Page, devtools: CDPSession) -> None:
         self.page = page
+        self._browser = browser
         self.loaded: dict[str, int] = {}
         self._devtools = devtools
         page.on("response", lambda response: self._responses.append(response))
@@ -93,11 +101,13 @@ class Tab:
             "new Promise((done) => setTimeout(done, 100)).then(() => "
             "{ measured.tasks = []; measured.frames = []; measured.gap = 0; })"
         )
+        await self._browser.start_tracing(page=self.page, categories=["toplevel"])
         return counters
 
     async def end(self, before: dict[str, float]) -> Figures:
         """Return what was measured since then."""
         found = await self.page.evaluate("measured")
+        tasks = _cpu_times(json.loads(await self._browser.stop_tracing()))
         after = await self.counters()
 
         def passed(name: str) -> float:
@@ -106,6 +116,8 @@ class Tab:
         return Figures(
             seconds=passed("Timestamp"),
             long_tasks=sorted((duration for _, duration in found["tasks"]), reverse=True),
+            busy_tasks=[task for task in tasks if task > LONG_TASK],
+            busiest=max(tasks, default=0),
             gap=found["gap"],
             heap=(before["JSHeapUsedSize"], after["JSHeapUsedSize"]),
             nodes=(before["Nodes"], after["Nodes"]),
@@ -115,6 +127,19 @@ class Tab:
             layout=passed("LayoutDuration") + passed("RecalcStyleDuration"),
             frames=found["frames"],
         )
+
+
+def _cpu_times(trace: Any) -> list[float]:
+    """Return the CPU times of the tasks of the page's main thread, in milliseconds."""
+    events = trace["traceEvents"]
+    mains = {
+        (event["pid"], event["tid"])
+        for event in events
+        if event.get("name") == "thread_name" and event["args"].get("name") == "CrRendererMain"
+    }
+    tasks = (event for event in events if (event.get("pid"), event.get("tid")) in mains)
+    times = (task["tdur"] / 1000 for task in tasks if "tdur" in task and "RunTask" in task["name"])
+    return sorted(times, reverse=True)
 
 
 @asynccontextmanager
@@ -133,5 +158,5 @@ async def new_tab() -> AsyncIterator[Tab]:
         devtools = await context.new_cdp_session(page)
         await devtools.send("Performance.enable")
         await devtools.send("HeapProfiler.enable")
-        yield Tab(page, devtools)
+        yield Tab(browser, page, devtools)
         await browser.close()

@@ -22,23 +22,22 @@ ADDRESSES: list[str] = _ADDRESS.findall("\n".join(_FILE["texts"]["addresses"]))
 SENDABLE = [each.encode("utf-8", "replace").decode() for each in INJECTIONS]
 
 LONG = {
-    **{f"{each} again and again": each * 10_000 for each in "><[]()*_`~$|#&\\-!{}:\"'\n \t"},
-    **{f"{each!r} repeated": each * (3000 // len(each)) for each in _FILE["repeated"]},
-    "ever longer code marks": " ".join("`" * length for length in range(1, 240)),
-    "ever deeper lists": "\n".join(" " * (2 * depth) + "- x" for depth in range(300)),
-    "ever deeper quotes": "\n".join(">" * depth + " x" for depth in range(300)),
-    "nested emphasis": "*a " * 3000 + "a*" * 3000,
-    "nested brackets": "[" * 10_000 + "a" + "](x)" * 10_000,
-    "a wide table": "|a" * 300 + "\n" + "|-" * 300 + "\n" + ("|b" * 300 + "\n") * 5,
-    "many definitions": "".join(f"[a{n}]: https://x.yz/{n}\n" for n in range(2000))
-    + "[a1] " * 2000,
-    "many footnotes": "".join(f"[^{n}]: x[^{n + 1}]\n" for n in range(200)),
+    **{f"{each!r} repeated": each * (10_000 if each in ">[" else 3000) for each in _FILE["signs"]},
+    **{f"{each!r} repeated": each * (2000 // len(each)) for each in _FILE["repeated"]},
+    "ever longer code marks": " ".join("`" * length for length in range(1, 100)),
+    "ever deeper lists": "\n".join(" " * (2 * depth) + "- x" for depth in range(200)),
+    "ever deeper quotes": "\n".join(">" * depth + " x" for depth in range(200)),
+    "nested emphasis": "*a " * 1000 + "a*" * 1000,
+    "nested brackets": "[" * 2000 + "a" + "](x)" * 2000,
+    "a wide table": "|a" * 100 + "\n" + "|-" * 100 + "\n" + ("|b" * 100 + "\n") * 5,
+    "many definitions": "".join(f"[a{n}]: https://x.yz/{n}\n" for n in range(300)) + "[a1] " * 300,
+    "many footnotes": "".join(f"[^{n}]: x[^{n + 1}]\n" for n in range(100)),
     "a deep formula": "$" + "\\frac{" * 500 + "x" + "}{y}" * 500 + "$",
-    "many formulas": "$x_1^2$ " * 200,
+    "many formulas": "$x_1^2$ " * 50,
     "a macro bomb": "$\\def\\a#1{#1#1#1#1}" + "\\a{" * 20 + "x" + "}" * 20 + "$",
-    "a long word": "x" * 100_000,
-    "long code": "```js\n" + "/*'\"`${" * 10_000 + "\n```",
-    "many code blocks": "```js\nx\n```\n" * 200,
+    "a long word": "x" * 20_000,
+    "long code": "```js\n" + "/*'\"`${" * 2000 + "\n```",
+    "many code blocks": "```js\nx\n```\n" * 50,
 }
 
 PREPARE = """

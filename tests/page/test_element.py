@@ -45,6 +45,33 @@ BEFORE = """<!doctype html>
 <script type="module" src="/open-chatkit.js"></script>
 </body></html>
 """
+OWN = """<!doctype html>
+<html lang="en"><head><title>Test</title><link rel="icon" href="data:,">
+<style>
+  open-chatkit { --ock-radius: 3px; --ock-space: 5px; --ock-accent: rgb(1, 2, 3); }
+</style>
+<script type="module" src="/open-chatkit.js"></script>
+<script type="module" src="/open-chatkit.js?register=my-chat"></script></head>
+<body>
+<open-chatkit>
+  <h2 slot="greeting">My greeting</h2>
+  <button slot="composer-start">My button</button>
+  <p slot="footer">My footer</p>
+</open-chatkit>
+<script type="module">
+  const chat = document.querySelector("open-chatkit");
+  chat.addEventListener("open-chatkit.item", ({ detail: { id, type } }) => {
+    const note = document.createElement("p");
+    note.slot = `after-${id}`;
+    note.textContent = `My note on ${type}`;
+    chat.append(note);
+  });
+  chat.setComposerValue({ text: "early" });
+  chat.focusComposer();
+  chat.setOptions({ api: { url: "/api/chat" }, locale: "en", disclaimer: { text: "None" } });
+</script>
+</body></html>
+"""
 SLOTS = """<!doctype html>
 <html lang="en"><head><title>Test</title><link rel="icon" href="data:,">
 <style>
@@ -106,8 +133,15 @@ async def test_options_change_while_one_writes(chat_page: OpenChat) -> None:
     await expect(chat.element.get_by_text("Zwei")).to_be_visible()
     await expect(chat.element).to_have_attribute("data-scheme", "dark")
     assert await value(chat) == "not sent yet"
-    # Those that are left out have their defaults again
-    await chat.options()
+    # Those that are left out have their defaults again, also if it is the same object
+    await chat.element.evaluate(
+        """(element) => {
+          const options = element.options;
+          for (const name of ["locale", "theme", "startScreen"]) delete options[name];
+          options.locale = "en";
+          element.options = options;
+        }"""
+    )
     await expect(chat.element.get_by_text("Zwei")).to_have_count(0)
     await expect(chat.element).to_have_attribute("data-scheme", "light")
 
@@ -120,11 +154,14 @@ async def value(chat: ChatPage) -> str:
 
 async def test_wrong_options_are_told(chat_page: OpenChat) -> None:
     chat = await chat_page()
-    chat.troubles.expect("open-chatkit: `api")
+    chat.troubles.expect("open-chatkit: `(api|theme.radius|startscreen)`?")
+    await chat.options(startscreen={"greeting": "Misspelled"})
+    assert any("`startScreen` is" in trouble for trouble in chat.troubles.found)
     for options, reason in (
         ({}, "`api` is missing"),
         ({"api": {"url": ""}}, "`api.url` has to be"),
         ({"api": {"getClientSecret": "x"}}, "OpenAI's hosted workflows"),
+        ({"api": {"url": "/x"}, "theme": {"radius": "big"}}, "`theme.radius` has to be"),
     ):
         await chat.call("setOptions", options)
         errors = await chat.events("chatkit.error")
@@ -192,6 +229,35 @@ async def test_the_look_is_the_pages(open_element: OpenElement) -> None:
     await expect(chat.element).to_have_css("--ock-accent", "rgb(1, 2, 3)")
 
 
+async def test_own_elements_are_in_the_chat(open_element: OpenElement) -> None:
+    chat = await open_element(OWN)
+    page = chat.page
+    await expect(chat.field).to_have_value("early")
+    await expect(chat.field).to_be_focused()
+    for words in ("My greeting", "My button", "My footer"):
+        await expect(page.get_by_text(words)).to_be_visible()
+    await expect(chat.element.get_by_text("What can I help with?")).to_be_hidden()
+    await expect(chat.element.get_by_text("None")).to_be_hidden()
+    for name, given in (("radius", "3px"), ("space", "5px"), ("accent", "rgb(1, 2, 3)")):
+        await expect(chat.element).to_have_css(f"--ock-{name}", given)
+    await chat.call("sendUserMessage", {"text": "show a card"})
+    await expect(page.get_by_text("My note on user_message")).to_be_visible()
+    await expect(page.get_by_text("My note on widget")).to_be_visible()
+    assert await page.evaluate("!!customElements.get('my-chat')")
+    # One may also stand in the place of an item
+    await chat.element.evaluate(
+        """(element) => {
+          const own = document.createElement("p");
+          const id = window.chatEvents.find((e) => e.detail?.type === "widget").detail.id;
+          own.slot = `item-${id}`;
+          own.textContent = "My card";
+          element.append(own);
+        }"""
+    )
+    await expect(page.get_by_text("My card")).to_be_visible()
+    await expect(chat.element.get_by_text("One kettle")).to_be_hidden()
+
+
 async def test_every_theme_option_has_an_effect(chat_page: OpenChat) -> None:
     chat = await chat_page()
     before = await look(chat)
@@ -202,7 +268,7 @@ async def test_every_theme_option_has_an_effect(chat_page: OpenChat) -> None:
         {"typography": {"baseSize": 18}},
         {"typography": {"fontFamily": "monospace"}},
         {"typography": {"fontFamilyMono": "serif"}},
-        {"color": {"accent": {"primary": "#ff0000", "level": 2}}},
+        {"color": {"accent": {"primary": "oklch(0.9 0.1 100)", "level": 2}}},
         {"color": {"grayscale": {"hue": 200, "tint": 6}}},
         {"color": {"surface": {"background": "#ffeeee", "foreground": "#330000"}}},
     ):
@@ -218,7 +284,7 @@ async def look(chat: ChatPage) -> dict[str, str]:
         """(element) => {
           const style = getComputedStyle(element);
           const names = ["surface", "surface-raised", "text", "border", "accent", "accent-text",
-            "radius", "radius-control", "space", "font", "mono", "size"];
+            "radius", "radius-control", "space", "font", "mono", "size", "bubble"];
           return Object.fromEntries(names.map((n) => [n, style.getPropertyValue(`--ock-${n}`)]));
         }"""
     )

@@ -34,7 +34,7 @@ from chatkit.types import (
     WorkflowItem,
     WorkflowTaskAdded,
 )
-from playwright.async_api import Route, expect
+from playwright.async_api import Error, Route, expect
 
 from chatkit_server import Turn
 from tests.page.browsing import ChatPage
@@ -181,6 +181,22 @@ async def test_errors_say_what_is_wrong_and_can_be_retried(chat_page: OpenChat) 
     assert await chat.transcript.locator('[part~="user"][part~="message"]').count() == 1
 
 
+async def test_a_conversation_that_cannot_be_loaded_can_be_asked_for_again(
+    chat_page: OpenChat,
+) -> None:
+    chat = await chat_page()
+    chat.troubles.expect("net::ERR_FAILED")
+    await chat.page.route("**/api/chat", lambda route: route.abort())
+    with pytest.raises(Error):
+        await chat.call("setThreadId", chat.seed(said("Hello"), answered("Hi.")))
+    error = chat.transcript.get_by_role("alert").filter(has_text="could not be reached")
+    await expect(error).to_be_visible()
+    await chat.page.unroute("**/api/chat")
+    await error.get_by_role("button", name="Try again").click()
+    await expect(chat.transcript).to_contain_text("Hi.")
+    await expect(error).to_have_count(0)
+
+
 async def test_a_stopped_answer_is_no_error(chat_page: OpenChat) -> None:
     async def endless(turn: Turn) -> Events:
         item = turn.new_item(AssistantMessageItem, content=[AssistantMessageContent(text="One. ")])
@@ -261,6 +277,21 @@ async def test_an_answer_that_others_follow_is_made_again_after_a_question(
     await expect(chat.transcript).not_to_contain_text("Second.")
 
 
+async def test_links_to_the_page_around_are_events_and_images_of_other_hosts_are_not_loaded(
+    chat_page: OpenChat,
+) -> None:
+    chat = await chat_page()
+    image = GeneratedImage(id="img", url="https://example.com/a.png")
+    link = answered("[Open](chatkit-link://order?number=7)")
+    await open_with(chat, said("Draw"), link, turn_item(GeneratedImageItem, image=image))
+    await expect(part(chat, "image")).to_contain_text("may not load")
+    await expect(part(chat, "image").get_by_role("link")).to_have_attribute("href", image.url)
+    await chat.transcript.get_by_role("link", name="Open", exact=True).click()
+    assert await chat.events("chatkit.deeplink") == [
+        {"type": "chatkit.deeplink", "detail": {"name": "order", "data": {"number": "7"}}}
+    ]
+
+
 async def test_sources_are_marked_at_their_places_and_listed(chat_page: OpenChat) -> None:
     chat = await chat_page(ENTITIES)
     text = "Tea is good. Water is better."
@@ -327,15 +358,6 @@ async def test_a_message_shows_what_came_with_it(chat_page: OpenChat) -> None:
     await expect(part(chat, "attachment").last).to_contain_text("could not be downloaded")
 
 
-async def test_links_to_the_page_around_are_events(chat_page: OpenChat) -> None:
-    chat = await chat_page()
-    await open_with(chat, answered("[Open](chatkit-link://order?number=7)"))
-    await chat.transcript.get_by_role("link", name="Open").click()
-    assert await chat.events("chatkit.deeplink") == [
-        {"type": "chatkit.deeplink", "detail": {"name": "order", "data": {"number": "7"}}}
-    ]
-
-
 def changed(change: Callable[[list[dict[str, Any]]], None]) -> Callable[[Route], Any]:
     """Return a route that changes the items which a server lists."""
 
@@ -370,17 +392,6 @@ async def test_what_a_newer_server_sends_does_no_harm(chat_page: OpenChat) -> No
     await expect(chat.transcript).to_contain_text("Danced")
     await expect(chat.transcript).to_contain_text("Hi.")
     await expect(chat.transcript).not_to_contain_text("secret")
-
-
-async def test_images_of_other_hosts_are_not_loaded(chat_page: OpenChat) -> None:
-    chat = await chat_page()
-    image = GeneratedImage(id="img", url="https://example.com/a.png")
-    item = GeneratedImageItem(
-        **answered("").model_dump(include={"id", "thread_id", "created_at"}), image=image
-    )
-    await open_with(chat, said("Draw"), item)
-    await expect(part(chat, "image")).to_contain_text("may not load")
-    await expect(part(chat, "image").get_by_role("link")).to_have_attribute("href", image.url)
 
 
 @pytest.mark.parametrize("notifies", [True, False], ids=["notify", "live region"])

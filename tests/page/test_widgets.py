@@ -241,3 +241,21 @@ async def test_transitions_move_what_changes(chat_page: OpenChat) -> None:
     await chat.page.emulate_media(reduced_motion="reduce")
     widgets = await draw(chat, {"type": "Transition", "children": small})
     assert await widgets.evaluate(moves, {"type": "Transition", "children": large}) == 0
+
+
+async def test_a_chart_shows_the_values_of_a_row(chat_page: OpenChat) -> None:
+    chat = await chat_page()
+    [chart] = await (await draw(chat, base("Chart") | {"showYAxis": True, "height": 160})).all()
+    plot = chart.get_by_role("img", name="Chart: black, green, from Jan to Feb")
+    await expect(plot.locator("rect")).to_have_count(4)
+    size = await plot.bounding_box()
+    assert size is not None
+    await plot.hover(position={"x": size["width"] - 5, "y": 50})
+    tooltip = chart.locator(".ock-w-tooltip")
+    await expect(tooltip).to_contain_text("black: -3")
+    await plot.focus()
+    await plot.press("Home")
+    await expect(tooltip).to_contain_text("black: 40")
+    await plot.press("Escape")
+    await expect(tooltip).to_have_count(0)
+    await expect(chart.get_by_role("row").nth(2)).to_have_text(re.compile(r"Feb\s*-3\s*38"))

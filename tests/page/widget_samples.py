@@ -144,7 +144,12 @@ def _fields(annotation: Any) -> dict[str, tuple[Any, bool]]:
     if not is_typeddict(annotation):
         return {}
     plain, marked = get_type_hints(annotation), get_type_hints(annotation, include_extras=True)
-    return {name: (plain[name], str(get_origin(marked[name])) != str(NotRequired)) for name in plain}
+    return {name: (plain[name], _is_required(marked[name])) for name in plain}
+
+
+def _is_required(annotation: Any) -> bool:
+    origin: Any = get_origin(annotation)
+    return origin is not NotRequired
 
 
 def _first(name: str, annotation: Any) -> Any:

@@ -102,7 +102,7 @@ export class Client {
 	async ask<T>(type: string, params: object, signal?: AbortSignal): Promise<T> {
 		const { network } = this.options;
 		const most = READS.includes(type) ? this.patience.rereads : 0;
-		for (let tries = 0; ; tries++) {
+		for (let tries = 0; ; ) {
 			try {
 				const response = await this.post(JSON.stringify({ type, params }), {}, signal);
 				if (response.ok) return (await response.json()) as T;
@@ -113,7 +113,7 @@ export class Client {
 				if (isFinal || tries >= most) throw this.givenUp(error);
 			}
 			network.failed();
-			await network.wait(pause(this.patience.repeatAfter, tries), signal);
+			tries += await network.wait(pause(this.patience.repeatAfter, tries), signal);
 		}
 	}
 
@@ -183,7 +183,7 @@ export class Client {
 		const headers: Record<string, string> = {};
 		// Another site's server may not allow pages to send it
 		if (this.isOwnOrigin || this.hasTurns) headers["Idempotency-Key"] = randomId();
-		for (let tries = 0; ; tries++) {
+		for (let tries = 0; ; ) {
 			let after = pause(repeatAfter, tries);
 			try {
 				const response = await this.post(body, headers, signal);
@@ -197,7 +197,7 @@ export class Client {
 				if (error instanceof Refused || tries >= repeats) throw this.givenUp(error);
 			}
 			network.failed();
-			await network.wait(after, signal);
+			tries += await network.wait(after, signal);
 		}
 	}
 
@@ -233,7 +233,7 @@ export class Client {
 			response = undefined;
 			if (tries >= this.patience.resumes) throw this.givenUp(new Lost());
 			network.failed();
-			await network.wait(pause(this.patience.resumeAfter, tries++), signal);
+			tries += await network.wait(pause(this.patience.resumeAfter, tries), signal);
 		}
 	}
 

@@ -83,6 +83,7 @@ export class Controller implements Chat {
 		this.options = options;
 		this.language.set(options);
 		if (urlOf(options) !== before) this.connect();
+		if (options.history?.enabled === false) this.hideHistory();
 		this.tell("options", "status");
 	}
 
@@ -212,7 +213,7 @@ export class Controller implements Chat {
 	}
 
 	showHistory(): void {
-		if (this.historyOpen) return;
+		if (this.historyOpen || this.options.history?.enabled === false) return;
 		this.historyOpen = true;
 		this.tell("history");
 		this.emit("chatkit.history.open");
@@ -282,8 +283,10 @@ export class Controller implements Chat {
 		this.client = this.newClient();
 		this.others = this.newOthers();
 		this.list = this.newList();
+		const { threadId } = this.session;
 		this.session = this.newSession(null);
 		this.tell("thread", "items", "status", "threads");
+		if (threadId) this.emit("chatkit.thread.change", { threadId: null });
 	}
 
 	private newClient(): Client {

@@ -14,7 +14,6 @@ import { Theme } from "./theme.ts";
 type Message = Parameters<OpenAIChatKit["sendUserMessage"]>[0];
 type ComposerValue = Parameters<OpenAIChatKit["setComposerValue"]>[0];
 type Action = Parameters<OpenAIChatKit["sendCustomAction"]>[0];
-type UserContent = NonNullable<Message["content"]>;
 
 /** The methods of @openai/chatkit, which the compiler holds this class to. */
 type Methods = Omit<OpenAIChatKit, keyof HTMLElement>;
@@ -108,10 +107,11 @@ export class OpenChatKit extends LitElement implements Methods {
 
 	/** Sends a message. Resolves when the server has it, rejects with why it has not. */
 	async sendUserMessage(message: Message): Promise<void> {
-		await this.ready;
+		const content = contentOf(message);
 		const { toolChoice, model, attachments, reply, newThread } = message;
+		await this.ready;
 		await this.controller.send({
-			content: contentOf(message),
+			content,
 			attachments: (attachments ?? []) as Attachment[],
 			quotedText: reply ?? null,
 			inferenceOptions: {
@@ -141,6 +141,13 @@ export class OpenChatKit extends LitElement implements Methods {
 	async fetchUpdates(): Promise<void> {
 		await this.ready;
 		await this.controller.fetchUpdates();
+	}
+
+	/** Waits for the frame too, which has the composer. */
+	protected override async getUpdateComplete(): Promise<boolean> {
+		const isDone = await super.getUpdateComplete();
+		await this.renderRoot.querySelector<LitElement>("ock-shell")?.updateComplete;
+		return isDone;
 	}
 
 	override render() {
@@ -211,6 +218,9 @@ function drawn(): Promise<void> {
 	});
 }
 
-function contentOf({ text, content }: { text?: string; content?: UserContent }) {
-	return (content ?? [{ type: "input_text", text: text ?? "" }]) as never;
+function contentOf(message: Message): never {
+	const { text, content, attachments } = message ?? {};
+	if (!text && !content?.length && !attachments?.length)
+		throw new TypeError("open-chatkit: sendUserMessage needs `text`, `content` or `attachments`");
+	return (content ?? (text ? [{ type: "input_text", text }] : [])) as never;
 }

@@ -24,6 +24,8 @@ export function nextTask(): Promise<void> {
 export class Network {
 	state: Connection = "online";
 	private failing = false;
+	/** The browser has lost its network; a server on this machine may answer all the same. */
+	private inDoubt = false;
 	private end = new AbortController();
 
 	constructor(private readonly changed: () => void = () => {}) {
@@ -34,10 +36,13 @@ export class Network {
 	listen(): void {
 		this.end.abort();
 		this.end = new AbortController();
-		const { signal } = this.end;
-		for (const type of ["online", "offline"])
-			globalThis.addEventListener?.(type, () => this.update(), { signal });
-		this.update();
+		for (const type of ["online", "offline"]) {
+			const heard = () => {
+				this.inDoubt = type === "offline";
+				this.update();
+			};
+			globalThis.addEventListener?.(type, heard, { signal: this.end.signal });
+		}
 	}
 
 	/** A request failed, and is sent again. */
@@ -48,16 +53,18 @@ export class Network {
 
 	/** The server has answered, or it is not asked any more. */
 	answered(): void {
-		this.failing = false;
+		this.failing = this.inDoubt = false;
 		this.update();
 	}
 
 	/**
 	 * Waits before the next attempt: the time, or less if the network comes back; without a network,
-	 * until there is one. Rejects if the signal aborts.
+	 * the longest time. Returns how much the attempt counts: nothing without a network. Rejects if the
+	 * signal aborts.
 	 */
-	async wait(milliseconds: number, signal?: AbortSignal): Promise<void> {
+	async wait(milliseconds: number, signal?: AbortSignal): Promise<number> {
 		signal?.throwIfAborted();
+		const isOffline = this.state === "offline";
 		await new Promise<void>((go) => {
 			const done = new AbortController();
 			const options = { signal: done.signal };
@@ -66,23 +73,22 @@ export class Network {
 				done.abort();
 				go();
 			};
-			const timer = setTimeout(() => this.isOffline || finish(), milliseconds);
+			const timer = setTimeout(finish, isOffline ? LONGEST : milliseconds);
 			globalThis.addEventListener?.("online", finish, options);
 			signal?.addEventListener("abort", finish, options);
 		});
 		signal?.throwIfAborted();
+		return isOffline ? 0 : 1;
 	}
 
 	close(): void {
 		this.end.abort();
 	}
 
-	private get isOffline(): boolean {
-		return globalThis.navigator?.onLine === false;
-	}
-
 	private update(): void {
-		const state = this.isOffline ? "offline" : this.failing ? "reconnecting" : "online";
+		const isOffline = globalThis.navigator?.onLine === false;
+		const isWell = !this.failing && !this.inDoubt;
+		const state = isWell ? "online" : isOffline ? "offline" : "reconnecting";
 		if (state === this.state) return;
 		this.state = state;
 		this.changed();

@@ -15,7 +15,7 @@ export interface RunEvents {
 	/** A turn has a name: other tabs may follow it. */
 	named(turn: string, kind: RunKind): void;
 	/** The rest of an answer did not come; its turn may have ended nevertheless. */
-	failed(error: unknown, turn: string | null): void;
+	failed(error: unknown, run: { turn: string | null; isOwn: boolean }): void;
 }
 
 /** What a run is for: an action changes nothing of what is said about the running answer. */
@@ -85,6 +85,11 @@ export class Runs {
 		return [...this.runs].some((run) => run.turn === turn);
 	}
 
+	/** Whether a turn has been read to its end here. */
+	isOver(turn: string): boolean {
+		return this.over.has(turn);
+	}
+
 	/** Resolves when the server has named the turns of all that was sent, or will not. */
 	async named(): Promise<void> {
 		await this.until(() => [...this.runs].every(({ turn, accepted }) => turn || accepted));
@@ -124,7 +129,7 @@ export class Runs {
 			if (!run.accepted && run.stopped) throw new Withdrawn();
 			this.fail(run, error);
 			if (!run.accepted) throw error;
-			if (!run.stopped) this.events.failed(error, run.turn);
+			if (!run.stopped) this.events.failed(error, run);
 		} finally {
 			this.remove(run);
 		}
@@ -141,7 +146,7 @@ export class Runs {
 			this.over.add(turn);
 		} catch (error) {
 			this.fail(run, error);
-			if (!run.stopped) this.events.failed(error, turn);
+			if (!run.stopped) this.events.failed(error, run);
 		} finally {
 			this.remove(run);
 		}

@@ -18,6 +18,8 @@ export interface SessionEvents {
 	failed(error: unknown): void;
 }
 
+const SOON = 500; // milliseconds
+
 export class Session {
 	readonly conversation = new Conversation();
 	readonly runs: Runs;
@@ -29,6 +31,8 @@ export class Session {
 	private cursor: string | null = null;
 	/** Where the answer broke off that was recovered last. */
 	private recovered: string | null = null;
+	/** The turn whose rest did not come. */
+	private lost: string | null = null;
 	private olderPage: Promise<void> | null = null;
 
 	constructor(
@@ -41,7 +45,7 @@ export class Session {
 			changed: (changes) => this.changed(changes),
 			started: (kind) => events.started(this, kind),
 			named: (turn, kind) => events.named(this, turn, kind),
-			failed: (error, turn) => this.failed(error, turn),
+			failed: (error, { turn, isOwn }) => this.failed(error, turn, isOwn),
 			received: (event) => {
 				if (event.type === "thread.created") this.created(event.thread);
 				events.received(this, event);
@@ -69,6 +73,15 @@ export class Session {
 		const turn = await this.runningTurn(threadId);
 		await this.refresh(turn);
 		if (turn) void this.follow(followed(turn, isOwn));
+		else await this.forgive();
+	}
+
+	/** Takes back that an answer was lost, if it is complete now. */
+	private async forgive(): Promise<void> {
+		const { conversation, lost } = this;
+		if (!lost || conversation.error?.code !== "lost") return;
+		const state = await this.client.turnState(lost);
+		if (state?.state === "completed") this.changed(conversation.clearError());
 	}
 
 	/** Gets what the server has now. `turn` is what ran there before that. */
@@ -101,17 +114,20 @@ export class Session {
 		if (!this.threadId) return false;
 		if (this.isStale) await this.sync(false);
 		const turn = await this.client.runningTurn(this.threadId, signal, wait);
-		return turn !== null && (await this.follow(followed(turn)));
+		if (turn === null) return false;
+		if (!this.runs.isOver(turn.id)) return this.follow(followed(turn));
+		// Its stream has ended, and the server is about to end it: the next one may come soon
+		await new Promise((go) => setTimeout(go, SOON));
+		return true;
 	}
 
 	/**
 	 * Follows a turn to its end; one that this page runs already, it waits for. Returns whether there
 	 * was more of it to come.
 	 */
-	async follow(given: Followed): Promise<boolean> {
+	async follow(turn: Followed): Promise<boolean> {
 		await this.runs.named();
-		// The server is about to end what has ended here: that is not one more answer
-		const turn = this.runs.hasEnded(given.turn) ? { ...given, kind: "action" as const } : given;
+		if (this.runs.isOver(turn.turn)) return false;
 		const { conversation } = this;
 		const before = conversation.lastEvent(turn.turn);
 		const isRunning = this.runs.isRunning(turn.turn);
@@ -211,20 +227,15 @@ export class Session {
 	}
 
 	/** The rest of an answer did not come: the server may have it. */
-	private failed(error: unknown, turn: string | null): void {
+	private failed(error: unknown, turn: string | null, isOwn: boolean): void {
 		this.events.failed(error);
 		this.isStale = true;
 		const place = `${turn}:${turn && this.conversation.lastEvent(turn)}`;
 		// It did not help before
 		if (place === this.recovered) return;
 		this.recovered = place;
-		void this.recover(turn).catch(() => {});
-	}
-
-	private async recover(turn: string | null): Promise<void> {
-		await this.sync();
-		const state = turn ? await this.client.turnState(turn) : null;
-		if (state?.state === "completed") this.changed(this.conversation.clearError());
+		this.lost = turn;
+		void this.sync(isOwn).catch(() => {});
 	}
 
 	private async loadOlderPage(): Promise<void> {

@@ -116,7 +116,7 @@ function surfaces({ background, foreground }: NonNullable<Color["surface"]>): Pr
 function accents({ primary, level = 0 }: NonNullable<Color["accent"]>): Properties {
 	return {
 		"--ock-accent": primary,
-		"--ock-bubble": `color-mix(in srgb, ${primary} ${6 + 6 * level}%, var(--ock-surface))`,
+		"--ock-bubble": `color-mix(in srgb, ${primary} ${5 + 6 * level}%, var(--ock-surface))`,
 	};
 }
 
@@ -145,11 +145,12 @@ function grays({ hue, tint, shade = 0 }: Gray, scheme: Scheme): Properties {
 /** Returns black or white, whichever is easier to read on a colour. */
 function readableOn(color: string, host: HTMLElement): string {
 	const probe = document.createElement("span");
-	probe.style.color = color;
+	// Mixed with itself, a colour of any notation is `color(srgb RED GREEN BLUE)`
+	probe.style.color = `color-mix(in srgb, ${color}, ${color})`;
 	host.shadowRoot?.append(probe);
-	const [red = 0, green = 0, blue = 0] = getComputedStyle(probe).color.match(/[\d.]+/g)?.map(Number) ?? [];
+	const [red = 0, green = 0, blue = 0] = getComputedStyle(probe).color.match(/-?[\d.]+(e-?\d+)?/g)?.map(Number) ?? [];
 	probe.remove();
-	const linear = (value: number) => ((value / 255 + 0.055) / 1.055) ** 2.4;
+	const linear = (value: number) => ((Math.max(value, 0) + 0.055) / 1.055) ** 2.4;
 	const luminance = 0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue);
 	return luminance > 0.179 ? "#000" : "#fff";
 }

@@ -101,9 +101,9 @@ test("an answer goes on over lost connections", async () => {
 	assert.equal(names(told).filter((name) => name === "effect").length, 1);
 });
 
-test("an answer that is over keeps its notices and error, also if it is seen as running late", async () => {
+test("an answer that is over is not begun again when it is seen as running late", async () => {
 	const server = new FakeServer();
-	const { controller } = open(server);
+	const { controller, told } = open(server);
 	let id = "";
 	server.scripts = [
 		(turn) => {
@@ -117,6 +117,8 @@ test("an answer that is over keeps its notices and error, also if it is seen as 
 	await session.follow({ turn: id, kind: "answer", isOwn: false });
 	assert.equal(controller.status.error?.message, "No");
 	assert.equal(controller.status.notices.length, 1);
+	assert.equal(names(told).filter((name) => name === "response.start").length, 1);
+	assert.equal(names(told).filter((name) => name === "response.end").length, 1);
 });
 
 test("a page that is loaded in the middle of an answer follows it, without its effects again", async () => {

@@ -9,6 +9,7 @@ import "./workflow.ts";
 import type { Chat, Topic } from "../chat.ts";
 import { icon } from "../icons.ts";
 import type { ThreadItem } from "../protocol.ts";
+import { isLocal } from "../transcript/rows.ts";
 import { View, define } from "../view.ts";
 import { isWhole } from "./shape.ts";
 import { userMessage } from "./user-message.ts";
@@ -44,7 +45,8 @@ export class Item extends View {
 	override updated(): void {
 		const { chat, itemId } = this;
 		const item = chat.conversation.get(itemId);
-		if (!item || itemId === this.told) return;
+		// A message that the server does not have yet is about to get another id
+		if (!item || itemId === this.told || isLocal(itemId)) return;
 		this.told = itemId;
 		chat.emit("open-chatkit.item", { id: itemId, type: item.type });
 	}

@@ -8,7 +8,7 @@ export const base = css`
 		${light}
 		--ock-radius: 24px;
 		--ock-radius-control: 999px;
-		--ock-bubble: var(--ock-surface-raised);
+		--ock-bubble: color-mix(in srgb, var(--ock-accent) 9%, var(--ock-surface));
 		--ock-space: 4px;
 		--ock-font: system-ui, sans-serif;
 		--ock-mono: ui-monospace, monospace;

@@ -142,7 +142,7 @@ export const frame = css`
 		inline-size: 100%;
 		max-inline-size: 48rem;
 		margin-inline: auto;
-		padding: calc(var(--ock-space) * 6);
+		padding: calc(var(--ock-space) * 6) 16px;
 		overflow-y: auto;
 	}
 
@@ -170,8 +170,9 @@ export const frame = css`
 		align-items: center;
 		gap: 10px;
 		inline-size: 100%;
+		block-size: 100%;
 		min-block-size: 52px;
-		padding: 10px 16px;
+		padding: calc(var(--ock-space) * 2.5) calc(var(--ock-space) * 4);
 		border: 1px solid var(--ock-border);
 		border-radius: var(--ock-radius);
 		background: var(--ock-surface);
@@ -180,8 +181,14 @@ export const frame = css`
 		overflow-wrap: anywhere;
 	}
 
+	.ock-prompts .ock-icon {
+		color: var(--ock-accent);
+		font-size: 1.125em;
+	}
+
 	.ock-prompts button:hover {
-		background: var(--ock-surface-raised);
+		border-color: color-mix(in srgb, var(--ock-accent) 40%, var(--ock-border));
+		background: var(--ock-bubble);
 	}
 
 	.ock-disclaimer {
@@ -286,12 +293,16 @@ export const frame = css`
 	.ock-history-list li {
 		display: flex;
 		align-items: center;
-		border-radius: var(--ock-radius-control);
+		border-radius: min(var(--ock-radius-control), 20px);
 	}
 
-	.ock-history-list li:hover,
-	.ock-history-list li:has([aria-current]) {
+	.ock-history-list li:hover {
 		background: var(--ock-surface-raised);
+	}
+
+	.ock-history-list li:has([aria-current]) {
+		background: var(--ock-bubble);
+		font-weight: 600;
 	}
 
 	.ock-thread {
@@ -322,6 +333,15 @@ export const frame = css`
 	@media (hover: hover) {
 		.ock-history-list li:not(:hover, :focus-within) .ock-button {
 			opacity: 0;
+		}
+
+		/* The title has the place of the buttons until they are shown */
+		.ock-history-list li:not(:hover, :focus-within) .ock-thread:has(+ .ock-button) {
+			margin-inline-end: -32px;
+		}
+
+		.ock-history-list li:not(:hover, :focus-within) .ock-thread:has(+ .ock-button + .ock-button) {
+			margin-inline-end: -64px;
 		}
 	}
 
@@ -360,6 +380,15 @@ export const frame = css`
 	.ock-question .ock-danger {
 		border-color: var(--ock-danger);
 		color: var(--ock-danger);
+	}
+
+	.ock-failed {
+		margin: 0 12px 8px;
+		padding: 8px 12px;
+		border-radius: min(var(--ock-radius), 12px);
+		background: color-mix(in srgb, var(--ock-danger) 10%, var(--ock-surface));
+		font-size: 0.875em;
+		overflow-wrap: anywhere;
 	}
 
 	.ock-foot {

@@ -18,6 +18,7 @@ export const light = css`
 	--ock-success: #1e6b3a;
 	--ock-info: #1f5f99;
 	--ock-discovery: #6b3fb5;
+	color-scheme: light;
 `;
 
 export const dark = css`

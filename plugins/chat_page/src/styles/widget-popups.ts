@@ -95,8 +95,13 @@ export const widgetPopups = css`
 		font-weight: 600;
 	}
 
-	.ock-w-month [dir="rtl"] .ock-icon {
-		transform: scaleX(-1);
+	.ock-w-month > span {
+		flex: 1;
+		text-align: center;
+	}
+
+	.ock-w-month .ock-button {
+		inline-size: 32px;
 	}
 
 	.ock-w-calendar th {

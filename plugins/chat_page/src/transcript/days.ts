@@ -3,6 +3,15 @@
 import type { Words } from "../words.ts";
 
 const DAY = 86_400_000; // milliseconds
+/** Making one takes a millisecond, which each row would pay. */
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+function format(date: Date, locale: string, style: Intl.DateTimeFormatOptions): string {
+	const key = `${locale} ${JSON.stringify(style)}`;
+	const known = formats.get(key) ?? new Intl.DateTimeFormat(locale, style);
+	formats.set(key, known);
+	return known.format(date);
+}
 
 /** Returns the name of a day: “Today”, “Yesterday”, or its date. */
 export function dayName(date: Date, words: Words, now = new Date()): string {
@@ -14,19 +23,16 @@ export function dayName(date: Date, words: Words, now = new Date()): string {
 	}
 	const isThisYear = date.getFullYear() === now.getFullYear();
 	const year = isThisYear ? {} : ({ year: "numeric" } as const);
-	const format = { weekday: "long", month: "long", day: "numeric", ...year } as const;
-	return new Intl.DateTimeFormat(words.locale, format).format(date);
+	return format(date, words.locale, { weekday: "long", month: "long", day: "numeric", ...year });
 }
 
 /** Returns the time of day of an item, or null if it has none. */
 export function timeOf(created: string, words: Words): { short: string; long: string } | null {
 	const date = new Date(created);
 	if (Number.isNaN(date.valueOf())) return null;
-	const format = (style: Intl.DateTimeFormatOptions) =>
-		new Intl.DateTimeFormat(words.locale, style).format(date);
 	return {
-		short: format({ timeStyle: "short" }),
-		long: format({ dateStyle: "full", timeStyle: "short" }),
+		short: format(date, words.locale, { timeStyle: "short" }),
+		long: format(date, words.locale, { dateStyle: "full", timeStyle: "short" }),
 	};
 }
 

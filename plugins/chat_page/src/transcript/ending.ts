@@ -5,6 +5,7 @@ import { icon } from "../icons.ts";
 import type { ErrorEvent, NoticeEvent } from "../protocol.ts";
 import { View, define } from "../view.ts";
 import type { Word } from "../words.ts";
+import { isLocal } from "./rows.ts";
 
 const CODES: Record<string, Word> = {
 	"stream.error": "error.stream",
@@ -114,7 +115,9 @@ export class Ending extends View {
 	/** What the button does: asks for the answer again, or loads what could not be loaded. */
 	private again({ code, allow_retry: allow }: ErrorEvent): (() => void) | null {
 		const { chat } = this;
-		const asked = chat.conversation.items.findLast(({ type }) => type === "user_message");
+		const asked = chat.conversation.items.findLast(
+			({ type, id }) => type === "user_message" && !isLocal(id),
+		);
 		const quietly = (work: Promise<void>) => void work.catch(() => {});
 		if (!asked) {
 			const isLoad = code === "network" || code === "lost";

@@ -5,6 +5,7 @@ import "../items/actions.ts";
 import "../items/item.ts";
 import type { Chat } from "../chat.ts";
 import { styled } from "../view.ts";
+import type { Words } from "../words.ts";
 import { dayName } from "./days.ts";
 import { type Row, isLocal } from "./rows.ts";
 
@@ -31,6 +32,15 @@ export function drawRow(row: Row, chat: Chat): TemplateResult {
 /** Stands for rows that are not in the document. */
 export function drawGap(height: number): TemplateResult {
 	return html`<div class="ock-gap" ${styled({ "block-size": `${height}px` })}></div>`;
+}
+
+/** Loads older items, which scrolling up does too. */
+export function drawOlder(hasFailed: boolean, load: () => void, words: Words): TemplateResult {
+	return html`<div class="ock-older">
+		<button class="ock-link" type="button" part="older" @click=${load}>
+			${words.text(hasFailed ? "transcript.olderFailed" : "transcript.older")}
+		</button>
+	</div>`;
 }
 
 /** What a user can do with a message of theirs, or with an answer that is complete. */

@@ -13,7 +13,8 @@ interface Anchor {
 export class Scroller {
 	/** The reader is at the end. */
 	atEnd = true;
-	private anchor: Anchor | null = null;
+	/** What is at the upper edge, and its row, if that is all that remains. */
+	private anchors: Anchor[] = [];
 	private last = 0;
 	private held: { anchor: Anchor; until: number } | null = null;
 
@@ -50,8 +51,8 @@ export class Scroller {
 	keep(follow: boolean): void {
 		const held = this.held && performance.now() < this.held.until ? this.held.anchor : null;
 		if (!held && follow && this.atEnd) return this.toEnd();
-		const anchor = held?.node.isConnected ? held : this.anchor;
-		if (anchor?.node.isConnected) {
+		const anchor = [held, ...this.anchors].find((one) => one?.node.isConnected);
+		if (anchor) {
 			const moved = this.topOf(anchor.node) - anchor.top;
 			if (Math.abs(moved) >= 0.5) this.box.scrollTop += moved;
 		}
@@ -76,7 +77,8 @@ export class Scroller {
 		this.last = this.box.scrollTop;
 		const edge = this.box.getBoundingClientRect().top;
 		const node = anchorBelow(edge, this.box);
-		this.anchor = node && { node, top: this.topOf(node) };
+		const nodes = [node, node?.closest(".ock-row")];
+		this.anchors = nodes.flatMap((node) => (node ? [{ node, top: this.topOf(node) }] : []));
 	}
 
 	private topOf(node: Element): number {

@@ -11,7 +11,7 @@ import { View, define } from "../view.ts";
 import { focusedIn } from "./focus.ts";
 import { Layout, type Range, grow, isSame, pieces, widened } from "./layout.ts";
 import { type Move, moveOf } from "./keyboard.ts";
-import { drawGap, drawRow } from "./row.ts";
+import { drawGap, drawOlder, drawRow } from "./row.ts";
 import { Keys, type Row, rowsOf } from "./rows.ts";
 import { Scroller } from "./scroller.ts";
 import { Sent } from "./sent.ts";
@@ -37,6 +37,7 @@ export class Transcript extends View {
 	private shown: Conversation | null = null;
 	private items: unknown = null;
 	private rows: Row[] = [];
+	private places = new Map<string, number>();
 	private layout = new Layout();
 	private keys = new Keys();
 	/** Rows with something that the user did in them, and would miss. */
@@ -95,6 +96,7 @@ export class Transcript extends View {
 		this.kept.clear();
 		this.sent.forget();
 		this.rows = [];
+		this.places.clear();
 		this.shift = 0;
 		this.olderFailed = false;
 		this.openedUntil = performance.now() + OPENING;
@@ -112,6 +114,7 @@ export class Transcript extends View {
 		this.items = conversation.items;
 		this.rows = rowsOf(conversation.items, this.keys);
 		this.layout.setKeys(this.rows.map(({ key }) => key));
+		this.places = new Map(this.rows.map(({ key }, place) => [key, place]));
 		if (local) {
 			this.sent.begin(local);
 			this.openedUntil = 0;
@@ -170,7 +173,7 @@ export class Transcript extends View {
 				@input=${this.edited}
 				@change=${this.edited}
 			>
-				${this.older()}
+				${chat.status.older ? drawOlder(this.olderFailed, () => this.loadOlder(), words) : nothing}
 				<div class="ock-rows">
 					${repeat(this.pieces(), ({ key }) => key, ({ draw }) => draw())}
 				</div>
@@ -192,23 +195,11 @@ export class Transcript extends View {
 		`;
 	}
 
-	private older() {
-		const { status, words } = this.chat;
-		if (!status.older) return nothing;
-		const key = this.olderFailed ? "transcript.olderFailed" : "transcript.older";
-		return html`<div class="ock-older">
-			<button class="ock-link" type="button" part="older" @click=${() => this.loadOlder()}>
-				${words.text(key)}
-			</button>
-		</div>`;
-	}
-
 	private pieces() {
 		const { layout, rows, range } = this;
-		const places = new Map(rows.map(({ key }, place) => [key, place]));
-		const kept = [...this.kept].map((key) => places.get(key) ?? -1);
+		const kept = [...this.kept].map((key) => this.placeOf(key));
 		const held = rowOf(this.box && focusedIn(this.box));
-		if (held) kept.push(places.get(held.dataset["key"] ?? "") ?? -1);
+		if (held) kept.push(this.placeOf(held.dataset["key"]));
 		return pieces(range, kept, layout.count).map((piece) => {
 			if ("gap" in piece) {
 				const { from, to } = piece.gap;
@@ -372,7 +363,7 @@ export class Transcript extends View {
 	}
 
 	private placeOf(key: string | null | undefined): number {
-		return key ? this.rows.findIndex((row) => row.key === key) : -1;
+		return this.places.get(key ?? "") ?? -1;
 	}
 
 	/** Moves the focus to a row, wherever it is. */

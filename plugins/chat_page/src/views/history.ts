@@ -15,10 +15,16 @@ export class History extends View {
 		query: { state: true },
 		renaming: { state: true },
 		deleting: { state: true },
+		gone: { state: true },
+		failed: { state: true },
 	};
 	declare query: string;
 	declare renaming: string | null;
 	declare deleting: string | null;
+	/** Those that the user deleted just now. */
+	declare gone: ReadonlySet<string>;
+	/** The title of one that could not be changed. */
+	declare failed: string | null;
 	private opener: HTMLElement | null = null;
 
 	constructor() {
@@ -26,6 +32,8 @@ export class History extends View {
 		this.query = "";
 		this.renaming = null;
 		this.deleting = null;
+		this.gone = new Set();
+		this.failed = null;
 	}
 
 	protected override topics(): Topic[] {
@@ -65,12 +73,17 @@ export class History extends View {
 				<input type="search" aria-label=${words.text("history.search")} .value=${this.query}
 					placeholder=${words.text("history.search")} @input=${this.search} />
 			</label>
+			<div role="alert">${
+				this.failed === null
+					? nothing
+					: html`<p class="ock-failed" dir="auto">${words.text("history.unchanged", { title: this.failed })}</p>`
+			}</div>
 			<div class="ock-history-list" @scroll=${this.scrolled}>${this.list()} ${this.foot()}</div>
 		</section>`;
 	}
 
 	private found(): readonly Thread[] {
-		const { threads } = this.chat.threads;
+		const threads = this.chat.threads.threads.filter(({ id }) => !this.gone.has(id));
 		const query = this.query.trim().toLocaleLowerCase();
 		if (!query) return threads;
 		return threads.filter(({ title }) => title?.toLocaleLowerCase().includes(query));
@@ -129,8 +142,10 @@ export class History extends View {
 
 	private question(thread: Thread) {
 		const { words } = this.chat;
-		return html`<div class="ock-question" role="group" aria-label=${words.text("history.confirm")}>
-			<p>${words.text("history.confirm")}</p>
+		const title = thread.title || words.text("history.untitled");
+		const question = words.text("history.confirm", { title });
+		return html`<div class="ock-question" role="group" aria-label=${question}>
+			<p dir="auto">${question}</p>
 			<button type="button" class="ock-danger" @click=${() => this.deleteThread(thread)}>
 				${words.text("history.yes")}
 			</button>
@@ -198,31 +213,37 @@ export class History extends View {
 	private rename(thread: Thread, value: string): void {
 		if (this.renaming !== thread.id) return;
 		const title = value.trim();
-		if (title && title !== thread.title) this.chat.rename(thread.id, title).catch(() => {});
+		this.failed = null;
+		if (title && title !== thread.title)
+			this.chat.rename(thread.id, title).catch(() => this.fail(thread));
 		void this.back(thread.id);
 	}
 
-	/** Shows the row again, with the focus where it was. */
-	private async back(id: string): Promise<void> {
+	/** Shows a row again, with the focus in it; without one it is in the search. */
+	private async back(id: string | undefined): Promise<void> {
 		this.renaming = this.deleting = null;
 		await this.updateComplete;
-		this.querySelector<HTMLElement>(`[data-id="${CSS.escape(id)}"]`)?.focus();
+		const row = id === undefined ? "input" : `[data-id="${CSS.escape(id)}"]`;
+		this.querySelector<HTMLElement>(row)?.focus();
 	}
 
 	private async deleteThread(thread: Thread): Promise<void> {
 		const threads = this.found();
 		const place = threads.findIndex(({ id }) => id === thread.id);
 		const next = threads[place + 1] ?? threads[place - 1];
+		this.gone = new Set([...this.gone, thread.id]);
+		this.failed = null;
+		await this.back(next?.id);
 		try {
 			await this.chat.remove(thread.id);
 		} catch {
-			await this.back(thread.id);
-			return;
+			this.gone = new Set([...this.gone].filter((id) => id !== thread.id));
+			this.fail(thread);
 		}
-		this.deleting = null;
-		await this.updateComplete;
-		if (next) await this.back(next.id);
-		else this.querySelector("input")?.focus();
+	}
+
+	private fail({ title }: Thread): void {
+		this.failed = title || this.chat.words.text("history.untitled");
 	}
 }
 

@@ -83,7 +83,8 @@ export function plot(data: ChartData, frame: Frame): TemplateResult {
 			}
 		: bands;
 	const scales = { bands: mirrored, scale, spans };
-	return html`<svg class="ock-w-svg" width=${frame.width} height=${frame.height} aria-hidden="true">
+	return html`<svg class="ock-w-svg" width=${frame.width} height=${frame.height} aria-hidden="true"
+		data-start=${isRtl ? 0 : beside} data-wide=${wide}>
 		<g transform=${`translate(${isRtl ? 0 : beside} ${ABOVE})`}>
 			${grid(scale, names, wide, data.showsY, isRtl)}
 			${active(frame.active, mirrored, high)}

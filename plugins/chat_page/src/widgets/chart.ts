@@ -90,10 +90,14 @@ export class Chart extends View {
 	private tooltip() {
 		const { active, data } = this;
 		if (active === undefined || !data.showsTooltip) return nothing;
-		const share = (active + 0.5) / data.labels.length;
-		const edge = share > 0.5 ? "inset-inline-end" : "inset-inline-start";
-		const place = `${100 * (share > 0.5 ? 1 - share : share)}%`;
-		return html`<div class="ock-w-tooltip" ${styled({ [edge]: `calc(${place} + 8px)` })}>
+		const { start, wide } = this.rows();
+		const band = wide / data.labels.length;
+		const along = (active + 0.5) / data.labels.length;
+		const share = this.isRtl ? 1 - along : along;
+		const x = start + share * wide;
+		const isRight = share > 0.5;
+		const place = isRight ? this.width - x + band / 2 + 4 : x + band / 2 + 4;
+		return html`<div class="ock-w-tooltip" ${styled({ [isRight ? "right" : "left"]: `${place}px` })}>
 			<strong dir="auto">${data.labels[active]}</strong>
 			${data.series.map(
 				({ label, color, type, values }) => html`<span dir="auto">
@@ -130,9 +134,16 @@ export class Chart extends View {
 		return value === undefined || Number.isNaN(value) ? "–" : this.chat.words.number(value);
 	}
 
+	/** Where the rows are in the drawing, in pixels from its left edge. */
+	private rows(): { start: number; wide: number } {
+		const { start = 0, wide = this.width } = this.querySelector<SVGElement>(".ock-w-svg")?.dataset ?? {};
+		return { start: Number(start), wide: Number(wide) || 1 };
+	}
+
 	private readonly pointed = ({ clientX, currentTarget }: PointerEvent) => {
-		const { left, width } = (currentTarget as Element).getBoundingClientRect();
-		const share = (clientX - left) / width;
+		const { start, wide } = this.rows();
+		const { left } = (currentTarget as Element).getBoundingClientRect();
+		const share = (clientX - left - start) / wide;
 		this.show(Math.floor((this.isRtl ? 1 - share : share) * this.data.labels.length));
 	};
 

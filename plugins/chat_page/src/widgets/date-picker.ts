@@ -1,6 +1,7 @@
 import { html, nothing } from "lit";
 import { icon } from "../icons.ts";
 import { define } from "../view.ts";
+import type { Word } from "../words.ts";
 import { type Day, dayOf, firstWeekday, plusDays, plusMonths, timeOf, today, weekday, weeksOf } from "./calendar.ts";
 import { text } from "./context.ts";
 import { Picker } from "./picker.ts";
@@ -30,9 +31,9 @@ export class DatePicker extends Picker {
 		const { words } = this.chat;
 		return html`<div class="ock-w-calendar" role="dialog" aria-label=${text(this.node["placeholder"]) || words.text("widget.day")}>
 			<div class="ock-w-month">
-				${this.turner(-1, "widget.month.before", "chevron-left")}
+				${this.turner(-12, "widget.year.before")}${this.turner(-1, "widget.month.before")}
 				<span aria-live="polite">${this.written(this.cursor, { month: "long", year: "numeric" })}</span>
-				${this.turner(1, "widget.month.after", "chevron-right")}
+				${this.turner(1, "widget.month.after")}${this.turner(12, "widget.year.after")}
 			</div>
 			<table role="grid" @keydown=${this.pressed}>
 				<thead><tr>${this.weekdays()}</tr></thead>
@@ -49,7 +50,9 @@ export class DatePicker extends Picker {
 		this.moveTo(this.value || today());
 	}
 
-	private turner(months: number, key: "widget.month.before" | "widget.month.after", name: string) {
+	private turner(months: number, key: Word) {
+		const side = months < 0 === (this.chat.words.direction === "ltr") ? "left" : "right";
+		const name = Math.abs(months) > 1 ? `double-chevron-${side}` : `chevron-${side}`;
 		return html`<button type="button" class="ock-button" aria-label=${this.chat.words.text(key)}
 			@click=${() => (this.cursor = this.limited(plusMonths(this.cursor, months)))}>${icon(name)}</button>`;
 	}
