@@ -213,8 +213,11 @@ async def test_a_sent_message_is_at_the_top_and_the_answer_grows_below(
     assert edge is not None
     assert box is not None
     assert box["y"] - edge["y"] < 40
+    typing = chat.transcript.locator('[part~="typing"]')
+    await expect(typing).to_be_visible()
     answer.say(*["A line of the answer."] * 30)
     await expect(lines(chat, "A line of the answer.")).to_have_count(30)
+    await expect(typing).to_have_count(0)
     await reader.settle()
     # Without autoScroll, what is read stays
     assert await reader.first() == top

@@ -4,7 +4,7 @@
 // is resumed there, and Stop reaches the model.
 
 import { createParser } from "eventsource-parser";
-import { Network, nextTask, pause } from "./network.ts";
+import { Network, nextTask, pause, within } from "./network.ts";
 import type { StreamEvent } from "./protocol.ts";
 
 /** The server refused a request. The message is for the user. */
@@ -36,6 +36,10 @@ export interface TurnState {
 	thread_id: string;
 	state: "running" | "completed" | "failed" | "cancelled" | "interrupted";
 	events: number | null;
+	/** Why it is not complete, with the code if it is not `custom`. */
+	error?: string;
+	code?: string;
+	allow_retry?: boolean | null;
 	/** It is an action's, which runs beside the answer of the thread. */
 	beside?: boolean;
 }
@@ -379,16 +383,6 @@ function parse(data: string): StreamEvent | null {
 /** The number in the id of an event, `TURN:NUMBER`. */
 function numberOf(id: string): number {
 	return Number(id.slice(id.lastIndexOf(":") + 1)) || 0;
-}
-
-/** Rejects if the promise takes longer than so many milliseconds; 0 is for ever. */
-async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T> {
-	if (!milliseconds) return promise;
-	let timer: ReturnType<typeof setTimeout> | undefined;
-	const late = new Promise<never>((_, reject) => {
-		timer = setTimeout(() => reject(Error("Nothing was received")), milliseconds);
-	});
-	return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
 /** Random letters and digits; also in pages without TLS, which have no `randomUUID`. */

@@ -153,6 +153,19 @@ test("an answer whose events are gone comes from the conversation", async () => 
 	assert.equal(controller.status.answering, false);
 });
 
+test("an answer that a server lost with its process says so", async () => {
+	const server = new FakeServer();
+	const { controller } = open(server);
+	server.scripts = [() => new Promise(() => {})];
+	await controller.send(message("Count"));
+	const [turn] = server.turns;
+	Object.assign(turn!, { isGone: true, isOver: true, error: "The server stopped." });
+	server.drop();
+	await until(() => controller.status.error?.message === "The server stopped.");
+	assert.equal(controller.status.error?.allow_retry, true);
+	assert.equal(controller.status.answering, false);
+});
+
 test("Stop before the response reaches the model too", async () => {
 	const server = new FakeServer();
 	const { open: go, opened } = gate();

@@ -37,6 +37,7 @@ export class Turn {
 	readonly log: StreamEvent[] = [];
 	isOver = false;
 	isGone = false;
+	error: string | undefined;
 	private waiting: (() => void)[] = [];
 
 	constructor(private readonly server: FakeServer) {}
@@ -59,8 +60,8 @@ export class Turn {
 	}
 
 	get state() {
-		const state = this.isOver ? "completed" : "running";
-		return { id: this.id, thread_id: THREAD.id, state, events: this.log.length };
+		const state = !this.isOver ? "running" : this.error ? "interrupted" : "completed";
+		return { id: this.id, thread_id: THREAD.id, state, events: this.log.length, error: this.error };
 	}
 
 	private wake(): void {
