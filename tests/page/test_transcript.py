@@ -297,6 +297,7 @@ async def test_what_the_user_wrote_in_a_row_is_kept_when_it_is_far_away(
     field = chat.transcript.get_by_role("textbox", name="Which cup?")
     await field.fill("the blue one")
     await chat.transcript.evaluate(PUT, 400)
+    await reader.until("high", "high > 10000")
     await reader.scroll_to(0)
     await expect(chat.transcript).to_contain_text("Question 0")
     await reader.newest.click()
@@ -322,5 +323,6 @@ async def test_the_keyboard_moves_from_item_to_item(chat_page: OpenChat) -> None
     await expect(rows.nth(1)).to_be_focused()
     # The focus keeps its row in the document, and is not lost with it
     await chat.transcript.evaluate(PUT, 1000)
+    await reader.until("high", "high > 50000")
     await reader.scroll_to(0)
     await expect(chat.transcript.locator("article:focus")).to_contain_text("A0.")
