@@ -70,7 +70,6 @@ for name, text in {
     "gallery": "Show gallery",
     "suggestions": "Suggest",
     "sources": "Cite",
-    "notices": "Notice",
     "error": "Fail",
     "approval": "Delete everything",
     "locked": "Lock",
@@ -95,6 +94,7 @@ async def workflow(chat: ChatPage) -> None:
 
 
 saying("card", "Show card", size=(760, 560))
+saying("notices", "Notice", size=(760, 580))
 saying("chart", "Show chart", size=(760, 640))
 saying("questions", "Ask something", size=(760, 700))
 saying("form", "Show form", size=(760, 760))
@@ -115,7 +115,7 @@ async def markdown(chat: ChatPage) -> None:
     await chat.page.wait_for_timeout(800)
 
 
-@scene("dark", options=DARK)
+@scene("dark", size=(760, 600), options=DARK)
 async def dark(chat: ChatPage) -> None:
     await chat.send("Show card")
 
@@ -142,7 +142,7 @@ async def phone(chat: ChatPage) -> None:
     await chat.send("Show card")
 
 
-@scene("own-look")
+@scene("own-look", size=(760, 660))
 async def own_look(chat: ChatPage) -> None:
     await chat.options(
         ALL_OPTIONS,

@@ -15,11 +15,11 @@ from tests.page.site import Script, Site
 PATIENCE = 20_000
 """Milliseconds that anything in a page may take on a busy machine."""
 
-RECORD = """
+RECORD = r"""
 window.chatEvents = [];
 const dispatch = EventTarget.prototype.dispatchEvent;
 EventTarget.prototype.dispatchEvent = function (event) {
-  if (event.type.startsWith("chatkit.")) {
+  if (/^(open-)?chatkit\./.test(event.type)) {
     let detail = event.detail;
     if (detail?.error) detail = { error: String(detail.error) };
     window.chatEvents.push({ type: event.type, detail });
@@ -125,9 +125,10 @@ class ChatPage:
     # The element's events
 
     async def events(self, *types: str) -> list[dict[str, Any]]:
-        """Return the events of the element so far: `{"type", "detail"}`."""
+        """Return ChatKit's events of the element so far: `{"type", "detail"}`."""
         found: list[dict[str, Any]] = await self.page.evaluate("window.chatEvents")
-        return [event for event in found if not types or event["type"] in types]
+        wanted = types or tuple({e["type"] for e in found if e["type"].startswith("chatkit.")})
+        return [event for event in found if event["type"] in wanted]
 
     async def count(self, type: str) -> int:
         return len(await self.events(type))

@@ -248,8 +248,8 @@ async def test_own_elements_are_in_the_chat(open_element: OpenElement) -> None:
     await chat.element.evaluate(
         """(element) => {
           const own = document.createElement("p");
-          const id = window.chatEvents.find((e) => e.detail?.type === "widget").detail.id;
-          own.slot = `item-${id}`;
+          const note = [...element.children].find((e) => e.textContent === "My note on widget");
+          own.slot = note.slot.replace("after-", "item-");
           own.textContent = "My card";
           element.append(own);
         }"""

@@ -13,6 +13,7 @@ from chatkit import types
 from chatkit.types import ThreadItem, ThreadItemUpdate, ThreadStreamEvent
 from pydantic import BaseModel
 
+from chatkit_server.testing import Gate
 from tests.page.browsing import ChatPage
 from tests.page.building import Builder, kind, models_in
 from tests.page.conftest import OpenChat
@@ -132,6 +133,7 @@ async def test_every_event_and_update_is_seen_at_once(chat_page: OpenChat) -> No
 async def play(chat: ChatPage, case: Case) -> None:
     """Say something, look at the page while the answer waits after its events, and let it end."""
     ended = await chat.count("chatkit.response.end")
+    case.gate = Gate()
     chat.script(case.answer)
     await chat.send(f"{case.name}?", wait=False)
     try:

@@ -159,6 +159,7 @@ async def test_questions_are_answered_or_skipped(chat_page: OpenChat) -> None:
     for text in ("Assam", "the blue one"):
         await expect(part(chat, "answers")).to_contain_text(text)
     await expect(form).to_have_count(0)
+    await expect(chat.transcript.locator("article:focus")).to_contain_text("the blue one")
     await chat.send("ask me something")
     await form.get_by_role("button", name="Skip all").click()
     await expect(part(chat, "answers").last).to_contain_text("Skipped")

@@ -166,6 +166,38 @@ async def test_users_may_sign_in_elsewhere(chat_page: OpenChat, open_server: Ope
     await expect(chat.page.get_by_role("button", name="Sign out")).to_be_visible()
 
 
+class Redirecting:
+    """Does as a proxy that signs users in: without its cookie, it sends them elsewhere."""
+
+    @hookimpl
+    def setup(self, app: web.Application) -> None:
+        app.middlewares.append(self.check)
+
+    @web.middleware
+    async def check(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        if request.path.startswith("/api/") and "proxy" not in request.cookies:
+            raise web.HTTPFound("https://login.invalid/")
+        response: web.StreamResponse = await handler(request)
+        return response
+
+
+async def test_a_proxy_may_want_a_sign_in(chat_page: OpenChat, open_server: OpenSite) -> None:
+    site = await open_server(Redirecting())
+    chat = await chat_page(path="/", site=site)
+    # The browser names it, and does not go there
+    chat.troubles.expect("GET https://login.invalid/")
+    dialog = chat.page.get_by_role("dialog", name="Sign in")
+    link = dialog.get_by_role("link", name="Sign in")
+    await expect(link).to_be_focused()
+    assert await link.get_attribute("href") == chat.page.url
+    await dialog.get_by_role("button", name="Try again").click()
+    await expect(dialog.get_by_role("alert")).to_contain_text("does not accept")
+    await chat.page.evaluate("document.cookie = 'proxy=1'")
+    await dialog.get_by_role("button", name="Try again").click()
+    await expect(dialog).to_be_hidden()
+    await chat.send("help")
+
+
 @asynccontextmanager
 async def stripping(site: Site, prefix: str) -> AsyncIterator[TestServer]:
     """A proxy that serves a site below a prefix."""
@@ -202,7 +234,8 @@ async def test_behind_a_proxy_with_a_prefix(
         file = tmp_path / "list.txt"
         file.write_text("Buy milk.")
         await chat.composer.locator("input[type=file]").set_input_files(file)
-        await expect(chat.composer).to_contain_text("list.txt")
+        await expect(chat.composer.get_by_role("listitem")).to_contain_text("list.txt")
+        await expect(chat.composer.get_by_role("progressbar")).to_have_count(0)
         await chat.send("What is in it?")
         await expect(chat.transcript).to_contain_text("list.txt")
         # The proxy ends when nobody asks it any more

@@ -213,8 +213,11 @@ async def test_a_sent_message_is_at_the_top_and_the_answer_grows_below(
     assert edge is not None
     assert box is not None
     assert box["y"] - edge["y"] < 40
+    typing = chat.transcript.locator('[part~="typing"]')
+    await expect(typing).to_be_visible()
     answer.say(*["A line of the answer."] * 30)
     await expect(lines(chat, "A line of the answer.")).to_have_count(30)
+    await expect(typing).to_have_count(0)
     await reader.settle()
     # Without autoScroll, what is read stays
     assert await reader.first() == top
@@ -294,6 +297,7 @@ async def test_what_the_user_wrote_in_a_row_is_kept_when_it_is_far_away(
     field = chat.transcript.get_by_role("textbox", name="Which cup?")
     await field.fill("the blue one")
     await chat.transcript.evaluate(PUT, 400)
+    await reader.until("high", "high > 10000")
     await reader.scroll_to(0)
     await expect(chat.transcript).to_contain_text("Question 0")
     await reader.newest.click()
@@ -319,5 +323,6 @@ async def test_the_keyboard_moves_from_item_to_item(chat_page: OpenChat) -> None
     await expect(rows.nth(1)).to_be_focused()
     # The focus keeps its row in the document, and is not lost with it
     await chat.transcript.evaluate(PUT, 1000)
+    await reader.until("high", "high > 50000")
     await reader.scroll_to(0)
     await expect(chat.transcript.locator("article:focus")).to_contain_text("A0.")

@@ -67,7 +67,6 @@ class Case:
         self.gate = Gate()
 
     async def answer(self, turn: Turn) -> AsyncIterator[ThreadStreamEvent]:
-        self.gate = Gate()
         for event in self.make(turn):
             yield event
             if event.type == "error":

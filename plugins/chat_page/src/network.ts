@@ -21,6 +21,16 @@ export function nextTask(): Promise<void> {
 	});
 }
 
+/** Rejects if the promise takes longer than so many milliseconds; 0 is for ever. */
+export async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T> {
+	if (!milliseconds) return promise;
+	let timer: ReturnType<typeof setTimeout> | undefined;
+	const late = new Promise<never>((_, reject) => {
+		timer = setTimeout(() => reject(Error("Nothing was received")), milliseconds);
+	});
+	return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
 export class Network {
 	state: Connection = "online";
 	private failing = false;

@@ -76,12 +76,16 @@ export class Session {
 		else await this.forgive();
 	}
 
-	/** Takes back that an answer was lost, if it is complete now. */
+	/** Takes back that an answer was lost, if it is complete now; or says what the server knows. */
 	private async forgive(): Promise<void> {
 		const { conversation, lost } = this;
 		if (!lost || conversation.error?.code !== "lost") return;
 		const state = await this.client.turnState(lost);
 		if (state?.state === "completed") this.changed(conversation.clearError());
+		if (!state?.error) return;
+		const { error: message, code = "custom", allow_retry } = state;
+		const error = { type: "error" as const, code, message, allow_retry: allow_retry ?? true };
+		this.changed(conversation.apply(error) ?? []);
 	}
 
 	/** Gets what the server has now. `turn` is what ran there before that. */

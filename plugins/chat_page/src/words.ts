@@ -23,6 +23,7 @@ export class Words {
 	readonly language: string;
 	private readonly given: ReadonlyMap<string, string>;
 	private readonly own: Catalog;
+	private numbers: Intl.NumberFormat | undefined;
 
 	constructor(locale: string, more: Partial<Catalog> = {}) {
 		this.locale = valid(locale);
@@ -50,7 +51,8 @@ export class Words {
 	}
 
 	number(value: number): string {
-		return new Intl.NumberFormat(this.locale).format(value);
+		this.numbers ??= new Intl.NumberFormat(this.locale);
+		return this.numbers.format(value);
 	}
 
 	date(value: string | Date, options: Intl.DateTimeFormatOptions): string {

@@ -167,6 +167,19 @@ test("a newer message's answer stands as it is when an older one is lost", async
 	assert.equal(controller.status.error, null);
 });
 
+test("an answer that a server lost with its process says so", async () => {
+	const server = new FakeServer();
+	const { controller } = open(server);
+	server.scripts = [() => new Promise(() => {})];
+	await controller.send(message("Count"));
+	const [turn] = server.turns;
+	Object.assign(turn!, { isGone: true, isOver: true, error: "The server stopped." });
+	server.drop();
+	await until(() => controller.status.error?.message === "The server stopped.");
+	assert.equal(controller.status.error?.allow_retry, true);
+	assert.equal(controller.status.answering, false);
+});
+
 test("Stop before the response reaches the model too", async () => {
 	const server = new FakeServer();
 	const { open: go, opened } = gate();
@@ -276,5 +289,5 @@ test("another ChatKit server is asked for nothing that it does not know", async 
 	assert.deepEqual(texts(controller).slice(2), ["> How are you?", "Fine"]);
 	await controller.fetchUpdates();
 	assert.equal(texts(controller).length, 4);
-	assert.equal(server.paths.filter((path) => path.startsWith("GET")).length, 1);
+	assert.deepEqual(new Set(server.paths), new Set(["POST "]));
 });

@@ -37,6 +37,7 @@ export class Turn {
 	readonly log: StreamEvent[] = [];
 	isOver = false;
 	isGone = false;
+	error: string | undefined;
 	private waiting: (() => void)[] = [];
 
 	constructor(private readonly server: FakeServer) {}
@@ -59,8 +60,8 @@ export class Turn {
 	}
 
 	get state() {
-		const state = this.isOver ? "completed" : "running";
-		return { id: this.id, thread_id: THREAD.id, state, events: this.log.length };
+		const state = !this.isOver ? "running" : this.error ? "interrupted" : "completed";
+		return { id: this.id, thread_id: THREAD.id, state, events: this.log.length, error: this.error };
 	}
 
 	private wake(): void {
@@ -86,6 +87,12 @@ export class FakeServer {
 	fetch = async (input: string | URL | Request, init: RequestInit = {}): Promise<Response> => {
 		const path = String(input).replace(URL_, "");
 		this.paths.push(`${init.method} ${path}`);
+		const response = await this.answer(path, input, init);
+		if (this.hasTurns) response.headers.set("X-Request-Id", "r");
+		return response;
+	};
+
+	private async answer(path: string, input: string | URL | Request, init: RequestInit): Promise<Response> {
 		if (init.method === "POST" && !path) return this.post(JSON.parse(String(init.body)), init);
 		if (!this.hasTurns) return Response.json({ detail: "Not Found" }, { status: 404 });
 		const turn = this.turns.find(({ id }) => path.includes(id));
@@ -102,7 +109,7 @@ export class FakeServer {
 			return this.stream(turn, Number(new URL(String(input)).searchParams.get("after")), init.signal);
 		}
 		return Response.json(turn.state);
-	};
+	}
 
 	/** Cuts all streams. */
 	drop(): void {

@@ -42,7 +42,7 @@ export class AttachmentView extends View {
 				part="download"
 				aria-label=${words.text("items.download", { name })}
 				title=${words.text("items.download", { name })}
-				?disabled=${state === "loading"}
+				aria-busy=${state === "loading"}
 				@click=${this.download}
 			>
 				${icon("download")}
@@ -58,6 +58,7 @@ export class AttachmentView extends View {
 
 	/** The server sends a file to its owner, with the page's own credentials. */
 	private async download(): Promise<void> {
+		if (this.state === "loading") return;
 		this.state = "loading";
 		try {
 			const response = await this.chat.fetch(this.address());

@@ -3,6 +3,7 @@ import { live } from "lit/directives/live.js";
 import type { Topic } from "../chat.ts";
 import { icon } from "../icons.ts";
 import type { StructuredInputItem, StructuredQuestion } from "../protocol.ts";
+import { focusedIn } from "../transcript/focus.ts";
 import { View, define } from "../view.ts";
 import { type Draft, EMPTY, answersOf, chosen, missing, written } from "./answers.ts";
 
@@ -196,6 +197,8 @@ export class StructuredInput extends View {
 	private async send(status: "answered" | "skipped"): Promise<void> {
 		const { chat, item } = this;
 		if (this.isSending || chat.status.answering) return;
+		// The form goes away, and may not take the focus with it
+		if (focusedIn(this)) this.closest<HTMLElement>(".ock-row")?.focus({ preventScroll: true });
 		this.isSending = true;
 		this.failure = null;
 		try {

@@ -157,6 +157,7 @@ const text = css`
 	.ock-text .ock-note > .ock-note-mark {
 		float: inline-start;
 		margin-inline-end: var(--ock-space);
+		margin-block: 0;
 	}
 	.ock-note-mark {
 		min-inline-size: 24px;

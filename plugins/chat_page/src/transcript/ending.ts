@@ -21,11 +21,21 @@ const LEVELS: Record<NoticeEvent["level"], { icon: string; word: Word }> = {
 
 /** What comes after the last item: what is being done, notices, and what went wrong. */
 export class Ending extends View {
-	static override properties = { ...View.properties, isBusy: { state: true } };
-	declare isBusy: boolean;
+	/** The item whose first words end the waiting. */
+	private awaited: Topic[] = [];
 
 	protected override topics(): Topic[] {
-		return ["items", "status", "options", "thread"];
+		return ["items", "status", "options", "thread", ...this.awaited];
+	}
+
+	override willUpdate(changed: Map<PropertyKey, unknown>): void {
+		super.willUpdate(changed);
+		const last = this.chat.conversation.items.at(-1);
+		const isAwaited = last && this.chat.status.answering && !this.isShowing();
+		const awaited: Topic[] = isAwaited ? [`item:${last.id}`] : [];
+		if (String(awaited) === String(this.awaited)) return;
+		this.awaited = awaited;
+		this.listen();
 	}
 
 	override render() {

@@ -8,6 +8,7 @@ import { icon } from "../icons.ts";
 import type { Conversation } from "../conversation.ts";
 import { deepLink } from "../markdown/urls.ts";
 import { View, define } from "../view.ts";
+import { prepareFormats } from "./days.ts";
 import { focusedIn } from "./focus.ts";
 import { Layout, type Range, grow, isSame, pieces, widened } from "./layout.ts";
 import { type Move, moveOf } from "./keyboard.ts";
@@ -68,6 +69,7 @@ export class Transcript extends View {
 
 	override connectedCallback(): void {
 		super.connectedCallback();
+		prepareFormats(this.chat.words);
 		this.observe();
 	}
 
