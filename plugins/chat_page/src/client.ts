@@ -5,6 +5,7 @@
 
 import { createParser } from "eventsource-parser";
 import { Network, nextTask, pause, within } from "./network.ts";
+import { PATIENCE, type Patience } from "./patience.ts";
 import type { StreamEvent } from "./protocol.ts";
 
 /** The server refused a request. The message is for the user. */
@@ -50,30 +51,6 @@ export interface StreamOptions {
 	onTurn?: (turn: string) => void;
 }
 
-/** How patient a client is; milliseconds but for the numbers of tries. */
-export interface Patience {
-	/** Times that a request is sent again before anything came, as ChatKit's own component does. */
-	repeats: number;
-	/** Times that a request which changes nothing is sent again. */
-	rereads: number;
-	/** The first pause before that. */
-	repeatAfter: number;
-	/** Times in a row that a stream is resumed without an event. */
-	resumes: number;
-	resumeAfter: number;
-	/** Without a byte for so long, a stream is resumed: more than the server's keep-alive, 15 s. */
-	silence: number;
-}
-
-export const PATIENCE: Patience = {
-	repeats: 5,
-	rereads: 3,
-	repeatAfter: 1000,
-	resumes: 8,
-	resumeAfter: 250,
-	silence: 60_000,
-};
-
 /** Milliseconds for which events are applied at a time. */
 const AT_A_TIME = 12;
 
@@ -90,6 +67,8 @@ export interface ClientOptions {
 export class Client {
 	/** Whether the server has routes for turns; null while that is not known. */
 	hasTurns: boolean | null = null;
+	/** The server has named a request, as this project's does. */
+	private mayHaveTurns = false;
 	private readonly frame = randomId();
 	private readonly patience: Patience;
 	private readonly url: URL;
@@ -108,7 +87,7 @@ export class Client {
 		const most = READS.includes(type) ? this.patience.rereads : 0;
 		for (let tries = 0; ; ) {
 			try {
-				const response = await this.post(JSON.stringify({ type, params }), {}, signal);
+				const response = await this.post(operation(type, params), {}, signal);
 				if (response.ok) return (await response.json()) as T;
 				throw await refusal(response);
 			} catch (error) {
@@ -130,9 +109,12 @@ export class Client {
 		params: object,
 		options: StreamOptions,
 	): AsyncGenerator<Received[], void> {
-		const response = await this.begin(JSON.stringify({ type, params }), options.signal);
+		const response = await this.begin(operation(type, params), options.signal);
 		const turn = response.headers.get("X-Turn-Id");
-		if (!turn) return yield* this.readOnce(response, options.signal);
+		if (!turn) {
+			this.hasTurns ??= false;
+			return yield* this.readOnce(response, options.signal);
+		}
 		this.hasTurns = true;
 		options.onTurn?.(turn);
 		yield* this.readTurn(turn, 0, options.signal, response);
@@ -148,6 +130,9 @@ export class Client {
 	 * answers when a turn begins, or after so many seconds; the turn may have ended by then.
 	 */
 	async runningTurn(thread: string, signal: AbortSignal, wait = 0): Promise<TurnState | null> {
+		// Browsers log an error for a route that is not there: another answer tells first whether it is
+		if (this.hasTurns === null && !this.mayHaveTurns)
+			await this.post(operation("threads.get_by_id", { thread_id: thread }), {}, signal);
 		if (this.hasTurns === false) return null;
 		const path = `threads/${encodeURIComponent(thread)}/turn`;
 		const response = await this.get(path, signal, { wait: String(wait) });
@@ -330,6 +315,8 @@ export class Client {
 		const headers = { ...(init.headers as object), "Accept-Language": locale() };
 		const response = await fetch(url.href, { ...init, headers, ...(signal ? { signal } : {}) });
 		if (response.status < 500) network.answered();
+		this.mayHaveTurns ||= response.headers.has("X-Request-Id");
+		if (response.ok && !this.mayHaveTurns) this.hasTurns ??= false;
 		return response;
 	}
 
@@ -348,6 +335,10 @@ export class Client {
 	private get isOwnOrigin(): boolean {
 		return this.url.origin === globalThis.location?.origin;
 	}
+}
+
+function operation(type: string, params: object): string {
+	return JSON.stringify({ type, params });
 }
 
 const READS = ["threads.get_by_id", "threads.list", "items.list"];

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { createFetch } from "../../../chatkit_server/web/client.js";
-import { Client, Lost, type Patience, type Received, Refused } from "../src/client.ts";
+import { Client, Lost, type Received, Refused } from "../src/client.ts";
 import { Network } from "../src/network.ts";
+import type { Patience } from "../src/patience.ts";
 
 const URL_ = "https://example.com/api/chat";
 const TURN = "turn_1";
@@ -209,15 +210,27 @@ test("a server says whether it knows turns", async () => {
 	const server = new Server();
 	const client = server.client();
 	const running = { id: TURN, thread_id: "thr_1", state: "running", events: 4 };
-	server.answers = [Response.json(running), new Response(null, { status: 204 })];
+	const headers = { "X-Request-Id": "r" };
+	server.answers = [Response.json({}, { headers }), Response.json(running)];
+	server.answers.push(new Response(null, { status: 204 }));
 	assert.deepEqual(await client.runningTurn("thr_1", signal), running);
 	assert.equal(await client.runningTurn("thr_1", signal, 25), null);
-	assert.deepEqual(server.said, ["GET /threads/thr_1/turn?wait=0", "GET /threads/thr_1/turn?wait=25"]);
+	const asked = ["GET /threads/thr_1/turn?wait=0", "GET /threads/thr_1/turn?wait=25"];
+	assert.deepEqual(server.said.slice(1), asked);
+});
 
-	const other = server.client();
-	server.answers = [Response.json({ detail: "Not Found" }, { status: 404 })];
-	assert.equal(await other.runningTurn("thr_1", signal), null);
-	assert.equal(other.hasTurns, false);
-	assert.equal(await other.runningTurn("thr_1", signal), null);
-	assert.equal(server.requests.length, 3);
+test("another server is not asked for a route that it does not have", async () => {
+	const { signal } = new AbortController();
+	const server = new Server();
+	const missing = Response.json({ detail: "Not Found" }, { status: 404 });
+	const named = Response.json({}, { headers: { "X-Request-Id": "r" } });
+	for (const [answers, requests] of [[[Response.json({})], 1], [[named, missing], 2]] as const) {
+		const client = server.client();
+		server.requests = [];
+		server.answers = [...answers];
+		assert.equal(await client.runningTurn("thr_1", signal), null);
+		assert.equal(client.hasTurns, false);
+		assert.equal(await client.runningTurn("thr_1", signal), null);
+		assert.equal(server.requests.length, requests);
+	}
 });

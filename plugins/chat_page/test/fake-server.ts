@@ -87,6 +87,12 @@ export class FakeServer {
 	fetch = async (input: string | URL | Request, init: RequestInit = {}): Promise<Response> => {
 		const path = String(input).replace(URL_, "");
 		this.paths.push(`${init.method} ${path}`);
+		const response = await this.answer(path, input, init);
+		if (this.hasTurns) response.headers.set("X-Request-Id", "r");
+		return response;
+	};
+
+	private async answer(path: string, input: string | URL | Request, init: RequestInit): Promise<Response> {
 		if (init.method === "POST" && !path) return this.post(JSON.parse(String(init.body)), init);
 		if (!this.hasTurns) return Response.json({ detail: "Not Found" }, { status: 404 });
 		const turn = this.turns.find(({ id }) => path.includes(id));
@@ -103,7 +109,7 @@ export class FakeServer {
 			return this.stream(turn, Number(new URL(String(input)).searchParams.get("after")), init.signal);
 		}
 		return Response.json(turn.state);
-	};
+	}
 
 	/** Cuts all streams. */
 	drop(): void {
