@@ -178,10 +178,11 @@ export class Controller implements Chat {
 
 	async open(threadId: string | null): Promise<void> {
 		if (threadId && threadId === this.session.threadId) return this.loadAgain(threadId);
+		const before = this.threadId;
 		this.session = (threadId && this.busy.get(threadId)) || this.newSession(threadId);
 		this.others.watch(null);
 		this.tell("thread", "items", "status");
-		this.emit("chatkit.thread.change", { threadId });
+		if (threadId !== before) this.emit("chatkit.thread.change", { threadId });
 		if (threadId) await this.load(this.session, threadId);
 	}
 

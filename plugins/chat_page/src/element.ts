@@ -94,7 +94,8 @@ export class OpenChatKit extends LitElement implements Methods {
 
 	async setThreadId(threadId: string | null): Promise<void> {
 		await this.ready;
-		await this.controller.open(threadId);
+		// Pages keep no thread as "" or undefined, too
+		await this.controller.open(threadId || null);
 	}
 
 	async sendCustomAction(action: Action, itemId?: string): Promise<void> {

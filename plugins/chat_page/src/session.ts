@@ -157,7 +157,7 @@ export class Session {
 		const local = shown(message, threadId);
 		this.changed(conversation.addLocal(local));
 		const input = {
-			content: message.content,
+			content: message.content.map(complete),
 			attachments: (message.attachments ?? []).map(({ id }) => id),
 			quoted_text: message.quotedText ?? null,
 			inference_options: message.inferenceOptions ?? {},
@@ -212,7 +212,7 @@ export class Session {
 
 	/** The thread, for the params of an operation. Throws while there is none. */
 	get here(): { thread_id: string } {
-		if (!this.threadId) throw new Refused(0, "");
+		if (!this.threadId) throw new Refused(0, "There is no conversation yet");
 		return { thread_id: this.threadId };
 	}
 
@@ -264,6 +264,11 @@ export class Session {
 }
 
 const LOCAL = "local_";
+
+/** Servers refuse a tag without `data`, which the options may leave out. */
+function complete(part: Message["content"][number]): Message["content"][number] {
+	return part.type === "input_tag" ? { ...part, data: part.data ?? {} } : part;
+}
 
 /** A message as it is shown until the server's own comes. */
 function shown(message: Message, threadId: string | null): UserMessageItem {

@@ -291,3 +291,24 @@ test("another ChatKit server is asked for nothing that it does not know", async 
 	assert.equal(texts(controller).length, 4);
 	assert.deepEqual(new Set(server.paths), new Set(["POST "]));
 });
+
+test("the page is told of a thread once, and of none when none was there", async () => {
+	const server = new FakeServer();
+	const { controller, told } = open(server);
+	await controller.open(null);
+	await controller.send({ ...message("Hi"), newThread: true });
+	await until(() => !controller.status.answering);
+	await controller.open(null);
+	await controller.open(null);
+	const changes = told.filter(({ name }) => name === "chatkit.thread.change");
+	assert.deepEqual(changes.map(({ detail }) => detail.threadId), [THREAD.id, null]);
+	await assert.rejects(controller.act({ type: "buy" }), /no conversation yet/);
+});
+
+test("tags have data, which servers ask for", async () => {
+	const server = new FakeServer();
+	const { controller } = open(server);
+	const content = [{ type: "input_text" as const, text: "See " }, { type: "input_tag" as const, id: "e", text: "Tea" }];
+	await controller.send({ content });
+	assert.deepEqual(server.asked[0]!.params["input"].content[1], { ...content[1], data: {} });
+});
