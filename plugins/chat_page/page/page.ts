@@ -7,6 +7,7 @@ import { keepAddress, threadInAddress } from "./address.ts";
 import { followLook } from "./look.ts";
 import { SignInDialog } from "./sign-in.ts";
 import { type Refusal, SignedFetch } from "./signed-fetch.ts";
+import { keepTitle } from "./title.ts";
 import { Tokens, forget } from "./tokens.ts";
 
 interface Settings {
@@ -26,6 +27,7 @@ let dialog: SignInDialog | null = null;
 
 await customElements.whenDefined("open-chatkit");
 keepAddress(chat);
+keepTitle(chat);
 followLook(chat);
 tokens.whenGone(signOut);
 await update();

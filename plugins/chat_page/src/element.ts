@@ -28,7 +28,8 @@ export class OpenChatKit extends LitElement implements Methods {
 	static override styles = styles;
 	/** Tells the classes of this module from others, also if it is loaded twice. */
 	static readonly family = "open-chatkit";
-	private readonly controller = new Controller((name, detail) => this.tell(name, detail));
+	/** What the page around it may listen to; no part of the API. */
+	readonly controller = new Controller((name, detail) => this.tell(name, detail));
 	private readonly theme = new Theme(this);
 	private given: OpenChatKitOptions | null = null;
 	/** What they were, since a page may change its object. */
