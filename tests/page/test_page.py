@@ -108,6 +108,7 @@ async def test_a_token_that_expires_is_asked_for_again(chat_page: OpenChat, jwt_
     await dialog.get_by_label("Stay signed in").check()
     await dialog.get_by_role("button", name="Sign in").click()
     await expect(dialog).to_be_hidden()
+    await expect(chat.field).to_be_focused()
     name = "open-chatkit:token:/api/chat"
     await page.evaluate(
         "([name, token]) => localStorage.setItem(name, token)", [name, token("Cid", exp=1)]
@@ -118,6 +119,31 @@ async def test_a_token_that_expires_is_asked_for_again(chat_page: OpenChat, jwt_
     await dialog.get_by_label("Token").press("Enter")
     await chat.heard("chatkit.response.end")
     await expect(chat.transcript.get_by_text("help", exact=True)).to_have_count(1)
+
+
+async def test_who_signs_out_does_so_in_all_tabs(chat_page: OpenChat, jwt_site: Site) -> None:
+    thread = jwt_site.seed("Eva", said("Tea?"), answered("Yes, tea."))
+    chat = await chat_page(path="/", site=jwt_site)
+    page = chat.page
+    dialog = page.get_by_role("dialog", name="Sign in")
+    await dialog.get_by_label("Token").fill(token("Eva"))
+    await dialog.get_by_label("Stay signed in").check()
+    await dialog.get_by_role("button", name="Sign in").click()
+    await expect(dialog).to_be_hidden()
+    other = await page.context.new_page()
+    await other.goto(f"{jwt_site.url}/?thread={thread}")
+    await expect(other.get_by_text("Yes, tea.")).to_be_visible()
+    await other.get_by_role("button", name="Sign out").click()
+    await expect(dialog).to_be_visible()
+
+
+async def test_a_conversation_that_is_gone_is_no_dead_end(chat_page: OpenChat, site: Site) -> None:
+    chat = await chat_page(path="/?thread=thr_gone")
+    chat.troubles.expect("404")
+    await expect(chat.transcript).to_contain_text("Conversation not found.")
+    await chat.element.get_by_role("button", name="New conversation").click()
+    await expect(chat.page).to_have_url(f"{site.url}/")
+    await chat.send("help")
 
 
 async def test_who_does_not_sign_in_keeps_what_was_written(

@@ -27,6 +27,7 @@ let dialog: SignInDialog | null = null;
 await customElements.whenDefined("open-chatkit");
 keepAddress(chat);
 followLook(chat);
+tokens.whenGone(signOut);
 await update();
 await greet();
 
@@ -62,8 +63,11 @@ async function signIn(refusal: Refusal): Promise<boolean> {
 		keep: (token, stay) => tokens.set(token, stay),
 	});
 	const signedIn = await dialog.open(refusal);
-	if (signedIn) await update();
-	return signedIn;
+	if (!signedIn) return false;
+	await update();
+	// What was there before the dialog has it back, if anything had it
+	if (document.activeElement === document.body) await chat.focusComposer();
+	return true;
 }
 
 /** What buttons for the page itself can do: say something for the user. */

@@ -97,7 +97,8 @@ export class SignInDialog {
 		const field = given.get("token");
 		const token = field === null ? null : tokenIn(String(field));
 		if (field !== null && !token) {
-			return this.refuse({ ...NONE, message: this.options.words.text("page.noToken") });
+			const key = String(field).trim() ? "page.noToken" : "page.tokenMissing";
+			return this.refuse({ ...NONE, message: this.options.words.text(key) });
 		}
 		this.checking = true;
 		this.render();

@@ -4,7 +4,7 @@
 const TOKEN = /^[\x21-\x7e]+$/;
 
 export class Tokens {
-	/** Where the browser allows no storage. */
+	/** Where the browser has no storage, or no room in it. */
 	private memory: string | null = null;
 
 	constructor(private readonly name: string) {}
@@ -19,14 +19,25 @@ export class Tokens {
 
 	/** Keeps a token; with `stay`, until the user signs out. */
 	set(token: string, stay: boolean): void {
-		this.clear();
-		this.memory = token;
 		const [tab, browser] = stores();
+		const [store, other] = stay ? [browser, tab] : [tab, browser];
+		this.memory = null;
+		other?.removeItem(this.name);
 		try {
-			(stay ? browser : tab)?.setItem(this.name, token);
+			if (store) store.setItem(this.name, token);
+			else this.memory = token;
 		} catch {
-			// The storage is full: it is in memory
+			// The storage is full
+			this.memory = token;
 		}
+	}
+
+	/** Calls `gone` when the user signs out in another tab, and this one has no token of its own. */
+	whenGone(gone: () => void): void {
+		addEventListener("storage", ({ key, newValue }) => {
+			const isOurs = key === this.name || key === null;
+			if (isOurs && newValue === null && this.get() === null) gone();
+		});
 	}
 
 	clear(): void {

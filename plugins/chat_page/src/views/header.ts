@@ -19,7 +19,7 @@ export class Header extends View {
 	}
 
 	override render() {
-		const { options, words, conversation } = this.chat;
+		const { options, words, threadId } = this.chat;
 		const { header = {}, history } = options;
 		return html`<header>
 			${
@@ -31,7 +31,8 @@ export class Header extends View {
 			${header.title?.enabled === false ? html`<span class="ock-title"></span>` : this.heading()}
 			${this.action(header.rightAction)}
 			${
-				conversation.thread
+				// Also in place of one that is not found
+				threadId !== null
 					? this.button("compose", words.text("header.new"), () => this.begin())
 					: nothing
 			}

@@ -39,6 +39,7 @@ export const de: Catalog = {
 	"page.token": "Token",
 	"page.tokenHelp": "Dieser Chat muss wissen, wer Sie sind. Fügen Sie das Token ein, das Sie bekommen haben.",
 	"page.noToken": "Das ist kein Token: Es hat Leerzeichen oder Sonderzeichen.",
+	"page.tokenMissing": "Fügen Sie zuerst Ihr Token ein.",
 	"page.stay": "Auf diesem Gerät angemeldet bleiben",
 	"page.notNow": "Nicht jetzt",
 	"page.checking": "Wird geprüft…",

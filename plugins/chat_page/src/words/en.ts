@@ -39,6 +39,7 @@ export const en = {
 	"page.token": "Token",
 	"page.tokenHelp": "This chat needs to know who you are. Paste the token that you were given.",
 	"page.noToken": "This is no token: it has spaces or special characters.",
+	"page.tokenMissing": "Paste your token first.",
 	"page.stay": "Stay signed in on this device",
 	"page.notNow": "Not now",
 	"page.checking": "Checking…",
