@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from chatkit.types import (
+    GeneratedImageItem,
+    ProgressUpdateEvent,
+    ThreadItemAddedEvent,
+    ThreadStreamEvent,
+)
 from playwright.async_api import expect
 
+from chatkit_server import Turn
+from chatkit_server.testing import Gate
 from tests.page.browsing import ChatPage
 from tests.page.conftest import PHONE, OpenChat
 from tests.page.everything import ALL_OPTIONS, every_item
@@ -34,6 +43,11 @@ WIDE = """
 """
 # So high that every item is drawn at once
 TALL = {"width": 900, "height": 5000}
+MOVES = """
+(element) => element.shadowRoot.getAnimations()
+  .filter((each) => each.effect.getComputedTiming().duration > 1)
+  .map((each) => each.animationName ?? each.transitionProperty)
+"""
 LOOKS: dict[str, dict[str, Any]] = {
     "light": {"theme": "light", "context": {"viewport": TALL}},
     "dark": {"theme": "dark", "context": {"viewport": TALL}},
@@ -87,3 +101,22 @@ async def test_axe_finds_nothing_in_the_history(chat_page: OpenChat) -> None:
     await chat.call("showHistory")
     await expect(chat.element.get_by_text("Coffee")).to_be_visible()
     await audit(chat)
+
+
+async def test_nothing_moves_for_who_wants_less_motion(chat_page: OpenChat) -> None:
+    chat = await chat_page(ALL_OPTIONS)
+    gate = Gate()
+
+    async def answer(turn: Turn) -> AsyncIterator[ThreadStreamEvent]:
+        yield ThreadItemAddedEvent(item=turn.new_item(GeneratedImageItem))
+        yield ProgressUpdateEvent(text="Counting leaves")
+        await gate.passed()
+
+    chat.script(answer)
+    await chat.send("Draw", wait=False)
+    await gate.reached()
+    await expect(chat.element.get_by_text("Counting leaves")).to_be_visible()
+    assert await chat.element.evaluate(MOVES) == []
+    gate.open()
+    await chat.call("showHistory")
+    assert await chat.element.evaluate(MOVES) == []

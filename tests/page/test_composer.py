@@ -226,7 +226,10 @@ async def test_locked_and_closed_conversations_say_why(chat_page: OpenChat) -> N
     await chat.call("setThreadId", closed)
     await expect(chat.composer).to_contain_text("This conversation is closed.")
     await button(chat, "New chat").click()
-    await expect(chat.field).to_be_enabled()
+    await expect(chat.field).to_be_focused()
+    await chat.call("setThreadId", closed)
+    await chat.element.locator("[part~=compose]").click()
+    await expect(chat.field).to_be_focused()
 
 
 async def test_the_page_fills_the_composer(chat_page: OpenChat) -> None:

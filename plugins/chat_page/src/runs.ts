@@ -211,8 +211,7 @@ export class Runs {
 	private apply(run: Run, batch: Received[]): void {
 		const changes = new Set<Change>();
 		for (const { event, id } of batch) {
-			// A newer message has interrupted this answer, which is what the user wanted
-			if (event.type === "error" && run.kind === "answer" && run !== this.latest) continue;
+			if (event.type === "error" && this.isInterrupted(run)) continue;
 			for (const change of this.settle(run, event)) changes.add(change);
 			const told = event.type === "error" && run.stopped ? STOPPED : event;
 			const changed = this.conversation.apply(told, id);
@@ -232,7 +231,13 @@ export class Runs {
 		return this.conversation.replaceLocal(local, event.item);
 	}
 
+	/** Whether a newer message has interrupted this answer, which is what the user wanted. */
+	private isInterrupted(run: Run): boolean {
+		return run.kind === "answer" && run.accepted && run !== this.latest;
+	}
+
 	private fail(run: Run, error: unknown): void {
+		if (this.isInterrupted(run)) return;
 		const event = run.stopped ? STOPPED : errorEvent(error, run.accepted);
 		this.events.changed(this.conversation.apply(event) ?? []);
 	}

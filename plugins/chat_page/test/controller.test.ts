@@ -153,6 +153,20 @@ test("an answer whose events are gone comes from the conversation", async () => 
 	assert.equal(controller.status.answering, false);
 });
 
+test("a newer message's answer stands as it is when an older one is lost", async () => {
+	const server = new FakeServer();
+	const { controller } = open(server);
+	server.scripts = [inPieces("One, ", "two.", gate().opened, "msg_old")];
+	await controller.send(message("Count"));
+	await until(() => texts(controller)[1] === "One, ");
+	await controller.send(message("Stop counting"));
+	// As after a restart of the server
+	server.turns.length = 0;
+	server.drop();
+	await until(() => !controller.status.answering);
+	assert.equal(controller.status.error, null);
+});
+
 test("an answer that a server lost with its process says so", async () => {
 	const server = new FakeServer();
 	const { controller } = open(server);

@@ -97,8 +97,11 @@ export class Composer extends View implements ComposerPart, Surroundings, Taking
 	// For the page
 
 	override focus(): void {
-		if (this.field) this.field.focus();
-		else void this.updateComplete.then(() => this.field?.focus());
+		this.field?.focus();
+		if (this.field && !this.field.disabled) return;
+		// Another conversation may have taken the place of a closed one just now
+		this.requestUpdate();
+		void this.updateComplete.then(() => this.field?.focus());
 	}
 
 	takeInferenceOptions(): InferenceOptions {

@@ -79,8 +79,10 @@ export class Field extends View {
 	}
 
 	override focus(): void {
-		if (this.area) this.area.focus();
-		else void this.updateComplete.then(() => this.area?.focus());
+		const { area } = this;
+		area?.focus();
+		// What is disabled takes no focus, and may be about to be enabled
+		if (!area || area.disabled) void this.updateComplete.then(() => this.area?.focus());
 	}
 
 	/** Puts the caret behind the text. */

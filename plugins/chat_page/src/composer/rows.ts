@@ -22,12 +22,17 @@ export function closedNote(chat: Chat): TemplateResult | typeof nothing {
 		<p id=${CLOSED_NOTE} dir="auto">${reason || words.text(isOver ? "composer.closed" : "composer.locked")}</p>
 		${
 			isOver
-				? html`<button type="button" class="ock-plain" @click=${() => void chat.open(null)}>
+				? html`<button type="button" class="ock-plain" @click=${() => begin(chat)}>
 						${words.text("composer.new")}
 					</button>`
 				: nothing
 		}
 	</div>`;
+}
+
+function begin(chat: Chat): void {
+	void chat.open(null);
+	chat.composer?.focus();
 }
 
 export function quoteRow(

@@ -2,6 +2,7 @@
 
 import { BlockParser } from "./blocks.ts";
 import { Ink, type Mark } from "./ink.ts";
+import { detached } from "./lines.ts";
 import { place } from "./marks.ts";
 import { Container } from "./parts.ts";
 
@@ -67,9 +68,4 @@ export class Drawing {
 		place(this.marks, this.parser.root, this.ended ? Infinity : this.read, this.ink);
 		this.body.update(this.parser.root, !this.ended);
 	}
-}
-
-/** Copies a piece of a text: engines let pieces keep the whole text in memory. */
-function detached(text: string): string {
-	return ` ${text}`.slice(1);
 }

@@ -102,3 +102,8 @@ export function cells(row: string): string[] {
 	if (cell.trim() || !text.endsWith("|")) found.push(cell.trim());
 	return found;
 }
+
+/** Copies a piece of a text: engines let pieces keep the whole text in memory. */
+export function detached(text: string): string {
+	return ` ${text}`.slice(1);
+}

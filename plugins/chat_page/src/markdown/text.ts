@@ -3,7 +3,7 @@
 import { heal } from "./heal.ts";
 import type { Ink, Mark, Reader } from "./ink.ts";
 import { drawInline } from "./inline.ts";
-import { label } from "./lines.ts";
+import { detached, label } from "./lines.ts";
 import { segmentEnd } from "./segments.ts";
 
 interface Segment {
@@ -44,7 +44,9 @@ export class Text implements Reader {
 			const found = same ? from + before.source.length : segmentEnd(text, from);
 			const end = found < 0 ? text.length : found;
 			const healed = tail && end === text.length;
-			const source = text.slice(from, end);
+			const slice = same ? before.source : text.slice(from, end);
+			// What stays may not keep the whole text of that time alive
+			const source = found >= 0 && !same ? detached(slice) : slice;
 			const marks = placed.filter(({ at }) => at >= from && (at < end || end === text.length));
 			if (!isDrawn(before, source, healed, marks))
 				this.draw(index, { source, sealed: found >= 0, healed }, marks, from);

@@ -286,6 +286,10 @@ export const frame = css`
 		font-weight: 600;
 	}
 
+	.ock-history-list h3::first-letter {
+		text-transform: uppercase;
+	}
+
 	.ock-history-list ul {
 		margin: 0;
 		padding: 0;

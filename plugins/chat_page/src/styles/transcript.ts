@@ -62,6 +62,10 @@ export const transcript = css`
 		font-size: 0.8125em;
 	}
 
+	.ock-day::first-letter {
+		text-transform: uppercase;
+	}
+
 	.ock-newest {
 		position: absolute;
 		inset-block-end: calc(3 * var(--ock-space));
