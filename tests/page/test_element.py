@@ -229,6 +229,23 @@ async def test_the_look_is_the_pages(open_element: OpenElement) -> None:
     await expect(chat.element).to_have_css("--ock-accent", "rgb(1, 2, 3)")
 
 
+async def test_it_is_as_wide_as_a_chat_where_nothing_says_how_wide(
+    open_element: OpenElement,
+) -> None:
+    chat = await open_element(
+        """<!doctype html><html lang="en"><title>Own</title><link rel="icon" href="data:,">
+        <script type="module" src="/open-chatkit.js"></script>
+        <body style="display: flex; block-size: 600px"><open-chatkit></open-chatkit>""",
+        viewport={"width": 900, "height": 720},
+    )
+    await chat.element.evaluate("(element) => element.setOptions({ api: { url: '/api/chat' } })")
+    await expect(chat.field).to_be_visible()
+    width = "(element) => element.getBoundingClientRect().width"
+    assert await chat.element.evaluate(width) == 384
+    await chat.page.set_viewport_size({"width": 320, "height": 720})
+    assert await chat.element.evaluate(width) <= 320
+
+
 async def test_own_elements_are_in_the_chat(open_element: OpenElement) -> None:
     chat = await open_element(OWN)
     page = chat.page

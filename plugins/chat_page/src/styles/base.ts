@@ -16,6 +16,8 @@ export const base = css`
 
 		display: block;
 		block-size: 100%;
+		min-inline-size: 0;
+		max-inline-size: 100%;
 		color: var(--ock-text);
 		background: var(--ock-surface);
 		font: var(--ock-size) / 1.5 var(--ock-font);

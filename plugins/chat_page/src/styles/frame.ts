@@ -8,6 +8,8 @@ export const frame = css`
 		min-block-size: 0;
 		overflow: hidden;
 		container-type: inline-size;
+		/* Where nothing says how wide it is, as in a row of a page */
+		contain-intrinsic-inline-size: 24rem;
 	}
 
 	.ock-frame {

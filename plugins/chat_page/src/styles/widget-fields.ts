@@ -238,9 +238,9 @@ export const widgetFields = css`
 
 	.ock-w-editable {
 		min-inline-size: 4ch;
-		inline-size: 100%;
+		inline-size: calc(100% + 14px);
 		padding: 2px 6px;
-		margin-inline: -7px;
+		margin-inline: -7px; /* its text stands where that of others does */
 		border: 1px dashed color-mix(in srgb, var(--ock-text) 30%, transparent);
 		border-radius: 6px;
 		background: none;

@@ -7,12 +7,12 @@ export const widgets = css`
 		min-inline-size: 0;
 	}
 
-	/* Nothing that a widget says leaves it; what is around is room for the outline of the focus. */
+	/* Nothing that a widget says leaves it; what is around is room for outlines and fields. */
 	.ock-widget {
 		position: relative;
 		contain: paint;
-		margin: -4px;
-		padding: 4px;
+		margin: -4px -8px;
+		padding: 4px 8px;
 		overflow-wrap: anywhere;
 	}
 

@@ -1,0 +1,1 @@
+var a={x:[["path",{d:"M18 6 6 18"}],["path",{d:"m6 6 12 12"}]],"x-circle":"circle-x","x-line-top":[["path",{d:"M18 4H6"}],["path",{d:"M18 8 6 20"}],["path",{d:"m6 8 12 12"}]],"x-octagon":"octagon-x","x-square":"square-x"};export{a as default};
