@@ -73,7 +73,7 @@ WITHOUT_ROUTES = {
 }
 
 ELSEWHERE = {"attachments", "chat_page"}
-"""Those whose routes are tried in `test_attachment_routes.py`, or in `test_chat_page.py`, whose files
+"""Their routes are tried in `test_attachment_routes.py`, or their files in `test_chat_page.py`
 are the same for everybody."""
 
 
