@@ -282,3 +282,12 @@ async def test_the_page_may_have_a_path(chat_page: OpenChat, open_server: OpenSi
     root = chat.page.locator("html")
     await expect(root).to_have_css("color-scheme", "dark")
     await expect(root).to_have_css("background-color", "rgb(24, 24, 27)")
+
+
+async def test_wrong_options_of_the_settings_are_told(
+    chat_page: OpenChat, open_server: OpenSite
+) -> None:
+    site = await open_server(plugins={"chat_page": {"options": {"theme": {"radius": "huge"}}}})
+    chat = await chat_page(path="/", site=site)
+    chat.troubles.expect("theme.radius")
+    await expect(chat.page.get_by_role("alert")).to_contain_text("theme.radius")

@@ -26,6 +26,10 @@ const chat = document.querySelector("open-chatkit") as OpenChatKit;
 let dialog: SignInDialog | null = null;
 
 await customElements.whenDefined("open-chatkit");
+chat.addEventListener("chatkit.error", ({ detail }) => {
+	// `options` of the settings are wrong: without any, the element would show nothing
+	if (chat.options === null) show(detail.error.message);
+});
 keepAddress(chat);
 keepTitle(chat);
 followLook(chat);
@@ -75,6 +79,14 @@ async function signIn(refusal: Refusal): Promise<boolean> {
 /** What buttons for the page itself can do: say something for the user. */
 async function act({ type, payload }: { type: string; payload?: Record<string, unknown> }) {
 	if (type === "say") await chat.sendUserMessage({ text: String(payload?.["text"] ?? "") });
+}
+
+/** Tells whoever has set up the server what is wrong, in place of the chat. */
+function show(problem: string): void {
+	const text = document.createElement("p");
+	text.setAttribute("role", "alert");
+	text.textContent = problem;
+	chat.replaceWith(text);
 }
 
 /** Forgets the token, and what is stored of the user: drafts. */
