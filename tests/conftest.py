@@ -48,6 +48,12 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Use one process more than there are cores: tests wait for browsers, servers and databases."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture(autouse=True)
 def no_secrets() -> Iterator[None]:
     """Forget the secrets of a test, which the process would hide in the logs of all others."""
