@@ -131,8 +131,10 @@ class Proxy:
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
+            # Both at once: who waits for the first may be cancelled
             for side in (writer, server_writer):
                 side.close()
+            for side in (writer, server_writer):
                 with suppress(OSError):
                     await side.wait_closed()
 
