@@ -17,7 +17,7 @@ from aiohttp.test_utils import TestServer
 
 from chatkit_server import Outcome, Turn, Unauthorized, User, hookimpl
 from chatkit_server.testing.model_server import Call, Gate, ModelServer
-from tests.browser import Page, chromium, new_page
+from tests.browser import COMMANDS, Page, chromium, new_page
 from tests.client import Chat
 from tests.conftest import MakeChat
 from tests.programs import missing, program
@@ -54,7 +54,7 @@ def node() -> str:
 @pytest.fixture(scope="module")
 def browser(node: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The debugging port of a browser; Node's package manager brings what its pages need."""
-    command = program("chromium", "chromium-browser", "google-chrome")
+    command = program(*COMMANDS)
     with chromium(command, tmp_path_factory.mktemp("chromium")) as port:
         yield port
 

@@ -25,7 +25,7 @@ from chatkit_plugins.showcase import pace
 from playwright.async_api import Browser, BrowserContext, async_playwright, expect
 
 from chatkit_server.testing.model_server import ModelServer
-from tests.browser import FLAGS
+from tests.browser import COMMANDS, FLAGS
 from tests.page.browsing import PATIENCE, RECORD, ChatPage, Troubles
 from tests.page.site import Site, open_site
 from tests.programs import program
@@ -35,8 +35,8 @@ BUILT = HERE.parents[1] / "plugins/chat_page/built"
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 """Options of a tab on a phone: `await chat_page(context=PHONE)`."""
 
-MICROPHONE = "--use-fake-device-for-media-stream"
-"""A microphone that beeps, for pages that may use it."""
+MICROPHONE = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+"""A microphone that beeps, and that pages may use without a question."""
 
 OpenSite = Callable[..., Awaitable[Site]]
 _users = count(1)
@@ -73,14 +73,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    command = program("chromium", "chromium-browser")
+    command = program(*COMMANDS)
     if not (BUILT / "open-chatkit.js").exists():
         pytest.fail(f"{BUILT} is missing: cd plugins/chat_page && npm ci && npm run build")
     own = {"--headless", "--remote-debugging-port=0"}
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=command,
-            args=[*(flag for flag in FLAGS if flag not in own), MICROPHONE],
+            args=[*(flag for flag in FLAGS if flag not in own), *MICROPHONE],
         )
         yield browser
         await browser.close()
