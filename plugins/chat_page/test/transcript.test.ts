@@ -107,20 +107,33 @@ const range = fc
 	.tuple(fc.nat(100), fc.nat(100))
 	.map(([a, b]): Range => ({ from: Math.min(a, b), to: Math.max(a, b) }));
 
-test("the window has all that is seen, and grows to what is wanted step by step", () => {
+test("the window grows over what is seen, and then to what is wanted, step by step", () => {
 	fc.assert(
-		fc.property(range, range, fc.nat(30), (before, seen, around) => {
+		fc.property(range, range, fc.nat(30), fc.boolean(), (before, seen, around, fromEnd) => {
 			const wanted = widened(seen, around, 100);
+			const missing = (now: Range) => {
+				const drawn = Math.min(now.to, seen.to) - Math.max(now.from, seen.from);
+				return seen.to - seen.from - Math.max(0, drawn);
+			};
 			let now = before;
 			for (let steps = 0; steps < 60; steps++) {
-				const next = grow(now, seen, wanted, 4);
-				assert.ok(next.from <= seen.from && next.to >= seen.to);
+				const next = grow(now, seen, wanted, { step: 4, fromEnd });
 				assert.ok(next.from >= wanted.from && next.to <= wanted.to);
+				const isAnew = next.from > now.to || next.to < now.from;
+				const old = isAnew ? 0 : Math.max(0, now.to - now.from);
+				assert.ok(next.to - next.from <= old + 4);
+				if (steps > 0) assert.ok(missing(next) <= Math.max(0, missing(now) - 4));
 				now = next;
 			}
 			assert.deepEqual(now, wanted);
 		}),
 	);
+});
+
+test("a window that begins at the end grows upwards", () => {
+	const seen = { from: 80, to: 100 };
+	const step = { step: 4, fromEnd: true };
+	assert.deepEqual(grow({ from: 0, to: 0 }, seen, seen, step), { from: 96, to: 100 });
 });
 
 test("pieces are all rows once, in their order, drawn or in a gap", () => {

@@ -89,16 +89,23 @@ export class Layout {
 }
 
 /**
- * Returns the rows to have next: those that are seen at once, those around them `step` at a time, so
- * that no frame has to draw many.
+ * Returns the rows to have next: `step` more of those that are seen, and then of those around them,
+ * so that no frame has to draw many. Where none was, they begin at the end or at the upper edge.
  */
-export function grow(before: Range, seen: Range, wanted: Range, step: number): Range {
-	const isApart = before.from > seen.to || before.to < seen.from;
-	let from = isApart ? seen.from : Math.min(seen.from, Math.max(before.from, wanted.from));
-	let to = isApart ? seen.to : Math.max(seen.to, Math.min(before.to, wanted.to));
+export function grow(
+	before: Range,
+	seen: Range,
+	wanted: Range,
+	{ step, fromEnd }: { step: number; fromEnd: boolean },
+): Range {
+	const isApart = before.from >= before.to || before.from > seen.to || before.to < seen.from;
+	const edge = fromEnd ? seen.to : seen.from;
+	let from = isApart ? edge : Math.max(before.from, wanted.from);
+	let to = isApart ? edge : Math.min(before.to, wanted.to);
 	for (let left = step; left > 0 && (from > wanted.from || to < wanted.to); left--) {
-		const isUpNext = to >= wanted.to || (from > wanted.from && seen.from - from <= to - seen.to);
-		if (isUpNext) from--;
+		const [isAbove, isBelow] = [from > seen.from, to < seen.to];
+		const isBalanced = to >= wanted.to || (from > wanted.from && seen.from - from <= to - seen.to);
+		if (isAbove === isBelow ? (isAbove ? fromEnd : isBalanced) : isAbove) from--;
 		else to++;
 	}
 	return { from, to };

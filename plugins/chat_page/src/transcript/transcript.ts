@@ -18,7 +18,7 @@ import { Scroller } from "./scroller.ts";
 import { Sent } from "./sent.ts";
 
 const AROUND = 30; // rows in the document before and after those that are seen
-const STEP = 4; // rows that are added to these in a frame
+const STEP = 4; // rows that are drawn in a frame
 const MARGIN = 200; // pixels beyond the edges that count as seen
 const AHEAD = 1.5; // older items are loaded when so many screens are left above
 const BUTTON_FROM = 80; // pixels below the edge from which there is a way to the end
@@ -133,15 +133,20 @@ export class Transcript extends View {
 	private next(): Range {
 		const { layout } = this;
 		const seen = this.seen(MARGIN);
-		const range = grow(this.range, seen, widened(seen, AROUND, layout.count), STEP);
+		const step = { step: STEP, fromEnd: this.isAtEnd };
+		const range = grow(this.range, seen, widened(seen, AROUND, layout.count), step);
 		const to = Math.min(range.to, layout.count);
 		return { from: Math.min(range.from, to), to };
+	}
+
+	private get isAtEnd(): boolean {
+		return this.sent.isGoing || this.scroller?.atEnd !== false;
 	}
 
 	private seen(margin: number): Range {
 		const { box, layout } = this;
 		const height = box?.clientHeight || 800;
-		if (this.sent.isGoing || this.scroller?.atEnd !== false)
+		if (this.isAtEnd)
 			return layout.between(layout.total - height - margin, layout.total);
 		const top = box!.scrollTop - this.listTop + this.shift;
 		return layout.between(top - margin, top + height + margin);
@@ -373,8 +378,8 @@ export class Transcript extends View {
 		const row = this.rows[Math.max(0, Math.min(place, this.rows.length - 1))];
 		if (!row) return;
 		const find = () => this.querySelector<HTMLElement>(`[data-key="${CSS.escape(row.key)}"]`);
-		if (!find()) {
-			this.scroller?.to(this.listTop + this.layout.top(this.rows.indexOf(row)));
+		if (!find()) this.scroller?.to(this.listTop + this.layout.top(this.rows.indexOf(row)));
+		for (let rows = this.seen(MARGIN); !find() && rows.from < rows.to; rows.from += STEP) {
 			this.requestUpdate();
 			await this.updateComplete;
 		}
