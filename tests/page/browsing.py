@@ -8,7 +8,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from chatkit.types import ThreadItem
-from playwright.async_api import BrowserContext, ConsoleMessage, Locator, Page, Request, WebError
+from playwright.async_api import (
+    BrowserContext,
+    ConsoleMessage,
+    Locator,
+    Page,
+    Request,
+    WebError,
+    expect,
+)
 
 from tests.page.site import Script, Site
 
@@ -154,3 +162,14 @@ class ChatPage:
 def shown(names: Iterable[str]) -> str:
     """Return a selector for the parts of these names."""
     return ", ".join(f'[part~="{name}"]' for name in names)
+
+
+def part(chat: ChatPage, name: str) -> Locator:
+    """Return what has this part in the conversation."""
+    return chat.transcript.locator(shown([name]))
+
+
+async def open_with(chat: ChatPage, *items: ThreadItem) -> None:
+    """Store a conversation of the user, open it, and wait until it is drawn."""
+    await chat.call("setThreadId", chat.seed(*items))
+    await expect(chat.transcript.locator("article").last).to_be_visible()

@@ -18,7 +18,7 @@ from playwright.async_api import expect
 from chatkit_server import Turn
 from chatkit_server.testing import Gate
 from tests.page.browsing import ChatPage
-from tests.page.conftest import PHONE, OpenChat
+from tests.page.conftest import PHONE, OpenChat, OpenSite
 from tests.page.everything import ALL_OPTIONS, every_item
 from tests.page.site import said
 from tests.programs import missing
@@ -100,6 +100,20 @@ async def test_axe_finds_nothing_in_the_history(chat_page: OpenChat) -> None:
         chat.seed(said("Hello"), title=title)
     await chat.call("showHistory")
     await expect(chat.element.get_by_text("Coffee")).to_be_visible()
+    await audit(chat)
+
+
+async def test_axe_finds_nothing_where_users_sign_in(
+    chat_page: OpenChat, open_server: OpenSite
+) -> None:
+    site = await open_server(plugins={"jwt_auth": {"secret": "x" * 32}})
+    chat = await chat_page(path="/", site=site, context=PHONE)
+    dialog = chat.page.get_by_role("dialog", name="Sign in")
+    await expect(dialog.get_by_label("Token")).to_be_focused()
+    await audit(chat)
+    await dialog.get_by_label("Token").fill("no token")
+    await dialog.get_by_role("button", name="Sign in").click()
+    await expect(dialog.get_by_role("alert")).to_contain_text("no token")
     await audit(chat)
 
 

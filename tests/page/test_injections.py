@@ -100,12 +100,17 @@ OPTIONS = r"""
     id: `id${index}`, title: text, label: text, description: text, group: text, icon: text,
     prompt: text, data: { [text]: text },
   }));
-  const few = named.filter((_, index) => index % 8 === 0);
+  const few = (...names) => named.filter((_, index) => index % 8 === 0)
+    .map((each) => Object.fromEntries(names.map((name) => [name, each[name]])));
   return {
     ...given,
-    startScreen: { greeting: texts.join(" "), prompts: few },
+    startScreen: { greeting: texts.join(" "), prompts: few("label", "prompt", "icon") },
     disclaimer: { text: texts.join("\n\n") },
-    composer: { placeholder: texts.join(" "), tools: few, models: few },
+    composer: {
+      placeholder: texts.join(" "),
+      tools: few("id", "label", "icon"),
+      models: few("id", "label", "description"),
+    },
     entities: { onTagSearch: async () => named, showComposerMenu: true },
     commands: { enabled: true, onSearch: async () => named, onSelect: async () => {} },
   };

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -37,7 +36,7 @@ from chatkit.types import (
 from playwright.async_api import Error, Route, expect
 
 from chatkit_server import Turn
-from tests.page.browsing import ChatPage
+from tests.page.browsing import open_with, part
 from tests.page.conftest import PHONE, OpenChat
 from tests.page.site import PICTURE, answered, said
 
@@ -53,15 +52,6 @@ ENTITIES = """
 """
 
 Events = AsyncIterator[ThreadStreamEvent]
-
-
-async def open_with(chat: ChatPage, *items: Any) -> None:
-    await chat.call("setThreadId", chat.seed(*items))
-    await expect(chat.transcript.locator("article").last).to_be_visible()
-
-
-def part(chat: ChatPage, name: str) -> Any:
-    return chat.transcript.locator(f'[part~="{name}"]')
 
 
 async def test_what_the_showcase_answers_is_drawn(chat_page: OpenChat) -> None:
@@ -224,58 +214,6 @@ async def test_notices_can_be_dismissed(chat_page: OpenChat) -> None:
     await expect(notices.nth(2)).to_have_attribute("data-level", "danger")
     await notices.first.get_by_role("button", name="Dismiss").click()
     await expect(notices).to_have_count(2)
-
-
-async def taken(route: Route) -> None:
-    """Take feedback, which no plugin of the tests does."""
-    if "items.feedback" in (route.request.post_data or ""):
-        await route.fulfill(json={})
-    else:
-        await route.fallback()
-
-
-async def test_an_answer_can_be_copied_and_rated(chat_page: OpenChat) -> None:
-    allowed = {"permissions": ["clipboard-read", "clipboard-write"]}
-    chat = await chat_page(context=allowed, **ACTIONS)
-    await chat.page.route("**/api/chat", taken)
-    await open_with(chat, said("Tea?"), answered("**Green** tea."), answered("With water."))
-    actions = part(chat, "actions").last
-    await actions.get_by_role("button", name="Copy").click()
-    await expect(actions.get_by_role("button", name="Copied")).to_be_visible()
-    clipboard = await chat.page.evaluate("navigator.clipboard.readText()")
-    assert clipboard == "**Green** tea.\n\nWith water."
-    good = actions.get_by_role("button", name="Good answer")
-    bad = actions.get_by_role("button", name="Bad answer")
-    for button, other, kind in ((good, bad, "positive"), (bad, good, "negative")):
-        async with chat.page.expect_request(lambda r: "items.feedback" in (r.post_data or "")) as r:
-            await button.click()
-        params = json.loads((await r.value).post_data or "")["params"]
-        assert params["kind"] == kind
-        assert len(params["item_ids"]) == 2
-        await expect(button).to_have_attribute("aria-pressed", "true")
-        await expect(other).to_have_attribute("aria-pressed", "false")
-
-
-async def test_an_answer_that_others_follow_is_made_again_after_a_question(
-    chat_page: OpenChat,
-) -> None:
-    chat = await chat_page(**ACTIONS)
-    await open_with(chat, said("One?"), answered("First."), said("Two?"), answered("Second."))
-    retry = part(chat, "retry")
-    await retry.first.click()
-    asking = chat.transcript.get_by_role("group", name="will be deleted")
-    await asking.get_by_role("button", name="Cancel").click()
-    await expect(retry.first).to_be_focused()
-
-    async def again(turn: Turn) -> Events:
-        async for event in turn.say("Once more."):
-            yield event
-
-    chat.script(again)
-    await retry.first.click()
-    await asking.get_by_role("button", name="Try again").click()
-    await expect(chat.transcript).to_contain_text("Once more.")
-    await expect(chat.transcript).not_to_contain_text("Second.")
 
 
 async def test_links_to_the_page_around_are_events_and_images_of_other_hosts_are_not_loaded(

@@ -1,7 +1,10 @@
 // What values have to be, and sentences that say what is wrong with one.
 
-/** Says what is wrong with a value at a path; nothing if it is as it should be. */
-export type Check = (value: unknown, path: string) => string[];
+/**
+ * Says what is wrong with a value at a path; nothing if it is as it should be. What nobody knows goes
+ * to `unknown`: it is of a newer version, or misspelled.
+ */
+export type Check = (value: unknown, path: string, unknown: string[]) => string[];
 
 export const text = must("a text", (value) => typeof value === "string");
 export const flag = must("true or false", (value) => typeof value === "boolean");
@@ -28,36 +31,45 @@ export function oneOf(...values: (string | null)[]): Check {
 }
 
 export function list(each: Check): Check {
-	return (value, path) =>
+	return (value, path, unknown) =>
 		Array.isArray(value)
-			? value.flatMap((one, place) => each(one, `${path}[${place}]`))
+			? value.flatMap((one, place) => each(one, `${path}[${place}]`, unknown))
 			: [wrong(path, "a list", value)];
 }
 
 /** An object with any keys. */
 export function record(each: Check): Check {
-	return (value, path) =>
-		isObject(value)
-			? Object.entries(value).flatMap(([key, one]) => each(one, `${path}[${JSON.stringify(key)}]`))
-			: [wrong(path, "an object", value)];
+	return (value, path, unknown) => {
+		if (!isObject(value)) return [wrong(path, "an object", value)];
+		return Object.entries(value).flatMap(([key, one]) =>
+			each(one, `${path}[${JSON.stringify(key)}]`, unknown),
+		);
+	};
 }
 
 /** An object with these keys: those of `needed`, and any of `optional`. */
 export function shape(optional: Record<string, Check>, needed: Record<string, Check> = {}): Check {
 	const checks = { ...optional, ...needed };
-	return (value, path) => {
+	return (value, path, unknown) => {
 		if (!isObject(value)) return [wrong(path, "an object", value)];
+		const at = (key: string) => (path ? `${path}.${key}` : key);
+		for (const key of Object.keys(value))
+			if (!Object.hasOwn(checks, key)) unknown.push(unknownAt(at(key), key, Object.keys(checks)));
 		return Object.entries(checks).flatMap(([key, check]) => {
-			const at = path ? `${path}.${key}` : key;
-			if (value[key] !== undefined) return check(value[key], at);
-			return key in needed ? [`\`${at}\` is missing`] : [];
+			if (value[key] !== undefined) return check(value[key], at(key), unknown);
+			return key in needed ? [`\`${at(key)}\` is missing`] : [];
 		});
 	};
 }
 
+function unknownAt(path: string, key: string, known: string[]): string {
+	const meant = known.find((name) => name.toLowerCase() === key.toLowerCase());
+	return `\`${path}\` is no option${meant ? `: \`${path.slice(0, -key.length)}${meant}\` is` : ""}`;
+}
+
 /** A value of one of two kinds, of which `first` is told by its type. */
 export function either(isFirst: (value: unknown) => boolean, first: Check, second: Check): Check {
-	return (value, path) => (isFirst(value) ? first : second)(value, path);
+	return (value, path, unknown) => (isFirst(value) ? first : second)(value, path, unknown);
 }
 
 export const isText = (value: unknown): value is string => typeof value === "string";

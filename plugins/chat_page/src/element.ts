@@ -4,7 +4,7 @@ import type { ChatKitEvents, EventHandler, OpenAIChatKit } from "@openai/chatkit
 import { LitElement, html } from "lit";
 import "./views/shell.ts";
 import { Controller } from "./controller.ts";
-import { problems, unknownOptions } from "./option-problems.ts";
+import { examine } from "./option-problems.ts";
 import type { OpenChatKitOptions } from "./options.ts";
 import type { Attachment, WidgetItem } from "./protocol.ts";
 import { copied, isSame } from "./same.ts";
@@ -71,17 +71,17 @@ export class OpenChatKit extends LitElement implements Methods {
 	 * one, none is taken, and `chatkit.error` says what.
 	 */
 	setOptions(options: OpenChatKitOptions): void {
-		const wrong = problems(options);
+		const { wrong, unknown } = examine(options);
 		if (wrong.length) {
 			this.refuse(wrong);
 			return;
 		}
-		for (const unknown of unknownOptions(options)) console.warn(`open-chatkit: ${unknown}`);
 		const isFirst = !this.given;
 		this.given = options;
 		// Frameworks set them again whenever they draw
 		if (isSame(options, this.taken)) return;
 		this.taken = copied(options);
+		for (const name of unknown) console.warn(`open-chatkit: ${name}`);
 		this.controller.configure(options);
 		this.theme.set(options.theme);
 		this.requestUpdate();

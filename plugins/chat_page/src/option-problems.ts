@@ -108,32 +108,24 @@ const CHECKS: { [Name in keyof Required<OpenChatKitOptions>]: Check } = {
 	allowedImageDomains: list(text),
 };
 
-/** Says what is wrong with options, each with its path and what is expected. */
-export function problems(options: unknown): string[] {
+/** Says what is wrong with options, each with its path and what is expected, and what nobody knows. */
+export function examine(options: unknown): { wrong: string[]; unknown: string[] } {
 	const { api: needed, ...optional } = CHECKS;
-	return shape(optional, { api: needed })(options, "").map((problem) =>
+	const unknown: string[] = [];
+	const wrong = shape(optional, { api: needed })(options, "", unknown).map((problem) =>
 		problem === "`api` is missing" ? `${problem}: { url: "/api/chat" }` : problem,
 	);
+	return { wrong, unknown };
 }
 
-/** Names the options that nobody knows: they are of a newer version, or misspelled. */
-export function unknownOptions(options: object): string[] {
-	return Object.keys(options)
-		.filter((name) => !Object.hasOwn(CHECKS, name))
-		.map((name) => {
-			const meant = Object.keys(CHECKS).find((known) => known.toLowerCase() === name.toLowerCase());
-			return `\`${name}\` is no option${meant ? `: \`${meant}\` is` : ""}`;
-		});
-}
-
-function api(value: unknown, path: string): string[] {
+function api(value: unknown, path: string, unknown: string[]): string[] {
 	if (isObject(value) && "getClientSecret" in value && !("url" in value))
 		return [`\`${path}.getClientSecret\` is for OpenAI's hosted workflows: set \`${path}.url\` to your server`];
 	const url = must("the address of a ChatKit server, such as \"/api/chat\"", (url) => isText(url) && url !== "");
-	const uploadStrategy: Check = (strategy, at) =>
-		isObject(strategy) && strategy["type"] === "direct"
-			? shape({}, { uploadUrl: text })(strategy, at)
-			: shape({}, { type: oneOf("two_phase", "direct") })(strategy, at);
+	const type = oneOf("two_phase", "direct");
+	const isDirect = (strategy: unknown) => isObject(strategy) && strategy["type"] === "direct";
+	const uploadStrategy = either(isDirect, shape({}, { type, uploadUrl: text }), shape({}, { type }));
 	// Empty or not, nobody asks for the key
-	return shape({ fetch: call, headers: call, domainKey: anything, uploadStrategy }, { url })(value, path);
+	const known = { fetch: call, headers: call, domainKey: anything, uploadStrategy };
+	return shape(known, { url })(value, path, unknown);
 }

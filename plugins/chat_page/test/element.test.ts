@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { problems, unknownOptions } from "../src/option-problems.ts";
+import { examine } from "../src/option-problems.ts";
 import { copied, isSame } from "../src/same.ts";
 import { propertiesOf } from "../src/theme.ts";
 import { type Catalog, Words } from "../src/words.ts";
@@ -54,8 +54,7 @@ test("all options are taken", () => {
 		words: { again: "Once more" },
 		allowedImageDomains: ["*.example.com"],
 	};
-	assert.deepEqual(problems(options), []);
-	assert.deepEqual(unknownOptions(options), []);
+	assert.deepEqual(examine(options), { wrong: [], unknown: [] });
 });
 
 const WRONG: [object, string][] = [
@@ -78,20 +77,37 @@ const WRONG: [object, string][] = [
 
 test("a wrong option is named with its path, and what is expected", () => {
 	for (const [options, problem] of WRONG) {
-		const [found] = problems({ api, ...options });
+		const [found] = examine({ api, ...options }).wrong;
 		assert.ok(found?.startsWith(problem), `${found} ≠ ${problem}`);
 	}
-	assert.deepEqual(problems(null), ["`options` has to be an object, not null"]);
-	assert.deepEqual(unknownOptions({ startscreen: {}, other: 1 }), [
-		"`startscreen` is no option: `startScreen` is",
+	assert.deepEqual(examine(null).wrong, ["`options` has to be an object, not null"]);
+});
+
+test("an option that nobody knows is named, wherever it is", () => {
+	const options = {
+		api: { url: "/x", uploadStrategy: { type: "two_phase", uploadUrl: "/y" } },
+		startscreen: {},
+		other: 1,
+		startScreen: { Greeting: "Hello", prompts: [{ label: "A", prompt: "B", colour: "red" }] },
+		composer: { attachments: { enabled: true, maxsize: 1, accept: { "image/*": [".png"] } } },
+		words: { again: "Once more" },
+	};
+	const { wrong, unknown } = examine(options);
+	assert.deepEqual(wrong, []);
+	assert.deepEqual(unknown.sort(), [
+		"`api.uploadStrategy.uploadUrl` is no option",
+		"`composer.attachments.maxsize` is no option: `composer.attachments.maxSize` is",
 		"`other` is no option",
+		"`startScreen.Greeting` is no option: `startScreen.greeting` is",
+		"`startScreen.prompts[0].colour` is no option",
+		"`startscreen` is no option: `startScreen` is",
 	]);
 });
 
 test("whatever a page gives as options, it is told and nothing is thrown", () => {
 	fc.assert(
 		fc.property(fc.anything(), fc.dictionary(fc.constantFrom("api", "theme", "header", "composer"), fc.anything()), (one, other) => {
-			for (const given of [one, other]) assert.ok(Array.isArray(problems(given)));
+			for (const given of [one, other]) assert.ok(Array.isArray(examine(given).wrong));
 		}),
 	);
 });
