@@ -87,6 +87,21 @@ SLOTS = """<!doctype html>
 </body></html>
 """
 
+CENTERED = """<!doctype html>
+<html lang="en"><head><title>Test</title><link rel="icon" href="data:,">
+<style>
+  * { letter-spacing: 3px; white-space: nowrap; }
+  #root { text-align: center; text-transform: uppercase; word-spacing: 1em; cursor: wait; }
+</style>
+<script type="module" src="/open-chatkit.js"></script></head>
+<body>
+<div id="root"><open-chatkit></open-chatkit></div>
+<script type="module">
+  document.querySelector("open-chatkit").setOptions({ api: { url: "/api/chat" }, locale: "en" });
+</script>
+</body></html>
+"""
+
 
 @pytest.fixture(scope="session")
 def react_page() -> str:
@@ -227,6 +242,18 @@ async def test_the_look_is_the_pages(open_element: OpenElement) -> None:
     greeting = chat.element.locator(".ock-greeting")
     await expect(greeting).to_have_css("color", "rgb(4, 5, 6)")
     await expect(chat.element).to_have_css("--ock-accent", "rgb(1, 2, 3)")
+
+
+async def test_how_the_page_sets_its_text_is_not_inherited(open_element: OpenElement) -> None:
+    chat = await open_element(CENTERED)
+    await chat.send("show a card")
+    text = chat.transcript.get_by_text("This is your order.")
+    await expect(text).to_have_css("text-align", "start")
+    await expect(text).to_have_css("text-transform", "none")
+    await expect(text).to_have_css("letter-spacing", "normal")
+    await expect(text).to_have_css("word-spacing", "0px")
+    await expect(text).to_have_css("cursor", "auto")
+    assert await text.evaluate("(text) => getComputedStyle(text).whiteSpace") != "nowrap"
 
 
 async def test_it_is_as_wide_as_a_chat_where_nothing_says_how_wide(

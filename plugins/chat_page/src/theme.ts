@@ -138,7 +138,8 @@ function grays({ hue, tint, shade = 0 }: Gray, scheme: Scheme): Properties {
 		"--ock-surface-raised": gray(Math.min(99, 96 - shade)),
 		"--ock-border": gray(86 - shade),
 		"--ock-text": gray(11),
-		"--ock-text-quiet": gray(37),
+		// Yellow is light: it can be read on the darkest of the surfaces
+		"--ock-text-quiet": gray(33),
 	};
 }
 

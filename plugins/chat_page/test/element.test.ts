@@ -151,3 +151,36 @@ test("German says everything with the same values", () => {
 		assert.ok(de[key].trim(), key);
 	}
 });
+
+test("quiet text can be read on the greys of any hue", () => {
+	const gray = fc.record({
+		hue: fc.integer({ min: 0, max: 360 }),
+		tint: fc.integer({ min: 0, max: 9 }),
+		shade: fc.integer({ min: -4, max: 4 }),
+	});
+	fc.assert(
+		fc.property(gray, fc.constantFrom("light" as const, "dark" as const), (grayscale, scheme) => {
+			const look = propertiesOf({ color: { grayscale: grayscale as never } }, scheme);
+			for (const surface of ["--ock-surface", "--ock-surface-raised"] as const)
+				assert.ok(contrast(look["--ock-text-quiet"]!, look[surface]!) >= 4.5);
+		}),
+		{ examples: [[{ hue: 60, tint: 9, shade: 4 }, "light"]] },
+	);
+});
+
+/** The contrast of two colours `hsl(HUE SATURATION% LIGHTNESS%)`, as WCAG has it. */
+function contrast(one: string, other: string): number {
+	const [darker, lighter] = [luminance(one), luminance(other)].sort((a, b) => a - b) as [number, number];
+	return (lighter + 0.05) / (darker + 0.05);
+}
+
+function luminance(color: string): number {
+	const [hue, saturation, lightness] = color.match(/[\d.]+/g)!.map(Number) as [number, number, number];
+	const channel = (offset: number) => {
+		const place = (offset + hue / 30) % 12;
+		const chroma = (saturation / 100) * Math.min(lightness / 100, 1 - lightness / 100);
+		const value = lightness / 100 - chroma * Math.max(-1, Math.min(place - 3, 9 - place, 1));
+		return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+	};
+	return 0.2126 * channel(0) + 0.7152 * channel(8) + 0.0722 * channel(4);
+}

@@ -10,6 +10,16 @@ export const frame = css`
 		container-type: inline-size;
 		/* Where nothing says how wide it is, as in a row of a page */
 		contain-intrinsic-inline-size: 24rem;
+		/* How the page around it sets its own text is nothing for messages */
+		text-align: start;
+		text-indent: 0;
+		text-shadow: none;
+		text-transform: none;
+		letter-spacing: normal;
+		word-spacing: normal;
+		white-space: normal;
+		word-break: normal;
+		cursor: auto;
 	}
 
 	.ock-frame {
