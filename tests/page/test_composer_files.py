@@ -141,6 +141,20 @@ async def test_a_slow_upload_shows_its_progress_and_can_be_cancelled(chat_page: 
     assert not sent(chat).attachments
 
 
+async def test_what_kept_a_message_back_is_not_said_once_it_is_over(chat_page: OpenChat) -> None:
+    chat = await chat_page(TWO_PHASES, composer={"attachments": ATTACHMENTS})
+    gate = Gate()
+    await chat.page.route("**/upload?*", gate)
+    await pick(chat, TEXT)
+    await chat.field.fill("read it")
+    await chat.field.press("Enter")
+    note = chat.composer.locator('[part~="composer-note"]')
+    await expect(note).to_contain_text("The message can be sent when")
+    gate.opened.set()
+    await expect(chat.composer.locator("[data-state=done]")).to_have_count(1)
+    await expect(note).to_have_count(0)
+
+
 async def test_a_file_that_fails_can_be_sent_again(chat_page: OpenChat) -> None:
     chat = await chat_page(TWO_PHASES, composer={"attachments": ATTACHMENTS})
     chat.troubles.expect("net::ERR_FAILED")

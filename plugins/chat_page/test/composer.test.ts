@@ -129,7 +129,8 @@ test("a refusal says what is wrong", () => {
 	assert.equal(refused(0), "composer.file.empty");
 	assert.equal(refused(4096), "composer.file.size");
 	assert.equal(refused(10, 2), "composer.file.count");
-	assert.equal(bytes(1536, "de"), "1,5 kB");
+	assert.equal(bytes(1500, "de"), "1,5 kB");
+	assert.equal(bytes(25_000_000, "en"), "25 MB");
 });
 
 test("what is chosen goes with the message", () => {

@@ -25,6 +25,8 @@ import { isTouch } from "./touch.ts";
 import { type Upload, release } from "./uploads.ts";
 import { Writing } from "./writing.ts";
 
+const HINDRANCES = ["composer.wait", "composer.file.decide"] as const;
+
 export class Composer extends View implements ComposerPart, Surroundings, Taking {
 	static override properties = {
 		...View.properties,
@@ -284,6 +286,11 @@ export class Composer extends View implements ComposerPart, Surroundings, Taking
 
 	private changed(): void {
 		this.writing.save();
+		// Files that are there, or that failed, don't keep the message back as they did
+		if (HINDRANCES.some((word) => this.notes.includes(this.chat.words.text(word)))) {
+			this.notes = [];
+			this.explain();
+		}
 		this.requestUpdate();
 	}
 

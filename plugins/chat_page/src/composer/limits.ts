@@ -60,10 +60,11 @@ export function acceptAttribute(accept: AttachmentOptions["accept"]): string {
 		.join(",");
 }
 
+/** In powers of 1000, as the server's settings have them: a limit of 25MB is “25 MB”. */
 export function bytes(count: number, locale: string): string {
 	const units = ["byte", "kilobyte", "megabyte", "gigabyte"];
 	let [value, unit] = [count, 0];
-	while (value >= 1000 && unit < units.length - 1) [value, unit] = [value / 1024, unit + 1];
+	while (value >= 1000 && unit < units.length - 1) [value, unit] = [value / 1000, unit + 1];
 	const unitDisplay = unit ? "short" : "long";
 	const options = { style: "unit", unit: units[unit]!, unitDisplay } as const;
 	const maximumFractionDigits = unit && value < 10 ? 1 : 0;
