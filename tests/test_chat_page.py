@@ -293,7 +293,7 @@ async def test_a_page_of_another_origin_may_import_the_element(aiohttp_client: A
         ({"sign_out": "data:text/html,hi"}, "sign_out"),
         ({"sign_in": "/log in"}, "sign_in"),
         ({"options": {"allowedImageDomains": ["a.test"]}}, "image_domains"),
-        ({"locale": "not a locale"}, "locale"),
+        ({"locale": "de_DE"}, "locale: write a language, such as de"),
         ({"prompts": [{"label": "Hi"}]}, "prompt"),
     ],
 )

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, field_va
 from chatkit_server import UrlPath
 
 _HOST = re.compile(r"(?:\*\.)?[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::[0-9]{1,5})?", re.IGNORECASE)
+_LOCALE = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
 _SCHEMES = ("", "http", "https")
 _SOURCE = re.compile(rf"(?:https?://)?{_HOST.pattern}", re.IGNORECASE)
 
@@ -30,6 +31,12 @@ def _host(value: str) -> str:
 def _site(value: str) -> str:
     if value != "self" and not _SOURCE.fullmatch(value):
         raise ValueError("write `self`, or an origin such as https://app.example.com")
+    return value
+
+
+def _locale(value: Any) -> Any:
+    if isinstance(value, str) and not re.fullmatch(_LOCALE, value):
+        raise ValueError("write a language, such as de, or de-AT with a country")
     return value
 
 
@@ -78,7 +85,7 @@ class Config(BaseModel):
     prompts: list[Prompt] = Field(default_factory=list)
     disclaimer: str | None = None
     theme: Literal["system", "light", "dark"] = "system"
-    locale: str | None = Field(None, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
+    locale: Annotated[str | None, BeforeValidator(_locale)] = Field(None, pattern=_LOCALE)
     sign_in: PageAddress | None = None
     sign_out: PageAddress | None = None
     image_domains: Hosts = Field(default_factory=list)

@@ -352,6 +352,7 @@ async def test_words_come_from_one_file(chat_page: OpenChat) -> None:
     )
     await chat.options(locale="it", words="/words.json")
     await expect(chat.element.get_by_role("heading", name="Ciao!")).to_be_visible()
+    await expect(chat.element.locator("ock-shell")).to_have_attribute("lang", "it")
     await expect(chat.element.get_by_role("button", name="Send")).to_be_visible()
 
 

@@ -42,6 +42,8 @@ export class OpenChatKit extends LitElement implements Methods {
 		this.ready = new Promise((ready) => {
 			this.setReady = ready;
 		});
+		// Words that come from a file may be of another language
+		this.controller.subscribe("options", () => this.requestUpdate());
 		this.takeProperty("options");
 	}
 

@@ -7,7 +7,7 @@ export type Word = keyof typeof en;
 export type Catalog = Readonly<Record<Word, string>>;
 
 const CATALOGS: Record<string, Catalog> = { en, de };
-const RIGHT_TO_LEFT = /^(ar|arc|ckb|dv|fa|he|ks|ku-arab|nqo|ps|sd|syr|ug|ur|yi)(-|$)/i;
+const RIGHT_TO_LEFT = ["Adlm", "Arab", "Armi", "Hebr", "Mand", "Nkoo", "Rohg", "Samr", "Syrc", "Thaa"];
 
 export type Values = Record<string, string | number>;
 
@@ -35,7 +35,8 @@ export class Words {
 	}
 
 	get direction(): "ltr" | "rtl" {
-		return RIGHT_TO_LEFT.test(this.locale) ? "rtl" : "ltr";
+		const { script } = new Intl.Locale(this.locale).maximize();
+		return RIGHT_TO_LEFT.includes(script ?? "") ? "rtl" : "ltr";
 	}
 
 	text(key: Word, values: Values = {}): string {
@@ -77,10 +78,10 @@ function plural(text: string, count: number, locale: string): string {
 	return forms[categories.indexOf(rules.select(count))] ?? forms.at(-1)!;
 }
 
-/** The locale as browsers write it; one that is none is English. */
+/** The locale as browsers write it, also if it is given as `de_DE`; one that is none is English. */
 function valid(locale: string): string {
 	try {
-		return Intl.getCanonicalLocales(locale)[0] ?? "en";
+		return Intl.getCanonicalLocales(locale.replaceAll("_", "-"))[0] ?? "en";
 	} catch {
 		return "en";
 	}

@@ -152,6 +152,14 @@ test("German says everything with the same values", () => {
 	}
 });
 
+test("the script of a locale says from which side one reads", () => {
+	for (const locale of ["ar", "ckb", "dv", "fa-IR", "he", "iw", "ku-Arab", "ps", "ur_PK", "yi", "az-Arab", "pa-PK"])
+		assert.equal(new Words(locale).direction, "rtl", locale);
+	for (const locale of ["en", "de_DE", "ar-Latn", "ku", "pa", "zh-Hant-TW", "no locale"])
+		assert.equal(new Words(locale).direction, "ltr", locale);
+	assert.equal(new Words("de_DE").text("composer.send"), de["composer.send"]);
+});
+
 test("quiet text can be read on the greys of any hue", () => {
 	const gray = fc.record({
 		hue: fc.integer({ min: 0, max: 360 }),
