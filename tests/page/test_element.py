@@ -77,6 +77,7 @@ SLOTS = """<!doctype html>
 <style>
   open-chatkit { --ock-accent: rgb(1, 2, 3); }
   open-chatkit::part(greeting) { color: rgb(4, 5, 6); }
+  open-chatkit::part(history) { outline: 3px solid rgb(7, 8, 9); }
 </style>
 <script type="module" src="/open-chatkit.js"></script></head>
 <body>
@@ -242,6 +243,16 @@ async def test_the_look_is_the_pages(open_element: OpenElement) -> None:
     greeting = chat.element.locator(".ock-greeting")
     await expect(greeting).to_have_css("color", "rgb(4, 5, 6)")
     await expect(chat.element).to_have_css("--ock-accent", "rgb(1, 2, 3)")
+
+
+async def test_the_part_of_the_history_is_not_that_of_its_button(open_element: OpenElement) -> None:
+    chat = await open_element(SLOTS)
+    await chat.element.evaluate("(element) => element.querySelector('h1').remove()")
+    button = chat.element.get_by_role("button", name="Conversations")
+    await button.click()
+    panel = chat.element.locator("ock-history")
+    await expect(panel).to_have_css("outline-color", "rgb(7, 8, 9)")
+    await expect(button).not_to_have_css("outline-color", "rgb(7, 8, 9)")
 
 
 async def test_how_the_page_sets_its_text_is_not_inherited(open_element: OpenElement) -> None:

@@ -58,7 +58,7 @@ export class Header extends View {
 	}
 
 	private button(name: string, label: string, click: () => void) {
-		return html`<button type="button" class="ock-button" part=${`button ${name.replace("lucide:", "")}`} aria-label=${label}
+		return html`<button type="button" class="ock-button" part=${`button button-${name.replace("lucide:", "")}`} aria-label=${label}
 			title=${label} @click=${click}>${icon(name)}</button>`;
 	}
 
