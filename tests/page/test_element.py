@@ -245,6 +245,17 @@ async def test_the_look_is_the_pages(open_element: OpenElement) -> None:
     await expect(chat.element).to_have_css("--ock-accent", "rgb(1, 2, 3)")
 
 
+async def test_it_is_no_smaller_where_a_rem_is_ten_pixels(open_element: OpenElement) -> None:
+    chat = await open_element(SLOTS)
+    await chat.send("show a form")
+    await expect(chat.transcript.get_by_role("button", name="Order")).to_be_visible()
+    script = """(element) => [...element.shadowRoot.querySelectorAll("button, input, textarea, p")]
+      .map((each) => [each.clientWidth, getComputedStyle(each).fontSize])"""
+    before = await chat.element.evaluate(script)
+    await chat.page.evaluate("() => { document.documentElement.style.fontSize = '62.5%' }")
+    assert await chat.element.evaluate(script) == before
+
+
 async def test_the_part_of_the_history_is_not_that_of_its_button(open_element: OpenElement) -> None:
     chat = await open_element(SLOTS)
     await chat.element.evaluate("(element) => element.querySelector('h1').remove()")

@@ -1,4 +1,4 @@
-// Custom properties of the look, and what all views share.
+// Custom properties of the look, and what all views share. Lengths are never in `rem`: a page may set it.
 
 import { css } from "lit";
 import { dark, light } from "./schemes.ts";

@@ -14,7 +14,7 @@ export const composerMenus = css`
 		inset-inline-start: 0;
 		display: flex;
 		flex-direction: column;
-		min-inline-size: min(16rem, 100%);
+		min-inline-size: min(256px, 100%);
 		max-inline-size: 100%;
 		border: 1px solid var(--ock-border);
 		border-radius: var(--ock-radius);
@@ -56,7 +56,7 @@ export const composerMenus = css`
 		display: flex;
 		align-items: center;
 		gap: calc(var(--ock-space) * 2);
-		min-block-size: 2.25rem;
+		min-block-size: 36px;
 		padding: var(--ock-space) calc(var(--ock-space) * 2);
 		border-radius: calc(var(--ock-radius) - var(--ock-space));
 		cursor: pointer;
@@ -90,7 +90,7 @@ export const composerMenus = css`
 	}
 
 	.ock-preview {
-		inline-size: min(22rem, 100%);
+		inline-size: min(352px, 100%);
 		padding: calc(var(--ock-space) * 3);
 		overflow-y: auto;
 	}
@@ -101,7 +101,7 @@ export const composerMenus = css`
 		display: inline-flex;
 		align-items: center;
 		gap: var(--ock-space);
-		min-block-size: 2rem;
+		min-block-size: 32px;
 		padding: 0 calc(var(--ock-space) * 3);
 		border: 1px solid var(--ock-border);
 		border-radius: 999px;

@@ -19,7 +19,7 @@ export const composerRows = css`
 		display: flex;
 		align-items: center;
 		gap: calc(var(--ock-space) * 2);
-		inline-size: min(16rem, 100%);
+		inline-size: min(256px, 100%);
 		padding: calc(var(--ock-space) * 1.5);
 		border: 1px solid var(--ock-border);
 		border-radius: var(--ock-radius);
@@ -29,7 +29,7 @@ export const composerRows = css`
 
 	.ock-upload[data-state="failed"] {
 		border-color: var(--ock-danger);
-		inline-size: min(24rem, 100%);
+		inline-size: min(384px, 100%);
 	}
 
 	.ock-upload[data-state="failed"] .ock-hint {
@@ -40,8 +40,8 @@ export const composerRows = css`
 		flex: none;
 		display: grid;
 		place-items: center;
-		inline-size: 2.5rem;
-		block-size: 2.5rem;
+		inline-size: 40px;
+		block-size: 40px;
 		border-radius: calc(var(--ock-radius) / 2);
 		background: var(--ock-surface);
 		color: var(--ock-text-quiet);
@@ -68,8 +68,8 @@ export const composerRows = css`
 	}
 
 	.ock-upload .ock-tool {
-		min-inline-size: 2rem;
-		min-block-size: 2rem;
+		min-inline-size: 32px;
+		min-block-size: 32px;
 		padding: 0;
 	}
 
@@ -124,8 +124,8 @@ export const composerRows = css`
 	}
 
 	.ock-quote .ock-tool {
-		min-inline-size: 1.75rem;
-		min-block-size: 1.75rem;
+		min-inline-size: 28px;
+		min-block-size: 28px;
 		padding: 0;
 	}
 
@@ -152,7 +152,7 @@ export const composerRows = css`
 	}
 
 	.ock-plain {
-		min-block-size: 2.25rem;
+		min-block-size: 36px;
 		padding: 0 calc(var(--ock-space) * 3);
 		border: 1px solid var(--ock-border);
 		border-radius: 999px;
@@ -162,7 +162,7 @@ export const composerRows = css`
 
 	.ock-dictation-text {
 		flex: 1;
-		min-inline-size: 8rem;
+		min-inline-size: 128px;
 		color: var(--ock-text-quiet);
 		font-size: 0.875em;
 		overflow-wrap: anywhere;
@@ -174,8 +174,8 @@ export const composerRows = css`
 
 	.ock-recording {
 		flex: none;
-		inline-size: 0.7rem;
-		block-size: 0.7rem;
+		inline-size: 11.2px;
+		block-size: 11.2px;
 		margin-inline: calc(var(--ock-space) * 2);
 		border-radius: 50%;
 		background: var(--ock-border);

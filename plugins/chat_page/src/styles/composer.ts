@@ -15,7 +15,7 @@ export const composer = css`
 
 	.ock-composer {
 		inline-size: 100%;
-		max-inline-size: 48rem;
+		max-inline-size: 768px;
 		margin-inline: auto;
 		padding: calc(var(--ock-space) * 2) calc(var(--ock-space) * 3) calc(var(--ock-space) * 3);
 	}
@@ -42,7 +42,7 @@ export const composer = css`
 	/* The text and the layer that marks its tags lie on each other, and have to break lines alike */
 	ock-field {
 		display: block;
-		max-block-size: min(40vh, 20rem);
+		max-block-size: min(40vh, 320px);
 		overflow-y: auto;
 	}
 
@@ -128,8 +128,8 @@ export const composer = css`
 		justify-content: center;
 		gap: var(--ock-space);
 		flex: none;
-		min-inline-size: 2.25rem;
-		min-block-size: 2.25rem;
+		min-inline-size: 36px;
+		min-block-size: 36px;
 		max-inline-size: 100%;
 		padding: 0 calc(var(--ock-space) * 2);
 		border: 1px solid transparent;
@@ -154,7 +154,7 @@ export const composer = css`
 
 	.ock-tool-text {
 		overflow: hidden;
-		max-inline-size: 12rem;
+		max-inline-size: 192px;
 		text-overflow: ellipsis;
 		white-space: nowrap;
 	}
@@ -173,14 +173,14 @@ export const composer = css`
 	}
 
 	.ock-tool > svg {
-		inline-size: 1.25rem;
-		block-size: 1.25rem;
+		inline-size: 20px;
+		block-size: 20px;
 	}
 
 	.ock-glyph {
 		flex: none;
-		inline-size: 1.25rem;
-		block-size: 1.25rem;
+		inline-size: 20px;
+		block-size: 20px;
 		fill: none;
 		stroke: currentColor;
 		stroke-width: 1.8;
@@ -194,8 +194,8 @@ export const composer = css`
 	}
 
 	.ock-tool-text + .ock-glyph {
-		inline-size: 1rem;
-		block-size: 1rem;
+		inline-size: 16px;
+		block-size: 16px;
 	}
 
 	.ock-hint {
@@ -213,7 +213,7 @@ export const composer = css`
 		}
 
 		ock-field {
-			max-block-size: 6rem;
+			max-block-size: 96px;
 		}
 	}
 
@@ -233,14 +233,14 @@ export const composer = css`
 		.ock-tool,
 		.ock-option,
 		.ock-plain {
-			min-inline-size: 2.75rem;
-			min-block-size: 2.75rem;
+			min-inline-size: 44px;
+			min-block-size: 44px;
 		}
 
 		.ock-upload .ock-tool,
 		.ock-quote .ock-tool {
-			min-inline-size: 2.75rem;
-			min-block-size: 2.75rem;
+			min-inline-size: 44px;
+			min-block-size: 44px;
 		}
 	}
 

@@ -14,7 +14,7 @@ export const controls = css`
 		border-radius: calc(var(--ock-radius) * 0.6);
 		background: none;
 		color: var(--ock-text-quiet);
-		font-size: 0.9375rem;
+		font-size: calc(0.9375 * var(--ock-size));
 		cursor: pointer;
 	}
 

@@ -9,7 +9,7 @@ export const frame = css`
 		overflow: hidden;
 		container-type: inline-size;
 		/* Where nothing says how wide it is, as in a row of a page */
-		contain-intrinsic-inline-size: 24rem;
+		contain-intrinsic-inline-size: 384px;
 		/* How the page around it sets its own text is nothing for messages */
 		text-align: start;
 		text-indent: 0;
@@ -128,6 +128,11 @@ export const frame = css`
 		background: var(--ock-surface-raised);
 	}
 
+	/* Inside, since a long title cuts off what is around it */
+	.ock-rename:focus-visible {
+		outline-offset: -2px;
+	}
+
 	.ock-rename:hover .ock-icon,
 	.ock-rename:focus-visible .ock-icon {
 		opacity: 1;
@@ -152,7 +157,7 @@ export const frame = css`
 		justify-content: safe center;
 		gap: calc(var(--ock-space) * 6);
 		inline-size: 100%;
-		max-inline-size: 48rem;
+		max-inline-size: 768px;
 		margin-inline: auto;
 		padding: calc(var(--ock-space) * 6) 16px;
 		overflow-y: auto;
@@ -170,7 +175,7 @@ export const frame = css`
 
 	.ock-prompts {
 		display: grid;
-		grid-template-columns: repeat(auto-fit, minmax(min(14rem, 100%), 1fr));
+		grid-template-columns: repeat(auto-fit, minmax(min(224px, 100%), 1fr));
 		gap: calc(var(--ock-space) * 2);
 		margin: 0;
 		padding: 0;
@@ -231,7 +236,7 @@ export const frame = css`
 		inset-inline-start: 0;
 		display: flex;
 		flex-direction: column;
-		inline-size: min(22rem, 100%);
+		inline-size: min(352px, 100%);
 		background: var(--ock-surface);
 		border-inline-end: 1px solid var(--ock-border);
 		animation: ock-appear 120ms ease-out;

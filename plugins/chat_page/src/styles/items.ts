@@ -97,7 +97,7 @@ const messages = css`
 		display: flex;
 		flex-direction: column;
 		min-inline-size: 0;
-		max-inline-size: 16rem;
+		max-inline-size: 256px;
 		line-height: 1.3;
 	}
 
@@ -123,8 +123,8 @@ const messages = css`
 
 	.ock-thumb img {
 		display: block;
-		inline-size: 10rem;
-		block-size: 10rem;
+		inline-size: 160px;
+		block-size: 160px;
 		max-inline-size: 100%;
 		object-fit: cover;
 	}
@@ -137,9 +137,9 @@ const messages = css`
 	}
 
 	.ock-picture {
-		inline-size: 20rem;
+		inline-size: 320px;
 		max-inline-size: 100%;
-		min-block-size: 4rem;
+		min-block-size: 64px;
 	}
 
 	div.ock-picture {

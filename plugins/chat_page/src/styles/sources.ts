@@ -46,7 +46,7 @@ export const sources = css`
 		display: inline-flex;
 		align-items: center;
 		gap: calc(1.5 * var(--ock-space));
-		max-inline-size: min(100%, 22rem);
+		max-inline-size: min(100%, 352px);
 		min-block-size: 28px;
 		padding: 2px calc(2.5 * var(--ock-space));
 		border: 1px solid var(--ock-border);
@@ -101,14 +101,14 @@ export const sources = css`
 		z-index: 10;
 		margin: 0;
 		inline-size: max-content;
-		max-inline-size: min(20rem, calc(100vw - 12px));
+		max-inline-size: min(320px, calc(100vw - 12px));
 		padding: calc(3 * var(--ock-space));
 		border: 1px solid var(--ock-border);
 		border-radius: var(--ock-radius);
 		background: var(--ock-surface);
 		color: var(--ock-text);
 		box-shadow: 0 6px 24px rgb(0 0 0 / 0.16);
-		font-size: 0.875rem;
+		font-size: calc(0.875 * var(--ock-size));
 		line-height: 1.45;
 		text-align: start;
 		overflow-wrap: anywhere;

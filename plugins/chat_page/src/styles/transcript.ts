@@ -24,7 +24,7 @@ export const transcript = css`
 	ock-ending {
 		display: block;
 		inline-size: 100%;
-		max-inline-size: calc(46rem + 8 * var(--ock-space));
+		max-inline-size: calc(736px + 8 * var(--ock-space));
 		margin-inline: auto;
 		padding-inline: calc(4 * var(--ock-space));
 	}
@@ -191,7 +191,7 @@ export const transcript = css`
 	}
 
 	.ock-error > p {
-		flex-basis: 10rem;
+		flex-basis: 160px;
 	}
 
 	.ock-notice-text > strong {

@@ -180,7 +180,7 @@ export const widgetFields = css`
 		border-radius: 8px;
 		background: var(--ock-surface);
 		color: var(--ock-text);
-		font-size: max(var(--w-font), 1rem * var(--w-touch, 0));
+		font-size: max(var(--w-font), 16px * var(--w-touch, 0));
 	}
 
 	.ock-w-field::placeholder {
@@ -218,7 +218,7 @@ export const widgetFields = css`
 	.ock-w-picker:not([data-block]),
 	input[type="date"].ock-w-field:not([data-block]) {
 		inline-size: fit-content;
-		min-inline-size: 9rem;
+		min-inline-size: 144px;
 		max-inline-size: 100%;
 	}
 

@@ -40,7 +40,7 @@ export const widgetPopups = css`
 		inset: auto;
 		margin: 0;
 		padding: 6px;
-		max-inline-size: min(24rem, calc(100vw - 8px));
+		max-inline-size: min(384px, calc(100vw - 8px));
 		border: 1px solid var(--ock-border);
 		border-radius: 12px;
 		background: var(--ock-surface);
@@ -59,7 +59,7 @@ export const widgetPopups = css`
 	}
 
 	.ock-w-options [role="listbox"] {
-		max-block-size: min(18rem, 50vh);
+		max-block-size: min(288px, 50vh);
 		padding: 4px 0 0;
 		overflow-y: auto;
 		list-style: none;

@@ -57,7 +57,7 @@ export const widgets = css`
 		display: flex;
 		flex-direction: column;
 		gap: calc(var(--ock-space) * 3);
-		max-inline-size: 32rem;
+		max-inline-size: 512px;
 		padding-block: var(--w-block-start, var(--w-inline)) var(--w-block-end, var(--w-inline));
 		padding-inline: var(--w-inline-start, var(--w-inline)) var(--w-inline-end, var(--w-inline));
 		border: 1px solid var(--ock-border);
@@ -67,11 +67,11 @@ export const widgets = css`
 	}
 
 	.ock-w-card[data-size="sm"] {
-		max-inline-size: 22rem;
+		max-inline-size: 352px;
 	}
 
 	.ock-w-card[data-size="lg"] {
-		max-inline-size: 42rem;
+		max-inline-size: 672px;
 	}
 
 	.ock-w-card[data-size="full"] {

@@ -4,11 +4,11 @@ import { type Draw, childrenOf, oneOf } from "./context.ts";
 import { count, length, sides } from "./values.ts";
 
 const COLUMNS: Readonly<Record<string, string>> = {
-	xs: "4rem",
-	sm: "6rem",
-	md: "9rem",
-	lg: "13rem",
-	xl: "18rem",
+	xs: "64px",
+	sm: "96px",
+	md: "144px",
+	lg: "208px",
+	xl: "288px",
 };
 const VERTICAL = { start: "top", center: "middle", end: "bottom" };
 
