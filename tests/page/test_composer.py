@@ -228,7 +228,7 @@ async def test_locked_and_closed_conversations_say_why(chat_page: OpenChat) -> N
     await button(chat, "New chat").click()
     await expect(chat.field).to_be_focused()
     await chat.call("setThreadId", closed)
-    await chat.element.locator("[part~=compose]").click()
+    await chat.element.locator("[part~=button-compose]").click()
     await expect(chat.field).to_be_focused()
 
 
