@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Awaitable, Callable
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.page.browsing import ChatPage
 from tests.page.conftest import BUILT, PHONE, OpenChat
@@ -425,6 +425,26 @@ async def test_the_title_is_changed_in_its_place(chat_page: OpenChat) -> None:
     await chat.page.keyboard.press("Enter")
     await expect(chat.element.get_by_role("button", name="New title")).to_be_focused()
     assert chat.site.store.threads[("", chat.user)][thread_id].title == "New title"
+
+
+async def test_a_title_that_could_not_be_changed_is_told(chat_page: OpenChat) -> None:
+    chat = await chat_page()
+    chat.troubles.expect("net::ERR_FAILED")
+    await chat.call("setThreadId", chat.seed(said("Hello"), answered("Hi."), title="Old title"))
+
+    async def refuse(route: Route) -> None:
+        lost = "threads.update" in (route.request.post_data or "")
+        await (route.abort() if lost else route.continue_())
+
+    await chat.page.route("**/api/chat", refuse)
+    title = chat.element.get_by_role("button", name="Old title")
+    await title.click()
+    await chat.page.keyboard.type("New title")
+    await chat.page.keyboard.press("Enter")
+    alert = chat.element.locator("ock-header").get_by_role("alert")
+    await expect(alert).to_have_text("“Old title” could not be changed.")
+    await title.click()
+    await expect(alert).to_be_empty()
 
 
 async def test_prompts_are_sent_by_a_click(chat_page: OpenChat) -> None:

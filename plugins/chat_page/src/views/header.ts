@@ -1,6 +1,7 @@
 import { html, nothing } from "lit";
 import type { Topic } from "../chat.ts";
 import { icon } from "../icons.ts";
+import type { Thread } from "../protocol.ts";
 import { View, define } from "../view.ts";
 
 interface Action {
@@ -11,8 +12,10 @@ interface Action {
 
 /** The title of the conversation, which can be changed, and buttons. */
 export class Header extends View {
-	static override properties = { ...View.properties, editing: { state: true } };
+	static override properties = { ...View.properties, editing: { state: true }, failed: { state: true } };
 	declare editing: boolean;
+	/** The conversation whose title could not be changed. */
+	declare failed: Thread | null;
 
 	protected override topics(): Topic[] {
 		return ["options", "thread", "history"];
@@ -36,7 +39,14 @@ export class Header extends View {
 					? this.button("compose", words.text("header.new"), () => this.begin())
 					: nothing
 			}
-		</header>`;
+		</header>
+		<div role="alert">${this.failed?.id === threadId ? this.failure(this.failed) : nothing}</div>`;
+	}
+
+	private failure(thread: Thread) {
+		const { words } = this.chat;
+		const title = thread.title ?? words.text("header.untitled");
+		return html`<p class="ock-failed" dir="auto">${words.text("history.unchanged", { title })}</p>`;
 	}
 
 	private heading() {
@@ -76,6 +86,7 @@ export class Header extends View {
 
 	private async edit(): Promise<void> {
 		this.editing = true;
+		this.failed = null;
 		await this.updateComplete;
 		this.querySelector("input")?.select();
 	}
@@ -96,7 +107,9 @@ export class Header extends View {
 		const title = (event.target as HTMLInputElement).value.trim();
 		const { thread } = this.chat.conversation;
 		if (thread && title && title !== thread.title)
-			this.chat.rename(thread.id, title).catch(() => {});
+			this.chat.rename(thread.id, title).catch(() => {
+				this.failed = thread;
+			});
 		void this.leave(event.type !== "blur");
 	}
 
