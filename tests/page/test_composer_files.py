@@ -181,6 +181,8 @@ async def test_what_the_server_refuses_is_said_in_its_words(chat_page: OpenChat)
         await pick(chat, {**PICTURE, "buffer": b"\x89PNG\r\n\x1a\nbroken"})
     assert (await sent.value).headers["x-known"] == "yes"
     await expect(files_of(chat)).to_contain_text("Diese Datei kann nicht angehängt werden")
+    # The same file would be refused again
+    await expect(files_of(chat).get_by_role("button")).to_have_count(1)
     await button(chat, "tea.png entfernen").click()
     await expect(files_of(chat)).to_have_count(0)
 

@@ -48,7 +48,7 @@ function chip(upload: Upload, words: Words, retry: () => void, remove: () => voi
 			<span class="ock-hint">${about(upload, words)}</span>
 		</span>
 		${
-			state === "failed"
+			state === "failed" && upload.canRetry
 				? html`<button type="button" class="ock-tool" @click=${retry}
 						aria-label=${words.text("composer.file.retry", { name })}
 						title=${words.text("composer.file.retry", { name })}>${glyphs.again}</button>`

@@ -1,10 +1,13 @@
 // The files of one draft: on their way to the server, or there.
 
 import type { Chat } from "../chat.ts";
+import { Refused } from "../client.ts";
 import type { Attachment } from "../protocol.ts";
 import { transfer } from "./transfer.ts";
 
 const AT_ONCE = 3;
+/** Statuses of what is wrong with the file itself. */
+const FINAL = [400, 413, 415, 422];
 const PICTURES = /^image\/(png|jpeg|gif|webp|avif|bmp)$/;
 
 export interface Upload {
@@ -20,6 +23,8 @@ export interface Upload {
 	progress: number | null;
 	/** Why it failed, from the server; empty if that did not say. */
 	error: string;
+	/** It may succeed when it is sent again. */
+	canRetry: boolean;
 	attachment: Attachment | null;
 }
 
@@ -132,8 +137,8 @@ export class Uploads {
 			this.set(entry, { state: "done", progress: 1 });
 		} catch (error) {
 			if (signal.aborted) return;
-			const isRefused = (error as Error).name === "Refused";
-			this.set(entry, { state: "failed", error: isRefused ? (error as Error).message : "" });
+			const [reason, status] = error instanceof Refused ? [error.message, error.status] : ["", 0];
+			this.set(entry, { state: "failed", error: reason, canRetry: !FINAL.includes(status) });
 			this.chat.emit("chatkit.error", { error });
 		}
 		this.next();
@@ -174,7 +179,7 @@ export function release({ preview }: Upload): void {
 }
 
 function fresh(): Entry {
-	const upload = { key: ++keys, name: "", size: null, type: "", preview: null, error: "" };
+	const upload = { key: ++keys, name: "", size: null, type: "", preview: null, error: "", canRetry: true };
 	const server = { state: "waiting" as const, progress: null, attachment: null, id: null };
 	return { ...upload, ...server, file: null, abort: new AbortController() };
 }
