@@ -53,6 +53,20 @@ LOOKS: dict[str, dict[str, Any]] = {
     "dark": {"theme": "dark", "context": {"viewport": TALL}},
     "german": {"locale": "de", "theme": "dark"},
     "right-to-left": {"locale": "ar"},
+    "pale accent": {
+        "theme": {"colorScheme": "light", "color": {"accent": {"primary": "#ffcc00", "level": 3}}},
+        "context": {"viewport": TALL},
+    },
+    "dark surface": {
+        "theme": {
+            "colorScheme": "dark",
+            "color": {
+                "accent": {"primary": "#1a0033", "level": 1},
+                "surface": {"background": "#101820", "foreground": "#f0f0f0"},
+            },
+        },
+        "context": {"viewport": TALL},
+    },
     "phone": {"context": {**PHONE, "viewport": {**TALL, "width": 390}}},
     "zoomed": {"context": {"viewport": {**TALL, "width": 320}}},
 }

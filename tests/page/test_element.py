@@ -232,7 +232,7 @@ async def test_what_the_server_changed_is_fetched(chat_page: OpenChat) -> None:
 
 async def test_a_conversation_that_is_not_there_is_told(chat_page: OpenChat) -> None:
     chat = await chat_page(initialThread="thr_none")
-    await expect(chat.element.get_by_role("alert").first).to_be_visible()
+    await expect(chat.transcript.get_by_role("alert")).to_contain_text("not found")
     await chat.heard("chatkit.error")
 
 

@@ -1,6 +1,7 @@
 // The theme options of the types, as custom properties of the host.
 
 import type { ThemeOption } from "@openai/chatkit";
+import { readableAccent, readableOnAccent } from "./contrast.ts";
 import type { OpenChatKitOptions } from "./options.ts";
 
 type Properties = Record<`--ock-${string}`, string>;
@@ -45,13 +46,20 @@ export class Theme {
 	private apply(): void {
 		const { host, scheme } = this;
 		host.dataset["scheme"] = scheme;
+		const { color = {} } = optionsOf(this.theme);
 		const properties = propertiesOf(optionsOf(this.theme), scheme);
-		const accent = optionsOf(this.theme).color?.accent?.primary;
-		host.toggleAttribute("data-own-accent", accent !== undefined);
-		if (accent) properties["--ock-accent-text"] = readableOn(accent, host);
-		for (const name of this.names) if (!(name in properties)) host.style.removeProperty(name);
-		for (const [name, value] of Object.entries(properties)) host.style.setProperty(name, value);
-		this.names = Object.keys(properties);
+		host.toggleAttribute("data-own-accent", color.accent !== undefined);
+		for (const name of this.names) host.style.removeProperty(name);
+		this.names = [];
+		this.put(properties);
+		// What is mixed of the colours that the scheme, the options and style sheets have made
+		if (color.accent) this.put({ "--ock-accent-text": readableOnAccent(host) });
+		if (Object.keys(color).length) this.put({ "--ock-link": readableAccent(host) });
+	}
+
+	private put(properties: Properties): void {
+		for (const [name, value] of Object.entries(properties)) this.host.style.setProperty(name, value);
+		this.names = [...this.names, ...Object.keys(properties)];
 	}
 
 	private loadFonts(sources: NonNullable<NonNullable<ThemeOption["typography"]>["fontSources"]>) {
@@ -141,17 +149,4 @@ function grays({ hue, tint, shade = 0 }: Gray, scheme: Scheme): Properties {
 		// Yellow is light: it can be read on the darkest of the surfaces
 		"--ock-text-quiet": gray(33),
 	};
-}
-
-/** Returns black or white, whichever is easier to read on a colour. */
-function readableOn(color: string, host: HTMLElement): string {
-	const probe = document.createElement("span");
-	// Mixed with itself, a colour of any notation is `color(srgb RED GREEN BLUE)`
-	probe.style.color = `color-mix(in srgb, ${color}, ${color})`;
-	host.shadowRoot?.append(probe);
-	const [red = 0, green = 0, blue = 0] = getComputedStyle(probe).color.match(/-?[\d.]+(e-?\d+)?/g)?.map(Number) ?? [];
-	probe.remove();
-	const linear = (value: number) => ((Math.max(value, 0) + 0.055) / 1.055) ** 2.4;
-	const luminance = 0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue);
-	return luminance > 0.179 ? "#000" : "#fff";
 }

@@ -46,7 +46,7 @@ export const base = css`
 	}
 
 	:focus-visible {
-		outline: 2px solid var(--ock-accent);
+		outline: 2px solid var(--ock-link);
 		outline-offset: 2px;
 	}
 

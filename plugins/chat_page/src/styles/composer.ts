@@ -31,8 +31,8 @@ export const composer = css`
 	}
 
 	.ock-box:has(textarea:focus) {
-		border-color: var(--ock-accent);
-		box-shadow: 0 0 0 1px var(--ock-accent);
+		border-color: var(--ock-link);
+		box-shadow: 0 0 0 1px var(--ock-link);
 	}
 
 	.ock-box[data-disabled] {
@@ -219,7 +219,7 @@ export const composer = css`
 
 	@supports not selector(:has(a)) {
 		.ock-box:focus-within {
-			border-color: var(--ock-accent);
+			border-color: var(--ock-link);
 		}
 	}
 

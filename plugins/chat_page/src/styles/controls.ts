@@ -24,7 +24,7 @@ export const controls = css`
 	}
 
 	.ock-icon-button[aria-pressed="true"] {
-		color: var(--ock-accent);
+		color: var(--ock-link);
 	}
 
 	.ock-icon-button[aria-pressed="true"] .ock-icon {

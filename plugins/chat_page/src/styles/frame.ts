@@ -199,7 +199,7 @@ export const frame = css`
 	}
 
 	.ock-prompts .ock-icon {
-		color: var(--ock-accent);
+		color: var(--ock-link);
 		font-size: 1.125em;
 	}
 
@@ -273,7 +273,7 @@ export const frame = css`
 	}
 
 	.ock-search:focus-within {
-		outline: 2px solid var(--ock-accent);
+		outline: 2px solid var(--ock-link);
 		outline-offset: 1px;
 	}
 

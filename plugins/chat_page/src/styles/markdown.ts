@@ -128,7 +128,7 @@ const text = css`
 	}
 
 	.ock-text a {
-		color: var(--ock-accent);
+		color: var(--ock-link);
 		text-underline-offset: 0.15em;
 	}
 	.ock-text .ock-host {
@@ -166,7 +166,7 @@ const text = css`
 		padding: 0 var(--ock-space);
 		border: 0;
 		background: none;
-		color: var(--ock-accent);
+		color: var(--ock-link);
 		cursor: pointer;
 	}
 	sup > .ock-note-mark {

@@ -13,6 +13,7 @@ export const light = css`
 	--ock-border: #dcdce0;
 	--ock-accent: #2f5bd7;
 	--ock-accent-text: #fff;
+	--ock-link: var(--ock-accent);
 	--ock-danger: #b3261e;
 	--ock-warning: #8a5300;
 	--ock-success: #1e6b3a;
@@ -31,6 +32,7 @@ export const dark = css`
 	--ock-border: #3a3a41;
 	--ock-accent: #8fabff;
 	--ock-accent-text: #10131f;
+	--ock-link: var(--ock-accent);
 	--ock-danger: #ff9b93;
 	--ock-warning: #f0b866;
 	--ock-success: #7fd09a;

@@ -88,7 +88,7 @@ export const sources = css`
 		border: 0;
 		border-radius: 0.4em;
 		background: color-mix(in srgb, var(--ock-accent) 9%, transparent);
-		color: var(--ock-accent);
+		color: var(--ock-link);
 	}
 
 	.ock-tagged button.ock-entity {

@@ -33,6 +33,7 @@ export const widgets = css`
 	:host([data-own-accent]) .ock-widget [data-scheme] {
 		--ock-accent: inherit;
 		--ock-accent-text: inherit;
+		--ock-link: inherit;
 	}
 
 	.ock-w-box[data-type="basic"][data-scheme] {
@@ -376,7 +377,7 @@ export const widgets = css`
 	}
 
 	.ock-w-link {
-		color: var(--ock-accent);
+		color: var(--ock-link);
 	}
 
 	.ock-w-problem {
