@@ -87,7 +87,8 @@ async def test_the_page_and_its_files_need_no_sign_in(aiohttp_client: Any) -> No
 async def test_every_built_file_is_served(aiohttp_client: Any) -> None:
     client = await opened(aiohttp_client)
     kinds = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
-    files = [path for path in BUILT.rglob("*") if path.is_file() and path.name != "page.html"]
+    of_the_server = ("page.html", "options.schema.json")
+    files = [p for p in BUILT.rglob("*") if p.is_file() and p.name not in of_the_server]
     assert files
     for path in files:
         name = path.relative_to(BUILT).as_posix()
@@ -293,6 +294,9 @@ async def test_a_page_of_another_origin_may_import_the_element(aiohttp_client: A
         ({"sign_out": "data:text/html,hi"}, "sign_out"),
         ({"sign_in": "/log in"}, "sign_in"),
         ({"options": {"allowedImageDomains": ["a.test"]}}, "image_domains"),
+        ({"options": {"theme": {"density": "huge"}}}, "theme.density: 'huge' is not one of"),
+        ({"options": {"startscreen": {}}}, "startscreen"),
+        ({"options": {"startScreen": {"prompts": [{"label": "Hi"}]}}}, r"prompts\[0\]: 'prompt'"),
         ({"locale": "de_DE"}, "locale: write a language, such as de"),
         ({"prompts": [{"label": "Hi"}]}, "prompt"),
     ],

@@ -62,7 +62,19 @@ async function buildPage() {
 	for (const name of readdirSync(join(HERE, "page")))
 		if (!name.endsWith(".ts")) copyFileSync(join(HERE, "page", name), join(built, name));
 	writeFileSync(join(built, "LICENSES.txt"), licenses(metafile));
+	writeFileSync(join(built, "options.schema.json"), `${JSON.stringify(await optionsSchema(), null, 2)}\n`);
 	report(metafile);
+}
+
+/** The JSON Schema of the options, which the server checks its settings with. */
+async function optionsSchema() {
+	const { outputFiles } = await build({
+		...shared,
+		entryPoints: ["src/option-problems.ts"],
+		write: false,
+	});
+	const module = await import(`data:text/javascript,${encodeURIComponent(outputFiles[0].text)}`);
+	return module.optionsSchema();
 }
 
 /** The licences of the packages that are in the built files. */

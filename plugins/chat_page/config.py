@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    WithJsonSchema,
+    field_validator,
+)
 
 from chatkit_server import UrlPath
+
+from .files import BUILT, SCHEMA
 
 _HOST = re.compile(r"(?:\*\.)?[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::[0-9]{1,5})?", re.IGNORECASE)
 _LOCALE = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
@@ -57,6 +67,28 @@ Sites = Annotated[
 ]
 
 
+def _options_schema() -> dict[str, Any]:
+    """Return the JSON Schema of the element's options, which is built with it."""
+    file = BUILT / SCHEMA
+    schema: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {"type": "object"}
+    return schema
+
+
+def _option_problem(options: dict[str, Any], schema: dict[str, Any]) -> str | None:
+    """Return which option is wrong, and how."""
+    # This import takes megabytes, and few settings need it
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+
+    problem = best_match(Draft202012Validator(schema).iter_errors(options))
+    if problem is None:
+        return None
+    return f"{problem.json_path.removeprefix('$.')}: {problem.message}".removeprefix("$: ")
+
+
+_OPTIONS = _options_schema()
+
+
 class Prompt(BaseModel):
     """A message to begin with. `icon` is a name of ChatKit's, or `lucide:NAME`."""
 
@@ -91,11 +123,13 @@ class Config(BaseModel):
     image_domains: Hosts = Field(default_factory=list)
     upload_domains: Hosts = Field(default_factory=list)
     frame_ancestors: Sites = Field(default_factory=lambda: ["self"])
-    options: dict[str, Any] = Field(default_factory=dict)
+    options: Annotated[dict[str, Any], WithJsonSchema(_OPTIONS)] = Field(default_factory=dict)
 
     @field_validator("options")
     @classmethod
-    def _known_to_the_policy(cls, options: dict[str, Any]) -> dict[str, Any]:
+    def _known_to_the_element(cls, options: dict[str, Any]) -> dict[str, Any]:
         if "allowedImageDomains" in options:
             raise ValueError("set `image_domains` instead: the page's policy has to know them, too")
+        if options and (problem := _option_problem(options, _OPTIONS)):
+            raise ValueError(problem)
         return options

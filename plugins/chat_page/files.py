@@ -10,6 +10,10 @@ from pathlib import Path
 
 from aiohttp import hdrs, web
 
+BUILT = Path(__file__).parent / "built"
+SCHEMA = "options.schema.json"
+"""What the options of the element have to be; of the built files, only the server reads it."""
+
 TYPES = {
     ".css": "text/css",
     ".html": "text/html",

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 from aiohttp import web
 
 from chatkit_server import PAGES, SettingsError, hookimpl
 
 from .config import Config
-from .files import StaticFile, files_of
+from .files import BUILT, SCHEMA, StaticFile, files_of
 from .page import Page, manifest
 
-BUILT = Path(__file__).parent / "built"
 PAGE = "page.html"
 MANIFEST = "manifest.webmanifest"
 CHUNKS = "open-chatkit"
@@ -38,6 +36,7 @@ class Plugin:
                 f"chat_page: {BUILT} has no {PAGE}: run `npm ci && npm run build` in "
                 f"{BUILT.parent}, or remove chat_page from `plugins`"
             )
+        files.pop(SCHEMA, None)
         files[MANIFEST] = StaticFile(manifest(self.config), MANIFEST)
         path = self.config.path or ""
         app.router.add_get(path or "/", Page(page.body.decode(), self.config, app).answer)

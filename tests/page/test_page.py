@@ -287,7 +287,9 @@ async def test_the_page_may_have_a_path(chat_page: OpenChat, open_server: OpenSi
 async def test_wrong_options_of_the_settings_are_told(
     chat_page: OpenChat, open_server: OpenSite
 ) -> None:
-    site = await open_server(plugins={"chat_page": {"options": {"theme": {"radius": "huge"}}}})
+    # The server knows no colours
+    options = {"theme": {"color": {"accent": {"primary": "bluish"}}}}
+    site = await open_server(plugins={"chat_page": {"options": options}})
     chat = await chat_page(path="/", site=site)
-    chat.troubles.expect("theme.radius")
-    await expect(chat.page.get_by_role("alert")).to_contain_text("theme.radius")
+    chat.troubles.expect("accent.primary")
+    await expect(chat.page.get_by_role("alert")).to_contain_text("theme.color.accent.primary")

@@ -2,6 +2,7 @@
 
 import {
 	type Check,
+	type Schema,
 	anything,
 	call,
 	color,
@@ -19,7 +20,7 @@ import {
 } from "./checks.ts";
 import type { OpenChatKitOptions } from "./options.ts";
 
-const icon = must("the name of an icon, such as \"star\" or \"lucide:rocket\"", isText);
+const icon = must("the name of an icon, such as \"star\" or \"lucide:rocket\"", isText, { type: "string" });
 const scheme = oneOf("light", "dark", "system");
 const isList = (value: unknown) => Array.isArray(value);
 
@@ -79,6 +80,34 @@ const composer = shape({
 	dictation: shape({}, { enabled: flag }),
 });
 
+const type = oneOf("two_phase", "direct");
+const server = shape(
+	{
+		fetch: call,
+		headers: call,
+		// Empty or not, nobody asks for the key
+		domainKey: anything,
+		uploadStrategy: either(
+			(strategy) => isObject(strategy) && strategy["type"] === "direct",
+			shape({}, { type, uploadUrl: text }),
+			shape({}, { type }),
+		),
+	},
+	{
+		url: must("the address of a ChatKit server, such as \"/api/chat\"", (url) => isText(url) && url !== "", {
+			type: "string",
+			minLength: 1,
+		}),
+	},
+);
+const api: Check = Object.assign(
+	(value: unknown, path: string, unknown: string[]) =>
+		isObject(value) && "getClientSecret" in value && !("url" in value)
+			? [`\`${path}.getClientSecret\` is for OpenAI's hosted workflows: set \`${path}.url\` to your server`]
+			: server(value, path, unknown),
+	{ schema: server.schema },
+);
+
 const CHECKS: { [Name in keyof Required<OpenChatKitOptions>]: Check } = {
 	api,
 	locale: text,
@@ -118,14 +147,11 @@ export function examine(options: unknown): { wrong: string[]; unknown: string[] 
 	return { wrong, unknown };
 }
 
-function api(value: unknown, path: string, unknown: string[]): string[] {
-	if (isObject(value) && "getClientSecret" in value && !("url" in value))
-		return [`\`${path}.getClientSecret\` is for OpenAI's hosted workflows: set \`${path}.url\` to your server`];
-	const url = must("the address of a ChatKit server, such as \"/api/chat\"", (url) => isText(url) && url !== "");
-	const type = oneOf("two_phase", "direct");
-	const isDirect = (strategy: unknown) => isObject(strategy) && strategy["type"] === "direct";
-	const uploadStrategy = either(isDirect, shape({}, { type, uploadUrl: text }), shape({}, { type }));
-	// Empty or not, nobody asks for the key
-	const known = { fetch: call, headers: call, domainKey: anything, uploadStrategy };
-	return shape(known, { url })(value, path, unknown);
+/**
+ * Returns the JSON Schema of what the server's settings may say over what the server knows by itself.
+ * The images' hosts have a setting of their own, which makes the policy of the page, too.
+ */
+export function optionsSchema(): Schema {
+	const { allowedImageDomains: _, ...checks } = CHECKS;
+	return shape(checks).schema(false)!;
 }

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { examine } from "../src/option-problems.ts";
+import { examine, optionsSchema } from "../src/option-problems.ts";
 import { copied, isSame } from "../src/same.ts";
 import { propertiesOf } from "../src/theme.ts";
 import { type Catalog, Words } from "../src/words.ts";
@@ -102,6 +102,15 @@ test("an option that nobody knows is named, wherever it is", () => {
 		"`startScreen.prompts[0].colour` is no option",
 		"`startscreen` is no option: `startScreen` is",
 	]);
+});
+
+test("the schema has what JSON can say, and asks only for whole entries of lists", () => {
+	const { properties } = optionsSchema() as { properties: Record<string, any> };
+	for (const name of ["onClientTool", "allowedImageDomains"]) assert.ok(!(name in properties), name);
+	assert.ok(!("leftAction" in properties["header"].properties), "its onClick is a function");
+	assert.ok(!("required" in properties["api"]), "the server knows its address");
+	assert.deepEqual(properties["startScreen"].properties.prompts.items.required, ["label", "prompt"]);
+	assert.deepEqual(properties["theme"].anyOf[0].enum, ["light", "dark", "system"]);
 });
 
 test("whatever a page gives as options, it is told and nothing is thrown", () => {
