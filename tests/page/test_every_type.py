@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from chatkit import types
 from chatkit.types import ThreadItem, ThreadItemUpdate, ThreadStreamEvent
+from playwright.async_api import expect
 from pydantic import BaseModel
 
 from chatkit_server.testing import Gate
@@ -93,6 +94,9 @@ async def test_every_field_of_every_item_can_be_read(
     items: list[Any] = builder.full(model)
     await chat.call("setThreadId", chat.seed(*items))
     await chat.heard("chatkit.thread.load.end")
+    is_hidden = model in (types.HiddenContextItem, types.SDKHiddenContextItem)
+    if not is_hidden and model is not types.EndOfTurnItem:
+        await expect(chat.transcript.locator("article").first).to_be_visible()
     await chat.page.keyboard.press("Tab")  # so that the focus is that of a keyboard
     read = await chat.element.evaluate(HARVEST)
     shown = {where for word, where in builder.words.items() if word in read}
@@ -100,7 +104,7 @@ async def test_every_field_of_every_item_can_be_read(
     assert not missing, f"not shown: {', '.join(sorted(missing))}\n{read}"
     if model is types.GeneratedImageItem:
         assert PICTURE in read
-    if model in (types.HiddenContextItem, types.SDKHiddenContextItem):
+    if is_hidden:
         assert not shown
 
 

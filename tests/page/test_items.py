@@ -259,6 +259,26 @@ async def test_sources_are_marked_at_their_places_and_listed(chat_page: OpenChat
     await expect(chat.transcript.get_by_role("tooltip")).to_have_count(0)
 
 
+async def test_a_card_stays_when_the_focus_has_scrolled_to_its_mark(chat_page: OpenChat) -> None:
+    chat = await chat_page()
+    page = URLSource(title="All about tea", url="https://example.com/tea", description="Leaves")
+    text = "Tea is good.\n\n" * 60
+    await open_with(chat, answered(text, annotations=[Annotation(source=page, index=12)]))
+    mark = part(chat, "citation").first.get_by_role("link")
+    await expect(mark).not_to_be_in_viewport()
+    await chat.page.keyboard.press("Tab")  # so that the focus is that of a keyboard
+    scrolled = """(mark) => new Promise((done) => {
+      mark.getRootNode().addEventListener(
+        "scroll", () => requestAnimationFrame(done), { capture: true, once: true });
+      mark.focus();
+    })"""
+    await mark.evaluate(scrolled)
+    card = chat.transcript.get_by_role("tooltip")
+    await expect(card).to_contain_text("Leaves")
+    await part(chat, "scroller").evaluate("(box) => { box.scrollTop = box.scrollHeight }")
+    await expect(card).to_have_count(0)
+
+
 async def test_a_message_shows_what_came_with_it(chat_page: OpenChat) -> None:
     chat = await chat_page(
         ENTITIES, composer={"tools": [{"id": "find", "label": "Find it", "icon": "search"}]}

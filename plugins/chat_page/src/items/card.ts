@@ -18,6 +18,7 @@ class HoverCard extends AsyncDirective {
 	private card: HTMLElement | null = null;
 	private timer: ReturnType<typeof setTimeout> | undefined;
 	private ends = new AbortController();
+	private showing = new AbortController();
 
 	override render(_content: () => Content) {
 		return noChange;
@@ -86,17 +87,31 @@ class HoverCard extends AsyncDirective {
 		anchor.setAttribute("aria-describedby", card.id);
 		card.showPopover?.();
 		place(card, anchor);
-		new ResizeObserver(() => place(card, anchor)).observe(card);
-		const { signal } = this.ends;
-		addEventListener("scroll", () => this.hide(), { signal, capture: true, once: true });
+		const sizes = new ResizeObserver(() => place(card, anchor));
+		sizes.observe(card);
+		this.showing = new AbortController();
+		const { signal } = this.showing;
+		signal.addEventListener("abort", () => sizes.disconnect());
+		// The focus itself may have scrolled to the anchor
+		const follow = () => (isInView(anchor) ? place(card, anchor) : this.hide());
+		// What scrolls in the chat does not tell the page
+		for (const target of [window, anchor.getRootNode()])
+			target.addEventListener("scroll", follow, { signal, capture: true });
 	}
 
 	hide(): void {
 		clearTimeout(this.timer);
+		this.showing.abort();
 		this.card?.remove();
 		this.card = null;
 		this.anchor?.removeAttribute("aria-describedby");
 	}
+}
+
+function isInView(anchor: HTMLElement): boolean {
+	const { top, bottom } = anchor.getBoundingClientRect();
+	const box = anchor.closest(".ock-reel")?.getBoundingClientRect();
+	return bottom > (box?.top ?? 0) && top < (box?.bottom ?? innerHeight);
 }
 
 /** Puts a card above or below its anchor, where there is room. */
