@@ -270,6 +270,30 @@ async def test_selected_text_of_an_answer_is_quoted(chat_page: OpenChat) -> None
     await expect(chat.composer.get_by_role("blockquote")).to_have_count(0)
 
 
+async def test_the_button_for_a_quotation_stays_beside_its_text(chat_page: OpenChat) -> None:
+    chat = await chat_page()
+    long = answered("Kettles boil.\n\n" + "Tea is good.\n\n" * 60)
+    await chat.call("setThreadId", chat.seed(said("hi"), long))
+    answer = chat.transcript.get_by_text("Kettles boil.")
+    await answer.scroll_into_view_if_needed()
+    await answer.click(click_count=3)
+    reply = chat.element.get_by_role("button", name="Reply", exact=True)
+    box = chat.transcript.locator('[part~="scroller"]')
+    near = """([reply, text]) => reply.isConnected && Math.abs(
+      reply.getBoundingClientRect().bottom - text.getBoundingClientRect().top) < 30"""
+
+    async def scroll(by: int) -> None:
+        await box.evaluate("(box, by) => { box.scrollTop += by }", by)
+
+    await scroll(20)
+    parts = [await reply.element_handle(), await answer.element_handle()]
+    await chat.page.wait_for_function(near, arg=parts)
+    await scroll(1000)
+    await expect(reply).to_have_count(0)
+    await scroll(-1000)
+    await expect(reply).to_be_visible()
+
+
 # Tags
 
 

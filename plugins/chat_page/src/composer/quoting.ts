@@ -40,7 +40,8 @@ export class Quoter extends View {
 		// Not while the user drags
 		this.host.addEventListener("pointerup", () => setTimeout(look), { signal });
 		this.host.addEventListener("keyup", look, { signal });
-		this.host.addEventListener("scroll", () => (this.quote = null), { signal, capture: true });
+		// Events of scrolling stay within the shadow root
+		this.getRootNode().addEventListener("scroll", look, { signal, capture: true });
 	}
 
 	override disconnectedCallback(): void {
@@ -105,7 +106,8 @@ function selectedQuote(host: HTMLElement): Quote | null {
 	const lines = linesOf(range);
 	// The phone's own menu is above the selection
 	const box = isTouch() ? lines.at(-1) : lines[0];
-	if (!box) return null;
+	const view = root.querySelector(".ock-reel")?.getBoundingClientRect();
+	if (!box || !view || box.bottom < view.top || box.top > view.bottom) return null;
 	const frame = host.getBoundingClientRect();
 	const y = (isTouch() ? box.bottom + HEIGHT / 2 : box.top - HEIGHT) - frame.top;
 	return {
