@@ -79,16 +79,19 @@ async def test_a_silent_network(caplog: pytest.LogCaptureFixture) -> None:
             front.hold()
             calls = await asyncio.gather(*(load(plugin) for _ in range(9)), return_exceptions=True)
             assert {type(error) for error in calls} == {Unavailable}
-            # It is known now, and nobody waits
+            # It is known now, and nobody waits: to find out takes 0.45 s
             started = time.monotonic()
             with pytest.raises(Unavailable):
                 await plugin.store().delete_thread("thr_1", ANN)
-            assert time.monotonic() - started < 0.15
+            assert time.monotonic() - started < 0.4
             front.go_on(forget=forget)
             await works(plugin)
-        assert [line.partition(": ")[2] for line in told(caplog)] == [
-            "no answer to a statement within 0.2 s, nor to a new connection within 0.25 s"
-        ]
+        # Told once: by what was looked into, or by who waited for a connection, whichever is first
+        (line,) = told(caplog)
+        assert line.partition(": ")[2] in (
+            "no answer to a statement within 0.2 s, nor to a new connection within 0.25 s",
+            "no free connection within 0.5 s: all 4 of pool_size are in use",
+        )
         # All connections are silent, and a new one is not: only one statement has to wait
         front.hold()
         front.go_on(forget=True)
