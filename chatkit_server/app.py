@@ -14,8 +14,9 @@ from .agent.models import ModelRouter
 from .agent.runs import AppRuns
 from .agent.team.guardrails import Guardrails
 from .agent.team.team import Team
+from .elsewhere.turns import TurnsElsewhere
 from .errors import SettingsError
-from .events.log import EventLogFactory, checked_factory, new_event_log
+from .events.shared import EventLog
 from .mcp.manager import McpManager
 from .plugin.calls import Hooks
 from .plugin.load import check_hook_settings, collect_plugins
@@ -42,6 +43,7 @@ from .web.hosts import check_hosts, refuse_other_hosts
 from .web.keys import (
     ANSWERS,
     ATTACHMENT_STORE,
+    ELSEWHERE,
     ENGINE,
     GUARD,
     HEARTBEAT,
@@ -58,6 +60,7 @@ from .web.keys import (
     TURNSTILE,
 )
 from .web.operations.limits import RequestGuard
+from .web.plain import wire_of
 from .web.turn_routes import add_turn_routes
 from .web.unix_socket import check_socket
 
@@ -158,7 +161,7 @@ def _add_parts(
 ) -> None:
     settings, hooks = app[SETTINGS], app[HOOKS]
     turn_store: TurnStore | None = None
-    make_log = new_event_log
+    events: EventLog | None = None
     with problems.collect():
         app[STORE_PLUGIN], app[STORE] = _store(hooks, settings)
     with problems.collect():
@@ -166,7 +169,7 @@ def _add_parts(
     with problems.collect():
         turn_store = hooks.boot_first("turn_store")
     with problems.collect():
-        make_log = _event_logs(hooks)
+        events = hooks.boot_first("event_log")
     with problems.collect():
         servers = [server for _, given in hooks.boot_all("mcp_servers") for server in given]
         app[MCP] = McpManager(servers, approval=settings.agent.approval, own=team.mcp_servers)
@@ -191,10 +194,11 @@ def _add_parts(
         turn_store,
         models,
         app[MCP],
-        make_log,
+        events,
         team=team,
         guardrails=guardrails,
     )
+    app[ELSEWHERE] = TurnsElsewhere(engine.events, turn_store, app[STORE], settings.turns, wire_of)
     app[GUARD] = RequestGuard(settings.requests)
     app[TURNSTILE] = Turnstile(REQUEST_GAP)
     app[HEARTBEAT] = Heartbeat(
@@ -217,15 +221,6 @@ def _store(hooks: Hooks, settings: Settings) -> tuple[str, Store[StoreContext]]:
         f"{where}: none of them stores conversations. Add `tortoise_store:`, or your own "
         "plugin with a `store` hook"
     )
-
-
-def _event_logs(hooks: Hooks) -> EventLogFactory:
-    """Return what makes the event logs of turns."""
-    for plugin, call in hooks.checked_calls("event_log"):
-        factory: EventLogFactory | None = call()
-        if factory is not None:
-            return checked_factory(plugin, factory)
-    return new_event_log
 
 
 def _check_auth(hooks: Hooks, settings: Settings) -> None:
@@ -294,6 +289,7 @@ async def connected(app: web.Application) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         with app[RUNS].here():
             await stack.enter_async_context(app[MCP].run())
+            await stack.enter_async_context(app[ENGINE].events.run(app[ENGINE].turns.heard))
             await stack.enter_async_context(app[HEARTBEAT].run())
         yield
 
@@ -323,6 +319,7 @@ def too_many_tools(app: web.Application) -> str | None:
 
 
 async def _drain(app: web.Application) -> None:
+    app[ELSEWHERE].close()
     await app[ENGINE].turns.close(app[SETTINGS].server.drain)
     answers = app[ANSWERS]
     if answers:

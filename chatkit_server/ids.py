@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
+from datetime import UTC, datetime
+from uuid import UUID
 
 from uuid_utils import uuid7
 
@@ -19,6 +21,17 @@ def new_id(prefix: str) -> str:
     Ids made by one process sort in the order they were made, also within a millisecond.
     """
     return f"{prefix}_{uuid7().hex}"
+
+
+def time_of(value: str) -> datetime | None:
+    """Return when an id of `new_id` was made, in milliseconds; None for an id of another kind."""
+    try:
+        number = UUID(value.rpartition("_")[2])
+    except ValueError:
+        return None
+    if number.version != 7:
+        return None
+    return datetime.fromtimestamp((number.int >> 80) / 1000, UTC)
 
 
 def is_id(value: str) -> bool:

@@ -6,7 +6,7 @@ Conversations are kept by a `chatkit.store.Store`, whose `context` is a `StoreCo
 from __future__ import annotations
 
 from .errors import TakenOver
-from .events.log import EventLog, EventLogFactory, FrameWriter, MemoryEventLog
+from .events.shared import PART, EventLog, MemoryEventLog, NumberedEvent, Part
 from .events.threads import AtomicThreads
 from .local_times import LocalTimes, in_local_time
 from .records import OutageLog
@@ -23,17 +23,18 @@ from .turns.view import StoreView
 from .uploads import FileStore
 
 __all__ = [
+    "PART",
     "AtomicThreads",
     "EventLog",
-    "EventLogFactory",
     "FileStore",
-    "FrameWriter",
     "HeartbeatReply",
     "HeartbeatSignal",
     "LocalTimes",
     "MemoryEventLog",
     "MemoryTurnStore",
+    "NumberedEvent",
     "OutageLog",
+    "Part",
     "StoreContext",
     "StoreView",
     "TakenOver",

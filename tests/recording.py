@@ -10,7 +10,7 @@ import orjson
 from chatkit.types import ThreadItem, ThreadMetadata
 
 from chatkit_server import Turn, User, hookimpl
-from chatkit_server.events.log import MemoryEventLog
+from chatkit_server.events.log import TurnLog
 from chatkit_server.events.recorder import Recorder
 from chatkit_server.events.wire import ChatKitWire
 from chatkit_server.plugin.calls import Hooks
@@ -43,7 +43,7 @@ class Recording:
     recorder: Recorder
     turn: Turn
     store: MemoryStore
-    log: MemoryEventLog
+    log: TurnLog
     persisted: Persisted
     read: int = 0
 
@@ -74,7 +74,7 @@ async def make_recording(room: int = 1000) -> Recording:
         model="test/model",
     )
     persisted = Persisted(store)
-    log = MemoryEventLog("turn_1")
+    log = TurnLog("turn_1")
     hooks = Hooks.of([("persisted", persisted)])
     recorder = Recorder(turn, store, hooks, log, ChatKitWire(), room)
     return Recording(recorder, turn, store, log, persisted)

@@ -9,7 +9,7 @@ from typing import Any
 from chatkit.types import ThreadMetadata
 
 from chatkit_server import Turn, User
-from chatkit_server.events.log import MemoryEventLog
+from chatkit_server.events.log import TurnLog
 from chatkit_server.settings.schema import TurnSettings
 from chatkit_server.storage import StoreContext
 from chatkit_server.testing.memory_store import MemoryStore
@@ -49,7 +49,7 @@ def make_running(
         operation="plain",
     )
     settings = settings or TurnSettings()
-    return RunningTurn(turn, MemoryEventLog(turn_id), settings, identity, beside=beside)
+    return RunningTurn(turn, TurnLog(turn_id), settings, identity, beside=beside)
 
 
 class Work:

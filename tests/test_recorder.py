@@ -45,7 +45,7 @@ from chatkit.types import (
 from chatkit.widgets import Box, Card, DynamicWidgetRoot, Text, Transition
 
 from chatkit_server import Outcome, ToolCall, ToolResult, Turn, TurnFailed, User, hookimpl
-from chatkit_server.events.log import MemoryEventLog
+from chatkit_server.events.log import TurnLog
 from chatkit_server.events.recorder import Recorder
 from chatkit_server.events.wire import ChatKitWire
 from chatkit_server.plugin.calls import Hooks
@@ -83,7 +83,7 @@ class Recorded:
         self.turn = Turn(
             thread=thread, store=self.store, request_context=CONTEXT, user=ANN, operation="test"
         )
-        self.log = MemoryEventLog(self.turn.id)
+        self.log = TurnLog(self.turn.id)
         hooks = Hooks.of([("persisted", self.persisted)])
         self.recorder = Recorder(self.turn, self.store, hooks, self.log, ChatKitWire(), self.limit)
         return self

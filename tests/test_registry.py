@@ -13,7 +13,7 @@ from chatkit.types import ThreadMetadata
 
 from chatkit_server import Turn, User
 from chatkit_server.errors import BadRequest, Conflict, Unavailable, Unprocessable
-from chatkit_server.events.log import MemoryEventLog
+from chatkit_server.events.log import TurnLog
 from chatkit_server.events.partial import PartialAnswer
 from chatkit_server.settings.schema import TurnSettings
 from chatkit_server.storage import StoreContext
@@ -597,7 +597,7 @@ async def test_a_turn_is_as_old_as_its_request() -> None:
         operation="plain",
     )
     turn._started -= 100
-    running = RunningTurn(turn, MemoryEventLog("turn_1"), TurnSettings(), NOBODY_KNOWS)
+    running = RunningTurn(turn, TurnLog("turn_1"), TurnSettings(), NOBODY_KNOWS)
     assert 100 <= running.seconds <= turn.seconds + 1
 
 

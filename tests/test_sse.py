@@ -13,7 +13,7 @@ from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestServer
 
 from chatkit_server import Outcome, hookimpl
-from chatkit_server.events.log import EventLog, MemoryEventLog
+from chatkit_server.events.log import TurnLog
 from chatkit_server.testing.model_server import Gate, ModelServer
 from chatkit_server.web.sse import EventStream
 from tests.client import Chat
@@ -170,7 +170,7 @@ async def test_a_client_that_goes_away_before_its_answer_begins(
 class Following:
     """A handler whose every answer follows the log."""
 
-    def __init__(self, log: EventLog, patience: float = 120) -> None:
+    def __init__(self, log: TurnLog, patience: float = 120) -> None:
         self.log = log
         self.patience = patience
         self.ended = asyncio.Event()
@@ -191,7 +191,7 @@ class Following:
 
 
 async def test_a_stream_begins_after_any_event(aiohttp_client: Any) -> None:
-    log = MemoryEventLog("turn_1")
+    log = TurnLog("turn_1")
     for number in range(1, 6):
         log.append(b"%d" % number)
     log.end()
@@ -203,7 +203,7 @@ async def test_a_stream_begins_after_any_event(aiohttp_client: Any) -> None:
 
 
 async def test_a_client_that_does_not_read_is_dropped() -> None:
-    log = MemoryEventLog("turn_1")
+    log = TurnLog("turn_1")
     following = Following(log, patience=0.05)
     server = TestServer(following.app())
     await server.start_server()
@@ -225,7 +225,7 @@ async def test_a_client_that_does_not_read_is_dropped() -> None:
 
 
 async def test_followers_of_one_turn_are_told_the_same(aiohttp_client: Any) -> None:
-    log = MemoryEventLog("turn_1")
+    log = TurnLog("turn_1")
     client = await aiohttp_client(Following(log).app())
     responses = [await client.post("/") for _ in range(3)]
     for number in range(100):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+
+from .shared import PART, EventLog
 
 BATCH = 256
 
@@ -16,78 +17,25 @@ FrameWriter = Callable[[bytes], bool]
 _FRAME_END = b"\n\n"
 
 
-class EventLog(ABC):
-    """The events of one turn, numbered from 1.
+class TurnLog:
+    """The events of one turn in this process, numbered from 1, encoded once for all followers.
 
-    Any number of clients follow a log, each from any event on and at its own speed. `size` is in
-    bytes; after `ended`, no more events come. The turn itself only appends and ends: neither may
-    wait for a follower.
-    """
-
-    def __init__(self, turn_id: str) -> None:
-        self.turn_id = turn_id
-        self.ended = False
-        self.size = 0
-        self._parts: list[int] = []
-        """The numbers of the events after which those stop who followed until then."""
-
-    @abstractmethod
-    def __len__(self) -> int:
-        """Return the number of the last event."""
-
-    @abstractmethod
-    def append(self, data: bytes) -> None:
-        """Add an event, given as one line of JSON."""
-
-    @abstractmethod
-    def end(self) -> None:
-        """End the log: followers get the remaining events, and stop."""
-
-    def part(self) -> None:
-        """Have those who follow stop after the events so far; who comes later follows on."""
-        self._parts.append(len(self))
-
-    @abstractmethod
-    def compress(self) -> None:
-        """Compress an ended log in memory. It can be followed as before."""
-
-    @abstractmethod
-    def follow(self, after: int = 0, write: FrameWriter | None = None) -> AsyncIterator[bytes]:
-        """Yield the frames after number `after`, several at a time, until the log ends.
-
-        A frame is one event as it is sent: its id, its data, an empty line. While the follower
-        waits, new frames are passed to `write`, which costs less than half. Frames that `write`
-        refuses are yielded, and so are the last ones.
-        """
-
-
-EventLogFactory = Callable[[str], EventLog]
-"""Makes the log of a turn, given the turn's id. It neither waits nor blocks."""
-
-
-def checked_factory(plugin: str, factory: EventLogFactory) -> EventLogFactory:
-    """Return a plugin's factory, which names the plugin where it makes something else."""
-
-    def make(turn_id: str) -> EventLog:
-        made = factory(turn_id)
-        if not isinstance(made, EventLog):
-            raise TypeError(
-                f"plugin {plugin}: event_log: the factory returned a {type(made).__name__}, "
-                "expected a chatkit_server.storage.EventLog"
-            )
-        return made
-
-    return make
-
-
-class MemoryEventLog(EventLog):
-    """Keeps the events of a turn in this process, encoded once for all followers.
+    Any number of clients follow a log, each from any event on and at its own speed. The turn itself
+    only appends and ends, and waits for no follower. `size` is in bytes; after `ended`, no more
+    events come. What is appended goes to `shared` too, as the turn's attempt `generation`: there
+    other processes follow it.
 
     A follower gets up to `BATCH` frames at a time, so that a slow one does not get all at once.
     """
 
-    def __init__(self, turn_id: str) -> None:
-        super().__init__(turn_id)
+    def __init__(self, turn_id: str, shared: EventLog | None = None, generation: int = 1) -> None:
+        self.turn_id = turn_id
+        self.ended = False
+        self.size = 0
+        self._shared = shared
+        self._generation = generation
+        self._parts: list[int] = []
+        """The numbers of the events after which those stop who followed until then."""
         self._prefix = f"id: {turn_id}:".encode()
         self._frames: list[bytes] = []
         self._compressed: _CompressedFrames | None = None
@@ -95,29 +43,40 @@ class MemoryEventLog(EventLog):
         self._notify_scheduled = False
 
     def __len__(self) -> int:
+        """Return the number of the last event."""
         return len(self._frames) if self._compressed is None else len(self._compressed)
 
     def append(self, data: bytes) -> None:
+        """Add an event, given as one line of JSON."""
         frames = self._frames
         frame = b"%b%d\ndata: %b\n\n" % (self._prefix, len(frames) + 1, data)
         frames.append(frame)
         self.size += len(frame)
+        if self._shared is not None:
+            self._shared.append(self.turn_id, self._generation, [(len(frames), frame)])
         if self._followers and not self._notify_scheduled:
             self._schedule_notify()
 
-    def end(self) -> None:
+    def end(self, status: str = "") -> None:
+        """End the log: followers get the remaining events, and stop."""
+        if self._shared is not None and len(self) and not self.ended:
+            self._shared.end(self.turn_id, self._generation, status)
         self.ended = True
         if self._followers and not self._notify_scheduled:
             self._schedule_notify()
 
     def part(self) -> None:
-        super().part()
+        """Have those who follow stop after the events so far; who comes later follows on."""
+        self._parts.append(len(self))
+        if self._shared is not None and len(self):
+            self._shared.append(self.turn_id, self._generation, [(len(self), PART)])
         for one in self._followers:
             if not one.woken.done():
                 one.woken.set_result(None)
         self._followers = []
 
     def compress(self) -> None:
+        """Compress an ended log in memory. It can be followed as before."""
         if self._compressed is None:
             self._compressed = _CompressedFrames(self._frames)
             self._frames = []
@@ -131,6 +90,12 @@ class MemoryEventLog(EventLog):
     async def follow(
         self, after: int = 0, write: FrameWriter | None = None
     ) -> AsyncIterator[bytes]:
+        """Yield the frames after number `after`, several at a time, until the log ends.
+
+        A frame is one event as it is sent: its id, its data, an empty line. While the follower
+        waits, new frames are passed to `write`, which costs less than half. Frames that `write`
+        refuses are yielded, and so are the last ones.
+        """
         part = len(self._parts)
         while True:
             end = self._parts[part] if part < len(self._parts) else len(self)
@@ -201,7 +166,3 @@ class _CompressedFrames:
         # A frame's JSON has no line breaks
         frames = block.split(_FRAME_END)[number % BATCH : -1]
         return [frame + _FRAME_END for frame in frames]
-
-
-new_event_log: EventLogFactory = MemoryEventLog
-"""Makes the log of a turn where nobody brings another factory."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Any
@@ -32,7 +32,8 @@ class PartialAnswer:
     `first_token` the time from the turn's start to its first text; `withdrawn` the ids of saved
     items that a guardrail has refused, which are to go; `allow_cancel` whether its user may stop
     it; `agent` the name of the agent that answers; `memory_model` that of the model which has
-    written all of it, "" if several have.
+    written all of it, "" if several have; `events` the number of the last event until then; `begun`
+    those of the events with which the open items began, 0 for an item of an earlier turn.
     """
 
     items: list[ThreadItem] = field(default_factory=list)
@@ -49,6 +50,8 @@ class PartialAnswer:
     allow_cancel: bool = True
     agent: str = ""
     memory_model: str | None = None
+    events: int = 0
+    begun: Mapping[str, int] = field(default_factory=dict)
 
     def dump(self) -> bytes:
         """Return it as JSON, always valid UTF-8."""
@@ -72,6 +75,8 @@ class PartialAnswer:
             "allow_cancel": self.allow_cancel,
             "agent": self.agent,
             "memory_model": self.memory_model,
+            "events": self.events,
+            "begun": self.begun,
         }
         try:
             body = orjson.dumps(rest, default=str, option=orjson.OPT_NON_STR_KEYS)
@@ -103,6 +108,8 @@ class PartialAnswer:
             allow_cancel=rest.get("allow_cancel", True),
             agent=rest.get("agent", ""),
             memory_model=rest.get("memory_model"),
+            events=rest.get("events", 0),
+            begun=rest.get("begun", {}),
         )
 
 

@@ -40,7 +40,7 @@ from ..tasks import run_to_completion
 from ..text import valid_values
 from ..turn import Outcome, StoreContext, ToolCall, ToolResult, Turn
 from ..words import words
-from .log import EventLog
+from .log import TurnLog
 from .placeholders import OwnIds
 from .settling import settled
 from .threads import TICK, ThreadWriter, as_thread
@@ -58,7 +58,8 @@ class Recorder:
     """Keeps what a turn says: in the store, through `persist`, and then in the event log.
 
     `open` holds the items that have begun and are not done, by id; `reopened` those that an earlier
-    turn began, as they were; `asked` the ids of what the user said, which is no part of the answer.
+    turn began, as they were; `begun` the number of the event with which each item began; `asked` the
+    ids of what the user said, which is no part of the answer.
     `answer_limit` is the most characters that an answer may have. `failure` is the first error that
     was sent as an event; it is told at the end.
     """
@@ -68,7 +69,7 @@ class Recorder:
         turn: Turn,
         store: Store[StoreContext],
         hooks: Hooks,
-        log: EventLog,
+        log: TurnLog,
         wire: WireFormat,
         answer_limit: int,
         threads: ThreadWriter | None = None,
@@ -81,6 +82,7 @@ class Recorder:
         self.log = log
         self.wire = wire
         self.open: dict[str, ThreadItem] = {}
+        self.begun: dict[str, int] = {}
         self.reopened: dict[str, ThreadItem] = {}
         self.asked: Collection[str] = ()
         self.saved: list[ThreadItem] = []
@@ -128,6 +130,7 @@ class Recorder:
             case ThreadItemAddedEvent():
                 event = self._in_order(event)
                 self.open[event.item.id] = event.item.model_copy(deep=True)
+                self.begun[event.item.id] = len(self.log) + 1
             case ThreadItemUpdatedEvent(update=AssistantMessageContentPartTextDelta() as text):
                 # A tool or plugin that streams: the same path, with the same limit
                 self.delta(event.item_id, text.content_index, text.delta)

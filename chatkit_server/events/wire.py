@@ -49,6 +49,9 @@ class WireFormat(Protocol):
     def tool(self, call: ToolCall, result: ToolResult) -> bytes | None:
         """Write a tool call that has ended."""
 
+    def again(self) -> bytes | None:
+        """Write that all is told anew, where items have no ids by which they replace each other."""
+
     def end(self, outcome: Outcome, translate: Translate = str) -> list[bytes]:
         """Write the last lines. `translate` makes an error what the user reads."""
 
@@ -72,6 +75,9 @@ class ChatKitWire:
         return before + orjson.dumps(text) + after
 
     def tool(self, call: ToolCall, result: ToolResult) -> bytes | None:
+        return None
+
+    def again(self) -> bytes | None:
         return None
 
     def end(self, outcome: Outcome, translate: Translate = str) -> list[bytes]:

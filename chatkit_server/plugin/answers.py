@@ -113,12 +113,6 @@ def _user(value: Any) -> str | None:
     return None if fields["id"] else "a User with an empty `id`"
 
 
-def _factory(value: Any) -> str | None:
-    # A log itself may be callable, and would be that of every turn
-    made = isinstance(value, _class("chatkit_server.storage.EventLog"))
-    return _described(value) if made or not callable(value) else None
-
-
 def _held(value: Any) -> str | None:
     is_held = isinstance(value, Mapping) or hasattr(value, "__aiter__")
     return None if is_held else _described(value)
@@ -193,10 +187,7 @@ ANSWERS: Mapping[str, Answer] = {
     "setup": Answer("nothing: `setup` adds to `app`", _lifetime),
     "store": _one("chatkit.store.Store"),
     "turn_store": _one("chatkit_server.storage.TurnStore"),
-    "event_log": Answer(
-        "a function or class that makes a chatkit_server.storage.EventLog of a turn's id, or None",
-        _factory,
-    ),
+    "event_log": _one("chatkit_server.storage.EventLog"),
     "attachment_store": _one("chatkit.store.AttachmentStore"),
     "model_providers": Answer(
         "a dict of prefixes (without `/`) and agents.ModelProvider, or None",

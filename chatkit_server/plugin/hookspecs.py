@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     )
     from click import Group
 
-    from ..events.log import EventLogFactory
+    from ..events.shared import EventLog
     from ..finding import Finding
     from ..turn import Outcome, StoreContext, ToolCall, ToolResult, Turn, User
     from ..turns.store import TurnStore
@@ -102,13 +102,11 @@ def turn_store() -> TurnStore | None:
 
 
 @hookspec
-def event_log() -> EventLogFactory | None:
-    """Return what makes the event log of each turn; the first answer wins.
+def event_log() -> EventLog | None:
+    """Return what carries the events of turns to other processes; the first answer wins.
 
-    It is a function, or a class, that takes the turn's id and returns a
-    `chatkit_server.storage.EventLog`: what clients follow, and resume after a lost connection. It
-    is called for every turn, and may not wait. Without this hook, events are kept in the memory of
-    the process. An error stops the boot; one of the function refuses the turn with a 500.
+    With it, an answer streams on at any process. Without this hook, other processes read what a
+    turn has said from the turn store, once a second. An error stops the boot.
     """
 
 

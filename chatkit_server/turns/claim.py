@@ -14,7 +14,7 @@ from ..turn import User
 from ..words import words
 from .identity import RequestIdentity
 from .job import TurnJob, TurnPlan, model_name
-from .registry import BUSY, TurnRegistry
+from .registry import BUSY, TurnRegistry, key_is_taken
 from .running import RunningTurn
 from .store import TurnRecord, TurnStore
 
@@ -40,26 +40,34 @@ class Claims:
 
     async def repeated(
         self, identity: RequestIdentity, user: User
-    ) -> tuple[RunningTurn, int] | None:
+    ) -> tuple[RunningTurn | TurnRecord, int] | None:
         """Return the turn that an equal request started, and the last event the client has seen.
 
-        Raises `Conflict` for a turn of another process, or one that is not known any more: it is
-        not started again, and its events are not here.
+        It is a record if another process runs it, or if its events are not kept any more. Raises
+        `Conflict` for one that nobody knows: it is not started again. Raises `Unprocessable` if
+        another request used the same key.
         """
         known = self._turns.repeated(identity, user)
         if known is not None:
             return known
         record: TurnRecord | None = None
+        number = 0
         if identity.last_event is not None:
+            number = identity.last_event[1]
             record = await self._turn_store.find(identity.last_event[0], user)
         if record is None and identity.request is not None:
+            number = 0
             record = await self._turn_store.find_by_request(
                 identity.request, user, self._settings.repeat
             )
             if record is not None and identity.key is None and self._is_over(record):
                 # The same words once more: without a key, only a running turn is joined
                 record = None
-        if record is None and identity.last_event is None:
+            elif record is not None and record.content not in (None, identity.content):
+                raise key_is_taken()
+        if record is not None:
+            return record, number
+        if identity.last_event is None:
             return None
         raise Conflict(
             words(
@@ -122,6 +130,7 @@ class Claims:
             turn.operation,
             model_name(turn),
             identity.request,
+            identity.content,
             partial=job.partial().dump(),
             beside=beside,
         )

@@ -23,7 +23,7 @@ from ..agent.models import ModelRouter
 from ..agent.team.guardrails import Guardrails
 from ..agent.team.team import Team
 from ..errors import Conflict, TakenOver, TooLarge, Unavailable
-from ..events.log import EventLogFactory, new_event_log
+from ..events.shared import EventLog, NoEventLog
 from ..events.threads import ThreadWriter, as_thread
 from ..events.wire import dump
 from ..ids import current_turn
@@ -43,7 +43,7 @@ from .job import TurnJob, TurnPlan, model_name
 from .prepare import Preparation
 from .registry import TurnRegistry
 from .running import STOPPED, TAKEN_OVER, Ending, RunningTurn
-from .store import TurnStore
+from .store import TurnRecord, TurnStore
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +54,8 @@ START_GAP = 0.025
 class Engine:
     """Runs the turns of one application.
 
-    `make_log` makes the event log of each turn. Without a `team` and `guardrails`, they are made
-    of the settings.
+    `events` carries the events of its turns to other processes. Without a `team` and `guardrails`,
+    they are made of the settings.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Engine:
         turn_store: TurnStore,
         models: ModelRouter,
         mcp: McpManager,
-        make_log: EventLogFactory = new_event_log,
+        events: EventLog | None = None,
         team: Team | None = None,
         guardrails: Guardrails | None = None,
     ) -> None:
@@ -75,6 +75,7 @@ class Engine:
         self.hooks = hooks
         self.store = store
         self.turn_store = turn_store
+        self.events = events or NoEventLog()
         self.turns = TurnRegistry(settings.turns)
         self.threads = ThreadWriter(store)
         self._claims = Claims(self.turns, turn_store, settings.turns)
@@ -84,7 +85,7 @@ class Engine:
             store,
             models,
             mcp,
-            make_log,
+            self.events,
             self.threads,
             team or Team(settings),
             guardrails,
@@ -148,16 +149,16 @@ class Engine:
 
     async def repeated(
         self, identity: RequestIdentity, user: User
-    ) -> tuple[RunningTurn, int] | None:
+    ) -> tuple[RunningTurn | TurnRecord, int] | None:
         """Return the turn that an equal request started, and the last event the client has seen.
 
-        Raises why that turn was refused, or `Conflict` as `Claims.repeated` does.
+        It is a record if it is not here. Raises why that turn was refused, or what
+        `Claims.repeated` raises.
         """
         with self.turns.arriving.taken((user.tenant, user.id)):
             known = await self._claims.repeated(identity, user)
-        if known is not None:
-            running, _ = known
-            await running.until_prepared()
+        if known is not None and isinstance(known[0], RunningTurn):
+            await known[0].until_prepared()
         return known
 
     async def _work(self, job: TurnJob) -> None:
@@ -212,7 +213,7 @@ class Engine:
         try:
             await run_to_completion(self._closing.close(job, ending))
         finally:
-            job.recorder.log.end()
+            job.recorder.log.end(job.running.status or "")
 
     def _ending(self, job: TurnJob) -> Ending | None:
         """Return why the turn is to end now, None if it may go on."""

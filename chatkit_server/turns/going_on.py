@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from chatkit.store import NotFoundError, Store
 from chatkit.types import HiddenContextItem
 
-from ..events.log import EventLog
+from ..events.log import TurnLog
 from ..store_ids import new_item_id
 from ..tasks import run_to_completion
 from ..turn import StoreContext, User
@@ -97,7 +97,7 @@ def _join(action: RunningTurn, answer: RunningTurn) -> None:
     action.allows_cancel = lambda: answer.allows_cancel()
 
 
-async def _pass_on(answer: RunningTurn, log: EventLog) -> None:
+async def _pass_on(answer: RunningTurn, log: TurnLog) -> None:
     """Append the events of the answer to the log of the action, until the last one.
 
     They stop earlier for whoever follows when the user answers a question: that request gets the

@@ -147,7 +147,9 @@ class Heartbeat:
         self._reported |= lengths
         for running in some:
             reply = replies.get(running.id)
-            if reply == "cancel":
+            if reply == "visited":
+                running.visited()
+            elif reply == "cancel":
                 running.end(STOPPED)
             elif reply == "deleted":
                 running.end(DELETED)

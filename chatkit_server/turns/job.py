@@ -249,6 +249,8 @@ class TurnJob:
             self.turn.stream_options.allow_cancel,
             self.agent_name,
             self.memory_model,
+            len(self.recorder.log),
+            {id: self.recorder.begun.get(id, 0) for id in self.recorder.open},
         )
 
     def forget_answer(self) -> None:

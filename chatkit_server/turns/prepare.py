@@ -23,8 +23,9 @@ from ..agent.stream import EventTranslator
 from ..agent.team.guardrails import Guardrails
 from ..agent.team.team import Team
 from ..errors import EndTurn
-from ..events.log import EventLogFactory
+from ..events.log import TurnLog
 from ..events.recorder import Recorder
+from ..events.shared import EventLog
 from ..events.threads import ThreadWriter
 from ..mcp.manager import McpManager
 from ..plugin.answers import likely_typo, wrong_turn
@@ -51,7 +52,7 @@ class Preparation:
         store: Store[StoreContext],
         models: ModelRouter,
         mcp: McpManager,
-        make_log: EventLogFactory,
+        events: EventLog,
         threads: ThreadWriter,
         team: Team,
         guardrails: Guardrails,
@@ -61,7 +62,7 @@ class Preparation:
         self.store = store
         self.models = models
         self.mcp = mcp
-        self.make_log = make_log
+        self.events = events
         self.threads = threads
         self.approvals = Approvals(store, settings.agent)
         history = settings.agent.history
@@ -85,7 +86,7 @@ class Preparation:
             turn,
             self.store,
             self.hooks,
-            self.make_log(turn.id),
+            TurnLog(turn.id, self.events, turn.store_context.attempt),
             plan.wire,
             limits.answer,
             self.threads,

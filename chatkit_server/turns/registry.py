@@ -20,7 +20,16 @@ from .running import DELETING, RESTARTED, STOPPED, Owner, RunningTurn
 
 BUSY = words("An answer is still being written in this conversation.")
 
+RESTARTING = words("The server is restarting. Try again in a moment.")
+
 BEING_DELETED = words("This conversation is being deleted.")
+
+
+def key_is_taken() -> Unprocessable:
+    """Return the refusal of a request whose key belongs to another one."""
+    return Unprocessable(
+        "Idempotency-Key: another request used this key. Use a new key for each one."
+    )
 
 
 @dataclass
@@ -94,6 +103,21 @@ class TurnRegistry:
         running = self._known.get(turn_id)
         return running if running and running.owner == (user.tenant, user.id) else None
 
+    def heard(self, turn_id: str, word: str) -> None:
+        """Do what another process asks of a turn: `cancel`.
+
+        `look` and `visit` say that its user is there: to stay, or for `turns.disconnect.grace`.
+        """
+        running = self._known.get(turn_id)
+        if running is None or running.is_over:
+            return
+        if word == "cancel":
+            running.end(STOPPED)
+        elif word == "look":
+            running.note_visit()
+        elif word == "visit":
+            running.visited()
+
     def in_thread(self, thread_id: str, user: User) -> RunningTurn | None:
         """Return the turn that runs in a thread of this user, and not beside it."""
         slot = self._slots.get(thread_id)
@@ -119,9 +143,7 @@ class TurnRegistry:
         running = self._requests.get((owner, identity.key or ""))
         if running is not None:
             if running.identity.content != identity.content:
-                raise Unprocessable(
-                    "Idempotency-Key: another request used this key. Use a new key for each one."
-                )
+                raise key_is_taken()
             return running, 0
         for place in identity.places:
             if (answered := self._answers.get((owner, place))) is not None:
@@ -363,9 +385,7 @@ class TurnRegistry:
 
     def _refuse_if_closing(self) -> None:
         if self.closing:
-            raise Unavailable(
-                words("The server is restarting. Try again in a moment."), retry_after=RETRY_AFTER
-            )
+            raise Unavailable(RESTARTING, retry_after=RETRY_AFTER)
 
     def _refuse_to_wait(self, slot: ThreadSlot) -> None:
         if slot.deleting:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..agent.asker import LiveQuestions
 from ..errors import ServerError, TurnFailed, Unavailable
-from ..events.log import EventLog
+from ..events.log import TurnLog
 from ..events.partial import PartialAnswer
 from ..events.wire import WireFormat
 from ..settings.schema import TurnSettings
@@ -54,6 +54,19 @@ TAKEN_OVER = Ending(
 )
 
 
+def too_many_followers(limit: int) -> Unavailable:
+    """Return the refusal of one client more than may follow a turn."""
+    return Unavailable(
+        words_n(
+            "{n} page or program follows this answer already. Close it.",
+            "{n} pages or programs follow this answer already. Close one of them.",
+            limit,
+            n=limit,
+        ),
+        retry_after=5,
+    )
+
+
 def _always() -> bool:
     return True
 
@@ -68,7 +81,7 @@ class RunningTurn:
     def __init__(
         self,
         turn: Turn,
-        log: EventLog,
+        log: TurnLog,
         settings: TurnSettings,
         identity: RequestIdentity,
         *,
@@ -156,15 +169,7 @@ class RunningTurn:
         """Count a client that follows the turn. Raises `Unavailable` if too many do."""
         limit = self._settings.limits.followers
         if self._followers >= limit:
-            raise Unavailable(
-                words_n(
-                    "{n} page or program follows this answer already. Close it.",
-                    "{n} pages or programs follow this answer already. Close one of them.",
-                    limit,
-                    n=limit,
-                ),
-                retry_after=5,
-            )
+            raise too_many_followers(limit)
         self._followers += 1
         self.note_visit()
 
@@ -187,6 +192,11 @@ class RunningTurn:
         timer = self._timers.pop("abandoned", None)
         if timer is not None:
             timer.cancel()
+
+    def visited(self) -> None:
+        """Note that a client follows the turn at another process, for the time of the grace."""
+        self.note_visit()
+        self.start_grace()
 
     @property
     def is_over(self) -> bool:

@@ -11,7 +11,7 @@ from typing import Literal
 from ..turn import User
 
 TurnState = Literal["running", "completed", "failed", "cancelled", "interrupted"]
-HeartbeatReply = Literal["go on", "cancel", "deleted", "lost"]
+HeartbeatReply = Literal["go on", "visited", "cancel", "deleted", "lost"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +19,11 @@ class TurnRecord:
     """A turn as the turn store keeps it.
 
     `attempt` counts the processes that worked at it, from 1. `model` is the one asked for: hooks
-    may still choose another. `request` identifies a repeated request. `partial` is JSON of what was
-    said and not saved as items yet; it is None once the turn has ended. `error` is the message the
-    user saw. `beside` says that the turn runs beside others in its thread, as actions do. A store
-    may bring `user` back with `id` and `tenant` alone, and forget `beside` once the turn has ended.
+    may still choose another. `request` identifies a repeated request, and `content` is a digest of
+    its body. `partial` is JSON of what was said and not saved as items yet; it is None once the
+    turn has ended. `error` is the message the user saw. `beside` says that the turn runs beside
+    others in its thread, as actions do. A store may bring `user` back with `id` and `tenant` alone,
+    and forget `beside` once the turn has ended.
     """
 
     id: str
@@ -31,6 +32,7 @@ class TurnRecord:
     operation: str
     model: str
     request: str | None = None
+    content: str | None = None
     attempt: int = 1
     state: TurnState = "running"
     partial: bytes | None = None
@@ -66,7 +68,8 @@ class TurnStore(ABC):
     async def beat(self, beats: Sequence[HeartbeatSignal]) -> Mapping[str, HeartbeatReply]:
         """Record heartbeats, and return by turn id what to do.
 
-        `cancel` if another process asked for that, `deleted` if the thread was deleted, `lost` if
+        `visited` while the time of a `visit` lasts, `cancel` if another process asked for that,
+        `deleted` if the thread was deleted, `lost` if
         the attempt is no longer the current one or the turn does not run. A store that does not
         know that the thread was deleted says so when the turn next writes: `NotFoundError`.
         """
@@ -112,6 +115,16 @@ class TurnStore(ABC):
     async def cancel(self, turn_id: str, user: User) -> bool:
         """Ask the process of a running turn to cancel it; return whether it runs."""
 
+    async def visit(self, turn_id: str, user: User, seconds: float) -> None:
+        """Note that the user of a running turn is there for so long, for the process that runs it.
+
+        An earlier visit may last longer.
+
+        Without this, `turns.disconnect.grace` ends a turn whose client has come back to another
+        process, unless an event log carries it.
+        """
+        return
+
     @abstractmethod
     async def stale(self, seconds: float) -> list[TurnRecord]:
         """Return the running turns of all users that had no heartbeat for that long.
@@ -138,6 +151,7 @@ class _Row:
     beaten: float
     ended: float | None = None
     cancel: bool = False
+    visited: float = 0.0
 
 
 class MemoryTurnStore(TurnStore):
@@ -169,7 +183,9 @@ class MemoryTurnStore(TurnStore):
         row.beaten = time.monotonic()
         if beat.partial is not None:
             row.record = replace(row.record, partial=beat.partial)
-        return "cancel" if row.cancel else "go on"
+        if row.cancel:
+            return "cancel"
+        return "visited" if row.visited > row.beaten else "go on"
 
     async def end(self, turn_id: str, attempt: int, state: TurnState, error: str | None) -> bool:
         row = self._current(turn_id, attempt)
@@ -208,6 +224,11 @@ class MemoryTurnStore(TurnStore):
             return False
         row.cancel = True
         return True
+
+    async def visit(self, turn_id: str, user: User, seconds: float) -> None:
+        row = self._rows.get(turn_id)
+        if row is not None and _same(row.record.user, user):
+            row.visited = max(row.visited, time.monotonic() + seconds)
 
     async def stale(self, seconds: float) -> list[TurnRecord]:
         before = time.monotonic() - seconds

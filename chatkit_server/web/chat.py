@@ -17,11 +17,13 @@ from ..turn import TurnRequest, User
 from ..turns.identity import RequestIdentity
 from ..turns.job import TurnPlan
 from ..turns.running import RunningTurn
+from ..turns.store import TurnRecord
 from . import plain
 from .body import check_marks, marks_of, read_object
 from .expect import ask_for_body
 from .keys import (
     ATTACHMENT_STORE,
+    ELSEWHERE,
     ENGINE,
     GUARD,
     HEARTBEAT,
@@ -125,11 +127,14 @@ async def _send_widget(
     request: web.Request,
     caller: Caller,
     operation: ThreadsSyncCustomActionReq,
-    running: RunningTurn,
+    running: RunningTurn | TurnRecord,
 ) -> web.StreamResponse:
     """Wait for the end of the turn of a click, and answer with the widget."""
-    with following(running):
-        await running.until_settled()
+    if isinstance(running, TurnRecord):
+        await request.app[ELSEWHERE].whole(running, caller.context)
+    else:
+        with following(running):
+            await running.until_settled()
     return await _send(request, await widget_of(caller, operation))
 
 
@@ -143,7 +148,7 @@ async def _turn(
     user: User,
     make_plan: Callable[[], Awaitable[TurnPlan]],
     answer_it: Callable[[], Awaitable[tuple[RunningTurn, int] | None]] | None = None,
-) -> tuple[RunningTurn, int]:
+) -> tuple[RunningTurn | TurnRecord, int]:
     """Start a turn, or join the one that an equal request started, or that waits for this one.
 
     Return it with the number of the last event that the client has seen.
@@ -159,9 +164,12 @@ async def _turn(
     request._read_bytes = b""
     async with engine.turns.one_at_a_time(identity, user):
         known = await engine.repeated(identity, user)
-        if known is None and answer_it is not None and (known := await answer_it()) is not None:
-            engine.turns.note_answer(*known, identity)
-        return known or (await engine.start(make_plan, identity, user), 0)
+        if known is not None:
+            return known
+        if answer_it is not None and (answered := await answer_it()) is not None:
+            engine.turns.note_answer(*answered, identity)
+            return answered
+        return await engine.start(make_plan, identity, user), 0
 
 
 async def _caller(request: web.Request, user: User) -> Caller:
@@ -177,6 +185,7 @@ async def _caller(request: web.Request, user: User) -> Caller:
         app[ENGINE].threads,
         app[ENGINE].conversations,
         app[HEARTBEAT],
+        app[ELSEWHERE],
         locale=preferred(request.headers),
         given=context.context,
         request=TurnRequest(

@@ -11,6 +11,7 @@ from chatkit.store import AttachmentStore, NotFoundError, Store
 
 from ..agent.models import ModelRouter
 from ..agent.runs import AppRuns
+from ..elsewhere.turns import TurnsElsewhere
 from ..errors import ServerError, Unauthorized
 from ..languages import wanted
 from ..lines import fixed_words
@@ -42,6 +43,7 @@ MODELS = web.AppKey("models", ModelRouter)
 PAGES = web.AppKey("pages", list[str])
 """Paths of pages for people; the start prints their addresses. Append yours in `setup`."""
 RUNS = web.AppKey("runs", AppRuns)
+ELSEWHERE = web.AppKey("elsewhere", TurnsElsewhere)
 ENGINE = web.AppKey("engine", Engine)
 GUARD = web.AppKey("guard", RequestGuard)
 HEARTBEAT = web.AppKey("heartbeat", Heartbeat)

@@ -21,14 +21,18 @@ from chatkit.types import (
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from ..agent.paused import run_of
+from ..elsewhere.telling import Telling
 from ..errors import BadRequest, ServerError
+from ..events.wire import ChatKitWire, WireFormat
 from ..store_ids import new_item_id, new_thread_id
 from ..turn import User
 from ..turns.approval_widget import Choice, Click
 from ..turns.failures import GENERAL
 from ..turns.job import TurnPlan
 from ..turns.running import RunningTurn
+from ..turns.store import TurnRecord
 from .body import validation_error
+from .keys import ELSEWHERE, USER, store_context, translate
 from .operations.actions import click_plan
 from .operations.caller import Caller, load_item, load_thread, new_plan, writable_thread
 from .plain_wire import PlainWire
@@ -36,6 +40,14 @@ from .sse import TURN_ID
 from .turn_routes import following
 
 OPERATION = "plain"
+
+
+def wire_of(record: TurnRecord) -> WireFormat:
+    """Return a new wire format, in which a turn answers."""
+    return PlainWire(record.thread_id) if record.operation == OPERATION else ChatKitWire()
+
+
+_OTHER_PROTOCOL = "Last-Event-ID: this event belongs to an answer in ChatKit's protocol."
 
 _TEXT_PARTS = ("text", "input_text", "output_text")
 
@@ -225,24 +237,42 @@ def _user_message(
     )
 
 
-async def whole_answer(request: web.Request, running: RunningTurn) -> web.StreamResponse:
+async def whole_answer(
+    request: web.Request, running: RunningTurn | TurnRecord
+) -> web.StreamResponse:
     """Wait for the end of the turn, and answer with all of it as one JSON object.
 
     The status of an answer that is not complete is 422: clients repeat a request after a 5xx, and
     the message would be asked twice.
     """
-    wire = running.wire
-    if not isinstance(wire, PlainWire):
-        raise BadRequest("Last-Event-ID: this event belongs to an answer in ChatKit's protocol.")
-    with following(running):
-        await running.until_settled()
-    if running.status is None or wire.answer is None:
+    if isinstance(running, TurnRecord):
+        status, answer = await _answer_elsewhere(request, running)
+    else:
+        if not isinstance(running.wire, PlainWire):
+            raise BadRequest(_OTHER_PROTOCOL)
+        with following(running):
+            await running.until_settled()
+        status, answer = running.status, running.wire.answer
+    if status is None or answer is None:
         # Its end failed
         raise ServerError(GENERAL)
-    status = 200 if running.status == "completed" else 422
     return web.Response(
-        body=wire.answer,
-        status=status,
+        body=answer,
+        status=200 if status == "completed" else 422,
         content_type="application/json",
         headers={TURN_ID: running.id},
     )
+
+
+async def _answer_elsewhere(
+    request: web.Request, record: TurnRecord
+) -> tuple[str | None, bytes | None]:
+    """Wait for the end of a turn of another process; return how it ended, and the answer."""
+    wire = wire_of(record)
+    if not isinstance(wire, PlainWire):
+        raise BadRequest(_OTHER_PROTOCOL)
+    saved = await request.app[ELSEWHERE].whole(record, await store_context(request, request[USER]))
+    if not saved.is_over:
+        return None, None
+    Telling(lambda _: wire, partial(translate, request), 0).of(saved)
+    return saved.record.state, wire.answer

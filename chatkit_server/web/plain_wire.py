@@ -101,7 +101,7 @@ class PlainWire:
     def _removed(self, item_id: str) -> bytes | None:
         """Say when nothing of what was sent stands: a line of text has no id to take it back by."""
         sent = self._streamed | self._shown
-        return b'{"withdrawn":true}' if item_id in sent and sent <= self._left_out else None
+        return self.again() if item_id in sent and sent <= self._left_out else None
 
     def _note_approvals(self, item: HiddenContextItem) -> None:
         run = PausedRun.of(item)
@@ -139,6 +139,9 @@ class PlainWire:
 
     def tool(self, call: ToolCall, result: ToolResult) -> bytes | None:
         return _dump({"tool_call": _tool_call(call, result)})
+
+    def again(self) -> bytes:
+        return b'{"withdrawn":true}'
 
     def end(self, outcome: Outcome, translate: Translate = str) -> list[bytes]:
         error = None if outcome.error is None else translate(outcome.error)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import suppress
+from typing import Protocol
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp_sse import EventSourceResponse
 
-from ..events.log import EventLog
+from ..events.log import FrameWriter
 
 KEEP_ALIVE = b": keep-alive\n"
 """A comment line with one newline: with two, ChatKit's parser would deliver an empty message."""
@@ -25,13 +26,22 @@ SMALL = 16_384
 """Bytes that fit into an empty write buffer without waiting; aiohttp's own limit is 64 KiB."""
 
 
+class Followed(Protocol):
+    """The events of a turn, wherever it runs."""
+
+    turn_id: str
+
+    def follow(self, after: int = 0, write: FrameWriter | None = None) -> AsyncIterator[bytes]:
+        """Yield the frames after number `after`, until the turn has ended."""
+
+
 class EventStream(EventSourceResponse):
     """A response that follows an event log, with a keep-alive after `silence` seconds without one.
 
     A client that does not read for `patience` seconds is disconnected.
     """
 
-    def __init__(self, log: EventLog, silence: float, patience: float = 120.0) -> None:
+    def __init__(self, log: Followed, silence: float, patience: float = 120.0) -> None:
         super().__init__(
             allow_all_methods=True,
             ping_interval=silence,

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from aiohttp import hdrs, web
 
+from ..elsewhere.saved import partial_of
 from ..errors import BadRequest, Conflict, NotFound
-from ..events.partial import PartialAnswer
 from ..turn import User
 from ..turns.running import STOPPED, RunningTurn
-from ..turns.store import TurnRecord, TurnStore
+from ..turns.store import TurnRecord
 from ..words import Words, words
-from .errors import Refusal
-from .keys import ENGINE, GUARD, SETTINGS, USER, authenticate, translate
+from .keys import (
+    ELSEWHERE,
+    ENGINE,
+    GUARD,
+    SETTINGS,
+    USER,
+    authenticate,
+    store_context,
+    translate,
+)
 from .sse import TURN_ID, EventStream
-
-CANCEL_WAIT = 10.0
-"""Seconds to wait for another process to cancel its turn."""
 
 LONGEST_WAIT = 60.0
 """Seconds that a request may wait for a turn to begin."""
@@ -56,13 +61,17 @@ def following(running: RunningTurn) -> Iterator[None]:
         running.remove_follower()
 
 
-async def follow(request: web.Request, running: RunningTurn, after: int = 0) -> web.StreamResponse:
+async def follow(
+    request: web.Request, running: RunningTurn | TurnRecord, after: int = 0
+) -> web.StreamResponse:
     """Stream the turn's events after number `after`, until it ends or the client disconnects.
 
     HEAD gets the headers alone, and does not count as a client.
     """
     if request.method == hdrs.METH_HEAD:
         return web.Response(content_type="text/event-stream", headers={TURN_ID: running.id})
+    if isinstance(running, TurnRecord):
+        return await _follow_elsewhere(request, running, after)
     if after < len(running.log) and running.log.size > _LARGE:
         async with request.app[GUARD].reading(request[USER]) as count:
             count(running.log.size)
@@ -76,28 +85,34 @@ async def follow(request: web.Request, running: RunningTurn, after: int = 0) -> 
     return response
 
 
+async def _follow_elsewhere(
+    request: web.Request, record: TurnRecord, after: int
+) -> web.StreamResponse:
+    """Do the same with a turn of another process, or one whose events are only saved."""
+    server, user = request.app[SETTINGS].server, request[USER]
+    context = await store_context(request, user)
+    elsewhere = request.app[ELSEWHERE]
+    with elsewhere.following(record, context, partial(translate, request)) as followed:
+        response = EventStream(followed, server.keep_alive, server.limits.unread)
+        try:
+            await response.follow(request, after)
+        except (ConnectionResetError, TimeoutError) as error:
+            log.debug("turn %s: a client has disconnected: %s", record.id, error)
+    return response
+
+
 async def _events(request: web.Request) -> web.StreamResponse:
     user = await authenticate(request)
     with request.app[GUARD].place(user):
         turn = await _find(request, user)
-    if isinstance(turn, RunningTurn):
-        return await follow(request, turn, _after(request, turn))
-    if turn.state == "running":
-        raise Refusal(
-            409,
-            words(
-                "This answer is running in another process of the server. Try again, or reload the "
-                "conversation when the answer has ended."
-            ),
-            details=_described(request, turn),
-        )
-    raise Refusal(
-        410, words("The events of this answer are no longer kept. Reload the conversation.")
-    )
+    return await follow(request, turn, _after(request, turn))
 
 
-def _after(request: web.Request, running: RunningTurn) -> int:
-    """Return the number of the last event that the client has seen."""
+def _after(request: web.Request, running: RunningTurn | TurnRecord) -> int:
+    """Return the number of the last event that the client has seen.
+
+    How many a turn of another process has, only that one knows.
+    """
     given = request.headers.get("Last-Event-ID")
     if given is not None:
         turn_id, _, number = given.rpartition(":")
@@ -105,7 +120,7 @@ def _after(request: web.Request, running: RunningTurn) -> int:
             raise BadRequest("Last-Event-ID: this event belongs to another turn.")
     else:
         number = request.query.get("after", "0")
-    known = len(running.log)
+    known = len(running.log) if isinstance(running, RunningTurn) else 10**9
     if not (number.isascii() and number.isdigit() and len(number) < 10 and int(number) <= known):
         raise BadRequest(f"after: must be a number from 0 to {known}.")
     return int(number)
@@ -139,8 +154,11 @@ async def _turn_of_thread(request: web.Request) -> web.StreamResponse:
         return web.Response(status=204)
     if found is None:
         raise NotFound(words("No answer is running in this conversation."))
-    if running is not None and request.method != hdrs.METH_HEAD:
-        running.note_visit()
+    if request.method != hdrs.METH_HEAD:
+        if running is not None:
+            running.note_visit()
+        else:
+            await request.app[ELSEWHERE].look(thread_id, user)
     return web.json_response(_described(request, found))
 
 
@@ -171,7 +189,7 @@ async def _cancel(request: web.Request) -> web.StreamResponse:
             turn.end(STOPPED)
             await turn.ended()
         elif turn.state == "running":
-            turn = await _cancel_elsewhere(turn, user, request.app[ENGINE].turn_store)
+            turn = await request.app[ELSEWHERE].cancel(turn, user)
     described = _described(request, turn)
     return web.json_response(described, status=202 if described["state"] == "running" else 200)
 
@@ -179,21 +197,7 @@ async def _cancel(request: web.Request) -> web.StreamResponse:
 def _allows_cancel(turn: RunningTurn | TurnRecord) -> bool:
     if isinstance(turn, RunningTurn):
         return turn.allows_cancel() or turn.is_over
-    try:
-        return PartialAnswer.load(turn.partial).allow_cancel
-    except Exception:
-        # Another version of the server may have written it
-        return True
-
-
-async def _cancel_elsewhere(turn: TurnRecord, user: User, turn_store: TurnStore) -> TurnRecord:
-    """Have another process end its turn; return the turn as it is then, or after `CANCEL_WAIT`."""
-    await turn_store.cancel(turn.id, user)
-    deadline = asyncio.get_running_loop().time() + CANCEL_WAIT
-    while turn.state == "running" and asyncio.get_running_loop().time() < deadline:
-        await asyncio.sleep(0.1)
-        turn = await turn_store.find(turn.id, user) or turn
-    return turn
+    return partial_of(turn).allow_cancel
 
 
 async def _find(request: web.Request, user: User) -> RunningTurn | TurnRecord:
@@ -208,12 +212,13 @@ async def _find(request: web.Request, user: User) -> RunningTurn | TurnRecord:
 def _described(request: web.Request, turn: RunningTurn | TurnRecord) -> dict[str, Any]:
     """Return what a client is told of a turn.
 
-    What only the turn's own process knows is null: the number of events, and whether a turn that
-    failed can be retried.
+    What only the turn's own process knows is null: whether a turn that failed can be retried, and
+    the number of events once it has ended. While it runs, some more may have come since.
     """
     told: dict[str, Any] = {"id": turn.id, "thread_id": turn.thread_id}
     if isinstance(turn, TurnRecord):
-        told |= {"state": turn.state, "events": None}
+        events = partial_of(turn).events if turn.state == "running" else None
+        told |= {"state": turn.state, "events": events}
         if turn.error:
             allow_retry = None if turn.state == "failed" else True
             error = translate(request, Words.stored(turn.error))

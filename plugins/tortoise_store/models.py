@@ -101,7 +101,9 @@ class Turn(models.Model):
     `thread_id` is no foreign key: the turn that makes a thread is written down before it. `beaten`
     and `ended` are seconds since 1970 by the database's clock. `backend` is PostgreSQL's process
     that took the last heartbeat; it ends with its connection. `cancel` asks whoever works at it
-    to end it. The migration adds a unique index of the owner and the thread, for running turns.
+    to end it, and its user is at another process until `visited`. `content` is a digest of the
+    request's body. The migration adds a unique index of the owner and the thread, for running
+    turns.
     """
 
     seq = fields.BigIntField(primary_key=True)
@@ -112,9 +114,11 @@ class Turn(models.Model):
     operation = fields.TextField()
     model = fields.TextField()
     request = fields.CharField(max_length=ID_LENGTH, null=True)
+    content = fields.CharField(max_length=ID_LENGTH, null=True)
     attempt = fields.IntField()
     state = fields.CharField(max_length=16)
     cancel = fields.BooleanField(default=False)
+    visited = fields.FloatField(null=True)
     thread_deleted = fields.BooleanField(default=False)
     partial = fields.TextField(null=True)
     error = fields.TextField(null=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from .sql import BACKEND, BEGUN, IS_GONE, NOW, OWNED, RUNS, SKIPPING_LOCK
 
 _COLUMNS = (
-    "tenant, user_id, id, thread_id, operation, model, request, attempt, state, partial, error"
+    "tenant, user_id, id, thread_id, operation, model, request, content, attempt, state, partial, "
+    "error"
 )
 _AT_ATTEMPT = f"id = $1 AND attempt = $2 AND {RUNS}"
 _STALE = f"{RUNS} AND (beaten < {BEGUN} - CAST({{0}} AS double precision) OR {IS_GONE})"
@@ -14,10 +15,10 @@ _STALE = f"{RUNS} AND (beaten < {BEGUN} - CAST({{0}} AS double precision) OR {IS
 # others never conflicts: the unique index has the state `running` alone.
 BEGIN = f"""
 INSERT INTO chatkit_turn (
-    tenant, user_id, id, thread_id, operation, model, request, attempt, partial, state,
+    tenant, user_id, id, thread_id, operation, model, request, content, attempt, partial, state,
     cancel, thread_deleted, beaten, backend
 )
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, false, false, {NOW}, {BACKEND})
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, false, false, {NOW}, {BACKEND})
 ON CONFLICT (tenant, user_id, thread_id) WHERE state = 'running' DO NOTHING
 RETURNING seq
 """
@@ -32,7 +33,7 @@ UPDATE chatkit_turn SET
 FROM {{0}} AS beat
 WHERE chatkit_turn.id = beat.turn_id AND chatkit_turn.attempt = beat.by_attempt
 AND {RUNS}
-RETURNING id, cancel, thread_deleted
+RETURNING id, cancel, thread_deleted, coalesce(visited > {NOW}, false) AS visited
 """
 
 # $1, $2 and $3 are arrays: ids, attempts, partial answers.
@@ -78,6 +79,13 @@ FIND = f"SELECT {_COLUMNS} FROM chatkit_turn WHERE {OWNED} AND id = $3"
 CANCEL = f"""
 UPDATE chatkit_turn SET cancel = true WHERE {OWNED} AND id = $3 AND {RUNS}
 RETURNING id
+"""
+
+# $4 are the seconds.
+VISIT = f"""
+UPDATE chatkit_turn SET visited = {NOW} + CAST($4 AS double precision)
+WHERE {OWNED} AND id = $3 AND {RUNS}
+AND coalesce(visited < {NOW} + CAST($4 AS double precision), true)
 """
 
 # $3 is the id of the thread.

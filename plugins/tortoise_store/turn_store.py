@@ -37,6 +37,7 @@ class TortoiseTurnStore(TurnStore):
             record.operation,
             as_text(record.model),
             record.request,
+            record.content,
             record.attempt,
             _text(record.partial),
             "beside" if record.beside else "running",
@@ -102,6 +103,9 @@ class TortoiseTurnStore(TurnStore):
     async def cancel(self, turn_id: str, user: User) -> bool:
         return bool(await self._rows(turn_sql.CANCEL, user, turn_id))
 
+    async def visit(self, turn_id: str, user: User, seconds: float) -> None:
+        await self._rows(turn_sql.VISIT, user, turn_id, seconds)
+
     async def stale(self, seconds: float) -> list[TurnRecord]:
         rows = await self._database.rows(turn_sql.STALE, (seconds,))
         return [_record(row) for row in rows]
@@ -135,7 +139,9 @@ class TortoiseTurnStore(TurnStore):
 def _reply(row: Mapping[str, Any]) -> HeartbeatReply:
     if row["thread_deleted"]:
         return "deleted"
-    return "cancel" if row["cancel"] else "go on"
+    if row["cancel"]:
+        return "cancel"
+    return "visited" if row["visited"] else "go on"
 
 
 def _owner(user: User) -> tuple[str, str]:
@@ -155,6 +161,7 @@ def _record(row: Mapping[str, Any]) -> TurnRecord:
         operation=row["operation"],
         model=row["model"],
         request=row["request"],
+        content=row["content"],
         attempt=row["attempt"],
         state="running" if row["state"] == "beside" else row["state"],
         partial=None if partial is None else partial.encode(),

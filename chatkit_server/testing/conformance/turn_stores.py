@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+import pytest
+
 from ...turn import User
 from ...turns.store import HeartbeatReply, HeartbeatSignal, TurnStore
 from .claims import claim, holds, same
@@ -36,7 +38,7 @@ class TurnStoreContract(TurnTimes):
         "another process saves by it what a dead one has said",
     )
     async def test_a_turn_is_found_as_it_was_recorded(self, turn_store: TurnStore) -> None:
-        one = record(request="body:1", partial=PARTIAL)
+        one = record(request="body:1", content="digest", partial=PARTIAL)
         same(await turn_store.begin(one), None, "begin of the first turn")
         same_turn(await turn_store.find("turn_1", ANN), one, "find")
         same_turn(await turn_store.running("thr_1", ANN), one, "running")
@@ -170,6 +172,29 @@ class TurnStoreContract(TurnTimes):
         partials = [one and one.partial for one in found]
         wanted = [b'"zero"', b'"one"', None, b'"begun"']
         same(partials, wanted, "the partial answers that `find`")
+
+    @claim(
+        "While a `visit` of the turn's user lasts, heartbeats are answered with `visited`",
+        "a page that comes back to another process keeps its answer from being stopped",
+    )
+    async def test_a_visit_is_told(self, turn_store: TurnStore) -> None:
+        if type(turn_store).visit is TurnStore.visit:
+            pytest.skip("the store has no `visit`")
+        for number in range(3):
+            await turn_store.begin(record(f"turn_{number}", f"thr_{number}"))
+        for user in STRANGERS:
+            await turn_store.visit("turn_0", user, 60)
+        for odd in ODD_IDS:
+            await turn_store.visit(odd, ANN, 60)
+        await turn_store.visit("turn_0", ANN, -1)
+        await turn_store.visit("turn_1", ANN, 60)
+        await turn_store.visit("turn_1", ANN, 0)
+        await turn_store.visit("turn_2", ANN, 60)
+        await turn_store.cancel("turn_2", ANN)
+        beats = [HeartbeatSignal(f"turn_{number}", 1) for number in range(3)]
+        expected: dict[str, HeartbeatReply]
+        expected = {"turn_0": "go on", "turn_1": "visited", "turn_2": "cancel"}
+        same_replies(await turn_store.beat(beats), expected)
 
     @claim(
         "A heartbeat without a partial answer keeps the one before",

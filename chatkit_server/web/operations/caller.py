@@ -12,6 +12,7 @@ from chatkit.store import AttachmentStore, NotFoundError, Store
 from chatkit.types import Page, ThreadItem, ThreadMetadata
 from pydantic import BaseModel
 
+from ...elsewhere.turns import TurnsElsewhere
 from ...errors import NotFound, ServerError, Unprocessable
 from ...events.threads import ThreadWriter
 from ...events.wire import ChatKitWire, WireFormat, is_hidden
@@ -58,6 +59,7 @@ class Caller:
     threads: ThreadWriter
     conversations: Conversations
     heartbeat: Heartbeat
+    elsewhere: TurnsElsewhere
     locale: str | None = None
     given: Any = None
     """What a `context` hook returned for the request."""

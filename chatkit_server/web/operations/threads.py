@@ -96,7 +96,7 @@ _NO_ITEMS = dump(Page()) + b"}"
 async def get_thread(caller: Caller, request: ThreadsGetByIdReq) -> Answer:
     thread = await load_thread(caller, request.params.thread_id)
     page = await _load_items(caller, thread.id, None, PAGE_SIZE, "asc")
-    _note_visit(caller, thread.id)
+    await _note_visit(caller, thread.id)
     # The items are a thread's last field
     return b"%b%b}" % (dump(as_thread(thread)).removesuffix(_NO_ITEMS), page)
 
@@ -160,7 +160,7 @@ async def list_items(caller: Caller, request: ItemsListReq) -> Answer:
         _page_limit(params.limit),
         params.order,
     )
-    _note_visit(caller, thread.id)
+    await _note_visit(caller, thread.id)
     return page
 
 
@@ -216,8 +216,10 @@ async def feedback(caller: Caller, request: ItemsFeedbackReq) -> Answer:
     return None
 
 
-def _note_visit(caller: Caller, thread_id: str) -> None:
+async def _note_visit(caller: Caller, thread_id: str) -> None:
     """Keep the running turn, as its user is looking at it: the page was reloaded, not closed."""
     running = caller.running(thread_id)
     if running is not None:
         running.note_visit()
+    else:
+        await caller.elsewhere.look(thread_id, caller.user)

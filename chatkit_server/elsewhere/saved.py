@@ -1,0 +1,105 @@
+"""A turn as the stores have it: what is saved, and what it has said since."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from chatkit.store import NotFoundError, Store
+from chatkit.types import ThreadItem, ThreadMetadata, UserMessageItem
+
+from ..errors import NotFound
+from ..events.partial import PartialAnswer
+from ..ids import time_of
+from ..paging import aware
+from ..records import log_error, repeats
+from ..turn import StoreContext
+from ..turns.store import TurnRecord
+
+MOST_ITEMS = 200
+"""Items of a thread that are looked at for those of a turn."""
+
+_PAGE = 50
+
+_ACTIONS = ("threads.custom_action", "threads.sync_custom_action")
+"""Operations that change items of earlier turns, and may have none of their own."""
+
+_LATEST = 20
+"""Items that such an operation may have changed."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SavedTurn:
+    """What the stores know of a turn: its record, its thread, and its items, oldest first.
+
+    `partial` is what it has said after those, up to the event `position`. Once the turn is over,
+    the items are all there is. `thread` is None if it is gone.
+    """
+
+    record: TurnRecord
+    thread: ThreadMetadata | None
+    items: Sequence[ThreadItem] = ()
+    partial: PartialAnswer = field(default_factory=PartialAnswer)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the turn has ended."""
+        return self.record.state != "running"
+
+    @property
+    def position(self) -> int:
+        """The number of the last event that is in it."""
+        return self.partial.events
+
+
+def partial_of(record: TurnRecord) -> PartialAnswer:
+    """Return what a turn has said and not saved; nothing if it cannot be read."""
+    try:
+        return PartialAnswer.load(record.partial)
+    except Exception as error:
+        # Another version of the server may have written it
+        what = "its partial answer cannot be read"
+        again = repeats(f"{what}: {type(error).__name__}", "turn", record.id)
+        log_error(log, logging.WARNING, error, f"turn %s: {what}", record.id, extra=again)
+        return PartialAnswer()
+
+
+async def load_turn(
+    record: TurnRecord, partial: PartialAnswer, store: Store[StoreContext], context: StoreContext
+) -> SavedTurn:
+    """Read what is saved of a turn. Raises what the store raises."""
+    thread: ThreadMetadata | None = None
+    with suppress(NotFoundError, NotFound):
+        thread = await store.load_thread(record.thread_id, context)
+    if thread is None:
+        return SavedTurn(record, None, partial=partial)
+    items = await _items(record, partial, store, context)
+    return SavedTurn(record, thread, items, partial)
+
+
+async def _items(
+    record: TurnRecord, partial: PartialAnswer, store: Store[StoreContext], context: StoreContext
+) -> list[ThreadItem]:
+    """Return the items of a turn, oldest first: those it has noted, and those since it began."""
+    began, noted = time_of(record.id), set(partial.saved)
+    found: list[ThreadItem] = []
+    after: str | None = None
+    for _ in range(MOST_ITEMS // _PAGE):
+        page = await store.load_thread_items(record.thread_id, after, _PAGE, "desc", context)
+        for index, item in enumerate(page.data):
+            is_old = began is not None and aware(item.created_at) < began
+            asked = is_old and isinstance(item, UserMessageItem)
+            recent = record.operation in _ACTIONS and index < _LATEST
+            if not is_old or asked or recent or item.id in noted:
+                found.append(item)
+                noted.discard(item.id)
+            if asked or (began is None and isinstance(item, UserMessageItem)):
+                return found[::-1]
+        after = page.after
+        if not page.has_more or after is None:
+            break
+    return found[::-1]

@@ -1,0 +1,154 @@
+"""The turns of other processes, as this one finds, follows and ends them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from contextlib import aclosing, contextmanager
+
+from chatkit.store import Store
+
+from ..errors import Unavailable
+from ..events.partial import PartialAnswer
+from ..events.shared import EventLog
+from ..events.wire import Translate
+from ..records import log_error, repeats
+from ..settings.schema import TurnSettings
+from ..turn import StoreContext, User
+from ..turns.registry import RESTARTING
+from ..turns.running import too_many_followers
+from ..turns.store import TurnRecord, TurnStore
+from .mirror import FollowedElsewhere, Mirror
+from .saved import SavedTurn, load_turn
+from .telling import WireOf
+
+CANCEL_WAIT = 10.0
+"""Seconds to wait for another process to end its turn."""
+
+POLL = 0.05
+"""Seconds between two looks whether it has."""
+
+VISITS_IN_GRACE = 3
+"""How often the process of a turn hears within `turns.disconnect.grace` that it is followed."""
+
+VISIT = 3.0
+"""Seconds for which a turn store keeps a visit: some heartbeats."""
+
+log = logging.getLogger(__name__)
+
+
+class TurnsElsewhere:
+    """Follows and ends turns that other processes run, or ran.
+
+    The event log carries what is live; without one, the turn store does so once a second.
+    """
+
+    def __init__(
+        self,
+        events: EventLog,
+        turn_store: TurnStore,
+        store: Store[StoreContext],
+        settings: TurnSettings,
+        make_wire: WireOf,
+    ) -> None:
+        self._events = events
+        self._turn_store = turn_store
+        self._store = store
+        self._settings = settings
+        self._make_wire = make_wire
+        self._mirrors: dict[str, Mirror] = {}
+        self._tasks: dict[str, list[asyncio.Task[None]]] = {}
+        self._closed = False
+
+    @contextmanager
+    def following(
+        self, record: TurnRecord, context: StoreContext, translate: Translate
+    ) -> Iterator[FollowedElsewhere]:
+        """Follow a turn while the block runs. `context` is that of the client's request.
+
+        Raises `Unavailable` if too many follow it.
+        """
+        mirror = self._mirrors.get(record.id)
+        if mirror is None:
+            mirror = Mirror(record, self._events, self._turn_store, self._store, self._make_wire)
+        limit = self._settings.limits.followers
+        if mirror.followers >= limit:
+            raise too_many_followers(limit)
+        if self._closed:
+            raise Unavailable(RESTARTING, retry_after=1)
+        mirror.context = context
+        mirror.followers += 1
+        if record.id not in self._mirrors:
+            self._mirrors[record.id] = mirror
+            self._tasks[record.id] = [
+                asyncio.create_task(mirror.read(), name=f"mirror of {record.id}"),
+                asyncio.create_task(self._visit_on(record), name=f"visits of {record.id}"),
+            ]
+        try:
+            yield FollowedElsewhere(mirror, translate)
+        finally:
+            mirror.followers -= 1
+            if not mirror.followers:
+                del self._mirrors[record.id]
+                for task in self._tasks.pop(record.id):
+                    task.cancel()
+
+    async def look(self, thread_id: str, user: User) -> None:
+        """Note that a user looks at a thread, whose turn another process may run: it goes on."""
+        if self._settings.disconnect.policy != "cancel":
+            return
+        record = await self._turn_store.running(thread_id, user)
+        if record is not None:
+            await self.visit(record, "look", self._settings.limits.turn)
+
+    async def visit(self, record: TurnRecord, word: str, seconds: float) -> None:
+        """Tell the process of a turn that its user is there: it is not to be stopped."""
+        if self._settings.disconnect.policy != "cancel" or record.state != "running":
+            return
+        try:
+            if not await self._events.signal(record.id, word):
+                await self._turn_store.visit(record.id, record.user, seconds)
+        except Exception as error:
+            what = "could not tell its process that its user is there"
+            again = repeats(f"{what}: {type(error).__name__}", "turn", record.id)
+            log_error(log, logging.WARNING, error, f"turn %s: {what}", record.id, extra=again)
+
+    async def _visit_on(self, record: TurnRecord) -> None:
+        if self._settings.disconnect.policy != "cancel":
+            return
+        while True:
+            await self.visit(record, "visit", VISIT)
+            await asyncio.sleep(min(1.0, self._settings.disconnect.grace / VISITS_IN_GRACE))
+
+    async def cancel(self, record: TurnRecord, user: User) -> TurnRecord:
+        """Have the process of a turn end it; return the turn as it is then, or after
+        `CANCEL_WAIT`."""
+        await self._turn_store.cancel(record.id, user)
+        # The turn store carries it too, if more slowly
+        await self._events.signal(record.id, "cancel")
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + CANCEL_WAIT
+        while record.state == "running" and loop.time() < deadline:
+            await asyncio.sleep(POLL)
+            record = await self._turn_store.find(record.id, user) or record
+        return record
+
+    async def whole(self, record: TurnRecord, context: StoreContext) -> SavedTurn:
+        """Wait until a turn of another process has ended, and return all of it.
+
+        It ends by its own limits, or by a recovery. Its user waits here, so it goes on.
+        """
+        with self.following(record, context, str) as followed:
+            async with aclosing(followed.follow()) as frames:
+                async for _ in frames:
+                    pass
+        found = await self._turn_store.find(record.id, record.user)
+        return await load_turn(found or record, PartialAnswer(), self._store, context)
+
+    def close(self) -> None:
+        """Send all followers away: this process shuts down, and others go on."""
+        self._closed = True
+        for tasks in self._tasks.values():
+            for task in tasks:
+                task.cancel()
