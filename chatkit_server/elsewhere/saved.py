@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from chatkit.store import NotFoundError, Store
 from chatkit.types import ThreadItem, ThreadMetadata, UserMessageItem
@@ -78,7 +78,12 @@ async def load_turn(
     if thread is None:
         return SavedTurn(record, None, partial=partial)
     items = await _items(record, partial, store, context)
-    return SavedTurn(record, thread, items, partial)
+    # One that began in this turn may have been saved since the partial answer
+    saved = {item.id for item in items}
+    still = [i for i in partial.items if i.id not in saved or not partial.begun.get(i.id)]
+    opened = {item.id for item in still}
+    items = [item for item in items if item.id not in opened]
+    return SavedTurn(record, thread, items, replace(partial, items=still))
 
 
 async def _items(
