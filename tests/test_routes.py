@@ -334,9 +334,9 @@ async def test_a_turn_that_is_not_here_is_described(
     assert await response.json() == told
     if error is not None:
         events = await chat.client.get("/api/chat/turns/turn_7/events", headers=headers)
-        told = [line for line in (await events.text()).split("\n") if line.startswith("data: ")]
-        assert json.loads(told[-2][6:]) == {"error": error, "allow_retry": True}
-        assert json.loads(told[-1][6:])["status"] == state
+        *_, wrong, done = (await chat.read(events)).data
+        assert wrong == {"error": error, "allow_retry": True}
+        assert done["status"] == state
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,8 @@ class Writer:
         self._waiting: dict[str, Batch] = {}
         self._late: list[tuple[str, Batch]] = []
         """Batches that were not acknowledged, the oldest first."""
+        self._messages: list[tuple[bytes, bytes]] = []
+        self._failing = False
         self._size = 0
         self._renewed: dict[str, float] = {}
         """When the key of each running turn got its time to live."""
@@ -88,6 +90,13 @@ class Writer:
         if batch is not None and batch.status is None:
             batch.status = status
 
+    def publish(self, channel: bytes, message: bytes) -> None:
+        """Take a message that is of use only now."""
+        if self._failing:
+            return
+        self._messages.append((channel, message))
+        self._dirty.set()
+
     def _another(self, turn: str, batch: Batch, generation: int, number: int) -> Batch | None:
         """Return a batch for another attempt; None if it is an older one, or the turn has ended."""
         if generation <= batch.generation:
@@ -118,7 +127,7 @@ class Writer:
         """Write until `close` was called, and everything is written that can be."""
         pause = 0.0
         while True:
-            if not self._late and not self._waiting:
+            if not self._late and not self._waiting and not self._messages:
                 if self._closing:
                     return
                 self._dirty.clear()
@@ -126,10 +135,11 @@ class Writer:
             await asyncio.sleep(pause or (0.0 if self._closing else self._config.flush))
             try:
                 await self._flush(client)
-                pause = 0.0
+                pause, self._failing = 0.0, False
                 self._answered()
             except (RedisError, OSError, TimeoutError) as error:
                 self._failed(error)
+                self._failing = True
                 if self._closing:
                     return
                 pause = min(LONGEST_PAUSE, 2 * pause or 0.05)
@@ -144,12 +154,15 @@ class Writer:
         late, self._late = self._late, []
         batches = [*late, *self._waiting.items()]
         self._waiting = {}
+        messages, self._messages = self._messages, []
         now = asyncio.get_running_loop().time()
         pipeline = client.pipeline(transaction=False)
         writes: list[int] = []
         for turn, batch in batches:
             writes.append(len(pipeline.command_stack))
             self._add(pipeline, turn, batch, now)
+        for channel, message in messages:
+            pipeline.publish(channel, message)
         try:
             replies = await pipeline.execute(raise_on_error=False)
         except BaseException:
