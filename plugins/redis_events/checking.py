@@ -7,7 +7,7 @@ from redis.exceptions import AuthenticationError, RedisError, ResponseError
 from chatkit_server import Finding
 
 from .config import Config
-from .connection import ask, new_client, place_of
+from .connection import ask, close, new_client, place_of
 
 OLDEST = (6, 2)
 """The first version of Redis that trims streams by id."""
@@ -35,7 +35,7 @@ async def check_redis(config: Config) -> list[str | Finding]:
             )
         ]
     finally:
-        await client.aclose()
+        await close(client)
     version = str(info.get("valkey_version") or info.get("redis_version", "?"))
     return [Finding(f"{place}: version {version}, takes writes", level="ok")]
 

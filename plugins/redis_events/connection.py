@@ -7,6 +7,8 @@ from urllib.parse import unquote, urlsplit
 
 try:
     from redis.asyncio import Redis, Sentinel
+    from redis.asyncio.retry import Retry
+    from redis.backoff import NoBackoff
 except ModuleNotFoundError:  # pragma: no cover
     raise ModuleNotFoundError(
         "the plugin needs the package redis: pip install 'chatkit-server[redis]'", name="redis"
@@ -75,6 +77,7 @@ def new_client(url: str, timeout: float, *, blocks: bool = False) -> Redis:
         "socket_connect_timeout": timeout,
         "socket_keepalive": True,
         "client_name": "chatkit-server",
+        "retry": Retry(NoBackoff(), 0),
     }
     scheme = urlsplit(url).scheme.lower()
     if scheme in _SENTINELS:
@@ -86,6 +89,14 @@ def new_client(url: str, timeout: float, *, blocks: bool = False) -> Redis:
         return client
     with_scheme = _SCHEMES[scheme] + url[len(scheme) :]
     return Redis.from_url(with_scheme, **options)
+
+
+async def close(client: Redis) -> None:
+    """Close a client, and those by which it asks Sentinel."""
+    await client.aclose()
+    manager = getattr(client.connection_pool, "sentinel_manager", None)
+    for sentinel in manager.sentinels if manager is not None else ():
+        await sentinel.aclose()
 
 
 async def ask(client: Redis, *words: bytes | str | int) -> Any:

@@ -15,7 +15,7 @@ from chatkit_server.storage import IDLE, EventLog, Heard, News, NumberedEvent, O
 
 from .channels import Channels
 from .config import Config
-from .connection import ask, new_client, place_of
+from .connection import ask, close, new_client, place_of
 from .entries import PROCESS, entries_of
 from .reader import Reader
 from .writer import Writer
@@ -69,8 +69,8 @@ class RedisEventLog(EventLog):
                 task.cancel()
             await asyncio.gather(writing, *tasks, return_exceptions=True)
             self._client = None
-            await client.aclose()
-            await blocking.aclose()
+            await close(client)
+            await close(blocking)
 
     def append(self, turn: str, generation: int, events: Sequence[NumberedEvent]) -> None:
         """Take events of a turn, to be written with the next flush."""

@@ -25,6 +25,9 @@ LONGEST_PAUSE = 1.0
 RENEWALS = 4
 """How often the key of a turn gets a new time to live, in its `ttl`."""
 
+MOST_MESSAGES = 10_000
+"""Messages to channels that wait for Redis."""
+
 MOST_AT_ONCE = 200
 """Turns that are written with one command: others wait for Redis meanwhile."""
 
@@ -89,7 +92,6 @@ class Writer:
         """Batches that were not acknowledged, the oldest first."""
         self._script: bytes | None = None
         self._messages: list[tuple[bytes, bytes]] = []
-        self._failing = False
         self._size = 0
         self._renewed: dict[str, float] = {}
         """When the key of each running turn got its time to live."""
@@ -127,11 +129,10 @@ class Writer:
             batch.status = status
 
     def publish(self, channel: bytes, message: bytes) -> None:
-        """Take a message that is of use only now."""
-        if self._failing:
-            return
-        self._messages.append((channel, message))
-        self._dirty.set()
+        """Take a message that is of use only now: it is not sent again."""
+        if len(self._messages) < MOST_MESSAGES:
+            self._messages.append((channel, message))
+            self._dirty.set()
 
     def _another(self, turn: str, batch: Batch, generation: int, number: int) -> Batch | None:
         """Return a batch for another attempt; None if it is an older one, or the turn has ended."""
@@ -171,13 +172,12 @@ class Writer:
             await asyncio.sleep(pause or (0.0 if self._closing else self._config.flush))
             try:
                 await self._flush(client)
-                pause, self._failing = 0.0, False
+                pause = 0.0
                 self._answered()
             except NoScriptError:
                 continue
             except (RedisError, OSError, TimeoutError) as error:
                 self._failed(error)
-                self._failing = True
                 if self._closing:
                     return
                 pause = min(LONGEST_PAUSE, 2 * pause or 0.05)
