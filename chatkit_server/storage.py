@@ -6,7 +6,16 @@ Conversations are kept by a `chatkit.store.Store`, whose `context` is a `StoreCo
 from __future__ import annotations
 
 from .errors import TakenOver
-from .events.shared import PART, EventLog, MemoryEventLog, NumberedEvent, Part
+from .events.shared import (
+    IDLE,
+    PART,
+    EventLog,
+    Heard,
+    MemoryEventLog,
+    News,
+    NumberedEvent,
+    Part,
+)
 from .events.threads import AtomicThreads
 from .local_times import LocalTimes, in_local_time
 from .records import OutageLog
@@ -23,15 +32,18 @@ from .turns.view import StoreView
 from .uploads import FileStore
 
 __all__ = [
+    "IDLE",
     "PART",
     "AtomicThreads",
     "EventLog",
     "FileStore",
+    "Heard",
     "HeartbeatReply",
     "HeartbeatSignal",
     "LocalTimes",
     "MemoryEventLog",
     "MemoryTurnStore",
+    "News",
     "NumberedEvent",
     "OutageLog",
     "Part",
