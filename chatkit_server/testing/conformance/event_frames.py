@@ -23,6 +23,9 @@ LISTEN = "listen"
 _POLL = 0.002
 """Seconds between two looks whether something is so."""
 
+LEAVE = 1.0
+"""Seconds that a follower has to end in after a test."""
+
 _FRAME = re.compile(rb"id: [^\n]*:(\d+)\ndata: [^\n]*\n\n|: part\n\n")
 
 
@@ -170,8 +173,9 @@ class Process:
         """Have all who follow here leave."""
         for follower in self.followers:
             follower.task.cancel()
-        tasks = (follower.task for follower in self.followers)
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if self.followers:
+            # One that does not end by that is what a test has found
+            await asyncio.wait([each.task for each in self.followers], timeout=LEAVE)
         self.followers = []
 
 
