@@ -42,7 +42,7 @@ Heard = Callable[[str, str], None]
 """Is told of a signal: the turn's id, and the word."""
 
 News = Callable[[str], None]
-"""Is told what happened in a place that is watched; "" says that news may have been missed."""
+"""Is told what happened in a place that is watched; "" says that some may have been missed."""
 
 
 class EventLog(ABC):
@@ -99,24 +99,72 @@ class EventLog(ABC):
         `run`.
         """
 
-    @abstractmethod
-    async def tell(self, place: str, news: str) -> None:
-        """Tell all processes that watch a place, such as a thread, what has happened there.
+    @property
+    def is_live(self) -> bool:
+        """Whether what happens in other processes is heard at once right now."""
+        return True
 
-        This process is one of them. News of a place come in the order in which they were told.
+    @abstractmethod
+    def tell(self, place: str, news: str) -> None:
+        """Tell all who watch a place, such as a thread, what has happened there.
+
+        Those of this process are called at once, also before and after `run`. Others get the news
+        of this process in the order in which they were told. It neither waits nor raises.
         """
 
     @abstractmethod
     def watch(self, place: str, told: News) -> Callable[[], None]:
         """Call `told` with the news of a place from now on; return what ends that at once.
 
-        Where it takes a moment to listen, such as after a lost connection, `told` is called with ""
-        after it.
+        The news "" says that some may have been missed, such as before the first connection.
         """
+
+
+class Watchers:
+    """Those of one process who watch places."""
+
+    def __init__(self) -> None:
+        self._watching: dict[str, dict[object, News]] = {}
+
+    def __contains__(self, place: str) -> bool:
+        return place in self._watching
+
+    @property
+    def places(self) -> set[str]:
+        """The places that are watched."""
+        return set(self._watching)
+
+    def tell(self, place: str, news: str) -> None:
+        """Call those who watch a place."""
+        watching = self._watching.get(place, {})
+        for key, told in list(watching.items()):
+            # One who was called may have removed it
+            if key in watching:
+                told(news)
+
+    def add(self, place: str, told: News) -> Callable[[], None]:
+        """Add one who watches a place; return what removes it."""
+        key = object()
+        self._watching.setdefault(place, {})[key] = told
+
+        def remove() -> None:
+            watching = self._watching.get(place, {})
+            watching.pop(key, None)
+            if not watching:
+                self._watching.pop(place, None)
+
+        return remove
 
 
 class NoEventLog(EventLog):
     """Carries nothing: what other processes do is read from the stores alone."""
+
+    def __init__(self) -> None:
+        self._watchers = Watchers()
+
+    @property
+    def is_live(self) -> bool:
+        return False
 
     def append(self, turn: str, generation: int, events: Sequence[NumberedEvent]) -> None:
         pass
@@ -132,11 +180,11 @@ class NoEventLog(EventLog):
     async def signal(self, turn: str, word: str) -> bool:
         return False
 
-    async def tell(self, place: str, news: str) -> None:
-        pass
+    def tell(self, place: str, news: str) -> None:
+        self._watchers.tell(place, news)
 
     def watch(self, place: str, told: News) -> Callable[[], None]:
-        return lambda: None
+        return self._watchers.add(place, told)
 
 
 @dataclass(eq=False)
@@ -156,7 +204,7 @@ class _Hub:
     def __init__(self) -> None:
         self.turns: dict[str, _Turn] = {}
         self.ended: deque[str] = deque()
-        self.watching: dict[str, dict[object, News]] = {}
+        self.watchers = Watchers()
 
 
 class MemoryEventLog(EventLog):
@@ -238,20 +286,8 @@ class MemoryEventLog(EventLog):
         kept.runner._heard(turn, word)
         return True
 
-    async def tell(self, place: str, news: str) -> None:
-        watching = self._hub.watching.get(place, {})
-        for key, told in list(watching.items()):
-            if key in watching:
-                told(news)
+    def tell(self, place: str, news: str) -> None:
+        self._hub.watchers.tell(place, news)
 
     def watch(self, place: str, told: News) -> Callable[[], None]:
-        key = object()
-        self._hub.watching.setdefault(place, {})[key] = told
-
-        def end() -> None:
-            watching = self._hub.watching.get(place, {})
-            watching.pop(key, None)
-            if not watching:
-                self._hub.watching.pop(place, None)
-
-        return end
+        return self._hub.watchers.add(place, told)

@@ -237,34 +237,41 @@ class TellsOne(MemoryEventLog):
     """Has room for one watcher of a place."""
 
     def watch(self, place: str, told: News) -> Callable[[], None]:
-        self._hub.watching.pop(place, None)
+        self._hub.watchers._watching.pop(place, None)
         return super().watch(place, told)
 
 
+class TellsLater(MemoryEventLog):
+    """Tells its own process by way of the others."""
+
+    def tell(self, place: str, news: str) -> None:
+        asyncio.get_running_loop().call_later(0.01, super().tell, place, news)
+
+
 class TellsTwice(MemoryEventLog):
-    async def tell(self, place: str, news: str) -> None:
-        await super().tell(place, news)
-        await super().tell(place, news)
+    def tell(self, place: str, news: str) -> None:
+        super().tell(place, news)
+        super().tell(place, news)
 
 
 class TellsByPattern(MemoryEventLog):
-    async def tell(self, place: str, news: str) -> None:
-        for watched in list(self._hub.watching):
+    def tell(self, place: str, news: str) -> None:
+        for watched in self._hub.watchers.places:
             if fnmatch(place, watched):
-                await super().tell(watched, news)
+                super().tell(watched, news)
 
 
 class TellsWhoEnded(MemoryEventLog):
     """Goes through a list from before somebody ended."""
 
-    async def tell(self, place: str, news: str) -> None:
-        for each in list(self._hub.watching.get(place, {}).values()):
+    def tell(self, place: str, news: str) -> None:
+        for each in list(self._hub.watchers._watching.get(place, {}).values()):
             each(news)
 
 
 class EndsOnlyOnce(MemoryEventLog):
     def watch(self, place: str, told: News) -> Callable[[], None]:
-        watching = self._hub.watching.setdefault(place, {})
+        watching = self._hub.watchers._watching.setdefault(place, {})
         watching[told] = told
         return lambda: watching.__delitem__(told)
 
@@ -304,6 +311,7 @@ BROKEN: list[tuple[type[MemoryEventLog], str, str]] = [
     (LeavesItsReaders, "a_follower_that_leaves_disturbs_nobody", "tasks more than before still"),
     (LeavesATask, "nothing_is_left_of_a_process_that_stops", "these tasks still ran: ['listens']"),
     (TellsOne, "news_reach_all_who_watch", "3 of 4 watchers of 'thr_1' heard nothing within 0.2"),
+    (TellsLater, "watchers_of_the_same_process_are_told_at_once", "before run' had returned, re"),
     (TellsTwice, "news_reach_all_who_watch", "50 came twice or are others, such as "),
     (TellsByPattern, "places_are_apart", "watching 'thr_*' returned ['of thr_1'"),
     (TellsWhoEnded, "nobody_is_told_who_stopped_watching", "returned ['stop', 'stop'], not ['st"),

@@ -159,6 +159,10 @@ class Process:
         self.followers.append(follower)
         return follower
 
+    async def tell(self, place: str, news: str) -> None:
+        """Tell those who watch a place."""
+        self.log.tell(place, news)
+
     def words(self, turn: str) -> list[str]:
         """Return what was heard for a turn; `LISTEN` came any number of times."""
         return [word for to, word in self.heard if to == turn and word != LISTEN]

@@ -389,6 +389,30 @@ class EventLogContract:
     # News
 
     @claim(
+        "`tell` is a plain function that calls who watches in its process at once, in `run` or not",
+        "a save tells it, which waits for no other process and goes on without a connection",
+    )
+    async def test_watchers_of_the_same_process_are_told_at_once(
+        self, event_log: MakeEventLog
+    ) -> None:
+        process = Process(new_log(event_log))
+        watcher, other = Watcher(process.log, "thr_1"), Watcher(process.log, "thr_2")
+        tell: Callable[..., object] = process.log.tell
+
+        def tell_one(news: str) -> None:
+            plain(tell("thr_1", news), "tell")
+            same(watcher.news[-1:], [news], f"watching, when `tell` of {news!r} had returned,")
+
+        tell_one("before run")
+        async with running(process):
+            tell_one("in run")
+            tell_one("again")
+        tell_one("after run")
+        same(watcher.news, ["before run", "in run", "again", "after run"], "watching")
+        same(other.news, [], "watching another place")
+        watcher.stop()
+
+    @claim(
         "News of a place reach all who watch it, in every process, once and in order",
         "every open page shows what another one has changed",
     )
@@ -399,15 +423,18 @@ class EventLogContract:
             await self._heard("thr_1", watchers, other)
             news = [f"{number} {TEXT}" for number in range(50)]
             for each in news:
-                await other.log.tell("thr_1", each)
+                other.log.tell("thr_1", each)
             for at, watcher in enumerate(watchers):
                 what = f"watching, for watcher {at} of {len(watchers)},"
                 await watcher.hears(news, what, self.soon)
 
     async def _heard(self, place: str, watchers: list[Watcher], teller: Process) -> None:
         """Tell until all watchers hear: it may take a moment until they listen."""
-        tell = partial(teller.log.tell, place, LISTEN)
-        await repeat_until(tell, lambda _: all(each.news for each in watchers), self.soon)
+        await repeat_until(
+            lambda: teller.tell(place, LISTEN),
+            lambda _: all(each.news for each in watchers),
+            self.soon,
+        )
         missing = sum(not each.news for each in watchers)
         told = f"{missing} of {len(watchers)} watchers of {place!r} heard nothing"
         holds(not missing, f"{told} within {self.soon:g} s")
@@ -422,7 +449,7 @@ class EventLogContract:
             for place, watcher in watching.items():
                 await self._heard(place, [watcher], other)
             for place in ODD_PLACES:
-                await other.log.tell(place, f"of {place}")
+                other.log.tell(place, f"of {place}")
             for place, watcher in watching.items():
                 await watcher.hears([f"of {place}"], f"watching {place!r}", self.soon)
 
@@ -442,7 +469,7 @@ class EventLogContract:
             staying = Watcher(one.log, "thr_1")
             await self._heard("thr_1", [first, second, staying], other)
             for news in ("before", "stop", "after"):
-                await other.log.tell("thr_1", news)
+                other.log.tell("thr_1", news)
             what = "watching beside two that ended"
             await staying.hears(["before", "stop", "after"], what, self.soon)
             told = [each for each in first.told + second.told if each != "before"]
