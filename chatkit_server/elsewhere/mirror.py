@@ -16,7 +16,7 @@ from ..events.shared import IDLE, PART, EventLog
 from ..events.wire import Translate
 from ..turn import StoreContext
 from ..turns.store import TurnRecord, TurnStore
-from .saved import SavedTurn, load_turn, partial_of
+from .saved import SavedTurn, Show, load_turn, partial_of
 from .telling import Telling, WireOf
 
 log = logging.getLogger(__name__)
@@ -61,6 +61,7 @@ class Mirror:
         turn_store: TurnStore,
         store: Store[StoreContext],
         make_wire: WireOf,
+        show: Show,
     ) -> None:
         self.record = record
         self.followers = 0
@@ -69,11 +70,12 @@ class Mirror:
         self._turn_store = turn_store
         self._store = store
         self._make_wire = make_wire
+        self._show = show
         self._pieces: list[_Piece] = []
         self._parted = partial_of(record).events
         """Questions up to this event were asked before anybody followed here."""
         self._saved: SavedTurn | None = None
-        self._ended = False
+        self.ended = False
         self._error: BaseException | None = None
         self._news = asyncio.Event()
 
@@ -94,7 +96,7 @@ class Mirror:
                     yield frames
             if self._error is not None:
                 raise self._error
-            if self._ended:
+            if self.ended:
                 return
             await self._news.wait()
 
@@ -103,10 +105,13 @@ class Mirror:
         if isinstance(piece, SavedTurn):
             if telling.position > piece.position and not piece.is_over:
                 return None
-            lines = telling.of(piece)
-            number = telling.position
-            prefix = b"id: %b:%d\ndata: " % (self.record.id.encode(), number)
-            return b"".join(prefix + line + _FRAMES_END for line in lines) or None
+            before = telling.position
+            told = [b"data: " + line + _FRAMES_END for line in telling.of(piece)]
+            if told and telling.position > before:
+                # Only with the last line has the client all that is there until this event
+                where = b"id: %b:%d\n" % (self.record.id.encode(), telling.position)
+                told[-1] = where + told[-1]
+            return b"".join(told) or None
         if piece.last <= telling.position:
             return None
         frames = _after(piece.frames, telling.position)
@@ -117,7 +122,7 @@ class Mirror:
         """Read the turn until it ends; the task of the mirror."""
         try:
             await self._read()
-            self._ended = True
+            self.ended = True
         except asyncio.CancelledError:
             self._error = Moved("this process shuts down")
             raise
@@ -186,7 +191,9 @@ class Mirror:
         known = max(position, self._saved.position if self._saved else 0)
         if record.state == "running" and partial.events <= known:
             return None
-        self._saved = saved = await load_turn(record, partial, self._store, self.context)
+        self._saved = saved = await load_turn(
+            record, partial, self._store, self.context, self._show
+        )
         if self._pieces and isinstance(self._pieces[-1], SavedTurn):
             self._pieces[-1] = None
         self._pieces.append(saved)
@@ -214,6 +221,11 @@ class FollowedElsewhere:
         self.turn_id = mirror.record.id
         self._mirror = mirror
         self._translate = translate
+
+    @property
+    def ended(self) -> bool:
+        """Whether the turn has ended, and no more of it comes."""
+        return self._mirror.ended
 
     async def follow(
         self, after: int = 0, write: FrameWriter | None = None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from chatkit.store import NotFoundError, Store
 from chatkit.types import ThreadItem, ThreadMetadata, UserMessageItem
@@ -68,8 +68,16 @@ def partial_of(record: TurnRecord) -> PartialAnswer:
         return PartialAnswer()
 
 
+Show = Callable[[ThreadItem, StoreContext], ThreadItem]
+"""Makes an item what its page gets."""
+
+
 async def load_turn(
-    record: TurnRecord, partial: PartialAnswer, store: Store[StoreContext], context: StoreContext
+    record: TurnRecord,
+    partial: PartialAnswer,
+    store: Store[StoreContext],
+    context: StoreContext,
+    show: Show,
 ) -> SavedTurn:
     """Read what is saved of a turn. Raises what the store raises."""
     thread: ThreadMetadata | None = None
@@ -78,7 +86,12 @@ async def load_turn(
     if thread is None:
         return SavedTurn(record, None, partial=partial)
     items = await _items(record, partial, store, context)
-    return SavedTurn(record, thread, items, partial)
+    # One that began in this turn may have been saved since the partial answer
+    saved = {item.id for item in items}
+    still = [i for i in partial.items if i.id not in saved or not partial.begun.get(i.id)]
+    opened = {item.id for item in still}
+    items = [show(item, context) for item in items if item.id not in opened]
+    return SavedTurn(record, thread, items, replace(partial, items=still))
 
 
 async def _items(

@@ -58,10 +58,10 @@ class Recorder:
     """Keeps what a turn says: in the store, through `persist`, and then in the event log.
 
     `open` holds the items that have begun and are not done, by id; `reopened` those that an earlier
-    turn began, as they were; `begun` the number of the event with which each item began; `asked` the
-    ids of what the user said, which is no part of the answer.
-    `answer_limit` is the most characters that an answer may have. `failure` is the first error that
-    was sent as an event; it is told at the end.
+    turn began, as they were; `begun` the number of the event with which each item began; `asked`
+    the ids of what the user said, which is no part of the answer. `answer_limit` is the most
+    characters that an answer may have. `failure` is the first error that was sent as an event; it
+    is told at the end.
     """
 
     def __init__(

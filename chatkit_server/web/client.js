@@ -69,7 +69,9 @@ export function createFetch({
 				if (events) {
 					controller.enqueue(new TextEncoder().encode(events));
 					text = text.slice(events.length);
-					headers.set("Last-Event-ID", events.match(/^id: .*/gm).pop().slice(4));
+					// What is told anew, after a loss, has an id in its last line alone
+					const [id] = events.match(/^id: .*/gm)?.slice(-1) ?? [];
+					if (id) headers.set("Last-Event-ID", id.slice(4));
 					state.tries = 0;
 					return;
 				}

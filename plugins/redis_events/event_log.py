@@ -1,0 +1,134 @@
+"""The event log of the core's contract, over Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from chatkit_server.storage import IDLE, EventLog, Heard, News, NumberedEvent, OutageLog, Part
+
+from .channels import Channels
+from .config import Config
+from .connection import ask, new_client, place_of
+from .entries import PROCESS, entries_of
+from .reader import Reader
+from .writer import Writer
+
+LAST_WORDS = 1.0
+"""Seconds for what is still to be written when the server stops."""
+
+log = logging.getLogger(__name__)
+
+
+class RedisEventLog(EventLog):
+    """Carries the events of turns through streams, and words through channels.
+
+    `problem` says why Redis is of no use right now. Whatever that is, turns go on.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.problem: str | None = None
+        self._config = config
+        self._prefix = config.prefix.encode()
+        self._process = secrets.token_hex(8).encode()
+        self._outage = OutageLog(log, f"Redis at {place_of(config.url)}")
+        self._client: Redis | None = None
+        self._last: dict[str, int] = {}
+        """The numbers of the last events of turns of this process."""
+        self._channels = Channels(self._prefix, self._process, self._failed)
+        wake_key = self._prefix + b"wake:" + self._process
+        self._reader = Reader(self._key, wake_key, self._failed, self._answered)
+        self._writer = Writer(config, self._key, self._process, self._failed, self._answered)
+
+    def _key(self, turn: str) -> bytes:
+        return self._prefix + b"turn:" + turn.encode()
+
+    @asynccontextmanager
+    async def run(self, heard: Heard) -> AsyncGenerator[None]:
+        """Be connected while the block runs; a Redis that is not there is waited for."""
+        url, timeout = self._config.url, self._config.timeout
+        client, blocking = new_client(url, timeout), new_client(url, timeout, blocks=True)
+        self._client = client
+        writing = asyncio.create_task(self._writer.run(client), name="redis_events: write")
+        tasks = [
+            asyncio.create_task(self._reader.run(blocking), name="redis_events: read"),
+            asyncio.create_task(self._channels.run(blocking, heard), name="redis_events: listen"),
+        ]
+        try:
+            yield
+        finally:
+            self._writer.close()
+            await asyncio.wait([writing], timeout=LAST_WORDS)
+            for task in (writing, *tasks):
+                task.cancel()
+            await asyncio.gather(writing, *tasks, return_exceptions=True)
+            self._client = None
+            await client.aclose()
+            await blocking.aclose()
+
+    def append(self, turn: str, generation: int, events: Sequence[NumberedEvent]) -> None:
+        """Take events of a turn, to be written with the next flush."""
+        self._last[turn] = events[-1][0]
+        self._writer.append(turn, generation, events)
+
+    def end(self, turn: str, generation: int, status: str) -> None:
+        """Take the end of a turn."""
+        self._writer.end(turn, generation, status, self._last.pop(turn, 0))
+
+    async def follow(self, turn: str, after: int) -> AsyncGenerator[Part | None]:
+        """Yield what is kept of a turn after an event, and then what comes."""
+        client = self._client
+        if client is None:
+            while True:
+                yield None
+                await asyncio.sleep(IDLE)
+        async with aclosing(self._reader.follow(client, turn, after)) as parts:
+            async for part in parts:
+                yield part
+
+    async def signal(self, turn: str, word: str) -> bool:
+        """Tell the process that runs a turn; return whether it listens."""
+        if self._client is None:
+            return False
+        try:
+            newest = await ask(self._client, "XREVRANGE", self._key(turn), "+", "-", "COUNT", 1)
+            if not newest:
+                return False
+            [(_, fields)] = entries_of(newest)
+            channel = self._channels.process_channel(fields[PROCESS])
+            return bool(await self._client.publish(channel, f"{turn} {word}"))
+        except (RedisError, OSError, TimeoutError) as error:
+            self._failed(error)
+            return False
+
+    @property
+    def is_live(self) -> bool:
+        """Whether Redis answers."""
+        return self.problem is None
+
+    def tell(self, place: str, news: str) -> None:
+        """Tell all who watch a place: those of this process at once."""
+        self._channels.watchers.tell(place, news)
+        self._writer.publish(*self._channels.message(place, news))
+
+    def watch(self, place: str, told: News) -> Callable[[], None]:
+        """Call `told` with the news of a place; return what ends that."""
+        return self._channels.watch(place, told)
+
+    def _failed(self, error: Exception) -> None:
+        reason = str(error) or type(error).__name__
+        self.problem = (
+            f"Redis does not answer ({type(error).__name__}): answers of other processes are "
+            "followed once a second"
+        )
+        self._outage.failed(reason, type(error).__name__)
+
+    def _answered(self) -> None:
+        self.problem = None
+        self._outage.answered()
