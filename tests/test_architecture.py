@@ -53,6 +53,7 @@ LAYERS = (
     {"mcp", "events"},
     {"agent"},
     {"turns"},
+    {"elsewhere"},
     {"web"},
     {"app"},
     {"reload"},

@@ -1,4 +1,4 @@
-"""The event log of a turn: written once, followed by many."""
+"""The log of a turn in its process: written once, followed by many, and passed on to others."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ import asyncio
 import random
 import re
 import tracemalloc
-from typing import Any, ClassVar
 
+import orjson
 import pytest
 
 from chatkit_server import hookimpl
-from chatkit_server.events.log import BATCH, EventLog, EventLogFactory, MemoryEventLog
+from chatkit_server.events.log import BATCH, TurnLog
+from chatkit_server.events.shared import KEPT
+from chatkit_server.storage import PART, EventLog, MemoryEventLog, Part
 from tests.conftest import MakeChat
 
 FRAME = re.compile(rb"id: turn_1:(\d+)\ndata: (\{[^\n]*\})\n\n")
 
 
-async def read(log: EventLog, after: int = 0, pauses: random.Random | None = None) -> list[int]:
+async def read(log: TurnLog, after: int = 0, pauses: random.Random | None = None) -> list[int]:
     """Follow to the end, at a speed of one's own; return the numbers of the frames."""
     numbers: list[int] = []
     async for frames in log.follow(after):
@@ -30,13 +32,13 @@ async def read(log: EventLog, after: int = 0, pauses: random.Random | None = Non
     return numbers
 
 
-def append(log: EventLog) -> None:
+def append(log: TurnLog) -> None:
     log.append(b'{"n":%d}' % (len(log) + 1))
 
 
 async def test_followers_miss_nothing_and_hear_nothing_twice() -> None:
     pauses = random.Random(7)
-    log = MemoryEventLog("turn_1")
+    log = TurnLog("turn_1")
     followers: dict[asyncio.Task[list[int]], int] = {}
 
     def join(after: int) -> None:
@@ -60,7 +62,7 @@ async def test_followers_miss_nothing_and_hear_nothing_twice() -> None:
 
 
 async def test_a_follower_that_leaves_does_not_disturb_the_others() -> None:
-    log = MemoryEventLog("turn_1")
+    log = TurnLog("turn_1")
     staying = [asyncio.create_task(read(log)) for _ in range(3)]
     leaving = [asyncio.create_task(read(log)) for _ in range(3)]
     await asyncio.sleep(0)
@@ -79,7 +81,7 @@ async def test_a_follower_that_leaves_does_not_disturb_the_others() -> None:
 
 
 async def test_what_waits_comes_in_one_piece() -> None:
-    log = MemoryEventLog("turn_1")
+    log = TurnLog("turn_1")
     for _ in range(3):
         append(log)
     following = log.follow()
@@ -91,7 +93,7 @@ async def test_what_waits_comes_in_one_piece() -> None:
 
 
 async def test_a_log_that_has_ended_is_replayed() -> None:
-    log = MemoryEventLog("turn_1")
+    log = TurnLog("turn_1")
     assert not log.ended
     append(log)
     append(log)
@@ -105,7 +107,7 @@ async def test_a_log_that_has_ended_is_replayed() -> None:
 
 
 async def test_those_who_follow_stop_where_the_log_parts() -> None:
-    log = MemoryEventLog("turn_1")
+    log = TurnLog("turn_1")
     append(log)
     early, slow = asyncio.create_task(read(log)), log.follow(0)
     await asyncio.sleep(0)
@@ -123,8 +125,21 @@ async def test_those_who_follow_stop_where_the_log_parts() -> None:
     assert len([frames async for frames in slow]) == 1
 
 
+async def test_an_event_is_a_frame_whatever_is_in_it() -> None:
+    log = TurnLog("turn_1")
+    data = ['{"text":"Grüße, 世界 🦜 \u2028 \\n"}'.encode(), b'{"x":"%b"}' % (b"y" * 100_000)]
+    for each in data:
+        size = log.size
+        log.append(each)
+        assert log.size >= size + len(each)
+    log.end()
+    frames = b"".join([frames async for frames in log.follow()])
+    wanted = [b"id: turn_1:%d\ndata: %b\n\n" % one for one in enumerate(data, 1)]
+    assert frames == b"".join(wanted)
+
+
 async def test_an_empty_log_ends() -> None:
-    log = MemoryEventLog("turn_1")
+    log = TurnLog("turn_1")
     waiting = asyncio.create_task(read(log))
     await asyncio.sleep(0)
     log.end()
@@ -133,7 +148,7 @@ async def test_an_empty_log_ends() -> None:
 
 @pytest.mark.parametrize("count", [0, 1, BATCH, 2 * BATCH + 7])
 async def test_a_packed_log_is_followed_as_before(count: int) -> None:
-    log, same = MemoryEventLog("turn_1"), MemoryEventLog("turn_1")
+    log, same = TurnLog("turn_1"), TurnLog("turn_1")
     for _ in range(count):
         append(log)
         append(same)
@@ -147,7 +162,7 @@ async def test_a_packed_log_is_followed_as_before(count: int) -> None:
 
 
 async def test_a_follower_goes_on_while_the_log_is_packed() -> None:
-    log = MemoryEventLog("turn_1")
+    log = TurnLog("turn_1")
     for _ in range(BATCH + 3):
         append(log)
     following = log.follow(BATCH - 2)
@@ -161,7 +176,7 @@ async def test_a_follower_goes_on_while_the_log_is_packed() -> None:
 
 
 def test_a_packed_log_takes_little_room() -> None:
-    log = MemoryEventLog("turn_1")
+    log = TurnLog("turn_1")
     for _ in range(500):
         append(log)
     log.end()
@@ -176,7 +191,7 @@ def test_a_packed_log_takes_little_room() -> None:
 
 
 async def test_a_follower_that_waits_is_offered_frames_before_its_task_wakes() -> None:
-    log = MemoryEventLog("turn_1")
+    log = TurnLog("turn_1")
     taken: list[bytes] = []
     takes = True
 
@@ -208,7 +223,7 @@ async def test_a_follower_that_waits_is_offered_frames_before_its_task_wakes() -
 
 
 async def test_more_than_a_batch_of_frames_is_offered_at_once() -> None:
-    log = MemoryEventLog("turn_1")
+    log = TurnLog("turn_1")
     taken: list[int] = []
 
     def take(frames: bytes) -> bool:
@@ -231,7 +246,7 @@ async def test_more_than_a_batch_of_frames_is_offered_at_once() -> None:
 @pytest.mark.parametrize("seed", range(5))
 async def test_what_is_taken_and_what_is_left_is_all_of_it_in_order(seed: int) -> None:
     chance = random.Random(seed)
-    log = MemoryEventLog("turn_1")
+    log = TurnLog("turn_1")
 
     async def follow(after: int, speed: random.Random) -> list[int]:
         numbers: list[int] = []
@@ -261,48 +276,66 @@ async def test_what_is_taken_and_what_is_left_is_all_of_it_in_order(seed: int) -
         assert await follower == list(range(after + 1, 301))
 
 
-class CountingLog(MemoryEventLog):
-    """Another event log: it counts what it is given."""
+async def passed_on(events: EventLog, turn: str) -> tuple[bytes, Part]:
+    """Return the frames and the last part of a turn, as another process gets them."""
+    parts = [part async for part in events.follow(turn, 0) if part is not None]
+    return b"".join(part.frames for part in parts), parts[-1]
 
-    made: ClassVar[list[CountingLog]] = []
 
-    def __init__(self, turn_id: str) -> None:
-        super().__init__(turn_id)
-        self.appended = 0
-        self.made.append(self)
+async def test_what_is_appended_is_passed_on_to_other_processes() -> None:
+    events = MemoryEventLog()
+    log = TurnLog("turn_1", events, 3)
+    append(log)
+    append(log)
+    log.part()
+    append(log)
+    log.end("completed")
+    log.end("failed")
+    whole = b"".join([frames async for frames in log.follow()])
+    rest = b"".join([frames async for frames in log.follow(2)])
+    frames, end = await passed_on(MemoryEventLog(events), "turn_1")
+    assert frames == whole.removesuffix(rest) + PART + rest
+    assert end == Part(3, 3, 3, b"", "completed")
 
-    def append(self, data: bytes) -> None:
-        self.appended += 1
-        super().append(data)
+
+async def test_a_log_without_events_tells_other_processes_nothing() -> None:
+    events = MemoryEventLog()
+    log = TurnLog("turn_1", events)
+    log.part()
+    log.end("completed")
+    assert not events._hub.turns
 
 
 class Brings:
-    """Makes the event logs of turns."""
+    """Brings an event log, or none."""
 
-    def __init__(self, factory: Any) -> None:
-        self.factory = factory
+    def __init__(self, events: EventLog | None) -> None:
+        self.events = events
 
     @hookimpl
-    def event_log(self) -> EventLogFactory:
-        made: EventLogFactory = self.factory
-        return made
+    def event_log(self) -> EventLog | None:
+        return self.events
 
 
-async def test_the_first_plugin_that_answers_makes_the_event_logs(make_chat: MakeChat) -> None:
-    chat = await make_chat(Brings(None), Brings(CountingLog), Brings(MemoryEventLog))
-    streamed = await chat.say("hello")
-    [log] = CountingLog.made
-    assert log.turn_id == streamed.response.headers["X-Turn-Id"]
-    assert log.appended == len(streamed.data) == len(log)
-
-
-async def test_a_factory_that_makes_something_else_is_named(
-    make_chat: MakeChat, caplog: pytest.LogCaptureFixture
+async def test_the_first_event_log_that_a_plugin_returns_carries_the_events(
+    make_chat: MakeChat,
 ) -> None:
-    makes = [list[bytes], MemoryEventLog]
-    chat = await make_chat(Brings(lambda turn_id: makes[0](turn_id)))
-    status, _ = await chat.refused({"messages": [{"role": "user", "content": "hello"}]})
-    assert status == 500
-    assert ": event_log: the factory returned a list, expected a chatkit_server." in caplog.text
-    del makes[0]
-    assert (await chat.say("hello")).text
+    first, second = MemoryEventLog(), MemoryEventLog()
+    chat = await make_chat(Brings(None), Brings(first), Brings(second))
+    streamed = await chat.say("hello")
+    turn_id = streamed.response.headers["X-Turn-Id"]
+    frames, end = await passed_on(first, turn_id)
+    data = re.findall(rb"data: ([^\n]*)\n\n", frames)
+    assert [orjson.loads(each) for each in data] == streamed.data
+    assert (end.last, end.status) == (len(streamed.data), "completed")
+    assert not second._hub.turns
+
+
+def test_the_last_turns_that_ended_are_kept_in_memory() -> None:
+    events = MemoryEventLog()
+    events.append("running", 1, [(1, b"")])
+    for number in range(KEPT + 5):
+        events.append(f"turn_{number}", 2, [(1, b"")])
+        events.end(f"turn_{number}", 1, "failed")
+        events.end(f"turn_{number}", 2, "completed")
+    assert [*events._hub.turns] == ["running", *(f"turn_{at}" for at in range(5, KEPT + 5))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,7 +15,8 @@ from aiohttp.test_utils import TestServer
 from chatkit.store import AttachmentStore, Store
 from chatkit.types import Attachment
 
-from chatkit_server.storage import EventLogFactory, FileStore, StoreContext, TurnStore
+from chatkit_server.events import shared
+from chatkit_server.storage import EventLog, FileStore, StoreContext, TurnStore
 from chatkit_server.testing.conformance import (
     AttachmentStoreContract,
     EventLogContract,
@@ -76,11 +77,15 @@ class TestTurnStore(TurnStoreContract):
 
 class TestEventLog(EventLogContract):
     hook = "event_log"
+    idle = 0.1
 
     @pytest.fixture
-    def event_log(self, page: ModuleType, tmp_path: Path) -> EventLogFactory:
-        log: EventLogFactory = page.Plugin(page.Config(folder=tmp_path)).log
-        return log
+    def event_log(
+        self, page: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> Callable[[], EventLog]:
+        monkeypatch.setattr(shared, "IDLE", self.idle)
+        log: EventLog = page.Plugin(page.Config(folder=tmp_path / "events")).event_log()
+        return lambda: page.FailedEvents(tmp_path, log)
 
 
 class TestAttachmentStore(AttachmentStoreContract):

@@ -133,7 +133,7 @@ class Mirror:
 
     async def _read(self) -> None:
         position, generation = 0, 0
-        async with aclosing(self._events.follow(self.record.id, 0)) as parts:  # type: ignore[type-var]
+        async with aclosing(self._events.follow(self.record.id, 0)) as parts:
             async for part in parts:
                 if part is None:
                     saved = await self._look(position)

@@ -3,205 +3,329 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Any, ClassVar
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
+from fnmatch import fnmatch
+from typing import Any
 
 import pytest
 
-from chatkit_server.storage import FrameWriter, MemoryEventLog
+from chatkit_server.events import shared
+from chatkit_server.storage import Heard, MemoryEventLog, News, NumberedEvent, Part
 from chatkit_server.testing.conformance import EventLogContract
 from tests.conformance import told
 
-
-class BreaksLines(MemoryEventLog):
-    """Ends a frame with one line break."""
-
-    def append(self, data: bytes) -> None:
-        super().append(data)
-        self._frames[-1] = self._frames[-1][:-1]
+Parts = AsyncGenerator[Part | None]
 
 
-class NamesNoTurn(MemoryEventLog):
-    def __init__(self, turn_id: str) -> None:
-        super().__init__(turn_id)
-        self._prefix = b"id: turn:"
+class CutsFrames(MemoryEventLog):
+    """Passes on as many bytes as fit into a packet."""
+
+    async def follow(self, turn: str, after: int) -> Parts:
+        async with aclosing(super().follow(turn, after)) as parts:
+            async for part in parts:
+                for start in range(0, len(part.frames) if part else 0, 1400):
+                    yield part and replace(part, frames=part.frames[start : start + 1400])
+                if part is None or part.status is not None:
+                    yield part
 
 
-class AppendsLater(MemoryEventLog):
-    def append(self, data: bytes) -> Any:
-        return self._append(data)
+class CountsParts(MemoryEventLog):
+    """Numbers what it passes on, in place of the events."""
 
-    async def _append(self, data: bytes) -> None:
-        super().append(data)
-
-
-class CountsEvents(MemoryEventLog):
-    """Has the number of events for the size."""
-
-    def append(self, data: bytes) -> None:
-        super().append(data)
-        self.size = len(self)
-
-
-class NeverSaysThatItEnded(MemoryEventLog):
-    @property
-    def ended(self) -> bool:
-        return False
-
-    @ended.setter
-    def ended(self, value: bool) -> None:
-        self.has_ended = value
-
-
-class WaitsForTheEnd(MemoryEventLog):
-    """Passes all on when the turn is over."""
-
-    async def follow(
-        self, after: int = 0, write: FrameWriter | None = None
-    ) -> AsyncIterator[bytes]:
-        pieces = [frames async for frames in super().follow(after, None)]
-        yield b"".join(pieces)
-
-
-class BeginsAgain(MemoryEventLog):
-    def follow(self, after: int = 0, write: FrameWriter | None = None) -> AsyncIterator[bytes]:
-        return super().follow(0, write)
-
-
-class RepeatsTheLast(MemoryEventLog):
-    def follow(self, after: int = 0, write: FrameWriter | None = None) -> AsyncIterator[bytes]:
-        return super().follow(max(0, after - 1), write)
+    async def follow(self, turn: str, after: int) -> Parts:
+        count = 0
+        async with aclosing(super().follow(turn, after)) as parts:
+            async for part in parts:
+                count += 1
+                yield part and replace(part, first=count, last=count)
 
 
 class FollowsFromNow(MemoryEventLog):
-    def follow(self, after: int = 0, write: FrameWriter | None = None) -> AsyncIterator[bytes]:
-        return super().follow(len(self) if self._followers else after, write)
+    def follow(self, turn: str, after: int) -> Parts:
+        kept = self._hub.turns.get(turn)
+        return super().follow(turn, kept.parts[-1].last if kept else after)
 
 
-class OneQueue(MemoryEventLog):
-    """Has one queue of events for all followers."""
+class BeginsAgain(MemoryEventLog):
+    def follow(self, turn: str, after: int) -> Parts:
+        return super().follow(turn, 0)
 
-    def __init__(self, turn_id: str) -> None:
-        super().__init__(turn_id)
+
+class RepeatsTheLast(MemoryEventLog):
+    def follow(self, turn: str, after: int) -> Parts:
+        return super().follow(turn, max(0, after - 1))
+
+
+class ListensTooLate(MemoryEventLog):
+    """Reads what is kept, and listens a moment later."""
+
+    async def follow(self, turn: str, after: int) -> Parts:
+        kept = self._turn(turn)
+        read = [part for part in kept.parts if part.last > after or part.status is not None]
+        for part in read:
+            yield part
+            if part.status is not None:
+                return
+        await asyncio.sleep(0.001)
+        async with aclosing(super().follow(turn, kept.parts[-1].last)) as parts:
+            async for each in parts:
+                yield each
+
+
+class OneReader(MemoryEventLog):
+    """Has one place in a turn for all its followers."""
+
+    def __init__(self, other: MemoryEventLog | None = None) -> None:
+        super().__init__(other)
         self.read = 0
 
-    async def follow(
-        self, after: int = 0, write: FrameWriter | None = None
-    ) -> AsyncIterator[bytes]:
-        while not self.ended or self.read < len(self):
-            if self.read == len(self):
-                await asyncio.sleep(0)
-                continue
-            self.read += 1
-            yield self._frames[self.read - 1]
+    async def follow(self, turn: str, after: int) -> Parts:
+        kept = self._turn(turn)
+        while True:
+            while self.read < len(kept.parts):
+                part = kept.parts[self.read]
+                if part.status is None:
+                    self.read += 1
+                yield part
+                if part.status is not None:
+                    return
+            await asyncio.sleep(0)
+
+
+class MixesTurns(MemoryEventLog):
+    def _turn(self, turn: str) -> Any:
+        return super()._turn(turn.lower())
+
+
+class WaitsForTheGap(MemoryEventLog):
+    """Passes nothing on until the events before it are there."""
+
+    def append(self, turn: str, generation: int, events: Sequence[NumberedEvent]) -> None:
+        kept = self._turn(turn).parts
+        super().append(turn, generation, [one for one in events if one[0] <= len(kept) + 1])
+
+
+class AddsEachNumberOnce(MemoryEventLog):
+    def append(self, turn: str, generation: int, events: Sequence[NumberedEvent]) -> None:
+        last = max((part.last for part in self._turn(turn).parts), default=0)
+        super().append(turn, generation, [one for one in events if one[0] > last])
+
+
+class EndsWithoutAWord(MemoryEventLog):
+    async def follow(self, turn: str, after: int) -> Parts:
+        async with aclosing(super().follow(turn, after)) as parts:
+            async for part in parts:
+                if part is None or part.status is None:
+                    yield part
+
+
+class TakesNoStatusForNone(MemoryEventLog):
+    def end(self, turn: str, generation: int, status: str) -> None:
+        if status:
+            super().end(turn, generation, status)
+
+
+class TakesAnyAttempt(MemoryEventLog):
+    def append(self, turn: str, generation: int, events: Sequence[NumberedEvent]) -> None:
+        newest = max(generation, self._turn(turn).generation)
+        super().append(turn, newest, events)
+
+
+class EndsForAnyAttempt(MemoryEventLog):
+    def end(self, turn: str, generation: int, status: str) -> None:
+        super().end(turn, self._turn(turn).generation, status)
+
+
+class WaitsInSilence(MemoryEventLog):
+    async def follow(self, turn: str, after: int) -> Parts:
+        async with aclosing(super().follow(turn, after)) as parts:
+            async for part in parts:
+                if part is not None:
+                    yield part
+
+
+class AsksAllTheTime(MemoryEventLog):
+    async def follow(self, turn: str, after: int) -> Parts:
+        async with aclosing(super().follow(turn, after)) as parts:
+            async for part in parts:
+                yield part
+                if part is None:
+                    yield None
+
+
+class AppendsLater(MemoryEventLog):
+    def append(self, turn: str, generation: int, events: Sequence[NumberedEvent]) -> Any:
+        return self._append(turn, generation, events)
+
+    async def _append(self, turn: str, generation: int, events: Sequence[NumberedEvent]) -> None:
+        super().append(turn, generation, events)
+
+
+class HasToRun(MemoryEventLog):
+    def end(self, turn: str, generation: int, status: str) -> None:
+        if self._heard is None:
+            raise ConnectionError("not connected")
+        super().end(turn, generation, status)
+
+
+class HearsItself(MemoryEventLog):
+    """Passes signals to the process that sends them."""
+
+    async def signal(self, turn: str, word: str) -> bool:
+        if self._heard is not None:
+            self._heard(turn, word)
+        return turn in self._hub.turns
+
+
+class KnowsWhatIsFollowed(MemoryEventLog):
+    async def signal(self, turn: str, word: str) -> bool:
+        return await super().signal(turn, word) or turn in self._hub.turns
+
+
+class HearsWhenGone(MemoryEventLog):
+    @asynccontextmanager
+    async def run(self, heard: Heard) -> AsyncGenerator[None]:
+        self._heard = heard
+        yield
 
 
 class LeavesWithTheOthers(MemoryEventLog):
-    """Ends for all when one leaves."""
+    """Ends the turn for all when a follower leaves."""
 
-    async def follow(
-        self, after: int = 0, write: FrameWriter | None = None
-    ) -> AsyncIterator[bytes]:
+    async def follow(self, turn: str, after: int) -> Parts:
         try:
-            async for frames in super().follow(after, write):
-                yield frames
+            async with aclosing(super().follow(turn, after)) as parts:
+                async for part in parts:
+                    yield part
         except asyncio.CancelledError:
-            self.part()
+            self.end(turn, 1, "cancelled")
             raise
 
 
-class EndsNobody(MemoryEventLog):
-    """Tells no follower that it has ended."""
+class StaysWhenItIsCancelled(MemoryEventLog):
+    """Takes a cancellation for a lost connection."""
 
-    def end(self) -> None:
-        self.ended = True
-
-
-class SharesItsFrames(MemoryEventLog):
-    shared: ClassVar[list[bytes]] = []
-
-    def __init__(self, turn_id: str) -> None:
-        super().__init__(turn_id)
-        self._frames = self.shared
+    async def follow(self, turn: str, after: int) -> Parts:
+        for _ in range(2):
+            try:
+                async with aclosing(super().follow(turn, after)) as parts:
+                    async for part in parts:
+                        yield part
+            except asyncio.CancelledError:
+                continue
 
 
-class WritesAndYields(MemoryEventLog):
-    """Yields what `write` has taken, too."""
+class LeavesItsReaders(MemoryEventLog):
+    """Reads in a task for each follower, which goes on."""
 
-    def follow(self, after: int = 0, write: FrameWriter | None = None) -> AsyncIterator[bytes]:
-        def both(frames: bytes) -> bool:
-            return write is not None and write(frames) and False
-
-        return super().follow(after, both)
+    def follow(self, turn: str, after: int) -> Parts:
+        self.reading = asyncio.create_task(asyncio.sleep(60), name=f"reads {turn}")
+        return super().follow(turn, after)
 
 
-class TakesARefusalForDone(MemoryEventLog):
-    def follow(self, after: int = 0, write: FrameWriter | None = None) -> AsyncIterator[bytes]:
-        def always(frames: bytes) -> bool:
-            if write is not None:
-                write(frames)
-            return True
-
-        return super().follow(after, None if write is None else always)
+class LeavesATask(MemoryEventLog):
+    @asynccontextmanager
+    async def run(self, heard: Heard) -> AsyncGenerator[None]:
+        self.listening = asyncio.create_task(asyncio.sleep(60), name="listens")
+        async with super().run(heard):
+            yield
 
 
-class HoldsBack(MemoryEventLog):
-    """Offers one batch, and the rest with the next event."""
+class TellsOne(MemoryEventLog):
+    """Has room for one watcher of a place."""
 
-    def _wrote(self, one: Any) -> bool:
-        frames = self._after(one.after)
-        if one.write is not None and not self.ended and one.write(b"".join(frames)):
-            one.after += len(frames)
-            return True
-        one.woken.set_result(None)
-        return False
+    def watch(self, place: str, told: News) -> Callable[[], None]:
+        self._hub.watchers._watching.pop(place, None)
+        return super().watch(place, told)
 
 
-class NeverParts(MemoryEventLog):
-    def part(self) -> None:
-        return
+class TellsLater(MemoryEventLog):
+    """Tells its own process by way of the others."""
+
+    def tell(self, place: str, news: str) -> None:
+        asyncio.get_running_loop().call_later(0.01, super().tell, place, news)
 
 
-class LosesWhatItCompresses(MemoryEventLog):
-    def compress(self) -> None:
-        del self._frames[0]
-        super().compress()
+class TellsTwice(MemoryEventLog):
+    def tell(self, place: str, news: str) -> None:
+        super().tell(place, news)
+        super().tell(place, news)
+
+
+class TellsByPattern(MemoryEventLog):
+    def tell(self, place: str, news: str) -> None:
+        for watched in self._hub.watchers.places:
+            if fnmatch(place, watched):
+                super().tell(watched, news)
+
+
+class TellsWhoEnded(MemoryEventLog):
+    """Goes through a list from before somebody ended."""
+
+    def tell(self, place: str, news: str) -> None:
+        for each in list(self._hub.watchers._watching.get(place, {}).values()):
+            each(news)
+
+
+class EndsOnlyOnce(MemoryEventLog):
+    def watch(self, place: str, told: News) -> Callable[[], None]:
+        watching = self._hub.watchers._watching.setdefault(place, {})
+        watching[told] = told
+        return lambda: watching.__delitem__(told)
 
 
 class Hurried(EventLogContract):
     """Does not wait for long."""
 
-    patience = 0.2
-    soon = 0.02
+    patience = 3.0
+    soon = 0.2
+    idle = 0.05
 
 
 BROKEN: list[tuple[type[MemoryEventLog], str, str]] = [
-    (BreaksLines, "events_come_as_frames", "follow returned b'', not b'id: turn_1:1"),
-    (NamesNoTurn, "events_come_as_frames", "follow returned {'turn'}, not {'turn_1'}"),
+    (CutsFrames, "events_come_as_they_were_appended", "which are no whole frames"),
+    (CountsParts, "following_begins_after_any_event", "a part with the events [2], which returned"),
+    (FollowsFromNow, "events_come_as_they_were_appended", "that came amid returned [2, 3, 4, 5], "),
+    (BeginsAgain, "following_begins_after_any_event", "after event 1, that came while it ran, r"),
+    (RepeatsTheLast, "following_begins_after_any_event", "returned [1, 2, 3, 4, 5, 6, 7], not ["),
+    (ListensTooLate, "followers_that_come_amid_miss_nothing", "are missing, such as "),
+    (OneReader, "many_follow_in_one_process", "follower 1 of 50 returned [], not [1]"),
+    (MixesTurns, "turns_are_apart", "a follower of turn_1, beside 5 others, returned [1, 6, 11], "),
+    (WaitsForTheGap, "numbers_may_have_gaps", "returned [1, 2], not [1, 2, 7, 1000, 1001, 2000"),
+    (AddsEachNumberOnce, "a_part_keeps_its_place", "a follower got no `PART` within 0.2 s"),
+    (EndsWithoutAWord, "the_end_comes_last", "a follower ended before its turn did"),
+    (TakesNoStatusForNone, "the_end_comes_last", "came before the end did not end within 0.2 s"),
+    (TakesAnyAttempt, "an_older_attempt_is_refused", "[1, 2, 3, 4, 5, 6], not [1, 2, 3, 4, 6]"),
+    (EndsForAnyAttempt, "an_older_attempt_is_refused", "[1, 2, 3, 4], not [1, 2, 3, 4, 6]"),
+    (WaitsInSilence, "silence_is_told", "a turn that pauses got None 0 times within"),
+    (AsksAllTheTime, "silence_is_told", "a follower of a turn that pauses got None again after"),
     (AppendsLater, "appending_waits_for_nobody", "`append` returned something to await"),
-    (CountsEvents, "size_and_end_are_told", "`size` is 1 after 1000 bytes of data"),
-    (NeverSaysThatItEnded, "size_and_end_are_told", "`ended` is false after `end`"),
-    (WaitsForTheEnd, "events_come_as_they_are_appended", "within 0.2 s, but waited at `same(data_"),
-    (BeginsAgain, "following_resumes_after_any_number", "a running log after event 1 returned"),
-    (RepeatsTheLast, "following_resumes_after_any_number", "after event 1 returned [0, 1, 2, 3, "),
-    (FollowsFromNow, "followers_miss_nothing_and_get_nothing_twice", "a follower after event"),
-    (OneQueue, "a_follower_that_leaves_disturbs_nobody", "follower 0, beside two that left, ret"),
-    (LeavesWithTheOthers, "a_follower_that_leaves_disturbs_nobody", "returned [0, 1], not [0, 1, "),
-    (EndsNobody, "the_end_ends_followers", "within 0.2 s, but waited at `same(await waiting,"),
-    (SharesItsFrames, "logs_of_two_turns_are_apart", "following the first log returned"),
-    (WritesAndYields, "frames_are_written_or_yielded", "together, returned a list where "),
-    (TakesARefusalForDone, "frames_are_written_or_yielded", "what `write` took and what was yield"),
-    (HoldsBack, "many_events_at_once_are_written", "256 of 700 events that were appended at once"),
-    (NeverParts, "followers_end_where_the_log_parts", "but waited at `same(await early, [0, 1]"),
-    (LosesWhatItCompresses, "a_compressed_log_is_followed_as_before", "`len`, `size` and `ended`"),
+    (HasToRun, "appending_waits_for_nobody", "ConnectionError: not connected"),
+    (HearsItself, "signals_reach_the_process_of_a_turn", "the process of turn_1 heard nothing"),
+    (KnowsWhatIsFollowed, "signals_reach_the_process_of_a_turn", "which somebody follows, returne"),
+    (HearsWhenGone, "a_signal_to_a_gone_process_is_not_passed_on", "it did not do so 0.2 s after"),
+    (LeavesWithTheOthers, "a_follower_that_leaves_disturbs_nobody", "[1, 2], not [1, 2, 3, 4]"),
+    (StaysWhenItIsCancelled, "a_follower_that_leaves_disturbs_nobody", "a cancelled follower did "),
+    (LeavesItsReaders, "a_follower_that_leaves_disturbs_nobody", "tasks more than before still"),
+    (LeavesATask, "nothing_is_left_of_a_process_that_stops", "these tasks still ran: ['listens']"),
+    (TellsOne, "news_reach_all_who_watch", "3 of 4 watchers of 'thr_1' heard nothing within 0.2"),
+    (TellsLater, "watchers_of_the_same_process_are_told_at_once", "before run' had returned, re"),
+    (TellsTwice, "news_reach_all_who_watch", "50 came twice or are others, such as "),
+    (TellsByPattern, "places_are_apart", "watching 'thr_*' returned ['of thr_1'"),
+    (TellsWhoEnded, "nobody_is_told_who_stopped_watching", "returned ['stop', 'stop'], not ['st"),
+    (EndsOnlyOnce, "nobody_is_told_who_stopped_watching", "KeyError: "),
 ]
 
 
 @pytest.mark.parametrize(("broken", "test", "came"), BROKEN)
 async def test_a_broken_event_log_is_told(
-    broken: type[MemoryEventLog], test: str, came: str
+    broken: type[MemoryEventLog], test: str, came: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sentence = await told(Hurried(), f"test_{test}", broken)
+    monkeypatch.setattr(shared, "IDLE", Hurried.idle)
+    log = broken()
+    sentence = await told(Hurried(), f"test_{test}", lambda: broken(log))
     assert came in sentence
     assert ", because " in sentence
     assert "; but " in sentence

@@ -9,7 +9,7 @@ Subclass a contract in your tests, and give it a fixture that returns a new, emp
 
 - `StoreContract`: the fixture `store`, a `chatkit.store.Store`.
 - `TurnStoreContract`: `turn_store`, a `TurnStore`.
-- `EventLogContract`: `event_log`, what the hook `event_log` returns, or an `EventLog`.
+- `EventLogContract`: `event_log`, a function that makes the `EventLog` of one more process.
 - `AttachmentStoreContract`: `attachment_store`, a `chatkit.store.AttachmentStore`.
 - `PluginContract`: `plugin`, an object, a class, a module, or the name of a plugin.
 
