@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -101,7 +102,13 @@ async def close(client: Redis) -> None:
 
 async def ask(client: Redis, *words: bytes | str | int) -> Any:
     """Send one command, and return the answer as Redis gave it. Raises what the library raises."""
-    return await client.execute_command(*words)  # type: ignore[no-untyped-call]
+    task = asyncio.current_task()
+    before = task.cancelling() if task is not None else 0
+    answer = await client.execute_command(*words)  # type: ignore[no-untyped-call]
+    if task is not None and task.cancelling() > before:
+        # The library loses a cancellation while it connects
+        raise asyncio.CancelledError
+    return answer
 
 
 def place_of(url: str) -> str:

@@ -59,11 +59,11 @@ class Batch:
         return self.generation, self.last * STEP + more
 
 
-def parts_of(position: Position, fields: Mapping[bytes, bytes]) -> Iterator[Part]:
-    """Yield what an entry says."""
+def parts_of(position: Position, fields: Mapping[bytes, bytes], after: int) -> Iterator[Part]:
+    """Yield what an entry says of events after a number."""
     generation, last = position[0], position[1] // STEP
     data = fields[DATA]
-    if data:
+    if data and (last > after or data == PART):
         yield Part(generation, int(fields[FIRST]), last, data)
     if STATUS in fields:
         yield Part(generation, last, last, b"", fields[STATUS].decode())

@@ -26,9 +26,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Turn:
-    """A turn that is followed: until which entry it was read, None if nobody has replayed it."""
+    """A turn that is followed: until which entry it was read, None if nobody has replayed it.
+
+    What came after `begin` was put into the queues of all who follow.
+    """
 
     position: Position | None = None
+    begin: Position = BEGIN
     followers: list[asyncio.Queue[Entry]] = field(default_factory=list)
 
 
@@ -64,10 +68,13 @@ class Reader:
                 seen = await self._replayed(client, turn, after)
             position, entries = seen
             if followed.position is None:
-                followed.position = position
+                followed.position = followed.begin = position
                 await self._wake(client)
+            if position < followed.begin:
+                # Another follower's answer was from later, but came first
+                position, entries = await self._replayed(client, turn, after) or seen
             for each in entries:
-                for part in parts_of(*each):
+                for part in parts_of(*each, after):
                     yield part
                     if part.status is not None:
                         return
@@ -81,7 +88,7 @@ class Reader:
                 if entry[0] <= position:
                     continue
                 position = entry[0]
-                for part in parts_of(*entry):
+                for part in parts_of(*entry, after):
                     yield part
                     if part.status is not None:
                         return
@@ -106,7 +113,7 @@ class Reader:
     ) -> tuple[Position, list[Entry]] | None:
         """Return what is kept after an event, and the last entry's position; None for a failure."""
         begin = f"(1-{after * STEP}" if after else "-"
-        position: Position = (1, after * STEP) if after else BEGIN
+        position = BEGIN
         found: list[Entry] = []
         try:
             while True:
