@@ -45,6 +45,11 @@ export interface TurnState {
 	beside?: boolean;
 }
 
+/** What `GET …/threads/{id}/events` says beside ChatKit's events. */
+export type ThreadNote =
+	| { type: "thread.watched" | "thread.changed" | "thread.removed" }
+	| { type: "turn.started" | "turn.ended"; turn: TurnState };
+
 export interface StreamOptions {
 	signal: AbortSignal;
 	/** Called when the server names the turn. */
@@ -67,6 +72,8 @@ export interface ClientOptions {
 export class Client {
 	/** Whether the server has routes for turns; null while that is not known. */
 	hasTurns: boolean | null = null;
+	/** Whether such a server can also say what happens in a thread: until it has refused to. */
+	hasThreadEvents = true;
 	/** The server has named a request, as this project's does. */
 	private mayHaveTurns = false;
 	private readonly frame = randomId();
@@ -142,6 +149,25 @@ export class Client {
 		if (isTurn || response.status === 204) this.hasTurns = true;
 		else if (response.status < 500) this.hasTurns ??= typeof body?.message === "string";
 		return isTurn ? body : null;
+	}
+
+	/**
+	 * Yields what happens in a thread from now on, without what turns say, as long as the connection
+	 * holds. The first is `thread.watched`. Throws `Refused`, or what `fetch` throws.
+	 */
+	async *watch(
+		thread: string,
+		signal: AbortSignal,
+	): AsyncGenerator<StreamEvent | ThreadNote, void> {
+		const path = `threads/${encodeURIComponent(thread)}/events`;
+		const response = await this.get(path, signal, { turns: "notes" });
+		if (!isStream(response)) throw await refusal(response);
+		try {
+			for await (const { batch } of this.read(response, this.patience.silence))
+				for (const { event } of batch) yield event;
+		} catch {
+			signal.throwIfAborted();
+		}
 	}
 
 	/** Returns the state of a turn, running or not; null if the server does not know it. */
@@ -235,8 +261,7 @@ export class Client {
 		const path = `turns/${encodeURIComponent(turn)}/events`;
 		const response = await this.get(path, signal, { after: String(last) });
 		if (isStream(response)) return response;
-		// 409: it runs in another process, which the next request may reach
-		const isFinal = response.status < 500 && response.status !== 409 && response.status !== 429;
+		const isFinal = response.status < 500 && response.status !== 429;
 		throw isFinal ? new Lost() : await refusal(response);
 	}
 

@@ -6,8 +6,8 @@ import type { RunKind } from "./runs.ts";
 import type { Session } from "./session.ts";
 
 const WAIT = 25; // seconds that the server may wait for a turn to begin
-const AGAIN = 15_000; // milliseconds between two questions, where a server answers at once
-const SOON = 1_000; // milliseconds, at first, where it could not be reached
+const AGAIN = 15_000; // milliseconds after a refusal, or an answer that came at once
+const SOON = 1_000; // milliseconds, at first, where it could not be reached or the stream was cut
 const QUICK = 2_000; // milliseconds: it did not wait, and nothing was running
 
 /** What tabs of one browser tell each other. */
@@ -75,19 +75,57 @@ export class Others {
 		let tries = 0;
 		while (!signal.aborted) {
 			const began = performance.now();
-			let after = 0;
+			let after: number | null = null;
 			try {
-				const found = await session.followNext(signal, WAIT);
+				const { hasTurns, hasThreadEvents } = this.client;
+				if (hasTurns && hasThreadEvents) await this.listen(session, signal);
+				else after = await this.poll(session, signal);
 				if (this.client.hasTurns === false) return;
-				if (!found && performance.now() - began < QUICK) after = AGAIN;
-				tries = 0;
 			} catch (error) {
 				if (signal.aborted) return;
-				const isRefused = error instanceof Refused;
-				if (!isRefused) this.network.failed();
-				after = isRefused ? AGAIN : pause(SOON, tries++);
+				if (error instanceof Refused) after = AGAIN;
+				else this.network.failed();
 			}
-			await this.network.wait(after, signal).catch(() => {});
+			if (performance.now() - began > AGAIN) tries = 0;
+			await this.network.wait(after ?? pause(SOON, tries++), signal).catch(() => {});
 		}
 	}
+
+	/** Hears what happens in a conversation, until the connection is lost. */
+	private async listen(session: Session, signal: AbortSignal): Promise<void> {
+		const thread = session.threadId!;
+		try {
+			for await (const event of this.client.watch(thread, signal)) {
+				if (event.type === "thread.removed") this.heard({ type: "removed", thread });
+				else await session.hear(event);
+			}
+		} catch (error) {
+			if (!isMissing(error)) throw error;
+			await this.findOut(thread, signal);
+		} finally {
+			session.isStale = true;
+		}
+	}
+
+	/** Finds out what the server does not have: the conversation, or the route. */
+	private async findOut(thread: string, signal: AbortSignal): Promise<void> {
+		try {
+			await this.client.ask("threads.get_by_id", { thread_id: thread }, signal);
+			this.client.hasThreadEvents = false;
+		} catch (error) {
+			if (!isMissing(error)) throw error;
+			this.heard({ type: "removed", thread });
+		}
+	}
+
+	/** Follows the next turn. Returns after how many milliseconds to ask for another one. */
+	private async poll(session: Session, signal: AbortSignal): Promise<number> {
+		const began = performance.now();
+		const found = await session.followNext(signal, WAIT);
+		return !found && performance.now() - began < QUICK ? AGAIN : 0;
+	}
+}
+
+function isMissing(error: unknown): boolean {
+	return error instanceof Refused && error.status === 404;
 }

@@ -90,6 +90,11 @@ export class Runs {
 		return this.over.has(turn);
 	}
 
+	/** More of a turn comes, although its stream has ended. */
+	goesOn(turn: string): void {
+		this.over.delete(turn);
+	}
+
 	/** Resolves when the server has named the turns of all that was sent, or will not. */
 	async named(): Promise<void> {
 		await this.until(() => [...this.runs].every(({ turn, accepted }) => turn || accepted));

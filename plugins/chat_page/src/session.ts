@@ -1,7 +1,7 @@
 // One conversation that is open: its items, its streams, and its pages.
 
 import type { Message, Topic } from "./chat.ts";
-import { type Client, Refused, type TurnState, randomId } from "./client.ts";
+import { type Client, Refused, type ThreadNote, type TurnState, randomId } from "./client.ts";
 import { type Change, Conversation } from "./conversation.ts";
 import type { Page, StreamEvent, Thread, ThreadItem, UserMessageItem } from "./protocol.ts";
 import { type Followed, type Operation, type RunKind, Runs, errorEvent, followed } from "./runs.ts";
@@ -33,6 +33,8 @@ export class Session {
 	private recovered: string | null = null;
 	/** The turn whose rest did not come. */
 	private lost: string | null = null;
+	/** Turns of which the server has said that they have ended. */
+	private readonly endedTurns = new Set<string>();
 	private olderPage: Promise<void> | null = null;
 
 	constructor(
@@ -110,6 +112,37 @@ export class Session {
 		this.changed([...changes, "status"]);
 	}
 
+	/** Applies what the server says of the thread, and loads what it does not say. */
+	async hear(event: StreamEvent | ThreadNote): Promise<void> {
+		switch (event.type) {
+			case "turn.started":
+				void this.follow(followed(event.turn));
+				break;
+			case "turn.ended":
+				void this.turnEnded(event.turn.id).catch(() => {});
+				break;
+			case "thread.changed":
+				this.isStale = true;
+				break;
+			case "thread.watched":
+			case "thread.removed":
+				break;
+			default:
+				this.changed(this.conversation.apply(event) ?? []);
+				this.events.received(this, event);
+		}
+		if (this.isStale) await this.sync(false);
+	}
+
+	/** Loads what a turn has left, unless it was read here. */
+	private async turnEnded(turn: string): Promise<void> {
+		this.endedTurns.add(turn);
+		await this.runs.named();
+		if (this.runs.isRunning(turn) || this.runs.isOver(turn)) return;
+		this.isStale = true;
+		await this.sync(false);
+	}
+
 	/**
 	 * Waits for a turn that is running on the server and follows it to its end. Returns whether that
 	 * brought anything.
@@ -121,7 +154,7 @@ export class Session {
 		if (turn === null) return false;
 		if (!this.runs.isOver(turn.id)) return this.follow(followed(turn));
 		// Its stream has ended, and the server is about to end it: the next one may come soon
-		await new Promise((go) => setTimeout(go, SOON));
+		await soon();
 		return true;
 	}
 
@@ -141,7 +174,18 @@ export class Session {
 		this.events.ended(this, turn.kind, turn.isOwn);
 		// An answer that is given again, and a tool's output, change items of which no event tells
 		if (isNews && !turn.isOwn) await this.refresh().catch(() => {});
+		if (isNews && (await this.goesOn(turn.turn))) await this.follow(turn);
 		return isNews;
+	}
+
+	/** Whether more of a turn comes: its stream ends when its user answers a question, too. */
+	private async goesOn(turn: string): Promise<boolean> {
+		await soon();
+		if (this.endedTurns.has(turn) || this.runs.isRunning(turn)) return false;
+		const state = await this.client.turnState(turn).catch(() => null);
+		if (state?.state !== "running") return false;
+		this.runs.goesOn(turn);
+		return true;
 	}
 
 	loadOlder(): Promise<void> {
@@ -261,6 +305,10 @@ export class Session {
 		this.loading = loading;
 		this.changed(["status"]);
 	}
+}
+
+function soon(): Promise<void> {
+	return new Promise((go) => setTimeout(go, SOON));
 }
 
 const LOCAL = "local_";

@@ -170,11 +170,11 @@ test("another ChatKit server's stream ends with its connection, and is not asked
 	assert.deepEqual(server.said, ["POST", "POST"]);
 });
 
-test("an answer that is gone is lost; one that runs elsewhere may come", async () => {
+test("an answer that is gone is lost; a server that is busy may have it", async () => {
 	const server = new Server();
-	const elsewhere = () => Response.json({ state: "running" }, { status: 409 });
+	const busy = () => Response.json({ message: "Full" }, { status: 503 });
 	server.cuts = [10];
-	server.answers = [() => server.stream(0), elsewhere, elsewhere];
+	server.answers = [() => server.stream(0), busy, busy];
 	assert.deepEqual(await texts(ask(server.client())), TEXTS);
 	const gone = Response.json({ message: "" }, { status: 410 });
 	server.cuts = [10];

@@ -1,5 +1,6 @@
 // A ChatKit server in this process, with one thread: its turns say what a test wants.
 
+import type { ThreadNote, TurnState } from "../src/client.ts";
 import type { StreamEvent, Thread, ThreadItem, UserMessageItem } from "../src/protocol.ts";
 
 export const URL_ = "https://example.com/api/chat";
@@ -37,6 +38,7 @@ export class Turn {
 	readonly log: StreamEvent[] = [];
 	isOver = false;
 	isGone = false;
+	parts = 0;
 	error: string | undefined;
 	private waiting: (() => void)[] = [];
 
@@ -53,15 +55,22 @@ export class Turn {
 	end(): void {
 		this.isOver = true;
 		this.wake();
+		this.server.tell({ type: "turn.ended", turn: this.state });
+	}
+
+	/** Ends the streams that run, and not the turn: as when its user has answered a question. */
+	part(): void {
+		this.parts++;
+		this.wake();
 	}
 
 	async more(): Promise<void> {
 		await new Promise<void>((go) => this.waiting.push(go));
 	}
 
-	get state() {
+	get state(): TurnState {
 		const state = !this.isOver ? "running" : this.error ? "interrupted" : "completed";
-		return { id: this.id, thread_id: THREAD.id, state, events: this.log.length, error: this.error };
+		return { id: this.id, thread_id: THREAD.id, state, events: this.log.length, ...(this.error && { error: this.error }) };
 	}
 
 	private wake(): void {
@@ -81,7 +90,12 @@ export class FakeServer {
 	refusals: Response[] = [];
 	/** Whether it is this project's server, which numbers events and knows turns. */
 	hasTurns = true;
+	/** Whether it says what happens in a thread. */
+	hasThreadEvents = true;
+	isRemoved = false;
 	readonly turns: Turn[] = [];
+	/** Those who watch the thread. */
+	readonly watching = new Set<ReadableStreamDefaultController<Uint8Array>>();
 	private readonly streams = new Set<ReadableStreamDefaultController<Uint8Array>>();
 
 	fetch = async (input: string | URL | Request, init: RequestInit = {}): Promise<Response> => {
@@ -96,6 +110,7 @@ export class FakeServer {
 		if (init.method === "POST" && !path) return this.post(JSON.parse(String(init.body)), init);
 		if (!this.hasTurns) return Response.json({ detail: "Not Found" }, { status: 404 });
 		const turn = this.turns.find(({ id }) => path.includes(id));
+		if (path.includes("/events?turns=notes")) return this.watch(init.signal);
 		if (path.startsWith("/threads/")) {
 			const running = this.turns.findLast(({ isOver }) => !isOver);
 			return running ? Response.json(running.state) : new Response(null, { status: 204 });
@@ -113,8 +128,22 @@ export class FakeServer {
 
 	/** Cuts all streams. */
 	drop(): void {
-		for (const stream of this.streams) stream.error(new TypeError("network error"));
-		this.streams.clear();
+		for (const streams of [this.streams, this.watching]) {
+			for (const stream of streams) stream.error(new TypeError("network error"));
+			streams.clear();
+		}
+	}
+
+	/** Tells those who watch the thread. */
+	tell(event: StreamEvent | ThreadNote): void {
+		for (const stream of this.watching) stream.enqueue(line(event));
+	}
+
+	/** Begins a turn that another device has asked for. */
+	beginElsewhere(text: string, script: Script): Turn {
+		const params = { input: { content: [{ type: "input_text", text }] } };
+		this.scripts.unshift(script);
+		return this.start({ type: "threads.add_user_message", params });
 	}
 
 	store(event: StreamEvent): void {
@@ -130,6 +159,7 @@ export class FakeServer {
 		this.asked.push(asked);
 		const refusal = this.refusals.shift();
 		if (refusal) return refusal;
+		if (this.isRemoved) return Response.json({ message: "Conversation not found." }, { status: 404 });
 		const { type } = asked;
 		if (type === "threads.get_by_id") return Response.json({ ...THREAD, items: { data: [] } });
 		if (type === "items.list")
@@ -140,18 +170,40 @@ export class FakeServer {
 	}
 
 	private begin(asked: Asked, init: RequestInit): Response {
+		return this.stream(this.start(asked), 0, init.signal);
+	}
+
+	private start(asked: Asked): Turn {
 		const turn = new Turn(this);
 		this.turns.push(turn);
 		if (asked.type === "threads.create") turn.emit({ type: "thread.created", thread: THREAD });
 		if (asked.params["input"]?.content)
 			turn.emit({ type: "thread.item.done", item: said(asked.params["input"].content[0].text) });
+		this.tell({ type: "turn.started", turn: turn.state });
 		const script = this.scripts.shift() ?? (() => {});
 		void Promise.resolve(script(turn, asked)).then(() => turn.end());
-		return this.stream(turn, 0, init.signal);
+		return turn;
+	}
+
+	private watch(signal?: AbortSignal | null): Response {
+		if (!this.hasThreadEvents || this.isRemoved)
+			return Response.json({ message: "Not found" }, { status: 404 });
+		const body = new ReadableStream<Uint8Array>({
+			start: (controller) => {
+				this.watching.add(controller);
+				signal?.addEventListener("abort", () => {
+					if (this.watching.delete(controller)) controller.error(signal.reason);
+				});
+				controller.enqueue(line({ type: "thread.watched" }));
+				const turn = this.turns.findLast(({ isOver }) => !isOver);
+				if (turn) controller.enqueue(line({ type: "turn.started", turn: turn.state }));
+			},
+		});
+		return new Response(body, { headers: { "Content-Type": "text/event-stream" } });
 	}
 
 	private stream(turn: Turn, after: number, signal?: AbortSignal | null): Response {
-		const encoder = new TextEncoder();
+		const { parts } = turn;
 		const body = new ReadableStream<Uint8Array>({
 			start: async (controller) => {
 				this.streams.add(controller);
@@ -162,13 +214,13 @@ export class FakeServer {
 				for (let next = after; ; ) {
 					for (; next < turn.log.length && this.streams.has(controller); next++) {
 						const id = this.hasTurns ? `id: ${turn.id}:${next + 1}\n` : "";
-						controller.enqueue(encoder.encode(`${id}data: ${JSON.stringify(turn.log[next])}\n\n`));
+						controller.enqueue(line(turn.log[next]!, id));
 					}
 					if (!this.streams.has(controller)) return;
-					if (turn.isOver) break;
+					if (turn.isOver || turn.parts > parts) break;
 					await turn.more();
 				}
-				if (this.hasTurns) controller.enqueue(encoder.encode(": end\n"));
+				if (this.hasTurns) controller.enqueue(new TextEncoder().encode(": end\n"));
 				this.streams.delete(controller);
 				controller.close();
 			},
@@ -177,4 +229,8 @@ export class FakeServer {
 		if (this.hasTurns) headers["X-Turn-Id"] = turn.id;
 		return new Response(body, { headers });
 	}
+}
+
+function line(event: StreamEvent | ThreadNote, id = ""): Uint8Array {
+	return new TextEncoder().encode(`${id}data: ${JSON.stringify(event)}\n\n`);
 }
