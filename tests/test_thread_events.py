@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 import pytest
 from aiohttp import ClientResponse
 from chatkit.actions import Action
-from chatkit.types import NoticeEvent
+from chatkit.types import NoticeEvent, SyncCustomActionResponse, WidgetItem
+from chatkit.widgets import Card, Text
 
-from chatkit_server import Turn, hookimpl
+from chatkit_server import StoreContext, Turn, User, hookimpl
 from chatkit_server.elsewhere import threads as elsewhere_threads
 from chatkit_server.testing.model_server import Gate, ModelServer
-from chatkit_server.web.keys import THREADS
+from chatkit_server.web.keys import STORE, THREADS
 from tests.client import Chat
 from tests.conftest import MakeChat
 from tests.conversing import Page
@@ -185,6 +187,34 @@ async def test_an_action_is_told_as_such(make_chat: MakeChat) -> None:
         started = await watch.until("turn.started")
         assert started["turn"]["beside"] is True
         assert (await watch.until("notice"))["message"] == "wave"
+
+
+class Counter:
+    """Shows a widget, and another one after each action."""
+
+    @hookimpl
+    async def action(self, turn: Turn, action: Action[str, Any]) -> SyncCustomActionResponse:
+        return SyncCustomActionResponse(updated_item=_counter(turn.thread.id, action.type))
+
+
+def _counter(thread_id: str, text: str) -> WidgetItem:
+    now = datetime.now(UTC)
+    widget = Card(children=[Text(value=text)])
+    return WidgetItem(id="wid_1", thread_id=thread_id, created_at=now, widget=widget)
+
+
+async def test_an_item_that_an_action_without_a_stream_has_changed_is_told(
+    make_chat: MakeChat,
+) -> None:
+    chat = await make_chat(Counter())
+    thread_id = (await chat.say("Hi")).thread_id
+    context = StoreContext(User(id="somebody"))
+    await chat.client.app[STORE].save_item(thread_id, _counter(thread_id, "0"), context)
+    async with watching(chat, thread_id) as watch:
+        given = {"thread_id": thread_id, "item_id": "wid_1", "action": {"type": "1"}}
+        await chat.ask("threads.sync_custom_action", **given)
+        item = (await watch.until("thread.item.done"))["item"]
+        assert item["widget"]["children"][0]["value"] == "1"
 
 
 async def test_threads_of_others_are_not_watched(

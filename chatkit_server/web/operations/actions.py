@@ -15,6 +15,7 @@ from chatkit.types import (
 
 from ...agent.paused import APPROVAL
 from ...errors import BadRequest, Unprocessable
+from ...events.places import news, place_of_thread
 from ...events.turn_thread import TurnThread
 from ...events.wire import WireFormat, dump
 from ...paging import in_place
@@ -117,6 +118,7 @@ async def sync_custom_action(caller: Caller, request: ThreadsSyncCustomActionReq
         await caller.store.save_item(thread.id, item, caller.context)
         with refusing("persist"):
             await caller.hooks.each("persist", turn=turn, item=item)
+        caller.events.tell(place_of_thread(caller.user, thread.id), news("item", item.id))
     await changes.save_all()
     return answer
 
