@@ -6,6 +6,8 @@ import asyncio
 import json
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from chatkit_server import Outcome, Turn, Unauthorized, User, hookimpl
+from chatkit_server.events.places import news, place_of_thread
 from chatkit_server.testing.model_server import Call, Gate, ModelServer
+from chatkit_server.web.keys import ENGINE, THREADS
 from tests.browser import COMMANDS, Page, chromium, new_page
 from tests.client import Chat
 from tests.conftest import MakeChat
@@ -30,6 +34,8 @@ from tests.proxy import (
     inside_character,
 )
 from tests.serving import served_by
+from tests.test_elsewhere import until
+from tests.test_resume import add
 
 JS = Path(__file__).parent / "js"
 SCRIPT = Path(__file__).parents[1] / "chatkit_server/web/client.js"
@@ -182,7 +188,7 @@ def resumed(proxy: Proxy) -> int:
 
 
 def test_the_script_is_small() -> None:
-    assert len(SCRIPT.read_bytes()) < 4000
+    assert len(SCRIPT.read_bytes()) < 8000
 
 
 def test_node_tests_pass(node: str) -> None:
@@ -190,7 +196,7 @@ def test_node_tests_pass(node: str) -> None:
     assert done.returncode == 0, done.stdout
     assert "# fail 0" in done.stdout
     assert "# skipped 0" in done.stdout
-    assert int(done.stdout.partition("# pass ")[2].split()[0]) > 20
+    assert int(done.stdout.partition("# pass ")[2].split()[0]) > 30
 
 
 # On a good network and on bad ones
@@ -382,6 +388,65 @@ async def test_a_reload_is_no_stop(
         async with asyncio.timeout(10):
             assert (await watch.outcomes.get()).status == "completed"
     assert not any(request.endswith(b"/cancel") for request in proxy.requests)
+
+
+# What others do
+
+
+@dataclass
+class Watching:
+    """A page in Node that watches a thread."""
+
+    process: asyncio.subprocess.Process
+
+    async def write(self, given: object) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(orjson.dumps(given) + b"\n")
+        await self.process.stdin.drain()
+
+    async def told(self) -> str:
+        """What the page does next."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(20):
+            return (await self.process.stdout.readline()).decode().strip()
+
+
+@asynccontextmanager
+async def watching(node: str, chat: Chat, proxy: Proxy, thread: str) -> AsyncIterator[Watching]:
+    """Have a page watch a thread while the block runs."""
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        node, "watch.js", cwd=JS, stdin=pipe, stdout=pipe
+    )
+    page = Watching(process)
+    try:
+        await page.write({"url": f"http://127.0.0.1:{proxy.port}{chat.path}", "thread": thread})
+        await until(lambda: chat.client.app[THREADS].count == 1)
+        yield page
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        assert await process.wait() == 0
+
+
+async def test_what_others_do_in_the_thread_is_loaded(
+    node: str, make: Make, model_server: ModelServer
+) -> None:
+    chat, proxy = await make()
+    app = chat.client.app
+    model_server.reply("Hello.")
+    thread = (await chat.say("Hi")).thread_id
+    async with watching(node, chat, proxy, thread) as page:
+        model_server.reply("Two.")
+        await chat.say("And on another device?", thread)
+        assert await page.told() == "fetchUpdates"
+        proxy.hang_up()
+        assert await page.told() == "fetchUpdates"
+        model_server.reply("Three.")
+        await page.write({"say": add(thread, "And here?")})
+        assert await page.told() == "said"
+        app[ENGINE].events.tell(place_of_thread(User(id="somebody"), thread), news("removed"))
+        assert await page.told() == "setThreadId null"
 
 
 # Who is asking

@@ -222,6 +222,7 @@ async def test_a_server_that_shuts_down_asks_nobody(make_chat: MakeChat) -> None
 
 
 WEB = Path(chatkit_server.web.__file__).parent
+WHOLE = re.DOTALL | re.MULTILINE
 
 
 @pytest.mark.parametrize(
@@ -262,17 +263,18 @@ async def test_everybody_gets_the_script_for_pages_once(
 def test_the_script_for_pages_has_the_types_that_are_declared() -> None:
     script, types = ((WEB / name).read_text() for name in ("client.js", "client.d.ts"))
     exported = re.compile(r"^export (?:async )?(?:function|const|class) (\w+)", re.MULTILINE)
-    assert exported.findall(script) == exported.findall(types) == ["createFetch"]
-    [taken] = re.findall(r"createFetch\(\{(.*?)\} = \{\}\)", script, re.DOTALL)
-    defaults = dict(re.findall(r"^\t(\w+)(?: = (\S+))?,$", taken, re.MULTILINE))
-    [declared] = re.findall(r"interface FetchOptions \{\n(.*?)^\}", types, re.DOTALL | re.MULTILINE)
-    options = dict(re.findall(r"/\*\*(.*?)\*/\s+(\w+)\?:", declared, re.DOTALL))
-    assert list(options.values()) == list(defaults)
-    for comment, name in options.items():
-        if defaults[name].isdecimal():
-            assert f"Default: {defaults[name]}." in comment
+    assert exported.findall(script) == exported.findall(types) == ["createFetch", "watchThread"]
     rows = (ROOT / "docs/protocol.md").read_text()
-    assert all(f"| `{name}` |" in rows for name in defaults)
+    for function, interface in (("createFetch", "FetchOptions"), ("watchThread", "WatchOptions")):
+        [taken] = re.findall(rf"function {function}\((?:\w+, )?\{{\n(.*?)^\}}", script, WHOLE)
+        defaults = dict(re.findall(r"^\t(\w+)(?: = (\S+))?,$", taken, re.MULTILINE))
+        [declared] = re.findall(rf"interface {interface} \{{\n(.*?)^\}}", types, WHOLE)
+        options = {n: c for c, n in re.findall(r"/\*\*(.*?)\*/\s+(\w+)\??:", declared, WHOLE)}
+        assert list(options) == list(defaults)
+        for name, comment in options.items():
+            if defaults[name].isdecimal():
+                assert f"Default: {defaults[name]}." in comment
+        assert all(f"| `{name}` |" in rows for name in defaults)
     package = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
     assert package["package-data"]["chatkit_server.web"] == ["client.js", "client.d.ts"]
 

@@ -39,3 +39,36 @@ export interface FetchOptions {
  * `Error`.
  */
 export function createFetch(options?: FetchOptions): ChatFetch;
+
+/** What `watchThread` needs of ChatKit's element. */
+export interface WatchedChat extends EventTarget {
+	fetchUpdates(): Promise<void>;
+	setThreadId(threadId: string | null): Promise<void>;
+}
+
+export interface WatchOptions {
+	/** The server's address, the same as ChatKit's option `api.url`. */
+	url: string | URL;
+	/** As in `FetchOptions`. */
+	authorization?: FetchOptions["authorization"];
+	/** As in `FetchOptions`. */
+	fetch?: FetchOptions["fetch"];
+	/**
+	 * Milliseconds: the first pause before the script reconnects is one to two times this. Pauses
+	 * double up to 10 s. Default: 250.
+	 */
+	delay?: number;
+	/**
+	 * Milliseconds without a byte after which it reconnects. More than the server's
+	 * `server.keep_alive`. Default: 60000.
+	 */
+	silence?: number;
+}
+
+/**
+ * Calls `fetchUpdates` of ChatKit's element when another device or the server changes the thread that
+ * it shows, and shows a new thread when that one is deleted. Returns a function that ends this.
+ *
+ * Call it before the element shows a thread. It knows the answers of this page by `createFetch`.
+ */
+export function watchThread(chatkit: WatchedChat, options: WatchOptions): () => void;

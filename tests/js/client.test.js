@@ -19,6 +19,7 @@ class Server {
   cuts = []; // for each stream: [bytes, clean], or nothing
   comments = "";
   pieces = (data) => [data];
+  frames = FRAMES;
   refuse = () => null;
 
   fetch = async (url, init = {}) => {
@@ -30,7 +31,7 @@ class Server {
     if (refusal) return refusal;
     if (String(url).endsWith("/cancel")) return Response.json({ state: "cancelled" });
     const after = Number((headers.get("Last-Event-ID") ?? ":0").split(":")[1]);
-    return this.stream(bytes(this.comments + FRAMES.slice(after).join("") + ": end\n"), init.signal);
+    return this.stream(bytes(this.comments + this.frames.slice(after).join("") + ": end\n"), init.signal);
   };
 
   stream(data, signal) {
@@ -319,18 +320,19 @@ test("a server that is busy is asked again", async () => {
   assert.equal(server.requests.length, 3);
 });
 
-test("a turn in another process is asked for again, until it is gone", async () => {
-  let server = new Server();
-  server.cuts = [[0, false]];
-  server.refuse = (_, count) => count > 1 && count < 4 && new Response("{}", { status: 409 });
-  assert.equal(await (await post(server)).text(), WHOLE);
-  assert.equal(server.requests.length, 4);
-  server = new Server();
-  server.cuts = [[0, false]];
-  server.refuse = (_, count) => count > 1 && new Response("{}", { status: count < 4 ? 409 : 410 });
-  const response = await post(server);
-  await assert.rejects(response.text(), /lost/);
-  assert.equal(server.requests.length, 4);
+test("what is told anew arrives whole: events without an id wait for the one that has it", async () => {
+  const anew = [...FRAMES.slice(0, 3).map((frame) => frame.replace(/^id: .*\n/, "")), FRAMES[3]];
+  const size = bytes(anew.join("")).length;
+  for (let cut = 1; cut < size; cut++) {
+    const server = new Server();
+    server.frames = anew;
+    server.cuts = [[cut, false]];
+    assert.equal(await (await post(server)).text(), anew.join(""), `cut after ${cut}`);
+    assert.equal(server.requests[1].headers.get("Last-Event-ID"), `${TURN}:0`);
+  }
+  const server = new Server();
+  server.frames = anew.slice(0, 3);
+  assert.equal(await (await post(server)).text(), anew.slice(0, 3).join(""));
 });
 
 test("a connection that says nothing is made anew", async () => {
