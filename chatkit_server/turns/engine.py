@@ -79,7 +79,7 @@ class Engine:
         self.events = events or NoEventLog()
         self.turns = TurnRegistry(settings.turns)
         self.threads = ThreadWriter(store, self.events)
-        self._claims = Claims(self.turns, turn_store, settings.turns)
+        self._claims = Claims(self.turns, turn_store, settings.turns, self.events)
         self._preparation = Preparation(
             settings,
             hooks,
