@@ -168,10 +168,10 @@ class Claims:
         if self._settings.when_busy == "reject":
             raise Conflict(BUSY)
         interrupts = self._settings.when_busy == "interrupt" and not patient
-        if interrupts:
-            await self._events.signal(other.id, "cancel")
+        heard = False
         while await self._turn_store.running(other.thread_id, other.user) is not None:
             if interrupts:
+                heard = heard or await self._events.signal(other.id, "cancel")
                 await self._turn_store.cancel(other.id, other.user)
             self._turns.refuse_if_deleting(other.thread_id)
             if time.monotonic() > deadline:
