@@ -12,7 +12,13 @@ import pytest
 from chatkit.types import ThreadMetadata
 
 from chatkit_server import Turn, User
-from chatkit_server.errors import BadRequest, Conflict, Unavailable, Unprocessable
+from chatkit_server.errors import (
+    BadRequest,
+    Conflict,
+    TooManyRequests,
+    Unavailable,
+    Unprocessable,
+)
 from chatkit_server.events.log import MemoryEventLog
 from chatkit_server.events.partial import PartialAnswer
 from chatkit_server.settings.schema import TurnSettings
@@ -112,7 +118,7 @@ async def test_a_user_has_so_many_turns_and_the_server_too() -> None:
     registry = TurnRegistry(settings_of(limits={"user": 2, "server": 4}))
     for number in (1, 2):
         await begin(registry, make_running(f"turn_{number}", f"thr_{number}"))
-    with pytest.raises(Unavailable, match=r"^You have 2 answers running or waiting\.") as raised:
+    with pytest.raises(TooManyRequests, match=r"^You have 2 answers running or") as raised:
         await registry.claim("thr_3", ANN)
     assert raised.value.headers["Retry-After"] == "5"
     for number, user in ((3, BOB), (4, OTHER_ANN)):

@@ -29,17 +29,23 @@ def tenant_busy(limit: int) -> str:
 class Places:
     """Counts what each user has at once, each tenant, and all users together.
 
-    Beyond `user` places, `refusal` is what the user is told. Without `tenant` and `server`, tenants
-    and all users together have no limit.
+    Beyond `user` places, `refusal` is what the user is told, as `too_many`. Without `tenant` and
+    `server`, tenants and all users together have no limit.
     """
 
     def __init__(
-        self, user: int, refusal: str, server: int | None = None, tenant: int | None = None
+        self,
+        user: int,
+        refusal: str,
+        server: int | None = None,
+        tenant: int | None = None,
+        too_many: type[TooManyRequests | Unavailable] = Unavailable,
     ) -> None:
         self.total = 0
         self._user = user
         self._refusal = refusal
         self._server = server
+        self._too_many = too_many
         self._tenant = tenant
         self._of: Counter[Owner] = Counter()
         self._of_tenant: Counter[str] = Counter()
@@ -51,16 +57,15 @@ class Places:
     def take(self, owner: Owner) -> None:
         """Give a user one more place.
 
-        Raises `TooManyRequests` if the user or the tenant has none left, `Unavailable` if nobody
-        has.
+        Raises `too_many` if the user or the tenant has none left, `Unavailable` if nobody has.
         """
         if self._server is not None and self.total >= self._server:
             raise Unavailable(SERVER_BUSY, retry_after=RETRY_AFTER)
         if self._of[owner] >= self._user:
-            raise TooManyRequests(self._refusal, retry_after=RETRY_AFTER)
+            raise self._too_many(self._refusal, retry_after=RETRY_AFTER)
         tenant, _ = owner
         if self._tenant is not None and self._of_tenant[tenant] >= self._tenant:
-            raise TooManyRequests(tenant_busy(self._tenant), retry_after=RETRY_AFTER)
+            raise self._too_many(tenant_busy(self._tenant), retry_after=RETRY_AFTER)
         self._of[owner] += 1
         self._of_tenant[tenant] += 1
         self.total += 1

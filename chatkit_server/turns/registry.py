@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import BadRequest, Conflict, Unavailable, Unprocessable
+from ..errors import BadRequest, Conflict, TooManyRequests, Unavailable, Unprocessable
 from ..settings.schema import TurnSettings
 from ..turn import User
 from ..words import words, words_n
@@ -79,8 +79,8 @@ class TurnRegistry:
             user,
             n=user,
         )
-        self.places = Places(user, answers, limits.server, limits.tenant)
-        self.arriving = Places(user, messages, limits.server, limits.tenant)
+        self.places = Places(user, answers, limits.server, limits.tenant, TooManyRequests)
+        self.arriving = Places(user, messages, limits.server, limits.tenant, TooManyRequests)
         self.beginnings = Beginnings()
         self.waiting: dict[tuple[str, str, str], Any] = {}
         """Contexts of requests that wait for a turn of another process, by tenant, user, thread."""

@@ -76,7 +76,7 @@ class RequestGuard:
     def place(self, user: User) -> AbstractContextManager[None]:
         """Count a request of a user while the block runs.
 
-        Raises `TooManyRequests` if the user has too many.
+        Raises `Unavailable` if the user has too many.
         """
         return self.places.taken((user.tenant, user.id))
 
@@ -103,8 +103,8 @@ class RequestGuard:
     def arriving(self, user: User) -> Iterator[Callable[[int], None]]:
         """Count a body of a user while it arrives; call the value with its size so far.
 
-        Raises `TooManyRequests` if the user sends too many at once, `Unavailable` if large bodies
-        that arrive have too many bytes together.
+        Raises `Unavailable` if the user sends too many at once, or if large bodies that arrive have
+        too many bytes together.
         """
         owner = (user.tenant, user.id)
         counted = 0
