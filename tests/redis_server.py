@@ -29,12 +29,14 @@ def program() -> str:
 class RedisServer:
     """A Redis at a Unix socket, or at a port of this machine; it keeps nothing when it stops."""
 
-    def __init__(self, folder: str, *options: str, port: int = 0) -> None:
+    def __init__(self, folder: str, *options: str, port: int = 0, sentinel: str = "") -> None:
         self.socket = f"{folder}/redis.sock"
         self.port = port
         self.url = f"redis://127.0.0.1:{port}" if port else f"unix://{self.socket}"
         self._command = [program(), "--port", str(port), "--save", "", "--dir", folder, *options]
-        if not port:
+        if sentinel:
+            self._command = [program(), sentinel, "--sentinel"]
+        elif not port:
             self._command += ["--unixsocket", self.socket]
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -92,10 +94,12 @@ class RedisServer:
 
 
 @asynccontextmanager
-async def redis_server(*options: str, port: int = 0) -> AsyncIterator[RedisServer]:
-    """A Redis that runs while the block does."""
+async def redis_server(
+    *options: str, port: int = 0, sentinel: str = ""
+) -> AsyncIterator[RedisServer]:
+    """A Redis, or a sentinel with this file, that runs while the block does."""
     with tempfile.TemporaryDirectory(prefix="redis", dir="/tmp") as folder:
-        server = RedisServer(folder, *options, port=port)
+        server = RedisServer(folder, *options, port=port, sentinel=sentinel)
         await server.start()
         try:
             yield server

@@ -5,6 +5,7 @@ They are counted in Redis, or without it in each process. The plugin needs the p
 
 - `config`: the settings. `plugin`: the hooks. `refusals`: what users are told.
 - `windows`: requests and tokens, counted by the library `limits`. `local`: its counts in memory.
+- `usage`: the tokens of a turn.
 - `leases`: the turns that run in all processes.
 - `connection`: a client for a URL, and what is wrong with it. `link`: whether Redis answers.
 """

@@ -145,11 +145,8 @@ async def close(client: Redis) -> None:
 def mistake(error: BaseException, address: Address) -> str | None:
     """Return what is wrong with the settings, and what to do; None for what may pass by itself."""
     for link in _causes(error):
-        if isinstance(link, AuthenticationError | NoPermissionError) or _code(link) in (
-            "NOAUTH",
-            "WRONGPASS",
-            "NOPERM",
-        ):
+        told = str(link) if isinstance(link, ResponseError) else ""
+        if isinstance(link, AuthenticationError | NoPermissionError) or "NOPERM" in told:
             return (
                 f"{address.name} refuses the user or the password: {link}. Write them as "
                 "redis://USER:PASSWORD@HOST, with special characters as %XX"
@@ -173,15 +170,11 @@ def mistake(error: BaseException, address: Address) -> str | None:
             )
         if isinstance(link, ClusterError | MovedError | ClusterCrossSlotError | ClusterDownError):
             return f"{address.name} is a Redis Cluster. Use a single Redis, or one with sentinels"
-        if isinstance(link, ReadOnlyError):
+        if isinstance(link, ReadOnlyError) or "READONLY" in told:
             return f"{address.name} is a replica. Use the address of the primary, or sentinels"
-        if isinstance(link, ResponseError) and "DB index" in str(link):
+        if "DB index" in told:
             return f"{address.name}: there is no such database. Use a smaller number"
     return None
-
-
-def _code(error: BaseException) -> str:
-    return str(error).partition(" ")[0] if isinstance(error, ResponseError) else ""
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -19,7 +19,7 @@ from chatkit_server import Settings
 from .refusals import SCOPES, Scope, no_place
 from .windows import Who
 
-LEASE = 5.0
+LEASE = 4.0
 """Seconds after which the turns of a dead process do not count any more."""
 
 RENEWAL = 1.0

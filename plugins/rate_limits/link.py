@@ -28,6 +28,9 @@ class Link:
     def __init__(self, address: Address, timeout: float) -> None:
         self.is_up = True
         self._name = address.name
+        # Without TLS, it waits for the end of what to it is a command
+        is_tls = address.name.startswith("rediss")
+        self._hint = "; if it has no TLS there, write redis://" if is_tls else ""
         self._timeout = timeout
         self._since = 0.0
 
@@ -37,7 +40,7 @@ class Link:
             async with asyncio.timeout(self._timeout):
                 return await work
         except AWAY as error:
-            self._lost(error)
+            self._lost(error, self._timeout)
             raise Away from error
 
     async def probe(self, work: Awaitable[None]) -> None:
@@ -46,15 +49,15 @@ class Link:
             async with asyncio.timeout(PATIENCE):
                 await work
         except AWAY as error:
-            self._lost(error)
+            self._lost(error, PATIENCE)
         else:
             self._found()
 
-    def _lost(self, error: Exception) -> None:
+    def _lost(self, error: Exception, seconds: float) -> None:
         if self.is_up:
             self.is_up = False
             self._since = time.monotonic()
-            why = f"no answer within {self._timeout:g} s" if not error.args else reason(error)
+            why = reason(error) if error.args else f"no answer within {seconds:g} s{self._hint}"
             log.warning(
                 "Redis at %s does not answer: this process counts its turns, requests and tokens "
                 "alone until it does (%s)",

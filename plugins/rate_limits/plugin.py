@@ -18,6 +18,7 @@ from .leases import Lease
 from .link import PATIENCE, Away
 from .local import LocalCounts
 from .shared import Shared, try_out
+from .usage import tokens_of
 from .windows import Who, Windows, who
 
 ALONE = "turns, requests and tokens are counted in each process alone"
@@ -77,8 +78,7 @@ class Plugin:
 
     @hookimpl
     async def post_turn(self, turn: Turn, outcome: Outcome) -> None:
-        tokens = outcome.usage.input_tokens + outcome.usage.output_tokens
-        if tokens and self.windows.tokens:
+        if self.windows.tokens and (tokens := tokens_of(turn, outcome)):
             user = who(turn.user)
             await self.windows.spend(user, tokens)
             if self.shared is not None:
