@@ -72,7 +72,7 @@ class RedisServer:
         self._process.send_signal(signal.SIGCONT)
 
     @asynccontextmanager
-    async def client(self) -> AsyncIterator[Redis]:
+    async def client(self) -> AsyncIterator[Any]:
         """A client of the test's own."""
         async with Redis.from_url(self.url, decode_responses=True) as client:
             yield client

@@ -123,9 +123,9 @@ async def test_a_user_has_so_many_turns_and_the_server_too() -> None:
     assert raised.value.headers["Retry-After"] == "5"
     for number, user in ((3, BOB), (4, OTHER_ANN)):
         await begin(registry, make_running(f"turn_{number}", f"thr_{number}", user=user), user)
-    with pytest.raises(Unavailable, match=r"^The server is busy") as raised:
+    with pytest.raises(Unavailable, match=r"^The server is busy") as full:
         await registry.claim("thr_5", BOB)
-    assert raised.value.headers["Retry-After"] == "5"
+    assert full.value.headers["Retry-After"] == "5"
     assert await registry.claim("thr_1", ANN) is True, "the turn there makes room for its own"
 
 

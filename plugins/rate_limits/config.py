@@ -21,6 +21,8 @@ def _url(value: Any) -> Any:
 
 
 def _limit(value: Any) -> Any:
+    if value in (None, ""):
+        return None
     if not isinstance(value, str):
         raise ValueError("expected a limit such as 20/minute, or several: 20/minute; 500/day")
     try:
@@ -36,7 +38,9 @@ def _limit(value: Any) -> Any:
 
 
 Windows = Annotated[
-    list[RateLimitItem], BeforeValidator(_limit), WithJsonSchema({"type": "string"})
+    list[RateLimitItem] | None,
+    BeforeValidator(_limit),
+    WithJsonSchema({"type": ["string", "null"]}),
 ]
 """Windows, as the library `limits` writes them."""
 
@@ -50,9 +54,9 @@ class Scopes(BaseModel):
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
-    user: Windows = Field(default_factory=list)
-    tenant: Windows = Field(default_factory=list)
-    server: Windows = Field(default_factory=list)
+    user: Windows = None
+    tenant: Windows = None
+    server: Windows = None
 
 
 class Config(BaseModel):

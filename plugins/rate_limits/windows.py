@@ -117,4 +117,4 @@ class Windows:
 
 def _windows(kind: Kind, config: Config) -> list[Window]:
     scopes = getattr(config, kind)
-    return [Window(kind, scope, item) for scope in SCOPES for item in getattr(scopes, scope)]
+    return [Window(kind, scope, item) for scope in SCOPES for item in getattr(scopes, scope) or ()]
