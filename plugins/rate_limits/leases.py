@@ -78,6 +78,12 @@ for i, key in ipairs(KEYS) do
 end
 """
 
+_LEAVE = """
+for i, key in ipairs(KEYS) do
+    redis.call('ZREM', key, ARGV[i])
+end
+"""
+
 
 @dataclass(frozen=True)
 class Lease:
@@ -99,11 +105,11 @@ class Leases:
         }
         self.limits = {scope: given[scope] or 0 for scope in SCOPES if given[scope] is not None}
         self.held: set[Lease] = set()
-        self._client = client
         self._prefix = prefix
         self._interrupts = settings.turns.when_busy == "interrupt"
         self._take = client.register_script(_TAKE)
         self._renew = client.register_script(_RENEW)
+        self._leave = client.register_script(_LEAVE)
         self._process = uuid4().hex
         self._numbers = count()
 
@@ -132,21 +138,22 @@ class Leases:
     async def leave(self, *leases: Lease) -> None:
         """Give leases back."""
         self.held.difference_update(leases)
-        async with self._client.pipeline(transaction=False) as pipe:
-            for lease in leases:
-                for key in lease.keys:
-                    pipe.zrem(key, lease.member)
-            await pipe.execute()
+        await self._leave(*_places(leases))
 
     async def renew(self) -> None:
         """Renew the leases that are held."""
         for some in _groups(list(self.held)):
-            pairs = [(key, lease.member) for lease in some for key in lease.keys]
-            keys, members = zip(*pairs, strict=True)
-            await self._renew(list(keys), [int(LEASE * 1000), *members])
+            keys, members = _places(some)
+            await self._renew(keys, [int(LEASE * 1000), *members])
             # What was left meanwhile must not come back
             if left := [lease for lease in some if lease not in self.held]:
                 await self.leave(*left)
+
+
+def _places(leases: Sequence[Lease]) -> tuple[list[str], list[str]]:
+    """Return the sets that leases are in, and in the same order the members of these."""
+    keys = [key for lease in leases for key in lease.keys]
+    return keys, [lease.member for lease in leases for _ in lease.keys]
 
 
 def _groups(leases: Sequence[Lease]) -> Iterator[Sequence[Lease]]:
