@@ -129,6 +129,19 @@ async def test_a_user_has_so_many_turns_and_the_server_too() -> None:
     assert await registry.claim("thr_1", ANN) is True, "the turn there makes room for its own"
 
 
+async def test_a_tenant_has_so_many_turns() -> None:
+    registry = TurnRegistry(settings_of(limits={"tenant": 2}))
+    await begin(registry, make_running("turn_1", "thr_1"))
+    work = await begin(registry, make_running("turn_2", "thr_2", user=BOB), BOB)
+    told = r"^Your organization has 2 answers running or waiting\. Wait until one of them ends\."
+    with pytest.raises(TooManyRequests, match=told) as raised:
+        await registry.claim("thr_3", ANN)
+    assert raised.value.headers["Retry-After"] == "5"
+    assert await registry.claim("thr_4", OTHER_ANN) is False, "another tenant"
+    await finish(registry, work)
+    assert await registry.claim("thr_3", ANN) is False
+
+
 async def test_the_last_place_can_be_taken() -> None:
     registry = TurnRegistry(settings_of(limits={"user": 2, "server": 2}))
     await begin(registry, make_running("turn_1", "thr_1"))

@@ -121,7 +121,7 @@ def at_rest(chat: Chat) -> bool:
     """Return whether nothing is counted in a server."""
     turns, guard = chat.client.app[ENGINE].turns, chat.client.app[GUARD]
     counts = (turns.places, turns.arriving, guard.places)
-    return not any(count.total or count._of for count in counts) and not turns._slots
+    return not any(c.total or c._of or c._of_tenant for c in counts) and not turns._slots
 
 
 async def test_as_many_turns_run_as_are_allowed(
