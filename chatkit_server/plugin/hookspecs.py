@@ -269,7 +269,8 @@ async def admit(
     To count what runs, write an `async def` with one `yield`: the rest runs when the turn has
     ended, before its client is told. If the turn is refused after all, such as by `pre_turn`, the
     reason is raised at the `yield`. `operation` is that of ChatKit, or `plain`; `beside` says that
-    the turn runs beside the answer in its thread, as actions do.
+    the turn runs beside the answer in its thread, as actions do. `context` is what the hook
+    `context` returned, or None.
     """
 
 
