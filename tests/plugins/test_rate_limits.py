@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import json
 import logging
 import signal
 import socket
 import ssl
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -709,6 +711,17 @@ def test_several_windows() -> None:
     assert config.requests.user is not None
     assert (config.requests.tenant, config.requests.server) == (None, None)
     assert [str(item) for item in config.requests.user] == ["20 per 1 minute", "500 per 2 day"]
+
+
+def test_without_its_packages_the_plugin_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    for name in [name for name in sys.modules if name.startswith("chatkit_plugins.rate_limits")]:
+        monkeypatch.delitem(sys.modules, name)
+    told = r"^not installed: limits, redis\. Run `pip install 'chatkit-server\[redis\]'`$"
+    with pytest.raises(SettingsError, match=told):
+        importlib.import_module("chatkit_plugins.rate_limits")
 
 
 # Parts
