@@ -81,6 +81,11 @@ async def context(request: web.Request, user: User) -> None:
 
 
 @hookimpl
+async def admit(user: User, thread_id: str) -> None:
+    _SEEN["admit"] += 1
+
+
+@hookimpl
 async def agent(turn: Turn) -> None:
     _SEEN["agent"] += 1
 

@@ -88,10 +88,21 @@ class Unprocessable(ServerError):
 
 
 class TooManyRequests(ServerError):
-    """This user has too many requests running."""
+    """This user, or their tenant, asks for too much; `retry_after` is in seconds."""
 
     status = 429
     allow_retry = True
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: int | None = None,
+        allow_retry: bool | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        told = {} if retry_after is None else {"Retry-After": str(retry_after)}
+        super().__init__(message, allow_retry=allow_retry, headers={**(headers or {}), **told})
 
 
 class Unavailable(ServerError):

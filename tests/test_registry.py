@@ -12,7 +12,13 @@ import pytest
 from chatkit.types import ThreadMetadata
 
 from chatkit_server import Turn, User
-from chatkit_server.errors import BadRequest, Conflict, Unavailable, Unprocessable
+from chatkit_server.errors import (
+    BadRequest,
+    Conflict,
+    TooManyRequests,
+    Unavailable,
+    Unprocessable,
+)
 from chatkit_server.events.log import TurnLog
 from chatkit_server.events.partial import PartialAnswer
 from chatkit_server.settings.schema import TurnSettings
@@ -112,15 +118,28 @@ async def test_a_user_has_so_many_turns_and_the_server_too() -> None:
     registry = TurnRegistry(settings_of(limits={"user": 2, "server": 4}))
     for number in (1, 2):
         await begin(registry, make_running(f"turn_{number}", f"thr_{number}"))
-    with pytest.raises(Unavailable, match=r"^You have 2 answers running or waiting\.") as raised:
+    with pytest.raises(TooManyRequests, match=r"^You have 2 answers running or") as raised:
         await registry.claim("thr_3", ANN)
     assert raised.value.headers["Retry-After"] == "5"
     for number, user in ((3, BOB), (4, OTHER_ANN)):
         await begin(registry, make_running(f"turn_{number}", f"thr_{number}", user=user), user)
-    with pytest.raises(Unavailable, match=r"^The server is busy") as raised:
+    with pytest.raises(Unavailable, match=r"^The server is busy") as full:
         await registry.claim("thr_5", BOB)
-    assert raised.value.headers["Retry-After"] == "5"
+    assert full.value.headers["Retry-After"] == "5"
     assert await registry.claim("thr_1", ANN) is True, "the turn there makes room for its own"
+
+
+async def test_a_tenant_has_so_many_turns() -> None:
+    registry = TurnRegistry(settings_of(limits={"tenant": 2}))
+    await begin(registry, make_running("turn_1", "thr_1"))
+    work = await begin(registry, make_running("turn_2", "thr_2", user=BOB), BOB)
+    told = r"^Your organization has 2 answers running or waiting\. Wait until one of them ends\."
+    with pytest.raises(TooManyRequests, match=told) as raised:
+        await registry.claim("thr_3", ANN)
+    assert raised.value.headers["Retry-After"] == "5"
+    assert await registry.claim("thr_4", OTHER_ANN) is False, "another tenant"
+    await finish(registry, work)
+    assert await registry.claim("thr_3", ANN) is False
 
 
 async def test_the_last_place_can_be_taken() -> None:

@@ -721,10 +721,10 @@ async def test_a_long_message_is_refused(make_chat: MakeChat, model_server: Mode
 
 
 @pytest.mark.parametrize(
-    ("limits", "other_user", "words"),
+    ("limits", "status", "other_user", "words"),
     [
-        ({"user": 1}, 200, "You have 1 answer running or waiting. Wait until it ends."),
-        ({"server": 1}, 503, "The server is busy. Try again in a moment."),
+        ({"user": 1}, 429, 200, "You have 1 answer running or waiting. Wait until it ends."),
+        ({"server": 1}, 503, 503, "The server is busy. Try again in a moment."),
     ],
     ids=["user", "server"],
 )
@@ -732,6 +732,7 @@ async def test_too_many_turns_at_once_are_refused_before_anything_is_written(
     make_chat: MakeChat,
     model_server: ModelServer,
     limits: dict[str, int],
+    status: int,
     other_user: int,
     words: str,
 ) -> None:
@@ -741,7 +742,7 @@ async def test_too_many_turns_at_once_are_refused_before_anything_is_written(
     running, _ = await begin(chat, create("Count"))
     await gate.reached()
     refused = await chat.post(create("Count too"))
-    assert (refused.status, (await refused.json())["message"]) == (503, words)
+    assert (refused.status, (await refused.json())["message"]) == (status, words)
     assert int(refused.headers["Retry-After"]) > 0
     assert len((await chat.ask("threads.list"))["data"]) == 1
     other = await chat.post(create("Hello"), headers={"X-User": "acme/bob"})

@@ -16,7 +16,7 @@ from aiohttp import ClientResponse
 from chatkit.types import ClosedStatus, LockedStatus
 
 import chatkit_server.web
-from chatkit_server import Unauthorized, Unavailable, User, hookimpl
+from chatkit_server import Finding, Unauthorized, Unavailable, User, hookimpl
 from chatkit_server.elsewhere import turns as elsewhere_turns
 from chatkit_server.testing.model_server import Gate, ModelServer
 from chatkit_server.turn import StoreContext
@@ -207,6 +207,17 @@ async def test_a_plugin_tells_of_several_checks_by_name(
     answer = {"queue": None, "disk": None}
     status, body = await readyz(chat, "?verbose")
     assert (status, body["parts"]["Several_0"]["state"]) == (200, "ok")
+    answer = {"queue": Finding("it is slow"), "disk": Finding("it is fast", level="ok")}
+    status, body = await readyz(chat, "?verbose")
+    part = body["parts"]["Several_0"]
+    assert (status, "plugins" in body, part["state"]) == (200, False, "ok")
+    assert {name: one["state"] for name, one in part["checks"].items()} == {
+        "queue": "degraded: it is slow",
+        "disk": "ok",
+    }
+    answer = Finding("it is slow")
+    status, body = await readyz(chat, "?verbose")
+    assert (status, body["parts"]["Several_0"]["state"]) == (200, "degraded: it is slow")
     answer = {"queue": True}
     status, body = await readyz(chat)
     assert (status, body["plugins"]) == (503, {"Several_0": "failed: the log says why"})

@@ -529,7 +529,7 @@ def test_limits_that_are_never_reached(problems_of: ProblemsOf) -> None:
         """
         server: {max_body: 1kB, keep_alive: 5m}
         requests: {size: 10MB}
-        turns: {limits: {turn: 10s, tool: 1m}}
+        turns: {limits: {turn: 10s, tool: 1m, tenant: 2000}}
         """,
         CHATKIT_HOOKS__TIMEOUT="1h",
     )
@@ -537,6 +537,7 @@ def test_limits_that_are_never_reached(problems_of: ProblemsOf) -> None:
     assert [line.partition(", because")[0] for line in problems.warnings] == [
         "settings.yaml:3: requests.size: this limit is never reached",
         "settings.yaml:4: turns.limits.tool: this limit is never reached",
+        "settings.yaml:4: turns.limits.tenant: this limit is never reached",
         "CHATKIT_HOOKS__TIMEOUT: hooks.timeout: this limit is never reached",
         "settings.yaml:2: server.keep_alive: most proxies close a stream that is silent for 60s. "
         "Make it shorter",

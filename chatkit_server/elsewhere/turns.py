@@ -129,11 +129,11 @@ class TurnsElsewhere:
         """Have the process of a turn end it; return the turn as it is then, or after
         `CANCEL_WAIT`."""
         await self._turn_store.cancel(record.id, user)
-        # The turn store carries it too, if more slowly
-        await self.events.signal(record.id, "cancel")
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + CANCEL_WAIT
+        deadline, heard = loop.time() + CANCEL_WAIT, False
         while record.state == "running" and loop.time() < deadline:
+            # A turn that has just begun may not be known there; the turn store carries it, too
+            heard = heard or await self.events.signal(record.id, "cancel")
             await asyncio.sleep(POLL)
             record = await self._turn_store.find(record.id, user) or record
         return record

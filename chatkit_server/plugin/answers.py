@@ -183,6 +183,9 @@ def _one(name: str) -> Answer:
     return Answer(f"{article} {name} or None", _instance(name))
 
 
+_told = _either(_instance("builtins.str"), _instance("chatkit_server.Finding"))
+
+
 ANSWERS: Mapping[str, Answer] = {
     "setup": Answer("nothing: `setup` adds to `app`", _lifetime),
     "store": _one("chatkit.store.Store"),
@@ -214,9 +217,10 @@ ANSWERS: Mapping[str, Answer] = {
     ),
     "context": Answer("anything", lambda value: None),
     "ready": Answer(
-        "a str, a dict of names and str or None, or None",
-        _either(_instance("builtins.str"), _mapping_of(_either(_instance("builtins.str"), _none))),
+        "a str, a chatkit_server.Finding, a dict of names and these or None, or None",
+        _either(_told, _mapping_of(_either(_told, _none))),
     ),
+    "admit": Answer("nothing: `admit` raises to refuse a turn", _lifetime),
     "agent": _one("agents.Agent"),
     "pre_turn": Answer("nothing: `pre_turn` changes `turn`", _nothing),
     "respond": Answer(

@@ -63,7 +63,7 @@ PROJECT = "chatkit_server"
 STREAMS = ("respond", "action")
 """Hooks that answer with events: an `async def` with `yield` is one, too."""
 
-YIELDING = ("setup", "export", *STREAMS)
+YIELDING = ("setup", "export", "admit", *STREAMS)
 """Hooks that may be an `async def` with `yield`."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -239,15 +239,36 @@ async def context(request: Request, user: User) -> Any:
 
 
 @hookspec
-async def ready() -> str | Mapping[str, str | None] | None:
+async def ready() -> str | Finding | Mapping[str, str | Finding | None] | None:
     """Return in one line why turns would fail because of your plugin's part; None if they work.
 
     Or return the same for several checks by name: `{"queue": None, "disk": "it is full"}`.
-    `/readyz?verbose` shows each, and the server is ready if all are None.
+    `/readyz?verbose` shows each, and the server is ready if all are None. Return a `Finding` for
+    what turns can do without: it is shown as degraded, and the server is ready all the same.
 
     `/readyz` asks all plugins at the same time when somebody asks it, at most once a second, and
     waits 1.5 s. Anybody can read the reason: leave out secrets and addresses. An error, or no
     answer, counts as a reason. Remember the answer of a check that costs something.
+    """
+
+
+@hookspec
+async def admit(
+    user: User, operation: str, thread_id: str, beside: bool, context: Any
+) -> AsyncIterator[None] | None:
+    """Let in a request that asks for a turn; return nothing, or raise to refuse it.
+
+    Called for all plugins in order, before the turn claims its thread: nothing is written yet, and
+    no answer that runs there is interrupted. Raise `TooManyRequests` or `Unavailable`, with
+    `retry_after`, if the client may ask again later; an error refuses the request with its status
+    and message. A request that joins a turn which runs already, or is a repetition of its request,
+    is not asked about, nor is the answer that `turn.go_on` begins.
+
+    To count what runs, write an `async def` with one `yield`: the rest runs when the turn has
+    ended, before its client is told. If the turn is refused after all, such as by `pre_turn`, the
+    reason is raised at the `yield`. `operation` is that of ChatKit, or `plain`; `beside` says that
+    the turn runs beside the answer in its thread, as actions do. `context` is what the hook
+    `context` returned, or None.
     """
 
 

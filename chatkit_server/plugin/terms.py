@@ -17,6 +17,7 @@ from ..version import API_VERSION
 from .checks import specs
 
 SKIPPABLE = (
+    "admit",
     "agent",
     "pre_turn",
     "respond",
@@ -36,7 +37,7 @@ _ONLY_BY_NAME = ("tool_result",)
 
 _POLICIES = ("fail", "skip")
 
-_IN_TURNS = ("agent", "pre_turn", "respond", "tool_result", "persist")
+_IN_TURNS = ("admit", "agent", "pre_turn", "respond", "tool_result", "persist")
 """Hooks whose failure ends a turn."""
 
 

@@ -183,9 +183,9 @@ class DisconnectSettings(Section):
 
 
 class TurnLimits(Section):
-    """Limits of a turn. `user` and `server` count concurrent turns, with those that wait for their
-    thread. `queue` is how many requests may wait for one thread, `followers` how many clients may
-    follow one turn.
+    """Limits of a turn. `user`, `tenant` and `server` count concurrent turns, with those that wait
+    for their thread. `queue` is how many requests may wait for one thread, `followers` how many
+    clients may follow one turn.
 
     `silence` is the longest time without an event while no tool runs. `message` and `answer` limit
     the user's message and the text of an answer. `reasoning` limits what the model thinks in a
@@ -204,6 +204,7 @@ class TurnLimits(Section):
     tool_calls: int = Field(64, ge=1)
     tool_output: Size = 100_000
     user: int = Field(10, ge=1)
+    tenant: int | None = Field(None, ge=1)
     server: int = Field(1000, ge=1)
     queue: int = Field(10, ge=1)
     followers: int = Field(20, ge=1)

@@ -15,6 +15,8 @@ _REACHED_FIRST = (
     ("turns.limits.tool", "turns.limits.turn"),
     ("turns.limits.silence", "turns.limits.turn"),
     ("turns.limits.user", "turns.limits.server"),
+    ("turns.limits.user", "turns.limits.tenant"),
+    ("turns.limits.tenant", "turns.limits.server"),
     ("turns.keep_size", "turns.keep_total"),
     ("hooks.timeout", "turns.limits.turn"),
 )
@@ -27,7 +29,8 @@ _PROXIES = 60.0
 def without_effect(settings: Settings) -> Iterator[str]:
     """Yield a line for each limit that was written down and that is never reached."""
     for name, other in _REACHED_FIRST:
-        if _value(settings, name) > _value(settings, other) and _is_written(settings, name):
+        value, larger = _value(settings, name), _value(settings, other)
+        if None not in (value, larger) and value > larger and _is_written(settings, name):
             where = settings.source.where(tuple(name.split(".")))
             yield f"{where}: this limit is never reached, because `{other}` is smaller"
     if settings.server.keep_alive >= _PROXIES and _is_written(settings, "server.keep_alive"):
@@ -35,9 +38,8 @@ def without_effect(settings: Settings) -> Iterator[str]:
         yield f"{where}: most proxies close a stream that is silent for 60s. Make it shorter"
 
 
-def _value(settings: Settings, name: str) -> float:
-    value: Any = reduce(getattr, name.split("."), settings)
-    return float(value)
+def _value(settings: Settings, name: str) -> Any:
+    return reduce(getattr, name.split("."), settings)
 
 
 def _is_written(settings: Settings, name: str) -> bool:

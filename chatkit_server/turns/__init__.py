@@ -5,6 +5,7 @@
 - `approvals`, `approval_widget`: runs that wait for a click. `waiting`: what else waits.
 - `prepare`: the hooks before a turn. `conversation`: what came before it. `view`: its store.
 - `identity`: which request is it. `running`: one turn that runs. `registry`: all of them.
+- `admission`: which turns plugins let in.
 - `places`: how much a user has at once. `kept`: the turns that ended a short while ago.
 - `store`: the contract for records of turns, and the one in memory.
 - `failures`: errors become messages that a user understands. `refusal`: what a guardrail refused.

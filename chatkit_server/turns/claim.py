@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 from ..errors import Conflict, Unavailable
+from ..events.shared import EventLog, NoEventLog
 from ..settings.schema import TurnSettings
 from ..tasks import run_to_completion
 from ..turn import User
@@ -21,7 +22,7 @@ from .store import TurnRecord, TurnStore
 ENDED_WELL = ("completed", "failed", "cancelled")
 OTHER_PROCESS_TIMEOUT = 30.0
 """Seconds to wait for another process to end its turn in the same thread."""
-OTHER_PROCESS_POLL = 0.2
+OTHER_PROCESS_POLL = 0.1
 """Seconds between two looks whether it has."""
 
 ELSEWHERE = words(
@@ -33,10 +34,17 @@ ELSEWHERE = words(
 class Claims:
     """Which request may start a turn, and when."""
 
-    def __init__(self, turns: TurnRegistry, turn_store: TurnStore, settings: TurnSettings) -> None:
+    def __init__(
+        self,
+        turns: TurnRegistry,
+        turn_store: TurnStore,
+        settings: TurnSettings,
+        events: EventLog | None = None,
+    ) -> None:
         self._turns = turns
         self._turn_store = turn_store
         self._settings = settings
+        self._events = events or NoEventLog()
 
     async def repeated(
         self, identity: RequestIdentity, user: User
@@ -159,8 +167,11 @@ class Claims:
         """Wait until another process has ended its turn, or a sweep has in its place."""
         if self._settings.when_busy == "reject":
             raise Conflict(BUSY)
+        interrupts = self._settings.when_busy == "interrupt" and not patient
+        heard = False
         while await self._turn_store.running(other.thread_id, other.user) is not None:
-            if self._settings.when_busy == "interrupt" and not patient:
+            if interrupts:
+                heard = heard or await self._events.signal(other.id, "cancel")
                 await self._turn_store.cancel(other.id, other.user)
             self._turns.refuse_if_deleting(other.thread_id)
             if time.monotonic() > deadline:

@@ -35,6 +35,7 @@ from ..tasks import contained, run_to_completion
 from ..turn import StoreContext, User
 from ..turnstile import Turnstile
 from ..words import words
+from .admission import Admission
 from .answering import Answering
 from .claim import Claims
 from .closing import Closing
@@ -79,7 +80,7 @@ class Engine:
         self.events = events or NoEventLog()
         self.turns = TurnRegistry(settings.turns)
         self.threads = ThreadWriter(store, self.events)
-        self._claims = Claims(self.turns, turn_store, settings.turns)
+        self._claims = Claims(self.turns, turn_store, settings.turns, self.events)
         self._preparation = Preparation(
             settings,
             hooks,
@@ -129,9 +130,17 @@ class Engine:
             job.plan_again = make_plan
             return job
 
+        admission = Admission()
         if parent is not None:
             self.turns.give_place(parent)
-        job, client_left = await self._claims.claim(plan, make_job, identity)
+        else:
+            await admission.ask(self.hooks, plan)
+        try:
+            job, client_left = await self._claims.claim(plan, make_job, identity)
+        except BaseException as error:
+            await admission.end(error)
+            raise
+        job.admission = admission
         running = RunningTurn(
             job.turn, job.recorder.log, self.settings.turns, identity, beside=plan.beside
         )
@@ -168,15 +177,18 @@ class Engine:
         current_turn.set(job.turn.id)
         job.runs.here()
         refusal = await self._prepare(job)
-        if refusal is None:
-            _log_start(job)
-            self.turns.admit(job.running)
-            place = place_of_thread(job.turn.user, job.turn.thread.id)
-            self.events.tell(place, news("turn", job.turn.id))
-            await self._run(job)
-            self.events.tell(place, news("ended", job.turn.id))
-        else:
-            await run_to_completion(self._closing.refuse(job, refusal))
+        try:
+            if refusal is None:
+                _log_start(job)
+                self.turns.admit(job.running)
+                place = place_of_thread(job.turn.user, job.turn.thread.id)
+                self.events.tell(place, news("turn", job.turn.id))
+                await self._run(job)
+                self.events.tell(place, news("ended", job.turn.id))
+            else:
+                await run_to_completion(self._closing.refuse(job, refusal))
+        finally:
+            await job.admission.end(refusal)
         job.runner.dismiss()
 
     async def _prepare(self, job: TurnJob) -> BaseException | None:
@@ -216,6 +228,13 @@ class Engine:
         job.runs.release()
         try:
             await run_to_completion(self._closing.close(job, ending))
+        finally:
+            await self._let_go(job)
+
+    async def _let_go(self, job: TurnJob) -> None:
+        """Give back what plugins hold for the turn, and then end its stream."""
+        try:
+            await job.admission.end()
         finally:
             job.recorder.log.end(job.running.status or "")
 

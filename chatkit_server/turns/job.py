@@ -46,6 +46,7 @@ from ..events.wire import WireFormat
 from ..plugin.call import HookCall
 from ..turn import Turn, TurnRequest, User
 from ..turn_events import check_event
+from .admission import Admission
 from .approval_widget import Click, is_asking
 from .refusal import Refusal
 from .running import RunningTurn
@@ -162,6 +163,8 @@ class TurnJob:
     """Whether the turn has to note which agent answered: the last note is long ago."""
     prepared_by: list[str] = field(default_factory=list)
     """The plugins whose `pre_turn` was called."""
+    admission: Admission = field(default_factory=Admission)
+    """What plugins hold for the turn."""
     running: RunningTurn = field(init=False)
     plan_again: Callable[[], Awaitable[TurnPlan]] = field(init=False)
     """Makes the plan anew, from what is stored now."""

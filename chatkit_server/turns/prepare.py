@@ -25,7 +25,7 @@ from ..agent.team.team import Team
 from ..errors import EndTurn
 from ..events.log import TurnLog
 from ..events.recorder import Recorder
-from ..events.shared import EventLog
+from ..events.shared import EventLog, NoEventLog
 from ..events.threads import ThreadWriter
 from ..mcp.manager import McpManager
 from ..plugin.answers import likely_typo, wrong_turn
@@ -62,7 +62,8 @@ class Preparation:
         self.store = store
         self.models = models
         self.mcp = mcp
-        self.events = events
+        # What carries nothing costs nothing
+        self._shared = None if isinstance(events, NoEventLog) else events
         self.threads = threads
         self.approvals = Approvals(store, settings.agent)
         history = settings.agent.history
@@ -86,7 +87,7 @@ class Preparation:
             turn,
             self.store,
             self.hooks,
-            TurnLog(turn.id, self.events, turn.store_context.attempt),
+            TurnLog(turn.id, self._shared, turn.store_context.attempt),
             plan.wire,
             limits.answer,
             self.threads,

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import BadRequest, Conflict, Unavailable, Unprocessable
+from ..errors import BadRequest, Conflict, TooManyRequests, Unavailable, Unprocessable
 from ..settings.schema import TurnSettings
 from ..turn import User
 from ..words import words, words_n
@@ -75,7 +75,8 @@ class TurnRegistry:
         self._tasks: dict[asyncio.Task[None], RunningTurn] = {}
         self._refused: set[str] = set()
         self._kept = KeptTurns(settings, self._forget)
-        user, server = settings.limits.user, settings.limits.server
+        limits = settings.limits
+        user = limits.user
         answers = words_n(
             "You have {n} answer running or waiting. Wait until it ends.",
             "You have {n} answers running or waiting. Wait until one of them ends.",
@@ -88,8 +89,8 @@ class TurnRegistry:
             user,
             n=user,
         )
-        self.places = Places(user, answers, server)
-        self.arriving = Places(user, messages, server)
+        self.places = Places(user, answers, limits.server, limits.tenant, TooManyRequests)
+        self.arriving = Places(user, messages, limits.server, limits.tenant, TooManyRequests)
         self.waiting: dict[tuple[str, str, str], Any] = {}
         """Contexts of requests that wait for a turn of another process, by tenant, user, thread."""
 
@@ -197,9 +198,9 @@ class TurnRegistry:
 
         A turn that runs `beside` others locks nothing, and does not wait. `turns.when_busy` says
         what happens to a turn that runs there; one that is `patient` does not end it. Raises
-        `Unavailable` while the server shuts down, if the user or the server has too many turns, or
-        if too many wait for the thread; `Conflict` if `when_busy` is `reject`, or if the thread is
-        being deleted.
+        `Unavailable` while the server shuts down, if the server has too many turns, or if too many
+        wait for the thread; `TooManyRequests` if the user or the tenant has too many turns;
+        `Conflict` if `when_busy` is `reject`, or if the thread is being deleted.
         """
         self._refuse_if_closing()
         slot = self._slots.get(thread_id) or ThreadSlot((user.tenant, user.id))

@@ -15,6 +15,7 @@ from aiohttp import hdrs, web
 from chatkit.store import Store
 
 from ..errors import RequestNeeded, ServerError
+from ..finding import Finding
 from ..plugin.call import HookTimeout, PluginFailed
 from ..plugin.calls import Hooks
 from ..records import OutageLog, quoted
@@ -44,8 +45,11 @@ async def healthz(request: web.Request) -> web.StreamResponse:
     return web.json_response({"status": "ok"})
 
 
-Told = str | Mapping[str, str | None] | None
-"""What is wrong with a part; or the same for each of its checks, by name."""
+Check = str | Finding | None
+"""What is wrong with a part, None if nothing is. A `Finding` is something it does without."""
+
+Told = Check | Mapping[str, Check]
+"""The same for a part, or for each of its checks, by name."""
 
 
 class Part:
@@ -60,7 +64,8 @@ class Part:
         self._outage = OutageLog(log, what)
         self._answered = -math.inf
         self._problem: str | None = None
-        self._checks: Mapping[str, str | None] = {}
+        self._degraded: str | None = None
+        self._checks: Mapping[str, Check] = {}
         self._seconds = 0.0
 
     def start(self) -> None:
@@ -79,13 +84,14 @@ class Part:
     def state(self) -> dict[str, Any]:
         """Return what is known, for how many seconds, and how long it took to find out."""
         since = self._answered if self.asking is None else self.asked
-        known = {"state": self.problem() or "ok", "age": _age(since)}
+        known = {"state": self.problem() or self._degraded or "ok", "age": _age(since)}
         if self._answered > -math.inf:
             known["seconds"] = round(self._seconds, 3)
         if self._checks:
             age = _age(self._answered)
             known["checks"] = {
-                name: {"state": reason or "ok", "age": age} for name, reason in self._checks.items()
+                name: {"state": _state(told) or "ok", "age": age}
+                for name, told in self._checks.items()
             }
         return known
 
@@ -94,7 +100,7 @@ class Part:
             self._note(await self._ask())
         except Exception as error:
             self._problem = _as_problem(error)
-            self._checks = {}
+            self._degraded, self._checks = None, {}
             self._outage.failed(_logged(error))
         else:
             self._outage.answered()
@@ -106,8 +112,16 @@ class Part:
     def _note(self, told: Told) -> None:
         self._checks = told if isinstance(told, Mapping) else {}
         if isinstance(told, Mapping):
-            told = "; ".join(f"{name}: {reason}" for name, reason in told.items() if reason)
-        self._problem = told or None
+            reasons = [f"{n}: {why}" for n, why in told.items() if isinstance(why, str) and why]
+            told = "; ".join(reasons)
+        self._problem = told or None if isinstance(told, str) else None
+        self._degraded = _state(told) if isinstance(told, Finding) else None
+
+
+def _state(told: Check) -> str | None:
+    if not isinstance(told, Finding):
+        return told
+    return None if told.level == "ok" else f"degraded: {told.problem}"
 
 
 def _age(since: float) -> float:

@@ -27,6 +27,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "litellm_models": {},
     "mcp_servers": {},
     "openai_models": {"api_key": "key"},
+    "rate_limits": {"requests": {"user": "1000/second"}, "tokens": {"user": "1000000/day"}},
     "showcase": {},
     "titles": {"by": "model"},
     "todo_mcp": {},

@@ -116,12 +116,12 @@ async def test_keys_end_after_their_time_and_keep_the_newest_events(server: Redi
 
         async def newest() -> int:
             rows = await server.command("XREVRANGE", key, "+", "-", "COUNT", 1)
-            return int(rows[0][0].partition(b"-")[2]) // 4 if rows else 0  # type: ignore[index]
+            return int(rows[0][0].partition(b"-")[2]) // 4 if rows else 0
 
         async with asyncio.timeout(20):
             while await newest() < 2000:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-        assert 0 < int(await server.command("PTTL", key)) <= 60_000  # type: ignore[call-overload]
+        assert 0 < int(await server.command("PTTL", key)) <= 60_000
         follower = Follower(one)
         await follower.until(2000)
         first, last = follower.heard[0][0], follower.heard[-1][1]

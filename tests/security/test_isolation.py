@@ -67,7 +67,7 @@ WITH_ROUTES = {"jwt_auth", "tortoise_store", "compatible_models", "todo_mcp"}
 
 WITHOUT_ROUTES = {
     *("anonymous_auth", "conversation_log", "demo_model", "litellm_models", "mcp_servers"),
-    *("openai_models", "titles", "dictation", "showcase"),
+    *("openai_models", "titles", "dictation", "showcase", "rate_limits"),
     # Its routes are the author's own; tests of the plugin keep users apart
     "chatkit_sdk",
 }

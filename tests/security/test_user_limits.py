@@ -19,7 +19,7 @@ from chatkit.actions import Action
 from chatkit.types import Page, SyncCustomActionResponse, ThreadMetadata
 
 from chatkit_server import Turn, User, hookimpl
-from chatkit_server.errors import Conflict, ServerError, Unavailable
+from chatkit_server.errors import Conflict, ServerError, TooManyRequests, Unavailable
 from chatkit_server.storage import MemoryTurnStore, StoreContext, TurnRecord
 from chatkit_server.testing.memory_store import MemoryStore, StorePlugin
 from chatkit_server.testing.model_server import Gate, ModelServer
@@ -106,10 +106,12 @@ async def crowd(chat: Chat, bodies: list[Any], **headers: str) -> AsyncIterator[
             await response.read()
 
 
-async def refused(tasks: list[asyncio.Task[ClientResponse]], expected: int) -> Counter[str]:
+async def refused(
+    tasks: list[asyncio.Task[ClientResponse]], expected: int, status: int = 429
+) -> Counter[str]:
     """Wait for so many refusals; return their messages. Each says when to ask again."""
-    await until(lambda: sum(t.done() and t.result().status == 503 for t in tasks) >= expected)
-    responses = [t.result() for t in tasks if t.done() and t.result().status == 503]
+    await until(lambda: sum(t.done() and t.result().status == status for t in tasks) >= expected)
+    responses = [t.result() for t in tasks if t.done() and t.result().status == status]
     assert len(responses) == expected
     assert all(int(r.headers["Retry-After"]) > 0 for r in responses)
     return Counter([(await r.json())["message"] for r in responses])
@@ -119,7 +121,7 @@ def at_rest(chat: Chat) -> bool:
     """Return whether nothing is counted in a server."""
     turns, guard = chat.client.app[ENGINE].turns, chat.client.app[GUARD]
     counts = (turns.places, turns.arriving, guard.places)
-    return not any(count.total or count._of for count in counts) and not turns._slots
+    return not any(c.total or c._of or c._of_tenant for c in counts) and not turns._slots
 
 
 async def test_as_many_turns_run_as_are_allowed(
@@ -201,7 +203,7 @@ async def test_who_waits_counts_for_the_user_and_the_server() -> None:
     waiting = asyncio.ensure_future(registry.claim("thr_1", ANN))
     await asyncio.sleep(0)
     for thread_id in ("thr_1", "thr_2"):
-        with pytest.raises(Unavailable, match=r"^You have 2 answers running or waiting\. "):
+        with pytest.raises(TooManyRequests, match=r"^You have 2 answers running or waiting\. "):
             await registry.claim(thread_id, ANN)
     await registry.claim("thr_3", BOB)
     with pytest.raises(Unavailable, match=r"^The server is busy\. "):
@@ -232,7 +234,7 @@ async def test_only_the_turn_that_is_replaced_makes_room() -> None:
     first = asyncio.ensure_future(registry.claim("thr_1", ANN))
     await asyncio.sleep(0)
     assert not first.done()
-    with pytest.raises(Unavailable, match=r"^You have 2 answers"):
+    with pytest.raises(TooManyRequests, match=r"^You have 2 answers"):
         await registry.claim("thr_1", ANN)
     registry.release("thr_1")
     assert await first
@@ -311,7 +313,7 @@ async def test_a_user_makes_so_many_requests_at_once(make_chat: MakeChat) -> Non
     params_of_bob = {"thread_id": (await chat.say("hi")).thread_id, "action": {"type": "do"}}
     chat.headers = {}
     async with crowd(chat, [body] * 40) as tasks:
-        words = await refused(tasks, 35)
+        words = await refused(tasks, 35, 503)
         assert words == {"You sent 5 requests at once. Wait until they are answered.": 35}
         assert actions.asked == 5
         assert (await chat.refused({"type": "threads.list", "params": {}}))[0] == 503
@@ -334,14 +336,14 @@ async def test_who_leaves_makes_room(make_chat: MakeChat) -> None:
     thread_id = (await chat.say("hello")).thread_id
     listing = {"type": "threads.list", "params": {}}
     guard, reading = chat.client.app[GUARD], stored.memory.reading
-    for body, both_wait in (
-        (listing, lambda: guard.places.total == 2 and reading["somebody"] == 1),
-        (add(thread_id, "Hello?"), lambda: reading["somebody"] == 2),
+    for body, status, both_wait in (
+        (listing, 503, lambda: guard.places.total == 2 and reading["somebody"] == 1),
+        (add(thread_id, "Hello?"), 429, lambda: reading["somebody"] == 2),
     ):
         stored.memory.open.clear()
         tasks = [asyncio.ensure_future(chat.post(body)) for _ in range(2)]
         await until(both_wait)
-        assert (await chat.refused(body))[0] == 503
+        assert (await chat.refused(body))[0] == status
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)

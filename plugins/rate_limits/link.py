@@ -1,0 +1,76 @@
+"""Whether Redis answers. While it does not, nothing waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable
+from typing import TypeVar
+
+from .connection import AWAY, Address, reason
+
+T = TypeVar("T")
+
+PATIENCE = 5.0
+"""Seconds for Redis to answer where no user waits: at the start, and to each renewal."""
+
+log = logging.getLogger(__name__)
+
+
+class Away(Exception):
+    """Redis does not answer: this process counts alone."""
+
+
+class Link:
+    """The way to Redis: `is_up` until a call fails, and again after a call of `probe` succeeds."""
+
+    def __init__(self, address: Address, timeout: float) -> None:
+        self.is_up = True
+        self._name = address.name
+        # Without TLS, it waits for the end of what to it is a command
+        is_tls = address.name.startswith("rediss")
+        self._hint = "; if it has no TLS there, write redis://" if is_tls else ""
+        self._timeout = timeout
+        self._since = 0.0
+
+    async def call(self, work: Awaitable[T]) -> T:
+        """Await a call to Redis. Raises `Away` if Redis fails, or does not answer in time."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await work
+        except AWAY as error:
+            self._lost(error, self._timeout)
+            raise Away from error
+
+    async def probe(self, work: Awaitable[None]) -> None:
+        """Await a call that no user waits for: it has more time, and it may end an outage."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await work
+        except AWAY as error:
+            self._lost(error, PATIENCE)
+        else:
+            self._found()
+
+    def _lost(self, error: Exception, seconds: float) -> None:
+        if self.is_up:
+            self.is_up = False
+            self._since = time.monotonic()
+            why = reason(error) if error.args else f"no answer within {seconds:g} s{self._hint}"
+            log.warning(
+                "Redis at %s does not answer: this process counts its turns, requests and tokens "
+                "alone until it does (%s)",
+                self._name,
+                why,
+            )
+
+    def _found(self) -> None:
+        if not self.is_up:
+            self.is_up = True
+            log.info(
+                "Redis at %s answers again, after %.0f s: turns, requests and tokens are counted "
+                "for all processes",
+                self._name,
+                time.monotonic() - self._since,
+            )
