@@ -44,7 +44,7 @@ class Troubles:
     """What went wrong in the pages of a test: errors, violations, requests to other hosts."""
 
     def __init__(self, site: Site) -> None:
-        self.site = site
+        self.sites = [site]
         self.found: list[str] = []
         self._expected: list[str] = []
 
@@ -77,7 +77,8 @@ class Troubles:
         parts = urlsplit(request.url)
         if parts.scheme in ("data", "blob", "about"):
             return
-        if (parts.hostname, parts.port) != ("127.0.0.1", self.site.port):
+        ports = {site.port for site in self.sites}
+        if parts.hostname != "127.0.0.1" or parts.port not in ports:
             self.found.append(f"request to another host: {request.method} {request.url}")
 
 

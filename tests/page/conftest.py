@@ -173,7 +173,8 @@ def chat_page(
         context: dict[str, Any] | None = None,
         **options: Any,
     ) -> ChatPage:
-        troubles.site = where = site or default
+        where = site or default
+        troubles.sites.append(where)
         who = user or f"user{next(_users)}"
         page = await (await new_context(who, **(context or {}))).new_page()
         chat = ChatPage(page, where, who, troubles)
