@@ -60,6 +60,7 @@ from .web.keys import (
 from .web.operations.limits import RequestGuard
 from .web.turn_routes import add_turn_routes
 from .web.unix_socket import check_socket
+from .workers import Seat
 
 LAST_ANSWERS = 2.0
 """Seconds that responses of ASGI applications have to end when the server stops."""
@@ -68,13 +69,16 @@ log = logging.getLogger(__name__)
 
 
 def create_app(
-    settings: Settings, hooks: Hooks | None = None, problems: Problems | None = None
+    settings: Settings,
+    hooks: Hooks | None = None,
+    problems: Problems | None = None,
+    seat: Seat | None = None,
 ) -> web.Application:
     """Return the application of a deployment, with the plugins that its settings name.
 
     Raises `SettingsError` with a line for each thing that cannot work, after those in `problems`.
     Databases and MCP servers are connected later, when the application starts. `hooks` are taken
-    as they are given, in place of the settings' plugins.
+    as they are given, in place of the settings' plugins. One of several workers has a `seat`.
     """
     problems = problems or Problems()
     for warning in problems.warnings:
@@ -113,7 +117,7 @@ def create_app(
         with problems.collect():
             _check_auth(hooks, settings)
     _add_parts(app, problems, team, guardrails)
-    _add_routes(app, problems)
+    _add_routes(app, problems, seat)
     if loaded:
         with problems.collect():
             check_tenants(hooks.implementing("auth"))
@@ -267,11 +271,11 @@ def _named_models(settings: Settings, hooks: Hooks, team: Team) -> Sequence[tupl
     return (*team.models.items(), *offered)
 
 
-def _add_routes(app: web.Application, problems: Problems) -> None:
+def _add_routes(app: web.Application, problems: Problems, seat: Seat | None) -> None:
     app.router.add_post(app[SETTINGS].server.path, chat, expect_handler=expect_later)
     add_turn_routes(app)
     app.router.add_get("/healthz", healthz)
-    readiness = Readiness(app[HOOKS], app[STORE_PLUGIN], app[STORE])
+    readiness = Readiness(app[HOOKS], app[STORE_PLUGIN], app[STORE], seat)
     app.router.add_get("/readyz", readiness.readyz)
     with problems.collect():
         set_up(app[HOOKS], app, app[RUNS].here)

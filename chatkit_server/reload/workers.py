@@ -1,0 +1,304 @@
+"""Runs several servers at the same sockets, and replaces those that die: `run --workers`.
+
+All accept from the same listening sockets, which this process keeps open: no connection that waits
+there is lost when a worker ends. Of each generation, one worker starts alone. It reads the
+settings, migrates the database and binds the address; if it cannot start, no other one tries. After
+SIGHUP, another generation starts beside the one that serves, and replaces it once all of it serves.
+"""
+
+from __future__ import annotations
+
+import logging
+import select
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from socket import socket
+
+from ..errors import SettingsError
+from ..logs import LineHandler, log_plainly
+from ..settings.load import text_of
+from ..settings.schema import Settings
+from ..shutdown.signals import AT_ONCE, GRACE
+from ..workers import Board
+from .generation import Child, Generation, News
+from .supervisor import EXPLAINED, Supervisor, freeze, how_ended, import_libraries
+
+STEADY = 10.0
+"""Seconds after which a death is not taken for the consequence of the start before it."""
+
+FIRST_PAUSE = 0.5
+"""Seconds before a worker is replaced a second time in a row; twice as long before the third."""
+
+LONGEST_PAUSE = 30.0
+"""Seconds between two attempts to replace workers that die again and again."""
+
+MOST_RETIRED = 4
+"""Generations that may wait for the end of their turns."""
+
+_LOST = 0.2
+"""Seconds for a line of the log, which is lost if nobody reads the log any more."""
+
+log = logging.getLogger(__name__)
+
+
+def employ(settings: Settings, file: Path) -> Generation | int:
+    """Run workers until a signal; return the exit status.
+
+    Returns a `Generation` in each forked process, which goes on as a worker.
+    """
+    log_plainly(settings, _Unhindered(sys.stderr))
+    # What it would reload has not been read yet
+    signal.signal(signal.SIGHUP, lambda *_: None)
+    import_libraries()
+    freeze()
+    return _Workers(file).run()
+
+
+@dataclass(eq=False)
+class _Generation:
+    """Workers with the same settings, whose `text` is None if the file could not be read."""
+
+    text: str | None
+    began: float
+    wanted: int = 1
+    drain: float = 0.0
+    is_known: bool = False
+    """Whether the first worker serves: `wanted` and `drain` are those of the settings."""
+    workers: list[Child] = field(default_factory=list)
+    serving: set[Child] = field(default_factory=set)
+    attempts: int = 0
+    """How often workers were replaced that had died soon after the start."""
+    filled: float = 0.0
+    """When the last worker was started."""
+
+    @property
+    def room(self) -> int:
+        """How many workers can be started now: one alone while nobody knows whether it can."""
+        return (self.wanted if self.is_known else 1) - len(self.workers)
+
+    def pause(self) -> float:
+        """Return how many seconds to wait before dead workers are replaced."""
+        if time.monotonic() - self.filled > STEADY:
+            self.attempts = 0
+        self.attempts += 1
+        if self.attempts == 1:
+            return 0.0
+        return float(min(FIRST_PAUSE * 2 ** (self.attempts - 2), LONGEST_PAUSE))
+
+
+class _Workers(Supervisor):
+    hangup_ends = False
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self._settings = file
+        self._board = Board()
+        self._serving: _Generation | None = None
+        self._starting: _Generation | None = None
+        self._retired: list[Child] = []
+        self._statuses = [0]
+        self.due[self._begin] = time.monotonic()
+
+    @property
+    def children(self) -> list[Child]:
+        return [*(child for each in self._generations for child in each.workers), *self._retired]
+
+    @property
+    def _generations(self) -> list[_Generation]:
+        return [each for each in (self._serving, self._starting) if each is not None]
+
+    def _of(self, child: Child) -> _Generation | None:
+        """Return the generation of a worker, None if it was replaced."""
+        return next((each for each in self._generations if child in each.workers), None)
+
+    def is_starting(self, child: Child) -> bool:
+        generation = self._of(child)
+        return generation is not None and child not in generation.serving
+
+    def successors(self) -> Sequence[Child]:
+        """Return the workers that serve, and let another one be the first next time."""
+        if self._serving is None or not self._serving.serving:
+            return []
+        workers = self._serving.workers
+        workers.append(workers.pop(0))
+        return [child for child in workers if child in self._serving.serving]
+
+    # Signals
+
+    def hung_up(self) -> None:
+        if not self.signals:
+            log.info("SIGHUP: reloading")
+            self.due[self._begin] = time.monotonic()
+
+    def ending(self) -> None:
+        self._board.end()
+        known = [each.drain for each in self._generations if each.is_known]
+        limit = max(known, default=0.0) + GRACE if len(self.signals) == 1 else AT_ONCE
+        at = time.monotonic() + limit
+        self.due[self._kill] = min(self.due.get(self._kill, at), at)
+
+    def _kill(self) -> None:
+        """Kill the workers that have not ended in time, though they have limits of their own."""
+        for child in self.children:
+            child.signal(signal.SIGKILL)
+
+    # Generations
+
+    def _begin(self) -> None:
+        """Start a generation; one that is still starting is out of date."""
+        if self.signals:
+            return
+        if self._starting is not None:
+            for child in self._starting.workers:
+                child.cut_off()
+            self._retired += self._starting.workers
+        text = None
+        # The worker that starts says what is wrong with it
+        with suppress(SettingsError):
+            text = text_of(self._settings)
+        self._starting = _Generation(text, time.monotonic())
+        self._fill()
+
+    def _fill(self) -> None:
+        """Fork a worker that is missing, and then the next one."""
+        generation = self._starting or self._serving
+        if self.signals or generation is None or generation.room <= 0:
+            return
+        try:
+            seat = self._board.take_seat()
+            child = self.fork(text=generation.text, seat=seat)
+        except OSError as error:
+            seat.free()
+            log.error("cannot start a worker: %s", error.strerror or error)
+            self.due[self._fill] = time.monotonic() + generation.pause()
+            return
+        if child is not None:
+            generation.workers.append(child)
+            generation.filled = time.monotonic()
+            self.due[self._fill] = time.monotonic()
+
+    def serves(self, child: Child, news: News, sockets: Sequence[socket]) -> None:
+        generation = self._of(child)
+        assert generation is not None
+        generation.serving.add(child)
+        if not generation.is_known:
+            generation.is_known = True
+            generation.wanted, generation.drain = news.workers, news.drain
+            self.bind(news, sockets)
+            self.due[self._fill] = time.monotonic()
+        elif generation is self._serving:
+            log.info("worker %d serves: %s", child.pid, _running(generation))
+        if generation is self._starting:
+            self._replace_if_complete(generation)
+
+    def _replace_if_complete(self, generation: _Generation) -> None:
+        """Leave all requests to a generation once all of its workers serve."""
+        if generation.room > 0 or len(generation.serving) < len(generation.workers):
+            return
+        before, self._serving, self._starting = self._serving, generation, None
+        self._board.want(generation.wanted)
+        if before is not None:
+            self._retire(before)
+            took = time.monotonic() - generation.began
+            log.info("reloaded in %.2f s: %s", took, _running(generation))
+        else:
+            log.info("%s", _running(generation))
+
+    def _retire(self, generation: _Generation) -> None:
+        for child in generation.workers:
+            if child in generation.serving:
+                child.retire()
+            else:
+                child.cut_off()
+        self._retired += generation.workers
+        most = MOST_RETIRED * max(generation.wanted, 1)
+        for child in self._retired[:-most]:
+            if not child.heard:
+                child.heard = 1
+                child.signal(signal.SIGTERM)
+
+    # The end of a worker
+
+    def ended(self, child: Child, status: int) -> None:
+        if child.seat is not None:
+            child.seat.free()
+        generation = self._of(child)
+        if self.signals:
+            self._statuses.append(status if status >= 0 else 128 - status)
+        elif generation is None and status:
+            log.warning("worker %d, which was replaced, %s", child.pid, _died(status))
+        if generation is None:
+            self._retired.remove(child)
+        else:
+            generation.workers.remove(child)
+            if not self.signals:
+                self._lost(generation, child, status)
+            generation.serving.discard(child)
+        # 3, or that of a signal, tells more than 0
+        self.end_when_alone(max(self._statuses))
+
+    def _lost(self, generation: _Generation, child: Child, status: int) -> None:
+        if not generation.is_known:
+            self._failed(status)
+            return
+        served = child in generation.serving
+        generation.serving.discard(child)
+        pause = generation.pause()
+        after = "" if served else " before it served"
+        when = f"in {pause:g} s" if pause else "now"
+        log.warning(
+            "worker %d %s%s after %.1f s: replaced %s; %s",
+            child.pid,
+            _died(status),
+            after,
+            time.monotonic() - child.began,
+            when,
+            _running(generation),
+        )
+        self.due[self._fill] = max(self.due.get(self._fill, 0.0), time.monotonic() + pause)
+        if generation is self._starting:
+            # Those that serve are enough to go on with
+            generation.wanted, wanted = len(generation.workers), generation.wanted
+            self._replace_if_complete(generation)
+            generation.wanted = wanted
+
+    def _failed(self, status: int) -> None:
+        """Go on when the first worker of a generation could not start."""
+        self._starting = None
+        if self._serving is not None:
+            log.error("not reloaded (%s): the workers go on as before", how_ended(status))
+            self.due[self._fill] = time.monotonic()
+            return
+        if status not in EXPLAINED:
+            log.error("the first worker %s before it served", _died(status))
+        self.status = status if status > 0 else 2
+
+
+def _running(generation: _Generation) -> str:
+    pids = ", ".join(sorted(str(child.pid) for child in generation.serving))
+    running = len(generation.serving)
+    of = "" if running == generation.wanted else f" of {generation.wanted}"
+    serve = "serves" if running == 1 and not of else "serve"
+    workers = "worker" if running == 1 and not of else "workers"
+    return f"{running}{of} {workers} {serve}{f' ({pids})' if pids else ''}"
+
+
+def _died(status: int) -> str:
+    """Return how a worker ended: signal 9 is usually `kill -9`, or too little memory."""
+    return f"died ({how_ended(status)})" if status else "ended by itself (exit status 0)"
+
+
+class _Unhindered(LineHandler):
+    """Writes lines that somebody reads: who forks workers and passes on signals may not wait."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with suppress(OSError, ValueError):
+            ready = select.poll()
+            ready.register(self.stream, select.POLLOUT)
+            if ready.poll(1000 * _LOST):
+                super().emit(record)
