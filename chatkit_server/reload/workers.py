@@ -29,7 +29,7 @@ from .generation import Child, Generation, News
 from .supervisor import EXPLAINED, Supervisor, freeze, how_ended, import_libraries
 
 STEADY = 10.0
-"""Seconds after which a death is not taken for the consequence of the start before it."""
+"""Seconds after which the death of a worker is not taken for a start that failed."""
 
 FIRST_PAUSE = 0.5
 """Seconds before a worker is replaced a second time in a row; twice as long before the third."""
@@ -71,24 +71,28 @@ class _Generation:
     """Whether the first worker serves: `wanted` and `drain` are those of the settings."""
     workers: list[Child] = field(default_factory=list)
     serving: set[Child] = field(default_factory=set)
-    attempts: int = 0
-    """How often workers were replaced that had died soon after the start."""
-    filled: float = 0.0
-    """When the last worker was started."""
+    pause: float = 0.0
+    """Seconds before the last replacement of a worker that died soon after its start."""
+    again: float = 0.0
+    """When that is, or was."""
+    is_said: bool = False
+    """Whether the log says that it serves."""
 
     @property
     def room(self) -> int:
         """How many workers can be started now: one alone while nobody knows whether it can."""
         return (self.wanted if self.is_known else 1) - len(self.workers)
 
-    def pause(self) -> float:
-        """Return how many seconds to wait before dead workers are replaced."""
-        if time.monotonic() - self.filled > STEADY:
-            self.attempts = 0
-        self.attempts += 1
-        if self.attempts == 1:
+    def replaced_in(self, lived: float = 0.0) -> float:
+        """Return how many seconds to wait before a worker is replaced that lived for so long."""
+        now = time.monotonic()
+        if lived > STEADY:
             return 0.0
-        return float(min(FIRST_PAUSE * 2 ** (self.attempts - 2), LONGEST_PAUSE))
+        if now >= self.again:
+            longer = min(max(FIRST_PAUSE, 2 * self.pause), LONGEST_PAUSE)
+            self.pause = longer if now < self.again + STEADY else 0.0
+            self.again = now + self.pause
+        return self.again - now
 
 
 class _Workers(Supervisor):
@@ -101,6 +105,9 @@ class _Workers(Supervisor):
         self._serving: _Generation | None = None
         self._starting: _Generation | None = None
         self._retired: list[Child] = []
+        self._leaving: set[Child] = set()
+        """Workers that were replaced, and may still accept."""
+        self._is_first = True
         self._statuses = [0]
         self.due[self._begin] = time.monotonic()
 
@@ -175,11 +182,10 @@ class _Workers(Supervisor):
         except OSError as error:
             seat.free()
             log.error("cannot start a worker: %s", error.strerror or error)
-            self.due[self._fill] = time.monotonic() + generation.pause()
+            self.due[self._fill] = time.monotonic() + generation.replaced_in()
             return
         if child is not None:
             generation.workers.append(child)
-            generation.filled = time.monotonic()
             self.due[self._fill] = time.monotonic()
 
     def serves(self, child: Child, news: News, sockets: Sequence[socket]) -> None:
@@ -204,15 +210,28 @@ class _Workers(Supervisor):
         self._board.want(generation.wanted)
         if before is not None:
             self._retire(before)
-            took = time.monotonic() - generation.began
-            log.info("reloaded in %.2f s: %s", took, _running(generation))
-        else:
-            log.info("%s", _running(generation))
+        self._say_who_serves()
+
+    def told(self, child: Child, news: News) -> None:
+        if news.retired:
+            self._leaving.discard(child)
+            self._say_who_serves()
+
+    def _say_who_serves(self) -> None:
+        """Say so once no request can reach the generation before."""
+        if self._serving is None or self._serving.is_said or self._leaving:
+            return
+        self._serving.is_said = True
+        how = "started" if self._is_first else "reloaded"
+        self._is_first = False
+        took = time.monotonic() - self._serving.began
+        log.info("%s in %.2f s: %s", how, took, _running(self._serving))
 
     def _retire(self, generation: _Generation) -> None:
         for child in generation.workers:
             if child in generation.serving:
                 child.retire()
+                self._leaving.add(child)
             else:
                 child.cut_off()
         self._retired += generation.workers
@@ -234,6 +253,8 @@ class _Workers(Supervisor):
             log.warning("worker %d, which was replaced, %s", child.pid, _died(status))
         if generation is None:
             self._retired.remove(child)
+            self._leaving.discard(child)
+            self._say_who_serves()
         else:
             generation.workers.remove(child)
             if not self.signals:
@@ -248,19 +269,19 @@ class _Workers(Supervisor):
             return
         served = child in generation.serving
         generation.serving.discard(child)
-        pause = generation.pause()
-        after = "" if served else " before it served"
-        when = f"in {pause:g} s" if pause else "now"
+        now = time.monotonic()
+        lived = now - child.began
+        pause = generation.replaced_in(lived)
         log.warning(
-            "worker %d %s%s after %.1f s: replaced %s; %s",
+            "worker %d %s after %.1f s%s: replaced %s; %s",
             child.pid,
             _died(status),
-            after,
-            time.monotonic() - child.began,
-            when,
+            lived,
+            "" if served else ", before it served",
+            f"in {pause:.1f} s" if pause else "now",
             _running(generation),
         )
-        self.due[self._fill] = max(self.due.get(self._fill, 0.0), time.monotonic() + pause)
+        self.due[self._fill] = min(self.due.get(self._fill, now + pause), now + pause)
         if generation is self._starting:
             # Those that serve are enough to go on with
             generation.wanted, wanted = len(generation.workers), generation.wanted
@@ -276,7 +297,7 @@ class _Workers(Supervisor):
             return
         if status not in EXPLAINED:
             log.error("the first worker %s before it served", _died(status))
-        self.status = status if status > 0 else 2
+        self.status = 2
 
 
 def _running(generation: _Generation) -> str:
