@@ -199,13 +199,11 @@ class _Workers(Supervisor):
             self.due[self._fill] = time.monotonic()
         elif generation is self._serving:
             log.info("worker %d serves: %s", child.pid, _running(generation))
-        if generation is self._starting:
-            self._replace_if_complete(generation)
+        if generation is self._starting and len(generation.serving) == generation.wanted:
+            self._leave_to(generation)
 
-    def _replace_if_complete(self, generation: _Generation) -> None:
-        """Leave all requests to a generation once all of its workers serve."""
-        if generation.room > 0 or len(generation.serving) < len(generation.workers):
-            return
+    def _leave_to(self, generation: _Generation) -> None:
+        """Leave all requests to a generation that has started."""
         before, self._serving, self._starting = self._serving, generation, None
         self._board.want(generation.wanted)
         if before is not None:
@@ -282,11 +280,9 @@ class _Workers(Supervisor):
             _running(generation),
         )
         self.due[self._fill] = min(self.due.get(self._fill, now + pause), now + pause)
-        if generation is self._starting:
-            # Those that serve are enough to go on with
-            generation.wanted, wanted = len(generation.workers), generation.wanted
-            self._replace_if_complete(generation)
-            generation.wanted = wanted
+        if generation is self._starting and len(generation.serving) == len(generation.workers):
+            # They are enough to go on with
+            self._leave_to(generation)
 
     def _failed(self, status: int) -> None:
         """Go on when the first worker of a generation could not start."""
