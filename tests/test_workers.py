@@ -192,6 +192,8 @@ async def test_a_reload_is_noticed_by_nobody(tmp_path: Path) -> None:
                 seen.append(await says(session))
             async with ClientSession(url) as new:
                 seen.append(await says(new))
+            # Others need the processor, too
+            await asyncio.sleep(0.01)
 
     async with working(tmp_path) as server, connections(server) as clients:
         process = server.process
@@ -315,6 +317,17 @@ async def test_the_end(tmp_path: Path) -> None:
         for answer in answers:
             assert "error" in await answer.text()
         assert await server.process.end() == 0
+
+
+async def test_a_turn_of_a_replaced_worker_has_its_time(tmp_path: Path) -> None:
+    write(tmp_path)
+    async with working(tmp_path, CHATKIT_SERVER__DRAIN="50ms") as server:
+        answer = await begun(server.session)
+        server.process.send(signal.SIGHUP)
+        await server.process.line("reloaded in")
+        assert '"status":"interrupted"' in await answer.text()
+        assert await says(server.session) == "one"
+        assert await server.stop() == 0
 
 
 async def test_a_worker_that_hangs(tmp_path: Path) -> None:
