@@ -60,7 +60,7 @@ from .web.keys import (
 from .web.operations.limits import RequestGuard
 from .web.turn_routes import add_turn_routes
 from .web.unix_socket import check_socket
-from .workers import Seat
+from .workers import Seat, count_of
 
 LAST_ANSWERS = 2.0
 """Seconds that responses of ASGI applications have to end when the server stops."""
@@ -117,6 +117,8 @@ def create_app(
         with problems.collect():
             _check_auth(hooks, settings)
     _add_parts(app, problems, team, guardrails)
+    if seat is not None and count_of(settings.server.workers) > 1:
+        _check_turn_store(hooks)
     _add_routes(app, problems, seat)
     if loaded:
         with problems.collect():
@@ -221,6 +223,16 @@ def _store(hooks: Hooks, settings: Settings) -> tuple[str, Store[StoreContext]]:
         f"{where}: none of them stores conversations. Add `tortoise_store:`, or your own "
         "plugin with a `store` hook"
     )
+
+
+def _check_turn_store(hooks: Hooks) -> None:
+    """Warn if workers would know nothing of each other's turns."""
+    if not hooks.implemented("turn_store"):
+        log.warning(
+            "several workers, and no plugin with the hook `turn_store`: a conversation may get two "
+            "answers at once, Stop may not reach a turn, and those of a dead worker are lost. Use "
+            "tortoise_store, or one worker"
+        )
 
 
 def _event_logs(hooks: Hooks) -> EventLogFactory:

@@ -8,7 +8,7 @@ import re
 import signal
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -16,12 +16,13 @@ import pytest
 from aiohttp import ClientResponse, ClientSession, UnixConnector
 
 from chatkit_server import workers
-from chatkit_server.reload.workers import _Generation
+from chatkit_server.reload.generation import Child
+from chatkit_server.reload.workers import _Generation, _Workers
 from chatkit_server.workers import ENDING, SERVING, Board, count_of
 from tests.client import Chat
 from tests.databases import DATABASES, DatabaseKind, empty_url
 from tests.mcp_calls import until
-from tests.processes import PATIENCE, Process, Server, environment, running, started
+from tests.processes import PATIENCE, Server, environment, running, started
 from tests.test_reload import is_running
 
 SETTINGS = """
@@ -67,6 +68,7 @@ async def hang(request):
     sum(range(10**12))
 
 async def begin(app):
+    Path(f"began-{PID}").touch()
     if DIES:
         try:
             Path("first").touch(exist_ok=False)
@@ -268,12 +270,20 @@ async def test_who_dies_at_once_is_not_replaced_at_once(tmp_path: Path) -> None:
         await process.line(r"before it served: replaced in 0.5 s; 1 of 2 workers serve")
         assert await process.stop() == 0
 
-    # The first one
+    # The first one: no other one tries
+    forget_who_began(tmp_path)
     async with started(tmp_path, *arguments, env=environment()) as process:
         assert await process.end() == 2
-        assert process.errors[-1].endswith(
-            "the first worker died (exit status 9) before it served"
-        )
+        assert process.errors[-1].endswith("the first worker died (exit status 9) before it served")
+    assert forget_who_began(tmp_path) == 1
+
+
+def forget_who_began(folder: Path) -> int:
+    """Return how many workers have begun to start."""
+    files = list(folder.glob("began-*"))
+    for file in files:
+        file.unlink()
+    return len(files)
 
 
 def test_pauses_grow() -> None:
@@ -319,6 +329,47 @@ async def test_the_end(tmp_path: Path) -> None:
         assert await server.process.end() == 0
 
 
+async def test_a_worker_that_ends_alone_leaves_requests_to_others(tmp_path: Path) -> None:
+    write(tmp_path)
+    async with working(tmp_path) as server, connections(server) as clients:
+        (pid, first), (other, _) = (await clients.to_each()).items()
+        answer = await begun(first)
+        while clients.processes.count(pid) < 2:
+            await clients.open(2)
+        second = clients.sessions[clients.processes.index(pid)]
+        os.kill(int(pid), signal.SIGTERM)
+        await server.process.line("shutting down: 1 running turn")
+        new = await begun(second)
+        assert (await ready(second))[0] == 200
+        (tmp_path / "go").touch()
+        for each in (answer, new):
+            assert "one ends" in await each.text()
+        await server.process.line(f"worker {pid} ended by itself .exit status 0.* replaced now")
+        assert other in clients.processes
+        assert await server.stop() == 0
+
+
+def test_a_signal_is_not_passed_on_to_those_that_heard_it(tmp_path: Path) -> None:
+    sent: list[tuple[int, int]] = []
+
+    class Told(Child):
+        def signal(self, number: int) -> None:
+            sent.append((self.pid, number))
+
+    ours, theirs = socket.socketpair()
+    first, second, starting = (Told(pid, ours, 0.0, []) for pid in (1, 2, 3))
+    generation = _Generation("", 0.0, workers=[first, second, starting], serving={first, second})
+    forks = _Workers(tmp_path)
+    forks._serving = generation
+    forks.signals.append(signal.SIGINT)
+    first.heard = 1
+    forks._pass_on()
+    assert sent == [(2, signal.SIGINT), (3, signal.SIGTERM), (3, signal.SIGINT)]
+    ours.close()
+    theirs.close()
+    forks.close()
+
+
 async def test_a_turn_of_a_replaced_worker_has_its_time(tmp_path: Path) -> None:
     write(tmp_path)
     async with working(tmp_path, CHATKIT_SERVER__DRAIN="50ms") as server:
@@ -354,7 +405,7 @@ async def test_nothing_holds_the_port_when_the_first_process_is_killed(tmp_path:
     write(tmp_path)
     async with working(tmp_path) as server, connections(server) as clients:
         processes = await clients.to_each()
-        answer = await begun(next(iter(processes.values())))
+        answers = [await begun(session) for session in processes.values()]
         server.process.send(signal.SIGKILL)
         port = int(server.url.rpartition(":")[2])
         await until(lambda: is_free(port))
@@ -363,7 +414,8 @@ async def test_nothing_holds_the_port_when_the_first_process_is_killed(tmp_path:
         ) as again:
             await again.line("started in .*: 1 worker serves")
             (tmp_path / "go").touch()
-            assert "one ends" in await answer.text()
+            for answer in answers:
+                assert "one ends" in await answer.text()
             assert await again.stop() == 0
         await until(lambda: not any(is_running(int(pid)) for pid in processes))
 
@@ -394,10 +446,6 @@ async def test_a_socket_of_the_file_system_and_the_setting(tmp_path: Path) -> No
                 async with session.get("/word") as response:
                     seen.add(response.headers["Process"])
             assert len(seen) == 2
-            # One that is told to end alone leaves its connections to the other one
-            os.kill(int(seen.pop()), signal.SIGTERM)
-            await process.line("ended by itself .exit status 0.* replaced now")
-            assert await says(session) == "one"
         assert path.is_socket()
         assert await process.stop() == 0
     assert not path.exists()

@@ -37,6 +37,9 @@ FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 """Seconds between two attempts to replace workers that die again and again."""
 
+LONG = 10.0
+"""Seconds after which a start that has not ended is told of."""
+
 MOST_RETIRED = 4
 """Generations that may wait for the end of their turns."""
 
@@ -66,9 +69,8 @@ class _Generation:
     text: str | None
     began: float
     wanted: int = 1
-    drain: float = 0.0
     is_known: bool = False
-    """Whether the first worker serves: `wanted` and `drain` are those of the settings."""
+    """Whether the first worker serves: `wanted` is that of the settings."""
     workers: list[Child] = field(default_factory=list)
     serving: set[Child] = field(default_factory=set)
     pause: float = 0.0
@@ -108,6 +110,8 @@ class _Workers(Supervisor):
         self._leaving: set[Child] = set()
         """Workers that were replaced, and may still accept."""
         self._is_first = True
+        self._drain = 0.0
+        """The longest time that turns of a worker may take to end."""
         self._statuses = [0]
         self.due[self._begin] = time.monotonic()
 
@@ -144,8 +148,7 @@ class _Workers(Supervisor):
 
     def ending(self) -> None:
         self._board.end()
-        known = [each.drain for each in self._generations if each.is_known]
-        limit = max(known, default=0.0) + GRACE if len(self.signals) == 1 else AT_ONCE
+        limit = self._drain + GRACE if len(self.signals) == 1 else AT_ONCE
         at = time.monotonic() + limit
         self.due[self._kill] = min(self.due.get(self._kill, at), at)
 
@@ -169,7 +172,13 @@ class _Workers(Supervisor):
         with suppress(SettingsError):
             text = text_of(self._settings)
         self._starting = _Generation(text, time.monotonic())
+        self.due[self._say_it_takes_long] = time.monotonic() + LONG
         self._fill()
+
+    def _say_it_takes_long(self) -> None:
+        if self._starting is not None and not self.signals:
+            how = "not started" if self._serving is None else "not reloaded; the workers go on"
+            log.warning("%s after %g s", how, LONG)
 
     def _fill(self) -> None:
         """Fork a worker that is missing, and then the next one."""
@@ -194,7 +203,8 @@ class _Workers(Supervisor):
         generation.serving.add(child)
         if not generation.is_known:
             generation.is_known = True
-            generation.wanted, generation.drain = news.workers, news.drain
+            generation.wanted = news.workers
+            self._drain = max(self._drain, news.drain)
             self.bind(news, sockets)
             self.due[self._fill] = time.monotonic()
         elif generation is self._serving:
