@@ -278,6 +278,19 @@ async def test_who_dies_at_once_is_not_replaced_at_once(tmp_path: Path) -> None:
     assert forget_who_began(tmp_path) == 1
 
 
+async def test_many_reloads_at_once(tmp_path: Path) -> None:
+    write(tmp_path)
+    async with working(tmp_path) as server:
+        process = server.process
+        for count in range(1, 11):
+            process.send(signal.SIGHUP)
+            # Those that start are cut off at any moment
+            await until(lambda count=count: process.said.count("SIGHUP: reloading") == count)  # type: ignore[misc]
+        await process.line("reloaded in .*: 2 workers serve")
+        assert await says(server.session) == "one"
+        assert await server.stop() == 0
+
+
 def forget_who_began(folder: Path) -> int:
     """Return how many workers have begun to start."""
     files = list(folder.glob("began-*"))

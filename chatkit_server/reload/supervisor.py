@@ -184,20 +184,24 @@ class Supervisor:
                 stream.flush()
         but = set(sys.modules)
         parent = os.getpid()
+        # In a forked process that has not left it yet, a signal would be told to the parent
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, self._handlers)
         try:
             pid = os.fork()
+            if pid == 0:
+                ours.close()
+                self._become(
+                    Generation(
+                        theirs, self.bound, but, parent, text, seat, hangup_ends=self.hangup_ends
+                    )
+                )
+                return None
         except OSError:
             ours.close()
             theirs.close()
             raise
-        if pid == 0:
-            ours.close()
-            self._become(
-                Generation(
-                    theirs, self.bound, but, parent, text, seat, hangup_ends=self.hangup_ends
-                )
-            )
-            return None
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
         ours.setblocking(False)
         child = Child(pid, ours, time.monotonic(), changed, seat, heard=len(self.signals))
