@@ -72,12 +72,18 @@ def _workers(_context: click.Context, _option: click.Parameter, text: str | None
 )
 def run(settings: Path, *, reload: bool, workers: Workers | None, **listening: Any) -> int:
     ends_at_once()
-    generation = _supervised(settings, workers, reload=reload)
+    generation: Generation | int | None = None
+    if reload:
+        generation = reloading(settings, workers)
+    else:
+        loaded, problems = load_settings(settings)
+        if workers is not None or loaded.server.workers is not None:
+            generation = working(settings, loaded)
     if isinstance(generation, int):
         return generation
     signals = Signals() if generation is None else generation.signals()
-    text = None if generation is None else generation.text
-    loaded, problems = load_settings(settings, text)
+    if generation is not None:
+        loaded, problems = load_settings(settings, generation.text)
     loaded = _with_options(loaded, listening, workers)
     configure_logging(loaded, alone=generation is None or generation.seat is None)
     # The Agents SDK takes over a second to import: --help does without it
@@ -92,30 +98,23 @@ def run(settings: Path, *, reload: bool, workers: Workers | None, **listening: A
     return 0
 
 
-def _supervised(
-    settings: Path, workers: Workers | None, *, reload: bool
-) -> Generation | int | None:
-    """Return a forked server, the exit status of the process that forks, or None for one process.
-
-    Raises `SettingsError` for options that exclude each other.
-    """
-    if reload:
-        if workers is not None:
-            raise SettingsError(
-                "--reload is for development, with one process: leave out --workers. With "
-                "--workers, SIGHUP starts workers with the new settings and plugins"
-            )
-        return reloading(settings)
-    loaded, _ = load_settings(settings)
-    if workers is None and loaded.server.workers is None:
-        return None
+def working(settings: Path, loaded: Settings) -> Generation | int:
+    """Return a worker, or the exit status of the process that forks them."""
     from ..reload.workers import employ
 
     return employ(loaded, settings)
 
 
-def reloading(settings: Path) -> Generation | int:
-    """Return a forked server, or the exit status of the process that forks them."""
+def reloading(settings: Path, workers: Workers | None) -> Generation | int:
+    """Return a forked server, or the exit status of the process that forks them.
+
+    Raises `SettingsError` if there should be several.
+    """
+    if workers is not None:
+        raise SettingsError(
+            "--reload is for development, with one process: leave out --workers. With --workers, "
+            "SIGHUP starts workers with the new settings and plugins"
+        )
     if not settings.is_file():
         load_settings(settings)  # says what is wrong
     from ..reload.changes import supervise
