@@ -101,14 +101,14 @@ class Board:
         _TIME.pack_into(self._memory, _ASKED, time.monotonic())
 
     def take_seat(self) -> Seat:
-        """Return a free seat, for a worker that starts. Raises `OSError` if there is none."""
+        """Return a free seat, for a worker that starts."""
         for number in range(_SEATS):
             seat = Seat(self, self._memory, number)
             if seat.state == FREE:
                 seat.state = STARTING
                 _INT.pack_into(self._memory, _TAKEN, max(self._int(_TAKEN), number + 1))
                 return seat
-        raise OSError("too many workers have not ended")
+        raise RuntimeError("too many workers have not ended")
 
     def states(self) -> Iterator[State]:
         """Yield what is known of each worker."""

@@ -278,6 +278,22 @@ async def test_who_dies_at_once_is_not_replaced_at_once(tmp_path: Path) -> None:
     assert forget_who_began(tmp_path) == 1
 
 
+async def test_many_connections_move(tmp_path: Path) -> None:
+    write(tmp_path)
+    async with working(tmp_path, 1) as server:
+        port = int(server.url.rpartition(":")[2])
+        idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(700)]
+        write(tmp_path, WORD="'two'")
+        server.process.send(signal.SIGHUP)
+        await server.process.line("reloaded in .*: 1 worker serves")
+        for _, writer in idle:
+            writer.write(b"GET /word HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        for reader, writer in idle:
+            assert await reader.readuntil(b"\r\n\r\ntwo")
+            writer.close()
+        assert await server.stop() == 0
+
+
 async def test_many_reloads_at_once(tmp_path: Path) -> None:
     write(tmp_path)
     async with working(tmp_path) as server:

@@ -6,6 +6,7 @@ import asyncio
 import ctypes
 import json
 import os
+import select
 import signal
 import socket
 import sys
@@ -28,6 +29,9 @@ RETIRE = b"r"
 
 TAKE = b"t"
 """Comes with a connection of an earlier generation."""
+
+PATIENCE = 1.0
+"""Seconds that the other end may take to read."""
 
 _END_WITH_PARENT = 1
 """Linux's PR_SET_PDEATHSIG."""
@@ -181,11 +185,7 @@ class Generation:
 
     def _tell(self, news: News, sockets: Sequence[socket.socket] = ()) -> None:
         line = json.dumps(vars(news) | {"sockets": len(sockets)}).encode() + b"\n"
-        with suppress(OSError):
-            if sockets:
-                socket.send_fds(self._link, [line], [each.fileno() for each in sockets])
-            else:
-                self._link.sendall(line)
+        _send(self._link, line, sockets)
 
 
 @dataclass(eq=False)
@@ -222,13 +222,11 @@ class Child:
 
     def retire(self) -> None:
         """Tell it that another one serves."""
-        with suppress(OSError):
-            self.link.send(RETIRE)
+        _send(self.link, RETIRE)
 
-    def take(self, connection: socket.socket) -> None:
-        """Have it serve a connection."""
-        with suppress(OSError):
-            socket.send_fds(self.link, [TAKE], [connection.fileno()])
+    def take(self, connection: socket.socket) -> bool:
+        """Have it serve a connection; return whether it can."""
+        return _send(self.link, TAKE, [connection])
 
     def signal(self, number: int) -> None:
         """Send a signal, if it is still there."""
@@ -246,6 +244,28 @@ class Child:
         self.link.close()
         for each in self._sockets:
             each.close()
+
+
+def _send(link: socket.socket, data: bytes, sockets: Sequence[socket.socket] = ()) -> bool:
+    """Send bytes with sockets, whole or not at all; return whether they were sent.
+
+    The other end reads at once. It has to, for a moment: as many may be sent as there are
+    connections, and the system keeps some hundreds.
+    """
+    files = [each.fileno() for each in sockets]
+    try:
+        while data:
+            with suppress(BlockingIOError):
+                data = data[socket.send_fds(link, [data], files) :]
+                files = []
+                continue
+            room = select.poll()
+            room.register(link, select.POLLOUT)
+            if not room.poll(1000 * PATIENCE):
+                return False
+    except OSError:
+        return False
+    return True
 
 
 def _end_with(parent: int) -> bool:

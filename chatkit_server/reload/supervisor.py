@@ -244,8 +244,7 @@ class Supervisor:
     def _move(self, connections: Sequence[socket.socket]) -> None:
         """Give connections of earlier servers to those that serve."""
         for connection in connections:
-            for child in self.successors()[:1]:
-                child.take(connection)
+            any(child.take(connection) for child in self.successors())
             connection.close()
 
     # Sockets

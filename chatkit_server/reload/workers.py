@@ -89,12 +89,12 @@ class _Generation:
         """Return how many seconds to wait before a worker is replaced that lived for so long."""
         now = time.monotonic()
         if lived > STEADY:
-            return 0.0
-        if now >= self.again:
+            self.again = min(self.again, now)
+        elif now >= self.again:
             longer = min(max(FIRST_PAUSE, 2 * self.pause), LONGEST_PAUSE)
             self.pause = longer if now < self.again + STEADY else 0.0
             self.again = now + self.pause
-        return self.again - now
+        return max(0.0, self.again - now)
 
 
 class _Workers(Supervisor):
@@ -182,20 +182,27 @@ class _Workers(Supervisor):
 
     def _fill(self) -> None:
         """Fork a worker that is missing, and then the next one."""
-        generation = self._starting or self._serving
-        if self.signals or generation is None or generation.room <= 0:
+        lacking = [each for each in self._generations if each.room > 0]
+        if self.signals or not lacking:
             return
+        generation = min(lacking, key=lambda each: each.again)
+        self._fill_at(generation.again)
+        if generation.again > time.monotonic():
+            return
+        seat = self._board.take_seat()
         try:
-            seat = self._board.take_seat()
             child = self.fork(text=generation.text, seat=seat)
         except OSError as error:
             seat.free()
+            generation.replaced_in()
             log.error("cannot start a worker: %s", error.strerror or error)
-            self.due[self._fill] = time.monotonic() + generation.replaced_in()
+            self._fill_at(generation.again)
             return
         if child is not None:
             generation.workers.append(child)
-            self.due[self._fill] = time.monotonic()
+
+    def _fill_at(self, when: float) -> None:
+        self.due[self._fill] = when
 
     def serves(self, child: Child, news: News, sockets: Sequence[socket]) -> None:
         generation = self._of(child)
@@ -206,7 +213,7 @@ class _Workers(Supervisor):
             generation.wanted = news.workers
             self._drain = max(self._drain, news.drain)
             self.bind(news, sockets)
-            self.due[self._fill] = time.monotonic()
+            self._fill_at(time.monotonic())
         elif generation is self._serving:
             log.info("worker %d serves: %s", child.pid, _running(generation))
         if generation is self._starting and len(generation.serving) == generation.wanted:
@@ -289,7 +296,7 @@ class _Workers(Supervisor):
             f"in {pause:.1f} s" if pause else "now",
             _running(generation),
         )
-        self.due[self._fill] = min(self.due.get(self._fill, now + pause), now + pause)
+        self._fill_at(now)
         if generation is self._starting and len(generation.serving) == len(generation.workers):
             # They are enough to go on with
             self._leave_to(generation)
@@ -299,7 +306,7 @@ class _Workers(Supervisor):
         self._starting = None
         if self._serving is not None:
             log.error("not reloaded (%s): the workers go on as before", how_ended(status))
-            self.due[self._fill] = time.monotonic()
+            self._fill_at(time.monotonic())
             return
         if status not in EXPLAINED:
             log.error("the first worker %s before it served", _died(status))
