@@ -122,7 +122,7 @@ async def working(
     """Run workers, and wait until all of them serve."""
     arguments = ("--workers", str(count), *arguments)
     async with running(folder, *arguments, env=environment(**variables)) as server:
-        await server.process.line(f"started in .*: {count} workers serve")
+        await server.process.line(f"started in .*: {count} workers? serves?")
         yield server
 
 
