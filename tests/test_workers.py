@@ -15,9 +15,13 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientResponse, ClientSession, UnixConnector
 
-from chatkit_server import workers
+from chatkit_server import Settings, workers
+from chatkit_server.app import create_app
+from chatkit_server.plugin.calls import Hooks
+from chatkit_server.plugin.load import load_plugins
 from chatkit_server.reload.generation import Child
 from chatkit_server.reload.workers import _Generation, _Workers
+from chatkit_server.testing.memory_store import MemoryStorePlugin
 from chatkit_server.workers import ENDING, SERVING, Board, count_of
 from tests.client import Chat
 from tests.databases import DATABASES, DatabaseKind, empty_url
@@ -100,6 +104,8 @@ def said(turn, text):
     content = [AssistantMessageContent(text=text)]
     return ThreadItemDoneEvent(item=turn.new_item(AssistantMessageItem, content=content))
 """
+
+DEMO = Settings.model_validate({"plugins": {"demo_model": None}})
 
 MESSAGE = {"messages": [{"role": "user", "content": "hi"}]}
 
@@ -513,6 +519,15 @@ async def test_options_that_exclude_each_other(tmp_path: Path) -> None:
         async with started(tmp_path, "run", *arguments, env=environment()) as process:
             await process.line(why)
             assert await process.end() == 2
+
+
+def test_workers_need_a_turn_store(caplog: pytest.LogCaptureFixture) -> None:
+    for count in (1, 2):
+        assert "turn_store" not in caplog.text
+        settings = Settings.model_validate({"server": {"workers": count}})
+        named = [("memory_store", MemoryStorePlugin()), *load_plugins(DEMO).plugins]
+        create_app(settings, Hooks.of(named, settings.hooks), seat=Board().take_seat())
+    assert "several workers, and no plugin with the hook `turn_store`" in caplog.text
 
 
 def test_seats() -> None:
