@@ -53,11 +53,11 @@ async def serve(
     As a `generation` it may be told, too, that another one has taken over. Raises `SettingsError`
     when it cannot start, also for the `problems` that were found before.
     """
+    seat = None if generation is None else generation.seat
     try:
-        seat = None if generation is None else generation.seat
         app = create_app(settings, problems=problems, seat=seat)
     finally:
-        if generation is not None:
+        if generation is not None and seat is None:
             generation.tell_sources(settings.plugin_dirs)
     # A handler only follows its turn, so it may be cancelled when its client disconnects
     runner = web.AppRunner(
