@@ -24,6 +24,7 @@ from .settings.address import reachable_host
 from .settings.problems import Problems
 from .settings.schema import Settings
 from .shutdown.signals import Signals
+from .turns.pulse import HUNG
 from .turns.registry import TurnRegistry
 from .web.keys import ENGINE, HOOKS, MODELS, PAGES, SETTINGS
 from .web.listener import Listener
@@ -151,12 +152,17 @@ class _Successor:
         self._listener = listener
         self._stop = stop
         self._task: asyncio.Task[None] | None = None
-        server = runner.app[SETTINGS].server
+        settings = runner.app[SETTINGS]
         self._seat = generation.seat
         if self._seat is not None:
             self._seat.state = SERVING
         generation.serves(
-            listener.hand_over(), server, self._retire, listener.take, listener.leave_address
+            listener.hand_over(),
+            settings.server,
+            HUNG * settings.turns.stale,
+            self._retire,
+            listener.take,
+            listener.leave_address,
         )
 
     def leave_to_others(self) -> None:

@@ -153,6 +153,12 @@ class Seat:
     def connections(self, count: int) -> None:
         self._set(_CONNECTIONS, count)
 
+    @property
+    def beaten(self) -> float:
+        """When the worker's event loop last ran."""
+        beaten: float = _TIME.unpack_from(self._memory, self._at + _BEATEN)[0]
+        return beaten
+
     def beat(self) -> None:
         """Say that the event loop runs."""
         _TIME.pack_into(self._memory, self._at + _BEATEN, time.monotonic())

@@ -86,7 +86,7 @@ DIES = False
 def setup(app):
     app.router.add_get("/word", word)
     app.router.add_get("/write", write)
-    app.router.add_get("/hang", hang)
+    app.router.add_post("/hang", hang)
     app.cleanup_ctx.append(begin)
 
 @hookimpl
@@ -438,7 +438,7 @@ async def test_a_worker_that_hangs(tmp_path: Path) -> None:
     (tmp_path / "settings.yaml").write_text(text)
     async with working(tmp_path, HANGS="1") as server, connections(server) as clients:
         (pid, hanging), (_, other) = (await clients.to_each()).items()
-        asking = asyncio.create_task(hanging.get("/hang"))
+        asking = asyncio.create_task(hanging.post("/hang"))
 
         async def is_late() -> bool:
             return '"late": 1' in (await ready(other))[1]
@@ -449,6 +449,15 @@ async def test_a_worker_that_hangs(tmp_path: Path) -> None:
         # It is not in the way of others, whose connections are more by now
         assert set(await clients.open(10)) == set(clients.processes) - {pid}
         assert await server.stop() == 128 + signal.SIGKILL
+        await asyncio.gather(asking, return_exceptions=True)
+
+    (tmp_path / "settings.yaml").write_text(text.replace("stale: 1s", "stale: 300ms"))
+    async with working(tmp_path, HANGS="1") as server, connections(server) as clients:
+        pid, hanging = (await clients.to_each()).popitem()
+        asking = asyncio.create_task(hanging.post("/hang"))
+        await server.process.line(rf"worker {pid} has hung for \d+ s: killed")
+        await server.process.line(r"worker \d+ serves: 2 workers serve")
+        assert await server.stop() == 0
         await asyncio.gather(asking, return_exceptions=True)
 
 

@@ -56,7 +56,8 @@ class News:
 
     `address` comes once it serves. It gives up if no change of a file could help. Of the `sockets`
     that come with it, those of one that serves listen, and another's is a connection to move.
-    `workers` says how many like it there should be, and `drain` how long their turns may take.
+    `workers` says how many like it there should be, `drain` how long their turns may take to end,
+    and `hangs` after how many seconds without a step of its event loop it hangs.
     """
 
     heard: int = 0
@@ -69,6 +70,7 @@ class News:
     sockets: int = 0
     workers: int = 1
     drain: float = 0.0
+    hangs: float = 0.0
 
 
 class Generation:
@@ -129,22 +131,27 @@ class Generation:
         self,
         sockets: Sequence[socket.socket],
         settings: ServerSettings,
+        hangs: float,
         retire: Callable[[], None],
         take: Callable[[socket.socket], None],
         close: Callable[[], None],
     ) -> None:
         """Tell that the server accepts requests.
 
-        `retire` is called when another one does, and `take` with connections of those before it.
-        `close` is called when this one has no parent any more: it must not be in the way of others.
+        It hangs after `hangs` seconds without a step of its event loop. `retire` is called when
+        another one serves, and `take` with connections of those before it. `close` is called when
+        this one has no parent any more: it must not be in the way of others.
         """
         address = address_of(settings)
         made = self._bound is None or self._bound.address != address
-        workers = count_of(settings.workers)
-        self._tell(
-            News(serves=True, address=address, workers=workers, drain=settings.drain),
-            sockets if made else (),
+        news = News(
+            serves=True,
+            address=address,
+            workers=count_of(settings.workers),
+            drain=settings.drain,
+            hangs=hangs,
         )
+        self._tell(news, sockets if made else ())
         self._link.setblocking(False)
         loop = asyncio.get_running_loop()
         loop.add_reader(self._link, self._told, retire, take, close)

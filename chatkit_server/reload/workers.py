@@ -37,6 +37,9 @@ FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 """Seconds between two attempts to replace workers that die again and again."""
 
+LOOK = 1.0
+"""Seconds between two looks at whether a worker hangs."""
+
 LONG = 10.0
 """Seconds after which a start that has not ended is told of."""
 
@@ -69,8 +72,9 @@ class _Generation:
     text: str | None
     began: float
     wanted: int = 1
+    hangs: float = 0.0
     is_known: bool = False
-    """Whether the first worker serves: `wanted` is that of the settings."""
+    """Whether the first worker serves: `wanted` and `hangs` follow from the settings."""
     workers: list[Child] = field(default_factory=list)
     serving: set[Child] = field(default_factory=set)
     pause: float = 0.0
@@ -110,6 +114,7 @@ class _Workers(Supervisor):
         self._leaving: set[Child] = set()
         """Workers that were replaced, and may still accept."""
         self._is_first = True
+        self._looked = 0.0
         self._drain = 0.0
         """The longest time that turns of a worker may take to end."""
         self._statuses = [0]
@@ -156,6 +161,21 @@ class _Workers(Supervisor):
         """Kill the workers that have not ended in time, though they have limits of their own."""
         for child in self.children:
             child.signal(signal.SIGKILL)
+
+    def _look_for_hanging(self) -> None:
+        """Kill workers that hang: others have taken over their turns, or are about to."""
+        now = time.monotonic()
+        if self.signals or self._serving is None:
+            return
+        # After a pause of all processes, workers need time to go on
+        if now < self._looked + 2 * LOOK:
+            for child in self._serving.serving:
+                still = now - (child.seat.beaten if child.seat is not None else now)
+                if still > max(self._serving.hangs, 2 * LOOK):
+                    log.error("worker %d has hung for %.0f s: killed", child.pid, still)
+                    child.signal(signal.SIGKILL)
+        self._looked = now
+        self.due[self._look_for_hanging] = now + LOOK
 
     # Generations
 
@@ -210,7 +230,7 @@ class _Workers(Supervisor):
         generation.serving.add(child)
         if not generation.is_known:
             generation.is_known = True
-            generation.wanted = news.workers
+            generation.wanted, generation.hangs = news.workers, news.hangs
             self._drain = max(self._drain, news.drain)
             self.bind(news, sockets)
             self._fill_at(time.monotonic())
@@ -223,6 +243,7 @@ class _Workers(Supervisor):
         """Leave all requests to a generation that has started."""
         before, self._serving, self._starting = self._serving, generation, None
         self._board.want(generation.wanted)
+        self.due[self._look_for_hanging] = time.monotonic() + LOOK
         if before is not None:
             self._retire(before)
         self._say_who_serves()
