@@ -451,7 +451,7 @@ async def test_a_worker_that_hangs(tmp_path: Path) -> None:
         assert await server.stop() == 128 + signal.SIGKILL
         await asyncio.gather(asking, return_exceptions=True)
 
-    (tmp_path / "settings.yaml").write_text(text.replace("stale: 1s", "stale: 300ms"))
+    (tmp_path / "settings.yaml").write_text(text.replace("stale: 1s", "stale: 200ms"))
     async with working(tmp_path, HANGS="1") as server, connections(server) as clients:
         pid, hanging = (await clients.to_each()).popitem()
         asking = asyncio.create_task(hanging.post("/hang"))
