@@ -433,10 +433,17 @@ async def test_a_turn_of_a_replaced_worker_has_its_time(tmp_path: Path) -> None:
 
 
 async def test_a_worker_that_hangs(tmp_path: Path) -> None:
-    write(tmp_path)
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.mkdir()
+    other.mkdir()
+    await asyncio.gather(assert_others_go_on_beside_it(one), assert_it_is_replaced(other))
+
+
+async def assert_others_go_on_beside_it(folder: Path) -> None:
+    write(folder)
     text = SETTINGS.replace("100s", "100ms")
-    (tmp_path / "settings.yaml").write_text(text)
-    async with working(tmp_path, HANGS="1") as server, connections(server) as clients:
+    (folder / "settings.yaml").write_text(text)
+    async with working(folder, HANGS="1") as server, connections(server) as clients:
         (pid, hanging), (_, other) = (await clients.to_each()).items()
         asking = asyncio.create_task(hanging.post("/hang"))
 
@@ -451,8 +458,11 @@ async def test_a_worker_that_hangs(tmp_path: Path) -> None:
         assert await server.stop() == 128 + signal.SIGKILL
         await asyncio.gather(asking, return_exceptions=True)
 
-    (tmp_path / "settings.yaml").write_text(text.replace("stale: 1s", "stale: 200ms"))
-    async with working(tmp_path, HANGS="1") as server, connections(server) as clients:
+
+async def assert_it_is_replaced(folder: Path) -> None:
+    write(folder)
+    (folder / "settings.yaml").write_text(SETTINGS.replace("stale: 1s", "stale: 200ms"))
+    async with working(folder, HANGS="1") as server, connections(server) as clients:
         pid, hanging = (await clients.to_each()).popitem()
         asking = asyncio.create_task(hanging.post("/hang"))
         await server.process.line(rf"worker {pid} has hung for \d+ s: killed")
