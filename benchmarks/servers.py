@@ -17,12 +17,16 @@ from .processes import Server, python, serving
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of server: `items` says whether it sends finished items."""
+    """A kind of server: `items` says whether it sends finished items.
+
+    One that is not `usual` is measured only if it is named.
+    """
 
     name: str
     title: str
     command: Callable[[str, Path], list[str]]
     items: bool = True
+    usual: bool = True
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,11 @@ def _ours(model: str, folder: Path) -> list[str]:
     return ours(write_settings(folder / "ours", "bench/bench", _compatible(model)))
 
 
+def _ours_workers(model: str, folder: Path) -> list[str]:
+    settings = write_settings(folder / "ours-workers", "bench/bench", _compatible(model))
+    return [*ours(settings), "--workers", "auto"]
+
+
 def _ours_run(model: str, folder: Path) -> list[str]:
     plugins = {"benchmarks.every_run": None, **_compatible(model)}
     return ours(write_settings(folder / "ours-run", "bench/bench", plugins))
@@ -69,6 +78,7 @@ KINDS = {
     for kind in (
         Kind("floor", "the floor", _floor, items=False),
         Kind("ours", "this server", _ours),
+        Kind("ours-workers", "this server, a worker for each core", _ours_workers, usual=False),
         Kind("ours-run", "this server, a run for each turn", _ours_run),
         Kind("official", "the official SDK", _official),
         Kind("ours-litellm", "this server through LiteLLM", _ours_litellm),

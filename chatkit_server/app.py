@@ -67,6 +67,7 @@ from .web.operations.limits import RequestGuard
 from .web.plain import wire_of
 from .web.turn_routes import add_turn_routes
 from .web.unix_socket import check_socket
+from .workers import Seat, count_of
 
 LAST_ANSWERS = 2.0
 """Seconds that responses of ASGI applications have to end when the server stops."""
@@ -75,13 +76,16 @@ log = logging.getLogger(__name__)
 
 
 def create_app(
-    settings: Settings, hooks: Hooks | None = None, problems: Problems | None = None
+    settings: Settings,
+    hooks: Hooks | None = None,
+    problems: Problems | None = None,
+    seat: Seat | None = None,
 ) -> web.Application:
     """Return the application of a deployment, with the plugins that its settings name.
 
     Raises `SettingsError` with a line for each thing that cannot work, after those in `problems`.
     Databases and MCP servers are connected later, when the application starts. `hooks` are taken
-    as they are given, in place of the settings' plugins.
+    as they are given, in place of the settings' plugins. One of several workers has a `seat`.
     """
     problems = problems or Problems()
     for warning in problems.warnings:
@@ -120,7 +124,9 @@ def create_app(
         with problems.collect():
             _check_auth(hooks, settings)
     _add_parts(app, problems, team, guardrails)
-    _add_routes(app, problems)
+    if seat is not None and count_of(settings.server.workers) > 1:
+        _check_turn_store(hooks)
+    _add_routes(app, problems, seat)
     if loaded:
         with problems.collect():
             check_tenants(hooks.implementing("auth"))
@@ -232,6 +238,16 @@ def _store(hooks: Hooks, settings: Settings) -> tuple[str, Store[StoreContext]]:
     )
 
 
+def _check_turn_store(hooks: Hooks) -> None:
+    """Warn if workers would know nothing of each other's turns."""
+    if not hooks.implemented("turn_store"):
+        log.warning(
+            "several workers, and no plugin with the hook `turn_store`: a conversation may get two "
+            "answers at once, Stop may not reach a turn, and those of a dead worker are lost. Use "
+            "tortoise_store, or one worker"
+        )
+
+
 def _check_auth(hooks: Hooks, settings: Settings) -> None:
     """Raise `SettingsError` if no plugin returns users: one without tenants only refuses."""
     declared = [getattr(plugin, "auth_tenants", None) for _, plugin in hooks.implementing("auth")]
@@ -271,11 +287,11 @@ def _named_models(settings: Settings, hooks: Hooks, team: Team) -> Sequence[tupl
     return (*team.models.items(), *offered)
 
 
-def _add_routes(app: web.Application, problems: Problems) -> None:
+def _add_routes(app: web.Application, problems: Problems, seat: Seat | None) -> None:
     app.router.add_post(app[SETTINGS].server.path, chat, expect_handler=expect_later)
     add_turn_routes(app)
     app.router.add_get("/healthz", healthz)
-    readiness = Readiness(app[HOOKS], app[STORE_PLUGIN], app[STORE])
+    readiness = Readiness(app[HOOKS], app[STORE_PLUGIN], app[STORE], seat)
     app.router.add_get("/readyz", readiness.readyz)
     with problems.collect():
         set_up(app[HOOKS], app, app[RUNS].here)
