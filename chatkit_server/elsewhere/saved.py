@@ -48,7 +48,7 @@ class SavedTurn:
     @property
     def is_over(self) -> bool:
         """Whether the turn has ended."""
-        return self.record.state != "running"
+        return self.record.is_over
 
     @property
     def position(self) -> int:

@@ -123,7 +123,7 @@ class Telling:
 
     def _end(self, saved: SavedTurn, wire: WireFormat) -> list[bytes]:
         record, partial = saved.record, saved.partial
-        assert record.state != "running"
+        assert record.state not in ("accepted", "running")
         outcome = Outcome(
             status=record.state,
             seconds=partial.seconds,

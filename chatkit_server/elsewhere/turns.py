@@ -104,7 +104,7 @@ class TurnsElsewhere:
 
     async def visit(self, record: TurnRecord, word: str, seconds: float) -> None:
         """Tell the process of a turn that its user is there: it is not to be stopped."""
-        if self._settings.disconnect.policy != "cancel" or record.state != "running":
+        if self._settings.disconnect.policy != "cancel" or record.is_over:
             return
         try:
             if not await self._events.signal(record.id, word):
@@ -129,7 +129,7 @@ class TurnsElsewhere:
         await self._events.signal(record.id, "cancel")
         loop = asyncio.get_running_loop()
         deadline = loop.time() + CANCEL_WAIT
-        while record.state == "running" and loop.time() < deadline:
+        while not record.is_over and loop.time() < deadline:
             await asyncio.sleep(POLL)
             record = await self._turn_store.find(record.id, user) or record
         return record

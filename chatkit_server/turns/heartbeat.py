@@ -217,7 +217,7 @@ class Heartbeat:
         for turn_id in [id for id, failed in self._failed.items() if failed.place == place]:
             del self._failed[turn_id]
             record = await self._turn_store.find(turn_id, context.user)
-            if record is not None and record.state == "running":
+            if record is not None and not record.is_over:
                 await self._take_over(record, 0, context.context)
 
     async def _take_over(self, record: TurnRecord, stale_after: float, given: Any = None) -> None:

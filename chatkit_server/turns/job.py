@@ -49,6 +49,7 @@ from ..turn_events import check_event
 from .approval_widget import Click, is_asking
 from .refusal import Refusal
 from .running import RunningTurn
+from .store import TurnRecord
 
 
 @dataclass
@@ -88,6 +89,8 @@ class TurnPlan:
     context: Any = None
     """What a `context` hook returned for the request."""
     request: TurnRequest = field(default_factory=TurnRequest)
+    accepted: TurnRecord | None = None
+    """The record of a turn that was accepted: it is to begin whatever happens."""
 
     @property
     def beside(self) -> bool:
@@ -102,7 +105,7 @@ class TurnPlan:
 
         What was decided or answered a moment ago may be what runs: the same again stops nothing.
         """
-        return self.click is not None or self.goes_on
+        return self.click is not None or self.goes_on or self.accepted is not None
 
     @property
     def goes_on(self) -> bool:

@@ -34,12 +34,20 @@ class Places:
         """Return how many places a user has."""
         return self._of[owner]
 
-    def take(self, owner: Owner) -> None:
-        """Give a user one more place. Raises `Unavailable` if none is left."""
+    def check(self, owner: Owner) -> None:
+        """Raise `Unavailable` if no place is left for a user."""
         if self._server is not None and self.total >= self._server:
             raise Unavailable(SERVER_BUSY, retry_after=RETRY_AFTER)
         if self._of[owner] >= self._user:
             raise Unavailable(self._refusal, retry_after=RETRY_AFTER)
+
+    def take(self, owner: Owner) -> None:
+        """Give a user one more place. Raises `Unavailable` if none is left."""
+        self.check(owner)
+        self.add(owner)
+
+    def add(self, owner: Owner) -> None:
+        """Give a user one more place, beyond what is left too."""
         self._of[owner] += 1
         self.total += 1
 
