@@ -123,7 +123,8 @@ class Telling:
 
     def _end(self, saved: SavedTurn, wire: WireFormat) -> list[bytes]:
         record, partial = saved.record, saved.partial
-        assert record.state not in ("accepted", "running")
+        assert record.state != "accepted"
+        assert record.state != "running"
         outcome = Outcome(
             status=record.state,
             seconds=partial.seconds,

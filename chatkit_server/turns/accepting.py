@@ -135,9 +135,7 @@ class AcceptedTurns:
         log.info(f"turn %s: {what}", record.id, extra=repeats(what, "turn", record.id))
         return True
 
-    async def _is_saved(
-        self, record: TurnRecord, request: AcceptedRequest, given: object
-    ) -> bool:
+    async def _is_saved(self, record: TurnRecord, request: AcceptedRequest, given: object) -> bool:
         context = StoreContext(record.user, record.id, record.attempt, context=given)
         try:
             with contained():
@@ -148,9 +146,7 @@ class AcceptedTurns:
             return False
         return item is not None
 
-    def _start(
-        self, record: TurnRecord, request: AcceptedRequest, sender: Sender
-    ) -> AcceptedTurn:
+    def _start(self, record: TurnRecord, request: AcceptedRequest, sender: Sender) -> AcceptedTurn:
         began: asyncio.Future[RunningTurn | None] = asyncio.get_running_loop().create_future()
         accepted = AcceptedTurn(record, request, sender, began)
         self._turns.accepted[record.id] = accepted

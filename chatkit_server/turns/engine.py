@@ -42,7 +42,7 @@ from .identity import RequestIdentity
 from .job import TurnJob, TurnPlan, model_name
 from .prepare import Preparation
 from .registry import TurnRegistry
-from .running import STOPPED, TAKEN_OVER, Ending, RunningTurn
+from .running import HANDED_OVER, RESTARTED, STOPPED, TAKEN_OVER, Ending, RunningTurn
 from .store import TurnRecord, TurnStore
 
 log = logging.getLogger(__name__)
@@ -118,10 +118,27 @@ class Engine:
         parent: RunningTurn | None = None,
     ) -> RunningTurn:
         """Return the turn once it has its thread. If it has a parent, it takes that one's place."""
+        return await self.begin(await self.plan(make_plan, user), make_plan, identity, parent)
+
+    async def plan(self, make_plan: Callable[[], Awaitable[TurnPlan]], user: User) -> TurnPlan:
+        """Make the plan of a turn. Raises `TooLarge` for a message that is too long."""
         with self.turns.arriving.taken((user.tenant, user.id)):
             plan = await make_plan()
         for item in (*plan.earlier, plan.message, plan.note):
             _refuse_if_long(item, self.settings.turns.limits.message, self.settings.server.max_body)
+        return plan
+
+    async def begin(
+        self,
+        plan: TurnPlan,
+        make_plan: Callable[[], Awaitable[TurnPlan]],
+        identity: RequestIdentity,
+        parent: RunningTurn | None = None,
+    ) -> RunningTurn:
+        """Return the turn of a plan once it has its thread.
+
+        Raises `NotYet` if it was accepted and may not begin. Such a turn needs no client.
+        """
 
         async def make_job(changed: bool) -> TurnJob:
             job = self._preparation.new_job(await make_plan() if changed else plan)
@@ -141,8 +158,9 @@ class Engine:
         running.live = job.runner.live
         job.runner.live.shown = job.recorder.log.part
         job.running = running
+        running.needs_no_client = plan.accepted is not None
         self.turns.start(running, self._work(job))
-        if client_left:
+        if client_left and plan.accepted is None:
             running.start_grace()
             raise asyncio.CancelledError
         return running
@@ -207,6 +225,9 @@ class Engine:
             failed = await self._closing.failed(job, error)
             # What ended the turn says more than what its code made of that
             ending = job.running.ending or failed
+        if ending is RESTARTED and job.may_begin_again:
+            ending = HANDED_OVER
+            await run_to_completion(self._closing.hand_over(job))
         if ending is not None or job.refusal is not None:
             await run_to_completion(job.runs.stop())
         job.runs.release()

@@ -170,6 +170,13 @@ class TurnJob:
     """Makes the plan anew, from what is stored now."""
 
     @property
+    def may_begin_again(self) -> bool:
+        """Whether another process may begin it: it was accepted, and its message is not saved."""
+        if self.plan.accepted is None or self.plan.message is None:
+            return False
+        return all(item.id != self.plan.message.id for item in self.recorder.saved)
+
+    @property
     def usage(self) -> Usage:
         """The tokens counted so far, with those of a request that was cut off."""
         counted = self._counted

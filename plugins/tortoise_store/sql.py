@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from functools import cache
 
-# A turn that has not ended: it runs `beside` others in its thread, or as the one that owns it, or it
-# is accepted, and waits until it may begin.
+# A turn that has not ended: it runs `beside` others in its thread, or as the one that owns it, or
+# it is accepted, and waits until it may begin.
 RUNS = "state IN ('running', 'beside', 'accepted')"
 
 OWNED = "tenant = $1 AND user_id = $2"
