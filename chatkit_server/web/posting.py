@@ -43,28 +43,32 @@ async def post_message(
     """
     store, context = app[STORE], StoreContext(user)
     thread = await _thread(store, thread_id, context)
-    if isinstance(item, str):
-        item = AssistantMessageItem(
-            id=new_item_id(store, "message", thread, context),
-            thread_id=thread_id,
-            created_at=datetime.now(UTC),
-            content=[AssistantMessageContent(text=item)],
-        )
-    item = valid_values(item)
-    known = await _known(store, thread_id, item.id, context)
+    new: ThreadItem = item if not isinstance(item, str) else _message(store, thread, item, context)
+    known = await _known(store, thread_id, new.id, context)
     time = await _next_time(store, thread_id, context) if known is None else known.created_at
-    item = item.model_copy(update={"thread_id": thread_id, "created_at": time})
+    new = valid_values(new).model_copy(update={"thread_id": thread_id, "created_at": time})
     save = store.add_thread_item if known is None else store.save_item
     try:
-        await save(thread_id, item, context)
+        await save(thread_id, new, context)
     except NotFoundError:
         raise NotFound(words("Conversation not found.")) from None
     turn = _turn(app, store, thread, context)
-    await app[HOOKS].each("persist", turn=turn, item=item)
-    if not is_hidden(item):
-        news = orjson.dumps({"type": "item", "id": item.id}).decode()
+    await app[HOOKS].each("persist", turn=turn, item=new)
+    if not is_hidden(new):
+        news = orjson.dumps({"type": "item", "id": new.id}).decode()
         await app[ENGINE].events.tell(place_of_thread(user, thread_id), news)
-    return item
+    return new
+
+
+def _message(
+    store: Store[StoreContext], thread: ThreadMetadata, text: str, context: StoreContext
+) -> ThreadItem:
+    return AssistantMessageItem(
+        id=new_item_id(store, "message", thread, context),
+        thread_id=thread.id,
+        created_at=datetime.now(UTC),
+        content=[AssistantMessageContent(text=text)],
+    )
 
 
 async def _thread(
