@@ -43,6 +43,11 @@ class AcceptedRequest(BaseModel):
         valid: AcceptedRequest = valid_values(self)
         return valid.model_dump_json(exclude_none=True).encode()
 
+    @classmethod
+    def load(cls, data: bytes) -> AcceptedRequest:
+        """Read what `dump` wrote."""
+        return cls.model_validate_json(data)
+
 
 @dataclass(frozen=True)
 class Sender:

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 from chatkit.store import NotFoundError, Store
 from chatkit.types import ThreadMetadata
@@ -124,7 +125,7 @@ class AcceptedTurns:
         """
         if record.accepted is None or self._turns.find(record.id, record.user) is not None:
             return False
-        request = AcceptedRequest.model_validate_json(record.accepted)
+        request = AcceptedRequest.load(record.accepted)
         if await self._is_saved(record, request, given):
             return False
         if record.state == "running" and record.attempt > MOST_BEGINNINGS:
@@ -210,7 +211,7 @@ class AcceptedTurns:
             self._make_wire(thread.id),
             locale=request.locale,
             new_thread=request.thread is not None,
-            message=request.message,
+            message=request.message.model_copy(update={"created_at": datetime.now(UTC)}),
             context=sender.context,
             request=sender.request,
             accepted=accepted.record,

@@ -28,7 +28,7 @@ class TurnRecord:
     its body. `partial` is JSON of what was said and not saved as items yet; it is None once the
     turn has ended. `error` is the message the user saw. `beside` says that the turn runs beside
     others in its thread, as actions do. `accepted` is JSON of what a turn is to answer that is to
-    begin whatever happens; it is None once the turn has ended. A store may bring `user` back with
+    begin whatever happens. A store may bring `user` back with
     `id` and `tenant` alone, and forget `beside` once the turn has ended.
     """
 
@@ -260,7 +260,7 @@ class MemoryTurnStore(TurnStore):
         row = self._current(turn_id, attempt)
         if row is None:
             return False
-        row.record = replace(row.record, state=state, error=error, partial=None, accepted=None)
+        row.record = replace(row.record, state=state, error=error, partial=None)
         row.ended = time.monotonic()
         self._leave(row.record)
         return True

@@ -9,13 +9,16 @@ import orjson
 from aiohttp import web
 from chatkit.types import ThreadStreamEvent
 
+from ..elsewhere.mirror import Moved
 from ..elsewhere.telling import Telling
-from ..errors import ServerError
+from ..errors import ServerError, Unavailable
 from ..events.wire import ChatKitWire, Translate
 from ..turn import Outcome, StoreContext
 from ..turns.accepted import AcceptedTurn
 from ..turns.failures import GENERAL
-from ..turns.running import RunningTurn
+from ..turns.places import RETRY_AFTER
+from ..turns.registry import RESTARTING
+from ..turns.running import HANDED_OVER, TAKEN_OVER, RunningTurn
 from ..turns.store import TurnRecord
 from .keys import ELSEWHERE, ENGINE
 from .plain_wire import PlainWire
@@ -23,6 +26,10 @@ from .turn_routes import following
 
 AnyTurn = RunningTurn | AcceptedTurn | TurnRecord
 """A turn that runs or ran here, one that is to begin here, or what the turn store has of one."""
+
+
+_LOST = (HANDED_OVER.problem, TAKEN_OVER.problem)
+"""What followers are told here of a turn that another process has."""
 
 
 class StartedWire(ChatKitWire):
@@ -51,7 +58,8 @@ async def whole_answer(
 ) -> bytes:
     """Wait for the end of a turn, and return all of it as one JSON object.
 
-    What has run in another process comes from the stores: without the calls of tools.
+    What has run in another process comes from the stores: without the calls of tools. Raises
+    `Unavailable` if this process shuts down before the end of such a turn.
     """
     engine = app[ENGINE]
     if isinstance(turn, TurnRecord):
@@ -62,8 +70,9 @@ async def whole_answer(
     if isinstance(turn, RunningTurn):
         with following(turn):
             await turn.until_settled()
-        if turn.status is not None and isinstance(turn.wire, StartedWire) and turn.wire.answer:
-            return _named(turn.id, turn.wire.answer)
+        answer = turn.wire.answer if isinstance(turn.wire, StartedWire) else None
+        if turn.status is not None and answer is not None and turn.problem not in _LOST:
+            return _named(turn.id, answer)
     record = turn
     if isinstance(turn, RunningTurn):
         # It was refused, or its end failed
@@ -73,7 +82,10 @@ async def whole_answer(
         record = found
     assert isinstance(record, TurnRecord)
     wire = PlainWire(record.thread_id)
-    saved = await app[ELSEWHERE].whole(record, context)
+    try:
+        saved = await app[ELSEWHERE].whole(record, context)
+    except Moved as error:
+        raise Unavailable(RESTARTING, retry_after=RETRY_AFTER) from error
     if not saved.is_over:
         raise ServerError(GENERAL)
     Telling(lambda _: wire, partial(translate), 0).of(saved)

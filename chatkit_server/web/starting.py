@@ -61,8 +61,8 @@ class StartedTurn:
     async def result(self) -> TurnResult:
         """Wait for the end of the turn, and return what it answered.
 
-        Whoever stops waiting does not stop the turn. Raises `ConnectionResetError` if the server
-        shuts down meanwhile: the turn then ends, or begins, in another process.
+        Whoever stops waiting does not stop the turn. Raises `Unavailable` if the server
+        shuts down meanwhile, and another process has the turn.
         """
         say = self._app[HOOKS].languages.say
         answer = await whole_answer(

@@ -72,7 +72,8 @@ RETURNING seq
 DELETE_THREAD = (
     f"DELETE FROM chatkit_turn WHERE {OWNED} AND thread_id = $3 AND NOT {RUNS}",
     f"""
-UPDATE chatkit_turn SET partial = NULL, cancel = true, thread_deleted = true
+UPDATE chatkit_turn
+SET partial = NULL, accepted = NULL, cancel = true, thread_deleted = true
 WHERE {OWNED} AND thread_id = $3 AND {RUNS}
 """,
     f"DELETE FROM chatkit_thread WHERE {OWNED} AND id = $3 RETURNING seq",

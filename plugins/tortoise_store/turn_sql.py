@@ -93,8 +93,7 @@ SQLITE_KEEP_ALIVE = _KEEP_ALIVE.format(
 
 # $2 is the attempt, $3 the state, $4 the error.
 END = f"""
-UPDATE chatkit_turn
-SET state = $3, error = $4, partial = NULL, accepted = NULL, ended = {NOW}
+UPDATE chatkit_turn SET state = $3, error = $4, partial = NULL, ended = {NOW}
 WHERE {_AT_ATTEMPT}
 RETURNING id
 """
