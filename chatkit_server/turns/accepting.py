@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
 from chatkit.store import NotFoundError, Store
@@ -132,7 +132,7 @@ class AcceptedTurns:
             return False
         self._turns.places.add((record.user.tenant, record.user.id))
         self._start(record, request, Sender(context=given))
-        what = "took it on: it had not begun"
+        what = "took it on: its message was not saved"
         log.info(f"turn %s: {what}", record.id, extra=repeats(what, "turn", record.id))
         return True
 
@@ -203,7 +203,7 @@ class AcceptedTurns:
         """Return the plan of a turn, from what is stored now."""
         request, sender, user = accepted.request, accepted.sender, accepted.user
         context = StoreContext(user, context=sender.context)
-        thread = request.thread or await self._thread(accepted.thread_id, context)
+        thread = request.thread or await self._thread(accepted, context)
         return TurnPlan(
             accepted.record.operation,
             user,
@@ -217,13 +217,15 @@ class AcceptedTurns:
             accepted=accepted.record,
         )
 
-    async def _thread(self, thread_id: str, context: StoreContext) -> ThreadMetadata:
+    async def _thread(self, accepted: AcceptedTurn, context: StoreContext) -> ThreadMetadata:
         thread: ThreadMetadata | None = None
-        try:
-            thread = await self._store.load_thread(thread_id, context)
-        except NotFoundError:
-            thread = None
+        with suppress(NotFoundError, NotFound):
+            thread = await self._store.load_thread(accepted.thread_id, context)
         if thread is None:
+            first = await self._turn_store.next_in(accepted.thread_id, accepted.user)
+            if first is not None and first.id != accepted.id:
+                # That one makes the thread
+                raise NotYet
             raise NotFound(words("Conversation not found."))
         require_writable(thread)
         return thread

@@ -145,7 +145,7 @@ class Claims:
             model_name(turn),
             identity.request,
             identity.content,
-            attempt=turn.store_context.attempt,
+            attempt=1 if plan.accepted is None else plan.accepted.attempt,
             partial=job.partial().dump(),
             beside=plan.beside,
         )

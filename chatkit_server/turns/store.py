@@ -97,6 +97,11 @@ class TurnStore(ABC):
         """
         raise NotImplementedError
 
+    async def next_in(self, thread_id: str, user: User) -> TurnRecord | None:
+        """Return the turn that runs in a thread, or else the accepted one that waits there longest:
+        the next to begin. A store that has `accept` has this too."""
+        return await self.running(thread_id, user)
+
     async def release(self, turn_id: str, attempt: int) -> None:
         """Have a turn be stale at once: this process does not work on it any more.
 
@@ -221,7 +226,7 @@ class MemoryTurnStore(TurnStore):
         row = self._current(record.id, record.attempt)
         if row is None:
             raise TakenOver(GONE)
-        other = await self.running(record.thread_id, record.user) or self._accepted_before(row)
+        other = await self.next_in(record.thread_id, record.user)
         if other is not None and other.id != record.id:
             return other
         row.record = replace(
@@ -231,11 +236,11 @@ class MemoryTurnStore(TurnStore):
         self._running[_place(record.thread_id, record.user)] = record.id
         return None
 
-    def _accepted_before(self, row: _Row) -> TurnRecord | None:
-        """Return the turn that waits longest in the thread of a turn: that one, or another."""
-        place = _place(row.record.thread_id, row.record.user)
-        waiting = (one.record for one in self._rows.values() if one.record.state == "accepted")
-        return next((one for one in waiting if _place(one.thread_id, one.user) == place), None)
+    async def next_in(self, thread_id: str, user: User) -> TurnRecord | None:
+        running, place = await self.running(thread_id, user), _place(thread_id, user)
+        waiting = (row.record for row in self._rows.values() if row.record.state == "accepted")
+        first = next((one for one in waiting if _place(one.thread_id, one.user) == place), None)
+        return running or first
 
     async def release(self, turn_id: str, attempt: int) -> None:
         row = self._current(turn_id, attempt)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -12,20 +13,23 @@ from chatkit.types import (
     InferenceOptions,
     ThreadAddUserMessageParams,
     ThreadCreateParams,
+    ThreadMetadata,
     ThreadsAddUserMessageReq,
     ThreadsCreateReq,
     UserMessageInput,
     UserMessageTextContent,
 )
 
-from ..errors import BadRequest
+from ..errors import BadRequest, NotFound
 from ..turn import StoreContext, User
 from ..turns.identity import RequestIdentity
+from ..turns.job import TurnPlan
 from ..turns.store import TurnRecord
 from .chat import new_caller
 from .keys import ACCEPTED, ENGINE, HOOKS
-from .operations.caller import Caller
+from .operations.caller import Caller, checked_id
 from .operations.dispatch import plan
+from .operations.turns import message_plan
 from .started import AnyTurn, whole_answer
 
 Request = ThreadsCreateReq | ThreadsAddUserMessageReq
@@ -104,8 +108,22 @@ async def accepted(
         known = await engine.repeated(identity, caller.user)
         if known is not None:
             return here(app, known[0])
-        make_plan = partial(plan, caller, request)
+        make_plan = partial(_plan, caller, app, request)
         return await app[ACCEPTED].accept(make_plan, identity, caller.user)
+
+
+async def _plan(caller: Caller, app: web.Application, request: Request) -> TurnPlan:
+    """Return the plan of a turn. An accepted one before it may be going to make its thread."""
+    try:
+        return await plan(caller, request)
+    except NotFound:
+        if isinstance(request, ThreadsCreateReq):
+            raise
+        thread_id = checked_id(request.params.thread_id)
+        if await app[ENGINE].turn_store.next_in(thread_id, caller.user) is None:
+            raise
+        thread = ThreadMetadata(id=thread_id, created_at=datetime.now(UTC))
+        return await message_plan(caller, request, thread)
 
 
 def here(app: web.Application, turn: AnyTurn) -> AnyTurn:

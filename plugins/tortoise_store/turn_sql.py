@@ -24,7 +24,7 @@ RETURNING seq
 """
 
 # The turn that runs in a thread, or else the one that waits there longest: $3 is the thread.
-FIRST = f"""
+NEXT = f"""
 SELECT {_COLUMNS} FROM chatkit_turn
 WHERE {OWNED} AND thread_id = $3 AND state IN ('running', 'accepted')
 ORDER BY state = 'running' DESC, seq LIMIT 1

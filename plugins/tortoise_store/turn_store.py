@@ -90,10 +90,13 @@ class TortoiseTurnStore(TurnStore):
                     return None
             if not await rows(turn_sql.IS_CURRENT, (*owner, record.id, record.attempt)):
                 raise TakenOver("another process has taken this turn over, or it has ended")
-            other = await self._one(turn_sql.FIRST, record.user, record.thread_id)
+            other = await self.next_in(record.thread_id, record.user)
             # Itself: the one before it has ended meanwhile
             if other is not None and other.id != record.id:
                 return other
+
+    async def next_in(self, thread_id: str, user: User) -> TurnRecord | None:
+        return await self._one(turn_sql.NEXT, user, thread_id)
 
     async def release(self, turn_id: str, attempt: int) -> None:
         self._begun.pop(turn_id, None)

@@ -48,9 +48,12 @@ class AcceptedTurns(TurnTimes):
         found = await turn_store.find_by_request("key:1", ANN, 0)
         same_turn(found, one, "find_by_request of an accepted turn")
         same(await turn_store.running("thr_1", ANN), None, "running with an accepted turn only")
+        same_turn(await turn_store.next_in("thr_1", ANN), one, "next_in")
+        same(await turn_store.next_in("thr_2", ANN), None, "next_in of another thread")
         for stranger in STRANGERS:
             what = f"find by {user_name(stranger)} of Ann's"
             same(await turn_store.find("turn_1", stranger), None, what)
+            same(await turn_store.next_in("thr_1", stranger), None, f"next_in, as {what}")
         same(await turn_store.begin(record("turn_2")), None, "begin beside an accepted turn")
 
     @claim(
