@@ -32,6 +32,7 @@ from chatkit_server.web.keys import ACCEPTED, ENGINE, HEARTBEAT
 from tests.client import Chat
 from tests.conftest import MakeChat
 from tests.databases import DATABASES, new_url
+from tests.documents import write_plugins
 from tests.processes import Server, running
 from tests.replicas import Replica, Start, grow_old
 from tests.serving import served_by
@@ -902,3 +903,23 @@ async def test_a_tool_starts_a_turn_in_another_thread(
     streamed = await chat.say("call ask {}")
     assert streamed.text == "The tools say: You said: How are you?"
     assert len(asks.prepared) == 2
+
+
+async def test_the_plugin_of_the_document(
+    make_chat: MakeChat, model_server: ModelServer, tmp_path: Path
+) -> None:
+    write_plugins(tmp_path / "my_plugins")
+    sections = served_by(model_server)
+    sections["plugins"]["parcels"] = None
+    chat = await make_chat(**sections, plugin_dirs=[str(tmp_path / "my_plugins")])
+    thread_id = (await chat.say("Hello")).thread_id
+    body = {"number": 7, "thread_id": thread_id}
+    responses = [await chat.client.post("/api/parcels", json=body) for _ in range(2)]
+    [first, second] = [(await response.json())["turn_id"] for response in responses]
+    assert first == second
+    assert (await ended(chat, first))["state"] == "completed"
+    said = await texts(chat, thread_id)
+    assert said.count("Parcel 7 is on its way.") == 2
+    assert said.count("When will parcel 7 arrive?") == 1
+    body["thread_id"] = "absent"
+    assert (await chat.client.post("/api/parcels", json=body)).status == 404

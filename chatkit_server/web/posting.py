@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 
 import orjson
@@ -19,12 +20,15 @@ from ..events.places import place_of_thread
 from ..events.threads import TICK
 from ..events.wire import is_hidden
 from ..paging import aware
+from ..records import log_error, repeats
 from ..store_ids import new_item_id
 from ..text import valid_values
 from ..turn import StoreContext, Turn, User
 from ..turns.view import StoreView
 from ..words import words
 from .keys import ENGINE, HOOKS, STORE
+
+log = logging.getLogger(__name__)
 
 OPERATION = "post_message"
 """The operation of the turn that `persist` gets with such an item."""
@@ -55,9 +59,19 @@ async def post_message(
     turn = _turn(app, store, thread, context)
     await app[HOOKS].each("persist", turn=turn, item=new)
     if not is_hidden(new):
-        news = orjson.dumps({"type": "item", "id": new.id}).decode()
-        await app[ENGINE].events.tell(place_of_thread(user, thread_id), news)
+        await _tell(app, user, new)
     return new
+
+
+async def _tell(app: web.Application, user: User, item: ThreadItem) -> None:
+    """Tell the pages that show the thread. The item is saved, whatever becomes of that."""
+    news = orjson.dumps({"type": "item", "id": item.id}).decode()
+    try:
+        await app[ENGINE].events.tell(place_of_thread(user, item.thread_id), news)
+    except Exception as error:
+        what = "the pages that show a new item could not be told"
+        again = repeats(f"{what}: {type(error).__name__}", what, item.thread_id)
+        log_error(log, logging.WARNING, error, f"thread %s: {what}", item.thread_id, extra=again)
 
 
 def _message(

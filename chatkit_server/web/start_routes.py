@@ -58,7 +58,7 @@ async def _understand(request: web.Request) -> Respond:
     body = read_object(raw, request.app[SETTINGS].server.limits.values)
     del raw
     request._read_bytes = b""
-    asked = _parse({name: value for name, value in body.items() if value is not None})
+    asked = parse({name: value for name, value in body.items() if value is not None})
     del body
     operation = message_request(request.match_info.get("thread_id"), asked.message, asked.model)
     caller = await caller_of(request, user)
@@ -72,7 +72,8 @@ async def _understand(request: web.Request) -> Respond:
     return partial(follow, running=known, after=after)
 
 
-def _parse(body: dict[str, object]) -> StartRequest:
+def parse(body: dict[str, object]) -> StartRequest:
+    """Return the request in a body. Raises `BadRequest` that names the first wrong field."""
     try:
         return StartRequest.model_validate(body)
     except ValidationError as error:
