@@ -465,6 +465,13 @@ async def test_a_hook_refuses_an_accepted_turn(chat: Chat, watch: Watch) -> None
     assert whole.status == 422
     answer = await whole.json()
     assert (answer["status"], answer["message"]) == ("failed", "Not today.")
+    streamed = await chat.read(await post(chat, "Hello", key="k"))
+    assert streamed.error == {
+        "type": "error",
+        "code": "custom",
+        "message": "Not today.",
+        "allow_retry": True,
+    }
     for wait in ("stream", "result"):
         assert (await post(chat, "Hello", wait=wait)).status == 409
     await until(lambda: app_of(chat)[ENGINE].turns.places.total == 0)

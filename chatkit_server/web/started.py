@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 
 import orjson
 from aiohttp import web
@@ -86,10 +85,11 @@ async def whole_answer(
         saved = await app[ELSEWHERE].whole(record, context)
     except Moved as error:
         raise Unavailable(RESTARTING, retry_after=RETRY_AFTER) from error
-    if not saved.is_over:
+    if saved.is_over:
+        Telling(lambda _: wire, translate, 0).of(saved)
+    if wire.answer is None:
         raise ServerError(GENERAL)
-    Telling(lambda _: wire, partial(translate), 0).of(saved)
-    return _named(record.id, wire.answer or b"{}")
+    return _named(record.id, wire.answer)
 
 
 def _named(turn_id: str, answer: bytes) -> bytes:
