@@ -29,6 +29,7 @@ from .settings.problems import Problems
 from .settings.schema import AgentSettings, Settings
 from .settings.source import KeyPath
 from .turn import StoreContext
+from .turns.accepting import AcceptedTurns
 from .turns.engine import Engine
 from .turns.heartbeat import Heartbeat, HeartbeatTiming
 from .turns.recovery import Recovery
@@ -43,6 +44,7 @@ from .web.expect import expect_later
 from .web.health import Readiness, healthz
 from .web.hosts import check_hosts, refuse_other_hosts
 from .web.keys import (
+    ACCEPTED,
     ANSWERS,
     ATTACHMENT_STORE,
     ELSEWHERE,
@@ -65,6 +67,8 @@ from .web.keys import (
 from .web.operations.attachments import as_shown
 from .web.operations.limits import RequestGuard
 from .web.plain import wire_of
+from .web.start_routes import add_start_routes
+from .web.started import StartedWire
 from .web.turn_routes import add_turn_routes
 from .web.unix_socket import check_socket
 from .workers import Seat, count_of
@@ -214,6 +218,7 @@ def _add_parts(
     )
     app[THREADS] = ThreadWatch(engine.turns, app[ELSEWHERE], turn_store, app[STORE], show)
     engine.turns.when_closing += [app[THREADS].close, app[ELSEWHERE].close]
+    app[ACCEPTED] = AcceptedTurns(engine, app[STORE], StartedWire)
     app[GUARD] = RequestGuard(settings.requests)
     app[TURNSTILE] = Turnstile(REQUEST_GAP)
     app[HEARTBEAT] = Heartbeat(
@@ -222,6 +227,7 @@ def _add_parts(
         Recovery(turn_store, app[STORE], hooks, engine.threads, engine.events),
         settings.turns.keep,
         HeartbeatTiming.of(settings.turns.stale),
+        app[ACCEPTED],
     )
 
 
@@ -290,6 +296,7 @@ def _named_models(settings: Settings, hooks: Hooks, team: Team) -> Sequence[tupl
 def _add_routes(app: web.Application, problems: Problems, seat: Seat | None) -> None:
     app.router.add_post(app[SETTINGS].server.path, chat, expect_handler=expect_later)
     add_turn_routes(app)
+    add_start_routes(app)
     app.router.add_get("/healthz", healthz)
     readiness = Readiness(app[HOOKS], app[STORE_PLUGIN], app[STORE], seat)
     app.router.add_get("/readyz", readiness.readyz)
@@ -316,6 +323,7 @@ async def connected(app: web.Application) -> AsyncIterator[None]:
             await stack.enter_async_context(app[MCP].run())
             await stack.enter_async_context(app[ENGINE].events.run(app[ENGINE].turns.heard))
             await stack.enter_async_context(app[HEARTBEAT].run())
+            await stack.enter_async_context(app[ACCEPTED].run())
         yield
 
 
