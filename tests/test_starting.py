@@ -385,7 +385,7 @@ async def test_what_is_refused_where_it_would_wait(
     second = await accept(chat, "Second")
     await other.reached()
     response = await post(chat, "Third", wait="accepted")
-    assert response.status == 503
+    assert response.status == 429
     assert "You have 2 answers running or waiting." in (await response.json())["message"]
     gate.open()
     other.open()
