@@ -296,7 +296,7 @@ class Part:
 
 
 PARTS = {
-    "tokens": Part(tokens, tuple(KINDS)),
+    "tokens": Part(tokens, tuple(name for name, kind in KINDS.items() if kind.usual)),
     "pace": Part(pace, ("floor", "ours", "official")),
     "memory": Part(memory, ("ours", "official")),
     "growth": Part(growth, ("ours",)),

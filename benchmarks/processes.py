@@ -62,15 +62,17 @@ def environment() -> dict[str, str]:
 
 
 @contextmanager
-def serving(command: list[str]) -> Iterator[Server]:
+def serving(command: list[str], **variables: str) -> Iterator[Server]:
     """Run a command that says where it `listens on`; see `started`."""
     begun = time.monotonic()
-    with started(command, _LISTENS) as (pid, said):
+    with started(command, _LISTENS, **variables) as (pid, said):
         yield Server(pid, int(said[1]), said[2], time.monotonic() - begun)
 
 
 @contextmanager
-def started(command: list[str], ready: re.Pattern[str]) -> Iterator[tuple[int, re.Match[str]]]:
+def started(
+    command: list[str], ready: re.Pattern[str], **variables: str
+) -> Iterator[tuple[int, re.Match[str]]]:
     """Run a command that says when it is `ready`, and end it and its children afterwards.
 
     The value is its process id, and what it said. Raises `Failed` with its words if it ends before
@@ -79,7 +81,7 @@ def started(command: list[str], ready: re.Pattern[str]) -> Iterator[tuple[int, r
     with tempfile.TemporaryFile("w+") as said:
         process = subprocess.Popen(
             command,
-            env=environment(),
+            env=environment() | variables,
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=said,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,16 +13,23 @@ import yaml
 from .attacks import MODEL
 from .load import Load
 from .processes import Server, python, serving
+from .redis import redis
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of server: `items` says whether it sends finished items."""
+    """A kind of server: `items` says whether it sends finished items.
+
+    One that is not `usual` is measured only if it is named. One with `redis` finds a Redis at
+    `REDIS_URL`.
+    """
 
     name: str
     title: str
     command: Callable[[str, Path], list[str]]
     items: bool = True
+    usual: bool = True
+    redis: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,16 @@ def _ours(model: str, folder: Path) -> list[str]:
     return ours(write_settings(folder / "ours", "bench/bench", _compatible(model)))
 
 
+def _ours_workers(model: str, folder: Path) -> list[str]:
+    settings = write_settings(folder / "ours-workers", "bench/bench", _compatible(model))
+    return [*ours(settings), "--workers", "auto"]
+
+
+def _ours_redis(model: str, folder: Path) -> list[str]:
+    plugins = {"redis_events": {"url": "${REDIS_URL}"}, **_compatible(model)}
+    return ours(write_settings(folder / "ours-redis", "bench/bench", plugins))
+
+
 def _ours_run(model: str, folder: Path) -> list[str]:
     plugins = {"benchmarks.every_run": None, **_compatible(model)}
     return ours(write_settings(folder / "ours-run", "bench/bench", plugins))
@@ -69,6 +86,8 @@ KINDS = {
     for kind in (
         Kind("floor", "the floor", _floor, items=False),
         Kind("ours", "this server", _ours),
+        Kind("ours-workers", "this server, a worker for each core", _ours_workers, usual=False),
+        Kind("ours-redis", "this server with redis_events", _ours_redis, usual=False, redis=True),
         Kind("ours-run", "this server, a run for each turn", _ours_run),
         Kind("official", "the official SDK", _official),
         Kind("ours-litellm", "this server through LiteLLM", _ours_litellm),
@@ -142,7 +161,10 @@ def model_server() -> Iterator[str]:
 @contextmanager
 def target(kind: Kind, model: str, folder: Path) -> Iterator[Target]:
     """Run a server of this kind, and warm it up with a few turns. Its data goes to `folder`."""
-    with serving(kind.command(model, folder)) as server:
+    with (
+        redis() if kind.redis else nullcontext("") as url,
+        serving(kind.command(model, folder), REDIS_URL=url) as server,
+    ):
         running = Target(kind, server)
         running.load(20, chats=4, turns=8).drive()
         yield running

@@ -50,6 +50,8 @@ if TYPE_CHECKING:
         authenticate,
         store_context,
     )
+    from .web.posting import post_message
+    from .web.starting import StartedTurn, TurnResult, start_turn
 
 __version__ = "0.1.0"
 
@@ -63,7 +65,11 @@ _LAZY = {
     "PAGES": "web.keys",
     "SETTINGS": "web.keys",
     "STORE": "web.keys",
+    "StartedTurn": "web.starting",
+    "TurnResult": "web.starting",
     "authenticate": "web.keys",
+    "post_message": "web.posting",
+    "start_turn": "web.starting",
     "http_scope": "web.asgi",
     "image_for_models": "agent.pictures",
     "store_context": "web.keys",
@@ -108,6 +114,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "Size",
+    "StartedTurn",
     "StoreContext",
     "TooLarge",
     "TooManyRequests",
@@ -116,6 +123,7 @@ __all__ = [
     "Turn",
     "TurnFailed",
     "TurnRequest",
+    "TurnResult",
     "Unauthorized",
     "Unavailable",
     "Unprocessable",
@@ -131,6 +139,8 @@ __all__ = [
     "image_for_models",
     "is_plain",
     "mask_secrets",
+    "post_message",
+    "start_turn",
     "store_context",
     "transcript",
     "words",

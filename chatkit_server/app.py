@@ -29,6 +29,7 @@ from .settings.problems import Problems
 from .settings.schema import AgentSettings, Settings
 from .settings.source import KeyPath
 from .turn import StoreContext
+from .turns.accepting import AcceptedTurns
 from .turns.engine import Engine
 from .turns.heartbeat import Heartbeat, HeartbeatTiming
 from .turns.recovery import Recovery
@@ -43,6 +44,7 @@ from .web.expect import expect_later
 from .web.health import Readiness, healthz
 from .web.hosts import check_hosts, refuse_other_hosts
 from .web.keys import (
+    ACCEPTED,
     ANSWERS,
     ATTACHMENT_STORE,
     ELSEWHERE,
@@ -65,8 +67,11 @@ from .web.keys import (
 from .web.operations.attachments import as_shown
 from .web.operations.limits import RequestGuard
 from .web.plain import wire_of
+from .web.start_routes import add_start_routes
+from .web.started import StartedWire
 from .web.turn_routes import add_turn_routes
 from .web.unix_socket import check_socket
+from .workers import Seat, count_of
 
 LAST_ANSWERS = 2.0
 """Seconds that responses of ASGI applications have to end when the server stops."""
@@ -75,13 +80,16 @@ log = logging.getLogger(__name__)
 
 
 def create_app(
-    settings: Settings, hooks: Hooks | None = None, problems: Problems | None = None
+    settings: Settings,
+    hooks: Hooks | None = None,
+    problems: Problems | None = None,
+    seat: Seat | None = None,
 ) -> web.Application:
     """Return the application of a deployment, with the plugins that its settings name.
 
     Raises `SettingsError` with a line for each thing that cannot work, after those in `problems`.
     Databases and MCP servers are connected later, when the application starts. `hooks` are taken
-    as they are given, in place of the settings' plugins.
+    as they are given, in place of the settings' plugins. One of several workers has a `seat`.
     """
     problems = problems or Problems()
     for warning in problems.warnings:
@@ -120,7 +128,9 @@ def create_app(
         with problems.collect():
             _check_auth(hooks, settings)
     _add_parts(app, problems, team, guardrails)
-    _add_routes(app, problems)
+    if seat is not None and count_of(settings.server.workers) > 1:
+        _check_turn_store(hooks)
+    _add_routes(app, problems, seat)
     if loaded:
         with problems.collect():
             check_tenants(hooks.implementing("auth"))
@@ -208,6 +218,7 @@ def _add_parts(
     )
     app[THREADS] = ThreadWatch(engine.turns, app[ELSEWHERE], turn_store, app[STORE], show)
     engine.turns.when_closing += [app[THREADS].close, app[ELSEWHERE].close]
+    app[ACCEPTED] = AcceptedTurns(engine, app[STORE], StartedWire)
     app[GUARD] = RequestGuard(settings.requests)
     app[TURNSTILE] = Turnstile(REQUEST_GAP)
     app[HEARTBEAT] = Heartbeat(
@@ -216,6 +227,7 @@ def _add_parts(
         Recovery(turn_store, app[STORE], hooks, engine.threads, engine.events),
         settings.turns.keep,
         HeartbeatTiming.of(settings.turns.stale),
+        app[ACCEPTED],
     )
 
 
@@ -230,6 +242,16 @@ def _store(hooks: Hooks, settings: Settings) -> tuple[str, Store[StoreContext]]:
         f"{where}: none of them stores conversations. Add `tortoise_store:`, or your own "
         "plugin with a `store` hook"
     )
+
+
+def _check_turn_store(hooks: Hooks) -> None:
+    """Warn if workers would know nothing of each other's turns."""
+    if not hooks.implemented("turn_store"):
+        log.warning(
+            "several workers, and no plugin with the hook `turn_store`: a conversation may get two "
+            "answers at once, Stop may not reach a turn, and those of a dead worker are lost. Use "
+            "tortoise_store, or one worker"
+        )
 
 
 def _check_auth(hooks: Hooks, settings: Settings) -> None:
@@ -271,11 +293,12 @@ def _named_models(settings: Settings, hooks: Hooks, team: Team) -> Sequence[tupl
     return (*team.models.items(), *offered)
 
 
-def _add_routes(app: web.Application, problems: Problems) -> None:
+def _add_routes(app: web.Application, problems: Problems, seat: Seat | None) -> None:
     app.router.add_post(app[SETTINGS].server.path, chat, expect_handler=expect_later)
     add_turn_routes(app)
+    add_start_routes(app)
     app.router.add_get("/healthz", healthz)
-    readiness = Readiness(app[HOOKS], app[STORE_PLUGIN], app[STORE])
+    readiness = Readiness(app[HOOKS], app[STORE_PLUGIN], app[STORE], seat)
     app.router.add_get("/readyz", readiness.readyz)
     with problems.collect():
         set_up(app[HOOKS], app, app[RUNS].here)
@@ -300,6 +323,7 @@ async def connected(app: web.Application) -> AsyncIterator[None]:
             await stack.enter_async_context(app[MCP].run())
             await stack.enter_async_context(app[ENGINE].events.run(app[ENGINE].turns.heard))
             await stack.enter_async_context(app[HEARTBEAT].run())
+            await stack.enter_async_context(app[ACCEPTED].run())
         yield
 
 

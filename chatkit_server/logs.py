@@ -21,6 +21,7 @@ import copy
 import logging
 import os
 import re
+import select
 import sys
 import threading
 import traceback
@@ -72,6 +73,9 @@ _PATTERNS = [
     (hint, re.compile(pattern, re.MULTILINE), instead) for hint, pattern, instead in _QUOTES
 ]
 
+_WRITTEN_AT_ONCE = select.PIPE_BUF - 1
+"""Bytes of a record that no other process's can come between, with its newline."""
+
 _SDK_FLAGS = ("OPENAI_AGENTS_DONT_LOG_MODEL_DATA", "OPENAI_AGENTS_DONT_LOG_TOOL_DATA")
 
 HOOKS_TRACED = "chatkit_server.hooks"
@@ -80,14 +84,18 @@ HOOKS_TRACED = "chatkit_server.hooks"
 log = logging.getLogger(__name__)
 
 
-def configure_logging(settings: Settings) -> None:
-    """Log to standard error, one line a record. Call it before the Agents SDK is imported."""
+def configure_logging(settings: Settings, *, alone: bool = True) -> None:
+    """Log to standard error, one line a record. Call it before the Agents SDK is imported.
+
+    If a process is not `alone`, its records are short enough to be written at once.
+    """
     content = settings.log.content
     origins = Origins(settings)
     is_debug = settings.log.level == "debug"
     handler = LineHandler(sys.stderr) if is_debug else CountingHandler(sys.stderr, origins)
     kind = NamesTurn if content else WithoutContent
-    handler.setFormatter(kind(FORMAT, settings.log.record, traces=is_debug))
+    size = settings.log.record if alone else min(settings.log.record, _WRITTEN_AT_ONCE)
+    handler.setFormatter(kind(FORMAT, size, traces=is_debug))
     # Other handlers would write records as they are
     logging.basicConfig(level=settings.log.level.upper(), handlers=[handler], force=True)
     _log_what_python_prints()
@@ -100,6 +108,17 @@ def configure_logging(settings: Settings) -> None:
     handler.addFilter(NoForeignDebug(origins))
     for name in NOISY:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
+
+
+def log_plainly(settings: Settings, handler: LineHandler) -> None:
+    """Log through a handler as `configure_logging` does, in a process that forks others.
+
+    It has no threads. Call it before the Agents SDK is imported.
+    """
+    handler.setFormatter(WithoutContent(FORMAT, settings.log.record, traces=False))
+    logging.basicConfig(level=settings.log.level.upper(), handlers=[handler], force=True)
+    for flag in _SDK_FLAGS:
+        os.environ[flag] = "0" if settings.log.content else "1"
 
 
 def without_configuration() -> None:

@@ -24,10 +24,12 @@ from .settings.address import reachable_host
 from .settings.problems import Problems
 from .settings.schema import Settings
 from .shutdown.signals import Signals
+from .turns.pulse import HUNG
 from .turns.registry import TurnRegistry
 from .web.keys import ENGINE, HOOKS, MODELS, PAGES, SETTINGS, THREADS
 from .web.listener import Listener
 from .web.unix_socket import refuse_used
+from .workers import ENDING, SERVING
 
 REQUEST_SHUTDOWN = 5.0
 """Seconds for other requests to end at shutdown. Turns have `server.drain`."""
@@ -52,10 +54,11 @@ async def serve(
     As a `generation` it may be told, too, that another one has taken over. Raises `SettingsError`
     when it cannot start, also for the `problems` that were found before.
     """
+    seat = None if generation is None else generation.seat
     try:
-        app = create_app(settings, problems=problems)
+        app = create_app(settings, problems=problems, seat=seat)
     finally:
-        if generation is not None:
+        if generation is not None and seat is None:
             generation.tell_sources(settings.plugin_dirs)
     # A handler only follows its turn, so it may be cancelled when its client disconnects
     runner = web.AppRunner(
@@ -64,8 +67,9 @@ async def serve(
     task = asyncio.current_task()
     assert task is not None
     bound = [] if generation is None else generation.bound(settings.server)
-    listener = Listener(runner, settings, bound)
+    listener = Listener(runner, settings, bound, seat)
     stop = _Shutdown(task, app[ENGINE].turns, settings.server.drain)
+    successor = None
     with signals.serving(settings.server.drain, stop.signalled):
         try:
             if not bound:
@@ -80,12 +84,14 @@ async def serve(
                     _say(_welcome(app, host, port, settings))
                 _freeze_garbage_collector()
                 if generation is not None:
-                    _Successor(generation, runner, listener, stop, signals)
+                    successor = _Successor(generation, runner, listener, stop, signals)
                 await stop.requested.wait()
         except asyncio.CancelledError:
             if not stop.requested.is_set():
                 raise
             stop.task.uncancel()
+            if successor is not None:
+                successor.leave_to_others()
             # Keep listening, so that /readyz can answer 503
             await app[ENGINE].turns.close(settings.server.drain)
         finally:
@@ -147,10 +153,30 @@ class _Successor:
         self._listener = listener
         self._stop = stop
         self._task: asyncio.Task[None] | None = None
-        server = runner.app[SETTINGS].server
-        generation.serves(listener.hand_over(), server, self._retire, listener.take)
+        settings = runner.app[SETTINGS]
+        self._seat = generation.seat
+        if self._seat is not None:
+            self._seat.state = SERVING
+        generation.serves(
+            listener.hand_over(),
+            settings.server,
+            HUNG * settings.turns.stale,
+            self._retire,
+            listener.take,
+            listener.leave_address,
+        )
+
+    def leave_to_others(self) -> None:
+        """Leave new requests to the other workers, if there are any that do not end."""
+        if self._seat is None:
+            return
+        self._seat.state = ENDING
+        if self._seat.others() and not self._seat.board.is_ending:
+            self._listener.retire(self._generation.move)
 
     def _retire(self) -> None:
+        if self._seat is not None:
+            self._seat.state = ENDING
         self._listener.retire(self._generation.move)
         # Answers, and the turns that pages wait for, would go to the next generation
         self._turns.leave_questions()
@@ -158,9 +184,20 @@ class _Successor:
         self._task = asyncio.create_task(self._end())
 
     async def _end(self) -> None:
-        await self._turns.vacant()
+        # Who writes code waits for the end of what it has begun, as long as that takes
+        now = asyncio.get_running_loop().time
+        deadline = None if self._seat is None else now() + self._stop.drain
+        running = len(self._turns.active)
+        if running and deadline is not None:
+            some = "a running turn" if running == 1 else f"{running} running turns"
+            log.info("replaced: %s may take up to %g s", some, self._stop.drain)
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._turns.vacant()
+        except TimeoutError:
+            self._turns.end_all()
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._stop.drain):
+            async with asyncio.timeout_at(deadline or now() + self._stop.drain):
                 await self._listener.connections.all_closed()
                 # Started by requests that had begun
                 await self._turns.vacant()

@@ -57,7 +57,7 @@ def at_once(body: bytes) -> int | None:
 class Proxy:
     """Passes bytes on, both ways.
 
-    `cuts` are for the event streams to come, one each; with `always`, that one is for all of them.
+    `cuts` are for the event streams of turns to come, one each; with `always`, that one is for all.
     With `clean`, a cut looks like the end of the response. `lose` answers to requests that begin
     with these bytes are thrown away with their connections, as often as the number says. While
     `down`, connections are refused. `made` counts the cuts, `requests` are the first lines of
@@ -176,6 +176,9 @@ class _Connection:
                     self._lost = True
         return data, True
 
+    def _next(self) -> Where | None:
+        return self._proxy.cuts.popleft() if self._proxy.cuts else self._proxy.always
+
     def answered(self, data: bytes) -> tuple[bytes, bool]:
         if self._lost:
             return b"", False
@@ -186,7 +189,7 @@ class _Connection:
                 return data, True
             self._body = bytearray()
             self._proxy.bodies.append(self._body)
-            self._where = self._proxy.cuts.popleft() if self._proxy.cuts else self._proxy.always
+            self._where = self._next() if b"x-turn-id:" in match[0].lower() else None
             head, data = match[0], data[match.end() :]
         before = len(self._body)
         self._body += data

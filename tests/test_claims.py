@@ -37,6 +37,7 @@ class Plan:
     patient: bool = False
     asked_by: str | None = None
     context: str = "of ann's request"
+    accepted: Any = None
 
 
 @dataclass

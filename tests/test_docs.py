@@ -45,7 +45,7 @@ from chatkit_server.storage import StoreContext
 from chatkit_server.testing import open_client
 from chatkit_server.testing.model_server import Call, ModelServer
 from chatkit_server.turns import approvals, failures, recovery, running
-from chatkit_server.web import plain
+from chatkit_server.web import plain, start_routes
 from chatkit_server.web.operations.dispatch import OPERATIONS, parse
 from tests.client import EVENT, Chat
 from tests.conftest import MakeChat
@@ -443,6 +443,8 @@ def test_json_that_is_shown_is_valid(fence: Fence) -> None:
         return
     if "type" in body:
         parse(body)
+    elif "message" in body:
+        start_routes.parse(body)
     else:
         plain.parse(body)
 

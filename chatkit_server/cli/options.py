@@ -22,10 +22,13 @@ _PATHS = (
 SETTINGS_FILE = Path("settings.yaml")
 
 
-def load_settings(file: Path) -> tuple[Settings, Problems]:
-    """Return the settings, and what is wrong with them so far: `create_app` reports all of it."""
+def load_settings(file: Path, text: str | None = None) -> tuple[Settings, Problems]:
+    """Return the settings, and what is wrong with them so far: `create_app` reports all of it.
+
+    `text` is that of the file if it was read before.
+    """
     problems = Problems()
-    return collect_settings(file, problems), problems
+    return collect_settings(file, problems, text=text), problems
 
 
 def from_here(place: str) -> str:

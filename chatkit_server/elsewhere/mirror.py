@@ -189,7 +189,7 @@ class Mirror:
             raise Moved("the turn is not known any more")
         partial = partial_of(record)
         known = max(position, self._saved.position if self._saved else 0)
-        if record.state == "running" and partial.events <= known:
+        if not record.is_over and partial.events <= known:
             return None
         self._saved = saved = await load_turn(
             record, partial, self._store, self.context, self._show

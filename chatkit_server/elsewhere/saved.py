@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 from chatkit.store import NotFoundError, Store
 from chatkit.types import ThreadItem, ThreadMetadata, UserMessageItem
@@ -16,6 +17,7 @@ from ..ids import time_of
 from ..paging import aware
 from ..records import log_error, repeats
 from ..turn import StoreContext
+from ..turns.accepted import AcceptedRequest
 from ..turns.store import TurnRecord
 
 MOST_ITEMS = 200
@@ -48,7 +50,7 @@ class SavedTurn:
     @property
     def is_over(self) -> bool:
         """Whether the turn has ended."""
-        return self.record.state != "running"
+        return self.record.is_over
 
     @property
     def position(self) -> int:
@@ -94,18 +96,44 @@ async def load_turn(
     return SavedTurn(record, thread, items, replace(partial, items=still))
 
 
+def _message_of(record: TurnRecord) -> str | None:
+    """Return the id of the message of a turn that was accepted: it may have begun much later."""
+    if record.accepted is None:
+        return None
+    try:
+        return AcceptedRequest.load(record.accepted).message.id
+    except ValueError as error:
+        # Another version of the server may have written it
+        what = "what it was to answer cannot be read"
+        again = repeats(f"{what}: {type(error).__name__}", "turn", record.id)
+        log_error(log, logging.WARNING, error, f"turn %s: {what}", record.id, extra=again)
+        return None
+
+
+def _is_before(item: ThreadItem, began: datetime | None) -> bool:
+    """Whether an item was made before a turn, whose time is that of its id, in milliseconds."""
+    return began is not None and aware(item.created_at) < began + timedelta(milliseconds=1)
+
+
 async def _items(
     record: TurnRecord, partial: PartialAnswer, store: Store[StoreContext], context: StoreContext
 ) -> list[ThreadItem]:
-    """Return the items of a turn, oldest first: those it has noted, and those since it began."""
-    began, noted = time_of(record.id), set(partial.saved)
+    """Return the items of a turn, oldest first: those it has noted, and those since it began.
+
+    Those of later turns, from their messages on, are none of it.
+    """
+    began, noted, message = time_of(record.id), set(partial.saved), _message_of(record)
     found: list[ThreadItem] = []
     after: str | None = None
     for _ in range(MOST_ITEMS // _PAGE):
         page = await store.load_thread_items(record.thread_id, after, _PAGE, "desc", context)
         for index, item in enumerate(page.data):
             is_old = began is not None and aware(item.created_at) < began
-            asked = is_old and isinstance(item, UserMessageItem)
+            said = isinstance(item, UserMessageItem)
+            asked = item.id == message if message else said and _is_before(item, began)
+            if said and not asked and began is not None:
+                found.clear()
+                continue
             recent = record.operation in _ACTIONS and index < _LATEST
             if not is_old or asked or recent or item.id in noted:
                 found.append(item)

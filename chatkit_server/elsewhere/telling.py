@@ -123,6 +123,7 @@ class Telling:
 
     def _end(self, saved: SavedTurn, wire: WireFormat) -> list[bytes]:
         record, partial = saved.record, saved.partial
+        assert record.state != "accepted"
         assert record.state != "running"
         outcome = Outcome(
             status=record.state,

@@ -108,7 +108,7 @@ class TurnsElsewhere:
 
     async def visit(self, record: TurnRecord, word: str, seconds: float) -> None:
         """Tell the process of a turn that its user is there: it is not to be stopped."""
-        if self._settings.disconnect.policy != "cancel" or record.state != "running":
+        if self._settings.disconnect.policy != "cancel" or record.is_over:
             return
         try:
             if not await self.events.signal(record.id, word):
@@ -131,7 +131,7 @@ class TurnsElsewhere:
         await self._turn_store.cancel(record.id, user)
         loop = asyncio.get_running_loop()
         deadline, heard = loop.time() + CANCEL_WAIT, False
-        while record.state == "running" and loop.time() < deadline:
+        while not record.is_over and loop.time() < deadline:
             # A turn that has just begun may not be known there; the turn store carries it, too
             heard = heard or await self.events.signal(record.id, "cancel")
             await asyncio.sleep(POLL)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import json
 import os
+import select
 import signal
 import socket
+import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from ..settings.schema import ServerSettings
+from ..shutdown.signals import Signals
+from ..workers import STARTING, Seat, count_of
 from .sources import Imports
 
 Address = tuple[str, int, str]
@@ -24,6 +29,12 @@ RETIRE = b"r"
 
 TAKE = b"t"
 """Comes with a connection of an earlier generation."""
+
+PATIENCE = 1.0
+"""Seconds that the other end may take to read."""
+
+_END_WITH_PARENT = 1
+"""Linux's PR_SET_PDEATHSIG."""
 
 
 def address_of(settings: ServerSettings) -> Address:
@@ -45,6 +56,8 @@ class News:
 
     `address` comes once it serves. It gives up if no change of a file could help. Of the `sockets`
     that come with it, those of one that serves listen, and another's is a connection to move.
+    `workers` says how many like it there should be, `drain` how long their turns may take to end,
+    and `hangs` after how many seconds without a step of its event loop it hangs.
     """
 
     heard: int = 0
@@ -55,17 +68,39 @@ class News:
     gives_up: bool = False
     retired: bool = False
     sockets: int = 0
+    workers: int = 1
+    drain: float = 0.0
+    hangs: float = 0.0
 
 
 class Generation:
     """The server in a forked process."""
 
-    def __init__(self, link: socket.socket, bound: Bound | None, but: Collection[str]) -> None:
-        """Make one that got the sockets that are `bound`; `but` are modules that never change."""
+    def __init__(
+        self,
+        link: socket.socket,
+        bound: Bound | None,
+        but: Collection[str],
+        parent: int,
+        text: str | None = None,
+        seat: Seat | None = None,
+        *,
+        hangup_ends: bool = True,
+    ) -> None:
+        """Make one that got the sockets that are `bound`; `but` are modules that never change.
+
+        `text` is that of the settings file, None if it is to be read. A worker has a `seat`.
+        """
+        self.text = text
+        self.seat = seat
+        self.hangup_ends = hangup_ends
         self._link = link
         self._bound = bound
         self._imports = Imports(but)
         self._heard = 0
+        if seat is not None:
+            seat.state = STARTING
+        self._ends_with_parent = _end_with(parent)
 
     def bound(self, settings: ServerSettings) -> list[socket.socket]:
         """Return the sockets for these settings; none if the server has to make them."""
@@ -76,6 +111,10 @@ class Generation:
         for each in self._bound.sockets:
             each.close()
         return []
+
+    def signals(self) -> Signals:
+        """Return what hears signals from now on; the parent learns of them."""
+        return Signals(self.heard, hangup=self.hangup_ends)
 
     def heard(self) -> None:
         """Tell that a signal came: it need not be passed on."""
@@ -92,18 +131,30 @@ class Generation:
         self,
         sockets: Sequence[socket.socket],
         settings: ServerSettings,
+        hangs: float,
         retire: Callable[[], None],
         take: Callable[[socket.socket], None],
+        close: Callable[[], None],
     ) -> None:
         """Tell that the server accepts requests.
 
-        `retire` is called when another one does, and `take` with connections of those before it.
+        It hangs after `hangs` seconds without a step of its event loop. `retire` is called when
+        another one serves, and `take` with connections of those before it. `close` is called when
+        this one has no parent any more: it must not be in the way of others.
         """
         address = address_of(settings)
         made = self._bound is None or self._bound.address != address
-        self._tell(News(serves=True, address=address), sockets if made else ())
+        news = News(
+            serves=True,
+            address=address,
+            workers=count_of(settings.workers),
+            drain=settings.drain,
+            hangs=hangs,
+        )
+        self._tell(news, sockets if made else ())
         self._link.setblocking(False)
-        asyncio.get_running_loop().add_reader(self._link, self._told, retire, take)
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._link, self._told, retire, take, close)
 
     def gives_up(self) -> None:
         """Tell that it cannot start, and no other one could."""
@@ -114,7 +165,12 @@ class Generation:
         self._tell(News(), [connection])
         connection.close()
 
-    def _told(self, retire: Callable[[], None], take: Callable[[socket.socket], None]) -> None:
+    def _told(
+        self,
+        retire: Callable[[], None],
+        take: Callable[[socket.socket], None],
+        close: Callable[[], None],
+    ) -> None:
         try:
             word, files, _, _ = socket.recv_fds(self._link, 1, 1)
         except BlockingIOError:
@@ -130,15 +186,13 @@ class Generation:
         elif not word:
             # Nobody would start another one
             asyncio.get_running_loop().remove_reader(self._link)
-            os.kill(os.getpid(), signal.SIGTERM)
+            close()
+            if not self._ends_with_parent:
+                os.kill(os.getpid(), signal.SIGTERM)
 
     def _tell(self, news: News, sockets: Sequence[socket.socket] = ()) -> None:
         line = json.dumps(vars(news) | {"sockets": len(sockets)}).encode() + b"\n"
-        with suppress(OSError):
-            if sockets:
-                socket.send_fds(self._link, [line], [each.fileno() for each in sockets])
-            else:
-                self._link.sendall(line)
+        _send(self._link, line, sockets)
 
 
 @dataclass(eq=False)
@@ -149,6 +203,7 @@ class Child:
     link: socket.socket
     began: float
     changed: Sequence[Path]
+    seat: Seat | None = None
     heard: int = 0
     gives_up: bool = False
     _sockets: list[socket.socket] = field(default_factory=list)
@@ -174,13 +229,11 @@ class Child:
 
     def retire(self) -> None:
         """Tell it that another one serves."""
-        with suppress(OSError):
-            self.link.send(RETIRE)
+        _send(self.link, RETIRE)
 
-    def take(self, connection: socket.socket) -> None:
-        """Have it serve a connection."""
-        with suppress(OSError):
-            socket.send_fds(self.link, [TAKE], [connection.fileno()])
+    def take(self, connection: socket.socket) -> bool:
+        """Have it serve a connection; return whether it can."""
+        return _send(self.link, TAKE, [connection])
 
     def signal(self, number: int) -> None:
         """Send a signal, if it is still there."""
@@ -198,3 +251,38 @@ class Child:
         self.link.close()
         for each in self._sockets:
             each.close()
+
+
+def _send(link: socket.socket, data: bytes, sockets: Sequence[socket.socket] = ()) -> bool:
+    """Send bytes with sockets, whole or not at all; return whether they were sent.
+
+    The other end reads at once. It has to, for a moment: as many may be sent as there are
+    connections, and the system keeps some hundreds.
+    """
+    files = [each.fileno() for each in sockets]
+    try:
+        while data:
+            with suppress(BlockingIOError):
+                data = data[socket.send_fds(link, [data], files) :]
+                files = []
+                continue
+            room = select.poll()
+            room.register(link, select.POLLOUT)
+            if not room.poll(1000 * PATIENCE):
+                return False
+    except OSError:
+        return False
+    return True
+
+
+def _end_with(parent: int) -> bool:
+    """Have the system send SIGTERM when the parent dies; return whether it does."""
+    if sys.platform != "linux":
+        return False
+    with suppress(OSError, AttributeError):
+        library = ctypes.CDLL(None, use_errno=True)
+        if library.prctl(_END_WITH_PARENT, signal.SIGTERM, 0, 0, 0) == 0:
+            if os.getppid() != parent:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return True
+    return False

@@ -38,14 +38,18 @@ def load(file: Path, environ: Mapping[str, str] = os.environ) -> Settings:
 
 
 def collect_settings(
-    file: Path, problems: Problems, environ: Mapping[str, str] = os.environ
+    file: Path,
+    problems: Problems,
+    environ: Mapping[str, str] = os.environ,
+    text: str | None = None,
 ) -> Settings:
     """Do as `load`, but collect what is wrong, and return the settings with the rest.
 
-    Raises `SettingsError` for a file that cannot be read at all.
+    `text` is that of the file if it was read before. Raises `SettingsError` for a file that cannot
+    be read at all.
     """
     reader = Reader(file, environ, problems)
-    data = reader.read(_text(file))
+    data = reader.read(text_of(file) if text is None else text)
     used = {name for names in reader.variables.values() for name in names.split(", ")}
     problems.warnings += idle_variables(environ, used, Settings, data)
     overrides = _override(data, environ, problems)
@@ -82,7 +86,8 @@ def _without_own_names(data: Mapping[str, Any]) -> dict[str, Any]:
     return {**data, **{key: list(section.values()) for key, section in named.items()}}
 
 
-def _text(file: Path) -> str:
+def text_of(file: Path) -> str:
+    """Return the text of a settings file. Raises `SettingsError`."""
     try:
         return file.read_text(encoding="utf-8")
     except FileNotFoundError:

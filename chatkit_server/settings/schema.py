@@ -29,6 +29,7 @@ from .types import (
     SocketPath,
     ToolIcon,
     Words,
+    WorkerCount,
     no_is_off,
     nothing_is_empty,
 )
@@ -60,13 +61,15 @@ class ServerSettings(Section):
     `socket` is the path of a Unix socket, in place of `host` and `port`; `socket_mode` are its
     permissions. `trusted_proxies` are addresses and networks whose `X-Forwarded-For` is believed;
     what connects to a Unix socket is trusted, too. `language` is that of the server's own words
-    for users who ask for none that it knows.
+    for users who ask for none that it knows. `workers` is how many processes share the address, or
+    `auto` for one for each core; without it, there is one process, which nothing restarts.
     """
 
     host: Host = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
     socket: SocketPath = None
     socket_mode: FileMode = 0o660
+    workers: WorkerCount = None
     hosts: CommaList = Field(default_factory=list)
     language: str = "en"
     path: UrlPath = "/api/chat"

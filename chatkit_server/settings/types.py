@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from ..workers import MOST_WORKERS, Workers
 from .problems import nearest
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
@@ -218,6 +219,34 @@ NetworkList = Annotated[CommaList, AfterValidator(_networks)]
 
 Host = Annotated[str, AfterValidator(listening_host)]
 """An address or a name to listen on; an IPv6 address may have brackets."""
+
+
+def worker_count(value: Any) -> Workers | None:
+    """Return a number of workers as settings and options write it. Raises `ValueError`."""
+    if value in ("", None):
+        return None
+    if value == "auto":
+        return "auto"
+    if isinstance(value, str) and value.isdecimal():
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_WORKERS:
+        return value
+    raise ValueError(f"expected a number from 1 to {MOST_WORKERS}, or auto")
+
+
+WorkerCount = Annotated[
+    Workers | None,
+    BeforeValidator(worker_count),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": MOST_WORKERS},
+                {"enum": ["auto", None]},
+            ]
+        }
+    ),
+]
+"""How many worker processes there are: `auto` is one for each core."""
 
 SocketPath = Annotated[
     Path | None, BeforeValidator(_socket_path), WithJsonSchema({"type": ["string", "null"]})

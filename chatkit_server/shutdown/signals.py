@@ -54,8 +54,11 @@ class Signals:
     ignored, as under nohup; it only begins the end, and never cuts it short.
     """
 
-    def __init__(self, heard: Callable[[], None] | None = None) -> None:
-        """Begin. `heard` is called for each signal, in another thread."""
+    def __init__(self, heard: Callable[[], None] | None = None, *, hangup: bool = True) -> None:
+        """Begin. `heard` is called for each signal, in another thread.
+
+        Without `hangup`, SIGHUP is left alone.
+        """
         self._told = heard
         self._read, self._write = socket.socketpair()
         self._write.setblocking(False)
@@ -66,8 +69,8 @@ class Signals:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._handle: Callable[[], None] | None = None
         self._others = -1
-        hangup = signal.getsignal(signal.SIGHUP)
-        self._numbers = (*ENDING, *([signal.SIGHUP] if hangup != signal.SIG_IGN else []))
+        hangup = hangup and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN
+        self._numbers = (*ENDING, *([signal.SIGHUP] if hangup else []))
         self.install()
         os.register_at_fork(after_in_child=self._forget)
         atexit.register(self._ignore)
@@ -182,6 +185,13 @@ class Signals:
         hanging = what_hangs(self._loop, but=[threading.get_ident()])
         _in_time(lambda: log.error("cut off after %.1f s. Still running: %s", seconds, hanging))
         leave(CUT_OFF)
+
+
+def ends_at_once() -> None:
+    """Have a signal end the process, with status 0, until something else hears it."""
+    for number in (*ENDING, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda *_: leave(0))
 
 
 def leave(status: int) -> NoReturn:

@@ -31,6 +31,10 @@ ELSEWHERE = words(
 )
 
 
+class NotYet(Exception):
+    """An accepted turn may not begin yet: another one runs in its thread, or comes first."""
+
+
 class Claims:
     """Which request may start a turn, and when."""
 
@@ -102,20 +106,30 @@ class Claims:
         another turn ran in the thread since the plan was made. A claim that was written down is
         returned even if the client left meanwhile: otherwise nobody would work at the turn, and the
         thread would stay locked until a sweep. Raises what `TurnRegistry.claim` raises, and
-        `Conflict` or `Unavailable` where another process does not end its turn.
+        `Conflict` or `Unavailable` where another process does not end its turn. Raises `NotYet` for
+        an accepted turn.
         """
         waited = await self._turns.claim(
-            plan.thread.id, plan.user, beside=plan.beside, patient=plan.patient
+            plan.thread.id,
+            plan.user,
+            beside=plan.beside,
+            patient=plan.patient,
+            accepted=plan.accepted is not None,
         )
         try:
+            if plan.accepted is not None and self._turns.overtaken(plan.thread.id):
+                # Its user has said something meanwhile
+                raise NotYet
             job = await make_job(waited)
             deadline = time.monotonic() + OTHER_PROCESS_TIMEOUT
             while True:
-                other, client_left = await self._write_down(job, identity, plan.beside)
+                other, client_left = await self._write_down(job, identity, plan)
                 if other is None:
                     return job, client_left
                 if client_left:
                     raise asyncio.CancelledError
+                if plan.accepted is not None:
+                    raise NotYet
                 if other.id == plan.asked_by:
                     raise Conflict(ELSEWHERE)
                 with self._waiting(plan):
@@ -126,7 +140,7 @@ class Claims:
             raise
 
     async def _write_down(
-        self, job: TurnJob, identity: RequestIdentity, beside: bool
+        self, job: TurnJob, identity: RequestIdentity, plan: TurnPlan
     ) -> tuple[TurnRecord | None, bool]:
         """Record that the turn runs; return the turn that another process has in its thread, if
         any, and whether the client left meanwhile."""
@@ -139,14 +153,18 @@ class Claims:
             model_name(turn),
             identity.request,
             identity.content,
+            attempt=1 if plan.accepted is None else plan.accepted.attempt,
             partial=job.partial().dump(),
-            beside=beside,
+            beside=plan.beside,
         )
+        write = self._turn_store.begin
+        if plan.accepted is not None:
+            write = self._turn_store.begin_accepted
         other: TurnRecord | None = None
 
         async def begin() -> None:
             nonlocal other
-            other = await self._turn_store.begin(record)
+            other = await write(record)
 
         client_left = await run_to_completion(begin())
         return other, client_left

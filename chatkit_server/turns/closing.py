@@ -24,7 +24,7 @@ from ..turn import EndState, Outcome, Status, Turn
 from .failures import about, explain, log_failure
 from .job import TurnJob
 from .registry import TurnRegistry
-from .running import DELETED, TAKEN_OVER, Ending
+from .running import DELETED, RESTARTED, TAKEN_OVER, Ending
 from .store import HeartbeatSignal, TurnState, TurnStore
 
 log = logging.getLogger(__name__)
@@ -61,19 +61,18 @@ class Closing:
         Every plugin whose `pre_turn` was called gets one `post_turn`.
         """
         turn, problem = job.turn, explain(error)
-        if isinstance(as_server_error(error), Outage):
+        is_outage = isinstance(as_server_error(error), Outage)
+        if is_outage:
             # Nothing was written: the client may repeat the request
             problem = Unavailable(problem.message)
         job.running.refusal = problem
         if told_error(error) is None and not isinstance(error, NotFoundError):
             _log_failure(job, problem, error)
-        try:
-            with contained():
-                await self._turn_store.withdraw(turn.id, turn.store_context.attempt)
-        except Exception as failure:
-            # Its record still says that it runs: a sweep will withdraw it
-            _log_unsaved(job, "could not be withdrawn", failure)
-            self._turns.note_refused(job.running)
+        if job.plan.accepted is not None:
+            begins_again = is_outage or job.running.ending is RESTARTED
+            await (self.hand_over(job) if begins_again else self._end_refused(job, problem))
+        else:
+            await self._withdraw(job)
         job.recorder.log.end()
         await self._hooks.each_isolated(
             "post_turn",
@@ -81,6 +80,37 @@ class Closing:
             turn=turn,
             outcome=_outcome(job, "refused", problem),
         )
+
+    async def _withdraw(self, job: TurnJob) -> None:
+        turn = job.turn
+        try:
+            with contained():
+                await self._turn_store.withdraw(turn.id, turn.store_context.attempt)
+        except Exception as failure:
+            # Its record still says that it runs: a sweep will withdraw it
+            _log_unsaved(job, "could not be withdrawn", failure)
+            self._turns.note_refused(job.running)
+
+    async def _end_refused(self, job: TurnJob, problem: ServerError) -> None:
+        """Record why an accepted turn was refused: its client asks later."""
+        turn, ending = job.turn, job.running.ending
+        state: TurnState = ending.status if ending is not None else "failed"
+        try:
+            with contained():
+                attempt = turn.store_context.attempt
+                await self._turn_store.end(turn.id, attempt, state, str(problem.message))
+        except Exception as failure:
+            # Its record still says that it runs: a sweep will begin it again
+            _log_unsaved(job, "its end could not be recorded", failure)
+
+    async def hand_over(self, job: TurnJob) -> None:
+        """Leave an accepted turn, of which nothing is saved, to the next sweep of any process."""
+        turn = job.turn
+        try:
+            with contained():
+                await self._turn_store.release(turn.id, turn.store_context.attempt)
+        except Exception as failure:
+            _log_unsaved(job, "could not be handed over at once", failure)
 
     async def close(self, job: TurnJob, ending: Ending | None) -> None:
         """Save what is unfinished, tell the followers how the turn ended, and call `post_turn`.

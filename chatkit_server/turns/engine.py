@@ -44,7 +44,7 @@ from .identity import RequestIdentity
 from .job import TurnJob, TurnPlan, model_name
 from .prepare import Preparation
 from .registry import TurnRegistry
-from .running import STOPPED, TAKEN_OVER, Ending, RunningTurn
+from .running import HANDED_OVER, RESTARTED, STOPPED, TAKEN_OVER, Ending, RunningTurn
 from .store import TurnRecord, TurnStore
 
 log = logging.getLogger(__name__)
@@ -120,27 +120,46 @@ class Engine:
         parent: RunningTurn | None = None,
     ) -> RunningTurn:
         """Return the turn once it has its thread. If it has a parent, it takes that one's place."""
+        return await self.begin(await self.plan(make_plan, user), make_plan, identity, parent)
+
+    async def plan(self, make_plan: Callable[[], Awaitable[TurnPlan]], user: User) -> TurnPlan:
+        """Make the plan of a turn. Raises `TooLarge` for a message that is too long."""
         with self.turns.arriving.taken((user.tenant, user.id)):
             plan = await make_plan()
         for item in (*plan.earlier, plan.message, plan.note):
             _refuse_if_long(item, self.settings.turns.limits.message, self.settings.server.max_body)
+        return plan
+
+    async def begin(
+        self,
+        plan: TurnPlan,
+        make_plan: Callable[[], Awaitable[TurnPlan]],
+        identity: RequestIdentity,
+        parent: RunningTurn | None = None,
+        admission: Admission | None = None,
+    ) -> RunningTurn:
+        """Return the turn of a plan once it has its thread.
+
+        Raises `NotYet` if it was accepted and may not begin. Such a turn needs no client, and the
+        plugins have let it in by `admission`, which is its caller's until it has begun.
+        """
 
         async def make_job(changed: bool) -> TurnJob:
             job = self._preparation.new_job(await make_plan() if changed else plan)
             job.plan_again = make_plan
             return job
 
-        admission = Admission()
+        own = Admission()
         if parent is not None:
             self.turns.give_place(parent)
-        else:
-            await admission.ask(self.hooks, plan)
+        elif admission is None:
+            await own.ask(self.hooks, plan)
         try:
             job, client_left = await self._claims.claim(plan, make_job, identity)
         except BaseException as error:
-            await admission.end(error)
+            await own.end(error)
             raise
-        job.admission = admission
+        job.admission = admission or own
         running = RunningTurn(
             job.turn, job.recorder.log, self.settings.turns, identity, beside=plan.beside
         )
@@ -151,8 +170,9 @@ class Engine:
         running.live = job.runner.live
         job.runner.live.shown = job.recorder.log.part
         job.running = running
+        running.needs_no_client = plan.accepted is not None
         self.turns.start(running, self._work(job))
-        if client_left:
+        if client_left and plan.accepted is None:
             running.start_grace()
             raise asyncio.CancelledError
         return running
@@ -223,6 +243,9 @@ class Engine:
             failed = await self._closing.failed(job, error)
             # What ended the turn says more than what its code made of that
             ending = job.running.ending or failed
+        if ending is RESTARTED and job.may_begin_again:
+            ending = HANDED_OVER
+            await run_to_completion(self._closing.hand_over(job))
         if ending is not None or job.refusal is not None:
             await run_to_completion(job.runs.stop())
         job.runs.release()

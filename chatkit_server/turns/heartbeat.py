@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from ..errors import RequestNeeded, ServerError
@@ -14,11 +14,13 @@ from ..lines import fixed_words
 from ..records import OutageLog, log_error, quoted, repeats
 from ..tasks import contained, run_to_completion
 from ..turn import StoreContext, User
+from .accepted import AcceptedTurn
+from .accepting import AcceptedTurns
 from .pulse import Pulse
 from .recovery import Leftover, Recovery
 from .registry import TurnRegistry
-from .running import DELETED, STOPPED, TAKEN_OVER, RunningTurn
-from .store import HeartbeatSignal, TurnRecord, TurnStore
+from .running import DELETED, STOPPED, TAKEN_OVER, Ending, RunningTurn
+from .store import HeartbeatReply, HeartbeatSignal, TurnRecord, TurnStore
 
 T = TypeVar("T")
 
@@ -32,6 +34,13 @@ SIGNALS_PER_CALL = 100
 
 CONCURRENT_RECOVERIES = 8
 """Turns of dead processes that are ended at the same time."""
+
+_ENDINGS: Mapping[HeartbeatReply, Ending] = {
+    "cancel": STOPPED,
+    "deleted": DELETED,
+    "lost": TAKEN_OVER,
+}
+"""What heartbeats say of a turn that has not begun."""
 
 PATIENCE_AT_START = 10
 """How many times `turns.stale` a turn needs no heartbeat when this process has just started."""
@@ -82,7 +91,9 @@ class Heartbeat:
         recovery: Recovery,
         keep: float,
         timing: HeartbeatTiming,
+        accepted: AcceptedTurns | None = None,
     ) -> None:
+        self._accepted = accepted
         self._turns = turns
         self._turn_store = turn_store
         self._recovery = recovery
@@ -137,6 +148,8 @@ class Heartbeat:
         self._reported = {id: reported for id, reported in self._reported.items() if id in active}
         for some in _groups(list(active.values()), SIGNALS_PER_CALL):
             await self._beat(some)
+        for waiting in _groups(list(self._turns.accepted.values()), SIGNALS_PER_CALL):
+            await self._beat_accepted(waiting)
         self._pulse.beaten()
 
     async def _beat(self, some: Sequence[RunningTurn]) -> None:
@@ -155,6 +168,16 @@ class Heartbeat:
                 running.end(DELETED)
             elif reply == "lost" and not running.is_over:
                 running.end(TAKEN_OVER)
+
+    async def _beat_accepted(self, some: Sequence[AcceptedTurn]) -> None:
+        """Report turns that have not begun."""
+        beats = [HeartbeatSignal(accepted.id, accepted.attempt) for accepted in some]
+        async with asyncio.timeout(self._timing.timeout):
+            replies = await self._turn_store.beat(beats)
+        for accepted in some:
+            ending = _ENDINGS.get(replies.get(accepted.id, "go on"))
+            if ending is not None:
+                accepted.end(ending)
 
     def _signal(self, running: RunningTurn) -> HeartbeatSignal:
         turn_id = running.id
@@ -188,7 +211,7 @@ class Heartbeat:
             self._put_off_sweeps()
         if now < self._sweeps_from:
             return
-        known = {running.id for running in self._turns.active}
+        known = {running.id for running in self._turns.alive}
         waiting = self._turns.waiting
         known |= {
             id
@@ -217,7 +240,7 @@ class Heartbeat:
         for turn_id in [id for id, failed in self._failed.items() if failed.place == place]:
             del self._failed[turn_id]
             record = await self._turn_store.find(turn_id, context.user)
-            if record is not None and record.state == "running":
+            if record is not None and not record.is_over:
                 await self._take_over(record, 0, context.context)
 
     async def _take_over(self, record: TurnRecord, stale_after: float, given: Any = None) -> None:
@@ -254,7 +277,13 @@ class Heartbeat:
             await self._turn_store.withdraw(record.id, attempt)
             self._turns.forget_refused(record.id)
             return
+        taken = replace(record, attempt=attempt + 1)
+        accepted = self._accepted
+        if accepted is not None and not accepted.has_room(record):
+            return
         if not await self._turn_store.take_over(record.id, attempt, stale_after):
+            return
+        if accepted is not None and await accepted.take_on(taken, given):
             return
         recover = self._recovery.end(record, attempt + 1, self._leftover(record), given)
         if await run_to_completion(recover):

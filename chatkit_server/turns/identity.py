@@ -42,6 +42,12 @@ class RequestIdentity:
             last_event=_event(last_event_id) if last_event_id else None,
         )
 
+    @classmethod
+    def stored(cls, request: str | None, content: str | None) -> RequestIdentity:
+        """Return the identity of a request from what the turn store has of it."""
+        is_key = request is not None and request.startswith("key:")
+        return cls(request if is_key else None, None if is_key else request, content)
+
     @property
     def request(self) -> str | None:
         """What identifies the request in the turn store."""

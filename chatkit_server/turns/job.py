@@ -50,6 +50,7 @@ from .admission import Admission
 from .approval_widget import Click, is_asking
 from .refusal import Refusal
 from .running import RunningTurn
+from .store import TurnRecord
 
 
 @dataclass
@@ -89,6 +90,8 @@ class TurnPlan:
     context: Any = None
     """What a `context` hook returned for the request."""
     request: TurnRequest = field(default_factory=TurnRequest)
+    accepted: TurnRecord | None = None
+    """The record of a turn that was accepted: it is to begin whatever happens."""
 
     @property
     def beside(self) -> bool:
@@ -103,7 +106,7 @@ class TurnPlan:
 
         What was decided or answered a moment ago may be what runs: the same again stops nothing.
         """
-        return self.click is not None or self.goes_on
+        return self.click is not None or self.goes_on or self.accepted is not None
 
     @property
     def goes_on(self) -> bool:
@@ -168,6 +171,13 @@ class TurnJob:
     running: RunningTurn = field(init=False)
     plan_again: Callable[[], Awaitable[TurnPlan]] = field(init=False)
     """Makes the plan anew, from what is stored now."""
+
+    @property
+    def may_begin_again(self) -> bool:
+        """Whether another process may begin it: it was accepted, and its message is not saved."""
+        if self.plan.accepted is None or self.plan.message is None:
+            return False
+        return all(item.id != self.plan.message.id for item in self.recorder.saved)
 
     @property
     def usage(self) -> Usage:

@@ -54,11 +54,9 @@ class Places:
         """Return how many places a user has."""
         return self._of[owner]
 
-    def take(self, owner: Owner) -> None:
-        """Give a user one more place.
-
-        Raises `too_many` if the user or the tenant has none left, `Unavailable` if nobody has.
-        """
+    def check(self, owner: Owner) -> None:
+        """Raise `too_many` if the user or the tenant has no place left, `Unavailable` if nobody
+        has."""
         if self._server is not None and self.total >= self._server:
             raise Unavailable(SERVER_BUSY, retry_after=RETRY_AFTER)
         if self._of[owner] >= self._user:
@@ -66,6 +64,15 @@ class Places:
         tenant, _ = owner
         if self._tenant is not None and self._of_tenant[tenant] >= self._tenant:
             raise self._too_many(tenant_busy(self._tenant), retry_after=RETRY_AFTER)
+
+    def take(self, owner: Owner) -> None:
+        """Give a user one more place. Raises what `check` raises."""
+        self.check(owner)
+        self.add(owner)
+
+    def add(self, owner: Owner) -> None:
+        """Give a user one more place, beyond what is left too."""
+        tenant, _ = owner
         self._of[owner] += 1
         self._of_tenant[tenant] += 1
         self.total += 1

@@ -113,7 +113,9 @@ class Preparation:
         return TurnJob(plan, turn, recorder, translator, runner)
 
     def _turn(self, plan: TurnPlan) -> Turn:
+        known = {"id": plan.accepted.id} if plan.accepted is not None else {}
         turn = Turn(
+            **known,
             thread=plan.thread,
             store=self.store,
             request_context=plan.context,
@@ -127,7 +129,8 @@ class Preparation:
             model_settings=copy(self._team.main.model_settings),
         )
         turn._catalogs = self.hooks.languages
-        context = StoreContext(plan.user, turn.id, attempt=1, context=plan.context)
+        attempt = plan.accepted.attempt if plan.accepted is not None else 1
+        context = StoreContext(plan.user, turn.id, attempt, context=plan.context)
         turn.store_context = context
         turn.keep_early()
         turn._takes_note = plan.action is not None

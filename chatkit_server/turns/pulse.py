@@ -82,7 +82,7 @@ class Pulse:
                     late,
                 )
             return
-        turns = [HeartbeatSignal(turn.id, turn.attempt) for turn in self._turns.active]
+        turns = [HeartbeatSignal(turn.id, turn.attempt) for turn in self._turns.alive]
         try:
             self._turn_store.keep_alive(turns)
         except Exception as error:

@@ -12,6 +12,7 @@ from ..errors import BadRequest, Conflict, TooManyRequests, Unavailable, Unproce
 from ..settings.schema import TurnSettings
 from ..turn import User
 from ..words import words, words_n
+from .accepted import AcceptedTurn
 from .identity import RequestIdentity
 from .kept import KeptTurns
 from .places import RETRY_AFTER, Places
@@ -91,6 +92,8 @@ class TurnRegistry:
         )
         self.places = Places(user, answers, limits.server, limits.tenant, TooManyRequests)
         self.arriving = Places(user, messages, limits.server, limits.tenant, TooManyRequests)
+        self.accepted: dict[str, AcceptedTurn] = {}
+        """Accepted turns that this process is to begin. Each has a place until it has ended."""
         self.waiting: dict[tuple[str, str, str], Any] = {}
         """Contexts of requests that wait for a turn of another process, by tenant, user, thread."""
 
@@ -98,6 +101,11 @@ class TurnRegistry:
     def active(self) -> list[RunningTurn]:
         """The turns whose task runs."""
         return list(self._tasks.values())
+
+    @property
+    def alive(self) -> list[RunningTurn | AcceptedTurn]:
+        """The turns that this process works at, or is to begin."""
+        return [*self._tasks.values(), *self.accepted.values()]
 
     def find(self, turn_id: str, user: User) -> RunningTurn | None:
         """Return a turn of this user, if this process still keeps it."""
@@ -109,6 +117,9 @@ class TurnRegistry:
 
         `look` and `visit` say that its user is there: to stay, or for `turns.disconnect.grace`.
         """
+        accepted = self.accepted.get(turn_id)
+        if accepted is not None and word == "cancel":
+            accepted.end(STOPPED)
         running = self._known.get(turn_id)
         if running is None or running.is_over:
             return
@@ -191,13 +202,32 @@ class TurnRegistry:
         if waiting > 1:
             self._once[place] = lock, waiting - 1
 
+    def refuse_to_accept(self, thread_id: str, user: User) -> None:
+        """Raise what `claim` raises for a turn that would wait for its thread, and `Unavailable` if
+        no place is left."""
+        self._refuse_if_closing()
+        slot = self._slots.get(thread_id)
+        accepted = sum(one.thread_id == thread_id for one in self.accepted.values())
+        slot = slot or ThreadSlot((user.tenant, user.id))
+        if slot.claims or slot.deleting or accepted:
+            # Those that are accepted have a claim while they wait for the lock
+            self._refuse_to_wait(slot, max(accepted, slot.claims - 1))
+        self.places.check((user.tenant, user.id))
+
     async def claim(
-        self, thread_id: str, user: User, *, beside: bool = False, patient: bool = False
+        self,
+        thread_id: str,
+        user: User,
+        *,
+        beside: bool = False,
+        patient: bool = False,
+        accepted: bool = False,
     ) -> bool:
         """Lock the thread for a new turn; return whether that had to wait for another turn.
 
         A turn that runs `beside` others locks nothing, and does not wait. `turns.when_busy` says
-        what happens to a turn that runs there; one that is `patient` does not end it. Raises
+        what happens to a turn that runs there; one that is `patient` does not end it. One that is
+        `accepted` has its place already, and is not refused for what else waits. Raises
         `Unavailable` while the server shuts down, if the server has too many turns, or if too many
         wait for the thread; `TooManyRequests` if the user or the tenant has too many turns;
         `Conflict` if `when_busy` is `reject`, or if the thread is being deleted.
@@ -208,9 +238,9 @@ class TurnRegistry:
             self._claim_beside(thread_id, slot)
             return False
         busy = slot.claims > 0
-        if busy:
-            self._refuse_to_wait(slot)
-        if self._room(slot.claims + 1) > slot.places:
+        if busy and not accepted:
+            self._refuse_to_wait(slot, slot.claims - 1)
+        if self._room(slot.claims + 1) > slot.places and not accepted:
             self.places.take(slot.owner)
             slot.places += 1
         interrupts = self._settings.when_busy == "interrupt" and not patient
@@ -329,6 +359,7 @@ class TurnRegistry:
             self._requests[running.owner, place] = running
         task = running.run(work)
         self._tasks[task] = running
+        self.accepted.pop(running.id, None)
         task.add_done_callback(self._ended)
         if self._ending_all:
             running.end(RESTARTED)
@@ -387,12 +418,11 @@ class TurnRegistry:
         if self.closing:
             raise Unavailable(RESTARTING, retry_after=RETRY_AFTER)
 
-    def _refuse_to_wait(self, slot: ThreadSlot) -> None:
+    def _refuse_to_wait(self, slot: ThreadSlot, waiting: int) -> None:
         if slot.deleting:
             raise Conflict(BEING_DELETED)
         if self._settings.when_busy == "reject":
             raise Conflict(BUSY)
-        waiting = slot.claims - 1
         if waiting >= self._settings.limits.queue:
             raise Unavailable(
                 words_n(
@@ -422,6 +452,7 @@ class TurnRegistry:
         self.closing = True
         for told in self.when_closing:
             told()
+        self.hand_over()
         self.leave_questions()
         try:
             async with asyncio.timeout(drain):
@@ -429,6 +460,11 @@ class TurnRegistry:
         except TimeoutError:
             self.end_all()
             await self._vacant.wait()
+
+    def hand_over(self) -> None:
+        """Leave accepted turns that have not begun to other processes, or to the next start."""
+        for accepted in list(self.accepted.values()):
+            accepted.end(RESTARTED)
 
     def end_all(self) -> None:
         """End the running turns, and those that begin after all."""

@@ -41,6 +41,13 @@ STOPPED = Ending("cancelled", TurnFailed(words("The answer was stopped."), allow
 
 DELETED = Ending("cancelled", TurnFailed(words("The conversation was deleted.")))
 
+HANDED_OVER = Ending(
+    "interrupted",
+    TurnFailed(words("The server was restarted before the answer was complete."), allow_retry=True),
+    lost=True,
+)
+"""The end of an accepted turn in this process, before its message was saved: another begins it."""
+
 DELETING = Ending("cancelled", DELETED.problem)
 """The same while the conversation is still there. If it stays, so does what was said."""
 
@@ -105,6 +112,7 @@ class RunningTurn:
         self.refusal: Exception | None = None
         self.live = LiveQuestions()
         self.has_given_place = False
+        self.needs_no_client = False
         self.answers: list[str] = []
         """The requests that have answered its questions, by what identifies them."""
         self._prepared = asyncio.Event()
@@ -181,9 +189,11 @@ class RunningTurn:
     def start_grace(self) -> None:
         """Stop the turn after `turns.disconnect.grace` if no client follows it by then.
 
-        A turn that does not allow it goes on.
+        A turn that does not allow it goes on, and so does one that nobody has to wait for.
         """
         disconnect = self._settings.disconnect
+        if self.needs_no_client:
+            return
         if self._followers == 0 and not self.is_over and disconnect.policy == "cancel":
             self._after(disconnect.grace, "abandoned", self._abandoned)
 

@@ -8,10 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from ..errors import TakenOver, Unprocessable
 from ..turn import User
+from ..words import words
 
-TurnState = Literal["running", "completed", "failed", "cancelled", "interrupted"]
+TurnState = Literal["accepted", "running", "completed", "failed", "cancelled", "interrupted"]
 HeartbeatReply = Literal["go on", "visited", "cancel", "deleted", "lost"]
+
+
+GONE = "another process has taken this turn over, or it has ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +27,9 @@ class TurnRecord:
     may still choose another. `request` identifies a repeated request, and `content` is a digest of
     its body. `partial` is JSON of what was said and not saved as items yet; it is None once the
     turn has ended. `error` is the message the user saw. `beside` says that the turn runs beside
-    others in its thread, as actions do. A store may bring `user` back with `id` and `tenant` alone,
-    and forget `beside` once the turn has ended.
+    others in its thread, as actions do. `accepted` is JSON of what a turn is to answer that is to
+    begin whatever happens. A store may bring `user` back with
+    `id` and `tenant` alone, and forget `beside` once the turn has ended.
     """
 
     id: str
@@ -38,6 +44,12 @@ class TurnRecord:
     partial: bytes | None = None
     error: str | None = None
     beside: bool = False
+    accepted: bytes | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the turn has ended."""
+        return self.state not in ("accepted", "running")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +66,9 @@ class TurnStore(ABC):
 
     Each method is atomic. Times are those of the store, so that all processes share one clock. A
     method that takes a `user` finds only turns of that user.
+
+    A turn that is only `accepted` has not begun, and runs in no thread. Everything else that is
+    said of running turns holds for it: heartbeats, `cancel`, `stale`, `take_over`, `end`.
     """
 
     @abstractmethod
@@ -63,6 +78,37 @@ class TurnStore(ABC):
         If another turn runs in its thread, record nothing and return that one. A turn `beside`
         others is always recorded, and is never the other turn.
         """
+
+    async def accept(self, record: TurnRecord) -> None:
+        """Record a turn with the state `accepted`, with a first heartbeat.
+
+        Without this, turns can only be started by those who wait for them.
+        """
+        raise Unprocessable(
+            words("The turn store of this server cannot keep a turn that begins later.")
+        )
+
+    async def begin_accepted(self, record: TurnRecord) -> TurnRecord | None:
+        """Have an accepted turn run, with this `model` and `partial`. It may run already.
+
+        If another turn runs in its thread, or was accepted before it and waits there too, change
+        nothing and return that one. Raises `TakenOver` if the attempt is no longer the current one,
+        or if the turn has ended or is gone.
+        """
+        raise NotImplementedError
+
+    async def next_in(self, thread_id: str, user: User) -> TurnRecord | None:
+        """Return the turn that runs in a thread, or else the accepted one that waits there longest:
+        the next to begin. A store that has `accept` has this too."""
+        return await self.running(thread_id, user)
+
+    async def release(self, turn_id: str, attempt: int) -> None:
+        """Have a turn be stale at once: this process does not work on it any more.
+
+        Do nothing if the attempt is no longer the current one or the turn has ended. Without this,
+        the next process takes it over when it is stale.
+        """
+        return
 
     @abstractmethod
     async def beat(self, beats: Sequence[HeartbeatSignal]) -> Mapping[str, HeartbeatReply]:
@@ -173,6 +219,34 @@ class MemoryTurnStore(TurnStore):
         self._rows[record.id] = _Row(record, time.monotonic())
         return None
 
+    async def accept(self, record: TurnRecord) -> None:
+        self._rows[record.id] = _Row(record, time.monotonic())
+
+    async def begin_accepted(self, record: TurnRecord) -> TurnRecord | None:
+        row = self._current(record.id, record.attempt)
+        if row is None:
+            raise TakenOver(GONE)
+        other = await self.next_in(record.thread_id, record.user)
+        if other is not None and other.id != record.id:
+            return other
+        row.record = replace(
+            row.record, state="running", model=record.model, partial=record.partial
+        )
+        row.beaten = time.monotonic()
+        self._running[_place(record.thread_id, record.user)] = record.id
+        return None
+
+    async def next_in(self, thread_id: str, user: User) -> TurnRecord | None:
+        running, place = await self.running(thread_id, user), _place(thread_id, user)
+        waiting = (row.record for row in self._rows.values() if row.record.state == "accepted")
+        first = next((one for one in waiting if _place(one.thread_id, one.user) == place), None)
+        return running or first
+
+    async def release(self, turn_id: str, attempt: int) -> None:
+        row = self._current(turn_id, attempt)
+        if row is not None:
+            row.beaten = float("-inf")
+
     async def beat(self, beats: Sequence[HeartbeatSignal]) -> Mapping[str, HeartbeatReply]:
         return {beat.turn_id: self._beat(beat) for beat in beats}
 
@@ -220,7 +294,7 @@ class MemoryTurnStore(TurnStore):
 
     async def cancel(self, turn_id: str, user: User) -> bool:
         row = self._rows.get(turn_id)
-        if row is None or not _same(row.record.user, user) or row.record.state != "running":
+        if row is None or not _same(row.record.user, user) or row.record.is_over:
             return False
         row.cancel = True
         return True
@@ -233,7 +307,7 @@ class MemoryTurnStore(TurnStore):
     async def stale(self, seconds: float) -> list[TurnRecord]:
         before = time.monotonic() - seconds
         rows = self._rows.values()
-        return [r.record for r in rows if r.record.state == "running" and r.beaten < before]
+        return [r.record for r in rows if not r.record.is_over and r.beaten < before]
 
     async def take_over(self, turn_id: str, attempt: int, seconds: float) -> bool:
         row = self._current(turn_id, attempt)
@@ -250,12 +324,13 @@ class MemoryTurnStore(TurnStore):
             del self._rows[turn_id]
 
     def _leave(self, record: TurnRecord) -> None:
-        if not record.beside:
-            del self._running[_place(record.thread_id, record.user)]
+        place = _place(record.thread_id, record.user)
+        if self._running.get(place) == record.id:
+            del self._running[place]
 
     def _current(self, turn_id: str, attempt: int) -> _Row | None:
         row = self._rows.get(turn_id)
-        if row is None or row.record.state != "running" or row.record.attempt != attempt:
+        if row is None or row.record.is_over or row.record.attempt != attempt:
             return None
         return row
 

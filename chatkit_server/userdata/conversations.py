@@ -127,17 +127,18 @@ class Conversations:
     async def _stop(self, thread_id: str) -> int:
         """Have the server that answers in a thread stop; return how many answers were stopped.
 
-        One that does not is on its own: it loses its thread, and can save nothing any more.
+        Those that were accepted and wait there are stopped too. One that does not stop is on its
+        own: it loses its thread, and can save nothing any more.
         """
-        running = await self._turns.running(thread_id, self._user)
-        if running is None:
-            return 0
-        await self._turns.cancel(running.id, self._user)
+        stopped: set[str] = set()
         with suppress(TimeoutError):
             async with asyncio.timeout(_STOPPING):
-                while await self._turns.running(thread_id, self._user) is not None:  # noqa: ASYNC110
+                while turn := await self._turns.next_in(thread_id, self._user):
+                    if turn.id not in stopped:
+                        stopped.add(turn.id)
+                        await self._turns.cancel(turn.id, self._user)
                     await asyncio.sleep(_POLL)
-        return 1
+        return len(stopped)
 
 
 def attachments_of(item: ThreadItem) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Any
 
 from aiohttp import hdrs, web
 from chatkit.types import (
@@ -55,12 +56,12 @@ async def chat(request: web.Request) -> web.StreamResponse:
 async def _understand(request: web.Request) -> Respond:
     """Read the request, answer it or start its turn, and return how to respond."""
     user = await authenticate(request)
-    raw = await _read(request, user)
+    raw = await read_body(request, user)
     body = read_object(raw, request.app[SETTINGS].server.limits.values)
     if plain.is_plain(body):
         asked = plain.parse(body)
         user = request[USER] = plain.user_of(asked, user, request.get(NAME_USER))
-        caller = await _caller(request, user)
+        caller = await caller_of(request, user)
         make_plan = partial(plain.plan, caller, asked)
         turn = _turn(request, raw, user, make_plan)
         # It may have to wait, and need not hold what was read
@@ -70,7 +71,7 @@ async def _understand(request: web.Request) -> Respond:
             return partial(plain.whole_answer, running=running)
         return partial(follow, running=running, after=after)
     operation = parse(body)
-    caller = await _caller(request, user)
+    caller = await caller_of(request, user)
     if is_streaming_req(operation):
         make_plan = partial(plan, caller, operation)
         answer_it = None
@@ -90,7 +91,7 @@ async def _understand(request: web.Request) -> Respond:
     return partial(_send, data=await answer(caller, operation))
 
 
-async def _read(request: web.Request, user: User) -> bytes:
+async def read_body(request: web.Request, user: User) -> bytes:
     """Return the body, after asking for it if the client waits for that.
 
     What would take long to parse is refused before the rest of it has arrived.
@@ -172,9 +173,21 @@ async def _turn(
         return await engine.start(make_plan, identity, user), 0
 
 
-async def _caller(request: web.Request, user: User) -> Caller:
-    app = request.app
+async def caller_of(request: web.Request, user: User) -> Caller:
+    """Return who asks, with what a `context` hook returns for the request."""
     context = await store_context(request, user)
+    cookies = request.cookies if hdrs.COOKIE in request.headers else {}
+    return new_caller(
+        request.app,
+        user,
+        locale=preferred(request.headers),
+        given=context.context,
+        request=TurnRequest(request.headers, cookies, request.url),
+    )
+
+
+def new_caller(app: web.Application, user: User, **rest: Any) -> Caller:
+    """Return a user with the parts of an application; `rest` is what a request says of them."""
     return Caller(
         user,
         app[STORE],
@@ -186,9 +199,5 @@ async def _caller(request: web.Request, user: User) -> Caller:
         app[ENGINE].conversations,
         app[HEARTBEAT],
         app[ELSEWHERE],
-        locale=preferred(request.headers),
-        given=context.context,
-        request=TurnRequest(
-            request.headers, request.cookies if hdrs.COOKIE in request.headers else {}, request.url
-        ),
+        **rest,
     )

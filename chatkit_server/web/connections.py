@@ -21,6 +21,7 @@ from aiohttp.web_protocol import ERROR, _ErrInfo
 from ..languages import Languages, accepted
 from ..settings.schema import ServerSettings
 from ..words import words
+from ..workers import Seat
 from .addresses import Proxies, network_of
 from .cors import headers_for
 from .head import MAX_HEAD, Head
@@ -85,6 +86,8 @@ class Connections:
         shortest = min(limits.headers, limits.body, limits.unread, limits.idle)
         self.interval = min(max(shortest / 4, 0.02), 1.0)
         self._was_late = False
+        self.seat: Seat | None = None
+        """Where other workers see how many connections there are."""
         self._move: Callable[[socket], None] | None = None
         self._empty: asyncio.Future[None] | None = None
         self._timer = self._loop.call_soon(self._sweep)
@@ -183,6 +186,8 @@ class Connections:
         """Count a connection no more. Repeating it changes nothing."""
         self._waiting.pop(connection, None)
         network = self._served.pop(connection, None)
+        if self.seat is not None:
+            self.seat.connections = len(self._served)
         if network is not None:
             self._by_network[network] -= 1
             if not self._by_network[network]:

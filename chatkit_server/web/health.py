@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from ipaddress import ip_address
 from typing import Any
@@ -21,7 +21,9 @@ from ..plugin.calls import Hooks
 from ..records import OutageLog, quoted
 from ..turn import StoreContext, User
 from ..turns.places import RETRY_AFTER
+from ..workers import Seat
 from .keys import ENGINE, HOOKS, MCP
+from .together import Together
 
 PATIENCE = 1.5
 """Seconds within which all parts must answer."""
@@ -131,8 +133,18 @@ def _age(since: float) -> float:
 class Readiness:
     """Answers `/readyz` within two seconds. Anybody may ask, as often as they like."""
 
-    def __init__(self, hooks: Hooks, store_plugin: str, store: Store[StoreContext]) -> None:
-        """Ask the plugins with a `ready` hook, and the store if its plugin has none."""
+    def __init__(
+        self,
+        hooks: Hooks,
+        store_plugin: str,
+        store: Store[StoreContext],
+        seat: Seat | None = None,
+    ) -> None:
+        """Ask the plugins with a `ready` hook, and the store if its plugin has none.
+
+        With a `seat`, tell how all workers are.
+        """
+        self._together = None if seat is None else Together(seat)
         self._parts = [
             Part("store", "the store", call.answer)
             if call.plugin == store_plugin
@@ -143,46 +155,66 @@ class Readiness:
             self._parts.insert(0, Part("store", "the store", lambda: _try_to_load(store)))
         self._unready_since: float | None = None
 
-    async def run(self, _app: web.Application) -> AsyncIterator[None]:
-        """End the questions when the server stops."""
+    async def run(self, app: web.Application) -> AsyncIterator[None]:
+        """Tell other workers how this one is, and end the questions when the server stops."""
+
+        async def problem() -> str:
+            await self._ask()
+            return _in_words(self._problems(app), _missing(app))
+
+        tasks = []
+        if self._together is not None:
+            tasks.append(asyncio.create_task(self._together.tell(problem)))
         yield
-        asking = [part.asking for part in self._parts if part.asking is not None]
-        for task in asking:
+        tasks += [part.asking for part in self._parts if part.asking is not None]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*asking, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def readyz(self, request: web.Request) -> web.StreamResponse:
         """Answer 200 if the server can run turns, else 503, with the state of each part."""
-        app = request.app
+        app, together = request.app, self._together
         closing = app[ENGINE].turns.closing
+        if together is not None:
+            closing = together.all_end
+            together.ask()
         if not closing:
             await self._ask()
-        problems = {part.name: part.problem() for part in self._parts}
-        servers = app[MCP].status()
-        missing = [name for name, at in servers.items() if at["required"] and not at["connected"]]
+        problems, missing = self._problems(app), _missing(app)
+        others = {} if together is None else together.problems()
+        ready = not (closing or missing or problems or others)
         body: dict[str, Any] = {
-            "ready": not (closing or missing or any(problems.values())),
-            "store": problems.pop("store") or "ok",
-            "mcp_servers": servers,
+            "ready": ready,
+            "store": problems.get("store", "ok"),
+            "mcp_servers": app[MCP].status(),
         }
-        failing = _failing(app[HOOKS], needed=True)
-        body["ready"] = body["ready"] and not failing
-        wrong = failing | {name: problem for name, problem in problems.items() if problem}
-        if wrong:
+        if wrong := {name: problem for name, problem in problems.items() if name != "store"}:
             body["plugins"] = wrong
+        if others:
+            body["workers"] = others
         if closing:
             body["server"] = "shutting down"
         else:
-            self._note({"store": body["store"]} | wrong, missing, ready=body["ready"])
+            self._note(problems | others, missing, ready=ready)
         if "verbose" in request.query:
             body["parts"] = {part.name: part.state() for part in self._parts}
+            if together is not None:
+                body["parts"]["workers"] = together.as_json()
             if _is_of_this_machine(request):
                 body["hooks"] = app[HOOKS].statistics.as_json()
+                failing = _failing(app[HOOKS], needed=True)
                 body["failing"] = failing | _failing(app[HOOKS], needed=False)
         if body["ready"]:
             return web.json_response(body)
         headers = {hdrs.RETRY_AFTER: str(RETRY_AFTER)}
         return web.json_response(body, status=503, headers=headers)
+
+    def _problems(self, app: web.Application) -> dict[str, str]:
+        """Return what is wrong with the store, and with each plugin."""
+        asked = {part.name: part.problem() for part in self._parts}
+        problems = {name: problem for name, problem in asked.items() if problem}
+        store = {"store": problems.pop("store")} if "store" in problems else {}
+        return store | _failing(app[HOOKS], needed=True) | problems
 
     async def _ask(self) -> None:
         """Ask all parts at once, and wait for those that were not asked long ago."""
@@ -199,12 +231,23 @@ class Readiness:
         now = time.monotonic()
         if not ready and self._unready_since is None:
             self._unready_since = now
-            reasons = [f"{name}: {what}" for name, what in problems.items() if what != "ok"]
-            reasons += [f"MCP server {name} is not connected" for name in missing]
-            log.info("not ready: %s", "; ".join(reasons))
+            log.info("not ready: %s", _in_words(problems, missing))
         elif ready and self._unready_since is not None:
             log.info("ready again, after %.0f s", now - self._unready_since)
             self._unready_since = None
+
+
+def _in_words(problems: Mapping[str, str], missing: Sequence[str]) -> str:
+    """Return what is wrong as one line, empty if nothing is."""
+    reasons = [f"{name}: {what}" for name, what in problems.items()]
+    reasons += [f"MCP server {name} is not connected" for name in missing]
+    return "; ".join(reasons)
+
+
+def _missing(app: web.Application) -> list[str]:
+    """Return the MCP servers that turns need, and that are not connected."""
+    servers = app[MCP].status()
+    return [name for name, at in servers.items() if at["required"] and not at["connected"]]
 
 
 def _failing(hooks: Hooks, *, needed: bool) -> dict[str, str]:

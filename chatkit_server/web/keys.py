@@ -22,6 +22,7 @@ from ..plugin.calls import Hooks
 from ..records import log_error, place_of, repeats
 from ..settings.schema import Settings
 from ..turn import StoreContext, User
+from ..turns.accepting import AcceptedTurns
 from ..turns.engine import Engine
 from ..turns.heartbeat import Heartbeat
 from ..turnstile import Turnstile
@@ -47,6 +48,7 @@ RUNS = web.AppKey("runs", AppRuns)
 ELSEWHERE = web.AppKey("elsewhere", TurnsElsewhere)
 THREADS = web.AppKey("threads", ThreadWatch)
 ENGINE = web.AppKey("engine", Engine)
+ACCEPTED = web.AppKey("accepted", AcceptedTurns)
 GUARD = web.AppKey("guard", RequestGuard)
 HEARTBEAT = web.AppKey("heartbeat", Heartbeat)
 TURNSTILE = web.AppKey("turnstile", Turnstile)

@@ -11,6 +11,7 @@ from socket import NI_NUMERICHOST, NI_NUMERICSERV, getnameinfo, socket
 from aiohttp import web
 
 from ..settings.schema import Settings
+from ..workers import Seat
 from .connections import Connections
 from .keys import HOOKS, REFUSALS
 from .overflow import MAX_OVERFLOW
@@ -38,6 +39,10 @@ CLOSED_AT_ONCE = 32
 PAUSE = 0.001
 """Seconds in which nothing is accepted after `ACCEPTED_AT_ONCE`: time for what runs in threads."""
 
+TURN = 0.005
+"""Seconds that other workers with fewer connections have to accept one first. The system would wake
+the same worker again and again."""
+
 FULL_PAUSE = 1.0
 """The same when the process may not have more open files."""
 
@@ -55,13 +60,22 @@ class Listener:
     connections: Connections
 
     def __init__(
-        self, runner: web.AppRunner, settings: Settings, bound: Sequence[socket] = ()
+        self,
+        runner: web.AppRunner,
+        settings: Settings,
+        bound: Sequence[socket] = (),
+        seat: Seat | None = None,
     ) -> None:
-        """Make one that listens on the sockets that are `bound`, or else binds its own."""
+        """Make one that listens on the sockets that are `bound`, or else binds its own.
+
+        With a `seat`, other workers accept from the same sockets.
+        """
         self._runner = runner
         self._settings = settings
         self._loop = asyncio.get_running_loop()
         self._given = bound
+        self._seat = seat
+        self._left_to_others = False
         self._file: SocketFile | None = None
         self._sockets: dict[socket, asyncio.TimerHandle | None] = {}
         """Each with the end of its pause, if it has one."""
@@ -82,6 +96,7 @@ class Listener:
         self.connections = Connections(
             self._runner.server, settings, most, refusals, overflow, languages
         )
+        self.connections.seat = self._seat
         self._started = True
         for listening in await self._bound():
             listening.setblocking(False)
@@ -126,6 +141,10 @@ class Listener:
         self._serving.add(serving)
         serving.add_done_callback(self._serving.discard)
 
+    def leave_address(self) -> None:
+        """Accept no more connections, and let others listen here."""
+        self._stop_accepting()
+
     def close(self) -> None:
         """Accept no more connections, and limit those that are there no more."""
         if self._started:
@@ -157,6 +176,9 @@ class Listener:
         most = max(ACCEPTED_AT_ONCE, int(self._burst))
         closed = 0
         while most and closed < CLOSED_AT_ONCE:
+            if self._leaves_to_others():
+                self._pause(listening, TURN)
+                return
             try:
                 connection, peer = listening.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -175,6 +197,14 @@ class Listener:
             most -= 1
             self._burst = max(0.0, self._burst - 1)
         self._pause(listening, PAUSE)
+
+    def _leaves_to_others(self) -> bool:
+        """Whether a worker with fewer connections should take the next one, if it can at once."""
+        if self._seat is None:
+            return False
+        self._seat.connections = self.connections.open + len(self._serving)
+        self._left_to_others = not self._left_to_others and self._seat.has_more()
+        return self._left_to_others
 
     async def _serve(self, connection: socket) -> None:
         await self._loop.connect_accepted_socket(self.connections, connection)

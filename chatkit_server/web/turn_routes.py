@@ -40,6 +40,8 @@ LONGEST_WAIT = 60.0
 _LARGE = 65_536
 """Bytes of events from which on the next replay of the same user waits."""
 
+_GOES_ON = ("accepted", "running")
+
 log = logging.getLogger(__name__)
 
 
@@ -231,10 +233,10 @@ async def _cancel(request: web.Request) -> web.StreamResponse:
         if isinstance(turn, RunningTurn):
             turn.end(STOPPED)
             await turn.ended()
-        elif turn.state == "running":
+        elif not turn.is_over:
             turn = await request.app[ELSEWHERE].cancel(turn, user)
     described = _described(request, turn)
-    return web.json_response(described, status=202 if described["state"] == "running" else 200)
+    return web.json_response(described, status=202 if described["state"] in _GOES_ON else 200)
 
 
 def _allows_cancel(turn: RunningTurn | TurnRecord) -> bool:
@@ -260,7 +262,7 @@ def _described(request: web.Request, turn: RunningTurn | TurnRecord) -> dict[str
     """
     told: dict[str, Any] = {"id": turn.id, "thread_id": turn.thread_id}
     if isinstance(turn, TurnRecord):
-        events = partial_of(turn).events if turn.state == "running" else None
+        events = partial_of(turn).events if not turn.is_over else None
         told |= {"state": turn.state, "events": events}
         if turn.error:
             allow_retry = None if turn.state == "failed" else True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import logging
 import os
 import stat
@@ -10,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -68,8 +70,9 @@ class RotatedFile:
             descriptor = self._current()
             size = os.fstat(descriptor).st_size
             if size and size + len(line) > self.max_size:
-                self._rotate()
-                descriptor, size = self._current(), 0
+                self._rotate(descriptor)
+                descriptor = self._current()
+                size = os.fstat(descriptor).st_size
             if os.write(descriptor, line) < len(line):
                 os.ftruncate(descriptor, size)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -148,12 +151,17 @@ class RotatedFile:
         except FileNotFoundError:
             return False
 
-    def _rotate(self) -> None:
+    def _rotate(self, descriptor: int) -> None:
+        """Rename the files, unless another process has done so meanwhile."""
+        # Closing it releases the lock; some file systems have none
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if self._is_at_its_path(descriptor):
+            names = [self.path, *self._older()]
+            for older, newer in zip(reversed(names[1:]), reversed(names[:-1]), strict=True):
+                if newer.exists():
+                    newer.replace(older)
         self.close()
-        names = [self.path, *self._older()]
-        for older, newer in zip(reversed(names[1:]), reversed(names[:-1]), strict=True):
-            if newer.exists():
-                newer.replace(older)
 
 
 def _kept(file: Path, is_gone: Callable[[bytes], bool]) -> tuple[bytes, int]:

@@ -17,7 +17,7 @@ async def check_redis(config: Config) -> list[str | Finding]:
     """Write to Redis as a turn does, and say what keeps it from that."""
     place = place_of(config.url)
     client = new_client(config.url, config.timeout)
-    key = f"{config.prefix}check"
+    key = f"{config.prefix}:check"
     try:
         await ask(client, "XADD", key, "MINID", "~", "0-1", "*", "w", "")
         await client.delete(key)

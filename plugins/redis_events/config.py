@@ -20,7 +20,7 @@ class Config(BaseModel):
     """
 
     url: str = Field("redis://localhost:6379/0", repr=False)
-    prefix: str = Field("chatkit:", min_length=1, max_length=100)
+    prefix: str = Field("chatkit", min_length=1, max_length=100)
     ttl: Duration = Field(1800.0, ge=1)
     max_events: int = Field(20_000, ge=100)
     flush: Duration = Field(0.02, ge=0.001, le=1)

@@ -35,7 +35,7 @@ class RedisEventLog(EventLog):
     def __init__(self, config: Config) -> None:
         self.problem: str | None = None
         self._config = config
-        self._prefix = config.prefix.encode()
+        self._prefix = config.prefix.encode() + b":"
         self._process = secrets.token_hex(8).encode()
         self._outage = OutageLog(log, f"Redis at {place_of(config.url)}")
         self._client: Redis | None = None

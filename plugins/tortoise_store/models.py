@@ -97,6 +97,7 @@ class Feedback(models.Model):
 class Turn(models.Model):
     """A turn as it is written down; `partial` is JSON of what it has said and not saved yet.
 
+    `accepted` is JSON of what it is to answer, if it has to begin whatever happens.
     `state` is a `TurnState`, or `beside` for a turn that runs beside others in its thread.
     `thread_id` is no foreign key: the turn that makes a thread is written down before it. `beaten`
     and `ended` are seconds since 1970 by the database's clock. `backend` is PostgreSQL's process
@@ -122,6 +123,7 @@ class Turn(models.Model):
     thread_deleted = fields.BooleanField(default=False)
     partial = fields.TextField(null=True)
     error = fields.TextField(null=True)
+    accepted = fields.TextField(null=True)
     beaten = fields.FloatField()
     backend = fields.IntField(null=True)
     ended = fields.FloatField(null=True)

@@ -19,7 +19,8 @@ WHERE f.tenant = $1 AND f.user_id = $2 ORDER BY f.seq
 """
 
 _TURNS = f"""
-SELECT id, thread_id AS thread, operation, model, state, error, beaten, ended, partial
+SELECT id, thread_id AS thread, operation, model, state, error, beaten, ended, partial,
+    accepted
 FROM chatkit_turn WHERE {OWNED} ORDER BY seq
 """
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from functools import cache
 
-# A turn that runs: `beside` others in its thread, or as the one that owns it.
-RUNS = "state IN ('running', 'beside')"
+# A turn that has not ended: it runs `beside` others in its thread, or as the one that owns it, or
+# it is accepted, and waits until it may begin.
+RUNS = "state IN ('running', 'beside', 'accepted')"
 
 OWNED = "tenant = $1 AND user_id = $2"
 _SAME_OWNER = "{0}.tenant = excluded.tenant AND {0}.user_id = excluded.user_id"
@@ -71,7 +72,8 @@ RETURNING seq
 DELETE_THREAD = (
     f"DELETE FROM chatkit_turn WHERE {OWNED} AND thread_id = $3 AND NOT {RUNS}",
     f"""
-UPDATE chatkit_turn SET partial = NULL, cancel = true, thread_deleted = true
+UPDATE chatkit_turn
+SET partial = NULL, accepted = NULL, cancel = true, thread_deleted = true
 WHERE {OWNED} AND thread_id = $3 AND {RUNS}
 """,
     f"DELETE FROM chatkit_thread WHERE {OWNED} AND id = $3 RETURNING seq",

@@ -6,7 +6,7 @@ from .sql import BACKEND, BEGUN, IS_GONE, NOW, OWNED, RUNS, SKIPPING_LOCK
 
 _COLUMNS = (
     "tenant, user_id, id, thread_id, operation, model, request, content, attempt, state, partial, "
-    "error"
+    "error, accepted"
 )
 _AT_ATTEMPT = f"id = $1 AND attempt = $2 AND {RUNS}"
 _STALE = f"{RUNS} AND (beaten < {BEGUN} - CAST({{0}} AS double precision) OR {IS_GONE})"
@@ -15,13 +15,40 @@ _STALE = f"{RUNS} AND (beaten < {BEGUN} - CAST({{0}} AS double precision) OR {IS
 # others never conflicts: the unique index has the state `running` alone.
 BEGIN = f"""
 INSERT INTO chatkit_turn (
-    tenant, user_id, id, thread_id, operation, model, request, content, attempt, partial, state,
-    cancel, thread_deleted, beaten, backend
+    tenant, user_id, id, thread_id, operation, model, request, content, attempt, partial, accepted,
+    state, cancel, thread_deleted, beaten, backend
 )
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, false, false, {NOW}, {BACKEND})
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, false, false, {NOW}, {BACKEND})
 ON CONFLICT (tenant, user_id, thread_id) WHERE state = 'running' DO NOTHING
 RETURNING seq
 """
+
+# The turn that runs in a thread, or else the one that waits there longest: $3 is the thread.
+NEXT = f"""
+SELECT {_COLUMNS} FROM chatkit_turn
+WHERE {OWNED} AND thread_id = $3 AND state IN ('running', 'accepted')
+ORDER BY state = 'running' DESC, seq LIMIT 1
+"""
+
+# $1 is the tenant, $2 the user's id, $3 the thread, $4 the turn, $5 the attempt, $6 the model, $7
+# the partial answer. Of two that begin at once, PostgreSQL refuses one by the unique index.
+BEGIN_ACCEPTED = f"""
+UPDATE chatkit_turn SET
+    state = 'running', model = $6, partial = $7, beaten = {NOW}, backend = {BACKEND}
+WHERE {OWNED} AND id = $4 AND attempt = $5 AND state IN ('running', 'accepted')
+AND $4 = (
+    SELECT id FROM chatkit_turn
+    WHERE {OWNED} AND thread_id = $3 AND state IN ('running', 'accepted')
+    ORDER BY state = 'running' DESC, seq LIMIT 1
+)
+RETURNING seq
+"""
+
+# Whether a turn has not ended: $3 is its id, $4 the attempt.
+IS_CURRENT = f"SELECT seq FROM chatkit_turn WHERE {OWNED} AND id = $3 AND attempt = $4 AND {RUNS}"
+
+# $2 is the attempt.
+RELEASE = f"UPDATE chatkit_turn SET beaten = 0 WHERE {_AT_ATTEMPT}"
 
 _BEAT = f"""
 UPDATE chatkit_turn SET

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import orjson
+from tortoise.exceptions import IntegrityError
 
 from chatkit_server import User
-from chatkit_server.storage import HeartbeatReply, HeartbeatSignal, TurnRecord, TurnState, TurnStore
+from chatkit_server.storage import (
+    HeartbeatReply,
+    HeartbeatSignal,
+    TakenOver,
+    TurnRecord,
+    TurnState,
+    TurnStore,
+)
 
 from . import turn_sql
 from .database import Database
@@ -18,7 +27,7 @@ from .identities import as_text, require_storable, storable
 class TortoiseTurnStore(TurnStore):
     """Stores the records of turns for all servers of a database, with times by its clock.
 
-    Each method is one statement. The user of a returned record has only tenant and id. On
+    What changes a record is one statement. The user of a returned record has only tenant and id. On
     PostgreSQL, a turn is also stale if the connection of its last heartbeat is gone.
     """
 
@@ -28,6 +37,32 @@ class TortoiseTurnStore(TurnStore):
         self._begun: dict[str, int] = {}
 
     async def begin(self, record: TurnRecord) -> TurnRecord | None:
+        # Until its first heartbeat: nobody else knows yet that it runs
+        self._begun[record.id] = record.attempt
+        recorded = False
+        try:
+            while True:
+                if await self._record(record, "beside" if record.beside else "running"):
+                    recorded = True
+                    return None
+                other = await self.running(record.thread_id, record.user)
+                # None: it has ended meanwhile
+                if other is not None:
+                    return other
+        finally:
+            if not recorded:
+                self._begun.pop(record.id, None)
+
+    async def accept(self, record: TurnRecord) -> None:
+        self._begun[record.id] = record.attempt
+        try:
+            await self._record(record, "accepted")
+        except BaseException:
+            self._begun.pop(record.id, None)
+            raise
+
+    async def _record(self, record: TurnRecord, state: str) -> bool:
+        """Insert a turn; return False if another one runs in its thread."""
         require_storable(record.user)
         self._database.require_room()
         values = (
@@ -40,23 +75,32 @@ class TortoiseTurnStore(TurnStore):
             record.content,
             record.attempt,
             _text(record.partial),
-            "beside" if record.beside else "running",
+            _text(record.accepted),
+            state,
         )
-        # Until its first heartbeat: nobody else knows yet that it runs
-        self._begun[record.id] = record.attempt
-        recorded = False
-        try:
-            while True:
-                if await self._database.rows(turn_sql.BEGIN, values):
-                    recorded = True
+        return bool(await self._database.rows(turn_sql.BEGIN, values))
+
+    async def begin_accepted(self, record: TurnRecord) -> TurnRecord | None:
+        owner, rows = _owner(record.user), self._database.rows
+        model, partial = as_text(record.model), _text(record.partial)
+        values = (*owner, record.thread_id, record.id, record.attempt, model, partial)
+        while True:
+            with suppress(IntegrityError):
+                if await rows(turn_sql.BEGIN_ACCEPTED, values):
                     return None
-                other = await self.running(record.thread_id, record.user)
-                # None: it has ended meanwhile
-                if other is not None:
-                    return other
-        finally:
-            if not recorded:
-                self._begun.pop(record.id, None)
+            if not await rows(turn_sql.IS_CURRENT, (*owner, record.id, record.attempt)):
+                raise TakenOver("another process has taken this turn over, or it has ended")
+            other = await self.next_in(record.thread_id, record.user)
+            # Itself: the one before it has ended meanwhile
+            if other is not None and other.id != record.id:
+                return other
+
+    async def next_in(self, thread_id: str, user: User) -> TurnRecord | None:
+        return await self._one(turn_sql.NEXT, user, thread_id)
+
+    async def release(self, turn_id: str, attempt: int) -> None:
+        self._begun.pop(turn_id, None)
+        await self._database.rows(turn_sql.RELEASE, (turn_id, attempt))
 
     async def beat(self, beats: Sequence[HeartbeatSignal]) -> Mapping[str, HeartbeatReply]:
         for beat in beats:
@@ -153,7 +197,7 @@ def _text(partial: bytes | None) -> str | None:
 
 
 def _record(row: Mapping[str, Any]) -> TurnRecord:
-    partial = row["partial"]
+    partial, accepted = row["partial"], row["accepted"]
     return TurnRecord(
         id=row["id"],
         thread_id=row["thread_id"],
@@ -167,4 +211,5 @@ def _record(row: Mapping[str, Any]) -> TurnRecord:
         partial=None if partial is None else partial.encode(),
         error=row["error"],
         beside=row["state"] == "beside",
+        accepted=None if accepted is None else accepted.encode(),
     )

@@ -171,6 +171,39 @@ class BeatsOnTheLoop(MemoryTurnStore):
         raise RuntimeError("no running event loop")
 
 
+class LosesWhatItAccepts(MemoryTurnStore):
+    async def accept(self, record: TurnRecord) -> None:
+        await super().accept(replace(record, accepted=None))
+
+
+class RunsWhatItAccepts(MemoryTurnStore):
+    async def accept(self, record: TurnRecord) -> None:
+        await self.begin(record)
+
+
+class BeginsForAnyAttempt(MemoryTurnStore):
+    async def begin_accepted(self, record: TurnRecord) -> TurnRecord | None:
+        row = self._rows.get(record.id)
+        attempt = record.attempt if row is None else row.record.attempt
+        return await super().begin_accepted(replace(record, attempt=attempt))
+
+
+class BeginsInAnyOrder(MemoryTurnStore):
+    async def next_in(self, thread_id: str, user: User) -> TurnRecord | None:
+        return await self.running(thread_id, user)
+
+
+class AcceptedAreNeverStale(MemoryTurnStore):
+    async def stale(self, seconds: float) -> list[TurnRecord]:
+        return [one for one in await super().stale(seconds) if one.state == "running"]
+
+
+class ReleasesForAnyAttempt(MemoryTurnStore):
+    async def release(self, turn_id: str, attempt: int) -> None:
+        if turn_id in self._rows:
+            self._rows[turn_id].beaten = float("-inf")
+
+
 class Ages(TurnStoreContract):
     """Knows what a `MemoryTurnStore` is made of."""
 
@@ -222,6 +255,24 @@ BROKEN: list[tuple[type[MemoryTurnStore], str, str]] = [
         PrunesTheRunning,
         "turns_that_ended_long_ago_are_forgotten",
         "returned [None, None, None], not",
+    ),
+    (LosesWhatItAccepts, "an_accepted_turn_is_found", "the `accepted` of the turn that find of an"),
+    (RunsWhatItAccepts, "an_accepted_turn_is_found", "running with an accepted turn only returned"),
+    (BeginsForAnyAttempt, "an_accepted_turn_begins", "of another attempt returned None, and raise"),
+    (
+        BeginsInAnyOrder,
+        "accepted_turns_begin_in_their_order",
+        "begin_accepted where another one wai",
+    ),
+    (
+        AcceptedAreNeverStale,
+        "accepted_turns_live_as_others_do",
+        "stale returned [], not ['turn_0']",
+    ),
+    (
+        ReleasesForAnyAttempt,
+        "an_accepted_turn_is_released",
+        "stale after `release` of another atte",
     ),
     (BeatsOnTheLoop, "heartbeats_from_a_thread_keep_turns", "stale after `keep_alive` returned ["),
 ]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from chatkit.types import (
     UserMessageTextContent,
 )
 from chatkit_plugins.conversation_log import Config, Plugin
+from chatkit_plugins.conversation_log.files import RotatedFile
 
 from chatkit_server import (
     HOOKS,
@@ -481,6 +483,28 @@ async def test_several_writers_of_one_file_keep_lines_whole(file: Path) -> None:
     numbers = sorted(int(record["answer"].split()[0]) for record in records)
     assert numbers == sorted(list(range(100)) * 4)
     assert len(rotated(file)) > 5
+
+
+def test_a_full_file_is_renamed_once_though_two_processes_see_it(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (RotatedFile(file, max_size=30, keep=5) for _ in range(2))
+    first.check()
+    first.write(b"the line that fills the file\n")
+
+    def wait_for_lock(*_: int) -> None:
+        monkeypatch.undo()
+        # As if by another process, which had the lock before
+        monkeypatch.setattr(RotatedFile, "_one_at_a_time", nullcontext())
+        second.write(b"second\n")
+
+    monkeypatch.setattr(fcntl, "flock", wait_for_lock)
+    first.write(b"first\n")
+    assert file.read_bytes() == b"second\nfirst\n"
+    assert Path(f"{file}.1").read_bytes() == b"the line that fills the file\n"
+    assert not Path(f"{file}.2").exists()
+    first.close()
+    second.close()
 
 
 # What goes wrong

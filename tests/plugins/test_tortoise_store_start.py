@@ -32,7 +32,15 @@ from tests.stores import ANN, item, make_app, query, running, thread
 
 OWN = tuple(
     f"tortoise_store.{name}"
-    for name in ("0001_initial", "0002_turns", "0003_backends", "0004_probe", "0005_feedback_time")
+    for name in (
+        "0001_initial",
+        "0002_turns",
+        "0003_backends",
+        "0004_probe",
+        "0005_feedback_time",
+        "0006_elsewhere",
+        "0007_accepted",
+    )
 )
 
 

@@ -288,6 +288,9 @@ TURN_ROUTES = {
     ("GET", "/api/chat/threads/{thread_id}/turn"): 404,
 }
 
+NEW_THREAD = ("POST", "/api/chat/turns")
+IN_A_THREAD = ("POST", "/api/chat/threads/{thread_id}/turns")
+
 TOOLS: dict[str, dict[str, Any]] = {
     "add_task": {"title": "mine"},
     "list_tasks": {},
@@ -297,7 +300,14 @@ TOOLS: dict[str, dict[str, Any]] = {
 }
 """The tools of `POST /api/mcp`, with arguments that fit the victim's task."""
 
-ROUTES = {("POST", "/api/chat"), ("POST", "/api/mcp"), *PUBLIC, *TURN_ROUTES}
+ROUTES = {
+    ("POST", "/api/chat"),
+    ("POST", "/api/mcp"),
+    *PUBLIC,
+    *TURN_ROUTES,
+    NEW_THREAD,
+    IN_A_THREAD,
+}
 
 
 async def mcp(chat: Chat, headers: dict[str, str], method: str, **params: Any) -> tuple[int, str]:
@@ -399,6 +409,19 @@ async def test_others_get_nothing_of_any_turn(world: World) -> None:
         assert await world.snapshot() == before, user
 
 
+@pytest.mark.parametrize("wait", ["stream", "result", "accepted"])
+async def test_others_start_no_turn(world: World, wait: str) -> None:
+    before = await world.snapshot()
+    for user in OTHERS.values():
+        for thread in (world.ended, world.running):
+            path = IN_A_THREAD[1].format(thread_id=thread.id)
+            body = {"message": "mine", "wait": wait}
+            response = await world.chat.client.post(path, json=body, headers=bearer(user))
+            assert response.status == 404, (user, path)
+            unread(await response.text())
+        assert await world.snapshot() == before, user
+
+
 async def test_others_get_nothing_through_mcp(world: World) -> None:
     before = await world.snapshot()
     status, listed = await mcp(world.chat, bearer(VICTIM), "tools/list")
@@ -462,7 +485,7 @@ async def test_a_stranger_gets_401_everywhere(world: World) -> None:
                 response = await world.chat.post(body, headers=headers)
                 assert response.status == 401, body
                 unread(await response.text())
-            for method, path in TURN_ROUTES:
+            for method, path in (*TURN_ROUTES, NEW_THREAD, IN_A_THREAD):
                 filled = path.format(turn_id=thread.turn_id, thread_id=thread.id)
                 response = await world.chat.client.request(method, filled, headers=headers)
                 assert response.status == 401, path

@@ -90,6 +90,9 @@ class ElsewhereStore(MemoryTurnStore):
         await asyncio.sleep(0)
         return record if self.dice.random() < 0.2 else None
 
+    async def begin_accepted(self, record: TurnRecord) -> TurnRecord | None:
+        return await self.begin(record)
+
     async def running(self, thread_id: str, user: User) -> TurnRecord | None:
         await asyncio.sleep(0)
         return None
@@ -427,19 +430,26 @@ async def test_so_many_clients_follow_a_turn(
 # Whatever happens, the counts are right
 
 
-async def check_counts(registry: TurnRegistry, owners: list[User]) -> None:
-    """Check that the registry counts what there is, and no user has too much."""
+async def check_counts(
+    registry: TurnRegistry, owners: list[User], accepted: Counter[tuple[str, str]]
+) -> None:
+    """Check that the registry counts what there is, and no user has too much.
+
+    An accepted turn has a place of its own, and none in the slot of its thread.
+    """
     places = sum(slot.places + slot.beside for slot in registry._slots.values())
+    places += accepted.total()
     assert registry.places.total == places == sum(registry.places._of.values())
     limits = registry._settings.limits
     assert places <= limits.server
     for user in owners:
         owner = (user.tenant, user.id)
         own = [slot for slot in registry._slots.values() if slot.owner == owner]
-        places = sum(slot.places + slot.beside for slot in own)
+        places = sum(slot.places + slot.beside for slot in own) + accepted[owner]
         assert places == registry.places.of(owner) <= limits.user
     for slot in registry._slots.values():
-        assert slot.places <= slot.claims <= limits.queue + 1 + slot.deleting
+        most = limits.queue + 1 + slot.deleting + accepted[slot.owner]
+        assert slot.places <= slot.claims <= most
 
 
 @pytest.mark.parametrize("when_busy", ["queue", "interrupt", "reject"])
@@ -456,6 +466,7 @@ async def test_counts_are_exact_whatever_happens(
     users = [ANN, BOB, OTHER_ANN]
     numbers = iter(range(1_000_000))
     refusals: Counter[str] = Counter()
+    accepted: Counter[tuple[str, str]] = Counter()
 
     async def pause() -> None:
         for _ in range(dice.randrange(4)):
@@ -471,21 +482,28 @@ async def test_counts_are_exact_whatever_happens(
             beside=dice.random() < 0.3,
         )
         work = Work(running)
+        owner, is_accepted = (user.tenant, user.id), not running.beside and dice.random() < 0.3
 
         async def make_job(changed: bool) -> Any:
             await pause()
             if dice.random() < 0.1:
                 raise Conflict("This conversation is locked.")
-            return Job(running, user)
+            return Job(running, user, accepted=is_accepted)
 
+        has_place = False
         try:
-            if dice.random() < 0.15:
+            if is_accepted:
+                registry.refuse_to_accept(thread_id, user)
+                registry.places.take(owner)
+                accepted[owner] += 1
+                has_place = True
+            elif dice.random() < 0.15:
                 async with registry.emptied(thread_id, user):
                     await pause()
                 return
             identity = RequestIdentity(key=f"key:{dice.randrange(6)}")
             async with registry.one_at_a_time(identity, user):
-                job = Job(running, user)
+                job = Job(running, user, accepted=is_accepted)
                 await claims.claim(job, make_job, RequestIdentity())  # type: ignore[arg-type]
                 registry.start(running, work.run())
             await pause()
@@ -494,10 +512,13 @@ async def test_counts_are_exact_whatever_happens(
             else:
                 registry.admit(running)
             await pause()
-        except ServerError as error:
+        except (ServerError, claim.NotYet) as error:
             refusals[type(error).__name__] += 1
         finally:
             work.go_on.set()
+            if has_place:
+                accepted[owner] -= 1
+                registry.places.leave(owner)
 
     tasks: list[asyncio.Task[None]] = []
     for _ in range(400):
@@ -505,7 +526,7 @@ async def test_counts_are_exact_whatever_happens(
         if dice.random() < 0.2:
             dice.choice(tasks).cancel()
         await pause()
-        await check_counts(registry, users)
+        await check_counts(registry, users, accepted)
     async with asyncio.timeout(60):
         await asyncio.gather(*tasks, return_exceptions=True)
         await until(lambda: not registry.active and not registry._slots)
@@ -514,20 +535,23 @@ async def test_counts_are_exact_whatever_happens(
         assert (places.total, places._of) == (0, Counter())
     assert registry._once == {}
     assert refusals["Conflict"]
+    assert refusals["NotYet"]
     await registry.close(60)
 
 
 class Job:
     """What a claim looks at of a job and of a plan."""
 
-    def __init__(self, running: RunningTurn, user: User) -> None:
+    def __init__(self, running: RunningTurn, user: User, *, accepted: bool = False) -> None:
+        record = TurnRecord(running.id, running.thread_id, user, "plain", "test/model")
+        self.accepted = record if accepted else None
         self.thread = self
         self.turn = self
         self.id = running.thread_id
         self.user = user
         self.beside = running.beside
         self.context = self.asked_by = None
-        self.patient = False
+        self.patient = accepted
         self.operation, self.model = "plain", "test/model"
 
     def partial(self) -> Job:

@@ -12,7 +12,9 @@ from .claims import holds, same
 ANN = User("ann", "acme")
 STRANGERS = (User("bob", "acme"), User("ann", "umbrella"), User("ann"))
 ODD_IDS = ("", "absent", "nul\0", "half \ud83e", "x" * 5000, "'\"; -- $1 ?1")
-ENDINGS: tuple[TurnState, ...] = tuple(state for state in get_args(TurnState) if state != "running")
+ENDINGS: tuple[TurnState, ...] = tuple(
+    state for state in get_args(TurnState) if state not in ("accepted", "running")
+)
 
 PARTIAL = '{"text": "Grüße \\u0000 \\ud83e"}'.encode()
 

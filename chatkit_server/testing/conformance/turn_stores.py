@@ -9,6 +9,7 @@ import pytest
 
 from ...turn import User
 from ...turns.store import HeartbeatReply, HeartbeatSignal, TurnStore
+from .accepted_turns import AcceptedTurns
 from .claims import claim, holds, same
 from .samples import TEXT
 from .turn_records import (
@@ -22,10 +23,9 @@ from .turn_records import (
     same_turn,
     user_name,
 )
-from .turn_times import TurnTimes
 
 
-class TurnStoreContract(TurnTimes):
+class TurnStoreContract(AcceptedTurns):
     """Tests of a `TurnStore`. Give them a fixture `turn_store`: a new one, without turns.
 
     Some wait until a turn is old. Override `age`, such as by an UPDATE, and they wait for nothing.

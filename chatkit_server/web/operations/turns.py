@@ -56,6 +56,13 @@ async def create_thread(caller: Caller, request: ThreadsCreateReq) -> TurnPlan:
 
 async def add_user_message(caller: Caller, request: ThreadsAddUserMessageReq) -> TurnPlan:
     thread = await writable_thread(caller, request.params.thread_id)
+    return await message_plan(caller, request, thread)
+
+
+async def message_plan(
+    caller: Caller, request: ThreadsAddUserMessageReq, thread: ThreadMetadata
+) -> TurnPlan:
+    """Return the plan of a turn that answers a new message in a thread."""
     message = await _message(caller, thread, request.params.input)
     return new_plan(caller, request.type, thread, message=message)
 
