@@ -92,6 +92,7 @@ async def _items(
     """Return the items of a turn, oldest first: those it has noted, and those since it began."""
     began, noted = time_of(record.id), set(partial.saved)
     found: list[ThreadItem] = []
+    has_asked = False
     after: str | None = None
     for _ in range(MOST_ITEMS // _PAGE):
         page = await store.load_thread_items(record.thread_id, after, _PAGE, "desc", context)
@@ -99,6 +100,10 @@ async def _items(
             is_old = began is not None and aware(item.created_at) < began
             asked = is_old and isinstance(item, UserMessageItem)
             recent = record.operation in _ACTIONS and index < _LATEST
+            if asked and has_asked and item.id not in noted:
+                # It was asked in an earlier turn
+                return found[::-1]
+            has_asked = has_asked or isinstance(item, UserMessageItem)
             if not is_old or asked or recent or item.id in noted:
                 found.append(item)
                 noted.discard(item.id)
