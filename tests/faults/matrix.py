@@ -23,6 +23,7 @@ from random import Random
 
 from tests.databases import DATABASES, DatabaseKind, postgres
 from tests.faults.connections import connection_runs
+from tests.faults.elsewhere import elsewhere_runs
 from tests.faults.hooks import hook_runs
 from tests.faults.kills import drain_runs, kill_runs, replica_runs
 from tests.faults.losses import Report
@@ -39,6 +40,7 @@ BUSY: dict[str, Runs] = {
     "connections": connection_runs,
     "models": model_runs,
     "hooks": hook_runs,
+    "elsewhere": elsewhere_runs,
 }
 WAITING: dict[str, Runs] = {
     "tools": tool_runs,
