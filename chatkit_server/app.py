@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 
 from aiohttp import web
 from chatkit.store import Store
@@ -14,6 +15,7 @@ from .agent.models import ModelRouter
 from .agent.runs import AppRuns
 from .agent.team.guardrails import Guardrails
 from .agent.team.team import Team
+from .elsewhere.threads import ThreadWatch
 from .elsewhere.turns import TurnsElsewhere
 from .errors import SettingsError
 from .events.shared import EventLog
@@ -57,8 +59,10 @@ from .web.keys import (
     SETTINGS,
     STORE,
     STORE_PLUGIN,
+    THREADS,
     TURNSTILE,
 )
+from .web.operations.attachments import as_shown
 from .web.operations.limits import RequestGuard
 from .web.plain import wire_of
 from .web.turn_routes import add_turn_routes
@@ -198,13 +202,18 @@ def _add_parts(
         team=team,
         guardrails=guardrails,
     )
-    app[ELSEWHERE] = TurnsElsewhere(engine.events, turn_store, app[STORE], settings.turns, wire_of)
+    show = partial(as_shown, app[ATTACHMENT_STORE])
+    app[ELSEWHERE] = TurnsElsewhere(
+        engine.events, turn_store, app[STORE], settings.turns, wire_of, show
+    )
+    app[THREADS] = ThreadWatch(engine.turns, app[ELSEWHERE], turn_store, app[STORE], show)
+    engine.turns.when_closing += [app[THREADS].close, app[ELSEWHERE].close]
     app[GUARD] = RequestGuard(settings.requests)
     app[TURNSTILE] = Turnstile(REQUEST_GAP)
     app[HEARTBEAT] = Heartbeat(
         engine.turns,
         turn_store,
-        Recovery(turn_store, app[STORE], hooks, engine.threads),
+        Recovery(turn_store, app[STORE], hooks, engine.threads, engine.events),
         settings.turns.keep,
         HeartbeatTiming.of(settings.turns.stale),
     )
@@ -319,7 +328,6 @@ def too_many_tools(app: web.Application) -> str | None:
 
 
 async def _drain(app: web.Application) -> None:
-    app[ELSEWHERE].close()
     await app[ENGINE].turns.close(app[SETTINGS].server.drain)
     answers = app[ANSWERS]
     if answers:

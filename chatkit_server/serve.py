@@ -25,7 +25,7 @@ from .settings.problems import Problems
 from .settings.schema import Settings
 from .shutdown.signals import Signals
 from .turns.registry import TurnRegistry
-from .web.keys import ENGINE, HOOKS, MODELS, PAGES, SETTINGS
+from .web.keys import ENGINE, HOOKS, MODELS, PAGES, SETTINGS, THREADS
 from .web.listener import Listener
 from .web.unix_socket import refuse_used
 
@@ -143,6 +143,7 @@ class _Successor:
         self._signals = signals
         self._generation = generation
         self._turns = runner.app[ENGINE].turns
+        self._watch = runner.app[THREADS]
         self._listener = listener
         self._stop = stop
         self._task: asyncio.Task[None] | None = None
@@ -153,7 +154,7 @@ class _Successor:
         self._listener.retire(self._generation.move)
         # Answers, and the turns that pages wait for, would go to the next generation
         self._turns.leave_questions()
-        self._turns.beginnings.close()
+        self._watch.close()
         self._task = asyncio.create_task(self._end())
 
     async def _end(self) -> None:

@@ -15,6 +15,7 @@ from .events.shared import (
     News,
     NumberedEvent,
     Part,
+    Watchers,
 )
 from .events.threads import AtomicThreads
 from .local_times import LocalTimes, in_local_time
@@ -53,6 +54,7 @@ __all__ = [
     "TurnRecord",
     "TurnState",
     "TurnStore",
+    "Watchers",
     "in_local_time",
 ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -11,13 +11,13 @@ import pytest
 from chatkit.types import ThreadMetadata
 
 from chatkit_server import Turn
-from chatkit_server.errors import Conflict, Unavailable
+from chatkit_server.errors import Conflict, Unavailable, Unprocessable
 from chatkit_server.events.partial import PartialAnswer
 from chatkit_server.storage import MemoryTurnStore, StoreContext, TurnRecord
 from chatkit_server.testing.memory_store import MemoryStore
 from chatkit_server.turns import claim
 from chatkit_server.turns.claim import Claims
-from chatkit_server.turns.identity import RequestIdentity
+from chatkit_server.turns.identity import NO_EVENT, RequestIdentity
 from chatkit_server.turns.job import TurnJob, TurnPlan
 from chatkit_server.turns.registry import BUSY, TurnRegistry
 from tests.mcp_calls import until
@@ -102,7 +102,7 @@ async def test_a_claim_is_recorded_for_others() -> None:
     assert case.made == [False]
     partial = PartialAnswer(messages=["msg_1"]).dump()
     assert await case.turn_store.running("thr_1", ANN) == TurnRecord(
-        "turn_1", "thr_1", ANN, "plain", "test/model", "key:1", partial=partial
+        "turn_1", "thr_1", ANN, "plain", "test/model", "key:1", "c", partial=partial
     )
     assert not await case.is_free()
 
@@ -225,17 +225,18 @@ LOST = r"^This message was sent before, and the connection to its answer was los
 @pytest.mark.parametrize("state", ["running", "interrupted", "completed", "failed", "cancelled"])
 async def test_what_another_process_was_asked_is_not_asked_again(state: Any) -> None:
     case = Case()
-    await case.other("other_1", request="key:1")
-    await case.other("other_2", request="body:1", thread_id="thr_2")
+    by_key = await case.other("other_1", request="key:1", content="c")
+    by_body = await case.other("other_2", request="body:1", content="c", thread_id="thr_2")
     if state != "running":
         for turn_id in ("other_1", "other_2"):
             await case.turn_store.end(turn_id, 1, state, None)
-    with pytest.raises(Conflict, match=LOST):
-        await case.claims.repeated(BY_KEY, ANN)
+    by_key, by_body = replace(by_key, state=state), replace(by_body, state=state)
+    assert await case.claims.repeated(BY_KEY, ANN) == (by_key, 0)
     assert await case.claims.repeated(BY_KEY, BOB) is None
+    with pytest.raises(Unprocessable, match="another request used this key"):
+        await case.claims.repeated(replace(BY_KEY, content="d"), ANN)
     if state in ("running", "interrupted"):
-        with pytest.raises(Conflict, match=LOST):
-            await case.claims.repeated(BY_BODY, ANN)
+        assert await case.claims.repeated(BY_BODY, ANN) == (by_body, 0)
     else:
         assert await case.claims.repeated(BY_BODY, ANN) is None, "the same words may be said again"
 
@@ -249,11 +250,12 @@ async def test_the_same_words_may_be_said_again_after_a_turn_of_this_process() -
     assert await case.claims.repeated(BY_BODY, ANN) is None
 
 
-async def test_a_stream_of_another_process_is_not_followed_here() -> None:
+async def test_a_stream_of_another_process_goes_on_after_what_was_seen() -> None:
     case = Case()
-    await case.other()
-    for turn_id in ("other", "gone"):
-        identity = RequestIdentity(content="c", last_event=(turn_id, 1))
+    other = await case.other()
+    seen = RequestIdentity(content="c", last_event=("other", 4))
+    assert await case.claims.repeated(seen, ANN) == (other, 4)
+    for identity in (replace(seen, last_event=("gone", 4)), replace(BY_KEY, last_event=NO_EVENT)):
         with pytest.raises(Conflict, match=LOST):
             await case.claims.repeated(identity, ANN)
 

@@ -341,7 +341,7 @@ async def test_a_user_who_comes_back_to_another_process_keeps_the_turn(
     model_server.reply(*PIECES[:3], gate, *PIECES[3:])
     response, frames = await begin(one, create("Hello"), frames_until(HALF))
     turn_id, thread_id = response.headers["X-Turn-Id"], streamed(response, frames).thread_id
-    running = one.client.app[ENGINE].turns._known[turn_id]  # type: ignore[union-attr]
+    running = one.client.app[ENGINE].turns._known[turn_id]
     response.close()
     await until(lambda: "abandoned" in running._timers)
     if way == "follow":
@@ -388,7 +388,7 @@ async def test_followers_learn_of_a_process_that_died(
     following = await get(other, f"turns/{turn_id}/events")
     await until_saved(other, turn_id, len(frames))
     # No heartbeat any more, and no word
-    monkeypatch.setattr(one.client.app[HEARTBEAT], "_beat", nothing)  # type: ignore[union-attr]
+    monkeypatch.setattr(one.client.app[HEARTBEAT], "_beat", nothing)
     rest = await other.read(following)
     page = Page().show(*rest.data)
     assert page.texts == ["Hello", HALF]
@@ -408,7 +408,7 @@ async def test_a_process_that_stops_sends_followers_away(
     turn_id = response.headers["X-Turn-Id"]
     following = await get(other, f"turns/{turn_id}/events")
     await following.content.readuntil(b"\n\n")
-    other.client.app[ELSEWHERE].close()  # type: ignore[union-attr]
+    other.client.app[ELSEWHERE].close()
     assert b": end" not in await following.content.read()
     refused = await get(other, f"turns/{turn_id}/events")
     assert refused.status == 503

@@ -31,6 +31,7 @@ from chatkit_server.turns.heartbeat import Heartbeat, HeartbeatTiming
 from chatkit_server.turns.recovery import MOST_ATTEMPTS
 from chatkit_server.turns.registry import TurnRegistry
 from chatkit_server.web.keys import ENGINE, HEARTBEAT
+from tests.conversing import Page
 from tests.databases import DATABASES, Front, new_url, postgres
 from tests.processes import running as running_process
 from tests.replicas import Start, begin, grow_old, replica, request
@@ -473,7 +474,7 @@ async def test_an_end_that_could_not_be_written_is_written_later(
 # Repeated requests
 
 
-async def test_a_request_repeated_after_a_death_begins_nothing(
+async def test_a_request_repeated_after_a_death_gets_what_was_saved(
     start: Start, model_server: ModelServer
 ) -> None:
     for header in ("Idempotency-Key", "chatkit-frame-instance-id", "Last-Event-ID"):
@@ -485,12 +486,15 @@ async def test_a_request_repeated_after_a_death_begins_nothing(
         await dead.beat()
         headers = first or {header: f"{begun.turn_id}:2"}
         asked = len(model_server.requests)
-        for _ in ("before", "after"):
-            status, words = await alive.chat.refused(body, headers=headers)
-            assert status == 409
-            assert "Reload" in words
-            await grow_old()
-            await alive.sweep()
+        joining = asyncio.create_task(alive.chat.post(body, headers=headers))
+        joined = await joining
+        await grow_old()
+        await alive.sweep()
+        for response in (joined, await alive.chat.post(body, headers=headers)):
+            seen = begun.data[:2] if header == "Last-Event-ID" else []
+            page = Page().show(*seen, *(await alive.chat.read(response)).data)
+            assert page.texts == [f"Count, {header}", "One, "]
+            assert page.errors == ["The server stopped before the answer was complete."]
         assert len(model_server.requests) == asked
         assert await alive.texts(begun.thread_id) == [f"Count, {header}", "One, "]
     threads = (await alive.chat.ask("threads.list"))["data"]
@@ -504,8 +508,8 @@ async def test_a_stream_that_was_read_to_its_end_elsewhere_is_not_begun_again(
     model_server.reply("Hello.")
     body = request("Hi")
     whole = await one.chat.read(await one.chat.post(body))
-    status, _ = await two.chat.refused(body, headers={"Last-Event-ID": whole.ids[3]})
-    assert status == 409
+    rest = await two.chat.read(await two.chat.post(body, headers={"Last-Event-ID": whole.ids[3]}))
+    assert Page().show(*whole.data[:4], *rest.data).texts == ["Hi", "Hello."]
     assert len(model_server.requests) == 1
     # the same words once more are no repetition
     for _ in range(2):
@@ -655,7 +659,7 @@ async def test_kill_9(kind: Any, tmp_path: Path, model_server: ModelServer) -> N
     write(stale="1h")  # it is known to be gone
     async with running_process(tmp_path) as server:
         chat = server.chat()
-        assert (await chat.refused(body, headers=headers))[0] == 409
+        joined = await chat.post(body, headers=headers)
         await server.process.line(f"recovered turn {begun.turn_id} of a dead process")
         status, turn = await server.get(f"/api/chat/turns/{begun.turn_id}")
         assert (status, turn["state"], turn["error"]) == (200, "interrupted", INTERRUPTED)
@@ -663,7 +667,9 @@ async def test_kill_9(kind: Any, tmp_path: Path, model_server: ModelServer) -> N
         texts = [item["content"][0]["text"] for item in page["data"]]
         assert texts == ["Count", "One, two, "]
         assert page["data"][1]["id"] == begun.message_id
-        assert (await chat.refused(body, headers=headers))[0] == 409
+        for response in (joined, await chat.post(body, headers=headers)):
+            shown = Page().show(*(await chat.read(response)).data)
+            assert (shown.texts, shown.errors) == (texts, [INTERRUPTED])
         model_server.reply("Sorry.")
         assert (await chat.say("Go on", begun.thread_id)).text == "Sorry."
         assert len(model_server.requests) == 2

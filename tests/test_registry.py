@@ -584,7 +584,7 @@ async def test_a_turn_that_is_over_keeps_only_its_events() -> None:
     assert running.ended_at <= asyncio.get_running_loop().time()
     assert running.ended_at > 0
     assert [frames async for frames in running.log.follow()]
-    assert not running.log._frames  # type: ignore[attr-defined]
+    assert not running.log._frames
 
 
 async def test_a_turn_is_as_old_as_its_request() -> None:

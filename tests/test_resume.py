@@ -11,14 +11,13 @@ import pytest
 from agents import function_tool
 from aiohttp import ClientResponse
 
-from chatkit_server import Outcome, Turn, hookimpl
-from chatkit_server.storage import MemoryTurnStore
-from chatkit_server.testing.memory_store import MemoryStore
+from chatkit_server import Outcome, Turn, User, hookimpl
 from chatkit_server.testing.model_server import Call, Gate, ModelServer
-from chatkit_server.web import turn_routes
 from chatkit_server.web.keys import ENGINE
 from tests.client import Chat, Streamed
 from tests.conftest import MakeChat
+from tests.conversing import Page
+from tests.mcp_calls import until
 from tests.serving import served_by
 
 Visit = Callable[[Chat, str, str], Awaitable[Any]]
@@ -246,21 +245,29 @@ async def test_the_running_turn_of_a_thread_is_found(
 
 
 @pytest.mark.parametrize("turns", [{"keep": "1ms"}, {"keep_size": "1B"}], ids=["time", "size"])
-async def test_events_that_are_not_kept_are_gone(make_chat: MakeChat, turns: Any) -> None:
+async def test_what_is_saved_follows_where_events_are_not_kept(
+    make_chat: MakeChat, turns: Any
+) -> None:
     ends = Ends()
     chat = await make_chat(ends, turns=turns)
     streamed = await chat.say("hello")
     turn_id = streamed.response.headers["X-Turn-Id"]
     await ends.outcomes.get()
-    async with asyncio.timeout(5):
-        while (response := await get(chat, f"turns/{turn_id}/events")).status == 200:
-            await response.read()
-    assert response.status == 410
-    assert "Reload" in (await response.json())["message"]
+    app = chat.client.app
+    assert app is not None
+    user = User("somebody")
+    await until(lambda: app[ENGINE].turns.find(turn_id, user) is None)
     assert (await state(chat, turn_id))["state"] == "completed"
     again = {"Last-Event-ID": streamed.ids[-1]}
-    status, words = await chat.refused(create("hello"), headers=again)
-    assert (status, "Reload" in words) == (409, True)
+    whole = Page().show(*streamed.data).texts
+    assert len(whole) == 2
+    for seen, response in (
+        (0, await get(chat, f"turns/{turn_id}/events")),
+        (len(streamed.data), await get(chat, f"turns/{turn_id}/events", **again)),
+        (len(streamed.data), await chat.post(create("hello"), headers=again)),
+    ):
+        page = Page().show(*streamed.data[:seen], *(await chat.read(response)).data)
+        assert (page.texts, page.errors) == (whole, [])
     assert len((await chat.ask("threads.list"))["data"]) == 1
 
 
@@ -744,89 +751,6 @@ async def test_too_many_turns_at_once_are_refused_before_anything_is_written(
     assert (await chat.say("Stop", await thread_of(chat))).error is None
     await running.read()
     assert (await chat.say("Once more")).error is None
-
-
-# A turn of another process
-
-
-class Shared:
-    """What two processes share: the conversations and the turns."""
-
-    def __init__(self) -> None:
-        self.memory = MemoryStore()
-        self.turns = MemoryTurnStore()
-
-    @hookimpl
-    def store(self) -> MemoryStore:
-        return self.memory
-
-    @hookimpl
-    def turn_store(self) -> MemoryTurnStore:
-        return self.turns
-
-
-async def test_the_events_of_a_turn_in_another_process(
-    make_chat: MakeChat, model_server: ModelServer
-) -> None:
-    shared = Shared()
-    one, two = [await make_chat(shared, **served_by(model_server)) for _ in range(2)]
-    gate = Gate()
-    model_server.reply("One, ", gate, "two.")
-    response, turn_id = await begin(one, create("Count"))
-    await gate.reached()
-    refused = await get(two, f"turns/{turn_id}/events")
-    described = await refused.json()
-    assert refused.status == 409
-    assert "another process" in described.pop("message")
-    assert described == await state(two, turn_id)
-    assert described == {**await state(one, turn_id), "events": None}
-    assert described["state"] == "running"
-    gate.open()
-    whole = await one.read(response)
-    assert whole.text == "One, two."
-    refused = await get(two, f"turns/{turn_id}/events")
-    assert refused.status == 410
-    assert await state(two, turn_id) == {**await state(one, turn_id), "events": None}
-    hidden = await get(two, f"turns/{turn_id}/events", **{"X-User": "ann"})
-    assert hidden.status == 404
-
-
-async def test_cancel_in_another_process_answers_when_the_turn_has_ended(
-    make_chat: MakeChat, model_server: ModelServer
-) -> None:
-    shared = Shared()
-    one, two = [await make_chat(shared, **served_by(model_server)) for _ in range(2)]
-    gate = Gate()
-    model_server.reply("One, ", gate, "two.")
-    response, turn_id = await begin(one, create("Count"))
-    await gate.reached()
-    cancelled = await cancel(two, turn_id)
-    assert cancelled.status == 200
-    described = await cancelled.json()
-    assert described["state"] == "cancelled"
-    assert described == {**await state(one, turn_id), "events": None}
-    assert (await one.read(response)).error is not None
-    again = await cancel(two, turn_id)
-    assert (again.status, await again.json()) == (200, described)
-    assert await texts(two, described["thread_id"]) == ["Count", "One, "]
-
-
-async def test_cancel_does_not_wait_for_ever_for_another_process(
-    make_chat: MakeChat, model_server: ModelServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shared = Shared()
-    one, two = [await make_chat(shared, **served_by(model_server)) for _ in range(2)]
-    gate = Gate()
-    model_server.reply("One, ", gate, "two.")
-    response, turn_id = await begin(one, create("Count"))
-    await gate.reached()
-    monkeypatch.setattr(turn_routes, "CANCEL_WAIT", 0)
-    asked = await cancel(two, turn_id)
-    assert asked.status == 202
-    assert (await asked.json())["state"] == "running"
-    # It was asked for all the same
-    assert (await one.read(response)).error is not None
-    assert (await state(two, turn_id))["state"] == "cancelled"
 
 
 # The end of the server

@@ -17,10 +17,11 @@ from chatkit.types import ClosedStatus, LockedStatus
 
 import chatkit_server.web
 from chatkit_server import Unauthorized, Unavailable, User, hookimpl
+from chatkit_server.elsewhere import turns as elsewhere_turns
 from chatkit_server.testing.model_server import Gate, ModelServer
 from chatkit_server.turn import StoreContext
 from chatkit_server.turns.store import TurnRecord
-from chatkit_server.web import health, turn_routes
+from chatkit_server.web import health
 from chatkit_server.web.keys import ENGINE, MCP, STORE
 from tests.client import Chat
 from tests.conftest import MakeChat
@@ -294,7 +295,7 @@ async def test_the_turn_of_a_thread_may_run_here_or_in_another_process(
     await app_of(chat)[ENGINE].turn_store.begin(record)
     headers = {"X-User": f"{ANN.tenant}/{ANN.id}"}
     elsewhere = await chat.client.get(path.format("thr_7"), headers=headers)
-    described = {"id": "turn_7", "thread_id": "thr_7", "state": "running", "events": None}
+    described = {"id": "turn_7", "thread_id": "thr_7", "state": "running", "events": 0}
     assert await elsewhere.json() == described
     assert (await chat.client.get(path.format("thr_7"))).status == 404, "of another user"
 
@@ -302,7 +303,7 @@ async def test_the_turn_of_a_thread_may_run_here_or_in_another_process(
 async def test_a_turn_that_another_process_does_not_end_is_still_running(
     make_chat: MakeChat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turn_routes, "CANCEL_WAIT", 0.01)
+    monkeypatch.setattr(elsewhere_turns, "CANCEL_WAIT", 0.01)
     chat = await make_chat()
     record = TurnRecord("turn_7", "thr_7", ANN, "plain", "test/model", attempt=1)
     await app_of(chat)[ENGINE].turn_store.begin(record)
@@ -312,39 +313,15 @@ async def test_a_turn_that_another_process_does_not_end_is_still_running(
 
 
 @pytest.mark.parametrize(
-    ("state", "error", "status", "message", "described"),
+    ("state", "error", "described"),
     [
-        (
-            "running",
-            None,
-            409,
-            "This answer is running in another process of the server. Try again, or reload the "
-            "conversation when the answer has ended.",
-            {},
-        ),
-        (
-            "failed",
-            "It broke.",
-            410,
-            "The events of this answer are no longer kept. Reload the conversation.",
-            {"error": "It broke.", "allow_retry": None},
-        ),
-        (
-            "interrupted",
-            "It stopped.",
-            410,
-            "The events of this answer are no longer kept. Reload the conversation.",
-            {"error": "It stopped.", "allow_retry": True},
-        ),
+        ("running", None, {"events": 0}),
+        ("failed", "It broke.", {"error": "It broke.", "allow_retry": None}),
+        ("interrupted", "It stopped.", {"error": "It stopped.", "allow_retry": True}),
     ],
 )
-async def test_a_turn_whose_events_are_not_here_is_described(
-    make_chat: MakeChat,
-    state: Any,
-    error: str | None,
-    status: int,
-    message: str,
-    described: dict[str, Any],
+async def test_a_turn_that_is_not_here_is_described(
+    make_chat: MakeChat, state: Any, error: str | None, described: dict[str, Any]
 ) -> None:
     chat = await make_chat()
     turn_store = app_of(chat)[ENGINE].turn_store
@@ -355,8 +332,11 @@ async def test_a_turn_whose_events_are_not_here_is_described(
     told = {"id": "turn_7", "thread_id": "thr_7", "state": state, "events": None, **described}
     response = await chat.client.get("/api/chat/turns/turn_7", headers=headers)
     assert await response.json() == told
-    events = await chat.client.get("/api/chat/turns/turn_7/events", headers=headers)
-    assert (events.status, (await events.json())["message"]) == (status, message)
+    if error is not None:
+        events = await chat.client.get("/api/chat/turns/turn_7/events", headers=headers)
+        *_, wrong, done = (await chat.read(events)).data
+        assert wrong == {"error": error, "allow_retry": True}
+        assert done["status"] == state
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from chatkit.actions import Action
 from chatkit.types import NoticeEvent
 
 from chatkit_server import Turn, hookimpl
+from chatkit_server.elsewhere.threads import ThreadWatch
 from chatkit_server.testing.model_server import Gate, ModelServer
-from chatkit_server.turns.beginnings import Beginnings
-from chatkit_server.web.keys import ENGINE
+from chatkit_server.web.keys import ENGINE, THREADS
 from tests.client import Chat
 from tests.conftest import MakeChat
 from tests.mcp_calls import until
@@ -23,10 +23,10 @@ LONG = 50
 """Seconds that no test waits for."""
 
 
-def beginnings(chat: Chat) -> Beginnings:
+def watchers(chat: Chat) -> ThreadWatch:
     app = chat.client.app
     assert app is not None
-    waiting: Beginnings = app[ENGINE].turns.beginnings
+    waiting: ThreadWatch = app[THREADS]
     return waiting
 
 
@@ -41,9 +41,9 @@ def ask(chat: Chat, thread_id: str, wait: Any, **headers: str) -> asyncio.Task[C
 
 async def watch(chat: Chat, thread_id: str, **headers: str) -> asyncio.Task[ClientResponse]:
     """Ask for the next turn of a thread, and return when the server waits for it."""
-    before = beginnings(chat).count
+    before = watchers(chat).count
     task = ask(chat, thread_id, LONG, **headers)
-    await until(lambda: beginnings(chat).count > before or task.done())
+    await until(lambda: watchers(chat).count > before or task.done())
     assert not task.done(), await (await task).text()
     return task
 
@@ -65,7 +65,7 @@ async def test_who_watches_a_thread_is_told_of_its_next_turn(
     gate.open()
     streamed = await saying
     assert streamed.ids[0].startswith(f"{found['id']}:")
-    assert beginnings(chat).count == 0
+    assert watchers(chat).count == 0
 
 
 async def test_a_turn_that_runs_is_told_at_once(
@@ -119,7 +119,7 @@ async def test_what_others_do_is_not_told(make_chat: MakeChat, model_server: Mod
     for task in (bob, elsewhere):
         task.cancel()
     await asyncio.gather(bob, elsewhere, return_exceptions=True)
-    await until(lambda: beginnings(chat).count == 0)
+    await until(lambda: watchers(chat).count == 0)
 
 
 async def test_the_wait_has_an_end(make_chat: MakeChat) -> None:
@@ -127,7 +127,7 @@ async def test_the_wait_has_an_end(make_chat: MakeChat) -> None:
     for wait in (0, 0.01):
         response = await ask(chat, "thr_none", wait)
         assert (response.status, await response.read()) == (204, b"")
-    assert beginnings(chat).count == 0
+    assert watchers(chat).count == 0
 
 
 @pytest.mark.parametrize("wait", ["soon", "-1", "61", "nan", "inf", ""])

@@ -2,5 +2,6 @@
 
 - `turns`: finds such a turn, and passes on what its user wants.
 - `mirror`: follows its events, once for all clients of this process.
+- `threads`: what happens in a thread, in any process.
 - `saved`: a turn as the stores have it. `telling`: tells a client what it lacks of that.
 """

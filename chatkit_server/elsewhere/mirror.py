@@ -16,7 +16,7 @@ from ..events.shared import IDLE, PART, EventLog
 from ..events.wire import Translate
 from ..turn import StoreContext
 from ..turns.store import TurnRecord, TurnStore
-from .saved import SavedTurn, load_turn, partial_of
+from .saved import SavedTurn, Show, load_turn, partial_of
 from .telling import Telling, WireOf
 
 log = logging.getLogger(__name__)
@@ -60,6 +60,7 @@ class Mirror:
         turn_store: TurnStore,
         store: Store[StoreContext],
         make_wire: WireOf,
+        show: Show,
     ) -> None:
         self.record = record
         self.followers = 0
@@ -68,11 +69,12 @@ class Mirror:
         self._turn_store = turn_store
         self._store = store
         self._make_wire = make_wire
+        self._show = show
         self._pieces: list[_Piece] = []
         self._parted = partial_of(record).events
         """Questions up to this event were asked before anybody followed here."""
         self._saved: SavedTurn | None = None
-        self._ended = False
+        self.ended = False
         self._error: BaseException | None = None
         self._news = asyncio.Event()
 
@@ -93,7 +95,7 @@ class Mirror:
                     yield frames
             if self._error is not None:
                 raise self._error
-            if self._ended:
+            if self.ended:
                 return
             await self._news.wait()
 
@@ -115,7 +117,7 @@ class Mirror:
         """Read the turn until it ends; the task of the mirror."""
         try:
             await self._read()
-            self._ended = True
+            self.ended = True
         except asyncio.CancelledError:
             self._error = Moved("this process shuts down")
             raise
@@ -184,7 +186,9 @@ class Mirror:
         known = max(position, self._saved.position if self._saved else 0)
         if record.state == "running" and partial.events <= known:
             return None
-        self._saved = saved = await load_turn(record, partial, self._store, self.context)
+        self._saved = saved = await load_turn(
+            record, partial, self._store, self.context, self._show
+        )
         if self._pieces and isinstance(self._pieces[-1], SavedTurn):
             self._pieces[-1] = None
         self._pieces.append(saved)
@@ -224,6 +228,11 @@ class FollowedElsewhere:
         self.turn_id = mirror.record.id
         self._mirror = mirror
         self._translate = translate
+
+    @property
+    def ended(self) -> bool:
+        """Whether the turn has ended, and no more of it comes."""
+        return self._mirror.ended
 
     async def follow(
         self, after: int = 0, write: FrameWriter | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -68,8 +68,16 @@ def partial_of(record: TurnRecord) -> PartialAnswer:
         return PartialAnswer()
 
 
+Show = Callable[[ThreadItem, StoreContext], ThreadItem]
+"""Makes an item what its page gets."""
+
+
 async def load_turn(
-    record: TurnRecord, partial: PartialAnswer, store: Store[StoreContext], context: StoreContext
+    record: TurnRecord,
+    partial: PartialAnswer,
+    store: Store[StoreContext],
+    context: StoreContext,
+    show: Show,
 ) -> SavedTurn:
     """Read what is saved of a turn. Raises what the store raises."""
     thread: ThreadMetadata | None = None
@@ -82,7 +90,7 @@ async def load_turn(
     saved = {item.id for item in items}
     still = [i for i in partial.items if i.id not in saved or not partial.begun.get(i.id)]
     opened = {item.id for item in still}
-    items = [item for item in items if item.id not in opened]
+    items = [show(item, context) for item in items if item.id not in opened]
     return SavedTurn(record, thread, items, replace(partial, items=still))
 
 

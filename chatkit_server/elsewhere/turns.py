@@ -20,7 +20,7 @@ from ..turns.registry import RESTARTING
 from ..turns.running import too_many_followers
 from ..turns.store import TurnRecord, TurnStore
 from .mirror import FollowedElsewhere, Mirror
-from .saved import SavedTurn, load_turn
+from .saved import SavedTurn, Show, load_turn
 from .telling import WireOf
 
 CANCEL_WAIT = 10.0
@@ -51,12 +51,14 @@ class TurnsElsewhere:
         store: Store[StoreContext],
         settings: TurnSettings,
         make_wire: WireOf,
+        show: Show,
     ) -> None:
-        self._events = events
+        self.events = events
         self._turn_store = turn_store
         self._store = store
         self._settings = settings
         self._make_wire = make_wire
+        self._show = show
         self._mirrors: dict[str, Mirror] = {}
         self._tasks: dict[str, list[asyncio.Task[None]]] = {}
         self._closed = False
@@ -71,7 +73,9 @@ class TurnsElsewhere:
         """
         mirror = self._mirrors.get(record.id)
         if mirror is None:
-            mirror = Mirror(record, self._events, self._turn_store, self._store, self._make_wire)
+            mirror = Mirror(
+                record, self.events, self._turn_store, self._store, self._make_wire, self._show
+            )
         limit = self._settings.limits.followers
         if mirror.followers >= limit:
             raise too_many_followers(limit)
@@ -107,7 +111,7 @@ class TurnsElsewhere:
         if self._settings.disconnect.policy != "cancel" or record.state != "running":
             return
         try:
-            if not await self._events.signal(record.id, word):
+            if not await self.events.signal(record.id, word):
                 await self._turn_store.visit(record.id, record.user, seconds)
         except Exception as error:
             what = "could not tell its process that its user is there"
@@ -126,7 +130,7 @@ class TurnsElsewhere:
         `CANCEL_WAIT`."""
         await self._turn_store.cancel(record.id, user)
         # The turn store carries it too, if more slowly
-        await self._events.signal(record.id, "cancel")
+        await self.events.signal(record.id, "cancel")
         loop = asyncio.get_running_loop()
         deadline = loop.time() + CANCEL_WAIT
         while record.state == "running" and loop.time() < deadline:
@@ -144,7 +148,7 @@ class TurnsElsewhere:
                 async for _ in frames:
                     pass
         found = await self._turn_store.find(record.id, record.user)
-        return await load_turn(found or record, PartialAnswer(), self._store, context)
+        return await load_turn(found or record, PartialAnswer(), self._store, context, self._show)
 
     def close(self) -> None:
         """Send all followers away: this process shuts down, and others go on."""

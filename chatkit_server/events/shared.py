@@ -87,17 +87,68 @@ class EventLog(ABC):
         Return whether it was passed on; if not, the turn store has to carry it.
         """
 
+    @property
+    def is_live(self) -> bool:
+        """Whether what happens in other processes is heard at once right now."""
+        return True
+
     @abstractmethod
-    async def tell(self, place: str, news: str) -> None:
-        """Tell all processes that watch a place, such as a thread, what has happened there."""
+    def tell(self, place: str, news: str) -> None:
+        """Tell all who watch a place, such as a thread, what has happened there.
+
+        Those of this process are called at once. It neither waits nor raises.
+        """
 
     @abstractmethod
     def watch(self, place: str, told: News) -> Callable[[], None]:
-        """Call `told` with the news of a place from now on; return what ends that."""
+        """Call `told` with the news of a place from now on; return what ends that.
+
+        The news "" says that some may have been missed.
+        """
+
+
+class Watchers:
+    """Those of one process who watch places."""
+
+    def __init__(self) -> None:
+        self._watching: dict[str, list[News]] = {}
+
+    def __contains__(self, place: str) -> bool:
+        return place in self._watching
+
+    @property
+    def places(self) -> set[str]:
+        """The places that are watched."""
+        return set(self._watching)
+
+    def tell(self, place: str, news: str) -> None:
+        """Call those who watch a place."""
+        for told in list(self._watching.get(place, ())):
+            told(news)
+
+    def add(self, place: str, told: News) -> Callable[[], None]:
+        """Add one who watches a place; return what removes it."""
+        self._watching.setdefault(place, []).append(told)
+
+        def remove() -> None:
+            watching = self._watching.get(place, [])
+            if told in watching:
+                watching.remove(told)
+            if not watching:
+                self._watching.pop(place, None)
+
+        return remove
 
 
 class NoEventLog(EventLog):
     """Carries nothing: what other processes do is read from the stores alone."""
+
+    def __init__(self) -> None:
+        self._watchers = Watchers()
+
+    @property
+    def is_live(self) -> bool:
+        return False
 
     def append(self, turn: str, generation: int, events: Sequence[NumberedEvent]) -> None:
         pass
@@ -113,11 +164,11 @@ class NoEventLog(EventLog):
     async def signal(self, turn: str, word: str) -> bool:
         return False
 
-    async def tell(self, place: str, news: str) -> None:
-        pass
+    def tell(self, place: str, news: str) -> None:
+        self._watchers.tell(place, news)
 
     def watch(self, place: str, told: News) -> Callable[[], None]:
-        return lambda: None
+        return self._watchers.add(place, told)
 
 
 class _Kept:
@@ -133,7 +184,7 @@ class _Hub:
     def __init__(self) -> None:
         self.turns: defaultdict[str, _Kept] = defaultdict(_Kept)
         self.heard: list[Heard] = []
-        self.watching: defaultdict[str, list[News]] = defaultdict(list)
+        self.watchers = Watchers()
 
 
 class MemoryEventLog(EventLog):
@@ -192,10 +243,8 @@ class MemoryEventLog(EventLog):
             heard(turn, word)
         return turn in self._hub.turns
 
-    async def tell(self, place: str, news: str) -> None:
-        for told in list(self._hub.watching[place]):
-            told(news)
+    def tell(self, place: str, news: str) -> None:
+        self._hub.watchers.tell(place, news)
 
     def watch(self, place: str, told: News) -> Callable[[], None]:
-        self._hub.watching[place].append(told)
-        return lambda: self._hub.watching[place].remove(told)
+        return self._hub.watchers.add(place, told)

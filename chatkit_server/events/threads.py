@@ -15,6 +15,8 @@ from chatkit.types import Page, Thread, ThreadItem, ThreadMetadata
 from ..paging import aware
 from ..text import valid_values
 from ..turn import StoreContext
+from .places import news, place_of_thread
+from .shared import EventLog, NoEventLog
 
 TICK = timedelta(milliseconds=1)
 """The time between two items: some stores sort by it alone, and keep it in milliseconds."""
@@ -51,11 +53,13 @@ class ThreadWriter:
     Several write to a thread at once: an answer, actions beside it, a user who renames it. Each has
     loaded the thread at another time. So the fields that one of them has changed, and the keys of
     `metadata`, are put onto the thread as it is stored now. With a store that is `AtomicThreads`,
-    nobody writes between the two steps; with others, only another process may.
+    nobody writes between the two steps; with others, only another process may. Those who watch a
+    thread are told by `events`.
     """
 
-    def __init__(self, store: Store[StoreContext]) -> None:
+    def __init__(self, store: Store[StoreContext], events: EventLog | None = None) -> None:
         self._store = store
+        self._events = events or NoEventLog()
         self._change: ChangeThread | None = getattr(store, "change_thread", None)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._ahead: dict[str, datetime] = {}
@@ -113,6 +117,13 @@ class ThreadWriter:
         return before[0], after
 
     async def _write(
+        self, thread_id: str, change: ThreadChange, context: StoreContext
+    ) -> ThreadMetadata:
+        after = await self._changed(thread_id, change, context)
+        self._events.tell(place_of_thread(context.user, thread_id), news("thread"))
+        return after
+
+    async def _changed(
         self, thread_id: str, change: ThreadChange, context: StoreContext
     ) -> ThreadMetadata:
         lock = self._locks.setdefault(thread_id, asyncio.Lock())

@@ -23,6 +23,7 @@ from ..agent.models import ModelRouter
 from ..agent.team.guardrails import Guardrails
 from ..agent.team.team import Team
 from ..errors import Conflict, TakenOver, TooLarge, Unavailable
+from ..events.places import news, place_of_thread
 from ..events.shared import EventLog, NoEventLog
 from ..events.threads import ThreadWriter, as_thread
 from ..events.wire import dump
@@ -77,7 +78,7 @@ class Engine:
         self.turn_store = turn_store
         self.events = events or NoEventLog()
         self.turns = TurnRegistry(settings.turns)
-        self.threads = ThreadWriter(store)
+        self.threads = ThreadWriter(store, self.events)
         self._claims = Claims(self.turns, turn_store, settings.turns)
         self._preparation = Preparation(
             settings,
@@ -170,7 +171,10 @@ class Engine:
         if refusal is None:
             _log_start(job)
             self.turns.admit(job.running)
+            place = place_of_thread(job.turn.user, job.turn.thread.id)
+            self.events.tell(place, news("turn", job.turn.id))
             await self._run(job)
+            self.events.tell(place, news("ended", job.turn.id))
         else:
             await run_to_completion(self._closing.refuse(job, refusal))
         job.runner.dismiss()

@@ -14,8 +14,10 @@ from chatkit.types import ThreadItem, ThreadMetadata, UserMessageItem, WorkflowI
 from ..agent.memory import build_memory
 from ..errors import RequestNeeded
 from ..events.partial import PartialAnswer
+from ..events.places import news, place_of_thread
 from ..events.recorder import answers, shows_nothing
 from ..events.settling import is_running, settled
+from ..events.shared import EventLog, NoEventLog
 from ..events.threads import ThreadWriter
 from ..events.turn_thread import TurnThread
 from ..plugin.calls import Hooks
@@ -59,11 +61,13 @@ class Recovery:
         store: Store[StoreContext],
         hooks: Hooks,
         threads: ThreadWriter,
+        events: EventLog | None = None,
     ) -> None:
         self._turn_store = turn_store
         self._store = store
         self._hooks = hooks
         self._threads = threads
+        self._events = events or NoEventLog()
 
     async def end(
         self, record: TurnRecord, attempt: int, leftover: Leftover, given: Any = None
@@ -96,6 +100,9 @@ class Recovery:
         ended = await self._turn_store.end(record.id, attempt, leftover.status, leftover.message)
         if not ended:
             return
+        self._events.end(record.id, attempt, leftover.status)
+        place = place_of_thread(record.user, record.thread_id)
+        self._events.tell(place, news("ended", record.id))
         _log_end(record, leftover)
         if turn is not None and changes is not None and not leftover.post_turn_called:
             outcome = _outcome(record, partial, saved, leftover)

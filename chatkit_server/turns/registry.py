@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +12,6 @@ from ..errors import BadRequest, Conflict, Unavailable, Unprocessable
 from ..settings.schema import TurnSettings
 from ..turn import User
 from ..words import words, words_n
-from .beginnings import Beginnings
 from .identity import RequestIdentity
 from .kept import KeptTurns
 from .places import RETRY_AFTER, Places
@@ -62,6 +61,8 @@ class TurnRegistry:
 
     def __init__(self, settings: TurnSettings) -> None:
         self.closing = False
+        self.when_closing: list[Callable[[], None]] = []
+        """Called when the server begins to shut down."""
         self._settings = settings
         self._ending_all = False
         self._slots: dict[str, ThreadSlot] = {}
@@ -89,7 +90,6 @@ class TurnRegistry:
         )
         self.places = Places(user, answers, server)
         self.arriving = Places(user, messages, server)
-        self.beginnings = Beginnings()
         self.waiting: dict[tuple[str, str, str], Any] = {}
         """Contexts of requests that wait for a turn of another process, by tenant, user, thread."""
 
@@ -339,7 +339,6 @@ class TurnRegistry:
         running.prepared()
         if not running.beside:
             self._slots[running.thread_id].running = running
-        self.beginnings.began(running)
 
     def note_refused(self, running: RunningTurn) -> None:
         """Remember a refused turn whose record is still to be withdrawn."""
@@ -421,7 +420,8 @@ class TurnRegistry:
         Those that wait for the user's answer go on without it.
         """
         self.closing = True
-        self.beginnings.close()
+        for told in self.when_closing:
+            told()
         self.leave_questions()
         try:
             async with asyncio.timeout(drain):

@@ -11,6 +11,7 @@ from chatkit.store import AttachmentStore, NotFoundError, Store
 
 from ..agent.models import ModelRouter
 from ..agent.runs import AppRuns
+from ..elsewhere.threads import ThreadWatch
 from ..elsewhere.turns import TurnsElsewhere
 from ..errors import ServerError, Unauthorized
 from ..languages import wanted
@@ -44,6 +45,7 @@ PAGES = web.AppKey("pages", list[str])
 """Paths of pages for people; the start prints their addresses. Append yours in `setup`."""
 RUNS = web.AppKey("runs", AppRuns)
 ELSEWHERE = web.AppKey("elsewhere", TurnsElsewhere)
+THREADS = web.AppKey("threads", ThreadWatch)
 ENGINE = web.AppKey("engine", Engine)
 GUARD = web.AppKey("guard", RequestGuard)
 HEARTBEAT = web.AppKey("heartbeat", Heartbeat)

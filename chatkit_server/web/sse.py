@@ -46,7 +46,7 @@ class EventStream(EventSourceResponse):
             allow_all_methods=True,
             ping_interval=silence,
             send_timeout=patience,
-            headers={TURN_ID: log.turn_id},
+            headers={TURN_ID: log.turn_id} if log.turn_id else {},
         )
         self._log = log
         self._last_write = 0.0

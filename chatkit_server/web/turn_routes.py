@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import hdrs, web
+from chatkit.store import NotFoundError
 
 from ..elsewhere.saved import partial_of
+from ..elsewhere.threads import ThreadStream
 from ..errors import BadRequest, Conflict, NotFound
 from ..events.log import AFTER_END
-from ..turn import User
+from ..turn import StoreContext, User
 from ..turns.running import STOPPED, RunningTurn
 from ..turns.store import TurnRecord
 from ..words import Words, words
@@ -24,6 +26,8 @@ from .keys import (
     ENGINE,
     GUARD,
     SETTINGS,
+    STORE,
+    THREADS,
     USER,
     authenticate,
     store_context,
@@ -50,6 +54,7 @@ def add_turn_routes(app: web.Application) -> None:
     app.router.add_get(f"{path}/turns/{{turn_id}}/events", _events)
     app.router.add_post(f"{path}/turns/{{turn_id}}/cancel", _cancel)
     app.router.add_get(f"{path}/threads/{{thread_id}}/turn", _turn_of_thread)
+    app.router.add_get(f"{path}/threads/{{thread_id}}/events", _thread_events)
 
 
 @contextmanager
@@ -145,27 +150,65 @@ async def _turn_of_thread(request: web.Request) -> web.StreamResponse:
     """
     wait = _wait(request)
     user = await authenticate(request)
-    engine = request.app[ENGINE]
     thread_id = request.match_info["thread_id"]
-    running = engine.turns.in_thread(thread_id, user)
+    threads = request.app[THREADS]
     with request.app[GUARD].place(user):
-        found = running or await engine.turn_store.running(thread_id, user)
+        found = await threads.running(thread_id, user)
     if found is None and wait:
-        # A short answer may have ended since: its events can still be followed
-        found = running = await engine.turns.beginnings.wait(
-            (user.tenant, user.id), thread_id, wait
-        )
+        found = await threads.next_turn(thread_id, user, wait)
     if found is None and wait is not None:
         # Browsers tell their users of each 404
         return web.Response(status=204)
     if found is None:
         raise NotFound(words("No answer is running in this conversation."))
     if request.method != hdrs.METH_HEAD:
-        if running is not None:
-            running.note_visit()
+        if isinstance(found, RunningTurn):
+            found.note_visit()
         else:
             await request.app[ELSEWHERE].look(thread_id, user)
     return web.json_response(_described(request, found))
+
+
+async def _thread_events(request: web.Request) -> web.StreamResponse:
+    """Stream what happens in a thread: what turns of any process say, and what the server does.
+
+    With `?turns=notes`, what turns say is left out; that they begin and end is told.
+    """
+    turns = request.query.get("turns", "all")
+    if turns not in ("all", "notes"):
+        raise BadRequest("turns: `all`, or `notes`.")
+    user = await authenticate(request)
+    thread_id = request.match_info["thread_id"]
+    context = await store_context(request, user)
+    with request.app[GUARD].place(user):
+        await _require_thread(request, thread_id, context)
+    server = request.app[SETTINGS].server
+    if request.method == hdrs.METH_HEAD:
+        return web.Response(content_type="text/event-stream")
+    stream = ThreadStream(
+        request.app[THREADS],
+        thread_id,
+        context,
+        partial(_described, request),
+        partial(translate, request),
+        with_turns=turns == "all",
+    )
+    response = EventStream(stream, server.keep_alive, server.limits.unread)
+    try:
+        await response.follow(request)
+    except (ConnectionResetError, TimeoutError) as error:
+        log.debug("thread %s: a client has disconnected: %s", thread_id, error)
+    return response
+
+
+async def _require_thread(request: web.Request, thread_id: str, context: StoreContext) -> None:
+    """Raise `NotFound` for a thread that the user does not have."""
+    try:
+        thread: object = await request.app[STORE].load_thread(thread_id, context)
+    except NotFoundError:
+        thread = None
+    if thread is None:
+        raise NotFound(words("Conversation not found."))
 
 
 def _wait(request: web.Request) -> float | None:

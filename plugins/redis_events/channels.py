@@ -9,7 +9,7 @@ from collections.abc import Callable
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from chatkit_server.storage import Heard, News
+from chatkit_server.storage import Heard, News, Watchers
 
 log = logging.getLogger(__name__)
 
@@ -22,31 +22,29 @@ class Channels:
 
     def __init__(self, prefix: bytes, process: bytes, failed: Callable[[Exception], None]) -> None:
         self._prefix = prefix
-        self._own = self.process_channel(process)
+        self._process = process
         self._failed = failed
-        self._watching: dict[bytes, list[News]] = {}
+        self.watchers = Watchers()
         self._changed = asyncio.Event()
 
     def process_channel(self, process: bytes) -> bytes:
         """Return the channel on which a process hears signals."""
         return self._prefix + b"process:" + process
 
-    def place_channel(self, place: str) -> bytes:
-        """Return the channel with the news of a place."""
-        return self._prefix + b"place:" + place.encode()
+    def message(self, place: str, news: str) -> tuple[bytes, bytes]:
+        """Return the channel of a place, and what to publish there."""
+        return self._channel(place), b"%b %b" % (self._process, news.encode())
+
+    def _channel(self, place: str) -> bytes:
+        return self._prefix + b"place:" + place.encode(errors="replace")
 
     def watch(self, place: str, told: News) -> Callable[[], None]:
         """Call `told` with the news of a place; return what ends that."""
-        channel = self.place_channel(place)
-        self._watching.setdefault(channel, []).append(told)
+        remove = self.watchers.add(place, told)
         self._changed.set()
 
         def end() -> None:
-            watching = self._watching.get(channel, [])
-            if told in watching:
-                watching.remove(told)
-            if not watching:
-                self._watching.pop(channel, None)
+            remove()
             self._changed.set()
 
         return end
@@ -57,7 +55,7 @@ class Channels:
         while True:
             try:
                 async with client.pubsub() as pubsub:
-                    await pubsub.subscribe(self._own)
+                    await pubsub.subscribe(self.process_channel(self._process))
                     pause = 0.0
                     await self._listen(pubsub, heard)
             except (RedisError, OSError, TimeoutError) as error:
@@ -70,8 +68,8 @@ class Channels:
         subscribing = asyncio.create_task(self._subscribe_on(pubsub, known))
         try:
             # What was said before was not heard
-            for told in [told for watching in self._watching.values() for told in watching]:
-                told("")
+            for place in self.watchers.places:
+                self.watchers.tell(place, "")
             while True:
                 message = await pubsub.get_message(  # type: ignore[attr-defined]
                     ignore_subscribe_messages=True, timeout=1.0
@@ -88,7 +86,7 @@ class Channels:
         """Subscribe to the places that are watched, and to no others."""
         while True:
             self._changed.clear()
-            wanted = set(self._watching)
+            wanted = {self._channel(place) for place in self.watchers.places}
             if new := wanted - known:
                 await pubsub.subscribe(*new)  # type: ignore[attr-defined]
             if old := known - wanted:
@@ -98,9 +96,11 @@ class Channels:
             await self._changed.wait()
 
     def _take(self, channel: bytes, data: bytes, heard: Heard) -> None:
-        if channel == self._own:
+        if channel == self.process_channel(self._process):
             turn, _, word = data.decode().partition(" ")
             heard(turn, word)
             return
-        for told in list(self._watching.get(channel, ())):
-            told(data.decode())
+        process, _, news = data.partition(b" ")
+        if process != self._process:
+            place = channel.removeprefix(self._prefix + b"place:").decode()
+            self.watchers.tell(place, news.decode())

@@ -58,20 +58,6 @@ class Batch:
         more = _ENDED if self.status is not None else _PARTED if self.parted else 0
         return self.generation, self.last * STEP + more
 
-    def fields(self, process: bytes) -> list[bytes | int]:
-        """Return the fields of its entry."""
-        fields: list[bytes | int] = [
-            FIRST,
-            self.first,
-            PROCESS,
-            process,
-            DATA,
-            self.frames[0] if len(self.frames) == 1 else b"".join(self.frames),
-        ]
-        if self.status is not None:
-            fields += [STATUS, self.status.encode()]
-        return fields
-
 
 def parts_of(position: Position, fields: Mapping[bytes, bytes]) -> Iterator[Part]:
     """Yield what an entry says."""

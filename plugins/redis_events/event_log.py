@@ -107,14 +107,15 @@ class RedisEventLog(EventLog):
             self._failed(error)
             return False
 
-    async def tell(self, place: str, news: str) -> None:
-        """Tell all who watch a place."""
-        if self._client is None:
-            return
-        try:
-            await self._client.publish(self._channels.place_channel(place), news)
-        except (RedisError, OSError, TimeoutError) as error:
-            self._failed(error)
+    @property
+    def is_live(self) -> bool:
+        """Whether Redis answers."""
+        return self.problem is None
+
+    def tell(self, place: str, news: str) -> None:
+        """Tell all who watch a place: those of this process at once."""
+        self._channels.watchers.tell(place, news)
+        self._writer.publish(*self._channels.message(place, news))
 
     def watch(self, place: str, told: News) -> Callable[[], None]:
         """Call `told` with the news of a place; return what ends that."""

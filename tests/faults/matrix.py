@@ -22,6 +22,7 @@ from pathlib import Path
 from random import Random
 
 from tests.databases import DATABASES, DatabaseKind, postgres
+from tests.faults.carriers import carrier_runs
 from tests.faults.connections import connection_runs
 from tests.faults.elsewhere import elsewhere_runs
 from tests.faults.hooks import hook_runs
@@ -48,6 +49,7 @@ WAITING: dict[str, Runs] = {
     "kills": kill_runs,
     "replicas": replica_runs,
     "drains": drain_runs,
+    "carriers": carrier_runs,
 }
 GROUPS = (*BUSY, *WAITING)
 

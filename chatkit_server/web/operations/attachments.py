@@ -71,13 +71,19 @@ def _threads_of(attachment: Attachment) -> list[str]:
 
 def shown_item(caller: Caller, item: ThreadItem) -> ThreadItem:
     """Return an item as its page gets it now: addresses of previews may expire."""
-    files = caller.attachment_store
+    return as_shown(caller.attachment_store, item, caller.context)
+
+
+def as_shown(
+    files: AttachmentStore[StoreContext] | None, item: ThreadItem, context: StoreContext
+) -> ThreadItem:
+    """Do the same, for the user of a context."""
     if not (
         isinstance(item, UserMessageItem) and item.attachments and isinstance(files, FileStore)
     ):
         return item
     with asking_attachments():
-        shown = [files.show_attachment(one, caller.context) for one in item.attachments]
+        shown = [files.show_attachment(one, context) for one in item.attachments]
     return item.model_copy(update={"attachments": shown})
 
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from ...elsewhere.turns import TurnsElsewhere
 from ...errors import NotFound, ServerError, Unprocessable
+from ...events.shared import EventLog
 from ...events.threads import ThreadWriter
 from ...events.wire import ChatKitWire, WireFormat, is_hidden
 from ...ids import MAX_ID_LENGTH, is_id
@@ -74,6 +75,11 @@ class Caller:
     def request_context(self) -> Any:
         """What hooks get as the context of the request."""
         return self.context if self.given is None else self.given
+
+    @property
+    def events(self) -> EventLog:
+        """What tells other processes, and pages that watch."""
+        return self.elsewhere.events
 
     def running(self, thread_id: str) -> RunningTurn | None:
         """Return the turn that runs in a thread of the caller's."""

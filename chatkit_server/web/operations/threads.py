@@ -20,6 +20,7 @@ from chatkit.types import (
 )
 
 from ...errors import BadRequest, NotFound, Unprocessable
+from ...events.places import news, place_of_thread
 from ...events.threads import TITLE_BY, as_thread
 from ...events.wire import dump, is_hidden
 from ...paging import goes_on_within, pages
@@ -147,6 +148,7 @@ async def delete_thread(caller: Caller, request: ThreadsDeleteReq) -> Answer:
         deleted_attachments(caller, thread.id),
     ):
         await caller.store.delete_thread(thread.id, caller.context)
+    caller.events.tell(place_of_thread(caller.user, thread.id), news("removed"))
     return None
 
 
