@@ -12,7 +12,7 @@ from aiohttp import ClientSession
 
 from tests.databases import DatabaseKind
 from tests.faults.crowd import Victim
-from tests.faults.person import Person, Stream
+from tests.faults.person import Message, Person, Stream
 from tests.faults.round_robin import RoundRobin
 from tests.faults.world import Backstage, client, world
 
@@ -73,12 +73,21 @@ class Roamer(Victim):
         if self.retried is not None:
             self.person.renew(self.message, self.retried, self.answers)
         self.sent = True
-        self.stream = await self.person.insist(self.message)
-        if self.stream is None:
-            self.losses.add("other", f"{self.message.tag}: refused: {self.message.refused}")
+        await self.talk(self.message)
+
+    async def talk(self, message: Message) -> None:
+        """Send a message, and read the answer on both pages."""
+        self.stream = stream = await self.person.insist(message)
+        if stream is None:
+            self.losses.add("other", f"{message.tag}: refused: {message.refused}")
             return
-        await asyncio.gather(self.stream.read_on(), self._watch(self.stream))
+        await asyncio.gather(stream.read_on(), self._watch(stream))
 
     async def _watch(self, stream: Stream) -> None:
         other = await self.person.watch(stream)
         await other.read_on()
+
+    async def reached(self, count: int) -> None:
+        """Wait until so many events have come, or all."""
+        while not (stream := self.stream) or not (stream.ended or len(stream.frames) >= count):  # noqa: ASYNC110
+            await asyncio.sleep(0.005)

@@ -30,6 +30,7 @@ from tests.faults.kills import drain_runs, kill_runs, replica_runs
 from tests.faults.losses import Report
 from tests.faults.models import model_runs
 from tests.faults.outages import outage_runs
+from tests.faults.owners import owner_runs, rolling_runs
 from tests.faults.page import page
 from tests.faults.running import FULL, SHORT, Size
 from tests.faults.tools import tool_runs
@@ -50,6 +51,8 @@ WAITING: dict[str, Runs] = {
     "replicas": replica_runs,
     "drains": drain_runs,
     "carriers": carrier_runs,
+    "owners": owner_runs,
+    "rolling": rolling_runs,
 }
 GROUPS = (*BUSY, *WAITING)
 
