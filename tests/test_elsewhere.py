@@ -15,7 +15,6 @@ from chatkit_plugins.redis_events import Config, RedisEventLog
 from chatkit_server import hookimpl
 from chatkit_server.elsewhere import turns as elsewhere_turns
 from chatkit_server.events import shared as shared_events
-from chatkit_server.events.shared import NoEventLog
 from chatkit_server.storage import EventLog, MemoryEventLog, MemoryTurnStore
 from chatkit_server.testing.memory_store import MemoryStore
 from chatkit_server.testing.model_server import Gate, ModelServer
@@ -206,20 +205,6 @@ async def test_a_plain_stream_goes_on_at_another_process(
     for seen in range(len(frames) + 1):
         assert await go_on(seen) == TEXT
     await one.read(response)
-
-
-async def test_a_later_turn_does_not_tell_what_was_asked_earlier(
-    two: Two, model_server: ModelServer
-) -> None:
-    one, other = await two()
-    model_server.reply("Hello.")
-    thread_id = (await one.say("Hello")).thread_id
-    model_server.reply(TEXT)
-    answered = await one.say("Again", thread_id)
-    turn_id = answered.response.headers["X-Turn-Id"]
-    other.client.app[ELSEWHERE]._events = NoEventLog()  # type: ignore[union-attr]
-    told = await other.read(await get(other, f"turns/{turn_id}/events"))
-    assert Page().show(*told.data).texts == ["Again", TEXT]
 
 
 @pytest.mark.parametrize("seen", [2, 5, 8])
@@ -429,27 +414,3 @@ async def test_cancel_does_not_wait_for_ever(
     assert (await asked.json())["state"] == "running"
     # It was asked for all the same
     assert b"The answer was stopped" in await response.read()
-
-
-async def test_what_is_told_from_the_stores_comes_whole_or_not_at_all(
-    two: Two, model_server: ModelServer
-) -> None:
-    one, other = await two(disconnect={"policy": "continue"})
-    gate = Gate()
-    model_server.reply(*PIECES[:3], gate, *PIECES[3:])
-    response, _ = await begin(one, create("Hello"), frames_until(HALF))
-    turn_id = response.headers["X-Turn-Id"]
-    gate.open()
-    await response.read()
-    await until_over(other, turn_id)
-    # Its events are not kept any more
-    other.client.app[ELSEWHERE]._events = NoEventLog()  # type: ignore[union-attr]
-    frames = (await (await get(other, f"turns/{turn_id}/events")).read()).split(b"\n\n")[:-1]
-    assert [frame.startswith(b"id: ") for frame in frames] == [False] * (len(frames) - 1) + [True]
-    # Who has all of it gets no more, wherever
-    seen = streamed(response, [frame + b"\n\n" for frame in frames]).ids[-1]
-    for chat in (one, other):
-        rest = await get(chat, f"turns/{turn_id}/events", **{"Last-Event-ID": seen})
-        assert (rest.status, await rest.read()) == (200, b": end\n")
-        again = await chat.post(create("Hello"), headers={"Last-Event-ID": seen})
-        assert (again.status, await again.read()) == (200, b": end\n")

@@ -86,7 +86,6 @@ async def load_turn(
     if thread is None:
         return SavedTurn(record, None, partial=partial)
     items = await _items(record, partial, store, context)
-    # One that began in this turn may have been saved since the partial answer
     saved = {item.id for item in items}
     still = [i for i in partial.items if i.id not in saved or not partial.begun.get(i.id)]
     opened = {item.id for item in still}
@@ -97,7 +96,12 @@ async def load_turn(
 async def _items(
     record: TurnRecord, partial: PartialAnswer, store: Store[StoreContext], context: StoreContext
 ) -> list[ThreadItem]:
-    """Return the items of a turn, oldest first: those it has noted, and those since it began."""
+    """Return the items of a turn, oldest first: those it has noted, and once it is over, those
+    since it began.
+
+    Until then, the events of others come after the partial answer.
+    """
+    is_over = record.state != "running"
     began, noted = time_of(record.id), set(partial.saved)
     found: list[ThreadItem] = []
     has_asked = False
@@ -107,12 +111,12 @@ async def _items(
         for index, item in enumerate(page.data):
             is_old = began is not None and aware(item.created_at) < began
             asked = is_old and isinstance(item, UserMessageItem)
-            recent = record.operation in _ACTIONS and index < _LATEST
+            recent = is_old and record.operation in _ACTIONS and index < _LATEST
             if asked and has_asked and item.id not in noted:
                 # It was asked in an earlier turn
                 return found[::-1]
             has_asked = has_asked or isinstance(item, UserMessageItem)
-            if not is_old or asked or recent or item.id in noted:
+            if (is_over and not is_old) or asked or recent or item.id in noted:
                 found.append(item)
                 noted.discard(item.id)
             if asked or (began is None and isinstance(item, UserMessageItem)):

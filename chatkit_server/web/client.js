@@ -55,7 +55,7 @@ export function createFetch({
 			text = "";
 		}
 
-		// Passes on whole events until the server's last line. Those without an id belong to the next
+		// Passes on whole events until the server's last line; those without an id go with the next
 		async function pull(controller) {
 			while (!/^: end\n/m.test(text)) {
 				if (cut) read(await ask("events", { method: "GET" }));
@@ -65,11 +65,11 @@ export function createFetch({
 				if (done) throw Error("The answer was cut off");
 				cut = false;
 				text += decoder.decode(value, { stream: true });
-				const [events] = text.match(/^[^]*^id: [^]*?\n\n/m) ?? [];
+				const [events, id] = text.match(/^[^]*^id: (.*)[^]*?\n\n/m) ?? [];
 				if (events) {
 					controller.enqueue(new TextEncoder().encode(events));
 					text = text.slice(events.length);
-					headers.set("Last-Event-ID", events.match(/^id: .*/gm).pop().slice(4));
+					headers.set("Last-Event-ID", id);
 					state.tries = 0;
 					return;
 				}
