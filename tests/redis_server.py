@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import signal
 import socket
 import tempfile
 from collections.abc import AsyncIterator
@@ -75,6 +76,12 @@ class RedisServer:
             self._process.kill()
             await self._process.wait()
             self._process = None
+
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal: SIGSTOP makes it silent, until SIGCONT."""
+        assert self._process is not None
+        self._process.send_signal(number)
 
 
 @asynccontextmanager

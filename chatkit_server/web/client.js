@@ -55,7 +55,7 @@ export function createFetch({
 			text = "";
 		}
 
-		// Passes on whole events until the server's last line; those without an id go with the next
+		// Passes on whole events to the last line, those without an id with the next
 		async function pull(controller) {
 			while (!/^: end\n/m.test(text)) {
 				if (cut) read(await ask("events", { method: "GET" }));

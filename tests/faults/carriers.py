@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -58,7 +59,17 @@ def _strikes(server: RedisServer) -> Mapping[str, Strike]:
         await asyncio.sleep(seconds)
         await server.command("CONFIG", "SET", "maxmemory", 0)
 
-    return {"Redis stopped and started": restart, "Redis flushed": flush, "Redis full": fill}
+    async def silence(seconds: float) -> None:
+        server.send(signal.SIGSTOP)
+        await asyncio.sleep(2 * seconds)
+        server.send(signal.SIGCONT)
+
+    return {
+        "Redis stopped and started": restart,
+        "Redis flushed": flush,
+        "Redis full": fill,
+        "Redis silent": silence,
+    }
 
 
 async def _restarts(
