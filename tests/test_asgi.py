@@ -151,7 +151,7 @@ async def test_the_server_keeps_its_paths(make_chat: MakeChat) -> None:
         ("GET", "/"),
         ("POST", "/exports"),
         ("GET", "/api/chat/"),
-        ("PUT", "/api/chat/turns"),
+        ("PUT", "/api/chat/turn"),
         ("GET", "/healthz/"),
     ):
         response = await chat.client.request(method, path)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
 from chatkit.store import Store
 
-from ..events.log import FrameWriter
+from ..events.log import AFTER_END, FrameWriter
 from ..events.shared import IDLE, PART, EventLog
 from ..events.wire import Translate
 from ..turn import StoreContext
@@ -21,7 +21,6 @@ from .telling import Telling, WireOf
 
 log = logging.getLogger(__name__)
 
-_FRAMES_END = b"\n\n"
 _NUMBER = re.compile(rb"id: [^\n]*:(\d+)\n")
 
 
@@ -103,15 +102,11 @@ class Mirror:
     def _frames(self, piece: _Events | SavedTurn, telling: Telling) -> bytes | None:
         """Return what a client lacks of a piece."""
         if isinstance(piece, SavedTurn):
-            if telling.position > piece.position and not piece.is_over:
+            has_all = AFTER_END if piece.is_over else piece.position
+            if telling.position >= has_all:
                 return None
-            before = telling.position
-            told = [b"data: " + line + _FRAMES_END for line in telling.of(piece)]
-            if told and telling.position > before:
-                # Only with the last line has the client all that is there until this event
-                where = b"id: %b:%d\n" % (self.record.id.encode(), telling.position)
-                told[-1] = where + told[-1]
-            return b"".join(told) or None
+            lines = telling.of(piece)
+            return _as_one(lines, b"%b:%d" % (self.record.id.encode(), telling.position))
         if piece.last <= telling.position:
             return None
         frames = _after(piece.frames, telling.position)
@@ -203,6 +198,18 @@ class Mirror:
     def _tell(self) -> None:
         news, self._news = self._news, asyncio.Event()
         news.set()
+
+
+def _as_one(lines: Sequence[bytes], event_id: bytes) -> bytes | None:
+    """Return frames of which the last one alone has an id: a client has all of them, or none."""
+    if not lines:
+        return None
+    return b"".join(
+        [
+            *(b"data: %b\n\n" % line for line in lines[:-1]),
+            b"id: %b\ndata: %b\n\n" % (event_id, lines[-1]),
+        ]
+    )
 
 
 def _after(frames: bytes, position: int) -> bytes:

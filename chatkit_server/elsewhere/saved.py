@@ -88,7 +88,6 @@ async def load_turn(
     if thread is None:
         return SavedTurn(record, None, partial=partial)
     items = await _items(record, partial, store, context)
-    # One that began in this turn may have been saved since the partial answer
     saved = {item.id for item in items}
     still = [i for i in partial.items if i.id not in saved or not partial.begun.get(i.id)]
     opened = {item.id for item in still}
@@ -118,12 +117,15 @@ def _is_before(item: ThreadItem, began: datetime | None) -> bool:
 async def _items(
     record: TurnRecord, partial: PartialAnswer, store: Store[StoreContext], context: StoreContext
 ) -> list[ThreadItem]:
-    """Return the items of a turn, oldest first: those it has noted, and those since it began.
+    """Return the items of a turn, oldest first: those it has noted, and once it is over, those
+    since it began.
 
-    Those of later turns, from their messages on, are none of it.
+    Until then, the events of others come after the partial answer. Those of later turns, from their
+    messages on, are none of it.
     """
     began, noted, message = time_of(record.id), set(partial.saved), _message_of(record)
     found: list[ThreadItem] = []
+    has_asked = False
     after: str | None = None
     for _ in range(MOST_ITEMS // _PAGE):
         page = await store.load_thread_items(record.thread_id, after, _PAGE, "desc", context)
@@ -131,11 +133,16 @@ async def _items(
             is_old = began is not None and aware(item.created_at) < began
             said = isinstance(item, UserMessageItem)
             asked = item.id == message if message else said and _is_before(item, began)
-            if said and not asked and began is not None:
+            is_noted = item.id in noted
+            if said and not asked and not is_noted and began is not None:
                 found.clear()
                 continue
-            recent = record.operation in _ACTIONS and index < _LATEST
-            if not is_old or asked or recent or item.id in noted:
+            if asked and has_asked and not is_noted:
+                # It was asked in an earlier turn
+                return found[::-1]
+            has_asked = has_asked or said
+            recent = is_old and record.operation in _ACTIONS and index < _LATEST
+            if (record.is_over and not is_old) or asked or recent or is_noted:
                 found.append(item)
                 noted.discard(item.id)
             if asked or (began is None and isinstance(item, UserMessageItem)):

@@ -17,6 +17,7 @@ from chatkit.types import (
     ThreadUpdatedEvent,
 )
 
+from ..events.log import AFTER_END
 from ..events.threads import as_thread
 from ..events.wire import Translate, WireFormat, is_hidden
 from ..turn import Outcome
@@ -62,7 +63,7 @@ class Telling:
         lines += self._items(saved, self._wire)
         if saved.is_over:
             lines += self._end(saved, self._wire)
-        self.position = max(self.position, saved.position)
+        self.position = AFTER_END if saved.is_over else max(self.position, saved.position)
         return [line for line in lines if line is not None]
 
     def _continues(self, saved: SavedTurn, wire: WireFormat) -> bool:

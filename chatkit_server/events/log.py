@@ -11,6 +11,9 @@ from .shared import PART, EventLog
 
 BATCH = 256
 
+AFTER_END = 999_999_999
+"""The number of the last event for clients that were told the end of a turn from the stores."""
+
 FrameWriter = Callable[[bytes], bool]
 """Writes frames and returns True, or returns False if it cannot at once."""
 
@@ -45,6 +48,12 @@ class TurnLog:
     def __len__(self) -> int:
         """Return the number of the last event."""
         return len(self._frames) if self._compressed is None else len(self._compressed)
+
+    def place(self, number: int) -> int | None:
+        """Return after which event a client goes on that has this one; None if it never was."""
+        if number == AFTER_END:
+            return len(self)
+        return number if number <= len(self) else None
 
     def append(self, data: bytes) -> None:
         """Add an event, given as one line of JSON."""

@@ -149,9 +149,10 @@ class TurnRegistry:
             turn_id, number = identity.last_event
             running = self.find(turn_id, user)
             if running is not None:
-                if number > len(running.log):
+                seen = running.log.place(number)
+                if seen is None:
                     raise BadRequest(f"Last-Event-ID: this turn has {len(running.log)} events.")
-                return running, number
+                return running, seen
         running = self._requests.get((owner, identity.key or ""))
         if running is not None:
             if running.identity.content != identity.content:

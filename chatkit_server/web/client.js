@@ -62,7 +62,7 @@ export function createFetch({
 			text = "";
 		}
 
-		// Passes on whole events until the server's last line
+		// Passes on whole events to the last line, those without an id with the next
 		async function pull(controller) {
 			for (let ended; !ended; ) {
 				if (cut) read(await ask("events", { method: "GET" }));

@@ -16,6 +16,7 @@ from chatkit.store import NotFoundError
 from ..elsewhere.saved import partial_of
 from ..elsewhere.threads import ThreadStream
 from ..errors import BadRequest, Conflict, NotFound
+from ..events.log import AFTER_END
 from ..turn import StoreContext, User
 from ..turns.running import STOPPED, RunningTurn
 from ..turns.store import TurnRecord
@@ -127,10 +128,15 @@ def _after(request: web.Request, running: RunningTurn | TurnRecord) -> int:
             raise BadRequest("Last-Event-ID: this event belongs to another turn.")
     else:
         number = request.query.get("after", "0")
-    known = len(running.log) if isinstance(running, RunningTurn) else 10**9
-    if not (number.isascii() and number.isdigit() and len(number) < 10 and int(number) <= known):
+    place: int | None = None
+    if number.isascii() and number.isdigit() and len(number) < 10:
+        place = int(number)
+        if isinstance(running, RunningTurn):
+            place = running.log.place(place)
+    if place is None:
+        known = len(running.log) if isinstance(running, RunningTurn) else AFTER_END
         raise BadRequest(f"after: must be a number from 0 to {known}.")
-    return int(number)
+    return place
 
 
 async def _state(request: web.Request) -> web.StreamResponse:

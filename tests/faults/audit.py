@@ -208,9 +208,10 @@ def acknowledged(streams: Iterable[Stream]) -> dict[str, dict[str, Any]]:
     done: dict[str, dict[str, Any]] = {}
     for stream in streams:
         for frame in stream.frames:
-            if frame.data["type"] == "thread.item.done":
+            kind = frame.data.get("type")
+            if kind == "thread.item.done":
                 done[frame.data["item"]["id"]] = frame.data["item"]
-            elif frame.data["type"] == "thread.item.removed":
+            elif kind == "thread.item.removed":
                 done.pop(frame.data["item_id"], None)
     return done
 
@@ -223,9 +224,14 @@ def shown(streams: Iterable[Stream], until: float) -> dict[str, str]:
             continue
         texts: dict[str, str] = {}
         for frame in stream.frames:
+            if frame.at > until:
+                continue
             delta = frame.data.get("update", {}).get("delta")
-            if delta and frame.at <= until:
+            item = frame.data.get("item", {})
+            if delta:
                 texts[frame.data["item_id"]] = texts.get(frame.data["item_id"], "") + delta
+            elif item.get("type") == "assistant_message":
+                texts[item["id"]] = text_of(item)
         for item_id, text in texts.items():
             longest[item_id] = max(longest.get(item_id, ""), text, key=len)
     return longest

@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
+from typing import TypeVar
 
 from tests.databases import DatabaseKind
 from tests.faults.audit import PATIENCE, Audit, tag_of
@@ -78,30 +79,38 @@ def script(random: Random, slow: bool) -> Script:
     return random.choice([*scripts, Script(0.06, words=60)] if slow else scripts)
 
 
+V = TypeVar("V", bound=Victim)
+
+
 async def crowd(
-    make_person: MakePerson, count: int, random: Random, *, slow: bool = False
-) -> list[Victim]:
+    make_person: MakePerson,
+    count: int,
+    random: Random,
+    *,
+    slow: bool = False,
+    kind: type[V] = Victim,  # type: ignore[assignment]
+) -> list[V]:
     """Return users about to send a first message, another one, or a retry."""
     kinds = [random.choice(("first", "first", "more", "more", "again")) for _ in range(count)]
     scripts = [script(random, slow) for _ in kinds]
     return await asyncio.gather(
-        *(_victim(make_person(), *each) for each in zip(kinds, scripts, strict=True))
+        *(_victim(kind, make_person(), *each) for each in zip(kinds, scripts, strict=True))
     )
 
 
-async def _victim(person: Person, kind: str, script: Script) -> Victim:
+async def _victim(made: type[V], person: Person, kind: str, script: Script) -> V:
     if kind != "first":
         stream = await person.say(Script())
         assert stream is not None
         await stream.read()
         await person.thread()
     if kind != "again":
-        return Victim(person, person.compose(script, Idempotency_Key="once"))
+        return made(person, person.compose(script, Idempotency_Key="once"))
     items = await person.items()
     [message] = person.messages
     person.model.scripts[message.tag] = script
     stored = next(item["id"] for item in items if tag_of(item))
-    return Victim(person, message, stored, {item["id"] for item in items} - {stored})
+    return made(person, message, stored, {item["id"] for item in items} - {stored})
 
 
 async def struck(

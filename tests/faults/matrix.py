@@ -22,12 +22,15 @@ from pathlib import Path
 from random import Random
 
 from tests.databases import DATABASES, DatabaseKind, postgres
+from tests.faults.carriers import carrier_runs
 from tests.faults.connections import connection_runs
+from tests.faults.elsewhere import elsewhere_runs
 from tests.faults.hooks import hook_runs
 from tests.faults.kills import drain_runs, kill_runs, replica_runs
 from tests.faults.losses import Report
 from tests.faults.models import model_runs
 from tests.faults.outages import outage_runs
+from tests.faults.owners import owner_runs, rolling_runs
 from tests.faults.page import page
 from tests.faults.running import FULL, SHORT, Size
 from tests.faults.tools import tool_runs
@@ -39,6 +42,7 @@ BUSY: dict[str, Runs] = {
     "connections": connection_runs,
     "models": model_runs,
     "hooks": hook_runs,
+    "elsewhere": elsewhere_runs,
 }
 WAITING: dict[str, Runs] = {
     "tools": tool_runs,
@@ -46,6 +50,9 @@ WAITING: dict[str, Runs] = {
     "kills": kill_runs,
     "replicas": replica_runs,
     "drains": drain_runs,
+    "carriers": carrier_runs,
+    "owners": owner_runs,
+    "rolling": rolling_runs,
 }
 GROUPS = (*BUSY, *WAITING)
 
@@ -70,6 +77,10 @@ FEW: Plan = {
         "outages": DATABASES,
         "kills": DATABASES,
         "drains": ("postgresql",),
+        "elsewhere": ("sqlite",),
+        "carriers": ("postgresql",),
+        "owners": ("sqlite",),
+        "rolling": ("postgresql",),
     },
     "ours": {"connections": ("postgresql",), "kills": ("postgresql",)},
     "theirs": {"kills": ("sqlite",)},

@@ -134,7 +134,7 @@ async def _round(
     random: Random,
     report: Report,
 ) -> None:
-    victims = await crowd(here.person, size.people, random)
+    victims: list[Victim] = await crowd(here.person, size.people, random)
     await struck(victims, random, lambda: outage(seconds))
     report.strikes[fault, kind] += 1
     report.runs += [victim.run(fault, kind) for victim in victims]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +19,12 @@ _TIMEOUT = ClientTimeout(total=60)
 BROKEN = (ClientError, ConnectionError, TimeoutError)
 """What a client sees when its server is killed."""
 
+PAUSE = 0.05
+"""Seconds before a client tries again; they grow with each failure."""
+
+MOST_FAILURES = 30
+"""Failures in a row after which a client gives up."""
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -28,8 +36,11 @@ class Frame:
 
     @property
     def kind(self) -> str:
-        """The event's type; an update's own type, and an item's type after that of the event."""
-        kind = str(self.data["type"])
+        """The event's type; an update's own type, and an item's type after that of the event.
+
+        "" for a line of a plain stream.
+        """
+        kind = str(self.data.get("type", ""))
         if "update" in self.data:
             return str(self.data["update"]["type"])
         return f"{kind} {self.data['item']['type']}" if "item" in self.data else kind
@@ -38,7 +49,8 @@ class Frame:
 class Stream:
     """What one follower received of a turn, over one connection after another.
 
-    `ended` says that the server ended the stream, `broken` that it broke off.
+    `ended` says that the server ended the stream, `broken` that it broke off. Events without an id
+    count once that of a later event has come, as in `client.js`.
     """
 
     def __init__(self, person: Person, response: ClientResponse, after: int = 0) -> None:
@@ -47,9 +59,16 @@ class Stream:
         self.frames: list[Frame] = []
         self.ended = False
         self.broken = False
+        self.number = after
         self._person = person
         self._response = response
-        self._number = after
+        self._open(response)
+
+    def _open(self, response: ClientResponse) -> None:
+        self._response = response
+        self.ended = self.broken = False
+        self._has_end = self._has_id = False
+        self._held: list[Frame] = []
 
     async def read(self, count: int | None = None) -> Stream:
         """Read until `count` events were received in all, or to the end."""
@@ -64,13 +83,18 @@ class Stream:
 
     def _take(self, line: bytes) -> None:
         if not line:
-            self.ended = True
+            self.ended, self.broken = self._has_end, not self._has_end
+        elif line.startswith(b": end"):
+            self._has_end = True
         elif line.startswith(b"id: "):
             turn_id, _, number = line[4:].decode().strip().rpartition(":")
             assert turn_id == self.turn_id
-            self._number = int(number)
+            self.number, self._has_id = int(number), True
         elif line.startswith(b"data: "):
-            self.frames.append(Frame(self._number, orjson.loads(line[6:]), time.monotonic()))
+            self._held.append(Frame(self.number, orjson.loads(line[6:]), time.monotonic()))
+            if self._has_id:
+                self.frames += self._held
+                self._has_id, self._held = False, []
 
     def cut(self) -> None:
         """Close the connection."""
@@ -79,16 +103,27 @@ class Stream:
     async def resume(self) -> Stream:
         """Follow the turn from the last received event, over a new connection."""
         self.cut()
-        headers = {"Last-Event-ID": f"{self.turn_id}:{self._number}"}
-        self._response = await self._person.get(f"turns/{self.turn_id}/events", headers)
-        assert self._response.status == 200, await self._response.text()
-        self.ended = self.broken = False
+        response = await self._person.events(self.turn_id, self.number)
+        assert response.status == 200, await response.text()
+        self._open(response)
+        return self
+
+    async def read_on(self) -> Stream:
+        """Read to the end as `client.js` does, over a new connection when one breaks off."""
+        heard, silent = -1, 0
+        while not (await self.read()).ended:
+            silent = silent + 1 if len(self.frames) == heard else 0
+            heard = len(self.frames)
+            assert silent < MOST_FAILURES, f"{self.turn_id}: the stream never goes on"
+            self.cut()
+            await asyncio.sleep(PAUSE * (1 + silent))
+            self._open(await self._person.insist_on_events(self.turn_id, self.number))
         return self
 
     @property
     def error(self) -> str | None:
         """The message of the error event, if there is one."""
-        return next((f.data["message"] for f in self.frames if f.data["type"] == "error"), None)
+        return next((f.data["message"] for f in self.frames if f.kind == "error"), None)
 
     @property
     def point(self) -> str:
@@ -176,17 +211,27 @@ class Person:
         answer: dict[str, Any] = await response.json()
         return answer
 
-    def compose(self, script: Script | None = None, **headers: str) -> Message:
+    def compose(
+        self, script: Script | None = None, plain: bool = False, /, **headers: str
+    ) -> Message:
         """Write a message, without sending it; the model answers it after the script."""
         tag = f"{self.name}.{len(self.messages) + 1}"
         if script is not None:
             self.model.scripts[tag] = script
-        content = [{"type": "input_text", "text": f"[{tag}] Note it, please."}]
+        text = f"[{tag}] Note it, please."
+        if plain:
+            return self._composed(
+                tag, {"messages": [{"role": "user", "content": text}]}, headers or {}
+            )
+        content = [{"type": "input_text", "text": text}]
         given: dict[str, Any] = {"content": content, "attachments": [], "inference_options": {}}
         body: dict[str, Any] = {"type": "threads.create", "params": {"input": given}}
         if self._thread_id is not None:
             params = {"input": given, "thread_id": self._thread_id}
             body = {"type": "threads.add_user_message", "params": params}
+        return self._composed(tag, body, headers)
+
+    def _composed(self, tag: str, body: dict[str, Any], headers: dict[str, str]) -> Message:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         message = Message(tag, orjson.dumps(body), named)
         self.messages.append(message)
@@ -205,11 +250,16 @@ class Person:
 
     async def retry(self, message: Message, item_id: str, answers: set[str]) -> Stream | None:
         """Retry the stored message; `answers` are the items that the retry removes."""
+        self.renew(message, item_id, answers)
+        return await self._opened(await self.post("", message.body))
+
+    def renew(self, message: Message, item_id: str, answers: set[str]) -> None:
+        """Make a retry of a message that is stored, to be sent."""
         message.asks += 1
         message.superseded |= answers
         params = {"thread_id": self._thread_id, "item_id": item_id}
-        body = orjson.dumps({"type": "threads.retry_after_item", "params": params})
-        return await self._opened(await self.post("", body))
+        message.body = orjson.dumps({"type": "threads.retry_after_item", "params": params})
+        message.headers = {"Idempotency-Key": f"{message.tag} {message.asks}"}
 
     async def _opened(self, response: ClientResponse) -> Stream | None:
         if response.status != 200:
@@ -226,6 +276,43 @@ class Person:
         stream = Stream(self, response, after)
         self.streams.append(stream)
         return stream
+
+    async def events(self, turn_id: str, after: int) -> ClientResponse:
+        """Ask for the events of a turn, as a client that goes on."""
+        headers = {"Last-Event-ID": f"{turn_id}:{after}"}
+        return await self.get(f"turns/{turn_id}/events", headers)
+
+    async def insist_on_events(self, turn_id: str, after: int) -> ClientResponse:
+        """Ask for the events of a turn until a server has them."""
+        for failures in range(MOST_FAILURES):
+            await asyncio.sleep(PAUSE * failures)
+            with suppress(*BROKEN):
+                response = await self.events(turn_id, after)
+                if response.status == 200:
+                    return response
+                text = await response.text()
+                assert response.status == 503, f"{response.status}: {text}"
+        raise AssertionError(f"{turn_id}: nobody answers")
+
+    async def watch(self, stream: Stream, count: int = 0) -> Stream:
+        """Follow a turn as another client, which has so many of the stream's events."""
+        frames = stream.frames[:count]
+        number = frames[-1].number if frames else 0
+        other = Stream(self, await self.insist_on_events(stream.turn_id, number))
+        other.frames, other.number = frames, number
+        self.streams.append(other)
+        return other
+
+    async def insist(self, message: Message) -> Stream | None:
+        """Send a message, and again while nobody answers, or a server shuts down."""
+        for failures in range(MOST_FAILURES):
+            await asyncio.sleep(PAUSE * failures)
+            with suppress(*BROKEN):
+                if (stream := await self.send(message)) is not None:
+                    return stream
+                if message.refused.pop() != 503:
+                    break
+        return None
 
     async def cancel(self, turn_id: str) -> dict[str, Any]:
         """Cancel a turn, and return its state."""

@@ -25,6 +25,7 @@ class Size:
 
     `points` is at how many points of a turn each fault strikes, None for all; `repeats` how often.
     `kills`, `replicas`, `drains`, `outages` are strikes at a whole server for each database,
+    `owners` and `rolls` those at deployments of several processes,
     `people` how many use it then, `lanes` how many servers run at once. With `slow`, some turns
     under way take longer than their partial answers may stay unsaved.
     """
@@ -35,6 +36,8 @@ class Size:
     replicas: int = 10
     drains: int = 8
     outages: int = 10
+    owners: int = 30
+    rolls: int = 3
     people: int = 4
     lanes: int = 5
     slow: bool = True
@@ -46,7 +49,18 @@ class Size:
 
 
 FULL = Size()
-SHORT = Size(points=2, kills=1, replicas=0, drains=1, outages=1, people=4, lanes=1, slow=False)
+SHORT = Size(
+    points=2,
+    kills=1,
+    replicas=0,
+    drains=1,
+    outages=1,
+    owners=1,
+    rolls=1,
+    people=4,
+    lanes=1,
+    slow=False,
+)
 
 
 def some(points: Sequence[T], size: Size, random: Random) -> list[T]:

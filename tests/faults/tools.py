@@ -57,7 +57,7 @@ async def _round(
             here.stage.model.scripts[victim.message.tag] = Script()
         await kill()
 
-    victims = await crowd(here.person, size.people, random)
+    victims: list[Victim] = await crowd(here.person, size.people, random)
     if fault == CALLED:
         listening = [asyncio.create_task(victim.listen(0)) for victim in victims]
         await kill_in_calls()

@@ -85,6 +85,7 @@ class World:
     stage: Backstage
     session: ClientSession
     path: str
+    port: int
 
     def person(self) -> Person:
         """Return a new user."""
@@ -113,9 +114,14 @@ async def world(
             stage,
             await stack.enter_async_context(client(f"http://{host}:{port}")),
             settings.server.path,
+            port,
         )
 
 
-def client(url: str) -> ClientSession:
-    """Return a session for any number of connections to a server."""
-    return ClientSession(url, connector=TCPConnector(limit=0), timeout=ClientTimeout(total=60))
+def client(url: str, *, force_close: bool = False) -> ClientSession:
+    """Return a session for any number of connections to a server.
+
+    With `force_close`, each request has a connection of its own.
+    """
+    connector = TCPConnector(limit=0, force_close=force_close)
+    return ClientSession(url, connector=connector, timeout=ClientTimeout(total=60))

@@ -115,6 +115,21 @@ test("only whole events are passed on, however the bytes come", async () => {
   }
 });
 
+test("events without an id are passed on with the next one that has it", async () => {
+  const told = `data: {"n":1}\n\ndata: {"n":2}\n\nid: ${TURN}:5\ndata: {"n":3}\n\n`;
+  for (let cut = 0; cut < told.length; cut += 1) {
+    const asked = [];
+    const server = new Server();
+    server.cuts = [[cut, false]];
+    server.fetch = async (url, { headers }) => {
+      asked.push(new Headers(headers).get("Last-Event-ID"));
+      return server.stream(bytes(`${told}: end\n`));
+    };
+    assert.equal(await (await post(server)).text(), told, `cut after ${cut}`);
+    assert.deepEqual(asked, [null, `${TURN}:0`]);
+  }
+});
+
 test("what is no stream of a turn is passed through as it is", async () => {
   const answer = Response.json({ data: [] });
   const given = [];

@@ -72,9 +72,9 @@ WITHOUT_ROUTES = {
     "chatkit_sdk",
 }
 
-ELSEWHERE = {"attachments", "chat_page"}
+ELSEWHERE = {"attachments", "chat_page", "redis_events"}
 """Their routes are tried in `test_attachment_routes.py`, or their files in `test_chat_page.py`
-are the same for everybody."""
+are the same for everybody; or `test_elsewhere.py` tries whom they let follow."""
 
 
 def bearer(user: User) -> dict[str, str]:
@@ -286,6 +286,7 @@ TURN_ROUTES = {
     ("GET", "/api/chat/turns/{turn_id}/events"): 404,
     ("POST", "/api/chat/turns/{turn_id}/cancel"): 404,
     ("GET", "/api/chat/threads/{thread_id}/turn"): 404,
+    ("GET", "/api/chat/threads/{thread_id}/events"): 404,
 }
 
 NEW_THREAD = ("POST", "/api/chat/turns")

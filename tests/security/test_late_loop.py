@@ -99,7 +99,7 @@ def timing(stale: float) -> tuple[float, float]:
 
 def turns(*ids: str) -> Any:
     """Stand for a registry with these turns."""
-    return SimpleNamespace(active=[SimpleNamespace(id=id, attempt=1) for id in ids])
+    return SimpleNamespace(alive=[SimpleNamespace(id=id, attempt=1) for id in ids])
 
 
 async def test_an_event_loop_that_hangs_is_given_up(caplog: pytest.LogCaptureFixture) -> None:

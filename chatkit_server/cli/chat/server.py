@@ -167,7 +167,7 @@ class TurnStream:
             response = await (self._begin() if self._body is not None else self._again())
             self._begun.set()
             while True:
-                reader = EventReader()
+                reader = EventReader(numbered=bool(self.turn_id))
                 with suppress(*_LOST):
                     async with response:
                         async for chunk in response.content.iter_any():
