@@ -78,7 +78,7 @@ FEW: Plan = {
         "kills": DATABASES,
         "drains": ("postgresql",),
         "elsewhere": ("sqlite",),
-        "carriers": ("postgresql",),
+        "carriers": ("sqlite",),
         "owners": ("sqlite",),
         "rolling": ("postgresql",),
     },
