@@ -12,10 +12,10 @@ import pytest
 from aiohttp import ClientResponse
 from chatkit_plugins.redis_events import Config, RedisEventLog
 
-from chatkit_server import hookimpl
+from chatkit_server import Unavailable, User, hookimpl
 from chatkit_server.elsewhere import turns as elsewhere_turns
 from chatkit_server.events import shared as shared_events
-from chatkit_server.storage import EventLog, MemoryEventLog, MemoryTurnStore
+from chatkit_server.storage import EventLog, MemoryEventLog, MemoryTurnStore, TurnRecord
 from chatkit_server.testing.memory_store import MemoryStore
 from chatkit_server.testing.model_server import Gate, ModelServer
 from chatkit_server.web.keys import ELSEWHERE, ENGINE, HEARTBEAT
@@ -414,3 +414,28 @@ async def test_cancel_does_not_wait_for_ever(
     assert (await asked.json())["state"] == "running"
     # It was asked for all the same
     assert b"The answer was stopped" in await response.read()
+
+
+async def test_followers_come_again_when_the_database_was_away(
+    two: Two, model_server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = await two(disconnect={"policy": "continue"})
+    gate = Gate()
+    model_server.reply(*PIECES[:3], gate, *PIECES[3:])
+    response, frames = await begin(one, create("Hello"), frames_until(HALF))
+    turn_id = response.headers["X-Turn-Id"]
+    watch = other.client.app[ELSEWHERE]
+    real = watch._turn_store
+
+    class Away(MemoryTurnStore):
+        async def find(self, turn_id: str, user: User) -> TurnRecord | None:
+            raise Unavailable("The database is away.")
+
+    monkeypatch.setattr(watch, "_turn_store", Away())
+    async with other.client.get(f"{other.path}/turns/{turn_id}/events?after=2") as following:
+        assert b": end" not in await following.content.read()
+    monkeypatch.setattr(watch, "_turn_store", real)
+    gate.open()
+    rest = await other.read(await get(other, f"turns/{turn_id}/events", 2))
+    assert Page().show(*streamed(response, frames[:2]).data, *rest.data).texts == ["Hello", TEXT]
+    await response.read()

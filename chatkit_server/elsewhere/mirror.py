@@ -11,9 +11,12 @@ from dataclasses import dataclass
 
 from chatkit.store import Store
 
+from ..errors import ServerError
 from ..events.log import AFTER_END, FrameWriter
 from ..events.shared import IDLE, PART, EventLog
 from ..events.wire import Translate
+from ..lines import fixed_words
+from ..records import log_error, repeats
 from ..turn import StoreContext
 from ..turns.store import TurnRecord, TurnStore
 from .saved import SavedTurn, Show, load_turn, partial_of
@@ -41,7 +44,7 @@ _Piece = _Events | _Part | SavedTurn | None
 
 
 class Moved(ConnectionResetError):
-    """This process shuts down: clients go on elsewhere."""
+    """This process can tell no more of it: its clients come again, perhaps to another one."""
 
 
 class Mirror:
@@ -81,7 +84,7 @@ class Mirror:
     async def follow(self, after: int, translate: Translate) -> AsyncGenerator[bytes]:
         """Yield the frames after number `after`, until the turn ends or asks its user.
 
-        Raises `Moved` when this process shuts down, and what the stores raise in the end.
+        Raises `Moved` when this process shuts down, or cannot read the stores.
         """
         telling = Telling(self._make_wire, translate, after)
         index, begun = 0, len(self._pieces)
@@ -121,8 +124,15 @@ class Mirror:
         except asyncio.CancelledError:
             self._error = Moved("this process shuts down")
             raise
-        except Exception as error:
+        except Moved as error:
             self._error = error
+        except Exception as error:
+            # Clients come again, and hear from the request what is wrong
+            self._error = Moved("what is saved of the turn cannot be read")
+            what = "it cannot be followed: what is saved of it cannot be read"
+            reason = error.message if isinstance(error, ServerError) else type(error).__name__
+            again = repeats(f"{what}: {fixed_words(reason)}", "turn followed", self.record.id)
+            log_error(log, logging.WARNING, error, f"turn %s: {what}", self.record.id, extra=again)
         finally:
             self._tell()
 
