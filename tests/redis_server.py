@@ -77,7 +77,6 @@ class RedisServer:
             await self._process.wait()
             self._process = None
 
-
     def send(self, number: signal.Signals) -> None:
         """Send it a signal: SIGSTOP makes it silent, until SIGCONT."""
         assert self._process is not None

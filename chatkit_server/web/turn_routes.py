@@ -21,6 +21,7 @@ from ..turn import StoreContext, User
 from ..turns.running import STOPPED, RunningTurn
 from ..turns.store import TurnRecord
 from ..words import Words, words
+from .errors import log_failure
 from .keys import (
     ELSEWHERE,
     ENGINE,
@@ -104,6 +105,11 @@ async def _follow_elsewhere(
             await response.follow(request, after)
         except (ConnectionResetError, TimeoutError) as error:
             log.debug("turn %s: a client has disconnected: %s", record.id, error)
+        except Exception as error:
+            if not response.prepared:
+                raise
+            # Its status is sent. The client goes on with another request
+            log_failure(request, error, logging.WARNING)
     return response
 
 
