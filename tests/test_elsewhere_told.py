@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -101,6 +102,32 @@ async def test_what_was_saved_since_a_partial_answer_is_told_by_its_own_events(
         saved = await load_turn(state, partial, watch._store, context, lambda item, _: item)
         done = [ThreadItemDoneEvent(item=item).model_dump(mode="json") for item in saved.items]
         assert Page().show(*done).texts == texts
+
+
+async def test_a_stream_whose_stores_fail_is_cut_off_and_goes_on(
+    two: Two, model_server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = await two()
+    gate = Gate()
+    model_server.reply(*PIECES[:3], gate, *PIECES[3:])
+    response, _ = await begin(one, create("Hello"), frames_until(HALF))
+    turn_id = response.headers["X-Turn-Id"]
+    following = await get(other, f"turns/{turn_id}/events")
+    first = await following.content.readuntil(b"\n\nid: ")
+    [mirror] = other.client.app[ELSEWHERE]._mirrors.values()
+
+    async def fail(*_: object) -> None:
+        raise OSError("the database is away")
+
+    monkeypatch.setattr(mirror, "_look", fail)
+    async with asyncio.timeout(20):
+        rest = await following.content.read()
+    assert b"HTTP/1.1" not in first + rest
+    assert b": end" not in rest
+    gate.open()
+    again = await other.read(await get(other, f"turns/{turn_id}/events"))
+    assert Page().show(*again.data).texts == ["Hello", TEXT]
+    await response.read()
 
 
 def test_events_without_an_id_count_when_that_of_a_later_one_has_come() -> None:

@@ -21,6 +21,7 @@ from ..turn import StoreContext, User
 from ..turns.running import STOPPED, RunningTurn
 from ..turns.store import TurnRecord
 from ..words import Words, words
+from .errors import log_failure
 from .keys import (
     ELSEWHERE,
     ENGINE,
@@ -102,11 +103,21 @@ async def _follow_elsewhere(
     elsewhere = request.app[ELSEWHERE]
     with elsewhere.following(record, context, partial(translate, request)) as followed:
         response = EventStream(followed, server.keep_alive, server.limits.unread)
-        try:
-            await response.follow(request, after)
-        except (ConnectionResetError, TimeoutError) as error:
-            log.debug("turn %s: a client has disconnected: %s", record.id, error)
+        await _send(request, response, after)
     return response
+
+
+async def _send(request: web.Request, response: EventStream, after: int = 0) -> None:
+    """Stream what a response follows; its client goes on with another request if that breaks."""
+    try:
+        await response.follow(request, after)
+    except (ConnectionResetError, TimeoutError) as error:
+        log.debug("%s: a client has disconnected: %s", request.path, error)
+    except Exception as error:
+        if not response.prepared:
+            raise
+        # Its status is sent
+        log_failure(request, error, logging.WARNING)
 
 
 async def _events(request: web.Request) -> web.StreamResponse:
@@ -196,10 +207,7 @@ async def _thread_events(request: web.Request) -> web.StreamResponse:
         with_turns=turns == "all",
     )
     response = EventStream(stream, server.keep_alive, server.limits.unread)
-    try:
-        await response.follow(request)
-    except (ConnectionResetError, TimeoutError) as error:
-        log.debug("thread %s: a client has disconnected: %s", thread_id, error)
+    await _send(request, response)
     return response
 
 
