@@ -91,7 +91,7 @@ async def test_what_was_saved_since_a_partial_answer_is_told_by_its_own_events(
     model_server.reply(TEXT)
     answered = await one.say("Hello")
     turn_id = answered.response.headers["X-Turn-Id"]
-    watch = other.client.app[ELSEWHERE]  # type: ignore[union-attr]
+    watch = other.client.app[ELSEWHERE]
     context = StoreContext(User("somebody"))
     record = await watch._turn_store.find(turn_id, context.user)
     assert record is not None
@@ -114,7 +114,7 @@ async def test_a_stream_whose_stores_fail_is_cut_off_and_goes_on(
     turn_id = response.headers["X-Turn-Id"]
     following = await get(other, f"turns/{turn_id}/events")
     first = await following.content.readuntil(b"\n\nid: ")
-    [mirror] = other.client.app[ELSEWHERE]._mirrors.values()  # type: ignore[union-attr]
+    [mirror] = other.client.app[ELSEWHERE]._mirrors.values()
 
     async def fail(*_: object) -> None:
         raise OSError("the database is away")

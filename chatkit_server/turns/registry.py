@@ -137,10 +137,10 @@ class TurnRegistry:
             turn_id, number = identity.last_event
             running = self.find(turn_id, user)
             if running is not None:
-                place = running.log.place(number)
-                if place is None:
+                after = running.log.place(number)
+                if after is None:
                     raise BadRequest(f"Last-Event-ID: this turn has {len(running.log)} events.")
-                return running, place
+                return running, after
         running = self._requests.get((owner, identity.key or ""))
         if running is not None:
             if running.identity.content != identity.content:

@@ -247,7 +247,7 @@ class Person:
 
     async def say(self, script: Script | None = None, **headers: str) -> Stream | None:
         """Write a message and send it."""
-        return await self.send(self.compose(script, **headers))
+        return await self.send(self.compose(script, plain=False, **headers))
 
     async def retry(self, message: Message, item_id: str, answers: set[str]) -> Stream | None:
         """Retry the stored message; `answers` are the items that the retry removes."""
