@@ -14,7 +14,7 @@ from tests.faults.crowd import crowd, struck
 from tests.faults.fleet import COUNT, Fleet, Roamer, carried_by, fleet
 from tests.faults.losses import Report
 from tests.faults.outages import SAVED_EVERY
-from tests.faults.running import Size, guarded
+from tests.faults.running import Size, guarded, some
 from tests.faults.shown import check_pages
 from tests.faults.world import Backstage
 from tests.redis_server import RedisServer, redis_server
@@ -31,16 +31,29 @@ async def carrier_runs(
 ) -> Report:
     """Take Redis away at random moments, and on PostgreSQL the database."""
     report = Report()
-    async with redis_server() as server:
-        url = new_url(kind, where)
-        async with fleet(stage, url, COUNT[kind], server.url, turns=TURNS) as here:
-            for fault, strike in _strikes(server).items():
-                for _ in range(size.outages):
-                    await _round(here, kind, fault, strike, size, random, report)
-        if kind == "postgresql":
-            for redis in (server.url, None):
-                await _restarts(stage, size, random, redis, report)
+    lanes = [_redis_away(stage, kind, where, size, random, report)]
+    if kind == "postgresql":
+        lanes += [_restarts(stage, size, random, redis, report) for redis in (True, False)]
+    await asyncio.gather(*lanes)
     return report
+
+
+async def _redis_away(
+    stage: Backstage,
+    kind: DatabaseKind,
+    where: Path,
+    size: Size,
+    random: Random,
+    report: Report,
+) -> None:
+    url = new_url(kind, where)
+    async with (
+        redis_server() as server,
+        fleet(stage, url, COUNT[kind], server.url, turns=TURNS) as here,
+    ):
+        for fault, strike in some(list(_strikes(server).items()), size, random):
+            for _ in range(size.outages):
+                await _round(here, kind, fault, strike, size, random, report)
 
 
 def _strikes(server: RedisServer) -> Mapping[str, Strike]:
@@ -72,18 +85,19 @@ def _strikes(server: RedisServer) -> Mapping[str, Strike]:
 
 
 async def _restarts(
-    stage: Backstage, size: Size, random: Random, redis: str | None, report: Report
+    stage: Backstage, size: Size, random: Random, redis: bool, report: Report
 ) -> None:
-    async with _front() as (front, url):
+    async with redis_server() as server, _front() as (front, url):
+        carrier = server.url if redis else None
 
         async def restart(seconds: float) -> None:
             await front.close()
             await asyncio.sleep(seconds)
             await front.open()
 
-        async with fleet(stage, url, COUNT["postgresql"], redis, turns=TURNS) as here:
+        async with fleet(stage, url, COUNT["postgresql"], carrier, turns=TURNS) as here:
             for _ in range(size.outages):
-                fault = RESTARTED + carried_by(redis)
+                fault = RESTARTED + carried_by(carrier)
                 await _round(here, "postgresql", fault, restart, size, random, report)
 
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from random import Random
+from tempfile import mkdtemp
 
 from tests.databases import DATABASES, DatabaseKind, new_url
 from tests.faults.audit import Audit
 from tests.faults.connections import Strike, place_of
-from tests.faults.fleet import COUNT, Fleet, carried_by, fleet
+from tests.faults.fleet import COUNT, Fleet, carried_by, carriers_of, fleet
 from tests.faults.losses import Losses, Report, Run
 from tests.faults.person import Stream
 from tests.faults.running import Job, Size, lost_time, some, together
@@ -160,28 +161,30 @@ async def elsewhere_runs(
     """Let every fault strike at the points of a turn, with Redis and without it."""
     report = Report()
     async with redis_server() as server:
-        for redis in (server.url, None):
-            report.runs += await _runs(stage, kind, where, size, random, redis)
+        lanes = [
+            _runs(stage, new_url(kind, Path(mkdtemp(dir=where))), kind, size, random, redis)
+            for redis in carriers_of(server.url, size, random)
+        ]
+        for runs in await asyncio.gather(*lanes):
+            report.runs += runs
     return report
 
 
 async def _runs(
     stage: Backstage,
+    url: str,
     kind: DatabaseKind,
-    where: Path,
     size: Size,
     random: Random,
     redis: str | None,
 ) -> list[Run]:
     async with AsyncExitStack() as stack:
-        here = await stack.enter_async_context(
-            fleet(stage, new_url(kind, where), COUNT[kind], redis, turns=TURNS)
-        )
+        here = await stack.enter_async_context(fleet(stage, url, COUNT[kind], redis, turns=TURNS))
         jobs = []
         for fault in FAULTS:
             last = await events_of(here, plain=fault.plain)
             name = fault.name + carried_by(redis)
             strike = partial(strike_once, here, kind, redis is not None, fault, name)
-            points = enumerate(some(range(last + 1), size, random), DATABASES.index(kind))
+            points = enumerate(some(range(last + 1), size.hosted, random), DATABASES.index(kind))
             jobs += [Job(name, kind, partial(strike, at, number)) for number, at in points]
         return await together(jobs)

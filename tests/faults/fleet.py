@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
 from aiohttp import ClientSession
@@ -14,6 +15,7 @@ from tests.databases import DatabaseKind
 from tests.faults.crowd import Victim
 from tests.faults.person import Message, Person, Stream
 from tests.faults.round_robin import RoundRobin
+from tests.faults.running import Size
 from tests.faults.world import Backstage, client, world
 
 COUNT: dict[DatabaseKind, int] = {"sqlite": 2, "postgresql": 3}
@@ -23,6 +25,12 @@ COUNT: dict[DatabaseKind, int] = {"sqlite": 2, "postgresql": 3}
 def carried_by(redis: str | None) -> str:
     """Return what the name of a fault ends with: what carries events between processes."""
     return ", with Redis" if redis else ", without Redis"
+
+
+def carriers_of(redis: str, size: Size, random: Random) -> list[str | None]:
+    """Return what carries events in these runs: Redis and nothing; a short run has one of them."""
+    both = [redis, None]
+    return both if size.points is None else [random.choice(both)]
 
 
 def plugins(stage: Backstage, database: str, redis: str | None) -> dict[str, Any]:

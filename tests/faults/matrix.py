@@ -1,6 +1,6 @@
 """Break each part at each point of a turn, and print what was lost.
 
-python -m tests.faults.matrix                       # all, in about a quarter of an hour
+python -m tests.faults.matrix                       # all, in about half an hour
 python -m tests.faults.matrix --short               # a few of each
 python -m tests.faults.matrix --only kills --answering agent --seed 7 --kills 20
 python -m tests.faults.matrix --write docs/faults.md

@@ -21,6 +21,13 @@ server that no strike touches counts the calls. After each strike, the thread ha
 message, or answer the last one again. Then the run compares everything in the store with everything
 that the client had received. Every column from the sixth on has to be 0.
 
+Some faults strike deployments of several processes: two on SQLite, three on PostgreSQL. A proxy in
+front sends each request of a user to another process than the one before. Turns go on elsewhere
+when a connection is cut, and are stopped from there; processes are killed, or replaced one after
+the other, while their turns are followed at others. All this runs with the plugin `redis_events`
+and without it, and Redis itself is stopped, silenced, emptied and filled. What each page shows at
+the end, with every event taken strictly, must be what is stored.
+
 The faults strike three kinds of servers: one that answers with its own agent, and two that host a
 server written with ChatKit's SDK, by the plugin `chatkit_sdk`. That server runs the agent in its
 `respond`, with a tool of its own that posts its calls to the same place. With `store: ours`, it

@@ -49,8 +49,9 @@ class Frame:
 class Stream:
     """What one follower received of a turn, over one connection after another.
 
-    `ended` says that the server ended the stream, `broken` that it broke off. Events without an id
-    count once that of a later event has come, as in `client.js`.
+    `ended` says that the server ended the stream, `broken` that it broke off, `hung` that for a
+    minute neither has happened. Events without an id count once that of a later event has come, as
+    in `client.js`.
     """
 
     def __init__(self, person: Person, response: ClientResponse, after: int = 0) -> None:
@@ -59,6 +60,7 @@ class Stream:
         self.frames: list[Frame] = []
         self.ended = False
         self.broken = False
+        self.hung = False
         self.number = after
         self._person = person
         self._response = response
@@ -75,8 +77,9 @@ class Stream:
         while not (self.ended or self.broken) and (count is None or len(self.frames) < count):
             try:
                 line = await self._response.content.readline()
-            except BROKEN:
+            except BROKEN as error:
                 self.broken = True
+                self.hung = self.hung or isinstance(error, TimeoutError)
                 break
             self._take(line)
         return self

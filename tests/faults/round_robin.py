@@ -63,6 +63,9 @@ class RoundRobin:
         finally:
             for each in writers:
                 each.close()
+            for each in writers:
+                with suppress(OSError):
+                    await each.wait_closed()
 
     async def _connect(self, head: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Connect to the next server of the user who asks. Raises `OSError` if none is there."""

@@ -25,9 +25,9 @@ class Size:
 
     `points` is at how many points of a turn each fault strikes, None for all; `repeats` how often.
     `kills`, `replicas`, `drains`, `outages` are strikes at a whole server for each database,
-    `owners` and `rolls` those at deployments of several processes,
-    `people` how many use it then, `lanes` how many servers run at once. With `slow`, some turns
-    under way take longer than their partial answers may stay unsaved.
+    `owners` and `rolls` those at deployments of several processes, `people` how many use it then,
+    `lanes` how many servers run at once. With `slow`, some turns under way take longer than their
+    partial answers may stay unsaved.
     """
 
     points: int | None = None

@@ -18,6 +18,8 @@ async def check_pages(audit: Audit) -> None:
     """Compare all streams of a user with the store, before anything more is said."""
     items = await audit.person.items()
     for stream in audit.person.streams:
+        if stream.hung:
+            audit.losses.add("events", f"{stream.turn_id}: neither an event nor the end came")
         if stream.frames and not stream.frames[0].kind:
             _check_plain(audit, stream, items)
         else:

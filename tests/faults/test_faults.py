@@ -20,6 +20,7 @@ from tests.faults.matrix import FEW, run
 from tests.faults.person import Person
 from tests.faults.running import SHORT
 from tests.faults.scripted import Script, wrong_with
+from tests.faults.shown import check_pages
 from tests.faults.world import Backstage, World, backstage, world
 
 MakeWorld = Callable[..., Awaitable[World]]
@@ -212,3 +213,27 @@ def test_a_misled_model_is_noticed() -> None:
     assert wrong_with([message, result]) != []
     assert wrong_with([message, call, result, call, result]) != []
     assert wrong_with([message, message]) != []
+
+
+async def test_a_page_that_shows_something_else_is_noticed(
+    stage: Backstage, tmp_path: Path
+) -> None:
+    async with world(stage, new_url("sqlite", tmp_path)) as here:
+        person = here.person()
+        await a_turn(person)
+        [stream] = person.streams
+        frames = list(stream.frames)
+        added = next(n for n, frame in enumerate(frames) if frame.kind.startswith("thread.item.ad"))
+        for heard, is_lost in (
+            (frames, False),
+            ([*frames[: added + 1], *frames[added:]], True),
+            ([*frames[:added], *frames[added + 1 :]], True),
+            (frames[:added], True),
+        ):
+            stream.frames = heard
+            audit = Audit(person, stage.ledger)
+            await check_pages(audit)
+            assert bool(audit.losses.count("events")) is is_lost
+        stream.frames, stream.hung = frames, True
+        await check_pages(audit := Audit(person, stage.ledger))
+        assert audit.losses.count("events") == 1
