@@ -181,10 +181,10 @@ async def test_a_client_that_leaves_while_the_claim_is_recorded(busy: bool) -> N
     recording, go_on = asyncio.Event(), asyncio.Event()
     write = case.turn_store.begin
 
-    async def begin(record: TurnRecord) -> TurnRecord | None:
+    async def begin(record: TurnRecord, repeat: float = 0.0) -> TurnRecord | None:
         recording.set()
         await go_on.wait()
-        return await write(record)
+        return await write(record, repeat)
 
     case.turn_store.begin = begin  # type: ignore[method-assign]
     claiming = asyncio.create_task(case.claim())

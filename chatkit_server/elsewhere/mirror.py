@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 
 from chatkit.store import Store
 
-from ..errors import ServerError
+from ..errors import ServerError, Unavailable
 from ..events.log import AFTER_END, FrameWriter
 from ..events.shared import IDLE, PART, EventLog
 from ..events.wire import Translate
@@ -19,10 +19,13 @@ from ..lines import fixed_words
 from ..records import log_error, repeats
 from ..turn import StoreContext
 from ..turns.store import TurnRecord, TurnStore
+from ..words import words
 from .saved import SavedTurn, Show, load_turn, partial_of
 from .telling import Telling, WireOf
 
 log = logging.getLogger(__name__)
+
+COME_AGAIN = words("The server can't follow this answer at the moment. Send this once more.")
 
 _NUMBER = re.compile(rb"id: [^\n]*:(\d+)\n")
 
@@ -45,6 +48,15 @@ _Piece = _Events | _Part | SavedTurn | None
 
 class Moved(ConnectionResetError):
     """This process can tell no more of it: its clients come again, perhaps to another one."""
+
+
+@contextmanager
+def moved_is_a_status() -> Iterator[None]:
+    """Raise `Unavailable` in place of `Moved`, where no status has been sent yet."""
+    try:
+        yield
+    except Moved as error:
+        raise Unavailable(COME_AGAIN, retry_after=1) from error
 
 
 class Mirror:
@@ -100,6 +112,13 @@ class Mirror:
                 raise self._error
             if self.ended:
                 return
+            await self._news.wait()
+
+    async def begun(self) -> None:
+        """Wait until something can be told. Raises `Moved` as `follow` does, before that."""
+        while not self._pieces and not self.ended:
+            if self._error is not None:
+                raise self._error
             await self._news.wait()
 
     def _frames(self, piece: _Events | SavedTurn, telling: Telling) -> bytes | None:
@@ -243,6 +262,11 @@ class FollowedElsewhere:
     def ended(self) -> bool:
         """Whether the turn has ended, and no more of it comes."""
         return self._mirror.ended
+
+    async def begun(self) -> None:
+        """Wait until something can be told. Raises `Unavailable` if that will not be here."""
+        with moved_is_a_status():
+            await self._mirror.begun()
 
     async def follow(
         self, after: int = 0, write: FrameWriter | None = None

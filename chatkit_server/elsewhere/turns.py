@@ -19,7 +19,7 @@ from ..turn import StoreContext, User
 from ..turns.registry import RESTARTING
 from ..turns.running import too_many_followers
 from ..turns.store import TurnRecord, TurnStore
-from .mirror import FollowedElsewhere, Mirror
+from .mirror import FollowedElsewhere, Mirror, moved_is_a_status
 from .saved import SavedTurn, Show, load_turn
 from .telling import WireOf
 
@@ -141,9 +141,10 @@ class TurnsElsewhere:
     async def whole(self, record: TurnRecord, context: StoreContext) -> SavedTurn:
         """Wait until a turn of another process has ended, and return all of it.
 
-        It ends by its own limits, or by a recovery. Its user waits here, so it goes on.
+        It ends by its own limits, or by a recovery. Its user waits here, so it goes on. Raises
+        `Unavailable` if it can't be followed, or if this process shuts down.
         """
-        with self.following(record, context, str) as followed:
+        with self.following(record, context, str) as followed, moved_is_a_status():
             async with aclosing(followed.follow()) as frames:
                 async for _ in frames:
                     pass

@@ -26,7 +26,7 @@ from ..turn import StoreContext, User
 from ..words import words
 from .accepted import AcceptedRequest, AcceptedTurn, Sender
 from .admission import Admission
-from .claim import NotYet
+from .claim import NotYet, StartedElsewhere
 from .engine import Engine
 from .failures import explain
 from .identity import RequestIdentity
@@ -76,7 +76,8 @@ class AcceptedTurns:
     ) -> AcceptedTurn:
         """Write a turn down, and have it begin as soon as its thread is free.
 
-        Raises what refuses a message before anything is saved, and what the turn store raises.
+        Raises what refuses a message before anything is saved, what the turn store raises, and
+        `StartedElsewhere` if another process has got the same request meanwhile.
         """
         plan = await self._engine.plan(make_plan, user)
         assert plan.message is not None
@@ -104,8 +105,17 @@ class AcceptedTurns:
             state="accepted",
             accepted=request.dump(),
         )
+        claims = self._engine.claims
+        other: TurnRecord | None = None
+
+        async def write() -> None:
+            nonlocal other
+            other = await self._turn_store.accept(record, claims.repeat_of(identity))
+
         try:
-            client_left = await run_to_completion(self._turn_store.accept(record))
+            client_left = await run_to_completion(write())
+            if other is not None and claims.is_repeated_by(identity, other):
+                raise StartedElsewhere(other)
         except BaseException as error:
             self._turns.places.leave(owner)
             await admission.end(error)

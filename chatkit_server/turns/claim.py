@@ -35,6 +35,14 @@ class NotYet(Exception):
     """An accepted turn may not begin yet: another one runs in its thread, or comes first."""
 
 
+class StartedElsewhere(Exception):
+    """Another process has begun, or accepted, a turn for the same request meanwhile."""
+
+    def __init__(self, record: TurnRecord) -> None:
+        super().__init__(record.id)
+        self.record = record
+
+
 class Claims:
     """Which request may start a turn, and when."""
 
@@ -72,11 +80,8 @@ class Claims:
             record = await self._turn_store.find_by_request(
                 identity.request, user, self._settings.repeat
             )
-            if record is not None and identity.key is None and self._is_over(record):
-                # The same words once more: without a key, only a running turn is joined
+            if record is not None and not self.is_repeated_by(identity, record):
                 record = None
-            elif record is not None and record.content not in (None, identity.content):
-                raise key_is_taken()
         if record is not None:
             return record, number
         if identity.last_event is None:
@@ -88,11 +93,22 @@ class Claims:
             )
         )
 
-    def _is_over(self, record: TurnRecord) -> bool:
-        """Whether an equal body is no repetition any more; for turns of this process that is known
-        already."""
-        here = self._turns.find(record.id, record.user)
-        return record.state in ENDED_WELL or here is not None
+    def is_repeated_by(self, identity: RequestIdentity, record: TurnRecord) -> bool:
+        """Whether a request repeats that of a turn which has the same key or body.
+
+        The same words may be said again: without a key, only a running turn is joined, and what
+        runs here was asked before. Raises `Unprocessable` if another request used the same key.
+        """
+        if identity.key is None:
+            here = self._turns.find(record.id, record.user)
+            return record.state not in ENDED_WELL and here is None
+        if record.content not in (None, identity.content):
+            raise key_is_taken()
+        return True
+
+    def repeat_of(self, identity: RequestIdentity) -> float:
+        """Return the seconds for which a turn that has ended is repeated by its request."""
+        return self._settings.repeat if identity.key else 0.0
 
     async def claim(
         self,
@@ -107,7 +123,7 @@ class Claims:
         returned even if the client left meanwhile: otherwise nobody would work at the turn, and the
         thread would stay locked until a sweep. Raises what `TurnRegistry.claim` raises, and
         `Conflict` or `Unavailable` where another process does not end its turn. Raises `NotYet` for
-        an accepted turn.
+        an accepted turn, and `StartedElsewhere` if another process got the same request.
         """
         waited = await self._turns.claim(
             plan.thread.id,
@@ -130,6 +146,12 @@ class Claims:
                     raise asyncio.CancelledError
                 if plan.accepted is not None:
                     raise NotYet
+                if identity.request is not None and other.request == identity.request:
+                    if self.is_repeated_by(identity, other):
+                        raise StartedElsewhere(other)
+                    # The same words once more, for a turn of their own
+                    identity = RequestIdentity()
+                    continue
                 if other.id == plan.asked_by:
                     raise Conflict(ELSEWHERE)
                 with self._waiting(plan):
@@ -157,14 +179,14 @@ class Claims:
             partial=job.partial().dump(),
             beside=plan.beside,
         )
-        write = self._turn_store.begin
-        if plan.accepted is not None:
-            write = self._turn_store.begin_accepted
         other: TurnRecord | None = None
 
         async def begin() -> None:
             nonlocal other
-            other = await write(record)
+            if plan.accepted is not None:
+                other = await self._turn_store.begin_accepted(record)
+            else:
+                other = await self._turn_store.begin(record, self.repeat_of(identity))
 
         client_left = await run_to_completion(begin())
         return other, client_left

@@ -37,7 +37,7 @@ from ..turnstile import Turnstile
 from ..words import words
 from .admission import Admission
 from .answering import Answering
-from .claim import Claims
+from .claim import Claims, StartedElsewhere
 from .closing import Closing
 from .going_on import let_agent_answer
 from .identity import RequestIdentity
@@ -80,7 +80,7 @@ class Engine:
         self.events = events or NoEventLog()
         self.turns = TurnRegistry(settings.turns)
         self.threads = ThreadWriter(store, self.events)
-        self._claims = Claims(self.turns, turn_store, settings.turns, self.events)
+        self.claims = Claims(self.turns, turn_store, settings.turns, self.events)
         self._preparation = Preparation(
             settings,
             hooks,
@@ -101,14 +101,18 @@ class Engine:
 
     async def start(
         self, make_plan: Callable[[], Awaitable[TurnPlan]], identity: RequestIdentity, user: User
-    ) -> RunningTurn:
+    ) -> RunningTurn | TurnRecord:
         """Start a turn of this user, and return it when its preparation has succeeded.
 
-        Every error here is a status: nothing was saved. The plan is made again if another turn
-        changed the thread meanwhile. A client that leaves does not end the turn: that is up to
+        If another process has got the same request meanwhile, return the record of its turn. Every
+        error here is a status: nothing was saved. The plan is made again if another turn changed
+        the thread meanwhile. A client that leaves does not end the turn: that is up to
         `turns.disconnect`.
         """
-        running = await self._begin(make_plan, identity, user)
+        try:
+            running = await self._begin(make_plan, identity, user)
+        except StartedElsewhere as started:
+            return started.record
         await running.until_prepared()
         return running
 
@@ -140,7 +144,8 @@ class Engine:
     ) -> RunningTurn:
         """Return the turn of a plan once it has its thread.
 
-        Raises `NotYet` if it was accepted and may not begin. Such a turn needs no client, and the
+        Raises `StartedElsewhere` if another process has begun one for the same request, and
+        `NotYet` if it was accepted and may not begin. Such a turn needs no client, and the
         plugins have let it in by `admission`, which is its caller's until it has begun.
         """
 
@@ -155,7 +160,7 @@ class Engine:
         elif admission is None:
             await own.ask(self.hooks, plan)
         try:
-            job, client_left = await self._claims.claim(plan, make_job, identity)
+            job, client_left = await self.claims.claim(plan, make_job, identity)
         except BaseException as error:
             await own.end(error)
             raise
@@ -186,7 +191,7 @@ class Engine:
         `Claims.repeated` raises.
         """
         with self.turns.arriving.taken((user.tenant, user.id)):
-            known = await self._claims.repeated(identity, user)
+            known = await self.claims.repeated(identity, user)
         if known is not None and isinstance(known[0], RunningTurn):
             await known[0].until_prepared()
         return known

@@ -72,17 +72,20 @@ class TurnStore(ABC):
     """
 
     @abstractmethod
-    async def begin(self, record: TurnRecord) -> TurnRecord | None:
+    async def begin(self, record: TurnRecord, repeat: float = 0.0) -> TurnRecord | None:
         """Record a running turn, with a first heartbeat.
 
-        If another turn runs in its thread, record nothing and return that one. A turn `beside`
-        others is always recorded, and is never the other turn.
+        If a turn of the same user has its `request`, and runs or ended within `repeat` seconds,
+        record nothing and return that one. If another turn runs in its thread, record nothing and
+        return that. A turn `beside` others does not wait for its thread, and is never that other
+        turn.
         """
 
-    async def accept(self, record: TurnRecord) -> None:
+    async def accept(self, record: TurnRecord, repeat: float = 0.0) -> TurnRecord | None:
         """Record a turn with the state `accepted`, with a first heartbeat.
 
-        Without this, turns can only be started by those who wait for them.
+        A turn of the same request is returned as by `begin`. Without this, turns can only be
+        started by those who wait for them.
         """
         raise Unprocessable(
             words("The turn store of this server cannot keep a turn that begins later.")
@@ -210,17 +213,22 @@ class MemoryTurnStore(TurnStore):
         self._rows: dict[str, _Row] = {}
         self._running: dict[tuple[str, str, str], str] = {}
 
-    async def begin(self, record: TurnRecord) -> TurnRecord | None:
-        if not record.beside:
+    async def begin(self, record: TurnRecord, repeat: float = 0.0) -> TurnRecord | None:
+        other = self._newest_of(record.request, record.user, repeat)
+        if other is None and not record.beside:
             other = await self.running(record.thread_id, record.user)
-            if other is not None:
-                return other
+        if other is not None:
+            return other
+        if not record.beside:
             self._running[_place(record.thread_id, record.user)] = record.id
         self._rows[record.id] = _Row(record, time.monotonic())
         return None
 
-    async def accept(self, record: TurnRecord) -> None:
-        self._rows[record.id] = _Row(record, time.monotonic())
+    async def accept(self, record: TurnRecord, repeat: float = 0.0) -> TurnRecord | None:
+        other = self._newest_of(record.request, record.user, repeat)
+        if other is None:
+            self._rows[record.id] = _Row(record, time.monotonic())
+        return other
 
     async def begin_accepted(self, record: TurnRecord) -> TurnRecord | None:
         row = self._current(record.id, record.attempt)
@@ -285,7 +293,10 @@ class MemoryTurnStore(TurnStore):
         return None if turn_id is None else self._rows[turn_id].record
 
     async def find_by_request(self, request: str, user: User, seconds: float) -> TurnRecord | None:
-        for row in reversed(self._rows.values()):
+        return self._newest_of(request, user, seconds)
+
+    def _newest_of(self, request: str | None, user: User, seconds: float) -> TurnRecord | None:
+        for row in reversed(self._rows.values()) if request is not None else ():
             record = row.record
             if record.request == request and _same(record.user, user):
                 recent = row.ended is None or time.monotonic() - row.ended < seconds

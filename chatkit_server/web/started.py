@@ -8,15 +8,12 @@ import orjson
 from aiohttp import web
 from chatkit.types import ThreadStreamEvent
 
-from ..elsewhere.mirror import Moved
 from ..elsewhere.telling import Telling
-from ..errors import ServerError, Unavailable
+from ..errors import ServerError
 from ..events.wire import ChatKitWire, Translate
 from ..turn import Outcome, StoreContext
 from ..turns.accepted import AcceptedTurn
 from ..turns.failures import GENERAL
-from ..turns.places import RETRY_AFTER
-from ..turns.registry import RESTARTING
 from ..turns.running import HANDED_OVER, TAKEN_OVER, RunningTurn
 from ..turns.store import TurnRecord
 from .keys import ELSEWHERE, ENGINE
@@ -58,7 +55,7 @@ async def whole_answer(
     """Wait for the end of a turn, and return all of it as one JSON object.
 
     What has run in another process comes from the stores: without the calls of tools. Raises
-    `Unavailable` if this process shuts down before the end of such a turn.
+    `Unavailable` if this process can't tell the end of such a turn.
     """
     engine = app[ENGINE]
     if isinstance(turn, TurnRecord):
@@ -81,10 +78,7 @@ async def whole_answer(
         record = found
     assert isinstance(record, TurnRecord)
     wire = PlainWire(record.thread_id)
-    try:
-        saved = await app[ELSEWHERE].whole(record, context)
-    except Moved as error:
-        raise Unavailable(RESTARTING, retry_after=RETRY_AFTER) from error
+    saved = await app[ELSEWHERE].whole(record, context)
     if saved.is_over:
         Telling(lambda _: wire, translate, 0).of(saved)
     if wire.answer is None:

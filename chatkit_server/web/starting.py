@@ -22,6 +22,7 @@ from chatkit.types import (
 
 from ..errors import BadRequest, NotFound
 from ..turn import StoreContext, User
+from ..turns.claim import StartedElsewhere
 from ..turns.identity import RequestIdentity
 from ..turns.job import TurnPlan
 from ..turns.store import TurnRecord
@@ -109,7 +110,10 @@ async def accepted(
         if known is not None:
             return here(app, known[0])
         make_plan = partial(_plan, caller, app, request)
-        return await app[ACCEPTED].accept(make_plan, identity, caller.user)
+        try:
+            return await app[ACCEPTED].accept(make_plan, identity, caller.user)
+        except StartedElsewhere as started:
+            return started.record
 
 
 async def _plan(caller: Caller, app: web.Application, request: Request) -> TurnPlan:

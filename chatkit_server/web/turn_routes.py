@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -97,11 +98,18 @@ async def follow(
 async def _follow_elsewhere(
     request: web.Request, record: TurnRecord, after: int
 ) -> web.StreamResponse:
-    """Do the same with a turn of another process, or one whose events are only saved."""
+    """Do the same with a turn of another process, or one whose events are only saved.
+
+    One that runs has to say something first: until then, it may be refused, and never have been.
+    """
     server, user = request.app[SETTINGS].server, request[USER]
     context = await store_context(request, user)
     elsewhere = request.app[ELSEWHERE]
     with elsewhere.following(record, context, partial(translate, request)) as followed:
+        if record.state == "running":
+            with suppress(TimeoutError):
+                async with asyncio.timeout(server.keep_alive):
+                    await followed.begun()
         response = EventStream(followed, server.keep_alive, server.limits.unread)
         await _send(request, response, after)
     return response

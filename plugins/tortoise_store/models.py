@@ -103,8 +103,8 @@ class Turn(models.Model):
     and `ended` are seconds since 1970 by the database's clock. `backend` is PostgreSQL's process
     that took the last heartbeat; it ends with its connection. `cancel` asks whoever works at it
     to end it, and its user is at another process until `visited`. `content` is a digest of the
-    request's body. The migration adds a unique index of the owner and the thread, for running
-    turns.
+    request's body. The migrations add unique indexes of the owner and the thread, for running
+    turns, and of the owner and the request, for those that have not ended.
     """
 
     seq = fields.BigIntField(primary_key=True)

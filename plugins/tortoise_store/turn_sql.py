@@ -11,16 +11,35 @@ _COLUMNS = (
 _AT_ATTEMPT = f"id = $1 AND attempt = $2 AND {RUNS}"
 _STALE = f"{RUNS} AND (beaten < {BEGUN} - CAST({{0}} AS double precision) OR {IS_GONE})"
 
-# $1 is the tenant, $2 the user's id, and then the columns in their order. A turn that runs `beside`
-# others never conflicts: the unique index has the state `running` alone.
+# $1 is the tenant, $2 the user's id, $13 the seconds for which a turn of the same request counts
+# that has ended; the rest are columns in their order. Of those that have not ended, a unique index
+# takes one of a request, and one in a thread with the state `running`.
 BEGIN = f"""
 INSERT INTO chatkit_turn (
     tenant, user_id, id, thread_id, operation, model, request, content, attempt, partial, accepted,
     state, cancel, thread_deleted, beaten, backend
 )
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, false, false, {NOW}, {BACKEND})
-ON CONFLICT (tenant, user_id, thread_id) WHERE state = 'running' DO NOTHING
+SELECT CAST($1 AS text), CAST($2 AS text), $3, $4, $5, $6, CAST($7 AS text), $8,
+    CAST($9 AS integer), $10, $11, $12, false, false, {NOW}, {BACKEND}
+WHERE NOT EXISTS (
+    SELECT 1 FROM chatkit_turn
+    WHERE {OWNED} AND request = $7 AND ended > {BEGUN} - CAST($13 AS double precision)
+)
+ON CONFLICT DO NOTHING
 RETURNING seq
+"""
+
+# The turn that is in the way of `BEGIN`: the one of the same request, or else the one that runs in
+# the thread. $3 is the id, $4 the thread or null, $5 the request, $6 the seconds.
+IN_THE_WAY = f"""
+SELECT {_COLUMNS} FROM chatkit_turn
+WHERE {OWNED} AND (
+    id = $3 OR (thread_id = CAST($4 AS text) AND state = 'running') OR (
+        request = CAST($5 AS text)
+        AND ({RUNS} OR ended > {BEGUN} - CAST($6 AS double precision))
+    )
+)
+ORDER BY coalesce(request = CAST($5 AS text), false) DESC, seq DESC LIMIT 1
 """
 
 # The turn that runs in a thread, or else the one that waits there longest: $3 is the thread.

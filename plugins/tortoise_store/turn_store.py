@@ -36,37 +36,22 @@ class TortoiseTurnStore(TurnStore):
         self._sqlite = database.address.is_sqlite
         self._begun: dict[str, int] = {}
 
-    async def begin(self, record: TurnRecord) -> TurnRecord | None:
-        # Until its first heartbeat: nobody else knows yet that it runs
-        self._begun[record.id] = record.attempt
-        recorded = False
-        try:
-            while True:
-                if await self._record(record, "beside" if record.beside else "running"):
-                    recorded = True
-                    return None
-                other = await self.running(record.thread_id, record.user)
-                # None: it has ended meanwhile
-                if other is not None:
-                    return other
-        finally:
-            if not recorded:
-                self._begun.pop(record.id, None)
+    async def begin(self, record: TurnRecord, repeat: float = 0.0) -> TurnRecord | None:
+        state, thread_id = ("beside", None) if record.beside else ("running", record.thread_id)
+        return await self._record(record, state, thread_id, repeat)
 
-    async def accept(self, record: TurnRecord) -> None:
-        self._begun[record.id] = record.attempt
-        try:
-            await self._record(record, "accepted")
-        except BaseException:
-            self._begun.pop(record.id, None)
-            raise
+    async def accept(self, record: TurnRecord, repeat: float = 0.0) -> TurnRecord | None:
+        return await self._record(record, "accepted", None, repeat)
 
-    async def _record(self, record: TurnRecord, state: str) -> bool:
-        """Insert a turn; return False if another one runs in its thread."""
+    async def _record(
+        self, record: TurnRecord, state: str, thread_id: str | None, repeat: float
+    ) -> TurnRecord | None:
+        """Insert a turn, or return the one of its request, or the one that runs in the thread."""
         require_storable(record.user)
         self._database.require_room()
+        owner = _owner(record.user)
         values = (
-            *_owner(record.user),
+            *owner,
             record.id,
             record.thread_id,
             record.operation,
@@ -77,8 +62,24 @@ class TortoiseTurnStore(TurnStore):
             _text(record.partial),
             _text(record.accepted),
             state,
+            repeat,
         )
-        return bool(await self._database.rows(turn_sql.BEGIN, values))
+        # Until its first heartbeat: nobody else knows yet that it runs
+        self._begun[record.id] = record.attempt
+        recorded = False
+        try:
+            while True:
+                if await self._database.rows(turn_sql.BEGIN, values):
+                    recorded = True
+                    return None
+                asked = (*owner, record.id, thread_id, record.request, repeat)
+                rows = await self._database.rows(turn_sql.IN_THE_WAY, asked)
+                # None: it has ended meanwhile
+                if rows:
+                    return _record(rows[0])
+        finally:
+            if not recorded:
+                self._begun.pop(record.id, None)
 
     async def begin_accepted(self, record: TurnRecord) -> TurnRecord | None:
         owner, rows = _owner(record.user), self._database.rows

@@ -22,29 +22,57 @@ from tests.conformance import told
 
 
 class ForgetsTheRequest(MemoryTurnStore):
-    async def begin(self, record: TurnRecord) -> TurnRecord | None:
-        return await super().begin(replace(record, request=None))
+    async def begin(self, record: TurnRecord, repeat: float = 0.0) -> TurnRecord | None:
+        return await super().begin(replace(record, request=None), repeat)
 
 
 class BeginsTwice(MemoryTurnStore):
-    async def begin(self, record: TurnRecord) -> TurnRecord | None:
-        return await super().begin(replace(record, beside=True))
+    async def begin(self, record: TurnRecord, repeat: float = 0.0) -> TurnRecord | None:
+        return await super().begin(replace(record, beside=True), repeat)
 
 
 class LooksBeforeItBegins(MemoryTurnStore):
-    async def begin(self, record: TurnRecord) -> TurnRecord | None:
+    async def begin(self, record: TurnRecord, repeat: float = 0.0) -> TurnRecord | None:
         other = await self.running(record.thread_id, record.user)
         await asyncio.sleep(0)
         if other is None:
             self._running.clear()
-        return other or await super().begin(record)
+        return other or await super().begin(record, repeat)
+
+
+class BeginsForARequestTwice(MemoryTurnStore):
+    def _newest_of(self, request: str | None, user: User, seconds: float) -> TurnRecord | None:
+        return None
+
+
+class LooksForTheRequestBefore(MemoryTurnStore):
+    async def begin(self, record: TurnRecord, repeat: float = 0.0) -> TurnRecord | None:
+        other = await self.find_by_request(record.request or "", record.user, repeat)
+        await asyncio.sleep(0)
+        return other or await super().begin(replace(record, request=None), repeat)
+
+    async def accept(self, record: TurnRecord, repeat: float = 0.0) -> TurnRecord | None:
+        other = await self.find_by_request(record.request or "", record.user, repeat)
+        await asyncio.sleep(0)
+        if other is None:
+            await super().accept(replace(record, request=None), repeat)
+            self._rows[record.id].record = record
+        return other
+
+
+class ForgetsARequestThatEnded(MemoryTurnStore):
+    async def begin(self, record: TurnRecord, repeat: float = 0.0) -> TurnRecord | None:
+        return await super().begin(record)
+
+    async def accept(self, record: TurnRecord, repeat: float = 0.0) -> TurnRecord | None:
+        return await super().accept(record)
 
 
 class RecordsTheSecond(MemoryTurnStore):
-    async def begin(self, record: TurnRecord) -> TurnRecord | None:
-        other = await super().begin(record)
+    async def begin(self, record: TurnRecord, repeat: float = 0.0) -> TurnRecord | None:
+        other = await super().begin(record, repeat)
         if other is not None:
-            await super().begin(replace(record, beside=True))
+            await super().begin(replace(record, beside=True), repeat)
         return other
 
 
@@ -61,8 +89,8 @@ class CancelsForAnybody(MemoryTurnStore):
 
 
 class IgnoresBeside(MemoryTurnStore):
-    async def begin(self, record: TurnRecord) -> TurnRecord | None:
-        return await super().begin(replace(record, beside=False))
+    async def begin(self, record: TurnRecord, repeat: float = 0.0) -> TurnRecord | None:
+        return await super().begin(replace(record, beside=False), repeat)
 
 
 class ForgetsCancel(MemoryTurnStore):
@@ -172,13 +200,13 @@ class BeatsOnTheLoop(MemoryTurnStore):
 
 
 class LosesWhatItAccepts(MemoryTurnStore):
-    async def accept(self, record: TurnRecord) -> None:
-        await super().accept(replace(record, accepted=None))
+    async def accept(self, record: TurnRecord, repeat: float = 0.0) -> TurnRecord | None:
+        return await super().accept(replace(record, accepted=None), repeat)
 
 
 class RunsWhatItAccepts(MemoryTurnStore):
-    async def accept(self, record: TurnRecord) -> None:
-        await self.begin(record)
+    async def accept(self, record: TurnRecord, repeat: float = 0.0) -> TurnRecord | None:
+        return await self.begin(record, repeat)
 
 
 class BeginsForAnyAttempt(MemoryTurnStore):
@@ -222,6 +250,16 @@ BROKEN: list[tuple[type[MemoryTurnStore], str, str]] = [
     ),
     (BeginsTwice, "one_turn_runs_in_a_thread", "begin of a second one returned None, not the turn"),
     (LooksBeforeItBegins, "of_many_that_begin_at_once_one_does", "20 of 20 turns began"),
+    (BeginsForARequestTwice, "a_request_has_one_turn", "begin for the same request returned"),
+    (BeginsForARequestTwice, "an_accepted_request_has_one_turn", "accept for the same request re"),
+    (LooksForTheRequestBefore, "of_many_for_a_request_one_begins", "20 of 20 turns began"),
+    (
+        LooksForTheRequestBefore,
+        "an_accepted_request_has_one_turn",
+        "20 of 20 turns were accepted",
+    ),
+    (ForgetsARequestThatEnded, "a_request_has_one_turn", "as `begin` told, returned None"),
+    (ForgetsARequestThatEnded, "an_accepted_request_has_one_turn", "as told, returned None"),
     (RecordsTheSecond, "one_turn_runs_in_a_thread", "which was not to be recorded, returned Turn"),
     (FindsForAnybody, "turns_of_others_do_not_exist", "find by User('bob', tenant='acme') of Ann"),
     (CancelsForAnybody, "turns_of_others_do_not_exist", "of Ann's returned True, not False"),

@@ -40,6 +40,7 @@ OWN = tuple(
         "0005_feedback_time",
         "0006_elsewhere",
         "0007_accepted",
+        "0008_requests",
     )
 )
 
@@ -119,6 +120,30 @@ async def test_migrations_are_applied_once(url: str) -> None:
     for _ in range(2):
         async with running(url):
             assert await _names() == list(OWN)
+
+
+async def test_of_two_turns_of_a_request_the_newer_keeps_it(url: str) -> None:
+    async with running(url):
+        # As it was before: two processes could begin one each
+        await query("DROP INDEX chatkit_turn_asked")
+        await query("DELETE FROM tortoise_migrations WHERE name = '0008_requests'")
+        for turn_id, state, request in (
+            ("a", "running", "'key:1'"),
+            ("b", "beside", "'key:1'"),
+            ("c", "completed", "'key:1'"),
+            ("d", "accepted", "'key:2'"),
+            ("e", "running", "NULL"),
+        ):
+            await query(
+                "INSERT INTO chatkit_turn (tenant, user_id, id, thread_id, operation, model, "
+                "attempt, cancel, thread_deleted, beaten, state, request) "
+                f"VALUES ('', 'ann', '{turn_id}', '{turn_id}', '', '', 1, false, false, 0, "
+                f"'{state}', {request})"
+            )
+    async with running(url):
+        rows = await query("SELECT id, request FROM chatkit_turn ORDER BY id")
+        asked = {row["id"]: row["request"] for row in rows}
+        assert asked == {"a": None, "b": "key:1", "c": "key:1", "d": "key:2", "e": None}
 
 
 async def test_the_migrations_make_what_the_models_say(url: str) -> None:

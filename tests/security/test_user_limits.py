@@ -86,7 +86,7 @@ class ElsewhereStore(MemoryTurnStore):
         super().__init__()
         self.dice = dice
 
-    async def begin(self, record: TurnRecord) -> TurnRecord | None:
+    async def begin(self, record: TurnRecord, repeat: float = 0.0) -> TurnRecord | None:
         await asyncio.sleep(0)
         return record if self.dice.random() < 0.2 else None
 

@@ -57,6 +57,30 @@ class AcceptedTurns(TurnTimes):
         same(await turn_store.begin(record("turn_2")), None, "begin beside an accepted turn")
 
     @claim(
+        "A request has one turn, accepted or running",
+        "a request that two processes get at once must not be answered twice",
+    )
+    async def test_an_accepted_request_has_one_turn(self, turn_store: TurnStore) -> None:
+        one = waiting(request="key:1")
+        same(await turn_store.accept(one), None, "accept")
+        again = waiting("turn_2", "thr_2", request="key:1")
+        same_turn(await turn_store.accept(again), one, "accept for the same request")
+        same(await turn_store.find("turn_2", ANN), None, "find of a second accepted one")
+        running = record("turn_3", "thr_2", request="key:1")
+        same_turn(await turn_store.begin(running), one, "begin for the same request")
+        same(await turn_store.begin_accepted(begun(one)), None, "begin_accepted")
+        same_turn(await turn_store.accept(again), begun(one), "accept once the first runs")
+        await turn_store.end("turn_1", 1, "completed", None)
+        ended = await turn_store.accept(again, 60)
+        same(ended and ended.id, "turn_1", "the id of the turn that ended lately, as told,")
+        accepting = (
+            turn_store.accept(waiting(f"turn_{n}", f"thr_{n}", request="key:2"), 60)
+            for n in range(10, 30)
+        )
+        answers = await asyncio.gather(*accepting)
+        holds(answers.count(None) == 1, f"{answers.count(None)} of 20 turns were accepted")
+
+    @claim(
         "An accepted turn begins once, by its current attempt",
         "its message would be saved and answered twice",
     )

@@ -113,6 +113,48 @@ class TurnStoreContract(AcceptedTurns):
         same(others, set(winners), "the ids of the turn that `begin`")
 
     @claim(
+        "A request has one turn while it runs, whichever thread it would be in",
+        "a request that two processes get at once must not be answered twice",
+    )
+    async def test_a_request_has_one_turn(self, turn_store: TurnStore) -> None:
+        one = record("turn_1", request="body:1")
+        same(await turn_store.begin(one), None, "begin of the first turn")
+        for again in (
+            record("turn_2", request="body:1"),
+            record("turn_3", "thr_2", request="body:1"),
+            record("turn_4", "thr_2", request="body:1", beside=True),
+        ):
+            same_turn(await turn_store.begin(again), one, "begin for the same request")
+            refused = await turn_store.find(again.id, ANN)
+            same(refused, None, "find of a second one, which was not to be recorded,")
+        for number, stranger in enumerate(STRANGERS):
+            theirs = record(f"turn_of_{number}", request="body:1", user=stranger)
+            what = f"begin by {user_name(stranger)} for an equal request"
+            same(await turn_store.begin(theirs), None, what)
+        same(await turn_store.begin(record("turn_5", "thr_5")), None, "begin without a request")
+        same(await turn_store.begin(record("turn_6", "thr_6")), None, "begin without one again")
+        await turn_store.end("turn_1", 1, "completed", None)
+        later = record("turn_7", "thr_7", request="body:1")
+        ended = await turn_store.begin(later, 60)
+        same(ended and ended.id, "turn_1", "the id of the turn that ended lately, as `begin` told,")
+        same(await turn_store.begin(later), None, "begin where the first one has ended")
+
+    @claim(
+        "Of many that begin for a request at once, one does, and the others get that one",
+        "a request that two processes get at once must not be answered twice",
+    )
+    async def test_of_many_for_a_request_one_begins(self, turn_store: TurnStore) -> None:
+        beginning = (
+            turn_store.begin(record(f"turn_{n}", f"thr_{n}", request="key:1"), 60)
+            for n in range(20)
+        )
+        answers = await asyncio.gather(*beginning)
+        winners = [f"turn_{n}" for n, answer in enumerate(answers) if answer is None]
+        holds(len(winners) == 1, f"{len(winners)} of 20 turns began")
+        others = {answer.id for answer in answers if answer is not None}
+        same(others, set(winners), "the ids of the turn that `begin`")
+
+    @claim(
         "Turns `beside` others are always recorded, and never the running turn of a thread",
         "actions of widgets run while an answer does",
     )
