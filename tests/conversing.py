@@ -62,4 +62,5 @@ class Page:
     def texts(self) -> list[str]:
         """The texts of the messages, in the order in which they are shown."""
         shown = sorted(self.items.values(), key=lambda item: str(item["created_at"]))
-        return ["".join(part["text"] for part in item["content"]) for item in shown]
+        messages = [item for item in shown if "content" in item]
+        return ["".join(part["text"] for part in item["content"]) for item in messages]

@@ -35,7 +35,6 @@ class Plan:
     user: Any = ANN
     beside: bool = False
     patient: bool = False
-    asked_by: str | None = None
     context: str = "of ann's request"
     accepted: Any = None
 

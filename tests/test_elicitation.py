@@ -21,11 +21,13 @@ from chatkit_server.agent.questions import LOST, NOT_CALLED
 from chatkit_server.agent.resuming import NO_TOOL, TOO_OFTEN
 from chatkit_server.mcp.elicitation import _ANSWERS, NotAsked, asking, with_input
 from chatkit_server.mcp.elicitation import ROUNDS as ASKS
-from chatkit_server.testing.model_server import Call, ModelServer
+from chatkit_server.storage import MemoryEventLog
+from chatkit_server.testing.model_server import Call, Gate, ModelServer
 from chatkit_server.web.keys import ENGINE
 from chatkit_server.web.operations.turns import SUBMITTED
 from tests.client import Chat
 from tests.conftest import MakeChat
+from tests.conversing import Page
 from tests.databases import DATABASES, new_url
 from tests.mcp_asking import AskingServer
 from tests.mcp_calls import until
@@ -646,17 +648,94 @@ async def test_the_answer_to_a_call_that_died_is_for_the_model(
     assert "Window" in str(model_server.requests[-1].body["messages"])
 
 
-async def test_another_process_says_where_the_answer_is_waited_for(
-    tmp_path: Path, model_server: ModelServer, make_chat: MakeChat, waiting: dict[str, Any]
-) -> None:
+class Carried:
+    """Carries events between the processes of a test."""
+
+    def __init__(self) -> None:
+        self.log = MemoryEventLog()
+
+    @hookimpl
+    def event_log(self) -> MemoryEventLog:
+        return MemoryEventLog(self.log)
+
+
+@pytest.fixture(params=["database", "events"])
+async def two(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    model_server: ModelServer,
+    make_chat: MakeChat,
+    waiting: dict[str, Any],
+) -> tuple[Chat, Chat]:
+    """Two processes of one deployment, with its database alone, or with an event log."""
     sections = with_flights(model_server, waiting)
     sections["plugins"]["tortoise_store"] = {"url": new_url("sqlite", tmp_path)}
-    one = await connected(await make_chat(**sections))
-    two = await make_chat(**sections)
+    sections["turns"] = {"stale": "800ms"}
+    plugins = [] if request.param == "database" else [Carried()]
+    return await connected(await make_chat(*plugins, **sections)), await make_chat(
+        *plugins, **sections
+    )
+
+
+async def test_the_answer_may_come_to_another_process(
+    two: tuple[Chat, Chat], model_server: ModelServer
+) -> None:
+    one, other = two
     model_server.reply(BOOK)
-    [item] = await asked(one, "To Rome")
-    status, message = await two.refused(submission(item, r1f0="Aisle"))
-    assert status == 409
-    assert "another process" in message
     model_server.reply("Booked.")
-    assert (await answer(one, item, r1f0="Window", r1f1="2")).text == "Booked."
+    first = await one.say("To Rome")
+    [item] = first.done("structured_input")
+    turn_id = first.response.headers["X-Turn-Id"]
+    place = f"{other.path}/turns/{turn_id}/events"
+    # A page that was loaded anew there, and has all until the question
+    resumed = await other.client.get(place, headers={"Last-Event-ID": first.ids[-1]})
+    body = submission(item, r1f0="Window", r1f1="2")
+    rest = await other.read(await other.post(body))
+    assert rest.response.headers["X-Turn-Id"] == turn_id
+    page = Page().show(*first.data, *rest.data)
+    assert page.texts == ["To Rome", "Booked."]
+    assert page.errors == []
+    [shown] = [one for one in page.items.values() if one["type"] == "structured_input"]
+    assert [one["answer"]["values"] for one in shown["inputs"]] == [["Window"], ["2"], []]
+    assert (await other.read(resumed)).text == "", "one stream has the rest"
+    assert told(model_server) == [BOOKED["now"]]
+    assert await other.refused(submission(item, r1f0="Aisle")) == (409, SUBMITTED)
+
+
+async def test_an_answer_that_is_sent_again_to_another_process(
+    two: tuple[Chat, Chat], model_server: ModelServer
+) -> None:
+    one, other = two
+    gate = Gate()
+    model_server.reply(BOOK)
+    model_server.reply("Book", gate, "ed.")
+    first = await one.say("To Rome")
+    [item] = first.done("structured_input")
+    lost = await other.post(submission(item, r1f0="Window", r1f1="2"))
+    await gate.reached()
+    lost.close()
+    again = asyncio.create_task(other.post(submission(item, r1f0="Window", r1f1="2")))
+    refused = await other.refused(submission(item, r1f0="Aisle"))
+    assert refused == (409, SUBMITTED)
+    response = await again
+    gate.open()
+    rest = await other.read(response)
+    assert Page().show(*first.data, *rest.data).texts == ["To Rome", "Booked."]
+    assert told(model_server) == [BOOKED["now"]]
+
+
+async def test_a_question_that_is_wrongly_answered_elsewhere_is_asked_again(
+    two: tuple[Chat, Chat], model_server: ModelServer
+) -> None:
+    one, other = two
+    model_server.reply(BOOK)
+    model_server.reply("Booked.")
+    first = await one.say("To Rome")
+    [item] = first.done("structured_input")
+    second = await other.read(await other.post(submission(item, r1f0="Window", r1f1="77")))
+    items = Page().show(*first.data, *second.data).items.values()
+    [_, asked_again] = [one for one in items if one["type"] == "structured_input"]
+    # at yet another process: the first one
+    name = asked_again["inputs"][0]["id"]
+    rest = await one.read(await one.post(submission(asked_again, **{name: "2"})))
+    assert Page().show(*first.data, *second.data, *rest.data).texts[-1] == "Booked."

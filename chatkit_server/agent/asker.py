@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
+from typing import Any, cast
 
 from chatkit.types import (
     StructuredInputItem,
+    ThreadItem,
     ThreadItemDoneEvent,
     ThreadItemReplacedEvent,
 )
@@ -18,12 +20,17 @@ from ..asking import collected
 from ..mcp.elicitation import ROUNDS as ASKS
 from ..mcp.elicitation import Asker, Needed
 from ..mcp.forms import Form, NoForm
+from ..records import log_error, repeats
+from ..tasks import contained
 from ..turn import Turn
 from ..words import Words
 from .asked import skipped
 from .questions import CANCELLED, DECLINED, ROUNDS, SavedQuestion
 
 log = logging.getLogger(__name__)
+
+_LOOKS = 1.0
+"""Seconds between two looks into the store for the answer to a question."""
 
 _CLOSES = 2.0
 """Seconds in which a question is taken back whose call has ended."""
@@ -33,7 +40,9 @@ class LiveQuestions:
     """The questions for which calls of a turn wait while they run.
 
     They are asked one after the other. `shown` is called when the user sees one: nothing more comes
-    until it is answered.
+    until it is answered. It returns the number of the last event until then. `load` returns an item
+    as it is stored: another process may have put the answer there. `answered` is called before it
+    is used.
     """
 
     def __init__(self) -> None:
@@ -42,7 +51,10 @@ class LiveQuestions:
         """Whether all were given up, with those that are still to come."""
         self.saved: dict[str, SavedQuestion] = {}
         """What is to be kept of questions that are asked at the end of the run, by item."""
-        self.shown: Callable[[], None] | None = None
+        self.shown: Callable[[], int] | None = None
+        self.load: Callable[[str], Awaitable[ThreadItem | None]] | None = None
+        self.answered: Callable[[], object] | None = None
+        self._news = asyncio.Event()
         self._waiting: dict[str, asyncio.Future[StructuredInputItem | None]] = {}
         self._waited = 0.0
         self._since = 0.0
@@ -63,6 +75,31 @@ class LiveQuestions:
     def answer(self, item: StructuredInputItem) -> None:
         """Give an answered item, which is in this, to the call that waits for it."""
         self._waiting[item.id].set_result(item)
+
+    def look(self) -> None:
+        """Look at once whether another process has put an answer into the store."""
+        self._news.set()
+
+    async def look_on(self, item_id: str) -> None:
+        """Give the call the answer that another process puts into the store."""
+        while self.load is not None and item_id in self:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOKS):
+                    await self._news.wait()
+            self._news.clear()
+            try:
+                with contained():
+                    item = await self.load(item_id)
+            except Exception as error:
+                what = "could not look for its answer from another process"
+                again = repeats(f"{what}: {type(error).__name__}", "question", item_id)
+                log_error(log, logging.WARNING, error, f"question %s: {what}", item_id, extra=again)
+                continue
+            answers = isinstance(item, StructuredInputItem) and item.status != "pending"
+            if answers and item_id in self:
+                if self.answered is not None:
+                    self.answered()
+                self.answer(cast(StructuredInputItem, item))
 
     def begin(self, item_id: str) -> asyncio.Future[StructuredInputItem | None]:
         """Return the future of the answered item; None is no answer."""
@@ -161,18 +198,24 @@ class TurnAsker(Asker):
         waiting = self._live.begin(item.id)
         done = self._asking[item.id] = asyncio.get_running_loop().create_future()
         answered: StructuredInputItem | None = None
+        looking: asyncio.Task[None] | None = None
         try:
             hidden = saved.as_item(turn.thread.id)
             await turn.stream(ThreadItemDoneEvent.model_construct(item=hidden))
             await turn.stream(ThreadItemDoneEvent.model_construct(item=item))
             if self._live.shown is not None:
-                self._live.shown()
+                saved.event = self._live.shown()
+                hidden = saved.as_item(turn.thread.id)
+                await turn.stream(ThreadItemReplacedEvent.model_construct(item=hidden))
+            looking = asyncio.create_task(self._live.look_on(item.id), name=f"look at {item.id}")
             async with asyncio.timeout(seconds):
                 answered = await waiting
         except TimeoutError:
             log.debug("turn %s: the user did not answer within %g s", turn.id, seconds)
         finally:
             self._live.end(item.id)
+            if looking is not None:
+                looking.cancel()
             saved.settled = True
             hidden = saved.as_item(turn.thread.id)
             try:

@@ -39,7 +39,8 @@ class SavedQuestion:
     by the server's key. `fields` has the key and the field of each input. `call_id`, `tool`,
     `arguments` and `state` are those of the call that is made again; `asks` counts how often it has
     asked, `output` is its result, and `next` the id of the item that asks on. With `live`, the id
-    of a turn, the call has not ended: the turn waits. `settled` says that the answers were used.
+    of a turn, the call has not ended: the turn waits. Who followed it has its events up to number
+    `event`. `settled` says that the answers were used.
     """
 
     item_id: str
@@ -54,6 +55,7 @@ class SavedQuestion:
     asks: int = 1
     state: str | None = None
     live: str | None = None
+    event: int | None = None
     settled: bool = False
     output: Any = None
     next: str | None = None
@@ -143,7 +145,13 @@ class SavedQuestion:
         """Return the question for what was wrong, with what was right."""
         known = {key: dict(result.content or {}) for key, result in results.items()}
         return replace(
-            self, item_id=item_id, fields={}, known=known, round=self.round + 1, settled=False
+            self,
+            item_id=item_id,
+            fields={},
+            known=known,
+            round=self.round + 1,
+            event=None,
+            settled=False,
         )
 
 

@@ -10,6 +10,7 @@ from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 
 from chatkit.store import Store
+from chatkit.types import StructuredInputItem, ThreadItem
 
 from ..errors import ServerError, Unavailable
 from ..events.log import AFTER_END, FrameWriter
@@ -76,6 +77,7 @@ class Mirror:
         store: Store[StoreContext],
         make_wire: WireOf,
         show: Show,
+        after: int = 0,
     ) -> None:
         self.record = record
         self.followers = 0
@@ -86,8 +88,10 @@ class Mirror:
         self._make_wire = make_wire
         self._show = show
         self._pieces: list[_Piece] = []
-        self._parted = partial_of(record).events
+        self._parted = max(partial_of(record).events, after)
         """Questions up to this event were asked before anybody followed here."""
+        self._asked: set[str] | None = None
+        """Questions that the stores know of, once they were read."""
         self._saved: SavedTurn | None = None
         self.ended = False
         self._error: BaseException | None = None
@@ -113,6 +117,12 @@ class Mirror:
             if self.ended:
                 return
             await self._news.wait()
+
+    def part(self, event: int) -> None:
+        """Have those who follow now stop: questions up to this event are answered."""
+        self._parted = max(self._parted, event)
+        self._pieces.append(_Part())
+        self._tell()
 
     async def begun(self) -> None:
         """Wait until something can be told. Raises `Moved` as `follow` does, before that."""
@@ -221,12 +231,22 @@ class Mirror:
         if self._pieces and isinstance(self._pieces[-1], SavedTurn):
             self._pieces[-1] = None
         self._pieces.append(saved)
+        asked = {item.id for item in saved.items if _asks(item)}
+        if self._asked is not None and not asked <= self._asked:
+            # As `PART` in the log says
+            self._pieces.append(_Part())
+        self._asked = asked | (self._asked or set())
         self._tell()
         return saved
 
     def _tell(self) -> None:
         news, self._news = self._news, asyncio.Event()
         news.set()
+
+
+def _asks(item: ThreadItem) -> bool:
+    """Whether an item asks the user something while its turn runs."""
+    return isinstance(item, StructuredInputItem) and item.status == "pending"
 
 
 def _as_one(lines: Sequence[bytes], event_id: bytes) -> bytes | None:

@@ -65,16 +65,22 @@ class TurnsElsewhere:
 
     @contextmanager
     def following(
-        self, record: TurnRecord, context: StoreContext, translate: Translate
+        self, record: TurnRecord, context: StoreContext, translate: Translate, after: int = 0
     ) -> Iterator[FollowedElsewhere]:
         """Follow a turn while the block runs. `context` is that of the client's request.
 
-        Raises `Unavailable` if too many follow it.
+        Questions up to event `after` were asked before. Raises `Unavailable` if too many follow it.
         """
         mirror = self._mirrors.get(record.id)
         if mirror is None:
             mirror = Mirror(
-                record, self.events, self._turn_store, self._store, self._make_wire, self._show
+                record,
+                self.events,
+                self._turn_store,
+                self._store,
+                self._make_wire,
+                self._show,
+                after,
             )
         limit = self._settings.limits.followers
         if mirror.followers >= limit:
@@ -97,6 +103,22 @@ class TurnsElsewhere:
                 del self._mirrors[record.id]
                 for task in self._tasks.pop(record.id):
                     task.cancel()
+
+    async def running(self, turn_id: str, user: User) -> TurnRecord | None:
+        """Return a turn of this user that runs."""
+        record = await self._turn_store.find(turn_id, user)
+        return None if record is None or record.is_over else record
+
+    async def answered(self, record: TurnRecord, event: int) -> None:
+        """Tell the process of a turn that the answer to its question is in the store.
+
+        Who follows the turn here has its events up to the question, number `event`, and stops:
+        whoever has answered gets the rest.
+        """
+        mirror = self._mirrors.get(record.id)
+        if mirror is not None:
+            mirror.part(event)
+        await self.events.signal(record.id, "answered")
 
     async def look(self, thread_id: str, user: User) -> None:
         """Note that a user looks at a thread, whose turn another process may run: it goes on."""

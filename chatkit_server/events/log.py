@@ -74,15 +74,19 @@ class TurnLog:
         if self._followers and not self._notify_scheduled:
             self._schedule_notify()
 
-    def part(self) -> None:
-        """Have those who follow stop after the events so far; who comes later follows on."""
+    def part(self, *, everywhere: bool = True) -> int:
+        """Have those who follow stop after the events so far; who comes later follows on.
+
+        Return the number of the last event. If not `everywhere`, it is only those of this process.
+        """
         self._parts.append(len(self))
-        if self._shared is not None and len(self):
+        if everywhere and self._shared is not None and len(self):
             self._shared.append(self.turn_id, self._generation, [(len(self), PART)])
         for one in self._followers:
             if not one.woken.done():
                 one.woken.set_result(None)
         self._followers = []
+        return len(self)
 
     def compress(self) -> None:
         """Compress an ended log in memory. It can be followed as before."""

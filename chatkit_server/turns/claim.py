@@ -25,11 +25,6 @@ OTHER_PROCESS_TIMEOUT = 30.0
 OTHER_PROCESS_POLL = 0.1
 """Seconds between two looks whether it has."""
 
-ELSEWHERE = words(
-    "The answer that asked this waits in another process of the server. Send this once more; if it "
-    "is refused again, stop that answer, or write a message instead."
-)
-
 
 class NotYet(Exception):
     """An accepted turn may not begin yet: another one runs in its thread, or comes first."""
@@ -152,8 +147,6 @@ class Claims:
                     # The same words once more, for a turn of their own
                     identity = RequestIdentity()
                     continue
-                if other.id == plan.asked_by:
-                    raise Conflict(ELSEWHERE)
                 with self._waiting(plan):
                     await self._wait_for_other_process(other, deadline, plan.patient)
                 job = await make_job(True)

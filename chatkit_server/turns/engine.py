@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from chatkit.store import Store
 from chatkit.types import (
@@ -173,7 +174,10 @@ class Engine:
         running.is_idle = lambda: not job.runner.busy
         running.allows_cancel = lambda: job.turn.stream_options.allow_cancel
         running.live = job.runner.live
-        job.runner.live.shown = job.recorder.log.part
+        live, part = job.runner.live, job.recorder.log.part
+        live.shown, live.answered = part, partial(part, everywhere=False)
+        # Without the job: they know each other
+        live.load = partial(self._load, job.turn.thread.id, job.turn.store_context)
         job.running = running
         running.needs_no_client = plan.accepted is not None
         self.turns.start(running, self._work(job))
@@ -181,6 +185,9 @@ class Engine:
             running.start_grace()
             raise asyncio.CancelledError
         return running
+
+    async def _load(self, thread_id: str, context: StoreContext, item_id: str) -> ThreadItem | None:
+        return await self.store.load_item(thread_id, item_id, context)
 
     async def repeated(
         self, identity: RequestIdentity, user: User

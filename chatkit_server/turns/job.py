@@ -79,8 +79,6 @@ class TurnPlan:
     """Those of them that the user's message has left behind."""
     waits: bool = False
     """Whether the model's answer still waits for more: what the request answers is only saved."""
-    asked_by: str | None = None
-    """The id of the turn that asked for what is answered, if it waits for that while it runs."""
     resumes: list[tuple[SavedQuestion, StructuredInputItem]] = field(default_factory=list)
     """What MCP servers asked, and is answered now: their calls are made again."""
     action: Action[str, Any] | None = None

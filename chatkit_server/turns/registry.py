@@ -115,7 +115,8 @@ class TurnRegistry:
     def heard(self, turn_id: str, word: str) -> None:
         """Do what another process asks of a turn: `cancel`.
 
-        `look` and `visit` say that its user is there: to stay, or for `turns.disconnect.grace`.
+        `answered` says that the answer to a question of it is in the store. `look` and `visit` say
+        that its user is there: to stay, or for `turns.disconnect.grace`.
         """
         accepted = self.accepted.get(turn_id)
         if accepted is not None and word == "cancel":
@@ -125,6 +126,8 @@ class TurnRegistry:
             return
         if word == "cancel":
             running.end(STOPPED)
+        elif word == "answered":
+            running.live.look()
         elif word == "look":
             running.note_visit()
         elif word == "visit":

@@ -148,7 +148,7 @@ async def _turn(
     raw: bytes,
     user: User,
     make_plan: Callable[[], Awaitable[TurnPlan]],
-    answer_it: Callable[[], Awaitable[tuple[RunningTurn, int] | None]] | None = None,
+    answer_it: Callable[[], Awaitable[tuple[RunningTurn | TurnRecord, int] | None]] | None = None,
 ) -> tuple[RunningTurn | TurnRecord, int]:
     """Start a turn, or join the one that an equal request started, or that waits for this one.
 
@@ -168,7 +168,9 @@ async def _turn(
         if known is not None:
             return known
         if answer_it is not None and (answered := await answer_it()) is not None:
-            engine.turns.note_answer(*answered, identity)
+            turn, number = answered
+            if isinstance(turn, RunningTurn):
+                engine.turns.note_answer(turn, number, identity)
             return answered
         return await engine.start(make_plan, identity, user), 0
 

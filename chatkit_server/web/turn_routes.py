@@ -105,7 +105,7 @@ async def _follow_elsewhere(
     server, user = request.app[SETTINGS].server, request[USER]
     context = await store_context(request, user)
     elsewhere = request.app[ELSEWHERE]
-    with elsewhere.following(record, context, partial(translate, request)) as followed:
+    with elsewhere.following(record, context, partial(translate, request), after) as followed:
         if record.state == "running":
             with suppress(TimeoutError):
                 async with asyncio.timeout(server.keep_alive):

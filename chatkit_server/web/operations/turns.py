@@ -25,11 +25,13 @@ from chatkit.types import (
 )
 
 from ...agent.questions import SavedQuestion, kept_id
-from ...errors import BadRequest, Conflict, NotFound
+from ...elsewhere.mirror import COME_AGAIN
+from ...errors import BadRequest, Conflict, NotFound, Unavailable
 from ...ids import MAX_ID_LENGTH
 from ...store_ids import new_item_id, new_thread_id
 from ...turns.job import TurnPlan
 from ...turns.running import RunningTurn
+from ...turns.store import TurnRecord
 from ...words import words
 from .attachments import use_attachment
 from .caller import (
@@ -97,20 +99,20 @@ async def add_structured_input(caller: Caller, request: ThreadsAddStructuredInpu
     if item.status != "pending":
         raise Conflict(SUBMITTED)
     answered = _answered(item, request.params.input)
-    kept = await _kept(caller, item)
-    asked_by = kept.live if kept is not None else None
-    return new_plan(caller, request.type, thread, answered=[answered], asked_by=asked_by)
+    return new_plan(caller, request.type, thread, answered=[answered])
 
 
 async def answer_running(
     caller: Caller, request: ThreadsAddStructuredInputReq
-) -> tuple[RunningTurn, int] | None:
-    """Give an answer to the turn that waits for it while it runs, if one of this process does.
+) -> tuple[RunningTurn | TurnRecord, int] | None:
+    """Give an answer to the turn that waits for it while it runs, if one does.
 
     Return it with the number of its last event so far.
     """
     running = caller.running(request.params.thread_id)
-    if running is None or request.params.item_id not in running.live:
+    if running is None:
+        return await _answer_elsewhere(caller, request)
+    if request.params.item_id not in running.live:
         return None
     caller.guard.check(request)
     await writable_thread(caller, request.params.thread_id)
@@ -124,6 +126,31 @@ async def answer_running(
     number = len(running.log)
     running.live.answer(_answered(item, request.params.input))
     return running, number
+
+
+async def _answer_elsewhere(
+    caller: Caller, request: ThreadsAddStructuredInputReq
+) -> tuple[TurnRecord, int] | None:
+    """Do the same where another process runs the turn: it finds the answer in the store."""
+    thread = await writable_thread(caller, request.params.thread_id)
+    item = await load_item(caller, thread.id, request.params.item_id)
+    kept = await _kept(caller, item) if isinstance(item, StructuredInputItem) else None
+    if not isinstance(item, StructuredInputItem) or kept is None or kept.live is None:
+        return None
+    record = await caller.elsewhere.running(kept.live, caller.user)
+    if record is None:
+        return None
+    answered = _answered(item, request.params.input)
+    if item.status != "pending" and answered != item:
+        return None
+    if kept.event is None:
+        # It is just being asked
+        raise Unavailable(COME_AGAIN, retry_after=1)
+    if item.status == "pending":
+        caller.guard.check(request)
+        await caller.store.save_item(thread.id, answered, caller.context)
+    await caller.elsewhere.answered(record, kept.event)
+    return record, kept.event
 
 
 async def _kept(caller: Caller, item: StructuredInputItem) -> SavedQuestion | None:
