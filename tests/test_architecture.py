@@ -65,11 +65,16 @@ LAYERS = (
 )
 """Each file or folder imports only from those in layers before its own, and from itself."""
 
-DOORS = {"__init__", "__main__", "models", "storage"}
+DOORS = {"__init__", "__main__", "models", "redis", "storage"}
 """Files that offer what others define; nothing in the core imports them."""
 
 
-OFFERED = ("chatkit_server", "chatkit_server.models", "chatkit_server.storage")
+OFFERED = (
+    "chatkit_server",
+    "chatkit_server.models",
+    "chatkit_server.redis",
+    "chatkit_server.storage",
+)
 """What plugins may import."""
 
 

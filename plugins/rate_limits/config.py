@@ -8,15 +8,14 @@ from limits import RateLimitItem, parse_many
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from chatkit_server import Duration
-
-from .connection import parse
+from chatkit_server.redis import redis_address
 
 
 def _url(value: Any) -> Any:
     if value in (None, ""):
         return None
     if isinstance(value, str):
-        parse(value)
+        redis_address(value)
     return value
 
 

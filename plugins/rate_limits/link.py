@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable
 from typing import TypeVar
 
-from .connection import AWAY, Address, reason
+from chatkit_server.redis import AWAY, RedisAddress, reason
 
 T = TypeVar("T")
 
@@ -25,12 +25,11 @@ class Away(Exception):
 class Link:
     """The way to Redis: `is_up` until a call fails, and again after a call of `probe` succeeds."""
 
-    def __init__(self, address: Address, timeout: float) -> None:
+    def __init__(self, address: RedisAddress, timeout: float) -> None:
         self.is_up = True
         self._name = address.name
         # Without TLS, it waits for the end of what to it is a command
-        is_tls = address.name.startswith("rediss")
-        self._hint = "; if it has no TLS there, write redis://" if is_tls else ""
+        self._hint = "; if it has no TLS there, write redis://" if address.has_tls else ""
         self._timeout = timeout
         self._since = 0.0
 

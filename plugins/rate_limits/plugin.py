@@ -11,9 +11,9 @@ from typing import ClassVar
 from aiohttp import web
 
 from chatkit_server import SETTINGS, Finding, Outcome, Turn, User, hookimpl
+from chatkit_server.redis import AWAY, reason, redis_address
 
 from .config import Config
-from .connection import AWAY, parse, reason
 from .leases import Lease
 from .link import PATIENCE, Away
 from .local import LocalCounts
@@ -98,7 +98,7 @@ class Plugin:
             return [Finding(ALONE, "If there are several, set `url`, the address of a Redis")]
         if not online:
             return []
-        address = parse(self.config.url)
+        address = redis_address(self.config.url)
         try:
             async with asyncio.timeout(PATIENCE):
                 await try_out(address, self.config.prefix)

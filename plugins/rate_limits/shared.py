@@ -10,9 +10,9 @@ from contextlib import asynccontextmanager, suppress
 from limits.aio.storage import RedisStorage
 
 from chatkit_server import Settings, SettingsError
+from chatkit_server.redis import AWAY, RedisAddress, close, mistake, new_client, redis_address
 
 from .config import Config
-from .connection import AWAY, Address, client_of, close, mistake, parse
 from .leases import RENEWAL, Lease, Leases
 from .link import Away, Link
 from .windows import Who, Window, Windows
@@ -20,12 +20,12 @@ from .windows import Who, Window, Windows
 _TRIAL = "return redis.call('SET', KEYS[1], ARGV[1], 'PX', 1000)"
 
 
-async def try_out(address: Address, prefix: str) -> None:
+async def try_out(address: RedisAddress, prefix: str) -> None:
     """Write to Redis as the plugin does.
 
     Raises `SettingsError` if it answers that the settings are wrong, and what the client raises.
     """
-    client = client_of(address)
+    client = new_client(address, retries=1, protocol=2)
     try:
         await client.eval(_TRIAL, 2, f"{prefix}:limits:trial", f"{prefix}:turns:trial", 1)
     except AWAY as error:
@@ -42,10 +42,10 @@ class Shared:
 
     def __init__(self, config: Config, settings: Settings) -> None:
         assert config.url is not None
-        self.address = parse(config.url)
+        self.address = redis_address(config.url)
         self._prefix = config.prefix
         self.link = Link(self.address, config.timeout)
-        self._client = client_of(self.address)
+        self._client = new_client(self.address, retries=1, protocol=2)
         self.leases = Leases(self._client, config.prefix, settings)
         # It sees the URL's scheme alone: the pool knows the rest
         storage = RedisStorage(

@@ -10,7 +10,7 @@ With it, an answer streams on at any process of the deployment, and Stop reaches
 Nothing durable is kept in Redis: while it is away, other processes read what a turn has said from
 the database, once a second. Install it with `pip install 'chatkit-server[redis]'`.
 
-- `config`: the settings. `connection`: a URL becomes a client.
+- `config`: the settings. `connection`: the clients.
 - `event_log`: the contract of the core. `writer`: what this process says; `reader`: what it
   follows.
 - `channels`: signals to turns, and news of places. `entries`: how events are written in Redis.

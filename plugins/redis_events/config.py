@@ -5,8 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, Field, field_validator
 
 from chatkit_server import Duration
-
-from .connection import checked_url
+from chatkit_server.redis import redis_address
 
 
 class Config(BaseModel):
@@ -29,5 +28,5 @@ class Config(BaseModel):
     @field_validator("url")
     @classmethod
     def _readable(cls, url: str) -> str:
-        checked_url(url)
+        redis_address(url)
         return url

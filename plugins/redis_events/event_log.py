@@ -9,13 +9,13 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
+from chatkit_server.redis import AWAY, close, mistake, redis_address
 from chatkit_server.storage import IDLE, EventLog, Heard, News, NumberedEvent, OutageLog, Part
 
 from .channels import Channels
 from .config import Config
-from .connection import ask, close, new_client, place_of
+from .connection import ask, connected
 from .entries import PROCESS, entries_of
 from .reader import Reader
 from .writer import Writer
@@ -37,7 +37,8 @@ class RedisEventLog(EventLog):
         self._config = config
         self._prefix = config.prefix.encode() + b":"
         self._process = secrets.token_hex(8).encode()
-        self._outage = OutageLog(log, f"Redis at {place_of(config.url)}")
+        self._address = redis_address(config.url)
+        self._outage = OutageLog(log, f"Redis at {self._address.name}")
         self._client: Redis | None = None
         self._last: dict[str, int] = {}
         """The numbers of the last events of turns of this process."""
@@ -52,8 +53,8 @@ class RedisEventLog(EventLog):
     @asynccontextmanager
     async def run(self, heard: Heard) -> AsyncGenerator[None]:
         """Be connected while the block runs; a Redis that is not there is waited for."""
-        url, timeout = self._config.url, self._config.timeout
-        client, blocking = new_client(url, timeout), new_client(url, timeout, blocks=True)
+        address, timeout = self._address, self._config.timeout
+        client, blocking = connected(address, timeout), connected(address, timeout, blocks=True)
         self._client = client
         writing = asyncio.create_task(self._writer.run(client), name="redis_events: write")
         tasks = [
@@ -103,7 +104,7 @@ class RedisEventLog(EventLog):
             [(_, fields)] = entries_of(newest)
             channel = self._channels.process_channel(fields[PROCESS])
             return bool(await self._client.publish(channel, f"{turn} {word}"))
-        except (RedisError, OSError, TimeoutError) as error:
+        except AWAY as error:
             self._failed(error)
             return False
 
@@ -122,12 +123,12 @@ class RedisEventLog(EventLog):
         return self._channels.watch(place, told)
 
     def _failed(self, error: Exception) -> None:
-        reason = str(error) or type(error).__name__
+        why = mistake(error, self._address) or str(error) or type(error).__name__
         self.problem = (
             f"Redis does not answer ({type(error).__name__}): answers of other processes are "
             "followed once a second"
         )
-        self._outage.failed(reason, type(error).__name__)
+        self._outage.failed(why, type(error).__name__)
 
     def _answered(self) -> None:
         self.problem = None

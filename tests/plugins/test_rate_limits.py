@@ -669,28 +669,6 @@ async def test_sentinels(make: Make, tmp_path: Path) -> None:
             await chat.client.close()
 
 
-@pytest.mark.parametrize(
-    ("url", "told"),
-    [
-        ("localhost:6379", "expected the URL of a Redis: redis://host:6379/0"),
-        ("http://localhost", "expected the URL of a Redis"),
-        ("redis://:p4ss@/0", "the host or the port is not valid"),
-        ("redis://:p4ss@host:x", "the host or the port is not valid"),
-        ("redis://:p4ss@host:6379/main", "the number of a database"),
-        ("redis://:p4ss@host?ssl_ca_cert=x", "one of the options after the `?` is not valid"),
-        ("redis+sentinel://:p4ss@host:26379", "the name of the service is missing"),
-        ("redis+sentinel://host:x/main", "the host or the port of a sentinel is not valid"),
-    ],
-)
-def test_urls_that_cannot_be_meant(url: str, told: str) -> None:
-    with pytest.raises(ValidationError) as raised:
-        Config(url=url)
-    [error] = raised.value.errors()
-    assert told in error["msg"]
-    assert "p4ss" not in error["msg"]
-    assert "p4ss" not in repr(Config(url="redis://:p4ss@host"))
-
-
 @pytest.mark.parametrize("limit", ["20", "20/fortnight", 20, "0/minute", True, "20/minute;"])
 def test_limits_that_cannot_be_meant(limit: object) -> None:
     with pytest.raises(ValidationError, match=r"limit"):

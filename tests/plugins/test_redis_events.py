@@ -16,7 +16,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from pydantic import ValidationError
 
 from chatkit_server.storage import Part
 from tests.mcp_calls import until
@@ -315,7 +314,7 @@ async def test_tls(server: RedisServer, certificate: tuple[Path, Path]) -> None:
         trusted = f"rediss://localhost:{port}/0?ssl_ca_certs={certificate[0]}"
         await passes(trusted)
         [found] = await Plugin(Config(url=f"rediss://localhost:{port}/0")).check(online=True) or []
-        assert "CERTIFICATE_VERIFY_FAILED" in str(found)
+        assert "the certificate of" in str(found)
 
 
 async def test_sentinel(server: RedisServer, tmp_path: Path) -> None:
@@ -325,26 +324,7 @@ async def test_sentinel(server: RedisServer, tmp_path: Path) -> None:
         await passes(f"redis+sentinel://127.0.0.1:{sentinel.port}/main")
         url = f"redis+sentinel://127.0.0.1:{sentinel.port}/other"
         [found] = await Plugin(Config(url=url)).check(online=True) or []
-        assert "No master found for 'other'" in str(found)
-
-
-@pytest.mark.parametrize(
-    ("url", "why"),
-    [
-        ("localhost:6379", "has to begin with one of redis://"),
-        ("http://localhost", "has to begin with one of redis://"),
-        ("redis://:secret@", "no host"),
-        ("redis://localhost:many", "port"),
-        ("redis://localhost/first", "'first' in the URL is no number"),
-        ("redis+sentinel://localhost:26379", "no service"),
-        ("unix://", "path of a socket"),
-    ],
-)
-def test_a_url_that_cannot_be_used(url: str, why: str) -> None:
-    with pytest.raises(ValidationError) as raised:
-        Config(url=url)
-    assert why in str(raised.value)
-    assert "secret" not in str(raised.value.errors(include_input=False))
+        assert "know no master `other`" in str(found)
 
 
 async def test_what_check_says(server: RedisServer) -> None:
@@ -355,7 +335,7 @@ async def test_what_check_says(server: RedisServer) -> None:
     assert "takes writes" in await said(server.url)
     assert await Plugin(Config(url=server.url)).check(online=False) is None
     await server.command("CONFIG", "SET", "requirepass", "sesame")
-    assert "Correct the user and password" in await said(server.url)
+    assert "refuses the user or the password" in await said(server.url)
     wrong = await said(server.url.replace("127", "u:wrong@127"))
     assert "password" in wrong
     assert "u:wrong" not in wrong
