@@ -26,7 +26,7 @@ from chatkit_server import (
 )
 from chatkit_server.storage import MemoryEventLog, MemoryTurnStore
 from chatkit_server.testing.memory_store import MemoryStore
-from chatkit_server.testing.model_server import Gate, ModelServer
+from chatkit_server.testing.model_server import Call, Gate, ModelServer
 from chatkit_server.turns import accepting
 from chatkit_server.web.keys import ACCEPTED, ENGINE, HEARTBEAT
 from tests.client import Chat
@@ -576,6 +576,36 @@ async def test_an_accepted_turn_is_known_to_all_processes(
     assert (await other.read(await streamed)).text == "One."
     assert (await post(other, "Goodbye", key="k", wait="accepted")).status == 422
     assert len(model_server.requests) == 1
+
+
+@function_tool
+def weather(city: str) -> str:
+    """Tell the weather."""
+    return f"Rain in {city}."
+
+
+class Weather:
+    """Gives every turn a tool."""
+
+    @hookimpl
+    async def pre_turn(self, turn: Turn) -> None:
+        turn.tools.append(weather)
+
+
+async def test_the_whole_answer_is_the_same_at_another_process(
+    make_chat: MakeChat, model_server: ModelServer, watch: Watch
+) -> None:
+    deployment = Deployment()
+    sections = served_by(model_server)
+    one, other = [await make_chat(deployment, Weather(), **sections) for _ in range(2)]
+    model_server.reply(Call("weather", {"city": "Rome"}))
+    model_server.reply("Take a coat.")
+    here = await (await post(one, "Rome?", key="k", wait="result")).json()
+    there = await (await post(other, "Rome?", key="k", wait="result")).json()
+    assert there == here
+    called = {"name": "weather", "arguments": {"city": "Rome"}, "result": "Rain in Rome."}
+    assert there["tool_calls"] == [called]
+    assert there["usage"]["input_tokens"] > 0
 
 
 async def test_accepted_turns_of_two_processes_keep_their_order(

@@ -10,7 +10,6 @@ from contextlib import aclosing, contextmanager
 from chatkit.store import Store
 
 from ..errors import Unavailable
-from ..events.partial import PartialAnswer
 from ..events.shared import EventLog
 from ..events.wire import Translate
 from ..records import log_error, repeats
@@ -20,7 +19,7 @@ from ..turns.registry import RESTARTING
 from ..turns.running import too_many_followers
 from ..turns.store import TurnRecord, TurnStore
 from .mirror import FollowedElsewhere, Mirror, moved_is_a_status
-from .saved import SavedTurn, Show, load_turn
+from .saved import SavedTurn, Show, load_turn, partial_of
 from .telling import WireOf
 
 CANCEL_WAIT = 10.0
@@ -170,8 +169,8 @@ class TurnsElsewhere:
             async with aclosing(followed.follow()) as frames:
                 async for _ in frames:
                     pass
-        found = await self._turn_store.find(record.id, record.user)
-        return await load_turn(found or record, PartialAnswer(), self._store, context, self._show)
+        found = await self._turn_store.find(record.id, record.user) or record
+        return await load_turn(found, partial_of(found), self._store, context, self._show)
 
     def close(self) -> None:
         """Send all followers away: this process shuts down, and others go on."""

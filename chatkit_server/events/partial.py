@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import repeat
 from typing import Any
 
@@ -52,6 +52,10 @@ class PartialAnswer:
     memory_model: str | None = None
     events: int = 0
     begun: Mapping[str, int] = field(default_factory=dict)
+
+    def summary(self) -> PartialAnswer:
+        """Return what no item has once the turn has ended, such as the tokens and the tools."""
+        return replace(self, items=[], entries=(), messages=(), begun={})
 
     def dump(self) -> bytes:
         """Return it as JSON, always valid UTF-8."""

@@ -159,8 +159,9 @@ class Closing:
             state: TurnState = ending.status if ending else "completed"
             error_message = str(ending.problem.message) if ending else None
             attempt = turn.store_context.attempt
+            summary = None if ending is DELETED else job.partial().summary().dump()
             with contained():
-                ended = await self._turn_store.end(turn.id, attempt, state, error_message)
+                ended = await self._turn_store.end(turn.id, attempt, state, error_message, summary)
             if not ended:
                 return TAKEN_OVER
         except Exception as error:

@@ -97,7 +97,9 @@ class Recovery:
             if attempt < MOST_ATTEMPTS:
                 raise
             log_error(log, logging.ERROR, error, "turn %s: gave up saving what it said", record.id)
-        ended = await self._turn_store.end(record.id, attempt, leftover.status, leftover.message)
+        ended = await self._turn_store.end(
+            record.id, attempt, leftover.status, leftover.message, partial.summary().dump()
+        )
         if not ended:
             return
         self._events.end(record.id, attempt, leftover.status)

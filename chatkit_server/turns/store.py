@@ -25,11 +25,11 @@ class TurnRecord:
 
     `attempt` counts the processes that worked at it, from 1. `model` is the one asked for: hooks
     may still choose another. `request` identifies a repeated request, and `content` is a digest of
-    its body. `partial` is JSON of what was said and not saved as items yet; it is None once the
-    turn has ended. `error` is the message the user saw. `beside` says that the turn runs beside
-    others in its thread, as actions do. `accepted` is JSON of what a turn is to answer that is to
-    begin whatever happens. A store may bring `user` back with
-    `id` and `tenant` alone, and forget `beside` once the turn has ended.
+    its body. `partial` is JSON of what was said and not saved as items yet, and once the turn has
+    ended, of what no item has. `error` is the message the user saw. `beside` says that the turn
+    runs beside others in its thread, as actions do. `accepted` is JSON of what a turn is to answer
+    that is to begin whatever happens. A store may bring `user` back with `id` and `tenant` alone,
+    and forget `beside` once the turn has ended.
     """
 
     id: str
@@ -134,8 +134,15 @@ class TurnStore(ABC):
         return
 
     @abstractmethod
-    async def end(self, turn_id: str, attempt: int, state: TurnState, error: str | None) -> bool:
-        """Record that a turn has ended, and delete its partial answer.
+    async def end(
+        self,
+        turn_id: str,
+        attempt: int,
+        state: TurnState,
+        error: str | None,
+        partial: bytes | None = None,
+    ) -> bool:
+        """Record that a turn has ended, with `partial` in place of its partial answer.
 
         Return False, and write nothing, if the attempt is no longer the current one or the turn
         does not run.
@@ -269,11 +276,18 @@ class MemoryTurnStore(TurnStore):
             return "cancel"
         return "visited" if row.visited > row.beaten else "go on"
 
-    async def end(self, turn_id: str, attempt: int, state: TurnState, error: str | None) -> bool:
+    async def end(
+        self,
+        turn_id: str,
+        attempt: int,
+        state: TurnState,
+        error: str | None,
+        partial: bytes | None = None,
+    ) -> bool:
         row = self._current(turn_id, attempt)
         if row is None:
             return False
-        row.record = replace(row.record, state=state, error=error, partial=None)
+        row.record = replace(row.record, state=state, error=error, partial=partial)
         row.ended = time.monotonic()
         self._leave(row.record)
         return True

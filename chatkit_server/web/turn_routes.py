@@ -264,7 +264,7 @@ async def _cancel(request: web.Request) -> web.StreamResponse:
 def _allows_cancel(turn: RunningTurn | TurnRecord) -> bool:
     if isinstance(turn, RunningTurn):
         return turn.allows_cancel() or turn.is_over
-    return partial_of(turn).allow_cancel
+    return turn.is_over or partial_of(turn).allow_cancel
 
 
 async def _find(request: web.Request, user: User) -> RunningTurn | TurnRecord:

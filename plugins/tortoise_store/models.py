@@ -95,7 +95,7 @@ class Feedback(models.Model):
 
 
 class Turn(models.Model):
-    """A turn as it is written down; `partial` is JSON of what it has said and not saved yet.
+    """A turn as it is written down; `partial` is JSON of what it has said and not saved.
 
     `accepted` is JSON of what it is to answer, if it has to begin whatever happens.
     `state` is a `TurnState`, or `beside` for a turn that runs beside others in its thread.

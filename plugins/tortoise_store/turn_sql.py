@@ -110,9 +110,11 @@ SQLITE_KEEP_ALIVE = _KEEP_ALIVE.format(
     "",
 )
 
-# $2 is the attempt, $3 the state, $4 the error.
+# $2 is the attempt, $3 the state, $4 the error, $5 what takes the place of the partial answer.
 END = f"""
-UPDATE chatkit_turn SET state = $3, error = $4, partial = NULL, ended = {NOW}
+UPDATE chatkit_turn SET
+    state = $3, error = $4, ended = {NOW},
+    partial = CASE WHEN thread_deleted THEN NULL ELSE CAST($5 AS text) END
 WHERE {_AT_ATTEMPT}
 RETURNING id
 """

@@ -127,10 +127,18 @@ class TortoiseTurnStore(TurnStore):
             columns = (list(attempts), list(attempts.values()))
             self._database.execute_apart(turn_sql.KEEP_ALIVE, columns)
 
-    async def end(self, turn_id: str, attempt: int, state: TurnState, error: str | None) -> bool:
+    async def end(
+        self,
+        turn_id: str,
+        attempt: int,
+        state: TurnState,
+        error: str | None,
+        partial: bytes | None = None,
+    ) -> bool:
         self._begun.pop(turn_id, None)
         text = None if error is None else as_text(error)
-        return bool(await self._database.rows(turn_sql.END, (turn_id, attempt, state, text)))
+        values = (turn_id, attempt, state, text, _text(partial))
+        return bool(await self._database.rows(turn_sql.END, values))
 
     async def withdraw(self, turn_id: str, attempt: int) -> None:
         self._begun.pop(turn_id, None)

@@ -124,22 +124,45 @@ class BeatsWithOneAnswer(MemoryTurnStore):
 
 
 class EndsTwice(MemoryTurnStore):
-    async def end(self, turn_id: str, attempt: int, state: TurnState, error: str | None) -> bool:
+    async def end(
+        self,
+        turn_id: str,
+        attempt: int,
+        state: TurnState,
+        error: str | None,
+        partial: bytes | None = None,
+    ) -> bool:
         row = self._rows.get(turn_id)
         if row is None or row.ended is None:
-            return await super().end(turn_id, attempt, state, error)
+            return await super().end(turn_id, attempt, state, error, partial)
         row.record = replace(row.record, state=state, error=error)
         return True
 
 
 class KeepsThePartialAnswer(MemoryTurnStore):
-    async def end(self, turn_id: str, attempt: int, state: TurnState, error: str | None) -> bool:
+    async def end(
+        self,
+        turn_id: str,
+        attempt: int,
+        state: TurnState,
+        error: str | None,
+        partial: bytes | None = None,
+    ) -> bool:
         row = self._rows.get(turn_id)
-        partial = None if row is None else row.record.partial
-        ended = await super().end(turn_id, attempt, state, error)
-        if row is not None:
-            row.record = replace(row.record, partial=partial)
-        return ended
+        before = None if row is None else row.record.partial
+        return await super().end(turn_id, attempt, state, error, partial or before)
+
+
+class ForgetsTheRest(MemoryTurnStore):
+    async def end(
+        self,
+        turn_id: str,
+        attempt: int,
+        state: TurnState,
+        error: str | None,
+        partial: bytes | None = None,
+    ) -> bool:
+        return await super().end(turn_id, attempt, state, error)
 
 
 class WithdrawsWhatHasEnded(MemoryTurnStore):
@@ -273,6 +296,7 @@ BROKEN: list[tuple[type[MemoryTurnStore], str, str]] = [
     ),
     (BeatsWithOneAnswer, "many_turns_beat_at_once", "the partial answers of ['turn_0', 'turn_1', "),
     (EndsTwice, "an_end_is_written_once", "a second `end` returned True, not False"),
+    (ForgetsTheRest, "an_end_is_written_once", "the `partial` of the turn that find of a "),
     (KeepsThePartialAnswer, "an_end_is_written_once", "the `partial` of the turn that find of a "),
     (
         WithdrawsWhatHasEnded,

@@ -278,7 +278,9 @@ async def test_a_turn_whose_thread_was_deleted_is_told_to_end_and_brings_nothing
             with pytest.raises(NotFoundError):
                 await write(store, at(1))
         assert await rows() == [[], [], []]
-        assert await turns.end("turn_1", 1, "failed", None)
+        assert await turns.end("turn_1", 1, "failed", None, b'"said"')
+        ended = await turns.find("turn_1", ANN.user)
+        assert ended is None or ended.partial is None, "nothing of it is kept"
 
 
 async def test_a_thread_that_cannot_be_deleted_keeps_its_turns(url: str) -> None:

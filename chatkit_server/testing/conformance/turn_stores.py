@@ -270,7 +270,7 @@ class TurnStoreContract(AcceptedTurns):
     # How a turn ends
 
     @claim(
-        "`end` is written once, by the current attempt, and forgets the partial answer",
+        "`end` is written once, by the current attempt, and replaces the partial answer",
         "what was said is saved as an item then, and would be saved twice",
     )
     async def test_an_end_is_written_once(self, turn_store: TurnStore) -> None:
@@ -280,11 +280,12 @@ class TurnStoreContract(AcceptedTurns):
             one = record(turn_id, thread_id, partial=PARTIAL)
             await turn_store.begin(one)
             same(await turn_store.end(turn_id, 2, state, None), False, "end of another attempt")
-            same(await turn_store.end(turn_id, 1, state, TEXT), True, f"end as {state}")
-            ended = replace(one, state=state, error=TEXT, partial=None)
+            rest = None if state == "failed" else b'{"tools":1}'
+            same(await turn_store.end(turn_id, 1, state, TEXT, rest), True, f"end as {state}")
+            ended = replace(one, state=state, error=TEXT, partial=rest)
             same_turn(await turn_store.find(turn_id, ANN), ended, "find of a turn that has ended")
             same(await turn_store.running(thread_id, ANN), None, "running after the end")
-            again = await turn_store.end(turn_id, 1, "completed", None)
+            again = await turn_store.end(turn_id, 1, "completed", None, PARTIAL)
             same(again, False, "a second `end`")
             same(await turn_store.cancel(turn_id, ANN), False, "cancel after the end")
             same(await turn_store.stale(-60), [], "stale after the end")
