@@ -31,7 +31,7 @@ from tests.faults.losses import Report
 from tests.faults.models import model_runs
 from tests.faults.outages import outage_runs
 from tests.faults.owners import owner_runs, rolling_runs
-from tests.faults.page import page
+from tests.faults.page import page, with_several
 from tests.faults.running import FULL, SHORT, Size
 from tests.faults.tools import tool_runs
 from tests.faults.world import Answering, Backstage, backstage
@@ -55,6 +55,8 @@ WAITING: dict[str, Runs] = {
     "rolling": rolling_runs,
 }
 GROUPS = (*BUSY, *WAITING)
+SEVERAL = {"elsewhere", "carriers", "owners", "rolling"}
+"""The groups with deployments of several processes, which have their own part of the page."""
 
 Plan = Mapping[Answering, Mapping[str, Sequence[DatabaseKind]]]
 """What answers, and the groups to run then, each with its databases."""
@@ -145,7 +147,7 @@ def main() -> int:
     parser.add_argument("--answering", nargs="+", choices=tuple(ALL), default=tuple(ALL))
     parser.add_argument("--seed", type=int, help="repeats the random choices of another run")
     parser.add_argument("--kills", type=int, help="how many kills on each database")
-    parser.add_argument("--write", type=Path, metavar="FILE", help="write the tables as a page")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="write the page")
     given = parser.parse_args()
     seed = given.seed if given.seed is not None else Random().randrange(10**6)
     size, plan = (SHORT, FEW) if given.short else (FULL, ALL)
@@ -161,7 +163,12 @@ def main() -> int:
     begun = time.monotonic()
     say = partial(print, flush=True)
     reports = asyncio.run(one_after_another(size, seed, plan, say))
-    text = page(reports, seed, time.monotonic() - begun)
+    seconds = time.monotonic() - begun
+    if set(given.only) <= SEVERAL:
+        whole = given.write.read_text(encoding="utf-8") if given.write else ""
+        text = with_several(whole, reports, seed, seconds)
+    else:
+        text = page(reports, seed, seconds)
     print(f"\n{text}")
     if given.write is not None:
         given.write.write_text(text, encoding="utf-8")
