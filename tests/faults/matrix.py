@@ -56,7 +56,7 @@ WAITING: dict[str, Runs] = {
 }
 GROUPS = (*BUSY, *WAITING)
 SEVERAL = {"elsewhere", "carriers", "owners", "rolling"}
-"""The groups with deployments of several processes, which have their own part of the page."""
+"""The groups with deployments of several processes: they run alone, for their part of the page."""
 
 Plan = Mapping[Answering, Mapping[str, Sequence[DatabaseKind]]]
 """What answers, and the groups to run then, each with its databases."""
@@ -151,28 +151,36 @@ def main() -> int:
     given = parser.parse_args()
     seed = given.seed if given.seed is not None else Random().randrange(10**6)
     size, plan = (SHORT, FEW) if given.short else (FULL, ALL)
-    plan = {
-        answering: {name: kinds for name, kinds in groups.items() if name in given.only}
-        for answering, groups in plan.items()
-        if answering in given.answering
-    }
     if given.kills is not None:
         size = replace(size, kills=given.kills)
     logging.basicConfig(level=logging.CRITICAL)
     print(f"seed {seed}", flush=True)
-    begun = time.monotonic()
-    say = partial(print, flush=True)
-    reports = asyncio.run(one_after_another(size, seed, plan, say))
-    seconds = time.monotonic() - begun
-    if set(given.only) <= SEVERAL:
-        whole = given.write.read_text(encoding="utf-8") if given.write else ""
-        text = with_several(whole, reports, seed, seconds)
-    else:
-        text = page(reports, seed, seconds)
-    print(f"\n{text}")
+    whole = ""
+    if given.write is not None and given.write.exists():
+        whole = given.write.read_text(encoding="utf-8")
+    is_lost = False
+    for names, put in ((set(GROUPS) - SEVERAL, page), (SEVERAL, with_several)):
+        part = chosen(plan, given.answering, names & set(given.only))
+        if not part:
+            continue
+        begun = time.monotonic()
+        reports = asyncio.run(one_after_another(size, seed, part, partial(print, flush=True)))
+        whole = put(whole, reports, seed, time.monotonic() - begun)
+        is_lost = is_lost or any(report.losses for report in reports.values())
+    print(f"\n{whole}")
     if given.write is not None:
-        given.write.write_text(text, encoding="utf-8")
-    return 1 if any(report.losses for report in reports.values()) else 0
+        given.write.write_text(whole, encoding="utf-8")
+    return 1 if is_lost else 0
+
+
+def chosen(plan: Plan, answering: Sequence[Answering], names: set[str]) -> Plan:
+    """Return the part of a plan with these groups, where these answer."""
+    parts = {
+        each: {name: kinds for name, kinds in plan[each].items() if name in names}
+        for each in answering
+        if each in plan
+    }
+    return {each: groups for each, groups in parts.items() if groups}
 
 
 if __name__ == "__main__":

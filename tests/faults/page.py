@@ -28,8 +28,9 @@ keeps its conversations in this server's store. With `store: theirs`, it keeps t
 of its own, and this server keeps only its records of the turns.
 """
 
-_SEVERAL = """# Deployments of several processes
+_HEADING = "# Deployments of several processes\n"
 
+_SEVERAL = f"""{_HEADING}
 `python -m tests.faults.matrix --only elsewhere carriers owners rolling --write docs/faults.md`
 writes this part. Its deployments have two processes on SQLite, and three on PostgreSQL. A proxy in
 front sends each request of a user to another process than the one before. All this runs with the
@@ -86,16 +87,18 @@ _COLUMNS = """
 """
 
 
-def page(reports: Mapping[Answering, Report], seed: int, seconds: float) -> str:
-    """Return the tables, their explanation, and a list of the losses."""
+def page(whole: str, reports: Mapping[Answering, Report], seed: int, seconds: float) -> str:
+    """Return a page that begins with these reports; what it has of several processes stays."""
     notes = _COLUMNS.format(recovery=RECOVERY, patience=PATIENCE).lstrip(), _HOSTED.lstrip()
-    return _part(_HEAD, notes, reports, seed, seconds)
+    _, heading, several = whole.partition(_HEADING)
+    kept = f"\n{heading}{several}" if heading else ""
+    return _part(_HEAD, notes, reports, seed, seconds) + kept
 
 
 def with_several(whole: str, reports: Mapping[Answering, Report], seed: int, seconds: float) -> str:
     """Return a page whose last part is about these reports of deployments of several processes."""
-    before, *_ = whole.partition(_SEVERAL.partition("\n")[0])
-    return f"{before.rstrip()}\n\n{_part(_SEVERAL, (), reports, seed, seconds)}"
+    before = whole.partition(_HEADING)[0].rstrip()
+    return f"{before}\n\n{_part(_SEVERAL, (), reports, seed, seconds)}".lstrip()
 
 
 def _part(
