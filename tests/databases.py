@@ -49,7 +49,7 @@ host all all 127.0.0.1/32 scram-sha-256
 """
 
 # Tests may lose what they wrote in a power cut.
-_OPTIONS = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=60"
+_OPTIONS = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=200"
 
 
 def new_url(kind: DatabaseKind, folder: Path) -> str:

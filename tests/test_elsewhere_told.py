@@ -13,6 +13,7 @@ from chatkit_server import User
 from chatkit_server.client.events import EventReader
 from chatkit_server.elsewhere.saved import load_turn
 from chatkit_server.events.partial import PartialAnswer
+from chatkit_server.ids import new_id
 from chatkit_server.storage import StoreContext
 from chatkit_server.testing.model_server import Gate, ModelServer
 from chatkit_server.web.keys import ELSEWHERE
@@ -100,6 +101,23 @@ async def test_what_was_saved_since_a_partial_answer_is_told_by_its_own_events(
     partial = PartialAnswer(saved=[asked["id"]], events=2)
     for state, texts in ((running, ["Hello"]), (record, ["Hello", TEXT])):
         saved = await load_turn(state, partial, watch._store, context, lambda item, _: item)
+        done = [ThreadItemDoneEvent(item=item).model_dump(mode="json") for item in saved.items]
+        assert Page().show(*done).texts == texts
+
+
+async def test_a_turn_whose_message_was_never_saved_does_not_tell_the_one_before(
+    two: Two, model_server: ModelServer
+) -> None:
+    one, other = await two()
+    model_server.reply(TEXT)
+    answered = await one.say("Hello")
+    watch = other.client.app[ELSEWHERE]
+    context = StoreContext(User("somebody"))
+    record = await watch._turn_store.find(answered.response.headers["X-Turn-Id"], context.user)
+    assert record is not None
+    later = replace(record, id=new_id("turn"), operation="threads.add_user_message", state="failed")
+    for state, texts in ((record, ["Hello", TEXT]), (later, [])):
+        saved = await load_turn(state, PartialAnswer(), watch._store, context, lambda item, _: item)
         done = [ThreadItemDoneEvent(item=item).model_dump(mode="json") for item in saved.items]
         assert Page().show(*done).texts == texts
 

@@ -28,6 +28,9 @@ _PAGE = 50
 _ACTIONS = ("threads.custom_action", "threads.sync_custom_action")
 """Operations that change items of earlier turns, and may have none of their own."""
 
+_NEW_MESSAGES = ("threads.create", "threads.add_user_message")
+"""Operations whose message comes after everything that was there before."""
+
 _LATEST = 20
 """Items that such an operation may have changed."""
 
@@ -121,11 +124,12 @@ async def _items(
     since it began.
 
     Until then, the events of others come after the partial answer. Those of later turns, from their
-    messages on, are none of it.
+    messages on, are none of it. Nor is the message of the turn before, where the turn's own one
+    was never saved.
     """
     began, noted, message = time_of(record.id), set(partial.saved), _message_of(record)
     found: list[ThreadItem] = []
-    has_asked = False
+    has_asked = has_earlier = False
     after: str | None = None
     for _ in range(MOST_ITEMS // _PAGE):
         page = await store.load_thread_items(record.thread_id, after, _PAGE, "desc", context)
@@ -137,9 +141,11 @@ async def _items(
             if said and not asked and not is_noted and began is not None:
                 found.clear()
                 continue
-            if asked and has_asked and not is_noted:
+            if asked and (has_asked or has_earlier) and not is_noted:
                 # It was asked in an earlier turn
                 return found[::-1]
+            if is_old and not said and not is_noted and record.operation in _NEW_MESSAGES:
+                has_earlier = True
             has_asked = has_asked or said
             recent = is_old and record.operation in _ACTIONS and index < _LATEST
             if (record.is_over and not is_old) or asked or recent or is_noted:

@@ -31,7 +31,7 @@ from tests.faults.losses import Report
 from tests.faults.models import model_runs
 from tests.faults.outages import outage_runs
 from tests.faults.owners import owner_runs, rolling_runs
-from tests.faults.page import page
+from tests.faults.page import page, with_several
 from tests.faults.running import FULL, SHORT, Size
 from tests.faults.tools import tool_runs
 from tests.faults.world import Answering, Backstage, backstage
@@ -55,6 +55,8 @@ WAITING: dict[str, Runs] = {
     "rolling": rolling_runs,
 }
 GROUPS = (*BUSY, *WAITING)
+SEVERAL = {"elsewhere", "carriers", "owners", "rolling"}
+"""The groups with deployments of several processes: they run alone, for their part of the page."""
 
 Plan = Mapping[Answering, Mapping[str, Sequence[DatabaseKind]]]
 """What answers, and the groups to run then, each with its databases."""
@@ -145,27 +147,40 @@ def main() -> int:
     parser.add_argument("--answering", nargs="+", choices=tuple(ALL), default=tuple(ALL))
     parser.add_argument("--seed", type=int, help="repeats the random choices of another run")
     parser.add_argument("--kills", type=int, help="how many kills on each database")
-    parser.add_argument("--write", type=Path, metavar="FILE", help="write the tables as a page")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="write the page")
     given = parser.parse_args()
     seed = given.seed if given.seed is not None else Random().randrange(10**6)
     size, plan = (SHORT, FEW) if given.short else (FULL, ALL)
-    plan = {
-        answering: {name: kinds for name, kinds in groups.items() if name in given.only}
-        for answering, groups in plan.items()
-        if answering in given.answering
-    }
     if given.kills is not None:
         size = replace(size, kills=given.kills)
     logging.basicConfig(level=logging.CRITICAL)
     print(f"seed {seed}", flush=True)
-    begun = time.monotonic()
-    say = partial(print, flush=True)
-    reports = asyncio.run(one_after_another(size, seed, plan, say))
-    text = page(reports, seed, time.monotonic() - begun)
-    print(f"\n{text}")
+    whole = ""
+    if given.write is not None and given.write.exists():
+        whole = given.write.read_text(encoding="utf-8")
+    is_lost = False
+    for names, put in ((set(GROUPS) - SEVERAL, page), (SEVERAL, with_several)):
+        part = chosen(plan, given.answering, names & set(given.only))
+        if not part:
+            continue
+        begun = time.monotonic()
+        reports = asyncio.run(one_after_another(size, seed, part, partial(print, flush=True)))
+        whole = put(whole, reports, seed, time.monotonic() - begun)
+        is_lost = is_lost or any(report.losses for report in reports.values())
+    print(f"\n{whole}")
     if given.write is not None:
-        given.write.write_text(text, encoding="utf-8")
-    return 1 if any(report.losses for report in reports.values()) else 0
+        given.write.write_text(whole, encoding="utf-8")
+    return 1 if is_lost else 0
+
+
+def chosen(plan: Plan, answering: Sequence[Answering], names: set[str]) -> Plan:
+    """Return the part of a plan with these groups, where these answer."""
+    parts = {
+        each: {name: kinds for name, kinds in plan[each].items() if name in names}
+        for each in answering
+        if each in plan
+    }
+    return {each: groups for each, groups in parts.items() if groups}
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from tests.faults.fleet import Roamer, carried_by, carriers_of
 from tests.faults.kills import SAVED_EVERY, SWEPT
 from tests.faults.losses import Report
 from tests.faults.running import Size, guarded
+from tests.faults.scripted import Script
 from tests.faults.shown import check_pages
 from tests.faults.world import Backstage
 from tests.redis_server import redis_server
@@ -23,8 +24,8 @@ from tests.redis_server import redis_server
 KILL = "kill -9 of the owner, followed elsewhere"
 ROLLING = "rolling restart"
 
-EVENTS = 30
-"""How many events a turn has, about."""
+EVENTS = 32
+"""After how many events of a turn its process is killed, at most; the last ones come at its end."""
 
 Strikes = Callable[[Cluster, str, Size, Random, Report], Awaitable[None]]
 
@@ -70,17 +71,20 @@ async def _with_and_without(
 async def _kills(here: Cluster, fault: str, size: Size, random: Random, report: Report) -> None:
     for at in random.sample(range(EVENTS), size.owners):
         roamers = await crowd(here.person, size.people, random, slow=size.slow, kind=Roamer)
+        # All its events are within reach, and each is elsewhere within the pause
+        first = roamers[0]
+        first.person.model.scripts[first.message.tag] = Script(pace=0.03)
         delays = [0.0, *(random.uniform(0, 0.8) for _ in roamers[1:])]
         listening = asyncio.create_task(
             _each(roamers, lambda roamer: roamer.listen(delays[roamers.index(roamer)]))  # noqa: B023
         )
-        await roamers[0].reached(at)
+        await first.reached(at)
         for roamer in roamers:
             roamer.strike()
-        await here.end(here.front.asked[roamers[0].person.name], signal.SIGKILL)
+        await here.end(here.front.asked[first.person.name], signal.SIGKILL)
         await here.start()
         await listening
-        await _look_back(here, fault, roamers, roamers[0].struck - SAVED_EVERY, report)
+        await _look_back(here, fault, roamers, first.struck - SAVED_EVERY, report)
 
 
 async def _rolls(here: Cluster, fault: str, size: Size, random: Random, report: Report) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from tests.faults.audit import PATIENCE, RECOVERY
 from tests.faults.kills import KILL
@@ -21,18 +21,30 @@ server that no strike touches counts the calls. After each strike, the thread ha
 message, or answer the last one again. Then the run compares everything in the store with everything
 that the client had received. Every column from the sixth on has to be 0.
 
-Some faults strike deployments of several processes: two on SQLite, three on PostgreSQL. A proxy in
-front sends each request of a user to another process than the one before. Turns go on elsewhere
-when a connection is cut, and are stopped from there; processes are killed, or replaced one after
-the other, while their turns are followed at others. All this runs with the plugin `redis_events`
-and without it, and Redis itself is stopped, silenced, emptied and filled. What each page shows at
-the end, with every event taken strictly, must be what is stored.
-
 The faults strike three kinds of servers: one that answers with its own agent, and two that host a
 server written with ChatKit's SDK, by the plugin `chatkit_sdk`. That server runs the agent in its
 `respond`, with a tool of its own that posts its calls to the same place. With `store: ours`, it
 keeps its conversations in this server's store. With `store: theirs`, it keeps them in a SQLite file
 of its own, and this server keeps only its records of the turns.
+"""
+
+_HEADING = "# Deployments of several processes\n"
+
+_SEVERAL = f"""{_HEADING}
+`python -m tests.faults.matrix --only elsewhere carriers owners rolling --write docs/faults.md`
+writes this part. Its deployments have two processes on SQLite, and three on PostgreSQL. A proxy in
+front sends each request of a user to another process than the one before. All this runs with the
+plugin `redis_events`, and without it:
+
+- A connection is cut after each event of a turn, and the stream goes on at another process. An
+  answer is stopped from another process after each event, while a page follows it at a third one.
+- The process of a turn gets `kill -9` after each of its events. Its user and a second page go on at
+  other processes, and learn there how the turn ended.
+- All processes are replaced one after the other while users chat. Nobody may notice anything.
+- PostgreSQL goes away for up to two seconds. Redis is killed and started, emptied, filled, and
+  silenced.
+
+What each page shows at the end, with every event taken strictly, must be what is stored.
 """
 
 _OF = {
@@ -75,8 +87,27 @@ _COLUMNS = """
 """
 
 
-def page(reports: Mapping[Answering, Report], seed: int, seconds: float) -> str:
-    """Return the tables, their explanation, and a list of the losses."""
+def page(whole: str, reports: Mapping[Answering, Report], seed: int, seconds: float) -> str:
+    """Return a page that begins with these reports; what it has of several processes stays."""
+    notes = _COLUMNS.format(recovery=RECOVERY, patience=PATIENCE).lstrip(), _HOSTED.lstrip()
+    _, heading, several = whole.partition(_HEADING)
+    kept = f"\n{heading}{several}" if heading else ""
+    return _part(_HEAD, notes, reports, seed, seconds) + kept
+
+
+def with_several(whole: str, reports: Mapping[Answering, Report], seed: int, seconds: float) -> str:
+    """Return a page whose last part is about these reports of deployments of several processes."""
+    before = whole.partition(_HEADING)[0].rstrip()
+    return f"{before}\n\n{_part(_SEVERAL, (), reports, seed, seconds)}".lstrip()
+
+
+def _part(
+    head: str,
+    notes: Iterable[str],
+    reports: Mapping[Answering, Report],
+    seed: int,
+    seconds: float,
+) -> str:
     whole = list(reports.values())
     strikes = [strike for report in whole for strike in report.strikes.items()]
     kills = sum(count for (fault, _), count in strikes if fault.startswith(KILL))
@@ -85,13 +116,12 @@ def page(reports: Mapping[Answering, Report], seed: int, seconds: float) -> str:
     named = [(f"### {_OF[of]}\n", report) for of, report in reports.items()]
     return "\n".join(
         [
-            _HEAD,
+            head,
             f"This run: seed {seed}, {turns} turns, {kills} processes killed with `kill -9`, "
             f"{seconds / 60:.0f} minutes.\n",
             "## What was lost\n",
             *(line for title, report in named for line in (title, report.summary(), "")),
-            _COLUMNS.format(recovery=RECOVERY, patience=PATIENCE).lstrip(),
-            _HOSTED.lstrip(),
+            *notes,
             "## Where in the turn the faults struck\n",
             "How many turns were hit at each point: what their clients had received by then.\n",
             *(line for title, report in named for line in (title, *report.points())),

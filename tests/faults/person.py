@@ -307,13 +307,17 @@ class Person:
         return other
 
     async def insist(self, message: Message) -> Stream | None:
-        """Send a message, and again while nobody answers, or a server shuts down."""
+        """Send a message, and again while nobody answers, or a server shuts down.
+
+        If it is refused all the same, the message keeps the statuses.
+        """
         for failures in range(MOST_FAILURES):
             await asyncio.sleep(PAUSE * failures)
             with suppress(*BROKEN):
                 if (stream := await self.send(message)) is not None:
+                    message.refused.clear()
                     return stream
-                if message.refused.pop() != 503:
+                if message.refused[-1] != 503:
                     break
         return None
 

@@ -36,7 +36,7 @@ class Size:
     replicas: int = 10
     drains: int = 8
     outages: int = 10
-    owners: int = 30
+    owners: int = 32
     rolls: int = 3
     people: int = 4
     lanes: int = 5

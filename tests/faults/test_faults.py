@@ -15,8 +15,9 @@ from chatkit_server.testing.model_script import Break
 from tests.databases import new_url
 from tests.faults.audit import Audit
 from tests.faults.kills import KILL
-from tests.faults.losses import COLUMNS
+from tests.faults.losses import COLUMNS, Losses, Report, Run
 from tests.faults.matrix import FEW, run
+from tests.faults.page import page, with_several
 from tests.faults.person import Person
 from tests.faults.running import SHORT
 from tests.faults.scripted import Script, wrong_with
@@ -237,3 +238,14 @@ async def test_a_page_that_shows_something_else_is_noticed(
         stream.frames, stream.hung = frames, True
         await check_pages(audit := Audit(person, stage.ledger))
         assert audit.losses.count("events") == 1
+
+
+def test_each_part_of_the_page_is_written_alone() -> None:
+    one, several = (
+        Report([Run(fault, "sqlite", "ended", Losses())]) for fault in ("kill -9", "rolling")
+    )
+    whole = with_several(page("", {"agent": one}, 1, 60), {"agent": several}, 2, 60)
+    assert whole.index("seed 1") < whole.index("| rolling |")
+    assert whole.count("\n# ") == 1
+    assert page(whole, {"agent": one}, 1, 60) == whole
+    assert with_several(whole, {"agent": several}, 2, 60) == whole
