@@ -13,7 +13,7 @@ from chatkit_plugins.tortoise_store import Config, Plugin
 from pydantic import AwareDatetime, TypeAdapter
 from tortoise.context import get_current_context
 
-from chatkit_server import HOOKS, User
+from chatkit_server import HOOKS, SETTINGS, Settings, User
 from chatkit_server.plugin.calls import Hooks
 from chatkit_server.storage import StoreContext
 
@@ -29,6 +29,7 @@ def make_app(
     """Return an application with the storage plugin and others, given by name."""
     plugin = Plugin(Config(url=url, **settings))
     app = web.Application()
+    app[SETTINGS] = Settings()
     app[HOOKS] = Hooks.of([("tortoise_store", plugin), *plugins])
     app[HOOKS].boot_all("setup", app=app)
     return app, plugin

@@ -29,6 +29,9 @@ from .turns import TurnsElsewhere
 POLL = 5.0
 """Seconds between two looks at the stores, where other processes are not heard."""
 
+GONE: tuple[()] = ()
+"""The state of a thread that was deleted."""
+
 _FULL = 100
 """Frames that wait for a client that reads slowly."""
 
@@ -111,6 +114,9 @@ class ThreadNews:
             if not await self._threads.is_running(turn_id, self._user):
                 self._add("ended", turn_id)
         before, self._state = self._state, await self._threads.state(self._thread_id, self._user)
+        if self._state == GONE:
+            self._add("removed", "")
+            return
         # What a turn changes, it says itself
         is_told = bool(self._running) or not self._waiting.empty()
         if before is not None and before != self._state and not is_told:
@@ -166,7 +172,7 @@ class ThreadWatch:
             thread = await self.store.load_thread(thread_id, context)
             page = await self.store.load_thread_items(thread_id, None, 1, "desc", context)
             return thread, page.data
-        return ()
+        return GONE
 
     async def find(self, turn_id: str, user: User) -> Found | None:
         """Return a turn, wherever it runs."""

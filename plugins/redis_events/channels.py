@@ -11,6 +11,8 @@ from redis.exceptions import RedisError
 
 from chatkit_server.storage import Heard, News, Watchers
 
+from .connection import end
+
 log = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 1.0
@@ -79,8 +81,7 @@ class Channels:
                 if message is not None:
                     self._take(message["channel"], message["data"], heard)
         finally:
-            subscribing.cancel()
-            await asyncio.gather(subscribing, return_exceptions=True)
+            await end(subscribing)
 
     async def _subscribe_on(self, pubsub: object, known: set[bytes]) -> None:
         """Subscribe to the places that are watched, and to no others."""

@@ -9,6 +9,9 @@ from redis.asyncio import Redis
 
 from chatkit_server.redis import RedisAddress, new_client
 
+_ONCE_MORE = 0.1
+"""Seconds until a task that has not ended is cancelled again."""
+
 
 def connected(address: RedisAddress, timeout: float, *, blocks: bool = False) -> Redis:
     """Return a client that connects when it is used.
@@ -33,3 +36,14 @@ async def ask(client: Redis, *words: bytes | str | int) -> Any:
         # The library loses a cancellation while it connects
         raise asyncio.CancelledError
     return answer
+
+
+async def end(*tasks: asyncio.Task[None]) -> None:
+    """Cancel tasks that use a client, and wait for them."""
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        # The library loses a cancellation while it connects
+        _, left = await asyncio.wait(left, timeout=_ONCE_MORE)
+    await asyncio.gather(*tasks, return_exceptions=True)

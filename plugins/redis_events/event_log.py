@@ -15,7 +15,7 @@ from chatkit_server.storage import IDLE, EventLog, Heard, News, NumberedEvent, O
 
 from .channels import Channels
 from .config import Config
-from .connection import ask, connected
+from .connection import ask, connected, end
 from .entries import PROCESS, entries_of
 from .reader import Reader
 from .writer import Writer
@@ -29,11 +29,13 @@ log = logging.getLogger(__name__)
 class RedisEventLog(EventLog):
     """Carries the events of turns through streams, and words through channels.
 
-    `problem` says why Redis is of no use right now. Whatever that is, turns go on.
+    Whatever Redis does, turns go on.
     """
 
     def __init__(self, config: Config) -> None:
-        self.problem: str | None = None
+        self._away: str | None = None
+        self._refuses: str | None = None
+        """Why Redis takes no writes, while it answers."""
         self._config = config
         self._prefix = config.prefix.encode() + b":"
         self._process = secrets.token_hex(8).encode()
@@ -45,7 +47,9 @@ class RedisEventLog(EventLog):
         self._channels = Channels(self._prefix, self._process, self._failed)
         wake_key = self._prefix + b"wake:" + self._process
         self._reader = Reader(self._key, wake_key, self._failed, self._answered)
-        self._writer = Writer(config, self._key, self._process, self._failed, self._answered)
+        self._writer = Writer(
+            config, self._key, self._process, self._failed, self._answered, self._wrote
+        )
 
     def _key(self, turn: str) -> bytes:
         return self._prefix + b"turn:" + turn.encode()
@@ -66,9 +70,7 @@ class RedisEventLog(EventLog):
         finally:
             self._writer.close()
             await asyncio.wait([writing], timeout=LAST_WORDS)
-            for task in (writing, *tasks):
-                task.cancel()
-            await asyncio.gather(writing, *tasks, return_exceptions=True)
+            await end(writing, *tasks)
             self._client = None
             await close(client)
             await close(blocking)
@@ -109,8 +111,13 @@ class RedisEventLog(EventLog):
             return False
 
     @property
+    def problem(self) -> str | None:
+        """Why Redis is of no use right now."""
+        return self._away or self._refuses
+
+    @property
     def is_live(self) -> bool:
-        """Whether Redis answers."""
+        """Whether Redis answers, and takes writes."""
         return self.problem is None
 
     def tell(self, place: str, news: str) -> None:
@@ -124,12 +131,32 @@ class RedisEventLog(EventLog):
 
     def _failed(self, error: Exception) -> None:
         why = mistake(error, self._address) or str(error) or type(error).__name__
-        self.problem = (
+        self._away = (
             f"Redis does not answer ({type(error).__name__}): answers of other processes are "
             "followed once a second"
         )
         self._outage.failed(why, type(error).__name__)
 
     def _answered(self) -> None:
-        self.problem = None
+        self._away = None
         self._outage.answered()
+
+    def _wrote(self, refusal: str | None) -> None:
+        """Note whether Redis takes writes, and say so when that changes."""
+        name = self._address.name
+        if refusal is None:
+            if self._refuses is not None:
+                log.info("Redis at %s takes writes again", name)
+            self._refuses = None
+            return
+        is_full = refusal.partition(" ")[0].lstrip("-") == "OOM"
+        why = "it is full: give it more `maxmemory`, or a policy that evicts"
+        why = why if is_full else refusal
+        if self._refuses is None:
+            log.warning(
+                "Redis at %s refuses writes: %s. Until it takes them, answers of other processes "
+                "are followed once a second",
+                name,
+                why,
+            )
+        self._refuses = f"Redis refuses writes: {why}"

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, RedisError
 
 from chatkit_server.storage import NumberedEvent
 
@@ -71,7 +71,7 @@ class Writer:
     """Takes events at once, and sends those of all turns together.
 
     What was not acknowledged is sent again: its id says whether it had arrived. `failed` is told of
-    errors, `answered` of answers.
+    errors, `answered` of answers, and `wrote` of writes, with why Redis has refused one.
     """
 
     def __init__(
@@ -81,12 +81,14 @@ class Writer:
         process: bytes,
         failed: Failed,
         answered: Callable[[], None],
+        wrote: Callable[[str | None], None],
     ) -> None:
         self._config = config
         self._key = key
         self._process = process
         self._failed = failed
         self._answered = answered
+        self._wrote = wrote
         self._waiting: dict[str, Batch] = {}
         self._late: list[tuple[str, Batch]] = []
         """Batches that were not acknowledged, the oldest first."""
@@ -218,9 +220,8 @@ class Writer:
             # It is another server, or one that was restarted
             self._script = None
             raise
-        if errors:
-            # These events are left out: Redis is full, or takes no writes
-            self._failed(ResponseError(errors[0].decode(errors="replace")))
+        # These events are left out: Redis is full, or takes no writes
+        self._wrote(_refusal(errors[0]) if errors else None)
 
     def _values(self, turn: str, batch: Batch, now: float) -> list[bytes | str | int]:
         generation, place = batch.position
@@ -246,3 +247,9 @@ class Writer:
         for channel, message in messages:
             pipeline.publish(channel, message)
         await pipeline.execute()
+
+
+def _refusal(error: bytes) -> str:
+    """Return what Redis says of a command of the script, without the name and line of that."""
+    text = error.decode(errors="replace").strip()
+    return text.partition(": -")[2] or text

@@ -36,7 +36,7 @@ from chatkit.store import Store
 from chatkit.types import FeedbackKind
 from pydantic import BaseModel, Field, field_validator
 
-from chatkit_server import HOOKS, Duration, Finding, SettingsError, Size, User, hookimpl
+from chatkit_server import HOOKS, SETTINGS, Duration, Finding, SettingsError, Size, User, hookimpl
 from chatkit_server.storage import StoreContext, TurnStore
 
 from .checking import check_database
@@ -100,7 +100,17 @@ class Plugin:
 
     @hookimpl
     def setup(self, app: web.Application) -> None:
-        """Open the database when the server starts, and close it when it stops."""
+        """Open the database when the server starts, and close it when it stops.
+
+        Raises `SettingsError` for one in memory, of which each of several workers had its own.
+        """
+        address = self._database.address
+        in_memory = address.is_sqlite and not address.file
+        if in_memory and app[SETTINGS].server.workers not in (None, 1):
+            raise SettingsError(
+                "url: a database in memory belongs to one process, and server.workers asks for "
+                "several. Use sqlite://FILE or PostgreSQL"
+            )
         self._database.add(_collect(app[HOOKS].boot_all("tortoise_apps")))
         app.cleanup_ctx.append(self._while_running)
 

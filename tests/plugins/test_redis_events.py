@@ -179,12 +179,28 @@ async def test_a_full_redis_leaves_events_out(
         await follower.until(1)
         await server.command("CONFIG", "SET", "maxmemory", "1")
         one.append(TURN, 1, [event(2)])
-        await until(lambda: "OOM" in caplog.text)
+        await until(lambda: "refuses writes: it is full" in caplog.text)
+        silent = follower.idle
+        # What can be read says nothing of what can be written
+        await until(lambda: follower.idle > silent)
+        assert one.problem is not None
+        assert one.problem.startswith("Redis refuses writes: it is full")
+        assert "does not answer" not in caplog.text
         await server.command("CONFIG", "SET", "maxmemory", "0")
         one.append(TURN, 1, [event(3)])
         await follower.until(3)
+        await until(lambda: one.problem is None)
         one.end(TURN, 1, "completed")
         assert await follower.end() == "completed"
+
+
+async def test_a_stop_at_any_moment_of_the_start_is_a_stop(server: RedisServer) -> None:
+    for moments in range(60):
+        async with asyncio.timeout(5):
+            async with connected(server.url) as one:
+                one.watch("place", lambda news: None)
+                for _ in range(moments):
+                    await asyncio.sleep(0)
 
 
 async def test_what_waits_for_redis_has_a_limit(

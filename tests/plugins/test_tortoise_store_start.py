@@ -25,7 +25,8 @@ from cryptography.x509.oid import NameOID
 from tortoise.context import get_current_context
 from tortoise.migrations.autodetector import MigrationAutodetector
 
-from chatkit_server import SettingsError, hookimpl
+from chatkit_server import Settings, SettingsError, hookimpl
+from chatkit_server.app import create_app
 from tests.databases import DATABASES, PASSWORD, QUOTED_PASSWORD, Front, empty_url, postgres
 from tests.notes.models import Folder, Note
 from tests.stores import ANN, item, make_app, query, running, thread
@@ -311,6 +312,14 @@ async def test_two_applications_each_have_their_own_database(tmp_path: Path) -> 
         for name, client, plugin, _ in clients:
             assert await (await client.get("/notes")).json() == [name, f"{name} later"]
             assert (await plugin.store().load_thread("thr_1", ANN)).title == name
+
+
+@pytest.mark.parametrize("workers", [2, "auto"])
+def test_workers_do_not_share_a_database_in_memory(workers: object) -> None:
+    plugins = {"tortoise_store": {"url": "sqlite://:memory:"}, "anonymous_auth": None}
+    settings = Settings.model_validate({"plugins": plugins, "server": {"workers": workers}})
+    with pytest.raises(SettingsError, match="url: a database in memory belongs to one process"):
+        create_app(settings)
 
 
 async def test_the_database_in_memory(tmp_path: Path) -> None:
