@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, NamedTuple
+from collections.abc import Awaitable
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import unquote, urlsplit
 
 try:
@@ -29,6 +30,8 @@ _SENTINELS = {
     "valkeys+sentinel": True,
 }
 SENTINEL_PORT = 26379
+
+T = TypeVar("T")
 
 
 class _Sentinels(NamedTuple):
@@ -102,11 +105,15 @@ async def close(client: Redis) -> None:
 
 async def ask(client: Redis, *words: bytes | str | int) -> Any:
     """Send one command, and return the answer as Redis gave it. Raises what the library raises."""
+    return await keeping_cancellation(client.execute_command(*words))  # type: ignore[no-untyped-call]
+
+
+async def keeping_cancellation(work: Awaitable[T]) -> T:
+    """Return what the library's work returns. It loses a cancellation while it connects."""
     task = asyncio.current_task()
     before = task.cancelling() if task is not None else 0
-    answer = await client.execute_command(*words)  # type: ignore[no-untyped-call]
+    answer = await work
     if task is not None and task.cancelling() > before:
-        # The library loses a cancellation while it connects
         raise asyncio.CancelledError
     return answer
 
