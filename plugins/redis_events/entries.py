@@ -40,17 +40,15 @@ class Batch:
     status: str | None = None
 
     def add(self, events: Sequence[NumberedEvent]) -> int:
-        """Add events that come after those that are there; return how many bytes they have."""
-        size = 0
+        """Add events that come after those that are there; return the number of the last one."""
         for number, frame in events:
             self.parted = frame == PART
             if not self.frames and not self.parted:
                 self.first = number
             self.last = number
             self.frames.append(frame)
-            size += len(frame)
-        self.size += size
-        return size
+            self.size += len(frame)
+        return self.last
 
     @property
     def position(self) -> Position:

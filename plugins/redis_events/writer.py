@@ -34,17 +34,17 @@ MOST_AT_ONCE = 200
 _SCRIPT = b"""
 local errors = {}
 for i, key in ipairs(KEYS) do
-    local at = 2 + 4 * (i - 1)
-    local id, first, data, rest = unpack(ARGV, at + 1, at + 4)
-    local renews, oldest, status = string.match(rest, '^(%d) (%S*) (.*)$')
+    local at = 2 + 3 * (i - 1)
+    local id, data, rest = unpack(ARGV, at + 1, at + 3)
+    local first, renews, oldest, status = string.match(rest, '^(%d+) ?(%d?) ?(%S*) ?(.*)$')
     local words = {'XADD', key}
-    if oldest and oldest ~= '' then
+    if oldest ~= '' then
         words[3], words[4], words[5] = 'MINID', '~', oldest
     end
     for _, word in ipairs({id, 'n', first, 'p', ARGV[1], 'd', data}) do
         words[#words + 1] = word
     end
-    if status and status ~= '' then
+    if status ~= '' then
         words[#words + 1] = 's'
         words[#words + 1] = string.sub(status, 2)
     end
@@ -87,6 +87,8 @@ class Writer:
         self._process = process
         self._failed = failed
         self._answered = answered
+        self._taken: list[tuple[str, int, Sequence[NumberedEvent] | str]] = []
+        """What came since the last flush: a turn, its attempt, and events or how it has ended."""
         self._waiting: dict[str, Batch] = {}
         self._late: list[tuple[str, Batch]] = []
         """Batches that were not acknowledged, the oldest first."""
@@ -103,32 +105,23 @@ class Writer:
         self._closing = False
 
     def append(self, turn: str, generation: int, events: Sequence[NumberedEvent]) -> None:
-        """Take events of a turn, to be written with the next flush."""
-        batch = self._waiting.get(turn)
-        if batch is None:
-            number = events[0][0]
-            batch = self._waiting[turn] = Batch(generation, number, number, [])
+        """Take events of a turn, to be written with the next flush.
+
+        All else is done there, for many turns at a time: what is done for each token, between much
+        other code, takes several times as long.
+        """
+        self._taken.append((turn, generation, events))
+        for _, frame in events:
+            self._size += len(frame)
+        if len(self._taken) == 1:
             self._dirty.set()
-        elif batch.generation != generation or batch.status is not None:
-            batch = self._another(turn, batch, generation, events[0][0])
-            if batch is None:
-                return
-        self._size += batch.add(events)
-        self._last[turn] = batch.last
         if self._size > MOST_WAITING:
             self._leave_out()
 
     def end(self, turn: str, generation: int, status: str) -> None:
         """Take the end of a turn."""
-        last = self._last.pop(turn, 0)
-        batch = self._waiting.get(turn)
-        if batch is None:
-            batch = self._waiting[turn] = Batch(generation, last, last, [])
-            self._dirty.set()
-        elif batch.generation != generation:
-            batch = self._another(turn, batch, generation, last)
-        if batch is not None and batch.status is None:
-            batch.status = status
+        self._taken.append((turn, generation, status))
+        self._dirty.set()
 
     def publish(self, channel: bytes, message: bytes) -> None:
         """Take a message that is of use only now: it is not sent again."""
@@ -136,16 +129,30 @@ class Writer:
             self._messages.append((channel, message))
             self._dirty.set()
 
-    def _another(self, turn: str, batch: Batch, generation: int, number: int) -> Batch | None:
-        """Return a batch for another attempt; None if it is an older one, or the turn has ended."""
-        if generation <= batch.generation:
-            return None
-        self._late.append((turn, batch))
-        self._waiting[turn] = new = Batch(generation, number, number, [])
-        return new
+    def _sort(self) -> None:
+        """Put what was taken into batches, one for each turn."""
+        taken, self._taken = self._taken, []
+        for turn, generation, what in taken:
+            number = self._last.get(turn, 0) if isinstance(what, str) else what[0][0]
+            batch = self._waiting.get(turn)
+            if batch is None:
+                batch = self._waiting[turn] = Batch(generation, number, number, [])
+            elif generation > batch.generation:
+                self._late.append((turn, batch))
+                batch = self._waiting[turn] = Batch(generation, number, number, [])
+            if isinstance(what, str):
+                self._last.pop(turn, None)
+                if generation == batch.generation and batch.status is None:
+                    batch.status = what
+            elif generation == batch.generation and batch.status is None:
+                self._last[turn] = batch.add(what)
+            else:
+                # An older attempt, or a turn that has ended
+                self._size -= sum(len(frame) for _, frame in what)
 
     def _leave_out(self) -> None:
         """Forget the oldest events, down to half of what may wait."""
+        self._sort()
         while self._size > MOST_WAITING // 2:
             if self._late:
                 _, batch = self._late.pop(0)
@@ -173,7 +180,7 @@ class Writer:
     async def _write_on(self, link: Link) -> None:
         pause = 0.0
         while True:
-            if not self._late and not self._waiting and not self._messages:
+            if not (self._late or self._waiting or self._taken or self._messages):
                 if self._closing:
                     return
                 self._dirty.clear()
@@ -213,6 +220,7 @@ class Writer:
         if self._script is None:
             loads = command(b"SCRIPT", b"LOAD", _SCRIPT)
             [self._script] = await link.ask(loads, 1)
+        self._sort()
         batches = [*self._late, *self._waiting.items()]
         self._sent, self._late = batches[:MOST_AT_ONCE], batches[MOST_AT_ONCE:]
         self._waiting = {}
@@ -242,7 +250,7 @@ class Writer:
         """Return the command that writes some batches."""
         now = asyncio.get_running_loop().time()
         pieces = [
-            b"*%d\r\n" % (5 + 5 * len(batches)),
+            b"*%d\r\n" % (5 + 4 * len(batches)),
             word(b"EVALSHA"),
             word(script),
             word(b"%d" % len(batches)),
@@ -250,14 +258,14 @@ class Writer:
         pieces += [word(self._key(turn)) for turn, _ in batches]
         pieces += [word(self._process), word(b"%d" % (self._config.ttl * 1000))]
         for turn, batch in batches:
-            pieces += [word(b"%d-%d" % batch.position), word(b"%d" % batch.first)]
-            pieces += [b"$%d\r\n" % batch.size, *batch.frames, b"\r\n"]
-            pieces.append(word(self._rest(turn, batch, now)))
+            pieces += [word(b"%d-%d" % batch.position), b"$%d\r\n" % batch.size]
+            pieces += batch.frames
+            pieces += [b"\r\n", word(self._rest(turn, batch, now))]
         return b"".join(pieces)
 
     def _rest(self, turn: str, batch: Batch, now: float) -> bytes:
-        """Return what most entries have not: whether the key is renewed, and what the turn keeps,
-        and its status."""
+        """Return the number of the first event, and what most entries have not: whether the key is
+        renewed, what the turn keeps, and its status."""
         oldest = batch.last - self._config.max_events
         renewed = self._renewed.get(turn)
         is_over = batch.status is not None
@@ -267,7 +275,7 @@ class Writer:
         elif renews:
             self._renewed[turn] = now
         elif oldest <= 0:
-            return b""
+            return b"%d" % batch.first
         minimum = b"%d-%d" % (batch.generation, oldest * STEP) if oldest > 0 else b""
         status = b"" if batch.status is None else b"=" + batch.status.encode()
-        return b"%d %b %b" % (renews, minimum, status)
+        return b"%d %d %b %b" % (batch.first, renews, minimum, status)
