@@ -35,8 +35,7 @@ class Link:
     """
 
     def __init__(self, client: Redis, timeout: float) -> None:
-        self._pool = client.connection_pool
-        self._connection = self._pool.make_connection()  # type: ignore[no-untyped-call]
+        self._connection = client.connection_pool.make_connection()  # type: ignore[no-untyped-call]
         self._timeout = timeout
         self._used = -math.inf
         self._waiting = 0
@@ -80,7 +79,11 @@ class Link:
 
     async def _connect(self) -> None:
         """Connect, unless the connection is there and was not closed."""
+        connection = self._connection
         # The library's own timers are for what it does while it connects
-        self._connection.socket_timeout = self._timeout
-        await keeping_cancellation(self._pool.ensure_connection(self._connection))
-        self._connection.socket_timeout = None
+        connection.socket_timeout = self._timeout
+        if connection.is_connected and await connection.can_read():
+            # There is nothing to read but its end
+            await connection.disconnect(nowait=True)
+        await keeping_cancellation(connection.connect())
+        connection.socket_timeout = None
