@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Awaitable
+from typing import Any, TypeVar
 
 from redis.asyncio import Redis
 
@@ -11,6 +12,8 @@ from chatkit_server.redis import RedisAddress, new_client
 
 _ONCE_MORE = 0.1
 """Seconds until a task that has not ended is cancelled again."""
+
+T = TypeVar("T")
 
 
 def connected(address: RedisAddress, timeout: float, *, blocks: bool = False) -> Redis:
@@ -29,11 +32,15 @@ def connected(address: RedisAddress, timeout: float, *, blocks: bool = False) ->
 
 async def ask(client: Redis, *words: bytes | str | int) -> Any:
     """Send one command, and return the answer as Redis gave it. Raises what the library raises."""
+    return await keeping_cancellation(client.execute_command(*words))  # type: ignore[no-untyped-call]
+
+
+async def keeping_cancellation(work: Awaitable[T]) -> T:
+    """Return what the library's work returns. It loses a cancellation while it connects."""
     task = asyncio.current_task()
     before = task.cancelling() if task is not None else 0
-    answer = await client.execute_command(*words)  # type: ignore[no-untyped-call]
+    answer = await work
     if task is not None and task.cancelling() > before:
-        # The library loses a cancellation while it connects
         raise asyncio.CancelledError
     return answer
 

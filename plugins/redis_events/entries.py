@@ -7,7 +7,7 @@ takes only ids that increase: so it refuses what an older attempt writes, and wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,18 +39,16 @@ class Batch:
     parted: bool = False
     status: str | None = None
 
-    def add(self, events: list[NumberedEvent] | tuple[NumberedEvent, ...]) -> None:
-        """Add events that come after those that are there."""
+    def add(self, events: Sequence[NumberedEvent]) -> int:
+        """Add events that come after those that are there; return the number of the last one."""
         for number, frame in events:
-            if frame is PART or frame == PART:
-                self.parted = True
-            else:
-                self.parted = False
-                if not self.frames:
-                    self.first = number
+            self.parted = frame == PART
+            if not self.frames and not self.parted:
+                self.first = number
             self.last = number
             self.frames.append(frame)
             self.size += len(frame)
+        return self.last
 
     @property
     def position(self) -> Position:

@@ -42,8 +42,6 @@ class RedisEventLog(EventLog):
         self._address = redis_address(config.url)
         self._outage = OutageLog(log, f"Redis at {self._address.name}")
         self._client: Redis | None = None
-        self._last: dict[str, int] = {}
-        """The numbers of the last events of turns of this process."""
         self._channels = Channels(self._prefix, self._process, self._failed)
         wake_key = self._prefix + b"wake:" + self._process
         self._reader = Reader(self._key, wake_key, self._failed, self._answered)
@@ -77,12 +75,12 @@ class RedisEventLog(EventLog):
 
     def append(self, turn: str, generation: int, events: Sequence[NumberedEvent]) -> None:
         """Take events of a turn, to be written with the next flush."""
-        self._last[turn] = events[-1][0]
-        self._writer.append(turn, generation, events)
+        if events:
+            self._writer.append(turn, generation, events)
 
     def end(self, turn: str, generation: int, status: str) -> None:
         """Take the end of a turn."""
-        self._writer.end(turn, generation, status, self._last.pop(turn, 0))
+        self._writer.end(turn, generation, status)
 
     async def follow(self, turn: str, after: int) -> AsyncGenerator[Part | None]:
         """Yield what is kept of a turn after an event, and then what comes."""

@@ -7,13 +7,13 @@ import logging
 from collections.abc import Callable, Sequence
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from chatkit_server.storage import NumberedEvent
 
 from .config import Config
-from .connection import ask
 from .entries import STEP, Batch
+from .link import Link, command, word
 
 MOST_WAITING = 8_000_000
 """Bytes of events that wait for Redis. Beyond that the oldest are left out: followers then read the
@@ -31,11 +31,12 @@ MOST_MESSAGES = 10_000
 MOST_AT_ONCE = 200
 """Turns that are written with one command: others wait for Redis meanwhile."""
 
-_SCRIPT = """
+_SCRIPT = b"""
 local errors = {}
 for i, key in ipairs(KEYS) do
-    local at = 2 + 6 * (i - 1)
-    local id, oldest, first, data, status, renews = unpack(ARGV, at + 1, at + 6)
+    local at = 2 + 3 * (i - 1)
+    local id, data, rest = unpack(ARGV, at + 1, at + 3)
+    local first, renews, oldest, status = string.match(rest, '^(%d+) ?(%d?) ?(%S*) ?(.*)$')
     local words = {'XADD', key}
     if oldest ~= '' then
         words[3], words[4], words[5] = 'MINID', '~', oldest
@@ -59,8 +60,7 @@ for i, key in ipairs(KEYS) do
 end
 return errors
 """
-"""Adds the entries of many turns. One command costs this process a fifth of as many in a pipeline:
-the library waits for each answer with a timer of its own."""
+"""Adds the entries of many turns, with one command and one answer."""
 
 log = logging.getLogger(__name__)
 
@@ -89,46 +89,41 @@ class Writer:
         self._failed = failed
         self._answered = answered
         self._wrote = wrote
+        self._taken: list[tuple[str, int, Sequence[NumberedEvent] | str]] = []
+        """What came since the last flush: a turn, its attempt, and events or how it has ended."""
         self._waiting: dict[str, Batch] = {}
         self._late: list[tuple[str, Batch]] = []
         """Batches that were not acknowledged, the oldest first."""
+        self._sent: list[tuple[str, Batch]] = []
+        """Batches that were sent, and are not acknowledged yet."""
         self._script: bytes | None = None
         self._messages: list[tuple[bytes, bytes]] = []
         self._size = 0
+        self._last: dict[str, int] = {}
+        """The number of the last event of each running turn."""
         self._renewed: dict[str, float] = {}
         """When the key of each running turn got its time to live."""
         self._dirty = asyncio.Event()
         self._closing = False
 
     def append(self, turn: str, generation: int, events: Sequence[NumberedEvent]) -> None:
-        """Take events of a turn."""
-        if not events:
-            return
-        batch = self._waiting.get(turn)
-        if batch is None:
-            number = events[0][0]
-            batch = self._waiting[turn] = Batch(generation, number, number, [])
+        """Take events of a turn, to be written with the next flush.
+
+        All else is done there, for many turns at a time: what is done for each token, between much
+        other code, takes several times as long.
+        """
+        self._taken.append((turn, generation, events))
+        for _, frame in events:
+            self._size += len(frame)
+        if len(self._taken) == 1:
             self._dirty.set()
-        elif batch.generation != generation or batch.status is not None:
-            batch = self._another(turn, batch, generation, events[0][0])
-            if batch is None:
-                return
-        before = batch.size
-        batch.add(list(events))
-        self._size += batch.size - before
         if self._size > MOST_WAITING:
             self._leave_out()
 
-    def end(self, turn: str, generation: int, status: str, last: int) -> None:
-        """Take the end of a turn, after this event."""
-        batch = self._waiting.get(turn)
-        if batch is None:
-            batch = self._waiting[turn] = Batch(generation, last, last, [])
-            self._dirty.set()
-        elif batch.generation != generation:
-            batch = self._another(turn, batch, generation, last)
-        if batch is not None and batch.status is None:
-            batch.status = status
+    def end(self, turn: str, generation: int, status: str) -> None:
+        """Take the end of a turn."""
+        self._taken.append((turn, generation, status))
+        self._dirty.set()
 
     def publish(self, channel: bytes, message: bytes) -> None:
         """Take a message that is of use only now: it is not sent again."""
@@ -136,16 +131,30 @@ class Writer:
             self._messages.append((channel, message))
             self._dirty.set()
 
-    def _another(self, turn: str, batch: Batch, generation: int, number: int) -> Batch | None:
-        """Return a batch for another attempt; None if it is an older one, or the turn has ended."""
-        if generation <= batch.generation:
-            return None
-        self._late.append((turn, batch))
-        self._waiting[turn] = new = Batch(generation, number, number, [])
-        return new
+    def _sort(self) -> None:
+        """Put what was taken into batches, one for each turn."""
+        taken, self._taken = self._taken, []
+        for turn, generation, what in taken:
+            number = self._last.get(turn, 0) if isinstance(what, str) else what[0][0]
+            batch = self._waiting.get(turn)
+            if batch is None:
+                batch = self._waiting[turn] = Batch(generation, number, number, [])
+            elif generation > batch.generation:
+                self._late.append((turn, batch))
+                batch = self._waiting[turn] = Batch(generation, number, number, [])
+            if isinstance(what, str):
+                self._last.pop(turn, None)
+                if generation == batch.generation and batch.status is None:
+                    batch.status = what
+            elif generation == batch.generation and batch.status is None:
+                self._last[turn] = batch.add(what)
+            else:
+                # An older attempt, or a turn that has ended
+                self._size -= sum(len(frame) for _, frame in what)
 
     def _leave_out(self) -> None:
         """Forget the oldest events, down to half of what may wait."""
+        self._sort()
         while self._size > MOST_WAITING // 2:
             if self._late:
                 _, batch = self._late.pop(0)
@@ -164,67 +173,100 @@ class Writer:
 
     async def run(self, client: Redis) -> None:
         """Write until `close` was called, and everything is written that can be."""
+        link = Link(client, self._config.timeout)
+        try:
+            await self._write_on(link)
+        finally:
+            await link.close()
+
+    async def _write_on(self, link: Link) -> None:
         pause = 0.0
         while True:
-            if not self._late and not self._waiting and not self._messages:
+            if not (self._late or self._waiting or self._taken or self._messages):
                 if self._closing:
                     return
                 self._dirty.clear()
                 await self._dirty.wait()
-            await asyncio.sleep(pause or (0.0 if self._closing else self._config.flush))
+                await self._collect()
             try:
-                await self._flush(client)
+                await self._send(link)
+                # The answer comes meanwhile: who waits for it is woken once more for each flush
+                await self._collect()
+                await self._acknowledged(link)
                 pause = 0.0
                 self._answered()
             except NoScriptError:
-                continue
+                # It is another server, or one that was restarted
+                self._script = None
             except (RedisError, OSError, TimeoutError) as error:
                 self._failed(error)
                 if self._closing:
                     return
                 pause = min(LONGEST_PAUSE, 2 * pause or 0.05)
+                await asyncio.sleep(pause)
+            finally:
+                self._late = self._sent + self._late
+                self._sent = []
+
+    async def _collect(self) -> None:
+        """Wait until enough events may have come together."""
+        await asyncio.sleep(0.0 if self._closing or self._late else self._config.flush)
 
     def close(self) -> None:
         """Have `run` write what is left, and end."""
         self._closing = True
         self._dirty.set()
 
-    async def _flush(self, client: Redis) -> None:
-        """Write all that waits. Raises why it could not; what was not written waits again."""
-        batches = [*self._late, *self._waiting.items()]
-        self._late, self._waiting = [], {}
-        messages, self._messages = self._messages, []
-        try:
-            while batches:
-                some = batches[:MOST_AT_ONCE]
-                await self._write(client, some)
-                del batches[:MOST_AT_ONCE]
-                self._size = max(0, self._size - sum(batch.size for _, batch in some))
-            if messages:
-                await self._publish(client, messages)
-        finally:
-            self._late = batches + self._late
-
-    async def _write(self, client: Redis, batches: Sequence[tuple[str, Batch]]) -> None:
-        """Write some batches with one command. Raises what Redis says, such as that it is full."""
-        now = asyncio.get_running_loop().time()
-        keys = [self._key(turn) for turn, _ in batches]
-        values: list[bytes | str | int] = [self._process, int(self._config.ttl * 1000)]
-        for turn, batch in batches:
-            values += self._values(turn, batch, now)
+    async def _send(self, link: Link) -> None:
+        """Send what waits; with very much of it, the first part. Raises why it could not."""
         if self._script is None:
-            self._script = await ask(client, "SCRIPT", "LOAD", _SCRIPT)
-        try:
-            errors = await ask(client, "EVALSHA", self._script, len(keys), *keys, *values)
-        except NoScriptError:
-            # It is another server, or one that was restarted
-            self._script = None
-            raise
-        # These events are left out: Redis is full, or takes no writes
-        self._wrote(_refusal(errors[0]) if errors else None)
+            loads = command(b"SCRIPT", b"LOAD", _SCRIPT)
+            [self._script] = await link.ask(loads, 1)
+        self._sort()
+        batches = [*self._late, *self._waiting.items()]
+        self._sent, self._late = batches[:MOST_AT_ONCE], batches[MOST_AT_ONCE:]
+        self._waiting = {}
+        messages, self._messages = self._messages, []
+        commands = [command(b"PUBLISH", *message) for message in messages]
+        if self._sent:
+            commands.insert(0, self._entries(self._script, self._sent))
+        await link.send(b"".join(commands), len(commands))
 
-    def _values(self, turn: str, batch: Batch, now: float) -> list[bytes | str | int]:
-        generation, place = batch.position
+    async def _acknowledged(self, link: Link) -> None:
+        """Read the answers. Raises what Redis says, such as that it takes no writes."""
+        answers = await link.answers()
+        if self._sent:
+            errors = answers.pop(0)
+            if isinstance(errors, ResponseError):
+                raise errors
+            self._size = max(0, self._size - sum(batch.size for _, batch in self._sent))
+            self._sent = []
+            # These events are left out: Redis is full, or takes no writes
+            self._wrote(_refusal(errors[0]) if errors else None)
+        for answer in answers:
+            if isinstance(answer, ResponseError):
+                raise answer
+
+    def _entries(self, script: bytes, batches: Sequence[tuple[str, Batch]]) -> bytes:
+        """Return the command that writes some batches."""
+        now = asyncio.get_running_loop().time()
+        pieces = [
+            b"*%d\r\n" % (5 + 4 * len(batches)),
+            word(b"EVALSHA"),
+            word(script),
+            word(b"%d" % len(batches)),
+        ]
+        pieces += [word(self._key(turn)) for turn, _ in batches]
+        pieces += [word(self._process), word(b"%d" % (self._config.ttl * 1000))]
+        for turn, batch in batches:
+            pieces += [word(b"%d-%d" % batch.position), b"$%d\r\n" % batch.size]
+            pieces += batch.frames
+            pieces += [b"\r\n", word(self._rest(turn, batch, now))]
+        return b"".join(pieces)
+
+    def _rest(self, turn: str, batch: Batch, now: float) -> bytes:
+        """Return the number of the first event, and what most entries have not: whether the key is
+        renewed, what the turn keeps, and its status."""
         oldest = batch.last - self._config.max_events
         renewed = self._renewed.get(turn)
         is_over = batch.status is not None
@@ -233,20 +275,11 @@ class Writer:
             self._renewed.pop(turn, None)
         elif renews:
             self._renewed[turn] = now
-        return [
-            f"{generation}-{place}",
-            f"{generation}-{oldest * STEP}" if oldest > 0 else b"",
-            batch.first,
-            batch.frames[0] if len(batch.frames) == 1 else b"".join(batch.frames),
-            b"" if batch.status is None else f"={batch.status}",
-            int(renews),
-        ]
-
-    async def _publish(self, client: Redis, messages: Sequence[tuple[bytes, bytes]]) -> None:
-        pipeline = client.pipeline(transaction=False)
-        for channel, message in messages:
-            pipeline.publish(channel, message)
-        await pipeline.execute()
+        elif oldest <= 0:
+            return b"%d" % batch.first
+        minimum = b"%d-%d" % (batch.generation, oldest * STEP) if oldest > 0 else b""
+        status = b"" if batch.status is None else b"=" + batch.status.encode()
+        return b"%d %d %b %b" % (batch.first, renews, minimum, status)
 
 
 def _refusal(error: bytes) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from chatkit_plugins.redis_events import Config, Plugin, RedisEventLog
+from chatkit_plugins.redis_events import link as redis_link
 from chatkit_plugins.redis_events import writer as redis_writer
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -151,6 +152,41 @@ async def test_a_redis_that_is_away_costs_nothing_but_time(server: RedisServer) 
         await until(lambda: one.is_live and other.is_live)
         one.end(TURN, 1, "completed")
         assert await follower.end() == "completed"
+
+
+async def test_a_connection_that_the_server_closed_is_no_outage(
+    server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with connected(server.url) as one:
+
+        async def written(number: int) -> None:
+            one.append(TURN, 1, [event(number)])
+            async with asyncio.timeout(20):
+                while await server.command("XLEN", f"chatkit:turn:{TURN}") < number:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+
+        await written(1)
+        await server.command("CLIENT", "KILL", "TYPE", "normal")
+        await asyncio.sleep(redis_link.IDLE + 0.1)
+        await written(2)
+        assert one.is_live
+        assert not caplog.records
+
+
+async def test_what_a_silent_redis_did_not_acknowledge_comes_once(server: RedisServer) -> None:
+    async with connected(server.url, timeout="200ms") as one, connected(server.url) as other:
+        one.append(TURN, 1, [event(1)])
+        follower = Follower(other)
+        await follower.until(1)
+        server.pause()
+        one.append(TURN, 1, [event(2)])
+        await until(lambda: one.problem is not None)
+        one.append(TURN, 1, [event(3)])
+        server.go_on()
+        await follower.until(3)
+        one.end(TURN, 1, "completed")
+        assert await follower.end() == "completed"
+        assert [first for first, _ in follower.heard] == [1, 2, 3]
 
 
 async def test_what_was_flushed_is_a_gap_that_can_be_seen(server: RedisServer) -> None:
