@@ -241,6 +241,7 @@ async def _forget_the_last_migrations(url: str) -> None:
     """Make the database one of an earlier version."""
     connection = await asyncpg.connect(url)
     await connection.execute("DROP TABLE chatkit_probe")
+    await connection.execute("DROP INDEX chatkit_turn_asked")
     for column in ("backend", "content", "visited", "accepted"):
         await connection.execute(f"ALTER TABLE chatkit_turn DROP COLUMN {column}")
     await connection.execute("ALTER TABLE chatkit_feedback DROP COLUMN given")

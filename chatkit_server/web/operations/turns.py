@@ -132,6 +132,7 @@ async def _answer_elsewhere(
     caller: Caller, request: ThreadsAddStructuredInputReq
 ) -> tuple[TurnRecord, int] | None:
     """Do the same where another process runs the turn: it finds the answer in the store."""
+    caller.guard.check(request)
     thread = await writable_thread(caller, request.params.thread_id)
     item = await load_item(caller, thread.id, request.params.item_id)
     kept = await _kept(caller, item) if isinstance(item, StructuredInputItem) else None
@@ -147,7 +148,6 @@ async def _answer_elsewhere(
         # It is just being asked
         raise Unavailable(COME_AGAIN, retry_after=1)
     if item.status == "pending":
-        caller.guard.check(request)
         await caller.store.save_item(thread.id, answered, caller.context)
     await caller.elsewhere.answered(record, kept.event)
     return record, kept.event
