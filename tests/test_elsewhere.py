@@ -15,7 +15,13 @@ from chatkit_plugins.redis_events import Config, RedisEventLog
 from chatkit_server import Unavailable, User, hookimpl
 from chatkit_server.elsewhere import turns as elsewhere_turns
 from chatkit_server.events import shared as shared_events
-from chatkit_server.storage import EventLog, MemoryEventLog, MemoryTurnStore, TurnRecord
+from chatkit_server.storage import (
+    EventLog,
+    HeartbeatSignal,
+    MemoryEventLog,
+    MemoryTurnStore,
+    TurnRecord,
+)
 from chatkit_server.testing.memory_store import MemoryStore
 from chatkit_server.testing.model_server import Gate, ModelServer
 from chatkit_server.web.keys import ELSEWHERE, ENGINE, HEARTBEAT
@@ -29,6 +35,8 @@ from tests.test_resume import cancel, create, get, state
 PIECES = ("Grüße", ", ", "日本", " and ", "🎈", ".")
 TEXT = "".join(PIECES)
 HALF = "".join(PIECES[:3])
+
+PLAIN = {"messages": [{"role": "user", "content": "Hello"}]}
 
 QUICK = {"stale": "400ms", "limits": {"followers": 50}}
 """Heartbeats every 50 ms: what is saved of a turn is as old as that."""
@@ -179,8 +187,7 @@ async def test_a_plain_stream_goes_on_at_another_process(
     one, other = await two(disconnect={"policy": "continue"})
     gate = Gate()
     model_server.reply(*PIECES[:3], gate, *PIECES[3:])
-    body = {"messages": [{"role": "user", "content": "Hello"}]}
-    response, frames = await begin(one, body, 4)
+    response, frames = await begin(one, PLAIN, 4)
     turn_id = response.headers["X-Turn-Id"]
     heard = streamed(response, frames)
     assert heard.text == HALF
@@ -285,7 +292,7 @@ async def test_a_whole_plain_answer_is_joined_at_another_process(
     one, other = await two()
     gate = Gate()
     model_server.reply(*PIECES[:3], gate, *PIECES[3:])
-    body = {"messages": [{"role": "user", "content": "Hello"}], "stream": False}
+    body = {**PLAIN, "stream": False}
     key = {"Idempotency-Key": "k"}
     asking = asyncio.create_task(one.post(body, headers=key))
     await gate.reached()
@@ -381,6 +388,38 @@ async def test_followers_learn_of_a_process_that_died(
     # It hears that it counts as dead
     monkeypatch.undo()
     assert b"The answer was interrupted." in await response.read()
+
+
+@pytest.mark.parametrize("body", [create("Hello"), PLAIN], ids=["chatkit", "plain"])
+async def test_what_others_saw_before_a_process_died_is_saved(
+    two: Two,
+    model_server: ModelServer,
+    monkeypatch: pytest.MonkeyPatch,
+    carrier: Carrier,
+    body: dict[str, Any],
+) -> None:
+    one, other = await two(disconnect={"policy": "continue"})
+    heartbeat = one.client.app[HEARTBEAT]
+    # It dies before a heartbeat has saved anything of the answer
+    monkeypatch.setattr(
+        heartbeat, "_signal", lambda running: HeartbeatSignal(running.id, running.attempt)
+    )
+    model_server.reply(*PIECES[:3], Gate())
+    response = await one.post(body)
+    turn_id = response.headers["X-Turn-Id"]
+    is_carried = carrier() is not None
+    watched = await get(other, f"turns/{turn_id}/events") if is_carried else response
+    while PIECES[2] not in (await watched.content.readuntil(b"\n\n")).decode():
+        pass
+    monkeypatch.setattr(heartbeat, "_beat", nothing)
+    await until_over(other, turn_id)
+    thread_id = (await state(other, turn_id))["thread_id"]
+    items = (await other.ask("threads.get_by_id", thread_id=thread_id))["items"]["data"]
+    said = [item for item in items if item["type"] == "assistant_message"]
+    texts = ["".join(part["text"] for part in item["content"]) for item in said]
+    assert texts == ([HALF] if is_carried else [])
+    response.close()
+    watched.close()
 
 
 async def test_a_process_that_stops_sends_followers_away(

@@ -97,7 +97,7 @@ class PartialAnswer:
         if data is None:
             return cls()
         rest = json.loads(data)
-        items = [_load_item(item) for item in rest["items"]]
+        items = [load_item(item) for item in rest["items"]]
         keys = ("entries", "messages", "superseded", "saved")
         return cls(
             items,
@@ -143,7 +143,7 @@ def _dump_leniently(value: dict[str, Any]) -> bytes:
     return json.dumps(value, default=str, ensure_ascii=False).encode(errors="replace")
 
 
-def _load_item(data: dict[str, Any]) -> ThreadItem:
+def load_item(data: dict[str, Any]) -> ThreadItem:
     item = _ITEM.validate_python(data)
     # ChatKit's named widgets drop fields that they do not know
     if isinstance(item, WidgetItem) and item.model_dump(mode="json") != data:

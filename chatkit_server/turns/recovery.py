@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
 from chatkit.store import NotFoundError, Store
-from chatkit.types import ThreadItem, ThreadMetadata, UserMessageItem, WorkflowItem
+from chatkit.types import (
+    AssistantMessageItem,
+    ThreadItem,
+    ThreadMetadata,
+    UserMessageItem,
+    WorkflowItem,
+)
 
 from ..agent.memory import build_memory
 from ..errors import RequestNeeded
@@ -25,6 +31,7 @@ from ..records import log_error, repeats
 from ..turn import EndState, Outcome, StoreContext, Turn
 from ..words import words
 from .store import TurnRecord, TurnStore
+from .unsaved import Continued, events_after
 from .view import StoreView
 
 log = logging.getLogger(__name__)
@@ -79,11 +86,15 @@ class Recovery:
         """
         context = StoreContext(record.user, record.id, attempt, context=given)
         partial = _load(record)
+        # Older attempts can say nothing more, and followers wait for the turn store to say it too
+        self._events.end(record.id, attempt, leftover.status)
         turn, changes, saved = None, None, []
         try:
             thread = await self._store.load_thread(record.thread_id, context)
             if thread is None:
                 raise NotFoundError(record.thread_id)
+            if leftover.status != "completed" and not partial.withdrawn:
+                partial = await self._continued(record, partial, context)
             turn = self._turn(record, partial, thread, context)
             changes = TurnThread(turn, self._threads)
             turn._change_thread = changes.change
@@ -102,7 +113,6 @@ class Recovery:
         )
         if not ended:
             return
-        self._events.end(record.id, attempt, leftover.status)
         place = place_of_thread(record.user, record.thread_id)
         self._events.tell(place, news("ended", record.id))
         _log_end(record, leftover)
@@ -111,6 +121,27 @@ class Recovery:
             changes.is_over = True
             await self._hooks.each_isolated("post_turn", turn=turn, outcome=outcome)
             await _save_last(turn, changes)
+
+    async def _continued(
+        self, record: TurnRecord, partial: PartialAnswer, context: StoreContext
+    ) -> PartialAnswer:
+        """Return a partial answer with what was said after it. Raises what the store raises."""
+        continued = Continued(record, partial)
+        try:
+            async with aclosing(events_after(self._events, record, partial)) as lines:
+                async for line in lines:
+                    continued.apply(line)
+        except Exception as error:
+            what = "what it said since its last heartbeat cannot be read"
+            again = repeats(f"{what}: {type(error).__name__}", "turn", record.id)
+            log_error(log, logging.WARNING, error, f"turn %s: {what}", record.id, extra=again)
+        if continued.text:
+            thread_id, old = record.thread_id, {*partial.saved, *partial.superseded}
+            page = await self._store.load_thread_items(thread_id, None, _LATEST, "desc", context)
+            since = takewhile(lambda item: not isinstance(item, UserMessageItem), page.data)
+            new = [item for item in since if item.id not in old]
+            continued.tell([i for i in reversed(new) if isinstance(i, AssistantMessageItem)])
+        return continued.whole
 
     def _turn(
         self,

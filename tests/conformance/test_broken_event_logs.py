@@ -138,6 +138,12 @@ class EndsForAnyAttempt(MemoryEventLog):
         super().end(turn, self._turn(turn).generation, status)
 
 
+class EndsItsOwnTurns(MemoryEventLog):
+    def end(self, turn: str, generation: int, status: str) -> None:
+        if self._turn(turn).runner is self:
+            super().end(turn, generation, status)
+
+
 class WaitsInSilence(MemoryEventLog):
     async def follow(self, turn: str, after: int) -> Parts:
         async with aclosing(super().follow(turn, after)) as parts:
@@ -299,6 +305,7 @@ BROKEN: list[tuple[type[MemoryEventLog], str, str]] = [
     (TakesNoStatusForNone, "the_end_comes_last", "came before the end did not end within 0.2 s"),
     (TakesAnyAttempt, "an_older_attempt_is_refused", "[1, 2, 3, 4, 5, 6], not [1, 2, 3, 4, 6]"),
     (EndsForAnyAttempt, "an_older_attempt_is_refused", "[1, 2, 3, 4], not [1, 2, 3, 4, 6]"),
+    (EndsItsOwnTurns, "another_process_ends_a_turn", "after event 0, did not end within 0.2 s"),
     (WaitsInSilence, "silence_is_told", "a turn that pauses got None 0 times within"),
     (AsksAllTheTime, "silence_is_told", "a follower of a turn that pauses got None again after"),
     (AppendsLater, "appending_waits_for_nobody", "`append` returned something to await"),

@@ -16,21 +16,27 @@ from aiohttp import ClientSession
 
 from tests.databases import DatabaseKind, new_url
 from tests.faults.fleet import COUNT, plugins
+from tests.faults.kills import SAVED_EVERY
 from tests.faults.person import Person
 from tests.faults.round_robin import RoundRobin
 from tests.faults.world import Backstage, client
 from tests.processes import Process, running
 
+CARRIED = 0.5
+"""Seconds after which Redis has what a process has shown."""
+
 
 @dataclass
 class Cluster:
-    """Processes that run in one folder; `front` is the proxy before them."""
+    """Processes that run in one folder; `front` is the proxy before them, and `saved_every` the
+    seconds after which what is shown outlives its process."""
 
     stage: Backstage
     kind: DatabaseKind
     folder: Path
     front: RoundRobin
     session: ClientSession
+    saved_every: float
     processes: dict[int, tuple[Process, AsyncExitStack]] = field(default_factory=dict)
 
     async def start(self) -> None:
@@ -70,7 +76,7 @@ async def cluster(
     sections["log"] = {"level": "warning"}
     (folder / "settings.yaml").write_text(yaml.safe_dump(sections))
     async with RoundRobin() as front, client(front.url, force_close=True) as session:
-        made = Cluster(stage, kind, folder, front, session)
+        made = Cluster(stage, kind, folder, front, session, CARRIED if redis else SAVED_EVERY)
         try:
             await asyncio.gather(*(made.start() for _ in range(COUNT[kind])))
             yield made

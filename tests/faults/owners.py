@@ -13,7 +13,7 @@ from tests.faults.audit import RECOVERY
 from tests.faults.cluster import Cluster, cluster
 from tests.faults.crowd import crowd, script
 from tests.faults.fleet import Roamer, carried_by, carriers_of
-from tests.faults.kills import SAVED_EVERY, SWEPT
+from tests.faults.kills import SWEPT
 from tests.faults.losses import Report
 from tests.faults.running import Size, guarded
 from tests.faults.scripted import Script
@@ -84,7 +84,7 @@ async def _kills(here: Cluster, fault: str, size: Size, random: Random, report: 
         await here.end(here.front.asked[first.person.name], signal.SIGKILL)
         await here.start()
         await listening
-        await _look_back(here, fault, roamers, first.struck - SAVED_EVERY, report)
+        await _look_back(here, fault, roamers, first.struck - here.saved_every, report)
 
 
 async def _rolls(here: Cluster, fault: str, size: Size, random: Random, report: Report) -> None:

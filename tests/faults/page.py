@@ -80,7 +80,8 @@ _COLUMNS = """
   {recovery:g} seconds after a process or a database died, {patience:g} seconds after other faults.
 - *5xx after a write*: the server answered with a 5xx, although the message is stored.
 - *shown text lost*: text of an unfinished answer that the client had received is not saved. After
-  `kill -9` and database faults, this counts text received at least two seconds before.
+  `kill -9` and database faults, this counts text received at least two seconds before; where Redis
+  carries the events of a process that is killed, half a second.
 - *wrong history for the model*: the model was sent a tool call without its result, a message or a
   call twice, or not all that the user had said.
 - *other errors*: another outcome than the fault should have, such as a wrong exit status.

@@ -227,6 +227,24 @@ class EventLogContract:
                 same((end.generation, end.status), (2, "completed"), f"the last part of {what}")
             same(early.generations, [1, 1, 2, 2, 2], "the attempts of the events")
 
+    @claim(
+        "A process that has written nothing of a turn may end it, as a newer attempt",
+        "the process that saves what a dead one has said reads that from here, until its own end",
+    )
+    async def test_another_process_ends_a_turn(self, event_log: MakeEventLog) -> None:
+        async with processes(event_log, 2) as (dead, other):
+            dead.append([1, 2, 3])
+            early = other.follow()
+            await early.got([1, 2, 3], "a follower of a process that dies", self.soon)
+            other.end(generation=2, status="interrupted")
+            for after in (0, 1, 3):
+                follower = other.follow(after=after) if after else early
+                what = f"a follower of a turn that another process ended, after event {after},"
+                rest = [number for number in (1, 2, 3) if number > after]
+                end = await follower.ended(rest, what, self.soon)
+                same((end.generation, end.status), (2, "interrupted"), f"the last part of {what}")
+                dead.append([4])
+
     # Silence
 
     @claim(
