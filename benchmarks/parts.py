@@ -140,7 +140,8 @@ def tokens(run: Run) -> None:
                 add(name, ONCE, [once.cpu_per_turn])
             for on in targets:
                 name = on.kind.name
-                paced = on.load(TOKENS, interval=INTERVAL, chats=50).drive()
+                chats = 50 * on.kind.workers
+                paced = on.load(TOKENS, interval=INTERVAL, chats=chats).drive()
                 add(name, PACED, [paced.cpu_per_turn])
                 add(name, FIRST, paced.first)
             for on in targets:

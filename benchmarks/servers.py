@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -12,8 +13,12 @@ import yaml
 
 from .attacks import MODEL
 from .load import Load
+from .postgres import postgres
 from .processes import Server, python, serving
 from .redis import redis
+
+CORES = len(os.sched_getaffinity(0))
+"""Workers of a server with one for each core."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +26,8 @@ class Kind:
     """A kind of server: `items` says whether it sends finished items.
 
     One that is not `usual` is measured only if it is named. One with `redis` finds a Redis at
-    `REDIS_URL`.
+    `REDIS_URL`, one with `postgres` a PostgreSQL at `DATABASE_URL`. It has so many `workers`: as
+    often as those of other servers, chats are kept with it.
     """
 
     name: str
@@ -30,6 +36,8 @@ class Kind:
     items: bool = True
     usual: bool = True
     redis: bool = False
+    postgres: bool = False
+    workers: int = 1
 
 
 @dataclass(frozen=True)
@@ -66,6 +74,16 @@ def _ours_workers(model: str, folder: Path) -> list[str]:
     return [*ours(settings), "--workers", "auto"]
 
 
+def _ours_postgres(model: str, folder: Path) -> list[str]:
+    return ours(write_settings(folder / "ours-postgres", "bench/bench", _on_postgres(model)))
+
+
+def _ours_workers_postgres(model: str, folder: Path) -> list[str]:
+    name = folder / "ours-workers-postgres"
+    settings = write_settings(name, "bench/bench", _on_postgres(model))
+    return [*ours(settings), "--workers", "auto"]
+
+
 def _ours_redis(model: str, folder: Path) -> list[str]:
     plugins = {"redis_events": {"url": "${REDIS_URL}"}, **_compatible(model)}
     return ours(write_settings(folder / "ours-redis", "bench/bench", plugins))
@@ -86,7 +104,28 @@ KINDS = {
     for kind in (
         Kind("floor", "the floor", _floor, items=False),
         Kind("ours", "this server", _ours),
-        Kind("ours-workers", "this server, a worker for each core", _ours_workers, usual=False),
+        Kind(
+            "ours-workers",
+            "this server, a worker for each core",
+            _ours_workers,
+            usual=False,
+            workers=CORES,
+        ),
+        Kind(
+            "ours-postgres",
+            "this server on PostgreSQL",
+            _ours_postgres,
+            usual=False,
+            postgres=True,
+        ),
+        Kind(
+            "ours-workers-postgres",
+            "this server on PostgreSQL, a worker for each core",
+            _ours_workers_postgres,
+            usual=False,
+            postgres=True,
+            workers=CORES,
+        ),
         Kind("ours-redis", "this server with redis_events", _ours_redis, usual=False, redis=True),
         Kind("ours-run", "this server, a run for each turn", _ours_run),
         Kind("official", "the official SDK", _official),
@@ -98,6 +137,10 @@ KINDS = {
 
 def _compatible(model: str) -> dict[str, Any]:
     return {"compatible_models": {"endpoints": {"bench": _at(model)}}}
+
+
+def _on_postgres(model: str) -> dict[str, Any]:
+    return {"tortoise_store": {"url": "${DATABASE_URL}"}, **_compatible(model)}
 
 
 def _at(model: str) -> dict[str, str]:
@@ -162,8 +205,9 @@ def model_server() -> Iterator[str]:
 def target(kind: Kind, model: str, folder: Path) -> Iterator[Target]:
     """Run a server of this kind, and warm it up with a few turns. Its data goes to `folder`."""
     with (
-        redis() if kind.redis else nullcontext("") as url,
-        serving(kind.command(model, folder), REDIS_URL=url) as server,
+        redis() if kind.redis else nullcontext("") as redis_url,
+        postgres() if kind.postgres else nullcontext("") as url,
+        serving(kind.command(model, folder), REDIS_URL=redis_url, DATABASE_URL=url) as server,
     ):
         running = Target(kind, server)
         running.load(20, chats=4, turns=8).drive()
