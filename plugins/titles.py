@@ -295,7 +295,7 @@ def conversation(items: Iterable[ThreadItem]) -> str:
 
 
 _BLOCK_MARKS = re.compile(r"^(?:#+\s+|>\s*|[-*+•]\s+|1[.)]\s+)+")
-_INLINE_MARKS = re.compile(r"(\*\*|~~|`+)(.+?)\1")
+_INLINE_MARKS = re.compile(r"(\*\*|~~|(?<!`)`++)(.+?)\1")
 _LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()]*\)")
 _WORD = r"(?:title|titel|titre|título|titolo)"
 _LABEL = re.compile(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,7 +103,10 @@ async def replica(
     named = [(f"{type(plugin).__name__}_{i}", plugin) for i, plugin in enumerate(plugins)]
     named += [("watch", watch), *load_plugins(settings).plugins, ("auth", HeaderAuth())]
     app = create_app(settings, Hooks.of(named, settings.hooks))
-    app[HEARTBEAT].beat = app[HEARTBEAT].sweep = _nothing  # type: ignore[method-assign]
+    heartbeat = app[HEARTBEAT]
+    heartbeat.beat = heartbeat.sweep = _nothing  # type: ignore[method-assign]
+    # Its thread would beat soon in place of the event loop
+    heartbeat._pulse.run = nullcontext  # type: ignore[assignment,method-assign]
     async with TestClient(TestServer(app)) as client:
         yield Replica(client, watch)
 

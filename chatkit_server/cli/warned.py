@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import sys
 import warnings
-from importlib.metadata import packages_distributions
 from typing import Any, cast
+
+from ..plugin.origin import packages
 
 OWN = ("chatkit_server", "chatkit_plugins")
 
@@ -18,7 +19,7 @@ def show_warnings_of_libraries() -> None:
     """
     if all(action != "error" for action, *_ in warnings.filters):
         return
-    others = {*sys.stdlib_module_names, *packages_distributions()}.difference(OWN)
+    others = {*sys.stdlib_module_names, *packages()}.difference(OWN)
     library = re.compile(rf"(?:{'|'.join(map(re.escape, sorted(others)))})(?:\\.|$)")
     filters = cast(list[Any], warnings.filters)
     for at, (action, message, category, module, line) in reversed([*enumerate(filters)]):

@@ -23,12 +23,12 @@ def origin_of(plugin: object) -> Origin:
     module = plugin if isinstance(plugin, ModuleType) else inspect.getmodule(type(plugin))
     name = "" if module is None else module.__name__
     file = getattr(module, "__file__", None) or name
-    for package in _packages().get(name.partition(".")[0], ()):
+    for package in packages().get(name.partition(".")[0], ()):
         return Origin(file, package, version(package))
     return Origin(file)
 
 
 @cache
-def _packages() -> dict[str, list[str]]:
-    """Return the distributions by the top module that they install."""
+def packages() -> dict[str, list[str]]:
+    """Return the distributions by the top module that they install: to look takes a while."""
     return {name: list(found) for name, found in packages_distributions().items()}

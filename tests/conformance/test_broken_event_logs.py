@@ -283,9 +283,9 @@ class EndsOnlyOnce(MemoryEventLog):
 
 
 class Hurried(EventLogContract):
-    """Does not wait for long."""
+    """Does not wait for long, except for what ends by itself."""
 
-    patience = 3.0
+    patience = 60.0
     soon = 0.2
     idle = 0.05
 
