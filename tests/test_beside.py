@@ -195,6 +195,8 @@ async def test_other_processes_let_an_action_run_and_recover_it(
     answer = await begin(one.chat, request("Count"), "One, ")
     pressed_there = await press(two.chat, answer.thread_id, "there")
     pressed_here = await press(one.chat, answer.thread_id, "here", **FRAME)
+    # What it has said so far can be told elsewhere
+    await one.beat()
     again = await two.chat.post(pressed(answer.thread_id, "here"), headers=FRAME)
     assert again.headers["X-Turn-Id"] == pressed_here.turn_id, "it runs in the other process"
     again.close()
