@@ -534,6 +534,9 @@ async def test_options_that_exclude_each_other(tmp_path: Path) -> None:
     for arguments, why in (
         (("--workers", "2", "--reload"), "--reload is for development, with one process"),
         (("--workers", "0"), "expected a number from 1 to 256, or auto, not '0'"),
+        (("--workers", ""), "expected a number from 1 to 256, or auto, not ''"),
+        (("--workers", "1.5"), "expected a number from 1 to 256, or auto, not '1.5'"),
+        (("--host", ""), "it is empty. Write 0.0.0.0 for all addresses, or leave it out"),
     ):
         async with started(tmp_path, "run", *arguments, env=environment()) as process:
             await process.line(why)

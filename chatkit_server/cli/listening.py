@@ -40,6 +40,9 @@ def listening_options(function: F) -> F:
 
 
 def _host(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
+    if text == "":
+        # As of a variable that is not set: it would listen on all addresses
+        raise click.BadParameter("it is empty. Write 0.0.0.0 for all addresses, or leave it out")
     try:
         return None if text is None else listening_host(text)
     except ValueError as error:
