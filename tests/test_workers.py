@@ -477,6 +477,8 @@ async def test_nothing_holds_the_port_when_the_first_process_is_killed(tmp_path:
         processes = await clients.to_each()
         answers = [await begun(session) for session in processes.values()]
         server.process.send(signal.SIGKILL)
+        told = r"the first process \(\d+\) has died: this worker ends\. Start"
+        await server.process.line(told)
         port = int(server.url.rpartition(":")[2])
         await until(lambda: is_free(port))
         async with started(
