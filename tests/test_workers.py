@@ -19,7 +19,7 @@ from chatkit_server import Settings, workers
 from chatkit_server.app import create_app
 from chatkit_server.plugin.calls import Hooks
 from chatkit_server.plugin.load import load_plugins
-from chatkit_server.reload.generation import Child
+from chatkit_server.reload.generation import Child, News
 from chatkit_server.reload.workers import _Generation, _Workers
 from chatkit_server.testing.memory_store import MemoryStorePlugin
 from chatkit_server.workers import ENDING, SERVING, Board, count_of
@@ -73,14 +73,18 @@ async def hang(request):
 
 async def begin(app):
     Path(f"began-{PID}").touch()
-    if DIES:
+    if DIES or WAITS:
         try:
             Path("first").touch(exist_ok=False)
         except FileExistsError:
-            os._exit(9)
+            if DIES:
+                os._exit(9)
+            while not Path("go").exists():
+                await asyncio.sleep(0.01)
     yield
 
 DIES = False
+WAITS = False
 
 @hookimpl
 def setup(app):
@@ -294,6 +298,30 @@ async def test_who_dies_at_once_is_not_replaced_at_once(tmp_path: Path) -> None:
     assert forget_who_began(tmp_path) == 1
 
 
+async def test_how_many_are_wanted_is_known_while_they_start(tmp_path: Path) -> None:
+    write(tmp_path, WAITS="True")
+    async with running(tmp_path, "--workers", "3") as server:
+        _, told = await server.get("/readyz?verbose")
+        counts = told["parts"]["workers"]
+        assert (counts["wanted"], counts["ending"]) == (3, 0)
+        assert counts["serving"] + counts["starting"] < 4
+        (tmp_path / "go").touch()
+        await server.process.line("started in .*: 3 workers serve")
+        assert await server.stop() == 0
+
+
+def test_how_many_are_wanted_is_what_the_first_one_has_read(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        first = Child(1, ours, 0.0, [])
+        forks = _Workers(tmp_path, 2)
+        # The settings were changed, and SIGHUP was sent, before anything served
+        forks._starting = _Generation("", 0.0, workers=[first])
+        forks.serves(first, News(serves=True, workers=3), [])
+        assert forks._board.wanted == 3
+        forks.close()
+
+
 async def test_many_connections_and_many_reloads(tmp_path: Path) -> None:
     write(tmp_path)
     async with working(tmp_path, 1) as server:
@@ -410,7 +438,7 @@ def test_a_signal_is_not_passed_on_to_those_that_heard_it(tmp_path: Path) -> Non
     ours, theirs = socket.socketpair()
     first, second, starting = (Told(pid, ours, 0.0, []) for pid in (1, 2, 3))
     generation = _Generation("", 0.0, workers=[first, second, starting], serving={first, second})
-    forks = _Workers(tmp_path)
+    forks = _Workers(tmp_path, 2)
     forks._serving = generation
     forks.signals.append(signal.SIGINT)
     first.heard = 1

@@ -51,14 +51,15 @@ def run(settings: Path, *, reload: bool, workers: Workers | None, **listening: A
         generation = reloading(settings, workers)
     else:
         loaded, problems = load_settings(settings)
-        if workers is not None or loaded.server.workers is not None:
+        loaded = _with_options(loaded, listening, workers)
+        if loaded.server.workers is not None:
             generation = working(settings, loaded)
     if isinstance(generation, int):
         return generation
     signals = Signals() if generation is None else generation.signals()
     if generation is not None:
         loaded, problems = load_settings(settings, generation.text)
-    loaded = _with_options(loaded, listening, workers)
+        loaded = _with_options(loaded, listening, workers)
     configure_logging(loaded, alone=generation is None or generation.seat is None)
     # The Agents SDK takes over a second to import: --help does without it
     from ..serve import serve
