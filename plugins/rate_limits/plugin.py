@@ -95,7 +95,8 @@ class Plugin:
     async def check(self, online: bool) -> list[Finding]:
         """Connect to Redis, as the server does when it starts."""
         if self.config.url is None:
-            return [Finding(ALONE, "If there are several, set `url`, the address of a Redis")]
+            todo = "If there are several, set `url`, the address of a Redis"
+            return [Finding(ALONE, todo, level="notice")]
         if not online:
             return []
         address = redis_address(self.config.url)
