@@ -260,6 +260,22 @@ async def test_a_model_that_is_not_offered(chat: Chat, watch: Watch) -> None:
     assert watch.saved == []
 
 
+@pytest.mark.parametrize("wait", ["stream", "result", "accepted"])
+async def test_a_model_that_nobody_may_take_is_refused_at_once(
+    make_chat: MakeChat, model_server: ModelServer, wait: str
+) -> None:
+    chat = await make_chat(**served_by(model_server))
+    thread_id = (await chat.say("Hello")).thread_id
+    for place in (None, thread_id):
+        response = await post(chat, "Hello", place, wait=wait, model="none/such")
+        assert response.status == 400
+        told = (await response.json())["message"]
+        assert told == "The model `none/such` is not offered here. Use: test/model"
+    assert (await texts(chat, thread_id))[1:] == ["You said: Hello"]
+    turns = app_of(chat)[ENGINE].turn_store
+    assert await turns.next_in(thread_id, SOMEBODY) is None
+
+
 async def test_a_thread_that_is_not_made_yet(chat: Chat, watch: Watch) -> None:
     watch.gate = asyncio.Event()
     first = await accept(chat, "First")
