@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from agents import function_tool
 from aiohttp import ClientResponse, web
 
 from chatkit_server import (
+    BadRequest,
     Conflict,
     NotFound,
     Outcome,
@@ -931,6 +933,33 @@ async def test_a_plugin_learns_why_a_turn_was_refused(chat: Chat, watch: Watch) 
     watch.refusal = Conflict("Not today.")
     result = await (await start_turn(watch.app, SOMEBODY, None, "Hello")).result()
     assert (result.status, result.content, result.error) == ("failed", "", "Not today.")
+
+
+WRONG_ARGUMENTS: list[tuple[dict[str, Any], type[Exception], str]] = [
+    ({"message": ""}, BadRequest, "message: it is empty."),
+    ({"message": " \n"}, BadRequest, "message: it is empty."),
+    ({"message": None}, TypeError, "start_turn: message is of the type NoneType, expected a str, "),
+    ({"message": {"content": []}}, TypeError, "start_turn: message is of the type dict, expected"),
+    ({"message": b"x"}, TypeError, "start_turn: message is of the type bytes, expected a str, or"),
+    ({"thread_id": 5}, TypeError, "start_turn: thread_id is of the type int, expected the id of "),
+    ({"thread_id": ""}, NotFound, "Conversation not found."),
+    ({"thread_id": "a\0b"}, NotFound, "Not found."),
+    ({"user": None}, TypeError, "start_turn: user is of the type NoneType, expected a chatkit_"),
+    ({"user": "somebody"}, TypeError, "start_turn: user is of the type str, expected a chatkit_se"),
+    ({"idempotency_key": 5}, TypeError, "start_turn: idempotency_key is of the type int, expected"),
+    ({"model": {}}, TypeError, "start_turn: model is of the type dict, expected a str"),
+]
+
+
+@pytest.mark.parametrize(("given", "error", "told"), WRONG_ARGUMENTS)
+async def test_what_a_plugin_may_not_give(
+    chat: Chat, watch: Watch, given: dict[str, Any], error: type[Exception], told: str
+) -> None:
+    thread_id = (await chat.say("Hello")).thread_id
+    arguments = {"user": SOMEBODY, "thread_id": thread_id, "message": "More", **given}
+    with pytest.raises(error, match=re.escape(told)):
+        await start_turn(app_of(chat), **arguments)
+    assert len(await texts(chat, thread_id)) == 2
 
 
 async def test_a_tool_starts_a_turn_in_another_thread(
