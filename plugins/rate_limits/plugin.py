@@ -104,7 +104,7 @@ class Plugin:
             async with asyncio.timeout(PATIENCE):
                 await try_out(address, self.config.prefix)
         except AWAY as error:
-            told = f"Redis at {address.name} does not answer: {reason(error)}"
+            told = f"Redis at {address.name} does not answer: {reason(error, address)}"
             return [Finding(told, "Start it, or check `url`", level="error")]
         return [Finding(f"Redis at {address.name} counts for all processes", level="ok")]
 
