@@ -1,5 +1,6 @@
-"""Ten attacks on a server, each from a process of its own: `python -m benchmarks.attacks NAME …`.
+"""Ten attacks on a server, each from a process of its own.
 
+`python -m benchmarks.attacks NAME PORT PATH` is one of them.
 They come from another address than the honest users, and repeat until the process is stopped.
 Strangers send no `X-User`; one user is signed in and sends all he can; the others ask a hostile
 model or MCP server, see `hostile`.
@@ -9,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import sys
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from typing import Any
 
 import orjson
 
+from .command import command
 from .processes import run_until_told
 
 FROM = "127.0.0.66"
@@ -217,6 +218,9 @@ async def _main(name: str, victim: Victim) -> None:
 
 
 if __name__ == "__main__":
-    run_until_told(
-        _main(sys.argv[1], Victim(int(sys.argv[2]), sys.argv[3])), fast=False, elsewhere=True
-    )
+    parser = command("attacks", __doc__)
+    parser.add_argument("name", choices=ATTACKS)
+    parser.add_argument("port", type=int, help="the server's, on this machine")
+    parser.add_argument("path", help="of the server's chat endpoint")
+    given = parser.parse_args()
+    run_until_told(_main(given.name, Victim(given.port, given.path)), fast=False, elsewhere=True)

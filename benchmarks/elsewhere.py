@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 from aiohttp import ClientSession, TCPConnector
 
+from .command import command
 from .processes import output_of, python, run_until_told, serving
 from .redis import redis
 from .script import Answer
@@ -104,12 +104,18 @@ def main(chats: int) -> None:
         settings = write_settings(Path(name) / "ours", "bench/bench", plugins)
         with serving(ours(settings)) as one, serving(ours(settings)) as other:
             places = [f"http://127.0.0.1:{at.port}{at.path}" for at in (one, other)]
-            told = output_of(python("benchmarks.elsewhere", *places, str(chats)), limit=600)
+            told = output_of(python("benchmarks.elsewhere", str(chats), "--at", *places), limit=600)
     print(told, end="")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 4:
-        run_until_told(_drive(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+    parser = command("elsewhere", __doc__)
+    parser.add_argument("chats", nargs="?", type=int, default=50, help="how many (50)")
+    parser.add_argument(
+        "--at", nargs=2, metavar=("ONE", "OTHER"), help="drive two servers that run, by their URLs"
+    )
+    given = parser.parse_args()
+    if given.at:
+        run_until_told(_drive(*given.at, given.chats))
     else:
-        main(int(sys.argv[1]) if len(sys.argv) > 1 else 50)
+        main(given.chats)

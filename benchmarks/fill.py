@@ -6,7 +6,6 @@ It prints the id of each thread, in the order of the numbers of items.
 from __future__ import annotations
 
 import asyncio
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from chatkit_server.ids import new_id
 from chatkit_server.settings.load import load
 from chatkit_server.storage import StoreContext
 
+from .command import command
 from .script import Answer
 
 
@@ -67,4 +67,9 @@ def _item(thread_id: str, number: int) -> ThreadItem:
 
 
 if __name__ == "__main__":
-    asyncio.run(fill(Path(sys.argv[1]), User(sys.argv[2]), [int(size) for size in sys.argv[3:]]))
+    parser = command("fill", __doc__)
+    parser.add_argument("settings", type=Path)
+    parser.add_argument("user", type=User, help="the id of the user")
+    parser.add_argument("items", nargs="+", type=int, help="how many the next thread gets")
+    given = parser.parse_args()
+    asyncio.run(fill(given.settings, given.user, given.items))

@@ -7,12 +7,12 @@ agent, no store, no users and no errors.
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator
 
 import orjson
 from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
 
+from .command import command
 from .processes import run_until_told
 
 _SESSION = web.AppKey("session", ClientSession)
@@ -68,4 +68,6 @@ async def serve(model: str) -> None:
 
 
 if __name__ == "__main__":
-    run_until_told(serve(sys.argv[1]), fast=False)
+    parser = command("floor", __doc__)
+    parser.add_argument("model", help="the model server's base URL")
+    run_until_told(serve(parser.parse_args().model), fast=False)

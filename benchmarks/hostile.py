@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from .command import command
 from .processes import run_until_told
 
 _LARGE = 50_000_000
@@ -149,4 +150,5 @@ async def serve() -> None:
 
 
 if __name__ == "__main__":
+    command("hostile", __doc__).parse_args()
     run_until_told(serve(), fast=False, elsewhere=True)

@@ -17,6 +17,7 @@ from itertools import count
 import orjson
 
 from .client import ChatConnection, Heard, request
+from .command import command
 from .machine import cpu_seconds, resident_bytes
 from .processes import output_of, python, run_until_told
 from .script import Answer
@@ -167,4 +168,8 @@ async def _main(load: Load) -> None:
 
 
 if __name__ == "__main__":
-    run_until_told(_main(Load(**orjson.loads(sys.argv[1]))))
+    parser = command("load", __doc__)
+    parser.add_argument(
+        "load", metavar="JSON", type=lambda text: Load(**orjson.loads(text)), help="of a `Load`"
+    )
+    run_until_told(_main(parser.parse_args().load))

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import orjson
 
+from .command import command
 from .processes import run_until_told
 from .script import Answer, token
 
@@ -150,4 +151,5 @@ async def serve() -> None:
 
 
 if __name__ == "__main__":
+    command("model", __doc__).parse_args()
     run_until_told(serve())

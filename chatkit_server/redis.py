@@ -5,6 +5,7 @@ It needs the package redis: `pip install 'chatkit-server[redis]'`.
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,17 +30,29 @@ try:
         RedisError,
         ResponseError,
     )
+    from redis.exceptions import TimeoutError as RedisTimeoutError
 except ModuleNotFoundError:  # pragma: no cover
     raise ModuleNotFoundError(
         "the plugin needs the package redis: pip install 'chatkit-server[redis]'", name="redis"
     ) from None
 
-__all__ = ["AWAY", "RedisAddress", "close", "mistake", "new_client", "reason", "redis_address"]
+__all__ = [
+    "AWAY",
+    "RedisAddress",
+    "close",
+    "mistake",
+    "new_client",
+    "reason",
+    "redis_address",
+    "tls_hint",
+]
 
 AWAY = (RedisError, OSError, TimeoutError)
 """What a client raises if Redis does not answer, or cannot do what it is asked."""
 
 SENTINEL_PORT = 26379
+
+_UNKNOWN_COMMAND = re.compile(r"(?:ERR )?unknown command ('[^']*'|`[^`]*`)", re.IGNORECASE)
 
 _SENTINEL = "+sentinel"
 
@@ -53,6 +66,40 @@ _EXAMPLES = (
 )
 
 _Sentinel: Any = Sentinel  # it has no types
+
+
+class SentinelsFailed(MasterNotFoundError):
+    """No sentinel has said where the master is; `errors` has what each one said, by its address."""
+
+    def __init__(self, service: str, errors: dict[str, Exception]) -> None:
+        told = "; ".join(f"{place}: {reason(error)}" for place, error in errors.items())
+        super().__init__(f"no sentinel says where `{service}` is ({told})")
+        self.errors = errors
+
+
+class _Sentinels(_Sentinel):  # type: ignore[misc]
+    """Asks each sentinel, also after one that is none, and keeps why one does not answer.
+
+    The library's own has its objects in words, which fill a screen.
+    """
+
+    async def discover_master(self, service_name: str) -> tuple[str, int]:
+        errors: dict[str, Exception] = {}
+        for number, sentinel in enumerate(self.sentinels):
+            try:
+                masters = await sentinel.sentinel_masters()
+            except AWAY as error:
+                at = sentinel.connection_pool.connection_kwargs
+                errors[f"{at['host']}:{at['port']}"] = error
+                continue
+            state = masters.get(service_name)
+            if state and self.check_master_state(state, service_name):
+                # The next time, this one is asked first
+                self.sentinels[0], self.sentinels[number] = sentinel, self.sentinels[0]
+                return state["ip"], state["port"]
+        if errors:
+            raise SentinelsFailed(service_name, errors) from next(iter(errors.values()))
+        raise MasterNotFoundError(f"No master found for {service_name!r}")
 
 
 @dataclass(frozen=True)
@@ -165,7 +212,7 @@ def new_client(address: RedisAddress, *, retries: int = 0, **options: Any) -> Re
         tls = {name: value for name, value in given.items() if name.startswith("ssl_")}
         options["ssl"] = of_sentinels["ssl"] = True
         of_sentinels |= tls
-    sentinel = _Sentinel(list(address.sentinels), sentinel_kwargs=of_sentinels, **options, **given)
+    sentinel = _Sentinels(list(address.sentinels), sentinel_kwargs=of_sentinels, **options, **given)
     client: Redis = sentinel.master_for(address.service)
     return client
 
@@ -183,7 +230,15 @@ async def close(client: Redis) -> None:
 def mistake(error: BaseException, address: RedisAddress) -> str | None:
     """Return what is wrong with the settings, and what to do; None for what may pass by itself."""
     for link in _causes(error):
+        if isinstance(link, SentinelsFailed):
+            told_of = [_mistake_of_sentinel(*one, address) for one in link.errors.items()]
+            return None if None in told_of else told_of[0]
         told = str(link) if isinstance(link, ResponseError) else ""
+        if unknown := _UNKNOWN_COMMAND.match(told):
+            return (
+                f"{address.name} does not know the command {unknown[1]}. If it is a Sentinel, "
+                "write redis+sentinel://HOST:PORT/NAME"
+            )
         if isinstance(link, NoPermissionError) or "NOPERM" in told:
             return f"{address.name}: {link}. Give this user the permission, by `ACL SETUSER`"
         if isinstance(link, AuthenticationError):
@@ -203,7 +258,7 @@ def mistake(error: BaseException, address: RedisAddress) -> str | None:
                 f"what answers at {address.name} is not Redis, or it wants TLS. Check the port, or "
                 "write rediss://"
             )
-        if isinstance(link, MasterNotFoundError) and " : " not in str(link):
+        if isinstance(link, MasterNotFoundError):
             return (
                 f"the sentinels of {address.name} know no master `{address.service}`. Write the "
                 "name that `sentinel monitor` has"
@@ -217,6 +272,21 @@ def mistake(error: BaseException, address: RedisAddress) -> str | None:
     return None
 
 
+def _mistake_of_sentinel(place: str, error: Exception, address: RedisAddress) -> str | None:
+    """Return what is wrong with the settings of one sentinel, None for what may pass by itself."""
+    if _UNKNOWN_COMMAND.match(str(error)):
+        return (
+            f"{place} is no Sentinel. If it is Redis itself, write redis://{place}; the port of a "
+            f"Sentinel is usually {SENTINEL_PORT}"
+        )
+    if isinstance(error, AuthenticationError):
+        return (
+            f"the sentinel at {place} refuses the password: {error}. Add ?sentinel_password=… to "
+            f"the URL; if it is Redis itself, and no Sentinel, write redis://{place}"
+        )
+    return mistake(error, address)
+
+
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
@@ -225,7 +295,30 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def reason(error: BaseException) -> str:
-    """Return why Redis does not answer, for the log."""
+def reason(error: BaseException, address: RedisAddress | None = None) -> str:
+    """Return why Redis does not answer, for the log.
+
+    Give the address as long as it has never answered: then the words say whether TLS may be why.
+    """
     told = str(error)
-    return f"{type(error).__name__}: {told}" if told else type(error).__name__
+    name = f"{type(error).__name__}: {told}" if told else type(error).__name__
+    hint = "" if address is None else tls_hint(error, address)
+    return f"{name.rstrip('.')}{hint}" if hint else name
+
+
+def tls_hint(error: BaseException, address: RedisAddress) -> str:
+    """Return what to try if TLS is why an address has never answered; empty if it is not.
+
+    Redis without TLS waits for the end of what to it is a command, and some servers with TLS close
+    a connection without it, both without a word.
+    """
+    for link in _causes(error):
+        if address.has_tls and isinstance(link, TimeoutError | RedisTimeoutError):
+            return "; if it has no TLS there, write redis:// in place of rediss://"
+        if not address.has_tls and _is_cut_off(link) and not address.url.startswith("unix"):
+            return "; if it wants TLS there, write rediss:// in place of redis://"
+    return ""
+
+
+def _is_cut_off(error: BaseException) -> bool:
+    return isinstance(error, ConnectionResetError) or "closed by server" in str(error)

@@ -112,6 +112,26 @@ def test_json_of_what_cannot_start(
     assert finding["todo"].startswith("Name the settings with --settings FILE")
 
 
+def test_what_is_allowed_and_may_surprise_is_a_notice(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = place.folder / "settings.yaml"
+    plugins = (
+        f"anonymous_auth: , demo_model: , {STORE}, rate_limits: {{requests: {{user: 1/hour}}}}"
+    )
+    file.write_text(f"plugins: {{{plugins}}}\n")
+    assert main(["check", "--settings", str(file)]) == 0
+    out, err = capsys.readouterr()
+    assert "OK. Plugins: " in out
+    [line] = err.splitlines()
+    assert line.startswith("notice: rate_limits: turns, requests and tokens are counted in each ")
+    assert main(["check", "--json", "--settings", str(file)]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [finding["level"] for finding in told["findings"]] == ["notice"]
+    # It is nothing that /readyz would call degraded
+    assert not Finding("", level="notice").is_wrong
+
+
 WORKING = """
 server: {port: 0, cors_origins: ["http://localhost:3000", "https://shop.example"]}
 plugins:

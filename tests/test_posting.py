@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import orjson
 import pytest
@@ -15,7 +17,7 @@ from chatkit.types import (
 )
 from chatkit.widgets import Card, Text
 
-from chatkit_server import NotFound, StoreContext, Turn, User, hookimpl, post_message
+from chatkit_server import BadRequest, NotFound, StoreContext, Turn, User, hookimpl, post_message
 from chatkit_server.events.places import place_of_thread
 from chatkit_server.plugin.call import PluginFailed
 from chatkit_server.storage import EventLog, MemoryEventLog
@@ -136,6 +138,36 @@ async def test_threads_of_others_do_not_exist(chat: Chat, hooks: Hooks, user: Us
     for place in (thread_id, "absent"):
         with pytest.raises(NotFound, match="Conversation not found"):
             await post_message(app_of(chat), user, place, "Mine")
+    assert len(await texts(chat, thread_id)) == 2
+    assert (news, len(hooks.persisted)) == ([], count)
+
+
+WRONG_ARGUMENTS: list[tuple[dict[str, Any], type[Exception], str]] = [
+    ({"item": ""}, BadRequest, "item: the text is empty."),
+    ({"item": " \n"}, BadRequest, "item: the text is empty."),
+    ({"item": None}, TypeError, "post_message: item is of the type NoneType, expected a str, or "),
+    ({"item": {"type": "widget"}}, TypeError, "post_message: item is of the type dict, expected "),
+    ({"item": ["a"]}, TypeError, "post_message: item is of the type list, expected a str, or an "),
+    ({"item": says("a", "")}, BadRequest, "item: its id has to have 1 to 200 printable charact"),
+    ({"item": says("a", "x" * 201)}, BadRequest, "item: its id has to have 1 to 200 printable"),
+    ({"thread_id": None}, TypeError, "post_message: thread_id is of the type NoneType, expected"),
+    ({"thread_id": {}}, TypeError, "post_message: thread_id is of the type dict, expected the "),
+    ({"thread_id": ""}, NotFound, "Conversation not found."),
+    ({"thread_id": "a\0b"}, NotFound, "Conversation not found."),
+    ({"user": None}, TypeError, "post_message: user is of the type NoneType, expected a chatkit"),
+    ({"user": "ann"}, TypeError, "post_message: user is of the type str, expected a chatkit_ser"),
+]
+
+
+@pytest.mark.parametrize(("given", "error", "told"), WRONG_ARGUMENTS)
+async def test_what_a_plugin_may_not_give(
+    chat: Chat, hooks: Hooks, given: dict[str, Any], error: type[Exception], told: str
+) -> None:
+    thread_id = (await chat.say("Hello")).thread_id
+    news, count = hooks.watched(ANN, thread_id), len(hooks.persisted)
+    arguments = {"user": ANN, "thread_id": thread_id, "item": "Hi", **given}
+    with pytest.raises(error, match=re.escape(told)):
+        await post_message(app_of(chat), **arguments)
     assert len(await texts(chat, thread_id)) == 2
     assert (news, len(hooks.persisted)) == ([], count)
 

@@ -575,6 +575,25 @@ def test_mistakes_in_the_yaml_of_several_sections_are_told_with_all_others(
     assert "Indent with spaces" in lines[1]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "server:\n  port: 1\nplugins\n  anonymous_auth:\n  tortoise_store:\n",
+        "server:\n  port: 1\n plugins:\n  anonymous_auth:\n  tortoise_store:\n",
+        'server: {port: 1\n"plugins":\n  anonymous_auth:\n  tortoise_store:\n',
+        "server:\n  port: 1\nagent\n  model: x\nplugins: {anonymous_auth: , tortoise_store: }\n",
+    ],
+)
+def test_what_lines_that_cannot_be_read_may_say_is_not_missed(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text(text)
+    assert main(["check", "--settings", str(file)]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert ["not valid YAML" in line for line in lines] == [True]
+
+
 def test_an_anchor_of_a_section_that_cannot_be_read_is_no_mistake(problems_of: ProblemsOf) -> None:
     problems = problems_of("agent: &a {name: x\nserver: *a\nlog: {level: loud}\n")
     assert [line.split(": ")[1] for line in problems.lines] == ["not valid YAML", "log.level"]

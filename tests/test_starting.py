@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from agents import function_tool
 from aiohttp import ClientResponse, web
 
 from chatkit_server import (
+    BadRequest,
     Conflict,
     NotFound,
     Outcome,
@@ -258,6 +260,22 @@ async def test_a_model_that_is_not_offered(chat: Chat, watch: Watch) -> None:
     assert known["state"] == "failed"
     assert "none/such" in known["error"]
     assert watch.saved == []
+
+
+@pytest.mark.parametrize("wait", ["stream", "result", "accepted"])
+async def test_a_model_that_nobody_may_take_is_refused_at_once(
+    make_chat: MakeChat, model_server: ModelServer, wait: str
+) -> None:
+    chat = await make_chat(**served_by(model_server))
+    thread_id = (await chat.say("Hello")).thread_id
+    for place in (None, thread_id):
+        response = await post(chat, "Hello", place, wait=wait, model="none/such")
+        assert response.status == 400
+        told = (await response.json())["message"]
+        assert told == "The model `none/such` is not offered here. Use: test/model"
+    assert (await texts(chat, thread_id))[1:] == ["You said: Hello"]
+    turns = app_of(chat)[ENGINE].turn_store
+    assert await turns.next_in(thread_id, SOMEBODY) is None
 
 
 async def test_a_thread_that_is_not_made_yet(chat: Chat, watch: Watch) -> None:
@@ -915,6 +933,33 @@ async def test_a_plugin_learns_why_a_turn_was_refused(chat: Chat, watch: Watch) 
     watch.refusal = Conflict("Not today.")
     result = await (await start_turn(watch.app, SOMEBODY, None, "Hello")).result()
     assert (result.status, result.content, result.error) == ("failed", "", "Not today.")
+
+
+WRONG_ARGUMENTS: list[tuple[dict[str, Any], type[Exception], str]] = [
+    ({"message": ""}, BadRequest, "message: it is empty."),
+    ({"message": " \n"}, BadRequest, "message: it is empty."),
+    ({"message": None}, TypeError, "start_turn: message is of the type NoneType, expected a str, "),
+    ({"message": {"content": []}}, TypeError, "start_turn: message is of the type dict, expected"),
+    ({"message": b"x"}, TypeError, "start_turn: message is of the type bytes, expected a str, or"),
+    ({"thread_id": 5}, TypeError, "start_turn: thread_id is of the type int, expected the id of "),
+    ({"thread_id": ""}, NotFound, "Conversation not found."),
+    ({"thread_id": "a\0b"}, NotFound, "Not found."),
+    ({"user": None}, TypeError, "start_turn: user is of the type NoneType, expected a chatkit_"),
+    ({"user": "somebody"}, TypeError, "start_turn: user is of the type str, expected a chatkit_se"),
+    ({"idempotency_key": 5}, TypeError, "start_turn: idempotency_key is of the type int, expected"),
+    ({"model": {}}, TypeError, "start_turn: model is of the type dict, expected a str"),
+]
+
+
+@pytest.mark.parametrize(("given", "error", "told"), WRONG_ARGUMENTS)
+async def test_what_a_plugin_may_not_give(
+    chat: Chat, watch: Watch, given: dict[str, Any], error: type[Exception], told: str
+) -> None:
+    thread_id = (await chat.say("Hello")).thread_id
+    arguments = {"user": SOMEBODY, "thread_id": thread_id, "message": "More", **given}
+    with pytest.raises(error, match=re.escape(told)):
+        await start_turn(app_of(chat), **arguments)
+    assert len(await texts(chat, thread_id)) == 2
 
 
 async def test_a_tool_starts_a_turn_in_another_thread(

@@ -127,7 +127,8 @@ def test_the_plugins_of_a_deployment(deployment: Path, capsys: pytest.CaptureFix
     assert brief["settings"] == {"api_key": "***", "answers": {"first": "Yes."}, "tone": "kind"}
     assert main(["plugins"]) == 0
     out = capsys.readouterr().out
-    assert "No server of these settings runs here" in out
+    assert "No server answers at http://127.0.0.1:1: " in out
+    assert "started with --host, --port or --socket, give the same here" in out
     assert "sk-very-secret" not in out
 
 
@@ -139,9 +140,14 @@ async def test_the_figures_of_a_server_that_runs(
         await client.say("hello")
         server = client.http.server
         assert isinstance(server, TestServer)
-        monkeypatch.setenv("CHATKIT_SERVER__PORT", str(server.port))
-        assert await asyncio.to_thread(main, ["plugins"]) == 0
-    assert "  pre_turn: 1 calls, 0 failed, mean " in capsys.readouterr().out
+        with monkeypatch.context() as given:
+            given.setenv("CHATKIT_SERVER__PORT", str(server.port))
+            assert await asyncio.to_thread(main, ["plugins"]) == 0
+        assert "  pre_turn: 1 calls, 0 failed, mean " in capsys.readouterr().out
+        # As `run` was started
+        options = ["--host", "127.0.0.1", "--port", str(server.port)]
+        assert await asyncio.to_thread(main, ["plugins", *options]) == 0
+        assert "  pre_turn: 1 calls, 0 failed, mean " in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("deployment")

@@ -19,7 +19,7 @@ from chatkit_server import Settings, workers
 from chatkit_server.app import create_app
 from chatkit_server.plugin.calls import Hooks
 from chatkit_server.plugin.load import load_plugins
-from chatkit_server.reload.generation import Child
+from chatkit_server.reload.generation import Child, News
 from chatkit_server.reload.workers import _Generation, _Workers
 from chatkit_server.testing.memory_store import MemoryStorePlugin
 from chatkit_server.workers import ENDING, SERVING, Board, count_of
@@ -73,14 +73,18 @@ async def hang(request):
 
 async def begin(app):
     Path(f"began-{PID}").touch()
-    if DIES:
+    if DIES or WAITS:
         try:
             Path("first").touch(exist_ok=False)
         except FileExistsError:
-            os._exit(9)
+            if DIES:
+                os._exit(9)
+            while not Path("go").exists():
+                await asyncio.sleep(0.01)
     yield
 
 DIES = False
+WAITS = False
 
 @hookimpl
 def setup(app):
@@ -294,6 +298,30 @@ async def test_who_dies_at_once_is_not_replaced_at_once(tmp_path: Path) -> None:
     assert forget_who_began(tmp_path) == 1
 
 
+async def test_how_many_are_wanted_is_known_while_they_start(tmp_path: Path) -> None:
+    write(tmp_path, WAITS="True")
+    async with running(tmp_path, "--workers", "3") as server:
+        _, told = await server.get("/readyz?verbose")
+        counts = told["parts"]["workers"]
+        assert (counts["wanted"], counts["ending"]) == (3, 0)
+        assert counts["serving"] + counts["starting"] < 4
+        (tmp_path / "go").touch()
+        await server.process.line("started in .*: 3 workers serve")
+        assert await server.stop() == 0
+
+
+def test_how_many_are_wanted_is_what_the_first_one_has_read(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        first = Child(1, ours, 0.0, [])
+        forks = _Workers(tmp_path, 2)
+        # The settings were changed, and SIGHUP was sent, before anything served
+        forks._starting = _Generation("", 0.0, workers=[first])
+        forks.serves(first, News(serves=True, workers=3), [])
+        assert forks._board.wanted == 3
+        forks.close()
+
+
 async def test_many_connections_and_many_reloads(tmp_path: Path) -> None:
     write(tmp_path)
     async with working(tmp_path, 1) as server:
@@ -410,7 +438,7 @@ def test_a_signal_is_not_passed_on_to_those_that_heard_it(tmp_path: Path) -> Non
     ours, theirs = socket.socketpair()
     first, second, starting = (Told(pid, ours, 0.0, []) for pid in (1, 2, 3))
     generation = _Generation("", 0.0, workers=[first, second, starting], serving={first, second})
-    forks = _Workers(tmp_path)
+    forks = _Workers(tmp_path, 2)
     forks._serving = generation
     forks.signals.append(signal.SIGINT)
     first.heard = 1
@@ -477,6 +505,8 @@ async def test_nothing_holds_the_port_when_the_first_process_is_killed(tmp_path:
         processes = await clients.to_each()
         answers = [await begun(session) for session in processes.values()]
         server.process.send(signal.SIGKILL)
+        told = r"the first process \(\d+\) has died: this worker ends\. Start"
+        await server.process.line(told)
         port = int(server.url.rpartition(":")[2])
         await until(lambda: is_free(port))
         async with started(
@@ -534,6 +564,9 @@ async def test_options_that_exclude_each_other(tmp_path: Path) -> None:
     for arguments, why in (
         (("--workers", "2", "--reload"), "--reload is for development, with one process"),
         (("--workers", "0"), "expected a number from 1 to 256, or auto, not '0'"),
+        (("--workers", ""), "expected a number from 1 to 256, or auto, not ''"),
+        (("--workers", "1.5"), "expected a number from 1 to 256, or auto, not '1.5'"),
+        (("--host", ""), "it is empty. Write 0.0.0.0 for all addresses, or leave it out"),
     ):
         async with started(tmp_path, "run", *arguments, env=environment()) as process:
             await process.line(why)

@@ -7,7 +7,6 @@ has ITEMS items.
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
@@ -35,6 +34,7 @@ from chatkit_server import Turn, hookimpl
 from chatkit_server.testing import MemoryStore, make_app
 from chatkit_server.testing.memory_store import MemoryStorePlugin
 
+from ..command import command
 from ..processes import run_until_told
 from .texts import tokens
 
@@ -112,4 +112,6 @@ async def serve(items: int) -> None:
 
 
 if __name__ == "__main__":
-    run_until_told(serve(int(sys.argv[1])), fast=False)
+    parser = command("page.server", __doc__)
+    parser.add_argument("items", type=int, help="how many the first thread has")
+    run_until_told(serve(parser.parse_args().items), fast=False)

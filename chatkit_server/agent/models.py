@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from agents import (
     Agent,
@@ -16,6 +16,7 @@ from agents import (
     OpenAIResponsesModel,
 )
 from agents.models import get_default_model_settings
+from chatkit.types import UserMessageItem
 from pydantic import BaseModel, ValidationError
 
 from ..errors import BadRequest, SettingsError, TurnFailed
@@ -24,7 +25,6 @@ from ..settings.agents import AgentParts
 from ..settings.problems import nearest
 from ..settings.schema import AgentSettings
 from ..settings.source import KeyPath, Source
-from ..turn import Turn
 from ..words import words
 from .fast.direct import MAX_TOOLS
 
@@ -200,19 +200,27 @@ def _unknown_inside(given: Any, made: Any, path: KeyPath = ()) -> Iterator[tuple
             yield (*path, key), f"unknown key.{hint} Known here: {', '.join(sorted(known))}"
 
 
-def picked_model(turn: Turn) -> str | None:
+class HasMessage(Protocol):
+    """A turn, or the plan of one."""
+
+    @property
+    def message(self) -> UserMessageItem | None:
+        """What the user has said."""
+
+
+def picked_model(turn: HasMessage) -> str | None:
     """Return the model picked in the composer, if one was."""
     options = turn.message.inference_options if turn.message else None
     return options.model if options else None
 
 
-def offered_model(turn: Turn, settings: AgentSettings) -> str | None:
+def offered_model(turn: HasMessage, settings: AgentSettings) -> str | None:
     """Return the model picked in the composer, if the settings offer it."""
     picked = picked_model(turn)
     return picked if picked == settings.model or picked in settings.models else None
 
 
-def choose_model(turn: Turn, settings: AgentSettings) -> str | None:
+def choose_model(turn: HasMessage, settings: AgentSettings) -> str | None:
     """Return the model picked in the composer, if one was.
 
     Raises `BadRequest` when the settings do not offer the one picked.

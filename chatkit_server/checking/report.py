@@ -12,6 +12,8 @@ from ..lines import escape
 from ..masking import mask_secrets
 from .lines import findings_of, what_to_do
 
+_WORST_FIRST = ("error", "warning", "notice")
+
 FINE, NEEDS_CARE, CANNOT_START = 0, 1, 2
 
 
@@ -39,13 +41,12 @@ class Report:
         """The exit status: 2 where the server cannot start, 1 where something needs care."""
         if self.stopping:
             return CANNOT_START
-        return NEEDS_CARE if self.found else FINE
+        return NEEDS_CARE if any(finding.is_wrong for finding in self.found) else FINE
 
     def problems(self) -> Iterator[Finding]:
-        """Yield what is wrong, the worst first, nothing twice."""
-        errors = [finding for finding in self.found if finding.level == "error"]
-        warnings = [finding for finding in self.found if finding.level != "error"]
-        yield from dict.fromkeys([*self.stopping, *errors, *warnings])
+        """Yield what is wrong, the worst first, nothing twice; notices come last."""
+        found = sorted(self.found, key=lambda finding: _WORST_FIRST.index(finding.level))
+        yield from dict.fromkeys([*self.stopping, *found])
 
     def lines(self) -> Iterator[str]:
         """Yield a line for each problem; those of the start are written as `run` writes them."""

@@ -5,4 +5,5 @@
   each of them does.
 - `template`: what the first two write, by `templates`.
 - `commands`: those that plugins bring. `options`: what the commands share.
+- `listening`: where the server listens, for those that start one or ask it.
 """

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 import yaml
 
+from ..settings.address import local_url
 from ..settings.schema import Settings
+from .listening import listening_options, with_address
 from .options import command, from_here, load_settings
 
 if TYPE_CHECKING:
@@ -29,16 +31,18 @@ _HIDDEN = "***"
 @click.option(
     "--all", "whole", is_flag=True, help="Show the settings that have their defaults, too."
 )
+@listening_options
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
-def plugins(settings: Path, available: bool, whole: bool, as_json: bool) -> int:
+def plugins(settings: Path, available: bool, whole: bool, as_json: bool, **listening: Any) -> int:
     loaded, problems = load_settings(settings)
+    running = with_address(loaded, listening)
     from ..app import create_app
     from ..plugin.discovery import discover
     from ..web.keys import HOOKS
 
     async def ask() -> tuple[Hooks, dict[str, Any] | None]:
         hooks = create_app(loaded, problems=problems)[HOOKS]
-        return hooks, await _figures(loaded)
+        return hooks, await _figures(running)
 
     hooks, figures = asyncio.run(ask())
     found = discover(loaded.plugin_dirs, problems)
@@ -54,12 +58,20 @@ def plugins(settings: Path, available: bool, whole: bool, as_json: bool) -> int:
     for plugin in told:
         _print(plugin)
     if figures is None:
-        print("No server of these settings runs here: there are no calls to count.")
+        print(
+            f"No server answers at {_place(running)}: there are no calls to count. If yours was "
+            "started with --host, --port or --socket, give the same here."
+        )
     if others:
         print("Could be enabled:")
     for name in others:
         print(f"  {name}: {found[name]}")
     return 0
+
+
+def _place(settings: Settings) -> str:
+    path = settings.server.socket
+    return local_url(settings) if path is None else f"the socket {path}"
 
 
 def _told(
@@ -136,8 +148,6 @@ def _trouble(at: Mapping[str, Any]) -> str:
 async def _figures(settings: Settings) -> dict[str, Any] | None:
     """Return the figures of the server that runs with these settings, None if none does."""
     import aiohttp
-
-    from ..settings.address import local_url
 
     path = settings.server.socket
     connector = None if path is None else aiohttp.UnixConnector(str(path))

@@ -13,28 +13,14 @@ from ..errors import CannotListen, SettingsError
 from ..logs import configure_logging
 from ..settings.load import PLUGIN_DIRS
 from ..settings.schema import Settings
-from ..settings.types import listening_host, worker_count
+from ..settings.types import worker_count
 from ..shutdown.signals import Signals, ends_at_once
 from ..workers import Workers
+from .listening import listening_options, with_address
 from .options import command, load_settings
 
 if TYPE_CHECKING:
     from ..reload.generation import Generation
-
-
-def _host(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
-    try:
-        return None if text is None else listening_host(text)
-    except ValueError as error:
-        raise click.BadParameter(f"{error}, not {text!r}") from None
-
-
-def _port(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
-    if text is None:
-        return None
-    if text.isdecimal() and int(text) <= 65535:
-        return int(text)
-    raise click.BadParameter(f"expected a number from 0 to 65535, not {text!r}")
 
 
 def _workers(_context: click.Context, _option: click.Parameter, text: str | None) -> Workers | None:
@@ -45,19 +31,7 @@ def _workers(_context: click.Context, _option: click.Parameter, text: str | None
 
 
 @command("run", "Start the server.")
-@click.option(
-    "--host",
-    callback=_host,
-    help="The address to listen on; overrides server.host and server.socket.",
-)
-@click.option(
-    "--port", callback=_port, help="The port to listen on; overrides server.port; 0: a free one."
-)
-@click.option(
-    "--socket",
-    type=click.Path(path_type=Path),
-    help="The Unix socket to listen on; overrides server.socket, server.host and server.port.",
-)
+@listening_options
 @click.option(
     "--workers",
     callback=_workers,
@@ -77,14 +51,15 @@ def run(settings: Path, *, reload: bool, workers: Workers | None, **listening: A
         generation = reloading(settings, workers)
     else:
         loaded, problems = load_settings(settings)
-        if workers is not None or loaded.server.workers is not None:
+        loaded = _with_options(loaded, listening, workers)
+        if loaded.server.workers is not None:
             generation = working(settings, loaded)
     if isinstance(generation, int):
         return generation
     signals = Signals() if generation is None else generation.signals()
     if generation is not None:
         loaded, problems = load_settings(settings, generation.text)
-    loaded = _with_options(loaded, listening, workers)
+        loaded = _with_options(loaded, listening, workers)
     configure_logging(loaded, alone=generation is None or generation.seat is None)
     # The Agents SDK takes over a second to import: --help does without it
     from ..serve import serve
@@ -128,13 +103,4 @@ def _with_options(
     if workers is not None:
         server = settings.server.model_copy(update={"workers": workers})
         settings = settings.model_copy(update={"server": server})
-    given = {key: value for key, value in listening.items() if value is not None}
-    if not given:
-        return settings
-    if "socket" in given:
-        if len(given) > 1:
-            raise SettingsError("--socket is in place of --host and --port: leave them out")
-        fields = type(settings.server).model_fields
-        given |= {key: fields[key].default for key in ("host", "port")}
-    server = settings.server.model_copy(update={"socket": None, **given})
-    return settings.model_copy(update={"server": server})
+    return with_address(settings, listening)

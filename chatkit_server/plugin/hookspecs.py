@@ -168,7 +168,8 @@ async def check(online: bool) -> list[str | Finding] | None:
     """Return what is wrong with the plugin's part: in a line each, or as a `Finding`.
 
     `chatkit-server check` shows it: a str is a warning, and a `Finding` says what to do about it.
-    With level `ok` it is what was tried and works. The server is not started; `setup` was called.
+    With level `ok` it is what was tried and works, with `notice` what is allowed and may surprise:
+    both leave the exit status at 0. The server is not started; `setup` was called.
 
     Only where `online` is true (`check --online`), ask others than this machine: a database, an
     API. All plugins are asked at the same time, and each has 10 s. Raise `SettingsError` for what

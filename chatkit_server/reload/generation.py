@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import json
+import logging
 import os
 import select
 import signal
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..settings.schema import ServerSettings
-from ..shutdown.signals import Signals
+from ..shutdown.signals import Signals, in_time
 from ..workers import STARTING, Seat, count_of
 from .sources import Imports
 
@@ -35,6 +36,8 @@ PATIENCE = 1.0
 
 _END_WITH_PARENT = 1
 """Linux's PR_SET_PDEATHSIG."""
+
+log = logging.getLogger(__name__)
 
 
 def address_of(settings: ServerSettings) -> Address:
@@ -98,6 +101,8 @@ class Generation:
         self._bound = bound
         self._imports = Imports(but)
         self._heard = 0
+        self._parent = parent
+        self._is_orphan = False
         if seat is not None:
             seat.state = STARTING
         self._ends_with_parent = _end_with(parent)
@@ -117,7 +122,15 @@ class Generation:
         return Signals(self.heard, hangup=self.hangup_ends)
 
     def heard(self) -> None:
-        """Tell that a signal came: it need not be passed on."""
+        """Tell that a signal came: it need not be passed on.
+
+        If it came since the parent has died, the log says so: nobody else can.
+        """
+        if os.getppid() != self._parent and not self._is_orphan:
+            self._is_orphan = True
+            what = "this server ends" if self.seat is None else "this worker ends"
+            told = "the first process (%d) has died: %s. Start the server again"
+            in_time(lambda: log.error(told, self._parent, what))
         self._heard += 1
         self._tell(News(heard=self._heard))
 

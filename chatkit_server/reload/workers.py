@@ -24,7 +24,7 @@ from ..logs import LineHandler, log_plainly
 from ..settings.load import text_of
 from ..settings.schema import Settings
 from ..shutdown.signals import AT_ONCE, GRACE
-from ..workers import Board
+from ..workers import Board, count_of
 from .generation import Child, Generation, News
 from .supervisor import EXPLAINED, Supervisor, freeze, how_ended, import_libraries
 
@@ -62,7 +62,7 @@ def employ(settings: Settings, file: Path) -> Generation | int:
     signal.signal(signal.SIGHUP, lambda *_: None)
     import_libraries()
     freeze()
-    return _Workers(file).run()
+    return _Workers(file, count_of(settings.server.workers)).run()
 
 
 @dataclass(eq=False)
@@ -104,10 +104,12 @@ class _Generation:
 class _Workers(Supervisor):
     hangup_ends = False
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, wanted: int) -> None:
+        """Run as many as are `wanted` with the settings as they are now."""
         super().__init__()
         self._settings = file
         self._board = Board()
+        self._board.want(wanted)
         self._serving: _Generation | None = None
         self._starting: _Generation | None = None
         self._retired: list[Child] = []
@@ -231,6 +233,8 @@ class _Workers(Supervisor):
         if not generation.is_known:
             generation.is_known = True
             generation.wanted, generation.hangs = news.workers, news.hangs
+            if self._serving is None:
+                self._board.want(generation.wanted)
             self._drain = max(self._drain, news.drain)
             self.bind(news, sockets)
             self._fill_at(time.monotonic())

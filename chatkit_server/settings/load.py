@@ -50,6 +50,9 @@ def collect_settings(
     """
     reader = Reader(file, environ, problems)
     data = reader.read(text_of(file) if text is None else text)
+    if reader.is_torn:
+        # Without its colon, a section is part of the one before
+        reader.broken |= {(name,) for name in Settings.model_fields if name not in data}
     used = {name for names in reader.variables.values() for name in names.split(", ")}
     problems.warnings += idle_variables(environ, used, Settings, data)
     overrides = _override(data, environ, problems)

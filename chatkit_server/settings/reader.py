@@ -32,6 +32,7 @@ class Reader:
     """Turns YAML into values, and remembers the line and the variables of each key.
 
     A value that cannot be read is None, and its key is in `broken`; `problems` has a line about it.
+    `is_torn` says that lines could not be read, in which there may be any other key.
     """
 
     def __init__(self, file: Path, environ: Mapping[str, str], problems: Problems) -> None:
@@ -41,6 +42,7 @@ class Reader:
         self.lines: dict[KeyPath, int] = {}
         self.variables: dict[KeyPath, str] = {}
         self.broken: set[KeyPath] = set()
+        self.is_torn = False
         self.constructor = yaml.SafeLoader("")
 
     def read(self, text: str) -> dict[str, Any]:
@@ -76,6 +78,7 @@ class Reader:
                     node = yaml.compose(section, Loader=yaml.SafeLoader)
                 except yaml.MarkedYAMLError as error:
                     self.broken.add((name,))
+                    self.is_torn = True
                     # The anchor may be in another section
                     if not isinstance(error, ComposerError):
                         self.problems.lines.append(self.told(error))

@@ -221,10 +221,8 @@ Host = Annotated[str, AfterValidator(listening_host)]
 """An address or a name to listen on; an IPv6 address may have brackets."""
 
 
-def worker_count(value: Any) -> Workers | None:
+def worker_count(value: Any) -> Workers:
     """Return a number of workers as settings and options write it. Raises `ValueError`."""
-    if value in ("", None):
-        return None
     if value == "auto":
         return "auto"
     if isinstance(value, str) and value.isdecimal():
@@ -234,9 +232,13 @@ def worker_count(value: Any) -> Workers | None:
     raise ValueError(f"expected a number from 1 to {MOST_WORKERS}, or auto")
 
 
+def _worker_setting(value: Any) -> Workers | None:
+    return None if value in ("", None) else worker_count(value)
+
+
 WorkerCount = Annotated[
     Workers | None,
-    BeforeValidator(worker_count),
+    BeforeValidator(_worker_setting),
     WithJsonSchema(
         {
             "anyOf": [
@@ -246,7 +248,7 @@ WorkerCount = Annotated[
         }
     ),
 ]
-"""How many worker processes there are: `auto` is one for each core."""
+"""How many worker processes there are: `auto` is one for each core, empty is no setting."""
 
 SocketPath = Annotated[
     Path | None, BeforeValidator(_socket_path), WithJsonSchema({"type": ["string", "null"]})

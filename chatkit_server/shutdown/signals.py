@@ -183,7 +183,7 @@ class Signals:
         """End the process, and say what still ran."""
         seconds = time.monotonic() - (self._began or 0.0)
         hanging = what_hangs(self._loop, but=[threading.get_ident()])
-        _in_time(lambda: log.error("cut off after %.1f s. Still running: %s", seconds, hanging))
+        in_time(lambda: log.error("cut off after %.1f s. Still running: %s", seconds, hanging))
         leave(CUT_OFF)
 
 
@@ -196,7 +196,7 @@ def ends_at_once() -> None:
 
 def leave(status: int) -> NoReturn:
     """End the process at once, with its children."""
-    _in_time(_flush)
+    in_time(_flush)
     end_children(os.getpid())
     os._exit(status)
 
@@ -209,7 +209,7 @@ def _flush() -> None:
             stream.flush()
 
 
-def _in_time(write: Callable[[], None]) -> None:
+def in_time(write: Callable[[], None]) -> None:
     """Write, unless that takes too long: a lock may be held, or a pipe full."""
     thread = threading.Thread(target=write, daemon=True)
     with suppress(RuntimeError):  # the interpreter ends

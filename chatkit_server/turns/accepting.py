@@ -79,7 +79,7 @@ class AcceptedTurns:
         Raises what refuses a message before anything is saved, what the turn store raises, and
         `StartedElsewhere` if another process has got the same request meanwhile.
         """
-        plan = await self._engine.plan(make_plan, user)
+        plan = await self._engine.plan_accepted(make_plan, user)
         assert plan.message is not None
         owner = user.tenant, user.id
         self._turns.refuse_to_accept(plan.thread.id, user)

@@ -135,6 +135,14 @@ class Engine:
             _refuse_if_long(item, self.settings.turns.limits.message, self.settings.server.max_body)
         return plan
 
+    async def plan_accepted(
+        self, make_plan: Callable[[], Awaitable[TurnPlan]], user: User
+    ) -> TurnPlan:
+        """Do as `plan` for a turn that is written down first: what is wrong for sure is refused."""
+        plan = await self.plan(make_plan, user)
+        self._preparation.refuse_model(plan)
+        return plan
+
     async def begin(
         self,
         plan: TurnPlan,

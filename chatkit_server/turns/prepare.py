@@ -39,6 +39,9 @@ from .conversation import Conversations
 from .job import TurnJob, TurnPlan, choose_tool
 from .view import StoreView
 
+_CHOOSING = ("agent", "pre_turn", "respond")
+"""Hooks that may take a model which the settings do not offer."""
+
 log = logging.getLogger(__name__)
 
 
@@ -139,6 +142,14 @@ class Preparation:
         if plan.action is None:
             turn.model = offered_model(turn, self.settings.agent) or self._model
         return turn
+
+    def refuse_model(self, plan: TurnPlan) -> None:
+        """Raise `BadRequest` for a picked model that is not offered, and that no hook may take.
+
+        Where there are such hooks, only `prepare` can tell.
+        """
+        if not any(map(self.hooks.implemented, _CHOOSING)):
+            choose_model(plan, self.settings.agent)
 
     async def prepare(self, job: TurnJob) -> None:
         """Let `agent` and `pre_turn` decide what answers, and connect its tools.

@@ -123,7 +123,7 @@ class Part:
 def _state(told: Check) -> str | None:
     if not isinstance(told, Finding):
         return told
-    return None if told.level == "ok" else f"degraded: {told.problem}"
+    return None if not told.is_wrong else f"degraded: {told.problem}"
 
 
 def _age(since: float) -> float:

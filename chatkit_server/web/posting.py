@@ -13,17 +13,20 @@ from chatkit.types import (
     ThreadMetadata,
 )
 
-from ..errors import NotFound
+from ..errors import BadRequest, NotFound
 from ..events.places import news, place_of_thread
 from ..events.threads import TICK
 from ..events.wire import is_hidden
+from ..ids import MAX_ID_LENGTH, is_id
 from ..paging import aware
 from ..store_ids import new_item_id
 from ..text import valid_values
 from ..turn import StoreContext, Turn, User
 from ..turns.view import StoreView
 from ..words import words
+from .arguments import require_item, require_thread_id, require_user
 from .keys import ENGINE, HOOKS, STORE
+from .operations.caller import checked_id
 
 OPERATION = "post_message"
 """The operation of the turn that `persist` gets with such an item."""
@@ -38,8 +41,18 @@ async def post_message(
     keeps its id: the one of that id is replaced, in its place, so this can be repeated. Its thread
     and its time are set. Returns the item as it is saved.
 
-    Raises `NotFound` if the user has no such thread, and what the store and the hooks raise.
+    Raises `NotFound` if the user has no such thread, `BadRequest` for an empty text and an item
+    whose id is empty or has over 200 characters, and what the store and the hooks raise. A wrong
+    type is a `TypeError`. Only after a hook's error, the item is saved.
     """
+    require_user(OPERATION, user)
+    require_thread_id(OPERATION, thread_id)
+    require_item(OPERATION, item)
+    if isinstance(item, str):
+        if not item.strip():
+            raise BadRequest("item: the text is empty.")
+    elif not item.id or not is_id(item.id):
+        raise BadRequest(f"item: its id has to have 1 to {MAX_ID_LENGTH} printable characters.")
     store, context = app[STORE], StoreContext(user)
     thread = await _thread(store, thread_id, context)
     new: ThreadItem = item if not isinstance(item, str) else _message(store, thread, item, context)
@@ -74,8 +87,8 @@ async def _thread(
 ) -> ThreadMetadata:
     thread: ThreadMetadata | None = None
     try:
-        thread = await store.load_thread(thread_id, context)
-    except NotFoundError:
+        thread = await store.load_thread(checked_id(thread_id), context)
+    except (NotFoundError, NotFound):
         thread = None
     if thread is None:
         raise NotFound(words("Conversation not found."))

@@ -26,6 +26,7 @@ from ..turns.claim import StartedElsewhere
 from ..turns.identity import RequestIdentity
 from ..turns.job import TurnPlan
 from ..turns.store import TurnRecord
+from .arguments import require_message, require_text, require_thread_id, require_user
 from .chat import new_caller
 from .keys import ACCEPTED, ENGINE, HOOKS
 from .operations.caller import Caller, checked_id
@@ -91,9 +92,23 @@ async def start_turn(
     """Have a message of this user answered, and return the turn as soon as it is written down.
 
     Without a `thread_id`, the message begins a conversation. The same `idempotency_key` of the same
-    user returns the same turn. Raises what refuses the message: `NotFound`, `Conflict`, `TooLarge`,
-    `Unavailable` and so on. What `pre_turn` refuses is in the turn's result.
+    user returns the same turn. What `pre_turn` refuses is in the turn's result.
+
+    Nothing is written down if this raises. `BadRequest`: the message is empty, one of its
+    attachments is not there, or the model is not offered and no hook may take it. `NotFound`: the
+    user has no such thread. `Conflict`: it is locked, closed or being deleted, or busy where
+    `turns.when_busy` is `reject`. `TooLarge`: the message. `Unprocessable`: the turn store cannot
+    accept turns, or the key came with another message. `TooManyRequests`: the user or the tenant
+    has no place left within `turns.limits`. `Unavailable`: nobody has, or the server shuts down.
+    Both may have `Retry-After`, in seconds, in their `headers`. And what `admit` hooks and the
+    database raise. A wrong type is a `TypeError`.
     """
+    require_user("start_turn", user)
+    if thread_id is not None:
+        require_thread_id("start_turn", thread_id)
+    require_message("start_turn", message)
+    require_text("start_turn", "idempotency_key", idempotency_key)
+    require_text("start_turn", "model", model)
     request = message_request(thread_id, message, model)
     return StartedTurn(
         app, user, await accepted(new_caller(app, user), app, request, idempotency_key)

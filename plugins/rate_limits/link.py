@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable
 from typing import TypeVar
 
-from chatkit_server.redis import AWAY, RedisAddress, reason
+from chatkit_server.redis import AWAY, RedisAddress, reason, tls_hint
 
 T = TypeVar("T")
 
@@ -28,8 +28,8 @@ class Link:
     def __init__(self, address: RedisAddress, timeout: float) -> None:
         self.is_up = True
         self._name = address.name
-        # Without TLS, it waits for the end of what to it is a command
-        self._hint = "; if it has no TLS there, write redis://" if address.has_tls else ""
+        self._never: RedisAddress | None = address
+        """The address as long as it has never answered."""
         self._timeout = timeout
         self._since = 0.0
 
@@ -56,7 +56,10 @@ class Link:
         if self.is_up:
             self.is_up = False
             self._since = time.monotonic()
-            why = reason(error) if error.args else f"no answer within {seconds:g} s{self._hint}"
+            why = reason(error, self._never)
+            if not error.args:
+                hint = tls_hint(error, self._never) if self._never is not None else ""
+                why = f"no answer within {seconds:g} s{hint}"
             log.warning(
                 "Redis at %s does not answer: this process counts its turns, requests and tokens "
                 "alone until it does (%s)",
@@ -65,6 +68,7 @@ class Link:
             )
 
     def _found(self) -> None:
+        self._never = None
         if not self.is_up:
             self.is_up = True
             log.info(

@@ -95,7 +95,8 @@ class Plugin:
     async def check(self, online: bool) -> list[Finding]:
         """Connect to Redis, as the server does when it starts."""
         if self.config.url is None:
-            return [Finding(ALONE, "If there are several, set `url`, the address of a Redis")]
+            todo = "If there are several, set `url`, the address of a Redis"
+            return [Finding(ALONE, todo, level="notice")]
         if not online:
             return []
         address = redis_address(self.config.url)
@@ -103,7 +104,7 @@ class Plugin:
             async with asyncio.timeout(PATIENCE):
                 await try_out(address, self.config.prefix)
         except AWAY as error:
-            told = f"Redis at {address.name} does not answer: {reason(error)}"
+            told = f"Redis at {address.name} does not answer: {reason(error, address)}"
             return [Finding(told, "Start it, or check `url`", level="error")]
         return [Finding(f"Redis at {address.name} counts for all processes", level="ok")]
 

@@ -33,7 +33,7 @@ async def check_redis(config: Config) -> list[str | Finding]:
             return [Finding(f"{place} refuses a write: {error}", todo=_hint(str(error)))]
         return [
             Finding(
-                f"{place} cannot be reached: {reason(error)}",
+                f"{place} cannot be reached: {reason(error, address)}",
                 todo=f"Start Redis, or correct `url`. {UNTIL_THEN}",
             )
         ]

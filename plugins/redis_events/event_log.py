@@ -10,7 +10,7 @@ from contextlib import aclosing, asynccontextmanager
 
 from redis.asyncio import Redis
 
-from chatkit_server.redis import AWAY, close, mistake, redis_address
+from chatkit_server.redis import AWAY, close, mistake, redis_address, tls_hint
 from chatkit_server.storage import IDLE, EventLog, Heard, News, NumberedEvent, OutageLog, Part
 
 from .channels import Channels
@@ -34,6 +34,7 @@ class RedisEventLog(EventLog):
 
     def __init__(self, config: Config) -> None:
         self._away: str | None = None
+        self._has_answered = False
         self._refuses: str | None = None
         """Why Redis takes no writes, while it answers."""
         self._config = config
@@ -129,6 +130,8 @@ class RedisEventLog(EventLog):
 
     def _failed(self, error: Exception) -> None:
         why = mistake(error, self._address) or str(error) or type(error).__name__
+        if not self._has_answered and (hint := tls_hint(error, self._address)):
+            why = f"{why.rstrip('.')}{hint}"
         self._away = (
             f"Redis does not answer ({type(error).__name__}): answers of other processes are "
             "followed once a second"
@@ -137,6 +140,7 @@ class RedisEventLog(EventLog):
 
     def _answered(self) -> None:
         self._away = None
+        self._has_answered = True
         self._outage.answered()
 
     def _wrote(self, refusal: str | None) -> None:

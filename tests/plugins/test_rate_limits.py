@@ -434,7 +434,7 @@ async def test_without_a_url_each_process_counts_alone_and_says_so(
         await chat.plain("hello")
         assert (await refused(chat))[0] == 429
     [finding] = await plugin_of(one).check(online=False)
-    assert finding.level == "warning"
+    assert finding.level == "notice"
     assert "counted in each process alone" in finding.problem
 
 
