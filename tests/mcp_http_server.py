@@ -13,6 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.mcp_tools import build
+from tests.ports import free_port
 
 
 class _Server(uvicorn.Server):
@@ -50,9 +51,7 @@ class HttpServer:
         self.token = token
         self.entered = asyncio.Event()
         self.gate = asyncio.Event()
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/mcp"
         self.sse_url = f"http://127.0.0.1:{self.port}/sse"
         self._server: _Server | None = None

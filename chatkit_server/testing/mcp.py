@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import socket
-import weakref
 from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import contextmanager
 from functools import wraps
@@ -17,6 +16,7 @@ from aiohttp import web
 from mcp.server.mcpserver import MCPServer
 
 from ..plugin.hookspecs import hookimpl
+from .ports import ReservedPort
 
 _FIRST_CALL = 10.0
 """Seconds in which the server has to listen: it only starts a loop."""
@@ -42,22 +42,12 @@ class McpServer:
             if not callable(function):
                 raise TypeError(f"a tool is a function, not {function!r}")
             self._server.add_tool(self._counted(function))
-        self._socket: socket.socket | None = None
-        self._port = 0
+        self._port = ReservedPort()
 
     @property
     def url(self) -> str:
         """Where MCP clients reach it."""
-        return f"http://127.0.0.1:{self._listening().getsockname()[1]}/mcp"
-
-    def _listening(self) -> socket.socket:
-        """Return the socket, which has its port before the server runs."""
-        if self._socket is None:
-            self._socket = socket.create_server(("127.0.0.1", self._port))
-            self._port = self._socket.getsockname()[1]
-            # An application that is made need not run
-            weakref.finalize(self, self._socket.close)
-        return self._socket
+        return f"http://127.0.0.1:{self._port.number}/mcp"
 
     def _counted(self, function: Callable[..., Any]) -> Callable[..., Any]:
         if inspect.iscoroutinefunction(function):
@@ -85,7 +75,6 @@ class McpServer:
         return [MCPServerStreamableHttp({"url": self.url}, name=self.name)]
 
     async def _running(self, _app: web.Application) -> AsyncIterator[None]:
-        listening = self._listening()
         config = uvicorn.Config(
             self._server.streamable_http_app(),
             log_config=None,
@@ -93,14 +82,12 @@ class McpServer:
             timeout_graceful_shutdown=1,
         )
         server = _Quiet(config)
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        serving = asyncio.create_task(server.serve(sockets=[self._port.listen()]))
         async with asyncio.timeout(_FIRST_CALL):
             await server.listening.wait()
         yield
         server.should_exit = True
         await serving
-        listening.close()
-        self._socket = None
 
 
 class _Quiet(uvicorn.Server):

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from aiohttp import BodyPartReader, web
-from aiohttp.test_utils import TestServer, unused_port
+from aiohttp.test_utils import TestServer
 from chatkit.types import AudioInput
 from chatkit_plugins.dictation import AWAY, BUSY, LATE, LONG, UNREADABLE, Config, file_name
 from pydantic import ValidationError
@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from chatkit_server.cli.main import main
 from tests.client import Chat
 from tests.conftest import MakeChat
+from tests.ports import free_port
 
 KEY = "sk-speech-0123456789abcdef"
 SOUND = os.urandom(2000)
@@ -238,7 +239,7 @@ async def test_a_slow_server_has_more_time_than_a_hook_and_not_for_ever(
 async def test_a_server_that_is_away_is_told_of_once(
     make_chat: MakeChat, caplog: pytest.LogCaptureFixture
 ) -> None:
-    server = f"http://127.0.0.1:{unused_port()}"
+    server = f"http://127.0.0.1:{free_port()}"
     config = {"base_url": f"{server}/v1", "max_retries": 0}
     chat = await make_chat(plugins={"demo_model": None, "dictation": config})
     for _ in range(2):
@@ -266,7 +267,7 @@ async def test_check_says_what_is_wrong_with_the_server(
     )
     assert await checked({"base_url": base_url}) == refused
     assert await checked({"base_url": base_url, "api_key": KEY}) == ""
-    away = f"http://127.0.0.1:{unused_port()}"
+    away = f"http://127.0.0.1:{free_port()}"
     told = await checked({"base_url": f"{away}/v1"})
     assert told.startswith(f"warning: dictation: {away}: ")
 

@@ -219,13 +219,13 @@ class Recorded:
 
 
 @pytest.fixture
-async def recorded(unused_tcp_port: int) -> AsyncIterator[tuple[Recorded, str]]:
+async def recorded() -> AsyncIterator[tuple[Recorded, str]]:
     """A server of recorded streams, and its URL."""
     answers = Recorded()
     runner = web.ServerRunner(web.Server(answers))
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", unused_tcp_port).start()
-    yield answers, f"http://127.0.0.1:{unused_tcp_port}"
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield answers, f"http://127.0.0.1:{runner.addresses[0][1]}"
     await runner.cleanup()
 
 

@@ -48,8 +48,9 @@ from chatkit_server.testing.model_server import Gate, ModelServer
 from tests.client import Chat
 from tests.conftest import MakeChat
 from tests.mcp_calls import until
+from tests.ports import free_port
 from tests.processes import Server, running
-from tests.redis_server import RedisServer, free_port, redis_server
+from tests.redis_server import RedisServer, redis_server
 from tests.serving import served_by
 
 PLAIN = {"messages": [{"role": "user", "content": "hello"}]}

@@ -14,7 +14,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from chatkit_server import Finding, SettingsError
 from chatkit_server.redis import reason, redis_address
 from tests.plugins.test_redis_events import certificate, tls_front
-from tests.redis_server import free_port, redis_server
+from tests.ports import free_port
+from tests.redis_server import redis_server
 
 __all__ = ["certificate"]
 

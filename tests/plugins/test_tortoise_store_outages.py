@@ -18,6 +18,7 @@ from chatkit_plugins.tortoise_store.failures import described
 from chatkit_server import SettingsError, Unavailable
 from tests.databases import QUOTED_PASSWORD, USER, Front, postgres
 from tests.poolers import needs_pgbouncer, pgbouncer
+from tests.ports import free_port
 from tests.stores import ANN, running, thread
 
 SHORT = {"acquire_timeout": "500ms", "statement_timeout": "800ms", "pool_size": 4}
@@ -257,15 +258,13 @@ async def test_a_pooler_of_transactions(
 
 
 @needs_pgbouncer
-async def test_poolers_that_cannot_work(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, unused_tcp_port: int
-) -> None:
+async def test_poolers_that_cannot_work(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     empty = postgres().empty_url()
     async with pgbouncer(tmp_path, empty, pool_mode="statement") as url:
         message = await refused(url)
         assert "transaction blocks not allowed in statement pooling mode" in message
         assert "`pool_mode = transaction`" in message
-    async with pgbouncer(tmp_path, empty, pool_mode="transaction", behind=unused_tcp_port) as url:
+    async with pgbouncer(tmp_path, empty, pool_mode="transaction", behind=free_port()) as url:
         message = await refused(f"{url}?pgbouncer=true", connect_timeout="300ms")
         assert "is PostgreSQL running behind the pooler?" in message
     pool: dict[str, Any] = {"pool_mode": "session", "default_pool_size": 1}

@@ -29,6 +29,7 @@ from chatkit_server import Settings, SettingsError, hookimpl
 from chatkit_server.app import create_app
 from tests.databases import DATABASES, PASSWORD, QUOTED_PASSWORD, Front, empty_url, postgres
 from tests.notes.models import Folder, Note
+from tests.ports import free_port
 from tests.stores import ANN, item, make_app, query, running, thread
 
 OWN = tuple(
@@ -402,9 +403,10 @@ def _is_of_pytest(folder: Path) -> bool:
     return folder.name.startswith(("pytest-", "popen-"))
 
 
-async def test_nobody_listens(unused_tcp_port: int) -> None:
-    message = await _refused(f"postgresql://u:{QUOTED_PASSWORD}@127.0.0.1:{unused_tcp_port}/d")
-    assert message.startswith(f"cannot use PostgreSQL 127.0.0.1:{unused_tcp_port}/d: ")
+async def test_nobody_listens() -> None:
+    port = free_port()
+    message = await _refused(f"postgresql://u:{QUOTED_PASSWORD}@127.0.0.1:{port}/d")
+    assert message.startswith(f"cannot use PostgreSQL 127.0.0.1:{port}/d: ")
     assert "Connect call failed" in message
 
 
