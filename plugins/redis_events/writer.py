@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from itertools import islice
+from typing import NamedTuple
 
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, RedisError, ResponseError
@@ -31,12 +33,19 @@ MOST_MESSAGES = 10_000
 MOST_AT_ONCE = 200
 """Turns that are written with one command: others wait for Redis meanwhile."""
 
+ENOUGH = 0.9
+"""The part of `flush` after which the next event has all be written: no timer wakes the process."""
+
+MOST_UNANSWERED = 16
+"""Commands whose answers are read together, unless nothing more is to be written meanwhile. To be
+woken for each of them cost as much as a tenth of all else that is done for a token."""
+
 _SCRIPT = b"""
 local errors = {}
 for i, key in ipairs(KEYS) do
-    local at = 2 + 3 * (i - 1)
-    local id, data, rest = unpack(ARGV, at + 1, at + 3)
-    local first, renews, oldest, status = string.match(rest, '^(%d+) ?(%d?) ?(%S*) ?(.*)$')
+    local data, rest = ARGV[2 * i + 1], ARGV[2 * i + 2]
+    local pattern = '^(%S+) (%d+) ?(%d?) ?(%S*) ?(.*)$'
+    local id, first, renews, oldest, status = string.match(rest, pattern)
     local words = {'XADD', key}
     if oldest ~= '' then
         words[3], words[4], words[5] = 'MINID', '~', oldest
@@ -67,6 +76,36 @@ log = logging.getLogger(__name__)
 Failed = Callable[[Exception], None]
 
 
+class _Collecting:
+    """A time in which events come together. `over` is done at its end: an event shortly before ends
+    it, and saves waking the process for that alone."""
+
+    __slots__ = ("_enough", "_loop", "over", "timer")
+
+    def __init__(self, seconds: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        now = self._loop.time()
+        self._enough = now + ENOUGH * seconds
+        self.over: asyncio.Future[None] = self._loop.create_future()
+        self.timer = self._loop.call_at(now + seconds, self._end)
+
+    def came(self) -> None:
+        """An event has come."""
+        if self._loop.time() >= self._enough:
+            self._end()
+
+    def _end(self) -> None:
+        if not self.over.done():
+            self.over.set_result(None)
+
+
+class _Sent(NamedTuple):
+    """What was sent together: the entries of turns, and a number of messages."""
+
+    batches: list[tuple[str, Batch]]
+    messages: int
+
+
 class Writer:
     """Takes events at once, and sends those of all turns together.
 
@@ -94,10 +133,11 @@ class Writer:
         self._waiting: dict[str, Batch] = {}
         self._late: list[tuple[str, Batch]] = []
         """Batches that were not acknowledged, the oldest first."""
-        self._sent: list[tuple[str, Batch]] = []
-        """Batches that were sent, and are not acknowledged yet."""
+        self._sent: list[_Sent] = []
+        """What was sent, and is not acknowledged yet."""
         self._script: bytes | None = None
         self._messages: list[tuple[bytes, bytes]] = []
+        self._collecting: _Collecting | None = None
         self._size = 0
         self._last: dict[str, int] = {}
         """The number of the last event of each running turn."""
@@ -117,6 +157,8 @@ class Writer:
             self._size += len(frame)
         if len(self._taken) == 1:
             self._dirty.set()
+        if self._collecting is not None:
+            self._collecting.came()
         if self._size > MOST_WAITING:
             self._leave_out()
 
@@ -182,35 +224,51 @@ class Writer:
     async def _write_on(self, link: Link) -> None:
         pause = 0.0
         while True:
-            if not (self._late or self._waiting or self._taken or self._messages):
+            has_more = self._late or self._waiting or self._taken or self._messages
+            if not has_more and not self._sent:
                 if self._closing:
                     return
                 self._dirty.clear()
                 await self._dirty.wait()
                 await self._collect()
+                continue
             try:
-                await self._send(link)
-                # The answer comes meanwhile: who waits for it is woken once more for each flush
-                await self._collect()
-                await self._acknowledged(link)
-                pause = 0.0
-                self._answered()
+                if has_more:
+                    await self._send(link)
+                    # The answer comes meanwhile
+                    await self._collect()
+                if not has_more or pause or len(self._sent) >= MOST_UNANSWERED:
+                    await self._acknowledged(link)
+                    pause = 0.0
+                    self._answered()
             except NoScriptError:
                 # It is another server, or one that was restarted
+                self._send_again()
                 self._script = None
             except (RedisError, OSError, TimeoutError) as error:
+                self._send_again()
                 self._failed(error)
                 if self._closing:
                     return
                 pause = min(LONGEST_PAUSE, 2 * pause or 0.05)
                 await asyncio.sleep(pause)
-            finally:
-                self._late = self._sent + self._late
-                self._sent = []
+
+    def _send_again(self) -> None:
+        """Have what is not acknowledged sent again."""
+        sent, self._sent = self._sent, []
+        self._late = [batch for each in sent for batch in each.batches] + self._late
 
     async def _collect(self) -> None:
         """Wait until enough events may have come together."""
-        await asyncio.sleep(0.0 if self._closing or self._late else self._config.flush)
+        if self._closing or self._late:
+            await asyncio.sleep(0.0)
+            return
+        self._collecting = _Collecting(self._config.flush)
+        try:
+            await self._collecting.over
+        finally:
+            self._collecting.timer.cancel()
+            self._collecting = None
 
     def close(self) -> None:
         """Have `run` write what is left, and end."""
@@ -224,34 +282,37 @@ class Writer:
             [self._script] = await link.ask(loads, 1)
         self._sort()
         batches = [*self._late, *self._waiting.items()]
-        self._sent, self._late = batches[:MOST_AT_ONCE], batches[MOST_AT_ONCE:]
+        batches, self._late = batches[:MOST_AT_ONCE], batches[MOST_AT_ONCE:]
         self._waiting = {}
         messages, self._messages = self._messages, []
+        self._sent.append(_Sent(batches, len(messages)))
         commands = [command(b"PUBLISH", *message) for message in messages]
-        if self._sent:
-            commands.insert(0, self._entries(self._script, self._sent))
+        if batches:
+            commands.insert(0, self._entries(self._script, batches))
         await link.send(b"".join(commands), len(commands))
 
     async def _acknowledged(self, link: Link) -> None:
         """Read the answers. Raises what Redis says, such as that it takes no writes."""
-        answers = await link.answers()
-        if self._sent:
-            errors = answers.pop(0)
-            if isinstance(errors, ResponseError):
-                raise errors
-            self._size = max(0, self._size - sum(batch.size for _, batch in self._sent))
-            self._sent = []
-            # These events are left out: Redis is full, or takes no writes
-            self._wrote(_refusal(errors[0]) if errors else None)
-        for answer in answers:
-            if isinstance(answer, ResponseError):
-                raise answer
+        answers = iter(await link.answers())
+        while self._sent:
+            batches, messages = self._sent[0].batches, self._sent[0].messages
+            if batches:
+                errors = next(answers)
+                if isinstance(errors, ResponseError):
+                    raise errors
+                self._size = max(0, self._size - sum(batch.size for _, batch in batches))
+                # These events are left out: Redis is full, or takes no writes
+                self._wrote(_refusal(errors[0]) if errors else None)
+            del self._sent[0]
+            for answer in islice(answers, messages):
+                if isinstance(answer, ResponseError):
+                    raise answer
 
     def _entries(self, script: bytes, batches: Sequence[tuple[str, Batch]]) -> bytes:
         """Return the command that writes some batches."""
         now = asyncio.get_running_loop().time()
         pieces = [
-            b"*%d\r\n" % (5 + 4 * len(batches)),
+            b"*%d\r\n" % (5 + 3 * len(batches)),
             word(b"EVALSHA"),
             word(script),
             word(b"%d" % len(batches)),
@@ -259,9 +320,9 @@ class Writer:
         pieces += [word(self._key(turn)) for turn, _ in batches]
         pieces += [word(self._process), word(b"%d" % (self._config.ttl * 1000))]
         for turn, batch in batches:
-            pieces += [word(b"%d-%d" % batch.position), b"$%d\r\n" % batch.size]
-            pieces += batch.frames
-            pieces += [b"\r\n", word(self._rest(turn, batch, now))]
+            data = b"".join(batch.frames)
+            rest = b"%d-%d %b" % (*batch.position, self._rest(turn, batch, now))
+            pieces.append(b"$%d\r\n%b\r\n$%d\r\n%b\r\n" % (len(data), data, len(rest), rest))
         return b"".join(pieces)
 
     def _rest(self, turn: str, batch: Batch, now: float) -> bytes:
