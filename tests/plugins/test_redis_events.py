@@ -189,6 +189,44 @@ async def test_what_a_silent_redis_did_not_acknowledge_comes_once(server: RedisS
         assert [first for first, _ in follower.heard] == [1, 2, 3]
 
 
+@pytest.mark.parametrize("is_closed", [False, True])
+async def test_many_writes_are_acknowledged_together(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch, is_closed: bool
+) -> None:
+    """Also where the connection is closed before most answers are read: then they come again."""
+    counts = {"sent": 0, "read": 0}
+    send, answers = redis_link.Link.send, redis_link.Link.answers
+    everything = 40
+
+    async def counted_send(link: redis_link.Link, commands: bytes, count: int) -> None:
+        await send(link, commands, count)
+        if b"EVALSHA" in commands:
+            counts["sent"] += 1
+            if counts["sent"] < everything:
+                # There is always more to write
+                one.append(TURN, 1, [event(counts["sent"] + 1)])
+            if is_closed and counts["sent"] == 25:
+                await server.command("CLIENT", "KILL", "TYPE", "normal")
+
+    async def counted_answers(link: redis_link.Link) -> list[object]:
+        counts["read"] += 1
+        return await answers(link)
+
+    monkeypatch.setattr(redis_link.Link, "send", counted_send)
+    monkeypatch.setattr(redis_link.Link, "answers", counted_answers)
+    async with connected(server.url, flush="1ms") as one:
+        one.append(TURN, 1, [event(1)])
+        await until(lambda: counts["sent"] >= everything)
+        follower = Follower(one)
+        one.end(TURN, 1, "completed")
+        assert await follower.end() == "completed"
+    heard = [number for first, last in follower.heard for number in range(first, last + 1)]
+    assert heard == list(range(1, len(heard) + 1))
+    assert len(heard) >= everything - is_closed
+    # Where each is read by itself, there are more than forty
+    assert counts["read"] <= 12
+
+
 async def test_what_was_flushed_is_a_gap_that_can_be_seen(server: RedisServer) -> None:
     async with connected(server.url) as one, connected(server.url) as other:
         follower = Follower(other)
