@@ -23,7 +23,7 @@ from chatkit.types import (
 from chatkit_server import Forbidden, Turn, hookimpl
 from chatkit_server.events import shared as shared_events
 from chatkit_server.storage import TurnRecord
-from chatkit_server.testing.model_server import ModelServer
+from chatkit_server.testing.model_server import Gate, ModelServer
 from chatkit_server.web.keys import ENGINE
 from tests.client import Chat
 from tests.conversing import Page
@@ -91,11 +91,15 @@ async def test_a_request_at_two_processes_has_one_turn(
     model_server.reply("First.")
     first = await one.chat.say("Hello")
     for thread_id in (None, first.thread_id):
-        Meeting(one, other)
+        meeting, gate = Meeting(one, other), Gate()
+        model_server.reply(gate, "You said: Again")
         asked = len(model_server.requests)
         body = request("Again", thread_id)
         sent = (answer(each.chat, body, **{header: f"{thread_id}"}) for each in (one, other))
-        here, there = await asyncio.gather(*sent)
+        both = asyncio.gather(*sent)
+        await meeting.written.wait()
+        gate.open()
+        here, there = await both
         assert here == there
         assert here[1] == "You said: Again"
         assert len(model_server.requests) == asked + 1
@@ -153,12 +157,14 @@ class Counts:
 
     def __init__(self) -> None:
         self.clicks = 0
+        self.gate = asyncio.Event()
 
     @hookimpl
     async def action(
         self, turn: Turn, action: Action[str, Any], item: WidgetItem | None
     ) -> list[ThreadStreamEvent]:
         self.clicks += 1
+        await self.gate.wait()
         text = AssistantMessageContent(text="You clicked.")
         return [ThreadItemDoneEvent(item=turn.new_item(AssistantMessageItem, content=[text]))]
 
@@ -167,11 +173,14 @@ async def test_a_click_at_two_processes_is_one(start: Start, model_server: Model
     counts = Counts()
     one, other = await start(counts), await start(counts)
     thread_id = (await one.chat.say("Hello")).thread_id
-    Meeting(one, other)
+    meeting = Meeting(one, other)
     params = {"thread_id": thread_id, "action": {"type": "x", "payload": {}}}
     body = {"type": "threads.custom_action", "params": params}
     sent = (answer(each.chat, body, **{"chatkit-frame-instance-id": "f"}) for each in (one, other))
-    here, there = await asyncio.gather(*sent)
+    both = asyncio.gather(*sent)
+    await meeting.written.wait()
+    counts.gate.set()
+    here, there = await both
     assert here == there
     assert counts.clicks == 1
 

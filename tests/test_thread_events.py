@@ -17,6 +17,8 @@ from chatkit.widgets import Card, Text
 
 from chatkit_server import StoreContext, Turn, User, hookimpl
 from chatkit_server.elsewhere import threads as elsewhere_threads
+from chatkit_server.events.places import place_of_thread
+from chatkit_server.events.shared import Watchers
 from chatkit_server.testing.model_server import Gate, ModelServer
 from chatkit_server.web.keys import STORE, THREADS
 from tests.client import Chat
@@ -134,6 +136,27 @@ async def test_notes_leave_out_what_turns_say(two: Two, model_server: ModelServe
         ended = await far.until("turn.ended")
         assert started["turn"]["id"] == ended["turn"]["id"]
         assert {each["type"] for each in far.data} <= {*NOTES, "thread.updated"}
+
+
+async def test_a_turn_whose_news_was_missed_is_told_later(
+    two: Two, model_server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = await two()
+    model_server.reply("Hello.")
+    thread_id = (await one.say("Hi")).thread_id
+    gate = Gate()
+    model_server.reply(gate, "One.")
+    async with watching(other, thread_id, "?turns=notes") as far:
+        with monkeypatch.context() as patch:
+            patch.setattr(Watchers, "tell", lambda *_: None)
+            saying = asyncio.create_task(one.say("Count", thread_id))
+            await gate.reached()
+        other.client.app[THREADS].events.tell(place_of_thread(User("somebody"), thread_id), "")
+        started = await far.until("turn.started")
+        gate.open()
+        ended = await far.until("turn.ended")
+        assert started["turn"]["id"] == ended["turn"]["id"]
+        await saying
 
 
 async def test_a_turn_that_runs_is_told_first(two: Two, model_server: ModelServer) -> None:

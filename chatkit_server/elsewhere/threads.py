@@ -64,16 +64,19 @@ class ThreadNews:
         place = place_of_thread(self._user, self._thread_id)
         self._stack.callback(self._threads.events.watch(place, self._told))
         self._stack.callback(self._threads.add(self._waiting))
-        if not self._threads.events.is_live:
-            self._state = await self._threads.state(self._thread_id, self._user)
+        try:
+            if not await self._threads.events.watched(place):
+                self._state = await self._threads.state(self._thread_id, self._user)
+        except BaseException:
+            self._stack.close()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._stack.close()
 
     def _told(self, text: str) -> None:
-        kind, of = read_news(text)
-        self._add(kind or "changed", of)
+        self._add(*read_news(text))
 
     def _add(self, kind: str, of: str) -> None:
         if kind == "turn":
@@ -103,16 +106,15 @@ class ThreadNews:
                 continue
             if kind == "closed":
                 raise Moved("this process shuts down")
+            if kind == "":
+                # Some news were missed
+                await self._look_at_turns()
+                return "changed", ""
             return kind, of
 
     async def _look(self) -> None:
         """Find out from the stores what is new."""
-        running = await self._threads.turn_store.running(self._thread_id, self._user)
-        if running is not None:
-            self._add("turn", running.id)
-        for turn_id in self._running - {running.id if running is not None else ""}:
-            if not await self._threads.is_running(turn_id, self._user):
-                self._add("ended", turn_id)
+        await self._look_at_turns()
         before, self._state = self._state, await self._threads.state(self._thread_id, self._user)
         if self._state == GONE:
             self._add("removed", "")
@@ -121,6 +123,15 @@ class ThreadNews:
         is_told = bool(self._running) or not self._waiting.empty()
         if before is not None and before != self._state and not is_told:
             self._add("changed", "")
+
+    async def _look_at_turns(self) -> None:
+        """Find out from the stores which turns have begun and ended."""
+        running = await self._threads.turn_store.running(self._thread_id, self._user)
+        if running is not None:
+            self._add("turn", running.id)
+        for turn_id in self._running - {running.id if running is not None else ""}:
+            if not await self._threads.is_running(turn_id, self._user):
+                self._add("ended", turn_id)
 
 
 class ThreadWatch:
@@ -198,6 +209,9 @@ class ThreadWatch:
         async with ThreadNews(self, user, thread_id) as news:
             with suppress(TimeoutError, Moved):
                 async with asyncio.timeout(seconds):
+                    # It may have begun just before it would be heard
+                    if (begun := await self.running(thread_id, user)) is not None:
+                        return begun
                     while True:
                         kind, of = await news.get()
                         if kind == "turn" and (found := await self.find(of, user)) is not None:

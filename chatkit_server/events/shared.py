@@ -119,6 +119,14 @@ class EventLog(ABC):
         The news "" says that some may have been missed, such as before the first connection.
         """
 
+    async def watched(self, place: str) -> bool:
+        """Wait until what other processes tell of a watched place is heard, and return True.
+
+        It may take a moment until they reach who has begun to watch. Return False soon where they
+        are not heard: `watch` tells "" when they are.
+        """
+        return self.is_live
+
 
 class Watchers:
     """Those of one process who watch places."""

@@ -28,6 +28,17 @@ class Channels:
         self._failed = failed
         self.watchers = Watchers()
         self._changed = asyncio.Event()
+        self._heard: set[bytes] = set()
+        """Channels of places whose messages Redis sends."""
+        self._subscribed = asyncio.Event()
+
+    def hears(self, place: str) -> bool:
+        """Whether what other processes tell of a place comes."""
+        return self._channel(place) in self._heard
+
+    async def subscribed(self) -> None:
+        """Wait until Redis sends the messages of one more place."""
+        await self._subscribed.wait()
 
     def process_channel(self, process: bytes) -> bytes:
         """Return the channel on which a process hears signals."""
@@ -39,6 +50,9 @@ class Channels:
 
     def _channel(self, place: str) -> bytes:
         return self._prefix + b"place:" + place.encode(errors="replace")
+
+    def _place(self, channel: bytes) -> str:
+        return channel.removeprefix(self._prefix + b"place:").decode()
 
     def watch(self, place: str, told: News) -> Callable[[], None]:
         """Call `told` with the news of a place; return what ends that."""
@@ -69,18 +83,28 @@ class Channels:
         known: set[bytes] = set()
         subscribing = asyncio.create_task(self._subscribe_on(pubsub, known))
         try:
-            # What was said before was not heard
-            for place in self.watchers.places:
-                self.watchers.tell(place, "")
+            # What was said before their subscription was not heard
+            missed = self.watchers.places
             while True:
-                message = await pubsub.get_message(  # type: ignore[attr-defined]
-                    ignore_subscribe_messages=True, timeout=1.0
-                )
+                message = await pubsub.get_message(timeout=1.0)  # type: ignore[attr-defined]
                 if subscribing.done():
                     subscribing.result()
-                if message is not None:
+                if message is None:
+                    continue
+                if message["type"] == "message":
                     self._take(message["channel"], message["data"], heard)
+                elif message["type"] == "unsubscribe":
+                    self._heard.discard(message["channel"])
+                elif message["channel"] != self.process_channel(self._process):
+                    self._heard.add(message["channel"])
+                    subscribed, self._subscribed = self._subscribed, asyncio.Event()
+                    subscribed.set()
+                    place = self._place(message["channel"])
+                    if place in missed:
+                        missed.discard(place)
+                        self.watchers.tell(place, "")
         finally:
+            self._heard.clear()
             await end(subscribing)
 
     async def _subscribe_on(self, pubsub: object, known: set[bytes]) -> None:
@@ -91,6 +115,7 @@ class Channels:
             if new := wanted - known:
                 await pubsub.subscribe(*new)  # type: ignore[attr-defined]
             if old := known - wanted:
+                self._heard -= old
                 await pubsub.unsubscribe(*old)  # type: ignore[attr-defined]
             known |= wanted
             known &= wanted
@@ -103,5 +128,4 @@ class Channels:
             return
         process, _, news = data.partition(b" ")
         if process != self._process:
-            place = channel.removeprefix(self._prefix + b"place:").decode()
-            self.watchers.tell(place, news.decode())
+            self.watchers.tell(self._place(channel), news.decode())

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 
 from redis.asyncio import Redis
 
@@ -22,6 +22,9 @@ from .writer import Writer
 
 LAST_WORDS = 1.0
 """Seconds for what is still to be written when the server stops."""
+
+SUBSCRIBED = 1.0
+"""Seconds for Redis to take a subscription."""
 
 log = logging.getLogger(__name__)
 
@@ -127,6 +130,14 @@ class RedisEventLog(EventLog):
     def watch(self, place: str, told: News) -> Callable[[], None]:
         """Call `told` with the news of a place; return what ends that."""
         return self._channels.watch(place, told)
+
+    async def watched(self, place: str) -> bool:
+        """Wait until Redis passes on what is told of a place, if it answers at all."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SUBSCRIBED):
+                while self.is_live and not self._channels.hears(place):
+                    await self._channels.subscribed()
+        return self.is_live and self._channels.hears(place)
 
     def _failed(self, error: Exception) -> None:
         why = mistake(error, self._address) or str(error) or type(error).__name__

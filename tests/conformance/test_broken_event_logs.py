@@ -247,6 +247,22 @@ class TellsOne(MemoryEventLog):
         return super().watch(place, told)
 
 
+class WatchesLater(MemoryEventLog):
+    """Has to be connected to a place, and does not wait for it."""
+
+    def watch(self, place: str, told: News) -> Callable[[], None]:
+        ends: list[Callable[[], None]] = []
+        watch = super().watch
+        later = asyncio.get_running_loop().call_later(0.01, lambda: ends.append(watch(place, told)))
+
+        def end() -> None:
+            later.cancel()
+            for each in ends:
+                each()
+
+        return end
+
+
 class TellsLater(MemoryEventLog):
     """Tells its own process by way of the others."""
 
@@ -318,6 +334,7 @@ BROKEN: list[tuple[type[MemoryEventLog], str, str]] = [
     (LeavesItsReaders, "a_follower_that_leaves_disturbs_nobody", "tasks more than before still"),
     (LeavesATask, "nothing_is_left_of_a_process_that_stops", "these tasks still ran: ['listens']"),
     (TellsOne, "news_reach_all_who_watch", "3 of 4 watchers of 'thr_1' heard nothing within 0.2"),
+    (WatchesLater, "watching_has_begun", "watching 'thr_0' returned [], not ['news 0']"),
     (TellsLater, "watchers_of_the_same_process_are_told_at_once", "before run' had returned, re"),
     (TellsTwice, "news_reach_all_who_watch", "50 came twice or are others, such as "),
     (TellsByPattern, "places_are_apart", "watching 'thr_*' returned ['of thr_1'"),

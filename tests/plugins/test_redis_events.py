@@ -8,6 +8,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from chatkit_plugins.redis_events import Config, Plugin, RedisEventLog
@@ -208,7 +209,7 @@ async def test_many_writes_are_acknowledged_together(
             if is_closed and counts["sent"] == 25:
                 await server.command("CLIENT", "KILL", "TYPE", "normal")
 
-    async def counted_answers(link: redis_link.Link) -> list[object]:
+    async def counted_answers(link: redis_link.Link) -> Any:
         counts["read"] += 1
         return await answers(link)
 

@@ -458,6 +458,21 @@ class EventLogContract:
         holds(not missing, f"{told} within {self.soon:g} s")
 
     @claim(
+        "What another process tells after `watched` has returned is heard",
+        "a page that is told that it watches asks for the conversation then, and for nothing later",
+    )
+    async def test_watching_has_begun(self, event_log: MakeEventLog) -> None:
+        async with processes(event_log, 2) as (one, other):
+            for number in range(20):
+                # Again, soon after the last one who watched it has gone
+                place = f"thr_{number // 2}"
+                watcher = Watcher(one.log, place)
+                await one.log.watched(place)
+                other.log.tell(place, f"news {number}")
+                await watcher.hears([f"news {number}"], f"watching {place!r}", self.soon)
+                watcher.stop()
+
+    @claim(
         "Who watches a place hears of no other one, whatever their names",
         "news of one user's thread are nothing for another user",
     )
