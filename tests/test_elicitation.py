@@ -23,6 +23,7 @@ from chatkit_server.mcp.elicitation import _ANSWERS, NotAsked, asking, with_inpu
 from chatkit_server.mcp.elicitation import ROUNDS as ASKS
 from chatkit_server.storage import MemoryEventLog
 from chatkit_server.testing.model_server import Call, Gate, ModelServer
+from chatkit_server.turns.heartbeat import HeartbeatTiming
 from chatkit_server.web.keys import ENGINE
 from chatkit_server.web.operations.turns import SUBMITTED
 from tests.client import Chat
@@ -666,11 +667,14 @@ async def two(
     model_server: ModelServer,
     make_chat: MakeChat,
     waiting: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> tuple[Chat, Chat]:
     """Two processes of one deployment, with its database alone, or with an event log."""
+    # Heartbeats carry what one tells the other. No process dies, whatever the load
+    timing = HeartbeatTiming(beat=0.1, stale=30.0)
+    monkeypatch.setattr(HeartbeatTiming, "of", lambda stale: timing)
     sections = with_flights(model_server, waiting)
     sections["plugins"]["tortoise_store"] = {"url": new_url("sqlite", tmp_path)}
-    sections["turns"] = {"stale": "800ms"}
     plugins = [] if request.param == "database" else [Carried()]
     return await connected(await make_chat(*plugins, **sections)), await make_chat(
         *plugins, **sections

@@ -24,6 +24,7 @@ from chatkit_server.web.keys import STORE, THREADS
 from tests.client import Chat
 from tests.conftest import MakeChat
 from tests.conversing import Page
+from tests.replicas import request
 from tests.serving import served_by
 from tests.test_elsewhere import Two, carrier, two
 from tests.test_resume import add, cancel
@@ -52,6 +53,14 @@ class Watching:
                 found = [each for each in self.data if each["type"] == kind]
                 if len(found) >= count:
                     return found[count - 1]
+                await self._read()
+
+    async def of_turn(self, kind: str, turn_id: str) -> None:
+        """Read until this was told of a turn."""
+        async with asyncio.timeout(20):
+            while (kind, turn_id) not in {
+                (each["type"], each["turn"]["id"]) for each in self.data if "turn" in each
+            }:
                 await self._read()
 
     async def shows(self, *texts: str) -> None:
@@ -149,14 +158,13 @@ async def test_a_turn_whose_news_was_missed_is_told_later(
     async with watching(other, thread_id, "?turns=notes") as far:
         with monkeypatch.context() as patch:
             patch.setattr(Watchers, "tell", lambda *_: None)
-            saying = asyncio.create_task(one.say("Count", thread_id))
+            saying = await one.post(request("Count", thread_id))
             await gate.reached()
         other.client.app[THREADS].events.tell(place_of_thread(User("somebody"), thread_id), "")
-        started = await far.until("turn.started")
+        await far.of_turn("turn.started", saying.headers["X-Turn-Id"])
         gate.open()
-        ended = await far.until("turn.ended")
-        assert started["turn"]["id"] == ended["turn"]["id"]
-        await saying
+        await far.of_turn("turn.ended", saying.headers["X-Turn-Id"])
+        await one.read(saying)
 
 
 async def test_a_turn_that_runs_is_told_first(two: Two, model_server: ModelServer) -> None:
