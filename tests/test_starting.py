@@ -233,6 +233,12 @@ async def test_a_message_as_chatkit_sends_it(chat: Chat, model_server: ModelServ
         (b"{}", 400, "message: Field required"),
         (b'{"message": " "}', 400, "message: it is empty."),
         (b'{"message": 1}', 400, "message"),
+        (b'{"message": {"content": []}}', 400, "message.attachments: Field required"),
+        (
+            b'{"message": {"content": [], "attachments": [], "inference_options": {"model": 5}}}',
+            400,
+            "message.inference_options.model: Input should be a valid string",
+        ),
         (b'{"message": "a", "wait": "long"}', 400, "wait: Input should be 'stream', 'result' or"),
         (b'{"message": "a", "modle": "m"}', 400, "modle: unknown field. Did you mean `model`?"),
         (b'{"message": "%b"}' % (b"a" * 200_000), 413, "The message has"),

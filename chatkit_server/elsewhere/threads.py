@@ -10,7 +10,13 @@ from typing import Any
 
 import orjson
 from chatkit.store import NotFoundError, Store
-from chatkit.types import ThreadItem, ThreadItemDoneEvent, ThreadMetadata, ThreadUpdatedEvent
+from chatkit.types import (
+    Thread,
+    ThreadItem,
+    ThreadItemDoneEvent,
+    ThreadMetadata,
+    ThreadUpdatedEvent,
+)
 
 from ..errors import NotFound
 from ..events.log import FrameWriter
@@ -29,8 +35,8 @@ from .turns import TurnsElsewhere
 POLL = 5.0
 """Seconds between two looks at the stores, where other processes are not heard."""
 
-GONE: tuple[()] = ()
-"""The state of a thread that was deleted."""
+State = tuple[Thread, list[ThreadItem]] | tuple[()]
+"""A thread as clients see it, and its last item; nothing of one that was deleted."""
 
 _FULL = 100
 """Frames that wait for a client that reads slowly."""
@@ -58,7 +64,7 @@ class ThreadNews:
         self._seen: set[str] = set()
         self._running: set[str] = set()
         """Turns that have begun, and of whose end nothing was heard."""
-        self._state: object = None
+        self._state: State | None = None
 
     async def __aenter__(self) -> ThreadNews:
         place = place_of_thread(self._user, self._thread_id)
@@ -116,12 +122,14 @@ class ThreadNews:
         """Find out from the stores what is new."""
         await self._look_at_turns()
         before, self._state = self._state, await self._threads.state(self._thread_id, self._user)
-        if self._state == GONE:
+        if not self._state:
             self._add("removed", "")
             return
-        # What a turn changes, it says itself
+        # What a turn says is told; what else is done to the thread meanwhile, is not
         is_told = bool(self._running) or not self._waiting.empty()
-        if before is not None and before != self._state and not is_told:
+        if before and before[0] != self._state[0]:
+            self._add("thread", "")
+        if before and before[1] != self._state[1] and not is_told:
             self._add("changed", "")
 
     async def _look_at_turns(self) -> None:
@@ -176,14 +184,14 @@ class ThreadWatch:
         for waiting in self._open:
             waiting.put_nowait(("closed", ""))
 
-    async def state(self, thread_id: str, user: User) -> object:
+    async def state(self, thread_id: str, user: User) -> State:
         """Return what differs when a thread has changed."""
         context = StoreContext(user)
         with suppress(NotFoundError, NotFound):
             thread = await self.store.load_thread(thread_id, context)
             page = await self.store.load_thread_items(thread_id, None, 1, "desc", context)
-            return thread, page.data
-        return GONE
+            return as_thread(thread), page.data
+        return ()
 
     async def find(self, turn_id: str, user: User) -> Found | None:
         """Return a turn, wherever it runs."""

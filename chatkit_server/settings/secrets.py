@@ -99,6 +99,9 @@ _USER = re.compile(r"://([a-z]+)[:@]")
 
 _PARAMETER = re.compile(r"(?:^|[?&;\s])([\w.-]+)=([^&;#\s]+)")
 
+_RATE = re.compile(r"[\s;,]*(?:\d{1,9} *(?:/|per ) *(?:\d{1,4} *)?[a-z]{3,7}[\s;,]*)+")
+"""A limit such as `1000/day; 5 per 2 hours`, which is no secret."""
+
 _OPTION = re.compile(r"--?([\w-]+)(?:=(.+))?", re.DOTALL)
 
 
@@ -238,6 +241,9 @@ class _Finder:
                 self.found(value)
 
     def found(self, secret: str) -> None:
+        if _RATE.fullmatch(secret):
+            # Of `tokens`, for example
+            return
         self.secrets |= {secret, unquote(secret)}
         scheme, _, rest = secret.strip().partition(" ")
         if rest and scheme.lower() in ("bearer", "basic", "token", "apikey", "digest"):

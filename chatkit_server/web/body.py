@@ -113,6 +113,10 @@ def _children(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
+def _is_other_kind(error: Any) -> bool:
+    return error["type"] == "string_type" and isinstance(error["input"], dict)
+
+
 def validation_error(
     error: ValidationError,
     body: dict[str, Any],
@@ -124,7 +128,9 @@ def validation_error(
     """
     if error.error_count() > _MANY_ERRORS:
         return BadRequest(f"The body has {error.error_count()} wrong values.")
-    first = error.errors(include_url=False)[0]
+    errors = error.errors(include_url=False)
+    # Of a text or an object, the object that was given is what is wrong
+    first = next((one for one in errors if not _is_other_kind(one)), errors[0])
     location = first["loc"]
     path = ".".join(map(str, path_of(first, body)))[:_MAX_MESSAGE]
     if known is not None and first["type"] == "extra_forbidden":

@@ -32,7 +32,7 @@ def _limit(value: Any) -> Any:
             "20/minute; 500/day. Units: second, minute, hour, day, month, year"
         ) from None
     if any(item.amount < 1 for item in items):
-        raise ValueError("a limit is at least 1. To let nobody in, do not start the server")
+        raise ValueError("a limit is at least 1; to let nobody in, stop the server")
     return items
 
 

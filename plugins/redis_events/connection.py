@@ -7,6 +7,7 @@ from collections.abc import Awaitable
 from typing import Any, TypeVar
 
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as ConnectionLost
 
 from chatkit_server.redis import RedisAddress, new_client
 
@@ -31,8 +32,15 @@ def connected(address: RedisAddress, timeout: float, *, blocks: bool = False) ->
 
 
 async def ask(client: Redis, *words: bytes | str | int) -> Any:
-    """Send one command, and return the answer as Redis gave it. Raises what the library raises."""
-    return await keeping_cancellation(client.execute_command(*words))  # type: ignore[no-untyped-call]
+    """Send one command that may be repeated, and return the answer as Redis gave it.
+
+    Redis, or what is between, may have closed a connection that nobody used: then it is sent again,
+    by a new one. Raises what the library raises.
+    """
+    try:
+        return await keeping_cancellation(client.execute_command(*words))  # type: ignore[no-untyped-call]
+    except ConnectionLost:
+        return await keeping_cancellation(client.execute_command(*words))  # type: ignore[no-untyped-call]
 
 
 async def keeping_cancellation(work: Awaitable[T]) -> T:

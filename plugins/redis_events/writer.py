@@ -294,6 +294,7 @@ class Writer:
     async def _acknowledged(self, link: Link) -> None:
         """Read the answers. Raises what Redis says, such as that it takes no writes."""
         answers = iter(await link.answers())
+        refusals: list[str | None] = []
         while self._sent:
             batches, messages = self._sent[0].batches, self._sent[0].messages
             if batches:
@@ -302,11 +303,14 @@ class Writer:
                     raise errors
                 self._size = max(0, self._size - sum(batch.size for _, batch in batches))
                 # These events are left out: Redis is full, or takes no writes
-                self._wrote(_refusal(errors[0]) if errors else None)
+                refusals.append(_refusal(errors[0]) if errors else None)
             del self._sent[0]
             for answer in islice(answers, messages):
                 if isinstance(answer, ResponseError):
                     raise answer
+        if refusals:
+            # A full Redis may have room for some of them
+            self._wrote(next(filter(None, refusals), None))
 
     def _entries(self, script: bytes, batches: Sequence[tuple[str, Batch]]) -> bytes:
         """Return the command that writes some batches."""

@@ -174,6 +174,23 @@ async def test_a_connection_that_the_server_closed_is_no_outage(
         assert not caplog.records
 
 
+async def test_a_connection_that_was_closed_before_somebody_follows_is_no_outage(
+    server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with connected(server.url) as one, connected(server.url) as other:
+        for number in (1, 2, 3):
+            one.append(TURN, 1, [event(number)])
+            follower = Follower(other)
+            await follower.until(number)
+            follower.task.cancel()
+            await asyncio.gather(follower.task, return_exceptions=True)
+            await server.command("CLIENT", "KILL", "TYPE", "normal")
+            # The writer's own connection, which it may have just used, is looked at after a while
+            await asyncio.sleep(redis_link.IDLE + 0.1)
+        assert other.is_live
+        assert not caplog.records
+
+
 async def test_what_a_silent_redis_did_not_acknowledge_comes_once(server: RedisServer) -> None:
     async with connected(server.url, timeout="200ms") as one, connected(server.url) as other:
         one.append(TURN, 1, [event(1)])

@@ -588,6 +588,12 @@ def test_ordinary_variables_of_a_child_process_stay(secrets: Secrets) -> None:
     assert secrets.mask(text) == text
 
 
+def test_limits_of_tokens_are_no_secrets(secrets: Secrets) -> None:
+    limits = ["50000/day", "5 per parsec", "100 per 2 hours; 1000/day"]
+    remember_secrets({"rate_limits": {"tokens": dict(enumerate(limits))}, "token": "12345/da+y0"})
+    assert secrets.mask(f"{limits} 12345/da+y0") == f"{limits} ***"
+
+
 def test_json_in_a_variable_is_looked_through(secrets: Secrets) -> None:
     given = json.dumps({"Authorization": "Bearer ntn-1234567", "Accept": "text/html-1"})
     remember_secrets({"env": {"OPENAPI_HEADERS": given, "BROKEN": "{", "DEEP": "[" * 100_000}})
