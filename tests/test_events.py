@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from chatkit_server import hookimpl
-from chatkit_server.events.log import BATCH, TurnLog, together
+from chatkit_server.events.log import BATCH, TurnLog
 from chatkit_server.events.shared import KEPT
 from chatkit_server.storage import PART, EventLog, MemoryEventLog, Part
 from tests.conftest import MakeChat
@@ -222,34 +222,6 @@ async def test_a_follower_that_waits_is_offered_frames_before_its_task_wakes() -
     assert len(taken) == 1
 
 
-async def test_what_is_appended_together_is_offered_at_once() -> None:
-    log, other = TurnLog("turn_1"), TurnLog("turn_1")
-    taken: list[bytes] = []
-
-    def take(frames: bytes) -> bool:
-        taken.append(frames)
-        return True
-
-    waiting = [asyncio.ensure_future(anext(each.follow(0, take))) for each in (log, other)]
-    await asyncio.sleep(0)
-
-    def work(events: int) -> None:
-        for _ in range(events):
-            append(log)
-        together(lambda _: append(other), None)
-        assert not taken
-        raise TimeoutError
-
-    with pytest.raises(TimeoutError):
-        together(work, 2)
-    assert [len(FRAME.findall(frames)) for frames in taken] == [2, 1]
-    append(log)
-    assert len(taken) == 2
-    for each in waiting:
-        each.cancel()
-    await asyncio.gather(*waiting, return_exceptions=True)
-
-
 async def test_more_than_a_batch_of_frames_is_offered_at_once() -> None:
     log = TurnLog("turn_1")
     taken: list[int] = []
@@ -295,11 +267,8 @@ async def test_what_is_taken_and_what_is_left_is_all_of_it_in_order(seed: int) -
         after: asyncio.create_task(follow(after, random.Random(chance.random())))
         for after in (0, 3, 50, 250)
     }
-    while len(log) < 300:
-        if chance.random() < 0.5:
-            together(append, log)
-        else:
-            append(log)
+    for _ in range(300):
+        append(log)
         for _ in range(chance.randrange(3)):
             await asyncio.sleep(0)
     log.end()

@@ -6,7 +6,6 @@ import asyncio
 import zlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from .shared import PART, EventLog
 
@@ -19,30 +18,6 @@ FrameWriter = Callable[[bytes], bool]
 """Writes frames and returns True, or returns False if it cannot at once."""
 
 _FRAME_END = b"\n\n"
-
-_held: list[TurnLog] | None = None
-"""Logs whose followers are notified at the end of `together`, while that runs."""
-
-T = TypeVar("T")
-
-
-def together(work: Callable[[T], None], value: T) -> None:
-    """Call `work(value)`. Followers get what it appends to logs at its end, in one piece.
-
-    Otherwise they get it in the next iteration of the event loop. Where that has nothing else to
-    do, the iteration is a tenth of what a token costs.
-    """
-    global _held
-    if _held is not None:
-        work(value)
-        return
-    held = _held = []
-    try:
-        work(value)
-    finally:
-        _held = None
-        for log in held:
-            log._notify()
 
 
 class TurnLog:
@@ -150,13 +125,9 @@ class TurnLog:
                 after = one.after
 
     def _schedule_notify(self) -> None:
-        """Notify the followers once for several events: at the end of `together`, while that runs,
-        or else in the next iteration of the loop."""
+        """Notify the followers in the next iteration of the loop, once for several events."""
         self._notify_scheduled = True
-        if _held is not None:
-            _held.append(self)
-        else:
-            asyncio.get_running_loop().call_soon(self._notify)
+        asyncio.get_running_loop().call_soon(self._notify)
 
     def _notify(self) -> None:
         self._notify_scheduled = False

@@ -8,7 +8,6 @@ from contextlib import closing
 from contextvars import Context
 from typing import Protocol
 
-from ...events.log import together
 from ..pace import EventPace
 from ..responses import BodyLimits
 from ..timeouts import RequestTimer
@@ -141,7 +140,7 @@ class ChunkReader:
                             await asyncio.sleep(0)
                         if chunks := parser.feed(block[start : start + _AT_ONCE]):
                             silence.reset()
-                        together(self._pass_on, chunks)
+                        self._pass_on(chunks)
                         if parser.done:
                             break
                     if len(self._queued) > _MOST_QUEUED:
